@@ -1,0 +1,1 @@
+"""What crosses the line between driver and worker. pydantic and the standard library only."""

@@ -1,0 +1,40 @@
+"""Where the records of a sweep lie. The only place that knows the names of files and directories.
+
+    <storage>/<sweep>/sweep.json                      SweepRecord
+    <storage>/<sweep>/driver.lock                     held by the one driver
+    <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
+        order.json  events.jsonl  outcome.json  bill.json  checkpoint/step-<n>/  model/
+    <storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv
+    <storage>/mlflow.db                               the default MLflow store
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SWEEP = "sweep.json"
+LOCK = "driver.lock"
+TRIALS = "trials"
+REPORT = "report"
+ORDER = "order.json"
+EVENTS = "events.jsonl"
+OUTCOME = "outcome.json"
+BILL = "bill.json"
+CHECKPOINTS = "checkpoint"
+MODEL = "model"
+MLFLOW_STORE = "mlflow.db"
+
+
+def trial_directory(sweep: Path, trial: str) -> Path:
+    """`trial` is a trial's name, say `tiny/clinical/lora-r8/ncbi-disease/seed-12`."""
+    return sweep / TRIALS / trial
+
+
+def attempt_directory(sweep: Path, trial: str, attempt: int) -> Path:
+    return trial_directory(sweep, trial) / f"attempt-{attempt:03d}"
+
+
+def attempts(trial: Path) -> list[tuple[int, Path]]:
+    """The attempts of a trial directory that exist, by number, oldest first."""
+    found = [(int(p.name.removeprefix("attempt-")), p) for p in trial.glob("attempt-[0-9]*") if p.is_dir()]
+    return sorted(found)

@@ -1,0 +1,91 @@
+"""Metric names: unit, direction, and the kinds of task that report them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import model_validator
+
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import TaskKind
+
+
+class MetricName(StrEnum):
+    ENTITY_F1 = "entity_f1"
+    ENTITY_PRECISION = "entity_precision"
+    ENTITY_RECALL = "entity_recall"
+    POSITIVE_MICRO_F1 = "positive_micro_f1"
+    POSITIVE_MICRO_PRECISION = "positive_micro_precision"
+    POSITIVE_MICRO_RECALL = "positive_micro_recall"
+    MICRO_F1_WITH_NEGATIVE = "micro_f1_with_negative"
+    MACRO_F1 = "macro_f1"
+    MICRO_F1 = "micro_f1"
+    ACCURACY = "accuracy"
+    MACRO_AUROC = "macro_auroc"
+    LOSS = "loss"
+
+
+class MetricInfo(Record):
+    title: str
+    higher_is_better: bool
+    kinds: tuple[TaskKind, ...]
+
+
+_NER, _REL, _CLS = (TaskKind.NER,), (TaskKind.RELATION,), (TaskKind.CLASSIFICATION,)
+
+METRICS: dict[MetricName, MetricInfo] = {
+    MetricName.ENTITY_F1: MetricInfo(title="entity F1 (strict spans, words)", higher_is_better=True, kinds=_NER),
+    MetricName.ENTITY_PRECISION: MetricInfo(title="entity precision", higher_is_better=True, kinds=_NER),
+    MetricName.ENTITY_RECALL: MetricInfo(title="entity recall", higher_is_better=True, kinds=_NER),
+    MetricName.POSITIVE_MICRO_F1: MetricInfo(
+        title="micro F1 over positive classes", higher_is_better=True, kinds=_REL
+    ),
+    MetricName.POSITIVE_MICRO_PRECISION: MetricInfo(
+        title="micro precision over positive classes", higher_is_better=True, kinds=_REL
+    ),
+    MetricName.POSITIVE_MICRO_RECALL: MetricInfo(
+        title="micro recall over positive classes", higher_is_better=True, kinds=_REL
+    ),
+    MetricName.MICRO_F1_WITH_NEGATIVE: MetricInfo(
+        title="micro F1 with the negative class", higher_is_better=True, kinds=_REL
+    ),
+    MetricName.MACRO_F1: MetricInfo(title="macro F1", higher_is_better=True, kinds=_CLS),
+    MetricName.MICRO_F1: MetricInfo(title="micro F1", higher_is_better=True, kinds=_CLS),
+    MetricName.ACCURACY: MetricInfo(title="accuracy", higher_is_better=True, kinds=_CLS),
+    MetricName.MACRO_AUROC: MetricInfo(
+        title="macro AUROC (one versus rest)", higher_is_better=True, kinds=_CLS
+    ),
+    MetricName.LOSS: MetricInfo(
+        title="mean loss", higher_is_better=False, kinds=(TaskKind.CLASSIFICATION, TaskKind.NER, TaskKind.RELATION)
+    ),
+}
+
+PRIMARY: dict[TaskKind, MetricName] = {
+    TaskKind.NER: MetricName.ENTITY_F1,
+    TaskKind.RELATION: MetricName.POSITIVE_MICRO_F1,
+    TaskKind.CLASSIFICATION: MetricName.MACRO_F1,
+}
+
+
+class MetricValue(Record):
+    """A figure, or the reason why there is none. Missing is missing: never 0, -1 or NaN."""
+
+    value: float | None = None
+    missing: str | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> MetricValue:
+        if (self.value is None) == (self.missing is None):
+            raise ValueError("a metric has either a value or the reason why it is missing")
+        return self
+
+
+Metrics = dict[MetricName, MetricValue]
+
+
+def quality(metric: MetricName, metrics: dict[MetricName, MetricValue]) -> float | None:
+    """The metric oriented so that higher is better; None where it is missing."""
+    found = metrics.get(metric)
+    if found is None or found.value is None:
+        return None
+    return found.value if METRICS[metric].higher_is_better else -found.value

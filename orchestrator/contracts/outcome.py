@@ -1,0 +1,141 @@
+"""What an attempt leaves behind: events while it runs, one outcome when it ends, and the bill for its devices."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, model_validator
+
+from orchestrator.contracts.metrics import MetricName, MetricValue
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision
+
+PhaseSeconds = dict[Phase, NonNegativeFloat]
+
+
+class Failure(Record):
+    """Why an attempt ended early, in words that cannot hold patient text: our own, a class name, code places."""
+
+    kind: FailureKind
+    phase: Phase
+    message: str  # ours, or the class name of a foreign exception; never its text
+    places: tuple[str, ...] = ()  # "workers/train.py:88 train", innermost last
+
+
+class Device(Record):
+    """What it ran on: part of the comparison key."""
+
+    type: str  # "cpu" or the GPU's product name
+    count: NonNegativeFloat  # allocated: cores for "cpu", else GPUs
+    precision: Precision
+    software: dict[str, str]  # package -> version
+
+
+class Parameters(Record):
+    """Counts of scalars. `trainable` = `adapter` + `head` for adapter methods; for full it is `total`."""
+
+    total: PositiveInt  # of the plain model with its head, before adapters
+    trainable: NonNegativeInt
+    adapter: NonNegativeInt
+    head: NonNegativeInt
+    matched_modules: tuple[str, ...] = ()  # full module names that an adapter wraps
+
+
+class Outcome(Record):
+    """`outcome.json`: complete or absent, written atomically as the last act of an attempt.
+
+    Times are seconds. `phases` are this attempt's own; `inherited_phases` those that the checkpoint it resumed from
+    had already spent usefully. Host and device memory are peaks in bytes.
+    """
+
+    trial: str
+    fingerprint: str
+    attempt: PositiveInt
+    state: Literal["finished", "failed"]
+    failure: Failure | None = None
+    metric: MetricName
+    test: dict[MetricName, MetricValue] = Field(default_factory=dict)
+    dev: dict[MetricName, MetricValue] = Field(default_factory=dict)  # at the best checkpoint
+    best_step: NonNegativeInt | None = None
+    steps: NonNegativeInt = 0  # optimiser steps, inherited ones included
+    planned_steps: NonNegativeInt | None = None
+    epochs: NonNegativeFloat = 0.0
+    started_at: float  # Unix time
+    ended_at: float
+    phases: PhaseSeconds = Field(default_factory=dict)
+    inherited_phases: PhaseSeconds = Field(default_factory=dict)
+    resumed_from_step: NonNegativeInt | None = None
+    device: Device | None = None
+    parameters: Parameters | None = None
+    peak_host_memory_bytes: PositiveInt | None = None
+    peak_device_memory_bytes: PositiveInt | None = None
+    train_tokens: NonNegativeInt = 0  # real ones, padding left out; inherited ones included
+    tokens_per_second: NonNegativeFloat | None = None  # real tokens through training steps
+    rows: dict[str, NonNegativeInt] = Field(default_factory=dict)  # train, train_available, dev, test, truncated_*
+    labels: tuple[str, ...] = ()
+    saved_bytes: NonNegativeInt | None = None  # of the kept weights
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Outcome:
+        if (self.state == "failed") != (self.failure is not None):
+            raise ValueError("a failed outcome has a failure, a finished one has none")
+        return self
+
+
+class Bill(Record):
+    """`bill.json`: the outside meter, written by whoever holds the devices, also for a killed attempt."""
+
+    allocated_at: float  # Unix time
+    released_at: float
+    devices: NonNegativeFloat  # GPUs, or cores where there is no GPU
+    device_type: str  # "cpu" or the GPU's product name
+
+
+class StartEvent(Record):
+    event: Literal["start"] = "start"
+    at: float
+    attempt: PositiveInt
+    resumed_from_step: NonNegativeInt | None = None
+
+
+class PhaseEvent(Record):
+    event: Literal["phase"] = "phase"
+    at: float
+    phase: Phase  # the one that begins now
+
+
+class StepEvent(Record):
+    """Training loss averaged since the step event before."""
+
+    event: Literal["step"] = "step"
+    at: float
+    step: PositiveInt
+    planned_steps: PositiveInt
+    loss: float
+    learning_rate: float
+    tokens: NonNegativeInt  # cumulative
+
+
+class EvaluationEvent(Record):
+    event: Literal["evaluation"] = "evaluation"
+    at: float
+    step: NonNegativeInt
+    epoch: float
+    metrics: dict[MetricName, MetricValue]
+    best: bool  # the best so far
+
+
+class CheckpointEvent(Record):
+    event: Literal["checkpoint"] = "checkpoint"
+    at: float
+    step: NonNegativeInt
+
+
+Event = StartEvent | PhaseEvent | StepEvent | EvaluationEvent | CheckpointEvent
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def read_event(line: str | bytes) -> Event:
+    """One line of `events.jsonl`. Raises pydantic.ValidationError where it is cut or foreign."""
+    return _EVENT.validate_json(line)

@@ -1,0 +1,49 @@
+"""What the driver writes down about a sweep before it starts, and reads back for status, report and sync."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.trial import Cell, Recipe, Resources
+
+
+class PlannedTrial(Record):
+    cell: Cell
+    seed: NonNegativeInt
+    fingerprint: str
+    resources: Resources
+    predicted_seconds: NonNegativeFloat | None = None  # wall
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell.name}/seed-{self.seed}"
+
+
+class RefusedCell(Record):
+    """Planned but not runnable."""
+
+    cell: Cell
+    reason: str
+
+
+class SweepRecord(Record):
+    """`sweep.json` in the sweep's directory. Catalogue entries stand once, by name."""
+
+    name: str
+    question: str | None = None
+    written_at: float  # Unix time
+    frontier_version: str
+    config: dict[str, Any]  # the resolved sweep file, overrides included
+    backbones: dict[str, BackboneSpec]  # by "model/domain"
+    methods: dict[str, MethodSpec]  # by slug
+    tasks: dict[str, TaskSpec]
+    recipes: dict[str, Recipe]  # by cell name
+    trials: tuple[PlannedTrial, ...]
+    refused: tuple[RefusedCell, ...] = ()
+    provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …

@@ -1,0 +1,111 @@
+"""Cells, recipes, trials, and the order that a worker gets for one attempt at one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.task import TaskSpec
+
+
+class Cell(Record):
+    """One point of the grid, by names."""
+
+    model: str
+    domain: str
+    method: str  # the slug, say "lora-r8"
+    task: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}/{self.domain}/{self.method}/{self.task}"
+
+
+class Recipe(Record):
+    """The resolved hyper-parameters of a trial. Everything here can change the result."""
+
+    learning_rate: PositiveFloat
+    epochs: PositiveInt = 5
+    batch_size: PositiveInt = 32  # examples an optimiser step
+    micro_batch_size: PositiveInt | None = None  # examples a forward pass; None: batch_size
+    evaluation_batch_size: PositiveInt = 64
+    warmup_ratio: float = Field(0.06, ge=0, lt=1)  # share of the optimiser steps; then linear decay to 0
+    weight_decay: NonNegativeFloat = 0.01
+    max_grad_norm: PositiveFloat = 1.0
+    max_length: PositiveInt = 128  # tokens; resolved from task and backbone
+    evaluations_per_epoch: PositiveInt = 1
+    train_rows: PositiveInt | None = None  # cap on training examples: the same ones for every cell and seed
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU that has it, else fp32
+
+    @model_validator(mode="after")
+    def _divides(self) -> Recipe:
+        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"micro_batch_size {self.micro_batch_size} does not divide batch_size {self.batch_size}"
+            )
+        return self
+
+    @property
+    def accumulation(self) -> int:
+        """Forward passes an optimiser step."""
+        return self.batch_size // (self.micro_batch_size or self.batch_size)
+
+
+class Digests(Record):
+    """What the names stand for, by content. None where it is not known yet (not staged, not on this disk)."""
+
+    data: str | None
+    weights: str | None
+    code: str  # of the worker, comments and docstrings left out
+    metrics: str  # version of the metric definitions
+
+
+class Resources(Record):
+    """What one trial is given. Not in the fingerprint."""
+
+    cpus: PositiveInt = 1
+    gpus: float = Field(0, ge=0)
+
+    @property
+    def devices(self) -> float:
+        """Allocated devices: GPUs where there are any, else cores."""
+        return self.gpus if self.gpus else float(self.cpus)
+
+
+class TrialSpec(Record):
+    """One (cell, seed), fully resolved: all that a worker needs to know to produce the result."""
+
+    cell: Cell
+    seed: NonNegativeInt
+    backbone: BackboneSpec
+    method: MethodSpec
+    task: TaskSpec
+    recipe: Recipe
+    digests: Digests
+    fingerprint: str  # 16 hex digits
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell.name}/seed-{self.seed}"
+
+
+class AttemptOrder(Record):
+    """What the worker is told: the trial, and the runtime choices that are in neither name nor fingerprint.
+
+    Stored as `order.json` in the attempt's directory before the attempt starts.
+    """
+
+    trial: TrialSpec
+    attempt: PositiveInt  # 1 for the first
+    directory: str  # of this attempt: events.jsonl, outcome.json, checkpoint/, model/
+    resume_from: str | None = None  # a checkpoint directory of an earlier attempt under the same fingerprint
+    data_dir: str | None = None
+    cache_dir: str  # made weights and data, staged hub snapshots
+    resources: Resources = Resources()
+    checkpoint_seconds: NonNegativeFloat = 30.0  # least time between two resume checkpoints
+    keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    ordered_at: float  # Unix time, seconds

@@ -1,0 +1,52 @@
+"""The closed vocabularies."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class TaskKind(StrEnum):
+    CLASSIFICATION = "classification"
+    NER = "ner"
+    RELATION = "relation"
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    DEV = "dev"
+    TEST = "test"
+
+
+class Phase(StrEnum):
+    """What an attempt spends its device time on. Phases are exclusive: a second belongs to one."""
+
+    START = "start"  # from the fork to the first line of work
+    LOAD = "load"  # weights to device, method applied
+    TOKENISE = "tokenise"  # reading and encoding the data
+    TRAIN = "train"
+    EVALUATE = "evaluate"  # scoring dev
+    CHECKPOINT = "checkpoint"
+    TEST = "test"  # scoring test, once
+
+
+class FailureKind(StrEnum):
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    PREEMPTED = "PREEMPTED"  # killed from outside; nothing wrong with the trial
+    TIMEOUT = "TIMEOUT"
+    DIVERGED = "DIVERGED"  # a non-finite loss
+    COLLAPSED = "COLLAPSED"  # predicts one class for everything
+    BAD_INPUT = "BAD_INPUT"  # the user's data, weights or settings
+    BUG = "BUG"
+
+
+class TrialState(StrEnum):
+    FINISHED = "finished"  # an outcome under the planned fingerprint, with test metrics
+    FAILED = "failed"  # its last attempt under the planned fingerprint ended in a failure
+    UNFINISHED = "unfinished"  # attempts under the planned fingerprint, none of them ended
+    STALE = "stale"  # results exist under other fingerprints only
+    NEW = "new"  # never attempted
+
+
+class Precision(StrEnum):
+    FP32 = "fp32"
+    BF16 = "bf16"

@@ -1,0 +1,86 @@
+"""One tree of errors. A user's mistake is never a traceback.
+
+Every message says what is wrong, where (file and key, or trial name), what was got and what to do. None of
+them ever carries a token of the data: they may be printed, logged and stored.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class FrontierError(Exception):
+    """The root. `exit_code` is what the command line exits with."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One mistake: where it stands, what is wrong, what was got, and the remedy."""
+
+    where: str  # a file, or a command line argument
+    key: str  # dotted key inside it, "" for the whole
+    problem: str  # what is wrong, the value that was got included
+    remedy: str  # what to do about it
+
+    def __str__(self) -> str:
+        place = f"{self.where}: {self.key}" if self.key else self.where
+        return f"{place}: {self.problem}\n    -> {self.remedy}"
+
+
+class ConfigError(FrontierError):
+    """The user's input is wrong. Carries every complaint that was found, never only the first."""
+
+    exit_code = 2
+
+    def __init__(self, complaints: Sequence[Complaint]) -> None:
+        if not complaints:
+            raise ValueError("a ConfigError needs at least one complaint")
+        self.complaints = tuple(complaints)
+        count = len(self.complaints)
+        title = "1 mistake" if count == 1 else f"{count} mistakes"
+        super().__init__(f"{title} in the input:\n" + "\n".join(f"  {c}" for c in self.complaints))
+
+
+class DataError(FrontierError):
+    """A data file cannot be read as its format. Names file, line and kind of fault; never quotes the text."""
+
+    exit_code = 2
+
+    def __init__(self, file: str, line: int | None, fault: str, remedy: str) -> None:
+        self.file, self.line, self.fault, self.remedy = file, line, fault, remedy
+        place = file if line is None else f"{file}, line {line}"
+        super().__init__(f"{place}: {fault}\n    -> {remedy}")
+
+
+class WeightsError(FrontierError):
+    """A backbone cannot be loaded as its catalogue entry says (missing file, wrong count, no target matched)."""
+
+    exit_code = 2
+
+
+class LedgerError(FrontierError):
+    """The records of a sweep are missing, locked by another driver, or unreadable."""
+
+    exit_code = 2
+
+
+class LaunchError(FrontierError):
+    """The trials cannot be started (no such cluster, not enough devices)."""
+
+    exit_code = 3
+
+
+def did_you_mean(got: str, known: Iterable[str]) -> str:
+    """A remedy for an unknown name: the closest known one, else the whole list (at most 12 of it)."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(got, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    if not names:
+        return "nothing is defined there yet"
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"use one of: {shown}"
