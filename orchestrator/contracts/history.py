@@ -1,0 +1,42 @@
+"""What the ledger already knows about a trial, in the form that planning needs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat
+
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.trial import TrialSpec
+from orchestrator.contracts.vocabulary import FailureKind, TrialState
+
+
+class FingerprintHistory(Record):
+    """Where the attempts under one fingerprint ended up.
+
+    `wall_seconds` is what a finished trial took from allocation to release, usefully inherited time of the attempts
+    that it resumed from included, wasted time left out. None unless finished and billed.
+    """
+
+    state: Literal[TrialState.FINISHED, TrialState.FAILED, TrialState.UNFINISHED]
+    failure: FailureKind | None = None  # of the last attempt, where state is FAILED
+    wall_seconds: PositiveFloat | None = None
+    device_type: str | None = None  # "cpu" or the GPU's product name
+
+
+class TrialHistory(Record):
+    """All attempts at the trial of one name (`tiny/clinical/lora-r8/ncbi-disease/seed-12`), by fingerprint.
+
+    `last` is the spec of the newest finished attempt, or, where none finished, of the newest attempt: what a
+    stale trial is compared with, so that the plan can say what changed.
+    """
+
+    by_fingerprint: dict[str, FingerprintHistory] = Field(default_factory=dict)
+    last: TrialSpec | None = None
+
+    def state(self, fingerprint: str) -> TrialState:
+        """NEW without any attempt, STALE where all attempts were made under other fingerprints."""
+        found = self.by_fingerprint.get(fingerprint)
+        if found is not None:
+            return TrialState(found.state)
+        return TrialState.STALE if self.by_fingerprint else TrialState.NEW
