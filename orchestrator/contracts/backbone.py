@@ -66,4 +66,9 @@ class BackboneSpec(Record):
     cased: bool | None = None
     licence: str | None = None
     shape: dict[str, Any] = Field(default_factory=dict)
+    # What adapters wrap, as module name endings. None: the table of the architecture (`workers.methods`). Named
+    # here where a model departs from it, as the study's small BERTs do.
+    lora_targets: tuple[str, ...] | None = None
+    ia3_targets: tuple[str, ...] | None = None
+    ia3_feedforward: tuple[str, ...] | None = None  # those of ia3_targets whose input is rescaled
     note: str | None = None

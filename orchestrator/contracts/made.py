@@ -1,0 +1,52 @@
+"""Where made weights and made data lie, and their identity: the digest of what was asked for and of the code
+that makes it. It is the same before and after they are made, so a plan knows it without making anything."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from orchestrator.contracts.backbone import MadeWeights
+from orchestrator.contracts.task import TaskSpec
+
+_TASK_FIELDS = {"kind", "reader", "made", "labels", "negative_label"}
+
+
+def code_digest(files: Iterable[Path]) -> str:
+    """sha256 of Python sources by file name, with comments, docstrings and layout left out."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        tree = ast.parse(file.read_bytes())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+                ast.get_docstring(node, clean=False) is not None
+            ):
+                del node.body[0]
+        digest.update(f"{file.name}\0{ast.unparse(tree)}\0".encode())
+    return digest.hexdigest()
+
+
+@cache
+def generator_digest() -> str:
+    """Of the code in `workers/demo`, found without importing it."""
+    found = find_spec("workers")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("the package workers is not installed beside orchestrator")
+    return code_digest((Path(found.submodule_search_locations[0]) / "demo").glob("*.py"))
+
+
+def made_digest(spec: MadeWeights | TaskSpec) -> str:
+    """Identity of made weights, or of the files of a task whose data are made."""
+    wanted = _TASK_FIELDS if isinstance(spec, TaskSpec) else None
+    canonical = json.dumps(spec.model_dump(mode="json", include=wanted), sort_keys=True)
+    return hashlib.sha256(f"{canonical}\0{generator_digest()}".encode()).hexdigest()
+
+
+def made_root(cache_dir: Path, spec: MadeWeights | TaskSpec) -> Path:
+    """Their directory: the weights in hub layout, or the root of the task's reader. Appears whole or not at all."""
+    return cache_dir / "made" / made_digest(spec)
