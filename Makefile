@@ -1,0 +1,48 @@
+# Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup sweep plan report ui test check fmt bench clean
+unexport PYTHONDONTWRITEBYTECODE
+
+CONFIG ?= configs/sweeps/demo.yaml
+ARGS ?=
+SWEEP ?= $(basename $(notdir $(CONFIG)))
+BIN := .venv/bin
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+
+setup:  ## create .venv and install the pinned dependencies
+	@.ci/setup
+
+sweep: setup  ## run a sweep: CONFIG=configs/sweeps/demo.yaml ARGS="axis=value …"
+	@$(BIN)/frontier run $(CONFIG) $(ARGS)
+
+plan: setup  ## show the grid of CONFIG and what it will cost
+	@$(BIN)/frontier plan $(CONFIG) $(ARGS)
+
+report: setup  ## write the report of SWEEP again, from its records
+	@$(BIN)/frontier report $(SWEEP) $(ARGS)
+
+ui: setup  ## open the MLflow UI, and say where the Ray dashboard is
+	@$(BIN)/frontier ui $(SWEEP) $(ARGS)
+
+test: setup  ## run the tests: ARGS="-k name" narrows them
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup  ## lint, format, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: setup  ## format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup  ## list the benchmarks of tests/bench
+	@for script in tests/bench/*.py; do printf '  %s %s\n' "$(BIN)/python" "$$script"; done
+
+clean:  ## remove .venv and caches; records in sweeps/ stay
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
