@@ -36,8 +36,8 @@ class PackageWeights(Record):
 class MadeWeights(Record):
     """A small BERT made on the spot by a short masked-language-model pre-training on invented text.
 
-    `corpus` names which text of `workers.demo.notes` it reads. The digest of these values and of the code that
-    makes it is the identity of the weights.
+    `corpus` names which text of `workers.demo.corpora` it reads. The digest of these values and of the code
+    that makes it is the identity of the weights.
     """
 
     kind: Literal["made"] = "made"
@@ -53,8 +53,8 @@ class MadeWeights(Record):
 
 
 class BackboneSpec(Record):
-    """One catalogue entry. `shape` holds configuration values of the architecture, where they are known, so that
-    the parameter arithmetic needs no network."""
+    """One catalogue entry. `shape` holds configuration values of the architecture, where they are known, so
+    that the parameter arithmetic needs no network."""
 
     name: str
     model: str  # value of the models axis
@@ -66,8 +66,8 @@ class BackboneSpec(Record):
     cased: bool | None = None
     licence: str | None = None
     shape: dict[str, Any] = Field(default_factory=dict)
-    # What adapters wrap, as module name endings. None: the table of the architecture (`workers.methods`). Named
-    # here where a model departs from it, as the study's small BERTs do.
+    # What adapters wrap, as module name endings. None: the table of the architecture (`workers.methods`).
+    # Named here where a model departs from it, as the study's small BERTs do.
     lora_targets: tuple[str, ...] | None = None
     ia3_targets: tuple[str, ...] | None = None
     ia3_feedforward: tuple[str, ...] | None = None  # those of ia3_targets whose input is rescaled

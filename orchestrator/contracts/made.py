@@ -48,5 +48,5 @@ def made_digest(spec: MadeWeights | TaskSpec) -> str:
 
 
 def made_root(cache_dir: Path, spec: MadeWeights | TaskSpec) -> Path:
-    """Their directory: the weights in hub layout, or the root of the task's reader. Appears whole or not at all."""
+    """The directory of the weights, or the root of the task's reader. Appears whole or not at all."""
     return cache_dir / "made" / made_digest(spec)
