@@ -14,8 +14,8 @@ from orchestrator.contracts.vocabulary import FailureKind, TrialState
 class FingerprintHistory(Record):
     """Where the attempts under one fingerprint ended up.
 
-    `wall_seconds` is what a finished trial took from allocation to release, usefully inherited time of the attempts
-    that it resumed from included, wasted time left out. None unless finished and billed.
+    `wall_seconds` is what a finished trial took from allocation to release, usefully inherited time of the
+    attempts that it resumed from included, wasted time left out. None unless finished and billed.
     """
 
     state: Literal[TrialState.FINISHED, TrialState.FAILED, TrialState.UNFINISHED]
