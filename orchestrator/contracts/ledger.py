@@ -1,0 +1,123 @@
+"""What the ledger tells about a trial: its state, its attempts, and where its device time went."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import TrialState
+
+CPU = "cpu"  # the device type of a trial that is given no GPU
+UNKNOWN_GPU = "unknown GPU"  # an attempt on a GPU that was killed before anything wrote down which
+
+
+def device_unit(device_type: str) -> str:
+    """`core-hours` for cores, `GPU-hours` for GPUs: a core is never called a GPU."""
+    return "core-hours" if device_type == CPU else "GPU-hours"
+
+
+class Source(StrEnum):
+    """Where a figure comes from."""
+
+    MEASURED = "measured"  # bill.json
+    ESTIMATED = "estimated"  # no bill: from the first to the last sign of life
+    MISSING = "missing"  # no bill and no sign of life
+
+
+class AttemptRecord(Record):
+    """One attempt, as found on disk. `billed_device_seconds` is None where `source` is MISSING."""
+
+    attempt: PositiveInt
+    fingerprint: str
+    directory: str
+    ordered_at: float  # Unix time
+    resources: Resources
+    resumed: bool
+    outcome: Outcome | None = None
+    bill: Bill | None = None
+    device_type: str
+    devices: NonNegativeFloat
+    billed_device_seconds: NonNegativeFloat | None
+    source: Source
+
+
+class Spending(Record):
+    """Device-seconds of one device type.
+
+    `billed` = `useful` + `wasted` + `unfinished` + `superseded`. `unexplained` is a part of `wasted`: allocated
+    to an attempt that ended, yet in none of its phases (start of the process, hand-over). `estimated` is the
+    part of `billed` that has no bill.
+    """
+
+    device_type: str
+    billed: NonNegativeFloat = 0.0
+    useful: NonNegativeFloat = 0.0  # went into a finished result
+    wasted: NonNegativeFloat = 0.0  # failed, preempted or lost on the way to a result
+    unfinished: NonNegativeFloat = 0.0  # under the planned fingerprint, no end yet
+    superseded: NonNegativeFloat = 0.0  # under other fingerprints, or of trials no longer in the grid
+    unexplained: NonNegativeFloat = 0.0
+    estimated: NonNegativeFloat = 0.0
+
+
+class TrialRecord(Record):
+    """One planned trial and everything that was done about it."""
+
+    planned: PlannedTrial
+    state: TrialState
+    attempts: tuple[AttemptRecord, ...] = ()  # oldest first, those under other fingerprints included
+    spending: tuple[Spending, ...] = ()  # one a device type
+
+    @property
+    def name(self) -> str:
+        return self.planned.name
+
+    @property
+    def current(self) -> tuple[AttemptRecord, ...]:
+        """The attempts under the planned fingerprint, oldest first."""
+        return tuple(a for a in self.attempts if a.fingerprint == self.planned.fingerprint)
+
+    @property
+    def decisive(self) -> AttemptRecord | None:
+        """The attempt that the state rests on: the first finished one, else the last one that failed."""
+        return decisive(self.current)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        found = self.decisive
+        return found.outcome if found else None
+
+    @property
+    def useful_device_seconds(self) -> float:
+        return sum(s.useful for s in self.spending)
+
+    @property
+    def wasted_device_seconds(self) -> float:
+        return sum(s.wasted for s in self.spending)
+
+    @property
+    def billed_device_seconds(self) -> float:
+        return sum(s.billed for s in self.spending)
+
+
+class Totals(Record):
+    """Sums over a sweep. Trials by state count planned trials; refused cells were never trials."""
+
+    trials: dict[TrialState, NonNegativeInt]
+    refused_cells: NonNegativeInt = 0
+    attempts: NonNegativeInt = 0
+    attempts_without_cost: NonNegativeInt = 0  # Source.MISSING
+    spending: tuple[Spending, ...] = Field(default_factory=tuple)
+
+
+def decisive(attempts: tuple[AttemptRecord, ...]) -> AttemptRecord | None:
+    """Of attempts under one fingerprint, oldest first: the first that finished, else the last that failed."""
+    finished = [a for a in attempts if a.outcome is not None and a.outcome.state == "finished"]
+    if finished:
+        return finished[0]
+    ended = [a for a in attempts if a.outcome is not None]
+    return ended[-1] if ended else None

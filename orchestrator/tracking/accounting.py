@@ -1,0 +1,152 @@
+"""Where device time went. Pure: from records to device-seconds; nothing is counted twice over a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from orchestrator.contracts.ledger import (
+    CPU,
+    UNKNOWN_GPU,
+    AttemptRecord,
+    Source,
+    Spending,
+    Totals,
+    TrialRecord,
+    decisive,
+)
+from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import TrialState
+
+Span = tuple[float, float]  # Unix times of the first and the last sign of life
+
+
+def device_of(resources: Resources, outcome: Outcome | None, bill: Bill | None) -> tuple[str, float]:
+    """Device type and allocated devices: from the bill, else as the worker saw them, else as ordered."""
+    if bill is not None:
+        return bill.device_type, bill.devices
+    if outcome is not None and outcome.device is not None:
+        return outcome.device.type, outcome.device.count
+    return (UNKNOWN_GPU if resources.gpus else CPU), resources.devices
+
+
+def billed_seconds(
+    devices: float, outcome: Outcome | None, bill: Bill | None, signs: Span | None
+) -> tuple[float | None, Source]:
+    """Device-seconds of one attempt: allocated devices x wall, or the time between its signs of life."""
+    if bill is not None:
+        return max(0.0, bill.released_at - bill.allocated_at) * devices, Source.MEASURED
+    times = list(signs or ())
+    if outcome is not None:
+        times += [outcome.started_at, outcome.ended_at]
+    if not times:
+        return None, Source.MISSING
+    return (max(times) - min(times)) * devices, Source.ESTIMATED
+
+
+def state_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> TrialState:
+    """The state of a planned trial from its attempts, oldest first."""
+    current = tuple(a for a in attempts if a.fingerprint == fingerprint)
+    if not current:
+        return TrialState.STALE if attempts else TrialState.NEW
+    found = decisive(current)
+    if found is not None and found.outcome is not None and found.outcome.state == "finished":
+        return TrialState.FINISHED
+    return TrialState.UNFINISHED if current[-1].outcome is None else TrialState.FAILED
+
+
+def spending_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> tuple[Spending, ...]:
+    """One Spending a device type, by name of the type.
+
+    useful = (own + inherited phases) x devices of the finishing attempt; wasted = the rest that was billed
+    under that fingerprint. Useful time is booked on the device type that finished the trial and is never more
+    than was billed there: a bill that is shorter than the phases by a clock's grain makes no negative waste.
+    """
+    state = state_of(attempts, fingerprint)
+    types = sorted({a.device_type for a in attempts})
+    return tuple(_spending(kind, attempts, fingerprint, state) for kind in types)
+
+
+def _spending(
+    device_type: str, attempts: Sequence[AttemptRecord], fingerprint: str, state: TrialState
+) -> Spending:
+    here = [a for a in attempts if a.device_type == device_type]
+    current = tuple(a for a in here if a.fingerprint == fingerprint)
+    billed, under = _billed(here), _billed(current)
+    useful = wasted = unfinished = unexplained = 0.0
+    if state is TrialState.FINISHED:
+        finisher = decisive(tuple(a for a in attempts if a.fingerprint == fingerprint))
+        if finisher is not None and finisher.device_type == device_type:
+            useful = min(_useful(finisher), under)
+        wasted = under - useful
+        unexplained = min(wasted, _unexplained(current))
+    elif state is TrialState.FAILED:
+        wasted = under
+        unexplained = min(wasted, _unexplained(current))
+    else:
+        unfinished = under
+    return Spending(
+        device_type=device_type,
+        billed=billed,
+        useful=useful,
+        wasted=wasted,
+        unfinished=unfinished,
+        superseded=billed - under,
+        unexplained=unexplained,
+        estimated=_billed([a for a in here if a.source is Source.ESTIMATED]),
+    )
+
+
+def _billed(attempts: Iterable[AttemptRecord]) -> float:
+    return sum(a.billed_device_seconds or 0.0 for a in attempts)
+
+
+def _useful(finisher: AttemptRecord) -> float:
+    outcome = finisher.outcome
+    if outcome is None:
+        return 0.0
+    return (sum(outcome.phases.values()) + sum(outcome.inherited_phases.values())) * finisher.devices
+
+
+def _unexplained(attempts: Sequence[AttemptRecord]) -> float:
+    """Billed to attempts that ended, yet in none of their own phases. Those of a killed one are not known."""
+    total = 0.0
+    for attempt in attempts:
+        if attempt.outcome is None or attempt.source is not Source.MEASURED or not attempt.outcome.phases:
+            continue
+        inside = sum(attempt.outcome.phases.values()) * attempt.devices
+        total += max(0.0, (attempt.billed_device_seconds or 0.0) - inside)
+    return total
+
+
+def add_up(spendings: Iterable[Spending]) -> tuple[Spending, ...]:
+    """Sums by device type, sorted by its name."""
+    sums: dict[str, dict[str, float]] = {}
+    for spending in spendings:
+        figures = spending.model_dump(exclude={"device_type"})
+        into = sums.setdefault(spending.device_type, dict.fromkeys(figures, 0.0))
+        for key, value in figures.items():
+            into[key] += value
+    return tuple(Spending(device_type=kind, **sums[kind]) for kind in sorted(sums))
+
+
+def totals_of(
+    trials: Iterable[TrialRecord], refused_cells: int, removed: Iterable[TrialRecord] = ()
+) -> Totals:
+    """Sums over the planned trials; `removed` are trials on disk that the grid no longer holds."""
+    states = dict.fromkeys(TrialState, 0)
+    attempts = without_cost = 0
+    spendings: list[Spending] = []
+    for planned, records in ((True, trials), (False, removed)):
+        for record in records:
+            states[record.state] += planned
+            attempts += len(record.attempts)
+            without_cost += sum(a.source is Source.MISSING for a in record.attempts)
+            spendings.extend(record.spending)
+    return Totals(
+        trials=states,
+        refused_cells=refused_cells,
+        attempts=attempts,
+        attempts_without_cost=without_cost,
+        spending=add_up(spendings),
+    )

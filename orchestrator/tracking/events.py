@@ -1,0 +1,72 @@
+"""Reading `events.jsonl`, also one whose writer was killed in the middle of a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.ledger import AttemptRecord
+from orchestrator.contracts.outcome import EvaluationEvent, Event, StepEvent, read_event
+from orchestrator.errors import LedgerError
+
+
+def read_events(path: Path) -> list[Event]:
+    """All events, in order; none where the file is absent. A cut last line is left out.
+
+    Raises LedgerError where another line cannot be read: then the file is not ours, or of another version.
+    """
+    lines = _lines(path)
+    events: list[Event] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            events.append(read_event(line))
+        except ValidationError:
+            if number == len(lines):
+                break
+            raise LedgerError(
+                f"{path}, line {number}: not an event of this version\n"
+                "    -> move the attempt's directory out of the sweep; the trial then runs again"
+            ) from None
+    return events
+
+
+def signs_of_life(path: Path) -> tuple[float, float] | None:
+    """Unix times of the first and the last readable event; None where there is none."""
+    lines = _lines(path)
+    first = next((t for t in map(_time, lines) if t is not None), None)
+    last = next((t for t in map(_time, reversed(lines)) if t is not None), None)
+    return None if first is None or last is None else (first, last)
+
+
+def curves(attempts: Sequence[AttemptRecord]) -> tuple[list[StepEvent], list[EvaluationEvent]]:
+    """Steps and evaluations on the path that led to the last of these attempts, in order.
+
+    `attempts` are those under one fingerprint, oldest first. What an attempt did after the checkpoint that
+    the next one resumed from was done again, so it is left out.
+    """
+    steps: list[StepEvent] = []
+    evaluations: list[EvaluationEvent] = []
+    for attempt in attempts:
+        events = read_events(Path(attempt.directory) / layout.EVENTS)
+        resumed = next((e.resumed_from_step for e in events if e.event == "start"), None) or 0
+        steps = [e for e in steps if e.step <= resumed] + [e for e in events if isinstance(e, StepEvent)]
+        evaluations = [e for e in evaluations if e.step <= resumed]
+        evaluations += [e for e in events if isinstance(e, EvaluationEvent)]
+    return steps, evaluations
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    except FileNotFoundError:
+        return []
+
+
+def _time(line: bytes) -> float | None:
+    try:
+        return read_event(line).at
+    except ValidationError:
+        return None

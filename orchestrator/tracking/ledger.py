@@ -1,0 +1,176 @@
+"""The ledger: the records of a sweep as they lie on disk; all that report, status and sync ever read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
+from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
+from orchestrator.contracts.trial import AttemptOrder, Cell, Resources
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.errors import LedgerError
+from orchestrator.tracking import lock
+from orchestrator.tracking.accounting import billed_seconds, device_of, spending_of, state_of
+from orchestrator.tracking.events import signs_of_life
+from orchestrator.tracking.history import newest_of, trial_history
+
+M = TypeVar("M", bound=BaseModel)
+_LEVELS = 5  # model / domain / method / task / seed
+
+
+class _TrialHead(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    cell: Cell
+    seed: int
+    fingerprint: str
+
+
+class _OrderHead(BaseModel):
+    """The part of order.json that accounting needs: reading all of it for 10,000 trials costs seconds."""
+
+    model_config = ConfigDict(extra="ignore")
+    trial: _TrialHead
+    attempt: int
+    resume_from: str | None = None
+    resources: Resources
+    ordered_at: float
+
+
+class Ledger:
+    """Reads on demand; attempts that ended and were billed never change and are kept in memory."""
+
+    def __init__(self, sweep_directory: Path) -> None:
+        self.directory = sweep_directory
+        self._sealed: dict[Path, tuple[_TrialHead, AttemptRecord]] = {}
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Held by the one driver. Raises LedgerError, naming the process, where another one holds it."""
+        return lock.hold(self.directory / layout.LOCK)
+
+    def write_sweep(self, record: SweepRecord) -> None:
+        write_atomically(self.directory / layout.SWEEP, record.model_dump_json(indent=1) + "\n")
+
+    def sweep(self) -> SweepRecord:
+        """Raises LedgerError where there is no such sweep, or its record cannot be read."""
+        found = _read(self.directory / layout.SWEEP, SweepRecord)
+        if found is None:
+            raise LedgerError(
+                f"{self.directory}: no sweep has run here ({layout.SWEEP} is missing)\n"
+                "    -> start it with `frontier run CONFIG`, or name the directory of one that has run"
+            )
+        return found
+
+    def trials(self) -> Iterator[TrialRecord]:
+        """A record for each planned trial, in the order of the plan."""
+        for planned in self.sweep().trials:
+            yield self.trial(planned)
+
+    def trial(self, planned: PlannedTrial) -> TrialRecord:
+        """What the disk holds about one planned trial."""
+        attempts = tuple(a for _, a in self._attempts(layout.trial_directory(self.directory, planned.name)))
+        return TrialRecord(
+            planned=planned,
+            state=state_of(attempts, planned.fingerprint),
+            attempts=attempts,
+            spending=spending_of(attempts, planned.fingerprint),
+        )
+
+    def removed(self) -> Iterator[TrialRecord]:
+        """Trials on disk that the grid no longer holds, by name: all they were billed is superseded."""
+        planned = {trial.name for trial in self.sweep().trials}
+        for name, path in self._on_disk():
+            found = self._attempts(path) if name not in planned else []
+            if found:
+                head, last = found[-1]
+                attempts = tuple(a for _, a in found)
+                gone = PlannedTrial(cell=head.cell, seed=head.seed, fingerprint="", resources=last.resources)
+                yield TrialRecord(
+                    planned=gone,
+                    state=TrialState.STALE,
+                    attempts=attempts,
+                    spending=spending_of(attempts, gone.fingerprint),
+                )
+
+    def history(self) -> dict[str, TrialHistory]:
+        """What planning needs, by name of the trial, of all trials on disk. Empty before the first run."""
+        found = {}
+        for name, path in self._on_disk():
+            attempts = [a for _, a in self._attempts(path)]
+            if attempts:
+                newest = _read(Path(newest_of(attempts).directory) / layout.ORDER, AttemptOrder)
+                found[name] = trial_history(attempts, newest.trial if newest else None)
+        return found
+
+    def _on_disk(self) -> Iterator[tuple[str, Path]]:
+        yield from _descend(self.directory / layout.TRIALS, "", _LEVELS)
+
+    def _attempts(self, trial: Path) -> list[tuple[_TrialHead, AttemptRecord]]:
+        """An attempt's directory without an order holds an attempt that never began: left out."""
+        found = (self._attempt(path) for _, path in layout.attempts(trial))
+        return [attempt for attempt in found if attempt is not None]
+
+    def _attempt(self, path: Path) -> tuple[_TrialHead, AttemptRecord] | None:
+        if path in self._sealed:
+            return self._sealed[path]
+        order = _read(path / layout.ORDER, _OrderHead)
+        if order is None:
+            return None
+        outcome, bill = _read(path / layout.OUTCOME, Outcome), _read(path / layout.BILL, Bill)
+        device_type, devices = device_of(order.resources, outcome, bill)
+        signs = signs_of_life(path / layout.EVENTS) if bill is None else None
+        billed, source = billed_seconds(devices, outcome, bill, signs)
+        record = AttemptRecord(
+            attempt=order.attempt,
+            fingerprint=order.trial.fingerprint,
+            directory=str(path),
+            ordered_at=order.ordered_at,
+            resources=order.resources,
+            resumed=order.resume_from is not None,
+            outcome=outcome,
+            bill=bill,
+            device_type=device_type,
+            devices=devices,
+            billed_device_seconds=billed,
+            source=source,
+        )
+        if outcome is not None and bill is not None:
+            self._sealed[path] = order.trial, record
+        return order.trial, record
+
+
+def _descend(directory: Path, name: str, levels: int) -> Iterator[tuple[str, Path]]:
+    if levels == 0:
+        yield name, directory
+        return
+    try:
+        children = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
+    except FileNotFoundError:
+        return
+    for child in children:
+        yield from _descend(directory / child, f"{name}/{child}" if name else child, levels - 1)
+
+
+def _read(path: Path, model: type[M]) -> M | None:
+    """None where the file is absent. Raises LedgerError where it is not what this version writes."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise LedgerError(
+            f"{path}: cannot be read as a {model.__name__.lstrip('_')}: {key or 'the file'}: {first['type']}"
+            f" ({error.error_count()} faults)\n"
+            "    -> it was written by another version or damaged: move its directory out of the sweep"
+        ) from None
