@@ -1,0 +1,27 @@
+"""What the readers give: one labelled example. Both hold patient text: never log, print or store them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, repr=False)
+class Tokens:
+    """A sentence of words with one BIO tag each; the two are of equal length, at least one."""
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    document: str  # which document it comes from, unique within a split
+
+
+@dataclass(frozen=True, repr=False)
+class Text:
+    """A text, or a pair of them, with one label."""
+
+    text: str
+    second_text: str | None
+    label: str
+    document: str  # which document it comes from, unique within a split
+
+
+Example = Tokens | Text

@@ -1,0 +1,113 @@
+"""PubTator: title, abstract, mention lines and relation lines of one document after another.
+
+    PMID|t|title
+    PMID|a|abstract
+    PMID <tab> start <tab> end <tab> mention <tab> type [<tab> id[|id...] [<tab> parts of a composite]]
+    PMID <tab> relation <tab> id <tab> id
+
+Offsets count characters of title + one space + abstract, the end exclusive. The id -1 means none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import DataError
+from workers.data.files import lines, read_text
+
+_HEAD = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
+_OFFSET = re.compile(r"[0-9]{1,9}")
+_NO_ID = "-1"
+
+
+@dataclass(frozen=True, repr=False)
+class Mention:
+    start: int
+    end: int
+    type: str
+    ids: frozenset[str]  # several for a composite mention, none where the annotators found none
+
+
+@dataclass(frozen=True, repr=False)
+class Document:
+    name: str  # of file and place; not the id, which may be a patient's
+    text: str
+    mentions: tuple[Mention, ...]  # by start, the longer one first
+    relations: tuple[tuple[str, str, str], ...]  # (relation, id, id)
+
+
+def read_pubtator(path: Path, name: str) -> list[Document]:
+    """The documents of one file, in order; `name` begins theirs. Raises DataError at the first wrong line."""
+    blocks = _blocks(lines(read_text(path)))
+    return [_document(str(path), f"{name}#{number}", block) for number, block in enumerate(blocks, start=1)]
+
+
+def _blocks(content: list[str]) -> Iterator[list[tuple[int, str]]]:
+    """Numbered lines, in runs between blank lines."""
+    block: list[tuple[int, str]] = []
+    for number, line in enumerate([*content, ""], start=1):
+        if line.strip():
+            block.append((number, line))
+        elif block:
+            yield block
+            block = []
+
+
+def _document(file: str, name: str, block: list[tuple[int, str]]) -> Document:
+    names, parts = [], []
+    for kind, (number, line) in zip("ta", (block + block[-1:])[:2], strict=True):
+        head = _HEAD.fullmatch(line)
+        if head is None or head[2] != kind:
+            raise DataError(
+                file,
+                number,
+                "a document that does not begin with its ID|t|title and ID|a|abstract lines",
+                "write these two lines first, and a blank line only between documents",
+            )
+        names.append(head[1])
+        parts.append(head[3])
+    text = " ".join(parts)
+    mentions: list[Mention] = []
+    relations: list[tuple[str, str, str]] = []
+    for number, line in block[2:]:
+        fields = line.split("\t")
+        if {fields[0], *names} != {names[0]}:
+            raise DataError(
+                file,
+                number,
+                "another document id than in the title line",
+                "separate documents by a blank line",
+            )
+        if len(fields) == 4:
+            relations.append((fields[1], fields[2], fields[3]))
+        else:
+            mentions.append(_mention(file, number, fields, text))
+    mentions.sort(key=lambda mention: (mention.start, -mention.end))
+    return Document(name, text, tuple(mentions), tuple(relations))
+
+
+def _mention(file: str, line: int, fields: list[str], text: str) -> Mention:
+    if not 5 <= len(fields) <= 7:
+        raise DataError(
+            file,
+            line,
+            f"{len(fields)} tab-separated fields",
+            "a mention line has 5 to 7 of them, a relation line has 4",
+        )
+    if not (_OFFSET.fullmatch(fields[1]) and _OFFSET.fullmatch(fields[2])):
+        raise DataError(file, line, "an offset is not a whole number", "give start and end in characters")
+    start, end = int(fields[1]), int(fields[2])
+    if not 0 <= start < end <= len(text) or text[start:end] != fields[3]:
+        raise DataError(
+            file,
+            line,
+            "the mention does not stand at its offsets",
+            "count characters of title + one space + abstract from 0, the end exclusive",
+        )
+    if not fields[4].strip():
+        raise DataError(file, line, "the type of the mention is empty", "name it in the fifth field")
+    ids = frozenset(fields[5].split("|")) - {_NO_ID, ""} if len(fields) > 5 else frozenset()
+    return Mention(start, end, fields[4], ids)

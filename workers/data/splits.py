@@ -1,0 +1,118 @@
+"""A split of a task: its examples, its label set, and a smaller one that is the same for everybody."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.contracts.task import ConllReader, PubtatorReader, TableReader, TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import Complaint, ConfigError, DataError
+from workers.data.conll import read_conll
+from workers.data.documents import masked_pairs, tagged_sentences
+from workers.data.examples import Example, Text, Tokens
+from workers.data.pubtator import read_pubtator
+from workers.data.tables import read_table
+
+_CAP_SEED = "frontier-rows-1"  # changing it changes every capped result
+
+
+def read_split(task: TaskSpec, split: Split, root: Path) -> list[Example]:
+    """The examples of one split, in the order of its files below `root`.
+
+    Raises DataError (file, line, fault; never the text), ConfigError where reader and kind do not fit.
+    """
+    if not task.reader.files.get(split):
+        raise ConfigError(
+            [
+                Complaint(
+                    f"task {task.name}", f"reader.files.{split}", "it names no file", "name at least one file"
+                )
+            ]
+        )
+    examples = [example for name in task.reader.files[split] for example in _read(task, name, root / name)]
+    if not examples:
+        files = ", ".join(str(root / name) for name in task.reader.files[split])
+        raise DataError(files, None, "there is no example in it", "check the file and `reader` of the task")
+    return examples
+
+
+def _read(task: TaskSpec, name: str, path: Path) -> Iterator[Example]:
+    match task.kind, task.reader:
+        case TaskKind.NER, ConllReader() as conll:
+            yield from read_conll(path, name, conll, task.labels)
+        case TaskKind.NER, PubtatorReader(entity_types=types):
+            for document in read_pubtator(path, name):
+                yield from tagged_sentences(document, types)
+        case TaskKind.RELATION, PubtatorReader(entity_types=(first, second), relation=str(relation)):
+            for document in read_pubtator(path, name):
+                yield from masked_pairs(document, (first, second), relation, str(task.negative_label))
+        case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
+            yield from read_table(path, name, table, task.labels)
+        case kind, reader:
+            raise ConfigError(
+                [
+                    Complaint(
+                        f"task {task.name}",
+                        "reader",
+                        f"a {reader.format} reader with these keys gives no {kind} examples",
+                        "ner reads conll or pubtator; classification csv or jsonl; relation csv, jsonl, or "
+                        "pubtator with `relation` and exactly two `entity_types`",
+                    )
+                ]
+            )
+
+
+def label_set(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:
+    """The labels in the order of their ids: those that the task declares, else those of train, sorted.
+
+    For ner "O", then "B-x" and "I-x" of each entity type, the types sorted. Raises DataError where train
+    cannot teach the task: a label that is not declared, or nothing to tell apart.
+    """
+    found = _found(train)
+    if task.labels is not None and (foreign := found - set(task.labels)):
+        fault = f"train has {len(foreign)} labels that `labels` does not hold"
+        raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or mend the data")
+    if len(found) < (1 if task.kind is TaskKind.NER else 2):
+        fault = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
+        raise DataError(f"task {task.name}", None, fault, "check the label column or entity types")
+    if task.kind is not TaskKind.NER:
+        return task.labels or tuple(sorted(found))
+    return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or found) for prefix in "BI"))
+
+
+def _found(examples: Sequence[Example]) -> set[str]:
+    """The labels in use; for ner the entity types."""
+    found: set[str] = set()
+    for example in examples:
+        if isinstance(example, Tokens):
+            found.update(tag[2:] for tag in example.tags if tag != "O")
+        else:
+            found.add(example.label)
+    return found
+
+
+def cap_rows(examples: Sequence[Example], rows: int | None) -> list[Example]:
+    """At most `rows` of the examples, in their order; all of them for None.
+
+    The choice depends on their places and labels alone, so every cell and seed gets the same one, and a
+    smaller choice is part of a larger. The first example of each class goes before all others.
+    """
+    if rows is None or rows >= len(examples):
+        return list(examples)
+    shuffled = sorted(range(len(examples)), key=_rank)
+    seen: set[str] = set()
+    leaders: list[int] = []
+    others: list[int] = []
+    for index in shuffled:
+        example = examples[index]
+        leads = isinstance(example, Text) and example.label not in seen
+        if isinstance(example, Text):
+            seen.add(example.label)
+        (leaders if leads else others).append(index)
+    return [examples[index] for index in sorted([*leaders, *others][:rows])]
+
+
+def _rank(index: int) -> bytes:
+    return hashlib.sha256(f"{_CAP_SEED}:{index}".encode()).digest()

@@ -1,0 +1,64 @@
+"""What a task holds, in counts only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.task import PubtatorReader, TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from workers.data.examples import Example, Tokens
+from workers.data.pubtator import read_pubtator
+from workers.data.splits import label_set, read_split
+
+
+def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
+    """{metric, labels, splits: {split: {documents, examples, labels: {name: n}, mentions: {type: n}}}}.
+
+    `mentions` stands for ner tasks; `documents` is None for CoNLL, which does not mark them. For PubTator tasks
+    `mentions` counts those annotated in the files, and `relations` the annotated relations of the task's type.
+    Raises what `read_split` and `label_set` raise.
+    """
+    examples = {split: read_split(task, split, root) for split in Split if split in task.reader.files}
+    return {
+        "metric": str(task.metric),
+        "labels": list(label_set(task, examples.get(Split.TRAIN, []))),
+        "splits": {str(split): _split(task, split, root, found) for split, found in examples.items()},
+    }
+
+
+def _split(task: TaskSpec, split: Split, root: Path, examples: Sequence[Example]) -> dict[str, Any]:
+    summary: dict[str, Any] = {"documents": None, "examples": len(examples), "labels": _labels(examples)}
+    if isinstance(task.reader, PubtatorReader):
+        return summary | _annotations(task.reader, split, root)
+    if task.kind is TaskKind.NER:
+        return summary | {"mentions": _begun(summary["labels"])}
+    return summary | {"documents": len({example.document for example in examples})}
+
+
+def _labels(examples: Sequence[Example]) -> dict[str, int]:
+    """Examples by label; for ner words by tag."""
+    counts: Counter[str] = Counter()
+    for example in examples:
+        counts.update(example.tags if isinstance(example, Tokens) else [example.label])
+    return dict(sorted(counts.items()))
+
+
+def _begun(tags: dict[str, int]) -> dict[str, int]:
+    return {tag[2:]: count for tag, count in tags.items() if tag.startswith("B-")}
+
+
+def _annotations(reader: PubtatorReader, split: Split, root: Path) -> dict[str, Any]:
+    documents = [document for name in reader.files[split] for document in read_pubtator(root / name, name)]
+    mentions = Counter(mention.type for document in documents for mention in document.mentions)
+    found: dict[str, Any] = {
+        "documents": len(documents),
+        "mentions": {kind: mentions[kind] for kind in sorted(reader.entity_types)},
+    }
+    if reader.relation is not None:
+        found["relations"] = sum(
+            name == reader.relation for document in documents for name, _, _ in document.relations
+        )
+    return found

@@ -1,0 +1,126 @@
+"""CSV and JSON-lines files: a text column, perhaps a second one, and a label column."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.task import TableReader
+from orchestrator.errors import DataError
+from workers.data.examples import Text
+from workers.data.files import lines, read_text
+
+_LONGEST_FIELD = 2**24  # characters; csv refuses fields above 2**17 unasked, and joined notes are longer
+
+
+def read_table(path: Path, name: str, reader: TableReader, labels: Collection[str] | None) -> list[Text]:
+    """The rows of one file, in order. `name` begins their document ids; `labels` None takes any label.
+
+    Raises DataError at the first row that is wrong. A row's line is the one it begins on.
+    """
+    rows = _csv_rows if reader.format == "csv" else _json_rows
+    examples = []
+    for number, (line, row) in enumerate(rows(path, reader), start=1):
+        label = _cell(path, line, row, reader.label, "label")
+        label = reader.merge.get(label, label)
+        if labels is not None and label not in labels:
+            raise DataError(
+                str(path),
+                line,
+                "a label that `labels` of the task does not hold",
+                "add it there, name another one for it under `merge` of the reader, or mend the row",
+            )
+        text = _cell(path, line, row, reader.text, "text")
+        second = _cell(path, line, row, reader.second_text, "second text") if reader.second_text else None
+        examples.append(Text(text, second, label, f"{name}#{number}"))
+    return examples
+
+
+def _columns(reader: TableReader) -> list[tuple[str, str]]:
+    """The wanted columns: (key of the reader, column)."""
+    keys = ("text", "second_text", "label")
+    return [(key, column) for key in keys if (column := getattr(reader, key)) is not None]
+
+
+def _csv_rows(path: Path, reader: TableReader) -> Iterator[tuple[int, dict[str, str]]]:
+    content = io.StringIO(read_text(path), newline="")
+    csv.field_size_limit(_LONGEST_FIELD)
+    rows = csv.reader(content, strict=True)
+    header: list[str] | None = None
+    while True:
+        line = rows.line_num + 1
+        cells, fault = _next(rows)
+        if fault is not None:
+            raise DataError(str(path), line, fault, 'quote texts with "…", and double the quotes inside them')
+        if cells is None:
+            return
+        if header is None:
+            header = cells
+            _check_names(path, line, reader, header)
+        elif cells and len(cells) != len(header):
+            fault = f"{len(cells)} columns, where the header has {len(header)}"
+            raise DataError(str(path), line, fault, "quote texts that hold commas or line breaks")
+        elif cells:
+            yield line, dict(zip(header, cells, strict=True))
+
+
+def _next(rows: Iterator[list[str]]) -> tuple[list[str] | None, str | None]:
+    """The next row, or None at the end; else the fault. A csv.Error may quote the text."""
+    try:
+        return next(rows, None), None
+    except csv.Error:
+        return None, "the row is not CSV (a quote that is not closed, or text beside a quoted field)"
+
+
+def _json_rows(path: Path, reader: TableReader) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, content in enumerate(lines(read_text(path)), start=1):
+        if content.strip():
+            row = _parsed(content)
+            if not isinstance(row, dict):
+                raise DataError(str(path), line, "it is not a JSON object", "write one object a line: {…}")
+            _check_names(path, line, reader, list(row))
+            yield line, row
+
+
+def _parsed(content: str) -> Any:
+    """The value, or None where it is no JSON. A JSONDecodeError carries the text: it must not be a context."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _check_names(path: Path, line: int, reader: TableReader, names: list[str]) -> None:
+    for key, column in _columns(reader):
+        count = names.count(column)
+        if count == 1:
+            continue
+        if count:
+            raise DataError(str(path), line, f"the column {column!r} stands twice", "rename one of them")
+        # A file without a header has a row of text here, so only a name close to the wanted one is shown.
+        close = difflib.get_close_matches(column, names, n=1, cutoff=0.6)
+        guess = (
+            f"did you mean {close[0]!r}?" if close else f"none of its {len(names)} columns is close to that;"
+        )
+        raise DataError(
+            str(path), line, f"there is no column {column!r}", f"{guess} set `{key}` of the reader"
+        )
+
+
+def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str) -> str:
+    value = row[column]
+    if what == "label":
+        value = str(value).strip() if isinstance(value, str | int) else None
+    if not isinstance(value, str):
+        raise DataError(str(path), line, f"the {what} is not of a type that is read", "use a JSON string")
+    if not value.strip():
+        raise DataError(str(path), line, f"the {what} is empty", "fill it in, or remove the row")
+    # A lone surrogate (JSON can escape one) is no text: tokenizers refuse it.
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise DataError(str(path), line, f"the {what} is not Unicode text", "remove the lone surrogate")
+    return value
