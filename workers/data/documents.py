@@ -29,8 +29,8 @@ def masked_pairs(document: Document, types: tuple[str, str], relation: str, nega
     """Every pair of one mention of each type that lie in one sentence, both masked by their type.
 
     The label is `relation` where the document relates an id of the one to an id of the other, whichever comes
-    first, else `negative`. So it says what holds in the document, not always what the sentence says: it is noisy
-    by construction. A mention without an id is in no pair, as no relation could name it.
+    first, else `negative`. So it says what holds in the document, not always what the sentence says: it is
+    noisy by construction. A mention without an id is in no pair, as no relation could name it.
     """
     related = {frozenset(pair) for name, *pair in document.relations if name == relation}
     for sentence in sentence_spans(document.text):

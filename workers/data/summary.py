@@ -17,9 +17,9 @@ from workers.data.splits import label_set, read_split
 def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     """{metric, labels, splits: {split: {documents, examples, labels: {name: n}, mentions: {type: n}}}}.
 
-    `mentions` stands for ner tasks; `documents` is None for CoNLL, which does not mark them. For PubTator tasks
-    `mentions` counts those annotated in the files, and `relations` the annotated relations of the task's type.
-    Raises what `read_split` and `label_set` raise.
+    `mentions` stands for ner tasks; `documents` is None for CoNLL, which does not mark them. For PubTator
+    tasks `mentions` counts those annotated in the files, `relations` the annotated relations of the type in
+    question. Raises what `read_split` and `label_set` raise.
     """
     examples = {split: read_split(task, split, root) for split in Split if split in task.reader.files}
     return {

@@ -15,6 +15,9 @@ from orchestrator.errors import DataError
 from workers.data.examples import Text
 from workers.data.files import lines, read_text
 
+_LONGEST_LABEL = (
+    100  # characters; labels stand in records, so a text column taken for the label must not pass
+)
 _LONGEST_FIELD = 2**24  # characters; csv refuses fields above 2**17 unasked, and joined notes are longer
 
 
@@ -88,7 +91,7 @@ def _json_rows(path: Path, reader: TableReader) -> Iterator[tuple[int, dict[str,
 
 
 def _parsed(content: str) -> Any:
-    """The value, or None where it is no JSON. A JSONDecodeError carries the text: it must not be a context."""
+    """The value, or None where it is no JSON. A JSONDecodeError carries the text: never a context."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -118,6 +121,9 @@ def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str)
         value = str(value).strip() if isinstance(value, str | int) else None
     if not isinstance(value, str):
         raise DataError(str(path), line, f"the {what} is not of a type that is read", "use a JSON string")
+    if what == "label" and len(value) > _LONGEST_LABEL:
+        fault = f"the label is longer than {_LONGEST_LABEL} characters"
+        raise DataError(str(path), line, fault, "check that `label` of the reader names the label column")
     if not value.strip():
         raise DataError(str(path), line, f"the {what} is empty", "fill it in, or remove the row")
     # A lone surrogate (JSON can escape one) is no text: tokenizers refuse it.

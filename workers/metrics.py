@@ -1,0 +1,107 @@
+"""Scores of predictions. A figure that is not defined is missing with its reason, never 0.
+
+ner: spans of words, strict BIO (IOB2): an entity begins with B-, and counts as found when its type, its first
+and its last word agree (the strict mode of seqeval). relation: micro figures over the classes other than the
+negative one, and apart from them with it. classification: macro-F1 over the classes that stand in the gold or
+predicted labels (as in scikit-learn), micro-F1, accuracy, and the mean of the one-versus-rest areas under the
+ROC curve.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from seqeval.scheme import IOB2, Entities
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+
+from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
+from orchestrator.contracts.vocabulary import TaskKind
+
+VERSION = "1"  # part of the fingerprint: raise it whenever a definition here changes
+
+
+def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metrics:
+    """Entity precision, recall and F1 of predicted tags, one tag a word in both."""
+    wanted, found = _entities(gold), _entities(predicted)
+    names = MetricName.ENTITY_PRECISION, MetricName.ENTITY_RECALL, MetricName.ENTITY_F1
+    return dict(zip(names, _precision_recall_f1(len(wanted & found), len(found), len(wanted)), strict=True))
+
+
+def score_sequences(
+    kind: TaskKind,
+    labels: Sequence[str],
+    negative_label: str | None,
+    gold: NDArray[np.integer[Any]],
+    logits: NDArray[np.floating[Any]],
+) -> Metrics:
+    """Scores of one class per example. `gold`: [n] indices into `labels`. `logits`: [n, len(labels)]."""
+    predicted = logits.argmax(axis=-1)
+    if kind is TaskKind.RELATION:
+        if negative_label is None:
+            raise ValueError("a relation task has a negative label")
+        return _score_relations(labels, negative_label, gold, predicted)
+    return {
+        MetricName.MACRO_F1: MetricValue(value=float(f1_score(gold, predicted, average="macro"))),
+        MetricName.MICRO_F1: MetricValue(value=float(f1_score(gold, predicted, average="micro"))),
+        MetricName.ACCURACY: MetricValue(value=float(accuracy_score(gold, predicted))),
+        MetricName.MACRO_AUROC: _macro_auroc(labels, gold, logits),
+    }
+
+
+def _entities(sequences: Sequence[Sequence[str]]) -> set[tuple[Any, ...]]:
+    """(sentence, type, first word, end) of every entity."""
+    found = Entities([list(tags) for tags in sequences], IOB2)
+    return {entity.to_tuple() for entity in itertools.chain(*found.entities)}
+
+
+def _score_relations(
+    labels: Sequence[str],
+    negative_label: str,
+    gold: NDArray[np.integer[Any]],
+    predicted: NDArray[np.integer[Any]],
+) -> Metrics:
+    # A task whose data hold no negative example has no such class.
+    negative = labels.index(negative_label) if negative_label in labels else -1
+    correct = int(((gold == predicted) & (gold != negative)).sum())
+    precision, recall, f1 = _precision_recall_f1(
+        correct, int((predicted != negative).sum()), int((gold != negative).sum())
+    )
+    return {
+        MetricName.POSITIVE_MICRO_PRECISION: precision,
+        MetricName.POSITIVE_MICRO_RECALL: recall,
+        MetricName.POSITIVE_MICRO_F1: f1,
+        MetricName.MICRO_F1_WITH_NEGATIVE: MetricValue(
+            value=float(f1_score(gold, predicted, average="micro"))
+        ),
+    }
+
+
+def _precision_recall_f1(correct: int, found: int, wanted: int) -> tuple[MetricValue, ...]:
+    return (
+        MetricValue(value=correct / found) if found else MetricValue(missing="nothing was predicted"),
+        MetricValue(value=correct / wanted) if wanted else MetricValue(missing="there is nothing to find"),
+        MetricValue(value=2 * correct / (found + wanted))
+        if found + wanted
+        else MetricValue(missing="there is nothing to find and nothing was predicted"),
+    )
+
+
+def _macro_auroc(
+    labels: Sequence[str], gold: NDArray[np.integer[Any]], logits: NDArray[np.floating[Any]]
+) -> MetricValue:
+    """The mean over classes of the area under the ROC curve of softmax(logits), each class versus the rest."""
+    absent = sum(not (gold == index).any() for index in range(len(labels)))
+    if absent:
+        return MetricValue(missing=f"{absent} of the {len(labels)} classes have no gold example")
+    if len(labels) < 2:
+        return MetricValue(missing="there is one class only")
+    if not np.isfinite(logits).all():
+        return MetricValue(missing="the model's output is not finite")
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    shares = shifted / shifted.sum(axis=-1, keepdims=True)
+    areas = [roc_auc_score(gold == index, shares[:, index]) for index in range(len(labels))]
+    return MetricValue(value=float(np.mean(areas)))
