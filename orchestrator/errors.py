@@ -68,6 +68,12 @@ class LedgerError(FrontierError):
     exit_code = 2
 
 
+class TrackingError(FrontierError):
+    """The MLflow store cannot be reached or written. The ledger is complete all the same."""
+
+    exit_code = 3
+
+
 class LaunchError(FrontierError):
     """The trials cannot be started (no such cluster, not enough devices)."""
 
