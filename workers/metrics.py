@@ -93,7 +93,7 @@ def _precision_recall_f1(correct: int, found: int, wanted: int) -> tuple[MetricV
 def _macro_auroc(
     labels: Sequence[str], gold: NDArray[np.integer[Any]], logits: NDArray[np.floating[Any]]
 ) -> MetricValue:
-    """The mean over classes of the area under the ROC curve of softmax(logits), each class versus the rest."""
+    """The mean over classes of the area under the ROC curve of softmax(logits), class versus rest."""
     absent = sum(not (gold == index).any() for index in range(len(labels)))
     if absent:
         return MetricValue(missing=f"{absent} of the {len(labels)} classes have no gold example")

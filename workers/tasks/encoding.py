@@ -21,8 +21,8 @@ class Encoded:
     """Encoded examples, unpadded, all lists of one length and in the order of the examples.
 
     `labels` holds one id per example, or for ner one per sub-word: the word's at its first sub-word, else
-    IGNORED. `tags` and `places` exist for ner: the gold tag of each word, and the index of its first sub-word,
-    None for a word that was cut off or gave no sub-word.
+    IGNORED. `tags` and `places` exist for ner: the gold tag of each word, and the index of its first
+    sub-word, None for a word that was cut off or gave no sub-word.
     """
 
     input_ids: list[list[int]]

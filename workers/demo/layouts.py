@@ -1,0 +1,98 @@
+"""Invented notes as the readers want them: CoNLL, PubTator, and tables with the outcome as label."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from orchestrator.contracts.task import ConllReader, PubtatorReader, TableReader, TaskSpec
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import Complaint, ConfigError
+from workers.demo.lexicon import EntityType
+from workers.demo.notes import Note
+
+
+def render(task: TaskSpec, notes: Sequence[Note]) -> str:
+    """The content of one file. Raises ConfigError where kind and reader do not suit the notes."""
+    match task.kind, task.reader:
+        case TaskKind.NER, ConllReader() as conll:
+            return _conll(conll, notes)
+        case TaskKind.NER | TaskKind.RELATION, PubtatorReader() as pubtator:
+            return _pubtator(pubtator, notes)
+        case TaskKind.CLASSIFICATION, TableReader(second_text=None) as table:
+            return _table(table, notes)
+        case kind, reader:
+            raise ConfigError(
+                [
+                    Complaint(
+                        f"task {task.name}",
+                        "reader",
+                        f"invented notes have no {reader.format} layout for a {kind} task with these keys",
+                        "read ner from conll or pubtator, relation from pubtator, classification from csv or "
+                        "jsonl without second_text",
+                    )
+                ]
+            )
+
+
+def _conll(reader: ConllReader, notes: Sequence[Note]) -> str:
+    """A sentence a block. Columns that the reader does not read hold an underscore."""
+    places = reader.token_column, reader.tag_column
+    width = max(2, *(place + 1 if place >= 0 else -place for place in places))
+    separator = "\t" if reader.separator == "tab" else " "
+    blocks = []
+    for sentence in (sentence for note in notes for sentence in note.sentences):
+        rows = []
+        for piece in sentence.pieces:
+            for number, word in enumerate(piece.text.split()):
+                columns = ["_"] * width
+                columns[places[0]] = word
+                columns[places[1]] = f"{'I' if number else 'B'}-{piece.entity.type}" if piece.entity else "O"
+                rows.append(separator.join(columns))
+        blocks.append("\n".join(rows))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _pubtator(reader: PubtatorReader, notes: Sequence[Note]) -> str:
+    return "\n".join(_pubtator_document(reader, number, note) for number, note in enumerate(notes, start=1))
+
+
+def _pubtator_document(reader: PubtatorReader, number: int, note: Note) -> str:
+    spelling = {kind.casefold(): kind for kind in reader.entity_types}
+    title = f"Invented admission note {number}."
+    text, lines = title, []
+    for sentence in note.sentences:
+        text += " "
+        for place, piece in enumerate(sentence.pieces):
+            text += "" if piece.text in ".,:" or not place else " "
+            if piece.entity is not None:
+                kind: EntityType = piece.entity.type
+                fields = (len(text), len(text) + len(piece.text), piece.text, spelling.get(kind, kind))
+                lines.append("\t".join(map(str, (number, *fields, piece.entity.identifier))))
+            text += piece.text
+    for treatment, problem in (pair for sentence in note.sentences for pair in sentence.related):
+        if reader.relation is not None:
+            lines.append(f"{number}\t{reader.relation}\t{treatment.identifier}\t{problem.identifier}")
+    head = [f"{number}|t|{title}", f"{number}|a|{text[len(title) + 1 :]}"]
+    return "\n".join([*head, *lines]) + "\n"
+
+
+def _table(reader: TableReader, notes: Sequence[Note]) -> str:
+    """One row a note; its text holds line breaks, as real notes do."""
+    rows = [
+        {
+            "id": f"invented-{number}",
+            reader.text: "\n".join(["Invented admission note.", *(s.text for s in note.sentences)]),
+            reader.label: note.outcome,
+        }
+        for number, note in enumerate(notes, start=1)
+    ]
+    if reader.format == "jsonl":
+        return "".join(json.dumps(row) + "\n" for row in rows)
+    content = io.StringIO(newline="")
+    table = csv.DictWriter(content, ["id", reader.text, reader.label], quoting=csv.QUOTE_ALL)
+    table.writeheader()
+    table.writerows(rows)
+    return content.getvalue()
