@@ -1,0 +1,24 @@
+"""From YAML and the catalogue to one resolved sweep, or to every mistake in them at once."""
+
+from orchestrator.config.catalogue import Catalogue, MethodEntry, TaskEntry, builtin_catalogue, load_catalogue
+from orchestrator.config.grid import Grid, GridCell
+from orchestrator.config.inputs import Inputs, digest_inputs
+from orchestrator.config.schema import PriceEntry, SweepConfig, sweep_schema
+from orchestrator.config.sweep import ResolvedSweep, load_sweep
+
+__all__ = [
+    "Catalogue",
+    "Grid",
+    "GridCell",
+    "Inputs",
+    "MethodEntry",
+    "PriceEntry",
+    "ResolvedSweep",
+    "SweepConfig",
+    "TaskEntry",
+    "builtin_catalogue",
+    "digest_inputs",
+    "load_catalogue",
+    "load_sweep",
+    "sweep_schema",
+]

@@ -1,0 +1,170 @@
+"""The catalogue: one small YAML file an entry, in directories by kind. A file's name is its entry's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field
+
+import orchestrator
+from orchestrator.config.complaints import check
+from orchestrator.config.recipes import RecipePatch
+from orchestrator.config.schema import SAFE_NAME, PriceEntry, Settings
+from orchestrator.config.yaml_files import read_mapping
+from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+
+KINDS = ("backbones", "methods", "tasks", "prices")
+_BESIDE = ("sweeps",)  # sweep files may lie beside the entries
+
+R = TypeVar("R", bound=Record)
+
+
+class MethodEntry(Record):
+    """A way to adapt a backbone: its settings, and the recipe keys that suit it."""
+
+    name: str
+    settings: Settings = Field(discriminator="kind")
+    recipe: RecipePatch = RecipePatch()
+    note: str | None = None
+
+
+class TaskEntry(Record):
+    """A task, and the recipe keys that suit it. In a file, `recipe` stands among the keys of the task."""
+
+    spec: TaskSpec
+    recipe: RecipePatch = RecipePatch()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    backbones: dict[tuple[str, str], BackboneSpec] = field(default_factory=dict)  # by (model, domain)
+    methods: dict[str, MethodEntry] = field(default_factory=dict)
+    tasks: dict[str, TaskEntry] = field(default_factory=dict)
+    prices: dict[str, PriceEntry] = field(default_factory=dict)
+
+    @property
+    def models(self) -> list[str]:
+        return sorted({model for model, _ in self.backbones})
+
+    @property
+    def domains(self) -> list[str]:
+        return sorted({domain for _, domain in self.backbones})
+
+
+def builtin_catalogue() -> Path:
+    """The entries that come with the project: in the package when installed, else `configs/` beside it."""
+    package = Path(orchestrator.__file__).parent
+    packaged = package / "catalogue"
+    return packaged if packaged.is_dir() else package.parent / "configs"
+
+
+def load_catalogue(directories: Sequence[Path] = ()) -> Catalogue:
+    """The built-in entries and those of `directories`, which may add but not redefine. Raises ConfigError."""
+    catalogue, complaints = read_catalogue(directories)
+    if complaints:
+        raise ConfigError(complaints)
+    return catalogue
+
+
+def read_catalogue(directories: Sequence[Path]) -> tuple[Catalogue, list[Complaint]]:
+    """The entries that could be read, and the complaints about the others."""
+    catalogue, complaints = Catalogue(), list[Complaint]()
+    places: dict[tuple[str, str], Path] = {}
+    for root in (builtin_catalogue(), *directories):
+        for kind, path in _files(root, complaints):
+            name = path.stem
+            if (kind, name) in places:
+                problem = f"the name {name!r} stands already in {places[kind, name]}"
+                complaints.append(Complaint(str(path), "", problem, "give the file another name"))
+                continue
+            places[kind, name] = path
+            complaints += _add(catalogue, kind, path)
+    return catalogue, complaints
+
+
+def _files(root: Path, complaints: list[Complaint]) -> Iterator[tuple[str, Path]]:
+    if not root.is_dir():
+        remedy = f"make it, with one or more of the directories {', '.join(KINDS)}"
+        complaints.append(Complaint(str(root), "", "there is no such catalogue directory", remedy))
+        return
+    for directory in sorted(p for p in root.iterdir() if not _ignored(p)):
+        if directory.name not in KINDS or not directory.is_dir():
+            problem = f"a catalogue holds no {directory.name!r}"
+            complaints.append(Complaint(str(directory), "", problem, did_you_mean(directory.name, KINDS)))
+            continue
+        for path in sorted(p for p in directory.iterdir() if not _ignored(p)):
+            if path.suffix != ".yaml" or not re.match(SAFE_NAME, path.stem):
+                problem, remedy = (
+                    "not an entry",
+                    "an entry is a file NAME.yaml, NAME of letters, digits, . _ -",
+                )
+                complaints.append(Complaint(str(path), "", problem, remedy))
+                continue
+            yield directory.name, path
+
+
+def _ignored(path: Path) -> bool:
+    return path.name.startswith((".", "__")) or path.suffix == ".md" or path.name in _BESIDE
+
+
+def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Complaint]:
+    raw, complaints = read_mapping(path)
+    if complaints:
+        return complaints
+    if "name" in raw:
+        return [
+            Complaint(str(path), "name", "unknown key, got name", "an entry is named by its file: remove it")
+        ]
+    raw["name"] = path.stem
+    if kind == "backbones":
+        return _add_backbone(catalogue, path, raw)
+    if kind == "methods":
+        method, complaints = _entry(MethodEntry, path, raw)
+        catalogue.methods.update({method.name: method} if method else {})
+    elif kind == "prices":
+        price, complaints = _entry(PriceEntry, path, raw)
+        catalogue.prices.update({price.name: price} if price else {})
+    else:
+        recipe, complaints = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
+        task, more = _entry(TaskSpec, path, raw)
+        complaints += more
+        if task and recipe:
+            catalogue.tasks[task.name] = TaskEntry(spec=task, recipe=recipe.recipe)
+    return complaints
+
+
+class _Recipe(Record):
+    recipe: RecipePatch
+
+
+def _entry(model: type[R], path: Path, raw: dict[str, Any]) -> tuple[R | None, list[Complaint]]:
+    found, faults = check(model, raw)
+    return found, [fault.complaint(str(path)) for fault in faults]
+
+
+def _add_backbone(catalogue: Catalogue, path: Path, raw: dict[str, Any]) -> list[Complaint]:
+    backbone, complaints = _entry(BackboneSpec, path, raw)
+    if backbone is None:
+        return complaints
+    for key, value in (("model", backbone.model), ("domain", backbone.domain)):
+        if not re.match(SAFE_NAME, value):
+            problem = f"cannot be a directory's name, got {value!r}"
+            complaints.append(Complaint(str(path), key, problem, "use letters, digits, '.', '_' and '-'"))
+    axis = (backbone.model, backbone.domain)
+    if axis in catalogue.backbones:
+        problem = f"{axis[0]}/{axis[1]} is already the backbone {catalogue.backbones[axis].name!r}"
+        complaints.append(Complaint(str(path), "model", problem, "give it a model or a domain of its own"))
+    if isinstance(backbone.weights, FolderWeights):
+        folder = path.parent / Path(backbone.weights.folder).expanduser()
+        weights = backbone.weights.model_copy(update={"folder": str(folder.resolve())})
+        backbone = backbone.model_copy(update={"weights": weights})
+    if not complaints:
+        catalogue.backbones[axis] = backbone
+    return complaints

@@ -1,0 +1,136 @@
+"""What a sweep file can get wrong although every key of it is well formed: names, doubles, rules, recipes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.config.catalogue import Catalogue
+from orchestrator.config.grid import UNSET, BadRecipe, Grid
+from orchestrator.config.methods import MethodVariant
+from orchestrator.config.schema import SweepConfig
+from orchestrator.errors import Complaint, did_you_mean
+
+AXES = ("models", "domains", "methods", "tasks")
+STAND_IN = "?"  # for a value that has been complained of
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whom to point at: the file, or the command line for a key that was set there."""
+
+    file: str
+    overridden: frozenset[str]
+
+    def of(self, key: str) -> str:
+        parts = key.split(".")
+        dotted = {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        return "command line" if dotted & self.overridden else self.file
+
+
+def known_names(catalogue: Catalogue) -> dict[str, list[str]]:
+    return {
+        "models": catalogue.models,
+        "domains": catalogue.domains,
+        "methods": sorted(catalogue.methods),
+        "tasks": sorted(catalogue.tasks),
+    }
+
+
+def axis_names(config: SweepConfig, axis: str) -> list[str]:
+    values = getattr(config, axis)
+    return [item.name for item in values] if axis == "methods" else list(values)
+
+
+def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Complaint]:
+    """Names that the catalogue does not hold."""
+    complaints = []
+    for axis, known in known_names(catalogue).items():
+        for place, name in enumerate(axis_names(config, axis)):
+            if name not in known and name != STAND_IN:
+                key, problem = f"{axis}.{place}", f"{axis[:-1]} not in the catalogue, got {name!r}"
+                complaints.append(Complaint(source.of(key), key, problem, did_you_mean(name, known)))
+    if config.prices is not None and config.prices not in catalogue.prices:
+        problem, remedy = (
+            f"not in the catalogue, got {config.prices!r}",
+            did_you_mean(config.prices, catalogue.prices),
+        )
+        complaints.append(Complaint(source.of("prices"), "prices", problem, remedy))
+    return complaints
+
+
+def check_doubles(config: SweepConfig, source: Source) -> list[Complaint]:
+    """A value that stands twice on an axis would make the same cells twice. (Methods are checked by slug.)"""
+    return [
+        Complaint(source.of(axis), axis, f"{value!r} stands {count} times", "keep it once")
+        for axis in ("models", "domains", "tasks", "seeds")
+        for value, count in Counter(getattr(config, axis)).items()
+        if count > 1
+    ]
+
+
+def check_rules(
+    config: SweepConfig,
+    catalogue: Catalogue,
+    variants: Sequence[MethodVariant],
+    idle: Iterable[int],
+    source: Source,
+    sure: bool,
+) -> list[Complaint]:
+    """Rules that match nothing, as a misspelt rule does. `sure` is False where a rule may be idle for another
+    reason (the command line changed an axis, or an axis is wrong itself): then only names that exist nowhere
+    are complained of."""
+    known = {
+        "model": catalogue.models,
+        "domain": catalogue.domains,
+        "task": sorted(catalogue.tasks),
+        "entry": sorted(catalogue.methods),
+        "backbone": sorted(b.name for b in catalogue.backbones.values()),
+    }
+    if sure:
+        known["method"] = [variant.spec.name for variant in variants]
+    complaints, misspelt = [], set[int]()
+    for place, rule in enumerate(config.rules):
+        for key, values in rule.match.given().items():
+            for value in values:
+                if key in known and value not in known[key]:
+                    misspelt.add(place)
+                    at, problem = f"rules.{place}.match.{key}", f"no {key} of that name, got {value!r}"
+                    complaints.append(Complaint(source.of(at), at, problem, did_you_mean(value, known[key])))
+    for place in idle:
+        if place not in misspelt and sure:
+            at, got = f"rules.{place}.match", config.rules[place].match.given()
+            problem = f"matches no cell of this sweep, got { ({k: list(v) for k, v in got.items()}) }"
+            complaints.append(Complaint(source.of(at), at, problem, "correct the match, or remove the rule"))
+    return complaints
+
+
+def check_grid(grid: Grid, source: Source) -> list[Complaint]:
+    """A grid in which nothing can run."""
+    if grid.cells or grid.bad_recipes:
+        return []
+    reasons = Counter(cell.reason for cell in grid.refused)
+    told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+    remedy = "choose models and domains that the catalogue has together, or take back an `exclude` rule"
+    problem = f"no cell is left to run: of {len(grid.refused)}, all are refused: {told}"
+    return [Complaint(source.of("models"), "models", problem, remedy)]
+
+
+def check_recipes(faults: Sequence[BadRecipe], source: Source, skip_unset: bool) -> list[Complaint]:
+    """Recipes that do not resolve, one complaint for a fault however many cells have it. `skip_unset`: leave out
+    keys that are set nowhere, as a misspelt key may have been meant for them."""
+    cells: dict[tuple[str, str], list[str]] = {}
+    for fault in faults:
+        if skip_unset and fault.problem == UNSET:
+            continue
+        cells.setdefault((fault.key, fault.problem), []).append(fault.cell)
+    complaints = []
+    for (key, problem), names in cells.items():
+        at = f"recipe.{key}"
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        remedy = f"set {at}, or {key} of the method or in a rule"
+        if key == "micro_batch_size":
+            remedy = f"make batch_size a multiple of it: {remedy}"
+        complaints.append(Complaint(source.of(at), at, f"{problem} (in {names[0]}{more})", remedy))
+    return complaints

@@ -1,0 +1,169 @@
+"""What the names of a sweep stand for, by content: data files, weights, the worker's code, the metrics' version."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from orchestrator.config.sweep import ResolvedSweep
+from orchestrator.contracts.backbone import (
+    BackboneSpec,
+    FolderWeights,
+    HubWeights,
+    MadeWeights,
+    PackageWeights,
+)
+from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.made import code_digest, made_digest
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.errors import Complaint, did_you_mean
+
+_CACHE = "file-digests.json"
+_WEIGHT_FILES = frozenset({".json", ".model", ".safetensors", ".txt"})  # configuration, tokenizer, weights
+_GENERATORS = "demo"  # made inputs carry the digest of this code themselves
+
+
+class Inputs(Record):
+    """Digests, None for what is not there. A plan shows what is missing; a run refuses to start on it."""
+
+    data: dict[str, str | None]  # by task
+    weights: dict[str, str | None]  # by backbone
+    code: str  # of the worker
+    metrics: str  # version of the metric definitions
+    missing: tuple[Complaint, ...] = ()
+
+
+def digest_inputs(sweep: ResolvedSweep, cache: Path) -> Inputs:
+    """Digests of all that the sweep's cells read. `cache` is a directory in which digests of files are kept, by
+    path, size and time of change. Raises OSError where a file is there but unreadable.
+    """
+    files, missing = _FileDigests(cache / _CACHE), list[Complaint]()
+    tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
+    backbones = {cell.backbone.name: cell.backbone for cell in sweep.grid.cells}
+    data = {name: _data_digest(task, sweep, files, missing) for name, task in tasks.items()}
+    weights = {name: _weights_digest(backbone, files, missing) for name, backbone in backbones.items()}
+    files.save()
+    worker = worker_directory()
+    code = code_digest(p for p in worker.rglob("*.py") if _GENERATORS not in p.relative_to(worker).parts)
+    return Inputs(
+        data=data, weights=weights, code=code, metrics=metrics_version(worker), missing=tuple(missing)
+    )
+
+
+def worker_directory() -> Path:
+    """Where the worker's code lies, found without importing it."""
+    found = find_spec("workers")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("the package workers is not installed beside orchestrator")
+    return Path(found.submodule_search_locations[0])
+
+
+def metrics_version(worker: Path) -> str:
+    """`VERSION` of the worker's metrics, read without importing them. Raises LookupError where it is not there."""
+    tree = ast.parse((worker / "metrics.py").read_bytes())
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(t, ast.Name) and t.id == "VERSION" for t in targets):
+            value = getattr(node, "value", None)
+            if isinstance(value, ast.Constant):
+                return str(value.value)
+    raise LookupError("workers/metrics.py defines no VERSION")
+
+
+def _data_digest(
+    task: TaskSpec, sweep: ResolvedSweep, files: _FileDigests, missing: list[Complaint]
+) -> str | None:
+    if task.made is not None:
+        return made_digest(task)
+    where = f"task {task.name}"
+    if sweep.data_dir is None:
+        remedy = "give data_dir=PATH, or data_dir in the sweep file"
+        missing.append(Complaint(where, "data_dir", "is not set, and the task reads files from it", remedy))
+        return None
+    parts, absent = list[tuple[str, str]](), False
+    for split, names in sorted(task.reader.files.items()):
+        for name in names:
+            path = sweep.data_dir / name
+            if path.is_file():
+                parts.append((str(split), files.of(path)))
+                continue
+            absent = True
+            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+            remedy = did_you_mean(path.name, siblings) if siblings else "put it there, or correct data_dir"
+            missing.append(Complaint(where, f"reader.files.{split}", f"there is no file {path}", remedy))
+    return None if absent else _digest(parts)
+
+
+def _weights_digest(backbone: BackboneSpec, files: _FileDigests, missing: list[Complaint]) -> str | None:
+    """Hub weights are named by their revision, staged or not, so that staging makes no result stale."""
+    weights = backbone.weights
+    if isinstance(weights, MadeWeights):
+        return made_digest(weights)
+    if isinstance(weights, HubWeights):
+        return _digest([("hub", weights.hub), ("revision", weights.revision)])
+    folder = _folder(weights)
+    found = (
+        sorted(p for p in folder.iterdir() if p.suffix in _WEIGHT_FILES) if folder and folder.is_dir() else []
+    )
+    if not any(p.suffix == ".safetensors" for p in found):
+        missing.append(_absent(backbone, folder))
+        return None
+    return _digest((p.name, files.of(p)) for p in found)
+
+
+def _folder(weights: FolderWeights | PackageWeights) -> Path | None:
+    if isinstance(weights, FolderWeights):
+        return Path(weights.folder)
+    found = find_spec(weights.package)
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0]) / weights.folder
+
+
+def _absent(backbone: BackboneSpec, folder: Path | None) -> Complaint:
+    where, weights = f"backbone {backbone.name}", backbone.weights
+    if isinstance(weights, PackageWeights) and folder is None:
+        remedy = (
+            f"install the extra [{weights.extra}] of this project" if weights.extra else "install the package"
+        )
+        return Complaint(where, "weights.package", f"{weights.package} is not installed", remedy)
+    remedy = "put config.json, the tokenizer's files and *.safetensors there; pickled weights are not read"
+    return Complaint(where, "weights.folder", f"there is no *.safetensors in {folder}", remedy)
+
+
+def _digest(parts: Iterable[tuple[str, str]]) -> str:
+    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()
+
+
+class _FileDigests:
+    """sha256 of files, remembered while size and time of change stay the same."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._changed = False
+        try:
+            self._known: dict[str, list[object]] = dict(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            self._known = {}  # a cache: what cannot be read is made again
+
+    def of(self, path: Path) -> str:
+        status = os.stat(path)
+        stamp: list[object] = [status.st_size, status.st_mtime_ns]
+        entry = self._known.get(str(path.resolve()))
+        if isinstance(entry, list) and entry[:-1] == stamp:
+            return str(entry[-1])
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        self._known[str(path.resolve())] = [*stamp, digest]
+        self._changed = True
+        return digest
+
+    def save(self) -> None:
+        if self._changed:
+            write_atomically(self._file, json.dumps(self._known))

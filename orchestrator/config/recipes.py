@@ -1,0 +1,54 @@
+"""Recipes in part (what an entry, a sweep or a rule sets), and how the parts are laid over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import create_model
+
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.trial import Recipe
+
+
+class _Patch(Record):
+    def values(self) -> dict[str, Any]:
+        """The keys that were set, a set `null` included."""
+        return {key: getattr(self, key) for key in self.model_fields_set}
+
+
+def field_type(model: type[Record], key: str) -> Any:
+    """The type of a field with its bounds, so that a part of a record obeys the same ones as the whole."""
+    field = model.model_fields[key]
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
+if TYPE_CHECKING:
+
+    class RecipePatch(_Patch):
+        """Some keys of a Recipe."""
+else:
+    # Made from Recipe, so that a new key of a recipe exists in every place that may set one. The defaults are
+    # never read: `values` gives the keys that were set.
+    RecipePatch = create_model(
+        "RecipePatch",
+        __base__=_Patch,
+        __doc__="Some keys of a Recipe.",
+        **{key: (field_type(Recipe, key), None) for key in Recipe.model_fields},
+    )
+
+
+def lay(
+    layers: Iterable[Mapping[str, Any]], *, task_max_length: int, backbone_max_length: int, full_data: bool
+) -> Recipe:
+    """Later layers win. `max_length` is the layers' own or else the task's, never more than the backbone
+    takes; `full_data` lifts the cap on training rows. Raises pydantic.ValidationError where keys do not go
+    together.
+    """
+    values: dict[str, Any] = {"max_length": task_max_length}
+    for layer in layers:
+        values |= layer
+    values["max_length"] = min(values["max_length"], backbone_max_length)
+    if full_data:
+        values["train_rows"] = None
+    return Recipe(**values)

@@ -1,0 +1,155 @@
+"""What a sweep file holds."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    create_model,
+    model_validator,
+)
+
+from orchestrator.config.recipes import RecipePatch, field_type
+from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora, MethodSpec
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.trial import Recipe, Resources
+
+SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
+
+Settings = Full | HeadOnly | Lora | Ia3
+SETTINGS: dict[str, type[Record]] = {
+    cls.model_fields["kind"].default: cls for cls in get_args(MethodSpec.model_fields["settings"].annotation)
+}
+
+
+def _several(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def one_or_more(inner: Any) -> Any:
+    """The type of a key that takes a value or a list of values, and always arrives as a tuple."""
+    several = Annotated[tuple[inner, ...], Field(min_length=1)]
+    return Annotated[several, BeforeValidator(_several, json_schema_input_type=inner | several)]
+
+
+class _MethodItem(Record):
+    name: str
+
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The values of each key that was set, beside the name."""
+        return {
+            key: getattr(self, key)
+            for key in type(self).model_fields
+            if key in self.model_fields_set and key != "name"
+        }
+
+
+if TYPE_CHECKING:
+
+    class MethodItem(_MethodItem):
+        """A method of the catalogue, with settings or recipe keys of its own; a list makes an axis."""
+else:
+    _KEYS = itertools.chain(
+        ((key, cls) for cls in SETTINGS.values() for key in cls.model_fields if key != "kind"),
+        ((key, Recipe) for key in Recipe.model_fields),
+    )
+    MethodItem = create_model(
+        "MethodItem",
+        __base__=_MethodItem,
+        __doc__="A method of the catalogue, with settings or recipe keys of its own; a list makes an axis.",
+        **{key: (one_or_more(field_type(cls, key)), None) for key, cls in _KEYS},
+    )
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Names = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...]),
+]
+
+
+class Match(Record):
+    """Which cells a rule is for: those that agree on every key given. A key takes a value or a list."""
+
+    model: Names = ()
+    domain: Names = ()
+    method: Names = ()  # slug, say "lora-r8"
+    entry: Names = ()  # the catalogue's name of the method, whatever its settings
+    task: Names = ()
+    backbone: Names = ()
+
+    def given(self) -> dict[str, tuple[str, ...]]:
+        return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
+
+
+class Rule(Record):
+    """Sets recipe keys of the cells it matches, or leaves these cells out for a stated reason."""
+
+    match: Match
+    set: RecipePatch | None = None
+    exclude: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _either(self) -> Rule:
+        if (self.set is None) == (self.exclude is None):
+            raise ValueError("a rule has either `set` or `exclude`")
+        return self
+
+
+Axis = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class SweepConfig(Record):
+    """One sweep: the axes of its grid, the recipe of its cells, and how it is run."""
+
+    name: str = Field(pattern=SAFE_NAME, max_length=64, description="directory and MLflow experiment")
+    question: str | None = Field(None, description="what the sweep is to answer; heads the report")
+    data_dir: str | None = Field(None, description="where the tasks' files lie; relative to this file")
+    storage: str = Field("sweeps", description="where results go; relative to the working directory")
+    catalogues: tuple[str, ...] = Field((), description="more catalogue directories; relative to this file")
+    models: Axis = Field(description="axis: architectures at a size")
+    domains: Axis = Field(description="axis: what the backbones were pretrained on")
+    methods: Annotated[
+        tuple[Annotated[MethodItem, BeforeValidator(_named, json_schema_input_type=str | MethodItem)], ...],
+        Field(min_length=1),
+    ] = Field(description="axis: how a backbone is adapted")
+    tasks: Axis = Field(description="axis: what is predicted")
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = Field(
+        (12, 34, 56), description="replicates of every cell"
+    )
+    recipe: RecipePatch = Field(RecipePatch(), description="recipe keys of every cell")
+    rules: tuple[Rule, ...] = Field((), description="applied in order; the last one that sets a key wins")
+    resources: Resources = Field(Resources(), description="what one trial is given")
+    concurrency: PositiveInt | None = Field(None, description="at most so many trials at once")
+    retries: NonNegativeInt = Field(2, description="further attempts after a failure that may pass")
+    full_data: bool = Field(False, description="lift recipe.train_rows")
+    keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    checkpoint_seconds: NonNegativeFloat = Field(30.0, description="least seconds between two checkpoints")
+    prices: str | None = Field(None, description="price entry of the catalogue")
+
+
+class PriceEntry(Record):
+    """What a device-hour costs, with the date and the source of the figure."""
+
+    name: str
+    currency: str = Field(pattern=r"^[A-Z]{3}$")  # ISO 4217
+    device: Literal["gpu", "core"]  # what the hour is of
+    per_device_hour: float = Field(gt=0)  # in `currency`
+    as_of: str  # when the price held
+    source: str
+    note: str | None = None
+
+
+def sweep_schema() -> dict[str, Any]:
+    """JSON schema of a sweep file."""
+    return SweepConfig.model_json_schema()

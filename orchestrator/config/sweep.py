@@ -1,0 +1,157 @@
+"""From a sweep file, the catalogue and the command line to one resolved sweep, or to every complaint."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config import checks, overrides
+from orchestrator.config.catalogue import Catalogue, read_catalogue
+from orchestrator.config.checks import AXES, STAND_IN, Source
+from orchestrator.config.complaints import Fault, check
+from orchestrator.config.grid import Grid, build_grid
+from orchestrator.config.methods import expand
+from orchestrator.config.schema import SweepConfig
+from orchestrator.config.yaml_files import read_mapping
+from orchestrator.errors import Complaint, ConfigError
+
+# They stand in for what is missing or wrong, so that the rest of the file can still be checked.
+_KEYS: dict[str, Any] = {"name": "unnamed"} | {axis: [STAND_IN] for axis in AXES}
+_ITEMS: dict[str | int, Any] = {**dict.fromkeys(AXES, STAND_IN), "rules": {"match": {}, "set": {}}}
+
+
+@dataclass(frozen=True)
+class ResolvedSweep:
+    """A sweep in which every name is known, every path absolute and every cell has its recipe."""
+
+    file: Path
+    config: SweepConfig
+    catalogue: Catalogue
+    grid: Grid
+    data_dir: Path | None
+    storage: Path
+    raw: dict[
+        str, Any
+    ]  # the resolved file for the record: overrides included, keys that were not set left out
+
+    @property
+    def sweep_directory(self) -> Path:
+        return self.storage / self.config.name
+
+
+def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path) -> ResolvedSweep:
+    """Reads and checks everything. `cwd`: what paths of the command line and `storage` are relative to.
+
+    Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
+    """
+    file = cwd / path
+    raw, complaints = read_mapping(file)
+    if complaints and not raw:
+        raise ConfigError(complaints)
+    _anchor(raw, file.resolve().parent)
+    overridden, wrong = overrides.apply(raw, arguments, cwd)
+    source = Source(str(path), overridden)
+    config, faults = _validate(raw)
+    complaints += wrong + [fault.complaint(source.of(fault.key)) for fault in faults]
+    catalogue, of_catalogue = read_catalogue([Path(directory) for directory in config.catalogues])
+    complaints += of_catalogue
+    grid, of_grid = _resolve(config, catalogue, source, faults, bool(of_catalogue))
+    complaints += of_grid
+    if complaints:
+        raise ConfigError(complaints)
+    return ResolvedSweep(
+        file=file,
+        config=config,
+        catalogue=catalogue,
+        grid=grid,
+        data_dir=None if config.data_dir is None else Path(config.data_dir),
+        storage=(cwd / Path(config.storage).expanduser()).resolve(),
+        raw=config.model_dump(mode="json", exclude_unset=True),
+    )
+
+
+def _anchor(raw: dict[str, Any], directory: Path) -> None:
+    """Makes the paths of a file absolute. What is no path is left for validation to find."""
+    if isinstance(raw.get("data_dir"), str):
+        raw["data_dir"] = str((directory / Path(raw["data_dir"]).expanduser()).resolve())
+    if isinstance(raw.get("catalogues"), list):
+        raw["catalogues"] = [
+            str((directory / Path(item).expanduser()).resolve()) if isinstance(item, str) else item
+            for item in raw["catalogues"]
+        ]
+
+
+def _validate(raw: dict[str, Any]) -> tuple[SweepConfig, list[Fault]]:
+    """The config, and its faults. Where there are any, the config is what remains of the file without them,
+    good for nothing but finding more mistakes."""
+    config, faults = check(SweepConfig, raw)
+    if config is not None:
+        return config, []
+    rest = _without(raw, faults)
+    config, more = check(SweepConfig, rest)
+    if config is None:
+        wrong = {fault.path[0] for fault in more}
+        rest = _KEYS | {key: value for key, value in rest.items() if key not in wrong}
+        config, more = check(SweepConfig, rest)
+    assert config is not None, more
+    return config, faults
+
+
+def _without(raw: dict[str, Any], faults: Sequence[Fault]) -> dict[str, Any]:
+    """A copy without the places that have a fault. The items of an axis keep their places."""
+    rest = copy.deepcopy(raw)
+    backwards = sorted({fault.path for fault in faults}, key=_place, reverse=True)
+    for path in backwards:
+        holder: Any = rest
+        for part in path[:-1]:
+            holder = holder[part]
+        if len(path) == 2 and path[0] in _ITEMS:
+            holder[path[1]] = copy.deepcopy(_ITEMS[path[0]])
+        elif isinstance(holder, dict):
+            holder.pop(path[-1], None)
+        else:
+            del holder[path[-1]]
+    return rest
+
+
+def _place(path: tuple[str | int, ...]) -> list[str]:
+    return [str(part).zfill(9) for part in path]
+
+
+def _resolve(
+    config: SweepConfig, catalogue: Catalogue, source: Source, faults: Sequence[Fault], catalogue_broken: bool
+) -> tuple[Grid, list[Complaint]]:
+    """The grid, and what is wrong with it, less what only follows from the `faults` that are told already."""
+    broken = {str(fault.path[0]) for fault in faults if fault.path and not fault.unknown_key}
+    names = checks.check_names(config, catalogue, source)
+    complaints = [] if catalogue_broken else names
+    broken |= {complaint.key.split(".")[0] for complaint in names}
+    complaints += checks.check_doubles(config, source)
+    known = _known_part(config, catalogue)
+    variants, wrong = expand(known.methods, catalogue.methods, source.of("methods"))
+    complaints += wrong
+    grid = build_grid(known, catalogue, variants)
+    if "recipe" not in broken:
+        unset_may_follow = bool(faults)
+        complaints += checks.check_recipes(grid.bad_recipes, source, unset_may_follow)
+    sure = not (broken & {*AXES, "rules"} or wrong or catalogue_broken)
+    if sure:
+        complaints += checks.check_grid(grid, source)
+    if not catalogue_broken:
+        sure = sure and not source.overridden & {*AXES}
+        complaints += checks.check_rules(config, catalogue, variants, grid.idle_rules, source, sure)
+    return grid, complaints
+
+
+def _known_part(config: SweepConfig, catalogue: Catalogue) -> SweepConfig:
+    """The config with only the names that the catalogue holds, each once."""
+    known = checks.known_names(catalogue)
+    axes: dict[str, Any] = {
+        axis: tuple(dict.fromkeys(name for name in getattr(config, axis) if name in known[axis]))
+        for axis in ("models", "domains", "tasks")
+    }
+    methods = tuple(item for item in config.methods if item.name in known["methods"])
+    return config.model_copy(update=axes | {"methods": methods})
