@@ -1,0 +1,121 @@
+"""The process boundary: one order in, `events.jsonl` and one atomic `outcome.json` out.
+
+    python -m workers.attempt ORDER_JSON
+
+Usually called in a process forked from a warm template (`workers.host`). Heavy libraries are imported when
+the attempt starts, after the process has been told how to behave.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import Phase
+from workers.meter import Meter, add_phases, peak_host_memory_bytes
+from workers.records import EventLog, write_outcome
+
+if TYPE_CHECKING:
+    from workers.trial import Account
+
+_ENVIRONMENT = {
+    "ACCELERATE_DISABLE_RICH": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for GPUs must not make a later fork impossible
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def settle_environment(threads: int | None = None) -> None:
+    """Before the heavy imports: no telemetry, no progress bars, no chatter, `threads` in every pool."""
+    os.environ.update(_ENVIRONMENT)
+    if threads is not None:
+        os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
+    warnings.simplefilter("ignore")
+
+
+def run_attempt(order_path: Path, began: float | None = None) -> None:
+    """Carries out the order; whatever happens to the trial, its outcome is written.
+
+    `began` is the time.monotonic() at which the attempt's process began; now, if None. SIGTERM stops it at
+    the next step, after a checkpoint. Raises where the order cannot be read or the outcome not be written.
+    """
+    started_at = time.time() - (time.monotonic() - began if began is not None else 0.0)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    order = AttemptOrder.model_validate_json(order_path.read_bytes())
+    directory = Path(order.directory)
+    log = EventLog(directory / layout.EVENTS)
+    meter = Meter(began=began, on_phase=lambda phase: log.write(PhaseEvent(at=log.now(), phase=phase)))
+
+    from workers.checkpoint import Progress
+    from workers.failures import classify
+    from workers.trial import Account, carry_out
+
+    account = Account(Progress(order.trial.fingerprint))
+    failure: Failure | None = None
+    try:
+        carry_out(order, account, meter, log, stop.is_set)
+    except Exception as error:
+        failure = classify(error, meter.phase)
+    write_outcome(directory / layout.OUTCOME, _outcome(order, account, meter, failure, started_at))
+    log.close()
+    if failure is None:
+        shutil.rmtree(directory / layout.CHECKPOINTS, ignore_errors=True)
+
+
+def _outcome(
+    order: AttemptOrder, account: Account, meter: Meter, failure: Failure | None, started_at: float
+) -> Outcome:
+    from workers.devices import peak_device_memory_bytes
+
+    progress = account.progress
+    phases = meter.seconds()
+    train_seconds = add_phases(account.inherited_phases, phases).get(Phase.TRAIN)
+    return Outcome(
+        trial=order.trial.name,
+        fingerprint=order.trial.fingerprint,
+        attempt=order.attempt,
+        state="failed" if failure else "finished",
+        failure=failure,
+        metric=order.trial.task.metric,
+        test=account.test if failure is None else {},
+        dev=progress.best_metrics,
+        best_step=progress.best_step,
+        steps=progress.step,
+        planned_steps=account.planned_steps,
+        epochs=progress.step / account.epoch_steps if account.epoch_steps else 0.0,
+        started_at=started_at,
+        ended_at=started_at + meter.elapsed(),
+        phases=phases,
+        inherited_phases=account.inherited_phases,
+        resumed_from_step=account.resumed_from_step,
+        device=account.device,
+        parameters=account.parameters,
+        peak_host_memory_bytes=peak_host_memory_bytes(),
+        peak_device_memory_bytes=peak_device_memory_bytes(),
+        train_tokens=progress.tokens,
+        tokens_per_second=progress.tokens / train_seconds if train_seconds and progress.tokens else None,
+        rows=account.rows,
+        labels=account.labels,
+        saved_bytes=account.saved_bytes,
+    )
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    settle_environment()
+    run_attempt(Path(sys.argv[1]), began)

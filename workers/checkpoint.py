@@ -1,0 +1,138 @@
+"""Resume checkpoints: all that an attempt needs to go on as if it had never stopped.
+
+    checkpoint/step-<n>/  weights.safetensors     the trained weights
+                          best.safetensors        the same at the best evaluation so far
+                          state.pt                optimiser and random number generators
+                          progress.json           step, scores, what was spent
+
+A directory appears by rename: it is complete or absent. Names that end in .tmp are leftovers.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from orchestrator.contracts.metrics import Metrics
+from orchestrator.contracts.outcome import PhaseSeconds
+
+_KEEP = 2
+_DAMAGE = (OSError, ValidationError, SafetensorError, RuntimeError, EOFError, pickle.PickleError)
+Weights = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """How far an attempt came. `phases` are the useful seconds up to here, inherited ones included."""
+
+    fingerprint: str
+    step: int = 0  # optimiser steps
+    tokens: int = 0  # real ones, padding left out
+    best_step: int | None = None
+    best_quality: float | None = None  # None also where the metric is missing at the best step
+    best_metrics: Metrics = field(default_factory=dict)
+    phases: PhaseSeconds = field(default_factory=dict)
+
+
+_PROGRESS = TypeAdapter(Progress)
+
+
+class UnreadableCheckpointError(Exception):
+    """A checkpoint that is damaged, or belongs to another trial."""
+
+
+def trained_weights(model: Any) -> Weights:
+    """The weights that train, by name; not copied."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def copy_of(weights: Weights) -> Weights:
+    return {name: value.to("cpu", copy=True).contiguous() for name, value in weights.items()}
+
+
+def put_back(model: Any, weights: Weights) -> None:
+    """Raises UnreadableCheckpointError unless `weights` are exactly those that train."""
+    own = trained_weights(model)
+    if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
+        raise UnreadableCheckpointError("its weights are not those that this trial trains")
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(weights[name])
+
+
+def save(
+    directory: Path, model: Any, optimiser: torch.optim.Optimizer, best: Weights | None, progress: Progress
+) -> None:
+    """Writes `directory/step-<n>` and drops all but the newest two."""
+    place = directory / f"step-{progress.step}"
+    draft = place.with_name(place.name + ".tmp")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    save_file(copy_of(trained_weights(model)), draft / "weights.safetensors")
+    if best is not None:
+        save_file(best, draft / "best.safetensors")
+    torch.save({"optimiser": optimiser.state_dict(), "random": _random_state()}, draft / "state.pt")
+    (draft / "progress.json").write_bytes(_PROGRESS.dump_json(progress))
+    for file in draft.iterdir():
+        _flush(file)
+    draft.rename(place)
+    _flush(directory)
+    for old in saved(directory)[:-_KEEP]:
+        shutil.rmtree(old)
+
+
+def saved(directory: Path) -> list[Path]:
+    """The complete checkpoints below `directory`, oldest first."""
+    found = [path for path in directory.glob("step-*") if path.name.removeprefix("step-").isdigit()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+class Checkpoint:
+    """A checkpoint read into memory. Raises UnreadableCheckpointError if it is damaged or another trial's."""
+
+    def __init__(self, place: Path, fingerprint: str) -> None:
+        best = place / "best.safetensors"
+        try:
+            self.progress = _PROGRESS.validate_json((place / "progress.json").read_bytes())
+            self.weights = load_file(place / "weights.safetensors")
+            self.best = load_file(best) if self.progress.best_step is not None else None
+            self._state = torch.load(place / "state.pt", weights_only=True, map_location="cpu")
+        except _DAMAGE as damage:
+            raise UnreadableCheckpointError(f"{place} is damaged ({type(damage).__name__})") from damage
+        if self.progress.fingerprint != fingerprint:
+            raise UnreadableCheckpointError(f"{place} belongs to another trial")
+
+    def restore(self, model: Any, optimiser: torch.optim.Optimizer) -> None:
+        """Puts weights, optimiser and random number generators where they were."""
+        put_back(model, self.weights)
+        optimiser.load_state_dict(self._state["optimiser"])
+        _set_random_state(self._state["random"])
+
+
+def _random_state() -> dict[str, Any]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,52 @@
+"""What a trial runs on."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from platform import python_version
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+
+from orchestrator.contracts.outcome import Device
+from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import Precision
+from orchestrator.errors import LaunchError
+
+_SOFTWARE = ("torch", "transformers", "peft", "accelerate", "tokenizers")
+
+
+def settle(resources: Resources, wanted: Literal["auto", "fp32", "bf16"]) -> tuple[Accelerator, Device]:
+    """An accelerator of the granted devices, and what the records say of it. Sets torch's threads.
+
+    Raises LaunchError where a GPU was granted and none can be seen.
+    """
+    torch.set_num_threads(resources.cpus)
+    gpu = resources.gpus > 0
+    if gpu and not torch.cuda.is_available():
+        raise LaunchError(
+            "the trial was given a GPU, but torch sees none\n"
+            "    -> check CUDA_VISIBLE_DEVICES and the driver, or set resources.gpus to 0"
+        )
+    precision = _precision(wanted, gpu)
+    mixed = "bf16" if precision is Precision.BF16 else "no"
+    software = {"python": python_version()} | {name: version(name) for name in _SOFTWARE}
+    device = Device(
+        type=torch.cuda.get_device_name() if gpu else "cpu",
+        count=resources.devices,
+        precision=precision,
+        software=software,
+    )
+    return Accelerator(mixed_precision=mixed, cpu=not gpu), device
+
+
+def _precision(wanted: Literal["auto", "fp32", "bf16"], gpu: bool) -> Precision:
+    if wanted == "auto":
+        return Precision.BF16 if gpu and torch.cuda.is_bf16_supported() else Precision.FP32
+    return Precision(wanted)
+
+
+def peak_device_memory_bytes() -> int | None:
+    """Of the tensors on the GPU; None where no GPU is in use."""
+    return (torch.cuda.max_memory_allocated() or None) if torch.cuda.is_available() else None

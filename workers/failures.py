@@ -1,0 +1,61 @@
+"""Any exception to a failure kind and words that cannot hold patient text.
+
+The text of a foreign exception is never written down: a library may quote what it was given.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+
+from orchestrator.contracts.outcome import Failure
+from orchestrator.contracts.vocabulary import FailureKind, Phase
+from orchestrator.errors import FrontierError
+from workers.evaluate import DivergedError
+from workers.train import PreemptedError
+
+_PLACES = 8  # innermost stack frames that are kept
+
+
+def classify(error: BaseException, phase: Phase) -> Failure:
+    """What to say of an attempt that ended in `error` during `phase`."""
+    if isinstance(error, PreemptedError):
+        return Failure(kind=FailureKind.PREEMPTED, phase=phase, message="asked to stop (SIGTERM)")
+    if isinstance(error, DivergedError):
+        message = "the loss is not finite; a smaller learning_rate usually mends it"
+        return Failure(kind=FailureKind.DIVERGED, phase=phase, message=message)
+    if _out_of_memory(error):
+        message = "out of memory; a smaller micro_batch_size or max_length needs less"
+        return Failure(
+            kind=FailureKind.OUT_OF_MEMORY, phase=phase, message=message, places=code_places(error)
+        )
+    if isinstance(error, FrontierError):
+        return Failure(kind=FailureKind.BAD_INPUT, phase=phase, message=str(error))
+    return Failure(
+        kind=FailureKind.BUG, phase=phase, message=type(error).__qualname__, places=code_places(error)
+    )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The CPU allocator of torch has no class of its own for it.
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def code_places(error: BaseException) -> tuple[str, ...]:
+    """ "file:line function" of the innermost stack frames, innermost last. Files without what is above their
+    package: no path of the machine."""
+    frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
+    return tuple(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
+
+
+def _short(file: str) -> str:
+    path = Path(file)
+    above = [Path(entry) for entry in sys.path if entry and path.is_relative_to(entry)]
+    if not above:
+        return path.name
+    return path.relative_to(max(above, key=lambda entry: len(entry.parts))).as_posix()

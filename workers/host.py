@@ -1,0 +1,77 @@
+"""Attempts in processes forked from a warm one. Standard library only: drivers import it.
+
+    driver --JSON lines--> warm template (`workers.template`) --fork--> one attempt at a time
+
+Starting an attempt then costs a fork instead of seconds of imports, and its memory is truly free afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import LaunchError
+
+
+class AttemptHost:
+    """Runs attempts, one at a time, in processes forked from a template that it keeps.
+
+    `threads` caps the template's thread pools; each attempt sets torch's threads to the cores it was given.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        command = [sys.executable, "-m", "workers.template", *([str(threads)] if threads is not None else [])]
+        # A session of its own: Ctrl-C in a terminal is for the driver, which then decides.
+        self._template = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._sending = threading.Lock()
+
+    def run(self, order_path: Path, timeout: float | None = None) -> int:
+        """Carries out an order in a fresh process and waits for its end. Gives its exit code: 0 when it wrote
+        an outcome, negative when a signal ended it. After `timeout` seconds it is killed.
+
+        Raises LaunchError if the template is gone: start another host.
+        """
+        self._send({"order": str(order_path.resolve()), "at": time.monotonic()})
+        assert self._template.stdout is not None
+        if timeout is not None and not select.select([self._template.stdout], [], [], timeout)[0]:
+            self.interrupt()
+        answer = self._template.stdout.readline()
+        if not answer:
+            raise LaunchError(
+                f"the warm worker process ended (exit code {self._template.wait()})\n"
+                "    -> check memory, and that `python -m workers.template` starts in this environment"
+            )
+        return int(json.loads(answer)["code"])
+
+    def interrupt(self, grace_seconds: float = 0.0) -> None:
+        """From another thread: ends the attempt that runs, if any, with all its processes. With a grace it is
+        asked first (SIGTERM: it saves a checkpoint), and killed when that is over."""
+        self._send({"interrupt": grace_seconds})
+
+    def close(self) -> None:
+        """Ends the template, and the attempt that runs, if any."""
+        assert self._template.stdin is not None
+        with self._sending:
+            self._template.stdin.close()
+        self._template.wait()
+
+    def _send(self, request: dict[str, Any]) -> None:
+        assert self._template.stdin is not None
+        try:
+            with self._sending:
+                self._template.stdin.write(json.dumps(request).encode() + b"\n")
+                self._template.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            raise LaunchError("the warm worker process is gone\n    -> start another host") from None

@@ -1,0 +1,99 @@
+"""The data of a trial: read, capped, and encoded for its backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.made import made_root
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.errors import Complaint, ConfigError
+from workers.data import Example, cap_rows, label_set, read_split
+from workers.tasks import IGNORED, Encoded, encode
+
+
+@dataclass(frozen=True, repr=False)
+class Examples:
+    """As read. Holds patient text."""
+
+    labels: tuple[str, ...]  # by class id
+    splits: dict[Split, list[Example]]
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, repr=False)
+class TaskData:
+    """What a trial learns from and is scored on."""
+
+    task: TaskSpec
+    labels: tuple[str, ...]  # by class id
+    train: Encoded
+    dev: Encoded
+    test: Encoded
+    pad: int  # token id
+    rows: dict[str, int]
+
+    @cached_property
+    def train_lengths(self) -> list[int]:
+        """Tokens of each training example."""
+        return [len(ids) for ids in self.train.input_ids]
+
+    @cached_property
+    def train_targets(self) -> list[int]:
+        """Of each training example, how many labels its loss is made of: 1, or its words for ner."""
+        rows: Sequence[Any] = self.train.labels
+        return [sum(label != IGNORED for label in row) if isinstance(row, list) else 1 for row in rows]
+
+
+def data_root(task: TaskSpec, data_dir: str | None, cache_dir: Path) -> Path:
+    """Where the task's files are read. Raises ConfigError where nobody said."""
+    if task.made is not None:
+        return made_root(cache_dir, task)
+    if data_dir is None:
+        raise ConfigError(
+            [
+                Complaint(
+                    f"task {task.name}",
+                    "data_dir",
+                    "it reads files, and no data_dir is given",
+                    "set data_dir in the sweep file, or data_dir=… on the command line",
+                )
+            ]
+        )
+    return Path(data_dir)
+
+
+def read_examples(order: AttemptOrder) -> Examples:
+    """All three splits, train capped as the recipe says. Raises DataError, ConfigError."""
+    task = order.trial.task
+    root = data_root(task, order.data_dir, Path(order.cache_dir))
+    train = read_split(task, Split.TRAIN, root)
+    labels = label_set(task, train)
+    splits = {
+        Split.TRAIN: cap_rows(train, order.trial.recipe.train_rows),
+        Split.DEV: read_split(task, Split.DEV, root),
+        Split.TEST: read_split(task, Split.TEST, root),
+    }
+    rows = {"train_available": len(train)} | {split.value: len(found) for split, found in splits.items()}
+    return Examples(labels, splits, rows)
+
+
+def encode_examples(examples: Examples, task: TaskSpec, tokenizer: Any, max_length: int) -> TaskData:
+    encoded = {
+        split: encode(task.kind, found, examples.labels, tokenizer, max_length)
+        for split, found in examples.splits.items()
+    }
+    return TaskData(
+        task=task,
+        labels=examples.labels,
+        train=encoded[Split.TRAIN],
+        dev=encoded[Split.DEV],
+        test=encoded[Split.TEST],
+        pad=tokenizer.pad_token_id,
+        rows=examples.rows | {f"truncated_{split}": found.truncated for split, found in encoded.items()},
+    )

@@ -1,0 +1,107 @@
+"""One trial from its order to its test scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from accelerate.utils import set_seed
+
+from orchestrator.contracts.layout import MODEL
+from orchestrator.contracts.metrics import Metrics
+from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, StartEvent
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import Phase
+from workers.backbones import build
+from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
+from workers.devices import settle
+from workers.evaluate import evaluate
+from workers.inputs import encode_examples, read_examples
+from workers.keep import keep_model
+from workers.meter import Meter
+from workers.methods import adapt
+from workers.records import EventLog
+from workers.schedule import planned_steps
+from workers.train import Surroundings, train
+from workers.weights import weights_directory
+
+
+@dataclass
+class Account:
+    """What is known of an attempt so far. A failed one reports what it holds by then."""
+
+    progress: Progress
+    planned_steps: int | None = None
+    epoch_steps: int | None = None
+    device: Device | None = None
+    parameters: Parameters | None = None
+    rows: dict[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    test: Metrics = field(default_factory=dict)
+    inherited_phases: PhaseSeconds = field(default_factory=dict)
+    resumed_from_step: int | None = None
+    saved_bytes: int | None = None
+
+
+def carry_out(
+    order: AttemptOrder, account: Account, meter: Meter, log: EventLog, stopping: Callable[[], bool]
+) -> None:
+    """Trains and scores as ordered, and fills in `account` on the way.
+
+    Raises FrontierError for wrong input, DivergedError, PreemptedError.
+    """
+    trial, task = order.trial, order.trial.task
+    start = _checkpoint(order)
+    if start is not None:
+        account.progress = start.progress
+        account.inherited_phases = dict(start.progress.phases)
+        account.resumed_from_step = start.progress.step
+    log.write(StartEvent(at=log.now(), attempt=order.attempt, resumed_from_step=account.resumed_from_step))
+
+    meter.enter(Phase.TOKENISE)
+    accelerator, account.device = settle(order.resources, trial.recipe.precision)
+    examples = read_examples(order)
+    account.labels, account.rows = examples.labels, examples.rows
+
+    meter.enter(Phase.LOAD)
+    set_seed(trial.seed)
+    directory = weights_directory(trial.backbone, Path(order.cache_dir))
+    backbone = build(trial.backbone, directory, task.kind, examples.labels)
+    adapted = adapt(backbone.model, trial.method.settings, trial.backbone, task.kind, backbone.unsaved)
+    adapted.model.to(accelerator.device)
+    account.parameters = adapted.parameters
+
+    meter.enter(Phase.TOKENISE)
+    data = encode_examples(examples, task, backbone.tokenizer, trial.recipe.max_length)
+    account.rows = data.rows
+    account.epoch_steps, account.planned_steps = planned_steps(trial.recipe, len(data.train))
+
+    meter.enter(Phase.TRAIN)
+    around = Surroundings(order, accelerator, meter, log, stopping, account.inherited_phases)
+    best = train(adapted, data, account.progress, start, around)
+
+    meter.enter(Phase.TEST)
+    put_back(adapted.model, best)
+    account.test = evaluate(
+        adapted.model,
+        data.test,
+        task,
+        data.labels,
+        batch_size=trial.recipe.evaluation_batch_size,
+        pad=data.pad,
+    )
+    meter.enter(Phase.CHECKPOINT)
+    account.saved_bytes = keep_model(
+        adapted, backbone.tokenizer, Path(order.directory) / MODEL, order.keep_weights
+    )
+
+
+def _checkpoint(order: AttemptOrder) -> Checkpoint | None:
+    """The one to go on from. A damaged one costs time, never the trial: it then starts afresh."""
+    if order.resume_from is None:
+        return None
+    try:
+        return Checkpoint(Path(order.resume_from), order.trial.fingerprint)
+    except UnreadableCheckpointError:
+        return None
