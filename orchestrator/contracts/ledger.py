@@ -49,9 +49,9 @@ class AttemptRecord(Record):
 class Spending(Record):
     """Device-seconds of one device type.
 
-    `billed` = `useful` + `wasted` + `unfinished` + `superseded`. `unexplained` is a part of `wasted`: allocated
-    to an attempt that ended, yet in none of its phases (start of the process, hand-over). `estimated` is the
-    part of `billed` that has no bill.
+    `billed` = `useful` + `wasted` + `unfinished` + `superseded`. `unexplained` is a part of `wasted`:
+    allocated to an attempt that ended, yet in none of its phases (start of the process, hand-over).
+    `estimated` is the part of `billed` that has no bill.
     """
 
     device_type: str

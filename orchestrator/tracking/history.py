@@ -12,7 +12,7 @@ from orchestrator.contracts.vocabulary import FailureKind, TrialState
 
 
 def newest_of(attempts: Sequence[AttemptRecord]) -> AttemptRecord:
-    """The newest finished attempt, or, where none finished, the newest. `attempts` are oldest first, not empty."""
+    """The newest that finished, or, where none did, the newest. `attempts`: oldest first, not empty."""
     finished = [a for a in attempts if a.outcome is not None and a.outcome.state == "finished"]
     return (finished or list(attempts))[-1]
 

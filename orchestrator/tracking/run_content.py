@@ -1,0 +1,177 @@
+"""What the MLflow run of a trial says. Pure: from records to names and figures; no client."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.metrics import quality
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.tracking.events import curves
+
+TRIAL = "frontier.trial"
+DIGEST = "frontier.digest"
+STATE = "state"
+INVENTED = "The text of this task is invented: scores show that the pipeline works, nothing about medicine."
+_VERSION = "1"  # of this layout of runs: another one republishes every run
+_MIB = 2**20
+_ENDED = (TrialState.FINISHED, TrialState.FAILED)
+_STATUS = {TrialState.FINISHED: "FINISHED", TrialState.FAILED: "FAILED", TrialState.UNFINISHED: "KILLED"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric; `at` is a Unix time in seconds."""
+
+    name: str
+    value: float
+    at: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """One flat run. `digest` changes exactly when the rest may have changed."""
+
+    name: str
+    status: str
+    started_at: float
+    ended_at: float | None
+    params: dict[str, str]
+    tags: dict[str, str]
+    finals: dict[str, float]
+    digest: str
+
+
+def describe(record: TrialRecord, sweep: SweepRecord) -> RunContent | None:
+    """The run of a trial without its curves; None where nothing ran under the planned fingerprint."""
+    current = record.current
+    if not current or record.state not in _STATUS:
+        return None
+    outcome = record.outcome
+    params, tags, finals = _params(record, sweep), _tags(record, sweep), _finals(record)
+    signs = [[a.attempt, _size(Path(a.directory) / layout.EVENTS)] for a in current]
+    ended = outcome.ended_at if outcome is not None and record.state in _ENDED else None
+    content = [_VERSION, record.state, current[0].ordered_at, ended, params, tags, finals, signs]
+    return RunContent(
+        name=record.name,
+        status=_STATUS[record.state],
+        started_at=current[0].ordered_at,
+        ended_at=ended,
+        params=params,
+        tags=tags,
+        finals=finals,
+        digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16],
+    )
+
+
+def curve_points(record: TrialRecord) -> list[Point]:
+    """Loss, learning rate and dev metrics by optimiser step. The slash groups them in the MLflow charts."""
+    steps, evaluations = curves(record.current)
+    points = [
+        Point(name, value, e.at, e.step)
+        for e in steps
+        for name, value in (("train/loss", e.loss), ("train/learning_rate", e.learning_rate))
+    ]
+    points += [
+        Point(f"dev/{metric}", found.value, e.at, e.step)
+        for e in evaluations
+        for metric, found in e.metrics.items()
+        if found.value is not None
+    ]
+    return points
+
+
+def _params(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
+    cell = record.planned.cell
+    backbone, method = sweep.backbones[f"{cell.model}/{cell.domain}"], sweep.methods[cell.method]
+    params: dict[str, object] = {
+        **cell.model_dump(),
+        "seed": record.planned.seed,
+        "backbone": backbone.name,
+        "architecture": backbone.architecture,
+        **{f"method.{k}": v for k, v in method.settings.model_dump().items()},
+        **{f"recipe.{k}": v for k, v in sweep.recipes[cell.name].model_dump().items()},
+        "resources.cpus": record.planned.resources.cpus,
+        "resources.gpus": record.planned.resources.gpus,
+    }
+    if record.outcome is not None:
+        params |= {f"rows.{k}": v for k, v in record.outcome.rows.items()}
+    return {k: str(v) for k, v in params.items() if v is not None}
+
+
+def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
+    cell = record.planned.cell
+    task, outcome = sweep.tasks[cell.task], record.outcome
+    tags = {
+        TRIAL: record.name,
+        "frontier.kind": "trial",
+        "frontier.sweep": sweep.name,
+        **cell.model_dump(),
+        "backbone": sweep.backbones[f"{cell.model}/{cell.domain}"].name,
+        "seed": str(record.planned.seed),
+        "fingerprint": record.planned.fingerprint,
+        STATE: record.state.value,
+        "primary_metric": task.metric.value,
+        "invented": str(task.invented).lower(),
+    }
+    notes = [INVENTED] if task.invented else []
+    notes += [task.note] if task.note else []
+    if outcome is not None and outcome.device is not None:
+        tags |= {"device": outcome.device.type, "precision": outcome.device.precision.value}
+    if outcome is not None and outcome.failure is not None:
+        tags["failure"] = outcome.failure.kind.value
+        notes.insert(0, f"Failed in phase {outcome.failure.phase}: {outcome.failure.message}")
+    if notes:
+        tags["mlflow.note.content"] = "\n\n".join(notes)
+    return tags
+
+
+def _finals(record: TrialRecord) -> dict[str, float]:
+    finished = record.state is TrialState.FINISHED
+    figures: dict[str, float | None] = {
+        "billed_device_seconds": record.billed_device_seconds,
+        "useful_device_seconds": record.useful_device_seconds if finished else None,
+        "wasted_device_seconds": record.wasted_device_seconds,
+        "attempts": len(record.current),
+    }
+    if record.outcome is not None:
+        figures |= _outcome_figures(record.outcome)
+    return {name: float(value) for name, value in figures.items() if value is not None}
+
+
+def _outcome_figures(outcome: Outcome) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {
+        "quality": quality(outcome.metric, outcome.test),
+        **{f"test_{name}": found.value for name, found in outcome.test.items()},
+        **{f"dev_{name}": found.value for name, found in outcome.dev.items()},
+        "steps": outcome.steps,
+        "best_step": outcome.best_step,
+        "tokens_per_second": outcome.tokens_per_second,
+        "peak_host_memory_mib": _mib(outcome.peak_host_memory_bytes),
+        "peak_device_memory_mib": _mib(outcome.peak_device_memory_bytes),
+    }
+    for phase in {**outcome.phases, **outcome.inherited_phases}:
+        seconds = outcome.phases.get(phase, 0.0) + outcome.inherited_phases.get(phase, 0.0)
+        figures[f"{phase}_seconds"] = seconds
+    if outcome.parameters is not None:
+        figures["total_parameters"] = outcome.parameters.total
+        figures["trainable_parameters"] = outcome.parameters.trainable
+    return figures
+
+
+def _mib(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else size_bytes / _MIB
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,133 @@
+"""Every billed device-second is in exactly one place, whatever was killed when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.contracts.ledger import Spending
+from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
+from orchestrator.tracking.accounting import add_up, totals_of
+from tests.ledger_builder import Fate, LedgerBuilder
+
+WORK = 40.0  # seconds of training that a trial needs
+
+
+@dataclass
+class Simulated:
+    """A trial on a virtual clock: it counts by itself what a kill threw away."""
+
+    fates: list[Fate]
+    billed: float = 0.0
+    lost: float = 0.0  # work done twice, and time in no phase
+    finished: bool = False
+
+
+def simulate(kills: list[float], checkpoint_every: float, overhead: float) -> Simulated:
+    """Attempts are killed after so many seconds each; the one after the last kill is left to finish."""
+    run = Simulated([])
+    saved = 0.0
+    for life in [*kills, float("inf")]:
+        inherited = {Phase.TRAIN: saved} if saved else {}
+        resumed = int(saved) if saved else None
+        needed = WORK - saved
+        if life >= overhead + needed:
+            phases = {Phase.TRAIN: needed}
+            run.fates.append(
+                Fate(
+                    seconds=overhead + needed,
+                    quality=0.5,
+                    phases=phases,
+                    inherited=inherited,
+                    resumed_from_step=resumed,
+                )
+            )
+            run.billed += overhead + needed
+            run.lost += overhead
+            run.finished = True
+            return run
+        worked = max(0.0, life - overhead)
+        kept = (saved + worked) // checkpoint_every * checkpoint_every
+        kept = max(saved, kept)
+        failure = FailureKind.PREEMPTED if len(run.fates) % 2 else None  # with and without an outcome
+        phases = {Phase.TRAIN: worked}
+        run.fates.append(
+            Fate(seconds=life, failure=failure, phases=phases, inherited=inherited, resumed_from_step=resumed)
+        )
+        run.billed += life
+        run.lost += life - (kept - saved)
+        saved = kept
+    raise AssertionError("the last attempt always finishes")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kills=st.lists(st.floats(0.5, 60, allow_nan=False), max_size=5),
+    checkpoint_every=st.floats(1, 50, allow_nan=False),
+    overhead=st.floats(0, 5, allow_nan=False),
+    cpus=st.integers(1, 4),
+)
+def test_billed_is_useful_plus_wasted_and_nothing_is_counted_twice(kills, checkpoint_every, overhead, cpus):
+    run = simulate(kills, checkpoint_every, overhead)
+    with TemporaryDirectory() as directory:
+        built = LedgerBuilder(Path(directory))
+        [trial] = built.plan(["tiny"], ["general"], ["full"], seeds=[1], resources=Resources(cpus=cpus))
+        for fate in run.fates:
+            built.attempt(trial, fate)
+        record = built.ledger.trial(trial)
+    assert record.state is TrialState.FINISHED
+    assert record.billed_device_seconds == pytest.approx(cpus * run.billed)
+    assert record.useful_device_seconds == pytest.approx(cpus * WORK)  # however often it was killed
+    assert record.wasted_device_seconds == pytest.approx(cpus * run.lost, abs=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    fates=st.lists(
+        st.builds(
+            Fate,
+            seconds=st.floats(0.1, 100),
+            quality=st.none() | st.floats(0, 1),
+            fingerprint=st.sampled_from([None, "0" * 16]),
+            bill=st.booleans(),
+            device_type=st.sampled_from(["cpu", "Some GPU"]),
+            inherited=st.dictionaries(st.just(Phase.TRAIN), st.floats(0, 200), max_size=1),
+        ),
+        max_size=5,
+    )
+)
+def test_the_parts_always_add_up(fates):
+    with TemporaryDirectory() as directory:
+        built = LedgerBuilder(Path(directory))
+        [trial] = built.plan(["tiny"], ["general"], ["full"], seeds=[1])
+        for fate in fates:
+            built.attempt(trial, fate)
+        record = built.ledger.trial(trial)
+    for part in record.spending:
+        assert part.billed == pytest.approx(part.useful + part.wasted + part.unfinished + part.superseded)
+        assert part.unexplained <= part.wasted + 1e-9
+    billed = sum(a.billed_device_seconds or 0.0 for a in record.attempts)
+    assert record.billed_device_seconds == pytest.approx(billed)
+
+
+def test_sums_never_mix_cores_and_gpus():
+    parts = [Spending(device_type="cpu", billed=1), Spending(device_type="A GPU", billed=2)]
+    assert [(s.device_type, s.billed) for s in add_up([*parts, *parts])] == [("A GPU", 4), ("cpu", 2)]
+
+
+def test_totals_count_planned_trials_and_the_cost_of_removed_ones(tmp_path):
+    built = LedgerBuilder(tmp_path)
+    built.plan(["tiny"], ["general"], ["full"], seeds=[1, 2])
+    built.finish_all()
+    built.plan(["tiny"], ["general"], ["ia3"], seeds=[1, 2])
+    totals = totals_of(built.ledger.trials(), 3, built.ledger.removed())
+    assert totals.trials[TrialState.NEW] == 2
+    assert totals.trials[TrialState.STALE] == 0
+    assert totals.refused_cells == 3
+    assert totals.spending[0].superseded == 200

@@ -1,0 +1,209 @@
+"""The MLflow view against a real sqlite store: one active run a trial, whatever happens and how often."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.errors import TrackingError
+from orchestrator.tracking.accounting import totals_of
+from orchestrator.tracking.mlflow_view import MlflowView, quiet_environment, sync
+from tests.ledger_builder import Fate, LedgerBuilder
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store for this file, as making one takes seconds; every test has its own experiment."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in quiet_environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+@pytest.fixture
+def runs(uri: str) -> Callable[[str], list[Any]]:
+    def active(sweep: str) -> list[Any]:
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=uri)
+        experiment = client.get_experiment_by_name(sweep)
+        found = client.search_runs([experiment.experiment_id]) if experiment else []
+        return [run for run in found if run.data.tags["frontier.kind"] == "trial"]
+
+    return active
+
+
+def test_a_finished_trial_becomes_one_run_with_params_metrics_and_tags(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "one")
+    trial = built.plan(seeds=[11])[1]
+    built.attempt(trial, Fate(quality=0.8))
+    assert MlflowView(uri, built.ledger.sweep()).publish(built.ledger.trial(trial))
+
+    [run] = runs("one")
+    assert run.info.run_name == trial.name == "tiny/general/lora-r8/outcome/seed-11"
+    assert run.info.status == "FINISHED"
+    assert run.data.params["method.rank"] == "8"
+    assert run.data.params["recipe.learning_rate"] == "0.0005"
+    assert run.data.metrics["quality"] == run.data.metrics["test_macro_f1"] == 0.8
+    assert "test_macro_auroc" not in run.data.metrics  # missing stays missing
+    assert run.data.metrics["useful_device_seconds"] == pytest.approx(90.0)
+    assert run.data.tags["state"] == "finished"
+    assert run.data.tags["invented"] == "true"
+    assert "invented" in run.data.tags["mlflow.note.content"]
+
+
+def test_curves_stand_by_step(tmp_path, uri, runs):
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "curves")
+    trial = built.plan(seeds=[11])[0]
+    built.attempt(trial, Fate(quality=0.8))
+    MlflowView(uri, built.ledger.sweep()).publish(built.ledger.trial(trial))
+    [run] = runs("curves")
+    history = MlflowClient(tracking_uri=uri).get_metric_history(run.info.run_id, "train/loss")
+    assert [(m.step, m.value) for m in history] == [(10, 0.2), (20, 0.1), (30, 2 / 30)]
+
+
+def test_publishing_twice_changes_nothing(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "twice")
+    trial = built.plan(seeds=[11])[0]
+    built.attempt(trial, Fate(quality=0.8))
+    record = built.ledger.trial(trial)
+    view = MlflowView(uri, built.ledger.sweep())
+    assert view.publish(record)
+    before = runs("twice")
+    assert not view.publish(record)
+    assert not MlflowView(uri, built.ledger.sweep()).publish(record)
+    assert [r.info.run_id for r in runs("twice")] == [r.info.run_id for r in before]
+
+
+def test_a_new_attempt_replaces_the_run(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "replaced")
+    trial = built.plan(seeds=[11])[0]
+    view = MlflowView(uri, built.ledger.sweep())
+    built.attempt(trial, Fate(failure=FailureKind.OUT_OF_MEMORY))
+    view.publish(built.ledger.trial(trial))
+    [failed] = runs("replaced")
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["failure"] == "OUT_OF_MEMORY"
+    assert "quality" not in failed.data.metrics
+
+    built.attempt(trial, Fate(quality=0.7))
+    view.publish(built.ledger.trial(trial))
+    [finished] = runs("replaced")
+    assert finished.info.status == "FINISHED"
+    assert finished.data.metrics["quality"] == 0.7
+    assert finished.data.metrics["attempts"] == 2
+
+
+def test_a_crash_between_two_writes_leaves_one_run_after_the_next_sync(tmp_path, uri, runs):
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "crashed")
+    trials = built.plan(models=["tiny"], domains=["general"], seeds=[11])
+    built.finish_all()
+    sync(built.ledger, uri)
+    client = MlflowClient(tracking_uri=uri)
+    complete = {r.data.tags["frontier.trial"]: r.info.run_id for r in runs("crashed")}
+    experiment = client.get_experiment_by_name("crashed").experiment_id
+    half = {"frontier.trial": trials[0].name, "frontier.kind": "trial", "state": "finished"}
+    client.create_run(experiment, tags=half)  # as a driver leaves it that dies before the digest
+
+    assert sync(built.ledger, uri).published == 0
+    assert {r.data.tags["frontier.trial"]: r.info.run_id for r in runs("crashed")} == complete
+    assert len(runs("crashed")) == len(trials)
+
+
+def test_sync_rebuilds_everything_and_a_second_one_nothing(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "rebuilt")
+    trials = built.plan(models=["tiny"], seeds=[11, 12])
+    built.finish_all()
+    first = sync(built.ledger, uri)
+    assert (first.published, first.unchanged) == (len(trials), 0)
+    second = sync(built.ledger, uri)
+    assert (second.published, second.unchanged) == (0, len(trials))
+    assert sorted(r.info.run_name for r in runs("rebuilt")) == sorted(t.name for t in trials)
+
+
+def test_a_stale_trial_keeps_its_run_and_says_so(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "stale")
+    plan = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "seeds": [11]}
+    built.plan(**plan)
+    built.finish_all()
+    sync(built.ledger, uri)
+    built.plan(**plan, fingerprint="e" * 16)
+    sync(built.ledger, uri)
+    [run] = runs("stale")
+    assert run.data.tags["state"] == TrialState.STALE
+    assert sync(built.ledger, uri).published == 0
+
+    built.finish_all()
+    sync(built.ledger, uri)
+    [run] = runs("stale")
+    assert (run.data.tags["state"], run.data.tags["fingerprint"]) == ("finished", "e" * 16)
+
+
+def test_the_summary_run_is_one_and_holds_the_totals(tmp_path, uri):
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "summed")
+    built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11, 12])
+    built.finish_all()
+    view = MlflowView(uri, built.ledger.sweep())
+    totals = totals_of(built.ledger.trials(), 0)
+    assert view.publish_summary(totals, "The answer.")
+    assert not view.publish_summary(totals, "The answer.")
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("summed")
+    [run] = client.search_runs([experiment.experiment_id], "tags.`frontier.kind` = 'summary'")
+    assert run.data.metrics["trials_finished"] == 2
+    assert run.data.metrics["billed_core_hours"] == pytest.approx(200 / 3600)
+    assert not [name for name in run.data.metrics if "gpu" in name]
+    assert "The answer." in run.data.tags["mlflow.note.content"]
+    assert "invented" in experiment.tags["mlflow.note.content"]
+
+
+def test_a_store_out_of_reach_is_one_warning_for_a_view_and_an_error_for_sync(tmp_path, caplog):
+    built = LedgerBuilder(tmp_path, "unreachable")
+    built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11, 12])
+    built.finish_all()
+    nowhere = "http://user:word@127.0.0.1:9"
+    view = MlflowView(nowhere, built.ledger.sweep())
+    with caplog.at_level(logging.WARNING, logger="orchestrator"):
+        assert [view.publish(record) for record in built.ledger.trials()] == [False, False]
+    assert len(caplog.records) == 1
+    assert view.warning is not None
+    assert "frontier sync" in view.warning
+    assert "word" not in view.warning
+    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9"):
+        sync(built.ledger, nowhere)
+
+
+def test_runs_hold_no_labels_of_the_data(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "closed")
+    trial = built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11])[0]
+    path = built.attempt(trial, Fate(quality=0.8, labels=("Mrs Example",)))
+    (path / "predictions.txt").write_text("Mrs Example")
+    sync(built.ledger, uri)
+    [run] = runs("closed")
+    assert "Mrs Example" not in str(run.to_dictionary())
+    assert MetricName.MACRO_F1 in str(run.to_dictionary())
+
+
+def test_nothing_is_written_beside_the_store(tmp_path, uri, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    built = LedgerBuilder(Path("storage"), "tidy")
+    built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11])
+    built.finish_all()
+    sync(built.ledger, uri)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["storage"]
