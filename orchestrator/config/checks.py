@@ -118,8 +118,8 @@ def check_grid(grid: Grid, source: Source) -> list[Complaint]:
 
 
 def check_recipes(faults: Sequence[BadRecipe], source: Source, skip_unset: bool) -> list[Complaint]:
-    """Recipes that do not resolve, one complaint for a fault however many cells have it. `skip_unset`: leave out
-    keys that are set nowhere, as a misspelt key may have been meant for them."""
+    """Recipes that do not resolve, one complaint for a fault however many cells have it. `skip_unset`: leave
+    out keys that are set nowhere, as a misspelt key may have been meant for them."""
     cells: dict[tuple[str, str], list[str]] = {}
     for fault in faults:
         if skip_unset and fault.problem == UNSET:

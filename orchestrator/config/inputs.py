@@ -1,4 +1,4 @@
-"""What the names of a sweep stand for, by content: data files, weights, the worker's code, the metrics' version."""
+"""What the names of a sweep stand for, by content: data, weights, the worker's code, the metrics' version."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Inputs(Record):
 
 
 def digest_inputs(sweep: ResolvedSweep, cache: Path) -> Inputs:
-    """Digests of all that the sweep's cells read. `cache` is a directory in which digests of files are kept, by
-    path, size and time of change. Raises OSError where a file is there but unreadable.
+    """Digests of all that the sweep's cells read. `cache` is a directory in which digests of files are kept,
+    by path, size and time of change. Raises OSError where a file is there but unreadable.
     """
     files, missing = _FileDigests(cache / _CACHE), list[Complaint]()
     tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
@@ -52,7 +52,11 @@ def digest_inputs(sweep: ResolvedSweep, cache: Path) -> Inputs:
     worker = worker_directory()
     code = code_digest(p for p in worker.rglob("*.py") if _GENERATORS not in p.relative_to(worker).parts)
     return Inputs(
-        data=data, weights=weights, code=code, metrics=metrics_version(worker), missing=tuple(missing)
+        data=data,
+        weights=weights,
+        code=code,
+        metrics=metrics_version(worker),
+        missing=tuple(dict.fromkeys(missing)),
     )
 
 
@@ -65,7 +69,7 @@ def worker_directory() -> Path:
 
 
 def metrics_version(worker: Path) -> str:
-    """`VERSION` of the worker's metrics, read without importing them. Raises LookupError where it is not there."""
+    """`VERSION` of the worker's metrics, read without importing them. Raises LookupError where it is not."""
     tree = ast.parse((worker / "metrics.py").read_bytes())
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -81,10 +85,10 @@ def _data_digest(
 ) -> str | None:
     if task.made is not None:
         return made_digest(task)
-    where = f"task {task.name}"
-    if sweep.data_dir is None:
-        remedy = "give data_dir=PATH, or data_dir in the sweep file"
-        missing.append(Complaint(where, "data_dir", "is not set, and the task reads files from it", remedy))
+    if sweep.data_dir is None or not sweep.data_dir.is_dir():
+        problem = "is not set" if sweep.data_dir is None else f"is no directory, got {str(sweep.data_dir)!r}"
+        remedy = "give data_dir=PATH, or data_dir in the sweep file: below it lie the tasks' files"
+        missing.append(Complaint(str(sweep.file), "data_dir", problem, remedy))
         return None
     parts, absent = list[tuple[str, str]](), False
     for split, names in sorted(task.reader.files.items()):
@@ -96,7 +100,8 @@ def _data_digest(
             absent = True
             siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
             remedy = did_you_mean(path.name, siblings) if siblings else "put it there, or correct data_dir"
-            missing.append(Complaint(where, f"reader.files.{split}", f"there is no file {path}", remedy))
+            at, problem = f"reader.files.{split}", f"there is no file {path}"
+            missing.append(Complaint(f"task {task.name}", at, problem, remedy))
     return None if absent else _digest(parts)
 
 

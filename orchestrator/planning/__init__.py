@@ -1,0 +1,17 @@
+"""Pure functions over frozen records: what must run, why, in which order, and what it costs."""
+
+from orchestrator.planning.identity import differences, fingerprint
+from orchestrator.planning.placement import longest_first, makespan
+from orchestrator.planning.plan import Plan, ToRun, make_plan
+from orchestrator.planning.totals import Prediction
+
+__all__ = [
+    "Plan",
+    "Prediction",
+    "ToRun",
+    "differences",
+    "fingerprint",
+    "longest_first",
+    "make_plan",
+    "makespan",
+]

@@ -1,0 +1,93 @@
+"""The fingerprint of a trial: a digest of everything that can change its result, and of nothing else.
+
+Left out: names, titles, notes, licences, places of files, and what the trial is given to run on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.trial import Digests, Recipe, TrialSpec
+
+_HEX_DIGITS = 16
+_TASK_FIELDS = {"kind", "reader", "labels", "negative_label", "metric"}
+
+
+def backbone_identity(backbone: BackboneSpec, digest: str | None) -> dict[str, Any]:
+    """Shape and vocabulary follow from the weights, and how long an input may be stands in the recipe."""
+    return {"architecture": backbone.architecture, "weights": digest}
+
+
+def method_identity(method: MethodSpec) -> dict[str, Any]:
+    return method.settings.model_dump(mode="json")
+
+
+def task_identity(task: TaskSpec, digest: str | None) -> dict[str, Any]:
+    """How the files are read, by their content: where they lie is left out."""
+    identity = task.model_dump(mode="json", include=_TASK_FIELDS)
+    del identity["reader"]["files"]
+    return identity | {"data": digest}
+
+
+def recipe_identity(recipe: Recipe) -> dict[str, Any]:
+    return recipe.model_dump(mode="json")
+
+
+def code_identity(digests: Digests) -> dict[str, Any]:
+    return {"worker": digests.code, "metrics": digests.metrics}
+
+
+def identity(spec: TrialSpec) -> dict[str, dict[str, Any]]:
+    """What the fingerprint of a spec is made of, less the seed, which the trial's name holds already."""
+    return {
+        "backbone": backbone_identity(spec.backbone, spec.digests.weights),
+        "method": method_identity(spec.method),
+        "task": task_identity(spec.task, spec.digests.data),
+        "recipe": recipe_identity(spec.recipe),
+        "code": code_identity(spec.digests),
+    }
+
+
+def part_digest(part: Mapping[str, Any]) -> str:
+    """Of one of the parts of an identity, which many trials share."""
+    return hashlib.sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def combine(parts: Mapping[str, str], seed: int) -> str:
+    """The fingerprint, from the digests of the parts: 16 hex digits."""
+    whole = json.dumps([sorted(parts.items()), seed], separators=(",", ":"))
+    return hashlib.sha256(whole.encode()).hexdigest()[:_HEX_DIGITS]
+
+
+def fingerprint(spec: TrialSpec) -> str:
+    """The fingerprint that a spec should have, whatever it says itself."""
+    return combine({name: part_digest(part) for name, part in identity(spec).items()}, spec.seed)
+
+
+def differences(old: TrialSpec, new: TrialSpec) -> tuple[str, ...]:
+    """`recipe.learning_rate: 0.0003 -> 0.001`, for every value that makes their fingerprints differ."""
+    before, after = dict(_flat(identity(old))), dict(_flat(identity(new)))
+    return tuple(
+        f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
+        for key in sorted(before | after)
+        if before.get(key) != after.get(key)
+    )
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from _flat(inner, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", inner
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:8]}…"
