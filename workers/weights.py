@@ -116,3 +116,12 @@ def verify(spec: BackboneSpec, directory: Path) -> None:
             raise WeightsError(
                 f"backbone {spec.name}: {file} is not a whole safetensors file\n    -> fetch or make it again"
             ) from broken
+
+
+def lacks_pooler(directory: Path) -> bool:
+    """Whether the weights come from a pre-training without BERT's pooler."""
+    keys: list[str] = []
+    for file in directory.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as opened:
+            keys += opened.keys()
+    return not any(".pooler." in f".{key}" for key in keys)

@@ -1,0 +1,115 @@
+"""What a method would train of a backbone, without its weights: `python -m workers.inspection backbone`.
+
+Standard input: {"backbone": BackboneSpec, "method": MethodSpec, "labels": 2, "kind": "classification",
+"cache_dir": directory or absent}. Standard output: one JSON object, or {"error": words}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import PositiveInt, ValidationError
+
+from orchestrator.contracts.backbone import BackboneSpec, MadeWeights
+from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import FrontierError, WeightsError
+
+
+class InspectionRequest(Record):
+    backbone: BackboneSpec
+    method: MethodSpec
+    labels: PositiveInt = 2
+    kind: TaskKind = TaskKind.CLASSIFICATION
+    cache_dir: str | None = None
+
+
+def inspect_backbone(request: InspectionRequest) -> dict[str, Any]:
+    """Counts of scalars and the modules that the method wraps, on the meta device.
+
+    The shape comes from the catalogue entry, else from the weights where they are on this disk. Raises
+    WeightsError where neither is known, or no module matches.
+    """
+    from workers.backbones import build_shape
+    from workers.methods import adapt, head_modules
+
+    spec = request.backbone
+    directory = _directory(request)
+    model = build_shape(spec, request.kind, request.labels, directory)
+    unsaved = _unsaved(spec, model, directory)
+    heads = head_modules(model) + unsaved
+    found = adapt(model, request.method.settings, spec, request.kind, unsaved, meta=True).parameters
+    answer: dict[str, Any] = {
+        "backbone": spec.name,
+        "architecture": spec.architecture,
+        "method": request.method.name,
+        "kind": request.kind,
+        "labels": request.labels,
+        "total_parameters": found.total,
+        "trainable_parameters": found.trainable,
+        "adapter_parameters": found.adapter,
+        "head_parameters": found.head,
+        "head_modules": heads,
+        "matched_modules": found.matched_modules,
+    }
+    note = _note(spec, found.adapter, heads)
+    return answer | ({"note": note} if note else {})
+
+
+def _directory(request: InspectionRequest) -> Path | None:
+    from workers.weights import weights_directory
+
+    try:
+        return weights_directory(request.backbone, Path(request.cache_dir or ""), fetch=False)
+    except WeightsError:
+        return None
+
+
+def _unsaved(spec: BackboneSpec, model: Any, directory: Path | None) -> tuple[str, ...]:
+    """The pooler, where the model has one and its weights do not: it trains with the head."""
+    from workers.weights import lacks_pooler, verify
+
+    name = f"{model.base_model_prefix}.pooler"
+    has_weights = any(key.startswith(name + ".") for key, _ in model.named_parameters())
+    if directory is not None:
+        verify(spec, directory)
+        lacking = lacks_pooler(directory)
+    else:
+        lacking = isinstance(spec.weights, MadeWeights)
+    return (name,) if has_weights and lacking else ()
+
+
+def _note(spec: BackboneSpec, adapter: int, heads: tuple[str, ...]) -> str | None:
+    if adapter and spec.architecture == "distilbert" and "pre_classifier" in heads:
+        return (
+            "Published tables count DistilBERT's pre_classifier (590,592 at full size) as adapter "
+            "parameters, because PEFT trains every module whose name ends in classifier. Here it is part of "
+            "the head, which every method trains; the sum is the same."
+        )
+    if any(head.endswith(".pooler") for head in heads):
+        return "The weights hold no pooler: it starts at random and trains with the head."
+    return None
+
+
+def main(arguments: list[str]) -> int:
+    if arguments != ["backbone"]:
+        sys.stderr.write("usage: python -m workers.inspection backbone < request.json\n")
+        return 2
+    from workers.attempt import settle_environment
+
+    settle_environment()
+    try:
+        request = InspectionRequest.model_validate_json(sys.stdin.read())
+        answer = inspect_backbone(request)
+    except (FrontierError, ValidationError) as error:
+        answer = {"error": str(error)}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 2 if "error" in answer else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

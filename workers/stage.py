@@ -1,0 +1,166 @@
+"""Makes, fetches and checks everything that a sweep reads, so that its trials need no network.
+
+    python -m workers.stage < request.json
+
+Standard output: a JSON line for each item as it is ready, {"item": name, "state": "made" | "present" |
+"fetched" | "missing", "seconds": wall}, with "problem" for a missing one; or {"error": words}.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import PositiveInt, ValidationError
+
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights
+from orchestrator.contracts.made import made_root
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.errors import FrontierError, WeightsError
+
+
+class StageRequest(Record):
+    cache_dir: str
+    data_dir: str | None = None
+    backbones: tuple[BackboneSpec, ...] = ()
+    tasks: tuple[TaskSpec, ...] = ()
+    processes: PositiveInt | None = None  # None: one a core
+
+
+def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
+    """What is to be trained is made in processes of one thread each, the longest first."""
+    cache = Path(request.cache_dir)
+    for task in request.tasks:
+        yield _timed(task.name, partial(_stage_task, task, request.data_dir, cache))
+    waiting = [b for b in request.backbones if _to_make(b, cache)]
+    for backbone in request.backbones:
+        if backbone not in waiting:
+            yield stage_backbone(backbone, cache)
+    if not waiting:
+        return
+    waiting.sort(key=_work, reverse=True)
+    cores = len(os.sched_getaffinity(0))
+    context = multiprocessing.get_context("spawn")
+    workers = min(request.processes or cores, len(waiting))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_settle) as pool:
+        for done in as_completed([pool.submit(stage_backbone, b, cache) for b in waiting]):
+            yield done.result()
+
+
+def stage_backbone(spec: BackboneSpec, cache: Path) -> dict[str, Any]:
+    return _timed(spec.name, partial(_stage_backbone, spec, cache))
+
+
+def _timed(item: str, work: Callable[[], str]) -> dict[str, Any]:
+    began = time.monotonic()
+    try:
+        answer = {"item": item, "state": work()}
+    except FrontierError as error:
+        answer = {"item": item, "state": "missing", "problem": str(error)}
+    return answer | {"seconds": round(time.monotonic() - began, 2)}
+
+
+def _stage_task(task: TaskSpec, data_dir: str | None, cache: Path) -> str:
+    from workers.data import read_split
+    from workers.demo.corpora import write_task
+    from workers.inputs import data_root
+
+    root = data_root(task, data_dir, cache)
+    state = "present"
+    if task.made is not None and not root.is_dir():
+        _make(root, partial(write_task, task))
+        state = "made"
+    for split in task.reader.files:
+        read_split(task, split, root)
+    return state
+
+
+def _stage_backbone(spec: BackboneSpec, cache: Path) -> str:
+    from workers.weights import verify, weights_directory
+
+    state = "present"
+    if _to_make(spec, cache):
+        assert isinstance(spec.weights, MadeWeights)
+        _make_weights(spec.weights, made_root(cache, spec.weights))
+        state = "made"
+    elif isinstance(spec.weights, HubWeights):
+        state = _fetch(spec, cache)
+    verify(spec, weights_directory(spec, cache, fetch=False))
+    return state
+
+
+def _fetch(spec: BackboneSpec, cache: Path) -> str:
+    from workers.weights import weights_directory
+
+    try:
+        weights_directory(spec, cache, fetch=False)
+    except WeightsError:
+        weights_directory(spec, cache)
+        return "fetched"
+    return "present"
+
+
+def _make_weights(weights: MadeWeights, root: Path) -> None:
+    from workers.demo.corpora import corpus
+    from workers.demo.pretrain import pretrain
+
+    texts = list(corpus(weights.corpus, weights.documents, weights.seed))
+    _make(root, partial(pretrain, weights, texts))
+
+
+def _make(root: Path, write: Callable[[Path], None]) -> None:
+    """`root` appears whole, by rename. Where another process was first, its work is kept: it is the same."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{root.name[:12]}-", dir=root.parent))
+    try:
+        write(draft)
+        draft.chmod(0o755)
+        draft.rename(root)
+    except OSError:
+        if not root.is_dir():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _to_make(spec: BackboneSpec, cache: Path) -> bool:
+    return isinstance(spec.weights, MadeWeights) and not made_root(cache, spec.weights).is_dir()
+
+
+def _work(spec: BackboneSpec) -> int:
+    assert isinstance(spec.weights, MadeWeights)
+    return spec.weights.steps * spec.weights.layers * spec.weights.hidden_size**2
+
+
+def _settle() -> None:
+    from workers.attempt import settle_environment
+
+    settle_environment(threads=1)
+
+
+def main() -> int:
+    _settle()
+    try:
+        request = StageRequest.model_validate_json(sys.stdin.read())
+    except ValidationError as error:
+        sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
+        return 2
+    for answer in stage(request):
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
