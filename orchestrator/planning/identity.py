@@ -17,6 +17,7 @@ from orchestrator.contracts.trial import Digests, Recipe, TrialSpec
 
 _HEX_DIGITS = 16
 _TASK_FIELDS = {"kind", "reader", "labels", "negative_label", "metric"}
+_ABSENT = "absent"  # shown for a key that only the other one has
 
 
 def backbone_identity(backbone: BackboneSpec, digest: str | None) -> dict[str, Any]:
@@ -74,9 +75,9 @@ def differences(old: TrialSpec, new: TrialSpec) -> tuple[str, ...]:
     """`recipe.learning_rate: 0.0003 -> 0.001`, for every value that makes their fingerprints differ."""
     before, after = dict(_flat(identity(old))), dict(_flat(identity(new)))
     return tuple(
-        f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
+        f"{key}: {_shown(before.get(key, _ABSENT))} -> {_shown(after.get(key, _ABSENT))}"
         for key in sorted(before | after)
-        if before.get(key) != after.get(key)
+        if before.get(key, _ABSENT) != after.get(key, _ABSENT)
     )
 
 

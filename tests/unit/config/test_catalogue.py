@@ -1,0 +1,185 @@
+"""The entries that come with the project, and entries of a user's own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import Catalogue, builtin_catalogue, load_catalogue, load_sweep
+from orchestrator.config.inputs import digest_inputs
+from orchestrator.contracts.task import ConllReader, TableReader
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import ConfigError
+from workers.data import label_set, read_split
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue()
+
+
+@pytest.mark.parametrize("file", sorted((CONFIGS / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_sweep_that_comes_with_the_project_loads(file: Path, tmp_path: Path) -> None:
+    sweep = load_sweep(file, cwd=tmp_path)
+    assert sweep.grid.cells
+    assert not sweep.grid.refused
+
+
+def test_the_backbones_of_the_study_are_there_with_their_published_counts(catalogue: Catalogue) -> None:
+    counts = {
+        (model, domain): backbone.parameters
+        for (model, domain), backbone in catalogue.backbones.items()
+        if model in ("tiny", "mobile", "distil", "base", "llama-2-7b")
+    }
+    assert counts == {
+        ("tiny", "general"): 14_350_874,
+        ("tiny", "biomedical"): 13_874_762,
+        ("tiny", "clinical"): 13_874_762,
+        ("mobile", "general"): 24_582_914,
+        ("mobile", "biomedical"): 24_582_914,
+        ("mobile", "clinical"): 24_582_914,
+        ("distil", "general"): 66_955_010,
+        ("distil", "biomedical"): 66_955_010,
+        ("distil", "clinical"): 65_783_042,
+        ("base", "general"): 109_483_778,
+        ("base", "biomedical"): 108_311_810,
+        ("base", "clinical"): 108_311_810,
+        ("llama-2-7b", "general"): 6_607_351_808,
+    }
+
+
+def test_the_eight_groups_take_in_each_of_the_twenty_sections(catalogue: Catalogue) -> None:
+    sections = catalogue.tasks["mts-dialog"].spec.labels
+    grouped = catalogue.tasks["mts-dialog-8"].spec
+    assert sections is not None
+    assert isinstance(grouped.reader, TableReader)
+    assert len(sections) == 20
+    assert list(sections) == sorted(sections)
+    assert set(grouped.reader.merge) == set(sections)
+    assert set(grouped.reader.merge.values()) == set(grouped.labels or ())
+    assert len(grouped.labels or ()) == 8
+
+
+def test_tasks_with_doubtful_or_invented_scores_say_so(catalogue: Catalogue) -> None:
+    notes = {name: entry.spec.note or "" for name, entry in catalogue.tasks.items()}
+    assert "noisy" in notes["bc5cdr-relation"]
+    invented = {name for name, entry in catalogue.tasks.items() if entry.spec.invented}
+    assert invented == {name for name in notes if name.startswith("demo-")}
+    assert all("invented" in notes[name] for name in invented)
+
+
+@pytest.mark.parametrize(
+    ("task", "train"),
+    [("ncbi-disease", 5432), ("bc5cdr-relation", 4615), ("mts-dialog", 1201), ("mts-dialog-8", 1201)],
+)
+def test_entries_read_the_public_corpora(catalogue: Catalogue, corpora: Path, task: str, train: int) -> None:
+    spec = catalogue.tasks[task].spec
+    examples = read_split(spec, Split.TRAIN, corpora)
+    assert len(examples) == train == spec.train_examples
+    assert label_set(spec, examples)
+
+
+def write_entry(root: Path, kind: str, name: str, text: str) -> Path:
+    file = root / kind / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+FOLDER = "{model: ours, domain: clinical, architecture: bert, weights: {kind: folder, folder: ../../w}}"
+
+
+def test_a_folder_of_weights_is_found_from_the_entry(tmp_path: Path) -> None:
+    write_entry(tmp_path / "mine", "backbones", "ours-clinical.yaml", FOLDER)
+    backbone = load_catalogue([tmp_path / "mine"]).backbones["ours", "clinical"]
+    assert backbone.name == "ours-clinical"
+    assert getattr(backbone.weights, "folder", None) == str(tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text", "problem"),
+    [
+        ("methods", "lora.yaml", "settings: {kind: lora}", "stands already in"),
+        ("backbones", "b.yaml", FOLDER.replace("ours", "tiny"), "already the backbone 'tiny-clinicalbert'"),
+        ("backbones", "b.yaml", FOLDER.replace("ours", "a/b"), "cannot be a directory's name"),
+        ("task", "a.yaml", "title: a", "holds no 'task'"),
+        ("tasks", "a.yml", "title: a", "not an entry"),
+        ("tasks", "a b.yaml", "title: a", "not an entry"),
+        ("methods", "m.yaml", "name: m\nsettings: {kind: full}", "unknown key, got name"),
+        ("methods", "m.yaml", "settings: {kind: lora, rnk: 4}", "unknown key, got rnk"),
+        ("methods", "m.yaml", "settings: {kind: dora}", "got {"),
+        ("methods", "m.yaml", "settings: {kind: full}\nrecipe: {epochs: 0}", "got 0"),
+        ("prices", "p.yaml", "currency: pounds", "pounds"),
+    ],
+)
+def test_entries_of_ones_own_are_checked(
+    tmp_path: Path, kind: str, name: str, text: str, problem: str
+) -> None:
+    file = write_entry(tmp_path, kind, name, text)
+    with pytest.raises(ConfigError) as caught:
+        load_catalogue([tmp_path])
+    complaint = caught.value.complaints[0]
+    assert problem in complaint.problem
+    assert complaint.where in (str(file), str(file.parent))
+
+
+def test_a_misspelt_kind_of_weights_is_named_by_the_key_of_the_file(tmp_path: Path) -> None:
+    write_entry(tmp_path, "backbones", "b.yaml", FOLDER.replace("folder: ../../w", "foldr: ../../w"))
+    with pytest.raises(ConfigError) as caught:
+        load_catalogue([tmp_path])
+    assert {c.key for c in caught.value.complaints} == {"weights.folder", "weights.foldr"}
+    assert "did you mean 'folder'?" in str(caught.value)
+
+
+def test_a_catalogue_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such catalogue directory"):
+        load_catalogue([tmp_path / "mine"])
+
+
+def snippets() -> dict[str, str]:
+    """The YAML of the README, by the path that its first line names."""
+    text = (builtin_catalogue() / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n# (\S+)\n(.*?)```", text, flags=re.DOTALL)
+    return dict(blocks)
+
+
+OWN_FILES = {
+    "letters/{}.tsv": "Take\tO\naspirin\tB-Drug\n75\tB-Dose\nmg\tI-Dose\n\nNone\tO\n",
+    "triage/{}.csv": 'letter,category\n"Chest pain,\nat rest",cardio\nCough,respiratory\n',
+    "follow-up/{}.jsonl": '{"note": "See again", "due": "yes"}\n{"note": "Done", "due": "no"}\n',
+    "causes/{}.csv": "sentence,relation\n@drug$ gave @complaint$,causes\n@drug$ and @complaint$,none\n",
+}
+
+
+def test_the_worked_example_of_the_readme_needs_yaml_only(tmp_path: Path) -> None:
+    found = snippets()
+    assert len(found) == 5
+    for name, text in found.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for pattern, text in OWN_FILES.items():
+        for split in ("train", "dev", "test"):
+            file = tmp_path / "data" / pattern.format(split)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    sweep = load_sweep(tmp_path / "my-sweep.yaml", cwd=tmp_path)
+    assert len(sweep.grid.cells) == 3 * 4
+    missing = digest_inputs(sweep, tmp_path / "cache").missing
+    assert [c for c in missing if c.where != "backbone minilm"] == []
+    specs = {name: sweep.catalogue.tasks[name].spec for name in sweep.config.tasks}
+    labels = {
+        name: label_set(spec, read_split(spec, Split.TRAIN, tmp_path / "data"))
+        for name, spec in specs.items()
+    }
+    assert labels == {
+        "my-ner": ("O", "B-Dose", "I-Dose", "B-Drug", "I-Drug"),
+        "my-triage": ("cardiology", "respiratory"),
+        "my-follow-up": ("no", "yes"),
+        "my-relation": ("none", "causes"),
+    }
+    assert isinstance(specs["my-ner"].reader, ConllReader)
+    assert specs["my-relation"].kind is TaskKind.RELATION

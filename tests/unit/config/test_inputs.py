@@ -1,0 +1,162 @@
+"""Digests of what a sweep reads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.config import Inputs, digest_inputs
+from orchestrator.config.inputs import metrics_version
+
+FILES = ("train.tsv", "devel.tsv", "test.tsv")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "ncbi_disease"
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_text(f"{name}\tO\n")
+    return folder
+
+
+def digests(load: Any, tmp_path: Path, *arguments: str, **keys: Any) -> Inputs:
+    keys = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "tasks": ["ncbi-disease"]} | keys
+    return digest_inputs(load(*arguments, **keys), tmp_path / "cache")
+
+
+def test_a_digest_follows_the_content_and_not_the_place(load: Any, tmp_path: Path, data: Path) -> None:
+    first = digests(load, tmp_path, "data_dir=data")
+    assert first.missing == ()
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    assert digests(load, tmp_path, "data_dir=elsewhere").data == first.data
+    (tmp_path / "elsewhere" / "ncbi_disease" / "dev.tsv").write_text("not one of the files")
+    assert digests(load, tmp_path, "data_dir=elsewhere").data == first.data
+    (tmp_path / "elsewhere" / "ncbi_disease" / "train.tsv").write_text("another\tO\n")
+    assert digests(load, tmp_path, "data_dir=elsewhere").data != first.data
+
+
+def test_splits_that_change_places_change_the_digest(load: Any, tmp_path: Path, data: Path) -> None:
+    first = digests(load, tmp_path, "data_dir=data")
+    (data / "train.tsv").rename(data / "swap")
+    (data / "test.tsv").rename(data / "train.tsv")
+    (data / "swap").rename(data / "test.tsv")
+    assert digests(load, tmp_path, "data_dir=data").data != first.data
+
+
+def test_unchanged_files_are_not_read_twice(load: Any, tmp_path: Path, data: Path) -> None:
+    first = digests(load, tmp_path, "data_dir=data")
+    file = data / "train.tsv"
+    status = file.stat()
+    file.write_text("x" * status.st_size)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert digests(load, tmp_path, "data_dir=data").data == first.data  # only the stamp was looked at
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert digests(load, tmp_path, "data_dir=data").data != first.data
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"a": 1}', '["ab"]'])
+def test_a_broken_cache_is_made_again(load: Any, tmp_path: Path, data: Path, content: str) -> None:
+    first = digests(load, tmp_path, "data_dir=data")
+    (cache,) = (tmp_path / "cache").iterdir()
+    cache.write_text(content)
+    assert digests(load, tmp_path, "data_dir=data") == first
+
+
+def test_each_missing_file_is_named(load: Any, tmp_path: Path, data: Path) -> None:
+    (data / "train.tsv").rename(data / "trian.tsv")
+    found = digests(load, tmp_path, "data_dir=data")
+    assert found.data == {"ncbi-disease": None}
+    (complaint,) = found.missing
+    assert complaint.key == "reader.files.train"
+    assert str(data / "train.tsv") in complaint.problem
+    assert "did you mean 'trian.tsv'?" in complaint.remedy
+
+
+@pytest.mark.parametrize(("arguments", "problem"), [((), "is not set"), (("data_dir=nowhere",), "nowhere")])
+def test_no_data_directory_is_one_complaint_however_many_tasks(
+    load: Any, tmp_path: Path, arguments: tuple[str, ...], problem: str
+) -> None:
+    found = digests(load, tmp_path, *arguments, tasks=["ncbi-disease", "mts-dialog"])
+    (complaint,) = found.missing
+    assert complaint.key == "data_dir"
+    assert problem in complaint.problem
+
+
+def test_made_inputs_have_digests_before_they_are_made(load: Any, tmp_path: Path) -> None:
+    keys = {
+        "models": ["demo-tiny"],
+        "domains": ["general", "clinical"],
+        "tasks": ["demo-ner", "demo-outcome"],
+    }
+    found = digests(load, tmp_path, **keys)
+    assert found.missing == ()
+    assert None not in [*found.data.values(), *found.weights.values()]
+    assert len({*found.data.values(), *found.weights.values()}) == 4
+
+
+def folder_entry(tmp_path: Path) -> Path:
+    entries, weights = tmp_path / "mine" / "backbones", tmp_path / "w"
+    entries.mkdir(parents=True)
+    weights.mkdir()
+    (entries / "ours.yaml").write_text(
+        "{model: ours, domain: clinical, architecture: bert, weights: {kind: folder, folder: ../../w}}"
+    )
+    return weights
+
+
+def test_weights_of_a_folder_are_known_by_content(load: Any, tmp_path: Path) -> None:
+    weights = folder_entry(tmp_path)
+    keys: dict[str, Any] = {
+        "catalogues": ["mine"],
+        "models": ["ours"],
+        "domains": ["clinical"],
+        "tasks": ["demo-ner"],
+    }
+    (weights / "pytorch_model.bin").write_bytes(b"pickled")
+    none = digests(load, tmp_path, **keys)
+    assert none.weights == {"ours": None}
+    assert "*.safetensors" in none.missing[0].problem
+    (weights / "model.safetensors").write_bytes(b"one")
+    one = digests(load, tmp_path, **keys)
+    assert one.missing == ()
+    (weights / "config.json").write_text("{}")
+    two = digests(load, tmp_path, **keys)
+    assert len({None, one.weights["ours"], two.weights["ours"]}) == 3
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_extra(load: Any, tmp_path: Path) -> None:
+    entries = tmp_path / "mine" / "backbones"
+    entries.mkdir(parents=True)
+    (entries / "ours.yaml").write_text(
+        "{model: ours, domain: clinical, architecture: bert, "
+        "weights: {kind: package, package: no_such_package_here, extra: public}}"
+    )
+    found = digests(
+        load, tmp_path, catalogues=["mine"], models=["ours"], domains=["clinical"], tasks=["demo-ner"]
+    )
+    assert "no_such_package_here is not installed" in found.missing[0].problem
+    assert "[public]" in found.missing[0].remedy
+
+
+def test_the_version_of_the_metrics_is_read_without_importing_them(tmp_path: Path) -> None:
+    (tmp_path / "metrics.py").write_text('raise RuntimeError("imported")\nVERSION: str = "7"\n')
+    assert metrics_version(tmp_path) == "7"
+    (tmp_path / "metrics.py").write_text("OTHER = 1\n")
+    with pytest.raises(LookupError):
+        metrics_version(tmp_path)
+
+
+def test_planning_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, orchestrator.config, orchestrator.planning\n"
+        "heavy = {'ray', 'mlflow', 'torch', 'transformers', 'peft', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,163 @@
+"""Every mistake of a user's input is told at once, with place, value and remedy."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.config import SweepConfig, load_sweep
+from orchestrator.errors import ConfigError
+
+FIVE_MISTAKES = """
+name: my sweep
+models: [tiny, baze]
+domains: [general]
+methods: [full, {name: lora, rankk: 4}]
+tasks: [ncbi-disease, ncbi-disease]
+recipe: {batch_size: 32, micro_batch_size: 5}
+"""
+
+
+def test_five_different_mistakes_come_in_one_message(tmp_path: Path) -> None:
+    file = tmp_path / "five.yaml"
+    file.write_text(FIVE_MISTAKES)
+    with pytest.raises(ConfigError) as caught:
+        load_sweep(file, cwd=tmp_path)
+    error = caught.value
+    assert error.exit_code == 2
+    assert str(error).startswith("5 mistakes in the input:")
+    expected = {
+        "name": ("'my sweep'", "letters, digits"),
+        "models.1": ("'baze'", "did you mean 'base'?"),
+        "methods.1.rankk": ("rankk: 4", "did you mean 'rank'?"),
+        "tasks": ("'ncbi-disease' stands 2 times", "keep it once"),
+        "recipe.micro_batch_size": ("5 does not divide batch_size 32", "make batch_size a multiple"),
+    }
+    assert {complaint.key for complaint in error.complaints} == set(expected)
+    for complaint in error.complaints:
+        value, remedy = expected[complaint.key]
+        assert complaint.where == str(file)
+        assert value in complaint.problem
+        assert remedy in complaint.remedy
+        assert str(complaint) in str(error)
+
+
+CASES: list[tuple[dict[str, Any], str, str, str]] = [
+    ({"modells": ["tiny"]}, "modells", "unknown key", "'models'"),
+    ({"domains": None}, "domains", "is missing", "add this key"),
+    ({"models": "tiny"}, "models", "'tiny'", "write a list"),
+    ({"models": []}, "models", "at least 1", "name at least one"),
+    ({"tasks": ["ncbi-disease", 7]}, "tasks.1", "7", "quotes"),
+    ({"seeds": [-1]}, "seeds.0", "-1", "greater than or equal to 0"),
+    ({"seeds": [1, 1]}, "seeds", "1 stands 2 times", "keep it once"),
+    ({"name": "../elsewhere"}, "name", "'../elsewhere'", "letters"),
+    ({"recipe": {"learning_rate": True}}, "recipe.learning_rate", "true", "write a number"),
+    ({"recipe": {"learning_rate": None}}, "recipe.learning_rate", "null", "write a number"),
+    ({"recipe": {"epochs": 2.5}}, "recipe.epochs", "2.5", "whole number"),
+    ({"recipe": {"precision": "fp33"}}, "recipe.precision", "'fp33'", "'fp32'"),
+    ({"recipe": {"learning_rate": -1e-3}}, "recipe.learning_rate", "-0.001", "greater than 0"),
+    ({"resources": {"gpu": 1}}, "resources.gpu", "gpu: 1", "'gpus'"),
+    ({"keep_weights": "some"}, "keep_weights", "'some'", "adapters"),
+    ({"methods": ["lorra"]}, "methods.0", "'lorra'", "'lora'"),
+    ({"methods": [{"name": "full", "rank": 4}]}, "methods.0.rank", "rank: 4", "learning_rate"),
+    ({"methods": [{"name": "lora", "rank": [4, "x"]}]}, "methods.0.rank.1", "'x'", "whole number"),
+    ({"methods": [{"name": "lora", "rank": 0}]}, "methods.0.rank", "0", "greater than 0"),
+    ({"methods": [{"rank": 4}]}, "methods.0.name", "is missing", "add this key"),
+    ({"methods": ["full", {"name": "full", "epochs": 3}]}, "methods.1", "'full'", "list them"),
+    ({"prices": "taylor"}, "prices", "'taylor'", "'taylor-2024'"),
+    ({"rules": [{"match": {"model": "tine"}, "exclude": "x"}]}, "rules.0.match.model", "'tine'", "'tiny'"),
+    (
+        {"rules": [{"match": {"method": "lora"}, "set": {"epochs": 1}}]},
+        "rules.0.match.method",
+        "'lora'",
+        "'lora-r8'",
+    ),
+    (
+        {"rules": [{"match": {"model": "distil"}, "set": {"epochs": 1}}]},
+        "rules.0.match",
+        "matches no cell",
+        "remove the rule",
+    ),
+    ({"rules": [{"match": {}, "set": {"epochs": "3"}}]}, "rules.0.set.epochs", "'3'", "whole number"),
+    ({"rules": [{"match": {"model": "tiny"}}]}, "rules.0", "either `set` or `exclude`", "agree"),
+    ({"rules": [{"match": {}, "exclude": "not now"}]}, "models", "not now", "`exclude`"),
+    ({"models": ["llama-2-7b"], "domains": ["clinical"]}, "models", "no backbone", "choose models"),
+    ({"concurrency": 0}, "concurrency", "0", "greater than 0"),
+]
+
+
+@pytest.mark.parametrize(("keys", "key", "got", "remedy"), CASES, ids=[c[1] + ":" + c[2][:12] for c in CASES])
+def test_one_mistake_makes_one_complaint(
+    complaints: Any, keys: dict[str, Any], key: str, got: str, remedy: str
+) -> None:
+    (complaint,) = complaints(**keys)
+    assert complaint.key == key
+    assert got in complaint.problem
+    assert remedy in complaint.remedy
+
+
+def test_a_mistake_in_an_override_points_at_the_command_line(complaints: Any) -> None:
+    found = complaints("recipe.epoch=3", "concurrency=0", "seeds", "tasks=ncbi-diseas", name="a b")
+    by_key = {c.key: c for c in found}
+    assert {key for key, c in by_key.items() if c.where == "command line"} == {
+        "recipe.epoch",
+        "concurrency",
+        "",
+        "tasks.0",
+    }
+    assert by_key["name"].where.endswith("ours.yaml")
+    assert "'seeds'" in by_key[""].problem
+    assert "'recipe.epochs'" in by_key["recipe.epoch"].remedy
+
+
+def test_a_mistake_in_a_catalogue_of_ones_own_comes_with_those_of_the_file(
+    complaints: Any, tmp_path: Path
+) -> None:
+    tasks = tmp_path / "mine" / "tasks"
+    tasks.mkdir(parents=True)
+    (tasks / "letters.yaml").write_text(
+        "title: x\nkind: nerr\ndomain: clinical\nmetric: entity_f1\n"
+        "reader: {format: conll, files: {train: [a.tsv]}, seperator: tab}\n"
+    )
+    found = complaints(catalogues=["mine"], concurrency=0)
+    assert {(Path(c.where).name, c.key) for c in found} == {
+        ("ours.yaml", "concurrency"),
+        ("letters.yaml", "kind"),
+        ("letters.yaml", "reader.seperator"),
+    }
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["tiny", "full", "match", "?", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "match", "set", "rank", "epochs", "model", "x"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(keys=st.dictionaries(st.sampled_from([*SweepConfig.model_fields, "x"]), VALUES, max_size=4))
+def test_no_file_whatever_is_in_it_ends_in_a_traceback(load: Any, keys: dict[str, Any]) -> None:
+    with contextlib.suppress(ConfigError):
+        load(**keys)
+
+
+def test_values_that_are_long_are_cut(complaints: Any) -> None:
+    (complaint,) = complaints(question=["x" * 1000])
+    assert len(complaint.problem) < 120
+
+
+def test_a_learning_rate_that_is_set_nowhere(complaints: Any, tmp_path: Path) -> None:
+    methods = tmp_path / "mine" / "methods"
+    methods.mkdir(parents=True)
+    (methods / "bare.yaml").write_text("settings: {kind: full}\n")
+    (complaint,) = complaints(catalogues=["mine"], methods=["bare"])
+    assert complaint.key == "recipe.learning_rate"
+    assert "tiny/general/bare/ncbi-disease and 7 more" in complaint.problem

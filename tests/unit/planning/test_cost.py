@@ -1,0 +1,144 @@
+"""What a plan says it will cost, and on what ground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.config import load_catalogue
+from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.trial import Recipe
+from orchestrator.planning.cost import compute_parameters, operations, training_tokens
+
+ONE: dict[str, Any] = {
+    "models": ["base"],
+    "domains": ["general"],
+    "methods": ["full"],
+    "tasks": ["ncbi-disease"],
+    "seeds": [1, 2, 3],
+}
+
+
+def seconds(plan: Any) -> dict[str, float | None]:
+    return {trial.name: trial.predicted_seconds for trial in plan.trials}
+
+
+def test_embeddings_are_not_multiplied_with() -> None:
+    backbones = load_catalogue().backbones
+    # 12 layers of 4·768² + 2·768·3072 weights, and biases, norms, positions and pooler on top
+    assert compute_parameters(backbones["base", "general"]) == pytest.approx(12 * 7_077_888, rel=0.02)
+    assert compute_parameters(backbones["demo-tiny", "general"]) == 2 * (4 * 64**2 + 2 * 64 * 256)
+
+
+def test_operations_follow_the_method_the_rows_and_the_length() -> None:
+    catalogue = load_catalogue()
+    backbone, task = catalogue.backbones["base", "general"], catalogue.tasks["ncbi-disease"].spec
+    recipe = Recipe(learning_rate=1e-3, epochs=2, train_rows=100, max_length=10)
+    assert training_tokens(task, recipe) == 2 * 100 * 10
+    found = {
+        name: operations(
+            backbone,
+            MethodSpec(name=name, entry=name, settings=catalogue.methods[name].settings),
+            task,
+            recipe,
+        )
+        for name in ("full", "lora", "ia3", "head-only")
+    }
+    weights = compute_parameters(backbone)
+    assert weights is not None
+    assert found == {
+        "full": 6 * weights * 2000,
+        "lora": 4 * weights * 2000,
+        "ia3": 4 * weights * 2000,
+        "head-only": 2 * weights * 2000,
+    }
+
+
+def test_without_history_it_is_an_estimate_and_says_on_what_it_rests(plan: Any) -> None:
+    found = plan(**ONE, slots=2).predicted
+    assert found.basis == "estimate"
+    assert found.device == "core-hours"
+    assert "20 GFLOP/s a core" in (found.assumption or "")
+    assert found.wall_seconds == pytest.approx(found.device_hours * 3600 * 2 / 3)
+
+
+def test_finished_trials_give_the_median_of_their_seconds(plan: Any, finished: Any) -> None:
+    first = plan(**ONE)
+    history = {}
+    for trial, took in zip(first.trials, (100.0, 130.0, 400.0), strict=True):
+        history |= finished(first, [trial], wall_seconds=took, device_type="cpu")
+    again = plan(history, **ONE | {"seeds": [1, 2, 3, 4]})
+    assert seconds(again)["base/general/full/ncbi-disease/seed-4"] == pytest.approx(130)
+    assert again.predicted.basis == "ledger"
+    assert again.predicted.assumption is None
+    assert again.predicted.device_hours == pytest.approx(130 / 3600)
+
+
+def test_a_longer_recipe_is_scaled_from_a_shorter(plan: Any, finished: Any) -> None:
+    first = plan(**ONE, recipe={"epochs": 1})
+    history = finished(first, first.trials, wall_seconds=50.0, device_type="cpu")
+    again = plan(history, **ONE, recipe={"epochs": 4})
+    assert list(seconds(again).values()) == pytest.approx([200, 200, 200])
+
+
+def test_a_neighbour_serves_where_there_is_no_twin(plan: Any, finished: Any) -> None:
+    first = plan(**ONE)
+    history = finished(first, first.trials, wall_seconds=60.0, device_type="cpu")
+    again = plan(history, **ONE | {"methods": ["full", "lora"]})
+    assert seconds(again)["base/general/lora-r8/ncbi-disease/seed-1"] == pytest.approx(60 * 4 / 6)
+    assert again.predicted.basis == "ledger"
+
+
+def test_seconds_of_another_kind_of_device_say_nothing(plan: Any, finished: Any) -> None:
+    first = plan(**ONE)
+    history = finished(first, first.trials[:1], wall_seconds=60.0, device_type="NVIDIA A10G")
+    assert plan(history, **ONE).predicted.basis == "estimate"
+    on_gpu = plan(history, **ONE, resources={"gpus": 1}).predicted
+    assert (on_gpu.basis, on_gpu.device) == ("ledger", "GPU-hours")
+
+
+def test_hours_count_the_devices_and_money_the_hours(plan: Any, finished: Any) -> None:
+    keys: dict[str, Any] = ONE | {"resources": {"cpus": 4, "gpus": 2}, "prices": "taylor-2024"}
+    first = plan(**keys)
+    history = finished(first, first.trials[:1], wall_seconds=1800.0, device_type="NVIDIA A10G")
+    found = plan(history, **keys).predicted
+    assert found.device_hours == pytest.approx(2 * 2 * 0.5)  # two trials left, two GPUs, half an hour
+    assert found.money == pytest.approx(2 * 2.03)
+    assert found.currency == "GBP"
+
+
+def test_a_price_of_gpu_hours_prices_no_core_hours(plan: Any) -> None:
+    found = plan(**ONE, prices="taylor-2024").predicted
+    assert found.device_hours is not None
+    assert (found.money, found.currency) == (None, None)
+
+
+def test_one_unknown_trial_leaves_the_totals_open(plan: Any, tmp_path: Any) -> None:
+    tasks = tmp_path / "tasks"
+    tasks.mkdir()
+    (tasks / "letters.yaml").write_text(
+        "title: x\nkind: ner\ndomain: clinical\nmetric: entity_f1\n"
+        "reader: {format: conll, files: {train: [a.tsv]}}\n"
+    )
+    keys: dict[str, Any] = ONE | {"catalogues": [str(tmp_path)], "tasks": ["ncbi-disease", "letters"]}
+    found = plan(**keys, slots=2)
+    assert found.predicted.unknown_trials == 3
+    assert found.predicted.device_hours is None
+    assert found.predicted.wall_seconds is None
+    assert found.to_run[0].trial.cell.task == "letters"  # unknown ones lead
+
+
+@pytest.mark.parametrize(
+    ("slots", "concurrency", "at_once"),
+    [(2, None, 2), (None, 3, 3), (4, 2, 2), (2, 4, 2), (None, None, None)],
+)
+def test_wall_seconds_need_to_know_how_many_run_at_once(
+    plan: Any, slots: int | None, concurrency: int | None, at_once: int | None
+) -> None:
+    keys: dict[str, Any] = ONE | {"seeds": list(range(12)), "concurrency": concurrency}
+    found = plan(**keys, slots=slots).predicted
+    if at_once is None:
+        assert found.wall_seconds is None
+    else:
+        assert found.wall_seconds == pytest.approx(found.device_hours * 3600 / at_once)

@@ -1,0 +1,202 @@
+"""What a fingerprint depends on, and what it does not."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.trial import Recipe, TrialSpec
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.planning import differences, fingerprint
+
+LOAD = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+OTHER: dict[str, Any] = {
+    "learning_rate": 0.5,
+    "epochs": 17,
+    "batch_size": 48,
+    "micro_batch_size": 16,
+    "evaluation_batch_size": 3,
+    "warmup_ratio": 0.5,
+    "weight_decay": 0.5,
+    "max_grad_norm": 0.5,
+    "max_length": 77,
+    "evaluations_per_epoch": 3,
+    "train_rows": 5,
+    "precision": "bf16",
+}
+
+
+@pytest.fixture
+def spec(plan: Any) -> TrialSpec:
+    planned = plan()
+    spec: TrialSpec = planned.spec(planned.trials[0])
+    return spec
+
+
+def changed(spec: TrialSpec, path: str, value: Any) -> TrialSpec:
+    """A copy with the value at a dotted path replaced."""
+    head, _, rest = path.partition(".")
+    inner = changed(getattr(spec, head), rest, value) if rest else value
+    return spec.model_copy(update={head: inner})
+
+
+def test_a_planned_fingerprint_is_that_of_its_spec(plan: Any) -> None:
+    planned = plan()
+    for trial in planned.trials:
+        assert trial.fingerprint == fingerprint(planned.spec(trial))
+    assert len({trial.fingerprint for trial in planned.trials}) == len(planned.trials) == 32
+
+
+def test_it_is_the_same_in_another_process(spec: TrialSpec) -> None:
+    code = (
+        "import sys\n"
+        "from orchestrator.contracts.trial import TrialSpec\n"
+        "from orchestrator.planning import fingerprint\n"
+        "print(fingerprint(TrialSpec.model_validate_json(sys.stdin.read())))"
+    )
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            input=spec.model_dump_json(),
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+        )
+        assert done.stdout.strip() == fingerprint(spec)
+    assert len(fingerprint(spec)) == 16
+    assert int(fingerprint(spec), 16) >= 0
+
+
+def test_every_key_of_a_recipe_has_another_value_to_try() -> None:
+    assert set(OTHER) == set(Recipe.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        *((f"recipe.{key}", value) for key, value in OTHER.items()),
+        ("seed", 99),
+        ("method.settings.kind", "head-only"),
+        ("task.metric", MetricName.LOSS),
+        ("task.labels", ("Disease", "Drug")),
+        ("task.reader.tag_column", 1),
+        ("backbone.architecture", "roberta"),
+        ("digests.data", "other"),
+        ("digests.data", None),
+        ("digests.weights", "other"),
+        ("digests.code", "other"),
+        ("digests.metrics", "2"),
+    ],
+)
+def test_what_can_change_the_result_changes_it(spec: TrialSpec, path: str, value: Any) -> None:
+    assert fingerprint(changed(spec, path, value)) != fingerprint(spec)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("cell.model", "renamed"),
+        ("backbone.name", "renamed"),
+        ("backbone.note", "a note"),
+        ("backbone.licence", "another"),
+        ("backbone.shape", {}),
+        ("backbone.parameters", 1),
+        ("backbone.weights.hub", "elsewhere/same-files"),
+        ("method.name", "renamed"),
+        ("method.entry", "renamed"),
+        ("task.name", "renamed"),
+        ("task.title", "another title"),
+        ("task.note", None),
+        ("task.licence", "another"),
+        ("task.domain", "another"),
+        ("task.max_length", 3),
+        ("task.train_examples", 3),
+        ("task.reader.files", {Split.TRAIN: ("moved.tsv",)}),
+        ("fingerprint", "0" * 16),
+    ],
+)
+def test_what_cannot_change_the_result_does_not(spec: TrialSpec, path: str, value: Any) -> None:
+    other = changed(spec, path, value)
+    assert other != spec
+    assert fingerprint(other) == fingerprint(spec)
+    assert differences(spec, other) == ()
+
+
+def test_differences_are_told_by_dotted_key_with_both_values(spec: TrialSpec) -> None:
+    other = changed(changed(spec, "recipe.learning_rate", 0.001), "recipe.train_rows", 10)
+    other = changed(other, "digests.data", "f" * 64)
+    assert differences(spec, other) == (
+        "recipe.learning_rate: 3e-05 -> 0.001",
+        "recipe.train_rows: null -> 10",
+        "task.data: data of ncbi-disease -> ffffffff…",
+    )
+
+
+def test_another_method_is_told_with_the_settings_that_came_and_went(plan: Any) -> None:
+    planned = plan(methods=["full", "lora"])
+    full, lora = (
+        next(planned.spec(t) for t in planned.trials if t.cell.method == slug) for slug in ("full", "lora-r8")
+    )
+    assert {line.split(":")[0] for line in differences(full, lora)} == {
+        "method.alpha",
+        "method.dropout",
+        "method.kind",
+        "method.rank",
+        "recipe.learning_rate",
+    }
+
+
+AXES = ("models", "domains", "methods", "tasks", "seeds")
+METHODS: list[Any] = ["full", "head-only", {"name": "lora", "rank": [4, 8]}, {"name": "ia3", "epochs": 2}]
+
+
+@LOAD
+@given(shuffle=st.randoms(use_true_random=False))
+def test_the_order_of_the_file_changes_no_trial(plan: Any, shuffle: random.Random) -> None:
+    keys: dict[str, list[Any]] = {
+        "models": ["tiny", "base", "distil"],
+        "domains": ["general", "clinical"],
+        "methods": list(METHODS),
+        "tasks": ["ncbi-disease", "mts-dialog", "bc5cdr-ner"],
+        "seeds": [3, 1, 2],
+    }
+    straight = plan(**keys)
+    for axis in AXES:
+        shuffle.shuffle(keys[axis])
+    mixed = plan(**keys)
+    assert {t.name: t.fingerprint for t in mixed.trials} == {t.name: t.fingerprint for t in straight.trials}
+
+
+@LOAD
+@given(
+    key=st.sampled_from(sorted(OTHER)),
+    match=st.fixed_dictionaries(
+        {},
+        optional={
+            "model": st.sampled_from(["tiny", "base"]),
+            "domain": st.sampled_from(["general", "clinical"]),
+            "entry": st.sampled_from(["full", "lora"]),
+            "task": st.sampled_from(["ncbi-disease", "mts-dialog"]),
+        },
+    ),
+)
+def test_changing_one_recipe_value_changes_exactly_the_trials_it_reaches(
+    plan: Any, key: str, match: dict[str, str]
+) -> None:
+    recipe = {"batch_size": 32, "micro_batch_size": 8}
+    before = {t.name: t for t in plan(recipe=recipe).trials}
+    after = plan(recipe=recipe, rules=[{"match": match, "set": {key: OTHER[key]}}])
+    for trial in after.trials:
+        names = trial.cell.model_dump() | {"entry": trial.cell.method.split("-")[0]}
+        reached = all(names[axis] == value for axis, value in match.items())
+        assert (trial.fingerprint != before[trial.name].fingerprint) == reached

@@ -1,0 +1,35 @@
+"""The order of trials, and how long it makes the whole."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.planning import longest_first, makespan
+
+DURATIONS = st.lists(st.floats(0, 1e6), max_size=40)
+
+
+def test_longest_first_with_unknown_ones_leading() -> None:
+    seconds = {"a": 1.0, "b": 3.0, "c": None, "d": 3.0}
+    assert longest_first(list(seconds), seconds.__getitem__) == ["c", "b", "d", "a"]
+
+
+def test_list_scheduling_of_a_known_case() -> None:
+    assert makespan([5, 4, 3, 3, 3], 2) == 10  # 5+3, 4+3+3
+    assert makespan([3, 3, 3, 4, 5], 2) == 11  # the long one last costs a second more
+    assert makespan([], 3) == 0
+
+
+@given(DURATIONS, st.integers(1, 50))
+def test_it_lies_between_the_bounds_that_hold_for_any_schedule(durations: list[float], slots: int) -> None:
+    found = makespan(sorted(durations, reverse=True), slots)
+    least = max(sum(durations) / slots, max(durations, default=0))
+    assert least <= found * (1 + 1e-9)
+    assert found <= (4 / 3 * sum(durations) / slots + max(durations, default=0)) * (1 + 1e-9)
+
+
+@given(DURATIONS)
+def test_one_slot_takes_the_sum_and_enough_slots_the_longest(durations: list[float]) -> None:
+    assert abs(makespan(durations, 1) - sum(durations)) <= 1e-6 * max(1, sum(durations))
+    assert makespan(durations, len(durations) + 1) == max(durations, default=0)
