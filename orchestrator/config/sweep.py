@@ -48,7 +48,7 @@ def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path) -> Resol
     Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
     """
     file = cwd / path
-    raw, complaints = read_mapping(file)
+    raw, complaints = read_mapping(file, str(path))
     if complaints and not raw:
         raise ConfigError(complaints)
     _anchor(raw, file.resolve().parent)

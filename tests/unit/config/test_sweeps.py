@@ -10,6 +10,7 @@ import pytest
 from orchestrator.config import load_sweep, sweep_schema
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.contracts.trial import Recipe
+from orchestrator.errors import ConfigError
 
 
 def slugs(sweep: Any) -> list[str]:
@@ -162,6 +163,13 @@ def test_paths_are_relative_to_what_a_user_expects(tmp_path: Path) -> None:
     assert from_file.data_dir == home / "corpora"
     assert from_file.sweep_directory == work / "sweeps" / "s"
     assert load_sweep(Path("../home/s.yaml"), ["data_dir=here"], cwd=work).data_dir == work / "here"
+
+
+def test_complaints_call_the_file_as_the_user_did(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("{name: a, name: b}")
+    with pytest.raises(ConfigError) as caught:
+        load_sweep(Path("s.yaml"), cwd=tmp_path)
+    assert {complaint.where for complaint in caught.value.complaints} == {"s.yaml"}
 
 
 def test_what_the_record_keeps_of_the_file_is_the_file(load: Any) -> None:
