@@ -92,8 +92,8 @@ def _fault(error: yaml.YAMLError) -> str:
 
 
 def read_mapping(path: Path, where: str | None = None) -> tuple[dict[str, Any], list[Complaint]]:
-    """The mapping that a file holds, empty where it cannot be read, and the complaints about it. `where` is what
-    they call the file: as the user wrote it, where that is known."""
+    """The mapping that a file holds, empty where it cannot be read, and the complaints about it. `where` is
+    what they call the file: as the user wrote it, where that is known."""
     where = where or str(path)
     try:
         text = path.read_text(encoding="utf-8")
