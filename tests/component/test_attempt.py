@@ -1,0 +1,125 @@
+"""An attempt from its order to its outcome, in this process."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
+from workers.attempt import run_attempt
+
+
+@pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.NER])
+@pytest.mark.parametrize("method", ["full", "head-only", "lora", "ia3"])
+def test_every_method_trains_and_is_scored(lab, outcome_of, events_of, method, kind):
+    order = lab.order(method, kind, recipe={"evaluations_per_epoch": 2})
+    run_attempt(order)
+    outcome = outcome_of(order)
+    assert outcome.failure is None
+    assert outcome.steps == outcome.planned_steps == 12
+    assert outcome.epochs == 2.0
+    assert outcome.metric in outcome.test
+    assert outcome.test[MetricName.LOSS].value is not None
+    assert outcome.rows == {
+        "train": 42, "train_available": 42, "dev": 16, "test": 16,
+        "truncated_train": 0, "truncated_dev": 0, "truncated_test": 0,
+    }  # fmt: skip
+    evaluations = [event for event in events_of(order) if event.event == "evaluation"]
+    assert [(event.step, event.epoch) for event in evaluations] == [(3, 0.5), (6, 1.0), (9, 1.5), (12, 2.0)]
+    best = next(event for event in evaluations if event.step == outcome.best_step)
+    assert best.best
+    assert best.metrics == outcome.dev
+    assert not (order.parent / "checkpoint").exists()
+
+
+def test_it_learns_what_the_words_say(lab, outcome_of):
+    order = lab.order(recipe={"epochs": 12})
+    run_attempt(order)
+    outcome = outcome_of(order)
+    assert outcome.test[MetricName.ACCURACY].value > 0.9
+
+
+def test_phases_add_up_to_the_wall_time(lab, outcome_of):
+    order = lab.order()
+    run_attempt(order)
+    outcome = outcome_of(order)
+    assert sum(outcome.phases.values()) == pytest.approx(outcome.ended_at - outcome.started_at, abs=1e-6)
+    assert set(outcome.phases) >= {Phase.LOAD, Phase.TOKENISE, Phase.TRAIN, Phase.EVALUATE, Phase.TEST}
+
+
+def test_tokens_are_real_ones_without_padding(lab, outcome_of):
+    order = lab.order(kind=TaskKind.NER, recipe={"epochs": 3, "batch_size": 42})
+    run_attempt(order)
+    words = (lab.data / "train.tsv").read_text().splitlines()
+    halved = {"monday", "and", "or", "since"}  # not whole words of the vocabulary
+    count = sum(2 if line.split("\t")[0] in halved else 1 for line in words if line)
+    assert outcome_of(order).train_tokens == 3 * (count + 2 * 42)
+
+
+def test_a_cap_takes_fewer_rows_and_says_how_many_there_were(lab, outcome_of):
+    order = lab.order(recipe={"train_rows": 10})
+    run_attempt(order)
+    rows = outcome_of(order).rows
+    assert (rows["train"], rows["train_available"]) == (10, 42)
+
+
+def test_a_loss_that_is_not_finite_is_a_failure_of_its_own_kind(lab, outcome_of):
+    order = lab.order(recipe={"learning_rate": 1e30, "warmup_ratio": 0.0})
+    run_attempt(order)
+    outcome = outcome_of(order)
+    assert outcome.state == "failed"
+    assert outcome.failure.kind is FailureKind.DIVERGED
+    assert outcome.test == {}
+
+
+def test_missing_data_are_bad_input_in_our_words(lab, outcome_of):
+    (lab.data / "dev.jsonl").unlink()
+    order = lab.order()
+    run_attempt(order)
+    failure = outcome_of(order).failure
+    assert failure.kind is FailureKind.BAD_INPUT
+    assert failure.phase is Phase.TOKENISE
+    assert "dev.jsonl" in failure.message
+
+
+def test_pickled_weights_alone_are_refused(lab, outcome_of, tiny_bert, tmp_path):
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    for file in tiny_bert.iterdir():
+        if file.suffix == ".json":
+            (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "pytorch_model.bin").write_bytes(b"anything")
+    weights = lab.backbone.weights.model_copy(update={"folder": str(folder)})
+    order = lab.order(backbone=lab.backbone.model_copy(update={"weights": weights}))
+    run_attempt(order)
+    failure = outcome_of(order).failure
+    assert failure.kind is FailureKind.BAD_INPUT
+    assert "backbone tiny" in failure.message
+    assert "pytorch_model.bin" in failure.message
+    assert "->" in failure.message
+
+
+def test_a_bug_names_class_and_places_and_never_the_text_of_the_exception(lab, outcome_of, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("the patient said")
+
+    monkeypatch.setattr("workers.trial.evaluate", broken)
+    order = lab.order()
+    run_attempt(order)
+    failure = outcome_of(order).failure
+    assert failure.kind is FailureKind.BUG
+    assert failure.phase is Phase.TEST
+    assert failure.message == "ZeroDivisionError"
+    assert failure.places[-1].endswith(" broken")
+    assert failure.places[0].startswith("workers/attempt.py:")
+    assert "patient" not in (order.parent / "outcome.json").read_text()
+
+
+def test_too_little_memory_is_told_from_a_bug(lab, outcome_of, monkeypatch):
+    def hungry(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("workers.trial.evaluate", hungry)
+    order = lab.order()
+    run_attempt(order)
+    assert outcome_of(order).failure.kind is FailureKind.OUT_OF_MEMORY
