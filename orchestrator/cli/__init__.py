@@ -1,0 +1,38 @@
+"""The command line: the only place that prints, exits or reads the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Every library below would talk to its makers' servers by default. Set before any of them is imported;
+# what the user has set stands. MLflow's own are in tracking.mlflow_view.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def main() -> None:
+    """Entry point of `frontier`. Exit codes: 0 done, 1 some trials failed or a defect, 2 the input is wrong,
+    3 the trials could not be started, 130 interrupted."""
+    from orchestrator.errors import FrontierError
+    from orchestrator.tracking.mlflow_view import quiet_environment
+
+    for name, value in {**_QUIET, **quiet_environment()}.items():
+        os.environ.setdefault(name, value)
+    from orchestrator.cli.app import app
+
+    try:
+        app()
+    except FrontierError as error:
+        print(f"frontier: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("frontier: interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # `frontier plan … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,167 @@
+"""The verbs."""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from orchestrator.cli import inspections
+from orchestrator.cli.places import find_sweep, mlflow_uri
+
+app = typer.Typer(
+    name="frontier",
+    help="Which is the cheapest fine-tuned model that is good enough, and how sure are we?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(inspections.task_app, name="task")
+app.add_typer(inspections.backbone_app, name="backbone")
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file, say configs/sweeps/demo.yaml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[AXIS=VALUE]...", help="Keys of the file to set, say seeds=[1,2] recipe.epochs=1."
+    ),
+]
+Sweep = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="The name of a sweep that has run, or its directory.")
+]
+Storage = Annotated[Path, typer.Option(help="Where sweeps are stored.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+
+_STORAGE = Path("sweeps")
+
+
+class LauncherName(StrEnum):
+    RAY = "ray"
+    LOCAL = "local"
+    SIMULATED = "simulated"
+
+
+def console(as_json: bool = False) -> Console:
+    """For people; where the output is JSON, what people should know goes to stderr."""
+    return Console(stderr=as_json, soft_wrap=False)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+@app.command()
+def plan(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
+    """The grid, what will run and why, and what it costs. Touches no GPU and starts no Ray."""
+    from orchestrator.cli.plan_view import plan_json, show_plan
+    from orchestrator.cli.session import open_session
+
+    found = open_session(config, overrides or []).plan
+    if as_json:
+        print_json(plan_json(found))
+    else:
+        show_plan(found, console())
+
+
+@app.command()
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    launcher: Annotated[LauncherName, typer.Option(help="Who runs the trials.")] = LauncherName.RAY,
+    address: Annotated[
+        str | None,
+        typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to join instead of one of our own."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train what the plan says is missing, then write the report. Again: goes on where it stopped."""
+    from orchestrator.cli import running
+    from orchestrator.cli.session import open_session
+
+    session = open_session(config, overrides or [])
+    out = console(as_json)
+    if launcher is LauncherName.SIMULATED:
+        running.rehearse(session, out)
+        return
+    uri = mlflow_uri(session.sweep.storage, os.environ.get("MLFLOW_TRACKING_URI"))
+    report, failed = running.run(session, launcher, address, uri, out)
+    if as_json:
+        print_json(report)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def stage(config: Config, overrides: Overrides = None) -> None:
+    """Fetch, make and hash-check weights and data ahead, so that the run needs no network."""
+    from orchestrator.cli.session import open_session
+
+    session = open_session(config, overrides or [])
+    session.refuse_missing()
+    session.stage(console(), tell_present=True)
+
+
+@app.command()
+def status(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
+    """Trials by state, what failed and why, and the device-hours so far."""
+    from orchestrator.cli.status_view import show_status, status_json
+
+    directory = find_sweep(sweep, storage)
+    if as_json:
+        print_json(status_json(directory))
+    else:
+        show_status(directory, console())
+
+
+@app.command()
+def report(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
+    """Write the report again, from the records alone."""
+    from orchestrator.cli.reporting import show_report, write
+
+    found, paths = write(find_sweep(sweep, storage))
+    if as_json:
+        from orchestrator.report import report_json
+
+        print_json(report_json(found))
+    else:
+        show_report(found, paths, console())
+
+
+@app.command()
+def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
+    """Make MLflow say what the records say. Twice changes nothing."""
+    from orchestrator.tracking.ledger import Ledger
+    from orchestrator.tracking.mlflow_view import sync as publish_all
+
+    directory = find_sweep(sweep, storage)
+    ledger = Ledger(directory)
+    uri = mlflow_uri(directory.parent, os.environ.get("MLFLOW_TRACKING_URI"))
+    with ledger.lock():
+        done = publish_all(ledger, uri)
+    console().print(
+        f"{done.published} runs written, {done.unchanged} were up to date: {uri}", highlight=False
+    )
+
+
+@app.command()
+def ui(
+    storage: Storage = _STORAGE,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
+) -> None:
+    """Open the MLflow UI of the sweeps, on this machine only."""
+    from orchestrator.cli.reporting import serve_mlflow
+
+    serve_mlflow(storage, port, os.environ.get("MLFLOW_TRACKING_URI"), console())
+
+
+@app.command()
+def schema() -> None:
+    """The JSON schema of a sweep file, for editors."""
+    from orchestrator.config import sweep_schema
+
+    print_json(sweep_schema())

@@ -1,0 +1,167 @@
+"""`frontier task inspect` and `frontier backbone inspect`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.places import cache_of
+from orchestrator.cli.worker_calls import ask
+from orchestrator.config import Catalogue, load_catalogue
+from orchestrator.config.complaints import check
+from orchestrator.config.methods import expand
+from orchestrator.config.schema import MethodItem
+from orchestrator.contracts.made import made_root
+from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+
+task_app = typer.Typer(help="Look at a task's data.", no_args_is_help=True)
+backbone_app = typer.Typer(help="Look at a backbone under a method.", no_args_is_help=True)
+
+Catalogues = Annotated[list[Path] | None, typer.Option("--catalogue", help="A further catalogue directory.")]
+Storage = Annotated[Path, typer.Option(help="Where made data and staged weights are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@task_app.callback()
+@backbone_app.callback()
+def _verbs() -> None:
+    """Keeps `inspect` a word of its own."""
+
+
+@task_app.command("inspect")
+def inspect_task(
+    task: Annotated[str, typer.Argument(metavar="TASK")],
+    settings: Annotated[list[str] | None, typer.Argument(metavar="[data_dir=PATH]")] = None,
+    catalogue: Catalogues = None,
+    storage: Storage = Path("sweeps"),
+    as_json: Json = False,
+) -> None:
+    """Metric, labels, and what each split holds. Reads every row, so a malformed one is found here."""
+    from workers.data import inspect_task as count
+
+    spec: TaskSpec = _named(task, load_catalogue(catalogue or []).tasks, "task").spec
+    given = _settings(settings or [], {"data_dir"})
+    if not spec.invented and "data_dir" not in given:
+        raise ConfigError(
+            [Complaint("command line", "data_dir", f"{task} reads files", "give data_dir=PATH")]
+        )
+    found = count(spec, _data_root(spec, given.get("data_dir"), cache_of(storage).resolve()))
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    table = Table(
+        title=f"{spec.title} ({spec.kind}), metric {found['metric']}", title_justify="left", box=None
+    )
+    for name in ("", *found["splits"]):
+        table.add_column(name, justify="right" if name else "left")
+    for group in ("documents", "examples"):
+        table.add_row(group, *(f"{split[group]:,}" for split in found["splits"].values()))
+    for group in ("labels", "mentions"):
+        for name in sorted({name for split in found["splits"].values() for name in split.get(group, {})}):
+            counts = (split.get(group, {}).get(name, 0) for split in found["splits"].values())
+            table.add_row(f"{group[:-1]} {name}", *(f"{count:,}" for count in counts))
+    Console().print(table)
+    if spec.note:
+        Console().print(f"note: {spec.note}", highlight=False)
+
+
+@backbone_app.command("inspect")
+def inspect_backbone(
+    backbone: Annotated[str, typer.Argument(metavar="BACKBONE")],
+    method: Annotated[str, typer.Option(help="A method of the catalogue.")] = "full",
+    labels: Annotated[int, typer.Option(min=1, help="Classes that the head tells apart.")] = 2,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the method, say rank=8.")
+    ] = None,
+    catalogue: Catalogues = None,
+    storage: Storage = Path("sweeps"),
+    as_json: Json = False,
+) -> None:
+    """Parameters in total, trained, in adapters and in the head, and the modules that an adapter wraps."""
+    known = load_catalogue(catalogue or [])
+    spec = _named(backbone, {b.name: b for b in known.backbones.values()}, "backbone")
+    _named(method, known.methods, "method")
+    adapted = _variant(known, method, _settings(settings or [], None))
+    request = {
+        "backbone": spec.model_dump(mode="json"),
+        "method": adapted.model_dump(mode="json"),
+        "labels": labels,
+        "cache_dir": str(cache_of(storage).resolve()),
+    }
+    [found] = ask("workers.inspection", request, "backbone")
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    table = Table(title=f"{spec.name} with {adapted.name}, {labels} labels", title_justify="left", box=None)
+    table.add_column("")
+    table.add_column("parameters", justify="right")
+    for key in ("total", "trainable", "adapter", "head"):
+        table.add_row(key, f"{found[f'{key}_parameters']:,}")
+    Console().print(table)
+    if found["matched_modules"]:
+        Console().print(
+            f"adapters on {len(found['matched_modules'])} modules: {found['matched_modules'][0]} …"
+        )
+    if found.get("note"):
+        Console().print(f"note: {found['note']}", highlight=False)
+
+
+def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
+    """Where the reader finds its files; invented ones are written first."""
+    if not task.invented:
+        return Path(str(data_dir)).expanduser()
+    request = {"cache_dir": str(cache), "backbones": [], "tasks": [task.model_dump(mode="json")]}
+    list(ask("workers.stage", request))
+    return made_root(cache, task)
+
+
+def _variant(known: Catalogue, method: str, settings: dict[str, Any]) -> MethodSpec:
+    item, faults = check(MethodItem, {"name": method, **settings})
+    if item is None:
+        raise ConfigError([fault.complaint("command line") for fault in faults])
+    variants, complaints = expand([item], known.methods, "command line")
+    if complaints:
+        raise ConfigError(complaints)
+    if len(variants) != 1:
+        several = ", ".join(variant.spec.name for variant in variants)
+        raise ConfigError(
+            [
+                Complaint(
+                    "command line", "--set", f"names several methods: {several}", "give one value a setting"
+                )
+            ]
+        )
+    return variants[0].spec
+
+
+def _named(name: str, known: dict[str, Any], noun: str) -> Any:
+    if name not in known:
+        raise ConfigError(
+            [Complaint("command line", noun, f"there is no {noun} {name!r}", did_you_mean(name, known))]
+        )
+    return known[name]
+
+
+def _settings(words: list[str], known: set[str] | None) -> dict[str, Any]:
+    """`key=value` words; values as YAML. All mistakes at once."""
+    found: dict[str, Any] = {}
+    complaints = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            complaints.append(Complaint("command line", word, "is no key=value", "write it as key=value"))
+        elif known is not None and key not in known:
+            complaints.append(Complaint("command line", key, "unknown key", did_you_mean(key, known)))
+        else:
+            found[key] = value if known else yaml.safe_load(value)
+    if complaints:
+        raise ConfigError(complaints)
+    return found

@@ -1,0 +1,107 @@
+"""The display of a running sweep: live in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.words import duration
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded
+from orchestrator.execution.progress import Progress
+
+_SECONDS_BETWEEN_LINES = 10.0
+_MOST_RUNNING = 8  # names shown
+
+
+class Display:
+    """Draws `progress` as events come in. A context manager: the terminal is restored at its end."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console, self._progress = console, progress
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        )
+        self._last_line: float | None = None
+        self._told_dashboard = False
+
+    def __enter__(self) -> Display:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, event: LaunchEvent) -> None:
+        self._progress.update(event)
+        self._tell_dashboard()
+        if isinstance(event, AttemptEnded) and event.outcome.failure is not None:
+            failure = event.outcome.failure
+            self._console.print(
+                f"[red]{failure.kind}[/] {event.name}, attempt {event.outcome.attempt}, "
+                f"in {failure.phase}: {failure.message}",
+                highlight=False,
+            )
+        if self._live:
+            self._live.update(self._picture(), refresh=True)
+        else:
+            self._line(event)
+
+    def _tell_dashboard(self) -> None:
+        ready = self._progress.dashboard
+        if ready is not None and not self._told_dashboard:
+            self._told_dashboard = True
+            token = f"  (token {ready.token})" if ready.token else ""
+            self._console.print(f"Ray dashboard while this runs: {ready.url}{token}", highlight=False)
+
+    def _line(self, event: LaunchEvent) -> None:
+        at = getattr(event, "at", None)
+        last = isinstance(event, TrialEnded) and not self._progress.waiting and not self._progress.running
+        if at is None or not (
+            last or self._last_line is None or at - self._last_line >= _SECONDS_BETWEEN_LINES
+        ):
+            return
+        self._last_line = at
+        self._console.print("  ".join([self._counts(), *self._best()]), highlight=False, soft_wrap=True)
+
+    def _counts(self) -> str:
+        p = self._progress
+        words = [f"{p.finished}/{p.total} done", f"{len(p.running)} running"]
+        if p.failed:
+            words.append(f"{p.failed} failed")
+        words.append(f"{p.device_hours:.3f} {p.unit}")
+        if p.seconds_left is not None and (p.waiting or p.running):
+            words.append(f"about {duration(p.seconds_left)} left")
+        return ", ".join(words)
+
+    def _best(self) -> list[str]:
+        return [f"best {task} {best.quality:.3f}" for task, best in sorted(self._progress.best.items())]
+
+    def _picture(self) -> RenderableType:
+        p = self._progress
+        ended = p.finished + p.failed + p.unfinished
+        best = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        for task, found in sorted(p.best.items()):
+            best.add_row(f"best {task}", f"{found.quality:.3f}", Text(found.trial, style="dim"))
+        running = [Text(f"  {name}", style="dim") for name in p.running[:_MOST_RUNNING]]
+        return Group(
+            ProgressBar(total=p.total, completed=ended, width=60), Text(self._counts()), *running, best
+        )
+
+
+def closing_line(progress: Progress) -> str:
+    """What became of the trials, once the display is gone."""
+    words = [f"{progress.finished} finished"]
+    for state, count in ((TrialState.FAILED, progress.failed), (TrialState.UNFINISHED, progress.unfinished)):
+        if count:
+            words.append(f"{count} {state}")
+    return f"{', '.join(words)}; {progress.device_hours:.3f} {progress.unit} allocated"

@@ -1,0 +1,114 @@
+"""A plan, as a person reads it and as `--json` prints it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.words import duration, quantity
+from orchestrator.contracts.sweep import RefusedCell
+from orchestrator.planning import Plan, ToRun
+
+_MOST_LINES = 12  # of a list on the console; --json has all
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Stable keys: cells, refused, to_run, up_to_date, stale, predicted, missing."""
+
+    def line(item: ToRun) -> dict[str, Any]:
+        return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
+
+    return {
+        "sweep": plan.sweep.config.name,
+        "cells": list(dict.fromkeys(trial.cell.name for trial in plan.trials)),
+        "refused": [{"cell": r.cell.name, "reason": r.reason} for r in plan.refused],
+        "to_run": [line(item) for item in plan.to_run],
+        "up_to_date": [trial.name for trial in plan.up_to_date],
+        "stale": [line(item) for item in plan.stale],
+        "predicted": plan.predicted.model_dump(mode="json"),
+        "missing": [str(complaint) for complaint in plan.inputs.missing],
+    }
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    config = plan.sweep.config
+    console.print(f"[bold]{config.name}[/]" + (f"  {config.question}" if config.question else ""))
+    console.print(_table(plan))
+    _show_refused(plan.refused, console)
+    _show_stale(plan.stale, console)
+    for complaint in plan.inputs.missing[:_MOST_LINES]:
+        console.print(f"[yellow]missing[/] {complaint}", highlight=False)
+    console.print(_predicted(plan), highlight=False)
+
+
+def _table(plan: Plan) -> Table:
+    """A row a model, domain and method; the tasks are columns of trials."""
+    reasons = {item.trial.name: item.reason for item in plan.to_run}
+    counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    tasks: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for trial in plan.trials:
+        key = (trial.cell.model, trial.cell.domain, trial.cell.method)
+        counts[key][reasons.get(trial.name, "up to date")] += 1
+        tasks[key].add(trial.cell.task)
+    shown = [
+        r
+        for r in ("new", "unfinished", "failed", "stale", "up to date")
+        if any(c[r] for c in counts.values())
+    ]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("model", "domain", "method"):
+        table.add_column(name)
+    for name in ("tasks", "trials", *shown):
+        table.add_column(name, justify="right")
+    for key, found in counts.items():
+        figures = [str(found[reason] or "·") for reason in shown]
+        table.add_row(*key, str(len(tasks[key])), str(found.total()), *figures)
+    return table
+
+
+def _show_refused(refused: Sequence[RefusedCell], console: Console) -> None:
+    cells: dict[str, list[str]] = defaultdict(list)
+    for item in refused:
+        cells[item.reason].append(item.cell.name)
+    for reason, names in list(cells.items())[:_MOST_LINES]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        console.print(f"[yellow]refused[/] {names[0]}{more}: {reason}", highlight=False)
+    if len(cells) > _MOST_LINES:
+        console.print(f"… {len(cells) - _MOST_LINES} more reasons; --json lists them")
+
+
+def _show_stale(stale: Sequence[ToRun], console: Console) -> None:
+    """Trials that went stale for the same reasons stand together."""
+    by_change: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for item in stale:
+        by_change[item.changed].append(item.trial.name)
+    for changed, names in list(by_change.items())[:_MOST_LINES]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        console.print(
+            f"[yellow]stale[/] {names[0]}{more}: {'; '.join(changed) or 'changed'}", highlight=False
+        )
+    if len(by_change) > _MOST_LINES:
+        console.print(f"… {len(by_change) - _MOST_LINES} more changes; --json lists them")
+
+
+def _predicted(plan: Plan) -> str:
+    predicted, count = plan.predicted, len(plan.to_run)
+    if not count:
+        return f"nothing to do: all {quantity(len(plan.trials), 'trial')} are up to date"
+    words = [f"{quantity(count, 'trial')} to run"]
+    if predicted.device_hours is None:
+        words.append(
+            f"no prediction for {predicted.unknown_trials} of them: the catalogue does not say their size"
+        )
+        return "; ".join(words)
+    wall = "" if predicted.wall_seconds is None else f", {duration(predicted.wall_seconds)}"
+    words.append(f"about {predicted.device_hours:.3g} {predicted.device}{wall}")
+    if predicted.money is not None:
+        words.append(f"{predicted.money:.2f} {predicted.currency}")
+    source = {"ledger": "from trials like these", "mixed": "partly from trials like these, partly estimated"}
+    words.append(source.get(predicted.basis or "", f"an estimate: {predicted.assumption}"))
+    return "; ".join(words)

@@ -1,0 +1,53 @@
+"""What a sweep was run with: enough to say later why two results differ."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+from orchestrator.config import Inputs
+
+_PACKAGES = ("torch", "transformers", "peft", "accelerate", "ray", "mlflow")
+
+
+def version() -> str:
+    return version_of("frontier-sweeps")
+
+
+def provenance(inputs: Inputs) -> dict[str, str]:
+    """Versions, the platform, the digest of the worker's code, and the commit where there is one."""
+    found = {
+        "frontier": version(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "worker code": inputs.code[:16],
+        "metric definitions": inputs.metrics,
+    }
+    for package in _PACKAGES:
+        try:
+            found[package] = version_of(package)
+        except PackageNotFoundError:
+            continue
+    commit = _commit()
+    return found | ({"commit": commit} if commit else {})
+
+
+def _commit() -> str | None:
+    """Of the checkout that this package lies in; None where it was installed without one."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,90 @@
+"""The report on the console, and the pages that show more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.places import mlflow_uri
+from orchestrator.contracts import layout
+from orchestrator.errors import LedgerError
+from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, write_report
+from orchestrator.tracking.ledger import Ledger
+
+_MOST_DOMINATED = 6  # rows of a task on the console; the report has all
+
+
+def write(sweep_directory: Path) -> tuple[Report, Mapping[str, Path]]:
+    """From the records alone to report.html, report.md, report.json and frontier.csv."""
+    ledger = Ledger(sweep_directory)
+    report = build_report(ledger.sweep(), ledger.trials(), ledger.removed())
+    return report, write_report(report, sweep_directory / layout.REPORT)
+
+
+def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> None:
+    for notice in report.notices:
+        console.print(f"[yellow]{notice}[/]", highlight=False)
+    by_name = {task.task: task for task in report.tasks}
+    for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
+        console.print()
+        console.print(_table(f"{by_name[name].title}: {by_name[name].metric_title}", list(rows)))
+        for answer in by_name[name].answers:
+            console.print(answer, highlight=False)
+    for failed in report.failed:
+        console.print(f"[red]{failed.kind}[/] {failed.trial}: {failed.message}", highlight=False)
+    console.print()
+    console.print(f"report:  {paths['html']}", highlight=False, soft_wrap=True)
+
+
+def _table(title: str, rows: list[FrontierRow]) -> Table:
+    """On the frontier first (marked), then the best of the dominated ones."""
+    unit = next((row.device_unit for row in rows if row.device_unit), "device-hours")
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for name in ("", "model/domain/method", "quality", "95 %", "seeds", unit, "trained"):
+        table.add_column(name, justify="left" if name in ("", "model/domain/method") else "right")
+    shown = [row for row in rows if row.frontier]
+    others = [row for row in rows if not row.frontier]
+    for row in shown + others[:_MOST_DOMINATED]:
+        table.add_row(*_cells(row), style="" if row.frontier else "dim")
+    if len(others) > _MOST_DOMINATED:
+        table.add_row("", f"… {len(others) - _MOST_DOMINATED} more in the report", style="dim")
+    return table
+
+
+def _cells(row: FrontierRow) -> tuple[str, ...]:
+    if row.quality is None:
+        return "", row.cell, f"{row.state}", "", str(row.seeds), "", row.reason or ""
+    interval = "" if row.quality_interval is None else "{:.3f}-{:.3f}".format(*row.quality_interval)
+    cost = "" if row.device_hours is None else f"{row.device_hours:.5f}"
+    trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
+    return (
+        "◆" if row.frontier else "",
+        row.cell,
+        f"{row.quality:.3f}",
+        interval,
+        str(row.seeds),
+        cost,
+        trained,
+    )
+
+
+def serve_mlflow(storage: Path, port: int, elsewhere: str | None, console: Console) -> None:
+    """Serves the store beside the sweeps until Ctrl-C; names the server where the user has one."""
+    if elsewhere and not elsewhere.startswith("sqlite"):
+        console.print(f"MLFLOW_TRACKING_URI is set: the runs are at {elsewhere}", highlight=False)
+        return
+    uri = mlflow_uri(storage, elsewhere)
+    if elsewhere is None and not (storage / layout.MLFLOW_STORE).exists():
+        raise LedgerError(f"{storage}: no MLflow store here yet\n    -> run a sweep first, or give --storage")
+    console.print(f"MLflow UI: http://127.0.0.1:{port}/#/experiments  (Ctrl-C ends it)", highlight=False)
+    console.print("The Ray dashboard's address is printed by `frontier run` and lives as long as the run.")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    subprocess.run([*command, "--workers", "1", "--backend-store-uri", uri], check=False)

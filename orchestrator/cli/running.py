@@ -1,0 +1,129 @@
+"""`frontier run`: plan, stage, launch, report."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.live import Display, closing_line
+from orchestrator.cli.places import cache_of
+from orchestrator.cli.plan_view import show_plan
+from orchestrator.cli.provenance import provenance, version
+from orchestrator.cli.reporting import show_report, write
+from orchestrator.cli.session import Session
+from orchestrator.cli.words import duration, quantity
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.execution.clock import SystemClock, VirtualClock
+from orchestrator.execution.launcher import Launcher, Workplace
+from orchestrator.execution.progress import Progress
+from orchestrator.execution.retries import RetryPolicy
+from orchestrator.execution.run import RunSummary, orders, run_sweep
+from orchestrator.report import report_json
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mlflow_view import MlflowView
+
+
+def run(
+    session: Session, launcher: str, address: str | None, uri: str, console: Console
+) -> tuple[dict[str, Any], int]:
+    """Runs what is missing and writes the report. Gives the report as JSON, and how many trials failed."""
+    plan = session.plan
+    show_plan(plan, console)
+    session.refuse_missing()
+    session.stage(console)
+    place = _workplace(session, session.sweep.sweep_directory)
+    view = MlflowView(uri, record := _record(session))
+    progress = Progress(orders(plan))
+    with Display(console, progress) as display:
+        summary = run_sweep(
+            plan,
+            record,
+            ledger=session.ledger,
+            launcher=_launcher(session, place, launcher, address),
+            view=view,
+            notify=display.update,
+            clock=SystemClock(),
+        )
+    if plan.to_run:
+        _say_what_it_took(session, progress, summary, console)
+    if view.warning:
+        console.print(f"[yellow]{view.warning}[/]", highlight=False)
+    report, paths = write(session.sweep.sweep_directory)
+    show_report(report, paths, console)
+    console.print(f"MLflow:  {uri}  (frontier ui opens it)", highlight=False, soft_wrap=True)
+    return report_json(report), summary.failed
+
+
+def rehearse(session: Session, console: Console) -> None:
+    """The same plan in virtual time, in a scratch directory: how long it would take."""
+    from orchestrator.execution.simulated_launcher import SimulatedLauncher
+
+    plan, clock = session.plan, VirtualClock()
+    show_plan(plan, console)
+    if not plan.to_run:
+        return
+    places = session.sweep.config.concurrency or max(1, session.cpus // session.sweep.config.resources.cpus)
+    with tempfile.TemporaryDirectory(prefix="frontier-rehearsal-") as scratch:
+        directory = Path(scratch) / session.sweep.config.name
+        launcher = SimulatedLauncher(
+            _workplace(session, directory), _policy(session), places=places, clock=clock
+        )
+        summary = run_sweep(
+            plan,
+            _record(session),
+            ledger=Ledger(directory),
+            launcher=launcher,
+            view=None,
+            notify=lambda event: None,
+            clock=clock,
+        )
+    attempts, at_once = quantity(summary.attempts, "attempt"), quantity(places, "place")
+    console.print(
+        f"rehearsed in virtual time, nothing was trained or recorded: {attempts} at {at_once} would take "
+        f"{duration(summary.wall_seconds)} and {summary.device_hours:.3f} {plan.predicted.device}",
+        highlight=False,
+    )
+
+
+def _launcher(session: Session, place: Workplace, name: str, address: str | None) -> Launcher:
+    config = session.sweep.config
+    if name == "local":
+        from orchestrator.execution.local_launcher import LocalLauncher
+
+        return LocalLauncher(place, _policy(session), cpus=session.cpus, concurrency=config.concurrency)
+    from orchestrator.execution.ray_launcher import RayLauncher
+
+    cpus = None if address else session.cpus
+    return RayLauncher(place, _policy(session), address=address, cpus=cpus, concurrency=config.concurrency)
+
+
+def _workplace(session: Session, directory: Path) -> Workplace:
+    config = session.sweep.config
+    return Workplace(
+        sweep_directory=directory,
+        cache_dir=cache_of(session.sweep.storage),
+        data_dir=session.sweep.data_dir,
+        checkpoint_seconds=config.checkpoint_seconds,
+        keep_weights=config.keep_weights,
+    )
+
+
+def _policy(session: Session) -> RetryPolicy:
+    return RetryPolicy(retries=session.sweep.config.retries)
+
+
+def _record(session: Session) -> SweepRecord:
+    return session.plan.record(
+        written_at=SystemClock().now(), frontier_version=version(), provenance=provenance(session.inputs)
+    )
+
+
+def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary, console: Console) -> None:
+    predicted = session.plan.predicted
+    words = f"{closing_line(progress)} in {duration(summary.wall_seconds)}"
+    if predicted.device_hours is not None:
+        words += f" (predicted {predicted.device_hours:.3f})"
+    console.print(words, highlight=False)

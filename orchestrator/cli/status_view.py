@@ -1,0 +1,91 @@
+"""`frontier status`: where a sweep stands, from its records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.contracts.ledger import Totals, device_unit
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.tracking.accounting import totals_of
+from orchestrator.tracking.ledger import Ledger
+
+_HOUR = 3600.0
+_MOST_FAILED = 20
+
+
+def status_json(directory: Path) -> dict[str, Any]:
+    """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, by_task, failed."""
+    sweep, records, totals = _read(directory)
+    by_task: dict[str, Counter[str]] = {}
+    failed = []
+    for record in records:
+        by_task.setdefault(record.planned.cell.task, Counter())[record.state.value] += 1
+        failure = record.outcome.failure if record.outcome and record.state is TrialState.FAILED else None
+        if failure is not None:
+            failed.append(
+                {
+                    "trial": record.name,
+                    "kind": failure.kind.value,
+                    "phase": failure.phase.value,
+                    "message": failure.message,
+                }
+            )
+    return {
+        "sweep": sweep,
+        "trials": {state.value: count for state, count in totals.trials.items()},
+        "refused": totals.refused_cells,
+        "attempts": totals.attempts,
+        "device_hours": [
+            {
+                "device": s.device_type,
+                "unit": device_unit(s.device_type),
+                **{
+                    key: getattr(s, key) / _HOUR
+                    for key in ("billed", "useful", "wasted", "unfinished", "superseded")
+                },
+            }
+            for s in totals.spending
+        ],
+        "by_task": {task: dict(counts) for task, counts in by_task.items()},
+        "failed": failed,
+    }
+
+
+def show_status(directory: Path, console: Console) -> None:
+    found = status_json(directory)
+    states = [state for state, count in found["trials"].items() if count]
+    table = Table(
+        title=found["sweep"], title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+    )
+    table.add_column("task")
+    for state in states:
+        table.add_column(state, justify="right")
+    for task, counts in found["by_task"].items():
+        table.add_row(task, *(str(counts.get(state, 0)) for state in states))
+    console.print(table)
+    if found["refused"]:
+        console.print(f"{found['refused']} cells refused")
+    for spent in found["device_hours"]:
+        parts = ", ".join(
+            f"{spent[key]:.3f} {key}"
+            for key in ("useful", "wasted", "unfinished", "superseded")
+            if spent[key]
+        )
+        console.print(f"{spent['billed']:.3f} {spent['unit']} on {spent['device']}: {parts}", highlight=False)
+    for failure in found["failed"][:_MOST_FAILED]:
+        console.print(
+            f"[red]{failure['kind']}[/] {failure['trial']} in {failure['phase']}: {failure['message']}",
+            highlight=False,
+        )
+
+
+def _read(directory: Path) -> tuple[str, list[Any], Totals]:
+    ledger = Ledger(directory)
+    sweep = ledger.sweep()
+    records = list(ledger.trials())
+    return sweep.name, records, totals_of(records, len(sweep.refused), ledger.removed())
