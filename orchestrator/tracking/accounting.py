@@ -130,23 +130,38 @@ def add_up(spendings: Iterable[Spending]) -> tuple[Spending, ...]:
     return tuple(Spending(device_type=kind, **sums[kind]) for kind in sorted(sums))
 
 
+class Tally:
+    """Totals of a sweep, one record at a time: 10,000 of them need not be in memory at once."""
+
+    def __init__(self) -> None:
+        self._states = dict.fromkeys(TrialState, 0)
+        self._attempts = self._without_cost = 0
+        self._spending: tuple[Spending, ...] = ()
+
+    def add(self, record: TrialRecord, planned: bool = True) -> None:
+        """Trials on disk that the grid no longer holds are not `planned`: only their cost counts."""
+        self._states[record.state] += planned
+        self._attempts += len(record.attempts)
+        self._without_cost += sum(a.source is Source.MISSING for a in record.attempts)
+        self._spending = add_up((*self._spending, *record.spending))
+
+    def totals(self, refused_cells: int) -> Totals:
+        return Totals(
+            trials=dict(self._states),
+            refused_cells=refused_cells,
+            attempts=self._attempts,
+            attempts_without_cost=self._without_cost,
+            spending=self._spending,
+        )
+
+
 def totals_of(
     trials: Iterable[TrialRecord], refused_cells: int, removed: Iterable[TrialRecord] = ()
 ) -> Totals:
-    """Sums over the planned trials; `removed` are trials on disk that the grid no longer holds."""
-    states = dict.fromkeys(TrialState, 0)
-    attempts = without_cost = 0
-    spendings: list[Spending] = []
-    for planned, records in ((True, trials), (False, removed)):
-        for record in records:
-            states[record.state] += planned
-            attempts += len(record.attempts)
-            without_cost += sum(a.source is Source.MISSING for a in record.attempts)
-            spendings.extend(record.spending)
-    return Totals(
-        trials=states,
-        refused_cells=refused_cells,
-        attempts=attempts,
-        attempts_without_cost=without_cost,
-        spending=add_up(spendings),
-    )
+    """Sums over the planned trials and the cost of the `removed` ones."""
+    tally = Tally()
+    for record in trials:
+        tally.add(record)
+    for record in removed:
+        tally.add(record, planned=False)
+    return tally.totals(refused_cells)

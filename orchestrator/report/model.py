@@ -1,0 +1,120 @@
+"""The report as data: every rendering (HTML, Markdown, CSV, JSON, console) is made from it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from orchestrator.contracts.ledger import Totals, device_unit
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.trial import Cell
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
+from orchestrator.report.statistics import Summary
+
+
+class PointState(StrEnum):
+    """The state of a cell over its seeds."""
+
+    FINISHED = "finished"  # all planned seeds
+    PARTIAL = "partial"  # some of them
+    FAILED = "failed"  # none finished, at least one failed
+    UNFINISHED = "unfinished"
+    STALE = "stale"
+    NEW = "new"
+    REFUSED = "refused"
+
+
+class Comparison(Record):
+    """What must match for two results to share a cost axis. `label` tells it from the others of its task."""
+
+    label: str
+    device_type: str
+    precision: Precision | None
+    software: dict[str, str]
+
+    @property
+    def unit(self) -> str:
+        return device_unit(self.device_type)
+
+
+class Point(Record):
+    """One cell, aggregated over its finished seeds under one comparison key.
+
+    `quality` is oriented so that higher is better. `device_hours` are the useful ones of one trial: what a
+    run without a failure costs. Both are None unless a seed finished.
+    """
+
+    cell: Cell
+    backbone: str | None
+    state: PointState
+    reason: str | None = None  # of a refused or failed cell, or of what is missing from a partial one
+    seeds: int = 0  # finished
+    planned_seeds: int = 0
+    comparison: str | None = None  # label
+    quality: Summary | None = None
+    device_hours: Summary | None = None
+    metrics: dict[MetricName, Summary] = Field(default_factory=dict)
+    frontier: bool = False
+    total_parameters: int | None = None
+    trainable_parameters: int | None = None
+    peak_memory_bytes: int | None = None  # the largest of the seeds: of the device where there is a GPU
+    tokens_per_second: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The cell without its task, which stands above it."""
+        return f"{self.cell.model}/{self.cell.domain}/{self.cell.method}"
+
+
+class TaskReport(Record):
+    task: str
+    title: str
+    kind: TaskKind
+    metric: MetricName
+    metric_title: str
+    invented: bool
+    notes: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]  # more than one: a frontier each
+    answers: tuple[str, ...]  # sentences
+    points: tuple[Point, ...]  # on the frontier by cost, then by quality, then those without a result
+
+
+class FailedTrial(Record):
+    trial: str
+    kind: FailureKind
+    phase: Phase
+    message: str
+    places: tuple[str, ...]
+    attempts: int
+
+
+class Refusal(Record):
+    cell: str
+    reason: str
+
+
+class Report(Record):
+    """Computed from the ledger alone: the same ledger gives the same report, to the last byte."""
+
+    sweep: str
+    question: str | None
+    frontier_version: str
+    results_until: float | None  # Unix time at which the newest result ended
+    notices: tuple[str, ...]
+    tasks: tuple[TaskReport, ...]
+    refused: tuple[Refusal, ...]
+    failed: tuple[FailedTrial, ...]
+    stale: tuple[str, ...]  # names of trials
+    unfinished: tuple[str, ...]  # not ended, or not begun
+    totals: Totals
+    provenance: dict[str, str]
+    config: dict[str, Any]
+
+    @property
+    def device_unit(self) -> str:
+        """Of the sweep's totals: `core-hours`, `GPU-hours`, or `device-hours` where it used both."""
+        units = {device_unit(s.device_type) for s in self.totals.spending if s.billed}
+        return units.pop() if len(units) == 1 else "device-hours"

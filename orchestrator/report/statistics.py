@@ -1,0 +1,44 @@
+"""What replicates say: mean, spread, and how far the mean can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scipy.special import stdtrit
+
+from orchestrator.contracts.record import Record
+
+CONFIDENCE = 0.95
+
+
+class Summary(Record):
+    """`sd` is the sample standard deviation (n - 1), `interval` the two-sided 95 % t-interval of the mean.
+
+    Both are None for n = 1: one value says nothing about spread.
+    """
+
+    n: int
+    mean: float
+    sd: float | None
+    interval: tuple[float, float] | None
+
+
+def summarise(values: Sequence[float], low: float = -math.inf, high: float = math.inf) -> Summary | None:
+    """None without values. The t-interval supposes replicates that scatter like a normal distribution; it is
+    cut at `low` and `high`, beyond which the figure cannot be."""
+    n = len(values)
+    if n == 0:
+        return None
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Summary(n=1, mean=mean, sd=None, interval=None)
+    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * sd / math.sqrt(n)
+    return Summary(n=n, mean=mean, sd=sd, interval=(max(low, mean - half), min(high, mean + half)))
+
+
+def average(values: Sequence[float | None]) -> float | None:
+    """The mean of those that are there; None where none is."""
+    there = [v for v in values if v is not None]
+    return math.fsum(there) / len(there) if there else None

@@ -1,0 +1,172 @@
+"""The report as rows and as documented JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.record import Record
+from orchestrator.report.model import Point, PointState, Report, TaskReport
+from orchestrator.report.statistics import Summary
+
+
+class FrontierRow(Record):
+    """A row of the console's table. Figures are None where there is no result; `reason` then says why."""
+
+    task: str
+    cell: str  # model/domain/method
+    frontier: bool
+    state: PointState
+    quality: float | None
+    quality_interval: tuple[float, float] | None
+    seeds: int
+    device_hours: float | None
+    device_unit: str | None
+    comparison: str | None  # only where the task has more than one
+    trainable_parameters: int | None
+    invented: bool
+    reason: str | None
+
+
+def frontier_rows(report: Report) -> list[FrontierRow]:
+    """All points, task by task, those on the frontier first."""
+    return [_row(task, point) for task in report.tasks for point in task.points]
+
+
+def _row(task: TaskReport, point: Point) -> FrontierRow:
+    return FrontierRow(
+        task=task.task,
+        cell=point.name,
+        frontier=point.frontier,
+        state=point.state,
+        quality=_mean(point.quality),
+        quality_interval=point.quality.interval if point.quality else None,
+        seeds=point.seeds,
+        device_hours=_mean(point.device_hours),
+        device_unit=_unit(task, point),
+        comparison=point.comparison if len(task.comparisons) > 1 else None,
+        trainable_parameters=point.trainable_parameters,
+        invented=task.invented,
+        reason=point.reason,
+    )
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The stable, documented form: `frontier report --json` and report.json."""
+    return {
+        "sweep": report.sweep,
+        "question": report.question,
+        "frontier_version": report.frontier_version,
+        "results_until": report.results_until,
+        "device_unit": report.device_unit,
+        "notices": list(report.notices),
+        "tasks": [_task_json(task) for task in report.tasks],
+        "refused": [r.model_dump(mode="json") for r in report.refused],
+        "failed": [f.model_dump(mode="json") for f in report.failed],
+        "stale": list(report.stale),
+        "unfinished": list(report.unfinished),
+        "totals": _totals_json(report),
+        "provenance": report.provenance,
+    }
+
+
+def _task_json(task: TaskReport) -> dict[str, Any]:
+    return {
+        "task": task.task,
+        "title": task.title,
+        "metric": task.metric.value,
+        "invented": task.invented,
+        "note": " ".join(task.notes) or None,
+        "answers": list(task.answers),
+        "comparisons": [{**c.model_dump(mode="json"), "device_unit": c.unit} for c in task.comparisons],
+        "points": [_point_json(task, point) for point in task.points],
+    }
+
+
+def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
+    return {
+        "backbone": point.backbone,
+        **point.cell.model_dump(exclude={"task"}),
+        "state": point.state.value,
+        "reason": point.reason,
+        "frontier": point.frontier,
+        "comparison": point.comparison,
+        "quality": _mean(point.quality),
+        "quality_interval": list(point.quality.interval)
+        if point.quality and point.quality.interval
+        else None,
+        "spread": point.quality.sd if point.quality else None,
+        "seeds": point.seeds,
+        "planned_seeds": point.planned_seeds,
+        "device_hours": _mean(point.device_hours),
+        "device_hours_spread": point.device_hours.sd if point.device_hours else None,
+        "device_unit": _unit(task, point),
+        "trainable_parameters": point.trainable_parameters,
+        "total_parameters": point.total_parameters,
+        "peak_memory_bytes": point.peak_memory_bytes,
+        "tokens_per_second": point.tokens_per_second,
+        "metrics": {name.value: _summary_json(found) for name, found in point.metrics.items()},
+    }
+
+
+def _summary_json(summary: Summary) -> dict[str, Any]:
+    return {
+        "mean": summary.mean,
+        "spread": summary.sd,
+        "interval": list(summary.interval) if summary.interval else None,
+        "seeds": summary.n,
+    }
+
+
+def _totals_json(report: Report) -> dict[str, Any]:
+    totals = report.totals
+    parts = ("billed", "useful", "wasted", "unfinished", "superseded", "unexplained", "estimated")
+    hours = [
+        {"device_type": s.device_type, **{f"{part}_device_hours": getattr(s, part) / 3600 for part in parts}}
+        for s in totals.spending
+    ]
+    return {
+        "trials": {state.value: number for state, number in totals.trials.items()},
+        "refused_cells": totals.refused_cells,
+        "attempts": totals.attempts,
+        "attempts_without_cost": totals.attempts_without_cost,
+        "spending": hours,
+    }
+
+
+def frontier_csv(report: Report) -> str:
+    """One row a point. An empty field is a missing figure."""
+    names = sorted({name for task in report.tasks for point in task.points for name in point.metrics})
+    rows = [_csv_row(task, point, names) for task in report.tasks for point in task.points]
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[str, Any]:
+    figures = _point_json(task, point)
+    low, high = figures.pop("quality_interval") or (None, None)
+    metrics = figures.pop("metrics")
+    return {
+        "task": task.task,
+        "metric": task.metric.value,
+        "invented": str(task.invented).lower(),
+        **figures,
+        "frontier": str(point.frontier).lower(),
+        "quality_low": low,
+        "quality_high": high,
+        **{f"test_{name}": metrics[name]["mean"] if name in metrics else None for name in names},
+    }
+
+
+def _mean(summary: Summary | None) -> float | None:
+    return summary.mean if summary else None
+
+
+def _unit(task: TaskReport, point: Point) -> str | None:
+    return next((c.unit for c in task.comparisons if c.label == point.comparison), None)

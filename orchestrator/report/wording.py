@@ -1,0 +1,111 @@
+"""Figures and findings as words: the same in HTML, Markdown and on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.report.frontier import CLOSE, best, cheapest_close
+from orchestrator.report.model import Comparison, Point, PointState
+from orchestrator.report.points import figures
+from orchestrator.report.statistics import Summary
+
+MISSING = "–"
+
+
+def hours(value: float | None) -> str:
+    """Two significant digits, never as a power of ten."""
+    if value is None:
+        return MISSING
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value == 0:
+        return "0"
+    text = f"{value:.2g}"
+    return f"{value:.6f}" if "e" in text else text
+
+
+def count(value: int | None) -> str:
+    """4.4M, 12.3k, 870."""
+    if value is None:
+        return MISSING
+    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            return f"{value / size:.1f}{letter}"
+    return str(value)
+
+
+def short(metric_title: str) -> str:
+    """Without the definition in brackets, which stands above the plot."""
+    return metric_title.split(" (")[0]
+
+
+def score(summary: Summary | None) -> str:
+    """`0.812`."""
+    return MISSING if summary is None else f"{summary.mean:.3f}"
+
+
+def interval(summary: Summary | None) -> str:
+    """`0.795 to 0.829`, or why there is none."""
+    if summary is None:
+        return MISSING
+    if summary.interval is None:
+        return "none: n = 1"
+    low, high = summary.interval
+    return f"{low:.3f} to {high:.3f}"
+
+
+def score_with_interval(summary: Summary) -> str:
+    """`0.812 (95 % 0.795 to 0.829, n = 3)`."""
+    if summary.interval is None:
+        return f"{summary.mean:.3f} (n = 1, so no interval)"
+    return f"{summary.mean:.3f} (95 % {interval(summary)}, n = {summary.n})"
+
+
+def answers(metric: str, comparisons: Sequence[Comparison], points: Sequence[Point]) -> tuple[str, ...]:
+    """One answer a comparison key; one that says what is missing where there is no result yet."""
+    metric = short(metric)
+    if not comparisons:
+        return (_nothing(points),)
+    found = []
+    for comparison in comparisons:
+        group = [p for p in points if p.comparison == comparison.label]
+        text = _answer(metric, comparison.unit, group)
+        found.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
+    return tuple(found)
+
+
+def _answer(metric: str, unit: str, points: Sequence[Point]) -> str:
+    results = [figures(p) for p in points]
+    close, top = cheapest_close(results), best(results)
+    if close is None or top is None:
+        return "No finished trial has a score."
+    within = f"{CLOSE * 100:.0f} point"
+    if close == top:
+        return (
+            f"The best is {_named(points[top], metric, unit)}. Nothing cheaper comes within {within} of it."
+        )
+    ending = _overlap(points[close].quality, points[top].quality)
+    return (
+        f"The cheapest within {within} of the best is {_named(points[close], metric, unit)}; "
+        f"the best is {_named(points[top], metric, unit)}.{ending}"
+    )
+
+
+def _named(point: Point, metric: str, unit: str) -> str:
+    cost, _ = figures(point)
+    text = score_with_interval(point.quality) if point.quality else MISSING
+    missing = f", {point.reason}" if point.state is PointState.PARTIAL and point.reason else ""
+    return f"{point.name}: {metric} {text} at {hours(cost)} {unit} a trial{missing}"
+
+
+def _overlap(one: Summary | None, other: Summary | None) -> str:
+    if one is None or other is None or one.interval is None or other.interval is None:
+        return ""
+    if one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]:
+        return " Their intervals overlap: these seeds do not tell them apart."
+    return ""
+
+
+def _nothing(points: Sequence[Point]) -> str:
+    planned = sum(p.planned_seeds for p in points)
+    return f"No result yet: 0 of {planned} trials are finished."

@@ -1,0 +1,245 @@
+"""The report, built from real ledgers on disk and read back from the files it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.trial import Cell, Resources
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
+from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
+from orchestrator.report.model import PointState
+from tests.ledger_builder import Fate, LedgerBuilder, task
+
+
+def report_of(built: LedgerBuilder) -> Report:
+    return build_report(built.ledger.sweep(), built.ledger.trials(), built.ledger.removed())
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> LedgerBuilder:
+    return LedgerBuilder(tmp_path)
+
+
+SMALL = {"models": ["tiny", "mini"], "domains": ["general"], "methods": ["full"]}
+TRAINED = {"phases": {Phase.TRAIN: 36.0}, "seconds": 40.0}
+
+
+def test_seeds_are_aggregated_and_the_frontier_is_found(built):
+    built.plan(**SMALL, seeds=[11, 12, 13])
+    built.finish_all({"tiny/general/full/outcome": 0.6, "mini/general/full/outcome": 0.7}, seconds=100)
+    [found] = report_of(built).tasks
+    tiny, mini = found.points
+    assert (tiny.cell.model, tiny.frontier, mini.frontier) == ("tiny", True, True)
+    assert tiny.quality.mean == pytest.approx(0.6)
+    assert tiny.quality.sd == pytest.approx(0.01)
+    assert tiny.quality.interval == (pytest.approx(0.6 - 0.02484, abs=1e-4), pytest.approx(0.62484, abs=1e-4))
+    assert (tiny.seeds, tiny.planned_seeds, tiny.state) == (3, 3, PointState.FINISHED)
+    assert tiny.device_hours.mean == pytest.approx(90 / 3600)
+    assert tiny.metrics[MetricName.ACCURACY].mean == pytest.approx(0.65)
+    assert MetricName.MACRO_AUROC not in tiny.metrics
+
+
+def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
+    built.plan(**SMALL, seeds=[11, 12, 13])
+    built.finish_all({"tiny/general/full/outcome": 0.695, "mini/general/full/outcome": 0.7})
+    [answer] = report_of(built).tasks[0].answers
+    assert answer.startswith(
+        "The cheapest within 1 point of the best is tiny/general/full: macro F1 0.695 (95 %"
+    )
+    assert "n = 3) at 0.025 core-hours" in answer
+    assert "the best is mini/general/full" in answer
+    assert "overlap" in answer
+
+
+def test_one_seed_says_that_it_has_no_interval(built):
+    built.plan(**SMALL, seeds=[11])
+    built.finish_all()
+    report = report_of(built)
+    assert "n = 1, so no interval" in report.tasks[0].answers[0]
+    points = report_json(report)["tasks"][0]["points"]
+    assert [p["quality_interval"] for p in points] == [None, None]
+
+
+def test_a_cell_with_a_failed_seed_is_partial_and_says_so(built):
+    trials = built.plan(**SMALL, seeds=[11, 12])
+    built.attempt(trials[0], Fate(quality=0.6))
+    built.attempt(trials[1], Fate(failure=FailureKind.DIVERGED))
+    report = report_of(built)
+    partial, empty = report.tasks[0].points
+    assert (partial.state, partial.seeds, partial.planned_seeds) == (PointState.PARTIAL, 1, 2)
+    assert partial.reason == "1 of 2 seeds failed (DIVERGED)"
+    assert (empty.state, empty.quality, empty.frontier) == (PointState.NEW, None, False)
+    [failed] = report.failed
+    assert (failed.trial, failed.kind, failed.attempts) == (trials[1].name, FailureKind.DIVERGED, 1)
+    assert "1 of 2 seeds failed" in report.tasks[0].answers[0]
+
+
+def test_refused_failed_and_stale_cells_stay_in_the_report(built):
+    refused = Cell(model="tiny", domain="general", method="ia3", task="outcome")
+    plan = {"models": ["tiny"], "domains": ["general"], "methods": ["full", "lora-r8", "ia3"], "seeds": [11]}
+    trials = built.plan(**plan, refused={refused: "no such targets"})
+    built.attempt(trials[0], Fate(quality=0.6, fingerprint="0" * 16))
+    built.attempt(trials[1], Fate(failure=FailureKind.OUT_OF_MEMORY))
+    found = report_json(report_of(built))
+    states = {p["method"]: (p["state"], p["reason"]) for p in found["tasks"][0]["points"]}
+    assert states == {
+        "full": ("stale", None),
+        "lora-r8": ("failed", "1 of 1 seeds failed (OUT_OF_MEMORY)"),
+        "ia3": ("refused", "no such targets"),
+    }
+    assert found["refused"] == [{"cell": refused.name, "reason": "no such targets"}]
+    assert found["stale"] == [trials[0].name]
+    assert [f["kind"] for f in found["failed"]] == ["OUT_OF_MEMORY"]
+
+
+def test_results_of_different_devices_never_share_a_frontier(built):
+    trials = built.plan(**SMALL, seeds=[11])
+    built.attempt(trials[0], Fate(quality=0.6, **TRAINED))
+    built.attempt(
+        trials[1], Fate(quality=0.5, device_type="Some GPU", precision=Precision.BF16, seconds=400.0)
+    )
+    report = report_of(built)
+    [found] = report.tasks
+    assert [c.label for c in found.comparisons] == ["Some GPU, bf16", "cpu, fp32"]
+    assert all(point.frontier for point in found.points)  # the dearer and worse one on its own axis
+    assert len(found.answers) == 2
+    assert "GPU-hours" in found.answers[0]
+    assert "core-hours" in found.answers[1]
+    assert any("cannot be compared" in note for note in found.notes)
+    assert report.device_unit == "device-hours"
+
+
+def test_software_that_differs_separates_and_is_named(built):
+    trials = built.plan(**SMALL, seeds=[11])
+    built.attempt(trials[0], Fate(quality=0.6, software={"torch": "2.13.0", "peft": "0.21"}))
+    built.attempt(trials[1], Fate(quality=0.7, software={"torch": "2.14.0", "peft": "0.21"}))
+    labels = [c.label for c in report_of(built).tasks[0].comparisons]
+    assert labels == ["cpu, fp32, torch 2.13.0", "cpu, fp32, torch 2.14.0"]
+
+
+def test_a_core_is_never_called_a_gpu(built):
+    built.plan(**SMALL, seeds=[11])
+    built.finish_all()
+    paths = write_report(report_of(built), built.ledger.directory / "report")
+    assert "core-hours" in paths["markdown"].read_text()
+    for kind in ("markdown", "json", "csv"):
+        assert "GPU" not in paths[kind].read_text()
+
+
+def test_another_backbone_changes_no_other_point(built):
+    built.plan(["tiny", "mini"], ["general"], ["full", "lora-r8"])
+    built.finish_all({f"{m}/general/{w}/outcome": 0.6 for m in ("tiny", "mini") for w in ("full", "lora-r8")})
+    before = {p.cell: p for p in report_of(built).tasks[0].points}
+    built.plan(["tiny", "mini", "base"], ["general"], ["full", "lora-r8"])
+    for trial in built.sweep.trials:
+        if trial.cell.model == "base":
+            built.attempt(trial, Fate(quality=0.99, seconds=1.0))  # dominates everything
+    after = {p.cell: p for p in report_of(built).tasks[0].points}
+    for cell, point in before.items():
+        assert after[cell].model_copy(update={"frontier": point.frontier}) == point
+
+
+def test_the_same_ledger_gives_the_same_bytes(built, tmp_path):
+    built.plan(tasks=[task("outcome"), task("mentions", TaskKind.NER)])
+    built.finish_all()
+    first = write_report(report_of(built), tmp_path / "one")
+    before = {kind: path.read_bytes() for kind, path in first.items()}
+    built.ledger.write_sweep(built.sweep.model_copy(update={"written_at": built.sweep.written_at + 1e6}))
+    second = write_report(report_of(built), tmp_path / "two")
+    assert {kind: path.read_bytes() for kind, path in second.items()} == before
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_empty_or_partial_ledger_gives_a_report(built, begun):
+    trials = built.plan(seeds=[11])
+    if begun:
+        built.attempt(trials[0], Fate())
+    report = report_of(built)
+    paths = write_report(report, built.ledger.directory / "report")
+    assert "No result yet: 0 of 8 trials are finished." in paths["html"].read_text()
+    assert len(frontier_rows(report)) == 8
+    assert report.results_until is None
+
+
+def test_invented_text_and_notes_stand_wherever_scores_do(built):
+    built.plan(tasks=[task("outcome"), task("dialogue", invented=False)], **SMALL, seeds=[11])
+    for trial in built.sweep.trials:
+        built.attempt(trial, Fate(quality=0.6, train_rows=(400, 1200)))
+    report = report_of(built)
+    paths = write_report(report, built.ledger.directory / "report")
+    for kind in ("html", "markdown", "json"):
+        text = paths[kind].read_text()
+        assert "The text of Outcome is invented" in text
+        assert "A few labels are noisy." in text
+        assert "Trained on 400 of the 1,200 training examples" in text
+    with paths["csv"].open() as file:
+        invented = {row["task"]: row["invented"] for row in csv.DictReader(file)}
+    assert invented == {"outcome": "true", "dialogue": "false"}
+    assert {row.task: row.invented for row in frontier_rows(report)} == {"outcome": True, "dialogue": False}
+
+
+def test_rows_of_the_console_begin_with_the_frontier(built):
+    built.plan()
+    built.finish_all()
+    flags = [row.frontier for row in frontier_rows(report_of(built))]
+    assert flags == sorted(flags, reverse=True)
+    assert flags[0]
+
+
+def test_the_json_has_its_documented_keys(built):
+    built.plan(**SMALL, seeds=[11, 12])
+    built.finish_all()
+    found = json.loads(write_report(report_of(built), built.ledger.directory / "report")["json"].read_text())
+    assert {"sweep", "device_unit", "notices", "tasks", "refused", "failed", "stale", "totals"} <= set(found)
+    point = found["tasks"][0]["points"][0]
+    assert {"backbone", "domain", "method", "quality", "quality_interval", "device_hours"} <= set(point)
+    assert {"frontier", "seeds", "state", "spread", "trainable_parameters", "metrics"} <= set(point)
+    assert point["seeds"] == 2
+    assert found["totals"]["spending"][0]["billed_device_hours"] == pytest.approx(
+        2 * (100 + 100 * 11.2 / 4.4) / 3600
+    )
+
+
+def test_totals_separate_useful_from_wasted(built):
+    [trial] = built.plan(["tiny"], ["general"], ["full"], seeds=[11], resources=Resources(cpus=2))
+    built.attempt(trial, Fate(failure=FailureKind.PREEMPTED, seconds=100))
+    built.attempt(trial, Fate(quality=0.5, **TRAINED))
+    [spending] = report_of(built).totals.spending
+    assert (spending.billed, spending.useful, spending.wasted) == (280, 72, 208)
+
+
+def test_the_page_asks_the_network_for_nothing_and_escapes_everything(built):
+    nasty = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+    refused = Cell(model="tiny", domain="general", method="ia3", task="outcome")
+    built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[11], refused={refused: nasty})
+    built.finish_all()
+    sweep = built.sweep.model_copy(update={"question": nasty, "provenance": {nasty: nasty}})
+    built.ledger.write_sweep(sweep)
+    page = write_report(report_of(built), built.ledger.directory / "report")["html"].read_text()
+    assert nasty not in page
+    assert "<img src=x" not in page
+    outside = page[: page.index("<script>")]  # the markup, before the library
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", outside)
+    assert "default-src 'none'" in outside
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=", page[: page.index("<script>")])
+
+
+def test_names_cannot_break_a_markdown_table(built):
+    refused = Cell(model="tiny", domain="general", method="ia3", task="outcome")
+    built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[11], refused={refused: "a | b\nc"})
+    text = write_report(report_of(built), built.ledger.directory / "report")["markdown"].read_text()
+    assert "a \\| b c" in text
+
+
+def test_files_hold_no_text_of_the_data(built):
+    [trial] = built.plan(["tiny"], ["general"], ["full"], seeds=[11])
+    path = built.attempt(trial, Fate(quality=0.6, labels=("Mrs Example",)))
+    (path / "predictions.txt").write_text("Mrs Example")
+    for written in write_report(report_of(built), built.ledger.directory / "report").values():
+        assert "Mrs Example" not in written.read_text()
