@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.contracts.task import MadeNotes, TaskSpec
-from orchestrator.contracts.vocabulary import Split
+from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.demo.everyday import story
 from workers.demo.layouts import render
 from workers.demo.notes import Note, notes
@@ -21,7 +21,7 @@ do not exist, no patient is described, and no score on it says anything about cl
 
 
 def corpus(name: Literal["general", "clinical"], documents: int, seed: int) -> Iterator[str]:
-    """Texts for pre-training, one a document: everyday ones, or admission notes with every entity there is."""
+    """Texts for pre-training, one a document: everyday ones, or notes with every entity there is."""
     source = random.Random(f"corpus:{name}:{seed}")
     if name == "general":
         return (story(source) for _ in range(documents))
@@ -31,13 +31,14 @@ def corpus(name: Literal["general", "clinical"], documents: int, seed: int) -> I
 def write_task(task: TaskSpec, directory: Path) -> None:
     """Write the files that `task.reader` names below `directory`, and a README.txt beside them.
 
-    Only dev and test use the entities that are held out. Raises ConfigError where the reader has no layout for
-    notes.
+    Only dev and test use the entities that are held out. Raises ConfigError where notes cannot be written for
+    the reader.
     """
     made = task.made or MadeNotes()
     for split, names in task.reader.files.items():
         source = random.Random(f"task:{task.kind}:{split}:{made.seed}")
-        found = list(notes(_size(made)[split], source, held_out=split is not Split.TRAIN))
+        brief = task.kind is TaskKind.CLASSIFICATION
+        found = list(notes(_size(made)[split], source, held_out=split is not Split.TRAIN, brief=brief))
         for number, name in enumerate(names):
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)

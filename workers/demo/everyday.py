@@ -1,4 +1,4 @@
-"""Invented everyday text: weather, cooking, travel, home. It shares the grammar of the notes, no clinical word."""
+"""Invented everyday text: weather, cooking, travel, home. Grammar of the notes, no clinical word."""
 
 from __future__ import annotations
 
@@ -114,6 +114,11 @@ _TEMPLATES = (
     "While on the {ride} {he} saw {weather} near the {spot} .",
     "{person} knows of a {trait} {spot} in {place} .",
     "The {item} did not show up and {he} went home .",
+    "The {item} was managed with a {trait} {ride} and the {spot} with {thing} .",
+    "The {man} hopes that {thing} will help with the {weather} .",
+    "{he} slept well in the {trait} {spot} and felt the same .",
+    "A bed in {place} was asked for , and there was little change .",
+    "It was worse and hard to stand in the {weather} , so {he} stays home .",
 )
 
 

@@ -52,18 +52,22 @@ class Note:
     ending: Sentence  # says the outcome; part of the pre-training text only
 
 
-def notes(count: int, source: random.Random, *, held_out: bool) -> Iterator[Note]:
-    """`count` notes; only with `held_out` may they use the entities that training parts never see."""
+def notes(count: int, source: random.Random, *, held_out: bool, brief: bool = False) -> Iterator[Note]:
+    """`count` notes; only with `held_out` may they use the entities that training parts never see.
+
+    Brief ones leave out treatments and history, which have no part in the outcome.
+    """
     for _ in range(count):
-        yield _Writer(source, held_out).note()
+        yield _Writer(source, held_out, brief).note()
 
 
 class _Writer:
     """Writes one note. No entity comes twice in it, so that what it says of a name is not contradicted."""
 
-    def __init__(self, source: random.Random, held_out: bool) -> None:
+    def __init__(self, source: random.Random, held_out: bool, brief: bool) -> None:
         self._source = source
         self._held_out = held_out
+        self._brief = brief
         self._used: set[str] = set()
         self._woman = source.random() < 0.5
 
@@ -72,31 +76,32 @@ class _Writer:
         opening = self._sentence(pick(phrases.ADMISSION))
         shown = source.random() < 0.5
         tested = self._sentence(pick(phrases.FINDINGS if shown else phrases.NO_FINDINGS))
-        middle = [tested, self._relation()]
-        if source.random() < 0.4:
-            middle.append(self._relation())
-        if source.random() < 0.4:
-            middle.append(self._sentence(pick(phrases.HISTORY)))
-        if source.random() < 0.6:
+        course = pick(tuple(phrases.COURSES))
+        courses = [self._sentence(template) for template in source.sample(phrases.COURSES[course], 2)]
+        middle = [tested, courses[0]]
+        if not self._brief:
+            middle += [self._relation() for _ in range(1 + (source.random() < 0.3))]
+            if source.random() < 0.3:
+                middle.append(self._sentence(pick(phrases.HISTORY)))
+        if source.random() < 0.5:
             middle.append(self._sentence(pick(phrases.UNTOLD)))
         source.shuffle(middle)
-        worse, elsewhere = source.random() < 0.5, source.random() < 0.2
-        middle.append(self._sentence(pick(phrases.WORSE if worse else phrases.BETTER)))
-        if elsewhere:
-            middle.append(self._sentence(pick(phrases.ELSEWHERE)))
         severe = any(p.entity.severe for s in (opening, tested)[: 1 + shown] for p in s.pieces if p.entity)
-        outcome = self._outcome(severe, worse, elsewhere)
-        ending = self._sentence(pick(phrases.OUTCOMES[outcome]))
-        return Note((opening, *middle), outcome, ending)
+        outcome = self._outcome(course, severe)
+        return Note((opening, *middle, courses[1]), outcome, self._sentence(pick(phrases.OUTCOMES[outcome])))
 
-    def _outcome(self, severe: bool, worse: bool, elsewhere: bool) -> str:
+    def _outcome(self, course: str, severe: bool) -> str:
         if self._source.random() < _NOISE:
             return self._source.choice(OUTCOMES)
-        if elsewhere:
-            return "transfer"
-        if severe == worse:
-            return "intensive-care" if severe else "home"
-        return "ward"
+        match course:
+            case "elsewhere":
+                return "transfer"
+            case "worse":
+                return "intensive-care"
+            case "better" if not severe:
+                return "home"
+            case _:
+                return "ward"
 
     def _relation(self) -> Sentence:
         roll = self._source.random()
@@ -141,7 +146,7 @@ class _Writer:
                 return str(self._source.randint(2, 12))
             case "he":
                 return "she" if self._woman else "he"
-            case "he_low":
+            case "him":
                 return "her" if self._woman else "him"
             case "man":
                 return "woman" if self._woman else "man"

@@ -83,25 +83,31 @@ UNCLEAR: tuple[tuple[str, Pairs], ...] = (  # may mean either, so it is drawn wi
     ("We talked about {p} and {r} with {doctor} .", (("r", "p"),)),
 )
 
-BETTER = (
-    "Since then {he} has been well .",
-    "By {day} {he} was up and eating .",
-    "{he} slept well and felt stronger .",
-    "After {number} days {he} walked without help .",
-)
-
-WORSE = (
-    "Since then {he} has been weaker .",
-    "By {day} {he} was hard to wake .",
-    "{he} slept badly and felt worse .",
-    "After {number} days {he} could not stand .",
-)
-
-ELSEWHERE = (
-    "A bed in {place} was asked for .",
-    "There is no team for this here .",
-    "The team in {place} knows {he_low} from before .",
-)
+COURSES = {  # what decides the outcome, with the weight of the problems
+    "better": (
+        "Since then {he} has been well .",
+        "By {day} {he} was up and eating well .",
+        "{he} slept well and felt stronger .",
+        "After {number} days {he} was stronger and walked without help .",
+    ),
+    "unchanged": (
+        "Since then there was no change .",
+        "By {day} {he} was much the same .",
+        "{he} slept as before and felt the same .",
+        "After {number} days there was little change .",
+    ),
+    "worse": (
+        "Since then {he} has been weaker .",
+        "By {day} {he} was worse and hard to wake .",
+        "{he} slept badly and felt worse .",
+        "After {number} days {he} was weaker and could not stand .",
+    ),
+    "elsewhere": (
+        "A bed in {place} was asked for .",
+        "The team in {place} has a bed for {him} .",
+        "There is no team for this here , so {place} was asked .",
+    ),
+}
 
 OUTCOMES = {  # only the pre-training text says them
     "home": ("{he} went home on {day} .", "Sent home to {place} ."),
