@@ -81,9 +81,8 @@ def test_ray_has_one_version() -> None:
 
 def test_the_driver_is_quick_to_start_and_loads_nothing_heavy() -> None:
     """`frontier plan` on a laptop: no ray, mlflow, torch or transformers in the process."""
-    code = (
-        "import sys, orchestrator.cli.app, orchestrator.planning, orchestrator.execution, orchestrator.report;"
-        "print([m for m in ('ray', 'mlflow', 'torch', 'transformers', 'peft') if m in sys.modules])"
-    )
+    rooms = ", ".join(f"orchestrator.{room}" for room in ("cli.app", "planning", "execution", "report"))
+    heavy = ("ray", "mlflow", "torch", "transformers", "peft")
+    code = f"import sys, {rooms}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
