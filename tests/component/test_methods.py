@@ -49,8 +49,8 @@ STUDY = {
     "llama-2-7b": spec("llama", LLAMA),
 }
 
-# Taylor et al.: total; LoRA of rank 8 without and with the head; IA3 likewise. The published adapter counts of
-# DistilBERT hold its pre_classifier (590,592), which is a part of the head here: 811,776 and 622,848 there.
+# Taylor et al.: total; LoRA of rank 8 without and with the head; IA3 likewise. The published adapter
+# counts of DistilBERT hold its pre_classifier (590,592), which is a part of the head here.
 PUBLISHED = [
     ("bert-base", 109_483_778, 294_912, 296_450, 64_512, 66_050),
     ("biobert", 108_311_810, 294_912, 296_450, 64_512, 66_050),
@@ -80,8 +80,9 @@ def test_counts_at_full_shape_are_the_published_ones(name, total, lora, lora_tra
 
 
 SMALL = {
-    "hidden_size": 32, "dim": 32, "num_hidden_layers": 2, "n_layers": 2, "num_attention_heads": 2, "n_heads": 2,
-    "intermediate_size": 64, "hidden_dim": 64, "vocab_size": 100, "num_key_value_heads": 2, "head_dim": 16,
+    "hidden_size": 32, "dim": 32, "num_hidden_layers": 2, "n_layers": 2, "num_attention_heads": 2,
+    "n_heads": 2, "intermediate_size": 64, "hidden_dim": 64, "vocab_size": 100,
+    "num_key_value_heads": 2, "head_dim": 16,
     "embedding_size": 32, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1,
     "sep_token_id": 2, "true_hidden_size": 32, "intra_bottleneck_size": 32,
 }  # fmt: skip

@@ -7,7 +7,7 @@ there is no pooler in the weights: trials train one together with their head.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,16 @@ def pretrain(spec: MadeWeights, texts: Sequence[str], directory: Path) -> None:
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     """An uncased WordPiece tokenizer of at most `vocabulary` entries that can spell every ASCII word."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
+    # The trainer numbers "##x" in the random order of a hash map, and breaks ties by number. Given ahead as
+    # special tokens they have fixed numbers, and one text always gives one vocabulary.
+    characters = sorted({*"".join(texts).lower(), *string.printable.lower()} - {*string.whitespace})
+    ahead = [*_SPECIAL, *(f"##{character}" for character in characters)]
+    learnt = _uncased(models.WordPiece(unk_token="[UNK]"))
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=list(_SPECIAL), show_progress=False
+        vocab_size=vocabulary, special_tokens=ahead, initial_alphabet=characters, show_progress=False
     )
-    tokenizer.train_from_iterator([*texts, *_alphabet()], trainer)
+    learnt.train_from_iterator(texts, trainer)
+    tokenizer = _uncased(models.WordPiece(learnt.get_vocab(), unk_token="[UNK]"))
     begin, end = [(token, _SPECIAL.index(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.BertProcessing(end, begin)
     return PreTrainedTokenizerFast(
@@ -85,11 +87,12 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     )
 
 
-def _alphabet() -> Iterator[str]:
-    """Every character as the beginning and as the rest of a word: no word becomes unknown for a letter."""
-    for character in string.ascii_lowercase + string.digits:
-        yield f"{character}a a{character}"
-    yield " ".join(string.punctuation)
+def _uncased(model: models.WordPiece) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
 
 
 @dataclass(frozen=True)

