@@ -41,6 +41,7 @@ def _conll(reader: ConllReader, notes: Sequence[Note]) -> str:
     """A sentence a block. Columns that the reader does not read hold an underscore."""
     places = reader.token_column, reader.tag_column
     width = max(2, *(place + 1 if place >= 0 else -place for place in places))
+    width += places[0] % width == places[1] % width
     separator = "\t" if reader.separator == "tab" else " "
     blocks = []
     for sentence in (sentence for note in notes for sentence in note.sentences):
