@@ -142,7 +142,7 @@ def _finals(record: TrialRecord) -> dict[str, float]:
         "attempts": len(record.current),
     }
     if record.outcome is not None:
-        figures |= _outcome_figures(record.outcome)
+        figures = _outcome_figures(record.outcome) | figures
     return {name: float(value) for name, value in figures.items() if value is not None}
 
 
