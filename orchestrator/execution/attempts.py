@@ -1,0 +1,193 @@
+"""The book-keeping around one attempt: its directory, its order, its bill, and an outcome where it left none.
+
+An attempt that was interrupted, or whose driver was killed, has no outcome: the trial is unfinished. One
+whose end somebody saw always has an outcome and a bill.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.ledger import CPU, UNKNOWN_GPU
+from orchestrator.contracts.outcome import (
+    Bill,
+    Event,
+    Failure,
+    Outcome,
+    PhaseEvent,
+    StartEvent,
+    StepEvent,
+    read_event,
+)
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import FailureKind, Phase
+from orchestrator.execution.endings import Ending, explain
+from orchestrator.execution.launcher import TrialOrder, Workplace
+
+_CHECKPOINT = re.compile(r"step-(\d+)")
+
+
+def attempts_so_far(place: Workplace, trial: str) -> int:
+    """The highest number of an attempt at the trial, under any fingerprint; 0 before the first."""
+    found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    return found[-1][0] if found else 0
+
+
+def open_attempt(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrder:
+    """Claim the next attempt number, choose the checkpoint to resume from, write order.json.
+
+    Raises OSError where the directory cannot be written.
+    """
+    number, directory = _claim(place, trial.name)
+    order = AttemptOrder(
+        trial=trial.spec,
+        attempt=number,
+        directory=str(directory),
+        resume_from=newest_checkpoint(directory.parent, trial.spec.fingerprint),
+        data_dir=None if place.data_dir is None else str(place.data_dir),
+        cache_dir=str(place.cache_dir),
+        resources=trial.resources,
+        checkpoint_seconds=place.checkpoint_seconds,
+        keep_weights=place.keep_weights,
+        ordered_at=now,
+    )
+    write_atomically(directory / layout.ORDER, order.model_dump_json(indent=1) + "\n")
+    return order
+
+
+def _claim(place: Workplace, trial: str) -> tuple[int, Path]:
+    number = attempts_so_far(place, trial)
+    while True:
+        number += 1
+        directory = layout.attempt_directory(place.sweep_directory, trial, number)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            continue
+        return number, directory
+
+
+def newest_checkpoint(trial: Path, fingerprint: str) -> str | None:
+    """The complete checkpoint with the most steps among the trial's attempts under the fingerprint.
+
+    Checkpoints appear by rename, so `step-<n>` is complete; other names (`step-<n>.tmp`) are leftovers.
+    """
+    best: tuple[int, int, Path] | None = None
+    for number, directory in layout.attempts(trial):
+        steps = [
+            (int(match[1]), number, path)
+            for path in (directory / layout.CHECKPOINTS).glob("step-*")
+            if (match := _CHECKPOINT.fullmatch(path.name)) and path.is_dir()
+        ]
+        if steps and _fingerprint(directory) == fingerprint:
+            best = max([*steps, best] if best else steps)
+    return None if best is None else str(best[2])
+
+
+def _fingerprint(directory: Path) -> str | None:
+    try:
+        found = json.loads((directory / layout.ORDER).read_bytes())["trial"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(found)
+
+
+def close_attempt(
+    order: AttemptOrder, ending: Ending, now: float, gpu: str | None = None
+) -> tuple[Outcome, Bill]:
+    """Write bill.json, and outcome.json on behalf of a child that left none. Returns both.
+
+    `gpu` is the product name of the allocated GPU, for the bill of a child that did not tell.
+    """
+    outcome = read_outcome(Path(order.directory))
+    if outcome is None:
+        outcome = _outcome_on_behalf(order, ending, now)
+        write_atomically(Path(order.directory) / layout.OUTCOME, outcome.model_dump_json(indent=1) + "\n")
+    return outcome, _write_bill(order, outcome, now, gpu)
+
+
+def abandon_attempt(order: AttemptOrder, now: float, gpu: str | None = None) -> Bill:
+    """Write the bill of an interrupted attempt, and nothing else: the trial stays unfinished."""
+    return _write_bill(order, None, now, gpu)
+
+
+def _write_bill(order: AttemptOrder, outcome: Outcome | None, now: float, gpu: str | None) -> Bill:
+    told = outcome.device.type if outcome is not None and outcome.device is not None else None
+    assumed = (gpu or UNKNOWN_GPU) if order.resources.gpus else CPU
+    bill = Bill(
+        allocated_at=order.ordered_at,
+        released_at=max(now, order.ordered_at),
+        devices=order.resources.devices,
+        device_type=told or assumed,
+    )
+    write_atomically(Path(order.directory) / layout.BILL, bill.model_dump_json(indent=1) + "\n")
+    return bill
+
+
+def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outcome:
+    kind, message = explain(ending)
+    if (Path(order.directory) / layout.OUTCOME).exists():
+        kind, message = FailureKind.BUG, "the attempt left an outcome.json that is not one"
+    phase, steps, resumed = Phase.START, 0, None
+    for event in _events(Path(order.directory) / layout.EVENTS):
+        if isinstance(event, PhaseEvent):
+            phase = event.phase
+        elif isinstance(event, StepEvent):
+            steps = event.step
+        elif isinstance(event, StartEvent):
+            steps, resumed = event.resumed_from_step or 0, event.resumed_from_step
+    return Outcome(
+        trial=order.trial.name,
+        fingerprint=order.trial.fingerprint,
+        attempt=order.attempt,
+        state="failed",
+        failure=Failure(kind=kind, phase=phase, message=message),
+        metric=order.trial.task.metric,
+        steps=steps,
+        started_at=order.ordered_at,
+        ended_at=max(now, order.ordered_at),
+        resumed_from_step=resumed,
+    )
+
+
+def _events(path: Path) -> list[Event]:
+    """Those that can be read: a killed child may have cut the last line."""
+    found = []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            found.append(read_event(line))
+        except ValidationError:
+            continue
+    return found
+
+
+def read_outcome(directory: Path) -> Outcome | None:
+    """None where there is none, or what is there cannot be one."""
+    try:
+        return Outcome.model_validate_json((directory / layout.OUTCOME).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def outcomes_since(place: Workplace, trial: str, before: int) -> list[Outcome]:
+    """The outcomes of the attempts numbered above `before`, oldest first."""
+    found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    outcomes = (read_outcome(path) for number, path in found if number > before)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def open_orders(place: Workplace, trial: str, before: int) -> list[AttemptOrder]:
+    """The orders numbered above `before` that have no bill yet: still running, or lost with their host."""
+    found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    return [
+        AttemptOrder.model_validate_json((path / layout.ORDER).read_bytes())
+        for number, path in found
+        if number > before and (path / layout.ORDER).exists() and not (path / layout.BILL).exists()
+    ]

@@ -1,0 +1,99 @@
+"""What a launcher is: it runs trials to their end, longest first, and tells what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.trial import Resources, TrialSpec
+from orchestrator.contracts.vocabulary import TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOrder:
+    """A trial to run, what it is given, and how long it should take (wall seconds; None: not known)."""
+
+    spec: TrialSpec
+    resources: Resources
+    predicted_seconds: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The runtime choices that all attempts of a launch share; they are in neither name nor fingerprint."""
+
+    sweep_directory: Path
+    cache_dir: Path
+    data_dir: Path | None = None
+    checkpoint_seconds: float = 30.0
+    keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    timeout_seconds: float | None = None  # of one attempt; None: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardReady:
+    """The cluster's dashboard answers at `url`, to whoever has the token (None: the user's own cluster)."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStarted:
+    """The trial holds its devices; `where` is the machine. `at` is Unix time, here and below."""
+
+    name: str
+    at: float
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    name: str
+    at: float
+    outcome: Outcome
+    bill: Bill
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnded:
+    """Once for each trial: FINISHED, FAILED, or UNFINISHED where the launch was interrupted."""
+
+    name: str
+    at: float
+    state: TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed, about once a second."""
+
+    at: float
+
+
+LaunchEvent = DashboardReady | TrialStarted | AttemptEnded | TrialEnded | Tick
+Notify = Callable[[LaunchEvent], None]
+
+
+class Launcher(Protocol):
+    def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
+        """Run all trials to their end; `notify` is called in this thread, in the order of events.
+
+        A failed trial stops no other. Raises LaunchError where the trials can't be started, and
+        KeyboardInterrupt on SIGINT or SIGTERM, after the running attempts were ended and billed: their trials
+        stay unfinished, and the next launch resumes them. What `notify` raises ends the launch.
+        """
+
+
+def in_order(trials: Sequence[TrialOrder]) -> list[TrialOrder]:
+    """As launchers start them: longest predicted first."""
+    from orchestrator.planning.placement import longest_first
+
+    return longest_first(trials, lambda trial: trial.predicted_seconds)

@@ -1,0 +1,159 @@
+"""Trials as processes of this machine, without Ray."""
+
+from __future__ import annotations
+
+import queue
+import socket
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.errors import LaunchError
+from orchestrator.execution.clock import Clock, SystemClock
+from orchestrator.execution.interrupts import interrupts
+from orchestrator.execution.launcher import (
+    AttemptEnded,
+    LaunchEvent,
+    Notify,
+    Tick,
+    TrialEnded,
+    TrialOrder,
+    TrialStarted,
+    Workplace,
+    in_order,
+)
+from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
+from orchestrator.execution.slot import HostFactory, Slot, attempt_host
+
+_TICK_SECONDS = 1.0
+
+
+class LocalLauncher:
+    """At most `concurrency` trials at once, never more than `cpus` cores allocated. Cores only, no GPUs."""
+
+    def __init__(
+        self,
+        place: Workplace,
+        policy: RetryPolicy,
+        *,
+        cpus: int,
+        concurrency: int | None = None,
+        host_factory: HostFactory = attempt_host,
+        clock: Clock | None = None,
+    ) -> None:
+        self.place, self.policy, self.cpus = place, policy, cpus
+        self.concurrency = concurrency or cpus
+        self.host_factory, self.clock = host_factory, clock or SystemClock()
+
+    def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
+        for trial in trials:
+            self._refuse(trial)
+        if trials:
+            _Launch(self, in_order(trials), notify).run()
+
+    def _refuse(self, trial: TrialOrder) -> None:
+        if trial.resources.gpus:
+            raise LaunchError(
+                f"{trial.name}: wants {trial.resources.gpus:g} GPUs; the local launcher allots cores only\n"
+                "    -> use the launcher `ray`, or set resources.gpus to 0"
+            )
+        if trial.resources.cpus > self.cpus:
+            raise LaunchError(
+                f"{trial.name}: wants {trial.resources.cpus} cores, and there are {self.cpus}\n"
+                "    -> lower resources.cpus"
+            )
+
+
+class _Launch:
+    """One call of `run`. Its threads live as long as it does: a host dies with the thread that made it."""
+
+    def __init__(self, settings: LocalLauncher, waiting: list[TrialOrder], notify: Notify) -> None:
+        self._settings, self._notify = settings, notify
+        self._waiting = deque(waiting)
+        self._running: dict[Future[None], TrialOrder] = {}
+        self._idle: dict[int, list[Slot]] = {}  # by threads of the host
+        self._slots: list[Slot] = []
+        self._news: queue.SimpleQueue[LaunchEvent | Future[None]] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(max_workers=settings.concurrency, thread_name_prefix="trial")
+
+    def run(self) -> None:
+        with interrupts() as pending:
+            try:
+                while self._waiting or self._running:
+                    self._start_what_fits()
+                    self._hear(_TICK_SECONDS)
+                    pending.check()
+            except KeyboardInterrupt:
+                self._stop()
+                raise
+            except BaseException:
+                self._notify = _nobody
+                self._stop()
+                raise
+            finally:
+                for slot in self._slots:
+                    slot.close()
+                self._pool.shutdown()
+
+    def _start_what_fits(self) -> None:
+        """In order: a trial that does not fit yet holds up the ones behind it, so that none is starved."""
+        while self._waiting and len(self._running) < self._settings.concurrency:
+            free = self._settings.cpus - sum(t.resources.cpus for t in self._running.values())
+            if self._waiting[0].resources.cpus > free:
+                return
+            trial = self._waiting.popleft()
+            future = self._pool.submit(self._run_trial, trial)
+            self._running[future] = trial
+            future.add_done_callback(self._news.put)
+
+    def _hear(self, timeout: float) -> None:
+        """Hand on one event, or take note that a trial's thread is through; a tick where nothing happens."""
+        try:
+            news = self._news.get(timeout=timeout)
+        except queue.Empty:
+            self._notify(Tick(self._settings.clock.now()))
+            return
+        if isinstance(news, Future):
+            del self._running[news]
+            news.result()
+        else:
+            self._notify(news)
+
+    def _run_trial(self, trial: TrialOrder) -> None:
+        clock, outcomes = self._settings.clock, list[Outcome]()
+        self._news.put(TrialStarted(trial.name, clock.now(), socket.gethostname()))
+        slot = self._take_slot(trial.resources.cpus)
+        while (step := next_step(outcomes, self._settings.policy)) is NextStep.ATTEMPT:
+            ended = slot.attempt(trial)
+            if ended is None:
+                self._news.put(TrialEnded(trial.name, clock.now(), TrialState.UNFINISHED))
+                return
+            outcomes.append(ended.outcome)
+            self._news.put(AttemptEnded(trial.name, clock.now(), ended.outcome, ended.bill))
+        self._idle[trial.resources.cpus].append(slot)
+        state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
+        self._news.put(TrialEnded(trial.name, clock.now(), state))
+
+    def _take_slot(self, threads: int) -> Slot:
+        idle = self._idle.setdefault(threads, [])
+        try:
+            return idle.pop()
+        except IndexError:
+            settings = self._settings
+            slot = Slot(settings.host_factory, threads, settings.place, settings.clock)
+            self._slots.append(slot)
+            return slot
+
+    def _stop(self) -> None:
+        """Interrupt what runs, and wait until each has written its bill and told its end."""
+        self._waiting.clear()
+        while self._running:
+            for slot in list(self._slots):
+                slot.interrupt()
+            self._hear(timeout=0.1)
+
+
+def _nobody(event: LaunchEvent) -> None:
+    """Who was to be told has failed."""

@@ -1,0 +1,138 @@
+"""How far a launch has come. Pure: state out of events, with no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.contracts.metrics import MetricName, quality
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.execution.launcher import (
+    AttemptEnded,
+    DashboardReady,
+    LaunchEvent,
+    TrialEnded,
+    TrialOrder,
+    TrialStarted,
+)
+
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best test quality of one task so far; one seed, so no more than a hint."""
+
+    trial: str
+    metric: MetricName
+    quality: float
+
+
+class Progress:
+    """Counts, best quality by task, device-hours and time left of one launch."""
+
+    def __init__(self, trials: Sequence[TrialOrder]) -> None:
+        self._orders = {trial.name: trial for trial in trials}
+        self._waiting = dict.fromkeys(self._orders)
+        self._running: dict[str, float] = {}  # name -> since when
+        self._widest = 1  # most trials seen at work at once
+        self._ended = dict.fromkeys(TrialState, 0)
+        self._device_seconds = 0.0  # of the attempts that ended
+        self._attempting: dict[str, float] = {}  # name -> start of the attempt at work
+        self._predicted = self._actual = 0.0  # seconds of the finished trials that had a prediction
+        self._durations: list[float] = []
+        self._now: float | None = None
+        self.unit = "GPU-hours" if any(trial.resources.gpus for trial in trials) else "core-hours"
+        self.best: dict[str, Best] = {}
+        self.dashboard: DashboardReady | None = None
+
+    @property
+    def total(self) -> int:
+        return len(self._orders)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Names of the trials at work, longest at work first."""
+        return tuple(self._running)
+
+    @property
+    def finished(self) -> int:
+        return self._ended[TrialState.FINISHED]
+
+    @property
+    def failed(self) -> int:
+        return self._ended[TrialState.FAILED]
+
+    @property
+    def unfinished(self) -> int:
+        """Interrupted, to be resumed by the next launch."""
+        return self._ended[TrialState.UNFINISHED]
+
+    @property
+    def device_hours(self) -> float:
+        """Allocated devices x wall time, the attempts at work included."""
+        seconds = self._device_seconds
+        for name, since in self._attempting.items():
+            seconds += max(0.0, (self._now or since) - since) * self._orders[name].resources.devices
+        return seconds / _HOUR
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Predicted seconds of what is left, times actual over predicted so far, shared among the places.
+
+        None until there is a prediction or a finished trial to go by; 0 where nothing is left.
+        """
+        left = [self._expected(name) for name in self._waiting]
+        for name, since in self._running.items():
+            expected = self._expected(name)
+            left.append(None if expected is None else max(0.0, expected - ((self._now or since) - since)))
+        known = [seconds for seconds in left if seconds is not None]
+        if len(known) < len(left):
+            return None
+        return max(sum(known) / self._widest, max(known, default=0.0))
+
+    def _expected(self, name: str) -> float | None:
+        predicted = self._orders[name].predicted_seconds
+        if predicted is not None:
+            return predicted * (self._actual / self._predicted if self._predicted else 1.0)
+        return sum(self._durations) / len(self._durations) if self._durations else None
+
+    def update(self, event: LaunchEvent) -> None:
+        if isinstance(event, DashboardReady):
+            self.dashboard = event
+            return
+        self._now = max(self._now or event.at, event.at)
+        if isinstance(event, TrialStarted):
+            self._waiting.pop(event.name, None)
+            self._running[event.name] = self._attempting[event.name] = event.at
+            self._widest = max(self._widest, len(self._running))
+        elif isinstance(event, AttemptEnded):
+            bill = event.bill
+            self._device_seconds += (bill.released_at - bill.allocated_at) * bill.devices
+            self._attempting[event.name] = event.at
+            self._note_quality(event.name, event.outcome)
+        elif isinstance(event, TrialEnded):
+            self._end(event)
+
+    def _end(self, event: TrialEnded) -> None:
+        self._waiting.pop(event.name, None)
+        self._attempting.pop(event.name, None)
+        since = self._running.pop(event.name, None)
+        self._ended[event.state] += 1
+        if event.state is TrialState.FINISHED and since is not None:
+            predicted = self._orders[event.name].predicted_seconds
+            self._durations.append(event.at - since)
+            if predicted:
+                self._predicted += predicted
+                self._actual += event.at - since
+
+    def _note_quality(self, name: str, outcome: Outcome) -> None:
+        found = quality(outcome.metric, outcome.test)
+        task = self._orders[name].spec.task.name
+        if found is not None and (task not in self.best or found > self.best[task].quality):
+            self.best[task] = Best(trial=name, metric=outcome.metric, quality=found)

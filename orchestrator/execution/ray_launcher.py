@@ -1,0 +1,132 @@
+"""Trials on a Ray cluster: one of our own on this machine, or the user's by address.
+
+Ray reads its settings while it is imported, so this file sets them first, and imports `ray_tune`, the only
+file that imports ray, when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from orchestrator.errors import LaunchError
+from orchestrator.execution.attempts import attempts_so_far
+from orchestrator.execution.clock import Clock, SystemClock
+from orchestrator.execution.launcher import Notify, TrialOrder, Workplace, in_order
+from orchestrator.execution.retries import RetryPolicy
+from orchestrator.execution.slot import HostFactory, attempt_host
+from orchestrator.execution.trial_feed import Job, TrialFeed
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the other output prints a table however low the verbosity
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours ends the attempts and bills them
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # the ledger is the state; Tune's own is never read back
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+_LONGEST_TEMPORARY = 24  # characters: Ray puts Unix sockets 60 below it, and their paths end at 107
+_PREFIX = "frontier-ray-"
+
+
+class RayLauncher:
+    """`address` None: a private cluster with `cpus` cores (None: all), taken down afterwards, never joined by
+    or joining another. Else the cluster of that address, with the user's own settings for its token."""
+
+    def __init__(
+        self,
+        place: Workplace,
+        policy: RetryPolicy,
+        *,
+        address: str | None = None,
+        cpus: int | None = None,
+        concurrency: int | None = None,
+        host_factory: HostFactory = attempt_host,
+        clock: Clock | None = None,
+    ) -> None:
+        self._place, self._policy, self._address, self._cpus = place, policy, address, cpus
+        self._concurrency, self._host_factory = concurrency, host_factory
+        self._clock = clock or SystemClock()
+
+    def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
+        if not trials:
+            return
+        jobs = [Job(t, attempts_so_far(self._place, t.name)) for t in in_order(trials)]
+        feed = TrialFeed(jobs, self._place, self._policy, notify, self._clock)
+        os.environ.update(_QUIET)
+        with self._cluster_directory() as directory:
+            token = None if self._address else private_cluster_token()
+            from orchestrator.execution import ray_tune
+
+            launch = ray_tune.Launch.of(jobs, self._place, self._policy, self._host_factory)
+            with ray_tune.cluster(self._address, directory, self._cpus, token) as dashboard:
+                if dashboard is not None:
+                    notify(dashboard)
+                there = ray_tune.cluster_resources()
+                bundles = [ray_tune.bundle(job.trial.resources) for job in jobs]
+                at_once = self._at_once(bundles, there)
+                ray_tune.fit(launch, jobs, feed, directory / "tune", at_once)
+
+    def _at_once(self, bundles: Sequence[dict[str, float]], there: dict[str, float]) -> int:
+        """How many trials to run at once: as many as fit, at most `concurrency`.
+
+        A cluster by address may grow, so `concurrency` counts there even where fewer fit by now. Raises
+        LaunchError where a trial does not fit and never will.
+        """
+        if self._address:
+            return self._concurrency or max(1, min(_fitting(bundle, there) for bundle in bundles))
+        for bundle in bundles:
+            if _fitting(bundle, there) == 0:
+                wanted = ", ".join(f"{amount:g} {kind}" for kind, amount in bundle.items())
+                found = ", ".join(f"{there.get(kind, 0):g} {kind}" for kind in bundle)
+                raise LaunchError(
+                    f"a trial wants {wanted}, and this machine has {found}\n"
+                    "    -> lower `resources`, or give the --address of a larger cluster"
+                )
+        fitting = max(_fitting(bundle, there) for bundle in bundles)
+        return min(fitting, self._concurrency or fitting)
+
+    @contextmanager
+    def _cluster_directory(self) -> Iterator[Path]:
+        """Private to this launch: sockets, logs and Tune's own files. Never in the ledger."""
+        if self._address:
+            top = self._place.sweep_directory.parent  # Tune wants a directory that all machines share
+            top.mkdir(parents=True, exist_ok=True)
+            prefix = f".{_PREFIX}"
+        else:
+            top = Path(tempfile.gettempdir())
+            top = top if len(str(top)) <= _LONGEST_TEMPORARY else Path("/tmp")
+            _remove_leftovers(top)
+            prefix = f"{_PREFIX}{os.getpid()}-"
+        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=top)).absolute()
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _fitting(bundle: dict[str, float], there: dict[str, float]) -> int:
+    return min(int(there.get(kind, 0) // amount) for kind, amount in bundle.items())
+
+
+@cache
+def private_cluster_token() -> str:
+    """A fresh random token for the private clusters of this process; sets what Ray reads at its import."""
+    token = secrets.token_hex(32)
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token)
+    return token
+
+
+def _remove_leftovers(top: Path) -> None:
+    """Directories of launches that were killed: the number in their name is of no living process of ours."""
+    for path in top.glob(f"{_PREFIX}*-*"):
+        number = path.name.removeprefix(_PREFIX).split("-")[0]
+        ours = path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.getuid()
+        if ours and number.isdigit() and not Path("/proc", number).exists():
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,232 @@
+"""The only file that imports ray: a cluster, and Tune scheduling jobs on it. `ray_launcher` is its door."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from orchestrator.contracts.trial import Resources
+from orchestrator.errors import LaunchError
+from orchestrator.execution.attempts import outcomes_since
+from orchestrator.execution.clock import SystemClock
+from orchestrator.execution.interrupts import Interrupts, interrupts
+from orchestrator.execution.launcher import DashboardReady, Workplace
+from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
+from orchestrator.execution.slot import HostFactory, Slot
+from orchestrator.execution.trial_feed import Job, TrialFeed
+
+_JOB = "job"  # the one key of a Tune configuration: the index of a job
+_OBJECT_STORE_BYTES = 200 * 2**20  # holds the jobs, nothing of the training
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What every actor gets once, by reference. Jobs stay pickled until one is taken up."""
+
+    jobs: tuple[bytes, ...]
+    place: Workplace
+    policy: RetryPolicy
+    host_factory: HostFactory
+
+    @classmethod
+    def of(
+        cls, jobs: Sequence[Job], place: Workplace, policy: RetryPolicy, host_factory: HostFactory
+    ) -> Launch:
+        return cls(tuple(pickle.dumps(job) for job in jobs), place, policy, host_factory)
+
+
+class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
+    """An actor that holds one warm host and takes up trial after trial. One iteration is one attempt."""
+
+    def setup(self, config: dict[str, Any], launch: Launch) -> None:
+        self._launch = launch
+        self._take_up(config)
+        threads = self._job.trial.resources.cpus  # an actor is only reused for the same resources
+        self._slot = Slot(launch.host_factory, threads, launch.place, SystemClock())
+
+    def reset_config(self, config: dict[str, Any]) -> bool:
+        self._take_up(config)
+        return True
+
+    def _take_up(self, config: dict[str, Any]) -> None:
+        self._job: Job = pickle.loads(self._launch.jobs[config[_JOB]])
+
+    def __repr__(self) -> str:
+        """What the dashboard shows. Ray asks once, so a reused actor goes by its first trial."""
+        return readable(self._job.trial.name)
+
+    def step(self) -> dict[str, Any]:
+        trial, before = self._job.trial, self._job.before
+        ray._raylet.setproctitle(f"ray::{readable(trial.name)}")  # the trial at work, in ps and the dashboard
+        outcomes = outcomes_since(self._launch.place, trial.name, before)
+        told: dict[str, Any] = {}
+        if next_step(outcomes, self._launch.policy) is NextStep.ATTEMPT:
+            ended = self._slot.attempt(trial)
+            if ended is not None:
+                outcomes.append(ended.outcome)
+                told = {"outcome": ended.outcome.model_dump_json(), "bill": ended.bill.model_dump_json()}
+        return {"done": next_step(outcomes, self._launch.policy) is not NextStep.ATTEMPT, "told": told}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: the ledger holds the state. Without this method Tune throws the actor away."""
+
+    def load_checkpoint(self, checkpoint: str | None) -> None:
+        """Nothing to load."""
+
+    def cleanup(self) -> None:
+        self._slot.close()
+
+
+class _Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
+    """Hears from Tune, and stops it between two of its steps: what is raised elsewhere, Tune swallows."""
+
+    def __init__(self, feed: TrialFeed, pending: Interrupts) -> None:
+        self._feed, self._pending = feed, pending
+        self._fatal: LaunchError | None = None
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Tune writes its callbacks down for a restore that is never made: not what ours holds on to."""
+        return tune.Callback, ()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._feed.started(trial.config[_JOB], str(trial.get_ray_actor_ip()))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        told = result.pop("told")  # Tune would keep it for each trial
+        if told:
+            self._feed.attempt_ended(trial.config[_JOB], told["outcome"], told["bill"])
+        if result["done"]:
+            self._feed.ended(trial.config[_JOB])
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._feed.lost(trial.config[_JOB])
+        self._note(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._feed.lost(trial.config[_JOB])
+        self._feed.ended(trial.config[_JOB])
+        self._note(trial)
+
+    def _note(self, trial: Any) -> None:
+        """An actor that can't start a host at all ends the launch, as it would without Ray."""
+        cause = getattr(trial.get_pickled_error(), "cause", None)
+        if isinstance(cause, LaunchError):
+            self._fatal = cause
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._feed.hand_on()
+        if self._fatal is not None:
+            raise self._fatal
+        try:
+            self._pending.check()
+        except KeyboardInterrupt:
+            for actor in (trial.temporary_state.ray_actor for trial in trials):
+                if actor is not None:
+                    ray.kill(actor)
+            raise
+
+
+def readable(trial: str) -> str:
+    """`tiny/clinical/lora-r8/ncbi-disease/seed-12` -> `tiny.clinical.lora-r8.ncbi-disease.s12`"""
+    return trial.replace("/seed-", "/s").replace("/", ".")
+
+
+@contextmanager
+def cluster(
+    address: str | None, directory: Path, cpus: int | None, token: str | None
+) -> Iterator[DashboardReady | None]:
+    """Connect to a cluster, or start one that dies with this process. One connected already is kept."""
+    if ray.is_initialized():
+        yield None
+        return
+    try:
+        url = _connect(address) if address else _start(directory, cpus)
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        yield DashboardReady(f"http://{url}", token) if url else None
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str) -> str | None:
+    try:
+        context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise LaunchError(
+            f"no Ray cluster can be joined at {address} ({type(error).__name__})\n"
+            "    -> check --address or RAY_ADDRESS, and RAY_AUTH_TOKEN; without an address `frontier` starts"
+            " a cluster of its own"
+        ) from error
+    return context.dashboard_url or None
+
+
+def _start(directory: Path, cpus: int | None) -> str | None:
+    context = ray.init(
+        address="local",
+        num_cpus=cpus,
+        include_dashboard=True,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _temp_dir=str(directory),
+    )
+    return context.dashboard_url or None
+
+
+def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_once: int) -> None:
+    """Let Tune run all jobs, in their order, `at_once` of them. Raises as `Launcher.run` does.
+
+    More at once than fit makes Tune stage the rest and start them in any order.
+    """
+    bundles = [bundle(job.trial.resources) for job in jobs]
+    names = [readable(job.trial.name) for job in jobs]
+    trainable = tune.with_resources(
+        tune.with_parameters(TrialSlot, launch=launch),
+        lambda config: tune.PlacementGroupFactory([bundles[config[_JOB]]]),
+    )
+    trainable.__qualname__ = TrialSlot.__qualname__  # the dashboard shows it
+    with interrupts() as pending:
+        tuner = tune.Tuner(
+            trainable,
+            param_space={_JOB: tune.grid_search(list(range(len(jobs))))},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True,
+                max_concurrent_trials=at_once,
+                trial_name_creator=lambda trial: names[trial.config[_JOB]],
+                trial_dirname_creator=lambda trial: str(trial.config[_JOB]),
+            ),
+            run_config=tune.RunConfig(
+                name="launch",
+                storage_path=str(scratch),
+                verbose=0,
+                callbacks=[_Listener(feed, pending)],
+                failure_config=tune.FailureConfig(max_failures=launch.policy.retries),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        try:
+            tuner.fit()
+        except KeyboardInterrupt:
+            feed.interrupt()
+            raise
+        feed.close()
+
+
+def bundle(resources: Resources) -> dict[str, float]:
+    """In Ray's words."""
+    cores: dict[str, float] = {"CPU": resources.cpus}
+    return cores | {"GPU": resources.gpus} if resources.gpus else cores
+
+
+def cluster_resources() -> dict[str, float]:
+    """What the cluster has by now, by Ray's name of the kind."""
+    return {kind: float(amount) for kind, amount in ray.cluster_resources().items()}

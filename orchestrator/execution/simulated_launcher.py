@@ -1,0 +1,159 @@
+"""Whole sweeps in virtual time: the same records, the same retries, and nothing is trained."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.ledger import CPU
+from orchestrator.contracts.metrics import MetricValue
+from orchestrator.contracts.outcome import Device, Failure, Outcome
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TrialState
+from orchestrator.execution.attempts import abandon_attempt, close_attempt, open_attempt
+from orchestrator.execution.clock import VirtualClock
+from orchestrator.execution.endings import Ending
+from orchestrator.execution.interrupts import interrupts
+from orchestrator.execution.launcher import (
+    AttemptEnded,
+    Notify,
+    Tick,
+    TrialEnded,
+    TrialOrder,
+    TrialStarted,
+    Workplace,
+    in_order,
+)
+from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
+
+_UNPREDICTED_SECONDS = 60.0
+_NOTHING_TRAINED = "simulated: nothing was trained"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedAttempt:
+    """How long it takes (seconds), how it ends, and what it leaves behind.
+
+    A failure of kind PREEMPTED leaves no outcome, as a killed child would. `value` is that of the task's
+    metric on both splits; None: missing. `checkpoint_step` leaves a complete checkpoint behind.
+    """
+
+    seconds: float
+    failure: FailureKind | None = None
+    value: float | None = None
+    checkpoint_step: int | None = None
+
+
+Script = Callable[[TrialOrder, AttemptOrder], SimulatedAttempt]
+
+
+def as_predicted(trial: TrialOrder, order: AttemptOrder) -> SimulatedAttempt:
+    """Every attempt finishes, after the predicted seconds."""
+    return SimulatedAttempt(trial.predicted_seconds or _UNPREDICTED_SECONDS)
+
+
+@dataclass(slots=True)
+class _Running:
+    trial: TrialOrder
+    order: AttemptOrder
+    plan: SimulatedAttempt
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+class SimulatedLauncher:
+    """`places` trials at once, whatever their resources. `clock` is moved on as attempts end."""
+
+    def __init__(
+        self,
+        place: Workplace,
+        policy: RetryPolicy,
+        *,
+        places: int,
+        script: Script = as_predicted,
+        clock: VirtualClock | None = None,
+    ) -> None:
+        self._place, self._policy, self._places, self._script = place, policy, places, script
+        self._clock = clock or VirtualClock()
+
+    def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
+        waiting = deque(in_order(trials))
+        running: dict[int, _Running] = {}  # by place
+        ends: list[tuple[float, int]] = []  # when, and at which place
+        with interrupts() as pending:
+            try:
+                while ends or waiting:
+                    while waiting and len(running) < self._places:
+                        free = next(place for place in range(self._places) if place not in running)
+                        trial = waiting.popleft()
+                        running[free] = self._open(trial, [])
+                        heapq.heappush(ends, (self._clock.now() + running[free].plan.seconds, free))
+                        notify(TrialStarted(trial.name, self._clock.now(), f"simulated place {free + 1}"))
+                    pending.check()
+                    at, place = heapq.heappop(ends)
+                    self._clock.advance_to(at)
+                    notify(Tick(at))
+                    self._close(running[place], notify)
+                    step = next_step(running[place].outcomes, self._policy)
+                    if step is NextStep.ATTEMPT:
+                        running[place] = self._open(running[place].trial, running[place].outcomes)
+                        heapq.heappush(ends, (at + running[place].plan.seconds, place))
+                    else:
+                        state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
+                        notify(TrialEnded(running.pop(place).trial.name, at, state))
+            except KeyboardInterrupt:
+                self._stop(running.values(), notify)
+                raise
+
+    def _open(self, trial: TrialOrder, outcomes: list[Outcome]) -> _Running:
+        order = open_attempt(self._place, trial, self._clock.now())
+        return _Running(trial, order, self._script(trial, order), outcomes)
+
+    def _close(self, running: _Running, notify: Notify) -> None:
+        now, plan, directory = self._clock.now(), running.plan, Path(running.order.directory)
+        if plan.checkpoint_step is not None:
+            (directory / layout.CHECKPOINTS / f"step-{plan.checkpoint_step}").mkdir(parents=True)
+        if plan.failure is not FailureKind.PREEMPTED:
+            simulated = _outcome(running, now)
+            write_atomically(directory / layout.OUTCOME, simulated.model_dump_json(indent=1) + "\n")
+        outcome, bill = close_attempt(running.order, Ending(code=None), now)
+        running.outcomes.append(outcome)
+        notify(AttemptEnded(running.trial.name, now, outcome, bill))
+
+    def _stop(self, running: Iterable[_Running], notify: Notify) -> None:
+        now = self._clock.now()
+        for left in running:
+            if not any(outcome.attempt == left.order.attempt for outcome in left.outcomes):
+                abandon_attempt(left.order, now)
+            notify(TrialEnded(left.trial.name, now, TrialState.UNFINISHED))
+
+
+def _outcome(running: _Running, now: float) -> Outcome:
+    order, plan = running.order, running.plan
+    spec = order.trial
+    value = MetricValue(missing=_NOTHING_TRAINED) if plan.value is None else MetricValue(value=plan.value)
+    scores = {} if plan.failure else {spec.task.metric: value}
+    failure = Failure(kind=plan.failure, phase=Phase.TRAIN, message="simulated") if plan.failure else None
+    return Outcome(
+        trial=spec.name,
+        fingerprint=spec.fingerprint,
+        attempt=order.attempt,
+        state="failed" if failure else "finished",
+        failure=failure,
+        metric=spec.task.metric,
+        test=scores,
+        dev=scores,
+        started_at=order.ordered_at,
+        ended_at=now,
+        phases={Phase.TRAIN: now - order.ordered_at},
+        device=Device(
+            type="simulated GPU" if order.resources.gpus else CPU,
+            count=order.resources.devices,
+            precision=Precision.FP32,
+            software={},
+        ),
+    )

@@ -1,0 +1,105 @@
+"""One place where attempts run, one after another, through one warm host."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.errors import LaunchError
+from orchestrator.execution.attempts import abandon_attempt, close_attempt, open_attempt, read_outcome
+from orchestrator.execution.clock import Clock
+from orchestrator.execution.devices import gpu_name
+from orchestrator.execution.endings import Ending, out_of_memory_kills
+from orchestrator.execution.launcher import TrialOrder, Workplace
+
+
+class Host(Protocol):
+    """Runs attempts as processes of their own; `workers.host.AttemptHost`, or a fake."""
+
+    def run(self, order_path: Path, timeout: float | None = None) -> int:
+        """Block until the attempt has ended; its exit code, negative for a signal. After `timeout` seconds
+        it is killed. Raises LaunchError where the host itself is gone."""
+
+    def interrupt(self) -> None:
+        """Kill the attempt that runs, if any, from another thread. Raises LaunchError as above."""
+
+    def close(self) -> None: ...
+
+
+HostFactory = Callable[[int], Host]  # from the number of threads
+
+
+def attempt_host(threads: int) -> Host:
+    """The real host. Imported late: a fake needs nothing of the workers."""
+    from workers.host import AttemptHost
+
+    return AttemptHost(threads=threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    outcome: Outcome
+    bill: Bill
+
+
+class Slot:
+    """Opens, runs and closes attempts. `interrupt` is final, and may come from another thread."""
+
+    def __init__(self, factory: HostFactory, threads: int, place: Workplace, clock: Clock) -> None:
+        self._new_host = partial(factory, threads)
+        self._place, self._clock = place, clock
+        self._host: Host | None = self._new_host()
+        self._proven = False  # a host has brought an attempt to its end
+        self._interrupted = threading.Event()
+
+    def attempt(self, trial: TrialOrder) -> Ended | None:
+        """One attempt at the trial; None where it was interrupted before it had an outcome.
+
+        Raises LaunchError where no host can be started.
+        """
+        if self._interrupted.is_set():
+            return None
+        gpu = gpu_name() if trial.resources.gpus else None
+        order = open_attempt(self._place, trial, self._clock.now())
+        ending = self._run(Path(order.directory) / layout.ORDER)
+        now = self._clock.now()
+        if self._interrupted.is_set() and read_outcome(Path(order.directory)) is None:
+            abandon_attempt(order, now, gpu)
+            return None
+        outcome, bill = close_attempt(order, ending, now, gpu)
+        return Ended(outcome, bill)
+
+    def _run(self, order_path: Path) -> Ending:
+        limit = self._place.timeout_seconds
+        kills, started = out_of_memory_kills(), self._clock.now()
+        self._host = self._host or self._new_host()
+        try:
+            code: int | None = self._host.run(order_path, timeout=limit)
+            self._proven = True
+        except LaunchError:
+            if not self._proven:  # it never worked: another host would not either
+                raise
+            code, self._host = None, None
+        return Ending(
+            code=code,
+            timed_out=limit is not None and code != 0 and self._clock.now() - started >= limit,
+            out_of_memory=code != 0 and kills is not None and (out_of_memory_kills() or 0) > kills,
+        )
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
+        host = self._host
+        if host is not None:
+            with suppress(LaunchError):
+                host.interrupt()
+
+    def close(self) -> None:
+        if self._host is not None:
+            self._host.close()

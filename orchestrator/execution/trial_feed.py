@@ -1,0 +1,104 @@
+"""From what a scheduler tells about its trials to launch events: each trial ends exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.execution.attempts import abandon_attempt, close_attempt, open_orders, outcomes_since
+from orchestrator.execution.clock import Clock
+from orchestrator.execution.endings import Ending
+from orchestrator.execution.launcher import (
+    AttemptEnded,
+    LaunchEvent,
+    Notify,
+    Tick,
+    TrialEnded,
+    TrialOrder,
+    TrialStarted,
+    Workplace,
+)
+from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
+
+_TICK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A trial, and the number of its last attempt before this launch: later ones belong to the launch."""
+
+    trial: TrialOrder
+    before: int
+
+
+class TrialFeed:
+    """Jobs go by their index. Events wait until `hand_on`: nothing of ours runs inside the scheduler."""
+
+    def __init__(
+        self, jobs: Sequence[Job], place: Workplace, policy: RetryPolicy, notify: Notify, clock: Clock
+    ) -> None:
+        self._jobs, self._place, self._policy, self._notify, self._clock = jobs, place, policy, notify, clock
+        self._started: set[int] = set()
+        self._ended: set[int] = set()
+        self._events: list[LaunchEvent] = []
+        self._ticked = clock.now()
+
+    def started(self, job: int, where: str) -> None:
+        """Told again when a lost trial starts anew."""
+        if job not in self._started:
+            self._started.add(job)
+            self._events.append(TrialStarted(self._jobs[job].trial.name, self._clock.now(), where))
+
+    def attempt_ended(self, job: int, outcome: str, bill: str) -> None:
+        """`outcome` and `bill` as JSON, as they came over the wire."""
+        self._tell_attempt(job, Outcome.model_validate_json(outcome), Bill.model_validate_json(bill))
+
+    def _tell_attempt(self, job: int, outcome: Outcome, bill: Bill) -> None:
+        self._events.append(AttemptEnded(self._jobs[job].trial.name, self._clock.now(), outcome, bill))
+
+    def lost(self, job: int) -> None:
+        """What ran the trial is gone: close the attempts that it left open."""
+        now = self._clock.now()
+        for order in open_orders(self._place, self._jobs[job].trial.name, self._jobs[job].before):
+            self._tell_attempt(job, *close_attempt(order, Ending(code=None), now))
+
+    def ended(self, job: int) -> None:
+        """FINISHED where an attempt of this launch finished, else FAILED."""
+        if job in self._ended:
+            return
+        self._ended.add(job)
+        name, before = self._jobs[job].trial.name, self._jobs[job].before
+        step = next_step(outcomes_since(self._place, name, before), self._policy)
+        state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
+        self._events.append(TrialEnded(name, self._clock.now(), state))
+
+    def hand_on(self) -> None:
+        """Tell all events so far, and a tick where the last one is long past."""
+        events, self._events = self._events, []
+        now = self._clock.now()
+        if now - self._ticked >= _TICK_SECONDS:
+            self._ticked = now
+            events.append(Tick(now))
+        for event in events:
+            self._notify(event)
+
+    def close(self) -> None:
+        """End the trials that the scheduler dropped without a word."""
+        for job in range(len(self._jobs)):
+            if job not in self._ended:
+                self.lost(job)
+                self.ended(job)
+        self.hand_on()
+
+    def interrupt(self) -> None:
+        """Bill the attempts at work, whose processes are gone by now, and leave their trials unfinished."""
+        now = self._clock.now()
+        for job in sorted(self._started - self._ended):
+            name = self._jobs[job].trial.name
+            for order in open_orders(self._place, name, self._jobs[job].before):
+                abandon_attempt(order, now)
+            self._ended.add(job)
+            self._events.append(TrialEnded(name, now, TrialState.UNFINISHED))
+        self.hand_on()
