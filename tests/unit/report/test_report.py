@@ -14,7 +14,7 @@ from orchestrator.contracts.trial import Cell, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.model import PointState
-from tests.ledger_builder import Fate, LedgerBuilder, task
+from ledger_builder import Fate, LedgerBuilder, task
 
 
 def report_of(built: LedgerBuilder) -> Report:

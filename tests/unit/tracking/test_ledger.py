@@ -17,7 +17,7 @@ from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import LedgerError
 from orchestrator.tracking.events import curves, read_events
 from orchestrator.tracking.ledger import Ledger
-from tests.ledger_builder import Fate, LedgerBuilder
+from ledger_builder import Fate, LedgerBuilder
 
 ONE = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "seeds": [11]}
 

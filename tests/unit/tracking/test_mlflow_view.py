@@ -14,7 +14,7 @@ from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.accounting import totals_of
 from orchestrator.tracking.mlflow_view import MlflowView, quiet_environment, sync
-from tests.ledger_builder import Fate, LedgerBuilder
+from ledger_builder import Fate, LedgerBuilder
 
 
 @pytest.fixture(scope="module")
