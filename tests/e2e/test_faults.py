@@ -1,0 +1,144 @@
+"""What happens when things go wrong: a killed driver, a second driver, wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from workshop import Workshop
+
+pytestmark = pytest.mark.e2e
+
+_PATIENCE = 240.0  # seconds until something must have happened
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> None:
+    """kill -9 in mid-sweep, then the same command: finished trials stand, unfinished ones resume."""
+    workshop = new_workshop()
+    sweep = workshop.write(recipe={"epochs": 12, "batch_size": 4}, domains=["clinical"])
+    trials = workshop.sweeps / "mini" / "trials"
+    driver = subprocess.Popen(
+        workshop.command("run", sweep),
+        cwd=workshop.root,
+        env=workshop.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def midway() -> bool:
+        running = [p for p in trials.rglob("checkpoint/step-*") if not p.name.endswith(".tmp")]
+        return bool(workshop.outcomes()) and any(
+            not (p.parents[1] / "outcome.json").exists() for p in running
+        )
+
+    wait_for(midway, "a finished trial beside one with a checkpoint")
+    descendants = psutil.Process(driver.pid).children(recursive=True)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    _, alive = psutil.wait_procs(descendants, timeout=60)
+    assert [process.name() for process in alive] == []
+    before = workshop.outcomes()
+    workshop.frontier("run", sweep)
+    after = workshop.outcomes()
+    assert {attempt: after[attempt] for attempt in before} == before
+    finished = [outcome for outcome in after.values() if outcome["state"] == "finished"]
+    assert Counter(outcome["trial"] for outcome in finished) == Counter(
+        {
+            f"mini/clinical/{m}/{t}/seed-{s}": 1
+            for m in ("full", "lora-r8")
+            for t in ("mini-ner", "mini-outcome")
+            for s in (1, 2)
+        }
+    )
+    resumed = [outcome for outcome in finished if outcome["resumed_from_step"]]
+    assert resumed
+    assert Counter(tags["frontier.trial"] for tags in workshop.runs()) == Counter(
+        o["trial"] for o in finished
+    )
+
+
+def test_a_second_driver_is_refused(finished: Workshop) -> None:
+    from orchestrator.tracking.ledger import Ledger
+
+    with Ledger(finished.sweeps / "mini").lock():
+        done = finished.frontier("run", "mini.yaml", expect=2)
+    assert str(os.getpid()) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_five_mistakes_are_five_complaints(new_workshop: Callable[[], Workshop], tmp_path: Path) -> None:
+    workshop = new_workshop()
+    file = workshop.write(
+        models=["minni"],
+        seeds=["x"],
+        recipe={"epochs": 0, "learning_rat": 1.0},
+        rules=[{"match": {"domain": "legal"}, "exclude": "not ours"}],
+    )
+    done = workshop.frontier("run", file, expect=2)
+    for key, value, remedy in [
+        ("models.0", "minni", "mini"),
+        ("seeds.0", "x", "whole number"),
+        ("recipe.epochs", "0", "greater"),
+        ("recipe.learning_rat", "learning_rat", "learning_rate"),
+        ("rules.0.match.domain", "legal", "clinical"),
+    ]:
+        complaint = next((c for c in done.stderr.split("\n  m") + done.stderr.split("\n  ") if key in c), "")
+        assert value in done.stderr, key
+        assert key in complaint, done.stderr
+        assert remedy in done.stderr, key
+    assert "mini.yaml" in done.stderr
+    assert not (workshop.sweeps / "mini").exists()
+
+
+def test_missing_data_stops_a_run_but_not_a_plan(new_workshop: Callable[[], Workshop]) -> None:
+    workshop = new_workshop()
+    file = workshop.write(tasks=["ncbi-disease"])
+    assert len(workshop.json("plan", file)["missing"]) == 1
+    done = workshop.frontier("run", file, expect=2)
+    assert "data_dir" in done.stderr
+    assert not (workshop.sweeps / "mini").exists()
+
+
+def test_a_broken_row_fails_its_trials_and_no_others(new_workshop: Callable[[], Workshop]) -> None:
+    """The message names file, line and fault, and not the text; exit code 1; the report says so."""
+    workshop = new_workshop()
+    data = workshop.root / "data"
+    data.mkdir()
+    for split in ("train", "dev", "test"):
+        (data / f"{split}.tsv").write_text("secretword\tO\n\nfine\tB-problem\n")
+    (data / "train.tsv").write_text("secretword\tO\nsecretword B-problem\n")
+    (workshop.root / "catalogue/tasks/own.yaml").write_text(
+        "title: Own\nkind: ner\ndomain: clinical\nmetric: entity_f1\nlabels: [problem]\n"
+        "reader: {format: conll, files: {train: [train.tsv], dev: [dev.tsv], test: [test.tsv]}}\n"
+    )
+    file = workshop.write(
+        tasks=["own", "mini-outcome"],
+        domains=["clinical"],
+        methods=["head-only"],
+        seeds=[1],
+        data_dir=str(data),
+    )
+    done = workshop.frontier("run", file, "recipe.learning_rate=0.01", "--launcher", "local", expect=1)
+    states = {outcome["trial"].split("/")[3]: outcome for outcome in workshop.outcomes().values()}
+    assert states["mini-outcome"]["state"] == "finished"
+    failure = states["own"]["failure"]
+    assert failure["kind"] == "BAD_INPUT"
+    assert "train.tsv, line 2" in failure["message"]
+    assert "BAD_INPUT" in done.stdout
+    everything = done.stdout + done.stderr + json.dumps(workshop.outcomes())
+    assert "secretword" not in everything

@@ -1,0 +1,127 @@
+"""The promise through the front door: one YAML file in, a frontier out; again, and nothing is to do."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from workshop import Workshop
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def copy(finished: Workshop, tmp_path: Path) -> Workshop:
+    """The finished sweep, to be changed."""
+    root = tmp_path / "copy"
+    shutil.copytree(finished.root, root, symlinks=True)
+    return Workshop(root)
+
+
+def test_a_sweep_ends_with_a_frontier_and_a_report(finished: Workshop) -> None:
+    out = (finished.root / "run.out").read_text()
+    report = json.loads((finished.sweeps / "mini/report/report.json").read_text())
+    assert "report:" in out
+    assert "MLflow:" in out
+    assert {task["task"] for task in report["tasks"]} == {"mini-ner", "mini-outcome"}
+    for task in report["tasks"]:
+        assert task["invented"]
+        assert len(task["points"]) == 4
+        assert any(point["frontier"] for point in task["points"])
+        for point in task["points"]:
+            assert point["state"] == "finished"
+            assert point["seeds"] == 2
+            assert point["device_hours"] > 0
+            low, high = point["quality_interval"]
+            assert low <= point["quality"] <= high
+    page = (finished.sweeps / "mini/report/report.html").read_text()
+    assert "invented" in page
+    rows = list(csv.DictReader((finished.sweeps / "mini/report/frontier.csv").open()))
+    assert len(rows) == 8
+
+
+def test_again_there_is_nothing_to_do_and_the_report_is_the_same(copy: Workshop) -> None:
+    before = {path.name: path.read_bytes() for path in (copy.sweeps / "mini/report").iterdir()}
+    attempts = copy.outcomes()
+    done = copy.frontier("run", "mini.yaml")
+    assert "nothing to do" in done.stdout
+    assert copy.outcomes() == attempts
+    assert {path.name: path.read_bytes() for path in (copy.sweeps / "mini/report").iterdir()} == before
+
+
+def test_each_trial_is_one_run_in_mlflow_and_sync_changes_nothing(copy: Workshop) -> None:
+    names = Counter(tags["frontier.trial"] for tags in copy.runs())
+    assert len(names) == 16
+    assert set(names.values()) == {1}
+    copy.frontier("sync", "mini")
+    assert Counter(tags["frontier.trial"] for tags in copy.runs()) == names
+    (copy.sweeps / "mlflow.db").unlink()
+    copy.frontier("sync", "mini")
+    assert Counter(tags["frontier.trial"] for tags in copy.runs()) == names
+
+
+def test_a_further_method_runs_only_its_own_cells(copy: Workshop) -> None:
+    methods = [*json.loads((copy.root / "mini.yaml").read_text())["methods"], "ia3"]
+    plan = copy.json("plan", copy.write(methods=methods))
+    assert len(plan["up_to_date"]) == 16
+    assert {item["reason"] for item in plan["to_run"]} == {"new"}
+    assert len(plan["to_run"]) == 8
+    assert all("/ia3/" in item["trial"] for item in plan["to_run"])
+
+
+def test_another_learning_rate_makes_exactly_its_trials_stale_and_says_why(copy: Workshop) -> None:
+    methods = [{"name": "full", "learning_rate": 1e-3}, {"name": "lora", "learning_rate": 2e-3}]
+    plan = copy.json("plan", copy.write(methods=methods))
+    assert {item["trial"] for item in plan["stale"]} == {
+        f"mini/{domain}/lora-r8/{task}/seed-{seed}"
+        for domain in ("general", "clinical")
+        for task in ("mini-ner", "mini-outcome")
+        for seed in (1, 2)
+    }
+    assert {tuple(item["changed"]) for item in plan["stale"]} == {("recipe.learning_rate: 0.004 -> 0.002",)}
+    assert len(plan["up_to_date"]) == 8
+
+
+def test_results_do_not_depend_on_who_launched_them(
+    finished: Workshop, new_workshop: Callable[[], Workshop]
+) -> None:
+    """Ray and local processes: the same scores to the last bit, on the same machine."""
+    workshop = new_workshop()
+    few = ["domains=clinical", "tasks=mini-ner", "seeds=1"]
+    workshop.frontier("run", workshop.write(), *few, "--launcher", "local")
+    found = workshop.outcomes()
+    assert len(found) == 2
+    for attempt, outcome in found.items():
+        assert outcome["test"] == finished.outcomes()[attempt]["test"]
+
+
+def test_a_rehearsal_records_nothing(new_workshop: Callable[[], Workshop]) -> None:
+    workshop = new_workshop()
+    done = workshop.frontier("run", workshop.write(), "--launcher", "simulated")
+    assert "in virtual time" in done.stdout
+    assert not (workshop.sweeps / "mini").exists()
+
+
+def test_status_tells_trials_by_state(finished: Workshop) -> None:
+    status = finished.json("status", "mini")
+    assert status["trials"]["finished"] == 16
+    assert status["by_task"] == {"mini-ner": {"finished": 8}, "mini-outcome": {"finished": 8}}
+    assert {spent["unit"] for spent in status["device_hours"]} == {"core-hours"}
+
+
+def test_nothing_that_was_written_holds_a_word_of_the_data(finished: Workshop) -> None:
+    """Words of the test part that stand in no program text: none in records, report or MLflow."""
+    words = set[str]()
+    for path in (finished.sweeps / "cache" / "made").rglob("ner/test.tsv"):
+        tags = [line.split("\t") for line in path.read_text().splitlines() if line]
+        words |= {token for token, tag in tags if tag != "O" and len(token) > 6 and token.isalpha()}
+    assert words
+    written = [p for p in (finished.sweeps / "mini").rglob("*") if p.is_file() and p.name != "report.html"]
+    for path in [*written, finished.sweeps / "mlflow.db"]:
+        content = path.read_bytes().lower()
+        assert [word for word in words if f'"{word}'.encode() in content] == [], path

@@ -1,0 +1,106 @@
+"""A workshop: an own catalogue with backbones and tasks that take seconds, and the command line to run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BACKBONE = """
+model: mini
+domain: {domain}
+architecture: bert
+weights: {{kind: made, corpus: {domain}, hidden_size: 32, layers: 2, heads: 2, intermediate_size: 64,
+          vocabulary: 600, documents: 200, steps: 10}}
+max_length: 128
+"""
+NER = """
+title: Invented mentions
+kind: ner
+domain: clinical
+reader: {format: conll, files: {train: [ner/train.tsv], dev: [ner/dev.tsv], test: [ner/test.tsv]}}
+made: {train: 60, dev: 10, test: 20}
+labels: [problem, test, treatment]
+metric: entity_f1
+max_length: 64
+"""
+OUTCOME = """
+title: Invented outcomes
+kind: classification
+domain: clinical
+reader: {format: csv, text: text, label: outcome,
+         files: {train: [outcome/train.csv], dev: [outcome/dev.csv], test: [outcome/test.csv]}}
+made: {train: 60, dev: 20, test: 20}
+metric: accuracy
+max_length: 64
+"""
+SWEEP = {
+    "name": "mini",
+    "catalogues": ["catalogue"],
+    "models": ["mini"],
+    "domains": ["general", "clinical"],
+    "methods": [{"name": "full", "learning_rate": 1e-3}, {"name": "lora", "learning_rate": 4e-3}],
+    "tasks": ["mini-ner", "mini-outcome"],
+    "seeds": [1, 2],
+    "recipe": {"epochs": 2, "batch_size": 8},
+    "checkpoint_seconds": 0,
+}
+
+
+@dataclass(frozen=True)
+class Workshop:
+    root: Path
+
+    @property
+    def sweeps(self) -> Path:
+        return self.root / "sweeps"
+
+    def write(self, name: str = "mini", **changes: Any) -> Path:
+        """A sweep file; JSON is YAML."""
+        path = self.root / f"{name}.yaml"
+        path.write_text(json.dumps({**SWEEP, "name": name, **changes}))
+        return path
+
+    def command(self, *words: str | Path) -> list[str]:
+        return [sys.executable, "-c", "from orchestrator.cli import main; main()", *map(str, words)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The user's, less what would point at another cluster or server."""
+        foreign = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+        return {key: value for key, value in os.environ.items() if key not in foreign} | {"COLUMNS": "160"}
+
+    def frontier(self, *words: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*words),
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *words: str | Path) -> Any:
+        return json.loads(self.frontier(*words, "--json").stdout)
+
+    def outcomes(self, sweep: str = "mini") -> dict[str, dict[str, Any]]:
+        """By path of the attempt's directory below trials/."""
+        trials = self.sweeps / sweep / "trials"
+        found = sorted(trials.rglob("outcome.json"))
+        return {str(path.parent.relative_to(trials)): json.loads(path.read_text()) for path in found}
+
+    def runs(self, sweep: str = "mini") -> list[dict[str, str]]:
+        """The tags of the sweep's active MLflow runs, the summary left out."""
+        from mlflow import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{self.sweeps / 'mlflow.db'}")
+        experiment = client.get_experiment_by_name(sweep)
+        assert experiment is not None
+        tags = [run.data.tags for run in client.search_runs([experiment.experiment_id], max_results=500)]
+        return [t for t in tags if "seed" in t]
