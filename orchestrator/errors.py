@@ -57,7 +57,7 @@ class DataError(FrontierError):
 
 
 class WeightsError(FrontierError):
-    """A backbone cannot be loaded as its catalogue entry says (missing file, wrong count, no target matched)."""
+    """A backbone cannot be loaded as its entry says (missing file, wrong count, no target matched)."""
 
     exit_code = 2
 

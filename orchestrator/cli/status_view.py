@@ -46,7 +46,7 @@ def status_json(directory: Path) -> dict[str, Any]:
                 "unit": device_unit(s.device_type),
                 **{
                     key: getattr(s, key) / _HOUR
-                    for key in ("billed", "useful", "wasted", "unfinished", "superseded")
+                    for key in ("billed", "useful", "overhead", "wasted", "unfinished", "superseded")
                 },
             }
             for s in totals.spending
@@ -73,7 +73,7 @@ def show_status(directory: Path, console: Console) -> None:
     for spent in found["device_hours"]:
         parts = ", ".join(
             f"{spent[key]:.3f} {key}"
-            for key in ("useful", "wasted", "unfinished", "superseded")
+            for key in ("useful", "overhead", "wasted", "unfinished", "superseded")
             if spent[key]
         )
         console.print(f"{spent['billed']:.3f} {spent['unit']} on {spent['device']}: {parts}", highlight=False)

@@ -1,11 +1,11 @@
 """Where the records of a sweep lie. The only place that knows the names of files and directories.
 
-    <storage>/<sweep>/sweep.json                      SweepRecord
-    <storage>/<sweep>/driver.lock                     held by the one driver
-    <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
-        order.json  events.jsonl  outcome.json  bill.json  checkpoint/step-<n>/  model/
-    <storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv
-    <storage>/mlflow.db                               the default MLflow store
+<storage>/<sweep>/sweep.json                      SweepRecord
+<storage>/<sweep>/driver.lock                     held by the one driver
+<storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
+    order.json  events.jsonl  outcome.json  bill.json  checkpoint/step-<n>/  model/
+<storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv
+<storage>/mlflow.db                               the default MLflow store
 """
 
 from __future__ import annotations

@@ -49,14 +49,14 @@ class AttemptRecord(Record):
 class Spending(Record):
     """Device-seconds of one device type.
 
-    `billed` = `useful` + `wasted` + `unfinished` + `superseded`. `unexplained` is a part of `wasted`:
-    allocated to an attempt that ended, yet in none of its phases (start of the process, hand-over).
-    `estimated` is the part of `billed` that has no bill.
+    `billed` = `useful` + `overhead` + `wasted` + `unfinished` + `superseded`. `unexplained` is the part of
+    `overhead` that lies in no phase (hand-over); `estimated` the part of `billed` that has no bill.
     """
 
     device_type: str
     billed: NonNegativeFloat = 0.0
     useful: NonNegativeFloat = 0.0  # went into a finished result
+    overhead: NonNegativeFloat = 0.0  # of the finishing attempts: process start and hand-over
     wasted: NonNegativeFloat = 0.0  # failed, preempted or lost on the way to a result
     unfinished: NonNegativeFloat = 0.0  # under the planned fingerprint, no end yet
     superseded: NonNegativeFloat = 0.0  # under other fingerprints, or of trials no longer in the grid

@@ -34,7 +34,9 @@ class MetricInfo(Record):
 _NER, _REL, _CLS = (TaskKind.NER,), (TaskKind.RELATION,), (TaskKind.CLASSIFICATION,)
 
 METRICS: dict[MetricName, MetricInfo] = {
-    MetricName.ENTITY_F1: MetricInfo(title="entity F1 (strict spans, words)", higher_is_better=True, kinds=_NER),
+    MetricName.ENTITY_F1: MetricInfo(
+        title="entity F1 (strict spans, words)", higher_is_better=True, kinds=_NER
+    ),
     MetricName.ENTITY_PRECISION: MetricInfo(title="entity precision", higher_is_better=True, kinds=_NER),
     MetricName.ENTITY_RECALL: MetricInfo(title="entity recall", higher_is_better=True, kinds=_NER),
     MetricName.POSITIVE_MICRO_F1: MetricInfo(
@@ -56,7 +58,9 @@ METRICS: dict[MetricName, MetricInfo] = {
         title="macro AUROC (one versus rest)", higher_is_better=True, kinds=_CLS
     ),
     MetricName.LOSS: MetricInfo(
-        title="mean loss", higher_is_better=False, kinds=(TaskKind.CLASSIFICATION, TaskKind.NER, TaskKind.RELATION)
+        title="mean loss",
+        higher_is_better=False,
+        kinds=(TaskKind.CLASSIFICATION, TaskKind.NER, TaskKind.RELATION),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""What an attempt leaves behind: events while it runs, one outcome when it ends, and the bill for its devices."""
+"""What an attempt leaves behind: events while it runs, one outcome at its end, and the bill for its devices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PhaseSeconds = dict[Phase, NonNegativeFloat]
 
 
 class Failure(Record):
-    """Why an attempt ended early, in words that cannot hold patient text: our own, a class name, code places."""
+    """Why an attempt ended early, in words that cannot hold patient text: ours, a class name, code places."""
 
     kind: FailureKind
     phase: Phase
@@ -44,8 +44,8 @@ class Parameters(Record):
 class Outcome(Record):
     """`outcome.json`: complete or absent, written atomically as the last act of an attempt.
 
-    Times are seconds. `phases` are this attempt's own; `inherited_phases` those that the checkpoint it resumed from
-    had already spent usefully. Host and device memory are peaks in bytes.
+    Times are seconds. `phases` are this attempt's own; `inherited_phases` those that the checkpoint it resumed
+    from had already spent usefully. Host and device memory are peaks in bytes.
     """
 
     trial: str
@@ -71,7 +71,8 @@ class Outcome(Record):
     peak_device_memory_bytes: PositiveInt | None = None
     train_tokens: NonNegativeInt = 0  # real ones, padding left out; inherited ones included
     tokens_per_second: NonNegativeFloat | None = None  # real tokens through training steps
-    rows: dict[str, NonNegativeInt] = Field(default_factory=dict)  # train, train_available, dev, test, truncated_*
+    # train, train_available, dev, test, truncated_train, truncated_dev, truncated_test
+    rows: dict[str, NonNegativeInt] = Field(default_factory=dict)
     labels: tuple[str, ...] = ()
     saved_bytes: NonNegativeInt | None = None  # of the kept weights
 

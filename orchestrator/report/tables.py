@@ -122,7 +122,7 @@ def _summary_json(summary: Summary) -> dict[str, Any]:
 
 def _totals_json(report: Report) -> dict[str, Any]:
     totals = report.totals
-    parts = ("billed", "useful", "wasted", "unfinished", "superseded", "unexplained", "estimated")
+    parts = ("billed", "useful", "overhead", "wasted", "unfinished", "superseded", "unexplained", "estimated")
     hours = [
         {"device_type": s.device_type, **{f"{part}_device_hours": getattr(s, part) / 3600 for part in parts}}
         for s in totals.spending

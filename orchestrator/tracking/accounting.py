@@ -16,7 +16,7 @@ from orchestrator.contracts.ledger import (
 )
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.trial import Resources
-from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.contracts.vocabulary import Phase, TrialState
 
 Span = tuple[float, float]  # Unix times of the first and the last sign of life
 
@@ -58,9 +58,10 @@ def state_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> TrialState:
 def spending_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> tuple[Spending, ...]:
     """One Spending a device type, by name of the type.
 
-    useful = (own + inherited phases) x devices of the finishing attempt; wasted = the rest that was billed
-    under that fingerprint. Useful time is booked on the device type that finished the trial and is never more
-    than was billed there: a bill that is shorter than the phases by a clock's grain makes no negative waste.
+    useful = (own + inherited phases but START) x devices of the finishing attempt: what the result took once work
+    began. overhead = what else that attempt was billed; wasted = the rest under that fingerprint. Useful time is
+    booked on the device type that finished the trial and is never more than was billed there: a bill that is
+    shorter than the phases by a clock's grain makes no negative waste.
     """
     state = state_of(attempts, fingerprint)
     types = sorted({a.device_type for a in attempts})
@@ -73,22 +74,23 @@ def _spending(
     here = [a for a in attempts if a.device_type == device_type]
     current = tuple(a for a in here if a.fingerprint == fingerprint)
     billed, under = _billed(here), _billed(current)
-    useful = wasted = unfinished = unexplained = 0.0
+    useful = overhead = wasted = unfinished = unexplained = 0.0
     if state is TrialState.FINISHED:
         finisher = decisive(tuple(a for a in attempts if a.fingerprint == fingerprint))
         if finisher is not None and finisher.device_type == device_type:
-            useful = min(_useful(finisher), under)
-        wasted = under - useful
-        unexplained = min(wasted, _unexplained(current))
+            useful = min(_work(finisher, inherited=True), under)
+            overhead = min(_overhead(finisher), under - useful)
+            unexplained = min(_unexplained(finisher), overhead)
+        wasted = max(0.0, under - useful - overhead)
     elif state is TrialState.FAILED:
         wasted = under
-        unexplained = min(wasted, _unexplained(current))
     else:
         unfinished = under
     return Spending(
         device_type=device_type,
         billed=billed,
         useful=useful,
+        overhead=overhead,
         wasted=wasted,
         unfinished=unfinished,
         superseded=billed - under,
@@ -101,22 +103,26 @@ def _billed(attempts: Iterable[AttemptRecord]) -> float:
     return sum(a.billed_device_seconds or 0.0 for a in attempts)
 
 
-def _useful(finisher: AttemptRecord) -> float:
-    outcome = finisher.outcome
-    if outcome is None:
+def _work(attempt: AttemptRecord, *, inherited: bool) -> float:
+    """Device-seconds in phases, the start of the process left out: it tells of the host, not of the trial."""
+    if attempt.outcome is None:
         return 0.0
-    return (sum(outcome.phases.values()) + sum(outcome.inherited_phases.values())) * finisher.devices
+    phases = [attempt.outcome.phases, attempt.outcome.inherited_phases if inherited else {}]
+    return (
+        sum(s for part in phases for phase, s in part.items() if phase is not Phase.START) * attempt.devices
+    )
 
 
-def _unexplained(attempts: Sequence[AttemptRecord]) -> float:
-    """Billed to attempts that ended, yet in none of their own phases. Those of a killed one are not known."""
-    total = 0.0
-    for attempt in attempts:
-        if attempt.outcome is None or attempt.source is not Source.MEASURED or not attempt.outcome.phases:
-            continue
-        inside = sum(attempt.outcome.phases.values()) * attempt.devices
-        total += max(0.0, (attempt.billed_device_seconds or 0.0) - inside)
-    return total
+def _overhead(finisher: AttemptRecord) -> float:
+    return max(0.0, (finisher.billed_device_seconds or 0.0) - _work(finisher, inherited=False))
+
+
+def _unexplained(finisher: AttemptRecord) -> float:
+    """Billed, yet in none of the attempt's own phases, START included."""
+    if finisher.outcome is None or finisher.source is not Source.MEASURED:
+        return 0.0
+    start = finisher.outcome.phases.get(Phase.START, 0.0) * finisher.devices
+    return max(0.0, _overhead(finisher) - start)
 
 
 def add_up(spendings: Iterable[Spending]) -> tuple[Spending, ...]:

@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 
 import pytest
+from ledger_builder import Fate, LedgerBuilder, task
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.trial import Cell, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.model import PointState
-from ledger_builder import Fate, LedgerBuilder, task
 
 
 def report_of(built: LedgerBuilder) -> Report:

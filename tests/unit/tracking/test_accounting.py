@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.ledger import Spending
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.tracking.accounting import add_up, totals_of
-from ledger_builder import Fate, LedgerBuilder
 
 WORK = 40.0  # seconds of training that a trial needs
 
@@ -25,7 +25,8 @@ class Simulated:
 
     fates: list[Fate]
     billed: float = 0.0
-    lost: float = 0.0  # work done twice, and time in no phase
+    lost: float = 0.0  # work done twice, and time in no phase of a killed attempt
+    overhead: float = 0.0  # time in no phase of the finishing attempt
     finished: bool = False
 
 
@@ -49,7 +50,7 @@ def simulate(kills: list[float], checkpoint_every: float, overhead: float) -> Si
                 )
             )
             run.billed += overhead + needed
-            run.lost += overhead
+            run.overhead = overhead
             run.finished = True
             return run
         worked = max(0.0, life - overhead)
@@ -73,7 +74,9 @@ def simulate(kills: list[float], checkpoint_every: float, overhead: float) -> Si
     overhead=st.floats(0, 5, allow_nan=False),
     cpus=st.integers(1, 4),
 )
-def test_billed_is_useful_plus_wasted_and_nothing_is_counted_twice(kills, checkpoint_every, overhead, cpus):
+def test_billed_is_useful_overhead_and_wasted_and_nothing_is_counted_twice(
+    kills, checkpoint_every, overhead, cpus
+):
     run = simulate(kills, checkpoint_every, overhead)
     with TemporaryDirectory() as directory:
         built = LedgerBuilder(Path(directory))
@@ -85,6 +88,7 @@ def test_billed_is_useful_plus_wasted_and_nothing_is_counted_twice(kills, checkp
     assert record.billed_device_seconds == pytest.approx(cpus * run.billed)
     assert record.useful_device_seconds == pytest.approx(cpus * WORK)  # however often it was killed
     assert record.wasted_device_seconds == pytest.approx(cpus * run.lost, abs=1e-3)
+    assert sum(s.overhead for s in record.spending) == pytest.approx(cpus * run.overhead, abs=1e-3)
 
 
 @settings(max_examples=40, deadline=None)
@@ -110,8 +114,10 @@ def test_the_parts_always_add_up(fates):
             built.attempt(trial, fate)
         record = built.ledger.trial(trial)
     for part in record.spending:
-        assert part.billed == pytest.approx(part.useful + part.wasted + part.unfinished + part.superseded)
-        assert part.unexplained <= part.wasted + 1e-9
+        assert part.billed == pytest.approx(
+            part.useful + part.overhead + part.wasted + part.unfinished + part.superseded
+        )
+        assert part.unexplained <= part.overhead + 1e-9
     billed = sum(a.billed_device_seconds or 0.0 for a in record.attempts)
     assert record.billed_device_seconds == pytest.approx(billed)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.accounting import totals_of
 from orchestrator.tracking.mlflow_view import MlflowView, quiet_environment, sync
-from ledger_builder import Fate, LedgerBuilder
 
 
 @pytest.fixture(scope="module")
