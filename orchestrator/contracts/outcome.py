@@ -1,4 +1,4 @@
-"""What an attempt leaves behind: events while it runs, one outcome at its end, and the bill for its devices."""
+"""What an attempt leaves behind: events while it runs, an outcome at its end, the bill for its devices."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Parameters(Record):
 class Outcome(Record):
     """`outcome.json`: complete or absent, written atomically as the last act of an attempt.
 
-    Times are seconds. `phases` are this attempt's own; `inherited_phases` those that the checkpoint it resumed
-    from had already spent usefully. Host and device memory are peaks in bytes.
+    Times are seconds. `phases` are this attempt's own; `inherited_phases` those that the checkpoint it
+    resumed from had already spent usefully. Host and device memory are peaks in bytes.
     """
 
     trial: str

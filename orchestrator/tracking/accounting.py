@@ -58,10 +58,10 @@ def state_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> TrialState:
 def spending_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> tuple[Spending, ...]:
     """One Spending a device type, by name of the type.
 
-    useful = (own + inherited phases but START) x devices of the finishing attempt: what the result took once work
-    began. overhead = what else that attempt was billed; wasted = the rest under that fingerprint. Useful time is
-    booked on the device type that finished the trial and is never more than was billed there: a bill that is
-    shorter than the phases by a clock's grain makes no negative waste.
+    useful = (own + inherited phases but START) x devices of the finishing attempt: what the result took once
+    work began. overhead = what else that attempt was billed; wasted = the rest under that fingerprint. Useful
+    time is booked on the device type that finished the trial and is never more than was billed there: a bill
+    that is shorter than the phases by a clock's grain makes no negative waste.
     """
     state = state_of(attempts, fingerprint)
     types = sorted({a.device_type for a in attempts})

@@ -211,7 +211,8 @@ def test_totals_separate_useful_from_wasted(built):
     built.attempt(trial, Fate(failure=FailureKind.PREEMPTED, seconds=100))
     built.attempt(trial, Fate(quality=0.5, **TRAINED))
     [spending] = report_of(built).totals.spending
-    assert (spending.billed, spending.useful, spending.wasted) == (280, 72, 208)
+    assert (spending.billed, spending.useful, spending.wasted) == (280, 72, 200)
+    assert spending.overhead == 8
 
 
 def test_the_page_asks_the_network_for_nothing_and_escapes_everything(built):
