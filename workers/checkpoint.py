@@ -112,11 +112,12 @@ class Checkpoint:
         if self.progress.fingerprint != fingerprint:
             raise UnreadableCheckpointError(f"{place} belongs to another trial")
 
-    def restore(self, model: Any, optimiser: torch.optim.Optimizer) -> None:
-        """Puts weights, optimiser and random number generators where they were."""
+    def restore(self, model: Any, optimiser: torch.optim.Optimizer) -> Weights | None:
+        """Puts weights, optimiser and random number generators where they were; gives the best weights."""
         put_back(model, self.weights)
         optimiser.load_state_dict(self._state["optimiser"])
         _set_random_state(self._state["random"])
+        return self.best
 
 
 def _random_state() -> dict[str, Any]:

@@ -59,18 +59,16 @@ def train(
     optimiser = adam_w(adapted.model, recipe)
     best: Weights | None = None
     if start is not None:
-        start.restore(adapted.model, optimiser)
-        best = start.best
+        best = start.restore(adapted.model, optimiser)
     model, optimiser = around.accelerator.prepare(adapted.model, optimiser)
     epoch_steps, planned = planned_steps(recipe, len(data.train))
     scored_places = evaluation_places(epoch_steps, recipe.evaluations_per_epoch)
     losses: list[Tensor] = []
-    batches: list[list[int]] = []
-    saved_at = around.meter.now()
+    begins, saved_at = progress.step, around.meter.now()
     adapted.train_mode()
     while progress.step < planned:
         epoch, place = divmod(progress.step, epoch_steps)
-        if place == 0 or not batches:
+        if place == 0 or progress.step == begins:
             batches = epoch_batches(data.train_lengths, recipe.batch_size, seed, epoch)
         rate = learning_rate(progress.step, planned, recipe)
         losses.append(

@@ -52,11 +52,7 @@ def carry_out(
     Raises FrontierError for wrong input, DivergedError, PreemptedError.
     """
     trial, task = order.trial, order.trial.task
-    start = _checkpoint(order)
-    if start is not None:
-        account.progress = start.progress
-        account.inherited_phases = dict(start.progress.phases)
-        account.resumed_from_step = start.progress.step
+    start = _resume(order, account)
     log.write(StartEvent(at=log.now(), attempt=order.attempt, resumed_from_step=account.resumed_from_step))
 
     meter.enter(Phase.TOKENISE)
@@ -83,25 +79,22 @@ def carry_out(
 
     meter.enter(Phase.TEST)
     put_back(adapted.model, best)
-    account.test = evaluate(
-        adapted.model,
-        data.test,
-        task,
-        data.labels,
-        batch_size=trial.recipe.evaluation_batch_size,
-        pad=data.pad,
-    )
+    size = trial.recipe.evaluation_batch_size
+    account.test = evaluate(adapted.model, data.test, task, data.labels, batch_size=size, pad=data.pad)
     meter.enter(Phase.CHECKPOINT)
-    account.saved_bytes = keep_model(
-        adapted, backbone.tokenizer, Path(order.directory) / MODEL, order.keep_weights
-    )
+    kept = Path(order.directory) / MODEL
+    account.saved_bytes = keep_model(adapted, backbone.tokenizer, kept, order.keep_weights)
 
 
-def _checkpoint(order: AttemptOrder) -> Checkpoint | None:
-    """The one to go on from. A damaged one costs time, never the trial: it then starts afresh."""
+def _resume(order: AttemptOrder, account: Account) -> Checkpoint | None:
+    """The checkpoint to go on from. A damaged one costs time, never the trial: it then starts afresh."""
     if order.resume_from is None:
         return None
     try:
-        return Checkpoint(Path(order.resume_from), order.trial.fingerprint)
+        start = Checkpoint(Path(order.resume_from), order.trial.fingerprint)
     except UnreadableCheckpointError:
         return None
+    account.progress = start.progress
+    account.inherited_phases = dict(start.progress.phases)
+    account.resumed_from_step = start.progress.step
+    return start
