@@ -69,7 +69,10 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         outcomes = outcomes_since(self._launch.place, trial.name, before)
         told: dict[str, Any] = {}
         if next_step(outcomes, self._launch.policy) is NextStep.ATTEMPT:
-            ended = self._slot.attempt(trial)
+            try:
+                ended = self._slot.attempt(trial)
+            except LaunchError as error:
+                return {"done": True, "told": {"fatal": str(error)}}
             if ended is not None:
                 outcomes.append(ended.outcome)
                 told = {"outcome": ended.outcome.model_dump_json(), "bill": ended.bill.model_dump_json()}
@@ -90,7 +93,7 @@ class _Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
 
     def __init__(self, feed: TrialFeed, pending: Interrupts) -> None:
         self._feed, self._pending = feed, pending
-        self._fatal: LaunchError | None = None
+        self._fatal: str | None = None
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Tune writes its callbacks down for a restore that is never made: not what ours holds on to."""
@@ -103,6 +106,9 @@ class _Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         told = result.pop("told")  # Tune would keep it for each trial
+        if "fatal" in told:
+            self._fatal = told["fatal"]
+            return
         if told:
             self._feed.attempt_ended(trial.config[_JOB], told["outcome"], told["bill"])
         if result["done"]:
@@ -110,30 +116,35 @@ class _Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._feed.lost(trial.config[_JOB])
-        self._note(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._feed.lost(trial.config[_JOB])
         self._feed.ended(trial.config[_JOB])
-        self._note(trial)
-
-    def _note(self, trial: Any) -> None:
-        """An actor that can't start a host at all ends the launch, as it would without Ray."""
-        cause = getattr(trial.get_pickled_error(), "cause", None)
-        if isinstance(cause, LaunchError):
-            self._fatal = cause
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self._feed.hand_on()
-        if self._fatal is not None:
-            raise self._fatal
         try:
+            self._feed.hand_on()
             self._pending.check()
+            if self._fatal is not None:
+                raise LaunchError(self._fatal)
         except KeyboardInterrupt:
-            for actor in (trial.temporary_state.ray_actor for trial in trials):
-                if actor is not None:
-                    ray.kill(actor)
+            _kill_actors(trials)
+            self._feed.interrupt()
+            raise _InterruptedError from None
+        except Exception:
+            _kill_actors(trials)
             raise
+
+
+class _InterruptedError(Exception):
+    """In the place of KeyboardInterrupt, which Tune does not clean up after."""
+
+
+def _kill_actors(trials: list[Any]) -> None:
+    """Those at work: Tune would wait for the end of their attempts. Their hosts die with them."""
+    for actor in (trial.temporary_state.ray_actor for trial in trials):
+        if actor is not None:
+            ray.kill(actor)
 
 
 def readable(trial: str) -> str:
@@ -151,7 +162,6 @@ def cluster(
         return
     try:
         url = _connect(address) if address else _start(directory, cpus)
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         yield DashboardReady(f"http://{url}", token) if url else None
     finally:
         ray.shutdown()
@@ -194,6 +204,7 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
         lambda config: tune.PlacementGroupFactory([bundles[config[_JOB]]]),
     )
     trainable.__qualname__ = TrialSlot.__qualname__  # the dashboard shows it
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what it would say, the feed says
     with interrupts() as pending:
         tuner = tune.Tuner(
             trainable,
@@ -215,9 +226,8 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
         )
         try:
             tuner.fit()
-        except KeyboardInterrupt:
-            feed.interrupt()
-            raise
+        except _InterruptedError:
+            raise KeyboardInterrupt from None
         feed.close()
 
 

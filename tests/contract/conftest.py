@@ -1,0 +1,102 @@
+"""The launchers under test, and one Ray cluster for all of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import execution_fakes as fakes
+import pytest
+
+from orchestrator.execution.launcher import LaunchEvent, TrialOrder, Workplace
+from orchestrator.execution.local_launcher import LocalLauncher
+from orchestrator.execution.ray_launcher import RayLauncher, private_cluster_token
+from orchestrator.execution.retries import RetryPolicy
+from orchestrator.execution.simulated_launcher import SimulatedLauncher
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """Two cores, private, no dashboard. Ray's sockets need a short path, so tmp_path will not do."""
+    private_cluster_token()
+    import ray
+
+    ray.cloudpickle.register_pickle_by_value(fakes)
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as directory:
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=100 * 2**20,
+            _temp_dir=directory,
+        )
+        yield ray
+        ray.shutdown()
+
+
+@dataclass
+class Launch:
+    """One launch of trials under a script, and what was told about it."""
+
+    kind: str
+    place: Workplace
+    events: list[LaunchEvent] = field(default_factory=list)
+
+    def __call__(
+        self,
+        trials: Sequence[TrialOrder],
+        script: fakes.Script | None = None,
+        *,
+        at_once: int = 1,
+        retries: int = 2,
+        notify: Callable[[LaunchEvent], None] | None = None,
+    ) -> list[LaunchEvent]:
+        policy, script = RetryPolicy(retries), script or {}
+        launcher: Any
+        if self.kind == "simulated":
+            launcher = SimulatedLauncher(
+                self.place, policy, places=at_once, script=partial(fakes.simulated, script)
+            )
+        elif self.kind == "local":
+            launcher = LocalLauncher(
+                self.place, policy, cpus=2, concurrency=at_once, host_factory=fakes.FakeHosts(script)
+            )
+        else:
+            launcher = RayLauncher(
+                self.place, policy, concurrency=at_once, host_factory=fakes.FakeHosts(script)
+            )
+
+        def hear(event: LaunchEvent) -> None:
+            self.events.append(event)
+            if notify is not None:
+                notify(event)
+
+        launcher.run(trials, hear)
+        return self.events
+
+
+KINDS = ["simulated", "local", "ray"]
+
+
+def _launch(kind: str, request: pytest.FixtureRequest, directory: Path) -> Launch:
+    if kind == "ray":
+        request.getfixturevalue("ray_cluster")
+    return Launch(kind, Workplace(directory / "sweep", cache_dir=directory / "cache"))
+
+
+@pytest.fixture(params=KINDS)
+def launch(request: pytest.FixtureRequest, tmp_path: Path) -> Launch:
+    return _launch(request.param, request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def mixed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    """After a launch of all of `fakes.MIXED`, which several tests look at."""
+    launch = _launch(request.param, request, tmp_path_factory.mktemp("mixed"))
+    launch([fakes.make_trial(task) for task in fakes.MIXED], fakes.MIXED, at_once=2)
+    return launch

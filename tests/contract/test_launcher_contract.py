@@ -1,0 +1,197 @@
+"""What every launcher promises, checked through its front door and the records it leaves."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from execution_fakes import ACTOR_GONE, FINISH, HANG, HOST_GONE, KILLED, make_trial
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.errors import LaunchError
+from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialStarted
+
+STATES = {
+    "killed-once": TrialState.FINISHED,
+    "killed-always": TrialState.FAILED,
+    "bad-input": TrialState.FAILED,
+    "crash": TrialState.FAILED,
+    "memory": TrialState.FAILED,
+    "fine": TrialState.FINISHED,
+}
+ATTEMPTS = {"killed-once": 2, "killed-always": 3, "bad-input": 1, "crash": 1, "memory": 2, "fine": 1}
+
+
+def attempt_directories(sweep: Path, name: str) -> list[Path]:
+    return [path for _, path in layout.attempts(layout.trial_directory(sweep, name))]
+
+
+def orders_of(sweep: Path, name: str) -> list[AttemptOrder]:
+    return [
+        AttemptOrder.model_validate_json((path / layout.ORDER).read_bytes())
+        for path in attempt_directories(sweep, name)
+    ]
+
+
+def test_starts_longest_first_and_the_unpredicted_before_them(launch: Any) -> None:
+    trials = [
+        make_trial("short", 1.0),
+        make_trial("long", 30.0),
+        make_trial("middle", 10.0),
+        make_trial("unknown", None),
+    ]
+    started = [e.name.split("/")[3] for e in launch(trials) if isinstance(e, TrialStarted)]
+    assert started == ["unknown", "long", "middle", "short"]
+
+
+def test_each_trial_ends_once_in_its_own_state_whatever_the_others_do(mixed: Any) -> None:
+    started = Counter(e.name for e in mixed.events if isinstance(e, TrialStarted))
+    ended = [(e.name.split("/")[3], e.state) for e in mixed.events if isinstance(e, TrialEnded)]
+    assert started == Counter(make_trial(task).name for task in STATES)
+    assert sorted(ended) == sorted(STATES.items())
+
+
+def test_retries_what_may_pass_and_nothing_else(mixed: Any) -> None:
+    made = {task: len(orders_of(mixed.place.sweep_directory, make_trial(task).name)) for task in ATTEMPTS}
+    assert made == ATTEMPTS
+
+
+def test_without_retries_one_attempt_is_all(launch: Any) -> None:
+    trial = make_trial("killed-always")
+    launch([trial], {"killed-always": (KILLED,)}, retries=0)
+    assert len(orders_of(launch.place.sweep_directory, trial.name)) == 1
+
+
+def test_every_attempt_leaves_complete_records_and_is_told(mixed: Any) -> None:
+    told = {(e.name, e.outcome.attempt): e for e in mixed.events if isinstance(e, AttemptEnded)}
+    for trial in (make_trial(task) for task in STATES):
+        for order in orders_of(mixed.place.sweep_directory, trial.name):
+            directory = Path(order.directory)
+            outcome = Outcome.model_validate_json((directory / layout.OUTCOME).read_bytes())
+            bill = Bill.model_validate_json((directory / layout.BILL).read_bytes())
+            assert order.trial == trial.spec
+            assert (outcome.trial, outcome.attempt) == (trial.name, order.attempt)
+            assert bill.released_at >= bill.allocated_at == order.ordered_at
+            assert bill.devices == 1
+            event = told.pop((trial.name, order.attempt))
+            assert (event.outcome, event.bill) == (outcome, bill)
+    assert told == {}
+
+
+def test_a_retry_resumes_from_the_newest_checkpoint(launch: Any) -> None:
+    trial = make_trial("twice")
+    launch([trial], {"twice": (KILLED, KILLED, FINISH)})
+    first, second, third = orders_of(launch.place.sweep_directory, trial.name)
+    assert first.resume_from is None
+    assert second.resume_from == str(Path(first.directory) / "checkpoint" / "step-10")
+    assert third.resume_from == str(Path(second.directory) / "checkpoint" / "step-20")
+
+
+def test_the_next_launch_has_a_fresh_round_of_attempts(launch: Any) -> None:
+    trial = make_trial("stubborn")
+    launch([trial], {"stubborn": (KILLED,)}, retries=1)
+    launch([trial], {"stubborn": (KILLED, KILLED, KILLED, FINISH)}, retries=1)
+    assert [e.state for e in launch.events if isinstance(e, TrialEnded)] == [
+        TrialState.FAILED,
+        TrialState.FINISHED,
+    ]
+    assert len(orders_of(launch.place.sweep_directory, trial.name)) == 4
+
+
+def test_nothing_to_run_tells_nothing(launch: Any) -> None:
+    assert launch([]) == []
+
+
+def test_what_notify_raises_ends_the_launch(launch: Any) -> None:
+    def fail(event: LaunchEvent) -> None:
+        if isinstance(event, TrialEnded):
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        launch([make_trial(task) for task in ("a", "b", "c")], notify=fail)
+    assert len([e for e in launch.events if isinstance(e, TrialEnded)]) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_running_trials_unfinished_but_billed(launch: Any, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    trials = [make_trial("slow", 9.0), make_trial("later", 1.0)]
+
+    def stop(event: LaunchEvent) -> None:
+        started = layout.attempt_directory(launch.place.sweep_directory, trials[0].name, 1) / layout.ORDER
+        if started.exists() and not stopped:
+            stopped.append(True)
+            signal.raise_signal(number)
+
+    stopped: list[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        launch(trials, {"slow": (HANG,)}, notify=stop)
+    assert signal.getsignal(number) == before
+    ended = [(e.name, e.state) for e in launch.events if isinstance(e, TrialEnded)]
+    assert ended == [(trials[0].name, TrialState.UNFINISHED)]
+    (attempt,) = attempt_directories(launch.place.sweep_directory, trials[0].name)
+    assert (attempt / layout.BILL).exists()
+    assert not (attempt / layout.OUTCOME).exists()
+    assert attempt_directories(launch.place.sweep_directory, trials[1].name) == []
+
+
+@pytest.mark.parametrize("launch", ["local"], indirect=True)
+def test_a_lost_host_costs_one_attempt(launch: Any) -> None:
+    trials = [make_trial("first", 9.0), make_trial("unlucky", 1.0)]
+    events = launch(trials, {"unlucky": (HOST_GONE, FINISH)})
+    assert all(e.state is TrialState.FINISHED for e in events if isinstance(e, TrialEnded))
+    (first, _) = attempt_directories(launch.place.sweep_directory, trials[1].name)
+    outcome = Outcome.model_validate_json((first / layout.OUTCOME).read_bytes())
+    assert outcome.failure is not None
+    assert outcome.failure.kind is FailureKind.PREEMPTED
+
+
+@pytest.mark.parametrize("launch", ["local", "ray"], indirect=True)
+def test_a_host_that_never_works_ends_the_launch(launch: Any) -> None:
+    with pytest.raises(LaunchError, match="the host is gone"):
+        launch([make_trial("a"), make_trial("b")], {"a": (HOST_GONE,), "b": (HOST_GONE,)})
+
+
+@pytest.mark.parametrize("launch", ["local", "ray"], indirect=True)
+@pytest.mark.parametrize("wanted", [{"cpus": 64}, {"gpus": 1}])
+def test_a_trial_that_never_fits_is_refused(launch: Any, wanted: dict[str, int]) -> None:
+    with pytest.raises(LaunchError, match=r"lower|set resources"):
+        launch([make_trial("huge", **wanted)])
+    assert launch.events == []
+
+
+@pytest.mark.parametrize("launch", ["ray"], indirect=True)
+def test_a_lost_actor_costs_one_attempt(launch: Any) -> None:
+    trials = [make_trial("unlucky"), make_trial("fine")]
+    events = launch(trials, {"unlucky": (ACTOR_GONE, FINISH)}, at_once=2)
+    assert {e.state for e in events if isinstance(e, TrialEnded)} == {TrialState.FINISHED}
+    kinds = [e.outcome.failure.kind for e in events if isinstance(e, AttemptEnded) and e.outcome.failure]
+    assert kinds == [FailureKind.PREEMPTED]
+
+
+@pytest.mark.parametrize("launch", ["ray"], indirect=True)
+def test_an_actor_that_is_lost_every_time_fails_its_trial_alone(launch: Any) -> None:
+    trials = [make_trial("doomed"), make_trial("fine")]
+    events = launch(trials, {"doomed": (ACTOR_GONE,)}, at_once=2, retries=1)
+    states = {e.name.split("/")[3]: e.state for e in events if isinstance(e, TrialEnded)}
+    assert states == {"doomed": TrialState.FAILED, "fine": TrialState.FINISHED}
+    assert len(orders_of(launch.place.sweep_directory, trials[0].name)) == 2
+
+
+def test_trials_of_different_sizes_share_the_cores(launch: Any) -> None:
+    trials = [make_trial("wide", 9.0, cpus=2), make_trial("narrow", 5.0), make_trial("wide-too", 3.0, cpus=2)]
+    events = launch(trials, at_once=2)
+    assert sorted(e.name for e in events if isinstance(e, TrialEnded)) == sorted(t.name for t in trials)
+    wide = orders_of(launch.place.sweep_directory, trials[0].name)[0]
+    assert wide.resources.cpus == 2
+
+
+def test_a_wide_trial_is_billed_for_all_its_cores(launch: Any) -> None:
+    (event,) = [e for e in launch([make_trial("wide", cpus=2)]) if isinstance(e, AttemptEnded)]
+    assert event.bill.devices == 2
