@@ -51,7 +51,7 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     _, alive = psutil.wait_procs(descendants, timeout=60)
-    assert [process.name() for process in alive] == []
+    assert [(process.pid, process.cmdline()) for process in alive] == []
     before = workshop.outcomes()
     workshop.frontier("run", sweep)
     after = workshop.outcomes()
