@@ -1,0 +1,196 @@
+"""Directories, orders, bills and outcomes of attempts."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from execution_fakes import make_outcome, make_trial
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.outcome import (
+    Bill,
+    Outcome,
+    PhaseEvent,
+    StartEvent,
+    StepEvent,
+)
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import FailureKind, Phase
+from orchestrator.execution.attempts import (
+    abandon_attempt,
+    close_attempt,
+    newest_checkpoint,
+    open_attempt,
+    open_orders,
+    outcomes_since,
+)
+from orchestrator.execution.endings import Ending, out_of_memory_kills
+from orchestrator.execution.launcher import Workplace
+
+KILLED = Ending(code=-signal.SIGKILL)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    return Workplace(
+        tmp_path / "sweep", cache_dir=tmp_path / "cache", data_dir=tmp_path / "data", checkpoint_seconds=7
+    )
+
+
+def checkpoint(order: AttemptOrder, name: str) -> str:
+    path = Path(order.directory) / layout.CHECKPOINTS / name
+    path.mkdir(parents=True)
+    return str(path)
+
+
+def test_an_order_says_all_that_the_worker_needs(place: Workplace) -> None:
+    trial = make_trial("a", cpus=3)
+    order = open_attempt(place, trial, now=12.0)
+    read = AttemptOrder.model_validate_json((Path(order.directory) / layout.ORDER).read_bytes())
+    assert read == order
+    assert Path(order.directory) == layout.attempt_directory(place.sweep_directory, trial.name, 1)
+    assert (order.trial, order.attempt, order.ordered_at) == (trial.spec, 1, 12.0)
+    assert (order.data_dir, order.cache_dir) == (str(place.data_dir), str(place.cache_dir))
+    assert (order.resources.cpus, order.checkpoint_seconds) == (3, 7)
+
+
+def test_attempt_numbers_are_never_used_twice(place: Workplace) -> None:
+    trial = make_trial("a")
+    layout.attempt_directory(place.sweep_directory, trial.name, 4).mkdir(parents=True)
+    assert [open_attempt(place, trial, now=1.0).attempt for _ in range(2)] == [5, 6]
+
+
+def test_resumes_from_the_complete_checkpoint_with_most_steps(place: Workplace) -> None:
+    trial = make_trial("a")
+    first = open_attempt(place, trial, now=1.0)
+    checkpoint(first, "step-9")
+    newest = checkpoint(first, "step-100")
+    checkpoint(first, "step-200.tmp")
+    second = open_attempt(place, trial, now=2.0)
+    checkpoint(second, "step-20")
+    assert open_attempt(place, trial, now=3.0).resume_from == newest
+
+
+def test_never_resumes_from_another_fingerprint(place: Workplace) -> None:
+    before = open_attempt(place, make_trial("a", fingerprint="f" * 16), now=1.0)
+    checkpoint(before, "step-100")
+    trial = make_trial("a")
+    own = open_attempt(place, trial, now=2.0)
+    assert own.resume_from is None
+    mine = checkpoint(own, "step-5")
+    assert newest_checkpoint(Path(own.directory).parent, trial.spec.fingerprint) == mine
+
+
+def test_an_unreadable_order_gives_no_checkpoint(place: Workplace) -> None:
+    trial = make_trial("a")
+    first = open_attempt(place, trial, now=1.0)
+    checkpoint(first, "step-1")
+    (Path(first.directory) / layout.ORDER).write_text("{cut")
+    assert open_attempt(place, trial, now=2.0).resume_from is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        (KILLED, FailureKind.PREEMPTED),
+        (Ending(code=-signal.SIGTERM), FailureKind.PREEMPTED),
+        (Ending(code=None), FailureKind.PREEMPTED),
+        (Ending(code=-signal.SIGSEGV), FailureKind.BUG),
+        (Ending(code=0), FailureKind.BUG),
+        (Ending(code=1), FailureKind.BUG),
+        (Ending(code=-signal.SIGKILL, timed_out=True), FailureKind.TIMEOUT),
+        (Ending(code=-signal.SIGKILL, out_of_memory=True), FailureKind.OUT_OF_MEMORY),
+    ],
+)
+def test_a_child_without_an_outcome_gets_one(place: Workplace, ending: Ending, kind: FailureKind) -> None:
+    order = open_attempt(place, make_trial("a", cpus=2), now=10.0)
+    outcome, bill = close_attempt(order, ending, now=25.0)
+    assert outcome.failure is not None
+    assert (outcome.state, outcome.failure.kind, outcome.ended_at) == ("failed", kind, 25.0)
+    assert (bill.allocated_at, bill.released_at, bill.devices, bill.device_type) == (10.0, 25.0, 2, "cpu")
+    directory = Path(order.directory)
+    assert Outcome.model_validate_json((directory / layout.OUTCOME).read_bytes()) == outcome
+    assert Bill.model_validate_json((directory / layout.BILL).read_bytes()) == bill
+
+
+def test_the_outcome_on_behalf_says_how_far_the_child_came(place: Workplace) -> None:
+    order = open_attempt(place, make_trial("a"), now=10.0)
+    events = [
+        StartEvent(at=11, attempt=1, resumed_from_step=40),
+        PhaseEvent(at=12, phase=Phase.LOAD),
+        PhaseEvent(at=13, phase=Phase.TRAIN),
+        StepEvent(at=14, step=50, planned_steps=90, loss=1.0, learning_rate=0.1, tokens=7),
+    ]
+    lines = [event.model_dump_json() for event in events]
+    (Path(order.directory) / layout.EVENTS).write_text("\n".join(lines) + '\n{"event": "ph')
+    outcome, _ = close_attempt(order, KILLED, now=25.0)
+    assert outcome.failure is not None
+    assert (outcome.failure.phase, outcome.steps, outcome.resumed_from_step) == (Phase.TRAIN, 50, 40)
+
+
+def test_the_outcome_of_the_child_stands(place: Workplace) -> None:
+    order = open_attempt(place, make_trial("a"), now=10.0)
+    own = make_outcome(order, value=0.75)
+    (Path(order.directory) / layout.OUTCOME).write_text(own.model_dump_json())
+    outcome, bill = close_attempt(order, KILLED, now=25.0)
+    assert outcome == own
+    assert bill.released_at == 25.0
+
+
+def test_an_outcome_that_is_none_is_a_bug_and_is_replaced(place: Workplace) -> None:
+    order = open_attempt(place, make_trial("a"), now=10.0)
+    (Path(order.directory) / layout.OUTCOME).write_text('{"secret": "a patient"}')
+    outcome, _ = close_attempt(order, Ending(code=0), now=25.0)
+    assert outcome.failure is not None
+    assert outcome.failure.kind is FailureKind.BUG
+    assert "patient" not in (Path(order.directory) / layout.OUTCOME).read_text()
+
+
+def test_a_gpu_is_billed_by_name_and_never_as_a_core(place: Workplace) -> None:
+    trial = make_trial("a", cpus=4, gpus=2)
+    _, named = close_attempt(open_attempt(place, trial, now=1.0), KILLED, now=2.0, gpu="NVIDIA T4")
+    _, unnamed = close_attempt(open_attempt(place, trial, now=1.0), KILLED, now=2.0)
+    assert (named.device_type, named.devices) == ("NVIDIA T4", 2)
+    assert unnamed.device_type == "unknown GPU"
+
+
+def test_a_clock_that_jumps_back_makes_no_negative_bill(place: Workplace) -> None:
+    _, bill = close_attempt(open_attempt(place, make_trial("a"), now=10.0), KILLED, now=4.0)
+    assert bill.released_at == bill.allocated_at
+
+
+def test_an_abandoned_attempt_has_a_bill_and_no_outcome(place: Workplace) -> None:
+    trial = make_trial("a")
+    order = open_attempt(place, trial, now=10.0)
+    assert open_orders(place, trial.name, before=0) == [order]
+    abandon_attempt(order, now=11.0)
+    assert open_orders(place, trial.name, before=0) == []
+    assert outcomes_since(place, trial.name, before=0) == []
+
+
+def test_outcomes_since_leaves_out_earlier_launches(place: Workplace) -> None:
+    trial = make_trial("a")
+    for now in (1.0, 2.0, 3.0):
+        close_attempt(open_attempt(place, trial, now), KILLED, now)
+    assert [outcome.attempt for outcome in outcomes_since(place, trial.name, before=1)] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("groups", "file", "content"),
+    [
+        ("0::/pod/x", "sys/fs/cgroup/pod/x/memory.events", "low 0\noom 9\noom_kill 4\n"),
+        ("0::/pod/x", "sys/fs/cgroup/memory.events", "oom_kill 4\noom_group_kill 0\n"),
+        ("5:cpu:/\n4:memory:/a\n0::/", "sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill 4\n"),
+    ],
+)
+def test_reads_how_often_memory_ran_out(tmp_path: Path, groups: str, file: str, content: str) -> None:
+    for path, text in ((tmp_path / "proc/self/cgroup", groups), (tmp_path / file, content)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert out_of_memory_kills(tmp_path) == 4
+
+
+def test_says_nothing_where_the_kernel_does_not(tmp_path: Path) -> None:
+    assert out_of_memory_kills(tmp_path) is None

@@ -1,0 +1,143 @@
+"""What the display shows, from events alone."""
+
+from __future__ import annotations
+
+import pytest
+from execution_fakes import make_outcome, make_trial
+
+from orchestrator.contracts.outcome import Bill
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.execution.launcher import (
+    AttemptEnded,
+    DashboardReady,
+    Tick,
+    TrialEnded,
+    TrialOrder,
+    TrialStarted,
+)
+from orchestrator.execution.progress import Progress
+
+
+def begin(progress: Progress, trial: TrialOrder, at: float) -> None:
+    progress.update(TrialStarted(trial.name, at, "here"))
+
+
+def attempt(
+    progress: Progress,
+    trial: TrialOrder,
+    since: float,
+    until: float,
+    failure: FailureKind | None = None,
+    value: float = 0.5,
+) -> None:
+    order = AttemptOrder(
+        trial=trial.spec,
+        attempt=1,
+        directory="d",
+        cache_dir="c",
+        resources=trial.resources,
+        ordered_at=since,
+    )
+    bill = Bill(
+        allocated_at=since, released_at=until, devices=trial.resources.devices, device_type="whatever"
+    )
+    progress.update(AttemptEnded(trial.name, until, make_outcome(order, failure, value), bill))
+
+
+def end(progress: Progress, trial: TrialOrder, at: float, state: TrialState = TrialState.FINISHED) -> None:
+    progress.update(TrialEnded(trial.name, at, state))
+
+
+def test_counts_trials_by_where_they_are() -> None:
+    a, b, c, d = (make_trial(task) for task in "abcd")
+    progress = Progress([a, b, c, d])
+    for trial in (a, b, c):
+        begin(progress, trial, 0.0)
+    end(progress, a, 5.0)
+    end(progress, b, 6.0, TrialState.FAILED)
+    assert (progress.total, progress.waiting, progress.running) == (4, 1, (c.name,))
+    assert (progress.finished, progress.failed, progress.unfinished) == (1, 1, 0)
+    end(progress, c, 7.0, TrialState.UNFINISHED)
+    assert progress.unfinished == 1
+
+
+def test_keeps_the_best_quality_of_each_task() -> None:
+    low, high, other = make_trial("a", seed=1), make_trial("a", seed=2), make_trial("b")
+    progress = Progress([low, high, other])
+    attempt(progress, high, 0.0, 1.0, value=0.75)
+    attempt(progress, low, 0.0, 1.0, value=0.25)
+    attempt(progress, other, 0.0, 1.0, FailureKind.DIVERGED)
+    assert {task: (best.quality, best.trial) for task, best in progress.best.items()} == {
+        "a": (0.75, high.name)
+    }
+
+
+def test_device_hours_count_devices_lost_attempts_and_what_runs() -> None:
+    wide, narrow = make_trial("a", cpus=4), make_trial("b")
+    progress = Progress([wide, narrow])
+    begin(progress, wide, 0.0)
+    attempt(progress, wide, 0.0, 1800.0, FailureKind.PREEMPTED)
+    assert progress.device_hours == pytest.approx(2.0)
+    progress.update(Tick(3600.0))  # its second attempt is half an hour old
+    assert progress.device_hours == pytest.approx(4.0)
+    attempt(progress, wide, 1800.0, 5400.0)
+    end(progress, wide, 5400.0)
+    progress.update(Tick(9000.0))
+    assert progress.device_hours == pytest.approx(6.0)
+
+
+def test_a_core_is_never_called_a_gpu() -> None:
+    assert Progress([make_trial("a", cpus=8)]).unit == "core-hours"
+    assert Progress([make_trial("a", gpus=0.5)]).unit == "GPU-hours"
+
+
+def test_time_left_goes_by_the_prediction_then_by_how_it_turned_out() -> None:
+    trials = [make_trial(task, predicted=100.0) for task in "abcd"]
+    progress = Progress(trials)
+    begin(progress, trials[0], 0.0)
+    begin(progress, trials[1], 0.0)
+    assert progress.seconds_left == pytest.approx(200.0)  # 400 seconds of work at two places
+    progress.update(Tick(50.0))
+    assert progress.seconds_left == pytest.approx(150.0)
+    end(progress, trials[0], 300.0)  # three times as long as predicted
+    end(progress, trials[1], 300.0)
+    assert progress.seconds_left == pytest.approx(300.0)
+
+
+def test_time_left_is_at_least_that_of_the_longest_trial() -> None:
+    trials = [make_trial("a", predicted=90.0), make_trial("b", predicted=10.0)]
+    progress = Progress(trials)
+    for trial in trials:
+        begin(progress, trial, 0.0)
+    assert progress.seconds_left == pytest.approx(90.0)
+
+
+def test_time_left_is_unknown_until_there_is_something_to_go_by() -> None:
+    trials = [make_trial(task, predicted=None) for task in "abc"]
+    progress = Progress(trials)
+    begin(progress, trials[0], 0.0)
+    assert progress.seconds_left is None
+    end(progress, trials[0], 40.0)
+    assert progress.seconds_left == pytest.approx(80.0)
+    for trial in trials[1:]:
+        begin(progress, trial, 40.0)
+        end(progress, trial, 80.0)
+    assert progress.seconds_left == 0
+
+
+def test_a_late_event_does_not_turn_the_clock_back() -> None:
+    trial = make_trial("a", predicted=100.0)
+    progress = Progress([trial])
+    begin(progress, trial, 0.0)
+    progress.update(Tick(60.0))
+    progress.update(Tick(20.0))
+    assert progress.seconds_left == pytest.approx(40.0)
+
+
+def test_knows_the_dashboard_and_never_shows_its_token_in_a_repr() -> None:
+    progress = Progress([])
+    progress.update(DashboardReady("http://127.0.0.1:1", "hidden"))
+    assert progress.dashboard is not None
+    assert progress.dashboard.token == "hidden"
+    assert "hidden" not in repr(progress.dashboard)
