@@ -30,7 +30,12 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> None:
     """kill -9 in mid-sweep, then the same command: finished trials stand, unfinished ones resume."""
     workshop = new_workshop()
-    sweep = workshop.write(recipe={"epochs": 12, "batch_size": 4}, domains=["clinical"])
+    sweep = workshop.write(
+        recipe={"epochs": 40, "batch_size": 4},
+        domains=["clinical"],
+        methods=[{"name": "full", "learning_rate": 1e-3}],
+        seeds=[1, 2, 3],
+    )
     trials = workshop.sweeps / "mini" / "trials"
     driver = subprocess.Popen(
         workshop.command("run", sweep),
@@ -41,30 +46,26 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
     )
 
     def midway() -> bool:
-        running = [p for p in trials.rglob("checkpoint/step-*") if not p.name.endswith(".tmp")]
-        return bool(workshop.outcomes()) and any(
-            not (p.parents[1] / "outcome.json").exists() for p in running
-        )
+        """Some trial is finished, another has most of its work before it and a checkpoint behind it."""
+        saved = [p for p in trials.rglob("mini-ner/*/*/checkpoint/step-*") if not p.name.endswith(".tmp")]
+        early = [p for p in saved if int(p.name.removeprefix("step-")) < 1000]
+        return bool(workshop.outcomes()) and bool(early)
 
     wait_for(midway, "a finished trial beside one with a checkpoint")
     descendants = psutil.Process(driver.pid).children(recursive=True)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
-    _, alive = psutil.wait_procs(descendants, timeout=60)
-    assert [(process.pid, process.cmdline()) for process in alive] == []
+    _, alive = psutil.wait_procs(descendants, timeout=_PATIENCE)  # Ray's own agents take a minute
+    assert [process.name() for process in alive] == []
     before = workshop.outcomes()
     workshop.frontier("run", sweep)
     after = workshop.outcomes()
     assert {attempt: after[attempt] for attempt in before} == before
     finished = [outcome for outcome in after.values() if outcome["state"] == "finished"]
-    assert Counter(outcome["trial"] for outcome in finished) == Counter(
-        {
-            f"mini/clinical/{m}/{t}/seed-{s}": 1
-            for m in ("full", "lora-r8")
-            for t in ("mini-ner", "mini-outcome")
-            for s in (1, 2)
-        }
-    )
+    planned = {
+        f"mini/clinical/full/{task}/seed-{s}" for task in ("mini-ner", "mini-outcome") for s in (1, 2, 3)
+    }
+    assert Counter(outcome["trial"] for outcome in finished) == Counter(planned)
     resumed = [outcome for outcome in finished if outcome["resumed_from_step"]]
     assert resumed
     assert Counter(tags["frontier.trial"] for tags in workshop.runs()) == Counter(
