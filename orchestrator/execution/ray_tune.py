@@ -24,6 +24,8 @@ from orchestrator.execution.slot import HostFactory, Slot
 from orchestrator.execution.trial_feed import Job, TrialFeed
 
 _JOB = "job"  # the one key of a Tune configuration: the index of a job
+# Of a result; Tune keeps statistics of each figure in it, some 10 KiB a trial, and nobody asks for them.
+_KEPT_BY_TUNE = frozenset({"done", "trial_id", "training_iteration"})
 _OBJECT_STORE_BYTES = 200 * 2**20  # holds the jobs, nothing of the training
 
 
@@ -105,7 +107,9 @@ class _Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        told = result.pop("told")  # Tune would keep it for each trial
+        told = result.pop("told")
+        for figure in result.keys() - _KEPT_BY_TUNE:
+            del result[figure]
         if "fatal" in told:
             self._fatal = told["fatal"]
             return
@@ -150,6 +154,28 @@ def _kill_actors(trials: list[Any]) -> None:
 def readable(trial: str) -> str:
     """`tiny/clinical/lora-r8/ncbi-disease/seed-12` -> `tiny.clinical.lora-r8.ncbi-disease.s12`"""
     return trial.replace("/seed-", "/s").replace("/", ".")
+
+
+class _Names:
+    """Names for Tune's trials. Tune pickles it once for each trial, into a state that nobody reads: as a
+    closure over all names that grew with the square of the trials, to gigabytes for 10,000."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._names = [readable(job.trial.name) for job in jobs]
+
+    def __call__(self, trial: Any) -> str:
+        name: str = self._names[trial.config[_JOB]]
+        return name
+
+    def __deepcopy__(self, memo: object) -> _Names:
+        return self
+
+    def __reduce__(self) -> tuple[type[_Names], tuple[tuple[Job, ...]]]:
+        return _Names, ((),)
+
+
+def _directory_name(trial: Any) -> str:
+    return str(trial.config[_JOB])
 
 
 @contextmanager
@@ -198,7 +224,6 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
     More at once than fit makes Tune stage the rest and start them in any order.
     """
     bundles = [bundle(job.trial.resources) for job in jobs]
-    names = [readable(job.trial.name) for job in jobs]
     trainable = tune.with_resources(
         tune.with_parameters(TrialSlot, launch=launch),
         lambda config: tune.PlacementGroupFactory([bundles[config[_JOB]]]),
@@ -212,8 +237,8 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
                 max_concurrent_trials=at_once,
-                trial_name_creator=lambda trial: names[trial.config[_JOB]],
-                trial_dirname_creator=lambda trial: str(trial.config[_JOB]),
+                trial_name_creator=_Names(jobs),
+                trial_dirname_creator=_directory_name,
             ),
             run_config=tune.RunConfig(
                 name="launch",
