@@ -150,13 +150,14 @@ def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
 
 @app.command()
 def ui(
+    sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="Open at this sweep's runs.")] = None,
     storage: Storage = _STORAGE,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
 ) -> None:
     """Open the MLflow UI of the sweeps, on this machine only."""
     from orchestrator.cli.reporting import serve_mlflow
 
-    serve_mlflow(storage, port, os.environ.get("MLFLOW_TRACKING_URI"), console())
+    serve_mlflow(storage, sweep, port, os.environ.get("MLFLOW_TRACKING_URI"), console())
 
 
 @app.command()

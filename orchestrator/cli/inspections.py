@@ -57,20 +57,31 @@ def inspect_task(
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return
-    table = Table(
-        title=f"{spec.title} ({spec.kind}), metric {found['metric']}", title_justify="left", box=None
-    )
-    for name in ("", *found["splits"]):
-        table.add_column(name, justify="right" if name else "left")
-    for group in ("documents", "examples"):
-        table.add_row(group, *(f"{split[group]:,}" for split in found["splits"].values()))
-    for group in ("labels", "mentions"):
-        for name in sorted({name for split in found["splits"].values() for name in split.get(group, {})}):
-            counts = (split.get(group, {}).get(name, 0) for split in found["splits"].values())
-            table.add_row(f"{group[:-1]} {name}", *(f"{count:,}" for count in counts))
-    Console().print(table)
+    Console().print(_splits_table(spec, found))
     if spec.note:
         Console().print(f"note: {spec.note}", highlight=False)
+
+
+def _splits_table(task: TaskSpec, found: dict[str, Any]) -> Table:
+    """A column a split. A format that knows no documents has no row for them."""
+    splits = found["splits"]
+    table = _table(f"{task.title} ({task.kind}), metric {found['metric']}", *splits)
+    for group in ("documents", "relations", "examples"):
+        if any(split.get(group) is not None for split in splits.values()):
+            table.add_row(group, *(f"{split[group]:,}" for split in splits.values()))
+    for group in ("labels", "mentions"):
+        for name in sorted({name for split in splits.values() for name in split.get(group, {})}):
+            counts = (split.get(group, {}).get(name, 0) for split in splits.values())
+            table.add_row(f"{group.removesuffix('s')} {name}", *(f"{count:,}" for count in counts))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(title, no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right")
+    return table
 
 
 @backbone_app.command("inspect")
@@ -100,9 +111,7 @@ def inspect_backbone(
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    table = Table(title=f"{spec.name} with {adapted.name}, {labels} labels", title_justify="left", box=None)
-    table.add_column("")
-    table.add_column("parameters", justify="right")
+    table = _table(f"{spec.name} with {adapted.name}, {labels} labels", "parameters")
     for key in ("total", "trainable", "adapter", "head"):
         table.add_row(key, f"{found[f'{key}_parameters']:,}")
     Console().print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from orchestrator.contracts import layout
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, write_report
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mlflow_view import runs_page
 
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
@@ -76,15 +78,23 @@ def _cells(row: FrontierRow) -> tuple[str, ...]:
     )
 
 
-def serve_mlflow(storage: Path, port: int, elsewhere: str | None, console: Console) -> None:
+def serve_mlflow(
+    storage: Path, sweep: str | None, port: int, elsewhere: str | None, console: Console
+) -> None:
     """Serves the store beside the sweeps until Ctrl-C; names the server where the user has one."""
-    if elsewhere and not elsewhere.startswith("sqlite"):
-        console.print(f"MLFLOW_TRACKING_URI is set: the runs are at {elsewhere}", highlight=False)
-        return
     uri = mlflow_uri(storage, elsewhere)
     if elsewhere is None and not (storage / layout.MLFLOW_STORE).exists():
         raise LedgerError(f"{storage}: no MLflow store here yet\n    -> run a sweep first, or give --storage")
-    console.print(f"MLflow UI: http://127.0.0.1:{port}/#/experiments  (Ctrl-C ends it)", highlight=False)
-    console.print("The Ray dashboard's address is printed by `frontier run` and lives as long as the run.")
+    page = runs_page(uri, sweep) if sweep else "#/experiments"
+    if elsewhere and not elsewhere.startswith("sqlite"):
+        console.print(f"MLflow UI: {elsewhere.rstrip('/')}/{page}", highlight=False, soft_wrap=True)
+        return
+    console.print(
+        f"MLflow UI: http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)", highlight=False, soft_wrap=True
+    )
+    console.print("The Ray dashboard's address is printed by `frontier run`; it lives as long as the run.")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    subprocess.run([*command, "--workers", "1", "--backend-store-uri", uri], check=False)
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # seven processes that nobody here needs
+    subprocess.run(
+        [*command, "--workers", "1", "--backend-store-uri", uri], env=os.environ | quiet, check=False
+    )

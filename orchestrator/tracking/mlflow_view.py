@@ -105,6 +105,18 @@ def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
     return Synced(published=published, unchanged=unchanged)
 
 
+def runs_page(uri: str, sweep: str) -> str:
+    """What follows the host in the address of the sweep's runs; of all experiments, before its first."""
+    from mlflow import MlflowClient
+
+    found = MlflowClient(tracking_uri=uri).get_experiment_by_name(sweep)
+    return (
+        f"#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
+        if found
+        else "#/experiments"
+    )
+
+
 class _Store:
     """The experiment of one sweep. Connects on first use; every failure is a TrackingError."""
 
