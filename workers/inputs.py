@@ -69,17 +69,19 @@ def data_root(task: TaskSpec, data_dir: str | None, cache_dir: Path) -> Path:
 
 
 def read_examples(order: AttemptOrder) -> Examples:
-    """All three splits, train capped as the recipe says. Raises DataError, ConfigError."""
-    task = order.trial.task
+    """All three splits, train and dev capped as the recipe says. Raises DataError, ConfigError."""
+    task, recipe = order.trial.task, order.trial.recipe
     root = data_root(task, order.data_dir, Path(order.cache_dir))
     train = read_split(task, Split.TRAIN, root)
+    dev = read_split(task, Split.DEV, root)
     labels = label_set(task, train)
     splits = {
-        Split.TRAIN: cap_rows(train, order.trial.recipe.train_rows),
-        Split.DEV: read_split(task, Split.DEV, root),
+        Split.TRAIN: cap_rows(train, recipe.train_rows),
+        Split.DEV: cap_rows(dev, recipe.dev_rows),
         Split.TEST: read_split(task, Split.TEST, root),
     }
-    rows = {"train_available": len(train)} | {split.value: len(found) for split, found in splits.items()}
+    rows = {"train_available": len(train), "dev_available": len(dev)}
+    rows |= {split.value: len(found) for split, found in splits.items()}
     return Examples(labels, splits, rows)
 
 

@@ -42,7 +42,7 @@ def lay(
     layers: Iterable[Mapping[str, Any]], *, task_max_length: int, backbone_max_length: int, full_data: bool
 ) -> Recipe:
     """Later layers win. `max_length` is the layers' own or else the task's, never more than the backbone
-    takes; `full_data` lifts the cap on training rows. Raises pydantic.ValidationError where keys do not go
+    takes; `full_data` lifts the caps on rows. Raises pydantic.ValidationError where keys do not go
     together.
     """
     values: dict[str, Any] = {"max_length": task_max_length}
@@ -50,5 +50,5 @@ def lay(
         values |= layer
     values["max_length"] = min(values["max_length"], backbone_max_length)
     if full_data:
-        values["train_rows"] = None
+        values |= {"train_rows": None, "dev_rows": None}
     return Recipe(**values)

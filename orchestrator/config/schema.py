@@ -132,7 +132,7 @@ class SweepConfig(Record):
     resources: Resources = Field(Resources(), description="what one trial is given")
     concurrency: PositiveInt | None = Field(None, description="at most so many trials at once")
     retries: NonNegativeInt = Field(2, description="further attempts after a failure that may pass")
-    full_data: bool = Field(False, description="lift recipe.train_rows")
+    full_data: bool = Field(False, description="lift recipe.train_rows and dev_rows")
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
     checkpoint_seconds: NonNegativeFloat = Field(30.0, description="least seconds between two checkpoints")
     prices: str | None = Field(None, description="price entry of the catalogue")

@@ -71,7 +71,7 @@ class Outcome(Record):
     peak_device_memory_bytes: PositiveInt | None = None
     train_tokens: NonNegativeInt = 0  # real ones, padding left out; inherited ones included
     tokens_per_second: NonNegativeFloat | None = None  # real tokens through training steps
-    # train, train_available, dev, test, truncated_train, truncated_dev, truncated_test
+    # train, dev, test, train_available, dev_available, truncated_train, truncated_dev, truncated_test
     rows: dict[str, NonNegativeInt] = Field(default_factory=dict)
     labels: tuple[str, ...] = ()
     saved_bytes: NonNegativeInt | None = None  # of the kept weights

@@ -39,6 +39,7 @@ class Recipe(Record):
     max_length: PositiveInt = 128  # tokens; resolved from task and backbone
     evaluations_per_epoch: PositiveInt = 1
     train_rows: PositiveInt | None = None  # cap on training examples: the same ones for every cell and seed
+    dev_rows: PositiveInt | None = None  # likewise for dev; test is always scored whole
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU that has it, else fp32
 
     @model_validator(mode="after")

@@ -27,12 +27,18 @@ _COST = (
 )
 
 
+_CAPPED = {
+    "train": "Trained on {used:,} of the {there:,} training examples (train_rows).",
+    "dev": "The best checkpoint was chosen on {used:,} of the {there:,} dev examples (dev_rows).",
+}
+
+
 class _Collected:
     """What one pass over the records leaves."""
 
     def __init__(self) -> None:
         self.cells: dict[Cell, CellResults] = {}
-        self.capped: dict[str, set[tuple[int, int]]] = {}  # task -> (rows used, rows there)
+        self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self.failed: list[FailedTrial] = []
         self.stale: list[str] = []
         self.unfinished: list[str] = []
@@ -51,9 +57,10 @@ class _Collected:
         if outcome is None:
             return
         self.until = max(self.until or outcome.ended_at, outcome.ended_at)
-        used, there = outcome.rows.get("train"), outcome.rows.get("train_available")
-        if used is not None and there is not None and used < there:
-            self.capped.setdefault(cell.task, set()).add((used, there))
+        for split in _CAPPED:
+            used, there = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
+            if used is not None and there is not None and used < there:
+                self.capped.setdefault(cell.task, set()).add((split, used, there))
         if record.state is TrialState.FAILED and outcome.failure is not None:
             failure = outcome.failure.model_dump(include={"kind", "phase", "message", "places"})
             self.failed.append(FailedTrial(trial=record.name, attempts=len(record.current), **failure))
@@ -114,8 +121,8 @@ def _notes(task: TaskSpec, found: _Collected, comparisons: int) -> tuple[str, ..
         notes.append("The text of this task is invented: these scores say nothing about medicine.")
     if task.note:
         notes.append(task.note)
-    for used, there in sorted(found.capped.get(task.name, ())):
-        notes.append(f"Trained on {used:,} of the {there:,} training examples (train_rows).")
+    for split, used, there in sorted(found.capped.get(task.name, ())):
+        notes.append(_CAPPED[split].format(used=used, there=there))
     if comparisons > 1:
         notes.append(
             f"Results come from {comparisons} different set-ups (device, precision or software). Their costs "

@@ -46,6 +46,8 @@ def main(order: AttemptOrder) -> None:
     labels = label_set(task, rows[Split.TRAIN])
     if recipe.train_rows is not None:
         rows[Split.TRAIN] = cap_rows(rows[Split.TRAIN], recipe.train_rows)
+    if recipe.dev_rows is not None:
+        rows[Split.DEV] = cap_rows(rows[Split.DEV], recipe.dev_rows)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = {label: i for i, label in enumerate(labels)}
     ner = task.kind is TaskKind.NER

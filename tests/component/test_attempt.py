@@ -21,7 +21,7 @@ def test_every_method_trains_and_is_scored(lab, outcome_of, events_of, method, k
     assert outcome.metric in outcome.test
     assert outcome.test[MetricName.LOSS].value is not None
     assert outcome.rows == {
-        "train": 42, "train_available": 42, "dev": 16, "test": 16,
+        "train": 42, "train_available": 42, "dev": 16, "dev_available": 16, "test": 16,
         "truncated_train": 0, "truncated_dev": 0, "truncated_test": 0,
     }  # fmt: skip
     evaluations = [event for event in events_of(order) if event.event == "evaluation"]
@@ -57,10 +57,11 @@ def test_tokens_are_real_ones_without_padding(lab, outcome_of):
 
 
 def test_a_cap_takes_fewer_rows_and_says_how_many_there_were(lab, outcome_of):
-    order = lab.order(recipe={"train_rows": 10})
+    order = lab.order(recipe={"train_rows": 10, "dev_rows": 5})
     run_attempt(order)
     rows = outcome_of(order).rows
     assert (rows["train"], rows["train_available"]) == (10, 42)
+    assert rows["dev"] == 5 < rows["dev_available"]
 
 
 def test_a_loss_that_is_not_finite_is_a_failure_of_its_own_kind(lab, outcome_of):

@@ -129,11 +129,12 @@ def test_max_length_is_the_tasks_and_never_more_than_the_backbone_takes(load: An
 
 def test_full_data_lifts_the_cap_wherever_it_was_set(load: Any) -> None:
     capped: dict[str, Any] = {
-        "recipe": {"train_rows": 100},
+        "recipe": {"train_rows": 100, "dev_rows": 40},
         "rules": [{"match": {"model": "tiny"}, "set": {"train_rows": 50}}],
     }
     assert {c.recipe.train_rows for c in load(**capped).grid.cells} == {100, 50}
-    assert {c.recipe.train_rows for c in load("full_data=true", **capped).grid.cells} == {None}
+    lifted = [cell.recipe for cell in load("full_data=true", **capped).grid.cells]
+    assert {(recipe.train_rows, recipe.dev_rows) for recipe in lifted} == {(None, None)}
 
 
 def test_overrides_change_axes_and_nested_keys(load: Any) -> None:

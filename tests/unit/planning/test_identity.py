@@ -31,6 +31,7 @@ OTHER: dict[str, Any] = {
     "max_length": 77,
     "evaluations_per_epoch": 3,
     "train_rows": 5,
+    "dev_rows": 6,
     "precision": "bf16",
 }
 
