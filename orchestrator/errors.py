@@ -80,6 +80,12 @@ class LaunchError(FrontierError):
     exit_code = 3
 
 
+class InterruptedSweepError(FrontierError):
+    """The user stopped the sweep. The records are intact."""
+
+    exit_code = 130
+
+
 def did_you_mean(got: str, known: Iterable[str]) -> str:
     """A remedy for an unknown name: the closest known one, else the whole list (at most 12 of it)."""
     names = sorted(set(known))

@@ -135,6 +135,7 @@ def report(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> 
 @app.command()
 def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
     """Make MLflow say what the records say. Twice changes nothing."""
+    from orchestrator.cli.reporting import summary_note, write
     from orchestrator.tracking.ledger import Ledger
     from orchestrator.tracking.mlflow_view import sync as publish_all
 
@@ -142,7 +143,7 @@ def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
     ledger = Ledger(directory)
     uri = mlflow_uri(directory.parent, os.environ.get("MLFLOW_TRACKING_URI"))
     with ledger.lock():
-        done = publish_all(ledger, uri)
+        done = publish_all(ledger, uri, summary_note(write(directory)[0]))
     console().print(
         f"{done.published} runs written, {done.unchanged} were up to date: {uri}", highlight=False
     )

@@ -57,15 +57,16 @@ def inspect_task(
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return
-    Console().print(_splits_table(spec, found))
+    Console().print(f"{spec.title} ({spec.kind}), metric {found['metric']}", highlight=False)
+    Console().print(_splits_table(found))
     if spec.note:
         Console().print(f"note: {spec.note}", highlight=False)
 
 
-def _splits_table(task: TaskSpec, found: dict[str, Any]) -> Table:
+def _splits_table(found: dict[str, Any]) -> Table:
     """A column a split. A format that knows no documents has no row for them."""
     splits = found["splits"]
-    table = _table(f"{task.title} ({task.kind}), metric {found['metric']}", *splits)
+    table = _table("", *splits)
     for group in ("documents", "relations", "examples"):
         if any(split.get(group) is not None for split in splits.values()):
             table.add_row(group, *(f"{split[group]:,}" for split in splits.values()))

@@ -44,6 +44,11 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
     console.print(f"report:  {paths['html']}", highlight=False, soft_wrap=True)
 
 
+def summary_note(report: Report) -> str:
+    """Markdown of the answers, for the summary run."""
+    return "\n".join(f"- **{task.title}**: {' '.join(task.answers)}" for task in report.tasks)
+
+
 def _table(title: str, rows: list[FrontierRow]) -> Table:
     """On the frontier first (marked), then the best of the dominated ones."""
     unit = next((row.device_unit for row in rows if row.device_unit), "device-hours")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from orchestrator.cli.live import Display, closing_line
 from orchestrator.cli.places import cache_of
 from orchestrator.cli.plan_view import show_plan
 from orchestrator.cli.provenance import provenance, version
-from orchestrator.cli.reporting import show_report, write
+from orchestrator.cli.reporting import show_report, summary_note, write
 from orchestrator.cli.session import Session
 from orchestrator.cli.words import duration, quantity
 from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.errors import InterruptedSweepError
 from orchestrator.execution.clock import SystemClock, VirtualClock
 from orchestrator.execution.launcher import Launcher, Workplace
 from orchestrator.execution.progress import Progress
@@ -37,7 +40,7 @@ def run(
     place = _workplace(session, session.sweep.sweep_directory)
     view = MlflowView(uri, record := _record(session))
     progress = Progress(orders(plan))
-    with Display(console, progress) as display:
+    with Display(console, progress) as display, _told_how_to_go_on():
         summary = run_sweep(
             plan,
             record,
@@ -49,12 +52,22 @@ def run(
         )
     if plan.to_run:
         _say_what_it_took(session, progress, summary, console)
+    report, paths = write(session.sweep.sweep_directory)
+    view.publish_summary(report.totals, summary_note(report))
+    show_report(report, paths, console)
     if view.warning:
         console.print(f"[yellow]{view.warning}[/]", highlight=False)
-    report, paths = write(session.sweep.sweep_directory)
-    show_report(report, paths, console)
     console.print(f"MLflow:  {uri}  (frontier ui opens it)", highlight=False, soft_wrap=True)
     return report_json(report), summary.failed
+
+
+@contextmanager
+def _told_how_to_go_on() -> Iterator[None]:
+    """The command line's library would only say that it was aborted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedSweepError("interrupted; the same command goes on from here") from None
 
 
 def rehearse(session: Session, console: Console) -> None:
