@@ -61,7 +61,8 @@ class Display:
         if ready is not None and not self._told_dashboard:
             self._told_dashboard = True
             token = f"  (token {ready.token})" if ready.token else ""
-            self._console.print(f"Ray dashboard while this runs: {ready.url}{token}", highlight=False)
+            line = f"Ray dashboard while this runs: {ready.url}/#/cluster{token}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def _line(self, event: LaunchEvent) -> None:
         at = getattr(event, "at", None)

@@ -98,8 +98,9 @@ def read_mapping(path: Path, where: str | None = None) -> tuple[dict[str, Any], 
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        siblings = (p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else ()
-        return {}, [Complaint(where, "", "there is no such file", did_you_mean(path.name, siblings))]
+        siblings = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        remedy = did_you_mean(path.name, siblings) if siblings else "check the path: no YAML file lies there"
+        return {}, [Complaint(where, "", "there is no such file", remedy)]
     except (OSError, UnicodeDecodeError) as error:
         return {}, [
             Complaint(where, "", f"unreadable ({type(error).__name__})", "give a readable UTF-8 file")

@@ -62,8 +62,9 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         self._job: Job = pickle.loads(self._launch.jobs[config[_JOB]])
 
     def __repr__(self) -> str:
-        """What the dashboard shows. Ray asks once, so a reused actor goes by its first trial."""
-        return readable(self._job.trial.name)
+        """What the dashboard's table of actors shows. Ray asks once, and an actor takes up many trials: the
+        one at work is the name of the process, on the page of the cluster."""
+        return f"trials of {self._job.trial.resources.devices:g} devices each"
 
     def step(self) -> dict[str, Any]:
         trial, before = self._job.trial, self._job.before
