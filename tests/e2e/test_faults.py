@@ -143,3 +143,26 @@ def test_a_broken_row_fails_its_trials_and_no_others(new_workshop: Callable[[], 
     assert "BAD_INPUT" in done.stdout
     everything = done.stdout + done.stderr + json.dumps(workshop.outcomes())
     assert "secretword" not in everything
+
+
+def test_ctrl_c_says_how_to_go_on(new_workshop: Callable[[], Workshop]) -> None:
+    workshop = new_workshop()
+    sweep = workshop.write(recipe={"epochs": 400, "batch_size": 4}, domains=["clinical"], tasks=["mini-ner"])
+    driver = subprocess.Popen(
+        workshop.command("run", sweep, "--launcher", "local"),
+        cwd=workshop.root,
+        env=workshop.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    trials = workshop.sweeps / "mini" / "trials"
+    wait_for(lambda: any(trials.rglob("checkpoint/step-*")), "a checkpoint")
+    driver.send_signal(signal.SIGINT)
+    _, told = driver.communicate(timeout=_PATIENCE)
+    assert driver.returncode == 130
+    assert "the same command goes on" in told
+    assert "Traceback" not in told
+    bills = list(trials.rglob("bill.json"))
+    assert bills
+    assert {item["reason"] for item in workshop.json("plan", sweep)["to_run"]} >= {"unfinished"}
