@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+
+# Time is never asserted: on a shared machine an example may take any number of milliseconds.
+settings.register_profile("frontier", deadline=None)
+settings.load_profile("frontier")
 
 
 @pytest.fixture(scope="session")
