@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config import SweepConfig, load_sweep
-from orchestrator.errors import ConfigError
+from orchestrator.errors import Complaint, ConfigError
 
 FIVE_MISTAKES = """
 name: my sweep
@@ -144,10 +144,12 @@ VALUES = st.recursive(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.dictionaries(st.sampled_from([*SweepConfig.model_fields, "x"]), VALUES, max_size=4))
 def test_no_file_whatever_is_in_it_ends_in_a_traceback(load: Any, keys: dict[str, Any]) -> None:
+    found: tuple[Complaint, ...] = ()
     try:
         load(**keys)
     except ConfigError as error:
-        assert all(complaint.problem and complaint.remedy for complaint in error.complaints)
+        found = error.complaints
+    assert all(complaint.problem and complaint.remedy for complaint in found)
 
 
 def test_values_that_are_long_are_cut(complaints: Any) -> None:
