@@ -36,8 +36,8 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
     for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
         console.print()
         console.print(_table(f"{by_name[name].title}: {by_name[name].metric_title}", list(rows)))
-        for answer in by_name[name].answers:
-            console.print(answer, highlight=False)
+        for line in (*by_name[name].answers, *by_name[name].notes):
+            console.print(line, highlight=False)
     for failed in report.failed:
         console.print(f"[red]{failed.kind}[/] {failed.trial}: {failed.message}", highlight=False)
     console.print()
