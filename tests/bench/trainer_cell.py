@@ -97,9 +97,7 @@ def main(order: AttemptOrder) -> None:
                 [(labels[g], labels[p]) for g, p in zip(gs, ps, strict=True) if g != -100]
                 for gs, ps in zip(gold, logits.argmax(-1), strict=True)
             ]
-            scores = score_tags(
-                labels, [[g for g, _ in s] for s in pairs], [[p for _, p in s] for s in pairs]
-            )
+            scores = score_tags([[g for g, _ in s] for s in pairs], [[p for _, p in s] for s in pairs])
         else:
             scores = score_sequences(
                 task.kind, labels, task.negative_label, np.asarray(gold), np.asarray(logits)
