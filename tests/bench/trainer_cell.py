@@ -73,6 +73,8 @@ def main(order: AttemptOrder) -> None:
         collator = DataCollatorWithPadding(tokenizer)
     kind = TaskType.TOKEN_CLS if ner else TaskType.SEQ_CLS
     settings = trial.method.settings
+    # The made weights hold no pooler: PEFT alone would leave it at its random start, another experiment.
+    heads = ["classifier"] if ner else ["pooler", "classifier"]
     if settings.kind == "lora":
         model = get_peft_model(
             model,
@@ -82,10 +84,11 @@ def main(order: AttemptOrder) -> None:
                 lora_alpha=settings.alpha or settings.rank,
                 lora_dropout=settings.dropout,
                 target_modules=["query", "value"],
+                modules_to_save=heads,
             ),
         )
     elif settings.kind == "ia3":
-        model = get_peft_model(model, IA3Config(task_type=kind))
+        model = get_peft_model(model, IA3Config(task_type=kind, modules_to_save=heads))
     elif settings.kind == "head-only":
         for parameter in model.base_model.parameters():
             parameter.requires_grad = False
