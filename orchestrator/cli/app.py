@@ -122,8 +122,9 @@ def status(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> 
 def report(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
     """Write the report again, from the records alone."""
     from orchestrator.cli.reporting import show_report, write
+    from orchestrator.tracking.ledger import Ledger
 
-    found, paths = write(find_sweep(sweep, storage))
+    found, paths = write(Ledger(find_sweep(sweep, storage)))
     if as_json:
         from orchestrator.report import report_json
 
@@ -143,7 +144,7 @@ def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
     ledger = Ledger(directory)
     uri = mlflow_uri(directory.parent, os.environ.get("MLFLOW_TRACKING_URI"))
     with ledger.lock():
-        done = publish_all(ledger, uri, summary_note(write(directory)[0]))
+        done = publish_all(ledger, uri, summary_note(write(ledger)[0]))
     console().print(
         f"{done.published} runs written, {done.unchanged} were up to date: {uri}", highlight=False
     )

@@ -22,11 +22,10 @@ from orchestrator.tracking.mlflow_view import runs_page
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 
-def write(sweep_directory: Path) -> tuple[Report, Mapping[str, Path]]:
+def write(ledger: Ledger) -> tuple[Report, Mapping[str, Path]]:
     """From the records alone to report.html, report.md, report.json and frontier.csv."""
-    ledger = Ledger(sweep_directory)
     report = build_report(ledger.sweep(), ledger.trials(), ledger.removed())
-    return report, write_report(report, sweep_directory / layout.REPORT)
+    return report, write_report(report, ledger.directory / layout.REPORT)
 
 
 def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> None:

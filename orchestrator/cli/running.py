@@ -52,7 +52,7 @@ def run(
         )
     if plan.to_run:
         _say_what_it_took(session, progress, summary, console)
-    report, paths = write(session.sweep.sweep_directory)
+    report, paths = write(session.ledger)
     view.publish_summary(report.totals, summary_note(report))
     show_report(report, paths, console)
     if view.warning:
@@ -78,7 +78,7 @@ def rehearse(session: Session, console: Console) -> None:
     show_plan(plan, console)
     if not plan.to_run:
         return
-    places = session.sweep.config.concurrency or max(1, session.cpus // session.sweep.config.resources.cpus)
+    places = session.sweep.config.concurrency or session.slots
     with tempfile.TemporaryDirectory(prefix="frontier-rehearsal-") as scratch:
         directory = Path(scratch) / session.sweep.config.name
         launcher = SimulatedLauncher(

@@ -37,10 +37,14 @@ class Session:
         """Cores that this process may use."""
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+    @property
+    def slots(self) -> int:
+        """Trials that these cores take at once."""
+        return max(1, self.cpus // self.sweep.config.resources.cpus)
+
     @cached_property
     def plan(self) -> Plan:
-        resources = self.sweep.config.resources
-        slots = None if resources.gpus else max(1, self.cpus // resources.cpus)
+        slots = None if self.sweep.config.resources.gpus else self.slots
         return make_plan(self.sweep, self.inputs, self.ledger.history(), slots=slots)
 
     def refuse_missing(self) -> None:
