@@ -14,12 +14,11 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora
+from orchestrator.contracts.method import HeadOnly, Ia3, Lora, Settings
 from orchestrator.contracts.outcome import Parameters
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 
-Settings = Full | HeadOnly | Lora | Ia3
 Names = tuple[str, ...]
 
 
@@ -163,7 +162,7 @@ def _peft_config(model: Any, settings: Lora | Ia3, spec: BackboneSpec, kind: Tas
     if isinstance(settings, Lora):
         return LoraConfig(
             r=settings.rank,
-            lora_alpha=settings.rank if settings.alpha is None else settings.alpha,
+            lora_alpha=settings.scale,
             lora_dropout=settings.dropout,
             target_modules=target_modules(model, table.lora, spec),
             **shared,

@@ -13,9 +13,10 @@ from pydantic import Field
 import orchestrator
 from orchestrator.config.complaints import check
 from orchestrator.config.recipes import RecipePatch
-from orchestrator.config.schema import SAFE_NAME, PriceEntry, Settings
+from orchestrator.config.schema import SAFE_NAME, PriceEntry
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
+from orchestrator.contracts.method import Settings
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Complaint, ConfigError, did_you_mean

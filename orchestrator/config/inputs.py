@@ -17,6 +17,7 @@ from orchestrator.contracts.backbone import (
     HubWeights,
     MadeWeights,
     PackageWeights,
+    RandomWeights,
 )
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
@@ -108,7 +109,7 @@ def _data_digest(
 def _weights_digest(backbone: BackboneSpec, files: _FileDigests, missing: list[Complaint]) -> str | None:
     """Hub weights are named by their revision, staged or not, so that staging makes no result stale."""
     weights = backbone.weights
-    if isinstance(weights, MadeWeights):
+    if isinstance(weights, MadeWeights | RandomWeights):
         return made_digest(weights)
     if isinstance(weights, HubWeights):
         return _digest([("hub", weights.hub), ("revision", weights.revision)])

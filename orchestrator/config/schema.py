@@ -16,13 +16,12 @@ from pydantic import (
 )
 
 from orchestrator.config.recipes import RecipePatch, field_type
-from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora, MethodSpec
+from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Recipe, Resources
 
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
 
-Settings = Full | HeadOnly | Lora | Ia3
 SETTINGS: dict[str, type[Record]] = {
     cls.model_fields["kind"].default: cls for cls in get_args(MethodSpec.model_fields["settings"].annotation)
 }

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Family
 
 
 class HubWeights(Record):
@@ -52,6 +53,25 @@ class MadeWeights(Record):
     seed: int = 0
 
 
+class RandomWeights(Record):
+    """A tiny untrained model of an architecture, made on the spot with a tokenizer of invented text.
+
+    It runs every line of code that the real one runs, and learns nothing worth a look: for `--smoke` and for the
+    capability table.
+    """
+
+    kind: Literal["random"] = "random"
+    architecture: str  # the `model_type` of transformers
+    seed: int = 0
+
+
+class Lineage(Record):
+    """Where the weights come from, as names of backbones or of repositories on the hub."""
+
+    teacher: str | None = None  # it was distilled from this one
+    started_from: str | None = None  # its pretraining went on from this one
+
+
 class BackboneSpec(Record):
     """One catalogue entry. `shape` holds configuration values of the architecture, where they are known, so
     that the parameter arithmetic needs no network."""
@@ -60,11 +80,20 @@ class BackboneSpec(Record):
     model: str  # value of the models axis
     domain: str  # value of the domains axis
     architecture: str  # the `model_type` of transformers
-    weights: HubWeights | FolderWeights | PackageWeights | MadeWeights = Field(discriminator="kind")
+    family: Family = Family.ENCODER
+    weights: HubWeights | FolderWeights | PackageWeights | MadeWeights | RandomWeights = Field(
+        discriminator="kind"
+    )
     max_length: PositiveInt = 512  # tokens, the longest input it takes
-    parameters: PositiveInt | None = None  # total with a 2-label sequence head, fp32
+    parameters: PositiveInt | None = None  # total with a 2-label sequence head; checked when it is loaded
     cased: bool | None = None
     licence: str | None = None
+    gated: bool = False  # the hub asks for a token that was granted access
+    lineage: Lineage = Lineage()
+    saw: tuple[str, ...] = ()  # corpora that its pretraining read, say mimic-iii: see `contamination`
+    keep_layers: tuple[NonNegativeInt, ...] | None = (
+        None  # of the layers in the weights, by number; None: all
+    )
     shape: dict[str, Any] = Field(default_factory=dict)
     # What adapters wrap, as module name endings. None: the table of the architecture (`workers.methods`).
     # Named here where a model departs from it, as the study's small BERTs do.
@@ -72,3 +101,8 @@ class BackboneSpec(Record):
     ia3_targets: tuple[str, ...] | None = None
     ia3_feedforward: tuple[str, ...] | None = None  # those of ia3_targets whose input is rescaled
     note: str | None = None
+
+
+def contamination(backbone: BackboneSpec, corpus: str | None) -> bool:
+    """Whether the backbone's pretraining read the corpus that a task is made of."""
+    return corpus is not None and corpus in backbone.saw

@@ -49,7 +49,7 @@ class AttemptRecord(Record):
 class Spending(Record):
     """Device-seconds of one device type.
 
-    `billed` = `useful` + `overhead` + `wasted` + `unfinished` + `superseded`. `unexplained` is the part of
+    `billed` = `useful` + `overhead` + `wasted` + `unfinished` + `superseded` + `tuning`. `unexplained` is the part of
     `overhead` that lies in no phase (hand-over); `estimated` the part of `billed` that has no bill.
     """
 
@@ -60,6 +60,7 @@ class Spending(Record):
     wasted: NonNegativeFloat = 0.0  # failed, preempted or lost on the way to a result
     unfinished: NonNegativeFloat = 0.0  # under the planned fingerprint, no end yet
     superseded: NonNegativeFloat = 0.0  # under other fingerprints, or of trials no longer in the grid
+    tuning: NonNegativeFloat = 0.0  # all that searches took, however their candidates ended
     unexplained: NonNegativeFloat = 0.0
     estimated: NonNegativeFloat = 0.0
 

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from orchestrator.contracts.backbone import MadeWeights
+from orchestrator.contracts.backbone import MadeWeights, RandomWeights
 from orchestrator.contracts.task import TaskSpec
 
 _TASK_FIELDS = {"kind", "reader", "made", "labels", "negative_label"}
@@ -40,13 +40,13 @@ def generator_digest() -> str:
     return code_digest((Path(found.submodule_search_locations[0]) / "demo").glob("*.py"))
 
 
-def made_digest(spec: MadeWeights | TaskSpec) -> str:
+def made_digest(spec: MadeWeights | RandomWeights | TaskSpec) -> str:
     """Identity of made weights, or of the files of a task whose data are made."""
     wanted = _TASK_FIELDS if isinstance(spec, TaskSpec) else None
     canonical = json.dumps(spec.model_dump(mode="json", include=wanted), sort_keys=True)
     return hashlib.sha256(f"{canonical}\0{generator_digest()}".encode()).hexdigest()
 
 
-def made_root(cache_dir: Path, spec: MadeWeights | TaskSpec) -> Path:
+def made_root(cache_dir: Path, spec: MadeWeights | RandomWeights | TaskSpec) -> Path:
     """The directory of the weights, or the root of the task's reader. Appears whole or not at all."""
     return cache_dir / "made" / made_digest(spec)

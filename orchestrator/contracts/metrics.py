@@ -14,6 +14,7 @@ class MetricName(StrEnum):
     ENTITY_F1 = "entity_f1"
     ENTITY_PRECISION = "entity_precision"
     ENTITY_RECALL = "entity_recall"
+    SUBWORD_F1 = "subword_f1"
     POSITIVE_MICRO_F1 = "positive_micro_f1"
     POSITIVE_MICRO_PRECISION = "positive_micro_precision"
     POSITIVE_MICRO_RECALL = "positive_micro_recall"
@@ -39,6 +40,9 @@ METRICS: dict[MetricName, MetricInfo] = {
     ),
     MetricName.ENTITY_PRECISION: MetricInfo(title="entity precision", higher_is_better=True, kinds=_NER),
     MetricName.ENTITY_RECALL: MetricInfo(title="entity recall", higher_is_better=True, kinds=_NER),
+    MetricName.SUBWORD_F1: MetricInfo(
+        title="F1 over repeated sub-word tags (the study's way)", higher_is_better=True, kinds=_NER
+    ),
     MetricName.POSITIVE_MICRO_F1: MetricInfo(
         title="micro F1 over positive classes", higher_is_better=True, kinds=_REL
     ),

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeA
 
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.record import Record
-from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature
 
 PhaseSeconds = dict[Phase, NonNegativeFloat]
 
@@ -57,6 +57,7 @@ class Outcome(Record):
     test: dict[MetricName, MetricValue] = Field(default_factory=dict)
     dev: dict[MetricName, MetricValue] = Field(default_factory=dict)  # at the best checkpoint
     best_step: NonNegativeInt | None = None
+    signature: Signature | None = None  # how dev went; None where it was scored too seldom to say
     steps: NonNegativeInt = 0  # optimiser steps, inherited ones included
     planned_steps: NonNegativeInt | None = None
     epochs: NonNegativeFloat = 0.0
@@ -72,7 +73,10 @@ class Outcome(Record):
     train_tokens: NonNegativeInt = 0  # real ones, padding left out; inherited ones included
     tokens_per_second: NonNegativeFloat | None = None  # real tokens through training steps
     # train, dev, test, train_available, dev_available, truncated_train, truncated_dev, truncated_test
+    # skipped_train, skipped_dev, skipped_test (records that on_bad_record left out)
     rows: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    train_classes: dict[str, NonNegativeInt] = Field(default_factory=dict)  # training rows of each class
+    micro_batch_size: PositiveInt | None = None  # examples a forward pass, as it ran
     labels: tuple[str, ...] = ()
     saved_bytes: NonNegativeInt | None = None  # of the kept weights
 

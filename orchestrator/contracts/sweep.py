@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Cell, Recipe, Resources
+from orchestrator.contracts.trial import Cell, Recipe, Resources, trial_name
+from orchestrator.contracts.tuning import Tuned
 
 
 class PlannedTrial(Record):
@@ -19,10 +20,11 @@ class PlannedTrial(Record):
     fingerprint: str
     resources: Resources
     predicted_seconds: NonNegativeFloat | None = None  # wall
+    candidate: PositiveInt | None = None  # number in a tuning search
 
     @property
     def name(self) -> str:
-        return f"{self.cell.name}/seed-{self.seed}"
+        return trial_name(self.cell, self.seed, self.candidate)
 
 
 class RefusedCell(Record):
@@ -45,5 +47,7 @@ class SweepRecord(Record):
     tasks: dict[str, TaskSpec]
     recipes: dict[str, Recipe]  # by cell name
     trials: tuple[PlannedTrial, ...]
+    candidates: tuple[PlannedTrial, ...] = ()  # of tuning searches, as far as they are known
+    tuned: dict[str, Tuned] = Field(default_factory=dict)  # by cell name, once its search is over
     refused: tuple[RefusedCell, ...] = ()
     provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …

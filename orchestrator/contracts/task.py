@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -10,7 +10,26 @@ from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
-Files = dict[Split, tuple[str, ...]]  # paths below the data directory, several are read one after another
+# Paths below the data directory, several are read one after another. A format of whole corpora takes
+# directories and .tar.gz archives as well as files.
+Files = dict[Split, tuple[str, ...]]
+
+
+class HoldOut(Record):
+    """Parts of the files of `train` that become the splits for which the corpus has no files of its own.
+
+    A document (or all documents of one patient) falls into its part by a hash of its id alone: on every machine,
+    in every order, with any selection of files.
+    """
+
+    dev: float = Field(0, ge=0, lt=1)  # share of the ids
+    test: float = Field(0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> HoldOut:
+        if not 0 < self.dev + self.test < 1:
+            raise ValueError("dev and test together must be a share between 0 and 1, so that train is left")
+        return self
 
 
 class ConllReader(Record):
@@ -36,6 +55,64 @@ class PubtatorReader(Record):
     relation: str | None = None  # "CID"; relation tasks only
 
 
+class I2b2ConceptReader(Record):
+    """i2b2/VA 2010: `txt`, `concept` and `rel` directories (or an archive of them), a file a record.
+
+    As a ner task: each line of text is a sentence of words with BIO tags of the concepts. As a relation task:
+    every pair of concepts of one line, both masked, as BLUE has it.
+    """
+
+    format: Literal["i2b2-2010"] = "i2b2-2010"
+    files: Files
+    hold_out: HoldOut | None = None
+
+
+class I2b2XmlReader(Record):
+    """i2b2 2012 and 2014: XML files with the text and, under TAGS, stand-off annotations.
+
+    An annotation is an element named `element` (None: any of them) whose type is its attribute `attribute`.
+    """
+
+    format: Literal["i2b2-xml"] = "i2b2-xml"
+    files: Files
+    element: str | None = None
+    attribute: str
+    patient_before: str | None = None  # a patient is the file's name up to this text: "-" for 110-01.xml
+    hold_out: HoldOut | None = None
+
+
+class MimicNotesReader(Record):
+    """MIMIC-III as distributed: NOTEEVENTS, ADMISSIONS and, for triage, DIAGNOSES_ICD, as .csv or .csv.gz.
+
+    Discharge summaries cut to what is known at admission (van Aken et al. 2021). Only `files[train]` is given,
+    in any order; patients fall into the splits by `hold_out`.
+    """
+
+    format: Literal["mimic-notes"] = "mimic-notes"
+    files: Files
+    outcome: Literal["mortality", "length-of-stay", "diagnosis-group"]
+    groups: str | None = None  # diagnosis-group: your CSV of `icd9_code,group`, below the data directory
+    hold_out: HoldOut = HoldOut(dev=0.1, test=0.2)
+
+
+class ArrowReader(Record):
+    """A folder that `datasets.save_to_disk` wrote, one a split, as the study's preparation leaves them.
+
+    For ner `tokens` and `tags` are columns; else `text` and `label`. Labels that are numbers are named by
+    `names`, by their order. A split that lacks a folder is held out of train.
+    """
+
+    format: Literal["arrow"] = "arrow"
+    files: Files
+    tokens: str = "tokens"
+    tags: str = "ner_tags_str"
+    text: str = "text"
+    second_text: str | None = None
+    label: str = "label"
+    names: tuple[str, ...] = ()
+    hold_out: HoldOut | None = None
+
+
 class TableReader(Record):
     """A CSV or JSON-lines file with a text column and a label column."""
 
@@ -59,12 +136,34 @@ class MadeNotes(Record):
     seed: int = 0
 
 
+Reader = Annotated[
+    ConllReader
+    | PubtatorReader
+    | TableReader
+    | I2b2ConceptReader
+    | I2b2XmlReader
+    | MimicNotesReader
+    | ArrowReader,
+    Field(discriminator="format"),
+]
+
+
 class TaskSpec(Record):
     name: str
     title: str
     kind: TaskKind
     domain: str
-    reader: ConllReader | PubtatorReader | TableReader = Field(discriminator="format")
+    reader: Reader
+    # Other layouts of the same corpus. The first one whose files lie in the data directory takes the place of
+    # `reader` when a sweep is loaded; in a resolved sweep there are none left.
+    layouts: tuple[Reader, ...] = ()
+    on_bad_record: Literal["error", "skip"] = "error"  # skip: leave it out, count it, report the count
+    # Also score as Taylor et al. 2024 did: for ner the tag of a word stands on all its sub-words, in training as
+    # in scoring. Our own score stands beside it.
+    paper_scoring: bool = False
+    corpus: str | None = (
+        None  # what the texts were taken from, say mimic-iii; compared with what backbones saw
+    )
     made: MadeNotes | None = None  # the files are invented on the spot instead of lying in data_dir
     labels: tuple[str, ...] | None = None  # None: those of train, sorted. For ner: entity types without B-/I-
     negative_label: str | None = None  # relation tasks: the class that means "no relation"

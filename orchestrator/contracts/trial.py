@@ -25,11 +25,24 @@ class Cell(Record):
         return f"{self.model}/{self.domain}/{self.method}/{self.task}"
 
 
+def trial_name(cell: Cell, seed: int, candidate: int | None = None) -> str:
+    """`tiny/clinical/lora-r8/ncbi-disease/seed-12`; a candidate of a search ends in `tune-003`."""
+    return f"{cell.name}/tune-{candidate:03d}" if candidate else f"{cell.name}/seed-{seed}"
+
+
 class Recipe(Record):
     """The resolved hyper-parameters of a trial. Everything here can change the result."""
 
     learning_rate: PositiveFloat
+    # How long it trains: `epochs`, unless one of the four budgets below it is set. Seconds are those of training
+    # steps: loading, scoring and saving do not count against them. `device_hours` and `money` are turned into
+    # `train_seconds` when the recipe is resolved, by the devices of a trial and the price entry of the sweep.
     epochs: PositiveInt = 5
+    steps: PositiveInt | None = None
+    train_seconds: PositiveFloat | None = None
+    device_hours: PositiveFloat | None = None
+    money: PositiveFloat | None = None
+    evaluations: PositiveInt = 5  # under a budget, evenly over it; without one see evaluations_per_epoch
     batch_size: PositiveInt = 32  # examples an optimiser step
     micro_batch_size: PositiveInt | None = None  # examples a forward pass; None: batch_size
     evaluation_batch_size: PositiveInt = 64
@@ -39,8 +52,22 @@ class Recipe(Record):
     max_length: PositiveInt = 128  # tokens; resolved from task and backbone
     evaluations_per_epoch: PositiveInt = 1
     train_rows: PositiveInt | None = None  # cap on training examples: the same ones for every cell and seed
+    train_rows_per_class: PositiveInt | None = (
+        None  # likewise, of each class; a smaller cap's are among a larger's
+    )
     dev_rows: PositiveInt | None = None  # likewise for dev; test is always scored whole
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU that has it, else fp32
+    stop_collapsed: bool = False  # end a trial that predicts one class for everything: it fails as COLLAPSED
+    collapse_grace: float = Field(0.5, ge=0, le=1)  # share of the training before which nothing is a collapse
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Recipe:
+        given = [key for key in ("steps", "device_hours", "money") if getattr(self, key) is not None]
+        if len(given) > 1 or (given == ["steps"] and self.train_seconds is not None):
+            raise ValueError("steps, train_seconds, device_hours and money are budgets: set one of them")
+        if self.train_rows is not None and self.train_rows_per_class is not None:
+            raise ValueError("train_rows and train_rows_per_class are both caps: set one of them")
+        return self
 
     @model_validator(mode="after")
     def _divides(self) -> Recipe:
@@ -88,10 +115,11 @@ class TrialSpec(Record):
     recipe: Recipe
     digests: Digests
     fingerprint: str  # 16 hex digits
+    candidate: PositiveInt | None = None  # number in a tuning search: it is scored on dev alone
 
     @property
     def name(self) -> str:
-        return f"{self.cell.name}/seed-{self.seed}"
+        return trial_name(self.cell, self.seed, self.candidate)
 
 
 class AttemptOrder(Record):
@@ -109,4 +137,6 @@ class AttemptOrder(Record):
     resources: Resources = Resources()
     checkpoint_seconds: NonNegativeFloat = 30.0  # least time between two resume checkpoints
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    # After an attempt that ran out of memory: fewer examples a forward pass, of the same optimiser step.
+    micro_batch_size: PositiveInt | None = None
     ordered_at: float  # Unix time, seconds

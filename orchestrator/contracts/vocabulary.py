@@ -50,3 +50,20 @@ class TrialState(StrEnum):
 class Precision(StrEnum):
     FP32 = "fp32"
     BF16 = "bf16"
+
+
+class Family(StrEnum):
+    """What an architecture does with a text: it decides where a label is read off."""
+
+    ENCODER = "encoder"  # both directions; padding on either side
+    DECODER = "decoder"  # left to right; the last token knows the most
+    STATE_SPACE = "state-space"  # left to right, no attention
+
+
+class Signature(StrEnum):
+    """How the quality on dev went in a trial that came to its end."""
+
+    IMPROVING = "improving"  # the last evaluation is the best one, by a margin: more training may help
+    CONVERGED = "converged"  # it rose, and then stayed near its best
+    PLATEAUED = "plateaued"  # it never rose above where it began by more than the margin
+    COLLAPSED = "collapsed"  # one class for everything, or an AUROC near one half

@@ -16,13 +16,14 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Digests, Recipe, TrialSpec
 
 _HEX_DIGITS = 16
-_TASK_FIELDS = {"kind", "reader", "labels", "negative_label", "metric"}
+_TASK_FIELDS = {"kind", "reader", "labels", "negative_label", "metric", "on_bad_record", "paper_scoring"}
 _ABSENT = "absent"  # shown for a key that only the other one has
 
 
 def backbone_identity(backbone: BackboneSpec, digest: str | None) -> dict[str, Any]:
     """Shape and vocabulary follow from the weights, and how long an input may be stands in the recipe."""
-    return {"architecture": backbone.architecture, "weights": digest}
+    kept = None if backbone.keep_layers is None else list(backbone.keep_layers)
+    return {"architecture": backbone.architecture, "keep_layers": kept, "weights": digest}
 
 
 def method_identity(method: MethodSpec) -> dict[str, Any]:

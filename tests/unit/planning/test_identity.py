@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.contracts.method import Lora
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.trial import Recipe, TrialSpec
 from orchestrator.contracts.vocabulary import Split
@@ -33,6 +34,14 @@ OTHER: dict[str, Any] = {
     "train_rows": 5,
     "dev_rows": 6,
     "precision": "bf16",
+    "steps": 7,
+    "train_seconds": 7.0,
+    "device_hours": 7.0,
+    "money": 7.0,
+    "evaluations": 7,
+    "train_rows_per_class": 7,
+    "stop_collapsed": True,
+    "collapse_grace": 0.25,
 }
 
 
@@ -149,10 +158,7 @@ def test_another_method_is_told_with_the_settings_that_came_and_went(plan: Any) 
         next(planned.spec(t) for t in planned.trials if t.cell.method == slug) for slug in ("full", "lora-r8")
     )
     assert {line.split(":")[0] for line in differences(full, lora)} == {
-        "method.alpha",
-        "method.dropout",
-        "method.kind",
-        "method.rank",
+        *(f"method.{key}" for key in Lora.model_fields),
         "recipe.learning_rate",
     }
 
