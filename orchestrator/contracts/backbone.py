@@ -56,8 +56,8 @@ class MadeWeights(Record):
 class RandomWeights(Record):
     """A tiny untrained model of an architecture, made on the spot with a tokenizer of invented text.
 
-    It runs every line of code that the real one runs, and learns nothing worth a look: for `--smoke` and for the
-    capability table.
+    It runs every line of code that the real one runs, and learns nothing worth a look: for `--smoke` and for
+    the capability table.
     """
 
     kind: Literal["random"] = "random"

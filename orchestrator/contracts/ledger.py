@@ -49,8 +49,8 @@ class AttemptRecord(Record):
 class Spending(Record):
     """Device-seconds of one device type.
 
-    `billed` = `useful` + `overhead` + `wasted` + `unfinished` + `superseded` + `tuning`. `unexplained` is the part of
-    `overhead` that lies in no phase (hand-over); `estimated` the part of `billed` that has no bill.
+    `billed` = `useful` + `overhead` + `wasted` + `unfinished` + `superseded` + `tuning`. `unexplained` is
+    the part of `overhead` that lies in no phase (hand-over); `estimated` that of `billed` without a bill.
     """
 
     device_type: str

@@ -18,8 +18,8 @@ Files = dict[Split, tuple[str, ...]]
 class HoldOut(Record):
     """Parts of the files of `train` that become the splits for which the corpus has no files of its own.
 
-    A document (or all documents of one patient) falls into its part by a hash of its id alone: on every machine,
-    in every order, with any selection of files.
+    A document (or all documents of one patient) falls into its part by a hash of its id alone: on every
+    machine, in every order, with any selection of files.
     """
 
     dev: float = Field(0, ge=0, lt=1)  # share of the ids
@@ -84,8 +84,8 @@ class I2b2XmlReader(Record):
 class MimicNotesReader(Record):
     """MIMIC-III as distributed: NOTEEVENTS, ADMISSIONS and, for triage, DIAGNOSES_ICD, as .csv or .csv.gz.
 
-    Discharge summaries cut to what is known at admission (van Aken et al. 2021). Only `files[train]` is given,
-    in any order; patients fall into the splits by `hold_out`.
+    Discharge summaries cut to what is known at admission (van Aken et al. 2021). Only `files[train]` is
+    given, in any order; patients fall into the splits by `hold_out`.
     """
 
     format: Literal["mimic-notes"] = "mimic-notes"
@@ -158,8 +158,8 @@ class TaskSpec(Record):
     # `reader` when a sweep is loaded; in a resolved sweep there are none left.
     layouts: tuple[Reader, ...] = ()
     on_bad_record: Literal["error", "skip"] = "error"  # skip: leave it out, count it, report the count
-    # Also score as Taylor et al. 2024 did: for ner the tag of a word stands on all its sub-words, in training as
-    # in scoring. Our own score stands beside it.
+    # Also score as Taylor et al. 2024 did: for ner the tag of a word stands on all its sub-words, in training
+    # as in scoring. Our own score stands beside it.
     paper_scoring: bool = False
     corpus: str | None = (
         None  # what the texts were taken from, say mimic-iii; compared with what backbones saw

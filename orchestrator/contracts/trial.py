@@ -34,9 +34,9 @@ class Recipe(Record):
     """The resolved hyper-parameters of a trial. Everything here can change the result."""
 
     learning_rate: PositiveFloat
-    # How long it trains: `epochs`, unless one of the four budgets below it is set. Seconds are those of training
-    # steps: loading, scoring and saving do not count against them. `device_hours` and `money` are turned into
-    # `train_seconds` when the recipe is resolved, by the devices of a trial and the price entry of the sweep.
+    # How long it trains: `epochs`, unless one of the four budgets below it is set. Seconds are those of
+    # training steps: loading, scoring and saving do not count. `device_hours` and `money` become
+    # `train_seconds` when the recipe is resolved, by the devices of a trial and the sweep's price entry.
     epochs: PositiveInt = 5
     steps: PositiveInt | None = None
     train_seconds: PositiveFloat | None = None
