@@ -1,0 +1,33 @@
+"""What a reader does with a record that is malformed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from orchestrator.errors import DataError
+
+
+class Faults:
+    """`on_bad_record` of a task at work: a reader hands over the fault and leaves the record out.
+
+    A fault that makes the rest of a file unreadable is no record's own: readers raise it themselves.
+    """
+
+    def __init__(self, on_bad_record: Literal["error", "skip"]) -> None:
+        self._on_bad_record = on_bad_record
+        self.kinds: Counter[str] = Counter()  # records left out, by fault
+
+    @property
+    def count(self) -> int:
+        """Records left out."""
+        return self.kinds.total()
+
+    def found(self, error: DataError) -> None:
+        """Raises it under "error"; else counts it, and the caller goes on without the record.
+
+        Call it outside an except block: the exception handled there would ride along and may hold the text.
+        """
+        if self._on_bad_record == "error":
+            raise error from None
+        self.kinds[error.fault] += 1
