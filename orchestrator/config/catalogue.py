@@ -19,10 +19,13 @@ from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.method import Settings
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.tuning import Tune
+from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 
 KINDS = ("backbones", "methods", "tasks", "prices")
-_BESIDE = ("sweeps",)  # sweep files may lie beside the entries
+# What may lie beside the entries: sweep files, published results, the table of what runs under what.
+_BESIDE = ("sweeps", "published", "capabilities.csv")
 
 R = TypeVar("R", bound=Record)
 
@@ -33,6 +36,8 @@ class MethodEntry(Record):
     name: str
     settings: Settings = Field(discriminator="kind")
     recipe: RecipePatch = RecipePatch()
+    by_family: dict[Family, RecipePatch] = Field(default_factory=dict)  # laid over `recipe`
+    tune: Tune | None = None
     note: str | None = None
 
 

@@ -10,6 +10,7 @@ from orchestrator.config.catalogue import Catalogue
 from orchestrator.config.grid import UNSET, BadRecipe, Grid
 from orchestrator.config.methods import MethodVariant
 from orchestrator.config.schema import SweepConfig
+from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import Complaint, did_you_mean
 
 AXES = ("models", "domains", "methods", "tasks")
@@ -87,6 +88,9 @@ def check_rules(
         "task": sorted(catalogue.tasks),
         "entry": sorted(catalogue.methods),
         "backbone": sorted(b.name for b in catalogue.backbones.values()),
+        "family": [str(family) for family in Family],
+        "task_kind": [str(kind) for kind in TaskKind],
+        "task_domain": sorted({entry.spec.domain for entry in catalogue.tasks.values()}),
     }
     if sure:
         known["method"] = [variant.spec.name for variant in variants]

@@ -9,13 +9,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.config.capabilities import Capabilities, load_capabilities
 from orchestrator.config.catalogue import Catalogue, TaskEntry
 from orchestrator.config.methods import MethodVariant
-from orchestrator.config.recipes import lay
+from orchestrator.config.recipes import Purse, lay
 from orchestrator.config.schema import Rule, SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.method import AdaLora, virtual_tokens
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.trial import Cell, Recipe
+from orchestrator.contracts.tuning import Tune
+from orchestrator.contracts.vocabulary import TaskKind
 
 UNSET = "is set nowhere"
 
@@ -28,7 +32,8 @@ class GridCell:
     backbone: BackboneSpec
     variant: MethodVariant
     task: TaskEntry
-    recipe: Recipe
+    recipe: Recipe  # with `tune`, what a search starts from
+    tune: Tune | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Grid:
 def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[MethodVariant]) -> Grid:
     """All cells of the axes. Names that the catalogue does not hold must be gone from `config` by now."""
     grid, idle = Grid(), set(range(len(config.rules)))
-    recipes = _Recipes(config)
+    recipes, capabilities = _Recipes(config, catalogue), load_capabilities()
     for model, domain, variant, task in itertools.product(
         config.models, config.domains, variants, config.tasks
     ):
@@ -61,26 +66,43 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
             reason = f"no backbone of the catalogue has model {model} and domain {domain}"
             grid.refused.append(RefusedCell(cell=cell, reason=reason))
             continue
-        matched = tuple(_matching(config.rules, cell, variant, backbone))
+        entry = catalogue.tasks[task]
+        matched = tuple(_matching(config.rules, cell, variant, backbone, entry))
         idle.difference_update(matched)
         excluded = next((r for i in matched if (r := config.rules[i].exclude) is not None), None)
         if excluded is not None:
             grid.refused.append(RefusedCell(cell=cell, reason=f"excluded: {excluded}"))
             continue
-        entry = catalogue.tasks[task]
         recipe = recipes.resolve(variant, entry, backbone, matched)
-        if isinstance(recipe, Recipe):
-            grid.cells.append(GridCell(cell, backbone, variant, entry, recipe))
-        else:
+        if not isinstance(recipe, Recipe):
             grid.bad_recipes += [BadRecipe(key, problem, cell.name) for key, problem in recipe]
+            continue
+        found = GridCell(cell, backbone, variant, entry, recipe, variant.tune)
+        refusal = _refusal(found, capabilities, config.resources.gpus)
+        if refusal is None:
+            grid.cells.append(found)
+        else:
+            grid.refused.append(RefusedCell(cell=cell, reason=refusal))
     grid.idle_rules = sorted(idle)
     return grid
 
 
+def _refusal(found: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
+    """Why the cell could not run, or would not do what its recipe says."""
+    settings, recipe, task = found.variant.spec.settings, found.recipe, found.task.spec
+    if recipe.train_rows_per_class is not None and task.kind is TaskKind.NER:
+        return "train_rows_per_class counts examples of a class, and a ner sentence has none: use train_rows"
+    if isinstance(settings, AdaLora) and recipe.train_seconds is not None:
+        return "adalora shares out its rank over a known number of steps: a budget of time gives none"
+    return capabilities.refusal(found.backbone, settings, task.kind, gpus)
+
+
 def _matching(
-    rules: Sequence[Rule], cell: Cell, variant: MethodVariant, backbone: BackboneSpec
+    rules: Sequence[Rule], cell: Cell, variant: MethodVariant, backbone: BackboneSpec, task: TaskEntry
 ) -> Iterator[int]:
     names = cell.model_dump() | {"entry": variant.spec.entry, "backbone": backbone.name}
+    names |= {"family": str(backbone.family)}
+    names |= {"task_kind": str(task.spec.kind), "task_domain": task.spec.domain}
     for place, rule in enumerate(rules):
         if all(names[key] in wanted for key, wanted in rule.match.given().items()):
             yield place
@@ -89,8 +111,12 @@ def _matching(
 class _Recipes:
     """Each distinct recipe is laid once, however many cells share it."""
 
-    def __init__(self, config: SweepConfig) -> None:
+    def __init__(self, config: SweepConfig, catalogue: Catalogue) -> None:
         self._config = config
+        price = catalogue.prices.get(config.prices or "")
+        device = "gpu" if config.resources.gpus else "core"
+        rate = price.per_device_hour if price is not None and price.device == device else None
+        self._purse = Purse(config.resources.devices, rate)
         self._sweep = config.recipe.values()
         self._rules = [rule.set.values() if rule.set is not None else {} for rule in config.rules]
         self._known: dict[tuple[Any, ...], Recipe | list[tuple[str, str]]] = {}
@@ -99,7 +125,7 @@ class _Recipes:
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]
     ) -> Recipe | list[tuple[str, str]]:
         """The recipe, or (key, problem) of each fault."""
-        key = (variant.spec.name, task.spec.name, backbone.max_length, matched)
+        key = (variant.spec.name, task.spec.name, backbone.max_length, backbone.family, matched)
         if key not in self._known:
             self._known[key] = self._lay(variant, task, backbone, matched)
         return self._known[key]
@@ -107,17 +133,22 @@ class _Recipes:
     def _lay(
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]
     ) -> Recipe | list[tuple[str, str]]:
-        layers = [variant.entry_recipe, task.recipe.values(), self._sweep, variant.item_recipe]
-        layers += [self._rules[place] for place in matched]
+        layers = [variant.entry_recipe, variant.by_family.get(backbone.family, {}), task.recipe.values()]
+        layers += [self._sweep, variant.item_recipe, *(self._rules[place] for place in matched)]
+        virtual = virtual_tokens(variant.spec.settings)
         try:
-            return lay(
+            recipe = lay(
                 layers,
                 task_max_length=task.spec.max_length,
-                backbone_max_length=backbone.max_length,
+                backbone_max_length=max(1, backbone.max_length - virtual),
                 full_data=self._config.full_data,
+                purse=self._purse,
             )
         except ValidationError as error:
             return [_fault(e["loc"], e["type"], e["msg"]) for e in error.errors(include_url=False)]
+        if recipe.money is not None:
+            return [("money", "is a budget, and `prices` names no price of an hour of these devices")]
+        return recipe
 
 
 def _fault(loc: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str]:

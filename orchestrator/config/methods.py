@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.config.catalogue import MethodEntry
-from orchestrator.config.schema import SETTINGS, MethodItem
+from orchestrator.config.complaints import check
+from orchestrator.config.schema import SETTINGS, MethodItem, RecipeAxes
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.tuning import Range, Tune
+from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import Complaint, did_you_mean
 
-_SHORT = {"rank": "r", "learning_rate": "lr"}
+_SHORT = {"rank": "r", "learning_rate": "lr", "train_rows": "rows", "train_rows_per_class": "n"}
 _ALWAYS = ("rank",)  # a setting that readers expect to see, varied or not
 
 
@@ -24,34 +27,67 @@ class MethodVariant:
     spec: MethodSpec
     entry_recipe: dict[str, Any]
     item_recipe: dict[str, Any]
+    by_family: dict[Family, dict[str, Any]] = field(default_factory=dict)
+    tune: Tune | None = None
 
 
 def expand(
-    items: Sequence[MethodItem], entries: Mapping[str, MethodEntry], where: str
+    items: Sequence[MethodItem],
+    entries: Mapping[str, MethodEntry],
+    where: str,
+    shared: RecipeAxes | None = None,
 ) -> tuple[list[MethodVariant], list[Complaint]]:
-    """The variants in the order of the file, nested axes varying fastest at the last key. Unknown names are
-    left out here: they are complained of with the other axes."""
+    """The variants in the order of the file, nested axes varying fastest at the last key. An item's own
+    values of a key stand instead of those of `shared`. Unknown names are left out here: they are complained
+    of with the other axes."""
     variants: dict[str, MethodVariant] = {}
     complaints: list[Complaint] = []
     for place, item in enumerate(items):
         key = f"methods.{place}"
         if item.name not in entries:
             continue
-        entry, axes = entries[item.name], item.axes()
-        foreign = [name for name in axes if name not in Recipe.model_fields and name not in _settings(entry)]
-        for name in foreign:
-            got = ", ".join(str(value) for value in axes[name])
-            problem = f"the method {entry.name!r} has no such setting, got {name}: {got}"
-            known = [*_settings(entry), *Recipe.model_fields]
-            complaints.append(Complaint(where, f"{key}.{name}", problem, did_you_mean(name, known)))
-        if foreign:
+        entry = entries[item.name]
+        axes = {**({} if shared is None else shared.axes()), **item.axes()}
+        tune = item.tune if "tune" in item.model_fields_set else entry.tune
+        wrong = list(_foreign(entry, axes, where, key)) + list(_bad_space(entry, tune, where, key))
+        complaints += wrong
+        if wrong:
             continue
-        for variant in _variants(item, entry):
+        for variant, fault in _variants(entry, axes, tune):
+            if fault is not None or variant is None:
+                complaints.append(Complaint(where, key, str(fault), f"mend the settings of {entry.name!r}"))
+                continue
             slug = variant.spec.name
             if slug in variants:
                 complaints.append(Complaint(where, key, f"{slug!r} is in the grid already", _once(item)))
             variants.setdefault(slug, variant)
     return list(variants.values()), complaints
+
+
+def _foreign(
+    entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], where: str, key: str
+) -> Iterator[Complaint]:
+    for name, values in axes.items():
+        if name not in Recipe.model_fields and name not in _settings(entry):
+            got = ", ".join(str(value) for value in values)
+            problem = f"the method {entry.name!r} has no such setting, got {name}: {got}"
+            known = [*_settings(entry), *Recipe.model_fields]
+            yield Complaint(where, f"{key}.{name}", problem, did_you_mean(name, known))
+
+
+def _bad_space(entry: MethodEntry, tune: Tune | None, where: str, key: str) -> Iterator[Complaint]:
+    """What a search could not try: a key the method does not have, a value the key does not take."""
+    known = [*_settings(entry), *Recipe.model_fields]
+    for name, values in tune.space.items() if tune is not None else ():
+        at = f"{key}.tune.space.{name}"
+        if name not in known:
+            problem = f"neither a recipe key nor a setting of {entry.name!r}, got {name}"
+            yield Complaint(where, at, problem, did_you_mean(name, known))
+            continue
+        tried = [values.low, values.high] if isinstance(values, Range) else list(values)
+        _, faults = check(MethodItem, {"name": entry.name, name: tried})
+        if faults:
+            yield Complaint(where, at, faults[0].problem, "give values that the key takes")
 
 
 def _once(item: MethodItem) -> str:
@@ -62,26 +98,34 @@ def _settings(entry: MethodEntry) -> list[str]:
     return [name for name in SETTINGS[entry.settings.kind].model_fields if name != "kind"]
 
 
-def _variants(item: MethodItem, entry: MethodEntry) -> list[MethodVariant]:
-    axes = item.axes()
-    return [
-        _variant(dict(zip(axes, values, strict=True)), {k for k in axes if len(axes[k]) > 1}, entry)
-        for values in itertools.product(*axes.values())
-    ]
+def _variants(
+    entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], tune: Tune | None
+) -> Iterator[tuple[MethodVariant | None, str | None]]:
+    """Each variant, or what is wrong with its settings taken together."""
+    varied = {key for key in axes if len(axes[key]) > 1}
+    for values in itertools.product(*axes.values()):
+        yield _variant(dict(zip(axes, values, strict=True)), varied, entry, tune)
 
 
-def _variant(values: dict[str, Any], varied: set[str], entry: MethodEntry) -> MethodVariant:
+def _variant(
+    values: dict[str, Any], varied: set[str], entry: MethodEntry, tune: Tune | None
+) -> tuple[MethodVariant | None, str | None]:
     names = _settings(entry)
-    settings = entry.settings.model_copy(update={k: v for k, v in values.items() if k in names})
-    recipe = {k: v for k, v in values.items() if k not in names}
+    chosen = {key: value for key, value in values.items() if key in names}
+    settings, faults = check(SETTINGS[entry.settings.kind], entry.settings.model_dump() | chosen)
+    if settings is None:
+        return None, faults[0].problem
+    recipe = {key: value for key, value in values.items() if key not in names}
     parts = [entry.name]
     for name in names:
         value = getattr(settings, name)
         if name in _ALWAYS or name in varied or value != getattr(entry.settings, name):
             parts.append(_part(name, value))
     parts += [_part(name, value) for name, value in recipe.items() if name in varied]
-    spec = MethodSpec(name="-".join(parts), entry=entry.name, settings=settings)
-    return MethodVariant(spec, entry.recipe.values(), recipe)
+    parts += ["tuned"] if tune is not None else []
+    spec = MethodSpec.model_validate({"name": "-".join(parts), "entry": entry.name, "settings": settings})
+    families = {family: patch.values() for family, patch in entry.by_family.items()}
+    return MethodVariant(spec, entry.recipe.values(), recipe, families, tune), None
 
 
 def _part(name: str, value: Any) -> str:

@@ -19,6 +19,7 @@ from orchestrator.config.recipes import RecipePatch, field_type
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.tuning import Tune
 
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
 
@@ -37,22 +38,28 @@ def one_or_more(inner: Any) -> Any:
     return Annotated[several, BeforeValidator(_several, json_schema_input_type=inner | several)]
 
 
-class _MethodItem(Record):
-    name: str
-
+class _Axes(Record):
     def axes(self) -> dict[str, tuple[Any, ...]]:
-        """The values of each key that was set, beside the name."""
+        """The values of each key that was set and takes several."""
         return {
             key: getattr(self, key)
             for key in type(self).model_fields
-            if key in self.model_fields_set and key != "name"
+            if key in self.model_fields_set and key not in _MethodItem.model_fields
         }
+
+
+class _MethodItem(_Axes):
+    name: str
+    tune: Tune | None = Field(None, description="search before comparing; null: take back the entry's")
 
 
 if TYPE_CHECKING:
 
     class MethodItem(_MethodItem):
         """A method of the catalogue, with settings or recipe keys of its own; a list makes an axis."""
+
+    class RecipeAxes(_Axes):
+        """Recipe keys that every method is run with, each with one or more values."""
 else:
     _KEYS = itertools.chain(
         ((key, cls) for cls in SETTINGS.values() for key in cls.model_fields if key != "kind"),
@@ -63,6 +70,12 @@ else:
         __base__=_MethodItem,
         __doc__="A method of the catalogue, with settings or recipe keys of its own; a list makes an axis.",
         **{key: (one_or_more(field_type(cls, key)), None) for key, cls in _KEYS},
+    )
+    RecipeAxes = create_model(
+        "RecipeAxes",
+        __base__=_Axes,
+        __doc__="Recipe keys that every method is run with, each with one or more values.",
+        **{key: (one_or_more(field_type(Recipe, key)), None) for key in Recipe.model_fields},
     )
 
 
@@ -86,6 +99,9 @@ class Match(Record):
     entry: Names = ()  # the catalogue's name of the method, whatever its settings
     task: Names = ()
     backbone: Names = ()
+    family: Names = ()  # of the backbone: encoder, decoder, state-space
+    task_kind: Names = ()
+    task_domain: Names = ()
 
     def given(self) -> dict[str, tuple[str, ...]]:
         return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
@@ -123,6 +139,7 @@ class SweepConfig(Record):
         Field(min_length=1),
     ] = Field(description="axis: how a backbone is adapted")
     tasks: Axis = Field(description="axis: what is predicted")
+    axes: RecipeAxes = Field(RecipeAxes(), description="recipe keys that all methods vary, as few-shot sizes")
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = Field(
         (12, 34, 56), description="replicates of every cell"
     )
@@ -131,6 +148,10 @@ class SweepConfig(Record):
     resources: Resources = Field(Resources(), description="what one trial is given")
     concurrency: PositiveInt | None = Field(None, description="at most so many trials at once")
     retries: NonNegativeInt = Field(2, description="further attempts after a failure that may pass")
+    on_bad_record: Literal["error", "skip"] | None = Field(
+        None, description="of all tasks; null: each one's own"
+    )
+    paper_scoring: bool | None = Field(None, description="of all tasks")
     full_data: bool = Field(False, description="lift recipe.train_rows and dev_rows")
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
     checkpoint_seconds: NonNegativeFloat = Field(30.0, description="least seconds between two checkpoints")

@@ -131,7 +131,7 @@ def _resolve(
     broken |= {complaint.key.split(".")[0] for complaint in names}
     complaints += checks.check_doubles(config, source)
     known = _known_part(config, catalogue)
-    variants, wrong = expand(known.methods, catalogue.methods, source.of("methods"))
+    variants, wrong = expand(known.methods, catalogue.methods, source.of("methods"), config.axes)
     complaints += wrong
     grid = build_grid(known, catalogue, variants)
     if "recipe" not in broken:

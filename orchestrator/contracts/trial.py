@@ -52,9 +52,7 @@ class Recipe(Record):
     max_length: PositiveInt = 128  # tokens; resolved from task and backbone
     evaluations_per_epoch: PositiveInt = 1
     train_rows: PositiveInt | None = None  # cap on training examples: the same ones for every cell and seed
-    train_rows_per_class: PositiveInt | None = (
-        None  # likewise, of each class; a smaller cap's are among a larger's
-    )
+    train_rows_per_class: PositiveInt | None = None  # likewise, of each class
     dev_rows: PositiveInt | None = None  # likewise for dev; test is always scored whole
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on a GPU that has it, else fp32
     stop_collapsed: bool = False  # end a trial that predicts one class for everything: it fails as COLLAPSED
@@ -62,8 +60,8 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _one_budget(self) -> Recipe:
-        given = [key for key in ("steps", "device_hours", "money") if getattr(self, key) is not None]
-        if len(given) > 1 or (given == ["steps"] and self.train_seconds is not None):
+        budgets = ("steps", "train_seconds", "device_hours", "money")
+        if sum(getattr(self, key) is not None for key in budgets) > 1:
             raise ValueError("steps, train_seconds, device_hours and money are budgets: set one of them")
         if self.train_rows is not None and self.train_rows_per_class is not None:
             raise ValueError("train_rows and train_rows_per_class are both caps: set one of them")
