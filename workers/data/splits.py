@@ -6,39 +6,68 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.contracts.task import ConllReader, PubtatorReader, TableReader, TaskSpec
+from orchestrator.contracts.task import ConllReader, HoldOut, PubtatorReader, TableReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Complaint, ConfigError, DataError
 from workers.data.conll import read_conll
 from workers.data.documents import masked_pairs, tagged_sentences
 from workers.data.examples import Example, Text, Tokens
+from workers.data.faults import Faults
+from workers.data.holdout import Wanted, part_of
 from workers.data.pubtator import read_pubtator
 from workers.data.tables import read_table
 
 _CAP_SEED = "frontier-rows-1"  # changing it changes every capped result
 
 
-def read_split(task: TaskSpec, split: Split, root: Path) -> list[Example]:
+def splits_of(task: TaskSpec) -> tuple[Split, ...]:
+    """The splits that can be read: those with files, and those held out of train."""
+    held_out = _hold_out(task)
+    return tuple(split for split in Split if split in task.reader.files or split in held_out)
+
+
+def read_split(task: TaskSpec, split: Split, root: Path, faults: Faults | None = None) -> list[Example]:
     """The examples of one split, in the order of its files below `root`.
 
-    Raises DataError (file, line, fault; never the text), ConfigError where reader and kind do not fit.
+    A split without files is held out of those of train. `faults` takes and counts the records that are
+    malformed; without it `on_bad_record` of the task holds. Raises DataError (file, line, fault; never the
+    text), ConfigError where reader and kind do not fit.
     """
-    if not task.reader.files.get(split):
-        raise ConfigError(
-            [
-                Complaint(
-                    f"task {task.name}", f"reader.files.{split}", "it names no file", "name at least one file"
-                )
-            ]
-        )
-    examples = [example for name in task.reader.files[split] for example in _read(task, name, root / name)]
+    faults = Faults(task.on_bad_record) if faults is None else faults
+    names, wanted = _source(task, split)
+    examples = [e for name in names for e in _read(task, name, root / name, faults, wanted)]
     if not examples:
-        files = ", ".join(str(root / name) for name in task.reader.files[split])
+        files = ", ".join(str(root / name) for name in names)
         raise DataError(files, None, "there is no example in it", "check the file and `reader` of the task")
     return examples
 
 
-def _read(task: TaskSpec, name: str, path: Path) -> Iterator[Example]:
+def _source(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Wanted]:
+    """The files that hold the split, and which of their documents or patients belong to it."""
+    held_out = _hold_out(task)
+    names = task.reader.files.get(Split.TRAIN if split in held_out else split)
+    if not names:
+        raise _misfit(task, f"reader.files.{split}", "it names no file", "name at least one file")
+    if not held_out or split not in (Split.TRAIN, *held_out):
+        return names, lambda identity: True
+    shares = HoldOut(dev=held_out.get(Split.DEV, 0), test=held_out.get(Split.TEST, 0))
+    return names, lambda identity: part_of(identity, shares) is split
+
+
+def _hold_out(task: TaskSpec) -> dict[Split, float]:
+    """The shares of train that become splits of their own."""
+    hold_out: HoldOut | None = getattr(task.reader, "hold_out", None)
+    if hold_out is None:
+        return {}
+    shares = {Split.DEV: hold_out.dev, Split.TEST: hold_out.test}
+    for split, share in shares.items():
+        if share and split in task.reader.files:
+            problem = f"{share} of train, though `files` names files for {split}"
+            raise _misfit(task, f"reader.hold_out.{split}", problem, "remove one of the two")
+    return {split: share for split, share in shares.items() if share}
+
+
+def _read(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wanted) -> Iterator[Example]:
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
             yield from read_conll(path, name, conll, task.labels)
@@ -51,17 +80,17 @@ def _read(task: TaskSpec, name: str, path: Path) -> Iterator[Example]:
         case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
             yield from read_table(path, name, table, task.labels)
         case kind, reader:
-            raise ConfigError(
-                [
-                    Complaint(
-                        f"task {task.name}",
-                        "reader",
-                        f"a {reader.format} reader with these keys gives no {kind} examples",
-                        "ner reads conll or pubtator; classification csv or jsonl; relation csv, jsonl, or "
-                        "pubtator with `relation` and exactly two `entity_types`",
-                    )
-                ]
+            raise _misfit(
+                task,
+                "reader",
+                f"a {reader.format} reader with these keys gives no {kind} examples",
+                "ner reads conll or pubtator; classification csv or jsonl; relation csv, jsonl, or "
+                "pubtator with `relation` and exactly two `entity_types`",
             )
+
+
+def _misfit(task: TaskSpec, key: str, problem: str, remedy: str) -> ConfigError:
+    return ConfigError([Complaint(f"task {task.name}", key, problem, remedy)])
 
 
 def label_set(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:
