@@ -119,6 +119,9 @@ def _place(
         if tagged:
             options = list(tagged)
             continue
+        if isinstance(part, str) and _names_an_option(part, options):
+            options = [o for o in options if _option_name(o) == part] or options
+            continue
         around = records
         inner = [i for o in options for i in _inner(o, part)]
         options = [i for option in inner for i in _options(option)]
@@ -127,6 +130,17 @@ def _place(
         path.append(part)
         raw = raw.get(part) if isinstance(raw, dict) else _item(raw, part)
     return tuple(path), around
+
+
+def _names_an_option(part: str, options: Sequence[Any]) -> bool:
+    """Of a union without a discriminator, pydantic names the member that it tried."""
+    return len(options) > 1 and (
+        part.startswith("tuple[") or any(_option_name(option) == part for option in options)
+    )
+
+
+def _option_name(option: Any) -> str:
+    return str(getattr(option, "__name__", ""))
 
 
 def _item(raw: Any, part: str | int) -> Any:

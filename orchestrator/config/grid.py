@@ -154,4 +154,6 @@ class _Recipes:
 def _fault(loc: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str]:
     if kind == "missing":
         return str(loc[0]), UNSET
-    return (str(loc[0]) if loc else "micro_batch_size"), message.removeprefix("Value error, ")
+    words = message.removeprefix("Value error, ")
+    # What is wrong between keys has no place of its own: its message begins with the first of them.
+    return str(loc[0]) if loc else words.split()[0].rstrip(","), words

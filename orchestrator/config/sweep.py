@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from orchestrator.config.complaints import Fault, check
 from orchestrator.config.grid import Grid, build_grid
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import SweepConfig
+from orchestrator.config.smoke import smoke_config, smoke_grid
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.errors import Complaint, ConfigError
 
@@ -42,8 +44,9 @@ class ResolvedSweep:
         return self.storage / self.config.name
 
 
-def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path) -> ResolvedSweep:
+def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path, smoke: bool = False) -> ResolvedSweep:
     """Reads and checks everything. `cwd`: what paths of the command line and `storage` are relative to.
+    `smoke`: the same sweep at smoke size (`orchestrator.config.smoke`).
 
     Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
     """
@@ -58,10 +61,13 @@ def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path) -> Resol
     complaints += wrong + [fault.complaint(source.of(fault.key)) for fault in faults]
     catalogue, of_catalogue = read_catalogue([Path(directory) for directory in config.catalogues])
     complaints += of_catalogue
+    catalogue = _with_tasks_of(config, catalogue)
     grid, of_grid = _resolve(config, catalogue, source, faults, bool(of_catalogue))
     complaints += of_grid
     if complaints:
         raise ConfigError(complaints)
+    if smoke:
+        config, grid = smoke_config(config), smoke_grid(grid)
     return ResolvedSweep(
         file=file,
         config=config,
@@ -71,6 +77,17 @@ def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path) -> Resol
         storage=(cwd / Path(config.storage).expanduser()).resolve(),
         raw=config.model_dump(mode="json", exclude_unset=True),
     )
+
+
+def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
+    """The catalogue with its tasks as this sweep reads them."""
+    wanted = {"on_bad_record": config.on_bad_record, "paper_scoring": config.paper_scoring}
+    given = {key: value for key, value in wanted.items() if value is not None}
+    tasks = {
+        name: entry.model_copy(update={"spec": entry.spec.model_copy(update=given)})
+        for name, entry in catalogue.tasks.items()
+    }
+    return dataclasses.replace(catalogue, tasks=tasks)
 
 
 def _anchor(raw: dict[str, Any], directory: Path) -> None:

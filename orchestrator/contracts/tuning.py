@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 
 Value = float | int | str | bool
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Range(Record):
@@ -17,11 +31,8 @@ class Range(Record):
     high: PositiveFloat
     log: bool = False
 
-    @model_validator(mode="after")
-    def _rises(self) -> Range:
-        if self.low >= self.high:
-            raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
-        return self
+
+Span = Annotated[Range | tuple[Value, ...], BeforeValidator(_as_tuple)]
 
 
 class Tune(Record):
@@ -34,13 +45,16 @@ class Tune(Record):
 
     trials: PositiveInt = 20
     seed: NonNegativeInt = 0  # of the sampler, and of every candidate's training
-    space: dict[str, Range | tuple[Value, ...]] = Field(min_length=1)
+    space: dict[str, Span] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _has_choices(self) -> Tune:
-        empty = [key for key, values in self.space.items() if isinstance(values, tuple) and len(values) < 2]
-        if empty:
-            raise ValueError(f"{', '.join(empty)}: a search needs at least two choices, or a range")
+    def _has_room(self) -> Tune:
+        for key, span in self.space.items():
+            if isinstance(span, Range):
+                if span.low >= span.high:
+                    raise ValueError(f"space.{key}: low {span.low:g} is not below high {span.high:g}")
+            elif len(set(span)) < 2:
+                raise ValueError(f"space.{key}: a search needs at least two choices, or a range")
         return self
 
 

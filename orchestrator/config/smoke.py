@@ -1,0 +1,109 @@
+"""A sweep at smoke size: the same grid, methods and readers on tiny untrained models and a few invented rows.
+
+Every line of code of the real sweep runs, in minutes on a laptop, before a GPU is booked. The scores mean
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from orchestrator.config.catalogue import TaskEntry
+from orchestrator.config.grid import Grid, GridCell
+from orchestrator.config.schema import SweepConfig
+from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
+from orchestrator.contracts.method import Lora
+from orchestrator.contracts.sweep import RefusedCell
+from orchestrator.contracts.task import MadeNotes
+from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.tuning import Tune
+
+_NOTES = MadeNotes(train=24, dev=14, test=14)
+_ROWS, _PER_CLASS, _LENGTH, _BATCH = 16, 2, 64, 8
+_STEPS, _SECONDS, _CANDIDATES = 2, 0.2, 2
+
+V = TypeVar("V")
+
+
+def smoke_config(config: SweepConfig) -> SweepConfig:
+    """One seed, one core a trial, a name of its own: the records of the real sweep stay untouched."""
+    return config.model_copy(
+        update={
+            "name": f"{config.name}-smoke",
+            "seeds": config.seeds[:1],
+            "resources": Resources(cpus=1),
+            "concurrency": None,
+            "data_dir": None,
+            "keep_weights": "none",
+        }
+    )
+
+
+def smoke_grid(grid: Grid) -> Grid:
+    """What needs a GPU is refused here, as a smoke run has none; the other refusals stand."""
+    backbones, tasks, recipes = _Once(_backbone), _Once(_task), _Once(_recipe)
+    small = Grid(refused=list(grid.refused))
+    for cell in grid.cells:
+        settings = cell.variant.spec.settings
+        if isinstance(settings, Lora) and settings.quantise:
+            reason = f"smoke: a base in {settings.quantise} needs a GPU"
+            small.refused.append(RefusedCell(cell=cell.cell, reason=reason))
+            continue
+        backbone = backbones.of(cell.backbone.name, cell.backbone)
+        task = tasks.of(cell.task.spec.name, cell.task)
+        recipe = recipes.of(cell.recipe, cell.recipe)
+        small.cells.append(GridCell(cell.cell, backbone, cell.variant, task, recipe, _tune(cell.tune)))
+    return small
+
+
+class _Once(Generic[V]):
+    """Cells share their parts, so each part is made small once."""
+
+    def __init__(self, make: Callable[[V], V]) -> None:
+        self._make = make
+        self._made: dict[Hashable, V] = {}
+
+    def of(self, key: Hashable, value: V) -> V:
+        if key not in self._made:
+            self._made[key] = self._make(value)
+        return self._made[key]
+
+
+def _backbone(spec: BackboneSpec) -> BackboneSpec:
+    return spec.model_copy(
+        update={
+            "weights": RandomWeights(architecture=spec.architecture),
+            "keep_layers": None if spec.keep_layers is None else (0,),
+            "max_length": _LENGTH,
+            "parameters": None,
+            "shape": {},
+        }
+    )
+
+
+def _task(entry: TaskEntry) -> TaskEntry:
+    spec = entry.spec.model_copy(update={"made": _NOTES, "layouts": ()})
+    return entry.model_copy(update={"spec": spec})
+
+
+def _recipe(recipe: Recipe) -> Recipe:
+    per_class = recipe.train_rows_per_class
+    return recipe.model_copy(
+        update={
+            "epochs": 1,
+            "steps": None if recipe.steps is None else _STEPS,
+            "train_seconds": None if recipe.train_seconds is None else _SECONDS,
+            "batch_size": _BATCH,
+            "micro_batch_size": None if recipe.micro_batch_size is None else _BATCH // 2,
+            "max_length": min(recipe.max_length, _LENGTH),
+            "train_rows": _ROWS if per_class is None else None,
+            "train_rows_per_class": None if per_class is None else min(per_class, _PER_CLASS),
+            "dev_rows": _ROWS // 2,
+            "precision": "fp32",
+        }
+    )
+
+
+def _tune(tune: Tune | None) -> Tune | None:
+    return None if tune is None else tune.model_copy(update={"trials": min(tune.trials, _CANDIDATES)})
