@@ -21,6 +21,12 @@ class Failure(Record):
     message: str  # ours, or the class name of a foreign exception; never its text
     places: tuple[str, ...] = ()  # "workers/train.py:88 train", innermost last
 
+    @property
+    def asks_for_less(self) -> bool:
+        """Memory ran out in forward passes: smaller ones may fit. Loading weights takes what it takes."""
+        passing = self.phase in (Phase.TRAIN, Phase.EVALUATE, Phase.TEST)
+        return self.kind is FailureKind.OUT_OF_MEMORY and passing
+
 
 class Device(Record):
     """What it ran on: part of the comparison key."""
@@ -59,7 +65,7 @@ class Outcome(Record):
     best_step: NonNegativeInt | None = None
     signature: Signature | None = None  # how dev went; None where it was scored too seldom to say
     steps: NonNegativeInt = 0  # optimiser steps, inherited ones included
-    planned_steps: NonNegativeInt | None = None
+    planned_steps: NonNegativeInt | None = None  # None under a budget of seconds as well
     epochs: NonNegativeFloat = 0.0
     started_at: float  # Unix time
     ended_at: float
@@ -115,7 +121,7 @@ class StepEvent(Record):
     event: Literal["step"] = "step"
     at: float
     step: PositiveInt
-    planned_steps: PositiveInt
+    planned_steps: PositiveInt | None = None  # None under a budget of seconds
     loss: float
     learning_rate: float
     tokens: NonNegativeInt  # cumulative
@@ -128,6 +134,8 @@ class EvaluationEvent(Record):
     epoch: float
     metrics: dict[MetricName, MetricValue]
     best: bool  # the best so far
+    train_seconds: NonNegativeFloat | None = None  # of training steps until here, inherited ones included
+    collapsed: bool = False  # one class for everything, or an AUROC near one half
 
 
 class CheckpointEvent(Record):

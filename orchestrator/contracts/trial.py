@@ -76,9 +76,15 @@ class Recipe(Record):
         return self
 
     @property
-    def accumulation(self) -> int:
-        """Forward passes an optimiser step."""
-        return self.batch_size // (self.micro_batch_size or self.batch_size)
+    def pass_sizes(self) -> tuple[int, ...]:
+        """Examples a forward pass: the recipe's own, then what is tried when memory runs out, down to 1.
+
+        Each is the largest divisor of `batch_size` that is at most half of the one before.
+        """
+        sizes = [self.micro_batch_size or self.batch_size]
+        while sizes[-1] > 1:
+            sizes.append(next(n for n in range(sizes[-1] // 2, 0, -1) if self.batch_size % n == 0))
+        return tuple(sizes)
 
 
 class Digests(Record):
@@ -138,3 +144,23 @@ class AttemptOrder(Record):
     # After an attempt that ran out of memory: fewer examples a forward pass, of the same optimiser step.
     micro_batch_size: PositiveInt | None = None
     ordered_at: float  # Unix time, seconds
+
+    @property
+    def pass_size(self) -> int:
+        """Examples a forward pass."""
+        return self.micro_batch_size or self.trial.recipe.pass_sizes[0]
+
+    @property
+    def evaluation_size(self) -> int:
+        """Examples a forward pass of scoring: lowered in the same proportion."""
+        recipe = self.trial.recipe
+        return max(1, recipe.evaluation_batch_size * self.pass_size // recipe.pass_sizes[0])
+
+    @property
+    def passes_tried(self) -> str:
+        """For messages of attempts that ran out of memory: what ran, what ran before, what is left."""
+        sizes = self.trial.recipe.pass_sizes
+        before = [str(size) for size in sizes if size > self.pass_size]
+        words = f"with {self.pass_size} of {self.trial.recipe.batch_size} examples a forward pass"
+        words += f", after {', '.join(before)}" if before else ""
+        return words if self.pass_size > 1 else f"{words}: no smaller pass is left to try"

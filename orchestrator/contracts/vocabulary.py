@@ -61,9 +61,9 @@ class Family(StrEnum):
 
 
 class Signature(StrEnum):
-    """How the quality on dev went in a trial that came to its end."""
+    """How the quality on dev went in a trial that came to its end. Rules: `workers.signatures`."""
 
     IMPROVING = "improving"  # the last evaluation is the best one, by a margin: more training may help
-    CONVERGED = "converged"  # it rose, and then stayed near its best
+    CONVERGED = "converged"  # it rose, and the end adds no more than the margin to its best
     PLATEAUED = "plateaued"  # it never rose above where it began by more than the margin
     COLLAPSED = "collapsed"  # one class for everything, or an AUROC near one half
