@@ -35,6 +35,9 @@ Sweep = Annotated[
     str, typer.Argument(metavar="SWEEP", help="The name of a sweep that has run, or its directory.")
 ]
 Storage = Annotated[Path, typer.Option(help="Where sweeps are stored.")]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="The same grid on tiny untrained models and a few invented rows.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 _STORAGE = Path("sweeps")
@@ -56,12 +59,12 @@ def print_json(value: Any) -> None:
 
 
 @app.command()
-def plan(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
+def plan(config: Config, overrides: Overrides = None, smoke: Smoke = False, as_json: Json = False) -> None:
     """The grid, what will run and why, and what it costs. Touches no GPU and starts no Ray."""
     from orchestrator.cli.plan_view import plan_json, show_plan
     from orchestrator.cli.session import open_session
 
-    found = open_session(config, overrides or []).plan
+    found = open_session(config, overrides or [], smoke=smoke).plan
     if as_json:
         print_json(plan_json(found))
     else:
@@ -77,13 +80,14 @@ def run(
         str | None,
         typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to join instead of one of our own."),
     ] = None,
+    smoke: Smoke = False,
     as_json: Json = False,
 ) -> None:
     """Train what the plan says is missing, then write the report. Again: goes on where it stopped."""
     from orchestrator.cli import running
     from orchestrator.cli.session import open_session
 
-    session = open_session(config, overrides or [])
+    session = open_session(config, overrides or [], smoke=smoke)
     out = console(as_json)
     if launcher is LauncherName.SIMULATED:
         running.rehearse(session, out)
@@ -97,11 +101,11 @@ def run(
 
 
 @app.command()
-def stage(config: Config, overrides: Overrides = None) -> None:
+def stage(config: Config, overrides: Overrides = None, smoke: Smoke = False) -> None:
     """Fetch, make and hash-check weights and data ahead, so that the run needs no network."""
     from orchestrator.cli.session import open_session
 
-    session = open_session(config, overrides or [])
+    session = open_session(config, overrides or [], smoke=smoke)
     session.refuse_missing()
     session.stage(console(), tell_present=True)
 

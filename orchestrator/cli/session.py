@@ -15,7 +15,7 @@ from orchestrator.cli.places import cache_of
 from orchestrator.cli.words import duration
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
-from orchestrator.contracts.backbone import BackboneSpec, MadeWeights
+from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import ConfigError
@@ -79,12 +79,12 @@ class Session:
 def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cache: Path) -> bool:
     """Nothing to fetch, and what is made on the spot lies there: no need to start a process to hear that."""
     weights = [backbone.weights for backbone in backbones]
-    made = [made_root(cache, w) for w in weights if isinstance(w, MadeWeights)]
+    made = [made_root(cache, w) for w in weights if isinstance(w, MadeWeights | RandomWeights)]
     data = [made_root(cache, task) for task in tasks if task.invented]
     return len(made) == len(weights) and all(root.is_dir() for root in [*made, *data])
 
 
-def open_session(config: Path, overrides: Sequence[str]) -> Session:
+def open_session(config: Path, overrides: Sequence[str], *, smoke: bool = False) -> Session:
     """Raises ConfigError with every mistake of the file, the catalogue and the overrides."""
-    sweep = load_sweep(config, overrides, cwd=Path.cwd())
+    sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke)
     return Session(sweep, digest_inputs(sweep, cache_of(sweep.storage)))
