@@ -3,40 +3,75 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from orchestrator.contracts.task import ConllReader
 from orchestrator.errors import DataError
 from workers.data.examples import Tokens
+from workers.data.faults import Faults
 from workers.data.files import lines, read_text
 
 _TAG = re.compile(r"O|[BI]-\S+")
+_DOCUMENT = "-DOCSTART-"  # the first word of the line that begins a document in the CoNLL-2003 family
 
 
-def read_conll(path: Path, name: str, reader: ConllReader, types: Collection[str] | None) -> list[Tokens]:
+def read_conll(
+    path: Path, name: str, reader: ConllReader, types: Collection[str] | None, faults: Faults
+) -> list[Tokens]:
     """The sentences of one file, in order. `name` begins their document ids; `types` None takes any type.
 
-    Raises DataError at the first line that is wrong.
+    Without -DOCSTART- lines each sentence is a document of its own. Raises DataError at the first line that
+    is wrong, where `faults` does; else leaves out its sentence.
     """
     sentences: list[Tokens] = []
-    tokens: list[str] = []
-    tags: list[str] = []
     width: int | None = None
-    content = lines(read_text(path))
+    for number, (begun, block) in enumerate(_blocks(lines(read_text(path))), start=1):
+        rows = [(n, line.split("\t") if reader.separator == "tab" else line.split()) for n, line in block]
+        width = width or len(rows[0][1])
+        found = _sentence(str(path), rows, width, reader, types, f"{name}#{begun or number}")
+        if isinstance(found, DataError):
+            faults.found(found)
+        else:
+            sentences.append(found)
+    return sentences
+
+
+def _blocks(content: list[str]) -> Iterator[tuple[int, list[tuple[int, str]]]]:
+    """The numbered lines of each sentence, after how many documents were begun."""
+    block: list[tuple[int, str]] = []
+    begun = 0
     # The blank line added at the end closes the last sentence of a file that lacks it.
     for number, line in enumerate([*content, ""], start=1):
-        if line.strip():
-            columns = line.split("\t") if reader.separator == "tab" else line.split()
-            width = width or len(columns)
-            token, tag = _cells(str(path), number, columns, width, reader)
-            _check_tag(str(path), number, tag, tags[-1] if tags else "O", types)
+        words = line.split(maxsplit=1)
+        if words and words[0] != _DOCUMENT:
+            block.append((number, line))
+            continue
+        if block:
+            yield begun, block
+            block = []
+        begun += bool(words)
+
+
+def _sentence(
+    file: str,
+    rows: list[tuple[int, list[str]]],
+    width: int,
+    reader: ConllReader,
+    types: Collection[str] | None,
+    document: str,
+) -> Tokens | DataError:
+    tokens: list[str] = []
+    tags: list[str] = []
+    try:
+        for number, columns in rows:
+            token, tag = _cells(file, number, columns, width, reader)
+            check_tag(file, number, tag, tags[-1] if tags else "O", types)
             tokens.append(token)
             tags.append(tag)
-        elif tokens:
-            sentences.append(Tokens(tuple(tokens), tuple(tags), f"{name}#{len(sentences) + 1}"))
-            tokens, tags = [], []
-    return sentences
+    except DataError as error:
+        return error
+    return Tokens(tuple(tokens), tuple(tags), document)
 
 
 def _cells(file: str, line: int, columns: list[str], width: int, reader: ConllReader) -> tuple[str, str]:
@@ -62,13 +97,14 @@ def _cells(file: str, line: int, columns: list[str], width: int, reader: ConllRe
     return token, tag.strip()
 
 
-def _check_tag(file: str, line: int, tag: str, before: str, types: Collection[str] | None) -> None:
+def check_tag(file: str, line: int, tag: str, before: str, types: Collection[str] | None) -> None:
+    """Raises DataError unless the tag may follow the one before it; a sentence begins after "O"."""
     if not _TAG.fullmatch(tag):
         raise DataError(
             file,
             line,
             "the tag is not O, B-type or I-type",
-            "use BIO tags, or set `tag_column` of the reader",
+            "use BIO tags, or name their column in the reader",
         )
     if tag.startswith("I-") and before[2:] != tag[2:]:
         # Strict scoring knows no mention without its B-, so reading on would lose gold mentions unseen.

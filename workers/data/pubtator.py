@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import DataError
+from workers.data.faults import Faults
 from workers.data.files import lines, read_text
 
 _HEAD = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
@@ -39,10 +40,26 @@ class Document:
     relations: tuple[tuple[str, str, str], ...]  # (relation, id, id)
 
 
-def read_pubtator(path: Path, name: str) -> list[Document]:
-    """The documents of one file, in order; `name` begins theirs. Raises DataError at the first wrong line."""
-    blocks = _blocks(lines(read_text(path)))
-    return [_document(str(path), f"{name}#{number}", block) for number, block in enumerate(blocks, start=1)]
+def read_pubtator(path: Path, name: str, faults: Faults) -> list[Document]:
+    """The documents of one file, in order; `name` begins their names.
+
+    Raises DataError at the first wrong line, where `faults` does; else leaves out its document.
+    """
+    documents = []
+    for number, block in enumerate(_blocks(lines(read_text(path))), start=1):
+        found = _read(str(path), f"{name}#{number}", block)
+        if isinstance(found, DataError):
+            faults.found(found)
+        else:
+            documents.append(found)
+    return documents
+
+
+def _read(file: str, name: str, block: list[tuple[int, str]]) -> Document | DataError:
+    try:
+        return _document(file, name, block)
+    except DataError as error:
+        return error
 
 
 def _blocks(content: list[str]) -> Iterator[list[tuple[int, str]]]:

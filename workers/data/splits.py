@@ -1,8 +1,7 @@
-"""A split of a task: its examples, its label set, and a smaller one that is the same for everybody."""
+"""A split of a task: its examples, and its label set."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,13 +10,11 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Complaint, ConfigError, DataError
 from workers.data.conll import read_conll
 from workers.data.documents import masked_pairs, tagged_sentences
-from workers.data.examples import Example, Text, Tokens
+from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.holdout import Wanted, part_of
 from workers.data.pubtator import read_pubtator
 from workers.data.tables import read_table
-
-_CAP_SEED = "frontier-rows-1"  # changing it changes every capped result
 
 
 def splits_of(task: TaskSpec) -> tuple[Split, ...]:
@@ -70,15 +67,15 @@ def _hold_out(task: TaskSpec) -> dict[Split, float]:
 def _read(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wanted) -> Iterator[Example]:
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
-            yield from read_conll(path, name, conll, task.labels)
+            yield from read_conll(path, name, conll, task.labels, faults)
         case TaskKind.NER, PubtatorReader(entity_types=types):
-            for document in read_pubtator(path, name):
+            for document in read_pubtator(path, name, faults):
                 yield from tagged_sentences(document, types)
         case TaskKind.RELATION, PubtatorReader(entity_types=(first, second), relation=str(relation)):
-            for document in read_pubtator(path, name):
+            for document in read_pubtator(path, name, faults):
                 yield from masked_pairs(document, (first, second), relation, str(task.negative_label))
         case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
-            yield from read_table(path, name, table, task.labels)
+            yield from read_table(path, name, table, task.labels, faults)
         case kind, reader:
             raise _misfit(
                 task,
@@ -120,28 +117,3 @@ def _found(examples: Sequence[Example]) -> set[str]:
         else:
             found.add(example.label)
     return found
-
-
-def cap_rows(examples: Sequence[Example], rows: int | None) -> list[Example]:
-    """At most `rows` of the examples, in their order; all of them for None.
-
-    The choice depends on their places and labels alone, so every cell and seed gets the same one, and a
-    smaller choice is part of a larger. The first example of each class goes before all others.
-    """
-    if rows is None or rows >= len(examples):
-        return list(examples)
-    shuffled = sorted(range(len(examples)), key=_rank)
-    seen: set[str] = set()
-    leaders: list[int] = []
-    others: list[int] = []
-    for index in shuffled:
-        example = examples[index]
-        leads = isinstance(example, Text) and example.label not in seen
-        if isinstance(example, Text):
-            seen.add(example.label)
-        (leaders if leads else others).append(index)
-    return [examples[index] for index in sorted([*leaders, *others][:rows])]
-
-
-def _rank(index: int) -> bytes:
-    return hashlib.sha256(f"{_CAP_SEED}:{index}".encode()).digest()

@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.contracts.task import PubtatorReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data.examples import Example, Tokens
+from workers.data.faults import Faults
 from workers.data.pubtator import read_pubtator
 from workers.data.splits import label_set, read_split
 
@@ -51,7 +52,10 @@ def _begun(tags: dict[str, int]) -> dict[str, int]:
 
 
 def _annotations(reader: PubtatorReader, split: Split, root: Path) -> dict[str, Any]:
-    documents = [document for name in reader.files[split] for document in read_pubtator(root / name, name)]
+    faults = Faults("skip")  # those of records were reported, or left out, when the examples were read
+    documents = [
+        document for name in reader.files[split] for document in read_pubtator(root / name, name, faults)
+    ]
     mentions = Counter(mention.type for document in documents for mention in document.mentions)
     found: dict[str, Any] = {
         "documents": len(documents),

@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import io
 import json
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.task import TableReader
 from orchestrator.errors import DataError
+from workers.data.delimited import read_rows
 from workers.data.examples import Text
+from workers.data.faults import Faults
 from workers.data.files import lines, read_text
 
 _LONGEST_LABEL = (
     100  # characters; labels stand in records, so a text column taken for the label must not pass
 )
-_LONGEST_FIELD = 2**24  # characters; csv refuses fields above 2**17 unasked, and joined notes are longer
 
 
-def read_table(path: Path, name: str, reader: TableReader, labels: Collection[str] | None) -> list[Text]:
+def read_table(
+    path: Path, name: str, reader: TableReader, labels: Collection[str] | None, faults: Faults
+) -> list[Text]:
     """The rows of one file, in order. `name` begins their document ids; `labels` None takes any label.
 
-    Raises DataError at the first row that is wrong. A row's line is the one it begins on.
+    Raises DataError at the first row that is wrong, where `faults` does. Its line is the one it begins on.
     """
     rows = _csv_rows if reader.format == "csv" else _json_rows
     examples = []
-    for number, (line, row) in enumerate(rows(path, reader), start=1):
+    for number, (line, row) in enumerate(rows(path, reader, faults), start=1):
+        found = _example(path, line, row, reader, labels, f"{name}#{number}")
+        if isinstance(found, DataError):
+            faults.found(found)
+        else:
+            examples.append(found)
+    return examples
+
+
+def _example(
+    path: Path,
+    line: int,
+    row: Mapping[str, Any],
+    reader: TableReader,
+    labels: Collection[str] | None,
+    document: str,
+) -> Text | DataError:
+    try:
+        if reader.format == "jsonl":
+            _check_names(path, reader, line, list(row))
         label = _cell(path, line, row, reader.label, "label")
         label = reader.merge.get(label, label)
         if labels is not None and label not in labels:
-            raise DataError(
+            return DataError(
                 str(path),
                 line,
                 "a label that `labels` of the task does not hold",
@@ -40,8 +62,9 @@ def read_table(path: Path, name: str, reader: TableReader, labels: Collection[st
             )
         text = _cell(path, line, row, reader.text, "text")
         second = _cell(path, line, row, reader.second_text, "second text") if reader.second_text else None
-        examples.append(Text(text, second, label, f"{name}#{number}"))
-    return examples
+    except DataError as error:
+        return error
+    return Text(text, second, label, document)
 
 
 def _columns(reader: TableReader) -> list[tuple[str, str]]:
@@ -50,44 +73,20 @@ def _columns(reader: TableReader) -> list[tuple[str, str]]:
     return [(key, column) for key in keys if (column := getattr(reader, key)) is not None]
 
 
-def _csv_rows(path: Path, reader: TableReader) -> Iterator[tuple[int, dict[str, str]]]:
+def _csv_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
     content = io.StringIO(read_text(path), newline="")
-    csv.field_size_limit(_LONGEST_FIELD)
-    rows = csv.reader(content, strict=True)
-    header: list[str] | None = None
-    while True:
-        line = rows.line_num + 1
-        cells, fault = _next(rows)
-        if fault is not None:
-            raise DataError(str(path), line, fault, 'quote texts with "…", and double the quotes inside them')
-        if cells is None:
-            return
-        if header is None:
-            header = cells
-            _check_names(path, line, reader, header)
-        elif cells and len(cells) != len(header):
-            fault = f"{len(cells)} columns, where the header has {len(header)}"
-            raise DataError(str(path), line, fault, "quote texts that hold commas or line breaks")
-        elif cells:
-            yield line, dict(zip(header, cells, strict=True))
+    return read_rows(content, str(path), faults, partial(_check_names, path, reader))
 
 
-def _next(rows: Iterator[list[str]]) -> tuple[list[str] | None, str | None]:
-    """The next row, or None at the end; else the fault. A csv.Error may quote the text."""
-    try:
-        return next(rows, None), None
-    except csv.Error:
-        return None, "the row is not CSV (a quote that is not closed, or text beside a quoted field)"
-
-
-def _json_rows(path: Path, reader: TableReader) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, content in enumerate(lines(read_text(path)), start=1):
         if content.strip():
             row = _parsed(content)
-            if not isinstance(row, dict):
-                raise DataError(str(path), line, "it is not a JSON object", "write one object a line: {…}")
-            _check_names(path, line, reader, list(row))
-            yield line, row
+            if isinstance(row, dict):
+                yield line, row
+            else:
+                remedy = "write one object a line: {…}"
+                faults.found(DataError(str(path), line, "it is not a JSON object", remedy))
 
 
 def _parsed(content: str) -> Any:
@@ -98,7 +97,7 @@ def _parsed(content: str) -> Any:
         return None
 
 
-def _check_names(path: Path, line: int, reader: TableReader, names: list[str]) -> None:
+def _check_names(path: Path, reader: TableReader, line: int, names: list[str]) -> None:
     for key, column in _columns(reader):
         count = names.count(column)
         if count == 1:

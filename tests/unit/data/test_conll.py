@@ -14,6 +14,7 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Tokens, cap_rows, label_set, read_split
 from workers.data.conll import read_conll
+from workers.data.faults import Faults
 
 MARKER = "Zzpatientword"
 
@@ -127,7 +128,7 @@ def test_any_bytes_give_examples_or_a_data_error(
     for reader in (task().reader, task(separator="space").reader):
         assert isinstance(reader, ConllReader)
         try:
-            examples = read_conll(path, "train.tsv", reader, None)
+            examples = read_conll(path, "train.tsv", reader, None, Faults("error"))
         except DataError:
             continue
         assert all(len(e.tokens) == len(e.tags) > 0 for e in examples)

@@ -16,6 +16,7 @@ from orchestrator.contracts.task import TableReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError
 from workers.data import Text, cap_rows, inspect_task, label_set, read_split
+from workers.data.faults import Faults
 from workers.data.tables import read_table
 
 MARKER = "Zzpatientword"
@@ -173,7 +174,7 @@ def test_any_bytes_give_examples_or_a_data_error(
     for spec in (task(), task("jsonl")):
         assert isinstance(spec.reader, TableReader)
         try:
-            examples = read_table(path, "train", spec.reader, None)
+            examples = read_table(path, "train", spec.reader, None, Faults("error"))
         except DataError:
             continue
         assert all(e.text.strip() and e.label for e in examples)

@@ -1,0 +1,59 @@
+"""Fewer training examples: the same ones for every cell and seed, and the fewer among the more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+from orchestrator.errors import Complaint, ConfigError
+from workers.data.examples import Example, Text
+
+_CAP_SEED = "frontier-rows-1"  # changing it changes every capped result
+
+
+def cap_rows(examples: Sequence[Example], rows: int | None, per_class: int | None = None) -> list[Example]:
+    """At most `rows` of the examples, or `per_class` of each class, in their order; all of them for None.
+
+    The choice depends on their places and labels alone, so every cell and seed gets the same one, and a
+    smaller choice is part of a larger. Of `rows` the first example of each class goes before all others. A
+    class with fewer than `per_class` gives all it has. Raises ConfigError where words carry the labels: a
+    sentence is of no one class.
+    """
+    if per_class is not None:
+        return [examples[index] for index in _of_each_class(examples, per_class)]
+    if rows is None or rows >= len(examples):
+        return list(examples)
+    seen: set[str] = set()
+    leaders: list[int] = []
+    others: list[int] = []
+    for index in _shuffled(examples):
+        example = examples[index]
+        leads = isinstance(example, Text) and example.label not in seen
+        if isinstance(example, Text):
+            seen.add(example.label)
+        (leaders if leads else others).append(index)
+    return [examples[index] for index in sorted([*leaders, *others][:rows])]
+
+
+def _of_each_class(examples: Sequence[Example], per_class: int) -> list[int]:
+    taken: Counter[str] = Counter()
+    chosen = []
+    for index in _shuffled(examples):
+        example = examples[index]
+        if not isinstance(example, Text):
+            problem = "a sentence of a ner task is of no one class"
+            remedy = "set train_rows, which counts sentences"
+            raise ConfigError([Complaint("recipe", "train_rows_per_class", problem, remedy)])
+        if taken[example.label] < per_class:
+            taken[example.label] += 1
+            chosen.append(index)
+    return sorted(chosen)
+
+
+def _shuffled(examples: Sequence[Example]) -> list[int]:
+    return sorted(range(len(examples)), key=_rank)
+
+
+def _rank(index: int) -> bytes:
+    return hashlib.sha256(f"{_CAP_SEED}:{index}".encode()).digest()
