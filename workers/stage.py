@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import PositiveInt, ValidationError
 
-from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
@@ -43,7 +43,7 @@ def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
     cache = Path(request.cache_dir)
     for task in request.tasks:
         yield _timed(task.name, partial(_stage_task, task, request.data_dir, cache))
-    waiting = [b for b in request.backbones if _to_make(b, cache)]
+    waiting = [b for b in request.backbones if _to_train(b, cache)]
     for backbone in request.backbones:
         if backbone not in waiting:
             yield stage_backbone(backbone, cache)
@@ -91,7 +91,7 @@ def _stage_backbone(spec: BackboneSpec, cache: Path) -> str:
 
     state = "present"
     if _to_make(spec, cache):
-        assert isinstance(spec.weights, MadeWeights)
+        assert isinstance(spec.weights, MadeWeights | RandomWeights)
         _make_weights(spec.weights, made_root(cache, spec.weights))
         state = "made"
     elif isinstance(spec.weights, HubWeights):
@@ -111,10 +111,14 @@ def _fetch(spec: BackboneSpec, cache: Path) -> str:
     return "present"
 
 
-def _make_weights(weights: MadeWeights, root: Path) -> None:
+def _make_weights(weights: MadeWeights | RandomWeights, root: Path) -> None:
     from workers.demo.corpora import corpus
     from workers.demo.pretrain import pretrain
+    from workers.demo.tiny import write_tiny
 
+    if isinstance(weights, RandomWeights):
+        _make(root, partial(write_tiny, weights))
+        return
     texts = list(corpus(weights.corpus, weights.documents, weights.seed))
     _make(root, partial(pretrain, weights, texts))
 
@@ -135,7 +139,13 @@ def _make(root: Path, write: Callable[[Path], None]) -> None:
 
 
 def _to_make(spec: BackboneSpec, cache: Path) -> bool:
-    return isinstance(spec.weights, MadeWeights) and not made_root(cache, spec.weights).is_dir()
+    weights = spec.weights
+    return isinstance(weights, MadeWeights | RandomWeights) and not made_root(cache, weights).is_dir()
+
+
+def _to_train(spec: BackboneSpec, cache: Path) -> bool:
+    """Random weights are written in a moment; made ones are worth a process of their own."""
+    return isinstance(spec.weights, MadeWeights) and _to_make(spec, cache)
 
 
 def _work(spec: BackboneSpec) -> int:

@@ -17,6 +17,7 @@ from orchestrator.contracts.backbone import (
     HubWeights,
     MadeWeights,
     PackageWeights,
+    RandomWeights,
 )
 from orchestrator.contracts.made import made_root
 from orchestrator.errors import WeightsError
@@ -39,7 +40,7 @@ def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True
     elif isinstance(weights, PackageWeights):
         directory, remedy = _package_folder(spec.name, weights), "install the package again"
     else:
-        assert isinstance(weights, MadeWeights)
+        assert isinstance(weights, MadeWeights | RandomWeights)
         directory, remedy = made_root(cache_dir, weights), "run `frontier stage` with this sweep file"
     if not directory.is_dir():
         raise WeightsError(f"backbone {spec.name}: there is no folder {directory}\n    -> {remedy}")
