@@ -32,7 +32,7 @@ def read_split(task: TaskSpec, split: Split, root: Path, faults: Faults | None =
     """
     faults = Faults(task.on_bad_record) if faults is None else faults
     names, wanted = _source(task, split)
-    examples = [e for name in names for e in _read(task, name, root / name, faults, wanted)]
+    examples = list(_read(task, names, root, faults, wanted))
     if not examples:
         files = ", ".join(str(root / name) for name in names)
         raise DataError(files, None, "there is no example in it", "check the file and `reader` of the task")
@@ -64,7 +64,15 @@ def _hold_out(task: TaskSpec) -> dict[Split, float]:
     return {split: share for split, share in shares.items() if share}
 
 
-def _read(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wanted) -> Iterator[Example]:
+def _read(
+    task: TaskSpec, names: Sequence[str], root: Path, faults: Faults, wanted: Wanted
+) -> Iterator[Example]:
+    for name in names:
+        yield from _read_file(task, name, root / name, faults, wanted)
+
+
+def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wanted) -> Iterator[Example]:
+    """The formats in which each file stands for itself."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
             yield from read_conll(path, name, conll, task.labels, faults)
