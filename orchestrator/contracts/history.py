@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import TrialSpec
@@ -16,12 +16,15 @@ class FingerprintHistory(Record):
 
     `wall_seconds` is what a finished trial took from allocation to release, usefully inherited time of the
     attempts that it resumed from included, wasted time left out. None unless finished and billed.
+    `dev_quality` is that of a finished trial; None as well where its metric is missing.
     """
 
     state: Literal[TrialState.FINISHED, TrialState.FAILED, TrialState.UNFINISHED]
     failure: FailureKind | None = None  # of the last attempt, where state is FAILED
     wall_seconds: PositiveFloat | None = None
     device_type: str | None = None  # "cpu" or the GPU's product name
+    dev_quality: float | None = None
+    device_seconds: NonNegativeFloat = 0.0  # billed, all attempts under the fingerprint
 
 
 class TrialHistory(Record):

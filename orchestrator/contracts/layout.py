@@ -4,6 +4,7 @@
 <storage>/<sweep>/driver.lock                     held by the one driver
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
     order.json  events.jsonl  outcome.json  bill.json  checkpoint/step-<n>/  model/
+<storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
 <storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv
 <storage>/mlflow.db                               the default MLflow store
 """

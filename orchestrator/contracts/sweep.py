@@ -11,7 +11,7 @@ from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell, Recipe, Resources, trial_name
-from orchestrator.contracts.tuning import Tuned
+from orchestrator.contracts.tuning import Tuned, with_values
 
 
 class PlannedTrial(Record):
@@ -43,11 +43,16 @@ class SweepRecord(Record):
     frontier_version: str
     config: dict[str, Any]  # the resolved sweep file, overrides included
     backbones: dict[str, BackboneSpec]  # by "model/domain"
-    methods: dict[str, MethodSpec]  # by slug
+    methods: dict[str, MethodSpec]  # by slug, as in the file: see `method_of`
     tasks: dict[str, TaskSpec]
-    recipes: dict[str, Recipe]  # by cell name
+    recipes: dict[str, Recipe]  # by cell name; with the winner's values where a search is over
     trials: tuple[PlannedTrial, ...]
     candidates: tuple[PlannedTrial, ...] = ()  # of tuning searches, as far as they are known
     tuned: dict[str, Tuned] = Field(default_factory=dict)  # by cell name, once its search is over
     refused: tuple[RefusedCell, ...] = ()
     provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …
+
+    def method_of(self, cell: Cell) -> MethodSpec:
+        """The method as the cell is trained: with the settings that its search found, where there was one."""
+        method, found = self.methods[cell.method], self.tuned.get(cell.name)
+        return method if found is None else with_values(method, self.recipes[cell.name], found.values)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -14,10 +15,14 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.trial import Recipe
 
 Value = float | int | str | bool
+
+_SAME_THING = {"alpha": "alpha_ratio", "alpha_ratio": "alpha"}  # a searched one takes the other's place
 
 
 def _as_tuple(value: Any) -> Any:
@@ -69,3 +74,18 @@ class Tuned(Record):
     failed: NonNegativeInt = 0
     device_seconds: NonNegativeFloat  # allocated to the whole search, failed candidates included
     device_type: str
+
+
+def with_values(method: MethodSpec, recipe: Recipe, values: Mapping[str, Value]) -> tuple[MethodSpec, Recipe]:
+    """Method and recipe with the values of a candidate laid over them.
+
+    Raises pydantic.ValidationError where the values do not go together with the rest.
+    """
+    in_recipe = {key: value for key, value in values.items() if key in Recipe.model_fields}
+    own = {key: value for key, value in values.items() if key not in in_recipe}
+    dropped = {_SAME_THING[key]: None for key in own if key in _SAME_THING and _SAME_THING[key] not in own}
+    settings = method.settings.model_dump() | dropped | own
+    return (
+        MethodSpec.model_validate(method.model_dump() | {"settings": settings}) if own else method,
+        Recipe.model_validate(recipe.model_dump() | in_recipe) if in_recipe else recipe,
+    )

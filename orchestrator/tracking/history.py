@@ -7,6 +7,7 @@ from typing import Literal
 
 from orchestrator.contracts.history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.ledger import AttemptRecord, Source, decisive
+from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 
@@ -31,10 +32,12 @@ def _under_one(attempts: tuple[AttemptRecord, ...]) -> FingerprintHistory:
     state: Literal[TrialState.FINISHED, TrialState.FAILED, TrialState.UNFINISHED] = TrialState.UNFINISHED
     failure: FailureKind | None = None
     seconds: float | None = None
+    dev: float | None = None
     found = decisive(attempts)
     last = attempts[-1].outcome
     if found is not None and found.outcome is not None and found.outcome.state == "finished":
         state = TrialState.FINISHED
+        dev = quality(found.outcome.metric, found.outcome.dev)
         if found.source is Source.MEASURED and found.bill is not None:
             own = found.bill.released_at - found.bill.allocated_at
             seconds = own + sum(found.outcome.inherited_phases.values())
@@ -45,4 +48,6 @@ def _under_one(attempts: tuple[AttemptRecord, ...]) -> FingerprintHistory:
         failure=failure,
         wall_seconds=seconds if seconds and seconds > 0 else None,
         device_type=(found or attempts[-1]).device_type,
+        dev_quality=dev,
+        device_seconds=sum(a.billed_device_seconds or 0.0 for a in attempts),
     )
