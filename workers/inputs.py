@@ -13,7 +13,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError
-from workers.data import Example, cap_rows, label_set, read_split
+from workers.data import Example, Faults, cap_rows, class_counts, label_set, read_split
 from workers.tasks import IGNORED, Encoded, encode
 
 
@@ -24,6 +24,7 @@ class Examples:
     labels: tuple[str, ...]  # by class id
     splits: dict[Split, list[Example]]
     rows: dict[str, int]
+    train_classes: dict[str, int]  # training examples of each class; for ner mentions of each type
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +46,8 @@ class TaskData:
 
     @cached_property
     def train_targets(self) -> list[int]:
-        """Of each training example, how many labels its loss is made of: 1, or its words for ner."""
+        """Of each training example, how many labels its loss is made of: 1, or for ner its words, or their
+        sub-words under paper_scoring."""
         rows: Sequence[Any] = self.train.labels
         return [sum(label != IGNORED for label in row) if isinstance(row, list) else 1 for row in rows]
 
@@ -72,22 +74,24 @@ def read_examples(order: AttemptOrder) -> Examples:
     """All three splits, train and dev capped as the recipe says. Raises DataError, ConfigError."""
     task, recipe = order.trial.task, order.trial.recipe
     root = data_root(task, order.data_dir, Path(order.cache_dir))
-    train = read_split(task, Split.TRAIN, root)
-    dev = read_split(task, Split.DEV, root)
-    labels = label_set(task, train)
+    faults = {split: Faults(task.on_bad_record) for split in Split}
+    found = {split: read_split(task, split, root, faults[split]) for split in Split}
+    labels = label_set(task, found[Split.TRAIN])
     splits = {
-        Split.TRAIN: cap_rows(train, recipe.train_rows),
-        Split.DEV: cap_rows(dev, recipe.dev_rows),
-        Split.TEST: read_split(task, Split.TEST, root),
+        Split.TRAIN: cap_rows(found[Split.TRAIN], recipe.train_rows, recipe.train_rows_per_class),
+        Split.DEV: cap_rows(found[Split.DEV], recipe.dev_rows),
+        Split.TEST: found[Split.TEST],
     }
-    rows = {"train_available": len(train), "dev_available": len(dev)}
-    rows |= {split.value: len(found) for split, found in splits.items()}
-    return Examples(labels, splits, rows)
+    rows = {f"{split}_available": len(found[split]) for split in (Split.TRAIN, Split.DEV)}
+    rows |= {split.value: len(kept) for split, kept in splits.items()}
+    rows |= {f"skipped_{split}": faults[split].count for split in Split}
+    classes = dict.fromkeys(task.labels or (), 0) | class_counts(splits[Split.TRAIN])
+    return Examples(labels, splits, rows, classes)
 
 
 def encode_examples(examples: Examples, task: TaskSpec, tokenizer: Any, max_length: int) -> TaskData:
     encoded = {
-        split: encode(task.kind, found, examples.labels, tokenizer, max_length)
+        split: encode(task.kind, found, examples.labels, tokenizer, max_length, repeated=task.paper_scoring)
         for split, found in examples.splits.items()
     }
     return TaskData(

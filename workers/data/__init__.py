@@ -1,8 +1,22 @@
-"""Readers: data files to examples. Standard library only; a fault names file and line, never the text."""
+"""Readers: data files to examples. A fault names file and line, never the text.
+
+Standard library only, but for the folders of `datasets`, which pyarrow reads.
+"""
 
 from workers.data.examples import Example, Text, Tokens
+from workers.data.faults import Faults
 from workers.data.sampling import cap_rows
-from workers.data.splits import label_set, read_split
+from workers.data.splits import class_counts, label_set, read_split
 from workers.data.summary import inspect_task
 
-__all__ = ["Example", "Text", "Tokens", "cap_rows", "inspect_task", "label_set", "read_split"]
+__all__ = [
+    "Example",
+    "Faults",
+    "Text",
+    "Tokens",
+    "cap_rows",
+    "class_counts",
+    "inspect_task",
+    "label_set",
+    "read_split",
+]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.contracts.task import ConllReader, HoldOut, PubtatorReader, TableReader, TaskSpec
@@ -104,7 +105,7 @@ def label_set(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:
     For ner "O", then "B-x" and "I-x" of each entity type, the types sorted. Raises DataError where train
     cannot teach the task: a label that is not declared, or nothing to tell apart.
     """
-    found = _found(train)
+    found = class_counts(train).keys()
     if task.labels is not None and (foreign := found - set(task.labels)):
         fault = f"train has {len(foreign)} labels that `labels` does not hold"
         raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or mend the data")
@@ -116,12 +117,12 @@ def label_set(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:
     return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or found) for prefix in "BI"))
 
 
-def _found(examples: Sequence[Example]) -> set[str]:
-    """The labels in use; for ner the entity types."""
-    found: set[str] = set()
+def class_counts(examples: Iterable[Example]) -> dict[str, int]:
+    """Examples of each class, by its name; for ner mentions of each entity type."""
+    found: Counter[str] = Counter()
     for example in examples:
         if isinstance(example, Tokens):
-            found.update(tag[2:] for tag in example.tags if tag != "O")
+            found.update(tag[2:] for tag in example.tags if tag.startswith("B-"))
         else:
-            found.add(example.label)
-    return found
+            found[example.label] += 1
+    return dict(sorted(found.items()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +22,9 @@ IGNORED = -100  # the label of a sub-word that takes no part in the loss
 class Encoded:
     """Encoded examples, unpadded, all lists of one length and in the order of the examples.
 
-    `labels` holds one id per example, or for ner one per sub-word: the word's at its first sub-word, else
-    IGNORED. `tags` and `places` exist for ner: the gold tag of each word, and the index of its first
-    sub-word, None for a word that was cut off or gave no sub-word.
+    `labels` holds one id per example, or for ner one per sub-word: the word's at its first sub-word, or at
+    each of them where `repeated`, else IGNORED. `tags` and `places` exist for ner: the gold tag of each word,
+    and the index of its first sub-word, None for a word that was cut off or gave no sub-word.
     """
 
     input_ids: list[list[int]]
@@ -31,16 +33,24 @@ class Encoded:
     truncated: int  # examples that were cut to max_length
     tags: list[list[str]] = field(default_factory=list)
     places: list[list[int | None]] = field(default_factory=list)
+    repeated: bool = False
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
 
 def encode(
-    kind: TaskKind, examples: Sequence[Example], labels: Sequence[str], tokenizer: Any, max_length: int
+    kind: TaskKind,
+    examples: Sequence[Example],
+    labels: Sequence[str],
+    tokenizer: Any,
+    max_length: int,
+    *,
+    repeated: bool = False,
 ) -> Encoded:
     """Encode for a model whose class i is `labels[i]`. `max_length` counts sub-words, special ones included.
 
+    `repeated`: the tag of a word stands on all its sub-words, B- included, as Taylor et al. 2024 had it.
     Raises WeightsError for a tokenizer that does not map sub-words to words, DataError for a label that is
     not among `labels`.
     """
@@ -51,16 +61,19 @@ def encode(
         )
     ids = {label: index for index, label in enumerate(labels)}
     if kind is TaskKind.NER:
-        return _encode_words([e for e in examples if isinstance(e, Tokens)], ids, tokenizer, max_length)
+        sentences = [e for e in examples if isinstance(e, Tokens)]
+        return _encode_words(sentences, ids, tokenizer, max_length, repeated)
     return _encode_texts([e for e in examples if isinstance(e, Text)], ids, tokenizer, max_length)
 
 
 def _encode_texts(examples: Sequence[Text], ids: dict[str, int], tokenizer: Any, max_length: int) -> Encoded:
+    """Of a pair that is too long the longer text is cut first, so that neither one is lost."""
     _check_known({example.label for example in examples}, ids)
     texts = [example.text for example in examples]
-    seconds = [example.second_text or "" for example in examples]
+    between = _between(tokenizer)
+    seconds = [between + (example.second_text or "") for example in examples]
     paired = any(example.second_text is not None for example in examples)
-    batch = tokenizer(texts, seconds if paired else None, truncation=True, max_length=max_length)
+    batch = tokenizer(texts, seconds if paired else None, truncation="longest_first", max_length=max_length)
     return Encoded(
         input_ids=batch["input_ids"],
         labels=[ids[example.label] for example in examples],
@@ -69,21 +82,36 @@ def _encode_texts(examples: Sequence[Text], ids: dict[str, int], tokenizer: Any,
     )
 
 
+def _between(tokenizer: Any) -> str:
+    """A line break between the two texts for tokenizers (of decoders) that put no special token there."""
+    single, pair = (tokenizer.num_special_tokens_to_add(pair=pair) for pair in (False, True))
+    return "" if pair > single else "\n"
+
+
 def _encode_words(
-    examples: Sequence[Tokens], ids: dict[str, int], tokenizer: Any, max_length: int
+    examples: Sequence[Tokens], ids: dict[str, int], tokenizer: Any, max_length: int, repeated: bool
 ) -> Encoded:
+    """The words are encoded as a running text, and sub-words come to words by their characters.
+
+    So every tokenizer sees the spaces it was trained with, be they part of the sub-words (byte-level BPE,
+    SentencePiece) or not, and a word without a sub-word shifts no other.
+    """
     _check_known({tag for example in examples for tag in example.tags}, ids)
-    words = [list(example.tokens) for example in examples]
-    batch = tokenizer(words, is_split_into_words=True, truncation=True, max_length=max_length)
+    texts = [" ".join(example.tokens) for example in examples]
+    batch = tokenizer(texts, truncation=True, max_length=max_length)
     labels: list[list[int]] = []
     places: list[list[int | None]] = []
-    for index, example in enumerate(examples):
+    for example, encoding in zip(examples, batch.encodings, strict=True):
         first: list[int | None] = [None] * len(example.tags)
-        row = [IGNORED] * len(batch["input_ids"][index])
-        for place, word in enumerate(batch.word_ids(index)):
-            if word is not None and first[word] is None:
+        row = [IGNORED] * len(encoding.ids)
+        for place, word in enumerate(_words(example.tokens, encoding)):
+            if word is None:
+                continue
+            if first[word] is None:
                 first[word] = place
-                row[place] = ids[example.tags[word]]
+            elif not repeated:
+                continue
+            row[place] = ids[example.tags[word]]
         labels.append(row)
         places.append(first)
     return Encoded(
@@ -93,7 +121,21 @@ def _encode_words(
         truncated=_truncated(batch, len(examples)),
         tags=[list(example.tags) for example in examples],
         places=places,
+        repeated=repeated,
     )
+
+
+def _words(tokens: Sequence[str], encoding: Any) -> list[int | None]:
+    """Of each sub-word, the first word it shares a character with; None for special ones and mere spaces."""
+    ends = list(itertools.accumulate(len(token) + 1 for token in tokens))  # with the space after it
+    found: list[int | None] = []
+    for (start, end), sequence in zip(encoding.offsets, encoding.sequence_ids, strict=True):
+        word = bisect_right(ends, start)
+        if word < len(ends) and start == ends[word] - 1:  # it begins with the space before the next word
+            word += 1
+            start += 1
+        found.append(word if sequence is not None and word < len(ends) and start < end else None)
+    return found
 
 
 def decode_tags(
@@ -109,6 +151,23 @@ def decode_tags(
         best = np.asarray(scores).argmax(axis=-1)
         predicted.append(["O" if place is None else labels[int(best[place])] for place in places])
     return predicted
+
+
+def decode_subwords(
+    encoded: Encoded, logits: Sequence[NDArray[np.floating[Any]]], labels: Sequence[str]
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Gold and predicted tags, one for each sub-word of a word that the model saw, of `repeated` tags.
+
+    `logits` as in `decode_tags`. What was cut off stands in neither.
+    """
+    gold, predicted = [], []
+    rows: Sequence[Any] = encoded.labels
+    for row, scores in zip(rows, logits, strict=True):
+        best = np.asarray(scores).argmax(axis=-1)
+        kept = [place for place, label in enumerate(row) if label != IGNORED]
+        gold.append([labels[row[place]] for place in kept])
+        predicted.append([labels[int(best[place])] for place in kept])
+    return gold, predicted
 
 
 def _truncated(batch: Any, examples: int) -> int:
