@@ -7,7 +7,7 @@ predicted labels (as in scikit-learn), micro-F1, accuracy, and the mean of the o
 ROC curve.
 
 Beside these, for ner, the score of Taylor et al. 2024: spans of sub-words that each repeat the tag of their
-word, in the lenient mode of seqeval. "B-x B-x" on the sub-words of one word counts as two entities there, so the
+word, in the lenient mode of seqeval. "B-x B-x" on the sub-words of one word counts as two entities there: the
 score hangs on the tokenizer and is not comparable between vocabularies.
 """
 
