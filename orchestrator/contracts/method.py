@@ -84,6 +84,16 @@ class AdaLora(_Scaled):
     kind: Literal["adalora"] = "adalora"
     initial_rank: PositiveInt | None = None
 
+    @property
+    def start_rank(self) -> int:
+        return self.initial_rank or -(-3 * self.rank // 2)
+
+    @model_validator(mode="after")
+    def _shrinks(self) -> AdaLora:
+        if self.initial_rank is not None and self.initial_rank <= self.rank:
+            raise ValueError("initial_rank has to be above rank: AdaLoRA takes ranks away")
+        return self
+
 
 class Vera(Record):
     """Learnt scalings of random matrices that all modules share (Kopiczko et al. 2024)."""

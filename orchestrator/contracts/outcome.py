@@ -38,7 +38,11 @@ class Device(Record):
 
 
 class Parameters(Record):
-    """Counts of scalars. `trainable` = `adapter` + `head` for adapter methods; for full it is `total`."""
+    """Counts of scalars. `trainable` = `adapter` + `head`, except for full, where it is `total`.
+
+    `adapter` is what a method trains beyond the head: weights that it adds, or for bitfit, ln-tuning and
+    top-layers those of the backbone that it picks.
+    """
 
     total: PositiveInt  # of the plain model with its head, before adapters
     trainable: NonNegativeInt

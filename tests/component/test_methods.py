@@ -98,7 +98,7 @@ def small_model(architecture, kind):
     return made.from_config(config, dtype=torch.float32)
 
 
-@pytest.mark.parametrize("architecture", sorted(TARGETS))
+@pytest.mark.parametrize("architecture", sorted(set(TARGETS) - {"mamba", "mamba2", "falcon_mamba"}))
 @pytest.mark.parametrize("settings", [Lora(rank=2), Ia3(), HeadOnly()], ids=lambda s: s.kind)
 def test_exactly_the_adapter_and_the_whole_head_get_gradients(architecture, settings):
     adapted = adapt(small_model(architecture, SEQUENCE), settings, spec(architecture), SEQUENCE)
@@ -136,8 +136,8 @@ def test_a_target_that_matches_nothing_is_an_error_with_a_remedy():
 
 
 def test_an_unknown_architecture_asks_for_its_targets():
-    model = small_model("gpt2", SEQUENCE)
+    model = small_model("gpt_neox", SEQUENCE)
     with pytest.raises(WeightsError, match="lora_targets"):
-        adapt(model, Lora(rank=2), spec("gpt2"), SEQUENCE)
-    named = adapt(model, Lora(rank=2), spec("gpt2", lora_targets=("c_attn",)), SEQUENCE)
-    assert len(named.parameters.matched_modules) == len(model.transformer.h)
+        adapt(model, Lora(rank=2), spec("gpt_neox"), SEQUENCE)
+    named = adapt(model, Lora(rank=2), spec("gpt_neox", lora_targets=("query_key_value",)), SEQUENCE)
+    assert len(named.parameters.matched_modules) == len(model.gpt_neox.layers)

@@ -1,0 +1,8 @@
+"""The methods: full, selective, adapters inside the layers, virtual tokens before the text."""
+
+from workers.methods.adalora import settle_ranks
+from workers.methods.adapt import Adapted, adapt, count, head_modules
+from workers.methods.quantised import refuse_quantised
+from workers.methods.targets import TARGETS
+
+__all__ = ["TARGETS", "Adapted", "adapt", "count", "head_modules", "refuse_quantised", "settle_ranks"]

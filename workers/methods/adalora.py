@@ -1,0 +1,115 @@
+"""What AdaLoRA does while it trains: it takes rank away where it helps least (Zhang et al. 2023).
+
+Importance is the smoothed sensitivity of each entry, the weight times its gradient, times its uncertainty.
+PEFT keeps it outside the weights, so a trial that is to go on as if it had never stopped has to save it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orchestrator.errors import WeightsError
+
+_RANKS = "ranks/"
+_IMPORTANCE = "importance/"
+_UNCERTAINTY = "uncertainty/"
+
+
+def schedule(steps: int | None) -> dict[str, int]:
+    """Of `steps` planned optimiser steps a tenth trains at the full initial rank and the last half at the
+    final ranks; between them ranks are handed out anew at every hundredth."""
+    if steps is None:
+        raise WeightsError(
+            "adalora plans its ranks over a number of steps, which is not known\n"
+            "    -> give the recipe epochs or steps as its budget"
+        )
+    total = max(2, steps)
+    return {
+        "total_step": total,
+        "tinit": total // 10,
+        "tfinal": min(total // 2, total - 2),
+        "deltaT": max(1, total // 100),
+    }
+
+
+class RankKeeper:
+    """Hands out the ranks of one model, and says what it has to remember for that.
+
+    It sees a step's gradients as they are accumulated, and keeps them for `after_step`, which may run after
+    the optimiser dropped its own.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._config = model.peft_config["default"]
+        self._allocator = model.base_model.rankallocator
+        self._gradients: dict[str, Tensor] = {}
+        for name, parameter in self._entries():
+            if parameter.requires_grad:
+                parameter.register_post_accumulate_grad_hook(self._keeper(name))
+
+    def _entries(self) -> list[tuple[str, Any]]:
+        """The adapters' matrices, named as the allocator names them."""
+        return [(name, p) for name, p in self._model.base_model.model.named_parameters() if "lora_" in name]
+
+    def _keeper(self, name: str) -> Any:
+        def keep(parameter: Tensor) -> None:
+            assert parameter.grad is not None
+            self._gradients[name] = parameter.grad
+
+        return keep
+
+    def after_step(self, step: int) -> None:
+        for name, parameter in self._entries():
+            if parameter.requires_grad:
+                parameter.grad = self._gradients[name]
+            else:  # the rank it started with, which takes no gradient
+                parameter.grad = torch.zeros_like(parameter)
+        self._model.base_model.update_and_allocate(step)
+        self._gradients.clear()
+        for _, parameter in self._entries():
+            parameter.grad = None
+
+    def penalty(self) -> Tensor:
+        """Pulls the singular vectors towards orthogonality: the term that PEFT adds to a loss of its own."""
+        distances = []
+        for name, parameter in self._entries():
+            if ".lora_A." in name or ".lora_B." in name:
+                matrix = parameter if ".lora_A." in name else parameter.T
+                identity = torch.eye(matrix.shape[0], device=matrix.device, dtype=matrix.dtype)
+                distances.append(torch.linalg.norm(matrix @ matrix.T - identity))
+        weight: float = self._config.orth_reg_weight
+        return weight * torch.stack(distances).mean()
+
+    def memory(self) -> dict[str, Tensor]:
+        kept = {_IMPORTANCE + name: value for name, value in self._allocator.exp_avg_ipt.items()}
+        kept |= {_UNCERTAINTY + name: value for name, value in self._allocator.exp_avg_unc.items()}
+        kept |= {_RANKS + name: torch.tensor(row) for name, row in (self._config.rank_pattern or {}).items()}
+        return {name: value.detach().to("cpu", copy=True) for name, value in kept.items()}
+
+    def remember(self, memory: dict[str, Tensor]) -> None:
+        devices = {name: parameter.device for name, parameter in self._entries()}
+        for prefix, place in (
+            (_IMPORTANCE, self._allocator.exp_avg_ipt),
+            (_UNCERTAINTY, self._allocator.exp_avg_unc),
+        ):
+            for key, value in memory.items():
+                if key.startswith(prefix):
+                    name = key.removeprefix(prefix)
+                    place[name] = value.to(devices[name])
+        self._allocator.ipt = {name: torch.zeros_like(v) for name, v in self._allocator.exp_avg_ipt.items()}
+        ranks = {k.removeprefix(_RANKS): v.tolist() for k, v in memory.items() if k.startswith(_RANKS)}
+        self._config.rank_pattern = ranks or None
+
+
+def settle_ranks(model: Any) -> None:
+    """Lets the saved ranks be those of the weights as they are: the best ones on dev may be from a time when
+    more ranks were at work than at the end, and PEFT saves only what its rank pattern names."""
+    model.peft_config["default"].rank_pattern = {
+        name: (parameter.detach().flatten() != 0).tolist()
+        for name, parameter in model.base_model.model.named_parameters()
+        if ".lora_E." in name
+    }

@@ -1,0 +1,213 @@
+"""Which modules of an architecture an adapter wraps.
+
+Target modules are data, by architecture: what PEFT would guess depends on its version, and is missing for
+half of them. The usual lists are those of the study (Taylor et al.), where it names the architecture.
+What can be read off a model (its layers, norms, biases, heads of attention) stands in no table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.method import Ia3, Lora, Settings, TargetGroup
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import WeightsError
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Module name endings; `*` stands for one part of a name.
+
+    `usual` is what LoRA and its kin adapt unless told otherwise. `ia3_feedforward` are those of `ia3` whose
+    input, not output, is rescaled. `sequence_only` are the endings that work in sequence tasks alone.
+    """
+
+    usual: Names
+    ia3: Names
+    ia3_feedforward: Names
+    attention: Names
+    feed_forward: Names
+    sequence_only: Names = ()
+
+
+def _bert(usual: Names) -> Targets:
+    # "output.dense" ends the attention block as well as the feed-forward block: IA3 in the study adapts both.
+    return Targets(
+        usual=usual,
+        ia3=("key", "value", "output.dense"),
+        ia3_feedforward=("output.dense",),
+        attention=("query", "key", "value", "attention.output.dense"),
+        feed_forward=("intermediate.dense", "layer.*.output.dense"),
+    )
+
+
+_BERT = _bert(("query", "value"))
+_LLAMA = Targets(
+    usual=("q_proj", "v_proj"),
+    ia3=("k_proj", "v_proj", "down_proj"),
+    ia3_feedforward=("down_proj",),
+    attention=("q_proj", "k_proj", "v_proj", "o_proj"),
+    feed_forward=("gate_proj", "up_proj", "down_proj"),
+)
+# The fused kernels of state-space models read the weights of the other projections without calling them: an
+# adapter there would be passed over on a GPU.
+_MAMBA = Targets(("in_proj",), ("in_proj",), (), attention=(), feed_forward=("in_proj",))
+_GLOBAL = (
+    "query_global",
+    "key_global",
+    "value_global",
+)  # of Longformer: at work where [CLS] looks everywhere
+
+TARGETS: dict[str, Targets] = {
+    "bert": _BERT,
+    "roberta": _BERT,
+    "xlm-roberta": _BERT,
+    "electra": _BERT,
+    "longformer": Targets(
+        usual=("query", "key", "value", *_GLOBAL),
+        ia3=("key", "value", "key_global", "value_global", "output.dense"),
+        ia3_feedforward=("output.dense",),
+        attention=("query", "key", "value", *_GLOBAL, "attention.output.dense"),
+        feed_forward=_BERT.feed_forward,
+        sequence_only=_GLOBAL,
+    ),
+    "mobilebert": Targets(
+        usual=("query", "key", "value"),
+        ia3=_BERT.ia3,
+        ia3_feedforward=_BERT.ia3_feedforward,
+        attention=_BERT.attention,
+        feed_forward=("intermediate.dense", "layer.*.output.dense", "ffn.*.output.dense"),
+    ),
+    "distilbert": Targets(
+        usual=("q_lin", "k_lin", "v_lin"),
+        ia3=("k_lin", "v_lin", "ffn.lin1", "ffn.lin2"),
+        ia3_feedforward=("ffn.lin1", "ffn.lin2"),
+        attention=("q_lin", "k_lin", "v_lin", "out_lin"),
+        feed_forward=("ffn.lin1", "ffn.lin2"),
+    ),
+    "albert": Targets(
+        usual=("query", "value"),
+        ia3=("key", "value", "ffn_output"),
+        ia3_feedforward=("ffn_output",),
+        attention=("query", "key", "value", "attention.dense"),
+        feed_forward=("ffn", "ffn_output"),
+    ),
+    "deberta-v2": Targets(
+        usual=("query_proj", "value_proj"),
+        ia3=("key_proj", "value_proj", "output.dense"),
+        ia3_feedforward=("output.dense",),
+        attention=("query_proj", "key_proj", "value_proj", "attention.output.dense"),
+        feed_forward=_BERT.feed_forward,
+    ),
+    "modernbert": Targets(
+        usual=("Wqkv",),
+        ia3=("Wqkv", "mlp.Wo"),
+        ia3_feedforward=("mlp.Wo",),
+        attention=("Wqkv", "attn.Wo"),
+        feed_forward=("mlp.Wi", "mlp.Wo"),
+    ),
+    "gpt2": Targets(
+        usual=("c_attn",),
+        ia3=("c_attn", "mlp.c_proj"),
+        ia3_feedforward=("mlp.c_proj",),
+        attention=("c_attn", "attn.c_proj"),
+        feed_forward=("mlp.c_fc", "mlp.c_proj"),
+    ),
+    "eurobert": _LLAMA,
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "qwen2": _LLAMA,
+    "qwen3": _LLAMA,
+    "gemma2": _LLAMA,
+    "mamba": _MAMBA,
+    "mamba2": _MAMBA,
+    "falcon_mamba": _MAMBA,
+}
+
+
+def adapter_modules(model: Any, settings: Settings, spec: BackboneSpec, kind: TaskKind) -> list[str]:
+    """Full names of the modules that an adapter of these settings wraps. Raises WeightsError if it is not
+    known which, or one of them is not there."""
+    if isinstance(settings, Ia3):
+        endings = spec.ia3_targets or _known(spec, settings).ia3
+    else:
+        group: TargetGroup = settings.targets if isinstance(settings, Lora) else "usual"
+        endings = (spec.lora_targets if group == "usual" else None) or _group(_known(spec, settings), group)
+    if not endings:
+        raise WeightsError(
+            f"backbone {spec.name}: architecture {spec.architecture!r} has no attention for adapters to "
+            "stand on\n    -> use targets: usual"
+        )
+    return target_modules(model, _at_work(endings, spec, kind), spec)
+
+
+def rescaled_inputs(model: Any, spec: BackboneSpec, kind: TaskKind) -> list[str]:
+    """Full names of the modules whose input IA3 rescales."""
+    endings = spec.ia3_feedforward
+    if endings is None:
+        endings = () if spec.ia3_targets else _known(spec, Ia3()).ia3_feedforward
+    return target_modules(model, _at_work(endings, spec, kind), spec)
+
+
+def target_modules(model: Any, endings: Names, spec: BackboneSpec) -> list[str]:
+    """Full names of the backbone's modules that end so. Raises WeightsError if an ending matches none."""
+    prefix = model.base_model_prefix + "."
+    names = [
+        name
+        for name, module in model.named_modules()
+        if name.startswith(prefix) and not any(True for _ in module.children())
+    ]
+    found: dict[str, None] = {}
+    for ending in endings:
+        pattern = re.compile(r".*\." + re.escape(ending).replace(r"\*", r"[^.]+"))
+        matches = [name for name in names if pattern.fullmatch(name)]
+        if not matches:
+            raise WeightsError(
+                f"backbone {spec.name}: no module of its {spec.architecture} model ends in {ending!r}\n"
+                "    -> name lora_targets, or ia3_targets and ia3_feedforward, in its catalogue entry"
+            )
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+def _known(spec: BackboneSpec, settings: Settings) -> Targets:
+    if spec.architecture in TARGETS:
+        return TARGETS[spec.architecture]
+    if isinstance(settings, Lora) and settings.targets != "usual":
+        remedy = "use targets: usual, with lora_targets in its catalogue entry"
+    else:
+        remedy = "name lora_targets, or ia3_targets and ia3_feedforward, in its catalogue entry"
+    raise WeightsError(
+        f"backbone {spec.name}: it is not known which modules {settings.kind} adapts in architecture "
+        f"{spec.architecture!r}\n    -> {remedy}"
+    )
+
+
+def _group(known: Targets, group: TargetGroup) -> Names:
+    if group == "usual":
+        return known.usual
+    if group == "attention":
+        return known.attention
+    return known.feed_forward if group == "feed-forward" else known.attention + known.feed_forward
+
+
+def _at_work(endings: Names, spec: BackboneSpec, kind: TaskKind) -> Names:
+    """Less the modules that a task of words never calls: they would get no gradient."""
+    known = TARGETS.get(spec.architecture)
+    idle = known.sequence_only if known and kind is TaskKind.NER else ()
+    return tuple(ending for ending in endings if ending not in idle)
+
+
+def stack_of_layers(backbone: nn.Module) -> tuple[str, nn.ModuleList]:
+    """Name and modules of the backbone's stack of layers: the list that holds most of its weights."""
+    stacks = [
+        (name, module) for name, module in backbone.named_modules() if isinstance(module, nn.ModuleList)
+    ]
+    return max(stacks, key=lambda stack: sum(p.numel() for p in stack[1].parameters()))
