@@ -17,6 +17,8 @@ class Faults:
     def __init__(self, on_bad_record: Literal["error", "skip"]) -> None:
         self._on_bad_record = on_bad_record
         self.kinds: Counter[str] = Counter()  # records left out, by fault
+        # Annotations that are sound, but that the examples cannot hold, by reason ("overlapping").
+        self.set_aside: Counter[str] = Counter()
 
     @property
     def count(self) -> int:
