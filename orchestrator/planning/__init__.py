@@ -3,11 +3,14 @@
 from orchestrator.planning.identity import differences, fingerprint
 from orchestrator.planning.placement import longest_first, makespan
 from orchestrator.planning.plan import Plan, ToRun, make_plan
+from orchestrator.planning.searches import Candidate, Search
 from orchestrator.planning.totals import Prediction
 
 __all__ = [
+    "Candidate",
     "Plan",
     "Prediction",
+    "Search",
     "ToRun",
     "differences",
     "fingerprint",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.contracts.backbone import BackboneSpec, MadeWeights
+from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.method import Full, HeadOnly, MethodSpec
 from orchestrator.contracts.task import TaskSpec
@@ -17,6 +17,7 @@ from orchestrator.contracts.trial import Recipe, Resources
 # Floating-point operations a second that training is assumed to reach on one device. Guesses for a plan
 # without history, on the low side of what small encoders reach; the first finished trials replace them.
 ASSUMED_RATE = {"core": 2e10, "gpu": 3e13}
+_RANDOM_PARAMETERS = 100_000  # of the tiny models of a smoke run, whatever their architecture
 ASSUMED_START_SECONDS = 2.0  # loading, tokenising and scoring test, whatever the training takes
 
 _Likeness = tuple[str, ...]  # the names that trials share
@@ -39,6 +40,8 @@ def compute_parameters(backbone: BackboneSpec) -> int | None:
 
     For made BERTs 4h² + 2hi a layer (attention, then feed-forward of width i at hidden size h).
     """
+    if isinstance(backbone.weights, RandomWeights):
+        return _RANDOM_PARAMETERS
     if isinstance(backbone.weights, MadeWeights):
         h, i = backbone.weights.hidden_size, backbone.weights.intermediate_size
         return backbone.weights.layers * (4 * h * h + 2 * h * i)
@@ -49,20 +52,38 @@ def compute_parameters(backbone: BackboneSpec) -> int | None:
     return backbone.parameters - int(shape["vocab_size"]) * int(width)
 
 
-def training_tokens(task: TaskSpec, recipe: Recipe) -> int | None:
-    """Tokens that all epochs read. None where the catalogue does not say how many examples there are, or how
-    long."""
+def training_examples(task: TaskSpec, recipe: Recipe) -> int | None:
+    """Examples that the whole training reads. None where it is not known how many there are, or where it ends
+    after so many seconds."""
+    if recipe.train_seconds is not None:
+        return None
+    if recipe.steps is not None:
+        return recipe.steps * recipe.batch_size
     examples = task.train_examples
+    if recipe.train_rows_per_class is not None:
+        if task.labels is None:
+            return None
+        capped = recipe.train_rows_per_class * len(task.labels)
+        examples = capped if examples is None else min(examples, capped)
+    elif recipe.train_rows is not None and examples is not None:
+        examples = min(examples, recipe.train_rows)
+    return None if examples is None else recipe.epochs * examples
+
+
+def training_tokens(task: TaskSpec, recipe: Recipe) -> int | None:
+    """Tokens that the whole training reads. None where the catalogue does not say how many examples there
+    are, or how long. The few that virtual tokens add are left out."""
+    examples = training_examples(task, recipe)
     if examples is None or task.mean_tokens is None:
         return None
-    if recipe.train_rows is not None:
-        examples = min(examples, recipe.train_rows)
-    return recipe.epochs * examples * min(task.mean_tokens, recipe.max_length)
+    return examples * min(task.mean_tokens, recipe.max_length)
 
 
 def operations(backbone: BackboneSpec, method: MethodSpec, task: TaskSpec, recipe: Recipe) -> float | None:
     """Floating-point operations of the training: 2 a weight and token forward, 2 backward to the activations
-    and 2 to the weights (Kaplan et al. 2020). Adapters spare the last, a head on a frozen backbone both."""
+    and 2 to the weights (Kaplan et al. 2020). Adapters, prompts, biases and norms spare the last, a head on a
+    frozen backbone both. Top layers alone lie between a head and all: they are taken for 4 too.
+    """
     weights, tokens = compute_parameters(backbone), training_tokens(task, recipe)
     if weights is None or tokens is None:
         return None
@@ -90,6 +111,8 @@ class Predictor:
             return
         if (found.device_type == "cpu") != (self._device == "core"):
             return
+        if spec.recipe.train_seconds is not None:
+            return  # it took what it was given
         work = operations(spec.backbone, spec.method, spec.task, spec.recipe)
         likeness = _likeness(spec.cell.model, spec.method.entry, spec.task.name)
         self._whole[likeness[0]].append(found.wall_seconds)
@@ -101,6 +124,8 @@ class Predictor:
         self, backbone: BackboneSpec, method: MethodSpec, task: TaskSpec, recipe: Recipe
     ) -> Predicted | None:
         """None where neither the ledger nor the catalogue gives ground for a figure."""
+        if recipe.train_seconds is not None:
+            return Predicted(ASSUMED_START_SECONDS + recipe.train_seconds, "estimate")
         work = operations(backbone, method, task, recipe)
         likeness = _likeness(backbone.model, method.entry, task.name)
         if work is None:
@@ -123,7 +148,8 @@ class Predictor:
         unit = "GPU" if self._device == "gpu" else "core"
         return (
             f"where no finished trial is like it, a trial is taken to need {ASSUMED_START_SECONDS:g} s "
-            f"and its training arithmetic at {ASSUMED_RATE[self._device] / 1e9:g} GFLOP/s a {unit}"
+            f"and its training arithmetic at {ASSUMED_RATE[self._device] / 1e9:g} GFLOP/s a {unit}, "
+            "or its budget of training seconds"
         )
 
 

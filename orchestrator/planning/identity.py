@@ -17,6 +17,7 @@ from orchestrator.contracts.trial import Digests, Recipe, TrialSpec
 
 _HEX_DIGITS = 16
 _TASK_FIELDS = {"kind", "reader", "labels", "negative_label", "metric", "on_bad_record", "paper_scoring"}
+CANDIDATE = {"splits": ["dev"]}  # of what a search tries; its number is left out
 _ABSENT = "absent"  # shown for a key that only the other one has
 
 
@@ -47,13 +48,14 @@ def code_identity(digests: Digests) -> dict[str, Any]:
 
 def identity(spec: TrialSpec) -> dict[str, dict[str, Any]]:
     """What the fingerprint of a spec is made of, less the seed, which the trial's name holds already."""
-    return {
+    parts = {
         "backbone": backbone_identity(spec.backbone, spec.digests.weights),
         "method": method_identity(spec.method),
         "task": task_identity(spec.task, spec.digests.data),
         "recipe": recipe_identity(spec.recipe),
         "code": code_identity(spec.digests),
     }
+    return parts if spec.candidate is None else parts | {"scored": dict(CANDIDATE)}
 
 
 def part_digest(part: Mapping[str, Any]) -> str:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from orchestrator.config import GridCell, Inputs, ResolvedSweep
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.sweep import PlannedTrial, RefusedCell, SweepRecord
-from orchestrator.contracts.trial import Digests, Recipe, TrialSpec
+from orchestrator.contracts.trial import Digests, TrialSpec
+from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning import identity
 from orchestrator.planning.cost import Predicted, Predictor
 from orchestrator.planning.placement import longest_first
+from orchestrator.planning.searches import Candidate, Search, Searcher
 from orchestrator.planning.totals import Prediction, total
 
-Reason = Literal["new", "stale", "unfinished", "failed"]
+# "waiting": the search of its cell comes first, and decides with which recipe the trial is run.
+Reason = Literal["new", "stale", "unfinished", "failed", "waiting"]
 
 _REASONS: dict[TrialState, Reason] = {
     TrialState.NEW: "new",
     TrialState.STALE: "stale",
     TrialState.UNFINISHED: "unfinished",
     TrialState.FAILED: "failed",
+    TrialState.FINISHED: "failed",  # of a candidate without a dev score
 }
+_UNTUNED = ""  # the fingerprint of a trial that waits: what it will be is not known, so nothing matches it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +43,54 @@ class ToRun:
 class Plan:
     sweep: ResolvedSweep
     inputs: Inputs
-    trials: tuple[PlannedTrial, ...]  # in the order of the grid, seeds varying fastest
+    trials: tuple[PlannedTrial, ...]  # in the order of the grid, seeds varying fastest; no candidates
     refused: tuple[RefusedCell, ...]
-    to_run: tuple[ToRun, ...]  # longest first
+    to_run: tuple[ToRun, ...]  # longest first, those that wait for a search included
     up_to_date: tuple[PlannedTrial, ...]
     predicted: Prediction
+    searches: tuple[Search, ...] = ()  # of the cells that are tuned, in the order of the grid
+    slots: int | None = None
+    history: Mapping[str, TrialHistory] = field(default_factory=dict, repr=False)
 
     @property
     def stale(self) -> tuple[ToRun, ...]:
         return tuple(item for item in self.to_run if item.reason == "stale")
 
+    @property
+    def ready(self) -> tuple[ToRun, ...]:
+        """Those of `to_run` that wait for no search."""
+        return tuple(item for item in self.to_run if item.reason != "waiting")
+
+    @property
+    def candidates_to_run(self) -> tuple[ToRun, ...]:
+        """Of all searches the candidates that are drawn and have no result, longest first."""
+        drawn = [candidate for search in self.searches for candidate in search.to_run]
+        ordered = longest_first(drawn, lambda candidate: candidate.trial.predicted_seconds)
+        return tuple(ToRun(candidate.trial, _REASONS[candidate.state]) for candidate in ordered)
+
+    @property
+    def tuned(self) -> dict[str, Tuned]:
+        """By name of the cell, of the searches that are over."""
+        return {s.cell.cell.name: s.tuned for s in self.searches if s.tuned is not None}
+
+    def again(self, history: Mapping[str, TrialHistory]) -> Plan:
+        """The same sweep after more has run. `history` holds the trials that it is newer for."""
+        return make_plan(self.sweep, self.inputs, {**self.history, **history}, slots=self.slots)
+
     def spec(self, trial: PlannedTrial) -> TrialSpec:
         """The full spec, made on demand: thousands of them would hold the same entries over and over."""
-        return _spec(self._cells[trial.cell.name], self.inputs, trial.seed, trial.fingerprint)
+        cell = self._cells[trial.cell.name] if trial.candidate is None else self._candidates[trial.name].cell
+        return _spec(cell, self.inputs, trial)
 
     @cached_property
     def _cells(self) -> dict[str, GridCell]:
-        return {cell.cell.name: cell for cell in self.sweep.grid.cells}
+        """As their trials are trained: with what a search found."""
+        found = {cell.cell.name: cell for cell in self.sweep.grid.cells}
+        return found | {s.winner.cell.name: s.winner for s in self.searches if s.winner is not None}
+
+    @cached_property
+    def _candidates(self) -> dict[str, Candidate]:
+        return {candidate.trial.name: candidate for s in self.searches for candidate in s.candidates}
 
     def record(
         self, *, written_at: float, frontier_version: str, provenance: Mapping[str, str]
@@ -70,8 +106,10 @@ class Plan:
             backbones={f"{c.cell.model}/{c.cell.domain}": c.backbone for c in cells},
             methods={c.cell.method: c.variant.spec for c in cells},
             tasks={c.cell.task: c.task.spec for c in cells},
-            recipes={c.cell.name: c.recipe for c in cells},
+            recipes={name: cell.recipe for name, cell in self._cells.items()},
             trials=self.trials,
+            candidates=tuple(c.trial for s in self.searches for c in s.candidates),
+            tuned=self.tuned,
             refused=self.refused,
             provenance=dict(provenance),
         )
@@ -80,48 +118,83 @@ class Plan:
 def make_plan(
     sweep: ResolvedSweep, inputs: Inputs, history: Mapping[str, TrialHistory], *, slots: int | None = None
 ) -> Plan:
-    """Pure. `history` is the ledger's, by trial name. `slots`: how many trials the machines take at once,
-    where that is known; the sweep's own `concurrency` can only lower it."""
-    predictor = Predictor(history.values(), sweep.config.resources)
-    parts, unknown = _Parts(inputs), TrialHistory()
-    trials, to_run, up_to_date = list[PlannedTrial](), list[ToRun](), list[PlannedTrial]()
-    to_pay = list[Predicted | None]()
+    """Pure. `history` is the ledger's, by trial name, candidates of searches included. `slots`: how many
+    trials the machines take at once, where that is known; the sweep's own `concurrency` can only lower it.
+
+    Raises ConfigError where a search would try what is no recipe.
+    """
+    made = _Making(sweep, inputs, history)
     for cell in sweep.grid.cells:
-        shared = parts.of(cell)
-        found = predictor.predict(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe)
-        for seed in sweep.config.seeds:
-            trial = PlannedTrial(
-                cell=cell.cell,
-                seed=seed,
-                fingerprint=identity.combine(shared, seed),
-                resources=sweep.config.resources,
-                predicted_seconds=None if found is None else found.seconds,
-            )
-            trials.append(trial)
-            known = history.get(trial.name, unknown)
-            state = known.state(trial.fingerprint)
-            if state is TrialState.FINISHED:
-                up_to_date.append(trial)
-                continue
-            to_pay.append(found)
-            changed = _changed(known, cell, inputs, trial) if state is TrialState.STALE else ()
-            to_run.append(ToRun(trial, _REASONS[state], changed))
-    ordered = longest_first(to_run, lambda item: item.trial.predicted_seconds)
+        made.add(cell)
+    ordered = longest_first(made.to_run, lambda item: item.trial.predicted_seconds)
+    ahead = [search.ahead for search in made.searches]
     return Plan(
         sweep=sweep,
         inputs=inputs,
-        trials=tuple(trials),
-        refused=tuple(sweep.grid.refused),
+        trials=tuple(made.trials),
+        refused=(*sweep.grid.refused, *made.refused),
         to_run=tuple(ordered),
-        up_to_date=tuple(up_to_date),
-        predicted=total(sweep, to_pay, predictor.assumption, slots),
+        up_to_date=tuple(made.up_to_date),
+        predicted=total(sweep, made.to_pay, ahead, made.predictor.assumption, slots),
+        searches=tuple(made.searches),
+        slots=slots,
+        history=history,
     )
 
 
-def _spec(cell: GridCell, inputs: Inputs, seed: int, fingerprint: str) -> TrialSpec:
+class _Making:
+    """A plan in the making, cell by cell."""
+
+    def __init__(self, sweep: ResolvedSweep, inputs: Inputs, history: Mapping[str, TrialHistory]) -> None:
+        self._config, self._inputs, self._history = sweep.config, inputs, history
+        self._parts, self._unknown = _Parts(inputs), TrialHistory()
+        self.predictor = Predictor(history.values(), sweep.config.resources)
+        self._searcher = Searcher(
+            sweep.file, history, sweep.config.resources, self.predictor, self._parts.of_candidate
+        )
+        self.trials, self.up_to_date = list[PlannedTrial](), list[PlannedTrial]()
+        self.to_run, self.to_pay = list[ToRun](), list[Predicted | None]()
+        self.searches, self.refused = list[Search](), list[RefusedCell]()
+
+    def add(self, cell: GridCell) -> None:
+        if cell.tune is None:
+            self._add_trials(cell)
+            return
+        search = self._searcher.search(cell, cell.tune)
+        self.searches.append(search)
+        if search.problem is not None:
+            self.refused.append(RefusedCell(cell=cell.cell, reason=search.problem))
+        else:
+            self._add_trials(search.winner or cell, waiting=search.winner is None)
+
+    def _add_trials(self, cell: GridCell, waiting: bool = False) -> None:
+        """One a seed. While a search goes on, the recipe that it starts from stands in for its winner's."""
+        shared = self._parts.of(cell)
+        found = self.predictor.predict(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe)
+        for seed in self._config.seeds:
+            trial = PlannedTrial(
+                cell=cell.cell,
+                seed=seed,
+                fingerprint=_UNTUNED if waiting else identity.combine(shared, seed),
+                resources=self._config.resources,
+                predicted_seconds=None if found is None else found.seconds,
+            )
+            self.trials.append(trial)
+            known = self._history.get(trial.name, self._unknown)
+            state = known.state(trial.fingerprint)
+            if state is TrialState.FINISHED:
+                self.up_to_date.append(trial)
+                continue
+            self.to_pay.append(found)
+            stale = state is TrialState.STALE and not waiting
+            changed = _changed(known, cell, self._inputs, trial) if stale else ()
+            self.to_run.append(ToRun(trial, "waiting" if waiting else _REASONS[state], changed))
+
+
+def _spec(cell: GridCell, inputs: Inputs, trial: PlannedTrial) -> TrialSpec:
     return TrialSpec(
         cell=cell.cell,
-        seed=seed,
+        seed=trial.seed,
         backbone=cell.backbone,
         method=cell.variant.spec,
         task=cell.task.spec,
@@ -132,14 +205,15 @@ def _spec(cell: GridCell, inputs: Inputs, seed: int, fingerprint: str) -> TrialS
             code=inputs.code,
             metrics=inputs.metrics,
         ),
-        fingerprint=fingerprint,
+        fingerprint=trial.fingerprint,
+        candidate=trial.candidate,
     )
 
 
 def _changed(known: TrialHistory, cell: GridCell, inputs: Inputs, trial: PlannedTrial) -> tuple[str, ...]:
     if known.last is None:
         return ()
-    return identity.differences(known.last, _spec(cell, inputs, trial.seed, trial.fingerprint))
+    return identity.differences(known.last, _spec(cell, inputs, trial))
 
 
 class _Parts:
@@ -148,7 +222,8 @@ class _Parts:
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
         self._code = identity.part_digest({"worker": inputs.code, "metrics": inputs.metrics})
-        self._known: dict[tuple[str, str | Recipe], str] = {}
+        self._scored = identity.part_digest(identity.CANDIDATE)
+        self._known: dict[tuple[str, Hashable], str] = {}
 
     def of(self, cell: GridCell) -> dict[str, str]:
         backbone, method, task = cell.backbone, cell.variant.spec, cell.task.spec
@@ -157,7 +232,7 @@ class _Parts:
                 ("backbone", backbone.name),
                 lambda: identity.backbone_identity(backbone, self._inputs.weights[backbone.name]),
             ),
-            "method": self._once(("method", method.name), lambda: identity.method_identity(method)),
+            "method": self._once(("method", method.settings), lambda: identity.method_identity(method)),
             "task": self._once(
                 ("task", task.name), lambda: identity.task_identity(task, self._inputs.data[task.name])
             ),
@@ -165,7 +240,11 @@ class _Parts:
             "code": self._code,
         }
 
-    def _once(self, key: tuple[str, str | Recipe], part: Callable[[], Mapping[str, Any]]) -> str:
+    def of_candidate(self, cell: GridCell, seed: int) -> str:
+        """The fingerprint of a candidate whose values the cell has."""
+        return identity.combine({**self.of(cell), "scored": self._scored}, seed)
+
+    def _once(self, key: tuple[str, Hashable], part: Callable[[], Mapping[str, Any]]) -> str:
         if key not in self._known:
             self._known[key] = identity.part_digest(part())
         return self._known[key]

@@ -200,9 +200,13 @@ def test_the_order_of_the_file_changes_no_trial(plan: Any, shuffle: random.Rando
 def test_changing_one_recipe_value_changes_exactly_the_trials_it_reaches(
     plan: Any, key: str, match: dict[str, str]
 ) -> None:
-    recipe = {"batch_size": 32, "micro_batch_size": 8}
-    before = {t.name: t for t in plan(recipe=recipe).trials}
-    after = plan(recipe=recipe, rules=[{"match": match, "set": {key: OTHER[key]}}])
+    keys: dict[str, Any] = {
+        "recipe": {"batch_size": 32, "micro_batch_size": 8},
+        "resources": {"gpus": 1},
+        "prices": "taylor-2024",  # a budget of money needs one
+    }
+    before = {t.name: t for t in plan(**keys).trials}
+    after = plan(**keys, rules=[{"match": match, "set": {key: OTHER[key]}}])
     for trial in after.trials:
         names = trial.cell.model_dump() | {"entry": trial.cell.method.split("-")[0]}
         reached = all(names[axis] == value for axis, value in match.items())
