@@ -123,18 +123,56 @@ def status(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> 
 
 
 @app.command()
-def report(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
+def report(
+    sweep: Sweep,
+    storage: Storage = _STORAGE,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="PUBLISHED", help="Hold it against published results: taylor-2024, or a CSV."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Write the report again, from the records alone."""
+    from orchestrator.cli.against import load_published
     from orchestrator.cli.reporting import show_report, write
     from orchestrator.tracking.ledger import Ledger
 
-    found, paths = write(Ledger(find_sweep(sweep, storage)))
+    published = None if against is None else load_published(against)
+    found, paths = write(Ledger(find_sweep(sweep, storage)), published)
     if as_json:
         from orchestrator.report import report_json
 
         print_json(report_json(found))
     else:
         show_report(found, paths, console())
+
+
+@app.command()
+def score(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="POINTS", help="A CSV of points, or a sweep that has run, by name or directory."
+        ),
+    ],
+    preset: Annotated[
+        str, typer.Option(metavar="PRESET", help="A formula: holistic, flops-v0 or size-v1.")
+    ] = "holistic",
+    task: Annotated[str | None, typer.Option(help="Of a sweep with several tasks: which one.")] = None,
+    storage: Storage = _STORAGE,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print [{name, raw, rescaled}] at full precision.")
+    ] = False,
+) -> None:
+    """The paper's composite efficiency scores, the set they are taken over, and what their order hangs on."""
+    from orchestrator.cli.scoring import score_of, scores_json, show_scores, tell_set
+
+    scores, notes = score_of(source, preset, storage, task)
+    if as_json:
+        tell_set(scores, notes, console(as_json=True))
+        print_json(scores_json(scores))
+    else:
+        show_scores(scores, notes, console())
 
 
 @app.command()

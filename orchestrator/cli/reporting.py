@@ -16,15 +16,16 @@ from orchestrator.cli.places import mlflow_uri
 from orchestrator.contracts import layout
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, write_report
+from orchestrator.report.published import Published
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import runs_page
 
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 
-def write(ledger: Ledger) -> tuple[Report, Mapping[str, Path]]:
+def write(ledger: Ledger, against: Published | None = None) -> tuple[Report, Mapping[str, Path]]:
     """From the records alone to report.html, report.md, report.json and frontier.csv."""
-    report = build_report(ledger.sweep(), ledger.trials(), ledger.removed())
+    report = build_report(ledger.sweep(), ledger.trials(), ledger.removed(), against)
     return report, write_report(report, ledger.directory / layout.REPORT)
 
 

@@ -11,7 +11,16 @@ from orchestrator.contracts.ledger import Totals, device_unit
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, TaskKind
+from orchestrator.report.findings import (
+    Axis,
+    DomainMatrix,
+    Pair,
+    RefusalGroup,
+    Replication,
+    TaskScores,
+    TunedCell,
+)
 from orchestrator.report.statistics import Summary
 
 
@@ -62,6 +71,23 @@ class Point(Record):
     trainable_parameters: int | None = None
     peak_memory_bytes: int | None = None  # the largest of the seeds: of the device where there is a GPU
     tokens_per_second: float | None = None
+    saw: str | None = None  # the task's corpus, where the backbone's pretraining read it
+    tuning_share: float | None = None  # device-hours of the search before, over the planned seeds
+    signatures: dict[Signature, int] = Field(default_factory=dict)  # of the finished seeds
+    # Where the recipe caps the training rows: the fewest and the most over the seeds, and over the classes.
+    train_rows: tuple[int, int] | None = None
+    class_rows: tuple[int, int] | None = None
+    budget: str | None = None  # in words, where training does not go by epochs
+    dev_metrics: dict[MetricName, Summary] = Field(default_factory=dict)  # at the best checkpoint
+    adapted_parameters: int | None = None  # trained, the head left out; under full, the whole model
+    seconds_to_best: float | None = None  # in training steps up to the best evaluation; mean of the seeds
+
+    @property
+    def with_tuning(self) -> float | None:
+        """Device-hours of a trial and of its share in the search; None unless both are known."""
+        if self.device_hours is None or self.tuning_share is None:
+            return None
+        return self.device_hours.mean + self.tuning_share
 
     @property
     def name(self) -> str:
@@ -80,6 +106,12 @@ class TaskReport(Record):
     comparisons: tuple[Comparison, ...]  # more than one: a frontier each
     answers: tuple[str, ...]  # sentences
     points: tuple[Point, ...]  # on the frontier by cost, then by quality, then those without a result
+    beside: MetricName | None = None  # the study's own way of scoring, where the sweep asked for it
+    refusals: tuple[RefusalGroup, ...] = ()
+    tuned: tuple[TunedCell, ...] = ()
+    axes: tuple[Axis, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    scores: TaskScores | None = None
 
 
 class FailedTrial(Record):
@@ -109,6 +141,9 @@ class Report(Record):
     failed: tuple[FailedTrial, ...]
     stale: tuple[str, ...]  # names of trials
     unfinished: tuple[str, ...]  # not ended, or not begun
+    collapsed: tuple[str, ...] = ()  # trials that predict one class, finished or stopped for it
+    domains: DomainMatrix | None = None
+    replication: Replication | None = None
     totals: Totals
     provenance: dict[str, str]
     config: dict[str, Any]

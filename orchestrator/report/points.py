@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from orchestrator.contracts.backbone import contamination
+from orchestrator.contracts.method import Full, MethodSpec
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.sweep import RefusedCell, SweepRecord
-from orchestrator.contracts.trial import Cell
+from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.model import Comparison, Point, PointState
@@ -49,6 +53,7 @@ def points_of(
             backbone=_backbone(r.cell, sweep),
             state=PointState.REFUSED,
             reason=r.reason,
+            saw=_saw(r.cell, sweep),
         )
         for r in refused
     ]
@@ -69,12 +74,15 @@ def figures(point: Point) -> tuple[float | None, float | None]:
 
 
 def _points(cell: CellResults, comparisons: Mapping[Key, Comparison], sweep: SweepRecord) -> list[Point]:
+    recipe = sweep.recipes.get(cell.cell.name)
     empty = Point(
         cell=cell.cell,
         backbone=_backbone(cell.cell, sweep),
         state=_state(cell),
         reason=_reason(cell),
         planned_seeds=cell.planned,
+        saw=_saw(cell.cell, sweep),
+        budget=None if recipe is None else budget(recipe),
     )
     by_key: dict[Key, list[Result]] = {}
     for result in cell.results:
@@ -82,7 +90,12 @@ def _points(cell: CellResults, comparisons: Mapping[Key, Comparison], sweep: Swe
     if not by_key:
         return [empty]
     bounds = _bounds(sweep.tasks[cell.cell.task].metric)
-    return [_aggregate(empty, found, comparisons[key].label, bounds) for key, found in by_key.items()]
+    return [
+        _aggregate(empty, found, comparisons[key].label, bounds).model_copy(
+            update=_also(cell, found, key, sweep)
+        )
+        for key, found in by_key.items()
+    ]
 
 
 def _aggregate(empty: Point, results: Sequence[Result], label: str, bounds: tuple[float, float]) -> Point:
@@ -106,6 +119,52 @@ def _aggregate(empty: Point, results: Sequence[Result], label: str, bounds: tupl
             "tokens_per_second": average([r.tokens_per_second for r in results]),
         }
     )
+
+
+def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRecord) -> dict[str, Any]:
+    """What the notes of a point are made of: its search, its rows, how its training went."""
+    method, recipe = sweep.methods.get(cell.cell.method), sweep.recipes.get(cell.cell.name)
+    capped = recipe is not None and (recipe.train_rows or recipe.train_rows_per_class)
+    rows = [r.train_rows for r in results if r.train_rows is not None]
+    classes = [r.class_rows for r in results if r.class_rows is not None]
+    search = sweep.tuned.get(cell.cell.name)
+    known = search is not None and search.device_type == key[0] and cell.planned > 0
+    timed = [r.seconds_to_best for r in results]
+    dev = sorted({name for r in results for name in r.dev_metrics})
+    return {
+        "tuning_share": search.device_seconds / 3600 / cell.planned if search and known else None,
+        "signatures": dict(sorted(Counter(r.signature for r in results if r.signature).items())),
+        "train_rows": (min(rows), max(rows)) if capped and rows else None,
+        "class_rows": (min(low for low, _ in classes), max(high for _, high in classes))
+        if capped and classes
+        else None,
+        "dev_metrics": {
+            name: summarise([r.dev_metrics[name] for r in results if name in r.dev_metrics], *_bounds(name))
+            for name in dev
+        },
+        "adapted_parameters": _largest([_adapted(r, method) for r in results]),
+        "seconds_to_best": None if None in timed else average(timed),
+    }
+
+
+def _adapted(result: Result, method: MethodSpec | None) -> int | None:
+    """As the study counts: what is trained but for the head, and under full fine-tuning everything."""
+    if result.trainable_parameters is None or method is None:
+        return None
+    if isinstance(method.settings, Full):
+        return result.trainable_parameters
+    return None if result.head_parameters is None else result.trainable_parameters - result.head_parameters
+
+
+def budget(recipe: Recipe) -> str | None:
+    """How long it trains, in words, where that is not a number of epochs."""
+    if recipe.steps is not None:
+        return f"{recipe.steps:,} steps"
+    if recipe.train_seconds is not None:
+        return f"{recipe.train_seconds:,.0f} s of training"
+    if recipe.device_hours is not None:
+        return f"{recipe.device_hours:g} device-hours"
+    return None if recipe.money is None else f"{recipe.money:g} of money"
 
 
 def _bounds(metric: MetricName) -> tuple[float, float]:
@@ -145,6 +204,13 @@ def _reason(cell: CellResults) -> str | None:
 def _backbone(cell: Cell, sweep: SweepRecord) -> str | None:
     found = sweep.backbones.get(f"{cell.model}/{cell.domain}")
     return found.name if found else None
+
+
+def _saw(cell: Cell, sweep: SweepRecord) -> str | None:
+    backbone, task = sweep.backbones.get(f"{cell.model}/{cell.domain}"), sweep.tasks.get(cell.task)
+    if backbone is None or task is None or not contamination(backbone, task.corpus):
+        return None
+    return task.corpus
 
 
 def _rank(point: Point) -> tuple[bool, str, bool, float, str]:

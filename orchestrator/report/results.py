@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orchestrator.contracts.ledger import TrialRecord
-from orchestrator.contracts.metrics import MetricName, quality
+from orchestrator.contracts.metrics import MetricName, Metrics, quality
 from orchestrator.contracts.outcome import Device, Outcome
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import Precision, TrialState
+from orchestrator.contracts.vocabulary import Phase, Precision, Signature, TrialState
 
 Key = tuple[str, Precision | None, tuple[tuple[str, str], ...]]  # device type, precision, software
 
@@ -26,6 +26,12 @@ class Result:
     trainable_parameters: int | None
     peak_memory_bytes: int | None
     tokens_per_second: float | None
+    dev_metrics: dict[MetricName, float]
+    head_parameters: int | None
+    seconds_to_best: float | None  # in training steps
+    signature: Signature | None
+    train_rows: int | None
+    class_rows: tuple[int, int] | None  # of the smallest and the largest class
 
 
 @dataclass
@@ -65,11 +71,31 @@ def _result(record: TrialRecord, outcome: Outcome, key: Key) -> Result:
     return Result(
         key=key,
         quality=quality(outcome.metric, outcome.test),
-        metrics={name: found.value for name, found in outcome.test.items() if found.value is not None},
+        metrics=_there(outcome.test),
         missing="not scored" if primary is None else primary.missing,
         device_hours=record.useful_device_seconds / 3600,
         total_parameters=parameters.total if parameters else None,
         trainable_parameters=parameters.trainable if parameters else None,
         peak_memory_bytes=outcome.peak_device_memory_bytes or outcome.peak_host_memory_bytes,
         tokens_per_second=outcome.tokens_per_second,
+        dev_metrics=_there(outcome.dev),
+        head_parameters=parameters.head if parameters else None,
+        seconds_to_best=_seconds_to_best(outcome),
+        signature=outcome.signature,
+        train_rows=outcome.rows.get("train"),
+        class_rows=(min(classes), max(classes)) if (classes := outcome.train_classes.values()) else None,
     )
+
+
+def _there(metrics: Metrics) -> dict[MetricName, float]:
+    return {name: found.value for name, found in metrics.items() if found.value is not None}
+
+
+def _seconds_to_best(outcome: Outcome) -> float | None:
+    """Training seconds up to the best evaluation: its share of the steps. No loading, no scoring."""
+    trained = [
+        part[Phase.TRAIN] for part in (outcome.phases, outcome.inherited_phases) if Phase.TRAIN in part
+    ]
+    if not trained or outcome.best_step is None or not outcome.steps:
+        return None
+    return sum(trained) * outcome.best_step / outcome.steps

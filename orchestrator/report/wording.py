@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.contracts.vocabulary import Signature
 from orchestrator.report.frontier import CLOSE, best, cheapest_close
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.points import figures
@@ -61,6 +62,37 @@ def score_with_interval(summary: Summary) -> str:
     return f"{summary.mean:.3f} (95 % {interval(summary)}, n = {summary.n})"
 
 
+def remark(point: Point) -> str:
+    """What a reader of this point's line should know beside its figures; empty where there is nothing."""
+    parts = [point.reason, f"saw {point.saw} in pretraining" if point.saw else None]
+    for signature, words in _SIGNATURES.items():
+        if point.signatures.get(signature):
+            parts.append(f"{point.signatures[signature]} of {point.seeds} seeds {words}")
+    parts += [rows(point), f"budget {point.budget}" if point.budget else None]
+    return "; ".join(part for part in parts if part)
+
+
+_SIGNATURES = {
+    Signature.COLLAPSED: "collapsed",
+    Signature.PLATEAUED: "never rose on dev",
+    Signature.IMPROVING: "were best at the end: longer training may help",
+}
+
+
+def rows(point: Point) -> str | None:
+    """The training rows that were reached, where the recipe caps them."""
+    if point.train_rows is None:
+        return None
+    text = f"{span(point.train_rows)} training rows"
+    return text if point.class_rows is None else f"{text}, {span(point.class_rows)} a class"
+
+
+def span(ends: tuple[int, int]) -> str:
+    """`16`, or `3,520 to 4,096`."""
+    low, high = ends
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def answers(metric: str, comparisons: Sequence[Comparison], points: Sequence[Point]) -> tuple[str, ...]:
     """One answer a comparison key; one that says what is missing where there is no result yet."""
     metric = short(metric)
@@ -94,7 +126,8 @@ def _answer(metric: str, unit: str, points: Sequence[Point]) -> str:
 def _named(point: Point, metric: str, unit: str) -> str:
     cost, _ = figures(point)
     text = score_with_interval(point.quality) if point.quality else MISSING
-    missing = f", {point.reason}" if point.state is PointState.PARTIAL and point.reason else ""
+    missing = f", its backbone saw {point.saw} in pretraining" if point.saw else ""
+    missing += f", {point.reason}" if point.state is PointState.PARTIAL and point.reason else ""
     return f"{point.name}: {metric} {text} at {hours(cost)} {unit} a trial{missing}"
 
 

@@ -1,0 +1,56 @@
+"""One pass over the records of trials: what the report is made of, and nothing of a record kept."""
+
+from __future__ import annotations
+
+from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.trial import Cell
+from orchestrator.contracts.vocabulary import FailureKind, Signature, TrialState
+from orchestrator.report.model import FailedTrial
+from orchestrator.report.results import CellResults
+from orchestrator.tracking.accounting import Tally
+
+CAPPED_SPLITS = ("train", "dev")
+
+
+class Collected:
+    """What one pass over the records leaves."""
+
+    def __init__(self) -> None:
+        self.cells: dict[Cell, CellResults] = {}
+        self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
+        self.skipped: dict[str, set[tuple[str, int]]] = {}  # task -> (split, malformed records left out)
+        self.collapsed: list[str] = []
+        self.failed: list[FailedTrial] = []
+        self.stale: list[str] = []
+        self.unfinished: list[str] = []
+        self.until: float | None = None
+        self.tally = Tally()
+
+    def add(self, record: TrialRecord) -> None:
+        cell = record.planned.cell
+        self.tally.add(record, planned=record.planned.candidate is None)
+        if record.planned.candidate is not None:  # of a search: what it cost counts, and nothing else
+            return
+        self.cells.setdefault(cell, CellResults(cell)).add(record)
+        if record.state is TrialState.STALE:
+            self.stale.append(record.name)
+        elif record.state in (TrialState.UNFINISHED, TrialState.NEW):
+            self.unfinished.append(record.name)
+        outcome = record.outcome
+        if outcome is None:
+            return
+        if outcome.signature is Signature.COLLAPSED or (
+            outcome.failure is not None and outcome.failure.kind is FailureKind.COLLAPSED
+        ):
+            self.collapsed.append(record.name)
+        self.until = max(self.until or outcome.ended_at, outcome.ended_at)
+        for split in CAPPED_SPLITS:
+            skipped = outcome.rows.get(f"skipped_{split}")
+            if skipped:
+                self.skipped.setdefault(cell.task, set()).add((split, skipped))
+            used, there = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
+            if used is not None and there is not None and used < there:
+                self.capped.setdefault(cell.task, set()).add((split, used, there))
+        if record.state is TrialState.FAILED and outcome.failure is not None:
+            failure = outcome.failure.model_dump(include={"kind", "phase", "message", "places"})
+            self.failed.append(FailedTrial(trial=record.name, attempts=len(record.current), **failure))

@@ -1,0 +1,154 @@
+"""What a report says beside the frontier, as data: searches, axes, pairs, domains, refusals, the paper."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.tuning import Value
+from orchestrator.report.scores import Scores
+from orchestrator.report.statistics import Summary
+
+
+class TunedCell(Record):
+    """What a search before the seeds found, and took. `share` is its cost over the planned seeds."""
+
+    cell: str  # model/domain/method
+    values: dict[str, Value]
+    metric: MetricName
+    dev_quality: float
+    candidates: int  # scored
+    failed: int
+    device_hours: float
+    device_type: str
+    seeds: int  # planned
+    share: float | None  # device-hours a seed; None without seeds
+
+
+class RefusalGroup(Record):
+    """Cells refused for one reason."""
+
+    reason: str
+    cells: tuple[str, ...]  # model/domain/method
+
+
+class AxisValue(Record):
+    value: float
+    cell: str  # model/domain/method
+    quality: Summary
+    device_hours: float | None
+    trainable_parameters: int | None
+
+
+class AxisSeries(Record):
+    """Cells that differ in one number alone."""
+
+    label: str
+    comparison: str | None
+    values: tuple[AxisValue, ...]  # rising
+
+
+class Axis(Record):
+    """Quality against a number that the grid varies: a setting of a method, or a key of the recipe."""
+
+    key: str
+    title: str
+    series: tuple[AxisSeries, ...]
+
+
+class Pair(Record):
+    """A student beside its teacher, under one method and comparison key. Ratios are student over teacher."""
+
+    method: str
+    student: str  # model/domain
+    teacher: str
+    comparison: str | None
+    student_quality: Summary
+    teacher_quality: Summary
+    difference: float  # student less teacher
+    told_apart: bool | None  # whether the two intervals are disjoint; None without intervals
+    cost_ratio: float | None
+    parameter_ratio: float | None
+
+
+class DomainColumn(Record):
+    """One task against the domains of the backbones: means over the same models and methods in each."""
+
+    task: str
+    title: str
+    domain: str
+    invented: bool
+    combinations: int  # of model and method, scored under every domain
+    quality: dict[str, float]  # by the backbones' domain; empty without such combinations
+    match_gain: float | None  # the matched domain less the mean of the others
+
+
+class DomainMatrix(Record):
+    domains: tuple[str, ...]  # of the backbones
+    columns: tuple[DomainColumn, ...]  # by the tasks' domain
+
+
+class TaskScores(Record):
+    """The paper's composite score of a task's points, with the set it hangs on."""
+
+    scores: Scores
+    notes: tuple[str, ...]
+
+
+class PublishedNumber(Record):
+    """A row of a table of published results. Names are those of our catalogue; empty fields are unknown."""
+
+    source_table: str
+    model: str
+    domain: str
+    method: str  # the kind of its settings: full, lora, ia3 …
+    task: str
+    metric: str  # a MetricName, or a cost that is listed and never compared
+    statistic: str  # median, max, mean, best-of-repeats, single
+    value: float
+    sd: float | None = None
+    n: int | None = None  # runs behind it
+    split: str = "test"
+    note: str = ""
+
+
+class Replicated(Record):
+    """A published number beside ours. `inside`: theirs lies in our interval; None without one."""
+
+    published: PublishedNumber
+    cell: str  # ours, with its task
+    comparison: str | None
+    ours: Summary
+    difference: float  # ours less theirs
+    inside: bool | None
+    remark: str | None = None
+
+
+class Protocol(Record):
+    """One thing that the publication did otherwise, in two sentences."""
+
+    topic: str
+    theirs: str
+    ours: str
+
+
+class Replication(Record):
+    title: str
+    citation: str | None
+    rows: tuple[Replicated, ...]
+    published: int  # numbers in the table
+    left_out: dict[str, int] = Field(default_factory=dict)  # reason -> published numbers without ours
+    protocol: tuple[Protocol, ...] = ()
+
+    @property
+    def inside(self) -> int:
+        return sum(row.inside is True for row in self.rows)
+
+    @property
+    def outside(self) -> int:
+        return sum(row.inside is False for row in self.rows)
+
+    @property
+    def without_interval(self) -> int:
+        return sum(row.inside is None for row in self.rows)

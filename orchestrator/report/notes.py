@@ -1,0 +1,107 @@
+"""What must be read with the figures: of one task, and of the whole report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.contracts.backbone import MadeWeights, RandomWeights
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.report.collected import Collected
+from orchestrator.report.model import Point
+
+_INTERVALS = (
+    "Intervals are 95 % t-intervals over seeds: how much the mean would move with other seeds. "
+    "They say nothing about another test set."
+)
+_COST = (
+    "Cost is what a trial takes without interruption: allocated devices × time in its phases. "
+    "What failures and preemptions cost stands under the totals."
+)
+
+
+_CAPPED = {
+    "train": "Trained on {used} of the {there:,} training examples (a cap of the recipe).",
+    "dev": "The best checkpoint was chosen on {used} of the {there:,} dev examples (dev_rows).",
+}
+_FEW_CAPS = 2
+
+
+def notes(task: TaskSpec, found: Collected, comparisons: int, points: Sequence[Point]) -> tuple[str, ...]:
+    lines = []
+    if task.invented:
+        lines.append("The text of this task is invented: these scores say nothing about medicine.")
+    if task.note:
+        lines.append(task.note)
+    for split in _CAPPED:
+        lines += _capped(split, [c for c in found.capped.get(task.name, ()) if c[0] == split])
+    for split in Split:
+        most = max((n for s, n in found.skipped.get(task.name, ()) if s == split), default=0)
+        if most:
+            lines.append(
+                f"{most:,} malformed {'record' if most == 1 else 'records'} of {split} left out "
+                "(on_bad_record: skip)."
+            )
+    if comparisons > 1:
+        lines.append(
+            f"Results come from {comparisons} different set-ups (device, precision or software). Their costs "
+            "cannot be compared, so each set-up has its own frontier."
+        )
+    return (*lines, *_of_points(points))
+
+
+def _of_points(points: Sequence[Point]) -> list[str]:
+    """What holds for several points of a task, in sentences."""
+    lines = []
+    saw = sorted({(p.saw, p.backbone or f"{p.cell.model}/{p.cell.domain}") for p in points if p.saw})
+    for corpus in sorted({corpus for corpus, _ in saw}):
+        names = ", ".join(name for found, name in saw if found == corpus)
+        lines.append(
+            f"Contamination: the pretraining of {names} read {corpus}, the corpus of this task. Their scores "
+            "are not scores on unseen text."
+        )
+    if any(p.budget for p in points):
+        lines.append("Training went by a budget, not by epochs: each point names its own.")
+    return lines
+
+
+def _capped(split: str, capped: Sequence[tuple[str, int, int]]) -> list[str]:
+    """One sentence for each cap, or a range where there are many: then each point tells its own."""
+    if len(capped) <= _FEW_CAPS:
+        return [_CAPPED[split].format(used=f"{used:,}", there=there) for _, used, there in sorted(capped)]
+    used, there = [c[1] for c in capped], max(c[2] for c in capped)
+    return [_CAPPED[split].format(used=f"{min(used):,} to {max(used):,}", there=there)]
+
+
+def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
+    lines = []
+    invented = [task.title for task in sweep.tasks.values() if task.invented]
+    if invented:
+        lines.append(
+            f"The text of {_all(invented, len(sweep.tasks), 'tasks')} is invented. The scores show that the "
+            "pipeline works and what it costs; they say nothing about medicine."
+        )
+    made = [b.name for b in sweep.backbones.values() if isinstance(b.weights, MadeWeights)]
+    if made:
+        lines.append(
+            f"The weights of {_all(made, len(sweep.backbones), 'backbones')} were made on the spot by a "
+            "short pre-training on invented text. They are no stand-in for published models."
+        )
+    random = [b.name for b in sweep.backbones.values() if isinstance(b.weights, RandomWeights)]
+    if random:
+        lines.append(
+            f"The weights of {_all(random, len(sweep.backbones), 'backbones')} are random: tiny models that "
+            "run each line of code and learn nothing. No score here is a result."
+        )
+    partial = found.unfinished or found.stale
+    if partial:
+        lines.append(
+            f"The sweep is not complete: {len(found.unfinished)} trials are not finished, and "
+            f"{len(found.stale)} only have results of other settings, which are left out."
+        )
+    return (*lines, _INTERVALS, _COST)
+
+
+def _all(names: list[str], total: int, what: str) -> str:
+    return f"all {what}" if len(names) == total else ", ".join(sorted(names))

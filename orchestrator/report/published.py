@@ -1,0 +1,114 @@
+"""Tables of published results: a CSV of numbers, and what is known of how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.report.findings import Protocol, PublishedNumber
+from orchestrator.report.score_table import number, read_rows
+
+# Figures that a table may hold beside metrics. They hang on the authors' machine and are never compared.
+COSTS = ("wall_seconds", "seconds_to_best", "run_seconds", "total_flops")
+STATISTICS = ("mean", "median", "max", "best-of-repeats", "single")
+
+_REQUIRED = ("model", "domain", "method", "task", "metric", "value")
+_COLUMNS = tuple(PublishedNumber.model_fields)
+
+
+class Table(Record):
+    """One table of the publication. `budget` says which of our cells can stand beside it."""
+
+    title: str
+    budget: Literal["epochs", "train_seconds"] = "epochs"
+    note: str | None = None
+
+
+class Sheet(Record):
+    """The YAML beside a table of results: what differs, and which settings a method had."""
+
+    title: str
+    citation: str | None = None
+    source: str | None = None
+    protocol: tuple[Protocol, ...] = ()
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # method -> settings that must agree
+    settings_by_model: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)  # laid over them
+    tables: dict[str, Table] = Field(default_factory=dict)  # by source_table
+
+
+class Published(Record):
+    """What a sweep is held against."""
+
+    sheet: Sheet
+    numbers: tuple[PublishedNumber, ...]
+
+
+def read_published(path: Path, sheet: Sheet | None = None) -> Published:
+    """A table with the columns model, domain, method, task, metric and value, and as many of source_table,
+    statistic, sd, n, split and note as are known. Raises ConfigError with every mistake."""
+    rows, complaints = read_rows(path, _REQUIRED)
+    numbers = []
+    for line, row in rows:
+        unknown = [name for name in row if name not in _COLUMNS]
+        if unknown and line == rows[0][0]:
+            complaints += [_complaint(path, 1, name, "unknown column", name, _COLUMNS) for name in unknown]
+        faults = list(_faults(path, line, row))
+        complaints += faults
+        if not faults and not unknown:
+            filled = {key: value for key, value in row.items() if value}
+            numbers.append(PublishedNumber.model_validate({**_DEFAULTS, **filled}))
+    if not rows and not complaints:
+        complaints.append(Complaint(str(path), "", "holds no number", "give it one row a number"))
+    if complaints:
+        raise ConfigError(complaints)
+    return Published(sheet=sheet or Sheet(title=path.stem), numbers=tuple(numbers))
+
+
+_DEFAULTS = {"source_table": "", "statistic": "mean"}
+
+
+def _faults(path: Path, line: int, row: dict[str, str]) -> Iterator[Complaint]:
+    for key in _REQUIRED:
+        if not row[key]:
+            yield Complaint(str(path), f"line {line}, {key}", "is empty", "fill it in, or drop the row")
+    for key in ("value", "sd", "n"):
+        if row.get(key) and number(row[key]) is None:
+            problem = f"is not a number, got {row[key]!r}"
+            yield Complaint(str(path), f"line {line}, {key}", problem, "write it as digits, say 0.812")
+    closed = {"metric": (*METRICS, *COSTS), "statistic": STATISTICS, "split": tuple(Split)}
+    for key, known in closed.items():
+        if row.get(key) and row[key] not in known:
+            yield _complaint(path, line, key, f"unknown {key}", row[key], known)
+    if not any(row.get(key) for key in ("sd", "n")):
+        return
+    try:
+        given = {key: row[key] for key in ("sd", "n") if row.get(key)}
+        _Spread.model_validate(given)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            key = str(fault["loc"][0])
+            if number(row[key]) is not None:
+                remedy = "sd is 0 or more, n a whole number from 1"
+                yield Complaint(str(path), f"line {line}, {key}", f"cannot be {row[key]}", remedy)
+
+
+class _Spread(Record):
+    sd: float | None = Field(None, ge=0)
+    n: int | None = Field(None, ge=1)
+
+
+def _complaint(path: Path, line: int, key: str, what: str, got: str, known: tuple[str, ...]) -> Complaint:
+    return Complaint(
+        str(path), f"line {line}, {key}", f"{what}, got {got!r}", did_you_mean(got, map(str, known))
+    )
+
+
+def is_cost(name: str) -> bool:
+    return name not in list(MetricName)

@@ -1,0 +1,125 @@
+"""Published numbers beside ours: what we got, how far apart, and whether our interval holds theirs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.contracts.backbone import MadeWeights, RandomWeights
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.report.findings import Protocol, PublishedNumber, Replicated, Replication
+from orchestrator.report.model import Point, TaskReport
+from orchestrator.report.published import Published, Sheet, is_cost
+
+_COST = "a cost on the authors' machine, which ours cannot be held against"
+_NO_CELL = "no such cell in this sweep"
+_NO_RESULT = "the cell has no result yet"
+_BUDGET = "the cell trains to another kind of budget"
+
+Place = tuple[str, str, str]  # task, model, domain
+
+
+def replicate(published: Published, tasks: Sequence[TaskReport], sweep: SweepRecord) -> Replication:
+    """A row for each published number and each of our cells that it speaks of."""
+    places: dict[Place, list[Point]] = {}
+    for point in (p for task in tasks for p in task.points):
+        places.setdefault((point.cell.task, point.cell.model, point.cell.domain), []).append(point)
+    rows: list[Replicated] = []
+    left_out: Counter[str] = Counter()
+    for number in published.numbers:
+        found, reason = _rows(number, places, published.sheet, sweep)
+        rows += found
+        left_out.update([] if found else [reason])
+    sheet = published.sheet
+    return Replication(
+        title=sheet.title,
+        citation=sheet.citation,
+        rows=tuple(rows),
+        published=len(published.numbers),
+        left_out=dict(sorted(left_out.items())),
+        protocol=(*_stand_ins(rows), *sheet.protocol),
+    )
+
+
+def _rows(
+    number: PublishedNumber, places: dict[Place, list[Point]], sheet: Sheet, sweep: SweepRecord
+) -> tuple[list[Replicated], str]:
+    """The rows, or why there are none."""
+    if is_cost(number.metric):
+        return [], _COST
+    here = places.get((number.task, number.model, number.domain), [])
+    alike = [p for p in here if _same_method(p, number, sheet, sweep)]
+    if not alike:
+        return [], _NO_CELL
+    timed = [p for p in alike if _same_budget(p, number, sheet, sweep)]
+    if not timed:
+        return [], _BUDGET
+    scored = [p for p in timed if p.seeds]
+    if not scored:
+        return [], _NO_RESULT
+    metric = MetricName(number.metric)
+    rows = [row for p in scored if (row := _row(number, p, metric, sweep)) is not None]
+    return rows, f"{metric} was not scored"
+
+
+def _same_method(point: Point, number: PublishedNumber, sheet: Sheet, sweep: SweepRecord) -> bool:
+    method = sweep.methods.get(point.cell.method)
+    if method is None:
+        return False
+    if number.method not in (method.settings.kind, method.entry, method.name):
+        return False
+    wanted: dict[str, Any] = {
+        **sheet.settings.get(number.method, {}),
+        **sheet.settings_by_model.get(number.model, {}).get(number.method, {}),
+    }
+    ours = method.settings.model_dump() | {"scale": getattr(method.settings, "scale", None)}
+    return all(ours.get(key) == value for key, value in wanted.items())
+
+
+def _same_budget(point: Point, number: PublishedNumber, sheet: Sheet, sweep: SweepRecord) -> bool:
+    table, recipe = sheet.tables.get(number.source_table), sweep.recipes.get(point.cell.name)
+    if table is None or recipe is None:
+        return True
+    capped = recipe.train_rows is not None or recipe.train_rows_per_class is not None
+    by_time = recipe.train_seconds is not None
+    by_epochs = not by_time and recipe.steps is recipe.device_hours is recipe.money is None
+    return not capped and (by_epochs if table.budget == "epochs" else by_time)
+
+
+def _row(number: PublishedNumber, point: Point, metric: MetricName, sweep: SweepRecord) -> Replicated | None:
+    metrics = {Split.TEST: point.metrics, Split.DEV: point.dev_metrics}.get(Split(number.split), {})
+    ours = metrics.get(metric)
+    if ours is None:
+        return None
+    inside = None if ours.interval is None else ours.interval[0] <= number.value <= ours.interval[1]
+    return Replicated(
+        published=number,
+        cell=point.cell.name,
+        comparison=point.comparison,
+        ours=ours,
+        difference=ours.mean - number.value,
+        inside=inside,
+        remark=_remark(point, sweep),
+    )
+
+
+def _remark(point: Point, sweep: SweepRecord) -> str | None:
+    parts = ["stand-in weights"] if _is_stand_in(point.cell.model, point.cell.domain, sweep) else []
+    parts += [f"saw {point.saw} in pretraining"] if point.saw else []
+    return "; ".join(parts) or None
+
+
+def _is_stand_in(model: str, domain: str, sweep: SweepRecord) -> bool:
+    backbone = sweep.backbones.get(f"{model}/{domain}")
+    return backbone is not None and isinstance(backbone.weights, MadeWeights | RandomWeights)
+
+
+def _stand_ins(rows: Sequence[Replicated]) -> list[Protocol]:
+    found = {row.published.model for row in rows if (row.remark or "").startswith("stand-in")}
+    if not found:
+        return []
+    ours = "Weights made on the spot stand in for the published ones: these differences say nothing."
+    return [Protocol(topic="weights", theirs="Published weights of each name.", ours=ours)]

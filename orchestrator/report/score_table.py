@@ -1,0 +1,112 @@
+"""Points for a score from a CSV table, with every mistake in it at once."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.errors import Complaint, ConfigError
+from orchestrator.report.scores import COLUMNS, Preset, ScorePoint
+
+Rows = list[tuple[int, dict[str, str]]]  # line in the file, values by column
+
+
+def read_score_points(path: Path, preset: Preset) -> list[ScorePoint]:
+    """The columns `name` and those of the preset; others are left alone. Raises ConfigError, all faults."""
+    wanted = COLUMNS[preset]
+    rows, complaints = read_rows(path, ("name", *wanted))
+    points = []
+    seen: dict[str, int] = {}
+    for line, row in rows:
+        faults = [*_name_faults(row["name"], line, seen), *_figure_faults(row, wanted, line)]
+        complaints += [Complaint(str(path), key, problem, remedy) for key, problem, remedy in faults]
+        if not faults:
+            points.append(
+                ScorePoint(name=row["name"], values={column: float(row[column]) for column in wanted})
+            )
+    if not rows and not complaints:
+        complaints.append(Complaint(str(path), "", "holds no point", "give it one row a point"))
+    if complaints:
+        raise ConfigError(complaints)
+    return points
+
+
+def read_rows(path: Path, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
+    """Rows of a CSV with a head, stripped of blanks. Without rows where a required column is missing."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        return [], [Complaint(str(path), "", problem, "name a CSV file that is there")]
+    except UnicodeDecodeError:
+        return [], [Complaint(str(path), "", "is not UTF-8 text", "save it as a CSV file in UTF-8")]
+    try:
+        return _rows(csv.reader(io.StringIO(text), strict=True), str(path), required)
+    except csv.Error as error:
+        remedy = "write it as comma-separated values, quoted with double quotes"
+        return [], [Complaint(str(path), "", f"cannot be read as CSV ({error})", remedy)]
+
+
+def _rows(reader: Iterator[list[str]], where: str, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
+    head = [name.strip() for name in next(reader, [])]
+    complaints = [
+        Complaint(where, "line 1", f"the column {name!r} is missing", _rename(name, head, required))
+        for name in required
+        if name not in head
+    ]
+    for name in sorted({name for name in head if name and head.count(name) > 1}):
+        complaints.append(Complaint(where, "line 1", f"the column {name!r} stands twice", "keep one of them"))
+    if complaints:
+        return [], complaints
+    rows = []
+    for values in reader:
+        line = reader.line_num  # type: ignore[attr-defined]
+        if not any(value.strip() for value in values):
+            continue
+        if len(values) != len(head):
+            problem = f"has {len(values)} values, and the head has {len(head)} columns"
+            complaints.append(Complaint(where, f"line {line}", problem, "give each column one value"))
+            continue
+        rows.append((line, dict(zip(head, (value.strip() for value in values), strict=True))))
+    return rows, complaints
+
+
+def _rename(name: str, head: Sequence[str], required: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, [h for h in head if h not in required], n=1, cutoff=0.6)
+    return f"did you mean it by {close[0]!r}? then rename that" if close else f"add it: {', '.join(required)}"
+
+
+Fault = tuple[str, str, str]  # key, problem, remedy
+
+
+def _name_faults(name: str, line: int, seen: dict[str, int]) -> Iterator[Fault]:
+    if not name:
+        yield f"line {line}, name", "is empty", "give each point a name"
+    elif name in seen:
+        problem = f"{name!r} stands in line {seen[name]} already"
+        yield f"line {line}, name", problem, "give each point a name of its own"
+    else:
+        seen[name] = line
+
+
+def _figure_faults(row: dict[str, str], columns: Sequence[str], line: int) -> Iterator[Fault]:
+    for column in columns:
+        key, value = f"line {line}, {column}", row[column]
+        found = number(value)
+        if found is None:
+            yield key, f"is not a number, got {value!r}", "write it as digits, say 1234.5 or 1.2e9"
+        elif found < 0:
+            yield key, f"cannot be negative, got {value}", "a cost is 0 or more"
+
+
+def number(text: str) -> float | None:
+    """A finite number, else None."""
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and "_" not in text else None
