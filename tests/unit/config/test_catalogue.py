@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
+from own_data import snippets, write_example
 
-from orchestrator.config import Catalogue, builtin_catalogue, load_catalogue, load_sweep
+from orchestrator.config import Catalogue, load_catalogue, load_sweep
 from orchestrator.config.inputs import digest_inputs
 from orchestrator.contracts.task import ConllReader, TableReader
 from orchestrator.contracts.vocabulary import Split, TaskKind
@@ -138,33 +138,10 @@ def test_a_catalogue_directory_that_is_not_there(tmp_path: Path) -> None:
         load_catalogue([tmp_path / "mine"])
 
 
-def snippets() -> dict[str, str]:
-    """The YAML of the README, by the path that its first line names."""
-    text = (builtin_catalogue() / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```yaml\n# (\S+)\n(.*?)```", text, flags=re.DOTALL)
-    return dict(blocks)
-
-
-OWN_FILES = {
-    "letters/{}.tsv": "Take\tO\naspirin\tB-Drug\n75\tB-Dose\nmg\tI-Dose\n\nNone\tO\n",
-    "triage/{}.csv": 'letter,category\n"Chest pain,\nat rest",cardio\nCough,respiratory\n',
-    "follow-up/{}.jsonl": '{"note": "See again", "due": "yes"}\n{"note": "Done", "due": "no"}\n',
-    "causes/{}.csv": "sentence,relation\n@drug$ gave @complaint$,causes\n@drug$ and @complaint$,none\n",
-}
-
-
 def test_the_worked_example_of_the_readme_needs_yaml_only(tmp_path: Path) -> None:
-    found = snippets()
-    assert len(found) == 5
-    for name, text in found.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    for pattern, text in OWN_FILES.items():
-        for split in ("train", "dev", "test"):
-            file = tmp_path / "data" / pattern.format(split)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-    sweep = load_sweep(tmp_path / "my-sweep.yaml", cwd=tmp_path)
+    file = write_example(tmp_path)
+    assert len(snippets()) == 5
+    sweep = load_sweep(file, cwd=tmp_path)
     assert len(sweep.grid.cells) == 3 * 4
     missing = digest_inputs(sweep, tmp_path / "cache").missing
     assert [c for c in missing if c.where != "backbone minilm"] == []

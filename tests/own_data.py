@@ -1,0 +1,34 @@
+"""The worked example of configs/README.md, and invented files for it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from orchestrator.config.catalogue import builtin_catalogue
+
+OWN_FILES = {
+    "letters/{}.tsv": "Take\tO\naspirin\tB-Drug\n75\tB-Dose\nmg\tI-Dose\n\nNone\tO\n",
+    "triage/{}.csv": 'letter,category\n"Chest pain,\nat rest",cardio\nCough,respiratory\n',
+    "follow-up/{}.jsonl": '{"note": "See again", "due": "yes"}\n{"note": "Done", "due": "no"}\n',
+    "causes/{}.csv": "sentence,relation\n@drug$ gave @complaint$,causes\n@drug$ and @complaint$,none\n",
+}
+
+
+def snippets() -> dict[str, str]:
+    """The YAML of the README, by the path that its first line names."""
+    text = (builtin_catalogue() / "README.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"```yaml\n# (\S+)\n(.*?)```", text, flags=re.DOTALL))
+
+
+def write_example(root: Path) -> Path:
+    """The snippets as files, word for word, with data below `root/data`. Gives the sweep file."""
+    for name, text in snippets().items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for pattern, text in OWN_FILES.items():
+        for split in ("train", "dev", "test"):
+            file = root / "data" / pattern.format(split)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    return root / "my-sweep.yaml"
