@@ -7,7 +7,6 @@ factor instead of those that were asked for, without an error. This stands in th
 from __future__ import annotations
 
 import peft.tuners.boft.layer
-import torch
 from torch import Tensor
 
 

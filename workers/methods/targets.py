@@ -59,11 +59,8 @@ _LLAMA = Targets(
 # The fused kernels of state-space models read the weights of the other projections without calling them: an
 # adapter there would be passed over on a GPU.
 _MAMBA = Targets(("in_proj",), ("in_proj",), (), attention=(), feed_forward=("in_proj",))
-_GLOBAL = (
-    "query_global",
-    "key_global",
-    "value_global",
-)  # of Longformer: at work where [CLS] looks everywhere
+# Of Longformer: at work where [CLS] looks at every token, and is looked at by all.
+_GLOBAL = ("query_global", "key_global", "value_global")
 
 TARGETS: dict[str, Targets] = {
     "bert": _BERT,

@@ -2,10 +2,10 @@
 
 The learnt parts are PEFT's, and so is the format they are saved in. How they enter the model is ours: they
 are put in front at the door of the backbone, and the places they take are cut off again behind it. So a head
-sees what it would see without them: the logits of a token task are as long as the text, an encoder's label is read
-off the text's first token and a decoder's off its last one. (PEFT puts them in before the head: token tasks
-come out longer than their labels, an encoder is read off a virtual token, and a decoder, which then knows no
-token numbers, off the last padding token.)
+sees what it would see without them: the logits of a token task are as long as the text, an encoder's label is
+read off the text's first token and a decoder's off its last one. (PEFT puts them in before the head: token
+tasks come out longer than their labels, an encoder is read off a virtual token, and a decoder, which then
+knows no token numbers, off the last padding token.)
 """
 
 from __future__ import annotations
@@ -101,11 +101,9 @@ def _config(config: Any, settings: Virtual, kind: TaskKind, heads: Names, backbo
         "num_transformer_submodules": 1,
     }
     if isinstance(settings, Prefix):
-        heads_of_attention = (
-            config.num_attention_heads
-        )  # PEFT takes those of keys and values where they differ
+        # PEFT takes the heads of keys and values where the configuration tells them from those of queries.
         return PrefixTuningConfig(
-            token_dim=config.hidden_size, num_attention_heads=heads_of_attention, **shared
+            token_dim=config.hidden_size, num_attention_heads=config.num_attention_heads, **shared
         )
     shared |= {"token_dim": backbone.get_input_embeddings().weight.shape[1], "num_attention_heads": 1}
     if isinstance(settings, PTuning):
