@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
 
 _LONGEST_FIELD = 2**24  # characters; csv refuses fields above 2**17 unasked, and joined notes are longer
+Header = Callable[[int, list[str]], list[str]]
 
 
 def read_rows(
-    content: Iterable[str], file: str, faults: Faults, check: Callable[[int, list[str]], None]
+    content: Iterable[str], file: str, faults: Faults, header: Header
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows below the header, each with the line it begins on, by the header's names.
+    """The rows below the header, each with the line it begins on.
 
-    `content` is the lines with their ends. `check` is given line and names of the header. Raises DataError
-    where the quotes are broken: what follows such a row cannot be told from what is inside it.
+    `content` is the lines with their ends. `header` is given line and names of the header, and answers with
+    the names to use in the rows. Raises DataError where the quotes are broken, as what follows cannot be
+    told from what is inside them, and where the file gives out.
     """
     csv.field_size_limit(_LONGEST_FIELD)
     rows = csv.reader(content, strict=True)
-    header: list[str] | None = None
+    names: list[str] | None = None
     while True:
         line = rows.line_num + 1
         cells, fault = _next(rows)
@@ -32,14 +36,13 @@ def read_rows(
             raise DataError(file, line, fault, 'quote texts with "…", and double the quotes inside them')
         if cells is None:
             return
-        if header is None:
-            header = cells
-            check(line, header)
-        elif cells and len(cells) != len(header):
-            fault = f"{len(cells)} columns, where the header has {len(header)}"
+        if names is None:
+            names = header(line, cells)
+        elif cells and len(cells) != len(names):
+            fault = f"{len(cells)} columns, where the header has {len(names)}"
             faults.found(DataError(file, line, fault, "quote texts that hold commas or line breaks"))
         elif cells:
-            yield line, dict(zip(header, cells, strict=True))
+            yield line, dict(zip(names, cells, strict=True))
 
 
 def _next(rows: Iterator[list[str]]) -> tuple[list[str] | None, str | None]:
@@ -48,44 +51,30 @@ def _next(rows: Iterator[list[str]]) -> tuple[list[str] | None, str | None]:
         return next(rows, None), None
     except csv.Error:
         return None, "the row is not CSV (a quote that is not closed, or text beside a quoted field)"
+    except (OSError, EOFError, zlib.error) as error:
+        return None, f"the file cannot be read on ({type(error).__name__})"
 
 
-def file_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file with their ends, unpacked where its name ends in .gz; never the whole of it.
+def stream_rows(path: Path, faults: Faults, header: Header) -> Iterator[tuple[int, dict[str, str]]]:
+    """`read_rows` of a file, never the whole of it in memory; unpacked where its name ends in .gz.
 
-    Raises DataError where it cannot be read, unpacked or decoded.
+    Bytes that are not UTF-8 come as lone surrogates (PEP 383), so that they spoil one row only. Raises
+    DataError.
     """
-    raw = _raw_lines(path)
-    line = 0
-    while True:
-        content, fault = _pulled(raw)
-        if fault is not None:
-            raise DataError(str(path), None, fault, "check data_dir, and `files` of the task; fetch it again")
-        if content is None:
-            return
-        line += 1
-        text = _decoded(content.removeprefix(b"\xef\xbb\xbf") if line == 1 else content)
-        if text is None:
-            raise DataError(str(path), line, "it is not UTF-8 text", "convert the file to UTF-8")
-        yield text
+    stream, fault = _opened(path)
+    if stream is None:
+        raise DataError(str(path), None, fault, "check data_dir, and `files` of the task, paths below it")
+    with closing(stream):
+        yield from read_rows(stream, str(path), faults, header)
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-        yield from stream
-
-
-def _pulled(raw: Iterator[bytes]) -> tuple[bytes | None, str | None]:
+def _opened(path: Path) -> tuple[io.TextIOBase | None, str]:
+    keys = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
     try:
-        return next(raw, None), None
+        if path.suffix.lower() == ".gz":
+            return gzip.open(path, "rt", **keys), ""  # type: ignore[call-overload]
+        return path.open("rt", **keys), ""  # type: ignore[call-overload]
     except FileNotFoundError:
         return None, "there is no such file"
-    except (OSError, ValueError, EOFError, zlib.error) as error:
+    except (OSError, ValueError) as error:
         return None, f"it cannot be read ({type(error).__name__})"
-
-
-def _decoded(content: bytes) -> str | None:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return None

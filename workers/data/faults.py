@@ -15,7 +15,7 @@ class Faults:
     """
 
     def __init__(self, on_bad_record: Literal["error", "skip"]) -> None:
-        self._on_bad_record = on_bad_record
+        self.on_bad_record = on_bad_record
         self.kinds: Counter[str] = Counter()  # records left out, by fault
         # Annotations that are sound, but that the examples cannot hold, by reason ("overlapping").
         self.set_aside: Counter[str] = Counter()
@@ -30,6 +30,6 @@ class Faults:
 
         Call it outside an except block: the exception handled there would ride along and may hold the text.
         """
-        if self._on_bad_record == "error":
+        if self.on_bad_record == "error":
             raise error from None
         self.kinds[error.fault] += 1

@@ -6,7 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.contracts.task import ConllReader, HoldOut, PubtatorReader, TableReader, TaskSpec
+from orchestrator.contracts.task import (
+    ConllReader,
+    HoldOut,
+    MimicNotesReader,
+    PubtatorReader,
+    TableReader,
+    TaskSpec,
+)
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Complaint, ConfigError, DataError
 from workers.data.conll import read_conll
@@ -14,6 +21,7 @@ from workers.data.documents import masked_pairs, tagged_sentences
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.holdout import Wanted, part_of
+from workers.data.mimic_notes import read_mimic
 from workers.data.pubtator import read_pubtator
 from workers.data.tables import read_table
 
@@ -68,8 +76,17 @@ def _hold_out(task: TaskSpec) -> dict[Split, float]:
 def _read(
     task: TaskSpec, names: Sequence[str], root: Path, faults: Faults, wanted: Wanted
 ) -> Iterator[Example]:
-    for name in names:
-        yield from _read_file(task, name, root / name, faults, wanted)
+    if isinstance(task.reader, MimicNotesReader) and task.kind is TaskKind.CLASSIFICATION:
+        yield from read_mimic(task.reader, names, root, faults, wanted)
+        return
+    match task.kind, task.reader:
+        case TaskKind.NER, I2b2ConceptReader():
+            yield from concept_sentences(names, root, task.labels, faults, wanted)
+        case TaskKind.RELATION, I2b2ConceptReader():
+            yield from concept_pairs(names, root, task.labels, str(task.negative_label), faults, wanted)
+        case _:
+            for name in names:
+                yield from _read_file(task, name, root / name, faults, wanted)
 
 
 def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wanted) -> Iterator[Example]:
@@ -85,13 +102,15 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
                 yield from masked_pairs(document, (first, second), relation, str(task.negative_label))
         case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
             yield from read_table(path, name, table, task.labels, faults)
+        case TaskKind.NER, I2b2XmlReader() as xml:
+            yield from read_xml(name, path, xml, task.labels, faults, wanted)
         case kind, reader:
             raise _misfit(
                 task,
                 "reader",
                 f"a {reader.format} reader with these keys gives no {kind} examples",
-                "ner reads conll or pubtator; classification csv or jsonl; relation csv, jsonl, or "
-                "pubtator with `relation` and exactly two `entity_types`",
+                "ner reads conll, pubtator, i2b2-2010 or i2b2-xml; classification csv or jsonl; relation csv, "
+                "jsonl, i2b2-2010, or pubtator with `relation` and exactly two `entity_types`",
             )
 
 

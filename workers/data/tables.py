@@ -50,7 +50,7 @@ def _example(
 ) -> Text | DataError:
     try:
         if reader.format == "jsonl":
-            _check_names(path, reader, line, list(row))
+            _checked_names(path, reader, line, list(row))
         label = _cell(path, line, row, reader.label, "label")
         label = reader.merge.get(label, label)
         if labels is not None and label not in labels:
@@ -75,7 +75,7 @@ def _columns(reader: TableReader) -> list[tuple[str, str]]:
 
 def _csv_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
     content = io.StringIO(read_text(path), newline="")
-    return read_rows(content, str(path), faults, partial(_check_names, path, reader))
+    return read_rows(content, str(path), faults, partial(_checked_names, path, reader))
 
 
 def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -97,7 +97,8 @@ def _parsed(content: str) -> Any:
         return None
 
 
-def _check_names(path: Path, reader: TableReader, line: int, names: list[str]) -> None:
+def _checked_names(path: Path, reader: TableReader, line: int, names: list[str]) -> list[str]:
+    """The names, where the wanted ones stand among them, each once."""
     for key, column in _columns(reader):
         count = names.count(column)
         if count == 1:
@@ -112,6 +113,7 @@ def _check_names(path: Path, reader: TableReader, line: int, names: list[str]) -
         raise DataError(
             str(path), line, f"there is no column {column!r}", f"{guess} set `{key}` of the reader"
         )
+    return names
 
 
 def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str) -> str:
