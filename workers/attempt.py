@@ -24,6 +24,7 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
 from workers.meter import Meter, add_phases, peak_host_memory_bytes
 from workers.records import EventLog, write_outcome
+from workers.signatures import signature
 
 if TYPE_CHECKING:
     from workers.trial import Account
@@ -70,7 +71,7 @@ def run_attempt(order_path: Path, began: float | None = None) -> None:
     try:
         carry_out(order, account, meter, log, stop.is_set)
     except Exception as error:
-        failure = classify(error, meter.phase)
+        failure = classify(error, meter.phase, order)
     write_outcome(directory / layout.OUTCOME, _outcome(order, account, meter, failure, started_at))
     log.close()
     if failure is None:
@@ -95,6 +96,7 @@ def _outcome(
         test=account.test if failure is None else {},
         dev=progress.best_metrics,
         best_step=progress.best_step,
+        signature=signature(progress.curve) if failure is None else None,
         steps=progress.step,
         planned_steps=account.planned_steps,
         epochs=progress.step / account.epoch_steps if account.epoch_steps else 0.0,
@@ -110,6 +112,8 @@ def _outcome(
         train_tokens=progress.tokens,
         tokens_per_second=progress.tokens / train_seconds if train_seconds and progress.tokens else None,
         rows=account.rows,
+        train_classes=account.train_classes,
+        micro_batch_size=order.pass_size,
         labels=account.labels,
         saved_bytes=account.saved_bytes,
     )

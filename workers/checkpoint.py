@@ -2,7 +2,7 @@
 
     checkpoint/step-<n>/  weights.safetensors     the trained weights
                           best.safetensors        the same at the best evaluation so far
-                          state.pt                optimiser and random number generators
+                          state.pt                optimiser, memory of the method, random number generators
                           progress.json           step, scores, what was spent
 
 A directory appears by rename: it is complete or absent. Names that end in .tmp are leftovers.
@@ -25,6 +25,8 @@ from torch import Tensor
 
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import PhaseSeconds
+from workers.methods import Adapted
+from workers.signatures import Scored
 
 _KEEP = 2
 _DAMAGE = (OSError, ValidationError, SafetensorError, RuntimeError, EOFError, pickle.PickleError)
@@ -37,10 +39,12 @@ class Progress:
 
     fingerprint: str
     step: int = 0  # optimiser steps
+    train_seconds: float = 0.0  # of the phase of training, over all attempts
     tokens: int = 0  # real ones, padding left out
     best_step: int | None = None
     best_quality: float | None = None  # None also where the metric is missing at the best step
     best_metrics: Metrics = field(default_factory=dict)
+    curve: list[Scored] = field(default_factory=list)  # all evaluations of dev
     phases: PhaseSeconds = field(default_factory=dict)
 
 
@@ -71,17 +75,22 @@ def put_back(model: Any, weights: Weights) -> None:
 
 
 def save(
-    directory: Path, model: Any, optimiser: torch.optim.Optimizer, best: Weights | None, progress: Progress
+    directory: Path,
+    adapted: Adapted,
+    optimiser: torch.optim.Optimizer,
+    best: Weights | None,
+    progress: Progress,
 ) -> None:
     """Writes `directory/step-<n>` and drops all but the newest two."""
     place = directory / f"step-{progress.step}"
     draft = place.with_name(place.name + ".tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    save_file(copy_of(trained_weights(model)), draft / "weights.safetensors")
+    save_file(copy_of(trained_weights(adapted.model)), draft / "weights.safetensors")
     if best is not None:
         save_file(best, draft / "best.safetensors")
-    torch.save({"optimiser": optimiser.state_dict(), "random": _random_state()}, draft / "state.pt")
+    state = {"optimiser": optimiser.state_dict(), "method": adapted.memory(), "random": _random_state()}
+    torch.save(state, draft / "state.pt")
     (draft / "progress.json").write_bytes(_PROGRESS.dump_json(progress))
     for file in draft.iterdir():
         _flush(file)
@@ -112,10 +121,12 @@ class Checkpoint:
         if self.progress.fingerprint != fingerprint:
             raise UnreadableCheckpointError(f"{place} belongs to another trial")
 
-    def restore(self, model: Any, optimiser: torch.optim.Optimizer) -> Weights | None:
-        """Puts weights, optimiser and random number generators where they were; gives the best weights."""
-        put_back(model, self.weights)
+    def restore(self, adapted: Adapted, optimiser: torch.optim.Optimizer) -> Weights | None:
+        """Puts weights, optimiser, the method's memory and random number generators where they were; gives
+        the best weights."""
+        put_back(adapted.model, self.weights)
         optimiser.load_state_dict(self._state["optimiser"])
+        adapted.remember(self._state["method"])
         _set_random_state(self._state["random"])
         return self.best
 

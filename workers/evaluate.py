@@ -2,31 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.batches import by_length, collate
-from workers.metrics import score_sequences, score_tags
-from workers.tasks import IGNORED, Encoded, decode_tags
+from workers.metrics import score_sequences, score_subwords, score_tags
+from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags
+
+# A model that cannot rank has an AUROC of one half.
+AUROC_MARGIN = 0.02
+# Where one class is rare, a model that ranks well may still name the other one everywhere. One that does so
+# and ranks this badly has given up, too.
+ONE_CLASS_AUROC_MARGIN = 0.1
 
 
 class DivergedError(Exception):
     """The numbers are no longer finite."""
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """`collapsed`: one class for everything, or an AUROC near one half (`is_collapsed`)."""
+
+    metrics: Metrics
+    collapsed: bool
+
+
 def evaluate(
     model: Any, data: Encoded, task: TaskSpec, labels: tuple[str, ...], *, batch_size: int, pad: int
-) -> Metrics:
+) -> Evaluation:
     """All metrics of the task's kind, and the mean cross-entropy of an example (of a word for ner).
 
     Leaves the model in evaluation mode. Raises DivergedError where the model's output is not finite.
     """
+    logits, loss, targets = _answers(model, data, batch_size, pad)
+    if task.kind is TaskKind.NER:
+        scores, one_class = score_tags(data.tags, decode_tags(data, logits, labels)), False
+        if data.repeated:
+            scores |= score_subwords(*decode_subwords(data, logits, labels))
+    else:
+        gold, answers = np.array(data.labels), np.stack(logits)
+        scores = score_sequences(task.kind, labels, task.negative_label, gold, answers)
+        one_class = _one_class(gold, answers)
+    collapsed = is_collapsed(task, scores, one_class)
+    if targets:
+        mean_loss = MetricValue(value=loss / targets)
+    else:
+        mean_loss = MetricValue(missing="there is no word to label")
+    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed)
+
+
+def _answers(model: Any, data: Encoded, batch_size: int, pad: int) -> tuple[list[Any], float, int]:
+    """Logits in the order of the examples, and the summed cross-entropy of how many targets."""
     model.eval()
     device = next(model.parameters()).device
     logits: list[Any] = [None] * len(data)
@@ -45,12 +80,30 @@ def evaluate(
     loss = total.item()
     if not np.isfinite(loss):
         raise DivergedError
+    return logits, loss, targets
+
+
+def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:
+    """Whether the model gives one answer to everything.
+
+    ner and relation: nothing was found while there is something to find. classification: `one_class`, that is
+    one class was predicted while there are several; but where the task is measured by AUROC, what counts is
+    that it is within 0.02 of one half, or within 0.1 with one class predicted.
+    """
     if task.kind is TaskKind.NER:
-        scores = score_tags(data.tags, decode_tags(data, logits, labels))
-    else:
-        scores = score_sequences(
-            task.kind, labels, task.negative_label, np.array(data.labels), np.stack(logits)
-        )
-    if not targets:
-        return scores | {MetricName.LOSS: MetricValue(missing="there is no word to label")}
-    return scores | {MetricName.LOSS: MetricValue(value=loss / targets)}
+        return _found_nothing(metrics, MetricName.ENTITY_PRECISION, MetricName.ENTITY_RECALL)
+    if task.kind is TaskKind.RELATION:
+        return _found_nothing(metrics, MetricName.POSITIVE_MICRO_PRECISION, MetricName.POSITIVE_MICRO_RECALL)
+    area = metrics[MetricName.MACRO_AUROC].value
+    if task.metric is not MetricName.MACRO_AUROC or area is None:
+        return one_class
+    return abs(area - 0.5) < (ONE_CLASS_AUROC_MARGIN if one_class else AUROC_MARGIN)
+
+
+def _found_nothing(metrics: Metrics, precision: MetricName, recall: MetricName) -> bool:
+    """No precision: nothing was predicted. A recall: there was something to find."""
+    return metrics[precision].value is None and metrics[recall].value is not None
+
+
+def _one_class(gold: NDArray[np.integer[Any]], logits: NDArray[np.floating[Any]]) -> bool:
+    return len(np.unique(logits.argmax(axis=-1))) == 1 < len(np.unique(gold))

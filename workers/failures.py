@@ -12,23 +12,33 @@ from pathlib import Path
 import torch
 
 from orchestrator.contracts.outcome import Failure
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.errors import FrontierError
 from workers.evaluate import DivergedError
-from workers.train import PreemptedError
+from workers.train import CollapsedError, PreemptedError
 
 _PLACES = 8  # innermost stack frames that are kept
+_NEEDS_LESS = (
+    "a smaller micro_batch_size, evaluation_batch_size or max_length needs less, as does a smaller model"
+)
 
 
-def classify(error: BaseException, phase: Phase) -> Failure:
-    """What to say of an attempt that ended in `error` during `phase`."""
+def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure:
+    """What to say of an attempt at `order` that ended in `error` during `phase`."""
     if isinstance(error, PreemptedError):
         return Failure(kind=FailureKind.PREEMPTED, phase=phase, message="asked to stop (SIGTERM)")
     if isinstance(error, DivergedError):
         message = "the loss is not finite; a smaller learning_rate usually mends it"
         return Failure(kind=FailureKind.DIVERGED, phase=phase, message=message)
+    if isinstance(error, CollapsedError):
+        message = (
+            "it gives one answer to everything (stop_collapsed, after collapse_grace)\n"
+            "    -> a lower learning_rate or a larger warmup_ratio usually mends it"
+        )
+        return Failure(kind=FailureKind.COLLAPSED, phase=phase, message=message)
     if _out_of_memory(error):
-        message = "out of memory; a smaller micro_batch_size or max_length needs less"
+        message = f"out of memory {order.passes_tried}\n    -> {_NEEDS_LESS}"
         return Failure(
             kind=FailureKind.OUT_OF_MEMORY, phase=phase, message=message, places=code_places(error)
         )

@@ -55,6 +55,11 @@ class Meter:
         self.enter(self.phase)
         return dict(self._spent)
 
+    def seconds_of(self, phase: Phase) -> float:
+        """Seconds of one phase so far."""
+        running = self.now() - self._since if phase is self.phase else 0.0
+        return self._spent.get(phase, 0.0) + running
+
     def elapsed(self) -> float:
         """Seconds since the meter began, up to the last phase change: the sum of `seconds`."""
         return self._since - self._began

@@ -1,28 +1,71 @@
-"""When what happens in training: pure functions of recipe and step."""
+"""How long a trial trains, and what happens when on the way: pure functions of what was spent."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from orchestrator.contracts.trial import Recipe
 
 
-def planned_steps(recipe: Recipe, examples: int) -> tuple[int, int]:
-    """(optimiser steps of an epoch, of all epochs)."""
-    epoch_steps = math.ceil(examples / recipe.batch_size)
-    return epoch_steps, epoch_steps * recipe.epochs
+@dataclass(frozen=True)
+class Budget:
+    """Optimiser steps, or seconds of them: exactly one is not None.
 
-
-def evaluation_places(epoch_steps: int, evaluations: int) -> frozenset[int]:
-    """After which steps of an epoch, from 1, dev is scored: evenly spread, the last one always."""
-    return frozenset(math.ceil(epoch_steps * k / evaluations) for k in range(1, evaluations + 1))
-
-
-def learning_rate(step: int, planned: int, recipe: Recipe) -> float:
-    """Of the step with this number, from 0: linear from 0 to the peak, then linear to 0 at the end.
-
-    The schedule of transformers' get_linear_schedule_with_warmup, as a function of the step alone.
+    What was spent is told as `steps` and `seconds` of training since the very first attempt. The limit of
+    seconds is looked at between steps, so the last step may overrun it, by less than its own length.
     """
-    warmup = math.ceil(recipe.warmup_ratio * planned)
-    share = step / warmup if step < warmup else (planned - step) / max(1, planned - warmup)
-    return recipe.learning_rate * share
+
+    steps: int | None
+    seconds: float | None
+    evaluations: int  # of dev, evenly over the budget; fewer where it has fewer steps than that
+    warmup_ratio: float
+    peak_rate: float
+
+    @classmethod
+    def of(cls, recipe: Recipe, epoch_steps: int) -> Budget:
+        """`epoch_steps`: optimiser steps of an epoch. Epochs are repeated until the budget is spent."""
+        if recipe.device_hours is not None or recipe.money is not None:
+            raise ValueError("device_hours and money are turned into train_seconds before a trial starts")
+        steps, evaluations = recipe.steps, recipe.evaluations
+        if steps is None and recipe.train_seconds is None:
+            steps, evaluations = epoch_steps * recipe.epochs, recipe.evaluations_per_epoch * recipe.epochs
+        return cls(steps, recipe.train_seconds, evaluations, recipe.warmup_ratio, recipe.learning_rate)
+
+    def share(self, steps: int, seconds: float) -> float:
+        """How much of it is spent, 0 to 1."""
+        if self.seconds is not None:
+            return min(1.0, seconds / self.seconds)
+        assert self.steps is not None
+        return min(1.0, steps / self.steps)
+
+    def rate(self, steps: int, seconds: float) -> float:
+        """The learning rate of the step that begins here: linear from 0 to the peak, then linear to 0 at the
+        end of the budget.
+
+        Under steps it is that of transformers' get_linear_schedule_with_warmup.
+        """
+        if self.seconds is not None:
+            return self.peak_rate * _trapezium(seconds, self.seconds, self.warmup_ratio * self.seconds)
+        assert self.steps is not None
+        return self.peak_rate * _trapezium(steps, self.steps, math.ceil(self.warmup_ratio * self.steps))
+
+    def evaluations_due(self, steps: int, seconds: float) -> int:
+        """How many evaluations belong before this point. Dev is scored after a step that raises the number,
+        once, however many boundaries a long step has crossed; the last boundary is the end."""
+        if self.seconds is not None:
+            if seconds >= self.seconds:
+                return self.evaluations
+            return min(self.evaluations - 1, math.floor(seconds / self.seconds * self.evaluations))
+        assert self.steps is not None
+        return min(steps, self.steps) * self.evaluations // self.steps
+
+
+def _trapezium(spent: float, whole: float, warmup: float) -> float:
+    if spent < warmup:
+        return spent / warmup
+    return max(0.0, whole - spent) / (whole - warmup) if spent < whole else 0.0
+
+
+def steps_of_an_epoch(examples: int, batch_size: int) -> int:
+    return math.ceil(examples / batch_size)

@@ -25,7 +25,8 @@ from workers.inputs import TaskData
 from workers.meter import Meter, add_phases
 from workers.methods import Adapted
 from workers.records import EventLog
-from workers.schedule import evaluation_places, learning_rate, planned_steps
+from workers.schedule import Budget, steps_of_an_epoch
+from workers.signatures import Scored
 from workers.tasks import IGNORED
 
 _LOG_EVERY = 10  # optimiser steps: reading the loss waits for the device
@@ -33,6 +34,10 @@ _LOG_EVERY = 10  # optimiser steps: reading the loss waits for the device
 
 class PreemptedError(Exception):
     """Asked to stop from outside; a checkpoint of the last step exists."""
+
+
+class CollapsedError(Exception):
+    """After its grace an evaluation is collapsed, and the recipe says to stop then."""
 
 
 @dataclass(frozen=True)
@@ -46,51 +51,62 @@ class Surroundings:
     stopping: Callable[[], bool]
     inherited: PhaseSeconds  # what the checkpoint had spent
 
+    def train_seconds(self) -> float:
+        """Of all attempts so far."""
+        return self.inherited.get(Phase.TRAIN, 0.0) + self.meter.seconds_of(Phase.TRAIN)
+
 
 def train(
     adapted: Adapted, data: TaskData, progress: Progress, start: Checkpoint | None, around: Surroundings
 ) -> Weights:
-    """Trains to the end of the recipe; gives the weights of the best evaluation on dev, of equals the first.
+    """Trains until the budget is spent; gives the weights of the best evaluation on dev, of equals the first.
 
     The model ends up with its last weights. `progress` is kept up to date. With `start`, goes on from there,
-    to the last bit as if it had never stopped. Raises DivergedError, PreemptedError.
+    to the last bit as if it had never stopped. Enters the phase of training, whose seconds are those of a
+    budget of seconds. Raises DivergedError, CollapsedError, PreemptedError.
     """
     recipe, seed = around.order.trial.recipe, around.order.trial.seed
     optimiser = adam_w(adapted.model, recipe)
     best: Weights | None = None
     if start is not None:
-        best = start.restore(adapted.model, optimiser)
+        best = start.restore(adapted, optimiser)
     model, optimiser = around.accelerator.prepare(adapted.model, optimiser)
-    epoch_steps, planned = planned_steps(recipe, len(data.train))
-    scored_places = evaluation_places(epoch_steps, recipe.evaluations_per_epoch)
+    epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
+    budget = Budget.of(recipe, epoch_steps)
     losses: list[Tensor] = []
     begins, saved_at = progress.step, around.meter.now()
     adapted.train_mode()
-    while progress.step < planned:
+    around.meter.enter(Phase.TRAIN)
+    while budget.share(*(spent := (progress.step, progress.train_seconds))) < 1:
         epoch, place = divmod(progress.step, epoch_steps)
         if place == 0 or progress.step == begins:
             batches = epoch_batches(data.train_lengths, recipe.batch_size, seed, epoch)
-        rate = learning_rate(progress.step, planned, recipe)
-        losses.append(
-            optimiser_step(around.accelerator, model, optimiser, data, batches[place], recipe, rate)
-        )
+        rate = budget.rate(*spent)
+        losses.append(optimiser_step(adapted, model, optimiser, data, batches[place], rate, around))
         progress.step += 1
+        adapted.after_step(progress.step)
+        if budget.seconds is not None:
+            losses[-1].item()  # waits for the device: the clock must not run behind the steps
         progress.tokens += sum(data.train_lengths[i] for i in batches[place])
-        scoring, stopping = place + 1 in scored_places, around.stopping()
+        progress.train_seconds = around.train_seconds()
+        now_spent = progress.step, progress.train_seconds
+        scoring = budget.evaluations_due(*now_spent) > budget.evaluations_due(*spent)
+        stopping = around.stopping()
         saving = stopping or save_is_due(around, saved_at, scoring)
         if scoring or saving or len(losses) == _LOG_EVERY:
-            log_losses(around.log, losses, rate, progress, planned)
+            log_losses(around.log, losses, rate, progress, budget.steps)
             losses.clear()
         if scoring:
             if score_dev(model, data, progress, epoch_steps, around):
                 best = copy_of(trained_weights(adapted.model))
+            stop_if_collapsed(recipe, budget, progress)
             adapted.train_mode()
         if saving:
-            save_progress(adapted.model, optimiser, best, progress, around)
+            save_progress(adapted, optimiser, best, progress, around)
             saved_at = around.meter.now()
         if stopping:
             raise PreemptedError
-    assert best is not None  # every epoch ends with an evaluation
+    assert best is not None  # the budget ends with an evaluation
     return best
 
 
@@ -110,21 +126,22 @@ def adam_w(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def optimiser_step(
-    accelerator: Accelerator,
+    adapted: Adapted,
     model: Any,
     optimiser: Any,
     data: TaskData,
     batch: list[int],
-    recipe: Recipe,
     rate: float,
+    around: Surroundings,
 ) -> Tensor:
-    """One step on `batch`, in forward passes of `micro_batch_size`. Gives the mean loss, on the device.
+    """One step on `batch`, in forward passes of the order's size. Gives the mean loss, on the device.
 
     The mean is over the targets of the whole batch (examples; words for ner), however they fall into passes.
+    `model` and `optimiser` are the prepared ones. A penalty of the method is not in the mean.
     """
+    accelerator, size = around.accelerator, around.order.pass_size
     for group in optimiser.param_groups:
         group["lr"] = rate
-    size = recipe.micro_batch_size or recipe.batch_size
     targets = max(1, sum(data.train_targets[i] for i in batch))
     total = torch.zeros((), device=accelerator.device)
     for first in range(0, len(batch), size):
@@ -133,8 +150,11 @@ def optimiser_step(
         loss = cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="sum") / targets
         accelerator.backward(loss)
         total += loss.detach()
+    penalty = adapted.penalty()
+    if penalty is not None:
+        accelerator.backward(penalty)
     trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    accelerator.clip_grad_norm_(trained, recipe.max_grad_norm)
+    accelerator.clip_grad_norm_(trained, around.order.trial.recipe.max_grad_norm)
     optimiser.step()
     optimiser.zero_grad()
     return total
@@ -142,20 +162,35 @@ def optimiser_step(
 
 def score_dev(model: Any, data: TaskData, progress: Progress, epoch_steps: int, around: Surroundings) -> bool:
     """Scores dev, writes it down, and says whether it is the best so far."""
-    recipe = around.order.trial.recipe
     with around.meter.within(Phase.EVALUATE):
-        metrics = evaluate(
-            model, data.dev, data.task, data.labels, batch_size=recipe.evaluation_batch_size, pad=data.pad
-        )
+        size = around.order.evaluation_size
+        evaluation = evaluate(model, data.dev, data.task, data.labels, batch_size=size, pad=data.pad)
+        metrics = evaluation.metrics
         found, known = quality(data.task.metric, metrics), progress.best_quality
         best = progress.best_step is None or (found is not None and (known is None or found > known))
         if best:
             progress.best_step, progress.best_quality, progress.best_metrics = progress.step, found, metrics
-        epoch = progress.step / epoch_steps
+        scored = Scored(progress.step, around.train_seconds(), found, evaluation.collapsed)
+        progress.curve.append(scored)
         around.log.write(
-            EvaluationEvent(at=around.log.now(), step=progress.step, epoch=epoch, metrics=metrics, best=best)
+            EvaluationEvent(
+                at=around.log.now(),
+                step=progress.step,
+                epoch=progress.step / epoch_steps,
+                metrics=metrics,
+                best=best,
+                train_seconds=scored.train_seconds,
+                collapsed=scored.collapsed,
+            )
         )
     return best
+
+
+def stop_if_collapsed(recipe: Recipe, budget: Budget, progress: Progress) -> None:
+    """Raises CollapsedError where the recipe wants it; without that a trial goes on, and may recover."""
+    graced = budget.share(progress.step, progress.train_seconds) < recipe.collapse_grace
+    if recipe.stop_collapsed and progress.curve[-1].collapsed and not graced:
+        raise CollapsedError
 
 
 def save_is_due(around: Surroundings, saved_at: float, scored: bool) -> bool:
@@ -165,15 +200,17 @@ def save_is_due(around: Surroundings, saved_at: float, scored: bool) -> bool:
 
 
 def save_progress(
-    model: Any, optimiser: Any, best: Weights | None, progress: Progress, around: Surroundings
+    adapted: Adapted, optimiser: Any, best: Weights | None, progress: Progress, around: Surroundings
 ) -> None:
     with around.meter.within(Phase.CHECKPOINT):
         progress.phases = add_phases(around.inherited, around.meter.seconds())
-        save(Path(around.order.directory) / CHECKPOINTS, model, optimiser, best, progress)
+        save(Path(around.order.directory) / CHECKPOINTS, adapted, optimiser, best, progress)
         around.log.write(CheckpointEvent(at=around.log.now(), step=progress.step))
 
 
-def log_losses(log: EventLog, losses: list[Tensor], rate: float, progress: Progress, planned: int) -> None:
+def log_losses(
+    log: EventLog, losses: list[Tensor], rate: float, progress: Progress, planned: int | None
+) -> None:
     """Raises DivergedError if one is not finite: weights after such a step are never scored or kept."""
     loss = torch.stack(losses).mean().item()
     if not math.isfinite(loss):

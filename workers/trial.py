@@ -12,7 +12,7 @@ from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, StartEvent
 from orchestrator.contracts.trial import AttemptOrder
-from orchestrator.contracts.vocabulary import Phase
+from orchestrator.contracts.vocabulary import Phase, Split
 from workers.backbones import build
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.devices import settle
@@ -22,7 +22,7 @@ from workers.keep import keep_model
 from workers.meter import Meter
 from workers.methods import adapt
 from workers.records import EventLog
-from workers.schedule import planned_steps
+from workers.schedule import Budget, steps_of_an_epoch
 from workers.train import Surroundings, train
 from workers.weights import weights_directory
 
@@ -37,6 +37,7 @@ class Account:
     device: Device | None = None
     parameters: Parameters | None = None
     rows: dict[str, int] = field(default_factory=dict)
+    train_classes: dict[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     test: Metrics = field(default_factory=dict)
     inherited_phases: PhaseSeconds = field(default_factory=dict)
@@ -49,7 +50,8 @@ def carry_out(
 ) -> None:
     """Trains and scores as ordered, and fills in `account` on the way.
 
-    Raises FrontierError for wrong input, DivergedError, PreemptedError.
+    A candidate of a search is scored on dev alone, and keeps no weights. Raises FrontierError for wrong
+    input, DivergedError, CollapsedError, PreemptedError.
     """
     trial, task = order.trial, order.trial.task
     start = _resume(order, account)
@@ -59,28 +61,40 @@ def carry_out(
     accelerator, account.device = settle(order.resources, trial.recipe.precision)
     examples = read_examples(order)
     account.labels, account.rows = examples.labels, examples.rows
+    account.train_classes = examples.train_classes
+    account.epoch_steps = steps_of_an_epoch(len(examples.splits[Split.TRAIN]), trial.recipe.batch_size)
+    account.planned_steps = Budget.of(trial.recipe, account.epoch_steps).steps
 
     meter.enter(Phase.LOAD)
     set_seed(trial.seed)
     directory = weights_directory(trial.backbone, Path(order.cache_dir))
     backbone = build(trial.backbone, directory, task.kind, examples.labels)
-    adapted = adapt(backbone.model, trial.method.settings, trial.backbone, task.kind, backbone.unsaved)
+    adapted = adapt(
+        backbone.model,
+        trial.method.settings,
+        trial.backbone,
+        task.kind,
+        backbone.unsaved,
+        steps=account.planned_steps,
+    )
     adapted.model.to(accelerator.device)
     account.parameters = adapted.parameters
 
     meter.enter(Phase.TOKENISE)
     data = encode_examples(examples, task, backbone.tokenizer, trial.recipe.max_length)
     account.rows = data.rows
-    account.epoch_steps, account.planned_steps = planned_steps(trial.recipe, len(data.train))
 
-    meter.enter(Phase.TRAIN)
+    meter.enter(Phase.LOAD)
     around = Surroundings(order, accelerator, meter, log, stopping, account.inherited_phases)
     best = train(adapted, data, account.progress, start, around)
+    if trial.candidate is not None:
+        return
 
     meter.enter(Phase.TEST)
     put_back(adapted.model, best)
-    size = trial.recipe.evaluation_batch_size
-    account.test = evaluate(adapted.model, data.test, task, data.labels, batch_size=size, pad=data.pad)
+    size = order.evaluation_size
+    tested = evaluate(adapted.model, data.test, task, data.labels, batch_size=size, pad=data.pad)
+    account.test = tested.metrics
     meter.enter(Phase.CHECKPOINT)
     kept = Path(order.directory) / MODEL
     account.saved_bytes = keep_model(adapted, backbone.tokenizer, kept, order.keep_weights)

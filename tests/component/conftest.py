@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
-from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora, MethodSpec
+from orchestrator.contracts.method import AdaLora, Full, HeadOnly, Ia3, Lora, MethodSpec
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.outcome import Event, Outcome, read_event
 from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec
@@ -29,7 +29,13 @@ SHAPE = {
     "intermediate_size": 64,
     "max_position_embeddings": 64,
 }
-SETTINGS = {"full": Full(), "head-only": HeadOnly(), "lora": Lora(rank=4), "ia3": Ia3()}
+SETTINGS = {
+    "full": Full(),
+    "head-only": HeadOnly(),
+    "lora": Lora(rank=4),
+    "ia3": Ia3(),
+    "adalora": AdaLora(rank=2),
+}
 _MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 _WORDS = ["no", "mild", "severe", "acute", "fever", "cough", "rash", "today", "since", "monday", "and", "or"]
 

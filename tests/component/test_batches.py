@@ -1,15 +1,13 @@
-"""Order, padding, schedule."""
+"""Order and padding."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.contracts.trial import Recipe
 from workers.batches import by_length, collate, epoch_batches
-from workers.schedule import evaluation_places, learning_rate, planned_steps
+from workers.schedule import steps_of_an_epoch
 from workers.tasks import IGNORED, Encoded
 
 lengths = st.lists(st.integers(1, 50), min_size=1, max_size=200)
@@ -20,8 +18,7 @@ def test_an_epoch_holds_every_example_once_in_full_batches(lengths, size, seed, 
     batches = epoch_batches(lengths, size, seed, epoch)
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     assert sum(len(batch) < size for batch in batches) <= 1
-    per_epoch, planned = planned_steps(Recipe(learning_rate=1, batch_size=size, epochs=3), len(lengths))
-    assert (per_epoch, planned) == (len(batches), 3 * len(batches))
+    assert steps_of_an_epoch(len(lengths), size) == len(batches)
 
 
 def test_the_order_is_a_function_of_seed_and_epoch():
@@ -55,23 +52,3 @@ def test_a_batch_is_padded_to_its_longest_and_no_further():
     assert inputs["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     assert labels.tolist() == [[IGNORED, 1, IGNORED, IGNORED, IGNORED], [IGNORED, 0, 1, IGNORED, IGNORED]]
     assert "token_type_ids" not in inputs
-
-
-def test_the_rate_is_that_of_the_customary_schedule():
-    from transformers import get_linear_schedule_with_warmup
-
-    recipe = Recipe(learning_rate=0.5, warmup_ratio=0.2)
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
-    theirs = get_linear_schedule_with_warmup(optimiser, 4, 20)
-    for step in range(20):
-        assert learning_rate(step, 20, recipe) == pytest.approx(theirs.get_last_lr()[0])
-        optimiser.step()
-        theirs.step()
-
-
-@given(st.integers(1, 500), st.integers(1, 20))
-def test_evaluations_are_spread_and_end_with_the_epoch(steps, wanted):
-    places = sorted(evaluation_places(steps, wanted))
-    assert places[-1] == steps
-    assert places[0] >= 1
-    assert len(places) == min(steps, wanted)

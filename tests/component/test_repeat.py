@@ -50,7 +50,7 @@ def test_one_seed_twice_is_identical_and_three_seeds_differ(lab, outcome_of, met
     assert outcome_of(orders[0]).test == outcome_of(orders[1]).test
 
 
-@pytest.mark.parametrize("method", ["full", "lora", "head-only"])
+@pytest.mark.parametrize("method", ["full", "adalora", "head-only"])
 @pytest.mark.parametrize("step", [2, 6, 11])  # in mid-epoch, at the end of one, one before the last
 def test_resumed_equals_uninterrupted(lab, outcome_of, method, step):
     recipe = {"evaluations_per_epoch": 2, "micro_batch_size": 4}
