@@ -77,6 +77,7 @@ class I2b2XmlReader(Record):
     files: Files
     element: str | None = None
     attribute: str
+    tokenised: bool = False  # spaces part the words of the text, which are else found by their letters
     patient_before: str | None = None  # a patient is the file's name up to this text: "-" for 110-01.xml
     hold_out: HoldOut | None = None
 

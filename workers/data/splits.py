@@ -9,6 +9,8 @@ from pathlib import Path
 from orchestrator.contracts.task import (
     ConllReader,
     HoldOut,
+    I2b2ConceptReader,
+    I2b2XmlReader,
     MimicNotesReader,
     PubtatorReader,
     TableReader,
@@ -21,6 +23,8 @@ from workers.data.documents import masked_pairs, tagged_sentences
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.holdout import Wanted, part_of
+from workers.data.i2b2_2010 import concept_pairs, concept_sentences
+from workers.data.i2b2_xml import read_xml
 from workers.data.mimic_notes import read_mimic
 from workers.data.pubtator import read_pubtator
 from workers.data.tables import read_table

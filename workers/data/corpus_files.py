@@ -1,0 +1,152 @@
+"""The files of a corpus, from a directory or from its .tar.gz archive, which is never unpacked to disk."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import tarfile
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from orchestrator.errors import DataError
+
+MEMBER_BYTES = 2**24  # of one file: the largest note of these corpora has a thousandth of it
+ARCHIVE_BYTES = 2**28  # of an archive when unpacked
+_PLAIN = re.compile(r"[\w.+ -]+(/[\w.+ -]+)*", re.ASCII)
+# What tarfile, gzip and zlib raise for bytes that are no archive, or a damaged one.
+_BROKEN = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, ArithmeticError, LookupError)
+
+
+@dataclass(frozen=True, repr=False)
+class Member:
+    place: str  # for messages: the file, or the archive and the path in it
+    path: PurePosixPath  # below the directory, or in the archive
+    content: bytes
+
+    def text(self) -> str | None:
+        """None where it is not UTF-8."""
+        try:
+            return self.content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return None
+
+
+def members(path: Path, suffixes: Collection[str]) -> list[Member]:
+    """The regular files with one of the suffixes (".xml"), sorted by path.
+
+    Left out are hidden ones and what lies below a hidden directory; in archives, links and devices too.
+    Raises DataError where `path` is neither a directory nor such an archive, where a file cannot be read, and
+    where one is absurdly large.
+    """
+    found: list[Member] = []
+    if path.is_dir():
+        found.extend(_in_directory(path, suffixes))
+    elif path.is_file():
+        found.extend(_in_archive(path, suffixes))
+    else:
+        remedy = "check data_dir, and `files` of the task, which are paths below it"
+        raise DataError(str(path), None, "there is no such directory or archive", remedy)
+    return sorted(found, key=lambda member: member.path)
+
+
+def _wanted(path: PurePosixPath, suffixes: Collection[str]) -> bool:
+    return path.suffix.lower() in suffixes and not any(part.startswith(".") for part in path.parts)
+
+
+def _too_large(place: str) -> DataError:
+    fault = f"it is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
+    return DataError(place, None, fault, "check that it belongs to the corpus, else move it away")
+
+
+def _in_directory(root: Path, suffixes: Collection[str]) -> Iterator[Member]:
+    files, fault = _files(root)
+    if fault is not None:
+        raise DataError(str(root), None, fault, "make it readable")
+    for file in files:
+        path = PurePosixPath(file.relative_to(root))
+        if _wanted(path, suffixes):
+            content, fault = _content(file)
+            if fault is not None:
+                raise DataError(str(file), None, fault, "make it readable, or move it away")
+            if len(content) > MEMBER_BYTES:
+                raise _too_large(str(file))
+            yield Member(str(file), path, content)
+
+
+def _files(root: Path) -> tuple[list[Path], str | None]:
+    try:
+        return [path for path in _walk(root, frozenset()) if path.is_file()], None
+    except OSError as error:
+        return [], f"it, or a directory in it, cannot be read ({type(error).__name__})"
+
+
+def _walk(directory: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """Every path that is no directory. Links are followed, but not in circles."""
+    above |= {directory.resolve()}
+    for path in directory.iterdir():
+        if not path.is_dir():
+            yield path
+        elif not path.name.startswith(".") and path.resolve() not in above:
+            yield from _walk(path, above)
+
+
+def _content(file: Path) -> tuple[bytes, str | None]:
+    try:
+        with file.open("rb") as source:
+            return source.read(MEMBER_BYTES + 1), None
+    except OSError as error:
+        return b"", f"it cannot be read ({type(error).__name__})"
+
+
+def _in_archive(archive: Path, suffixes: Collection[str]) -> list[Member]:
+    found: dict[PurePosixPath, Member] = {}  # a path that comes twice is the later one, as when unpacking
+    fault = _unpack(archive, suffixes, found)
+    if fault is not None:
+        remedy = "name a directory or the .tar.gz as it was distributed; download a damaged one again"
+        raise DataError(str(archive), None, fault, remedy)
+    return list(found.values())
+
+
+def _unpack(archive: Path, suffixes: Collection[str], found: dict[PurePosixPath, Member]) -> str | None:
+    """Fills `found`; the fault of the archive, if it has one. The errors of tarfile may quote a header."""
+    try:
+        with gzip.open(archive) as unzipped:
+            limited = _Limited(unzipped)
+            with tarfile.open(fileobj=limited, mode="r|") as content:
+                for number, header in enumerate(content, start=1):
+                    path = PurePosixPath(header.name)
+                    if not header.isreg() or header.issparse() or not _wanted(path, suffixes):
+                        continue
+                    shown = str(path) if _PLAIN.fullmatch(str(path)) else f"member {number}"
+                    if header.size > MEMBER_BYTES:
+                        return f"{shown} is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
+                    member = content.extractfile(header)
+                    if member is not None:
+                        found[path] = Member(f"{archive}: {shown}", path, member.read())
+            # The checksum stands behind what tarfile reads.
+            while limited.read(2**20):
+                pass
+    except _BROKEN:
+        return (
+            f"it is not a .tar.gz archive, is damaged, or unpacks to more than {ARCHIVE_BYTES // 2**20} MiB"
+        )
+    return None
+
+
+class _Limited(io.RawIOBase):
+    """Lets through at most ARCHIVE_BYTES: a small archive may unpack to more than there is memory."""
+
+    def __init__(self, source: gzip.GzipFile) -> None:
+        super().__init__()
+        self._source = source
+        self._left = ARCHIVE_BYTES
+
+    def read(self, size: int | None = -1) -> bytes:
+        block = self._source.read(self._left + 1 if size is None or size < 0 else min(size, self._left + 1))
+        self._left -= len(block)
+        if self._left < 0:
+            raise OSError("the archive is too large")
+        return block

@@ -1,0 +1,167 @@
+"""i2b2 2012 and 2014: an XML file with the text of a record and stand-off annotations.
+
+    <TEXT><![CDATA[...]]></TEXT>
+    <TAGS><EVENT id="E1" start="36" end="47" text="mild asthma" type="PROBLEM" ... /> ... </TAGS>
+
+Offsets count characters from the start of the CDATA content, the end exclusive. Text is cut into lines and
+words before it is compared with the annotations, so that no word boundary gives one away.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from orchestrator.contracts.task import I2b2XmlReader
+from orchestrator.errors import DataError
+from workers.data.corpus_files import Member, members
+from workers.data.examples import Tokens
+from workers.data.faults import Faults
+from workers.data.holdout import Wanted
+from workers.data.sentences import Span, word_spans
+from workers.data.spans import WordSpan, joined_lines, tags_of
+
+_BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
+_OFFSET = re.compile(r"[0-9]{1,9}")
+_UNSPACED = re.compile(r"\S+")
+# Left in annotations or in the text by tools that escape once too often; the last one is undone last.
+_ESCAPES = (("&apos;", "'"), ("&quot;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+_LONGEST_ESCAPE = 6
+
+
+def read_xml(
+    name: str,
+    path: Path,
+    reader: I2b2XmlReader,
+    types: Collection[str] | None,
+    faults: Faults,
+    wanted: Wanted,
+) -> Iterator[Tokens]:
+    """The sentences of the wanted patients, in the order of the files of one directory or archive.
+
+    A line is a sentence; lines that share an annotation are one, so that it is kept whole. A document that is
+    not read is a fault, and so is an annotation that does not stand at its offsets or is of a type besides
+    `types` (None takes any). Set aside are annotations without a type, those that stand twice, and those that
+    share a word with a longer one.
+    """
+    files = members(path, (".xml",))
+    if not files:
+        raise DataError(str(path), None, "there is no .xml file in it", "name a directory or archive of them")
+    for number, member in enumerate(files, start=1):
+        stem = member.path.stem
+        if wanted(stem.partition(reader.patient_before)[0] if reader.patient_before else stem):
+            for words, tags in _document(member, reader, types, faults):
+                yield Tokens(words, tags, f"{name}#{number}")
+
+
+def _document(
+    member: Member, reader: I2b2XmlReader, types: Collection[str] | None, faults: Faults
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """(words, tags) of each sentence that holds a word."""
+    root, fault = _parsed(member)
+    body, annotations = (None, None) if root is None else (root.find("TEXT"), root.find("TAGS"))
+    if body is None or annotations is None:
+        fault = fault or "there is no TEXT or no TAGS in it"
+        faults.found(DataError(member.place, None, fault, "bring the file as it was distributed, or move it"))
+        return
+    text = body.text or ""
+    words = _words(text, reader)
+    spans: dict[WordSpan, None] = {}
+    for number, element in enumerate(annotations, start=1):
+        if reader.element is not None and element.tag != reader.element:
+            continue
+        kind = element.get(reader.attribute, "").strip()
+        if not kind:
+            faults.set_aside["untyped"] += 1
+            continue
+        span = _span(element, kind, text, words)
+        place = f"{member.place}, annotation {number}"
+        if span is None:
+            remedy = "count characters from the start of the CDATA content from 0, the end exclusive"
+            faults.found(DataError(place, None, "it does not stand at its offsets", remedy))
+        elif types is not None and kind not in types:
+            fault = "an entity type that `labels` of the task does not hold"
+            faults.found(DataError(place, None, fault, "add it there, or mend the annotation"))
+        elif span in spans:
+            faults.set_aside["repeated"] += 1
+        else:
+            spans[span] = None
+    yield from _sentences(text, words, list(spans), faults)
+
+
+def _words(text: str, reader: I2b2XmlReader) -> list[Span]:
+    if reader.tokenised:
+        return [match.span() for match in _UNSPACED.finditer(text)]
+    return word_spans(text, (0, len(text)))
+
+
+def _span(element: ElementTree.Element, kind: str, text: str, words: Sequence[Span]) -> WordSpan | None:
+    """The words that share a character with the annotation; None where its text does not stand there."""
+    offsets, wording = [element.get(key, "") for key in ("start", "end")], element.get("text", "")
+    if not all(_OFFSET.fullmatch(offset) for offset in offsets):
+        return None
+    start, end = map(int, offsets)
+    if not 0 <= start < end <= len(text) or end - start > _LONGEST_ESCAPE * len(wording):
+        return None
+    first = bisect_right(words, start, key=lambda word: word[1])
+    behind = bisect_left(words, end, key=lambda word: word[0])
+    if first >= behind or _plain(text[start:end]) != _plain(wording):
+        return None
+    return WordSpan(first, behind, kind)
+
+
+def _plain(wording: str) -> str:
+    """Without escapes, and with one space for any white space: XML has no line breaks in attributes."""
+    for escape, character in _ESCAPES:
+        wording = wording.replace(escape, character)
+    return " ".join(wording.split())
+
+
+def _sentences(
+    text: str, words: Sequence[Span], spans: Sequence[WordSpan], faults: Faults
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    ends = [match.start() for match in re.finditer("\n", text)]
+    bounds = [0, *(bisect_left(words, (end, end)) for end in ends), len(words)]  # of the words of each line
+    bridges = [(bisect_right(bounds, s.first) - 1, bisect_right(bounds, s.end - 1) - 1) for s in spans]
+    waiting = sorted(spans, key=lambda span: span.first, reverse=True)
+    for first_line, end_line in joined_lines(len(bounds) - 1, bridges):
+        first, end = bounds[first_line], bounds[end_line]
+        inside = []
+        while waiting and waiting[-1].first < end:
+            span = waiting.pop()
+            inside.append(WordSpan(span.first - first, span.end - first, span.type))
+        if first < end:
+            tags, overlapping = tags_of(end - first, inside)
+            if overlapping:
+                faults.set_aside["overlapping"] += overlapping
+            yield tuple(text[a:b] for a, b in words[first:end]), tuple(tags)
+
+
+def _parsed(member: Member) -> tuple[ElementTree.Element | None, str | None]:
+    """The root, or the fault. A ParseError must not become the context of what is raised."""
+    text = member.text()
+    if text is None:
+        return None, "it is not UTF-8 text"
+    if "<!DOCTYPE" in text:
+        return None, "it declares a document type, whose entities are not expanded"
+    try:
+        return ElementTree.fromstring(_escaped(text)), None
+    except (ElementTree.ParseError, ValueError):
+        return None, "it is not XML"
+
+
+def _escaped(text: str) -> str:
+    """With the ampersands escaped that some files hold bare. CDATA stays as it is, and so do all offsets."""
+    parts, at = [], 0
+    while at < len(text):
+        start = text.find("<![CDATA[", at)
+        end = text.find("]]>", start) if start >= 0 else -1
+        if end < 0:
+            start = end = len(text)
+        parts.append(_BARE_AMPERSAND.sub("&amp;", text[at:start]))
+        parts.append(text[start:end])
+        at = end
+    return "".join(parts)
