@@ -55,9 +55,12 @@ def state_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> TrialState:
     return TrialState.UNFINISHED if current[-1].outcome is None else TrialState.FAILED
 
 
-def spending_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> tuple[Spending, ...]:
+def spending_of(
+    attempts: Sequence[AttemptRecord], fingerprint: str, *, candidate: bool = False
+) -> tuple[Spending, ...]:
     """One Spending a device type, by name of the type.
 
+    A candidate of a search gives no result of its own: all it took under its fingerprint is tuning. Otherwise
     useful = (own + inherited phases but START) x devices of the finishing attempt: what the result took once
     work began. overhead = what else that attempt was billed; wasted = the rest under that fingerprint. Useful
     time is booked on the device type that finished the trial and is never more than was billed there: a bill
@@ -65,7 +68,21 @@ def spending_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> tuple[Sp
     """
     state = state_of(attempts, fingerprint)
     types = sorted({a.device_type for a in attempts})
+    if candidate:
+        return tuple(_tuning(kind, attempts, fingerprint) for kind in types)
     return tuple(_spending(kind, attempts, fingerprint, state) for kind in types)
+
+
+def _tuning(device_type: str, attempts: Sequence[AttemptRecord], fingerprint: str) -> Spending:
+    here = [a for a in attempts if a.device_type == device_type]
+    billed, under = _billed(here), _billed(a for a in here if a.fingerprint == fingerprint)
+    return Spending(
+        device_type=device_type,
+        billed=billed,
+        tuning=under,
+        superseded=billed - under,
+        estimated=_billed(a for a in here if a.source is Source.ESTIMATED),
+    )
 
 
 def _spending(
@@ -145,7 +162,8 @@ class Tally:
         self._spending: tuple[Spending, ...] = ()
 
     def add(self, record: TrialRecord, planned: bool = True) -> None:
-        """Trials on disk that the grid no longer holds are not `planned`: only their cost counts."""
+        """Candidates of searches, and trials on disk that the grid no longer holds, are not `planned`: only
+        their cost counts."""
         self._states[record.state] += planned
         self._attempts += len(record.attempts)
         self._without_cost += sum(a.source is Source.MISSING for a in record.attempts)
@@ -162,12 +180,12 @@ class Tally:
 
 
 def totals_of(
-    trials: Iterable[TrialRecord], refused_cells: int, removed: Iterable[TrialRecord] = ()
+    trials: Iterable[TrialRecord], refused_cells: int, beside: Iterable[TrialRecord] = ()
 ) -> Totals:
-    """Sums over the planned trials and the cost of the `removed` ones."""
+    """Sums over the planned trials, and the cost of what stands `beside` them: candidates, removed trials."""
     tally = Tally()
     for record in trials:
         tally.add(record)
-    for record in removed:
+    for record in beside:
         tally.add(record, planned=False)
     return tally.totals(refused_cells)

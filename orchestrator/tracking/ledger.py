@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
@@ -25,7 +25,7 @@ from orchestrator.tracking.events import signs_of_life
 from orchestrator.tracking.history import newest_of, trial_history
 
 M = TypeVar("M", bound=BaseModel)
-_LEVELS = 5  # model / domain / method / task / seed
+_LEVELS = 5  # model / domain / method / task / seed or candidate
 
 
 class _TrialHead(BaseModel):
@@ -33,6 +33,7 @@ class _TrialHead(BaseModel):
     cell: Cell
     seed: int
     fingerprint: str
+    candidate: int | None = None
 
 
 class _OrderHead(BaseModel):
@@ -75,25 +76,38 @@ class Ledger:
         for planned in self.sweep().trials:
             yield self.trial(planned)
 
+    def candidates(self) -> Iterator[TrialRecord]:
+        """A record for each candidate of the searches that the driver knew of when it last wrote."""
+        for planned in self.sweep().candidates:
+            yield self.trial(planned)
+
     def trial(self, planned: PlannedTrial) -> TrialRecord:
-        """What the disk holds about one planned trial."""
+        """What the disk holds about one planned trial, or one candidate."""
         attempts = tuple(a for _, a in self._attempts(layout.trial_directory(self.directory, planned.name)))
         return TrialRecord(
             planned=planned,
             state=state_of(attempts, planned.fingerprint),
             attempts=attempts,
-            spending=spending_of(attempts, planned.fingerprint),
+            spending=spending_of(attempts, planned.fingerprint, candidate=planned.candidate is not None),
         )
 
     def removed(self) -> Iterator[TrialRecord]:
-        """Trials on disk that the grid no longer holds, by name: all they were billed is superseded."""
-        planned = {trial.name for trial in self.sweep().trials}
+        """Trials and candidates on disk that the grid no longer holds, by name: all they were billed is
+        superseded."""
+        sweep = self.sweep()
+        planned = {trial.name for trial in (*sweep.trials, *sweep.candidates)}
         for name, path in self._on_disk():
             found = self._attempts(path) if name not in planned else []
             if found:
                 head, last = found[-1]
                 attempts = tuple(a for _, a in found)
-                gone = PlannedTrial(cell=head.cell, seed=head.seed, fingerprint="", resources=last.resources)
+                gone = PlannedTrial(
+                    cell=head.cell,
+                    seed=head.seed,
+                    fingerprint="",
+                    resources=last.resources,
+                    candidate=head.candidate,
+                )
                 yield TrialRecord(
                     planned=gone,
                     state=TrialState.STALE,
@@ -101,10 +115,15 @@ class Ledger:
                     spending=spending_of(attempts, gone.fingerprint),
                 )
 
-    def history(self) -> dict[str, TrialHistory]:
-        """What planning needs, by name of the trial, of all trials on disk. Empty before the first run."""
+    def history(self, names: Iterable[str] | None = None) -> dict[str, TrialHistory]:
+        """What planning needs, by name, of all trials and candidates on disk, or of the named ones. Empty
+        before the first run."""
+        if names is None:
+            on_disk = self._on_disk()
+        else:
+            on_disk = ((name, layout.trial_directory(self.directory, name)) for name in names)
         found = {}
-        for name, path in self._on_disk():
+        for name, path in on_disk:
             attempts = [a for _, a in self._attempts(path)]
             if attempts:
                 newest = _read(Path(newest_of(attempts).directory) / layout.ORDER, AttemptOrder)

@@ -1,4 +1,4 @@
-"""MLflow as a view of the ledger: an experiment a sweep, a flat run a trial, one summary run.
+"""MLflow as a view of the ledger: an experiment a sweep, a flat run a trial or candidate, one summary run.
 
 The only file that imports mlflow, and only once something is published. Runs are found again by their tag
 `frontier.trial` and left alone where their tag `frontier.digest` is the one that would be written.
@@ -60,6 +60,10 @@ class MlflowView:
         self.warning: str | None = None  # why MLflow is left behind, in one line
         self._store = _Store(uri, sweep)
 
+    def follow(self, sweep: SweepRecord) -> None:
+        """What is published from now on is of this record: searches find out what trials are run with."""
+        self._store.follow(sweep)
+
     def publish(self, record: TrialRecord) -> bool:
         """True where something was written: not where the run already says all, nor where MLflow is down."""
         if self.warning is not None:
@@ -94,14 +98,15 @@ def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
     """
     sweep = ledger.sweep()
     store = _Store(uri, sweep)
-    records = list(ledger.trials())
+    records, candidates = list(ledger.trials()), list(ledger.candidates())
     published = unchanged = 0
-    for record in records:
+    for record in (*candidates, *records):
         if store.write_trial(record):
             published += 1
         elif record.state not in (TrialState.NEW, TrialState.STALE):
             unchanged += 1
-    store.write_summary(totals_of(records, len(sweep.refused), ledger.removed()), note)
+    totals = totals_of(records, len(sweep.refused), (*candidates, *ledger.removed()))
+    store.write_summary(totals, note)
     return Synced(published=published, unchanged=unchanged)
 
 
@@ -125,6 +130,9 @@ class _Store:
         self._connection: MlflowClient | None = None
         self._experiment = ""
         self._runs: dict[str, tuple[str, dict[str, str]]] = {}  # name -> id and tags of its one active run
+
+    def follow(self, sweep: SweepRecord) -> None:
+        self._sweep = sweep
 
     def write_trial(self, record: TrialRecord) -> bool:
         content = describe(record, self._sweep)

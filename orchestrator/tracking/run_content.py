@@ -9,9 +9,11 @@ from pathlib import Path
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.trial import AttemptOrder, Recipe
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.events import curves
 
@@ -50,7 +52,7 @@ class RunContent:
 
 
 def describe(record: TrialRecord, sweep: SweepRecord) -> RunContent | None:
-    """The run of a trial without its curves; None where nothing ran under the planned fingerprint."""
+    """The run of a trial or candidate without its curves; None where nothing ran as it is planned."""
     current = record.current
     if not current or record.state not in _STATUS:
         return None
@@ -88,16 +90,27 @@ def curve_points(record: TrialRecord) -> list[Point]:
     return points
 
 
+def _trained_as(record: TrialRecord, sweep: SweepRecord) -> tuple[MethodSpec, Recipe]:
+    """Of a candidate what its order says: the sweep's record holds what the seeds are trained with."""
+    cell = record.planned.cell
+    if record.planned.candidate is None:
+        return sweep.method_of(cell), sweep.recipes[cell.name]
+    order = (Path(record.current[-1].directory) / layout.ORDER).read_bytes()
+    trial = AttemptOrder.model_validate_json(order).trial
+    return trial.method, trial.recipe
+
+
 def _params(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     cell = record.planned.cell
-    backbone, method = sweep.backbones[f"{cell.model}/{cell.domain}"], sweep.methods[cell.method]
+    backbone = sweep.backbones[f"{cell.model}/{cell.domain}"]
+    method, recipe = _trained_as(record, sweep)
     params: dict[str, object] = {
         **cell.model_dump(),
         "seed": record.planned.seed,
         "backbone": backbone.name,
         "architecture": backbone.architecture,
         **{f"method.{k}": v for k, v in method.settings.model_dump().items()},
-        **{f"recipe.{k}": v for k, v in sweep.recipes[cell.name].model_dump().items()},
+        **{f"recipe.{k}": v for k, v in recipe.model_dump().items()},
         "resources.cpus": record.planned.resources.cpus,
         "resources.gpus": record.planned.resources.gpus,
     }
@@ -111,7 +124,7 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     task, outcome = sweep.tasks[cell.task], record.outcome
     tags = {
         TRIAL: record.name,
-        "frontier.kind": "trial",
+        "frontier.kind": "trial" if record.planned.candidate is None else "candidate",
         "frontier.sweep": sweep.name,
         **cell.model_dump(),
         "backbone": sweep.backbones[f"{cell.model}/{cell.domain}"].name,
@@ -121,6 +134,7 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
         "primary_metric": task.metric.value,
         "invented": str(task.invented).lower(),
     }
+    tags |= _tuning_tags(record, sweep)
     notes = [INVENTED] if task.invented else []
     notes += [task.note] if task.note else []
     if outcome is not None and outcome.device is not None:
@@ -133,12 +147,24 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     return tags
 
 
+def _tuning_tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
+    """Which candidate it is, or which one its settings come from."""
+    candidate, found = record.planned.candidate, sweep.tuned.get(record.planned.cell.name)
+    if candidate is not None:
+        won = found is not None and found.candidate == candidate
+        return {"candidate": str(candidate), "winner": str(won).lower()}
+    if found is None:
+        return {}
+    values = {f"tuned.{key}": str(value) for key, value in found.values.items()}
+    return values | {"tuned.candidate": str(found.candidate)}
+
+
 def _finals(record: TrialRecord) -> dict[str, float]:
-    finished = record.state is TrialState.FINISHED
+    finished, trial = record.state is TrialState.FINISHED, record.planned.candidate is None
     figures: dict[str, float | None] = {
         "billed_device_seconds": record.billed_device_seconds,
-        "useful_device_seconds": record.useful_device_seconds if finished else None,
-        "wasted_device_seconds": record.wasted_device_seconds,
+        "useful_device_seconds": record.useful_device_seconds if finished and trial else None,
+        "wasted_device_seconds": record.wasted_device_seconds if trial else None,
         "attempts": len(record.current),
     }
     if record.outcome is not None:

@@ -21,7 +21,7 @@ def summary(sweep: SweepRecord, totals: Totals, note: str) -> RunContent:
     for spending in totals.spending:
         unit = device_unit(spending.device_type).replace("-", "_")
         where = "" if len(totals.spending) == 1 else "_" + _slug(spending.device_type)
-        for kind in ("billed", "useful", "overhead", "wasted", "unfinished", "superseded"):
+        for kind in ("billed", "useful", "overhead", "wasted", "unfinished", "superseded", "tuning"):
             finals[f"{kind}_{unit}{where}"] = getattr(spending, kind) / 3600
     done = totals.trials.get(TrialState.FINISHED, 0) == len(sweep.trials)
     tags = {
