@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +25,8 @@ _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 def write(ledger: Ledger, against: Published | None = None) -> tuple[Report, Mapping[str, Path]]:
     """From the records alone to report.html, report.md, report.json and frontier.csv."""
-    report = build_report(ledger.sweep(), ledger.trials(), ledger.removed(), against)
+    beside = chain(ledger.candidates(), ledger.removed())
+    report = build_report(ledger.sweep(), ledger.trials(), beside, against)
     return report, write_report(report, ledger.directory / layout.REPORT)
 
 
