@@ -6,23 +6,25 @@ keep a downloaded model from executing anything here.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    AutoTokenizer,
-)
+from transformers import AutoConfig, AutoTokenizer, BitsAndBytesConfig
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.method import Lora
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
+from workers.heads import headed_class, read_at_the_end
+from workers.layers import keep_layers
+from workers.methods import count, head_modules, refuse_quantised
 from workers.weights import verify
+
+Quantise = Literal["int8", "nf4"]
 
 
 @dataclass(frozen=True)
@@ -38,29 +40,38 @@ class Backbone:
     unsaved: tuple[str, ...]
 
 
-def model_class(kind: TaskKind) -> Any:
-    """Words get a label each (ner), everything else is one label an example."""
-    return AutoModelForTokenClassification if kind is TaskKind.NER else AutoModelForSequenceClassification
+def build(
+    spec: BackboneSpec,
+    directory: Path,
+    kind: TaskKind,
+    labels: tuple[str, ...],
+    quantise: Quantise | None = None,
+) -> Backbone:
+    """The model in fp32 on the CPU, with a head drawn from torch's global generator: seed it first. With
+    `quantise` it lies on the GPU instead, its backbone's linear maps in 8 or 4 bits, the head in fp32.
 
-
-def build(spec: BackboneSpec, directory: Path, kind: TaskKind, labels: tuple[str, ...]) -> Backbone:
-    """The model in fp32 on the CPU, with a head drawn from torch's global generator: seed it first.
-
-    Raises WeightsError where files are missing or foreign.
+    Raises WeightsError where files are missing or foreign, where the number of parameters is not the one
+    that the entry states, and where a quantised model has no GPU or no library.
     """
     verify(spec, directory)
-    tokenizer = load_tokenizer(spec, directory, kind)
+    refuse_quantised(spec, Lora(quantise=quantise))
+    tokenizer = load_tokenizer(spec, directory)
+    config = _config(spec, directory)
+    check_parameters(spec, config, directory)
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
     try:
-        model, loading = model_class(kind).from_pretrained(
+        model, loading = headed_class(config, kind).from_pretrained(
             directory,
-            num_labels=len(labels),
-            id2label=dict(enumerate(labels)),
-            label2id={label: number for number, label in enumerate(labels)},
+            config=config,
             use_safetensors=True,
-            trust_remote_code=False,
             local_files_only=True,
             dtype=torch.float32,
             output_loading_info=True,
+            **_quantised(spec, config, kind, quantise),
         )
     except (OSError, ValueError, KeyError, RuntimeError) as failed:
         raise WeightsError(
@@ -68,9 +79,39 @@ def build(spec: BackboneSpec, directory: Path, kind: TaskKind, labels: tuple[str
             f"({type(failed).__name__})\n"
             f"    -> check that architecture {spec.architecture!r} has such a head in transformers"
         ) from failed
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
-    return Backbone(model, tokenizer, _unsaved(spec, directory, model, loading["missing_keys"]))
+    keep_layers(spec, model)
+    unsaved = _unsaved(spec, directory, model, loading["missing_keys"])
+    return Backbone(read_at_the_end(model, kind), tokenizer, unsaved)
+
+
+def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:
+    """The entry's `parameters` against the configuration, which the tensors have to fit to load at all: with
+    a 2-label sequence head, poolers included, after `keep_layers`. Raises WeightsError where they differ."""
+    if spec.parameters is None:
+        return
+    found = count(_on_meta(spec, config, TaskKind.CLASSIFICATION, 2).parameters())
+    if found != spec.parameters:
+        raise WeightsError(
+            f"backbone {spec.name}: its catalogue entry expects {spec.parameters:,} parameters with a "
+            f"2-label sequence head, the model in {directory} has {found:,}\n"
+            "    -> these are other weights than the entry means: mend weights, keep_layers or parameters"
+        )
+
+
+def _quantised(spec: BackboneSpec, config: Any, kind: TaskKind, quantise: Quantise | None) -> dict[str, Any]:
+    """Options of loading. What is trained with the head must not be quantised: nothing could train it."""
+    if quantise is None:
+        return {}
+    model = _on_meta(spec, config, kind, config.num_labels)
+    settings = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_8bit=quantise == "int8",
+        load_in_4bit=quantise == "nf4",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=[*head_modules(model), f"{model.base_model_prefix}.pooler"],
+    )
+    return {"quantization_config": settings, "device_map": {"": torch.cuda.current_device()}}
 
 
 def _unsaved(spec: BackboneSpec, directory: Path, model: nn.Module, missing: set[str]) -> tuple[str, ...]:
@@ -85,11 +126,9 @@ def _unsaved(spec: BackboneSpec, directory: Path, model: nn.Module, missing: set
     return tuple(prefix + name for name in sorted(inside))
 
 
-def load_tokenizer(spec: BackboneSpec, directory: Path, kind: TaskKind) -> Any:
+def load_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
     """The fast tokenizer, padding on the right, with a padding token also where a decoder has none."""
     options: dict[str, Any] = {"use_fast": True, "trust_remote_code": False, "local_files_only": True}
-    if kind is TaskKind.NER and spec.architecture in {"roberta", "xlm-roberta", "gpt2"}:
-        options["add_prefix_space"] = True  # byte-level BPE: words come in already split
     try:
         tokenizer = AutoTokenizer.from_pretrained(directory, **options)
     except (OSError, ValueError, KeyError) as failed:
@@ -109,21 +148,46 @@ def load_tokenizer(spec: BackboneSpec, directory: Path, kind: TaskKind) -> Any:
 
 def build_shape(spec: BackboneSpec, kind: TaskKind, labels: int, directory: Path | None = None) -> Any:
     """The same model without weights, on the meta device: of `spec.shape`, else of `directory`'s config."""
-    try:
-        if spec.shape:
-            config = AutoConfig.for_model(spec.architecture, num_labels=labels, **spec.shape)
-        elif directory is not None:
-            config = AutoConfig.from_pretrained(directory, num_labels=labels, trust_remote_code=False)
-        else:
-            raise WeightsError(
-                f"backbone {spec.name}: its shape is not known\n"
-                "    -> name shape in its catalogue entry, or run `frontier stage` first"
-            )
-        with torch.device("meta"):
-            return model_class(kind).from_config(config)
-    except (ValueError, KeyError, TypeError, AttributeError) as failed:
+    if spec.shape:
+        try:
+            config = AutoConfig.for_model(spec.architecture, **spec.shape)
+        except (ValueError, KeyError, TypeError) as failed:
+            raise _bad_shape(spec, kind, failed) from failed
+    elif directory is not None:
+        config = _config(spec, directory)
+    else:
         raise WeightsError(
-            f"backbone {spec.name}: no {kind} model of architecture {spec.architecture!r} can be built "
-            f"from its shape ({type(failed).__name__})\n"
-            "    -> check the keys of shape against the library's configuration"
+            f"backbone {spec.name}: its shape is not known\n"
+            "    -> name shape in its catalogue entry, or run `frontier stage` first"
+        )
+    return _on_meta(spec, config, kind, labels)
+
+
+def _config(spec: BackboneSpec, directory: Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as failed:
+        raise WeightsError(
+            f"backbone {spec.name}: {directory / 'config.json'} is no configuration of architecture "
+            f"{spec.architecture!r} ({type(failed).__name__})\n    -> fetch it again"
         ) from failed
+
+
+def _on_meta(spec: BackboneSpec, config: Any, kind: TaskKind, labels: int) -> Any:
+    config = copy.deepcopy(config)
+    config.num_labels = labels
+    try:
+        with torch.device("meta"):
+            model = headed_class(config, kind)._from_config(config)
+    except (ValueError, KeyError, TypeError, AttributeError) as failed:
+        raise _bad_shape(spec, kind, failed) from failed
+    keep_layers(spec, model)
+    return read_at_the_end(model, kind)
+
+
+def _bad_shape(spec: BackboneSpec, kind: TaskKind, failed: Exception) -> WeightsError:
+    return WeightsError(
+        f"backbone {spec.name}: no {kind} model of architecture {spec.architecture!r} can be built "
+        f"from its shape ({type(failed).__name__})\n"
+        "    -> check the keys of shape against the library's configuration"
+    )

@@ -96,7 +96,7 @@ def test_a_tokenizer_without_padding_gets_one(copy):
     settings.pop("pad_token")
     settings["eos_token"] = "[SEP]"
     (copy / "tokenizer_config.json").write_text(json.dumps(settings))
-    tokenizer = load_tokenizer(entry(FolderWeights(folder=str(copy))), copy, TaskKind.CLASSIFICATION)
+    tokenizer = load_tokenizer(entry(FolderWeights(folder=str(copy))), copy)
     assert tokenizer.pad_token == "[SEP]"
     assert tokenizer.padding_side == "right"
 
