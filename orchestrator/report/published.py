@@ -27,8 +27,7 @@ class Table(Record):
     """One table of the publication. `budget` says which of our cells can stand beside it."""
 
     title: str
-    budget: Literal["epochs", "train_seconds"] = "epochs"
-    note: str | None = None
+    budget: Literal["epochs", "train_seconds", "any"] = "epochs"
 
 
 class Sheet(Record):
@@ -39,7 +38,6 @@ class Sheet(Record):
     source: str | None = None
     protocol: tuple[Protocol, ...] = ()
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # method -> settings that must agree
-    settings_by_model: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)  # laid over them
     tables: dict[str, Table] = Field(default_factory=dict)  # by source_table
 
 

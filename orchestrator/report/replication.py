@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights
 from orchestrator.contracts.metrics import MetricName
@@ -17,7 +16,7 @@ from orchestrator.report.published import Published, Sheet, is_cost
 _COST = "a cost on the authors' machine, which ours cannot be held against"
 _NO_CELL = "no such cell in this sweep"
 _NO_RESULT = "the cell has no result yet"
-_BUDGET = "the cell trains to another kind of budget"
+_BUDGET = "the cell trains to another kind of budget, or on fewer rows"
 
 Place = tuple[str, str, str]  # task, model, domain
 
@@ -71,22 +70,20 @@ def _same_method(point: Point, number: PublishedNumber, sheet: Sheet, sweep: Swe
         return False
     if number.method not in (method.settings.kind, method.entry, method.name):
         return False
-    wanted: dict[str, Any] = {
-        **sheet.settings.get(number.method, {}),
-        **sheet.settings_by_model.get(number.model, {}).get(number.method, {}),
-    }
+    wanted = sheet.settings.get(number.method, {})
     ours = method.settings.model_dump() | {"scale": getattr(method.settings, "scale", None)}
     return all(ours.get(key) == value for key, value in wanted.items())
 
 
 def _same_budget(point: Point, number: PublishedNumber, sheet: Sheet, sweep: SweepRecord) -> bool:
     table, recipe = sheet.tables.get(number.source_table), sweep.recipes.get(point.cell.name)
-    if table is None or recipe is None:
+    if recipe is None:
         return True
     capped = recipe.train_rows is not None or recipe.train_rows_per_class is not None
     by_time = recipe.train_seconds is not None
     by_epochs = not by_time and recipe.steps is recipe.device_hours is recipe.money is None
-    return not capped and (by_epochs if table.budget == "epochs" else by_time)
+    kinds = {"epochs": by_epochs, "train_seconds": by_time, "any": True}
+    return not capped and (table is None or kinds[table.budget])
 
 
 def _row(number: PublishedNumber, point: Point, metric: MetricName, sweep: SweepRecord) -> Replicated | None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Signature
+from orchestrator.report.findings import Replication, TaskScores
 from orchestrator.report.model import Point, PointState, Report, TaskReport
 from orchestrator.report.statistics import Summary
 
@@ -67,6 +69,9 @@ def report_json(report: Report) -> dict[str, Any]:
         "failed": [f.model_dump(mode="json") for f in report.failed],
         "stale": list(report.stale),
         "unfinished": list(report.unfinished),
+        "collapsed": list(report.collapsed),
+        "domains": report.domains.model_dump(mode="json") if report.domains else None,
+        "replication": _replication_json(report.replication) if report.replication else None,
         "totals": _totals_json(report),
         "provenance": report.provenance,
     }
@@ -82,7 +87,37 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
         "answers": list(task.answers),
         "comparisons": [{**c.model_dump(mode="json"), "device_unit": c.unit} for c in task.comparisons],
         "points": [_point_json(task, point) for point in task.points],
+        "refusals": [group.model_dump(mode="json") for group in task.refusals],
+        "tuned": [search.model_dump(mode="json") for search in task.tuned],
+        "axes": [axis.model_dump(mode="json") for axis in task.axes],
+        "pairs": [pair.model_dump(mode="json") for pair in task.pairs],
+        "scores": _scores_json(task.scores) if task.scores else None,
     }
+
+
+def _scores_json(found: TaskScores) -> dict[str, Any]:
+    return {
+        **found.scores.model_dump(mode="json", exclude={"swaps"}),
+        "warnings": list(found.scores.warnings),
+        "notes": list(found.notes),
+    }
+
+
+def _replication_json(found: Replication) -> dict[str, Any]:
+    counts = {"inside": found.inside, "outside": found.outside, "without_interval": found.without_interval}
+    rows = [
+        {
+            **row.published.model_dump(mode="json"),
+            "cell": row.cell,
+            "comparison": row.comparison,
+            "ours": _summary_json(row.ours),
+            "difference": row.difference,
+            "inside": row.inside,
+            "remark": row.remark,
+        }
+        for row in found.rows
+    ]
+    return {**found.model_dump(mode="json", exclude={"rows"}), **counts, "rows": rows}
 
 
 def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
@@ -107,6 +142,15 @@ def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         "total_parameters": point.total_parameters,
         "peak_memory_bytes": point.peak_memory_bytes,
         "tokens_per_second": point.tokens_per_second,
+        "saw_in_pretraining": point.saw,
+        "tuning_share_device_hours": point.tuning_share,
+        "device_hours_with_tuning": point.with_tuning,
+        "budget": point.budget,
+        "adapted_parameters": point.adapted_parameters,
+        "seconds_to_best": point.seconds_to_best,
+        "train_rows": list(point.train_rows) if point.train_rows else None,
+        "rows_of_a_class": list(point.class_rows) if point.class_rows else None,
+        "signatures": {name.value: count for name, count in point.signatures.items()},
         "metrics": {name.value: _summary_json(found) for name, found in point.metrics.items()},
     }
 
@@ -122,7 +166,8 @@ def _summary_json(summary: Summary) -> dict[str, Any]:
 
 def _totals_json(report: Report) -> dict[str, Any]:
     totals = report.totals
-    parts = ("billed", "useful", "overhead", "wasted", "unfinished", "superseded", "unexplained", "estimated")
+    parts = ("billed", "useful", "overhead", "wasted", "unfinished", "superseded", "tuning")
+    parts += ("unexplained", "estimated")
     hours = [
         {"device_type": s.device_type, **{f"{part}_device_hours": getattr(s, part) / 3600 for part in parts}}
         for s in totals.spending
@@ -151,7 +196,9 @@ def frontier_csv(report: Report) -> str:
 def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[str, Any]:
     figures = _point_json(task, point)
     low, high = figures.pop("quality_interval") or (None, None)
-    metrics = figures.pop("metrics")
+    metrics, signatures = figures.pop("metrics"), figures.pop("signatures")
+    fewest, most = figures.pop("train_rows") or (None, None)
+    smallest, largest = figures.pop("rows_of_a_class") or (None, None)
     return {
         "task": task.task,
         "metric": task.metric.value,
@@ -160,6 +207,11 @@ def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[st
         "frontier": str(point.frontier).lower(),
         "quality_low": low,
         "quality_high": high,
+        "train_rows_fewest": fewest,
+        "train_rows_most": most,
+        "class_rows_fewest": smallest,
+        "class_rows_most": largest,
+        **{f"seeds_{name}": signatures.get(name, 0) for name in Signature},
         **{f"test_{name}": metrics[name]["mean"] if name in metrics else None for name in names},
     }
 
