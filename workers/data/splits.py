@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.contracts.task import (
+    ArrowReader,
     ConllReader,
     HoldOut,
     I2b2ConceptReader,
@@ -18,6 +19,7 @@ from orchestrator.contracts.task import (
 )
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Complaint, ConfigError, DataError
+from workers.data.arrow import read_arrow
 from workers.data.conll import read_conll
 from workers.data.documents import masked_pairs, tagged_sentences
 from workers.data.examples import Example, Tokens
@@ -80,14 +82,13 @@ def _hold_out(task: TaskSpec) -> dict[Split, float]:
 def _read(
     task: TaskSpec, names: Sequence[str], root: Path, faults: Faults, wanted: Wanted
 ) -> Iterator[Example]:
-    if isinstance(task.reader, MimicNotesReader) and task.kind is TaskKind.CLASSIFICATION:
-        yield from read_mimic(task.reader, names, root, faults, wanted)
-        return
     match task.kind, task.reader:
         case TaskKind.NER, I2b2ConceptReader():
             yield from concept_sentences(names, root, task.labels, faults, wanted)
         case TaskKind.RELATION, I2b2ConceptReader():
             yield from concept_pairs(names, root, task.labels, str(task.negative_label), faults, wanted)
+        case TaskKind.CLASSIFICATION, MimicNotesReader() as notes:
+            yield from read_mimic(notes, names, root, faults, wanted)
         case _:
             for name in names:
                 yield from _read_file(task, name, root / name, faults, wanted)
@@ -108,13 +109,16 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
             yield from read_table(path, name, table, task.labels, faults)
         case TaskKind.NER, I2b2XmlReader() as xml:
             yield from read_xml(name, path, xml, task.labels, faults, wanted)
+        case _, ArrowReader() as arrow:
+            yield from read_arrow(path, name, arrow, task.kind, task.labels, faults, wanted)
         case kind, reader:
             raise _misfit(
                 task,
                 "reader",
                 f"a {reader.format} reader with these keys gives no {kind} examples",
-                "ner reads conll, pubtator, i2b2-2010 or i2b2-xml; classification csv or jsonl; relation csv, "
-                "jsonl, i2b2-2010, or pubtator with `relation` and exactly two `entity_types`",
+                "ner reads conll, pubtator, i2b2-2010, i2b2-xml or arrow; classification csv, jsonl, "
+                "mimic-notes or arrow; relation csv, jsonl, arrow, i2b2-2010, or pubtator with `relation` and "
+                "exactly two `entity_types`",
             )
 
 
