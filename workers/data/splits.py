@@ -117,8 +117,8 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
                 "reader",
                 f"a {reader.format} reader with these keys gives no {kind} examples",
                 "ner reads conll, pubtator, i2b2-2010, i2b2-xml or arrow; classification csv, jsonl, "
-                "mimic-notes or arrow; relation csv, jsonl, arrow, i2b2-2010, or pubtator with `relation` and "
-                "exactly two `entity_types`",
+                "mimic-notes or arrow; relation csv, jsonl, arrow, i2b2-2010, or pubtator with `relation` "
+                "and exactly two `entity_types`",
             )
 
 
