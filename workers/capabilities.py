@@ -41,7 +41,7 @@ from workers.backbones import build
 from workers.batches import collate
 from workers.demo.tiny import ARCHITECTURES, DECODERS, STATE_SPACES, write_tiny
 from workers.keep import keep_model, load_kept
-from workers.methods import Adapted, adapt
+from workers.methods import Adapted, UnsupportedError, adapt
 from workers.tasks import IGNORED, Encoded
 
 SETTINGS: tuple[Settings, ...] = (
@@ -115,6 +115,8 @@ def _reason(weights: RandomWeights, folder: Path, settings: Settings, kind: Task
     with tempfile.TemporaryDirectory() as place:
         try:
             return _Trial(spec, folder, settings, kind).fault(Path(place) / "kept")
+        except UnsupportedError as refused:
+            return refused.reason
         except WeightsError as refused:
             return str(refused).split("\n")[0].removeprefix(f"backbone {architecture}: ")
         except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError) as failed:
@@ -164,7 +166,7 @@ class _Trial:
     def _train(self, adapted: Adapted) -> str:
         adapted.train_mode()
         trained = [(name, p) for name, p in adapted.model.named_parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW([p for _, p in trained], lr=_RATE)
+        optimiser = torch.optim.AdamW([p for _, p in trained], lr=_RATE, weight_decay=0)
         inputs, labels = collate(self._rows, range(len(_LENGTHS)), self._pad, torch.device("cpu"))
         logits = adapted.model(**inputs).logits
         if logits.shape[:-1] != labels.shape:

@@ -3,6 +3,16 @@
 from workers.methods.adalora import settle_ranks
 from workers.methods.adapt import Adapted, adapt, count, head_modules
 from workers.methods.quantised import refuse_quantised
+from workers.methods.refusal import UnsupportedError
 from workers.methods.targets import TARGETS
 
-__all__ = ["TARGETS", "Adapted", "adapt", "count", "head_modules", "refuse_quantised", "settle_ranks"]
+__all__ = [
+    "TARGETS",
+    "Adapted",
+    "UnsupportedError",
+    "adapt",
+    "count",
+    "head_modules",
+    "refuse_quantised",
+    "settle_ranks",
+]

@@ -25,10 +25,10 @@ from orchestrator.contracts.method import (
 )
 from orchestrator.contracts.outcome import Parameters
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.errors import WeightsError
 from workers.methods.adalora import RankKeeper
 from workers.methods.adapters import wrap, wrapped_modules
 from workers.methods.quantised import prepare_quantised
+from workers.methods.refusal import UnsupportedError
 from workers.methods.selective import select
 from workers.methods.targets import Names
 from workers.methods.virtual import with_virtual_tokens
@@ -124,10 +124,7 @@ def _wrapped(
         return wrap(model, settings, spec, kind, heads, steps=steps, meta=meta)
     except (ValueError, TypeError, NotImplementedError) as refused:
         words = " ".join(str(refused).split())
-    raise WeightsError(
-        f"backbone {spec.name}: PEFT cannot put {settings.kind} on architecture {spec.architecture!r}: "
-        f"{words}\n    -> use another method"
-    )
+    raise UnsupportedError(spec, f"PEFT cannot put {settings.kind} on it: {words}", "use another method")
 
 
 def count(parameters: Iterable[Any]) -> int:

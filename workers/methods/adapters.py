@@ -25,6 +25,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.methods.adalora import schedule
 from workers.methods.butterflies import settle_block_diagonal
+from workers.methods.refusal import UnsupportedError
 from workers.methods.targets import Names, adapter_modules, rescaled_inputs
 
 Layered = Lora | AdaLora | Vera | Ia3 | Oft | Boft
@@ -105,10 +106,10 @@ def _refuse_rotation(
     blocks = settings.block_size * (2 ** (settings.factors - 1) if isinstance(settings, Boft) else 1)
     for name, module in zip(names, modules, strict=True):
         if not isinstance(module, nn.Linear):
-            raise WeightsError(
-                f"backbone {spec.name}: {settings.kind} cannot rotate {name}, a {type(module).__name__}\n"
-                "    -> use lora or another method"
+            reason = (
+                f"its projections are {type(module).__name__} modules, which {settings.kind} cannot rotate"
             )
+            raise UnsupportedError(spec, reason, "use lora or another method")
         if module.in_features % blocks:
             raise WeightsError(
                 f"backbone {spec.name}: {name} takes {module.in_features} values, which {settings.kind} "

@@ -10,6 +10,7 @@ from torch import nn
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import BitFit, HeadOnly, LnTuning, TopLayers
 from orchestrator.errors import WeightsError
+from workers.methods.refusal import UnsupportedError
 from workers.methods.targets import Names, stack_of_layers
 
 Selective = HeadOnly | BitFit | LnTuning | TopLayers
@@ -26,9 +27,8 @@ def select(model: Any, settings: Selective, spec: BackboneSpec, heads: Names) ->
         chosen = list(norms(backbone)) if isinstance(settings, LnTuning) else []
     if not chosen and not isinstance(settings, HeadOnly):
         lacking = "bias vectors" if isinstance(settings, BitFit) else "normalisation layers with weights"
-        raise WeightsError(
-            f"backbone {spec.name}: architecture {spec.architecture!r} has no {lacking}: only the head would "
-            "train\n    -> use head-only, which says so, or another method"
+        raise UnsupportedError(
+            spec, f"it has no {lacking}: only the head would train", "use head-only, or another method"
         )
     model.requires_grad_(False)
     for parameter in chosen:
@@ -57,9 +57,8 @@ def _top(backbone: nn.Module, settings: TopLayers, spec: BackboneSpec) -> Iterat
     place, stack = stack_of_layers(backbone)
     depth = getattr(backbone.config, "num_hidden_layers", len(stack))
     if len(stack) != depth:
-        raise WeightsError(
-            f"backbone {spec.name}: the {depth} layers of architecture {spec.architecture!r} share their "
-            "weights: the last ones cannot train alone\n    -> use full or another method"
+        raise UnsupportedError(
+            spec, "its layers share their weights: the last ones cannot train alone", "use another method"
         )
     if settings.layers > depth:
         raise WeightsError(

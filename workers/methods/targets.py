@@ -17,6 +17,7 @@ from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import Ia3, Lora, Settings, TargetGroup
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
+from workers.methods.refusal import UnsupportedError
 
 Names = tuple[str, ...]
 
@@ -138,10 +139,7 @@ def adapter_modules(model: Any, settings: Settings, spec: BackboneSpec, kind: Ta
         group: TargetGroup = settings.targets if isinstance(settings, Lora) else "usual"
         endings = (spec.lora_targets if group == "usual" else None) or _group(_known(spec, settings), group)
     if not endings:
-        raise WeightsError(
-            f"backbone {spec.name}: architecture {spec.architecture!r} has no attention for adapters to "
-            "stand on\n    -> use targets: usual"
-        )
+        raise UnsupportedError(spec, "it has no attention for adapters to stand on", "use targets: usual")
     return target_modules(model, _at_work(endings, spec, kind), spec)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import Prefix, Prompt, PTuning
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.errors import WeightsError
+from workers.methods.refusal import UnsupportedError
 from workers.methods.targets import Names
 
 Virtual = Prefix | Prompt | PTuning
@@ -84,10 +84,8 @@ def with_virtual_tokens(
     door = "past_key_values" if isinstance(settings, Prefix) else "inputs_embeds"
     if door not in inspect.signature(backbone.forward).parameters:
         what = "keys and values" if isinstance(settings, Prefix) else "embeddings"
-        raise WeightsError(
-            f"backbone {spec.name}: architecture {spec.architecture!r} takes no {what} from outside in "
-            f"transformers, which {settings.kind} needs\n    -> use another method"
-        )
+        reason = f"its model takes no {what} from outside, which {settings.kind} needs"
+        raise UnsupportedError(spec, reason, "use another method")
     model.requires_grad_(False)
     return VirtualTokens(model, _config(model.config, settings, kind, heads, backbone), backbone)
 

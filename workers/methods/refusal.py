@@ -1,0 +1,14 @@
+"""A method that cannot stand on an architecture."""
+
+from __future__ import annotations
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.errors import WeightsError
+
+
+class UnsupportedError(WeightsError):
+    """`reason` says why in words that hold for every backbone of the architecture."""
+
+    def __init__(self, spec: BackboneSpec, reason: str, remedy: str) -> None:
+        self.reason = reason
+        super().__init__(f"backbone {spec.name} ({spec.architecture}): {reason}\n    -> {remedy}")
