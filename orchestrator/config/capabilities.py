@@ -1,23 +1,81 @@
-"""What runs under what: the table that `python -m workers.capabilities` measured."""
+"""Asks the measured table whether a cell can run, before anything is booked for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from orchestrator.config.catalogue import builtin_catalogue
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.capability import COLUMNS, Capability, rows_of
 from orchestrator.contracts.method import Lora, Settings
 from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import Complaint, ConfigError
+
+TABLE = "capabilities.csv"  # beside the built-in catalogue
+
+_REMEDY = "write it anew: python -m workers.capabilities > configs/capabilities.csv"
 
 
 @dataclass(frozen=True)
 class Capabilities:
+    """Rows by architecture, method and kind of task."""
+
+    rows: dict[tuple[str, str, TaskKind], Capability] = field(default_factory=dict)
+
+    @property
+    def architectures(self) -> list[str]:
+        return sorted({architecture for architecture, _, _ in self.rows})
+
+    @property
+    def methods(self) -> list[str]:
+        """Kinds of method, and variants of them."""
+        return sorted({method for _, method, _ in self.rows})
+
     def refusal(self, backbone: BackboneSpec, settings: Settings, kind: TaskKind, gpus: float) -> str | None:
-        """Why this combination cannot run; None where it can, or where the architecture is unknown."""
-        if isinstance(settings, Lora) and settings.quantise and not gpus:
-            return f"a base in {settings.quantise} needs a GPU, and a trial is given none"
+        """Why the cell cannot run, on `gpus` GPUs a trial; None if it may. An architecture that is not in the
+        table may: nobody has measured it."""
+        if isinstance(settings, Lora) and settings.quantise is not None and not gpus:
+            return f"quantise: {settings.quantise} needs a GPU, and its trials get none"
+        for method in rows_of(settings):
+            row = self.rows.get((backbone.architecture, method, kind))
+            if row is not None and not row.supported:
+                return row.reason
         return None
 
 
 def load_capabilities(path: Path | None = None) -> Capabilities:
-    return Capabilities()
+    """The table at `path`, else the one that comes with the project. Raises ConfigError."""
+    path = path or builtin_catalogue() / TABLE
+    if not path.is_file():
+        raise ConfigError([Complaint(str(path), "", "there is no such table", _REMEDY)])
+    complaints: list[Complaint] = []
+    rows: dict[tuple[str, str, TaskKind], Capability] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        if tuple(next(reader, ())) != COLUMNS:
+            problem = f"its first line is not {','.join(COLUMNS)}"
+            raise ConfigError([Complaint(str(path), "", problem, _REMEDY)])
+        for cells in reader:
+            try:
+                row = _row(cells)
+            except ValueError:
+                complaints.append(Complaint(str(path), f"line {reader.line_num}", "is not a row", _REMEDY))
+                continue
+            rows[row.architecture, row.method, row.task_kind] = row
+    if complaints:
+        raise ConfigError(complaints)
+    return Capabilities(rows)
+
+
+def _row(cells: list[str]) -> Capability:
+    """Raises ValueError."""
+    found = dict(zip(COLUMNS, cells, strict=True))
+    try:
+        supported = {"yes": True, "no": False}[found.pop("supported")]
+        return Capability.model_validate({**found, "supported": supported})
+    except (KeyError, ValidationError) as wrong:
+        raise ValueError from wrong
