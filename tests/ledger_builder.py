@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights
@@ -92,6 +92,7 @@ class Fate:
     fingerprint: str | None = None  # None: the planned one
     train_rows: tuple[int, int] = (400, 400)  # used, available
     labels: tuple[str, ...] = ()
+    outcome: Mapping[str, Any] = field(default_factory=dict)  # fields of the outcome, laid over it
 
 
 class LedgerBuilder:
@@ -237,7 +238,7 @@ def _outcome(fate: Fate, order: AttemptOrder, began: float) -> Outcome | None:
         failure = Failure(
             kind=fate.failure, phase=Phase.TRAIN, message="RuntimeError", places=("train.py:1",)
         )
-    return Outcome(
+    made = Outcome(
         trial=order.trial.name,
         fingerprint=order.trial.fingerprint,
         attempt=order.attempt,
@@ -273,6 +274,7 @@ def _outcome(fate: Fate, order: AttemptOrder, began: float) -> Outcome | None:
         rows={"train": fate.train_rows[0], "train_available": fate.train_rows[1], "dev": 100, "test": 200},
         labels=fate.labels,
     )
+    return made.model_copy(update=dict(fate.outcome))
 
 
 def _events(fate: Fate, order: AttemptOrder, began: float) -> list[Event]:

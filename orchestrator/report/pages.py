@@ -13,7 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.report import wording
-from orchestrator.report.model import Point, Report, TaskReport
+from orchestrator.report.axis_plots import axis_plot, number
+from orchestrator.report.model import Point, PointState, Report, TaskReport
 from orchestrator.report.plots import plot, style
 
 
@@ -25,6 +26,11 @@ def html(report: Report) -> str:
         for t, task in enumerate(report.tasks)
         for c, comparison in enumerate(task.comparisons)
         if (drawn := plot(task, comparison, look)) is not None
+    }
+    plots |= {
+        f"axis-{t}-{a}": axis_plot(task, axis)
+        for t, task in enumerate(report.tasks)
+        for a, axis in enumerate(task.axes)
     }
     library = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
     return (
@@ -85,6 +91,15 @@ def _environment() -> Environment:
         "count": wording.count,
         "score": wording.score,
         "interval": wording.interval,
+        "signed": wording.signed,
+        "times": wording.times,
+        "number": number,
+        "settings": wording.settings,
+        "remark": wording.remark,
+        "verdict": wording.verdict,
+        "published": wording.published,
+        "inside": wording.inside,
+        "why": wording.why,
         "unit": device_unit,
         "moment": _moment,
         "pretty": _pretty,
@@ -115,4 +130,5 @@ def _scored(points: Sequence[Point]) -> list[Point]:
 
 
 def _unscored(points: Sequence[Point]) -> list[Point]:
-    return [p for p in points if not p.seeds]
+    """Without the refused ones, which stand by reason."""
+    return [p for p in points if not p.seeds and p.state is not PointState.REFUSED]

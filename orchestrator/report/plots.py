@@ -14,7 +14,7 @@ from orchestrator.report import wording
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
 from orchestrator.report.points import figures
 
-_COLOURS = 6  # the theme has as many; further domains take them again
+COLOURS = 6  # the theme has as many; further domains take them again
 _SYMBOLS = {
     "circle": "●",
     "square": "■",
@@ -28,7 +28,7 @@ _SYMBOLS = {
     "bowtie": "⧓",
 }
 _SMALLEST, _LARGEST = 9.0, 20.0  # pixels, diameter
-_HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<br>%{customdata[2]}<br>%{customdata[3]}<extra></extra>"
+_HOVER = "<b>%{customdata[0]}</b>%{customdata[1]}<extra></extra>"
 
 
 class Style(Record):
@@ -45,7 +45,7 @@ def style(report: Report) -> Style:
     domains, methods = sorted({c.domain for c in cells}), sorted({c.method for c in cells})
     symbols = dict(zip(methods, cycle(_SYMBOLS), strict=False))
     return Style(
-        colours={name: f"s{i % _COLOURS}" for i, name in enumerate(domains)},
+        colours={name: f"s{i % COLOURS}" for i, name in enumerate(domains)},
         symbols=symbols,
         signs={method: _SYMBOLS[symbol] for method, symbol in symbols.items()},
     )
@@ -137,7 +137,9 @@ def _hover(point: Point, unit: str) -> list[str]:
     cost = f"{wording.hours(figures(point)[0])} {unit} a trial"
     trained, total = wording.count(point.trainable_parameters), wording.count(point.total_parameters)
     size = f"{trained} of {total} parameters trained"
-    return [str(escape(text)) for text in (point.name, score, cost, size)]
+    remark = wording.remark(point)
+    lines = [escape(text) for text in (score, cost, size, remark) if text]
+    return [str(escape(point.name)), "".join(f"<br>{line}" for line in lines)]
 
 
 def _sizes(points: Sequence[Point]) -> dict[int | None, float]:

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+from orchestrator.contracts.ledger import Spending
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Signature
@@ -166,8 +167,7 @@ def _summary_json(summary: Summary) -> dict[str, Any]:
 
 def _totals_json(report: Report) -> dict[str, Any]:
     totals = report.totals
-    parts = ("billed", "useful", "overhead", "wasted", "unfinished", "superseded", "tuning")
-    parts += ("unexplained", "estimated")
+    parts = [part for part in Spending.model_fields if part != "device_type"]
     hours = [
         {"device_type": s.device_type, **{f"{part}_device_hours": getattr(s, part) / 3600 for part in parts}}
         for s in totals.spending
@@ -211,7 +211,7 @@ def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[st
         "train_rows_most": most,
         "class_rows_fewest": smallest,
         "class_rows_most": largest,
-        **{f"seeds_{name}": signatures.get(name, 0) for name in Signature},
+        **{f"seeds_{name}": signatures.get(name, 0 if signatures else None) for name in Signature},
         **{f"test_{name}": metrics[name]["mean"] if name in metrics else None for name in names},
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
+from orchestrator.report.findings import PublishedNumber, Replicated, Replication
 from orchestrator.report.frontier import CLOSE, best, cheapest_close
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.points import figures
@@ -142,3 +144,49 @@ def _overlap(one: Summary | None, other: Summary | None) -> str:
 def _nothing(points: Sequence[Point]) -> str:
     planned = sum(p.planned_seeds for p in points)
     return f"No result yet: 0 of {planned} trials are finished."
+
+
+def signed(value: float | None) -> str:
+    """`+0.012`, `-0.003`."""
+    return MISSING if value is None else f"{value:+.3f}"
+
+
+def times(value: float | None) -> str:
+    """`0.24 ×`."""
+    return MISSING if value is None else f"{value:.2g} ×"
+
+
+def settings(values: Mapping[str, Value]) -> str:
+    """`learning_rate 0.0003, dropout 0.1`."""
+    return ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in values.items()
+    )
+
+
+def published(number: PublishedNumber) -> str:
+    """`0.935 (median, sd 0.004, n = 3)`."""
+    parts = [number.statistic]
+    parts += [f"sd {number.sd:g}"] if number.sd is not None else []
+    parts += [f"n = {number.n}"] if number.n is not None else []
+    return f"{number.value:g} ({', '.join(parts)})"
+
+
+def inside(row: Replicated) -> str:
+    return {True: "inside", False: "outside", None: "no interval"}[row.inside]
+
+
+def why(row: Replicated) -> str:
+    """What to know about a replicated number: theirs, then ours."""
+    return "; ".join(part for part in (row.published.note, row.remark) if part)
+
+
+def verdict(found: Replication) -> str:
+    """The replication in a sentence."""
+    if not found.rows:
+        return f"None of the {found.published} published numbers has one of ours beside it yet."
+    held = len({id(row.published) for row in found.rows})
+    text = f"{held} of {found.published} published numbers have ours beside them: "
+    text += f"{found.inside} inside our 95 % interval, {found.outside} outside"
+    text += f", {found.without_interval} without an interval" if found.without_interval else ""
+    return f"{text}. The interval tells of our seeds alone, not of other splits or other settings."
