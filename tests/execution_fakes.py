@@ -88,6 +88,7 @@ def make_outcome(
         test={} if failure else {MetricName.MACRO_F1: MetricValue(value=value)},
         started_at=order.ordered_at,
         ended_at=ended,
+        micro_batch_size=order.pass_size,
     )
 
 

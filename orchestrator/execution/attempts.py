@@ -25,7 +25,7 @@ from orchestrator.contracts.outcome import (
     StepEvent,
     read_event,
 )
-from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.trial import AttemptOrder, TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.endings import Ending, explain
 from orchestrator.execution.launcher import TrialOrder, Workplace
@@ -42,7 +42,8 @@ def attempts_so_far(place: Workplace, trial: str) -> int:
 def open_attempt(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrder:
     """Claim the next attempt number, choose the checkpoint to resume from, write order.json.
 
-    Raises OSError where the directory cannot be written.
+    After attempts under the fingerprint whose forward passes ran out of memory, the next smaller pass is
+    ordered; the optimiser step stays what it is. Raises OSError where the directory cannot be written.
     """
     number, directory = _claim(place, trial.name)
     order = AttemptOrder(
@@ -55,6 +56,7 @@ def open_attempt(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrde
         resources=trial.resources,
         checkpoint_seconds=place.checkpoint_seconds,
         keep_weights=place.keep_weights,
+        micro_batch_size=smaller_pass(directory.parent, trial.spec),
         ordered_at=now,
     )
     write_atomically(directory / layout.ORDER, order.model_dump_json(indent=1) + "\n")
@@ -89,6 +91,24 @@ def newest_checkpoint(trial: Path, fingerprint: str) -> str | None:
         if steps and _fingerprint(directory) == fingerprint:
             best = max([*steps, best] if best else steps)
     return None if best is None else str(best[2])
+
+
+def smaller_pass(directory: Path, trial: TrialSpec) -> int | None:
+    """Examples a forward pass, where the trial's attempts found the recipe's own number too large; at last 1.
+
+    `directory` is the trial's.
+    """
+    outcomes = (read_outcome(path) for _, path in layout.attempts(directory))
+    too_large = [
+        outcome.micro_batch_size
+        for outcome in outcomes
+        if outcome is not None and outcome.fingerprint == trial.fingerprint
+        if outcome.failure is not None and outcome.failure.asks_for_less and outcome.micro_batch_size
+    ]
+    if not too_large:
+        return None
+    sizes = trial.recipe.pass_sizes
+    return next((size for size in sizes if size < min(too_large)), sizes[-1])
 
 
 def _fingerprint(directory: Path) -> str | None:
@@ -143,6 +163,8 @@ def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outco
             steps = event.step
         elif isinstance(event, StartEvent):
             steps, resumed = event.resumed_from_step or 0, event.resumed_from_step
+    if kind is FailureKind.OUT_OF_MEMORY:
+        message += f" {order.passes_tried}"
     return Outcome(
         trial=order.trial.name,
         fingerprint=order.trial.fingerprint,
@@ -154,6 +176,7 @@ def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outco
         started_at=order.ordered_at,
         ended_at=max(now, order.ordered_at),
         resumed_from_step=resumed,
+        micro_batch_size=order.pass_size,
     )
 
 

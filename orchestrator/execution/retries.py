@@ -10,12 +10,12 @@ from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.vocabulary import FailureKind
 
 _PASSING = frozenset({FailureKind.PREEMPTED, FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT})
-_MOST_OUT_OF_MEMORY = 2  # a neighbour may have taken the memory once; twice, and it is the trial itself
+_MOST_OUT_OF_MEMORY = 2  # outside forward passes: a neighbour may have taken the memory once
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    retries: int = 2  # attempts after the first one, in one launch
+    retries: int = 2  # attempts after the first one, in one launch, besides those with smaller passes
 
 
 class NextStep(StrEnum):
@@ -27,18 +27,33 @@ class NextStep(StrEnum):
 def next_step(outcomes: Sequence[Outcome], policy: RetryPolicy) -> NextStep:
     """What to do after `outcomes`, all those of this launch at one trial, oldest first.
 
-    PREEMPTED, OUT_OF_MEMORY (once) and TIMEOUT may pass by themselves. The other kinds are deterministic:
-    the same attempt again would end the same way.
+    PREEMPTED, TIMEOUT and OUT_OF_MEMORY while loading (once) may pass by themselves. OUT_OF_MEMORY in forward
+    passes is tried again with smaller ones (`open_attempt` sees to it) down to one example, which `retries`
+    does not bound. The other kinds are deterministic: the same attempt again would end the same way.
     """
     if any(outcome.state == "finished" for outcome in outcomes):
         return NextStep.FINISHED
-    if not outcomes:
-        return NextStep.ATTEMPT
-    kinds = [outcome.failure.kind for outcome in outcomes if outcome.failure is not None]
-    if (
-        len(outcomes) > policy.retries
-        or kinds[-1] not in _PASSING
-        or kinds.count(FailureKind.OUT_OF_MEMORY) >= _MOST_OUT_OF_MEMORY
-    ):
-        return NextStep.GIVE_UP
-    return NextStep.ATTEMPT
+    too_large, others = list[int | None](), list[FailureKind]()
+    for outcome in outcomes:
+        if outcome.failure is not None and outcome.failure.asks_for_less:
+            too_large.append(outcome.micro_batch_size)
+        elif outcome.failure is not None:
+            others.append(outcome.failure.kind)
+    return NextStep.ATTEMPT if _may_pass(others, policy) and _can_shrink(too_large) else NextStep.GIVE_UP
+
+
+def _may_pass(kinds: Sequence[FailureKind], policy: RetryPolicy) -> bool:
+    return (
+        len(kinds) <= policy.retries
+        and _PASSING.issuperset(kinds)
+        and kinds.count(FailureKind.OUT_OF_MEMORY) < _MOST_OUT_OF_MEMORY
+    )
+
+
+def _can_shrink(sizes: Sequence[int | None]) -> bool:
+    """Whether there is a smaller pass than the last of those that ran out of memory. Sizes halve at least, so
+    there are never more of them than the first one has binary digits."""
+    if not sizes:
+        return True
+    first, last = sizes[0], sizes[-1]
+    return first is not None and last is not None and last > 1 and len(sizes) < first.bit_length()

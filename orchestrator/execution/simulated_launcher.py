@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class SimulatedAttempt:
     """How long it takes (seconds), how it ends, and what it leaves behind.
 
     A failure of kind PREEMPTED leaves no outcome, as a killed child would. `value` is that of the task's
-    metric on both splits; None: missing. `checkpoint_step` leaves a complete checkpoint behind.
+    metric on both splits, of a candidate on dev; None: missing. `checkpoint_step` leaves a complete
+    checkpoint behind.
     """
 
     seconds: float
@@ -53,8 +55,10 @@ Script = Callable[[TrialOrder, AttemptOrder], SimulatedAttempt]
 
 
 def as_predicted(trial: TrialOrder, order: AttemptOrder) -> SimulatedAttempt:
-    """Every attempt finishes, after the predicted seconds."""
-    return SimulatedAttempt(trial.predicted_seconds or _UNPREDICTED_SECONDS)
+    """Every attempt finishes, after the predicted seconds. Candidates all score the same, so that their
+    search comes to an end."""
+    value = None if trial.spec.candidate is None else 0.0
+    return SimulatedAttempt(trial.predicted_seconds or _UNPREDICTED_SECONDS, value=value)
 
 
 @dataclass(slots=True)
@@ -109,6 +113,10 @@ class SimulatedLauncher:
                 self._stop(running.values(), notify)
                 raise
 
+    def session(self) -> AbstractContextManager[None]:
+        """Nothing to share: virtual places cost nothing."""
+        return nullcontext()
+
     def _open(self, trial: TrialOrder, outcomes: list[Outcome]) -> _Running:
         order = open_attempt(self._place, trial, self._clock.now())
         return _Running(trial, order, self._script(trial, order), outcomes)
@@ -145,8 +153,9 @@ def _outcome(running: _Running, now: float) -> Outcome:
         state="failed" if failure else "finished",
         failure=failure,
         metric=spec.task.metric,
-        test=scores,
+        test=scores if spec.candidate is None else {},
         dev=scores,
+        micro_batch_size=order.pass_size,
         started_at=order.ordered_at,
         ended_at=now,
         phases={Phase.TRAIN: now - order.ordered_at},

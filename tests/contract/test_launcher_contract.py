@@ -25,7 +25,8 @@ STATES = {
     "memory": TrialState.FAILED,
     "fine": TrialState.FINISHED,
 }
-ATTEMPTS = {"killed-once": 2, "killed-always": 3, "bad-input": 1, "crash": 1, "memory": 2, "fine": 1}
+ATTEMPTS = {"killed-once": 2, "killed-always": 3, "bad-input": 1, "crash": 1, "fine": 1}
+ATTEMPTS |= {"memory": 6}  # forward passes of 32, 16, 8, 4, 2, 1 examples
 
 
 def attempt_directories(sweep: Path, name: str) -> list[Path]:
@@ -60,6 +61,12 @@ def test_each_trial_ends_once_in_its_own_state_whatever_the_others_do(mixed: Any
 def test_retries_what_may_pass_and_nothing_else(mixed: Any) -> None:
     made = {task: len(orders_of(mixed.place.sweep_directory, make_trial(task).name)) for task in ATTEMPTS}
     assert made == ATTEMPTS
+
+
+def test_out_of_memory_is_tried_again_with_half_the_pass_and_the_same_step(mixed: Any) -> None:
+    orders = orders_of(mixed.place.sweep_directory, make_trial("memory").name)
+    assert [order.micro_batch_size for order in orders] == [None, 16, 8, 4, 2, 1]
+    assert {order.trial.recipe.batch_size for order in orders} == {32}
 
 
 def test_without_retries_one_attempt_is_all(launch: Any) -> None:

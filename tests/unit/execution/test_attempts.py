@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,13 @@ from orchestrator.execution.attempts import (
     open_attempt,
     open_orders,
     outcomes_since,
+    read_outcome,
 )
 from orchestrator.execution.endings import Ending, out_of_memory_kills
-from orchestrator.execution.launcher import Workplace
+from orchestrator.execution.launcher import TrialOrder, Workplace
 
 KILLED = Ending(code=-signal.SIGKILL)
+OUT_OF_MEMORY = Ending(code=-signal.SIGKILL, out_of_memory=True)
 
 
 @pytest.fixture
@@ -175,6 +178,51 @@ def test_outcomes_since_leaves_out_earlier_launches(place: Workplace) -> None:
     for now in (1.0, 2.0, 3.0):
         close_attempt(open_attempt(place, trial, now), KILLED, now)
     assert [outcome.attempt for outcome in outcomes_since(place, trial.name, before=1)] == [2, 3]
+
+
+def ran_out_of_memory(place: Workplace, trial: TrialOrder, ending: Ending = OUT_OF_MEMORY) -> AttemptOrder:
+    order = open_attempt(place, trial, now=1.0)
+    training = PhaseEvent(at=1.0, phase=Phase.TRAIN)
+    (Path(order.directory) / layout.EVENTS).write_text(training.model_dump_json() + "\n")
+    close_attempt(order, ending, now=2.0)
+    return order
+
+
+def test_each_attempt_that_ran_out_of_memory_halves_the_pass_of_the_next(place: Workplace) -> None:
+    trial = make_trial("a")
+    sizes = [ran_out_of_memory(place, trial).micro_batch_size for _ in range(7)]
+    assert sizes == [None, 16, 8, 4, 2, 1, 1]
+
+
+def test_a_pass_is_a_divisor_of_the_batch(place: Workplace) -> None:
+    trial = make_trial("a")
+    recipe = trial.spec.recipe.model_copy(update={"batch_size": 18, "micro_batch_size": 9})
+    trial = replace(trial, spec=trial.spec.model_copy(update={"recipe": recipe}))
+    assert [ran_out_of_memory(place, trial).pass_size for _ in range(3)] == [9, 3, 1]
+
+
+def test_a_pass_stays_small_after_another_failure_and_in_the_next_launch(place: Workplace) -> None:
+    trial = make_trial("a")
+    ran_out_of_memory(place, trial)
+    assert ran_out_of_memory(place, trial, KILLED).micro_batch_size == 16
+    assert open_attempt(place, trial, now=9.0).micro_batch_size == 16
+
+
+def test_passes_stay_whole_where_smaller_ones_would_not_help(place: Workplace) -> None:
+    trial = make_trial("a")
+    ran_out_of_memory(place, make_trial("a", fingerprint="f" * 16))
+    close_attempt(open_attempt(place, trial, now=1.0), OUT_OF_MEMORY, now=2.0)  # before it loaded anything
+    assert open_attempt(place, trial, now=3.0).micro_batch_size is None
+
+
+def test_the_outcome_of_a_killed_child_says_which_passes_were_tried(place: Workplace) -> None:
+    trial = make_trial("a")
+    last = [ran_out_of_memory(place, trial) for _ in range(6)][-1]
+    outcome = read_outcome(Path(last.directory))
+    assert outcome is not None
+    assert outcome.failure is not None
+    assert outcome.micro_batch_size == 1
+    assert "with 1 of 32 examples a forward pass, after 32, 16, 8, 4, 2:" in outcome.failure.message
 
 
 @pytest.mark.parametrize(

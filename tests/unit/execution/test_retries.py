@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from execution_fakes import make_outcome, make_trial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.contracts.trial import AttemptOrder, Resources
-from orchestrator.contracts.vocabulary import FailureKind
+from orchestrator.contracts.outcome import Failure, Outcome
+from orchestrator.contracts.trial import AttemptOrder, Recipe, Resources
+from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 
 DETERMINISTIC = {FailureKind.BAD_INPUT, FailureKind.BUG, FailureKind.DIVERGED, FailureKind.COLLAPSED}
@@ -19,6 +22,12 @@ ORDER = AttemptOrder(
 
 def step(*kinds: FailureKind | None, retries: int = 2) -> NextStep:
     return next_step([make_outcome(ORDER, kind) for kind in kinds], RetryPolicy(retries))
+
+
+def out_of_memory(size: int | None, phase: Phase = Phase.TRAIN) -> Outcome:
+    failure = Failure(kind=FailureKind.OUT_OF_MEMORY, phase=phase, message="scripted")
+    made = make_outcome(ORDER, FailureKind.OUT_OF_MEMORY)
+    return made.model_copy(update={"failure": failure, "micro_batch_size": size})
 
 
 def test_begins_with_an_attempt_and_ends_with_a_result() -> None:
@@ -32,14 +41,62 @@ def test_only_what_may_pass_is_tried_again(kind: FailureKind) -> None:
     assert step(kind) is (NextStep.GIVE_UP if kind in DETERMINISTIC else NextStep.ATTEMPT)
 
 
-def test_out_of_memory_is_tried_again_once_however_many_retries_there_are() -> None:
-    out_of_memory, preempted = FailureKind.OUT_OF_MEMORY, FailureKind.PREEMPTED
-    assert step(out_of_memory, out_of_memory, retries=9) is NextStep.GIVE_UP
-    assert step(out_of_memory, preempted, retries=9) is NextStep.ATTEMPT
-    assert step(out_of_memory, preempted, out_of_memory, retries=9) is NextStep.GIVE_UP
+@pytest.mark.parametrize("retries", [0, 9])
+def test_out_of_memory_is_tried_again_until_a_pass_holds_one_example(retries: int) -> None:
+    outcomes: list[Outcome] = []
+    for size in (32, 16, 8, 4, 2):
+        outcomes.append(out_of_memory(size))
+        assert next_step(outcomes, RetryPolicy(retries)) is NextStep.ATTEMPT
+    assert next_step([*outcomes, out_of_memory(1)], RetryPolicy(retries)) is NextStep.GIVE_UP
 
 
-@given(st.integers(0, 5), st.lists(st.sampled_from(FailureKind), min_size=1, max_size=9))
-def test_there_are_never_more_attempts_than_retries_and_one(retries: int, kinds: list[FailureKind]) -> None:
-    if len(kinds) > retries:
-        assert step(*kinds, retries=retries) is NextStep.GIVE_UP
+def test_a_pass_that_never_shrinks_is_not_tried_for_ever() -> None:
+    again = [out_of_memory(4)] * 3
+    assert next_step(again[:2], RetryPolicy()) is NextStep.ATTEMPT
+    assert next_step(again, RetryPolicy()) is NextStep.GIVE_UP
+    assert next_step([out_of_memory(None)], RetryPolicy()) is NextStep.GIVE_UP
+
+
+@pytest.mark.parametrize("phase", [Phase.EVALUATE, Phase.TEST])
+def test_scoring_has_passes_too(phase: Phase) -> None:
+    outcomes = [out_of_memory(size, phase) for size in (32, 16, 8)]
+    assert next_step(outcomes, RetryPolicy(0)) is NextStep.ATTEMPT
+
+
+def test_weights_that_do_not_fit_are_tried_again_once_as_smaller_passes_would_not_help() -> None:
+    loading = out_of_memory(32, Phase.LOAD)
+    assert next_step([loading], RetryPolicy(9)) is NextStep.ATTEMPT
+    assert next_step([loading, loading], RetryPolicy(9)) is NextStep.GIVE_UP
+
+
+def test_smaller_passes_use_up_no_retries() -> None:
+    preempted = make_outcome(ORDER, FailureKind.PREEMPTED)
+    outcomes = [out_of_memory(32), preempted, out_of_memory(16), out_of_memory(8)]
+    assert next_step(outcomes, RetryPolicy(1)) is NextStep.ATTEMPT
+    assert next_step([*outcomes, preempted], RetryPolicy(1)) is NextStep.GIVE_UP
+
+
+@given(st.integers(0, 5), st.integers(1, 64), st.lists(st.sampled_from(FailureKind), min_size=1, max_size=20))
+def test_attempts_are_bounded_by_retries_and_halvings(
+    retries: int, batch: int, kinds: list[FailureKind]
+) -> None:
+    sizes = Recipe(learning_rate=1, batch_size=batch).pass_sizes
+    outcomes: list[Outcome] = []
+    for kind in kinds:
+        if next_step(outcomes, RetryPolicy(retries)) is NextStep.GIVE_UP:
+            break
+        shrunk = sum(outcome.failure.asks_for_less for outcome in outcomes if outcome.failure)
+        made = (
+            out_of_memory(sizes[shrunk]) if kind is FailureKind.OUT_OF_MEMORY else make_outcome(ORDER, kind)
+        )
+        outcomes.append(made)
+    assert len(outcomes) <= retries + 1 + len(sizes)
+
+
+@given(st.integers(1, 500))
+def test_pass_sizes_fall_by_half_at_least_and_divide_the_batch(batch: int) -> None:
+    sizes = Recipe(learning_rate=1, batch_size=batch).pass_sizes
+    assert (sizes[0], sizes[-1]) == (batch, 1)
+    assert all(batch % size == 0 for size in sizes)
+    assert all(2 * after <= before for before, after in itertools.pairwise(sizes))
+    assert len(sizes) <= batch.bit_length()
