@@ -16,6 +16,7 @@ from orchestrator.errors import DataError, WeightsError
 from workers.data.examples import Example, Text, Tokens
 
 IGNORED = -100  # the label of a sub-word that takes no part in the loss
+_SPACE = "\u2581"  # how SentencePiece writes one
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,12 +130,14 @@ def _words(tokens: Sequence[str], encoding: Any) -> list[int | None]:
     """Of each sub-word, the first word it shares a character with; None for special ones and mere spaces."""
     ends = list(itertools.accumulate(len(token) + 1 for token in tokens))  # with the space after it
     found: list[int | None] = []
-    for (start, end), sequence in zip(encoding.offsets, encoding.sequence_ids, strict=True):
+    pieces = zip(encoding.tokens, encoding.offsets, encoding.sequence_ids, strict=True)
+    for piece, (start, end), sequence in pieces:
         word = bisect_right(ends, start)
         if word < len(ends) and start == ends[word] - 1:  # it begins with the space before the next word
-            word += 1
-            start += 1
-        found.append(word if sequence is not None and word < len(ends) and start < end else None)
+            word, start = word + 1, start + 1
+        # SentencePiece sets a space before the text, which has the place of the first character.
+        real = sequence is not None and start < end and piece != _SPACE
+        found.append(word if real and word < len(ends) else None)
     return found
 
 
