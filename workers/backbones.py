@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BitsAndBytesConfig
 
-from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.method import Lora
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
@@ -127,23 +127,44 @@ def _unsaved(spec: BackboneSpec, directory: Path, model: nn.Module, missing: set
 
 
 def load_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
-    """The fast tokenizer, padding on the right, with a padding token also where a decoder has none."""
-    options: dict[str, Any] = {"use_fast": True, "trust_remote_code": False, "local_files_only": True}
+    """The fast tokenizer, padding on the right, with a padding token also where a decoder has none.
+
+    Where the entry says whether the backbone is cased, it decides: a folder with nothing but a vocabulary
+    file would be read in lower case, as Bio_ClinicalBERT's, whose words are cased.
+    """
+    tokenizer = _read_tokenizer(spec, directory)
+    if not tokenizer.is_fast:
+        raise WeightsError(
+            f"backbone {spec.name}: {directory} has no fast tokenizer\n    -> add a tokenizer.json to it"
+        )
+    if not isinstance(spec.weights, RandomWeights) and _lowers(tokenizer) == spec.cased:
+        tokenizer = _read_tokenizer(spec, directory, do_lower_case=not spec.cased)
+        if _lowers(tokenizer) == spec.cased:
+            raise WeightsError(
+                f"backbone {spec.name}: its catalogue entry says cased: {str(spec.cased).lower()}, the "
+                f"tokenizer in {directory} does the contrary\n    -> correct cased in the entry, or leave it out"
+            )
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _read_tokenizer(spec: BackboneSpec, directory: Path, **options: Any) -> Any:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, **options)
+        return AutoTokenizer.from_pretrained(
+            directory, use_fast=True, trust_remote_code=False, local_files_only=True, **options
+        )
     except (OSError, ValueError, KeyError) as failed:
         raise WeightsError(
             f"backbone {spec.name}: no tokenizer can be loaded from {directory} ({type(failed).__name__})\n"
             "    -> the folder needs tokenizer.json, or the vocabulary file of its architecture"
         ) from failed
-    if not tokenizer.is_fast:
-        raise WeightsError(
-            f"backbone {spec.name}: {directory} has no fast tokenizer\n    -> add a tokenizer.json to it"
-        )
-    tokenizer.padding_side = "right"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+
+
+def _lowers(tokenizer: Any) -> bool:
+    normaliser = tokenizer.backend_tokenizer.normalizer
+    return normaliser is not None and "A" not in normaliser.normalize_str("A")
 
 
 def build_shape(spec: BackboneSpec, kind: TaskKind, labels: int, directory: Path | None = None) -> Any:

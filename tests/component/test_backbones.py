@@ -101,6 +101,17 @@ def test_a_tokenizer_without_padding_gets_one(copy):
     assert tokenizer.padding_side == "right"
 
 
+def test_the_entry_says_whether_a_bare_vocabulary_is_cased(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nFever\nfever\n")
+    spec = entry(FolderWeights(folder=str(tmp_path)))
+    read = {
+        cased: load_tokenizer(spec.model_copy(update={"cased": cased}), tmp_path) for cased in (None, True)
+    }
+    assert read[None].tokenize("Fever") == ["fever"]
+    assert read[True].tokenize("Fever") == ["Fever"]
+
+
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
