@@ -1,0 +1,55 @@
+"""Tiny random models of any architecture, adapted by any method."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
+from orchestrator.contracts.vocabulary import TaskKind
+from workers.backbones import Backbone, build
+from workers.demo.tiny import write_tiny
+from workers.methods import Adapted, adapt
+
+LABELS = ("a", "b", "c")
+_PLACE = tempfile.TemporaryDirectory()
+
+
+def tiny_spec(architecture: str, **fields: Any) -> BackboneSpec:
+    return BackboneSpec(
+        name=architecture,
+        model=architecture,
+        domain="none",
+        architecture=architecture,
+        weights=RandomWeights(architecture=architecture),
+        **fields,
+    )
+
+
+@cache
+def tiny_folder(architecture: str) -> Path:
+    folder = Path(_PLACE.name) / architecture
+    folder.mkdir()
+    write_tiny(RandomWeights(architecture=architecture), folder)
+    return folder
+
+
+def built_tiny(architecture: str, kind: TaskKind = TaskKind.CLASSIFICATION, seed: int = 0) -> Backbone:
+    torch.manual_seed(seed)
+    return build(tiny_spec(architecture), tiny_folder(architecture), kind, LABELS)
+
+
+def adapted_tiny(
+    architecture: str,
+    settings: Any,
+    kind: TaskKind = TaskKind.CLASSIFICATION,
+    *,
+    seed: int = 0,
+    steps: int = 10,
+) -> Adapted:
+    built = built_tiny(architecture, kind, seed)
+    return adapt(built.model, settings, tiny_spec(architecture), kind, built.unsaved, steps=steps)
