@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from orchestrator.cli import inspections
+from orchestrator.cli.capabilities import show_capabilities
 from orchestrator.cli.places import find_sweep, mlflow_uri
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("capabilities")(show_capabilities)
 app.add_typer(inspections.task_app, name="task")
 app.add_typer(inspections.backbone_app, name="backbone")
 
