@@ -34,8 +34,23 @@ from workers.data.tables import read_table
 
 def splits_of(task: TaskSpec) -> tuple[Split, ...]:
     """The splits that can be read: those with files, and those held out of train."""
-    held_out = _hold_out(task)
-    return tuple(split for split in Split if split in task.reader.files or split in held_out)
+    shares = _shares(held_out(task))
+    return tuple(split for split in Split if split in task.reader.files or split in shares)
+
+
+def held_out(task: TaskSpec) -> HoldOut | None:
+    """The shares of train that are splits of their own. Raises ConfigError for one that has files as well."""
+    hold_out: HoldOut | None = getattr(task.reader, "hold_out", None)
+    for split in _shares(hold_out):
+        if split in task.reader.files:
+            problem = f"a part of train is held out for {split}, and `files` names files for it"
+            raise _misfit(task, f"reader.hold_out.{split}", problem, "remove one of the two")
+    return hold_out
+
+
+def _shares(hold_out: HoldOut | None) -> dict[Split, float]:
+    shares = {} if hold_out is None else {Split.DEV: hold_out.dev, Split.TEST: hold_out.test}
+    return {split: share for split, share in shares.items() if share}
 
 
 def read_split(task: TaskSpec, split: Split, root: Path, faults: Faults | None = None) -> list[Example]:
@@ -56,27 +71,14 @@ def read_split(task: TaskSpec, split: Split, root: Path, faults: Faults | None =
 
 def _source(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Wanted]:
     """The files that hold the split, and which of their documents or patients belong to it."""
-    held_out = _hold_out(task)
-    names = task.reader.files.get(Split.TRAIN if split in held_out else split)
+    hold_out = held_out(task)
+    parts = {Split.TRAIN, *_shares(hold_out)}
+    names = task.reader.files.get(Split.TRAIN if split in parts else split)
     if not names:
         raise _misfit(task, f"reader.files.{split}", "it names no file", "name at least one file")
-    if not held_out or split not in (Split.TRAIN, *held_out):
+    if hold_out is None or split not in parts:
         return names, lambda identity: True
-    shares = HoldOut(dev=held_out.get(Split.DEV, 0), test=held_out.get(Split.TEST, 0))
-    return names, lambda identity: part_of(identity, shares) is split
-
-
-def _hold_out(task: TaskSpec) -> dict[Split, float]:
-    """The shares of train that become splits of their own."""
-    hold_out: HoldOut | None = getattr(task.reader, "hold_out", None)
-    if hold_out is None:
-        return {}
-    shares = {Split.DEV: hold_out.dev, Split.TEST: hold_out.test}
-    for split, share in shares.items():
-        if share and split in task.reader.files:
-            problem = f"{share} of train, though `files` names files for {split}"
-            raise _misfit(task, f"reader.hold_out.{split}", problem, "remove one of the two")
-    return {split: share for split, share in shares.items() if share}
+    return names, lambda identity: part_of(identity, hold_out) is split
 
 
 def _read(

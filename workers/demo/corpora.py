@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import random
+import tarfile
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 from orchestrator.contracts.task import MadeNotes, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
+from workers.data.holdout import part_of
+from workers.data.splits import held_out, splits_of
 from workers.demo.everyday import story
-from workers.demo.layouts import render
+from workers.demo.i2b2 import Naming
+from workers.demo.layouts import files_of
 from workers.demo.notes import Note, notes
 
 _README = """The text in this directory is invented.
@@ -31,19 +38,57 @@ def corpus(name: Literal["general", "clinical"], documents: int, seed: int) -> I
 def write_task(task: TaskSpec, directory: Path) -> None:
     """Write the files that `task.reader` names below `directory`, and a README.txt beside them.
 
+    Every split gets the number of notes that `made` gives it, the held-out ones among the files of train.
     Only dev and test use the entities that are held out. Raises ConfigError where notes cannot be written for
     the reader.
     """
+    naming = Naming(task.labels)
+    for split in (split for split in Split if split in task.reader.files):
+        names = task.reader.files[split]
+        archives: dict[Path, dict[str, bytes]] = {}
+        for name, inner, content in files_of(task, split, names, _numbered(task, split), naming):
+            entry = directory / name
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            (entry.parent / "README.txt").write_text(_README, encoding="utf-8")
+            if inner and entry.suffix == ".gz":
+                archives.setdefault(entry, {})[inner] = content
+            else:
+                path = entry / inner
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+        for entry, members in archives.items():
+            entry.write_bytes(_archive(members))
+
+
+def _numbered(task: TaskSpec, split: Split) -> list[tuple[int, Note]]:
+    """The notes in the files of a split. The numbers of held-out ones are ids that fall into their part."""
     made = task.made or MadeNotes()
-    for split, names in task.reader.files.items():
-        source = random.Random(f"task:{task.kind}:{split}:{made.seed}")
-        brief = task.kind is TaskKind.CLASSIFICATION
-        found = list(notes(_size(made)[split], source, held_out=split is not Split.TRAIN, brief=brief))
-        for number, name in enumerate(names):
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(render(task, found[number :: len(names)]).encode())
-            (path.parent / "README.txt").write_text(_README, encoding="utf-8")
+    hold_out = held_out(task) if split is Split.TRAIN else None
+    parts = [split]
+    if split is Split.TRAIN:
+        parts.extend(part for part in splits_of(task) if part not in task.reader.files)
+    brief = task.kind is TaskKind.CLASSIFICATION
+    numbered: list[tuple[int, Note]] = []
+    for part in parts:
+        source = random.Random(f"task:{task.kind}:{part}:{made.seed}")
+        found = notes(_size(made)[part], source, held_out=part is not Split.TRAIN, brief=brief)
+        ids = (n for n in count(1) if hold_out is None or part_of(str(n), hold_out) is part)
+        numbered.extend((next(ids), note) for note in found)
+    return sorted(numbered, key=lambda pair: pair[0])
+
+
+def _archive(members: Mapping[str, bytes]) -> bytes:
+    """A .tar.gz, the same to the last bit for the same members."""
+    content = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=content, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
+        for name, member in members.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(member)
+            archive.addfile(header, io.BytesIO(member))
+    return content.getvalue()
 
 
 def _size(made: MadeNotes) -> Mapping[Split, int]:

@@ -1,21 +1,44 @@
-"""Invented notes as the readers want them: CoNLL, PubTator, and tables with the outcome as label."""
+"""Invented notes as the readers want them: CoNLL, PubTator, tables with the outcome as label, and i2b2."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from orchestrator.contracts.task import ConllReader, PubtatorReader, TableReader, TaskSpec
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.task import (
+    ConllReader,
+    I2b2ConceptReader,
+    I2b2XmlReader,
+    PubtatorReader,
+    TableReader,
+    TaskSpec,
+)
+from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Complaint, ConfigError
+from workers.demo.i2b2 import File, Naming, Numbered, concept_files, xml_files
 from workers.demo.lexicon import EntityType
 from workers.demo.notes import Note
 
 
-def render(task: TaskSpec, notes: Sequence[Note]) -> str:
-    """The content of one file. Raises ConfigError where kind and reader do not suit the notes."""
+def files_of(
+    task: TaskSpec, split: Split, names: Sequence[str], numbered: Numbered, naming: Naming
+) -> Iterator[File]:
+    """The files of a split. Raises ConfigError where kind and reader do not suit the notes."""
+    match task.kind, task.reader:
+        case TaskKind.NER | TaskKind.RELATION, I2b2ConceptReader():
+            yield from concept_files(task, names, numbered, split is not Split.TRAIN and len(names) == 2)
+        case TaskKind.NER, I2b2XmlReader() as xml:
+            yield from xml_files(xml, names, numbered, naming.label)
+        case _:
+            found = [note for _, note in numbered]
+            for number, name in enumerate(names):
+                yield name, "", _render(task, found[number :: len(names)]).encode()
+
+
+def _render(task: TaskSpec, notes: Sequence[Note]) -> str:
+    """The content of one file, in the formats in which each stands for itself."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
             return _conll(conll, notes)
@@ -30,8 +53,8 @@ def render(task: TaskSpec, notes: Sequence[Note]) -> str:
                         f"task {task.name}",
                         "reader",
                         f"invented notes have no {reader.format} layout for a {kind} task with these keys",
-                        "read ner from conll or pubtator, relation from pubtator, classification from csv or "
-                        "jsonl without second_text",
+                        "read ner from conll, pubtator, i2b2-2010 or i2b2-xml, relation from pubtator or "
+                        "i2b2-2010, classification from csv or jsonl without second_text",
                     )
                 ]
             )

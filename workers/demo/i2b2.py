@@ -1,0 +1,150 @@
+"""Invented notes in the layouts of i2b2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, pairwise
+from xml.sax.saxutils import quoteattr
+
+from orchestrator.contracts.task import I2b2XmlReader, TaskSpec
+from workers.demo.lexicon import ENTITIES, Entity
+from workers.demo.notes import Note, Sentence
+
+File = tuple[str, str, bytes]  # entry of `files`, path in it ("" where the entry is the file), content
+Numbered = Sequence[tuple[int, Note]]  # the number is the id of record and patient
+
+_TREATMENT_RELATIONS = ("TrAP", "TrIP", "TrWP", "TrCP", "TrNAP")
+_TEST_RELATIONS = ("TeRP", "TeCP")
+
+
+class Naming:
+    """The labels of a task for invented entities: the one of its type's name, and those of no type's name in
+    turn. An entity keeps its label."""
+
+    def __init__(self, labels: Sequence[str] | None) -> None:
+        kinds = list(ENTITIES)
+        named = {kind: [label for label in labels or kinds if label.casefold() == kind] for kind in kinds}
+        others = [label for label in labels or () if label.casefold() not in kinds]
+        for place, label in enumerate(others):
+            named[kinds[place % len(kinds)]].append(label)
+        self._turns = {kind: cycle(names) for kind, names in named.items() if names}
+        self._known: dict[str, str] = {}
+
+    def label(self, entity: Entity) -> str | None:
+        """None where no label is left for its type."""
+        if entity.type not in self._turns:
+            return None
+        if entity.identifier not in self._known:
+            self._known[entity.identifier] = next(self._turns[entity.type])
+        return self._known[entity.identifier]
+
+
+def concept_files(task: TaskSpec, names: Sequence[str], numbered: Numbered, apart: bool) -> Iterator[File]:
+    """i2b2 2010. `apart` puts texts into the first entry and their gold into the second, as its test part
+    does; else every entry holds texts and gold of both hospitals."""
+    turns = _relation_turns(task.labels)
+    for place, (number, note) in enumerate(numbered):
+        text, concepts, relations = _concept_record(note, turns)
+        if apart:
+            gold = names[-1]
+            yield names[0], f"{number}.txt", text
+            yield gold, f"concepts/{number}.con", concepts
+            yield gold, f"rel/{number}.rel", relations
+        else:
+            entry, site = names[place % len(names)], ("beth", "partners")[place // len(names) % 2]
+            yield entry, f"{site}/txt/{number}.txt", text
+            yield entry, f"{site}/concept/{number}.con", concepts
+            yield entry, f"{site}/rel/{number}.rel", relations
+
+
+Turns = dict[tuple[str, str], Iterator[str | None]]
+
+
+def _relation_turns(labels: Sequence[str] | None) -> Turns:
+    """The relations that pairs of types get one after the other. None is no relation."""
+
+    def known(*relations: str) -> list[str | None]:
+        return [relation for relation in relations if labels is None or relation in labels]
+
+    return {
+        ("treatment", "problem"): cycle(known(*_TREATMENT_RELATIONS) or [None]),
+        ("test", "problem"): cycle([*known(*_TEST_RELATIONS), None]),
+        ("problem", "problem"): cycle([*known("PIP"), None]),
+    }
+
+
+def _concept_record(note: Note, turns: Turns) -> tuple[bytes, bytes, bytes]:
+    texts, concepts, relations = [], [], []
+    for line, sentence in enumerate(note.sentences, start=1):
+        words: list[str] = []
+        places: dict[str, str] = {}
+        for piece in sentence.pieces:
+            first = len(words)
+            words.extend(piece.text.split())
+            if piece.entity is not None:
+                place = f'c="{piece.text.lower()}" {line}:{first} {line}:{len(words) - 1}'
+                places[piece.entity.identifier] = place
+                concepts.append(f'{place}||t="{piece.entity.type}"')
+        texts.append(" ".join(words))
+        for one, other, relation in _related(sentence, turns):
+            relations.append(f'{places[one.identifier]}||r="{relation}"||{places[other.identifier]}')
+    return _content(texts), _content(concepts), _content(relations)
+
+
+def _related(sentence: Sentence, turns: Turns) -> Iterator[tuple[Entity, Entity, str]]:
+    """What a sentence says of a treatment; of tests and of further problems, whatever comes next in turn."""
+    for treatment, problem in sentence.related:
+        relation = next(turns["treatment", "problem"])
+        if relation is not None:
+            yield treatment, problem, relation
+    entities = [piece.entity for piece in sentence.pieces if piece.entity is not None]
+    problems = [entity for entity in entities if entity.type == "problem"]
+    tested = [(entity, problems[0]) for entity in entities if entity.type == "test" and problems]
+    for first, second in [*tested, *pairwise(problems)]:
+        relation = next(turns[first.type, second.type])
+        if relation is not None:
+            yield first, second, relation
+
+
+def _content(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def xml_files(
+    reader: I2b2XmlReader, names: Sequence[str], numbered: Numbered, label: Callable[[Entity], str | None]
+) -> Iterator[File]:
+    """i2b2 2012 and 2014: a file a note."""
+    for place, (number, note) in enumerate(numbered):
+        name = f"{number}.xml" if reader.patient_before is None else f"{number}{reader.patient_before}01.xml"
+        yield names[place % len(names)], name, _xml_record(reader, note, label)
+
+
+def _xml_record(reader: I2b2XmlReader, note: Note, label: Callable[[Entity], str | None]) -> bytes:
+    text = "\n"
+    tags: list[str] = []
+    for sentence in note.sentences:
+        for place, piece in enumerate(sentence.pieces):
+            apart = reader.tokenised or piece.text not in ".,:"
+            text += " " if place and apart else ""
+            kind = label(piece.entity) if piece.entity is not None else None
+            if kind is not None:
+                values = {
+                    "id": f"T{len(tags)}",
+                    "start": str(len(text)),
+                    "end": str(len(text) + len(piece.text)),
+                    "text": piece.text,
+                    reader.attribute: kind,
+                }
+                attributes = " ".join(f"{key}={quoteattr(value)}" for key, value in values.items())
+                tags.append(f"<{reader.element or 'PHI'} {attributes} />")
+            text += piece.text
+        text += "\n"
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8" ?>',
+            f"<invented>\n<TEXT><![CDATA[{text}]]></TEXT>",
+            "<TAGS>",
+            *tags,
+            "</TAGS>\n</invented>\n",
+        ]
+    ).encode()
