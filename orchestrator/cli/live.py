@@ -76,7 +76,8 @@ class Display:
 
     def _counts(self) -> str:
         p = self._progress
-        words = [f"{p.finished}/{p.total} done", f"{len(p.running)} running"]
+        words = [f"tuning {p.tuning_ended}/{p.tuning_total}"] if p.tuning_total else []
+        words += [f"{p.finished}/{p.total} done", f"{len(p.running)} running"]
         if p.failed:
             words.append(f"{p.failed} failed")
         words.append(f"{p.device_hours:.3f} {p.unit}")
@@ -89,19 +90,23 @@ class Display:
 
     def _picture(self) -> RenderableType:
         p = self._progress
-        ended = p.finished + p.failed + p.unfinished
+        ended = p.finished + p.failed + p.unfinished + p.tuning_ended
         best = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         for task, found in sorted(p.best.items()):
             best.add_row(f"best {task}", f"{found.quality:.3f}", Text(found.trial, style="dim"))
         running = [Text(f"  {name}", style="dim") for name in p.running[:_MOST_RUNNING]]
         return Group(
-            ProgressBar(total=p.total, completed=ended, width=60), Text(self._counts()), *running, best
+            ProgressBar(total=p.total + p.tuning_total, completed=ended, width=60),
+            Text(self._counts()),
+            *running,
+            best,
         )
 
 
 def closing_line(progress: Progress) -> str:
     """What became of the trials, once the display is gone."""
-    words = [f"{progress.finished} finished"]
+    words = [f"{progress.tuning_ended} candidates tried"] if progress.tuning_total else []
+    words += [f"{progress.finished} finished"]
     for state, count in ((TrialState.FAILED, progress.failed), (TrialState.UNFINISHED, progress.unfinished)):
         if count:
             words.append(f"{count} {state}")

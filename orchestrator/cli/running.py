@@ -23,7 +23,7 @@ from orchestrator.execution.clock import SystemClock, VirtualClock
 from orchestrator.execution.launcher import Launcher, Workplace
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.retries import RetryPolicy
-from orchestrator.execution.run import RunSummary, orders, run_sweep
+from orchestrator.execution.run import RunSummary, run_sweep
 from orchestrator.report import report_json
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView
@@ -32,14 +32,15 @@ from orchestrator.tracking.mlflow_view import MlflowView
 def run(
     session: Session, launcher: str, address: str | None, uri: str, console: Console
 ) -> tuple[dict[str, Any], int]:
-    """Runs what is missing and writes the report. Gives the report as JSON, and how many trials failed."""
+    """Runs what is missing and writes the report. Gives the report as JSON, and how many trials failed or had
+    to be left out because their search found no settings."""
     plan = session.plan
     show_plan(plan, console)
     session.refuse_missing()
     session.stage(console)
     place = _workplace(session, session.sweep.sweep_directory)
     view = MlflowView(uri, record := _record(session))
-    progress = Progress(orders(plan))
+    progress = Progress()
     with Display(console, progress) as display, _told_how_to_go_on():
         summary = run_sweep(
             plan,
@@ -50,7 +51,7 @@ def run(
             notify=display.update,
             clock=SystemClock(),
         )
-    if plan.to_run:
+    if plan.to_run or plan.candidates_to_run:
         _say_what_it_took(session, progress, summary, console)
     report, paths = write(session.ledger)
     view.publish_summary(report.totals, summary_note(report))
@@ -58,7 +59,7 @@ def run(
     if view.warning:
         console.print(f"[yellow]{view.warning}[/]", highlight=False)
     console.print(f"MLflow:  {uri}  (frontier ui opens it)", highlight=False, soft_wrap=True)
-    return report_json(report), summary.failed
+    return report_json(report), summary.failed + len(summary.not_run)
 
 
 @contextmanager
@@ -76,7 +77,7 @@ def rehearse(session: Session, console: Console) -> None:
 
     plan, clock = session.plan, VirtualClock()
     show_plan(plan, console)
-    if not plan.to_run:
+    if not plan.to_run and not plan.candidates_to_run:
         return
     places = session.sweep.config.concurrency or session.slots
     with tempfile.TemporaryDirectory(prefix="frontier-rehearsal-") as scratch:
@@ -140,3 +141,5 @@ def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary,
     if predicted.device_hours is not None:
         words += f" (predicted {predicted.device_hours:.3f})"
     console.print(words, highlight=False)
+    for reason in summary.not_run:
+        console.print(f"[red]not run[/] {reason}", highlight=False)

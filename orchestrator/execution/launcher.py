@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import Resources, TrialSpec
 from orchestrator.contracts.vocabulary import TrialState
 
@@ -35,6 +37,14 @@ class Workplace:
     checkpoint_seconds: float = 30.0
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
     timeout_seconds: float | None = None  # of one attempt; None: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlanned:
+    """What a run has ahead of it, told before each launch: searches find out more as they go."""
+
+    trials: tuple[PlannedTrial, ...]  # those that wait for a search, and candidates that are drawn, included
+    undrawn: tuple[float | None, ...] = ()  # predicted wall seconds of the candidates yet to be drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,7 @@ class Tick:
     at: float
 
 
-LaunchEvent = DashboardReady | TrialStarted | AttemptEnded | TrialEnded | Tick
+LaunchEvent = RunPlanned | DashboardReady | TrialStarted | AttemptEnded | TrialEnded | Tick
 Notify = Callable[[LaunchEvent], None]
 
 
@@ -90,6 +100,9 @@ class Launcher(Protocol):
         KeyboardInterrupt on SIGINT or SIGTERM, after the running attempts were ended and billed: their trials
         stay unfinished, and the next launch resumes them. What `notify` raises ends the launch.
         """
+
+    def session(self) -> AbstractContextManager[None]:
+        """While it is held, launches share what is slow to get, say a cluster."""
 
 
 def in_order(trials: Sequence[TrialOrder]) -> list[TrialOrder]:

@@ -7,6 +7,7 @@ import socket
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.vocabulary import TrialState
@@ -52,6 +53,10 @@ class LocalLauncher:
             self._refuse(trial)
         if trials:
             _Launch(self, in_order(trials), notify).run()
+
+    def session(self) -> AbstractContextManager[None]:
+        """Nothing to share: a host dies with the thread that made it."""
+        return nullcontext()
 
     def _refuse(self, trial: TrialOrder) -> None:
         if trial.resources.gpus:

@@ -1,19 +1,20 @@
-"""How far a launch has come. Pure: state out of events, with no clock of its own."""
+"""How far a run has come. Pure: state out of events, with no clock of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.contracts.metrics import MetricName, quality
 from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.launcher import (
     AttemptEnded,
     DashboardReady,
     LaunchEvent,
+    RunPlanned,
     TrialEnded,
-    TrialOrder,
     TrialStarted,
 )
 
@@ -30,34 +31,45 @@ class Best:
 
 
 class Progress:
-    """Counts, best quality by task, device-hours and time left of one launch."""
+    """Counts, best quality by task, device-hours and time left of one run. Candidates of searches are counted
+    apart from trials: `tuning_ended` of `tuning_total`."""
 
-    def __init__(self, trials: Sequence[TrialOrder]) -> None:
-        self._orders = {trial.name: trial for trial in trials}
-        self._waiting = dict.fromkeys(self._orders)
+    def __init__(self, trials: Iterable[PlannedTrial] = ()) -> None:
+        self._planned = {trial.name: trial for trial in trials}
+        self._waiting = dict.fromkeys(self._planned)
+        self._undrawn: tuple[float | None, ...] = ()  # predicted seconds of candidates yet to be drawn
         self._running: dict[str, float] = {}  # name -> since when
         self._widest = 1  # most trials seen at work at once
         self._ended = dict.fromkeys(TrialState, 0)
+        self._candidates_ended = 0
         self._device_seconds = 0.0  # of the attempts that ended
         self._attempting: dict[str, float] = {}  # name -> start of the attempt at work
         self._predicted = self._actual = 0.0  # seconds of the finished trials that had a prediction
         self._durations: list[float] = []
         self._now: float | None = None
-        self.unit = "GPU-hours" if any(trial.resources.gpus for trial in trials) else "core-hours"
         self.best: dict[str, Best] = {}
         self.dashboard: DashboardReady | None = None
+        self._count()
+
+    def _count(self) -> None:
+        """What only changes with what is planned: `update` is called too often to count anew."""
+        trials = self._planned.values()
+        self.total = sum(trial.candidate is None for trial in trials)  # candidates left out
+        self.tuning_total = len(trials) - self.total + len(self._undrawn)  # those not drawn yet included
+        self.unit = "GPU-hours" if any(trial.resources.gpus for trial in trials) else "core-hours"
 
     @property
-    def total(self) -> int:
-        return len(self._orders)
+    def tuning_ended(self) -> int:
+        return self._candidates_ended
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        """Trials and candidates that have not started."""
+        return len(self._waiting) + len(self._undrawn)
 
     @property
     def running(self) -> tuple[str, ...]:
-        """Names of the trials at work, longest at work first."""
+        """Names of the trials and candidates at work, longest at work first."""
         return tuple(self._running)
 
     @property
@@ -78,7 +90,7 @@ class Progress:
         """Allocated devices x wall time, the attempts at work included."""
         seconds = self._device_seconds
         for name, since in self._attempting.items():
-            seconds += max(0.0, (self._now or since) - since) * self._orders[name].resources.devices
+            seconds += max(0.0, (self._now or since) - since) * self._planned[name].resources.devices
         return seconds / _HOUR
 
     @property
@@ -87,17 +99,17 @@ class Progress:
 
         None until there is a prediction or a finished trial to go by; 0 where nothing is left.
         """
-        left = [self._expected(name) for name in self._waiting]
+        left = [self._expected(self._planned[name].predicted_seconds) for name in self._waiting]
+        left += [self._expected(predicted) for predicted in self._undrawn]
         for name, since in self._running.items():
-            expected = self._expected(name)
+            expected = self._expected(self._planned[name].predicted_seconds)
             left.append(None if expected is None else max(0.0, expected - ((self._now or since) - since)))
         known = [seconds for seconds in left if seconds is not None]
         if len(known) < len(left):
             return None
         return max(sum(known) / self._widest, max(known, default=0.0))
 
-    def _expected(self, name: str) -> float | None:
-        predicted = self._orders[name].predicted_seconds
+    def _expected(self, predicted: float | None) -> float | None:
         if predicted is not None:
             return predicted * (self._actual / self._predicted if self._predicted else 1.0)
         return sum(self._durations) / len(self._durations) if self._durations else None
@@ -105,6 +117,9 @@ class Progress:
     def update(self, event: LaunchEvent) -> None:
         if isinstance(event, DashboardReady):
             self.dashboard = event
+            return
+        if isinstance(event, RunPlanned):
+            self._plan(event)
             return
         self._now = max(self._now or event.at, event.at)
         if isinstance(event, TrialStarted):
@@ -119,13 +134,26 @@ class Progress:
         elif isinstance(event, TrialEnded):
             self._end(event)
 
+    def _plan(self, event: RunPlanned) -> None:
+        """Trials that never started and are planned no longer are forgotten: their search found nothing."""
+        for name in self._waiting:
+            del self._planned[name]
+        fresh = [trial for trial in event.trials if trial.name not in self._planned]
+        self._planned.update((trial.name, trial) for trial in fresh)
+        self._waiting = dict.fromkeys(trial.name for trial in fresh)
+        self._undrawn = event.undrawn
+        self._count()
+
     def _end(self, event: TrialEnded) -> None:
         self._waiting.pop(event.name, None)
         self._attempting.pop(event.name, None)
         since = self._running.pop(event.name, None)
-        self._ended[event.state] += 1
+        if self._planned[event.name].candidate is None:
+            self._ended[event.state] += 1
+        else:
+            self._candidates_ended += 1
         if event.state is TrialState.FINISHED and since is not None:
-            predicted = self._orders[event.name].predicted_seconds
+            predicted = self._planned[event.name].predicted_seconds
             self._durations.append(event.at - since)
             if predicted:
                 self._predicted += predicted
@@ -133,6 +161,6 @@ class Progress:
 
     def _note_quality(self, name: str, outcome: Outcome) -> None:
         found = quality(outcome.metric, outcome.test)
-        task = self._orders[name].spec.task.name
+        task = self._planned[name].cell.task
         if found is not None and (task not in self.best or found > self.best[task].quality):
             self.best[task] = Best(trial=name, metric=outcome.metric, quality=found)

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -53,6 +53,19 @@ class RayLauncher:
         self._place, self._policy, self._address, self._cpus = place, policy, address, cpus
         self._concurrency, self._host_factory = concurrency, host_factory
         self._clock = clock or SystemClock()
+        self._session: ExitStack | None = None  # keeps the cluster up between launches
+        self._directory: Path | None = None  # of the cluster that is up
+        self._launches = 0
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """One cluster for all launches, started by the first one that has something to run."""
+        with ExitStack() as stack:
+            self._session = stack
+            try:
+                yield
+            finally:
+                self._session = self._directory = None
 
     def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
         if not trials:
@@ -60,18 +73,33 @@ class RayLauncher:
         jobs = [Job(t, attempts_so_far(self._place, t.name)) for t in in_order(trials)]
         feed = TrialFeed(jobs, self._place, self._policy, notify, self._clock)
         os.environ.update(_QUIET)
-        with self._cluster_directory() as directory:
-            token = None if self._address else private_cluster_token()
+        with ExitStack() as launch:
+            directory = self._cluster(self._session or launch, notify)
             from orchestrator.execution import ray_tune
 
-            launch = ray_tune.Launch.of(jobs, self._place, self._policy, self._host_factory)
-            with ray_tune.cluster(self._address, directory, self._cpus, token) as dashboard:
-                if dashboard is not None:
-                    notify(dashboard)
-                there = ray_tune.cluster_resources()
-                bundles = [ray_tune.bundle(job.trial.resources) for job in jobs]
-                at_once = self._at_once(bundles, there)
-                ray_tune.fit(launch, jobs, feed, directory / "tune", at_once)
+            there = ray_tune.cluster_resources()
+            bundles = [ray_tune.bundle(job.trial.resources) for job in jobs]
+            at_once = self._at_once(bundles, there)
+            self._launches += 1
+            scratch = directory / f"tune-{self._launches}"
+            told = ray_tune.Launch.of(jobs, self._place, self._policy, self._host_factory)
+            ray_tune.fit(told, jobs, feed, scratch, at_once)
+
+    def _cluster(self, keeper: ExitStack, notify: Notify) -> Path:
+        """Connect, unless an earlier launch of the session did; the directory of the cluster. It is taken
+        down when `keeper` is closed."""
+        if keeper is self._session and self._directory is not None:
+            return self._directory
+        directory = keeper.enter_context(self._cluster_directory())
+        token = None if self._address else private_cluster_token()
+        from orchestrator.execution import ray_tune
+
+        dashboard = keeper.enter_context(ray_tune.cluster(self._address, directory, self._cpus, token))
+        if keeper is self._session:
+            self._directory = directory
+        if dashboard is not None:
+            notify(dashboard)
+        return directory
 
     def _at_once(self, bundles: Sequence[dict[str, float]], there: dict[str, float]) -> int:
         """How many trials to run at once: as many as fit, at most `concurrency`.

@@ -153,7 +153,8 @@ def _kill_actors(trials: list[Any]) -> None:
 
 
 def readable(trial: str) -> str:
-    """`tiny/clinical/lora-r8/ncbi-disease/seed-12` -> `tiny.clinical.lora-r8.ncbi-disease.s12`"""
+    """`tiny/clinical/lora-r8/ncbi-disease/seed-12` -> `tiny.clinical.lora-r8.ncbi-disease.s12`; a candidate
+    ends in `tune-003`."""
     return trial.replace("/seed-", "/s").replace("/", ".")
 
 

@@ -1,15 +1,14 @@
-"""The run loop: hold the ledger, write down the sweep, launch what must run, keep the view up."""
+"""The run loop: hold the ledger, write down the sweep, search, launch what must run, keep the view up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.contracts.ledger import TrialRecord
-from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
+from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.clock import Clock
 from orchestrator.execution.launcher import (
@@ -17,45 +16,37 @@ from orchestrator.execution.launcher import (
     Launcher,
     LaunchEvent,
     Notify,
+    RunPlanned,
     TrialEnded,
     TrialOrder,
 )
-from orchestrator.planning import Plan
+from orchestrator.execution.publishing import Publisher, Records, View, publishing
+from orchestrator.planning import Plan, ToRun
 
 
-class RecordBook(Protocol):
+class RecordBook(Records, Protocol):
     """What the loop needs of the ledger."""
 
     def lock(self) -> AbstractContextManager[None]: ...
     def write_sweep(self, record: SweepRecord) -> None: ...
-    def trial(self, planned: PlannedTrial) -> TrialRecord: ...
-    def trials(self) -> Iterator[TrialRecord]: ...
-
-
-class View(Protocol):
-    """What the loop needs of MLflow. `publish` is idempotent and doesn't raise where the server is down."""
-
-    def publish(self, record: TrialRecord) -> bool: ...
+    def history(self, names: Iterable[str] | None = None) -> dict[str, TrialHistory]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What this run did; the totals of the sweep are the ledger's."""
+    """What this run did; the totals of the sweep are the ledger's.
+
+    Trials and candidates stand apart: a candidate that failed is no failure of the sweep.
+    """
 
     up_to_date: int
     finished: int
     failed: int
+    candidates: int  # that ended, however
+    not_run: tuple[str, ...]  # cells whose search found no settings for their trials, each with the reason
     attempts: int
     device_hours: float
     wall_seconds: float
-
-
-def orders(plan: Plan) -> list[TrialOrder]:
-    """The trials that must run, longest first."""
-    return [
-        TrialOrder(plan.spec(item.trial), item.trial.resources, item.trial.predicted_seconds)
-        for item in plan.to_run
-    ]
 
 
 def run_sweep(
@@ -70,75 +61,101 @@ def run_sweep(
 ) -> RunSummary:
     """Run what the plan says must run. `record` is the plan's, `view` None publishes nothing.
 
+    Searches come first, a round of all of them at a time: each round is planned from the ledger, as are then
+    the trials that waited for them.
     Raises LedgerError where another driver is at work on the sweep, LaunchError where nothing can be started,
     and KeyboardInterrupt where the user stopped it: the records are intact, and the same call resumes.
     """
-    tally = _Tally()
-    with ledger.lock():
+    started = clock.now()
+    with ledger.lock(), launcher.session():
         ledger.write_sweep(record)
-        started = clock.now()
-        with _publishing(view, ledger, plan) as publisher:
+        with publishing(view, ledger) as publisher:
+            run = _Run(ledger, launcher, publisher, notify)
+            plan = run.search(plan, record)
+            run.launch(plan, plan.ready)
+    return run.summary(plan, clock.now() - started)
 
-            def hear(event: LaunchEvent) -> None:
-                tally.add(event)
-                publisher.hear(event)
-                notify(event)
 
-            launcher.run(orders(plan), hear)
-    return RunSummary(
-        up_to_date=len(plan.up_to_date),
-        finished=tally.states.count(TrialState.FINISHED),
-        failed=tally.states.count(TrialState.FAILED),
-        attempts=tally.attempts,
-        device_hours=tally.device_seconds / 3600,
-        wall_seconds=clock.now() - started,
+class _Run:
+    def __init__(self, ledger: RecordBook, launcher: Launcher, publisher: Publisher, notify: Notify) -> None:
+        self._ledger, self._launcher = ledger, launcher
+        self._publisher, self._notify = publisher, notify
+        self._tried: set[str] = set()  # candidates launched by this run: none of them is launched twice
+        self._states: list[TrialState] = []
+        self._candidates = self._attempts = 0
+        self._device_seconds = 0.0
+
+    def search(self, plan: Plan, record: SweepRecord) -> Plan:
+        """Round after round; the plan in which every search is as far as this run can bring it."""
+        while batch := [item for item in plan.candidates_to_run if item.trial.name not in self._tried]:
+            self.launch(plan, batch)
+            plan = plan.again(self._ledger.history(item.trial.name for item in batch))
+            record = plan.record(
+                written_at=record.written_at,
+                frontier_version=record.frontier_version,
+                provenance=record.provenance,
+            )
+            self._ledger.write_sweep(record)
+            self._publisher.follow(record)
+        return plan
+
+    def launch(self, plan: Plan, items: Sequence[ToRun]) -> None:
+        self._publisher.expect(item.trial for item in items)
+        self._notify(ahead(plan, self._tried))
+        self._tried |= {item.trial.name for item in items if item.trial.candidate is not None}
+        self._launcher.run(orders(plan, items), self._hear)
+
+    def _hear(self, event: LaunchEvent) -> None:
+        if isinstance(event, TrialEnded) and event.name in self._tried:
+            self._candidates += 1
+        elif isinstance(event, TrialEnded):
+            self._states.append(event.state)
+        elif isinstance(event, AttemptEnded):
+            self._attempts += 1
+            self._device_seconds += (event.bill.released_at - event.bill.allocated_at) * event.bill.devices
+        self._publisher.hear(event)
+        self._notify(event)
+
+    def summary(self, plan: Plan, wall_seconds: float) -> RunSummary:
+        return RunSummary(
+            up_to_date=len(plan.up_to_date),
+            finished=self._states.count(TrialState.FINISHED),
+            failed=self._states.count(TrialState.FAILED),
+            candidates=self._candidates,
+            not_run=tuple(_not_run(plan)),
+            attempts=self._attempts,
+            device_hours=self._device_seconds / 3600,
+            wall_seconds=wall_seconds,
+        )
+
+
+def orders(plan: Plan, items: Iterable[ToRun]) -> list[TrialOrder]:
+    """For trials or candidates of the plan."""
+    return [
+        TrialOrder(plan.spec(item.trial), item.trial.resources, item.trial.predicted_seconds)
+        for item in items
+    ]
+
+
+def ahead(plan: Plan, tried: Iterable[str] = ()) -> RunPlanned:
+    """What a run does next and later. `tried`: candidates that it has launched already; a search that waits
+    for one of them goes no further in this run, and neither do its trials."""
+    going = [s for s in plan.searches if {c.trial.name for c in s.to_run}.difference(tried)]
+    cells = {search.cell.cell.name for search in going}
+    later = [predicted for search in going for part in search.ahead[1:] for predicted in part]
+    return RunPlanned(
+        trials=(
+            *(candidate.trial for search in going for candidate in search.to_run),
+            *(i.trial for i in plan.to_run if i.reason != "waiting" or i.trial.cell.name in cells),
+        ),
+        undrawn=tuple(None if predicted is None else predicted.seconds for predicted in later),
     )
 
 
-class _Tally:
-    def __init__(self) -> None:
-        self.states: list[TrialState] = []
-        self.attempts, self.device_seconds = 0, 0.0
-
-    def add(self, event: LaunchEvent) -> None:
-        if isinstance(event, TrialEnded):
-            self.states.append(event.state)
-        elif isinstance(event, AttemptEnded):
-            self.attempts += 1
-            self.device_seconds += (event.bill.released_at - event.bill.allocated_at) * event.bill.devices
-
-
-class _Publisher:
-    """Publishes in a thread of its own: a slow tracking server must not hold up the launcher."""
-
-    def __init__(self, view: View | None, ledger: RecordBook, trials: Iterable[PlannedTrial]) -> None:
-        self._view, self._ledger = view, ledger
-        self._planned = {trial.name: trial for trial in trials}
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="publish")
-
-    def hear(self, event: LaunchEvent) -> None:
-        if self._view is not None and isinstance(event, TrialEnded):
-            self._thread.submit(self._publish, self._planned[event.name])
-
-    def _publish(self, planned: PlannedTrial) -> None:
-        if self._view is not None:
-            self._view.publish(self._ledger.trial(planned))
-
-    def finish(self, everything: bool) -> None:
-        """Wait for what is under way. `everything` publishes all trials again, so that what a killed driver
-        had finished and not published gets its run too."""
-        self._thread.shutdown(wait=True, cancel_futures=everything)
-        if self._view is not None and everything:
-            for record in self._ledger.trials():
-                self._view.publish(record)
-
-
-@contextmanager
-def _publishing(view: View | None, ledger: RecordBook, plan: Plan) -> Iterator[_Publisher]:
-    publisher = _Publisher(view, ledger, plan.trials)
-    completed = False
-    try:
-        yield publisher
-        completed = True
-    finally:
-        publisher.finish(everything=completed)
+def _not_run(plan: Plan) -> Iterator[str]:
+    for search in plan.searches:
+        name = search.cell.cell.name
+        if search.problem is not None:
+            yield f"{name}: {search.problem}"
+        elif search.tuned is None:
+            yield f"{name}: its search lacks {search.left} candidates; the same command goes on from here"

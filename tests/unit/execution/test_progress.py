@@ -6,17 +6,34 @@ import pytest
 from execution_fakes import make_outcome, make_trial
 
 from orchestrator.contracts.outcome import Bill
+from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.execution.launcher import (
     AttemptEnded,
     DashboardReady,
+    RunPlanned,
     Tick,
     TrialEnded,
     TrialOrder,
     TrialStarted,
 )
 from orchestrator.execution.progress import Progress
+
+
+def planned(trial: TrialOrder, candidate: int | None = None) -> PlannedTrial:
+    return PlannedTrial(
+        cell=trial.spec.cell,
+        seed=trial.spec.seed,
+        fingerprint=trial.spec.fingerprint,
+        resources=trial.resources,
+        predicted_seconds=trial.predicted_seconds,
+        candidate=candidate,
+    )
+
+
+def progress_of(trials: list[TrialOrder]) -> Progress:
+    return Progress(map(planned, trials))
 
 
 def begin(progress: Progress, trial: TrialOrder, at: float) -> None:
@@ -51,7 +68,7 @@ def end(progress: Progress, trial: TrialOrder, at: float, state: TrialState = Tr
 
 def test_counts_trials_by_where_they_are() -> None:
     a, b, c, d = (make_trial(task) for task in "abcd")
-    progress = Progress([a, b, c, d])
+    progress = progress_of([a, b, c, d])
     for trial in (a, b, c):
         begin(progress, trial, 0.0)
     end(progress, a, 5.0)
@@ -64,7 +81,7 @@ def test_counts_trials_by_where_they_are() -> None:
 
 def test_keeps_the_best_quality_of_each_task() -> None:
     low, high, other = make_trial("a", seed=1), make_trial("a", seed=2), make_trial("b")
-    progress = Progress([low, high, other])
+    progress = progress_of([low, high, other])
     attempt(progress, high, 0.0, 1.0, value=0.75)
     attempt(progress, low, 0.0, 1.0, value=0.25)
     attempt(progress, other, 0.0, 1.0, FailureKind.DIVERGED)
@@ -75,7 +92,7 @@ def test_keeps_the_best_quality_of_each_task() -> None:
 
 def test_device_hours_count_devices_lost_attempts_and_what_runs() -> None:
     wide, narrow = make_trial("a", cpus=4), make_trial("b")
-    progress = Progress([wide, narrow])
+    progress = progress_of([wide, narrow])
     begin(progress, wide, 0.0)
     attempt(progress, wide, 0.0, 1800.0, FailureKind.PREEMPTED)
     assert progress.device_hours == pytest.approx(2.0)
@@ -88,13 +105,13 @@ def test_device_hours_count_devices_lost_attempts_and_what_runs() -> None:
 
 
 def test_a_core_is_never_called_a_gpu() -> None:
-    assert Progress([make_trial("a", cpus=8)]).unit == "core-hours"
-    assert Progress([make_trial("a", gpus=0.5)]).unit == "GPU-hours"
+    assert progress_of([make_trial("a", cpus=8)]).unit == "core-hours"
+    assert progress_of([make_trial("a", gpus=0.5)]).unit == "GPU-hours"
 
 
 def test_time_left_goes_by_the_prediction_then_by_how_it_turned_out() -> None:
     trials = [make_trial(task, predicted=100.0) for task in "abcd"]
-    progress = Progress(trials)
+    progress = progress_of(trials)
     begin(progress, trials[0], 0.0)
     begin(progress, trials[1], 0.0)
     assert progress.seconds_left == pytest.approx(200.0)  # 400 seconds of work at two places
@@ -107,7 +124,7 @@ def test_time_left_goes_by_the_prediction_then_by_how_it_turned_out() -> None:
 
 def test_time_left_is_at_least_that_of_the_longest_trial() -> None:
     trials = [make_trial("a", predicted=90.0), make_trial("b", predicted=10.0)]
-    progress = Progress(trials)
+    progress = progress_of(trials)
     for trial in trials:
         begin(progress, trial, 0.0)
     assert progress.seconds_left == pytest.approx(90.0)
@@ -115,7 +132,7 @@ def test_time_left_is_at_least_that_of_the_longest_trial() -> None:
 
 def test_time_left_is_unknown_until_there_is_something_to_go_by() -> None:
     trials = [make_trial(task, predicted=None) for task in "abc"]
-    progress = Progress(trials)
+    progress = progress_of(trials)
     begin(progress, trials[0], 0.0)
     assert progress.seconds_left is None
     end(progress, trials[0], 40.0)
@@ -128,7 +145,7 @@ def test_time_left_is_unknown_until_there_is_something_to_go_by() -> None:
 
 def test_a_late_event_does_not_turn_the_clock_back() -> None:
     trial = make_trial("a", predicted=100.0)
-    progress = Progress([trial])
+    progress = progress_of([trial])
     begin(progress, trial, 0.0)
     progress.update(Tick(60.0))
     progress.update(Tick(20.0))
@@ -136,8 +153,33 @@ def test_a_late_event_does_not_turn_the_clock_back() -> None:
 
 
 def test_knows_the_dashboard_and_never_shows_its_token_in_a_repr() -> None:
-    progress = Progress([])
+    progress = progress_of([])
     progress.update(DashboardReady("http://127.0.0.1:1", "hidden"))
     assert progress.dashboard is not None
     assert progress.dashboard.token == "hidden"
     assert "hidden" not in repr(progress.dashboard)
+
+
+def test_candidates_are_counted_apart_from_trials() -> None:
+    seeds = [planned(make_trial("a", 40.0, seed=seed)) for seed in (1, 2)]
+    first = [planned(make_trial("a", 10.0), candidate=number) for number in (1, 2)]
+    second = [planned(make_trial("a", 10.0), candidate=3)]
+    progress = Progress()
+    progress.update(RunPlanned((*first, *seeds), undrawn=(10.0,)))
+    assert (progress.tuning_ended, progress.tuning_total, progress.total) == (0, 3, 2)
+    assert progress.seconds_left == pytest.approx(3 * 10 + 2 * 40)
+    for candidate, state in zip(first, (TrialState.FINISHED, TrialState.FAILED), strict=True):
+        progress.update(TrialStarted(candidate.name, 0.0, "here"))
+        progress.update(TrialEnded(candidate.name, 10.0, state))
+    progress.update(RunPlanned((*second, *seeds)))
+    assert (progress.tuning_ended, progress.tuning_total, progress.total) == (2, 3, 2)
+    assert (progress.finished, progress.failed) == (0, 0)
+    assert progress.waiting == 3
+
+
+def test_trials_whose_search_found_nothing_are_waited_for_no_longer() -> None:
+    seeds = [planned(make_trial(task, 40.0)) for task in "ab"]
+    progress = Progress(seeds)
+    progress.update(RunPlanned((seeds[1],)))
+    assert (progress.total, progress.waiting) == (1, 1)
+    assert progress.seconds_left == pytest.approx(40.0)
