@@ -142,7 +142,8 @@ def load_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
         if _lowers(tokenizer) == spec.cased:
             raise WeightsError(
                 f"backbone {spec.name}: its catalogue entry says cased: {str(spec.cased).lower()}, the "
-                f"tokenizer in {directory} does the contrary\n    -> correct cased in the entry, or leave it out"
+                f"tokenizer in {directory} does the contrary\n"
+                "    -> correct cased in the entry, or leave it out"
             )
     tokenizer.padding_side = "right"
     if tokenizer.pad_token is None:
