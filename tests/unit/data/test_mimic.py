@@ -1,0 +1,393 @@
+"""MIMIC-III outcomes from invented raw tables, and the prepared files of the study."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.task import HoldOut, MimicNotesReader, TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import ConfigError, DataError
+from workers.data import Faults, Text, read_split
+
+MARKER = "Zzpatientword"
+FIXTURES = Path(__file__).parent / "fixtures" / "mimic_outcomes"
+CONFIGS = Path(__file__).parents[3] / "configs" / "tasks"
+NOTE = """Admission Date:  [**2101-1-1**]
+
+Chief Complaint:
+made-up cough
+
+History of Present Illness:
+Invented case
+of two lines.
+
+Past Medical History: none
+
+Physical Exam:
+Well.
+
+Hospital Course:
+Nothing of this is known at admission.
+"""
+RENDERED = (
+    "CHIEF COMPLAINT: made-up cough\n\nPRESENT ILLNESS: Invented case of two lines.\n\n"
+    "MEDICAL HISTORY: none\n\nMEDICATION ON ADMISSION: \n\nALLERGIES: \n\nPHYSICAL EXAM: Well.\n\n"
+    "FAMILY HISTORY: \n\nSOCIAL HISTORY: "
+)
+ADMISSION = {
+    "ROW_ID": "1",
+    "SUBJECT_ID": "10",
+    "HADM_ID": "100",
+    "ADMITTIME": "2101-01-01 10:00:00",
+    "DISCHTIME": "2101-01-04 10:00:00",
+    "ADMISSION_TYPE": "EMERGENCY",
+    "HOSPITAL_EXPIRE_FLAG": "0",
+}
+EVENT = {
+    "ROW_ID": "1",
+    "SUBJECT_ID": "10",
+    "HADM_ID": "100",
+    "CHARTDATE": "2101-01-04",
+    "CATEGORY": "Discharge summary",
+    "DESCRIPTION": "Report",
+    "TEXT": NOTE,
+}
+DIAGNOSIS = {"HADM_ID": "100", "SEQ_NUM": "1", "ICD9_CODE": "0389"}
+
+Rows = list[Mapping[str, str]]
+
+
+def table(rows: Rows) -> str:
+    content = io.StringIO(newline="")
+    writer = csv.DictWriter(content, list(rows[0]), quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    writer.writerows(rows)
+    return content.getvalue()
+
+
+def admissions(*changes: Mapping[str, str]) -> Rows:
+    return [ADMISSION | change for change in changes or [{}]]
+
+
+def events(*changes: Mapping[str, str]) -> Rows:
+    return [EVENT | change for change in changes or [{}]]
+
+
+def task(outcome: str = "mortality", **values: Any) -> TaskSpec:
+    names = ("NOTEEVENTS.csv", "ADMISSIONS.csv", "DIAGNOSES_ICD.csv")
+    reader = {"files": {"train": names[: 3 if outcome == "diagnosis-group" else 2]}, "outcome": outcome}
+    reader |= {"groups": "groups.csv"} if outcome == "diagnosis-group" else {}
+    return TaskSpec(
+        name="mimic",
+        title="MIMIC",
+        kind=TaskKind.CLASSIFICATION,
+        domain="clinical",
+        reader=MimicNotesReader.model_validate(reader | values.pop("reader", {})),
+        metric=MetricName.MACRO_F1,
+        **values,
+    )
+
+
+def write(root: Path, notes: Rows, admitted: Rows | None = None, **others: str) -> None:
+    (root / "NOTEEVENTS.csv").write_text(table(notes), newline="")
+    (root / "ADMISSIONS.csv").write_text(table(admitted or admissions()), newline="")
+    for name, content in others.items():
+        (root / f"{name}.csv").write_text(content, newline="")
+
+
+def read(root: Path, spec: TaskSpec | None = None) -> tuple[list[tuple[str, str]], dict[str, int], int]:
+    """Text and label of all splits, what was set aside, and how many records were skipped."""
+    spec = spec or task()
+    found, aside, skipped = list[tuple[str, str]](), dict[str, int](), 0
+    for split in Split:
+        faults = Faults(spec.on_bad_record)
+        try:
+            examples = read_split(spec, split, root, faults)
+        except DataError as error:
+            if "no example" not in str(error):
+                raise
+            examples = []
+        found += [(e.text, e.label) for e in examples if isinstance(e, Text)]
+        for reason, count in faults.set_aside.items():
+            aside[reason] = aside.get(reason, 0) + count
+        skipped += faults.count
+    return found, aside, skipped
+
+
+def test_a_note_with_sections_is_kept_and_cut_to_what_is_known_at_admission(tmp_path: Path) -> None:
+    write(tmp_path, events())
+    assert read(tmp_path) == ([(RENDERED, "0")], {}, 0)
+
+
+def test_tables_may_be_packed_and_have_names_in_lower_case(tmp_path: Path) -> None:
+    write(tmp_path, [{k.lower(): v for k, v in row.items()} for row in events()], admissions())
+    (tmp_path / "noteevents.csv.gz").write_bytes(gzip.compress((tmp_path / "NOTEEVENTS.csv").read_bytes()))
+    spec = task(reader={"files": {"train": ["ADMISSIONS.csv", "noteevents.csv.gz"]}})
+    assert read(tmp_path, spec)[0] == [(RENDERED, "0")]
+
+
+def test_addenda_are_joined_by_date_and_repeated_texts_stand_once(tmp_path: Path) -> None:
+    later = {"CHARTDATE": "2101-01-06", "DESCRIPTION": "Addendum", "TEXT": "Allergies: dust\n\nMore: no"}
+    early = {"CHARTDATE": "2101-01-02", "DESCRIPTION": "Report", "TEXT": NOTE}
+    write(tmp_path, events(later, early, {"HADM_ID": "100.0"}))
+    found, aside, _ = read(tmp_path)
+    assert found == [(RENDERED.replace("ALLERGIES: ", "ALLERGIES: dust"), "0")]
+    assert aside == {"discharge summaries with the text of a later one": 1}
+
+
+def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
+    admitted = [
+        {"HADM_ID": str(number), "SUBJECT_ID": str(number)} | change
+        for number, change in enumerate([{}, {"ADMISSION_TYPE": "NEWBORN"}, {}, {}, {}, {}], start=100)
+    ]
+    notes = [
+        {"HADM_ID": "100"},
+        {"HADM_ID": "101", "TEXT": NOTE + "newborn"},
+        {"HADM_ID": "102", "TEXT": "Family History:\nnone\n\nAllergies: dust"},
+        {"HADM_ID": "103", "TEXT": NOTE + "an addendum", "DESCRIPTION": "Addendum"},
+        {"HADM_ID": "104", "TEXT": NOTE.replace("made-up cough", "the patient expired at home")},
+        {"HADM_ID": "", "TEXT": NOTE + "no admission"},
+        {"HADM_ID": "105", "CATEGORY": "Nursing", "TEXT": NOTE + "nursing"},
+    ]
+    write(tmp_path, events(*notes), admissions(*admitted))
+    found, aside, skipped = read(tmp_path)
+    assert found == [(RENDERED, "0")]
+    assert skipped == 0
+    assert aside == {
+        "newborn admissions": 1,
+        "admissions without chief complaint, present illness and medical history": 1,
+        "admissions without a discharge summary that is no addendum": 2,
+        "admissions whose text tells the death": 1,
+        "discharge summaries without text or admission": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("exam", "kept"),
+    [
+        ("Well.", "Well."),
+        ("Lungs clear. Expired.", "Lungs clear.."),
+        ("Pt has passed away, pupils fixed", ", pupils fixed"),
+        ("Mother died, patient cried", "Mother died, patient cried"),
+        ("CO2 expired normal", "CO2 expired normal"),
+    ],
+)
+def test_a_death_that_the_exam_states_is_taken_out(tmp_path: Path, exam: str, kept: str) -> None:
+    write(tmp_path, events({"TEXT": NOTE.replace("Well.", exam)}))
+    assert read(tmp_path)[0] == [(RENDERED.replace("Well.", kept), "0")]
+
+
+def test_a_relative_who_died_is_no_death_of_the_patient(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        events({"TEXT": "Chief Complaint: cough\n\nFamily History: Father: died. Patient's aunt expired."}),
+    )
+    assert read(tmp_path)[0][0][0].endswith("Father: died. Patient's aunt expired.\n\nSOCIAL HISTORY: ")
+
+
+@pytest.mark.parametrize(
+    ("end", "died", "label"),
+    [
+        ("2101-01-04 10:00:00", "0", "0"),
+        ("2101-01-04 10:00:01", "0", "1"),
+        ("2101-01-08 10:00:00", "0", "1"),
+        ("2101-01-15 10:00:00", "0", "2"),
+        ("2101-02-15 10:00:00", "0", "3"),
+        ("2101-02-15 10:00:00", "1", None),
+        ("2100-12-31 10:00:00", "0", None),
+    ],
+)
+def test_length_of_stay_in_four_classes_without_deaths(
+    tmp_path: Path, end: str, died: str, label: str | None
+) -> None:
+    write(tmp_path, events(), admissions({"DISCHTIME": end, "HOSPITAL_EXPIRE_FLAG": died}))
+    found, aside, _ = read(tmp_path, task("length-of-stay"))
+    assert [got for _, got in found] == ([label] if label else [])
+    assert sum(aside.values()) == (label is None)
+
+
+def test_groups_of_primary_diagnoses_are_the_users_own(tmp_path: Path) -> None:
+    admitted = admissions(*({"HADM_ID": str(n)} for n in (100, 101, 102)))
+    notes = events(*({"HADM_ID": str(n), "TEXT": f"{NOTE}{n}"} for n in (100, 101, 102)))
+    codes = [
+        DIAGNOSIS,
+        DIAGNOSIS | {"HADM_ID": "101", "SEQ_NUM": "2"},
+        DIAGNOSIS | {"HADM_ID": "101", "ICD9_CODE": "V10"},
+    ]
+    groups = "icd9_code,group\n038.9,Infection\nV11,Other\n"
+    write(tmp_path, notes, admitted, DIAGNOSES_ICD=table([*codes]), groups=groups)
+    found, aside, _ = read(tmp_path, task("diagnosis-group"))
+    assert found == [(RENDERED, "Infection")]
+    assert aside == {"admissions whose primary diagnosis is in no group": 2}
+    write(tmp_path, notes, admitted, groups="icd9_code,group\n389,Infection\n")
+    with pytest.raises(DataError, match="leading zeros"):
+        read(tmp_path, task("diagnosis-group"))
+    with pytest.raises(ConfigError, match=r"reader\.groups"):
+        read(tmp_path, task("diagnosis-group", reader={"groups": None}))
+
+
+def test_patients_never_stand_in_two_splits_and_files_are_read_anew_when_they_change(tmp_path: Path) -> None:
+    admitted = [{"HADM_ID": str(100 + n), "SUBJECT_ID": str(n // 2)} for n in range(400)]
+    notes = [
+        {"HADM_ID": str(100 + n), "TEXT": f"Chief Complaint: p{n // 2}q\n\nEnd: {n}"} for n in range(400)
+    ]
+    write(tmp_path, events(*notes), admissions(*admitted))
+    spec = task(reader={"hold_out": HoldOut(dev=0.1, test=0.2)})
+    patients = {
+        split: {e.text.split("\n")[0] for e in read_split(spec, split, tmp_path) if isinstance(e, Text)}
+        for split in Split
+    }
+    assert sum(map(len, patients.values())) == len(set.union(*patients.values())) == 200
+    assert all(len(found) > 5 for found in patients.values())
+    assert sum(len(read_split(spec, split, tmp_path)) for split in Split) == 400
+    write(tmp_path, events(*notes[:-1]), admissions(*admitted))
+    assert sum(len(read_split(spec, split, tmp_path)) for split in Split) == 399
+
+
+BAD = [
+    ("ADMISSIONS", {"HADM_ID": MARKER}, "HADM_ID"),
+    ("ADMISSIONS", {"HADM_ID": "101", "HOSPITAL_EXPIRE_FLAG": MARKER}, "HOSPITAL_EXPIRE_FLAG"),
+    ("ADMISSIONS", {"HADM_ID": "101", "DISCHTIME": MARKER}, "DISCHTIME"),
+    ("ADMISSIONS", {"SUBJECT_ID": "11"}, "earlier row"),
+    ("NOTEEVENTS", {"HADM_ID": MARKER}, "HADM_ID"),
+    ("NOTEEVENTS", {"CHARTDATE": MARKER}, "CHARTDATE"),
+]
+
+
+@pytest.mark.parametrize(("where", "change", "fault"), BAD)
+def test_a_bad_row_is_an_error_at_its_line_or_left_out_and_counted(
+    tmp_path: Path, where: str, change: dict[str, str], fault: str
+) -> None:
+    # A row's line is the one it begins on, and the note before it has line breaks.
+    line = {"ADMISSIONS": 3, "NOTEEVENTS": 2 + EVENT["TEXT"].count("\n") + 1}[where]
+    notes = events({}, change) if where == "NOTEEVENTS" else events()
+    write(tmp_path, notes, admissions({}, change) if where == "ADMISSIONS" else admissions())
+    with pytest.raises(DataError, match=fault) as caught:
+        read(tmp_path)
+    assert caught.value.line == line
+    assert str(tmp_path / where) in str(caught.value)
+    assert MARKER not in f"{caught.value!s} {caught.value!r} {caught.value.__context__!r}"
+    found, _, skipped = read(tmp_path, task(on_bad_record="skip"))
+    assert found == [(RENDERED, "0")]
+    assert skipped == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (table(events()).replace("CATEGORY", MARKER).encode(), "no column CATEGORY"),
+        (table(events()).encode()[:-3], "not CSV"),
+        (gzip.compress(table(events()).encode())[:-9], "column|cannot be read|CSV"),
+    ],
+)
+def test_what_spoils_the_rest_of_a_file_is_always_an_error(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
+    write(tmp_path, events())
+    (tmp_path / "NOTEEVENTS.csv").write_bytes(content)
+    for spec in (task(), task(on_bad_record="skip")):
+        with pytest.raises(DataError, match=fault) as caught:
+            read(tmp_path, spec)
+        assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
+
+
+def test_a_packed_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, events())
+    packed = gzip.compress(table(events()).encode())
+    spec = task(on_bad_record="skip", reader={"files": {"train": ["ADMISSIONS.csv", "NOTEEVENTS.csv.gz"]}})
+    for content in (packed[: len(packed) // 2], b"\x1f\x8b", b"no gzip", packed[:30] + b"\xff" * 40):
+        (tmp_path / "NOTEEVENTS.csv.gz").write_bytes(content)
+        with pytest.raises(DataError, match="cannot be read"):
+            read(tmp_path, spec)
+
+
+def test_a_row_that_is_not_utf_8_spoils_itself_alone(tmp_path: Path) -> None:
+    write(tmp_path, events())
+    with (tmp_path / "NOTEEVENTS.csv").open("ab") as file:
+        file.write(table(events({"TEXT": f"{MARKER}§"})).split("\r\n", 1)[1].encode("latin-1"))
+    with pytest.raises(DataError, match="UTF-8") as caught:
+        read(tmp_path)
+    assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
+    assert read(tmp_path, task(on_bad_record="skip"))[::2] == ([(RENDERED, "0")], 1)
+
+
+def test_tables_that_are_not_named_are_a_mistake_in_the_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"ADMISSIONS\.csv"):
+        read(tmp_path, task(reader={"files": {"train": ["NOTEEVENTS.csv"]}}))
+
+
+JUNK = st.binary(max_size=120) | st.text(alphabet='a,"\n\r0:', max_size=60).map(str.encode)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    JUNK,
+    st.sampled_from(["NOTEEVENTS", "ADMISSIONS", "DIAGNOSES_ICD", "groups"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_bytes_give_examples_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, junk: bytes, where: str, headed: bool, skip: bool
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    write(root, events(), DIAGNOSES_ICD=table([DIAGNOSIS]), groups="icd9_code,group\n0389,x\n")
+    file = root / f"{where}.csv"
+    file.write_bytes((file.read_bytes() if headed else b"") + MARKER.encode() + junk)
+    spec = task("diagnosis-group", on_bad_record="skip" if skip else "error")
+    found, said = list[tuple[str, str]](), ""
+    try:
+        found, _, _ = read(root, spec)
+    except DataError as error:
+        said = f"{error!s} {error.__context__!r}"
+    assert MARKER not in said
+    assert all(text.startswith("CHIEF COMPLAINT: ") for text, _ in found)
+
+
+def catalogued(name: str) -> TaskSpec:
+    return TaskSpec.model_validate(yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()) | {"name": name})
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("mimic-mortality", "MP_IN"), ("mimic-los", "LOS_WEEKS")])
+@pytest.mark.parametrize("renamed", [False, True])
+def test_the_prepared_files_are_read_under_both_names(
+    tmp_path: Path, name: str, prefix: str, renamed: bool
+) -> None:
+    spec = catalogued(name)
+    folder = tmp_path / name
+    folder.mkdir()
+    for split, short in (("train", "train"), ("val", "valid"), ("test", "test")):
+        target = f"{short}.csv" if renamed else f"{prefix}_adm_{split}.csv"
+        (folder / target).write_bytes((FIXTURES / f"{prefix}_adm_{split}.csv").read_bytes())
+    fitting = [
+        layout
+        for layout in (spec.reader, *spec.layouts)
+        if all((tmp_path / file).exists() for files in layout.files.values() for file in files)
+    ]
+    assert len(fitting) == 1
+    prepared = spec.model_copy(update={"reader": fitting[0]})
+    first = read_split(prepared, Split.TRAIN, tmp_path)[0]
+    assert isinstance(first, Text)
+    assert 'PRESENT ILLNESS: Invented case one, "quoted".\n\nMEDICAL HISTORY: none' in first.text
+    assert all(read_split(prepared, split, tmp_path) for split in Split)
+
+
+@pytest.mark.parametrize("name", ["mimic-mortality", "mimic-los"])
+def test_the_catalogued_raw_layout_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mimic-iii").mkdir()
+    write(tmp_path / "mimic-iii", events())
+    spec = catalogued(name)
+    for file in ("NOTEEVENTS", "ADMISSIONS"):
+        packed = gzip.compress((tmp_path / "mimic-iii" / f"{file}.csv").read_bytes())
+        (tmp_path / "mimic-iii" / f"{file}.csv.gz").write_bytes(packed)
+    assert read(tmp_path, spec)[0] == [(RENDERED, "0")]
