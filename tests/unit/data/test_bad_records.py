@@ -1,0 +1,101 @@
+"""`on_bad_record` of the line-based formats: an error at its line, or left out and counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.contracts.metrics import PRIMARY
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import DataError
+from workers.data import Faults, Tokens, read_split
+
+MARKER = "Zzpatientword"
+CSV = {"format": "csv", "text": "text", "label": "label"}
+JSONL = CSV | {"format": "jsonl"}
+CONLL = {"format": "conll"}
+PUBTATOR = {"format": "pubtator", "entity_types": ["x"]}
+DOCUMENT = "{0}|t|Aa bb\n{0}|a|cc\n{0}\t0\t2\tAa\tx\tI\n"
+
+
+def task(reader: dict[str, Any], on_bad_record: str) -> TaskSpec:
+    kind = TaskKind.NER if reader["format"] in ("conll", "pubtator") else TaskKind.CLASSIFICATION
+    return TaskSpec.model_validate(
+        {
+            "name": "notes",
+            "title": "Notes",
+            "kind": kind,
+            "domain": "clinical",
+            "reader": reader | {"files": {"train": ["train"]}},
+            "metric": PRIMARY[kind],
+            "on_bad_record": on_bad_record,
+        }
+    )
+
+
+def read(root: Path, reader: dict[str, Any], content: str, faults: Faults | None = None) -> list[str]:
+    (root / "train").write_bytes(content.encode())
+    found = read_split(task(reader, faults.on_bad_record if faults else "error"), Split.TRAIN, root, faults)
+    return [" ".join(e.tokens) if isinstance(e, Tokens) else e.text for e in found]
+
+
+@pytest.mark.parametrize(
+    ("reader", "content", "line", "kept", "skipped"),
+    [
+        (CSV, f'text,label\n"a\nb",x\n{MARKER}\nc,\nd,y\n', 4, ["a\nb", "d"], 2),
+        (JSONL, f'{{"text": "a", "label": "x"}}\n{MARKER}\n{{"text": "b"}}\n', 2, ["a"], 2),
+        (CONLL, f"a\tO\n\nb\tB-x\n{MARKER}\tI-y\nc\n\nd\tO\n", 4, ["a", "d"], 1),
+        (
+            PUBTATOR,
+            f"{DOCUMENT.format(1)}\n{DOCUMENT.format(2)}2\t0\t3\t{MARKER}\tx\n\n{DOCUMENT.format(3)}",
+            8,
+            ["Aa bb cc", "Aa bb cc"],
+            1,
+        ),
+    ],
+    ids=["csv", "jsonl", "conll", "pubtator"],
+)
+def test_a_record_is_left_out_whole_and_the_others_are_kept(
+    tmp_path: Path, reader: dict[str, Any], content: str, line: int, kept: list[str], skipped: int
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, reader, content)
+    assert caught.value.line == line
+    assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
+    faults = Faults("skip")
+    assert read(tmp_path, reader, content, faults) == kept
+    assert faults.count == skipped
+    assert MARKER not in str(faults.kinds)
+
+
+@pytest.mark.parametrize(
+    ("reader", "content", "fault"),
+    [
+        (CSV, f'text,label\na,x\n"{MARKER},y\nb,y\n', "not CSV"),
+        (CSV, f"text,lable\n{MARKER},x\n", "no column"),
+        (CONLL, f"{MARKER}\tI-x\n", "no example"),
+    ],
+)
+def test_what_spoils_a_whole_file_stays_an_error(
+    tmp_path: Path, reader: dict[str, Any], content: str, fault: str
+) -> None:
+    with pytest.raises(DataError, match=fault) as caught:
+        read(tmp_path, reader, content, Faults("skip"))
+    assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
+
+
+def test_document_marks_of_conll_are_no_sentences_but_name_documents(tmp_path: Path) -> None:
+    content = "-DOCSTART- -X- O O\n\na O\n\nb O\n\n-DOCSTART-\nc O\n"
+    reader = CONLL | {"separator": "space"}
+    assert read(tmp_path, reader, content) == ["a", "b", "c"]
+    documents = [e.document for e in read_split(task(reader, "error"), Split.TRAIN, tmp_path)]
+    assert documents == ["train#1", "train#1", "train#2"]
+
+
+def test_a_fault_that_was_told_is_not_chained_to_what_was_handled(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, JSONL, MARKER)
+    assert caught.value.__suppress_context__
