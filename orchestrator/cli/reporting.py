@@ -57,7 +57,8 @@ def _table(title: str, rows: list[FrontierRow]) -> Table:
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
     for name in ("", "model/domain/method", "quality", "95 %", "seeds", unit, "trained"):
-        table.add_column(name, justify="left" if name in ("", "model/domain/method") else "right")
+        left = name in ("", "model/domain/method")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
     shown = [row for row in rows if row.frontier]
     others = [row for row in rows if not row.frontier]
     for row in shown + others[:_MOST_DOMINATED]:

@@ -64,7 +64,7 @@ def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[AxisSerie
         place = (point.cell.model, point.cell.domain, point.comparison or "", rest)
         groups.setdefault(place, []).append((point, values))
     lines = [g for _, g in sorted(groups.items()) if len({v[key] for _, v in g}) > 1]
-    varied = _varied([v for line in lines for _, v in line[:1]])
+    varied = _varied(key, [v for line in lines for _, v in line[:1]])
     return tuple(
         AxisSeries(
             label=_label(line[0][0], line[0][1], varied),
@@ -75,16 +75,16 @@ def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[AxisSerie
     )
 
 
-def _varied(series: Sequence[Values]) -> list[str]:
-    """Keys with a title of their own that tell one series from another of the same method."""
+def _varied(key: str, series: Sequence[Values]) -> list[str]:
+    """Keys with a title, but for the axis's own, that tell one series from another of the same method."""
     found = []
-    for name in _TITLES:
+    for name in _TITLES.keys() - {key}:
         by_entry: dict[str, set[str]] = {}
         for values in series:
             by_entry.setdefault(str(values.get("entry")), set()).add(repr(values.get(name)))
         if any(len(seen) > 1 for seen in by_entry.values()):
             found.append(name)
-    return found
+    return sorted(found)
 
 
 def _label(point: Point, values: Values, varied: Sequence[str]) -> str:

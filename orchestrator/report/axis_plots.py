@@ -11,7 +11,7 @@ from markupsafe import escape
 from orchestrator.report import wording
 from orchestrator.report.findings import Axis, AxisSeries
 from orchestrator.report.model import TaskReport
-from orchestrator.report.plots import COLOURS
+from orchestrator.report.plots import COLOURS, span
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 _WIDE = 8.0  # largest over smallest value from which the axis is logarithmic
@@ -37,7 +37,11 @@ def axis_plot(task: TaskReport, axis: Axis) -> dict[str, Any]:
                 "ticktext": [number(v) for v in values],
                 "range": [places[0] - 0.06 * reach, places[-1] + 0.06 * reach],
             },
-            "yaxis": {"title": {"text": f"{wording.short(task.metric_title)}, test"}, "tickformat": ".2f"},
+            "yaxis": {
+                "title": {"text": f"{wording.short(task.metric_title)}, test"},
+                "range": span([v.quality for s in axis.series for v in s.values]),
+                "tickformat": ".2f",
+            },
         },
         "series": [
             {"label": s.label, "colour": trace["meta"]["colour"]}

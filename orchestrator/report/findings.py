@@ -140,6 +140,16 @@ class Replication(Record):
     published: int  # numbers in the table
     left_out: dict[str, int] = Field(default_factory=dict)  # reason -> published numbers without ours
     protocol: tuple[Protocol, ...] = ()
+    tables: dict[str, str] = Field(default_factory=dict)  # source_table -> title, where it has one
+
+    @property
+    def by_table(self) -> dict[str, list[Replicated]]:
+        """In the order of the published numbers; by the title of their table, or its name."""
+        found: dict[str, list[Replicated]] = {}
+        for row in self.rows:
+            name = row.published.source_table
+            found.setdefault(self.tables.get(name, name or "Published numbers"), []).append(row)
+        return found
 
     @property
     def inside(self) -> int:

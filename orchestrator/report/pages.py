@@ -97,7 +97,6 @@ def _environment() -> Environment:
         "settings": wording.settings,
         "remark": wording.remark,
         "verdict": wording.verdict,
-        "published": wording.published,
         "inside": wording.inside,
         "why": wording.why,
         "unit": device_unit,

@@ -13,6 +13,7 @@ from orchestrator.contracts.record import Record
 from orchestrator.report import wording
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
 from orchestrator.report.points import figures
+from orchestrator.report.statistics import Summary
 
 COLOURS = 6  # the theme has as many; further domains take them again
 _SYMBOLS = {
@@ -69,7 +70,7 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
             "xaxis": {"type": "log", "title": {"text": f"{unit} a trial (log scale)"}, **_ticks(costs)},
             "yaxis": {
                 "title": {"text": f"{wording.short(task.metric_title)}, test"},
-                "range": _span(points),
+                "range": span([p.quality for p in points if p.quality]),
                 "tickformat": ".2f",
             },
         },
@@ -155,10 +156,10 @@ def _sizes(points: Sequence[Point]) -> dict[int | None, float]:
     return found
 
 
-def _span(points: Sequence[Point]) -> list[float]:
-    """The vertical axis: all points, and their intervals as far as they leave the points apart."""
-    means = [p.quality.mean for p in points if p.quality]
-    ends = [end for p in points if p.quality and p.quality.interval for end in p.quality.interval]
+def span(summaries: Sequence[Summary]) -> list[float]:
+    """The vertical axis: all means, and their intervals as far as they leave the means apart."""
+    means = [s.mean for s in summaries]
+    ends = [end for s in summaries if s.interval for end in s.interval]
     low, high = min(means), max(means)
     reach = max(high - low, 0.1)
     bottom = max(min([low, *ends]), low - reach) - 0.05 * reach

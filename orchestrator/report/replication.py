@@ -39,6 +39,7 @@ def replicate(published: Published, tasks: Sequence[TaskReport], sweep: SweepRec
         rows=tuple(rows),
         published=len(published.numbers),
         left_out=dict(sorted(left_out.items())),
+        tables={name: table.title for name, table in sheet.tables.items()},
         protocol=(*_stand_ins(rows), *sheet.protocol),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
-from orchestrator.report.findings import PublishedNumber, Replicated, Replication
+from orchestrator.report.findings import Replicated, Replication
 from orchestrator.report.frontier import CLOSE, best, cheapest_close
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.points import figures
@@ -76,8 +76,8 @@ def remark(point: Point) -> str:
 
 _SIGNATURES = {
     Signature.COLLAPSED: "collapsed",
-    Signature.PLATEAUED: "never rose on dev",
-    Signature.IMPROVING: "were best at the end: longer training may help",
+    Signature.PLATEAUED: "never rose",
+    Signature.IMPROVING: "still rising at the end",
 }
 
 
@@ -164,21 +164,18 @@ def settings(values: Mapping[str, Value]) -> str:
     )
 
 
-def published(number: PublishedNumber) -> str:
-    """`0.935 (median, sd 0.004, n = 3)`."""
-    parts = [number.statistic]
-    parts += [f"sd {number.sd:g}"] if number.sd is not None else []
-    parts += [f"n = {number.n}"] if number.n is not None else []
-    return f"{number.value:g} ({', '.join(parts)})"
-
-
 def inside(row: Replicated) -> str:
     return {True: "inside", False: "outside", None: "no interval"}[row.inside]
 
 
 def why(row: Replicated) -> str:
-    """What to know about a replicated number: theirs, then ours."""
-    return "; ".join(part for part in (row.published.note, row.remark) if part)
+    """What to know about a replicated number: `theirs: median, sd 0.004, n = 3; …; ours: n = 2; …`."""
+    theirs = [row.published.statistic]
+    theirs += [f"sd {row.published.sd:g}"] if row.published.sd is not None else []
+    theirs += [f"n = {row.published.n}"] if row.published.n is not None else []
+    theirs += [row.published.note] if row.published.note else []
+    ours = [f"n = {row.ours.n}"] + ([row.remark] if row.remark else [])
+    return f"theirs: {', '.join(theirs)}; ours: {', '.join(ours)}"
 
 
 def verdict(found: Replication) -> str:
