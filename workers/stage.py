@@ -72,7 +72,7 @@ def _timed(item: str, work: Callable[[], str]) -> dict[str, Any]:
 
 
 def _stage_task(task: TaskSpec, data_dir: str | None, cache: Path) -> str:
-    from workers.data import read_split
+    from workers.data import read_split, splits_of
     from workers.demo.corpora import write_task
     from workers.inputs import data_root
 
@@ -81,7 +81,7 @@ def _stage_task(task: TaskSpec, data_dir: str | None, cache: Path) -> str:
     if task.made is not None and not root.is_dir():
         _make(root, partial(write_task, task))
         state = "made"
-    for split in task.reader.files:
+    for split in splits_of(task):
         read_split(task, split, root)
     return state
 

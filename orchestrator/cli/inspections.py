@@ -63,6 +63,9 @@ def inspect_task(
         Console().print(f"note: {spec.note}", highlight=False)
 
 
+_COUNTED = {"labels": "label", "mentions": "mention", "skipped": "skipped:", "set_aside": "set aside:"}
+
+
 def _splits_table(found: dict[str, Any]) -> Table:
     """A column a split. A format that knows no documents has no row for them."""
     splits = found["splits"]
@@ -70,10 +73,10 @@ def _splits_table(found: dict[str, Any]) -> Table:
     for group in ("documents", "relations", "examples"):
         if any(split.get(group) is not None for split in splits.values()):
             table.add_row(group, *(f"{split[group]:,}" for split in splits.values()))
-    for group in ("labels", "mentions"):
+    for group, title in _COUNTED.items():
         for name in sorted({name for split in splits.values() for name in split.get(group, {})}):
             counts = (split.get(group, {}).get(name, 0) for split in splits.values())
-            table.add_row(f"{group.removesuffix('s')} {name}", *(f"{count:,}" for count in counts))
+            table.add_row(f"{title} {name}", *(f"{count:,}" for count in counts))
     return table
 
 

@@ -7,26 +7,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.contracts.task import PubtatorReader, TaskSpec
+from orchestrator.contracts.task import ArrowReader, ConllReader, PubtatorReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.pubtator import read_pubtator
-from workers.data.splits import label_set, read_split
+from workers.data.splits import label_set, read_split, splits_of
 
 
 def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
-    """{metric, labels, splits: {split: {documents, examples, labels: {name: n}, mentions: {type: n}}}}.
+    """{metric, labels, splits: {split: {documents, examples, labels: {name: n}, mentions: {type: n},
+    skipped: {fault: n}, set_aside: {reason: n}}}}, held-out splits included.
 
-    `mentions` stands for ner tasks; `documents` is None for CoNLL, which does not mark them. For PubTator
-    tasks `mentions` counts those annotated in the files, `relations` the annotated relations of the type in
-    question. Raises what `read_split` and `label_set` raise.
+    `mentions` stands for ner tasks, and counts what the tags hold. `documents` are those that gave an
+    example; None for CoNLL and for sentences in Arrow, which do not mark them. For PubTator tasks `mentions`
+    counts those annotated in the files, `relations` the annotated relations of the type in question.
+    `skipped` are malformed records, `set_aside` sound annotations that the examples cannot hold. Raises what
+    `read_split` and `label_set` raise.
     """
-    examples = {split: read_split(task, split, root) for split in Split if split in task.reader.files}
+    faults = {split: Faults(task.on_bad_record) for split in splits_of(task)}
+    examples = {split: read_split(task, split, root, faults[split]) for split in faults}
     return {
         "metric": str(task.metric),
         "labels": list(label_set(task, examples.get(Split.TRAIN, []))),
-        "splits": {str(split): _split(task, split, root, found) for split, found in examples.items()},
+        "splits": {
+            str(split): _split(task, split, root, found)
+            | {"skipped": dict(faults[split].kinds), "set_aside": dict(faults[split].set_aside)}
+            for split, found in examples.items()
+        },
     }
 
 
@@ -35,7 +43,11 @@ def _split(task: TaskSpec, split: Split, root: Path, examples: Sequence[Example]
     if isinstance(task.reader, PubtatorReader):
         return summary | _annotations(task.reader, split, root)
     if task.kind is TaskKind.NER:
-        return summary | {"mentions": _begun(summary["labels"])}
+        summary |= {"mentions": _begun(summary["labels"])}
+    if isinstance(task.reader, ConllReader) or (
+        task.kind is TaskKind.NER and isinstance(task.reader, ArrowReader)
+    ):
+        return summary
     return summary | {"documents": len({example.document for example in examples})}
 
 

@@ -127,7 +127,15 @@ def test_a_summary_holds_counts_and_no_text(tmp_path: Path) -> None:
     assert summary == {
         "metric": "macro_f1",
         "labels": ["x", "y"],
-        "splits": {"train": {"documents": 3, "examples": 3, "labels": {"x": 1, "y": 2}}},
+        "splits": {
+            "train": {
+                "documents": 3,
+                "examples": 3,
+                "labels": {"x": 1, "y": 2},
+                "skipped": {},
+                "set_aside": {},
+            }
+        },
     }
     assert MARKER not in json.dumps(summary)
 
