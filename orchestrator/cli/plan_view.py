@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.search_view import contaminated, contamination_json, search_json, show_searches
 from orchestrator.cli.words import duration, quantity
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.planning import Plan, ToRun
@@ -17,7 +18,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Stable keys: cells, refused, to_run, up_to_date, stale, predicted, missing."""
+    """Stable keys: cells, refused, to_run, up_to_date, stale, searches, contaminated, predicted, missing."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -29,6 +30,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "to_run": [line(item) for item in plan.to_run],
         "up_to_date": [trial.name for trial in plan.up_to_date],
         "stale": [line(item) for item in plan.stale],
+        "searches": [search_json(search) for search in plan.searches],
+        "contaminated": contamination_json(plan),
         "predicted": plan.predicted.model_dump(mode="json"),
         "missing": [str(complaint) for complaint in plan.inputs.missing],
     }
@@ -38,7 +41,9 @@ def show_plan(plan: Plan, console: Console) -> None:
     config = plan.sweep.config
     console.print(f"[bold]{config.name}[/]" + (f"  {config.question}" if config.question else ""))
     console.print(_table(plan))
+    show_searches(plan, console)
     _show_refused(plan.refused, console)
+    _show_contaminated(plan, console)
     _show_stale(plan.stale, console)
     for complaint in plan.inputs.missing[:_MOST_LINES]:
         console.print(f"[yellow]missing[/] {complaint}", highlight=False)
@@ -56,7 +61,7 @@ def _table(plan: Plan) -> Table:
         tasks[key].add(trial.cell.task)
     shown = [
         r
-        for r in ("new", "unfinished", "failed", "stale", "up to date")
+        for r in ("waiting", "new", "unfinished", "failed", "stale", "up to date")
         if any(c[r] for c in counts.values())
     ]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -71,14 +76,29 @@ def _table(plan: Plan) -> Table:
 
 
 def _show_refused(refused: Sequence[RefusedCell], console: Console) -> None:
+    """The commonest reason first."""
     cells: dict[str, list[str]] = defaultdict(list)
     for item in refused:
         cells[item.reason].append(item.cell.name)
-    for reason, names in list(cells.items())[:_MOST_LINES]:
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        console.print(f"[yellow]refused[/] {names[0]}{more}: {reason}", highlight=False)
+    by_count = sorted(cells.items(), key=lambda pair: -len(pair[1]))
+    for reason, names in by_count[:_MOST_LINES]:
+        where = names[0] if len(names) == 1 else f"{len(names):,} cells, say {names[0]}"
+        console.print(f"[yellow]refused[/] {where}: {reason}", highlight=False)
     if len(cells) > _MOST_LINES:
-        console.print(f"… {len(cells) - _MOST_LINES} more reasons; --json lists them")
+        rest = sum(len(names) for _, names in by_count[_MOST_LINES:])
+        more = quantity(len(cells) - _MOST_LINES, "more reason")
+        console.print(f"… {more} for {quantity(rest, 'cell')}; --json lists them", highlight=False)
+
+
+def _show_contaminated(plan: Plan, console: Console) -> None:
+    found = contaminated(plan)
+    for (backbone, corpus), tasks in list(found.items())[:_MOST_LINES]:
+        console.print(
+            f"[yellow]contaminated[/] {backbone} read {corpus} in its pretraining: {', '.join(tasks)}",
+            highlight=False,
+        )
+    if len(found) > _MOST_LINES:
+        console.print(f"… {quantity(len(found) - _MOST_LINES, 'more backbone')}; --json lists them")
 
 
 def _show_stale(stale: Sequence[ToRun], console: Console) -> None:
@@ -97,9 +117,11 @@ def _show_stale(stale: Sequence[ToRun], console: Console) -> None:
 
 def _predicted(plan: Plan) -> str:
     predicted, count = plan.predicted, len(plan.to_run)
-    if not count:
+    if not count and not predicted.tuning_candidates:
         return f"nothing to do: all {quantity(len(plan.trials), 'trial')} are up to date"
     words = [f"{quantity(count, 'trial')} to run"]
+    if predicted.tuning_candidates:
+        words[0] += f" after {quantity(predicted.tuning_candidates, 'candidate')} of searches"
     if predicted.device_hours is None:
         words.append(
             f"no prediction for {predicted.unknown_trials} of them: the catalogue does not say their size"
@@ -107,6 +129,8 @@ def _predicted(plan: Plan) -> str:
         return "; ".join(words)
     wall = "" if predicted.wall_seconds is None else f", {duration(predicted.wall_seconds)}"
     words.append(f"about {predicted.device_hours:.3g} {predicted.device}{wall}")
+    if predicted.tuning_device_hours:
+        words.append(f"{predicted.tuning_device_hours:.3g} of them for tuning")
     if predicted.money is not None:
         words.append(f"{predicted.money:.2f} {predicted.currency}")
     source = {"ledger": "from trials like these", "mixed": "partly from trials like these, partly estimated"}

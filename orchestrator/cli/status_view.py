@@ -9,18 +9,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.contracts.ledger import Totals, device_unit
+from orchestrator.contracts.ledger import Totals, TrialRecord, device_unit
+from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.accounting import totals_of
 from orchestrator.tracking.ledger import Ledger
 
 _HOUR = 3600.0
 _MOST_FAILED = 20
+_PARTS = ("useful", "overhead", "wasted", "unfinished", "superseded", "tuning")
 
 
 def status_json(directory: Path) -> dict[str, Any]:
-    """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, by_task, failed."""
-    sweep, records, totals = _read(directory)
+    """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, tuning, by_task, failed."""
+    sweep, records, candidates, totals = _read(directory)
     by_task: dict[str, Counter[str]] = {}
     failed = []
     for record in records:
@@ -36,7 +38,7 @@ def status_json(directory: Path) -> dict[str, Any]:
                 }
             )
     return {
-        "sweep": sweep,
+        "sweep": sweep.name,
         "trials": {state.value: count for state, count in totals.trials.items()},
         "refused": totals.refused_cells,
         "attempts": totals.attempts,
@@ -44,13 +46,16 @@ def status_json(directory: Path) -> dict[str, Any]:
             {
                 "device": s.device_type,
                 "unit": device_unit(s.device_type),
-                **{
-                    key: getattr(s, key) / _HOUR
-                    for key in ("billed", "useful", "overhead", "wasted", "unfinished", "superseded")
-                },
+                **{key: getattr(s, key) / _HOUR for key in ("billed", *_PARTS)},
             }
             for s in totals.spending
         ],
+        "tuning": {
+            "searches": len({record.planned.cell for record in candidates}),
+            "over": len(sweep.tuned),
+            "candidates": dict(Counter(record.state.value for record in candidates)),
+            "tuned": {cell: found.model_dump(mode="json") for cell, found in sweep.tuned.items()},
+        },
         "by_task": {task: dict(counts) for task, counts in by_task.items()},
         "failed": failed,
     }
@@ -70,12 +75,13 @@ def show_status(directory: Path, console: Console) -> None:
     console.print(table)
     if found["refused"]:
         console.print(f"{found['refused']} cells refused")
-    for spent in found["device_hours"]:
-        parts = ", ".join(
-            f"{spent[key]:.3f} {key}"
-            for key in ("useful", "overhead", "wasted", "unfinished", "superseded")
-            if spent[key]
+    if tuning := found["tuning"]["searches"]:
+        tried = ", ".join(f"{count} {state}" for state, count in found["tuning"]["candidates"].items())
+        console.print(
+            f"{found['tuning']['over']} of {tuning} searches over; candidates: {tried}", highlight=False
         )
+    for spent in found["device_hours"]:
+        parts = ", ".join(f"{spent[key]:.3f} {key}" for key in _PARTS if spent[key])
         console.print(f"{spent['billed']:.3f} {spent['unit']} on {spent['device']}: {parts}", highlight=False)
     for failure in found["failed"][:_MOST_FAILED]:
         console.print(
@@ -84,8 +90,10 @@ def show_status(directory: Path, console: Console) -> None:
         )
 
 
-def _read(directory: Path) -> tuple[str, list[Any], Totals]:
+def _read(directory: Path) -> tuple[SweepRecord, list[TrialRecord], list[TrialRecord], Totals]:
+    """The sweep, its trials, the candidates of its searches, and what all of it cost."""
     ledger = Ledger(directory)
     sweep = ledger.sweep()
-    records = list(ledger.trials())
-    return sweep.name, records, totals_of(records, len(sweep.refused), ledger.removed())
+    records, candidates = list(ledger.trials()), list(ledger.candidates())
+    totals = totals_of(records, len(sweep.refused), (*candidates, *ledger.removed()))
+    return sweep, records, candidates, totals

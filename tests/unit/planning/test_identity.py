@@ -157,10 +157,9 @@ def test_another_method_is_told_with_the_settings_that_came_and_went(plan: Any) 
     full, lora = (
         next(planned.spec(t) for t in planned.trials if t.cell.method == slug) for slug in ("full", "lora-r8")
     )
-    assert {line.split(":")[0] for line in differences(full, lora)} == {
-        *(f"method.{key}" for key in Lora.model_fields),
-        "recipe.learning_rate",
-    }
+    told = {line.split(":")[0] for line in differences(full, lora)}
+    assert {key for key in told if key.startswith("method.")} == {f"method.{k}" for k in Lora.model_fields}
+    assert "recipe.learning_rate" in told
 
 
 AXES = ("models", "domains", "methods", "tasks", "seeds")
