@@ -9,6 +9,7 @@ from pathlib import Path
 from accelerate.utils import set_seed
 
 from orchestrator.contracts.layout import MODEL
+from orchestrator.contracts.method import Lora
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, StartEvent
 from orchestrator.contracts.trial import AttemptOrder
@@ -68,16 +69,19 @@ def carry_out(
     meter.enter(Phase.LOAD)
     set_seed(trial.seed)
     directory = weights_directory(trial.backbone, Path(order.cache_dir))
-    backbone = build(trial.backbone, directory, task.kind, examples.labels)
+    settings = trial.method.settings
+    quantise = settings.quantise if isinstance(settings, Lora) else None
+    backbone = build(trial.backbone, directory, task.kind, examples.labels, quantise=quantise)
     adapted = adapt(
         backbone.model,
-        trial.method.settings,
+        settings,
         trial.backbone,
         task.kind,
         backbone.unsaved,
         steps=account.planned_steps,
     )
-    adapted.model.to(accelerator.device)
+    if quantise is None:  # such a base lies there already, and cannot be moved
+        adapted.model.to(accelerator.device)
     account.parameters = adapted.parameters
 
     meter.enter(Phase.TOKENISE)

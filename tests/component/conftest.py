@@ -142,6 +142,7 @@ class Lab:
             recipe=Recipe(**wanted),
             digests=Digests(data=None, weights=None, code="c", metrics="1"),
             fingerprint="0123456789abcdef",
+            candidate=fields.pop("candidate", None),
         )
         directory = self.root / f"attempt-{next(self.numbers):03d}"
         directory.mkdir()

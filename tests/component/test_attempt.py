@@ -122,6 +122,20 @@ def test_too_little_memory_is_told_from_a_bug(lab, outcome_of, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr("workers.trial.evaluate", hungry)
-    order = lab.order()
+    order = lab.order(micro_batch_size=2)
     run_attempt(order)
-    assert outcome_of(order).failure.kind is FailureKind.OUT_OF_MEMORY
+    outcome = outcome_of(order)
+    assert outcome.failure.kind is FailureKind.OUT_OF_MEMORY
+    assert outcome.micro_batch_size == 2
+    assert "with 2 of 8 examples a forward pass, after 8, 4" in outcome.failure.message
+
+
+def test_a_candidate_of_a_search_never_looks_at_test_and_keeps_no_weights(lab, outcome_of):
+    order = lab.order("lora", candidate=3, keep_weights="all")
+    run_attempt(order)
+    outcome = outcome_of(order)
+    assert (outcome.state, outcome.test) == ("finished", {})
+    assert outcome.dev[outcome.metric].value is not None
+    assert Phase.TEST not in outcome.phases
+    assert outcome.saved_bytes is None
+    assert not (order.parent / "model").exists()

@@ -80,15 +80,23 @@ def without_dropout(lab, folder):
     return lab.backbone.model_copy(update={"weights": FolderWeights(folder=str(folder))})
 
 
-def test_the_size_of_a_forward_pass_changes_no_gradient(lab, outcome_of, tmp_path):
+@pytest.mark.parametrize("method", ["full", "adalora"])
+def test_the_size_of_a_forward_pass_changes_no_step(lab, outcome_of, events_of, tmp_path, method):
     """The mean is over the words of the whole batch: a pass with few words weighs less."""
     backbone = without_dropout(lab, tmp_path / "still")
-    scores = []
-    for size in (8, 2):
-        order = lab.order(kind=TaskKind.NER, recipe={"micro_batch_size": size}, backbone=backbone)
+    curves, scores = [], []
+    for size in (None, 4, 1):
+        recipe = {"evaluations_per_epoch": 6}  # the loss is written down at each
+        order = lab.order(method, TaskKind.NER, recipe=recipe, backbone=backbone, micro_batch_size=size)
         run_attempt(order)
-        scores.append(outcome_of(order).test[MetricName.LOSS].value)
-    assert scores[1] == pytest.approx(scores[0], rel=1e-4)
+        outcome = outcome_of(order)
+        assert outcome.micro_batch_size == (size or 8)
+        scores.append(outcome.test[MetricName.LOSS].value)
+        curves.append([event.loss for event in events_of(order) if event.event == "step"])
+    assert len(curves[0]) == 12
+    for curve, score in zip(curves[1:], scores[1:], strict=True):
+        assert curve == pytest.approx(curves[0], rel=1e-4)
+        assert score == pytest.approx(scores[0], rel=1e-4)
 
 
 def test_checkpoints_come_at_evaluations_and_only_the_newest_two_stay(lab, events_of):
