@@ -41,6 +41,14 @@ _METHODS: dict[str, MethodSpec] = {
 }
 
 
+def lora_ranks(ranks: Iterable[int]) -> list[str]:
+    """Makes LoRA of these ranks known to `LedgerBuilder.plan`; returns their slugs."""
+    for rank in ranks:
+        spec = MethodSpec(name=f"lora-r{rank}", entry="lora", settings=Lora(rank=rank))
+        _METHODS.setdefault(spec.name, spec)
+    return [f"lora-r{rank}" for rank in ranks]
+
+
 def task(name: str, kind: TaskKind = TaskKind.CLASSIFICATION, invented: bool = True) -> TaskSpec:
     reader: ConllReader | PubtatorReader | TableReader
     if kind is TaskKind.NER:

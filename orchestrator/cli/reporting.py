@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cli.places import mlflow_uri
+from orchestrator.cli.replication_view import show_replication
 from orchestrator.contracts import layout
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, write_report
@@ -39,6 +40,8 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
         console.print(_table(f"{by_name[name].title}: {by_name[name].metric_title}", list(rows)))
         for line in (*by_name[name].answers, *by_name[name].notes):
             console.print(line, highlight=False)
+    if report.replication is not None:
+        show_replication(report.replication, console)
     for failed in report.failed:
         console.print(f"[red]{failed.kind}[/] {failed.trial}: {failed.message}", highlight=False)
     console.print()
