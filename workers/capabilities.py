@@ -73,7 +73,6 @@ _HEADS = {
 _LABELS = ("a", "b", "c")
 _LENGTHS = (9, 5, 7, 3)  # tokens of the invented rows
 _RATE = 1e-2
-_CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 
 
 def measure(
@@ -173,7 +172,8 @@ class _Trial:
             return "the model's answers do not line up with the labels"
         loss = cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
         penalty = adapted.penalty()
-        (loss if penalty is None else loss + penalty).backward()
+        total: Any = loss if penalty is None else loss + penalty
+        total.backward()
         if not torch.isfinite(loss):
             return "the loss is not finite"
         if adapted.is_adapter and any(p.grad is None for _, p in trained):
@@ -189,7 +189,7 @@ class _Trial:
         for index, length in enumerate(_LENGTHS):
             alone = self._logits(adapted.model, [index])[0]
             beside = together[index, :length] if self._kind is TaskKind.NER else together[index]
-            if not torch.allclose(alone, beside, **_CLOSE):
+            if not _alike(alone, beside):
                 return "padding changes the answers"
         return ""
 
@@ -205,7 +205,7 @@ class _Trial:
             again = self._adapted(build(self._spec, self._folder, self._kind, _LABELS))
             load_kept(again, kept)
             model = again.model
-        same = torch.allclose(self._logits(model, range(len(_LENGTHS))), said, **_CLOSE)
+        same = _alike(self._logits(model, range(len(_LENGTHS))), said)
         return "" if same else "saved weights do not give the same answers"
 
     def _logits(self, model: Any, rows: Sequence[int]) -> Tensor:
@@ -214,6 +214,10 @@ class _Trial:
         with torch.inference_mode():
             logits: Tensor = model(**inputs).logits
         return logits
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 def _invented(kind: TaskKind) -> Encoded:

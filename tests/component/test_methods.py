@@ -7,7 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
-from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora
+from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora, Prefix
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.backbones import build_shape
@@ -79,12 +79,22 @@ def test_counts_at_full_shape_are_the_published_ones(name, total, lora, lora_tra
     assert (head.trainable, head.adapter) == (lora_train - lora, 0)
 
 
+# Taylor et al.: prefix tuning of 10 virtual tokens, without the head.
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [("bert-base", 184_320), ("tiny", 24_960), ("roberta", 184_320), ("llama-2-7b", 2_621_440)],
+)
+def test_prefixes_at_full_shape_are_the_published_ones(name, prefix):
+    assert counted(name, Prefix(virtual_tokens=10)).adapter == prefix
+
+
 SMALL = {
     "hidden_size": 32, "dim": 32, "num_hidden_layers": 2, "n_layers": 2, "num_attention_heads": 2,
     "n_heads": 2, "intermediate_size": 64, "hidden_dim": 64, "vocab_size": 100,
     "num_key_value_heads": 2, "head_dim": 16,
     "embedding_size": 32, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1,
-    "sep_token_id": 2, "true_hidden_size": 32, "intra_bottleneck_size": 32,
+    "n_embd": 32, "n_layer": 2, "n_head": 2, "sep_token_id": 2,
+    "true_hidden_size": 32, "intra_bottleneck_size": 32,
 }  # fmt: skip
 
 

@@ -47,9 +47,14 @@ class RankKeeper:
         self._config = model.peft_config["default"]
         self._allocator = model.base_model.rankallocator
         self._gradients: dict[str, Tensor] = {}
-        for name, parameter in self._entries():
-            if parameter.requires_grad:
+        self._watching = False
+
+    def watch(self) -> None:
+        """Begins to see gradients: once the model lies where it trains. Again changes nothing."""
+        if not self._watching:
+            for name, parameter in self._entries():
                 parameter.register_post_accumulate_grad_hook(self._keeper(name))
+        self._watching = True
 
     def _entries(self) -> list[tuple[str, Any]]:
         """The adapters' matrices, named as the allocator names them."""
@@ -64,10 +69,7 @@ class RankKeeper:
 
     def after_step(self, step: int) -> None:
         for name, parameter in self._entries():
-            if parameter.requires_grad:
-                parameter.grad = self._gradients[name]
-            else:  # the rank it started with, which takes no gradient
-                parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = self._gradients[name]
         self._model.base_model.update_and_allocate(step)
         self._gradients.clear()
         for _, parameter in self._entries():

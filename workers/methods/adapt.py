@@ -55,6 +55,8 @@ class Adapted:
         self.model.train()
         if isinstance(self.settings, HeadOnly):
             self.backbone.eval()
+        if self.ranks:
+            self.ranks.watch()
 
     def penalty(self) -> Tensor | None:
         """What the method adds to the loss of an optimiser step, once however many passes it has."""

@@ -1,0 +1,44 @@
+"""The stored table says what a fresh measurement says."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.config.capabilities import load_capabilities
+from orchestrator.contracts.capability import rows_of
+from orchestrator.contracts.method import Lora
+from workers.capabilities import SETTINGS, measure
+from workers.demo.tiny import ARCHITECTURES
+
+
+def stored_like(measured):
+    table = load_capabilities().rows
+    return [table[row.architecture, row.method, row.task_kind] for row in measured]
+
+
+def test_all_methods_of_one_architecture():
+    measured = list(measure(["bert"]))
+    assert len(measured) == 3 * len(SETTINGS)
+    assert stored_like(measured) == measured
+
+
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+def test_one_method_of_all_architectures(architecture):
+    measured = list(measure([architecture], [Lora(rank=2)]))
+    assert stored_like(measured) == measured
+
+
+def refused_first():
+    """Of each method, the first architecture that does not take it."""
+    by_name = {rows_of(settings)[-1]: settings for settings in SETTINGS}
+    found = {
+        row.method: row.architecture for row in reversed(load_capabilities().rows.values()) if row.reason
+    }
+    return [(architecture, by_name[method]) for method, architecture in sorted(found.items())]
+
+
+@pytest.mark.parametrize(("architecture", "settings"), refused_first())
+def test_what_is_refused_is_refused_still(architecture, settings):
+    measured = list(measure([architecture], [settings]))
+    assert not any(row.supported for row in measured)
+    assert stored_like(measured) == measured
