@@ -6,10 +6,11 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from orchestrator.config.layouts import looked_for
 from orchestrator.config.sweep import ResolvedSweep
 from orchestrator.contracts.backbone import (
     BackboneSpec,
@@ -22,7 +23,7 @@ from orchestrator.contracts.backbone import (
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
 from orchestrator.contracts.record import Record
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
 from orchestrator.errors import Complaint, did_you_mean
 
 _CACHE = "file-digests.json"
@@ -92,18 +93,52 @@ def _data_digest(
         missing.append(Complaint(str(sweep.file), "data_dir", problem, remedy))
         return None
     parts, absent = list[tuple[str, str]](), False
-    for split, names in sorted(task.reader.files.items()):
-        for name in names:
-            path = sweep.data_dir / name
-            if path.is_file():
-                parts.append((str(split), files.of(path)))
-                continue
+    for at, split, name in _places(task):
+        found = _content(sweep.data_dir / name, files, _ignored(task))
+        if found is None:
+            missing.append(_no_file(task, at, sweep.data_dir / name))
             absent = True
-            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-            remedy = did_you_mean(path.name, siblings) if siblings else "put it there, or correct data_dir"
-            at, problem = f"reader.files.{split}", f"there is no file {path}"
-            missing.append(Complaint(f"task {task.name}", at, problem, remedy))
+        else:
+            parts.append((split, found))
     return None if absent else _digest(parts)
+
+
+def _places(task: TaskSpec) -> Iterator[tuple[str, str, str]]:
+    """Key in the task, split, and path below the data directory. Splits that are held out of train have
+    none."""
+    for split, names in sorted(task.reader.files.items()):
+        yield from ((f"reader.files.{split}", str(split), name) for name in names)
+    if isinstance(task.reader, MimicNotesReader) and task.reader.groups is not None:
+        yield "reader.groups", "groups", task.reader.groups
+
+
+def _no_file(task: TaskSpec, at: str, path: Path) -> Complaint:
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    remedy = did_you_mean(path.name, siblings) if siblings else "put it there, or correct data_dir"
+    problem = f"there is no file or directory {path}"
+    if others := looked_for(task):
+        problem += f"; {others}"
+    return Complaint(f"task {task.name}", at, problem, remedy)
+
+
+def _ignored(task: TaskSpec) -> str:
+    """What the library that wrote a folder leaves in it on use, and the reader never opens."""
+    return "cache-*" if isinstance(task.reader, ArrowReader) else ""
+
+
+def _content(path: Path, files: _FileDigests, ignored: str) -> str | None:
+    """Of a file, or of the visible files below a directory with their places in it. None: nothing there."""
+    if path.is_file():
+        return files.of(path)
+    if not path.is_dir():
+        return None
+    found = []
+    for file in sorted(path.rglob("*")):
+        place = file.relative_to(path)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if file.is_file() and not hidden and not (ignored and place.match(ignored)):
+            found.append((place.as_posix(), files.of(file)))
+    return _digest(found) if found else None
 
 
 def _weights_digest(backbone: BackboneSpec, files: _FileDigests, missing: list[Complaint]) -> str | None:

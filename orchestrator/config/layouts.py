@@ -1,0 +1,36 @@
+"""Which of the layouts of a corpus lies in the data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.contracts.task import MimicNotesReader, Reader, TaskSpec
+
+
+def resolve_layout(task: TaskSpec, data_dir: Path | None) -> TaskSpec:
+    """The task with the first of its layouts whose files all lie below `data_dir` as its reader, and no other
+    ones left. Where none does, the task as it is, so that `digest_inputs` can say what was looked for."""
+    if not task.layouts or task.invented:
+        return task.model_copy(update={"layouts": ()}) if task.layouts else task
+    if data_dir is None:
+        return task
+    for reader in (task.reader, *task.layouts):
+        if all((data_dir / name).exists() for name in needed(reader)):
+            return task.model_copy(update={"reader": reader, "layouts": ()})
+    return task
+
+
+def needed(reader: Reader) -> tuple[str, ...]:
+    """Paths below the data directory that the reader opens: files, directories or archives."""
+    names = [name for split in sorted(reader.files) for name in reader.files[split]]
+    if isinstance(reader, MimicNotesReader) and reader.groups is not None:
+        names.append(reader.groups)
+    return tuple(names)
+
+
+def looked_for(task: TaskSpec) -> str:
+    """What the layouts need, in words, where there are several."""
+    if not task.layouts:
+        return ""
+    several = (f"{reader.format} ({', '.join(needed(reader))})" for reader in (task.reader, *task.layouts))
+    return "none of its layouts is whole there: " + "; ".join(several)
