@@ -16,6 +16,14 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Digests, Recipe, TrialSpec
 
 _HEX_DIGITS = 16
+_BACKBONE_FIELDS = {
+    "architecture",
+    "keep_layers",
+    "cased",  # it decides what the tokenizer does
+    "lora_targets",
+    "ia3_targets",
+    "ia3_feedforward",
+}
 _TASK_FIELDS = {"kind", "reader", "labels", "negative_label", "metric", "on_bad_record", "paper_scoring"}
 CANDIDATE = {"splits": ["dev"]}  # of what a search tries; its number is left out
 _ABSENT = "absent"  # shown for a key that only the other one has
@@ -23,8 +31,7 @@ _ABSENT = "absent"  # shown for a key that only the other one has
 
 def backbone_identity(backbone: BackboneSpec, digest: str | None) -> dict[str, Any]:
     """Shape and vocabulary follow from the weights, and how long an input may be stands in the recipe."""
-    kept = None if backbone.keep_layers is None else list(backbone.keep_layers)
-    return {"architecture": backbone.architecture, "keep_layers": kept, "weights": digest}
+    return backbone.model_dump(mode="json", include=_BACKBONE_FIELDS) | {"weights": digest}
 
 
 def method_identity(method: MethodSpec) -> dict[str, Any]:
@@ -34,7 +41,8 @@ def method_identity(method: MethodSpec) -> dict[str, Any]:
 def task_identity(task: TaskSpec, digest: str | None) -> dict[str, Any]:
     """How the files are read, by their content: where they lie is left out."""
     identity = task.model_dump(mode="json", include=_TASK_FIELDS)
-    del identity["reader"]["files"]
+    for place in ("files", "groups"):
+        identity["reader"].pop(place, None)
     return identity | {"data": digest}
 
 
