@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Sequence
 
 from orchestrator.contracts.task import (
+    ArrowReader,
     ConllReader,
     I2b2ConceptReader,
     I2b2XmlReader,
+    MimicNotesReader,
     PubtatorReader,
     TableReader,
     TaskSpec,
@@ -20,6 +19,7 @@ from orchestrator.errors import Complaint, ConfigError
 from workers.demo.i2b2 import File, Naming, Numbered, concept_files, xml_files
 from workers.demo.lexicon import EntityType
 from workers.demo.notes import Note
+from workers.demo.records import arrow_files, mimic_files, table_file
 
 
 def files_of(
@@ -31,21 +31,25 @@ def files_of(
             yield from concept_files(task, names, numbered, split is not Split.TRAIN and len(names) == 2)
         case TaskKind.NER, I2b2XmlReader() as xml:
             yield from xml_files(xml, names, numbered, naming.label)
+        case TaskKind.CLASSIFICATION, MimicNotesReader() as mimic:
+            yield from mimic_files(task, mimic, names, numbered)
+        case _, ArrowReader() as arrow:
+            yield from arrow_files(task, arrow, names, numbered, naming)
         case _:
             found = [note for _, note in numbered]
             for number, name in enumerate(names):
-                yield name, "", _render(task, found[number :: len(names)]).encode()
+                yield name, "", _render(task, found[number :: len(names)])
 
 
-def _render(task: TaskSpec, notes: Sequence[Note]) -> str:
+def _render(task: TaskSpec, notes: Sequence[Note]) -> bytes:
     """The content of one file, in the formats in which each stands for itself."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
-            return _conll(conll, notes)
+            return _conll(conll, notes).encode()
         case TaskKind.NER | TaskKind.RELATION, PubtatorReader() as pubtator:
-            return _pubtator(pubtator, notes)
-        case TaskKind.CLASSIFICATION, TableReader(second_text=None) as table:
-            return _table(table, notes)
+            return _pubtator(pubtator, notes).encode()
+        case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
+            return table_file(task, table, notes)
         case kind, reader:
             raise ConfigError(
                 [
@@ -53,8 +57,8 @@ def _render(task: TaskSpec, notes: Sequence[Note]) -> str:
                         f"task {task.name}",
                         "reader",
                         f"invented notes have no {reader.format} layout for a {kind} task with these keys",
-                        "read ner from conll, pubtator, i2b2-2010 or i2b2-xml, relation from pubtator or "
-                        "i2b2-2010, classification from csv or jsonl without second_text",
+                        "read ner from conll, pubtator, i2b2-2010, i2b2-xml or arrow, relation from pubtator,"
+                        " i2b2-2010, arrow, csv or jsonl, classification from these three or mimic-notes",
                     )
                 ]
             )
@@ -101,22 +105,3 @@ def _pubtator_document(reader: PubtatorReader, number: int, note: Note) -> str:
             lines.append(f"{number}\t{reader.relation}\t{treatment.identifier}\t{problem.identifier}")
     head = [f"{number}|t|{title}", f"{number}|a|{text[len(title) + 1 :]}"]
     return "\n".join([*head, *lines]) + "\n"
-
-
-def _table(reader: TableReader, notes: Sequence[Note]) -> str:
-    """One row a note; its text holds line breaks, as real notes do."""
-    rows = [
-        {
-            "id": f"invented-{number}",
-            reader.text: "\n".join(["Invented admission note.", *(s.text for s in note.sentences)]),
-            reader.label: note.outcome,
-        }
-        for number, note in enumerate(notes, start=1)
-    ]
-    if reader.format == "jsonl":
-        return "".join(json.dumps(row) + "\n" for row in rows)
-    content = io.StringIO(newline="")
-    table = csv.DictWriter(content, ["id", reader.text, reader.label], quoting=csv.QUOTE_ALL)
-    table.writeheader()
-    table.writerows(rows)
-    return content.getvalue()

@@ -177,8 +177,8 @@ def test_entity_types_and_labels_may_be_spelt_by_the_task(tmp_path: Path) -> Non
 
 
 def test_a_layout_that_notes_do_not_have_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="csv layout for a classification task"):
-        write_task(made(TaskKind.CLASSIFICATION, CSV | {"second_text": "more"}), tmp_path)
+    with pytest.raises(ConfigError, match="conll layout for a classification task"):
+        write_task(made(TaskKind.CLASSIFICATION, CONLL), tmp_path)
 
 
 _DIGEST = """

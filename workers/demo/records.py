@@ -1,0 +1,149 @@
+"""Invented notes as one record each: tables, the raw tables of MIMIC-III, and folders of `datasets`."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TableReader, TaskSpec
+from orchestrator.contracts.vocabulary import TaskKind
+from workers.data.holdout import part_of
+from workers.demo.i2b2 import File, Naming, Numbered
+from workers.demo.notes import OUTCOMES, Note
+
+_DAYS = (2, 5, 10, 20)  # a stay of each class
+_UNTOLD = ("none", "known", "as before")
+
+
+def _labels(task: TaskSpec, notes: Sequence[Note]) -> list[str]:
+    """The outcome of each note where the task takes outcomes as labels, else the task's labels in turn."""
+    labels = task.labels or ((str(task.negative_label), "related") if task.negative_label else OUTCOMES)
+    if set(OUTCOMES) <= set(labels):
+        return [note.outcome for note in notes]
+    return [label for label, _ in zip(cycle(labels), notes, strict=False)]
+
+
+def _texts(task: TaskSpec, note: Note) -> tuple[str, str]:
+    """A text, and another one for tasks of pairs. A note's holds line breaks, as real notes do."""
+    if task.kind is TaskKind.RELATION:
+        return note.sentences[0].text, note.sentences[-1].text
+    whole = ["Invented admission note.", *(sentence.text for sentence in note.sentences)]
+    return "\n".join(whole), note.sentences[-1].text
+
+
+def table_file(task: TaskSpec, reader: TableReader, notes: Sequence[Note]) -> bytes:
+    """One row a note; of a relation task, a sentence with its label."""
+    rows = []
+    for number, (note, label) in enumerate(zip(notes, _labels(task, notes), strict=True), start=1):
+        text, second = _texts(task, note)
+        row = {"id": f"invented-{number}", reader.text: text}
+        row |= {reader.second_text: second} if reader.second_text else {}
+        rows.append(row | {reader.label: label})
+    if reader.format == "jsonl":
+        return "".join(json.dumps(row) + "\n" for row in rows).encode()
+    columns = ["id", reader.text, *filter(None, [reader.second_text]), reader.label]
+    return _csv(columns, [[row[column] for column in columns] for row in rows])
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    content = io.StringIO(newline="")
+    csv.writer(content, quoting=csv.QUOTE_ALL).writerows([columns, *rows])
+    return content.getvalue().encode()
+
+
+def mimic_files(
+    task: TaskSpec, reader: MimicNotesReader, names: Sequence[str], numbered: Numbered
+) -> Iterator[File]:
+    """An admission and its discharge summary for each note; the number is the patient's. In every split the
+    classes come in turn."""
+    classes = {"mortality": ["0", "1"], "length-of-stay": list("0123")}.get(reader.outcome)
+    classes = classes or list(task.labels or OUTCOMES)
+    turns: dict[str, Iterator[int]] = {}
+    tables: dict[str, list[list[str]]] = {
+        "NOTEEVENTS": [["HADM_ID", "SUBJECT_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "TEXT"]],
+        "ADMISSIONS": [
+            ["HADM_ID", "SUBJECT_ID", "ADMISSION_TYPE", "ADMITTIME", "DISCHTIME", "HOSPITAL_EXPIRE_FLAG"]
+        ],
+        "DIAGNOSES_ICD": [["HADM_ID", "SUBJECT_ID", "SEQ_NUM", "ICD9_CODE"]],
+    }
+    for number, note in numbered:
+        part = part_of(str(number), reader.hold_out)
+        place = next(turns.setdefault(part, cycle(range(len(classes)))))
+        stay = _DAYS[place] if reader.outcome == "length-of-stay" else 4
+        died = str(int(reader.outcome == "mortality" and place == 1))
+        both, day = [str(100_000 + number), str(number)], f"2101-03-{1 + stay:02d}"
+        tables["NOTEEVENTS"].append([*both, day, "Discharge summary", "Report", _summary(number, note)])
+        times = ["2101-03-01 08:00:00", f"{day} 07:00:00"]
+        tables["ADMISSIONS"].append([*both, "EMERGENCY", *times, died])
+        tables["DIAGNOSES_ICD"].append([*both, "1", f"9{place:02d}"])
+    for name in names:
+        first, *rows = tables[Path(name).name.upper().split(".")[0]]
+        content = _csv(first, rows)
+        yield name, "", gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+    if reader.groups:
+        groups = [[f"9{place:02d}", name] for place, name in enumerate(classes)]
+        yield reader.groups, "", _csv(["icd9_code", "group"], groups)
+
+
+def _summary(number: int, note: Note) -> str:
+    """With its number, as equal texts would be taken for one."""
+    sentences = [sentence.text for sentence in note.sentences]
+    return "\n\n".join(
+        [
+            f"Admission number: {number}",
+            f"Chief Complaint:\n{sentences[0]}",
+            "History of Present Illness:\n" + "\n".join(sentences[1:]),
+            f"Past Medical History:\n{_UNTOLD[number % len(_UNTOLD)]}",
+            "Hospital Course:\nInvented.",
+        ]
+    )
+
+
+def arrow_files(
+    task: TaskSpec, reader: ArrowReader, names: Sequence[str], numbered: Numbered, naming: Naming
+) -> Iterator[File]:
+    """A folder for each of the names, with labels as text."""
+    notes = [note for _, note in numbered]
+    for place, name in enumerate(names):
+        mine = notes[place :: len(names)]
+        columns = _sentences(reader, mine, naming) if task.kind is TaskKind.NER else _rows(task, reader, mine)
+        data = "data-00000-of-00001.arrow"
+        yield name, data, _stream(columns)
+        yield name, "state.json", json.dumps({"_data_files": [{"filename": data}]}).encode()
+        yield name, "dataset_info.json", b"{}"
+
+
+def _rows(task: TaskSpec, reader: ArrowReader, notes: Sequence[Note]) -> dict[str, list[Any]]:
+    texts = [_texts(task, note) for note in notes]
+    columns: dict[str, list[Any]] = {reader.text: [text for text, _ in texts]}
+    if reader.second_text:
+        columns[reader.second_text] = [second for _, second in texts]
+    return columns | {reader.label: _labels(task, notes)}
+
+
+def _sentences(reader: ArrowReader, notes: Sequence[Note], naming: Naming) -> dict[str, list[Any]]:
+    tokens, tags = [], []
+    for sentence in (sentence for note in notes for sentence in note.sentences):
+        words = [(piece, word) for piece in sentence.pieces for word in enumerate(piece.text.split())]
+        tokens.append([word for _, (_, word) in words])
+        named = [
+            (number, naming.label(piece.entity) if piece.entity else None) for piece, (number, _) in words
+        ]
+        tags.append([f"{'I' if number else 'B'}-{label}" if label else "O" for number, label in named])
+    return {reader.tokens: tokens, reader.tags: tags}
+
+
+def _stream(columns: dict[str, list[Any]]) -> bytes:
+    import pyarrow
+
+    table = pyarrow.table(columns)
+    sink = io.BytesIO()
+    with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue()
