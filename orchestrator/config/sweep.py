@@ -14,6 +14,7 @@ from orchestrator.config.catalogue import Catalogue, read_catalogue
 from orchestrator.config.checks import AXES, STAND_IN, Source
 from orchestrator.config.complaints import Fault, check
 from orchestrator.config.grid import Grid, build_grid
+from orchestrator.config.layouts import resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.smoke import smoke_config, smoke_grid
@@ -80,11 +81,12 @@ def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path, smoke: b
 
 
 def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
-    """The catalogue with its tasks as this sweep reads them."""
+    """The catalogue with its tasks as this sweep reads them: from the layout that lies in its data_dir."""
+    data_dir = None if config.data_dir is None else Path(config.data_dir)
     wanted = {"on_bad_record": config.on_bad_record, "paper_scoring": config.paper_scoring}
     given = {key: value for key, value in wanted.items() if value is not None}
     tasks = {
-        name: entry.model_copy(update={"spec": entry.spec.model_copy(update=given)})
+        name: entry.model_copy(update={"spec": resolve_layout(entry.spec.model_copy(update=given), data_dir)})
         for name, entry in catalogue.tasks.items()
     }
     return dataclasses.replace(catalogue, tasks=tasks)

@@ -22,11 +22,37 @@ def catalogue() -> Catalogue:
     return load_catalogue()
 
 
+SIZES = {  # cells, refused cells
+    "architectures": (102, 114),
+    "cross-domain": (120, 0),
+    "demo": (36, 0),
+    "fewshot": (144, 0),
+    "paper": (273, 42),
+    "paper-domain": (192, 0),
+    "placement-of-lora": (54, 0),
+    "prompt-methods": (72, 8),
+    "public-mini": (12, 0),
+    "rank": (120, 0),
+    "scale": (36, 6),
+    "time-budget": (27, 33),
+    "tune-lr": (18, 0),
+}
+
+
 @pytest.mark.parametrize("file", sorted((CONFIGS / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_sweep_that_comes_with_the_project_loads(file: Path, tmp_path: Path) -> None:
-    sweep = load_sweep(file, cwd=tmp_path)
-    assert sweep.grid.cells
-    assert not sweep.grid.refused
+def test_every_sweep_that_comes_with_the_project_has_the_size_that_it_states(
+    file: Path, tmp_path: Path
+) -> None:
+    grid = load_sweep(file, cwd=tmp_path).grid
+    assert (len(grid.cells), len(grid.refused)) == SIZES[file.stem]
+    assert all(refused.reason for refused in grid.refused)
+
+
+def test_the_study_lacks_two_backbones_and_nothing_else(tmp_path: Path) -> None:
+    grid = load_sweep(CONFIGS / "sweeps" / "paper.yaml", cwd=tmp_path).grid
+    assert len(grid.cells) + len(grid.refused) == 5 * 3 * 3 * 7
+    lacking = {(refused.cell.model, refused.cell.domain) for refused in grid.refused}
+    assert lacking == {("llama-2-7b", "biomedical"), ("llama-2-7b", "clinical")}
 
 
 def test_the_backbones_of_the_study_are_there_with_their_published_counts(catalogue: Catalogue) -> None:
