@@ -26,10 +26,11 @@ from orchestrator.report.score_points import scores_of
 def build_report(
     sweep: SweepRecord,
     trials: Iterable[TrialRecord],
-    removed: Iterable[TrialRecord] = (),
+    beside: Iterable[TrialRecord] = (),
     against: Published | None = None,
 ) -> Report:
-    """`trials` as `Ledger.trials()` gives them, `removed` as `Ledger.removed()` does: only its cost counts.
+    """`trials` as `Ledger.trials()` gives them; of those `beside` them, the candidates of searches and the
+    trials that the grid no longer holds, only the cost counts.
 
     `against` is what the replication view compares with. Works on an empty or partial ledger. Depends on
     nothing else: no clock, no disk.
@@ -37,7 +38,7 @@ def build_report(
     found = Collected()
     for record in trials:
         found.add(record)
-    for record in removed:
+    for record in beside:
         found.tally.add(record, planned=False)
     tasks = tuple(_task(task, sweep, found) for task in sweep.tasks.values())
     return Report(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import FailureKind, Signature, TrialState
+from orchestrator.contracts.vocabulary import FailureKind, Signature, Split, TrialState
 from orchestrator.report.model import FailedTrial
 from orchestrator.report.results import CellResults
 from orchestrator.tracking.accounting import Tally
@@ -28,9 +28,7 @@ class Collected:
 
     def add(self, record: TrialRecord) -> None:
         cell = record.planned.cell
-        self.tally.add(record, planned=record.planned.candidate is None)
-        if record.planned.candidate is not None:  # of a search: what it cost counts, and nothing else
-            return
+        self.tally.add(record)
         self.cells.setdefault(cell, CellResults(cell)).add(record)
         if record.state is TrialState.STALE:
             self.stale.append(record.name)
@@ -44,10 +42,11 @@ class Collected:
         ):
             self.collapsed.append(record.name)
         self.until = max(self.until or outcome.ended_at, outcome.ended_at)
-        for split in CAPPED_SPLITS:
-            skipped = outcome.rows.get(f"skipped_{split}")
+        for part in Split:
+            skipped = outcome.rows.get(f"skipped_{part}")
             if skipped:
-                self.skipped.setdefault(cell.task, set()).add((split, skipped))
+                self.skipped.setdefault(cell.task, set()).add((part.value, skipped))
+        for split in CAPPED_SPLITS:
             used, there = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
             if used is not None and there is not None and used < there:
                 self.capped.setdefault(cell.task, set()).add((split, used, there))
