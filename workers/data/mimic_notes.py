@@ -1,6 +1,7 @@
 """MIMIC-III outcomes from its raw tables (van Aken et al. 2021): what is known at admission, and the outcome.
 
-NOTEEVENTS is read as a stream; what stays in memory while it is read are the discharge summaries.
+NOTEEVENTS is read as a stream; what stays in memory while it is read are the discharge summaries, which take
+about their size on disk (6,000 of 9.6 kB took 63 MB).
 """
 
 from __future__ import annotations
