@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_models import adapted_tiny, built_tiny
+from tiny_models import adapted_tiny, built_tiny, tiny_spec
 
 from orchestrator.contracts.method import Prefix, Prompt, PTuning
 from orchestrator.contracts.vocabulary import TaskKind
+from workers.methods import adapt
 
 WORDS, SEQUENCE = TaskKind.NER, TaskKind.CLASSIFICATION
 BEFORE = torch.tensor([[11, 12, 13]])
@@ -79,3 +80,13 @@ def test_an_encoder_is_read_off_the_first_token_of_the_text():
     logits(adapted.model, TEXT)
     assert [hidden.shape[1] for hidden in seen] == [8, 5]  # inside the backbone, then again for the head
     assert torch.equal(seen[0][:, 3:], seen[1])
+
+
+@pytest.mark.parametrize("architecture", ["bert", "albert"])
+def test_a_pooler_that_the_weights_lack_trains_with_the_head(architecture):
+    built = built_tiny(architecture)
+    pooler = f"{architecture}.pooler"
+    adapted = adapt(built.model, Prompt(virtual_tokens=3), tiny_spec(architecture), SEQUENCE, (pooler,))
+    assert logits(adapted.model, TEXT).shape == (1, 3)
+    assert adapted.parameters.adapter == learnt(adapted).numel()
+    assert adapted.parameters.head == (32 * 32 + 32) + (3 * 32 + 3)

@@ -69,7 +69,7 @@ def _before(values: Tensor, count: int, value: int) -> Tensor:
 
 def _pooled(backbone: Any, hidden: Tensor) -> Tensor:
     """The pooler's view of the text's first token. ALBERT's is a bare linear map."""
-    if isinstance(backbone.pooler, nn.Linear):
+    if hasattr(backbone, "pooler_activation"):
         pooled: Tensor = backbone.pooler_activation(backbone.pooler(hidden[:, 0]))
     else:
         pooled = backbone.pooler(hidden)

@@ -1,0 +1,89 @@
+"""Every method through a whole attempt: reading, training, checkpoints, scoring, keeping."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from orchestrator.contracts.method import (
+    AdaLora,
+    BitFit,
+    Boft,
+    LnTuning,
+    Lora,
+    Oft,
+    Prefix,
+    Prompt,
+    PTuning,
+    TopLayers,
+    Vera,
+)
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import TaskKind
+from workers.attempt import run_attempt
+from workers.checkpoint import Progress
+from workers.meter import Meter
+from workers.records import EventLog
+from workers.train import PreemptedError
+from workers.trial import Account, carry_out
+
+METHODS = [
+    BitFit(),
+    LnTuning(),
+    TopLayers(layers=1),
+    Lora(rank=2, dora=True, targets="all"),
+    AdaLora(rank=2),
+    Vera(rank=8),
+    Oft(block_size=4),
+    Boft(block_size=4),
+    Prefix(virtual_tokens=3),
+    Prompt(virtual_tokens=3),
+    PTuning(virtual_tokens=3, encoder_hidden_size=8),
+]
+
+
+def order_of(lab, settings, **fields):
+    """An order for a ner trial under these settings."""
+    path = lab.order("full", TaskKind.NER, checkpoint_seconds=0, **fields)
+    order = json.loads(path.read_bytes())
+    order["trial"]["method"]["settings"] = settings.model_dump(mode="json")
+    path.write_text(json.dumps(order))
+    return path
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=lambda s: s.kind)
+def test_an_attempt_comes_to_its_end_and_keeps_its_weights(lab, outcome_of, settings):
+    order = order_of(lab, settings)
+    run_attempt(order)
+    outcome = outcome_of(order)
+    assert outcome.state == "finished", outcome.failure
+    assert outcome.parameters.adapter > 0
+    assert outcome.saved_bytes > 0
+
+
+def kept_weights(order):
+    return load_file(order.parent / "model" / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize("settings", [Vera(rank=8), PTuning(virtual_tokens=3)], ids=lambda s: s.kind)
+def test_a_resumed_attempt_ends_with_the_very_same_weights(lab, settings):
+    whole, broken = order_of(lab, settings), order_of(lab, settings)
+    run_attempt(whole)
+    order = AttemptOrder.model_validate_json(broken.read_bytes())
+    account = Account(Progress(order.trial.fingerprint))
+    with pytest.raises(PreemptedError):
+        carry_out(
+            order,
+            account,
+            Meter(),
+            EventLog(broken.parent / "events.jsonl"),
+            lambda: account.progress.step == 5,
+        )
+    resumed = order_of(lab, settings, resume_from=str(broken.parent / "checkpoint" / "step-5"))
+    run_attempt(resumed)
+    ours, theirs = kept_weights(resumed), kept_weights(whole)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
