@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import TaskSpec
@@ -99,3 +101,33 @@ def test_a_fault_that_was_told_is_not_chained_to_what_was_handled(tmp_path: Path
     with pytest.raises(DataError) as caught:
         read(tmp_path, JSONL, MARKER)
     assert caught.value.__suppress_context__
+
+
+READERS = st.sampled_from([CSV, JSONL, CONLL, CONLL | {"separator": "space"}, PUBTATOR])
+HEADS = st.sampled_from(["", "text,label\n", "a\tO\n", "1|t|a\n1|a|b\n", '{"text": "a", "label": "x"}\n'])
+BODY = st.text(alphabet='aB-xIO1|t{}[]":,\t \r\n\\', max_size=80) | st.text(max_size=40)
+
+
+@settings(max_examples=300, deadline=None)
+@given(READERS, HEADS, BODY, BODY)
+def test_skipping_changes_nothing_but_what_is_malformed(
+    tmp_path_factory: pytest.TempPathFactory, reader: dict[str, Any], head: str, before: str, after: str
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    content = (head + before + MARKER + after).encode("utf-8", "replace").decode()
+    strict: list[str] | None = None
+    lenient: list[str] | None = None
+    said, faults = "", Faults("skip")
+    try:
+        strict = read(root, reader, content)
+    except DataError as error:
+        said += f"{error!s} {error.__context__!r}"
+    try:
+        lenient = read(root, reader, content, faults)
+    except DataError as error:
+        said += f"{error!s} {error.__context__!r}"
+    assert MARKER not in said
+    if strict is not None:
+        assert (lenient, faults.count) == (strict, 0)
+    elif lenient is not None:
+        assert faults.count > 0
