@@ -1,0 +1,131 @@
+"""Archives of a corpus: what is no archive, or an attack, is an error before it costs memory or disk."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import DataError
+from workers.data.corpus_files import ARCHIVE_BYTES, MEMBER_BYTES, members
+
+MARKER = "Zzpatientword"
+
+
+def header(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.size, found.type, found.linkname = size, kind, link
+    return found
+
+
+def archive(path: Path, *entries: tuple[tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as content:
+        for entry, data in entries:
+            content.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def test_members_are_regular_files_of_the_suffix_in_order(tmp_path: Path) -> None:
+    path = archive(
+        tmp_path / "a.tar.gz",
+        (header("./b/2.XML", 3), b"two"),
+        (header("b/link.xml", kind=tarfile.SYMTYPE, link="/etc/hostname"), b""),
+        (header("b/hard.xml", kind=tarfile.LNKTYPE, link="b/2.XML"), b""),
+        (header("b/pipe.xml", kind=tarfile.FIFOTYPE), b""),
+        (header("b/._2.xml", 1), b"x"),
+        (header(".git/3.xml", 1), b"x"),
+        (header("a/1.xml", 3), b"old"),
+        (header("../outside.xml", 3), b"out"),
+        (header("a/1.xml", 3), b"one"),
+        (header("a/1.txt", 1), b"x"),
+    )
+    before = sorted(tmp_path.rglob("*"))
+    found = members(path, (".xml",))
+    assert [(str(m.path), m.content) for m in found] == [("a/1.xml", b"one"), ("b/2.XML", b"two")]
+    assert found[1].place == f"{path}: b/2.XML"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_names_in_archives_are_shown_only_where_they_are_plain(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.tar.gz", (header("a\nb.xml", 1), b"x"))
+    assert [m.place for m in members(path, (".xml",))] == [f"{path}: member 1"]
+
+
+def test_directories_may_hold_links_but_no_circles(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "2.xml").write_bytes(b"two")
+    corpus = tmp_path / "corpus"
+    (corpus / "b").mkdir(parents=True)
+    (corpus / "b" / "1.xml").write_bytes(b"one")
+    (corpus / "b" / "again").symlink_to(corpus)
+    (corpus / "linked").symlink_to(elsewhere)
+    os.mkfifo(corpus / "pipe.xml")
+    assert [m.content for m in members(corpus, (".xml",))] == [b"one", b"two"]
+
+
+def test_a_member_of_absurd_size_is_refused(tmp_path: Path) -> None:
+    large = bytes(MEMBER_BYTES + 1)
+    path = archive(tmp_path / "a.tar.gz", (header("large.xml", len(large)), large))
+    with pytest.raises(DataError, match=r"large\.xml is larger than 16 MiB"):
+        members(path, (".xml",))
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "large.xml").write_bytes(large)
+    with pytest.raises(DataError, match="larger than 16 MiB"):
+        members(tmp_path / "corpus", (".xml",))
+
+
+def test_an_archive_that_unpacks_to_absurd_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    size = ARCHIVE_BYTES + 1
+    with gzip.open(path, "wb", compresslevel=1) as content:
+        content.write(header("large.bin", size).tobuf())
+        for _ in range(0, size, 2**20):
+            content.write(bytes(2**20))
+    with pytest.raises(DataError, match="more than 256 MiB"):
+        members(path, (".xml",))
+
+
+def test_a_damaged_archive_is_refused_and_never_read_in_part(tmp_path: Path) -> None:
+    data = os.urandom(5000)
+    path = archive(tmp_path / "a.tar.gz", (header("1.xml", 5000), data), (header("2.xml", 5000), data))
+    whole = path.read_bytes()
+    for damaged in (
+        whole[: len(whole) // 2],
+        whole[:-4],
+        whole[:-8] + b"\0\0\0\0" + whole[-4:],
+        whole[:3000] + b"\xff" * 9 + whole[3009:],
+        gzip.compress(b"no tar"),
+        b"",
+        MARKER.encode(),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"it is not a \.tar\.gz archive, is damaged") as caught:
+            members(path, (".xml",))
+        assert caught.value.__context__ is None
+        assert MARKER not in str(caught.value)
+
+
+@settings(max_examples=150)
+@given(st.binary(max_size=1200), st.integers(0, 1400), st.booleans())
+def test_any_bytes_in_an_archive_give_members_or_a_fault(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int, zipped: bool
+) -> None:
+    root = tmp_path_factory.mktemp("archive")
+    plain = bytearray(
+        gzip.decompress(archive(root / "a.tar.gz", (header("1.xml", 9), b"<a></a>\n\n")).read_bytes())
+    )
+    plain[at : at + len(noise)] = noise
+    path = root / "b.tar.gz"
+    path.write_bytes(gzip.compress(bytes(plain), 1) if zipped else noise)
+    try:
+        found = [member.place for member in members(path, (".xml",))]
+    except DataError as error:
+        found = [str(error)]
+    assert all(place.startswith(str(path)) and place.replace("\n", "").isprintable() for place in found)
