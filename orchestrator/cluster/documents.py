@@ -1,0 +1,152 @@
+"""Kubernetes objects as plain data: read from a file, a directory, or an overlay that kustomize renders."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import orchestrator
+from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One object. `where`: the file or overlay that it came from."""
+
+    where: str
+    body: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.body.get("kind", ""))
+
+    @property
+    def group(self) -> str:
+        """Of the API, say `ray.io`; "" for the core."""
+        version = str(self.body.get("apiVersion", ""))
+        return version.split("/")[0] if "/" in version else ""
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        return mapping(self.body.get("metadata"))
+
+    @property
+    def name(self) -> str:
+        return str(self.metadata.get("name", ""))
+
+    @property
+    def namespace(self) -> str:
+        return str(self.metadata.get("namespace", ""))
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        return mapping(self.metadata.get("annotations"))
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return mapping(self.body.get("spec"))
+
+    def complaint(self, key: str, problem: str, remedy: str) -> Complaint:
+        """`key`: the dotted path inside the object."""
+        return Complaint(f"{self.where}: {self.kind}/{self.name}", key, problem, remedy)
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value where it is a mapping, else an empty one: what has the wrong shape is the schema's
+    complaint."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[dict[str, Any]]:
+    """The mappings of a list, each at its place; likewise forgiving."""
+    return [mapping(item) for item in value] if isinstance(value, list) else []
+
+
+def get(value: Any, *keys: str) -> Any:
+    """What stands below these keys, or None."""
+    for key in keys:
+        value = mapping(value).get(key)
+    return value
+
+
+def of_kind(documents: Iterable[Document], *kinds: str) -> list[Document]:
+    return [document for document in documents if document.kind in kinds]
+
+
+def parse(text: str, where: str) -> list[Document]:
+    """All documents of a YAML stream. Raises ConfigError where it is none, or holds what is no object."""
+    try:
+        bodies = [body for body in yaml.load_all(text, Loader=_Loader) if body is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise ConfigError(
+            [Complaint(where, "", f"is no YAML{line}", "correct its indentation and quotes")]
+        ) from None
+    wrong = [body for body in bodies if not isinstance(body, dict) or "kind" not in body]
+    if wrong:
+        raise ConfigError(
+            [Complaint(where, "", "holds what is no Kubernetes object", "give each apiVersion and kind")]
+        )
+    return [Document(where, body) for body in bodies]
+
+
+def manifests_root() -> Path:
+    """`k8s/`: in the package when installed, else beside it."""
+    package = Path(orchestrator.__file__).parent
+    packaged = package / "k8s"
+    return packaged if packaged.is_dir() else package.parent / "k8s"
+
+
+def overlays() -> list[str]:
+    return sorted(path.parent.name for path in manifests_root().glob("overlays/*/kustomization.yaml"))
+
+
+def load(source: str) -> list[Document]:
+    """The objects of an overlay of ours by its name, of a kustomization's directory, of a plain directory of
+    YAML, or of a file. Raises ConfigError for what is none of them, LaunchError where kustomize is needed and
+    not there."""
+    path = Path(source)
+    named = manifests_root() / "overlays" / source
+    if (named / "kustomization.yaml").is_file():
+        return parse(_kustomize(named), source)
+    if (path / "kustomization.yaml").is_file():
+        return parse(_kustomize(path), source)
+    if path.is_dir():
+        files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")])
+        return [document for file in files for document in parse(file.read_text(), str(file))]
+    if path.is_file():
+        return parse(path.read_text(), source)
+    remedy = f"{did_you_mean(source, overlays())} (or give a directory or a file)"
+    raise ConfigError([Complaint("command line", source, "is no overlay, directory or file", remedy)])
+
+
+def _kustomize(directory: Path) -> str:
+    commands = (["kubectl", "kustomize"], ["kustomize", "build"])
+    command = next((c for c in commands if shutil.which(c[0])), None)
+    if command is None:
+        raise LaunchError(
+            f"{directory} is a kustomization, and neither kubectl nor kustomize is on this machine\n"
+            "    -> install kubectl, or render it elsewhere (kubectl kustomize DIR > FILE) and give the file"
+        )
+    done = subprocess.run([*command, str(directory)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        first = done.stderr.strip().splitlines()[-1:] or ["no reason was given"]
+        raise ConfigError(
+            [Complaint(str(directory), "", f"kustomize: {first[0]}", "correct the kustomization")]
+        )
+    return done.stdout
+
+
+def dump(bodies: Sequence[dict[str, Any]]) -> str:
+    """The same objects give the same bytes: keys sorted, one document after the other."""
+    return yaml.safe_dump_all(bodies, sort_keys=True, explicit_start=True, allow_unicode=True, width=1000)

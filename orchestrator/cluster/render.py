@@ -1,0 +1,176 @@
+"""From a sweep, its plan and an overlay to the two objects that run it: an immutable ConfigMap and a RayJob.
+
+The same sweep and overlay give the same bytes, whoever asks: what is submitted and what is written for GitOps
+are one.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from orchestrator.cluster.capacity import at_once, groups
+from orchestrator.cluster.documents import Document, dump, get, items, mapping, of_kind
+from orchestrator.cluster.manifests import (
+    ConfigMapMetadata,
+    ConfigMapSource,
+    JobMetadata,
+    JobSpec,
+    KeyToPath,
+    SweepConfigMap,
+    SweepJob,
+    laid_over,
+)
+from orchestrator.cluster.naming import content_name, sweep_id
+from orchestrator.config import ResolvedSweep
+from orchestrator.errors import Complaint, ConfigError
+from orchestrator.planning import Plan
+
+STORAGE, DATA_DIR, QUEUE = (
+    "frontier/storage",
+    "frontier/data-dir",
+    "frontier/queue",
+)  # annotations of a template
+SWEEP_LABEL, QUEUE_LABEL = "frontier/sweep", "kueue.x-k8s.io/queue-name"
+MOUNT = PurePosixPath("/etc/frontier")
+FILE = "sweep.yaml"
+_LARGEST = 1024 * 1024  # bytes of a ConfigMap, by Kubernetes
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What is applied for one sweep, in this order. The submitter makes the RayJob own the ConfigMap."""
+
+    sweep_id: str
+    config_map: dict[str, Any]
+    ray_job: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        return dump([self.config_map, self.ray_job])
+
+    def documents(self, where: str) -> list[Document]:
+        return [Document(where, self.config_map), Document(where, self.ray_job)]
+
+
+def render(
+    sweep: ResolvedSweep, plan: Plan, template: Sequence[Document], *, smoke: bool = False
+) -> Rendered:
+    """`template`: the objects of an overlay, its one RayJob among them. `smoke`: `plan` is that of the sweep
+    at smoke size, while `sweep` is the full one. Raises ConfigError where the overlay cannot run the
+    sweep."""
+    job = _template(template)
+    resolved = _resolved(sweep, plan, job)
+    name = plan.sweep.config.name
+    identity = sweep_id(name, str(resolved["storage"]))
+    config_map, source = _config_map(resolved, sweep, identity, job.namespace)
+    entrypoint = f"frontier run {MOUNT / FILE} --address auto" + (" --smoke" if smoke else "")
+    labels = {SWEEP_LABEL: identity}
+    queue = job.annotations.get(QUEUE)
+    ours = SweepJob(
+        metadata=JobMetadata(
+            name=identity,
+            labels=labels | ({QUEUE_LABEL: queue} if queue else {}),
+            annotations={"frontier/sweep-name": name, "frontier/trials": str(len(plan.trials))},
+        ),
+        spec=JobSpec(entrypoint=entrypoint),
+    )
+    body = laid_over(copy.deepcopy(job.body), ours.model_dump(mode="json"))
+    _fill_in(body["spec"], entrypoint, source, labels)
+    return Rendered(identity, config_map.model_dump(mode="json"), body)
+
+
+def _template(documents: Sequence[Document]) -> Document:
+    found = of_kind(documents, "RayJob")
+    if len(found) != 1:
+        where = documents[0].where if documents else "the overlay"
+        problem = f"holds {len(found)} RayJobs"
+        raise ConfigError([Complaint(where, "", problem, "give an overlay with one: it is the template")])
+    return found[0]
+
+
+def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]:
+    """The sweep's file as the driver in the cluster reads it: overrides applied, paths those of the pods."""
+    resolved = dict(sweep.raw)
+    storage = str(resolved.get("storage", ""))
+    if "://" not in storage and not storage.startswith("/"):
+        if STORAGE not in job.annotations:
+            remedy = f"annotate the template with {STORAGE}, or give storage=PATH as the pods see it"
+            raise ConfigError([job.complaint("metadata.annotations", "no place for the records", remedy)])
+        storage = str(job.annotations[STORAGE])
+    resolved["storage"] = storage
+    mounted = job.annotations.get(DATA_DIR)
+    given = resolved.get("data_dir")
+    if given and mounted and not PurePosixPath(given).is_relative_to(mounted):
+        resolved["data_dir"] = str(mounted)
+    if sweep.config.catalogues:
+        resolved["catalogues"] = [str(MOUNT / _folder(n)) for n in range(len(sweep.config.catalogues))]
+    if sweep.config.concurrency is None:
+        resolved["concurrency"] = _concurrency(plan, job)
+    return resolved
+
+
+def _concurrency(plan: Plan, job: Document) -> int:
+    """As many trials at once as the groups can hold: an autoscaled cluster begins with none, and tells no
+    limit."""
+    found = groups(mapping(get(job.spec, "rayClusterSpec")))
+    sizes = {trial.resources for trial in plan.trials} or {plan.sweep.config.resources}
+    held = {size: at_once(found, size) for size in sizes}
+    complaints = [
+        job.complaint(
+            "spec.rayClusterSpec.workerGroupSpecs",
+            f"no pod holds a trial of {size.cpus} CPU and {size.gpus:g} GPU; "
+            f"there are {', '.join(map(str, found)) or 'no groups'}",
+            "lower the sweep's `resources`, or choose an overlay with larger pods",
+        )
+        for size, count in held.items()
+        if count == 0
+    ]
+    if complaints:
+        raise ConfigError(complaints)
+    return min(held.values())
+
+
+def _config_map(
+    resolved: dict[str, Any], sweep: ResolvedSweep, identity: str, namespace: str
+) -> tuple[SweepConfigMap, ConfigMapSource]:
+    text = yaml.safe_dump(resolved, sort_keys=True, allow_unicode=True, width=100)
+    data, paths = {FILE: text}, {FILE: FILE}
+    for number, directory in enumerate(sweep.config.catalogues):
+        for file in sorted(Path(directory).rglob("*.yaml")):
+            inside = file.relative_to(directory).as_posix()
+            key = f"{_folder(number)}--{inside.replace('/', '--')}"
+            data[key], paths[key] = file.read_text(), f"{_folder(number)}/{inside}"
+    content = json.dumps(data, sort_keys=True).encode()
+    if len(content) >= _LARGEST:
+        problem = f"the sweep and its catalogues are {len(content):,} bytes; a ConfigMap holds {_LARGEST:,}"
+        raise ConfigError([Complaint(str(sweep.file), "", problem, "put the catalogues into the image")])
+    name = content_name(identity, content)
+    metadata = ConfigMapMetadata(name=name, namespace=namespace, labels={SWEEP_LABEL: identity})
+    places = tuple(KeyToPath(key=key, path=path) for key, path in sorted(paths.items()))
+    return SweepConfigMap(metadata=metadata, data=data), ConfigMapSource(name=name, items=places)
+
+
+def _folder(number: int) -> str:
+    return f"catalogue-{number}"
+
+
+def _fill_in(spec: dict[str, Any], entrypoint: str, source: ConfigMapSource, labels: dict[str, str]) -> None:
+    """The places below lists, which no overlay of mappings reaches."""
+    cluster = mapping(spec.get("rayClusterSpec"))
+    head, submitter = mapping(cluster.get("headGroupSpec")), mapping(spec.get("submitterPodTemplate"))
+    pods = [mapping(head.get("template")), submitter]
+    pods += [mapping(group.get("template")) for group in items(cluster.get("workerGroupSpecs"))]
+    for pod in pods:
+        pod["metadata"] = laid_over(mapping(pod.get("metadata")), {"labels": labels})
+    for volume in items(get(head, "template", "spec", "volumes")):
+        if volume.get("name") == "sweep":
+            volume["configMap"] = source.model_dump(mode="json")
+    for container in items(get(submitter, "spec", "containers"))[:1]:
+        container["args"] = ["--", entrypoint]
