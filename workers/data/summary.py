@@ -22,8 +22,8 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     `mentions` stands for ner tasks, and counts what the tags hold. `documents` are those that gave an
     example; None for CoNLL and for sentences in Arrow, which do not mark them. For PubTator tasks `mentions`
     counts those annotated in the files, `relations` the annotated relations of the type in question.
-    `skipped` are malformed records, `set_aside` sound annotations that the examples cannot hold. Raises what
-    `read_split` and `label_set` raise.
+    `skipped` are malformed records, `set_aside` sound annotations that the examples cannot hold, or what the
+    definition of the task leaves out. Raises what `read_split` and `label_set` raise.
     """
     faults = {split: Faults(task.on_bad_record) for split in splits_of(task)}
     examples = {split: read_split(task, split, root, faults[split]) for split in faults}
