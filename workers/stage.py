@@ -3,7 +3,8 @@
     python -m workers.stage < request.json
 
 Standard output: a JSON line for each item as it is ready, {"item": name, "state": "made" | "present" |
-"fetched" | "missing", "seconds": wall}, with "problem" for a missing one; or {"error": words}.
+"fetched" | "missing", "seconds": wall}, with "problem" for a missing one; for a backbone of the hub that is
+not locked yet with "commit" and "files" (sha256 by name); or {"error": words}.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.made import made_root
@@ -35,6 +36,8 @@ class StageRequest(Record):
     data_dir: str | None = None
     backbones: tuple[BackboneSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
+    locked: dict[str, dict[str, str]] = Field(default_factory=dict)  # by backbone, sha256 of its files
+    rehash: bool = False  # also what was there and checked before
     processes: PositiveInt | None = None  # None: one a core
 
 
@@ -46,7 +49,7 @@ def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
     waiting = [b for b in request.backbones if _to_train(b, cache)]
     for backbone in request.backbones:
         if backbone not in waiting:
-            yield stage_backbone(backbone, cache)
+            yield stage_backbone(backbone, cache, request.locked.get(backbone.name), request.rehash)
     if not waiting:
         return
     waiting.sort(key=_work, reverse=True)
@@ -58,20 +61,23 @@ def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
             yield done.result()
 
 
-def stage_backbone(spec: BackboneSpec, cache: Path) -> dict[str, Any]:
-    return _timed(spec.name, partial(_stage_backbone, spec, cache))
+def stage_backbone(
+    spec: BackboneSpec, cache: Path, locked: dict[str, str] | None = None, rehash: bool = False
+) -> dict[str, Any]:
+    return _timed(spec.name, partial(_stage_backbone, spec, cache, locked, rehash))
 
 
-def _timed(item: str, work: Callable[[], str]) -> dict[str, Any]:
+def _timed(item: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     began = time.monotonic()
+    answer: dict[str, Any]
     try:
-        answer = {"item": item, "state": work()}
+        answer = {"item": item, **work()}
     except FrontierError as error:
         answer = {"item": item, "state": "missing", "problem": str(error)}
     return answer | {"seconds": round(time.monotonic() - began, 2)}
 
 
-def _stage_task(task: TaskSpec, data_dir: str | None, cache: Path) -> str:
+def _stage_task(task: TaskSpec, data_dir: str | None, cache: Path) -> dict[str, Any]:
     from workers.data import read_split, splits_of
     from workers.demo.corpora import write_task
     from workers.inputs import data_root
@@ -83,32 +89,43 @@ def _stage_task(task: TaskSpec, data_dir: str | None, cache: Path) -> str:
         state = "made"
     for split in splits_of(task):
         read_split(task, split, root)
-    return state
+    return {"state": state}
 
 
-def _stage_backbone(spec: BackboneSpec, cache: Path) -> str:
+def _stage_backbone(
+    spec: BackboneSpec, cache: Path, locked: dict[str, str] | None, rehash: bool
+) -> dict[str, Any]:
     from workers.weights import verify, weights_directory
 
-    state = "present"
+    answer: dict[str, Any] = {"state": "present"}
     if _to_make(spec, cache):
         assert isinstance(spec.weights, MadeWeights | RandomWeights)
         _make_weights(spec.weights, made_root(cache, spec.weights))
-        state = "made"
+        answer["state"] = "made"
     elif isinstance(spec.weights, HubWeights):
-        state = _fetch(spec, cache)
+        answer = _stage_snapshot(spec, cache, locked, rehash)
     verify(spec, weights_directory(spec, cache, fetch=False))
-    return state
+    return answer
 
 
-def _fetch(spec: BackboneSpec, cache: Path) -> str:
+def _stage_snapshot(
+    spec: BackboneSpec, cache: Path, locked: dict[str, str] | None, rehash: bool
+) -> dict[str, Any]:
+    """Files are hashed when they come, when they are not locked yet, and on demand: it takes a while."""
+    from workers.hub import check_files, file_digests
     from workers.weights import weights_directory
 
+    state = "present"
     try:
-        weights_directory(spec, cache, fetch=False)
+        directory = weights_directory(spec, cache, fetch=False)
     except WeightsError:
-        weights_directory(spec, cache)
-        return "fetched"
-    return "present"
+        directory = weights_directory(spec, cache)
+        state = "fetched"
+    if locked is None:
+        return {"state": state, "commit": directory.name, "files": file_digests(directory)}
+    if rehash or state == "fetched":
+        check_files(spec, directory, locked)
+    return {"state": state}
 
 
 def _make_weights(weights: MadeWeights | RandomWeights, root: Path) -> None:

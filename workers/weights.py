@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 
 from orchestrator.contracts.backbone import (
@@ -21,10 +18,7 @@ from orchestrator.contracts.backbone import (
 )
 from orchestrator.contracts.made import made_root
 from orchestrator.errors import WeightsError
-
-# Hub files worth fetching: no pickles, no exports to other run-times.
-_WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]
-_UNWANTED = ["*/*"]
+from workers.hub import snapshot
 
 
 def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True) -> Path:
@@ -34,7 +28,7 @@ def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True
     """
     weights = spec.weights
     if isinstance(weights, HubWeights):
-        return _hub_snapshot(spec.name, weights, cache_dir, fetch)
+        return snapshot(spec, weights, cache_dir, fetch=fetch)
     if isinstance(weights, FolderWeights):
         directory, remedy = Path(weights.folder), "mend weights.folder in its catalogue entry"
     elif isinstance(weights, PackageWeights):
@@ -45,31 +39,6 @@ def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True
     if not directory.is_dir():
         raise WeightsError(f"backbone {spec.name}: there is no folder {directory}\n    -> {remedy}")
     return directory
-
-
-def _hub_snapshot(name: str, weights: HubWeights, cache_dir: Path, fetch: bool) -> Path:
-    place = f"{weights.hub} at revision {weights.revision}"
-    options: dict[str, Any] = {
-        "revision": weights.revision,
-        "cache_dir": cache_dir / "hub",
-        "allow_patterns": _WANTED,
-        "ignore_patterns": _UNWANTED,
-    }
-    try:
-        return Path(snapshot_download(weights.hub, local_files_only=True, **options))
-    except LocalEntryNotFoundError as absent:
-        if not fetch:
-            raise WeightsError(
-                f"backbone {name}: {place} is not staged\n    -> run `frontier stage` with this sweep file"
-            ) from absent
-    try:
-        return Path(snapshot_download(weights.hub, **options))
-    except (HfHubHTTPError, OSError, ValueError) as failed:
-        raise WeightsError(
-            f"backbone {name}: {place} cannot be fetched from the hub ({type(failed).__name__})\n"
-            "    -> check the name, the revision, the network, and HF_TOKEN if the repository is gated; or "
-            "point weights.folder at a local copy"
-        ) from failed
 
 
 def _package_folder(name: str, weights: PackageWeights) -> Path:

@@ -15,6 +15,7 @@ from orchestrator.config.checks import AXES, STAND_IN, Source
 from orchestrator.config.complaints import Fault, check
 from orchestrator.config.grid import Grid, build_grid
 from orchestrator.config.layouts import resolve_layout
+from orchestrator.config.lock import Lock, lock_path, locked, read_lock
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.smoke import smoke_config, smoke_grid
@@ -36,6 +37,7 @@ class ResolvedSweep:
     grid: Grid
     data_dir: Path | None
     storage: Path
+    lock: Lock
     raw: dict[
         str, Any
     ]  # the resolved file for the record: overrides included, keys that were not set left out
@@ -45,9 +47,12 @@ class ResolvedSweep:
         return self.storage / self.config.name
 
 
-def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path, smoke: bool = False) -> ResolvedSweep:
+def load_sweep(
+    path: Path, arguments: Sequence[str] = (), *, cwd: Path, smoke: bool = False, lock: Lock | None = None
+) -> ResolvedSweep:
     """Reads and checks everything. `cwd`: what paths of the command line and `storage` are relative to.
-    `smoke`: the same sweep at smoke size (`orchestrator.config.smoke`).
+    `smoke`: the same sweep at smoke size (`orchestrator.config.smoke`). `lock` takes the place of the lock
+    file beside the sweep file.
 
     Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
     """
@@ -62,7 +67,10 @@ def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path, smoke: b
     complaints += wrong + [fault.complaint(source.of(fault.key)) for fault in faults]
     catalogue, of_catalogue = read_catalogue([Path(directory) for directory in config.catalogues])
     complaints += of_catalogue
-    catalogue = _with_tasks_of(config, catalogue)
+    if lock is None:
+        lock, of_lock = read_lock(lock_path(file), str(lock_path(path)))
+        complaints += of_lock
+    catalogue = _locked(_with_tasks_of(config, catalogue), lock)
     grid, of_grid = _resolve(config, catalogue, source, faults, bool(of_catalogue))
     complaints += of_grid
     if complaints:
@@ -76,6 +84,7 @@ def load_sweep(path: Path, arguments: Sequence[str] = (), *, cwd: Path, smoke: b
         grid=grid,
         data_dir=None if config.data_dir is None else Path(config.data_dir),
         storage=(cwd / Path(config.storage).expanduser()).resolve(),
+        lock=lock,
         raw=config.model_dump(mode="json", exclude_unset=True),
     )
 
@@ -90,6 +99,12 @@ def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
         for name, entry in catalogue.tasks.items()
     }
     return dataclasses.replace(catalogue, tasks=tasks)
+
+
+def _locked(catalogue: Catalogue, lock: Lock) -> Catalogue:
+    """The catalogue with its hub backbones at their locked commits."""
+    backbones = {axes: locked(backbone, lock) for axes, backbone in catalogue.backbones.items()}
+    return dataclasses.replace(catalogue, backbones=backbones)
 
 
 def _anchor(raw: dict[str, Any], directory: Path) -> None:

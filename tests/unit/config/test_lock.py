@@ -1,0 +1,107 @@
+"""The lock file beside a sweep file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.config.lock import (
+    Lock,
+    LockedBackbone,
+    lock_path,
+    locked,
+    read_lock,
+    unlocked,
+    with_staged,
+    write_lock,
+)
+from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights
+
+COMMIT = "12345e" + "0" * 34  # a number, to a careless reader of YAML
+TINY = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "tasks": ["demo-ner"]}
+
+
+def backbone(name: str = "mine", **weights: str) -> BackboneSpec:
+    place = HubWeights(**({"hub": "some/where"} | weights))
+    return BackboneSpec(name=name, model="m", domain="d", architecture="bert", weights=place)
+
+
+def entry(**fields: Any) -> LockedBackbone:
+    known = {"hub": "some/where", "asked": "main", "commit": COMMIT, "files": {"config.json": "0e1"}}
+    return LockedBackbone(**(known | fields))
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc"), max_codepoint=0xFFFF), min_size=1, max_size=9)
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
+ENTRIES = st.builds(
+    LockedBackbone,
+    hub=TEXT,
+    asked=TEXT,
+    commit=st.text("0123456789abcdef", min_size=40, max_size=40),
+    files=st.dictionaries(TEXT, TEXT, max_size=3),
+)
+
+
+@given(st.dictionaries(NAMES, ENTRIES, max_size=3))
+def test_what_is_written_is_read_again_and_order_does_not_matter(entries: dict[str, LockedBackbone]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "a.lock"
+        write_lock(path, Lock(backbones=entries))
+        first = path.read_bytes()
+        assert read_lock(path) == (Lock(backbones=entries), [])
+        write_lock(path, Lock(backbones=dict(reversed(entries.items()))))
+        assert path.read_bytes() == first
+
+
+def test_a_locked_backbone_stands_at_its_commit() -> None:
+    lock = Lock(backbones={"mine": entry()})
+    assert locked(backbone(), lock).weights == HubWeights(hub="some/where", revision=COMMIT)
+    assert unlocked([locked(backbone(), lock)], lock) == ()
+    for other in (backbone(revision="v2"), backbone(hub="some/other"), backbone("other")):
+        assert locked(other, lock) == other
+        assert unlocked([other], lock) == (other,)
+    folder = backbone().model_copy(update={"weights": FolderWeights(folder="/w")})
+    assert locked(folder, lock) == folder
+    assert unlocked([folder], lock) == ()
+
+
+def test_an_entry_that_no_longer_fits_is_made_anew_and_others_stay() -> None:
+    lock = Lock(backbones={"mine": entry(asked="old"), "other": entry()})
+    new = with_staged(lock, [backbone()], {"mine": ("f" * 40, {"a": "b"})})
+    assert new.backbones["mine"] == entry(commit="f" * 40, files={"a": "b"})
+    assert new.backbones["other"] == entry()
+    assert with_staged(new, [locked(backbone(), new)], {}) == new
+
+
+def test_a_sweep_is_loaded_at_the_commits_of_its_lock(load: Any, tmp_path: Path) -> None:
+    first = load(**TINY)
+    [spec] = {cell.backbone.name: cell.backbone for cell in first.grid.cells}.values()
+    assert unlocked([spec], first.lock) == (spec,)
+    staged = with_staged(first.lock, [spec], {spec.name: (COMMIT, {})})
+    write_lock(lock_path(first.file), staged)
+    again = load(**TINY)
+    assert {cell.backbone.weights.revision for cell in again.grid.cells} == {COMMIT}
+    assert unlocked([cell.backbone for cell in again.grid.cells], again.lock) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "problem"),
+    [
+        ("backbones: {tinybert: {hub: a/b, asked: main, commit: abc, files: {}}}", "commit", "abc"),
+        ("backbone: {}", "backbone", "unknown key"),
+        ("- x", "", "expected"),
+    ],
+)
+def test_a_broken_lock_is_a_complaint(
+    complaints: Any, tmp_path: Path, content: str, key: str, problem: str
+) -> None:
+    (tmp_path / "ours.lock").write_text(content)
+    [complaint] = complaints(**TINY)
+    assert complaint.where.endswith("ours.lock")
+    assert complaint.key.endswith(key)
+    assert problem in complaint.problem

@@ -1,0 +1,88 @@
+"""Repositories of a Hugging Face hub: fetched once, by commit, and checked by content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import get_token, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights
+from orchestrator.errors import WeightsError
+
+# Files worth fetching: no pickles, no exports to other run-times.
+_WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]
+_UNWANTED = ["*/*"]
+
+
+def snapshot(spec: BackboneSpec, weights: HubWeights, cache_dir: Path, *, fetch: bool) -> Path:
+    """The folder of the revision in the cache, whose name is the commit; fetched if it is not there and
+    `fetch`. Raises WeightsError if it cannot be had."""
+    place = f"{weights.hub} at revision {weights.revision}"
+    options: dict[str, Any] = {
+        "revision": weights.revision,
+        "cache_dir": cache_dir / "hub",
+        "allow_patterns": _WANTED,
+        "ignore_patterns": _UNWANTED,
+    }
+    try:
+        return Path(snapshot_download(weights.hub, local_files_only=True, **options))
+    except LocalEntryNotFoundError as absent:
+        if not fetch:
+            raise WeightsError(
+                f"backbone {spec.name}: {place} is not staged\n"
+                "    -> run `frontier stage` with this sweep file"
+            ) from absent
+    try:
+        return Path(snapshot_download(weights.hub, **options))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as failed:
+        raise WeightsError(
+            f"backbone {spec.name}: {place} cannot be fetched from the hub ({type(failed).__name__})\n"
+            f"    -> {_remedy(spec, weights, failed)}"
+        ) from failed
+
+
+def _remedy(spec: BackboneSpec, weights: HubWeights, failed: Exception) -> str:
+    if isinstance(failed, GatedRepoError) or (spec.gated and isinstance(failed, RepositoryNotFoundError)):
+        if get_token() is None:
+            return (
+                f"it is gated: ask for access on the page of {weights.hub}, then set HF_TOKEN to your token"
+            )
+        return f"it is gated, and your token has no access: ask for it on the page of {weights.hub}"
+    if isinstance(failed, RevisionNotFoundError):
+        return "check weights.revision in its catalogue entry"
+    if isinstance(failed, RepositoryNotFoundError):
+        return "check weights.hub in its catalogue entry, and HF_TOKEN if the repository is private"
+    return "check the network; or point weights.folder at a local copy"
+
+
+def file_digests(directory: Path) -> dict[str, str]:
+    """sha256 of the files of a snapshot, by name."""
+    found = {}
+    for file in sorted(path for path in directory.iterdir() if path.is_file()):
+        with file.open("rb") as stream:
+            found[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return found
+
+
+def check_files(spec: BackboneSpec, directory: Path, expected: Mapping[str, str]) -> None:
+    """Raises WeightsError where the files of a snapshot are not those that were locked."""
+    found = file_digests(directory)
+    for name, digest in sorted(expected.items()):
+        if found.get(name) == digest:
+            continue
+        got = f"has sha256 {found[name][:12]}…" if name in found else "is missing"
+        raise WeightsError(
+            f"backbone {spec.name}: {directory / name} {got}, the lock file says {digest[:12]}…\n"
+            f"    -> remove {directory.parents[1]} and stage again; or, if these weights are the ones you "
+            "want, remove its entry in the lock file"
+        )
