@@ -100,3 +100,11 @@ def test_pass_sizes_fall_by_half_at_least_and_divide_the_batch(batch: int) -> No
     assert all(batch % size == 0 for size in sizes)
     assert all(2 * after <= before for before, after in itertools.pairwise(sizes))
     assert len(sizes) <= batch.bit_length()
+
+
+@pytest.mark.parametrize(("size", "scored"), [(None, 64), (8, 16), (1, 2)])
+def test_scoring_takes_smaller_passes_in_proportion(size: int | None, scored: int) -> None:
+    assert ORDER.model_copy(update={"micro_batch_size": size}).evaluation_size == scored
+    few = ORDER.trial.recipe.model_copy(update={"evaluation_batch_size": 4})
+    order = ORDER.model_copy(update={"trial": ORDER.trial.model_copy(update={"recipe": few})})
+    assert order.model_copy(update={"micro_batch_size": 1}).evaluation_size == 1
