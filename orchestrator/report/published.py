@@ -24,10 +24,12 @@ _COLUMNS = tuple(PublishedNumber.model_fields)
 
 
 class Table(Record):
-    """One table of the publication. `budget` says which of our cells can stand beside it."""
+    """One table of the publication. Which of our cells can stand beside it: those that train by epochs, those
+    whose budget is `train_seconds` of their model, or both."""
 
     title: str
     budget: Literal["epochs", "train_seconds", "any"] = "epochs"
+    train_seconds: dict[str, float] = Field(default_factory=dict)  # by model
 
 
 class Sheet(Record):
@@ -38,6 +40,7 @@ class Sheet(Record):
     source: str | None = None
     protocol: tuple[Protocol, ...] = ()
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # method -> settings that must agree
+    recipe: dict[str, Any] = Field(default_factory=dict)  # theirs; where ours differs, the row says so
     tables: dict[str, Table] = Field(default_factory=dict)  # by source_table
 
 

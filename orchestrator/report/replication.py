@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,12 +12,13 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.report.findings import Protocol, PublishedNumber, Replicated, Replication
 from orchestrator.report.model import Point, TaskReport
+from orchestrator.report.points import budget
 from orchestrator.report.published import Published, Sheet, is_cost
 
 _COST = "a cost on the authors' machine, which ours cannot be held against"
 _NO_CELL = "no such cell in this sweep"
 _NO_RESULT = "the cell has no result yet"
-_BUDGET = "the cell trains to another kind of budget, or on fewer rows"
+_BUDGET = "the cell trains to another budget, or on fewer rows"
 
 Place = tuple[str, str, str]  # task, model, domain
 
@@ -61,7 +63,7 @@ def _rows(
     if not scored:
         return [], _NO_RESULT
     metric = MetricName(number.metric)
-    rows = [row for p in scored if (row := _row(number, p, metric, sweep)) is not None]
+    rows = [row for p in scored if (row := _row(number, p, metric, sheet, sweep)) is not None]
     return rows, f"{metric} was not scored"
 
 
@@ -81,13 +83,16 @@ def _same_budget(point: Point, number: PublishedNumber, sheet: Sheet, sweep: Swe
     if recipe is None:
         return True
     capped = recipe.train_rows is not None or recipe.train_rows_per_class is not None
-    by_time = recipe.train_seconds is not None
-    by_epochs = not by_time and recipe.steps is recipe.device_hours is recipe.money is None
-    kinds = {"epochs": by_epochs, "train_seconds": by_time, "any": True}
-    return not capped and (table is None or kinds[table.budget])
+    if table is None or table.budget == "any":
+        return not capped
+    if table.budget == "train_seconds":
+        return not capped and recipe.train_seconds == table.train_seconds.get(number.model, math.nan)
+    return not capped and budget(recipe) is None
 
 
-def _row(number: PublishedNumber, point: Point, metric: MetricName, sweep: SweepRecord) -> Replicated | None:
+def _row(
+    number: PublishedNumber, point: Point, metric: MetricName, sheet: Sheet, sweep: SweepRecord
+) -> Replicated | None:
     metrics = {Split.TEST: point.metrics, Split.DEV: point.dev_metrics}.get(Split(number.split), {})
     ours = metrics.get(metric)
     if ours is None:
@@ -100,13 +105,20 @@ def _row(number: PublishedNumber, point: Point, metric: MetricName, sweep: Sweep
         ours=ours,
         difference=ours.mean - number.value,
         inside=inside,
-        remark=_remark(point, sweep),
+        remark=_remark(point, sheet, sweep),
     )
 
 
-def _remark(point: Point, sweep: SweepRecord) -> str | None:
+def _remark(point: Point, sheet: Sheet, sweep: SweepRecord) -> str | None:
     parts = ["stand-in weights"] if _is_stand_in(point.cell.model, point.cell.domain, sweep) else []
     parts += [f"saw {point.saw} in pretraining"] if point.saw else []
+    recipe = sweep.recipes.get(point.cell.name)
+    ours = recipe.model_dump() if recipe else {}
+    if point.budget:
+        ours.pop("epochs", None)
+    for key, theirs in sheet.recipe.items():
+        if key in ours and ours[key] != theirs:
+            parts.append(f"{key} {ours[key]}, theirs {theirs}")
     return "; ".join(parts) or None
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ledger_builder import Fate, LedgerBuilder, task
+from ledger_builder import Fate, LedgerBuilder, backbone, task
 from typer.testing import CliRunner
 
 from orchestrator.cli.against import load_published
@@ -129,6 +129,9 @@ class Study:
             range(seeds),
             recipe=recipe,
         )
+        real = {f"{m}/biomedical": backbone(m, "biomedical", made=False) for m in ("base", "tiny")}
+        self.built.sweep = self.built.sweep.model_copy(update={"backbones": real})
+        self.built.ledger.write_sweep(self.built.sweep)
 
     def run(self, scores: dict[str, list[float]], metric: MetricName) -> None:
         """`scores` by the cell's name, one a seed."""
@@ -188,6 +191,30 @@ def test_other_settings_budgets_and_metrics_never_stand_beside(tmp_path):
         assert study.report().replication.rows == ()
 
 
+def test_a_time_budget_stands_beside_the_same_budget_only(tmp_path):
+    for seconds, expected in ((6000, {"base"}), (2000, {"tiny"}), (600, set())):
+        built = LedgerBuilder(tmp_path, f"within-{seconds}")
+        mortality = task("mimic-mortality", invented=False).model_copy(
+            update={"metric": MetricName.MACRO_AUROC}
+        )
+        recipe = Recipe(learning_rate=1e-4, train_seconds=seconds)
+        built.plan(["base", "tiny"], ["biomedical"], ["full"], [mortality], seeds=[1, 2], recipe=recipe)
+        dev = {MetricName.MACRO_AUROC: MetricValue(value=0.8)}
+        for trial in built.sweep.trials:
+            built.attempt(trial, Fate(quality=0.5, outcome={"dev": dev}))
+        found = build_report(built.ledger.sweep(), built.ledger.trials(), (), load_published("taylor-2024"))
+        rows = [r for r in found.replication.rows if r.published.source_table == "time-budget"]
+        assert {r.published.model for r in rows} == expected
+        assert {r.published.split for r in rows} <= {"dev"}
+
+
+def test_a_recipe_that_differs_is_remarked(tmp_path):
+    study = Study(tmp_path, Recipe(learning_rate=3e-5, epochs=1, batch_size=32, max_length=480))
+    study.run({FULL: [0.93, 0.94, 0.95]}, MetricName.MICRO_F1_WITH_NEGATIVE)
+    assert {row.remark for row in study.report().replication.rows} == {"epochs 1, theirs 5"}
+    assert study.report().replication.protocol[0].topic != "weights"
+
+
 def test_stand_in_weights_are_named_before_everything_else(tmp_path):
     study = Study(tmp_path)
     sweep = study.built.sweep
@@ -200,7 +227,7 @@ def test_stand_in_weights_are_named_before_everything_else(tmp_path):
     study.run({FULL: [0.93, 0.94, 0.95]}, MetricName.MICRO_F1_WITH_NEGATIVE)
     found = study.report().replication
     assert found.protocol[0].topic == "weights"
-    assert all(row.remark == "stand-in weights" for row in found.rows)
+    assert all(row.remark.startswith("stand-in weights") for row in found.rows)
 
 
 def test_a_table_of_ones_own_works_and_reaches_every_file(tmp_path):
