@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.config.capabilities import load_capabilities
 from orchestrator.contracts.capability import rows_of
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.method import Boft, Lora, Oft, Vera
 from workers.capabilities import SETTINGS, measure
 from workers.demo.tiny import ARCHITECTURES
 
@@ -42,3 +42,12 @@ def test_what_is_refused_is_refused_still(architecture, settings):
     measured = list(measure([architecture], [settings]))
     assert not any(row.supported for row in measured)
     assert stored_like(measured) == measured
+
+
+@pytest.mark.parametrize(
+    "settings", [Vera(rank=8), Oft(block_size=4), Boft(block_size=4)], ids=lambda s: s.kind
+)
+def test_half_precision_goes_through_attention_that_counts_on_it(settings):
+    """DeBERTa masks by the smallest number of the precision that its projections answer in."""
+    measured = list(measure(["deberta-v2"], [settings]))
+    assert all(row.supported for row in measured), measured

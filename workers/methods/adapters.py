@@ -17,7 +17,7 @@ from peft import (
     get_peft_model,
 )
 from peft.tuners.tuners_utils import BaseTunerLayer
-from torch import nn
+from torch import Tensor, nn
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import AdaLora, Boft, Ia3, Lora, Oft, Vera
@@ -58,7 +58,17 @@ def wrap(
     else:
         shared["fan_in_fan_out"] = not isinstance(modules[0], nn.Linear)  # GPT-2 stores them transposed
     config = _config(settings, shared, steps, meta)
-    return get_peft_model(model, config, low_cpu_mem_usage=meta)
+    wrapped = get_peft_model(model, config, low_cpu_mem_usage=meta)
+    for name in names:
+        wrapped.get_base_model().get_submodule(name).register_forward_hook(_in_autocast)
+    return wrapped
+
+
+def _in_autocast(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+    """Under autocast a linear map answers in half precision, and models count on it (DeBERTa). PEFT's vera,
+    oft and boft answer in the precision of their input."""
+    device = output.device.type
+    return output.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else output
 
 
 def _config(settings: Layered, shared: dict[str, Any], steps: int | None, meta: bool) -> Any:
