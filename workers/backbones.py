@@ -103,7 +103,7 @@ def _quantised(spec: BackboneSpec, config: Any, kind: TaskKind, quantise: Quanti
     if quantise is None:
         return {}
     model = _on_meta(spec, config, kind, config.num_labels)
-    settings = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+    settings = BitsAndBytesConfig(
         load_in_8bit=quantise == "int8",
         load_in_4bit=quantise == "nf4",
         bnb_4bit_quant_type="nf4",

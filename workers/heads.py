@@ -73,12 +73,12 @@ def headed_class(config: Any, kind: TaskKind) -> Any:
 def read_at_the_end(model: Any, kind: TaskKind) -> Any:
     """The model, pooling by the mask. In transformers the left-to-right ones call their head `score`."""
     if kind is not TaskKind.NER and hasattr(model, "score") and not isinstance(model, LastTokenPooling):
-        model.__class__ = _pooling(type(model))
+        model.__class__ = _pooling(model.__class__)
     return model
 
 
 @cache
-def _pooling(found: type) -> type:
+def _pooling(found: Any) -> type:
     return type(found.__name__, (LastTokenPooling, found), {"__module__": found.__module__})
 
 

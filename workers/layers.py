@@ -60,4 +60,4 @@ def _renumber(layers: nn.ModuleList) -> None:
     for number, layer in enumerate(layers):
         for module in layer.modules():
             if hasattr(module, "layer_idx"):
-                module.layer_idx = number
+                vars(module)["layer_idx"] = number

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from orchestrator.cli.search_view import contaminated, contamination_json, search_json, show_searches
 from orchestrator.cli.words import duration, quantity
+from orchestrator.config.lock import unlocked
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.planning import Plan, ToRun
 
@@ -34,7 +35,13 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "contaminated": contamination_json(plan),
         "predicted": plan.predicted.model_dump(mode="json"),
         "missing": [str(complaint) for complaint in plan.inputs.missing],
+        "unlocked": _unlocked(plan),
     }
+
+
+def _unlocked(plan: Plan) -> list[str]:
+    backbones = {cell.backbone.name: cell.backbone for cell in plan.sweep.grid.cells}
+    return sorted(backbone.name for backbone in unlocked(backbones.values(), plan.sweep.lock))
 
 
 def show_plan(plan: Plan, console: Console) -> None:
@@ -47,6 +54,11 @@ def show_plan(plan: Plan, console: Console) -> None:
     _show_stale(plan.stale, console)
     for complaint in plan.inputs.missing[:_MOST_LINES]:
         console.print(f"[yellow]missing[/] {complaint}", highlight=False)
+    if names := _unlocked(plan):
+        many = f"{len(names)} backbone is" if len(names) == 1 else f"{len(names)} backbones are"
+        console.print(
+            f"{many} not locked to a commit; `frontier stage` does it: {', '.join(names)}", highlight=False
+        )
     console.print(_predicted(plan), highlight=False)
 
 

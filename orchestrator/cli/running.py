@@ -34,10 +34,10 @@ def run(
 ) -> tuple[dict[str, Any], int]:
     """Runs what is missing and writes the report. Gives the report as JSON, and how many trials failed or had
     to be left out because their search found no settings."""
+    session.refuse_missing()
+    session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
     plan = session.plan
     show_plan(plan, console)
-    session.refuse_missing()
-    session.stage(console)
     place = _workplace(session, session.sweep.sweep_directory)
     view = MlflowView(uri, record := _record(session))
     progress = Progress()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -15,10 +16,11 @@ from orchestrator.cli.places import cache_of
 from orchestrator.cli.words import duration
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
-from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
+from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with_staged, write_lock
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.errors import ConfigError
+from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan, make_plan
 from orchestrator.tracking.ledger import Ledger
 
@@ -27,6 +29,7 @@ from orchestrator.tracking.ledger import Ledger
 class Session:
     sweep: ResolvedSweep
     inputs: Inputs
+    reopen: Callable[[Lock], Session] | None = None  # the same sweep under another lock
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -52,28 +55,86 @@ class Session:
         if self.inputs.missing:
             raise ConfigError(self.inputs.missing)
 
-    def stage(self, console: Console, *, tell_present: bool = False) -> None:
-        """Makes, fetches and verifies weights and data in a process of the worker's."""
-        cells = self.sweep.grid.cells
-        backbones = {c.backbone.name: c.backbone for c in cells}
-        tasks = {c.task.spec.name: c.task.spec for c in cells}
+    @cached_property
+    def backbones(self) -> dict[str, BackboneSpec]:
+        return {cell.backbone.name: cell.backbone for cell in self.sweep.grid.cells}
+
+    @cached_property
+    def unlocked(self) -> tuple[BackboneSpec, ...]:
+        """Backbones of the hub whose commits are not locked: staging does it."""
+        return unlocked(self.backbones.values(), self.sweep.lock)
+
+    def stage(self, console: Console, *, tell_present: bool = False) -> Session:
+        """Makes, fetches and verifies weights and data in a process of the worker's, and locks what comes
+        from the hub. Gives the session to go on with, whose plan names the locked commits.
+
+        `tell_present`: says what is there already, too, and hashes it. Raises ConfigError with all that
+        cannot be had.
+        """
+        tasks = {c.task.spec.name: c.task.spec for c in self.sweep.grid.cells}
         cache = cache_of(self.sweep.storage)
-        if not tell_present and _all_made(backbones.values(), tasks.values(), cache):
-            return
+        if not tell_present and _all_made(self.backbones.values(), tasks.values(), cache):
+            return self
+        self._tell_what_moved(console)
+        entries = {name: lock_entry(spec, self.sweep.lock) for name, spec in self.backbones.items()}
         request = {
             "cache_dir": str(cache),
             "data_dir": str(self.sweep.data_dir) if self.sweep.data_dir else None,
-            "backbones": [b.model_dump(mode="json") for b in backbones.values()],
+            "backbones": [b.model_dump(mode="json") for b in self.backbones.values()],
             "tasks": [t.model_dump(mode="json") for t in tasks.values()],
+            "locked": {name: entry.files for name, entry in entries.items() if entry is not None},
+            "rehash": tell_present,
         }
         began = time.monotonic()
+        staged: dict[str, tuple[str, dict[str, str]]] = {}
+        problems: list[Complaint] = []
         with console.status("staging weights and data"):
             for answer in ask("workers.stage", request):
                 if tell_present or answer["state"] != "present":
                     seconds = f" in {duration(answer['seconds'])}" if answer.get("seconds") else ""
                     console.print(f"staged {answer['item']}: {answer['state']}{seconds}", highlight=False)
+                if "problem" in answer:
+                    problems.append(_complaint(answer))
+                if "commit" in answer:
+                    staged[answer["item"]] = (answer["commit"], answer["files"])
+        session = self._lock(staged, console)
+        if problems:
+            raise ConfigError(problems)
         if tell_present:
             console.print(f"everything is here ({duration(time.monotonic() - began)})", highlight=False)
+        return session
+
+    def _tell_what_moved(self, console: Console) -> None:
+        for spec in self.unlocked:
+            entry = self.sweep.lock.backbones.get(spec.name)
+            if entry is not None and isinstance(spec.weights, HubWeights):
+                console.print(
+                    f"{spec.name}: locked as {entry.hub} at {entry.asked}, the catalogue now names "
+                    f"{spec.weights.hub} at {spec.weights.revision}; it is resolved anew",
+                    highlight=False,
+                )
+
+    def _lock(self, staged: dict[str, tuple[str, dict[str, str]]], console: Console) -> Session:
+        lock = with_staged(self.sweep.lock, self.backbones.values(), staged)
+        if lock == self.sweep.lock:
+            return self
+        path = lock_path(self.sweep.file)
+        names = ", ".join(sorted(staged))
+        try:
+            write_lock(path, lock)
+            console.print(f"locked {names}: {path.name}; keep it with the sweep file", highlight=False)
+        except OSError as failed:
+            reason = f"{path} cannot be written ({type(failed).__name__})"
+            console.print(f"[yellow]{names}: locked for this run only, {reason}[/]", highlight=False)
+        return self.reopen(lock) if self.reopen else self
+
+
+def _complaint(answer: dict[str, Any]) -> Complaint:
+    """From the words of an error: place, problem, remedy."""
+    words, _, remedy = str(answer["problem"]).partition("\n    -> ")
+    place, colon, problem = words.partition(": ")
+    where, what = (place, problem) if colon else (str(answer["item"]), words)
+    return Complaint(where, "", what, remedy or "mend that, and stage again")
 
 
 def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cache: Path) -> bool:
@@ -84,7 +145,18 @@ def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cach
     return len(made) == len(weights) and all(root.is_dir() for root in [*made, *data])
 
 
-def open_session(config: Path, overrides: Sequence[str], *, smoke: bool = False) -> Session:
-    """Raises ConfigError with every mistake of the file, the catalogue and the overrides."""
-    sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke)
-    return Session(sweep, digest_inputs(sweep, cache_of(sweep.storage)))
+def open_session(
+    config: Path, overrides: Sequence[str], *, smoke: bool = False, lock: Lock | None = None
+) -> Session:
+    """`lock` takes the place of the lock file. Raises ConfigError with every mistake of the file, the
+    catalogue and the overrides."""
+    sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock)
+    inputs = digest_inputs(sweep, cache_of(sweep.storage), hub_token=_has_hub_token())
+    return Session(sweep, inputs, lambda new: open_session(config, overrides, smoke=smoke, lock=new))
+
+
+def _has_hub_token() -> bool:
+    """Whether the hub's client will find a token: in the environment, or where its login leaves it."""
+    home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
+    file = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token")
+    return bool(os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")) or file.is_file()

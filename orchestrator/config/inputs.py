@@ -41,15 +41,18 @@ class Inputs(Record):
     missing: tuple[Complaint, ...] = ()
 
 
-def digest_inputs(sweep: ResolvedSweep, cache: Path) -> Inputs:
+def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) -> Inputs:
     """Digests of all that the sweep's cells read. `cache` is a directory in which digests of files are kept,
-    by path, size and time of change. Raises OSError where a file is there but unreadable.
+    by path, size and time of change, and hub weights once they are staged. `hub_token`: whether there is one
+    for gated repositories. Raises OSError where a file is there but unreadable.
     """
     files, missing = _FileDigests(cache / _CACHE), list[Complaint]()
     tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
     backbones = {cell.backbone.name: cell.backbone for cell in sweep.grid.cells}
     data = {name: _data_digest(task, sweep, files, missing) for name, task in tasks.items()}
     weights = {name: _weights_digest(backbone, files, missing) for name, backbone in backbones.items()}
+    if not hub_token:
+        missing += [_no_token(b) for b in backbones.values() if b.gated and not _staged(b, cache)]
     files.save()
     worker = worker_directory()
     code = code_digest(p for p in worker.rglob("*.py") if _GENERATORS not in p.relative_to(worker).parts)
@@ -156,6 +159,23 @@ def _weights_digest(backbone: BackboneSpec, files: _FileDigests, missing: list[C
         missing.append(_absent(backbone, folder))
         return None
     return _digest((p.name, files.of(p)) for p in found)
+
+
+def _staged(backbone: BackboneSpec, cache: Path) -> bool:
+    weights = backbone.weights
+    if not isinstance(weights, HubWeights):
+        return True
+    repository = cache / "hub" / f"models--{weights.hub.replace('/', '--')}"
+    places = (repository / "snapshots" / weights.revision, repository / "refs" / weights.revision)
+    return any(place.exists() for place in places)
+
+
+def _no_token(backbone: BackboneSpec) -> Complaint:
+    assert isinstance(backbone.weights, HubWeights)
+    hub = backbone.weights.hub
+    problem = f"{hub} is gated, it is not staged, and no token of the hub is set"
+    remedy = f"ask for access on the page of {hub}, then set HF_TOKEN; or leave this backbone out"
+    return Complaint(f"backbone {backbone.name}", "weights.hub", problem, remedy)
 
 
 def _folder(weights: FolderWeights | PackageWeights) -> Path | None:
