@@ -15,6 +15,7 @@ from orchestrator.cli.places import cache_of
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Catalogue, load_catalogue
 from orchestrator.config.complaints import check
+from orchestrator.config.layouts import resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import MethodItem
 from orchestrator.contracts.made import made_root
@@ -39,7 +40,9 @@ def _verbs() -> None:
 @task_app.command("inspect")
 def inspect_task(
     task: Annotated[str, typer.Argument(metavar="TASK")],
-    settings: Annotated[list[str] | None, typer.Argument(metavar="[data_dir=PATH]")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[data_dir=PATH] [on_bad_record=skip]")
+    ] = None,
     catalogue: Catalogues = None,
     storage: Storage = Path("sweeps"),
     as_json: Json = False,
@@ -47,13 +50,18 @@ def inspect_task(
     """Metric, labels, and what each split holds. Reads every row, so a malformed one is found here."""
     from workers.data import inspect_task as count
 
-    spec: TaskSpec = _named(task, load_catalogue(catalogue or []).tasks, "task").spec
-    given = _settings(settings or [], {"data_dir"})
-    if not spec.invented and "data_dir" not in given:
+    entry: TaskSpec = _named(task, load_catalogue(catalogue or []).tasks, "task").spec
+    given = _settings(settings or [], {"data_dir", "on_bad_record"})
+    data_dir = given.pop("data_dir", None)
+    if not entry.invented and data_dir is None:
         raise ConfigError(
             [Complaint("command line", "data_dir", f"{task} reads files", "give data_dir=PATH")]
         )
-    found = count(spec, _data_root(spec, given.get("data_dir"), cache_of(storage).resolve()))
+    spec, faults = check(TaskSpec, entry.model_dump(mode="json") | given)
+    if spec is None:
+        raise ConfigError([fault.complaint("command line") for fault in faults])
+    spec = resolve_layout(spec, None if data_dir is None else Path(data_dir).expanduser())
+    found = count(spec, _data_root(spec, data_dir, cache_of(storage).resolve()))
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return

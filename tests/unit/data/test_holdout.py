@@ -69,7 +69,7 @@ def test_nothing_falls_into_a_part_without_a_share(name: str, share: float) -> N
 
 
 def test_a_task_has_the_splits_of_its_files_and_those_held_out() -> None:
-    files = {Split.TRAIN: ("a",), Split.TEST: ("b",)}
+    files: dict[Split, tuple[str, ...]] = {Split.TRAIN: ("a",), Split.TEST: ("b",)}
     assert splits_of(task(files, None)) == (Split.TRAIN, Split.TEST)
     assert splits_of(task(files, HoldOut(dev=0.1))) == (Split.TRAIN, Split.DEV, Split.TEST)
     with pytest.raises(ConfigError, match=r"reader\.hold_out\.test"):

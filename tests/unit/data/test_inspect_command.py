@@ -1,0 +1,42 @@
+"""`frontier task inspect` on a corpus that lies there in another layout, with a fault in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli import inspections  # noqa: F401  (registers its commands)
+from orchestrator.cli.app import app
+from orchestrator.config.catalogue import load_catalogue
+from orchestrator.contracts.task import MadeNotes
+from orchestrator.errors import ConfigError, DataError
+from workers.demo.corpora import write_task
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """The training records as a directory with one bad annotation, the test records as one too."""
+    task = load_catalogue().tasks["i2b2-2014-deid"].spec
+    write_task(task.model_copy(update={"made": MadeNotes(train=8, dev=4, test=4)}), tmp_path)
+    record = min((tmp_path / "i2b2-2014" / "testing-PHI-Gold-fixed").glob("*.xml"))
+    record.write_text(record.read_text().replace('start="', 'start="9', 1))
+    return tmp_path
+
+
+def test_what_is_skipped_is_shown(data_dir: Path) -> None:
+    words = ["task", "inspect", "i2b2-2014-deid", f"data_dir={data_dir}", "on_bad_record=skip"]
+    shown = CliRunner().invoke(app, [*words, "--json"])
+    splits = json.loads(shown.stdout)["splits"]
+    assert {name: split["documents"] for name, split in splits.items()} == {"train": 8, "dev": 4, "test": 4}
+    assert splits["test"]["skipped"] == {"it does not stand at its offsets": 1}
+    table = CliRunner().invoke(app, words).stdout
+    assert "skipped: it does not stand at its offsets" in " ".join(table.split())
+
+
+def test_a_fault_stops_it_unless_told_otherwise(data_dir: Path) -> None:
+    words = ["task", "inspect", "i2b2-2014-deid", f"data_dir={data_dir}"]
+    assert isinstance(CliRunner().invoke(app, words).exception, DataError)
+    assert isinstance(CliRunner().invoke(app, [*words, "on_bad_record=ignore"]).exception, ConfigError)
