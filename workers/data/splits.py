@@ -78,7 +78,7 @@ def _source(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Wanted]:
         raise _misfit(task, f"reader.files.{split}", "it names no file", "name at least one file")
     if hold_out is None or split not in parts:
         return names, lambda identity: True
-    return names, lambda identity: part_of(identity, hold_out) is split
+    return names, lambda identity: part_of(identity, hold_out) == split
 
 
 def _read(
