@@ -38,7 +38,7 @@ def concept_pairs(
     faults: Faults,
     wanted: Wanted,
 ) -> Iterator[Text]:
-    """Every pair of concepts of one sentence, as `read_pairs` gives them; `types` None takes all relations."""
+    """Every pair of concepts of a sentence, as `read_pairs` gives them; `types` None takes all relations."""
     for record in read_records(names, root, (".con", ".rel"), faults, wanted):
         sentences = read_sentences(record, TYPES, faults)
         yield from read_pairs(record, sentences, negative, types or tuple(RELATIONS), faults)

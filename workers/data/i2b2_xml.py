@@ -45,8 +45,8 @@ def read_xml(
     A line is a sentence; lines that share an annotation are one, so that it is kept whole. (That is all that
     gold decides of the input, of test as well: cutting it would score halves of a mention.) A document that
     cannot be read is a fault, and so is an annotation that does not stand at its offsets or is of a type
-    besides `types` (None takes any). Set aside are annotations without a type, those that stand twice, and those that
-    share a word with a longer one.
+    besides `types` (None takes any). Set aside are annotations without a type, those that stand twice, and
+    those that share a word with a longer one.
     """
     files = members(path, (".xml",))
     if not files:
