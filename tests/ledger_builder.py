@@ -204,6 +204,7 @@ class LedgerBuilder:
             recipe=self.sweep.recipes[cell.name],
             digests=Digests(data="d" * 16, weights="w" * 16, code="c" * 16, metrics="1"),
             fingerprint=fate.fingerprint or trial.fingerprint,
+            candidate=trial.candidate,
         )
         return AttemptOrder(
             trial=spec,
@@ -253,7 +254,7 @@ def _outcome(fate: Fate, order: AttemptOrder, began: float) -> Outcome | None:
         state="failed" if failure else "finished",
         failure=failure,
         metric=order.trial.task.metric,
-        test=_metrics(fate, order),
+        test=_metrics(fate, order) if order.trial.candidate is None else {},
         dev=_metrics(fate, order),
         best_step=20,
         steps=30,

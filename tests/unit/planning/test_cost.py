@@ -9,7 +9,7 @@ import pytest
 from orchestrator.config import load_catalogue
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.trial import Recipe
-from orchestrator.planning.cost import compute_parameters, operations, training_tokens
+from orchestrator.planning.cost import compute_parameters, operations, training_examples, training_tokens
 
 ONE: dict[str, Any] = {
     "models": ["base"],
@@ -53,6 +53,36 @@ def test_operations_follow_the_method_the_rows_and_the_length() -> None:
         "ia3": 4 * weights * 2000,
         "head-only": 2 * weights * 2000,
     }
+
+
+@pytest.mark.parametrize(
+    ("recipe", "examples"),
+    [
+        ({"epochs": 3, "train_rows": 10}, 30),
+        ({"epochs": 3, "train_rows_per_class": 5}, 3 * 5 * 4),
+        ({"epochs": 3, "train_rows_per_class": 10_000}, 3 * 1000),
+        ({"steps": 7, "batch_size": 8}, 56),
+        ({"steps": 7, "train_rows": 3}, 7 * 32),
+        ({"train_seconds": 60.0}, None),
+    ],
+)
+def test_examples_follow_caps_and_budgets(recipe: dict[str, Any], examples: int | None) -> None:
+    task = load_catalogue().tasks["mts-dialog"].spec
+    known = {"labels": ("a", "b", "c", "d"), "train_examples": 1000}
+    found = training_examples(task.model_copy(update=known), Recipe(learning_rate=1e-3, **recipe))
+    assert found == examples
+
+
+def test_how_many_classes_there_are_must_be_known() -> None:
+    task = load_catalogue().tasks["mts-dialog"].spec.model_copy(update={"labels": None})
+    assert training_examples(task, Recipe(learning_rate=1e-3, train_rows_per_class=5)) is None
+
+
+def test_a_budget_of_seconds_is_what_a_trial_takes_and_teaches_nothing(plan: Any, finished: Any) -> None:
+    first = plan(**ONE, recipe={"train_seconds": 600.0})
+    assert set(seconds(first).values()) == {602.0}
+    history = finished(first, first.trials, wall_seconds=640.0, device_type="cpu")
+    assert plan(history, **ONE).predicted.basis == "estimate"
 
 
 def test_without_history_it_is_an_estimate_and_says_on_what_it_rests(plan: Any) -> None:

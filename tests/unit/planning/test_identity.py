@@ -142,6 +142,11 @@ def test_what_cannot_change_the_result_does_not(spec: TrialSpec, path: str, valu
     assert differences(spec, other) == ()
 
 
+def test_a_candidate_is_no_trial_whatever_its_number(spec: TrialSpec) -> None:
+    third, fourth = changed(spec, "candidate", 3), changed(spec, "candidate", 4)
+    assert fingerprint(third) == fingerprint(fourth) != fingerprint(spec)
+
+
 def test_differences_are_told_by_dotted_key_with_both_values(spec: TrialSpec) -> None:
     other = changed(changed(spec, "recipe.learning_rate", 0.001), "recipe.train_rows", 10)
     other = changed(other, "digests.data", "f" * 64)

@@ -104,19 +104,23 @@ def test_billed_is_useful_overhead_and_wasted_and_nothing_is_counted_twice(
             inherited=st.dictionaries(st.just(Phase.TRAIN), st.floats(0, 200), max_size=1),
         ),
         max_size=5,
-    )
+    ),
+    candidate=st.none() | st.just(3),
 )
-def test_the_parts_always_add_up(fates):
+def test_the_parts_always_add_up(fates, candidate):
     with TemporaryDirectory() as directory:
         built = LedgerBuilder(Path(directory))
         [trial] = built.plan(["tiny"], ["general"], ["full"], seeds=[1])
+        trial = trial.model_copy(update={"candidate": candidate})
         for fate in fates:
             built.attempt(trial, fate)
         record = built.ledger.trial(trial)
     for part in record.spending:
         assert part.billed == pytest.approx(
-            part.useful + part.overhead + part.wasted + part.unfinished + part.superseded
+            part.useful + part.overhead + part.wasted + part.unfinished + part.superseded + part.tuning
         )
+        assert part.tuning == 0 or candidate is not None
+        assert part.superseded + part.tuning == part.billed or candidate is None
         assert part.unexplained <= part.overhead + 1e-9
     billed = sum(a.billed_device_seconds or 0.0 for a in record.attempts)
     assert record.billed_device_seconds == pytest.approx(billed)
@@ -137,3 +141,36 @@ def test_totals_count_planned_trials_and_the_cost_of_removed_ones(tmp_path):
     assert totals.trials[TrialState.STALE] == 0
     assert totals.refused_cells == 3
     assert totals.spending[0].superseded == 200
+
+
+def test_candidates_are_billed_to_tuning_however_they_ended_and_never_to_a_trial(tmp_path):
+    built = LedgerBuilder(tmp_path)
+    trials = built.plan(["tiny"], ["general"], ["full"], seeds=[1, 2])
+    built.finish_all()
+    tried = [trials[0].model_copy(update={"candidate": number}) for number in (1, 2, 3)]
+    fates = [Fate(quality=0.7), Fate(failure=FailureKind.DIVERGED), Fate(quality=0.6, fingerprint="0" * 16)]
+    for candidate, fate in zip(tried, fates, strict=True):
+        built.attempt(candidate, fate)
+    built.attempt(tried[0].model_copy(update={"candidate": 9}), Fate(quality=0.9))  # of a longer search
+    built.ledger.write_sweep(built.sweep.model_copy(update={"candidates": tuple(tried)}))
+    [spent] = totals_of(
+        built.ledger.trials(), 0, [*built.ledger.candidates(), *built.ledger.removed()]
+    ).spending
+    assert (spent.tuning, spent.superseded, spent.billed) == (200, 200, 600)
+    assert [r.billed_device_seconds for r in built.ledger.trials()] == [100, 100]
+    assert [r.name[-8:] for r in built.ledger.removed()] == ["tune-009"]
+
+
+def test_history_knows_what_candidates_scored_on_dev_and_cost(tmp_path):
+    built = LedgerBuilder(tmp_path)
+    [trial] = built.plan(["tiny"], ["general"], ["full"], seeds=[1])
+    candidate = trial.model_copy(update={"candidate": 12})
+    built.attempt(candidate, Fate(failure=FailureKind.PREEMPTED))
+    built.attempt(candidate, Fate(quality=0.7))
+    assert candidate.name.endswith("/tune-012")
+    found = built.ledger.history([candidate.name, trial.name])
+    assert found.keys() == {candidate.name}
+    assert found == built.ledger.history()
+    [under] = found[candidate.name].by_fingerprint.values()
+    assert (under.dev_quality, under.device_seconds) == (0.7, 200)
+    assert found[candidate.name].last.candidate == 12

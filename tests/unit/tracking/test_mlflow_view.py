@@ -11,6 +11,7 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.accounting import totals_of
@@ -32,13 +33,13 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def runs(uri: str) -> Callable[[str], list[Any]]:
-    def active(sweep: str) -> list[Any]:
+    def active(sweep: str, kind: str = "trial") -> list[Any]:
         from mlflow import MlflowClient
 
         client = MlflowClient(tracking_uri=uri)
         experiment = client.get_experiment_by_name(sweep)
         found = client.search_runs([experiment.experiment_id]) if experiment else []
-        return [run for run in found if run.data.tags["frontier.kind"] == "trial"]
+        return [run for run in found if run.data.tags["frontier.kind"] == kind]
 
     return active
 
@@ -60,6 +61,39 @@ def test_a_finished_trial_becomes_one_run_with_params_metrics_and_tags(tmp_path,
     assert run.data.tags["state"] == "finished"
     assert run.data.tags["invented"] == "true"
     assert "invented" in run.data.tags["mlflow.note.content"]
+
+
+def test_candidates_are_runs_of_their_own_kind_and_winners_mark_the_runs_of_their_seeds(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "tuned")
+    [trial] = built.plan(["tiny"], ["general"], ["lora-r8"], seeds=[11])
+    tried = [trial.model_copy(update={"candidate": number, "seed": 0}) for number in (1, 2)]
+    for candidate, score in zip(tried, (0.6, 0.8), strict=True):
+        built.attempt(candidate, Fate(quality=score))
+    searching = built.sweep.model_copy(update={"candidates": tuple(tried)})
+    built.ledger.write_sweep(searching)
+    assert sync(built.ledger, uri).published == 2
+    won = Tuned(
+        values={"alpha_ratio": 2.0},
+        candidate=2,
+        metric=MetricName.MACRO_F1,
+        dev_quality=0.8,
+        candidates=2,
+        device_seconds=200,
+        device_type="cpu",
+    )
+    built.attempt(trial, Fate(quality=0.7))
+    built.ledger.write_sweep(searching.model_copy(update={"tuned": {trial.cell.name: won}}))
+    sync(built.ledger, uri)
+    assert sync(built.ledger, uri).published == 0
+
+    found = {run.data.tags["candidate"]: run for run in runs("tuned", "candidate")}
+    assert {number: run.data.tags["winner"] for number, run in found.items()} == {"1": "false", "2": "true"}
+    assert found["2"].data.metrics["dev_macro_f1"] == 0.8
+    assert "quality" not in found["2"].data.metrics  # that is the one on test
+    assert found["2"].data.params["method.rank"] == "8"
+    [run] = runs("tuned")
+    assert (run.data.tags["tuned.alpha_ratio"], run.data.tags["tuned.candidate"]) == ("2.0", "2")
+    assert run.data.params["method.alpha_ratio"] == "2.0"
 
 
 def test_curves_stand_by_step(tmp_path, uri, runs):
