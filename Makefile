@@ -1,22 +1,27 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan report ui test check fmt bench clean
+.PHONY: help setup sweep sweep-render plan report ui test check fmt bench clean
 unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= configs/sweeps/demo.yaml
 ARGS ?=
+OVERLAY ?= local-cpu
+OUT ?= build/k8s
 SWEEP ?= $(basename $(notdir $(CONFIG)))
 BIN := .venv/bin
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
 
 setup:  ## create .venv and install the pinned dependencies
 	@.ci/setup
 
 sweep: setup  ## run a sweep: CONFIG=configs/sweeps/demo.yaml ARGS="axis=value …"
 	@$(BIN)/frontier run $(CONFIG) $(ARGS)
+
+sweep-render: setup  ## write the Kubernetes objects of CONFIG: OVERLAY=local-cpu OUT=build/k8s
+	@$(BIN)/frontier render $(CONFIG) $(ARGS) --overlay $(OVERLAY) --out $(OUT)
 
 plan: setup  ## show the grid of CONFIG and what it will cost
 	@$(BIN)/frontier plan $(CONFIG) $(ARGS)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orchestrator.cli import inspections
+from orchestrator.cli import cluster, inspections
 from orchestrator.cli.capabilities import show_capabilities
 from orchestrator.cli.places import find_sweep, mlflow_uri
 
@@ -25,6 +25,8 @@ app = typer.Typer(
 app.command("capabilities")(show_capabilities)
 app.add_typer(inspections.task_app, name="task")
 app.add_typer(inspections.backbone_app, name="backbone")
+app.command()(cluster.render)
+app.command()(cluster.doctor)
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file, say configs/sweeps/demo.yaml.")]
 Overrides = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -147,6 +147,26 @@ def _kustomize(directory: Path) -> str:
     return done.stdout
 
 
-def dump(bodies: Sequence[dict[str, Any]]) -> str:
-    """The same objects give the same bytes: keys sorted, one document after the other."""
-    return yaml.safe_dump_all(bodies, sort_keys=True, explicit_start=True, allow_unicode=True, width=1000)
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks; quotes around what any reader could take for a number."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else "'" if value[:1] in _LIKE_A_NUMBER else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_LIKE_A_NUMBER = tuple("0123456789+-.~")
+_Dumper.add_representer(str, _text)
+
+
+def dump(*bodies: dict[str, Any]) -> str:
+    """YAML; the same objects give the same bytes, keys sorted."""
+    return yaml.dump_all(
+        bodies,
+        Dumper=_Dumper,
+        sort_keys=True,
+        explicit_start=len(bodies) > 1,
+        allow_unicode=True,
+        width=110,
+    )

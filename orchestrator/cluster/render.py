@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from orchestrator.cluster.capacity import at_once, groups
 from orchestrator.cluster.documents import Document, dump, get, items, mapping, of_kind
 from orchestrator.cluster.manifests import (
@@ -53,7 +51,7 @@ class Rendered:
 
     @property
     def text(self) -> str:
-        return dump([self.config_map, self.ray_job])
+        return dump(self.config_map, self.ray_job)
 
     def documents(self, where: str) -> list[Document]:
         return [Document(where, self.config_map), Document(where, self.ray_job)]
@@ -107,7 +105,9 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
     resolved["storage"] = storage
     mounted = job.annotations.get(DATA_DIR)
     given = resolved.get("data_dir")
-    if given and mounted and not PurePosixPath(given).is_relative_to(mounted):
+    reads = any(not cell.task.spec.invented for cell in sweep.grid.cells)
+    inside = given and PurePosixPath(given).is_relative_to(str(mounted))
+    if mounted and not inside and (given or reads):
         resolved["data_dir"] = str(mounted)
     if sweep.config.catalogues:
         resolved["catalogues"] = [str(MOUNT / _folder(n)) for n in range(len(sweep.config.catalogues))]
@@ -140,8 +140,7 @@ def _concurrency(plan: Plan, job: Document) -> int:
 def _config_map(
     resolved: dict[str, Any], sweep: ResolvedSweep, identity: str, namespace: str
 ) -> tuple[SweepConfigMap, ConfigMapSource]:
-    text = yaml.safe_dump(resolved, sort_keys=True, allow_unicode=True, width=100)
-    data, paths = {FILE: text}, {FILE: FILE}
+    data, paths = {FILE: dump(resolved)}, {FILE: FILE}
     for number, directory in enumerate(sweep.config.catalogues):
         for file in sorted(Path(directory).rglob("*.yaml")):
             inside = file.relative_to(directory).as_posix()

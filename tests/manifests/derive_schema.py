@@ -2,9 +2,9 @@
 
     python tests/manifests/derive_schema.py rayjob.schema.json raycluster.schema.json > OUT
 
-The inputs are the openAPIV3Schema of ray.io/v1 RayJob and RayCluster, as in KubeRay's custom resource definitions
-(github.com/ray-project/kuberay, v1.7.0, Apache-2.0, ray-operator/config/crd/bases). Unknown fields are closed, what only an
-API server uses is left out, and parts that recur (pod templates) stand once.
+The inputs are the openAPIV3Schema of ray.io/v1 RayJob and RayCluster, as in KubeRay's custom resource
+definitions (github.com/ray-project/kuberay, v1.7.0, Apache-2.0, ray-operator/config/crd/bases). Unknown
+fields are closed, what only an API server uses is left out, and parts that recur (pod templates) stand once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ _SERVER_SIDE = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kuber
 _SERVER_SIDE += ("x-kubernetes-validations", "x-kubernetes-int-or-string", "default", "description", "format")
 _LEAST = 200  # characters of a part worth a name
 COMMENT = (
-    "Derived from the ray.io/v1 custom resource definitions of KubeRay v1.7.0 (github.com/ray-project/kuberay, "
-    "Apache-2.0) by tests/manifests/derive_schema.py: unknown fields closed, recurring parts named once."
+    "Derived from the ray.io/v1 custom resource definitions of KubeRay v1.7.0 "
+    "(github.com/ray-project/kuberay, Apache-2.0) by tests/manifests/derive_schema.py: "
+    "unknown fields closed, recurring parts named once."
+)
+_SERVER_SIDE += ("x-kubernetes-validations", "x-kubernetes-int-or-string", "default", "description", "format")
+_LEAST = 200  # characters of a part worth a name
+COMMENT = (
+    "Derived from the ray.io/v1 custom resource definitions of KubeRay v1.7.0 "
+    "(github.com/ray-project/kuberay, Apache-2.0) by tests/manifests/derive_schema.py: unknown fields closed, recurring parts named once."
 )
 
 

@@ -1,0 +1,51 @@
+"""The verbs for Kubernetes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestrator.errors import Complaint, ConfigError
+
+
+def render(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[AXIS=VALUE]...", help="Keys of the file to set.")
+    ] = None,
+    overlay: Annotated[
+        str, typer.Option(help="One of k8s/overlays, a kustomization's directory, or a rendered file.")
+    ] = "local-cpu",
+    out: Annotated[Path | None, typer.Option(help="Write a file into this directory.")] = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="The same grid on tiny models and a few rows.")
+    ] = False,
+) -> None:
+    """The YAML that runs a sweep on Kubernetes, checked. For GitOps, or for `kubectl apply --server-side`."""
+    from orchestrator.cli.rendering import rendered, write
+
+    console = Console(stderr=True)
+    found = rendered(config, overrides or [], overlay, smoke, console)
+    if out is None:
+        print(found.text, end="")
+    else:
+        console.print(f"written: {write(found, out)}", highlight=False, soft_wrap=True)
+
+
+def doctor(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[OVERLAY|PATH]...", help="None: every overlay.")
+    ] = None,
+    manifests: Annotated[
+        bool, typer.Option("--manifests", help="Check Kubernetes manifests; needs no cluster.")
+    ] = False,
+) -> None:
+    """Look for mistakes before they cost device time. Tells all of them; exit code 2 where there are any."""
+    from orchestrator.cli.rendering import check_sources
+
+    if not manifests:
+        raise ConfigError([Complaint("command line", "", "nothing to look at", "give --manifests")])
+    check_sources(sources or [], Console())

@@ -1,0 +1,61 @@
+"""From a sweep file and an overlay to checked manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.cli.plan_view import show_plan
+from orchestrator.cli.session import open_session
+from orchestrator.cli.words import quantity
+from orchestrator.cluster.checks import check_manifests
+from orchestrator.cluster.documents import Document, load, overlays
+from orchestrator.cluster.render import Rendered, render
+from orchestrator.config import load_sweep
+from orchestrator.errors import Complaint, ConfigError
+
+
+def rendered(config: Path, overrides: Sequence[str], overlay: str, smoke: bool, console: Console) -> Rendered:
+    """What `frontier render` writes and what a submission applies: the same bytes. Shows the plan and its price.
+
+    Raises ConfigError with the mistakes of the sweep, else with those of the manifests.
+    """
+    session = open_session(config, overrides, smoke=smoke)
+    show_plan(session.plan, console)
+    full = load_sweep(config, overrides, cwd=Path.cwd()) if smoke else session.sweep
+    template = load(overlay)
+    found = render(full, session.plan, template, smoke=smoke)
+    refuse(check_manifests(instead_of_template(template, found)))
+    return found
+
+
+def instead_of_template(template: Sequence[Document], found: Rendered) -> list[Document]:
+    """The overlay's objects, with those of the sweep in the place of the template."""
+    where = f"{template[0].where}, rendered"
+    return [*(document for document in template if document.kind != "RayJob"), *found.documents(where)]
+
+
+def write(found: Rendered, directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / f"{found.sweep_id}.yaml"
+    file.write_text(found.text)
+    return file
+
+
+def check_sources(sources: Sequence[str], console: Console) -> None:
+    """A line each; every overlay where none is named. Raises ConfigError with all mistakes of all of them."""
+    complaints: list[Complaint] = []
+    for source in sources or overlays():
+        documents = load(source)
+        found = check_manifests(documents)
+        complaints += found
+        verdict = quantity(len(found), "mistake") if found else "sound"
+        console.print(f"{source}: {quantity(len(documents), 'object')}, {verdict}", highlight=False)
+    refuse(complaints)
+
+
+def refuse(complaints: Sequence[Complaint]) -> None:
+    if complaints:
+        raise ConfigError(complaints)

@@ -1,0 +1,105 @@
+"""Ray's own autoscaler, asked about a cluster that is only on paper.
+
+The RayCluster goes through the code that reads it on the head, and the scheduler of autoscaler v2 is asked
+which pods a demand starts. Importing this module is free; Ray is loaded by the first question.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.cluster.checks.pods import cluster_of
+from orchestrator.cluster.documents import Document, of_kind
+from orchestrator.errors import Complaint
+
+
+@dataclass(frozen=True)
+class Demand:
+    """`count` trials, each of which waits for all its `bundles` at once. STRICT_PACK: in one pod."""
+
+    bundles: tuple[dict[str, float], ...]
+    count: int = 1
+    strategy: Literal["PACK", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
+    labels: tuple[tuple[str, str], ...] = ()  # that the pod must have, say ray.io/accelerator-type
+
+
+@dataclass(frozen=True)
+class Started:
+    """Pods by group that the demand starts, and how many trials no pod can ever hold."""
+
+    pods: dict[str, int]
+    infeasible: int
+
+
+def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+    for job in of_kind(documents, "RayJob", "RayCluster"):
+        found = cluster_of(job)
+        if found is None:
+            continue
+        cluster, key = found
+        try:
+            _autoscaling_config(job, cluster)
+        except Exception as error:  # whatever Ray's code makes of a wrong manifest
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            problem = f"Ray's autoscaler cannot read it: {reason[0]}"
+            yield job.complaint(key, problem, "give each group replicas, CPU and memory limits as numbers")
+
+
+def node_types(job: Document) -> dict[str, Any]:
+    """Ray's view of the groups: resources, labels, limits and priority, by name."""
+    found = cluster_of(job)
+    if found is None:
+        raise ValueError(f"{job.kind}/{job.name} holds no Ray cluster")
+    types: dict[str, Any] = _autoscaling_config(job, found[0])["available_node_types"]
+    return types
+
+
+def _autoscaling_config(job: Document, cluster: dict[str, Any]) -> dict[str, Any]:
+    from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
+
+    metadata = {"name": job.name, "namespace": job.namespace or "default"}
+    config: dict[str, Any] = _derive_autoscaling_config_from_ray_cr({"metadata": metadata, "spec": cluster})
+    return config
+
+
+def pods_started(job: Document, demands: Sequence[Demand]) -> Started:
+    """Which pods the real scheduler starts for this demand on a cluster that has its head alone."""
+    from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
+    from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+
+    found = cluster_of(job)
+    if found is None:
+        raise ValueError(f"{job.kind}/{job.name} holds no Ray cluster")
+    config = AutoscalingConfig(_autoscaling_config(job, found[0]), skip_content_hash=True)
+    logging.getLogger("ray.autoscaler").setLevel(logging.ERROR)
+    request = SchedulingRequest(
+        disable_launch_config_check=True,
+        node_type_configs=config.get_node_type_configs(),
+        max_num_nodes=config.get_max_num_nodes(),
+        gang_resource_requests=[gang for demand in demands for gang in _gangs(demand)],
+    )
+    reply = ResourceDemandScheduler().schedule(request)
+    head = config.get_head_node_type()
+    pods = {launch.instance_type: launch.count for launch in reply.to_launch if launch.instance_type != head}
+    return Started(dict(sorted(pods.items())), len(reply.infeasible_gang_resource_requests))
+
+
+def _gangs(demand: Demand) -> Iterator[Any]:
+    """In the words of Ray's protocol: one gang a placement group. Those that must stay together, or apart,
+    share a label that only the scheduler sees."""
+    from ray.autoscaler.v2.utils import ResourceRequestUtil
+    from ray.core.generated.autoscaler_pb2 import GangResourceRequest
+    from ray.core.generated.common_pb2 import LabelSelectorOperator
+
+    kinds = ResourceRequestUtil.PlacementConstraintType
+    operator = LabelSelectorOperator.LABEL_OPERATOR_IN
+    selectors = [[(name, operator, [value]) for name, value in demand.labels]] if demand.labels else None
+    for number in range(demand.count):
+        mark = f"_PG_{number}"
+        together = {"STRICT_PACK": kinds.AFFINITY, "STRICT_SPREAD": kinds.ANTI_AFFINITY}.get(demand.strategy)
+        constraints = [(together, mark, "")] if together is not None else None
+        requests = [ResourceRequestUtil.make(b, constraints, selectors) for b in demand.bundles]
+        yield GangResourceRequest(requests=requests)

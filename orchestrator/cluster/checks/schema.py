@@ -1,0 +1,161 @@
+"""Shapes: every object against the schema of its kind, with unknown fields refused.
+
+`ray.io_v1.json` holds KubeRay's own schemas; the built-in kinds come from `kubernetes-validate` where it is
+installed. Of the kinds that other projects define, the fields of `spec` are known here by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from orchestrator.cluster.documents import Document
+from orchestrator.errors import Complaint, did_you_mean
+
+# Fields of `spec`, or of the object where it has none.
+_THIRD_PARTIES: dict[tuple[str, str], set[str]] = {
+    ("kueue.x-k8s.io", "ResourceFlavor"): {"nodeLabels", "nodeTaints", "tolerations", "topologyName"},
+    ("kueue.x-k8s.io", "ClusterQueue"): {
+        "admissionChecksStrategy",
+        "cohortName",
+        "fairSharing",
+        "flavorFungibility",
+        "namespaceSelector",
+        "preemption",
+        "queueingStrategy",
+        "resourceGroups",
+        "stopPolicy",
+    },
+    ("kueue.x-k8s.io", "LocalQueue"): {"clusterQueue", "fairSharing", "stopPolicy"},
+    ("kueue.x-k8s.io", "WorkloadPriorityClass"): {"value", "description"},
+    ("monitoring.coreos.com", "PodMonitor"): {
+        "jobLabel",
+        "namespaceSelector",
+        "podMetricsEndpoints",
+        "podTargetLabels",
+        "sampleLimit",
+        "selector",
+    },
+    ("monitoring.coreos.com", "PrometheusRule"): {"groups"},
+}
+_AROUND = {"apiVersion", "kind", "metadata", "spec"}
+
+
+def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+    for document in documents:
+        if not document.name:
+            yield document.complaint("metadata.name", "has no name", "give it one")
+        if document.group == "ray.io":
+            yield from _ray(document)
+        elif "." in document.group and not document.group.endswith(".k8s.io"):
+            yield from _third_party(document)
+        else:
+            yield from _built_in(document)
+
+
+def _ray(document: Document) -> Iterator[Complaint]:
+    version, kinds = document.body.get("apiVersion"), ray_schemas()["kinds"]
+    if version != "ray.io/v1":
+        yield document.complaint("apiVersion", f"{version!r} is not served", "write ray.io/v1")
+    elif document.kind not in kinds:
+        remedy = did_you_mean(document.kind, kinds)
+        yield document.complaint("kind", f"{document.kind!r} is not used here", remedy)
+    else:
+        yield from _errors(document, _ray_validator(document.kind))
+
+
+@cache
+def ray_schemas() -> dict[str, Any]:
+    text = resources.files(__package__).joinpath("ray.io_v1.json").read_text()
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@cache
+def _ray_validator(kind: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    schemas = ray_schemas()
+    return Draft202012Validator({**schemas["kinds"][kind], "$defs": schemas["$defs"]})
+
+
+def _built_in(document: Document) -> Iterator[Complaint]:
+    validator = _built_in_validator(str(document.body.get("apiVersion")), document.kind)
+    if validator == "no schemas":
+        return
+    if validator is None:
+        problem = f"{document.kind!r} of {document.body.get('apiVersion')!r} is no kind of Kubernetes"
+        yield document.complaint("kind", problem, "correct kind and apiVersion")
+    else:
+        yield from _errors(document, validator)
+
+
+@cache
+def _built_in_validator(api_version: str, kind: str) -> Any:
+    """None where there is no such kind; "no schemas" without the package."""
+    try:
+        from kubernetes_validate import utils
+    except ImportError:
+        return "no schemas"
+    from jsonschema import Draft202012Validator
+    from referencing import Registry, Resource
+
+    folder = f"kubernetes-json-schema/v{utils.latest_version()}-local-strict"
+    group, _, version = api_version.rpartition("/")
+    stem = f"{kind.lower()}-{group.split('.')[0]}-{version}" if group else f"{kind.lower()}-{version}"
+    try:
+        schema = utils.schema_contents(f"{folder}/{stem}.json", utils.latest_version())
+    except FileNotFoundError:
+        return None
+    shared = Resource.from_contents(_shared_definitions(folder))
+    return Draft202012Validator(schema, registry=shared @ Registry())
+
+
+@cache
+def _shared_definitions(folder: str) -> Any:
+    from kubernetes_validate import utils
+
+    return utils.schema_contents(f"{folder}/_definitions.json", utils.latest_version())
+
+
+def _errors(document: Document, validator: Any) -> Iterator[Complaint]:
+    for error in validator.iter_errors(document.body):
+        path = ".".join(str(part) for part in error.absolute_path)
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            for name in sorted(set(map(str, error.instance)) - set(known)):
+                where = f"{path}.{name}" if path else name
+                yield document.complaint(where, "unknown field", did_you_mean(name, known))
+        elif error.validator == "required":
+            missing = error.message.split("'")[1]
+            where = f"{path}.{missing}" if path else missing
+            yield document.complaint(where, "is missing", "give it a value")
+        elif error.validator == "enum":
+            known = [str(value) for value in error.validator_value]
+            got = str(error.instance)
+            yield document.complaint(path, f"{got!r} is not allowed", did_you_mean(got, known))
+        else:
+            wanted = error.schema.get("type", error.validator_value)
+            remedy = f"give {wanted if isinstance(wanted, str) else 'what the schema of its kind asks for'}"
+            yield document.complaint(path, f"{_shown(error.instance)} does not fit", remedy)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _third_party(document: Document) -> Iterator[Complaint]:
+    fields = _THIRD_PARTIES.get((document.group, document.kind))
+    if fields is None:
+        kinds = [kind for group, kind in _THIRD_PARTIES if group == document.group]
+        problem = f"{document.kind!r} of {document.body.get('apiVersion')!r} is not known to this checker"
+        yield document.complaint("kind", problem, did_you_mean(document.kind, kinds))
+        return
+    prefix, body = ("spec.", document.spec) if "spec" in document.body else ("", document.body)
+    known = fields if prefix else fields | _AROUND
+    for name in sorted(set(body) - known):
+        yield document.complaint(f"{prefix}{name}", "unknown field", did_you_mean(name, known))
