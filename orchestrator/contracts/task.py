@@ -186,6 +186,8 @@ class TaskSpec(Record):
             raise ValueError(f"metric {self.metric} does not exist for a {self.kind} task")
         if (self.negative_label is not None) != (self.kind is TaskKind.RELATION):
             raise ValueError("negative_label belongs to relation tasks, which need one")
+        if self.metric is MetricName.SUBWORD_F1 and not self.paper_scoring:
+            raise ValueError(f"metric {self.metric} is only measured with paper_scoring: true")
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels holds one of them twice")
         return self
