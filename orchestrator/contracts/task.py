@@ -100,7 +100,7 @@ class ArrowReader(Record):
     """A folder that `datasets.save_to_disk` wrote, one a split, as the study's preparation leaves them.
 
     For ner `tokens` and `tags` are columns; else `text` and `label`. Labels that are numbers are named by
-    `names` in their order, else by the folder's own class names, and tags also by the folder `info` beside it.
+    `names` in order, else by the folder's own class names, and tags also by the folder `info` beside it.
     `hold_out` parts train by the text of a row, as rows are of no document.
     """
 
