@@ -46,6 +46,11 @@ def inspect_backbone(request: InspectionRequest) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "backbone": spec.name,
         "architecture": spec.architecture,
+        "family": spec.family,
+        "lineage": spec.lineage.model_dump(exclude_none=True),
+        "saw": spec.saw,
+        "licence": spec.licence,
+        "gated": spec.gated,
         "method": request.method.name,
         "kind": request.kind,
         "labels": request.labels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from orchestrator.config.complaints import check
 from orchestrator.config.layouts import resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import MethodItem
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.task import TaskSpec
@@ -131,8 +133,24 @@ def inspect_backbone(
         Console().print(
             f"adapters on {len(found['matched_modules'])} modules: {found['matched_modules'][0]} …"
         )
-    if found.get("note"):
-        Console().print(f"note: {found['note']}", highlight=False)
+    for line in (*_background(spec), *(f"note: {note}" for note in (found.get("note"), spec.note) if note)):
+        Console().print(line, highlight=False)
+
+
+def _background(spec: BackboneSpec) -> Iterator[str]:
+    """What a backbone is, comes from and has read, a line each."""
+    weights = spec.weights
+    where = f", {weights.hub} at {weights.revision}" if isinstance(weights, HubWeights) else ""
+    yield f"{spec.architecture}, {spec.family}{where}"
+    if spec.lineage.teacher:
+        yield f"distilled from: {spec.lineage.teacher}"
+    if spec.lineage.started_from:
+        yield f"pretraining went on from: {spec.lineage.started_from}"
+    if spec.saw:
+        yield f"read in its pretraining, as far as is stated: {', '.join(spec.saw)}"
+    yield f"licence: {spec.licence or 'not confirmed, see its page'}"
+    if spec.gated:
+        yield "gated: access is granted on request, and the hub then needs a token"
 
 
 def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:

@@ -1,0 +1,121 @@
+"""Staging from a hub through the command line: commits are locked, files checked, refusals explained."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from hub_server import REPOSITORY, Hub, serving
+from workshop import Workshop
+
+from orchestrator.contracts.backbone import RandomWeights
+from workers.demo.tiny import write_tiny
+
+OLD, NEW = "1234e5" + "0" * 34, "b" * 40
+SWEEP = {"name": "mini", "catalogues": ["catalogue"], "models": ["mini"], "domains": ["general"]}
+
+
+@dataclass
+class Desk:
+    """A sweep over one backbone of the hub, and a command line that knows no other hub."""
+
+    shop: Workshop
+    hub: Hub
+
+    @property
+    def lock(self) -> Path:
+        return self.shop.root / "mini.lock"
+
+    @property
+    def locked(self) -> dict[str, str]:
+        return dict(yaml.safe_load(self.lock.read_text())["backbones"]["mini"])
+
+    def entry(self, revision: str = "main", gated: bool = False) -> None:
+        place = self.shop.root / "catalogue" / "backbones" / "mini.yaml"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        weights = {"kind": "hub", "hub": REPOSITORY, "revision": revision}
+        axes = {"model": "mini", "domain": "general", "architecture": "bert"}
+        place.write_text(json.dumps({**axes, "weights": weights, "gated": gated}))
+
+    def frontier(self, *words: str, expect: int = 0, **environment: str) -> str:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+        home = {"HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.shop.root / "hf"), "COLUMNS": "300"}
+        done = subprocess.run(
+            self.shop.command(*words),
+            cwd=self.shop.root,
+            env=kept | home | environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    folders = {OLD: tmp_path / "old", NEW: tmp_path / "new"}
+    for seed, folder in enumerate(folders.values()):
+        folder.mkdir()
+        write_tiny(RandomWeights(architecture="bert", seed=seed), folder)
+        (folder / "pytorch_model.bin").write_bytes(b"pickled")
+    shop = Workshop(tmp_path / "shop")
+    shop.root.mkdir()
+    sweep = SWEEP | {"methods": ["full"], "tasks": ["demo-outcome"]}
+    (shop.root / "mini.yaml").write_text(json.dumps(sweep))
+    with serving(Hub(folders, {"main": OLD, "v2": NEW})) as hub:
+        desk = Desk(shop, hub)
+        desk.entry()
+        yield desk
+
+
+def test_a_branch_is_resolved_once_and_moves_under_nobody(desk: Desk) -> None:
+    assert "locked mini" in desk.frontier("stage", "mini.yaml")
+    assert {key: desk.locked[key] for key in ("hub", "asked", "commit")} == {
+        "hub": REPOSITORY,
+        "asked": "main",
+        "commit": OLD,
+    }
+    assert "model.safetensors" in desk.locked["files"]
+    assert not any(path.endswith(".bin") for path in desk.hub.fetched)
+    assert json.loads(desk.frontier("plan", "mini.yaml", "--json"))["unlocked"] == []
+
+    desk.hub.branches["main"] = NEW
+    before, fetched = desk.lock.read_bytes(), len(desk.hub.fetched)
+    desk.frontier("stage", "mini.yaml")
+    assert (desk.lock.read_bytes(), len(desk.hub.fetched)) == (before, fetched)
+
+    desk.entry(revision="v2")
+    told = desk.frontier("stage", "mini.yaml")
+    assert "locked as some-org/some-bert at main, the catalogue now names some-org/some-bert at v2" in told
+    assert (desk.locked["asked"], desk.locked["commit"]) == ("v2", NEW)
+
+
+def test_a_file_that_changed_in_the_cache_is_refused_and_what_is_staged_needs_no_network(desk: Desk) -> None:
+    desk.frontier("stage", "mini.yaml")
+    desk.lock.unlink()
+    desk.frontier("stage", "mini.yaml", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
+    assert desk.locked["commit"] == OLD
+    [snapshot] = desk.shop.sweeps.glob(f"cache/hub/*/snapshots/{OLD}")
+    weights = (snapshot / "config.json").resolve()
+    weights.write_bytes(weights.read_bytes() + b"\n")
+    told = desk.frontier("stage", "mini.yaml", expect=2)
+    assert "backbone mini" in told
+    assert "config.json has sha256" in told
+
+
+def test_a_gated_repository_says_what_it_wants(desk: Desk) -> None:
+    desk.hub.token = "granted"
+    desk.entry(gated=True)
+    assert "no token of the hub is set" in desk.frontier("run", "mini.yaml", expect=2)
+    told = desk.frontier("stage", "mini.yaml", expect=2, HF_TOKEN="other")
+    assert "your token has no access: ask for it on the page of some-org/some-bert" in told
+    desk.entry()
+    assert "then set HF_TOKEN" in desk.frontier("stage", "mini.yaml", expect=2)
+    plan = json.loads(desk.frontier("plan", "mini.yaml", "--json"))
+    assert (plan["unlocked"], desk.lock.exists()) == (["mini"], False)
