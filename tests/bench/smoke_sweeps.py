@@ -33,8 +33,8 @@ def run(name: str, directory: Path) -> bool:
         subprocess.run(status, cwd=directory, capture_output=True, text=True, check=True).stdout
     )
     states = {state: count for state, count in found["trials"].items() if count}
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
-    print(f"{name:18} {seconds:6.1f} s  {told}, {found['refused']} cells refused", flush=True)
+    trials = ", ".join(f"{count} {state}" for state, count in states.items())
+    print(f"{name:18} {seconds:6.1f} s  {trials}, {found['refused']} cells refused", flush=True)
     for failed in found["failed"]:
         print(f"    {failed['kind']} {failed['trial']}: {failed['message']}", flush=True)
     return set(states) == {"finished"}
