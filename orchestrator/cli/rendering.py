@@ -18,7 +18,7 @@ from orchestrator.errors import Complaint, ConfigError
 
 
 def rendered(config: Path, overrides: Sequence[str], overlay: str, smoke: bool, console: Console) -> Rendered:
-    """What `frontier render` writes and what a submission applies: the same bytes. Shows the plan and its price.
+    """What `frontier render` writes and a submission applies: the same bytes. Shows the plan and its price.
 
     Raises ConfigError with the mistakes of the sweep, else with those of the manifests.
     """

@@ -24,12 +24,6 @@ COMMENT = (
     "(github.com/ray-project/kuberay, Apache-2.0) by tests/manifests/derive_schema.py: "
     "unknown fields closed, recurring parts named once."
 )
-_SERVER_SIDE += ("x-kubernetes-validations", "x-kubernetes-int-or-string", "default", "description", "format")
-_LEAST = 200  # characters of a part worth a name
-COMMENT = (
-    "Derived from the ray.io/v1 custom resource definitions of KubeRay v1.7.0 "
-    "(github.com/ray-project/kuberay, Apache-2.0) by tests/manifests/derive_schema.py: unknown fields closed, recurring parts named once."
-)
 
 
 def closed(schema: Any) -> Any:

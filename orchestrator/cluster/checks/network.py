@@ -30,6 +30,7 @@ class Place:
     namespace: str = ""
     address: str = ""
     ports: dict[str, int] = field(default_factory=dict)  # named ones
+    stranger: bool = False  # its own policies are not ours to rely on
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Network:
         }
 
     def open(self, edge: Edge) -> bool:
-        out = not edge.source.address and self._passes(edge, edge.source, edge.target, "Egress")
-        leaves = bool(edge.source.address) or out
+        free = bool(edge.source.address) or edge.source.stranger
+        leaves = free or self._passes(edge, edge.source, edge.target, "Egress")
         enters = bool(edge.target.address) or self._passes(edge, edge.target, edge.source, "Ingress")
         return leaves and enters
 
@@ -171,7 +172,9 @@ def _place(pod: Pod) -> Place:
 
 
 _DNS = Place("DNS", {"k8s-app": "kube-dns"}, "kube-system")
-_OPERATOR = Place("KubeRay operator", {"app.kubernetes.io/name": "kuberay-operator"}, "kuberay-operator")
+_OPERATOR = Place(
+    "KubeRay operator", {"app.kubernetes.io/name": "kuberay-operator"}, "kuberay-operator", stranger=True
+)
 _PROMETHEUS = Place("Prometheus", {"app.kubernetes.io/name": "prometheus"}, "monitoring")
 _OUTSIDE = Place("the internet", address=_INTERNET)
 _CLOUD_METADATA = Place("the metadata server", address=_METADATA)
@@ -245,8 +248,8 @@ def _forbidden(
     heads, workers, submitters = _ray(pods)
     namespace = job.namespace
     strangers = [
-        Place("a stranger in the namespace", {"app": "stranger"}, namespace),
-        Place("a pod of another namespace", {"app": "stranger"}, "default"),
+        Place("a stranger in the namespace", {"app": "stranger"}, namespace, stranger=True),
+        Place("a pod of another namespace", {"app": "stranger"}, "default", stranger=True),
         _OUTSIDE,
     ]
     private = [pod for pod in pods if pod.role in ("mlflow", "mlflow-postgres")]

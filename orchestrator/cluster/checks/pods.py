@@ -124,7 +124,7 @@ def _ray_pods(document: Document, cluster: dict[str, Any], key: str) -> Iterator
 
 
 def _submitter(document: Document) -> Iterator[Pod]:
-    if document.spec.get("submissionMode", "K8sJobMode") != "K8sJobMode":
+    if document.spec.get("submissionMode") in ("HTTPMode", "InteractiveMode", "SidecarMode"):
         return
     template = document.spec.get("submitterPodTemplate")
     if isinstance(template, dict):

@@ -28,10 +28,10 @@ class Demand:
 
 @dataclass(frozen=True)
 class Started:
-    """Pods by group that the demand starts, and how many trials no pod can ever hold."""
+    """Pods that the demand starts, by group; and how many trials are left, the groups being full or too small."""
 
     pods: dict[str, int]
-    infeasible: int
+    left: int
 
 
 def check(documents: Sequence[Document]) -> Iterator[Complaint]:

@@ -1,0 +1,443 @@
+"""A sound overlay with one mistake in it, and the words that must be in the complaint about it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+from golden_overlays import overlay
+
+from orchestrator.cluster.checks import check_manifests
+from orchestrator.cluster.documents import Document
+
+GONE = object()
+JOB = "RayJob/frontier-sweep"
+CLUSTER = "spec.rayClusterSpec"
+HEAD = f"{CLUSTER}.headGroupSpec.template.spec"
+GROUP = f"{CLUSTER}.workerGroupSpecs.0"
+WORKER = f"{GROUP}.template.spec"
+SUBMITTER = "spec.submitterPodTemplate.spec"
+REDIS = [{"name": "RAY_REDIS_ADDRESS", "value": "redis:6379"}]
+DELETE_WORKERS = [{"policy": "DeleteWorkers", "condition": {"jobStatus": "FAILED"}}]
+RULES = [
+    {"policy": "DeleteCluster", "condition": {"jobStatus": "FAILED", "ttlSeconds": 60}},
+    {"policy": "DeleteSelf", "condition": {"jobStatus": "FAILED", "ttlSeconds": 10}},
+]
+
+
+class Mistake(NamedTuple):
+    name: str
+    where: str  # Kind/name
+    path: str
+    value: Any
+    words: tuple[str, ...]  # all of them in one complaint
+    overlay: str = "local-cpu"
+    more: tuple[tuple[str, Any], ...] = ()  # further changes of the same object
+
+
+MISTAKES = [
+    # Shapes.
+    Mistake("misspelt field", JOB, f"{GROUP}.minReplica", 0, ("minReplica", "unknown", "'minReplicas'")),
+    Mistake("missing field", JOB, f"{GROUP}.maxReplicas", GONE, ("maxReplicas", "is missing")),
+    Mistake("wrong type", JOB, f"{GROUP}.maxReplicas", "two", ("maxReplicas", "'two'", "integer")),
+    Mistake("enum", JOB, f"{CLUSTER}.authOptions.mode", "tokens", ("'tokens'", "'token'")),
+    Mistake("old API", JOB, "apiVersion", "ray.io/v1alpha1", ("apiVersion", "ray.io/v1alpha1", "ray.io/v1")),
+    Mistake(
+        "unknown field of a Deployment",
+        "Deployment/mlflow",
+        "spec.template.spec.containers.0.resource",
+        {},
+        ("containers.0.resource", "unknown", "'resources'"),
+    ),
+    Mistake("kind", "PersistentVolumeClaim/frontier-data", "kind", "VolumeClaim", ("VolumeClaim", "no kind")),
+    Mistake(
+        "third party's field",
+        "ClusterQueue/frontier",
+        "spec.preemptions",
+        {},
+        ("spec.preemptions", "unknown field", "'preemption'"),
+        "onprem",
+    ),
+    # What KubeRay refuses, or should.
+    Mistake(
+        "submission mode",
+        JOB,
+        "spec.submissionMode",
+        "Bogus",
+        ("spec.submissionMode", "'Bogus'", "nothing be submitted", "K8sJobMode"),
+    ),
+    Mistake("long name", JOB, "metadata.name", "a" * 48, ("48 characters", "47")),
+    Mistake("name", JOB, "metadata.name", "7-sweeps", ("'7-sweeps'", "DNS-1035")),
+    Mistake("min over max", JOB, f"{GROUP}.minReplicas", 5, ("minReplicas 5 is more than maxReplicas 2",)),
+    Mistake("replicas", JOB, f"{GROUP}.replicas", 9, ("replicas 9 is not between 0 and 2",)),
+    Mistake(
+        "group twice",
+        JOB,
+        f"{CLUSTER}.workerGroupSpecs.1.groupName",
+        "l4",
+        ("groupName", "'l4' stands twice"),
+        "gke",
+    ),
+    Mistake("restart policy", JOB, f"{WORKER}.restartPolicy", "OnFailure", ("'OnFailure'", "autoscaler v2")),
+    Mistake("no version", JOB, f"{CLUSTER}.rayVersion", GONE, ("rayVersion", "is missing", "token")),
+    Mistake("no tokens", JOB, f"{CLUSTER}.rayVersion", "2.49.1", ("Ray 2.49.1 knows no tokens",)),
+    Mistake("empty deletion strategy", JOB, "spec.deletionStrategy", {}, ("deletionStrategy", "is empty")),
+    Mistake(
+        "workers deleted under the autoscaler",
+        JOB,
+        "spec.deletionStrategy",
+        {"deletionRules": DELETE_WORKERS},
+        ("DeleteWorkers", "autoscaling"),
+        more=(("spec.shutdownAfterJobFinishes", False), ("spec.ttlSecondsAfterFinished", 0)),
+    ),
+    Mistake(
+        "rules beside shutdown",
+        JOB,
+        "spec.deletionStrategy",
+        {"deletionRules": RULES[:1]},
+        ("deletionRules and shutdownAfterJobFinishes exclude",),
+    ),
+    Mistake(
+        "self before cluster",
+        JOB,
+        "spec.deletionStrategy",
+        {"deletionRules": RULES},
+        ("for FAILED, DeleteSelf comes before DeleteCluster", "larger ttlSeconds"),
+    ),
+    Mistake("lifetime", JOB, "spec.shutdownAfterJobFinishes", False, ("ttlSecondsAfterFinished", "kept")),
+    Mistake("no cluster", JOB, CLUSTER, GONE, ("rayClusterSpec", "no cluster to run on")),
+    Mistake("Redis", JOB, f"{HEAD}.containers.0.env", REDIS, ("RAY_REDIS_ADDRESS", "restored")),
+    Mistake(
+        "labels for ray start",
+        JOB,
+        f"{GROUP}.rayStartParams",
+        {"labels": "a=b"},
+        ("rayStartParams.labels", "not supported", "`labels`"),
+    ),
+    Mistake(
+        "autoscaler twice",
+        JOB,
+        f"{HEAD}.containers.0.env",
+        [{"name": "RAY_enable_autoscaler_v2", "value": "1"}],
+        ("RAY_enable_autoscaler_v2 beside autoscalerOptions.version",),
+    ),
+    # What a sweep needs besides.
+    Mistake("few submitters", JOB, "spec.submitterConfig.backoffLimit", 2, ("2 submitters", "6 or more")),
+    Mistake("KubeRay's submitter", JOB, f"{SUBMITTER}.containers.0.command", GONE, ("log stream breaks",)),
+    Mistake("waits for ever", JOB, "spec.preRunningDeadlineSeconds", GONE, ("waits for ever",)),
+    Mistake(
+        "trials on the head",
+        JOB,
+        f"{CLUSTER}.headGroupSpec.rayStartParams.num-cpus",
+        "4",
+        ("num-cpus", "driver's node"),
+    ),
+    Mistake("open head", JOB, f"{CLUSTER}.authOptions", GONE, ("authOptions.mode", "run code")),
+    Mistake("idle pods", JOB, f"{GROUP}.minReplicas", 1, ("1 pods are paid for while nothing runs",)),
+    Mistake(
+        "short grace", JOB, f"{WORKER}.terminationGracePeriodSeconds", 30, ("30 s", "drain", "60 or more")
+    ),
+    Mistake("no shared memory", JOB, f"{WORKER}.volumes.3.emptyDir", {}, ("/dev/shm", "medium Memory")),
+    # Resources.
+    Mistake(
+        "memroy",
+        JOB,
+        f"{WORKER}.containers.0.resources.limits",
+        {"cpu": "2", "memroy": "4Gi"},
+        ("limits.memroy", "no resource 'memroy'", "'memory'"),
+    ),
+    Mistake(
+        "GPUs",
+        JOB,
+        f"{WORKER}.containers.0.resources.limits.nvidia.com~gpus",
+        "1",
+        ("'nvidia.com/gpus'", "'nvidia.com/gpu'"),
+        "single-gpu",
+    ),
+    Mistake(
+        "limit over request",
+        JOB,
+        f"{WORKER}.containers.0.resources.requests.memory",
+        "1Gi",
+        ("memory: the request is 1Gi, the limit 4Gi", "make them equal"),
+    ),
+    Mistake("amount", JOB, f"{WORKER}.containers.0.resources.limits.memory", "4 GB", ("'4 GB'",)),
+    Mistake(
+        "all memory is shared memory",
+        JOB,
+        f"{WORKER}.volumes.3.emptyDir.sizeLimit",
+        "4Gi",
+        ("sizeLimit", "well below"),
+    ),
+    # Pod Security, on the pods that KubeRay will make.
+    Mistake("namespace", "Namespace/frontier", "metadata.labels", {}, ("enforce", "None", "restricted")),
+    Mistake("root", JOB, f"{HEAD}.securityContext.runAsUser", 0, ("head would run as root",)),
+    Mistake(
+        "autoscaler",
+        JOB,
+        f"{CLUSTER}.autoscalerOptions.securityContext",
+        GONE,
+        ("autoscaler, which KubeRay adds, of head", "allowPrivilegeEscalation", "autoscalerOptions"),
+    ),
+    Mistake(
+        "init container",
+        JOB,
+        f"{WORKER}.containers.0.securityContext",
+        GONE,
+        ("wait-gcs-ready, which KubeRay adds, of worker cpu", "restricted"),
+    ),
+    Mistake(
+        "default submitter",
+        JOB,
+        "spec.submitterPodTemplate",
+        GONE,
+        ("ray-job-submitter, which KubeRay adds, of submitter", "runAsNonRoot"),
+    ),
+    Mistake(
+        "sidecar submitter",
+        JOB,
+        "spec.submissionMode",
+        "SidecarMode",
+        ("ray-job-submitter, which KubeRay adds, of head", "restricted"),
+        more=(("spec.submitterPodTemplate", GONE), ("spec.submitterConfig", GONE)),
+    ),
+    Mistake(
+        "host path",
+        JOB,
+        f"{WORKER}.volumes.0",
+        {"name": "storage", "hostPath": {"path": "/srv"}},
+        ("volumes.0.hostPath", "restricted forbids hostPath"),
+    ),
+    Mistake("host network", JOB, f"{HEAD}.hostNetwork", True, ("hostNetwork", "restricted")),
+    Mistake("seccomp", JOB, f"{WORKER}.securityContext.seccompProfile", GONE, ("seccompProfile", "None")),
+    Mistake(
+        "capability",
+        JOB,
+        f"{HEAD}.containers.0.securityContext.capabilities",
+        {"drop": ["ALL"], "add": ["SYS_ADMIN"]},
+        ("capabilities.add", "SYS_ADMIN"),
+    ),
+    # Names.
+    Mistake(
+        "not renamed with its ConfigMap",
+        JOB,
+        f"{WORKER}.containers.0.envFrom.0.configMapRef.name",
+        "frontier-env",
+        ("no ConfigMap 'frontier-env'", "kustomize has renamed it", "name-references.yaml"),
+    ),
+    Mistake(
+        "claim", JOB, f"{WORKER}.volumes.0.persistentVolumeClaim.claimName", "storage", ("Claim 'storage'",)
+    ),
+    Mistake(
+        "service account",
+        JOB,
+        f"{HEAD}.serviceAccountName",
+        "frontier-heads",
+        ("no ServiceAccount 'frontier-heads'", "'frontier-head'"),
+    ),
+    Mistake(
+        "secret",
+        "Deployment/mlflow",
+        "metadata.annotations",
+        {},
+        ("Secret 'frontier-mlflow-server'", "frontier/needs-secrets"),
+    ),
+    Mistake(
+        "mount", JOB, f"{WORKER}.containers.0.volumeMounts.0.name", "stoarge", ("'stoarge'", "'storage'")
+    ),
+    Mistake("binding", "RoleBinding/frontier-user", "roleRef.name", "user", ("no Role 'user'",)),
+    Mistake(
+        "budget of nothing",
+        "PodDisruptionBudget/ray-head",
+        "spec.selector.matchLabels",
+        {"ray.io/node-type": "haed"},
+        ("no pod has the labels ray.io/node-type=haed",),
+    ),
+    Mistake(
+        "namespace of another",
+        "ServiceAccount/frontier-head",
+        "metadata.namespace",
+        "frontiers",
+        ("no namespace 'frontiers'", "'frontier'"),
+    ),
+    Mistake(
+        "namespace on what has none",
+        "ClusterQueue/frontier",
+        "metadata.namespace",
+        "frontier",
+        ("a ClusterQueue belongs to no namespace",),
+        "onprem",
+    ),
+    # The network.
+    Mistake(
+        "submitter shut out",
+        "NetworkPolicy/submitter",
+        "spec.egress.0.ports.0.port",
+        8266,
+        ("submitter -> head:8265 is shut", "never submitted"),
+    ),
+    Mistake(
+        "operator shut out",
+        "NetworkPolicy/head-dashboard",
+        "spec.ingress.0.from",
+        [{"podSelector": {"matchLabels": {"frontier/role": "submitter"}}}],
+        ("KubeRay operator -> head:8265 is shut",),
+    ),
+    Mistake("no names", "NetworkPolicy/dns", "spec.egress", [], ("DNS:53 is shut",)),
+    Mistake(
+        "ray nodes apart",
+        "NetworkPolicy/ray-nodes",
+        "spec.podSelector.matchLabels",
+        {"ray.io/node-type": "head"},
+        ("head:6379 is shut", "cannot join"),
+    ),
+    Mistake(
+        "no API server",
+        "NetworkPolicy/head-apiserver",
+        "spec.egress",
+        [],
+        ("head -> the API server:443 is shut", "autoscaler"),
+    ),
+    Mistake("no metrics", "NetworkPolicy/ray-metrics", "spec.ingress", [], ("Prometheus -> head:8080",)),
+    Mistake("MLflow shut", "NetworkPolicy/head-mlflow", "spec.egress", [], ("head -> mlflow:5000 is shut",)),
+    Mistake(
+        "open to the namespace",
+        "NetworkPolicy/ray-nodes",
+        "spec.ingress",
+        [{"from": [{"podSelector": {}}]}],
+        ("a stranger in the namespace -> head:8265 is open",),
+    ),
+    Mistake(
+        "open to all",
+        "NetworkPolicy/default-deny",
+        "spec.egress",
+        [{}],
+        ("the metadata server:80 is open",),
+    ),
+    Mistake(
+        "workers at the API server",
+        "NetworkPolicy/head-apiserver",
+        "spec.podSelector.matchLabels",
+        {"ray.io/is-ray-node": "yes"},
+        ("worker cpu -> the API server:443 is open",),
+    ),
+    Mistake(
+        "database for all",
+        "NetworkPolicy/mlflow-postgres",
+        "spec.ingress",
+        [{}],
+        ("-> mlflow-postgres:5432 is open", "only the driver"),
+    ),
+    Mistake(
+        "node's role",
+        "NetworkPolicy/ray-buckets",
+        "spec.egress.0.to.0.ipBlock.except",
+        ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
+        ("the metadata server:80 is open", "node's role"),
+        "eks",
+        more=(("spec.egress.0.ports", GONE),),
+    ),
+    # Kueue.
+    Mistake(
+        "autoscaled under Kueue",
+        JOB,
+        f"{CLUSTER}.enableInTreeAutoscaling",
+        True,
+        ("enableInTreeAutoscaling", "Kueue", "fixed size"),
+        "onprem",
+    ),
+    Mistake("elastic under Kueue", JOB, f"{GROUP}.maxReplicas", 4, ("differ", "one number"), "onprem"),
+    Mistake(
+        "more than the queue has",
+        JOB,
+        f"{GROUP}.replicas",
+        9,
+        ("asks for 36 GPUs", "wait for ever"),
+        "onprem",
+        more=((f"{GROUP}.minReplicas", 9), (f"{GROUP}.maxReplicas", 9)),
+    ),
+    Mistake("queue", JOB, "metadata.annotations.frontier~queue", "sweep", ("queue 'sweep'",), "onprem"),
+    Mistake(
+        "template that Kueue would start",
+        JOB,
+        "metadata.labels",
+        {"kueue.x-k8s.io/queue-name": "sweeps"},
+        ("Kueue would start the suspended template",),
+        "onprem",
+    ),
+    Mistake(
+        "flavour",
+        "ClusterQueue/frontier",
+        "spec.resourceGroups.0.flavors.0.name",
+        "a10",
+        ("no ResourceFlavor 'a10'", "'a100'"),
+        "onprem",
+    ),
+    # Versions.
+    Mistake(
+        "another Ray",
+        JOB,
+        f"{WORKER}.containers.0.image",
+        "frontier:0.1.0-ray2.59.0",
+        ("holds Ray 2.59.0, and rayVersion is 2.60.0",),
+    ),
+    Mistake("latest", JOB, f"{SUBMITTER}.containers.0.image", "frontier", ("another image every day",)),
+    Mistake(
+        "two images",
+        JOB,
+        f"{HEAD}.containers.0.image",
+        "frontier:0.2.0-ray2.60.0",
+        ("run several images", "0.2.0"),
+    ),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_mistake_is_told_in_words_that_mend_it(mistake: Mistake) -> None:
+    documents = overlay(mistake.overlay)
+    [broken] = [d for d in documents if f"{d.kind}/{d.name}" == mistake.where]
+    for path, value in ((mistake.path, mistake.value), *mistake.more):
+        _set(broken, path, value)
+    complaints = check_manifests(documents, ask_ray=False)
+    told = [str(complaint) for complaint in complaints]
+    assert any(all(word in line for word in mistake.words) for line in told), "\n".join(told) or "silence"
+    for complaint in complaints:
+        assert complaint.where.startswith(mistake.overlay)
+        assert complaint.problem
+        assert complaint.remedy
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    documents = overlay("local-cpu")
+    [job] = [d for d in documents if d.kind == "RayJob"]
+    several = [m for m in MISTAKES if m.name in ("submission mode", "memroy", "short grace", "latest")]
+    for mistake in several:
+        _set(job, mistake.path, mistake.value)
+    told = [str(complaint) for complaint in check_manifests(documents)]
+    for mistake in several:
+        assert any(all(word in line for word in mistake.words) for line in told)
+
+
+def test_a_mistake_has_one_place_in_the_table() -> None:
+    assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES) >= 40
+
+
+def test_what_only_ray_refuses_is_told_by_ray() -> None:
+    documents = overlay("local-cpu")
+    [job] = [d for d in documents if d.kind == "RayJob"]
+    _set(job, f"{GROUP}.rayStartParams", {"resources": "{not json"})
+    [complaint] = check_manifests(documents)
+    assert "Ray's autoscaler cannot read it" in complaint.problem
+
+
+def _set(document: Document, path: str, value: Any) -> None:
+    """`~` stands for the slash and dots that a key itself holds: `nvidia.com~gpus`."""
+    keys = path.replace("nvidia.com~", "nvidia@com/").replace("~", "/").split(".")
+    holder: Any = document.body
+    for key in keys[:-1]:
+        holder = holder[int(key)] if isinstance(holder, list) else holder.setdefault(key, {})
+    last: Any = int(keys[-1]) if isinstance(holder, list) else keys[-1].replace("@", ".")
+    if value is GONE:
+        holder.pop(last)
+    else:
+        holder[last] = value

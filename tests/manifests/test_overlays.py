@@ -1,0 +1,102 @@
+"""Every overlay is sound, is what the golden files hold, and speaks of one version of everything."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from golden_overlays import GOLDEN, OVERLAYS
+
+from orchestrator.cluster.checks import check_manifests
+from orchestrator.cluster.checks.pods import created_pods
+from orchestrator.cluster.documents import Document, load, of_kind, overlays
+
+ROOT = Path(__file__).parents[2]
+K8S = ROOT / "k8s"
+
+
+def test_every_overlay_is_sound(each_overlay: list[Document]) -> None:
+    assert [str(complaint) for complaint in check_manifests(each_overlay)] == []
+
+
+def test_every_overlay_has_a_golden_file() -> None:
+    assert overlays() == OVERLAYS
+
+
+@pytest.mark.usefixtures("kubectl")
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_golden_files_are_fresh(name: str) -> None:
+    """`kubectl kustomize k8s/overlays/NAME > tests/manifests/golden/NAME.yaml` writes one again."""
+    golden = yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
+    assert [document.body for document in load(name)] == list(golden)
+
+
+def test_every_component_is_used() -> None:
+    used = {
+        Path(component).name
+        for name in OVERLAYS
+        for component in yaml.safe_load((K8S / "overlays" / name / "kustomization.yaml").read_text())[
+            "components"
+        ]
+    }
+    assert used == {path.parent.name for path in K8S.glob("components/*/kustomization.yaml")}
+
+
+def test_applying_an_overlay_starts_no_sweep(each_overlay: list[Document]) -> None:
+    [job] = of_kind(each_overlay, "RayJob")
+    assert job.spec["suspend"] is True
+    assert "kueue.x-k8s.io/queue-name" not in job.metadata.get("labels", {})
+
+
+def test_no_secret_is_in_the_repository(each_overlay: list[Document]) -> None:
+    assert of_kind(each_overlay, "Secret") == []
+
+
+def test_ray_has_one_version_from_the_lock_to_the_cluster(each_overlay: list[Document]) -> None:
+    locked = _locked("ray")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = next(d for d in project["dependencies"] if d.startswith("ray["))
+    image = re.search(r"^ARG RAY_VERSION=(\S+)$", (K8S / "images/Dockerfile").read_text(), re.MULTILINE)
+    [job] = of_kind(each_overlay, "RayJob")
+    tags = {
+        str(container.body["image"]).partition(":")[2]
+        for pod in created_pods([job])
+        for container in pod.containers
+        if not container.made_by_kuberay
+    }
+    assert declared.split("==")[1] == locked
+    assert image is not None
+    assert image[1] == locked
+    assert job.spec["rayClusterSpec"]["rayVersion"] == locked
+    assert tags == {f"{project['version']}-ray{locked}"}
+
+
+def test_mlflow_has_one_version(each_overlay: list[Document]) -> None:
+    images = [
+        container.body["image"]
+        for pod in created_pods(each_overlay)
+        for container in pod.containers
+        if "frontier-mlflow" in str(container.body.get("image"))
+    ]
+    assert images
+    assert {image.rpartition(":")[2] for image in images} == {_locked("mlflow")}
+
+
+@pytest.mark.parametrize("file", sorted(K8S.glob("images/*Dockerfile")), ids=lambda path: path.name)
+def test_images_are_small_fast_and_not_root(file: Path) -> None:
+    text = file.read_text()
+    last = text.rpartition("\nFROM ")[2]
+    assert text.count("\nFROM ") == 2, "two stages: what builds is not shipped"
+    assert "USER 1000:1000" in last
+    assert "compileall" in text, "a pod would compile for a minute at each start"
+    assert "PYTHONDONTWRITEBYTECODE" not in text
+    assert "constraints.txt" in text
+    assert not re.search(r"apt-get|curl|wget", text)
+
+
+def _locked(package: str) -> str:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return next(line.split("==")[1] for line in lines if line.startswith(f"{package}=="))
