@@ -18,6 +18,7 @@ from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import FrontierError, WeightsError
+from workers.answers import answer_stream
 
 
 class InspectionRequest(Record):
@@ -106,13 +107,15 @@ def main(arguments: list[str]) -> int:
         return 2
     from workers.attempt import settle_environment
 
+    answers = answer_stream()
     settle_environment()
     try:
         request = InspectionRequest.model_validate_json(sys.stdin.read())
         answer = inspect_backbone(request)
     except (FrontierError, ValidationError) as error:
         answer = {"error": str(error)}
-    sys.stdout.write(json.dumps(answer) + "\n")
+    with answers:
+        answers.write(json.dumps(answer) + "\n")
     return 2 if "error" in answer else 0
 
 

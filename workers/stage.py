@@ -29,6 +29,7 @@ from orchestrator.contracts.made import made_root
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import FrontierError, WeightsError
+from workers.answers import answer_stream
 
 
 class StageRequest(Record):
@@ -177,15 +178,17 @@ def _settle() -> None:
 
 
 def main() -> int:
+    answers = answer_stream()
     _settle()
     try:
         request = StageRequest.model_validate_json(sys.stdin.read())
     except ValidationError as error:
-        sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
+        answers.write(json.dumps({"error": str(error)}) + "\n")
+        answers.flush()
         return 2
     for answer in stage(request):
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
     return 0
 
 

@@ -166,3 +166,18 @@ def test_a_request_with_an_unknown_key_is_refused():
     [answer] = ask("workers.stage", '{"cache_dir": "x", "catalog": []}')
     assert "catalog" in answer["error"]
     assert Path("x").exists() is False
+
+
+def test_what_a_library_prints_does_not_get_among_the_answers():
+    code = (
+        "import os, sys\n"
+        "from workers.answers import answer_stream\n"
+        "answers = answer_stream()\n"
+        "print('hello', flush=True)\n"
+        "os.write(1, b'hello from below')\n"
+        "answers.write('the answer')\n"
+        "answers.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "the answer"
+    assert "hello from below" in done.stderr
