@@ -27,6 +27,7 @@ from orchestrator.cluster.manifests import (
 )
 from orchestrator.cluster.naming import content_name, sweep_id
 from orchestrator.config import ResolvedSweep
+from orchestrator.config.lock import lock_path
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan
 
@@ -37,7 +38,7 @@ STORAGE, DATA_DIR, QUEUE = (
 )  # annotations of a template
 SWEEP_LABEL, QUEUE_LABEL = "frontier/sweep", "kueue.x-k8s.io/queue-name"
 MOUNT = PurePosixPath("/etc/frontier")
-FILE = "sweep.yaml"
+FILE, LOCK = "sweep.yaml", "sweep.lock"
 _LARGEST = 1024 * 1024  # bytes of a ConfigMap, by Kubernetes
 
 
@@ -141,6 +142,8 @@ def _config_map(
     resolved: dict[str, Any], sweep: ResolvedSweep, identity: str, namespace: str
 ) -> tuple[SweepConfigMap, ConfigMapSource]:
     data, paths = {FILE: dump(resolved)}, {FILE: FILE}
+    if (lock := lock_path(sweep.file)).is_file():
+        data[LOCK], paths[LOCK] = lock.read_text(), LOCK
     for number, directory in enumerate(sweep.config.catalogues):
         for file in sorted(Path(directory).rglob("*.yaml")):
             inside = file.relative_to(directory).as_posix()

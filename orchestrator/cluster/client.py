@@ -1,0 +1,251 @@
+"""The one door to the Kubernetes API: the official client, and its answers as plain data.
+
+Every call here may be sent twice without harm (reads, server-side apply, merge patches of fixed values,
+deletes of one uid), so a lost connection or a busy server is tried again by urllib3. Whatever is refused in
+the end is a LaunchError in words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from orchestrator.cluster.documents import get, items
+from orchestrator.cluster.refusals import RefusalError, decoded, refusal
+from orchestrator.cluster.resources import PODS, Resource, of_body
+from orchestrator.errors import LaunchError
+
+FIELD_MANAGER = "frontier"
+_TIMEOUT_SECONDS = 30.0
+_TRIES = 4
+_BUSY = (429, 500, 502, 503, 504)
+_APPLY, _MERGE, _JSON = (
+    "application/apply-patch+yaml",
+    "application/merge-patch+json",
+    "application/json",
+)
+
+
+@dataclass
+class Cluster:
+    """`warn` hears what the API server warns of (deprecations, Pod Security, unknown fields), each once."""
+
+    api: Any
+    namespace: str
+    host: str
+    warn: Callable[[str], None] = lambda warning: None
+    _warned: set[str] = field(default_factory=set)
+
+    def get(self, resource: Resource, name: str) -> dict[str, Any] | None:
+        """None where there is no such object. Raises where there is no such kind."""
+        try:
+            found: dict[str, Any] = self._ask("get", resource, name)
+        except RefusalError as refused:
+            if refused.status == 404 and not refused.no_such_kind:
+                return None
+            raise
+        return found
+
+    def list(self, resource: Resource, *, labels: str = "", everywhere: bool = False) -> list[dict[str, Any]]:
+        """`labels`: a selector. `everywhere`: in all namespaces."""
+        query = {"labelSelector": labels} if labels else {}
+        answer = self._ask("list", resource, query=query, namespace="" if everywhere else None)
+        return items(get(answer, "items"))
+
+    def apply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Server-side; unknown fields are refused."""
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        name = str(body["metadata"]["name"])
+        found: dict[str, Any] = self._ask("patch", of_body(body), name, query=query, body=body, kind=_APPLY)
+        return found
+
+    def patch(self, resource: Resource, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A merge patch: None takes a field away."""
+        query = {"fieldManager": FIELD_MANAGER}
+        found: dict[str, Any] = self._ask("patch", resource, name, query=query, body=body, kind=_MERGE)
+        return found
+
+    def create(self, resource: Resource, body: dict[str, Any]) -> dict[str, Any]:
+        """For reviews, which leave nothing behind."""
+        found: dict[str, Any] = self._ask("create", resource, body=body)
+        return found
+
+    def delete(self, resource: Resource, name: str, uid: str | None = None) -> bool:
+        """With all that it owns, which goes first. False where it is gone already, or is another object than
+        that of `uid`."""
+        options: dict[str, Any] = {"propagationPolicy": "Foreground"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        try:
+            self._ask("delete", resource, name, body=options)
+        except RefusalError as refused:
+            if refused.status == 409 or (refused.status == 404 and not refused.no_such_kind):
+                return False
+            raise
+        return True
+
+    def await_change(self, resource: Resource, name: str, since: str, seconds: int) -> bool:
+        """Blocks until the object changes after the resource version `since`, the stream breaks or the time
+        is over: a reason to look again, and no more. True where something was heard."""
+        query = {
+            "watch": "true",
+            "fieldSelector": f"metadata.name={name}",
+            "resourceVersion": since,
+            "timeoutSeconds": str(seconds),
+        }
+        from urllib3.exceptions import HTTPError
+
+        try:
+            with closing(self._send("watch", resource, query=query, seconds=seconds + 10)) as stream:
+                return any(stream.response.stream(4096))
+        except (HTTPError, OSError):
+            return False
+
+    def ask_path(self, path: str) -> Any:
+        """A GET outside the resources (`/version`, `/openapi/v3/…`); None where there is none."""
+        answer = self._request("GET", path, [])
+        if answer.status in (403, 404):
+            return None
+        return decoded(answer.read())
+
+    def connect_to(self, pod: str, port: int) -> Any:
+        """A connected socket to a port of a pod, through the API server."""
+        from kubernetes import client, stream
+
+        # A client of its own: the library exchanges a method of it while it opens the connection.
+        core = client.CoreV1Api(client.ApiClient(self.api.configuration))
+        try:
+            opened = stream.portforward(
+                core.connect_get_namespaced_pod_portforward, pod, self.namespace, ports=str(port)
+            )
+        except client.ApiException as error:
+            if "403" in str(error.reason):
+                message = b'{"message": "pods/portforward is not allowed"}'
+                raise refusal("create", PODS, f"{pod}/portforward", self.namespace, 403, message) from None
+            raise LaunchError(
+                f"no connection to port {port} of pod {pod}: {str(error.reason).splitlines()[0]}\n"
+                "    -> the pod may just be going; try again"
+            ) from None
+        return opened.socket(port)
+
+    def _ask(
+        self,
+        verb: str,
+        resource: Resource,
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        kind: str = _JSON,
+        namespace: str | None = None,
+    ) -> Any:
+        answer = self._send(verb, resource, name, query=query, body=body, kind=kind, namespace=namespace)
+        return decoded(answer.read())
+
+    def _send(
+        self,
+        verb: str,
+        resource: Resource,
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        kind: str = _JSON,
+        namespace: str | None = None,
+        seconds: float = _TIMEOUT_SECONDS,
+    ) -> Any:
+        """Raises RefusalError for whatever is no success."""
+        place = self.namespace if namespace is None else namespace
+        method = {"patch": "PATCH", "create": "POST", "delete": "DELETE"}.get(verb, "GET")
+        path = resource.path(place, quote(name))
+        answer = self._request(method, path, list((query or {}).items()), body, kind, seconds)
+        if not 200 <= answer.status < 300:
+            raise refusal(verb, resource, name, place, answer.status, answer.read())
+        for warning in answer.getheaders().getlist("Warning"):
+            self._tell(warning)
+        return answer
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]],
+        body: Any = None,
+        kind: str = _JSON,
+        seconds: float = _TIMEOUT_SECONDS,
+    ) -> Any:
+        headers = {"Accept": "application/json"} | ({"Content-Type": kind} if body is not None else {})
+        with _words_for_silence(self.host):
+            request = self.api.param_serialize(
+                method,
+                path,
+                query_params=query,
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            return self.api.call_api(*request, _request_timeout=seconds)
+
+    def _tell(self, header: str) -> None:
+        """`299 - "the words"`."""
+        _, _, quoted = header.partition(' "')
+        words = quoted.rstrip('"').replace('\\"', '"') or header
+        if words not in self._warned:
+            self._warned.add(words)
+            self.warn(words)
+
+
+@contextmanager
+def _words_for_silence(host: str) -> Iterator[None]:
+    from kubernetes.client import ApiException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (HTTPError, OSError, ApiException) as error:
+        reason = getattr(error, "reason", None) or error
+        words = f"{type(reason).__name__}: {str(reason).splitlines()[-1] if str(reason) else ''}"
+    else:
+        return
+    raise LaunchError(
+        f"the API server {host} does not answer ({words})\n"
+        "    -> look at the kubeconfig's context, your network and VPN; `kubectl version` should answer too"
+    )
+
+
+def connect(namespace: str, *, context: str | None = None, warn: Callable[[str], None]) -> Cluster:
+    """By the kubeconfig (KUBECONFIG, ~/.kube/config). Talks to nobody yet. Raises LaunchError where the
+    client library or the context is missing."""
+    try:
+        from kubernetes import client, config
+    except ModuleNotFoundError:
+        raise LaunchError(
+            "the Kubernetes client is not installed\n    -> pip install 'frontier-sweeps[k8s]'"
+        ) from None
+    from urllib3.util.retry import Retry
+
+    configuration = client.Configuration()
+    try:
+        config.load_kube_config(context=context, client_configuration=configuration)
+    except (config.ConfigException, OSError) as error:
+        raise LaunchError(
+            f"no cluster to talk to: {str(error).splitlines()[0]}\n"
+            "    -> point KUBECONFIG at a kubeconfig, or choose one of its contexts with --context"
+        ) from None
+    configuration.retries = Retry(
+        total=_TRIES,
+        backoff_factor=0.2,
+        status_forcelist=_BUSY,
+        allowed_methods={"GET", "PATCH", "DELETE"},
+        raise_on_status=False,
+    )
+    return Cluster(client.ApiClient(configuration), namespace, str(configuration.host), warn)
+
+
+def as_json(body: Mapping[str, Any]) -> str:
+    """Compact, keys sorted."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,87 @@
+"""What the API server refuses, in words that name the remedy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from orchestrator.cluster.documents import get, items
+from orchestrator.cluster.resources import Resource
+from orchestrator.errors import LaunchError
+
+_INSTALL = "install the KubeRay operator, 1.6 or later, by its chart (k8s/README.md names the version)"
+
+
+class RefusalError(LaunchError):
+    """The API server said no. `status`: of HTTP."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+def refusal(
+    verb: str, resource: Resource, name: str, namespace: str, status: int, content: bytes
+) -> RefusalError:
+    """`content`: the answer's body, a Status of Kubernetes or any text."""
+    body = decoded(content)
+    said = str(get(body, "message") or content.decode(errors="replace").strip()[:300] or f"HTTP {status}")
+    where = f" in namespace {namespace}" if resource.namespaced and namespace else ""
+    what = f"{resource.kind} {name}{where}" if name else f"{resource.full_name}{where}"
+    problem, remedy = _words(verb, resource, what, namespace, status, body, said)
+    return RefusalError(status, f"{problem}\n    -> {remedy}")
+
+
+def decoded(content: bytes) -> Any:
+    """None where it is no JSON."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def _words(
+    verb: str, resource: Resource, what: str, namespace: str, status: int, body: Any, said: str
+) -> tuple[str, str]:
+    if status == 401:
+        return f"the cluster does not know you: {said}", "log in to it again (`kubectl get ns` must work)"
+    if status == 403 and "exceeded quota" in said:
+        return f"no room for {what}: {said}", "stop another sweep, or ask for a larger ResourceQuota"
+    if status == 403 and "violates PodSecurity" in said:
+        return f"{what}: {said}", "`frontier doctor --manifests` names the containers that break the profile"
+    if status == 403:
+        return (
+            f"you may not {verb} {resource.full_name} in namespace {namespace}: {said}",
+            "have your group bound to the role frontier-user (k8s/base/rbac-user.yaml); "
+            "`frontier doctor` lists every permission that is missing",
+        )
+    if status == 404 and resource.group == "ray.io" and get(body, "details", "name") is None:
+        return "KubeRay is not installed in this cluster: it does not know RayJobs", _INSTALL
+    if status == 404 and get(body, "details", "kind") == "namespaces":
+        return f"there is no namespace {namespace}", "apply an overlay first: kubectl apply -k k8s/overlays/…"
+    if status == 404:
+        return f"there is no {what}", "look at its name and --namespace"
+    if status == 409:
+        return _conflict(what, body, said)
+    if status in (400, 422):
+        causes = "; ".join(
+            f"{c.get('field')}: {c.get('message')}" for c in items(get(body, "details", "causes"))
+        )
+        return (
+            f"the cluster refuses {what}: {causes or said}",
+            "`frontier doctor --manifests` and the version of KubeRay (`frontier doctor`) may tell more",
+        )
+    return (
+        f"the cluster cannot {verb} {what}: {said} (HTTP {status})",
+        "try again; then ask who runs the cluster",
+    )
+
+
+def _conflict(what: str, body: Any, said: str) -> tuple[str, str]:
+    fields = [str(cause.get("field")) for cause in items(get(body, "details", "causes"))]
+    if fields:
+        return (
+            f"{what}: somebody else manages {', '.join(fields)}: {said}",
+            "where GitOps or kubectl applies this sweep, let that do it, or delete the object there first",
+        )
+    return f"{what} was changed by somebody else meanwhile: {said}", "do it again"

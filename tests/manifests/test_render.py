@@ -1,0 +1,239 @@
+"""From a sweep and an overlay to what is applied: the same bytes, sound, and read back as the same sweep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from golden_overlays import GOLDEN, overlay
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+from orchestrator.cli.rendering import instead_of_template
+from orchestrator.cluster.checks import check_manifests
+from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME, sweep_id
+from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.render import Rendered, render
+from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
+from orchestrator.config.lock import Lock, LockedBackbone, write_lock
+from orchestrator.errors import ConfigError
+from orchestrator.planning import make_plan
+
+SWEEP: dict[str, Any] = {
+    "name": "ours",
+    "models": ["demo-tiny"],
+    "domains": ["general", "clinical"],
+    "methods": ["full", {"name": "lora", "rank": [4, 8]}],
+    "tasks": ["demo-ner"],
+    "seeds": [12, 34],
+    "recipe": {"epochs": 1, "learning_rate": 3e-5},
+}
+RenderSweep = Callable[..., Rendered]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Callable[..., ResolvedSweep]:
+    def _sweep(*overrides: str, **keys: Any) -> ResolvedSweep:
+        file = tmp_path / "ours.yaml"
+        file.write_text(yaml.safe_dump(SWEEP | keys))
+        return load_sweep(file, overrides, cwd=tmp_path)
+
+    return _sweep
+
+
+@pytest.fixture
+def rendered(sweep: Callable[..., ResolvedSweep], tmp_path: Path) -> RenderSweep:
+    def _rendered(name: str = "local-cpu", *overrides: str, **keys: Any) -> Rendered:
+        resolved = sweep(*overrides, **keys)
+        inputs: Inputs = digest_inputs(resolved, tmp_path / "cache")
+        return render(resolved, make_plan(resolved, inputs, {}), overlay(name))
+
+    return _rendered
+
+
+def read_back(found: Rendered, directory: Path) -> ResolvedSweep:
+    """As the driver in the pod does: the ConfigMap as files, with the mount at another place."""
+    head = found.ray_job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    [volume] = [volume["configMap"] for volume in head["volumes"] if volume["name"] == "sweep"]
+    assert volume["name"] == found.config_map["metadata"]["name"]
+    for item in volume["items"]:
+        path = directory / item["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(found.config_map["data"][item["key"]].replace("/etc/frontier", str(directory)))
+    return load_sweep(directory / "sweep.yaml", [], cwd=Path("/"))
+
+
+def test_the_same_sweep_gives_the_same_bytes(rendered: RenderSweep) -> None:
+    assert rendered().text == rendered().text
+
+
+@pytest.mark.parametrize("name", ["local-cpu", "single-gpu", "gke", "eks", "onprem"])
+def test_what_is_rendered_is_sound(rendered: RenderSweep, name: str) -> None:
+    complaints = check_manifests(instead_of_template(overlay(name), rendered(name)), ask_ray=False)
+    assert [str(complaint) for complaint in complaints] == []
+
+
+def test_the_driver_reads_the_sweep_that_was_meant(
+    rendered: RenderSweep, sweep: Callable[..., ResolvedSweep], tmp_path: Path
+) -> None:
+    meant, read = sweep("seeds=7"), read_back(rendered("local-cpu", "seeds=7"), tmp_path / "pod")
+    places = {"storage", "concurrency"}
+    assert read.config.model_dump(exclude=places) == meant.config.model_dump(exclude=places)
+    assert [cell.cell for cell in read.grid.cells] == [cell.cell for cell in meant.grid.cells]
+    assert [cell.recipe for cell in read.grid.cells] == [cell.recipe for cell in meant.grid.cells]
+    assert read.storage == Path("/storage/sweeps")
+
+
+def test_the_job_runs_the_sweep_and_the_submitter_submits_the_same(rendered: RenderSweep) -> None:
+    found = rendered()
+    spec = found.ray_job["spec"]
+    assert spec["suspend"] is False
+    assert spec["submissionMode"] == "K8sJobMode"
+    assert spec["entrypoint"] == "frontier run /etc/frontier/sweep.yaml --address auto"
+    submitter = spec["submitterPodTemplate"]["spec"]["containers"][0]
+    assert submitter["command"] == ["python", "-m", "orchestrator.cluster.submitter"]
+    assert submitter["args"] == ["--", spec["entrypoint"]]
+    pods = [spec["submitterPodTemplate"], spec["rayClusterSpec"]["headGroupSpec"]["template"]]
+    pods += [group["template"] for group in spec["rayClusterSpec"]["workerGroupSpecs"]]
+    assert {pod["metadata"]["labels"]["frontier/sweep"] for pod in pods} == {found.sweep_id}
+    assert [pod["metadata"]["labels"]["frontier/role"] for pod in pods] == ["submitter", "head", "worker"]
+
+
+def test_a_change_is_another_config_map_of_the_same_sweep(rendered: RenderSweep) -> None:
+    one, other = rendered(), rendered("local-cpu", "recipe.epochs=2")
+    assert one.sweep_id == other.sweep_id == one.ray_job["metadata"]["name"]
+    assert one.config_map["metadata"]["name"] != other.config_map["metadata"]["name"]
+    assert one.config_map["immutable"] is True
+
+
+def test_the_same_name_at_another_place_is_another_sweep(rendered: RenderSweep) -> None:
+    assert rendered().sweep_id != rendered("local-cpu", "storage=/storage/team").sweep_id
+
+
+def test_as_many_trials_run_at_once_as_the_groups_can_hold(rendered: RenderSweep, tmp_path: Path) -> None:
+    """From nothing, Ray's cluster cannot say how large it may become."""
+    assert _file(rendered())["concurrency"] == 4
+    assert _file(rendered("local-cpu", "resources.cpus=2"))["concurrency"] == 2
+    assert _file(rendered("gke", "resources.gpus=1"))["concurrency"] == 8 + 8 + 2 * 8 + 16
+    assert _file(rendered("local-cpu", "concurrency=1"))["concurrency"] == 1
+
+
+def test_a_trial_that_no_pod_holds_is_refused_before_anything_starts(rendered: RenderSweep) -> None:
+    with pytest.raises(ConfigError, match=r"no pod holds a trial of 1 CPU and 1 GPU; there are cpu \(2 CPU"):
+        rendered("local-cpu", "resources.gpus=1")
+
+
+def test_a_queue_of_the_overlay_becomes_kueues_label(rendered: RenderSweep) -> None:
+    labels = rendered("onprem").ray_job["metadata"]["labels"]
+    assert labels["kueue.x-k8s.io/queue-name"] == "sweeps"
+    assert "kueue.x-k8s.io/queue-name" not in rendered().ray_job["metadata"]["labels"]
+
+
+def test_data_is_where_the_overlay_mounts_it(rendered: RenderSweep) -> None:
+    files = {"tasks": ["ncbi-disease"]}
+    assert _file(rendered("local-cpu", **files))["data_dir"] == "/data"
+    assert _file(rendered("local-cpu", "data_dir=/secure/corpora", **files))["data_dir"] == "/data"
+    assert _file(rendered("local-cpu", "data_dir=/data/v2", **files))["data_dir"] == "/data/v2"
+    assert "data_dir" not in _file(rendered())
+
+
+def test_catalogues_travel_with_the_sweep(rendered: RenderSweep, tmp_path: Path) -> None:
+    """A method of one's own, say."""
+    methods = tmp_path / "mine" / "methods"
+    methods.mkdir(parents=True)
+    (methods / "wide-lora.yaml").write_text("settings: {kind: lora, rank: 64}\n")
+    keys = {"catalogues": ["mine"], "methods": ["wide-lora"]}
+    found = rendered("local-cpu", **keys)
+    assert set(found.config_map["data"]) == {"sweep.yaml", "catalogue-0--methods--wide-lora.yaml"}
+    read = read_back(found, tmp_path / "pod")
+    assert {cell.cell.method for cell in read.grid.cells} == {"wide-lora-r64"}
+
+
+def test_the_lock_travels_with_the_sweep(rendered: RenderSweep, tmp_path: Path) -> None:
+    """The commits of the backbones that this machine has resolved."""
+    entry = LockedBackbone(hub="some/where", asked="main", commit="0" * 40, files={})
+    write_lock(tmp_path / "ours.lock", Lock(backbones={"tinybert": entry}))
+    read = read_back(rendered(), tmp_path / "pod")
+    assert read.lock.backbones == {"tinybert": entry}
+
+
+def test_what_does_not_fit_into_a_config_map_is_refused(rendered: RenderSweep, tmp_path: Path) -> None:
+    methods = tmp_path / "mine" / "methods"
+    methods.mkdir(parents=True)
+    note = f"note: {'x' * 1024 * 1024}\n"
+    (methods / "wide-lora.yaml").write_text(f"settings: {{kind: lora, rank: 64}}\n{note}")
+    with pytest.raises(ConfigError, match="a ConfigMap holds 1,048,576"):
+        rendered("local-cpu", catalogues=["mine"])
+
+
+@given(st.text(min_size=1, max_size=64), st.text(max_size=64))
+def test_a_sweeps_id_is_a_name_that_kuberay_takes(name: str, storage: str) -> None:
+    found = sweep_id(name, storage)
+    assert DNS_1035.fullmatch(found)
+    assert len(found) <= LONGEST_JOB_NAME
+    assert found == sweep_id(name, storage)
+    assert found != sweep_id(name + "x", storage)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("500m", "0.5"), ("24Gi", str(24 * 2**30)), ("1e3", "1000"), ("2", "2"), ("4 GB", None), ("", None)],
+)
+def test_quantities(text: str, value: str | None) -> None:
+    found = quantity(text)
+    assert (None if found is None else f"{found.normalize():f}") == value
+
+
+def test_the_verb_writes_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ours.yaml").write_text(yaml.safe_dump(SWEEP))
+    command = ["render", "ours.yaml", "seeds=12", "--overlay", str(GOLDEN / "local-cpu.yaml")]
+    printed = CliRunner().invoke(app, command)
+    assert printed.exit_code == 0, printed.output
+    assert CliRunner().invoke(app, [*command, "--out", "made"]).exit_code == 0
+    [file] = (tmp_path / "made").iterdir()
+    assert file.read_text() == printed.stdout
+    assert [body["kind"] for body in yaml.safe_load_all(printed.stdout)] == ["ConfigMap", "RayJob"]
+    assert re.fullmatch(r"ours-[0-9a-f]{6}\.yaml", file.name)
+
+
+def test_a_smoke_run_is_the_same_file_with_the_driver_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ours.yaml").write_text(yaml.safe_dump(SWEEP))
+    command = ["render", "ours.yaml", "--overlay", str(GOLDEN / "local-cpu.yaml"), "--smoke"]
+    _, job = yaml.safe_load_all(CliRunner().invoke(app, command).stdout)
+    assert job["spec"]["entrypoint"].endswith("--address auto --smoke")
+    assert job["metadata"]["name"].startswith("ours-smoke-")
+
+
+def test_the_doctor_tells_mistakes_and_ends_with_two(tmp_path: Path) -> None:
+    broken = (
+        (GOLDEN / "gke.yaml").read_text().replace("submissionMode: K8sJobMode", "submissionMode: K8sMode")
+    )
+    (tmp_path / "broken.yaml").write_text(broken)
+    sound = CliRunner().invoke(app, ["doctor", "--manifests", str(GOLDEN / "gke.yaml")])
+    assert (sound.exit_code, sound.output.strip()[-5:]) == (0, "sound")
+    found = CliRunner().invoke(app, ["doctor", "--manifests", str(tmp_path)])
+    assert isinstance(found.exception, ConfigError)
+    assert found.exception.exit_code == 2
+    assert "did you mean 'K8sJobMode'" in str(found.exception)
+
+
+@pytest.mark.parametrize("text", ["kind: [", "just words", "- a list"])
+def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken.yaml").write_text(text)
+    found = CliRunner().invoke(app, ["doctor", "--manifests", str(tmp_path / "broken.yaml")])
+    assert isinstance(found.exception, ConfigError)
+
+
+def _file(found: Rendered) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(found.config_map["data"]["sweep.yaml"])
+    return loaded
