@@ -31,11 +31,8 @@ from orchestrator.config.lock import lock_path
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan
 
-STORAGE, DATA_DIR, QUEUE = (
-    "frontier/storage",
-    "frontier/data-dir",
-    "frontier/queue",
-)  # annotations of a template
+# Annotations of a template.
+STORAGE, DATA_DIR, QUEUE = "frontier/storage", "frontier/data-dir", "frontier/queue"
 SWEEP_LABEL, QUEUE_LABEL = "frontier/sweep", "kueue.x-k8s.io/queue-name"
 MOUNT = PurePosixPath("/etc/frontier")
 FILE, LOCK = "sweep.yaml", "sweep.lock"

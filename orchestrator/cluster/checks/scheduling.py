@@ -28,7 +28,7 @@ class Demand:
 
 @dataclass(frozen=True)
 class Started:
-    """Pods that the demand starts, by group; and how many trials are left, the groups being full or too small."""
+    """Pods that the demand starts, by group, and how many trials find no room in the groups."""
 
     pods: dict[str, int]
     left: int
