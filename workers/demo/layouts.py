@@ -17,7 +17,7 @@ from orchestrator.contracts.task import (
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Complaint, ConfigError
 from workers.demo.i2b2 import File, Naming, Numbered, concept_files, xml_files
-from workers.demo.lexicon import EntityType
+from workers.demo.lexicon import ENTITIES, EntityType
 from workers.demo.notes import Note
 from workers.demo.records import arrow_files, mimic_files, table_file
 
@@ -38,14 +38,14 @@ def files_of(
         case _:
             found = [note for _, note in numbered]
             for number, name in enumerate(names):
-                yield name, "", _render(task, found[number :: len(names)])
+                yield name, "", _render(task, found[number :: len(names)], naming)
 
 
-def _render(task: TaskSpec, notes: Sequence[Note]) -> bytes:
+def _render(task: TaskSpec, notes: Sequence[Note], naming: Naming) -> bytes:
     """The content of one file, in the formats in which each stands for itself."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
-            return _conll(conll, notes).encode()
+            return _conll(conll, notes, naming).encode()
         case TaskKind.NER | TaskKind.RELATION, PubtatorReader() as pubtator:
             return _pubtator(pubtator, notes).encode()
         case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
@@ -64,7 +64,7 @@ def _render(task: TaskSpec, notes: Sequence[Note]) -> bytes:
             )
 
 
-def _conll(reader: ConllReader, notes: Sequence[Note]) -> str:
+def _conll(reader: ConllReader, notes: Sequence[Note], naming: Naming) -> str:
     """A sentence a block. Columns that the reader does not read hold an underscore."""
     places = reader.token_column, reader.tag_column
     width = max(2, *(place + 1 if place >= 0 else -place for place in places))
@@ -74,10 +74,11 @@ def _conll(reader: ConllReader, notes: Sequence[Note]) -> str:
     for sentence in (sentence for note in notes for sentence in note.sentences):
         rows = []
         for piece in sentence.pieces:
+            label = naming.label(piece.entity) if piece.entity else None
             for number, word in enumerate(piece.text.split()):
                 columns = ["_"] * width
                 columns[places[0]] = word
-                columns[places[1]] = f"{'I' if number else 'B'}-{piece.entity.type}" if piece.entity else "O"
+                columns[places[1]] = f"{'I' if number else 'B'}-{label}" if label else "O"
                 rows.append(separator.join(columns))
         blocks.append("\n".join(rows))
     return "\n\n".join(blocks) + "\n"
@@ -87,8 +88,16 @@ def _pubtator(reader: PubtatorReader, notes: Sequence[Note]) -> str:
     return "\n".join(_pubtator_document(reader, number, note) for number, note in enumerate(notes, start=1))
 
 
+def _types(reader: PubtatorReader) -> dict[str, str]:
+    """The reader's type for each invented one: that of its name, or, for the related ones, one that is left."""
+    known = {kind.casefold(): kind for kind in reader.entity_types}
+    left = [kind for name, kind in known.items() if name not in ENTITIES]
+    nameless = [kind for kind in ("treatment", "problem", "test") if kind not in known]
+    return known | dict(zip(nameless, left, strict=False))
+
+
 def _pubtator_document(reader: PubtatorReader, number: int, note: Note) -> str:
-    spelling = {kind.casefold(): kind for kind in reader.entity_types}
+    spelling = _types(reader)
     title = f"Invented admission note {number}."
     text, lines = title, []
     for sentence in note.sentences:

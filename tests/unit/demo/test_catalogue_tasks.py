@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.catalogue import load_catalogue
-from workers.data import inspect_task
+from orchestrator.contracts.task import MadeNotes
+from orchestrator.contracts.vocabulary import Split
+from workers.data import inspect_task, label_set, read_split, splits_of
 from workers.demo.corpora import write_task
 
 TASKS = {name: entry.spec for name, entry in load_catalogue().tasks.items()}
@@ -31,3 +33,15 @@ def test_public_tasks_are_read(name: str, corpora: Path) -> None:
     found = inspect_task(task, corpora)
     assert found["splits"]["train"]["examples"] == task.train_examples
     assert found["splits"]["train"]["labels"].keys() == set(found["labels"])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_of_the_catalogue_has_invented_data_that_it_reads(name: str, tmp_path: Path) -> None:
+    """As a smoke run does; every declared label that train can teach is there."""
+    task = TASKS[name].model_copy(update={"made": MadeNotes(train=24, dev=14, test=14), "layouts": ()})
+    write_task(task, tmp_path)
+    for split in splits_of(task):
+        examples = read_split(task, split, tmp_path)
+        assert examples
+        if split is Split.TRAIN:
+            assert len(label_set(task, examples)) > 1
