@@ -89,7 +89,7 @@ def _pubtator(reader: PubtatorReader, notes: Sequence[Note]) -> str:
 
 
 def _types(reader: PubtatorReader) -> dict[str, str]:
-    """The reader's type for each invented one: that of its name, or, for the related ones, one that is left."""
+    """The reader's type for each invented one: that of its name, else one that is left."""
     known = {kind.casefold(): kind for kind in reader.entity_types}
     left = [kind for name, kind in known.items() if name not in ENTITIES]
     nameless = [kind for kind in ("treatment", "problem", "test") if kind not in known]
