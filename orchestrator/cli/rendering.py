@@ -11,6 +11,7 @@ from orchestrator.cli.plan_view import show_plan
 from orchestrator.cli.session import open_session
 from orchestrator.cli.words import quantity
 from orchestrator.cluster.checks import check_manifests
+from orchestrator.cluster.checks.schema import built_in_kinds_are_known
 from orchestrator.cluster.documents import Document, load, overlays
 from orchestrator.cluster.render import Rendered, render
 from orchestrator.config import load_sweep
@@ -47,6 +48,9 @@ def write(found: Rendered, directory: Path) -> Path:
 def check_sources(sources: Sequence[str], console: Console) -> None:
     """A line each; every overlay where none is named. Raises ConfigError with all mistakes of all of them."""
     complaints: list[Complaint] = []
+    if not built_in_kinds_are_known():
+        note = "kubernetes-validate is not installed: of Kubernetes' own kinds the fields are not checked"
+        console.print(f"[yellow]{note}[/]", highlight=False)
     for source in sources or overlays():
         documents = load(source)
         found = check_manifests(documents)

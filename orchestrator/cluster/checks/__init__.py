@@ -9,8 +9,8 @@ from orchestrator.cluster.checks import (
     kuberay_rules,
     kueue,
     names,
-    network,
     pod_security,
+    reachability,
     resource_names,
     scheduling,
     schema,
@@ -31,7 +31,7 @@ def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> l
         *resource_names.check(pods),
         *pod_security.check(documents, pods),
         *names.check(documents, pods),
-        *network.check(documents, pods),
+        *reachability.check(documents, pods),
         *kueue.check(documents),
         *versions.check(documents, pods),
     ]

@@ -27,6 +27,10 @@ _LARGEST_CONFIG_MAP = 1024 * 1024  # bytes
 def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
     yield from _places(documents)
     for pod in pods:
+        yield from _mounts(pod)
+    if not of_kind(documents, "Namespace"):
+        return  # a part, say a sweep alone: what it names is elsewhere
+    for pod in pods:
         yield from _references(pod, documents)
     for config_map in of_kind(documents, "ConfigMap"):
         size = sum(len(str(value).encode()) for value in mapping(config_map.body.get("data")).values())
@@ -82,6 +86,9 @@ def _references(pod: Pod, documents: Sequence[Document]) -> Iterator[Complaint]:
             yield _absent(pod, key, kind, name, claims)
         elif kind == "Secret" and not optional:
             yield from _secret(pod, key, name, known("Secret"))
+
+
+def _mounts(pod: Pod) -> Iterator[Complaint]:
     volumes = {volume.get("name") for volume in items(pod.spec.get("volumes"))}
     volumes |= {get(c, "metadata", "name") for c in items(pod.document.spec.get("volumeClaimTemplates"))}
     for container in pod.containers:

@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
+from importlib.util import find_spec
 from typing import Any
 
 from orchestrator.cluster.documents import Document
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Complaint, LaunchError, did_you_mean
 
 # Fields of `spec`, or of the object where it has none.
 _THIRD_PARTIES: dict[tuple[str, str], set[str]] = {
@@ -45,6 +46,9 @@ _AROUND = {"apiVersion", "kind", "metadata", "spec"}
 
 
 def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+    """Raises LaunchError where the package for schemas is not installed."""
+    if find_spec("jsonschema") is None:
+        raise LaunchError("manifests are checked with jsonschema\n    -> pip install 'frontier-sweeps[k8s]'")
     for document in documents:
         if not document.name:
             yield document.complaint("metadata.name", "has no name", "give it one")
@@ -67,6 +71,11 @@ def _ray(document: Document) -> Iterator[Complaint]:
         yield from _errors(document, _ray_validator(document.kind))
 
 
+def built_in_kinds_are_known() -> bool:
+    """Whether the schemas of Kubernetes itself are installed."""
+    return find_spec("kubernetes_validate") is not None
+
+
 @cache
 def ray_schemas() -> dict[str, Any]:
     text = resources.files(__package__).joinpath("ray.io_v1.json").read_text()
@@ -83,9 +92,9 @@ def _ray_validator(kind: str) -> Any:
 
 
 def _built_in(document: Document) -> Iterator[Complaint]:
-    validator = _built_in_validator(str(document.body.get("apiVersion")), document.kind)
-    if validator == "no schemas":
+    if not built_in_kinds_are_known():
         return
+    validator = _built_in_validator(str(document.body.get("apiVersion")), document.kind)
     if validator is None:
         problem = f"{document.kind!r} of {document.body.get('apiVersion')!r} is no kind of Kubernetes"
         yield document.complaint("kind", problem, "correct kind and apiVersion")
@@ -95,12 +104,9 @@ def _built_in(document: Document) -> Iterator[Complaint]:
 
 @cache
 def _built_in_validator(api_version: str, kind: str) -> Any:
-    """None where there is no such kind; "no schemas" without the package."""
-    try:
-        from kubernetes_validate import utils
-    except ImportError:
-        return "no schemas"
+    """None where there is no such kind."""
     from jsonschema import Draft202012Validator
+    from kubernetes_validate import utils
     from referencing import Registry, Resource
 
     folder = f"kubernetes-json-schema/v{utils.latest_version()}-local-strict"

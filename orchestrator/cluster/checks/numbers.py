@@ -1,0 +1,10 @@
+"""Numbers of a manifest that may be anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def number(value: Any) -> float:
+    """0 for what is no number: that is the schema's complaint."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
