@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orchestrator.cli import cluster, inspections
+from orchestrator.cli import cluster, cluster_verbs, inspections
 from orchestrator.cli.capabilities import show_capabilities
 from orchestrator.cli.places import find_sweep, mlflow_uri
 
@@ -27,6 +27,10 @@ app.add_typer(inspections.task_app, name="task")
 app.add_typer(inspections.backbone_app, name="backbone")
 app.command()(cluster.render)
 app.command()(cluster.doctor)
+app.command()(cluster_verbs.submit)
+app.command()(cluster_verbs.follow)
+app.command()(cluster_verbs.stop)
+app.command()(cluster_verbs.resume)
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file, say configs/sweeps/demo.yaml.")]
 Overrides = Annotated[
@@ -198,14 +202,37 @@ def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
 
 @app.command()
 def ui(
-    sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="Open at this sweep's runs.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ray|mlflow|SWEEP]",
+            help="In the cluster: `ray`, the dashboard of a sweep, or `mlflow`. Else the MLflow of this "
+            "machine, open at the runs of this sweep.",
+        ),
+    ] = None,
+    sweep: Annotated[
+        str | None, typer.Argument(metavar="[SWEEP]", help="For `ray`, where several sweeps run.")
+    ] = None,
     storage: Storage = _STORAGE,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
+    port: Annotated[
+        int | None, typer.Option(help="Port on 127.0.0.1: 5000, or a free one for the cluster's.")
+    ] = None,
+    namespace: cluster_verbs.Namespace = cluster_verbs.NAMESPACE,
+    context: cluster_verbs.Context = None,
+    show_token: Annotated[
+        bool, typer.Option("--show-token", help="Print the token or password that the page asks for.")
+    ] = False,
 ) -> None:
-    """Open the MLflow UI of the sweeps, on this machine only."""
+    """Open the MLflow UI or the Ray dashboard, on this machine only. Ctrl-C ends it."""
+    from orchestrator.cli import portals
     from orchestrator.cli.reporting import serve_mlflow
 
-    serve_mlflow(storage, sweep, port, os.environ.get("MLFLOW_TRACKING_URI"), console())
+    if target == "ray":
+        portals.open_ray(sweep, namespace, context, port or 0, show_token, console())
+    elif target == "mlflow":
+        portals.open_mlflow(namespace, context, port or 0, show_token, console())
+    else:
+        serve_mlflow(storage, target, port or 5000, os.environ.get("MLFLOW_TRACKING_URI"), console())
 
 
 @app.command()

@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orchestrator.errors import Complaint, ConfigError
-
 
 def render(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file.")],
@@ -37,15 +35,26 @@ def render(
 
 def doctor(
     sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[OVERLAY|PATH]...", help="None: every overlay.")
+        list[str] | None,
+        typer.Argument(metavar="[OVERLAY|PATH]...", help="None: local-cpu; with --manifests every overlay."),
     ] = None,
     manifests: Annotated[
-        bool, typer.Option("--manifests", help="Check Kubernetes manifests; needs no cluster.")
+        bool, typer.Option("--manifests", help="Check Kubernetes manifests only; needs no cluster.")
     ] = False,
+    namespace: Annotated[
+        str | None, typer.Option(envvar="FRONTIER_NAMESPACE", help="Another than the overlay's.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="A context of the kubeconfig.")] = None,
 ) -> None:
-    """Look for mistakes before they cost device time. Tells all of them; exit code 2 where there are any."""
+    """Look for mistakes before they cost device time: in the manifests, then in the cluster that the
+    kubeconfig names. Tells all of them; exit code 2 where there are any."""
     from orchestrator.cli.rendering import check_sources
 
-    if not manifests:
-        raise ConfigError([Complaint("command line", "", "nothing to look at", "give --manifests")])
-    check_sources(sources or [], Console())
+    console = Console()
+    if manifests:
+        check_sources(sources or [], console)
+        return
+    from orchestrator.cli.diagnosing import check_cluster
+
+    if check_cluster(sources or ["local-cpu"], namespace, context, console):
+        raise typer.Exit(2)

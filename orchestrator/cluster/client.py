@@ -7,10 +7,10 @@ the end is a LaunchError in words.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -45,12 +45,14 @@ class Cluster:
         try:
             found: dict[str, Any] = self._ask("get", resource, name)
         except RefusalError as refused:
-            if refused.status == 404 and not refused.no_such_kind:
+            if refused.absent:
                 return None
             raise
         return found
 
-    def list(self, resource: Resource, *, labels: str = "", everywhere: bool = False) -> list[dict[str, Any]]:
+    def every(
+        self, resource: Resource, *, labels: str = "", everywhere: bool = False
+    ) -> list[dict[str, Any]]:
         """`labels`: a selector. `everywhere`: in all namespaces."""
         query = {"labelSelector": labels} if labels else {}
         answer = self._ask("list", resource, query=query, namespace="" if everywhere else None)
@@ -83,7 +85,7 @@ class Cluster:
         try:
             self._ask("delete", resource, name, body=options)
         except RefusalError as refused:
-            if refused.status == 409 or (refused.status == 404 and not refused.no_such_kind):
+            if refused.status == 409 or refused.absent:
                 return False
             raise
         return True
@@ -100,8 +102,13 @@ class Cluster:
         from urllib3.exceptions import HTTPError
 
         try:
-            with closing(self._send("watch", resource, query=query, seconds=seconds + 10)) as stream:
-                return any(stream.response.stream(4096))
+            answer = self._send("watch", resource, query=query, seconds=seconds + _TIMEOUT_SECONDS)
+            with closing(answer.response) as stream:
+                return any(stream.stream(4096))
+        except RefusalError as refused:
+            if refused.status == HTTPStatus.GONE:
+                return False
+            raise
         except (HTTPError, OSError):
             return False
 
@@ -244,8 +251,3 @@ def connect(namespace: str, *, context: str | None = None, warn: Callable[[str],
         raise_on_status=False,
     )
     return Cluster(client.ApiClient(configuration), namespace, str(configuration.host), warn)
-
-
-def as_json(body: Mapping[str, Any]) -> str:
-    """Compact, keys sorted."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"))

@@ -13,10 +13,10 @@ _INSTALL = "install the KubeRay operator, 1.6 or later, by its chart (k8s/README
 
 
 class RefusalError(LaunchError):
-    """The API server said no. `status`: of HTTP."""
+    """The API server said no. `status`: of HTTP. `absent`: that one object is not there; its kind is."""
 
-    def __init__(self, status: int, message: str) -> None:
-        self.status = status
+    def __init__(self, status: int, message: str, *, absent: bool = False) -> None:
+        self.status, self.absent = status, absent
         super().__init__(message)
 
 
@@ -29,7 +29,8 @@ def refusal(
     where = f" in namespace {namespace}" if resource.namespaced and namespace else ""
     what = f"{resource.kind} {name}{where}" if name else f"{resource.full_name}{where}"
     problem, remedy = _words(verb, resource, what, namespace, status, body, said)
-    return RefusalError(status, f"{problem}\n    -> {remedy}")
+    absent = status == 404 and bool(name) and get(body, "details", "name") == name
+    return RefusalError(status, f"{problem}\n    -> {remedy}", absent=absent)
 
 
 def decoded(content: bytes) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from orchestrator.cluster.checks import (
     house_rules,
@@ -23,18 +23,30 @@ from orchestrator.errors import Complaint
 
 def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> list[Complaint]:
     """`ask_ray`: let Ray's autoscaler read each cluster, which loads Ray."""
+    found = list(schema.check(documents))
+    forgive = bool(found) or not schema.built_in_kinds_are_known()
     pods = created_pods(documents)
-    found = [
-        *schema.check(documents),
-        *kuberay_rules.check(documents),
-        *house_rules.check(documents, pods),
-        *resource_names.check(pods),
-        *pod_security.check(documents, pods),
-        *names.check(documents, pods),
-        *reachability.check(documents, pods),
-        *kueue.check(documents),
-        *versions.check(documents, pods),
+    deeper = [
+        kuberay_rules.check(documents),
+        house_rules.check(documents, pods),
+        resource_names.check(pods),
+        pod_security.check(documents, pods),
+        names.check(documents, pods),
+        reachability.check(documents, pods),
+        kueue.check(documents),
+        versions.check(documents, pods),
     ]
+    found += [complaint for check in deeper for complaint in _as_far_as_it_goes(check, forgive)]
     if ask_ray and not found:
         found += scheduling.check(documents)
     return list(dict.fromkeys(found))
+
+
+def _as_far_as_it_goes(check: Iterator[Complaint], forgive: bool) -> Iterator[Complaint]:
+    """The deeper checks take the shape of an object for granted. Where the schema has complained of one, a
+    check that stumbles over it ends there."""
+    try:
+        yield from check
+    except (AttributeError, KeyError, TypeError, ValueError):
+        if not forgive:
+            raise

@@ -1,0 +1,92 @@
+"""The verbs that talk to a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+NAMESPACE = "frontier"  # that of k8s/base
+
+Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig; without it the current one.")]
+Namespace = Annotated[str, typer.Option(envvar="FRONTIER_NAMESPACE", help="Where the sweeps run.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Where this machine sees the storage of the pods, if elsewhere."),
+]
+Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's id, or its name.")]
+Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="Stay until it ends.")]
+
+
+def submit(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[AXIS=VALUE]...", help="Keys of the file to set.")
+    ] = None,
+    overlay: Annotated[
+        str, typer.Option(help="One of k8s/overlays, a kustomization's directory, or a rendered file.")
+    ] = "local-cpu",
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="The same grid on tiny models and a few rows.")
+    ] = False,
+    namespace: Annotated[
+        str | None, typer.Option(envvar="FRONTIER_NAMESPACE", help="Another than the overlay's.")
+    ] = None,
+    context: Context = None,
+    storage: Storage = None,
+    stay: Follow = True,
+) -> None:
+    """Run a sweep on Kubernetes: plan, render, check, apply, follow. Again: attaches, or goes on."""
+    from orchestrator.cli.rendering import rendered
+    from orchestrator.cli.sweeping import follow_to_end, in_namespace, most_pods, open_sweeps
+
+    console = Console()
+    sweeps = open_sweeps(namespace or NAMESPACE, context, console)
+    found = rendered(config, overrides or [], overlay, smoke, console)
+    sweeps.cluster.namespace = in_namespace(found, namespace)
+    console.print(most_pods(found), highlight=False)
+    name = sweeps.submit(found)
+    _then(stay and follow_to_end(sweeps, name, storage, console))
+
+
+def follow(
+    sweep: Sweep, namespace: Namespace = NAMESPACE, context: Context = None, storage: Storage = None
+) -> None:
+    """What a sweep in a cluster does and waits for, until it ends. Ctrl-C leaves it running."""
+    from orchestrator.cli.sweeping import follow_to_end, open_sweeps
+
+    console = Console()
+    sweeps = open_sweeps(namespace, context, console)
+    _then(follow_to_end(sweeps, sweeps.named(sweep), storage, console))
+
+
+def stop(sweep: Sweep, namespace: Namespace = NAMESPACE, context: Context = None) -> None:
+    """End a sweep in a cluster and remove its pods. Storage stays; `frontier resume` goes on from there."""
+    from orchestrator.cli.sweeping import open_sweeps
+
+    sweeps = open_sweeps(namespace, context, Console())
+    sweeps.stop(sweeps.named(sweep))
+
+
+def resume(
+    sweep: Sweep,
+    namespace: Namespace = NAMESPACE,
+    context: Context = None,
+    storage: Storage = None,
+    stay: Follow = True,
+) -> None:
+    """Go on with a sweep that was stopped, suspended or ended early, as it was submitted."""
+    from orchestrator.cli.sweeping import follow_to_end, open_sweeps
+
+    console = Console()
+    sweeps = open_sweeps(namespace, context, console)
+    name = sweeps.named(sweep)
+    sweeps.resume(name)
+    _then(stay and follow_to_end(sweeps, name, storage, console))
+
+
+def _then(exit_code: int) -> None:
+    if exit_code:
+        raise typer.Exit(exit_code)

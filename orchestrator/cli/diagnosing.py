@@ -1,0 +1,48 @@
+"""`frontier doctor`: the manifests, then the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from orchestrator.cli.cluster_verbs import NAMESPACE
+from orchestrator.cli.sweeping import open_sweeps
+from orchestrator.cli.words import quantity
+from orchestrator.cluster.checks import check_manifests
+from orchestrator.cluster.diagnosis import Finding, Verdict, bad, diagnose, good
+from orchestrator.cluster.documents import Document, load, of_kind
+
+_MARKS = {
+    Verdict.GOOD: "[green]ok[/]    ",
+    Verdict.BAD: "[red]bad[/]   ",
+    Verdict.UNSURE: "[yellow]unsure[/]",
+}
+
+
+def check_cluster(
+    sources: Sequence[str], namespace: str | None, context: str | None, console: Console
+) -> int:
+    """A line for each finding, with its remedy. Gives how many are bad."""
+    documents = [document for source in sources for document in load(source)]
+    sweeps = open_sweeps(namespace or _namespace_of(documents), context, console)
+    mistakes = check_manifests(documents)
+    findings = [bad(*str(complaint).split("\n    -> ", 1)) for complaint in mistakes]
+    findings = findings or [good(f"{', '.join(sources)}: {quantity(len(documents), 'object')}, sound")]
+    for finding in findings:
+        _tell(finding, console)
+    for finding in diagnose(sweeps.cluster, documents):
+        _tell(finding, console)
+        findings.append(finding)
+    return sum(finding.verdict is Verdict.BAD for finding in findings)
+
+
+def _namespace_of(documents: Sequence[Document]) -> str:
+    return next((job.namespace for job in of_kind(documents, "RayJob") if job.namespace), NAMESPACE)
+
+
+def _tell(finding: Finding, console: Console) -> None:
+    console.print(f"{_MARKS[finding.verdict]} ", end="")
+    console.print(finding.words, highlight=False, markup=False, soft_wrap=True)
+    if finding.remedy:
+        console.print(f"       -> {finding.remedy}", highlight=False, markup=False, soft_wrap=True)

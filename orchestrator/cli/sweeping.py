@@ -1,0 +1,144 @@
+"""Submitting a sweep to a cluster, following it, stopping it, going on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import yaml
+from rich.console import Console
+
+from orchestrator.cli.remote_records import RemoteRecords
+from orchestrator.cli.words import quantity
+from orchestrator.cluster.capacity import groups
+from orchestrator.cluster.client import Cluster, connect
+from orchestrator.cluster.dashboard import progress
+from orchestrator.cluster.documents import get, mapping
+from orchestrator.cluster.following import End, follow
+from orchestrator.cluster.observing import Look, head_pod
+from orchestrator.cluster.ray_job import MOST_RECREATIONS, Step
+from orchestrator.cluster.render import FILE, Rendered
+from orchestrator.cluster.sweeps import Sweeps
+from orchestrator.errors import InterruptedSweepError, LaunchError
+
+_EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED: 0}
+
+
+def open_sweeps(namespace: str, context: str | None, console: Console) -> Sweeps:
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    cluster = connect(namespace, context=context, warn=lambda words: say(f"the cluster warns: {words}"))
+    return Sweeps(cluster, say)
+
+
+def in_namespace(rendered: Rendered, namespace: str | None) -> str:
+    """Puts both objects there; gives the namespace they are in."""
+    for body in (rendered.config_map, rendered.ray_job):
+        if namespace is not None:
+            body["metadata"]["namespace"] = namespace
+    return str(rendered.ray_job["metadata"]["namespace"])
+
+
+def most_pods(rendered: Rendered) -> str:
+    """`at most 4 pods at once: head, submitter, 2 cpu`, and the GPUs that makes."""
+    found = groups(mapping(get(rendered.ray_job, "spec", "rayClusterSpec")))
+    words = ["head", "submitter", *(f"{group.pods} {group.name}" for group in found)]
+    gpus = sum(group.pods * group.gpus for group in found)
+    many = 2 + sum(group.pods for group in found)
+    return f"at most {many} pods at once: {', '.join(words)}" + (f"; {quantity(gpus, 'GPU')}" if gpus else "")
+
+
+def follow_to_end(sweeps: Sweeps, name: str, storage: str | None, console: Console) -> int:
+    """Ends with the report where the records are in reach. Gives the exit code."""
+    view = _View(sweeps, storage, console)
+    with _told_how_to_attach(name, sweeps.cluster):
+        end = follow(sweeps, name, view.show)
+    return _tell_end(end, name, view.records(), sweeps.say, console)
+
+
+@contextmanager
+def _told_how_to_attach(name: str, cluster: Cluster) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedSweepError(
+            f"{name} runs on in the cluster; `frontier follow {name} --namespace {cluster.namespace}` "
+            f"attaches again, `frontier stop {name}` ends it"
+        ) from None
+
+
+def _tell_end(
+    end: End, name: str, records: RemoteRecords | None, say: Callable[[str], None], console: Console
+) -> int:
+    if end.step is Step.STOPPED:
+        say(f"{name} was stopped; its records stay, and `frontier resume {name}` goes on from them")
+        return _EXIT_CODES[end.step]
+    if end.job is not None and end.step is not Step.SUCCEEDED:
+        say(f"{name} ended: {end.job}")
+        if end.job.message:
+            say(end.job.message)
+        say(f"    -> {_remedy(end)}")
+    if records is not None:
+        records.show_report(console)
+    return _EXIT_CODES[end.step]
+
+
+def _remedy(end: End) -> str:
+    assert end.job is not None
+    if end.step is Step.REFUSED:
+        return "the driver refuses its input, so it is not started again: correct the sweep, then submit it"
+    if end.job.recreations >= MOST_RECREATIONS:
+        return f"it was started again {MOST_RECREATIONS} times; `frontier resume` tries on from its records"
+    if end.job.deployment == "ValidationFailed":
+        return "KubeRay refuses the RayJob; `frontier doctor --manifests` tells why"
+    if end.job.exit_code == 1:
+        return "some trials failed: the report says which and why; the same submission tries them again"
+    return "`frontier doctor` looks at the cluster; the same submission goes on from the records"
+
+
+class _View:
+    """Says every line once."""
+
+    def __init__(self, sweeps: Sweeps, storage: str | None, console: Console) -> None:
+        self._sweeps, self._storage, self._console = sweeps, storage, console
+        self._said: dict[str, str] = {}
+        self._found: RemoteRecords | None = None
+        self._driver_is_mute = False
+
+    def show(self, look: Look) -> None:
+        if self._found is None:
+            self._found = self._records(look)
+        self._say("state", str(look.job))
+        pods = ", ".join(f"{role} {ready}/{every}" for role, (ready, every) in look.pods.items())
+        self._say("pods", f"pods ready: {pods}" if pods else "")
+        for trouble in look.troubles:
+            self._say(f"{trouble.who} {trouble.why}", str(trouble))
+        self._say("trials", self._trials(look) or "")
+
+    def records(self) -> RemoteRecords | None:
+        return self._found
+
+    def _records(self, look: Look) -> RemoteRecords | None:
+        config_map = self._sweeps.config_map_of(look.job)
+        text = get(config_map, "data", FILE)
+        if text is None:
+            return None
+        written_to = str(yaml.safe_load(text).get("storage", ""))
+        return RemoteRecords(look.job.sweep_name, written_to, self._storage)
+
+    def _trials(self, look: Look) -> str | None:
+        counted = None if self._found is None else self._found.counts()
+        if counted is not None or self._driver_is_mute or look.job.ray_state != "RUNNING":
+            return counted
+        try:
+            pod = head_pod(self._sweeps.cluster, look.job)
+            return None if pod is None else progress(self._sweeps.cluster, look.job, pod)
+        except LaunchError as error:
+            self._driver_is_mute = True
+            return f"no word from the driver: {error}"
+
+    def _say(self, what: str, line: str) -> None:
+        if line and self._said.get(what) != line:
+            self._said[what] = line
+            self._sweeps.say(line)

@@ -1,0 +1,51 @@
+"""The head's dashboard from outside the cluster: its token, and what the driver last said."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import re
+from typing import Any
+
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.documents import get
+from orchestrator.cluster.ray_job import RayJob
+from orchestrator.cluster.resources import SECRETS
+from orchestrator.errors import LaunchError
+
+PORT = 8265
+_TOKEN_KEY = "auth_token"  # as KubeRay calls it, in a Secret named after the cluster
+_PROGRESS = re.compile(r"\d+/\d+ done, \d+ running")  # of the driver's display
+_TIMEOUT_SECONDS = 15.0
+
+
+def token(cluster: Cluster, job: RayJob) -> str | None:
+    """None where the cluster runs without one. Raises LaunchError where it may not be read."""
+    secret = cluster.get(SECRETS, job.cluster_name) if job.cluster_name else None
+    encoded = get(secret, "data", _TOKEN_KEY)
+    return None if encoded is None else base64.b64decode(encoded).decode()
+
+
+def progress(cluster: Cluster, job: RayJob, pod: str) -> str | None:
+    """The driver's newest line of counts, from its log. Raises LaunchError where it cannot be had."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=_TIMEOUT_SECONDS)
+    connection.sock = cluster.connect_to(pod, PORT)
+    known = token(cluster, job)
+    headers = {"Authorization": f"Bearer {known}"} if known else {}
+    try:
+        connection.request("GET", f"/api/jobs/{job.submission_id}/logs", headers=headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise LaunchError(f"the dashboard in pod {pod} does not answer ({type(error).__name__})") from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise LaunchError(f"the dashboard in pod {pod} refuses the driver's log (HTTP {answer.status})")
+    return _last_progress(json.loads(content))
+
+
+def _last_progress(answer: Any) -> str | None:
+    lines = str(get(answer, "logs") or "").splitlines()
+    return next((line.strip() for line in reversed(lines) if _PROGRESS.search(line)), None)

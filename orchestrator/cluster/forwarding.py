@@ -1,0 +1,68 @@
+"""A port of a pod on this machine, through the API server: no Ingress, nothing opened to the network."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from orchestrator.errors import LaunchError
+
+Connect = Callable[[], Any]  # a new connected socket to the pod
+_CHUNK = 64 * 1024
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    connect: Connect
+    tell: Callable[[str], None]
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        try:
+            remote = self.server.connect()
+        except LaunchError as error:
+            self.server.tell(str(error))
+            return
+        up = threading.Thread(target=_pump, args=(self.request, remote), daemon=True)
+        up.start()
+        _pump(remote, self.request)
+        up.join()
+
+
+@contextmanager
+def forwarded(connect: Connect, port: int, tell: Callable[[str], None]) -> Iterator[int]:
+    """Listens on 127.0.0.1; `port` 0 takes a free one. Gives the port. Each connection asks `connect` anew,
+    so a pod that was replaced is found."""
+    try:
+        server = _Server(("127.0.0.1", port), _Handler)
+    except OSError as error:
+        raise LaunchError(
+            f"port {port} of this machine cannot be had ({error.strerror})\n    -> give another with --port"
+        ) from None
+    server.connect, server.tell = connect, tell
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _pump(source: Any, sink: Any) -> None:
+    """Until either side closes; then both are shut, so that the other direction ends too."""
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(_CHUNK):
+            sink.sendall(chunk)
+    for side in (source, sink):
+        with contextlib.suppress(OSError):
+            side.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,55 @@
+"""One look at a sweep in its cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.documents import get
+from orchestrator.cluster.ray_job import RayJob
+from orchestrator.cluster.render import SWEEP_LABEL
+from orchestrator.cluster.resources import EVENTS, PODS
+from orchestrator.cluster.troubles import Trouble, counts, troubles
+
+
+@dataclass(frozen=True)
+class Look:
+    job: RayJob
+    pods: dict[str, tuple[int, int]]  # role -> ready, all
+    troubles: tuple[Trouble, ...]
+
+
+def look(cluster: Cluster, job: RayJob) -> Look:
+    pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name}")
+    events = [event for event in cluster.every(EVENTS) if _is_about(event, job)]
+    return Look(job, counts(pods), tuple(troubles(pods, events)))
+
+
+def head_pod(cluster: Cluster, job: RayJob) -> str | None:
+    """The name of the pod with the dashboard, once it runs."""
+    selector = f"{SWEEP_LABEL}={job.name},ray.io/node-type=head"
+    running = [p for p in cluster.every(PODS, labels=selector) if get(p, "status", "phase") == "Running"]
+    return next((str(get(p, "metadata", "name")) for p in running if not _going(p)), None)
+
+
+def _going(body: dict[str, Any]) -> bool:
+    return get(body, "metadata", "deletionTimestamp") is not None
+
+
+def _is_about(event: dict[str, Any], job: RayJob) -> bool:
+    """Of the RayJob itself, of its present cluster, and of the Job that makes its submitter; KubeRay begins
+    the names of all of them with the RayJob's. What an earlier cluster could not do is past."""
+    about = str(get(event, "involvedObject", "name") or "")
+    kind = get(event, "involvedObject", "kind")
+    if kind == "RayCluster":
+        return about == job.cluster_name
+    if kind == "RayJob":
+        return get(event, "involvedObject", "uid") in (job.uid, None)
+    return kind == "Job" and about == job.name and _since(event, job)
+
+
+def _since(event: dict[str, Any], job: RayJob) -> bool:
+    """Both times are RFC 3339 in UTC, so they compare as texts."""
+    when = get(event, "lastTimestamp") or get(event, "eventTime") or ""
+    return str(when) >= str(get(job.body, "metadata", "creationTimestamp") or "")

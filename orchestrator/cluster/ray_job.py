@@ -1,0 +1,157 @@
+"""What a RayJob says of itself, and what follows from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.render import QUEUE_LABEL
+
+SWEEP_NAME, RECREATIONS, STOPPED = "frontier/sweep-name", "frontier/recreations", "frontier/stopped"
+
+MOST_RECREATIONS = 3  # of one submission; each is a new cluster that goes on from the records
+_RECREATE = ("DeadlineExceeded", "JobStatusCheckTimeoutExceeded")  # ends that KubeRay never retries
+_EXIT_CODE = re.compile(r"Job entrypoint command failed with exit code (-?\d+)")  # as Ray begins its message
+_REFUSED = 2  # the driver's exit code where the input is wrong
+
+
+class Step(StrEnum):
+    WAIT = "wait"
+    RECREATE = "recreate"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # trials failed, or the cluster could not be had
+    REFUSED = "refused"  # the driver calls the sweep's input wrong: no new cluster changes that
+    STOPPED = "stopped"  # by a person
+
+
+@dataclass(frozen=True)
+class RayJob:
+    body: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(get(self.body, "metadata", "name"))
+
+    @property
+    def uid(self) -> str:
+        return str(get(self.body, "metadata", "uid"))
+
+    @property
+    def version(self) -> str:
+        return str(get(self.body, "metadata", "resourceVersion") or "")
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        return mapping(get(self.body, "metadata", "annotations"))
+
+    @property
+    def sweep_name(self) -> str:
+        return str(self.annotations.get(SWEEP_NAME, self.name))
+
+    @property
+    def recreations(self) -> int:
+        return int(self.annotations.get(RECREATIONS, 0))
+
+    @property
+    def going(self) -> bool:
+        return get(self.body, "metadata", "deletionTimestamp") is not None
+
+    @property
+    def suspended(self) -> bool:
+        return get(self.body, "spec", "suspend") is True
+
+    @property
+    def queued_by(self) -> str | None:
+        """The queue of Kueue, which alone decides when the job starts."""
+        return mapping(get(self.body, "metadata", "labels")).get(QUEUE_LABEL)
+
+    @property
+    def deployment(self) -> str:
+        """Initializing, Running, Complete, Failed, Retrying, …; "" before the operator has looked."""
+        return str(get(self.body, "status", "jobDeploymentStatus") or "")
+
+    @property
+    def ray_state(self) -> str:
+        """PENDING, RUNNING, SUCCEEDED, FAILED, STOPPED, or ""."""
+        return str(get(self.body, "status", "jobStatus") or "")
+
+    @property
+    def reason(self) -> str:
+        return str(get(self.body, "status", "reason") or "")
+
+    @property
+    def message(self) -> str:
+        """Its first line: Ray puts the end of the log below."""
+        lines = str(get(self.body, "status", "message") or "").splitlines()
+        return lines[0] if lines else ""
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the driver, where Ray told it."""
+        found = _EXIT_CODE.match(self.message)
+        return int(found[1]) if found else None
+
+    @property
+    def failures(self) -> int:
+        """Clusters that failed and that KubeRay replaced on its own."""
+        return int(get(self.body, "status", "failed") or 0)
+
+    @property
+    def cluster_name(self) -> str:
+        return str(get(self.body, "status", "rayClusterName") or "")
+
+    @property
+    def submission_id(self) -> str:
+        return str(get(self.body, "status", "jobId") or "")
+
+    @property
+    def config_map(self) -> str | None:
+        """The name of the ConfigMap that holds the sweep's file."""
+        head = get(self.body, "spec", "rayClusterSpec", "headGroupSpec", "template", "spec", "volumes")
+        return next((str(get(v, "configMap", "name")) for v in items(head) if v.get("name") == "sweep"), None)
+
+    @property
+    def ended(self) -> bool:
+        return next_step(self) is not Step.WAIT
+
+    def __str__(self) -> str:
+        state = self.deployment or "waiting for the operator"
+        if self.ray_state and self.ray_state != state.upper():
+            state += f", driver {self.ray_state}"
+        if self.reason:
+            state += f", {self.reason}"
+        words = [state]
+        if self.suspended and self.queued_by:
+            words.append(f"waits in the queue {self.queued_by}")
+        elif self.suspended:
+            words.append("suspended; `frontier resume` goes on")
+        if self.failures:
+            words.append(f"clusters lost so far: {self.failures}")
+        if self.recreations:
+            words.append(f"started again {self.recreations} of {MOST_RECREATIONS} times")
+        return "; ".join(words)
+
+
+def next_step(job: RayJob) -> Step:
+    """A pure function of the object. What its author stopped, and what its input forbids, never starts
+    again."""
+    if STOPPED in job.annotations:
+        return Step.STOPPED
+    if job.deployment == "Complete":
+        return {"SUCCEEDED": Step.SUCCEEDED, "STOPPED": Step.STOPPED}.get(job.ray_state, Step.FAILED)
+    if job.deployment == "ValidationFailed":
+        return Step.FAILED
+    if job.deployment != "Failed":
+        return Step.WAIT
+    if job.ray_state == "STOPPED":
+        return Step.STOPPED
+    if job.ray_state == "SUCCEEDED":  # the driver ended well; what came after is of no interest
+        return Step.SUCCEEDED
+    if job.exit_code == _REFUSED:
+        return Step.REFUSED
+    if job.reason in _RECREATE:
+        return Step.RECREATE if job.recreations < MOST_RECREATIONS else Step.FAILED
+    return Step.FAILED

@@ -1,0 +1,263 @@
+"""Sweeps as objects of a cluster: start, attach, stop, go on.
+
+A sweep is a RayJob and the ConfigMap that it owns. Before a RayJob is deleted, the ConfigMap is taken out of
+its ownership and given the RayJob to keep, so that whatever happens next, the sweep can go on from what lies
+in the cluster and from its records in storage.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.differences import differences
+from orchestrator.cluster.documents import get, mapping
+from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, SWEEP_NAME, RayJob
+from orchestrator.cluster.render import SWEEP_LABEL, Rendered
+from orchestrator.cluster.resources import CONFIG_MAPS, RAY_JOBS
+from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
+
+_KEPT_JOB = "frontier/ray-job"  # annotation of a ConfigMap whose RayJob is gone
+_GONE_SECONDS = 300  # the driver gets to write its records, the pods their grace
+_LOOK_SECONDS = 10
+_NOT_KEPT = ("kubectl.kubernetes.io/", RECREATIONS, STOPPED)  # annotations
+
+
+@dataclass(frozen=True)
+class Sweeps:
+    cluster: Cluster
+    say: Callable[[str], None]
+
+    def submit(self, rendered: Rendered) -> str:
+        """Starts the sweep, or attaches to the one that runs. Gives its id.
+
+        Raises ConfigError where the one that runs is another (its file or the overlay was changed), or waits
+        suspended.
+        """
+        name = rendered.sweep_id
+        job = self.job(name)
+        if job is not None and not job.going and not job.ended:
+            self._refuse_changed(rendered, job)
+            self.say(f"{name} is there already: attached")
+            return name
+        if job is not None:
+            self.say(
+                f"{name} is there and {'is going' if job.going else 'ended'}: it goes on from its records"
+            )
+            self._remove(job)
+        self._start(rendered.config_map, rendered.ray_job)
+        self._forget_others(name, str(rendered.config_map["metadata"]["name"]))
+        self.say(f"{name}: submitted to {self.cluster.host}, namespace {self.cluster.namespace}")
+        return name
+
+    def stop(self, name: str) -> None:
+        """Ends the driver and removes the cluster; storage and the sweep's file stay."""
+        job = self.job(name)
+        if job is None:
+            self.say(f"{name} has no RayJob: it was stopped before")
+            return
+        self._keep(job, {STOPPED: datetime.now(UTC).isoformat(timespec="seconds")})
+        self.cluster.patch(RAY_JOBS, name, {"metadata": {"annotations": {STOPPED: "yes"}}})
+        self.say(f"{name}: stopping; the driver ends and the pods go")
+        self._delete(job)
+        self.say(f"{name}: stopped. Its records stay; `frontier resume {name}` goes on from them")
+
+    def resume(self, name: str) -> None:
+        """Unsuspends it, or starts again what was stopped or ended. Attaches to what runs."""
+        job = self.job(name)
+        if job is None or job.going:
+            kept = self.kept(name)
+            if kept is None:
+                raise LaunchError(
+                    f"{name}: the cluster keeps no file of it\n    -> `frontier submit` it again"
+                )
+            if job is not None:
+                self._await_gone(name)
+            self._start(*kept)
+            self.say(f"{name}: goes on from its records")
+        elif job.ended:
+            self._again(job, 0)
+            self.say(f"{name}: goes on from its records")
+        elif job.suspended and job.queued_by:
+            self.say(f"{name} waits in the queue {job.queued_by}, which alone starts it")
+        elif job.suspended:
+            self.cluster.patch(RAY_JOBS, name, {"spec": {"suspend": False}})
+            self.say(f"{name}: no longer suspended")
+        else:
+            self.say(f"{name} runs already: attached")
+
+    def recreate(self, job: RayJob) -> bool:
+        """After an end that KubeRay does not retry: the same RayJob anew. False where somebody else was
+        quicker, or stopped it."""
+        return self._again(job, job.recreations + 1)
+
+    def job(self, name: str) -> RayJob | None:
+        found = self.cluster.get(RAY_JOBS, name)
+        return None if found is None else RayJob(found)
+
+    def stopped(self, name: str) -> bool:
+        """Whether a person stopped it, as its ConfigMap tells."""
+        return any(STOPPED in _annotations(config_map) for config_map in self._config_maps(name))
+
+    def kept(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """ConfigMap and RayJob of a sweep whose RayJob is gone, as they are to be applied."""
+        for config_map in self._config_maps(name):
+            kept = _annotations(config_map).get(_KEPT_JOB)
+            if kept is not None:
+                return _config_map_to_apply(config_map), json.loads(kept)
+        return None
+
+    def named(self, sweep: str) -> str:
+        """The id, from an id or the name in the sweep's file. Raises ConfigError."""
+        names: dict[str, str] = {}
+        for body in self.cluster.every(CONFIG_MAPS, labels=SWEEP_LABEL):
+            kept = _annotations(body).get(_KEPT_JOB)
+            if kept is not None:
+                names.update(_known(json.loads(kept)))
+        for body in self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL):
+            names.update(_known(body))
+        found = [identity for identity, name in names.items() if sweep in (identity, name)]
+        if len(found) == 1:
+            return found[0]
+        where = f"namespace {self.cluster.namespace}"
+        if found:
+            problem = f"{len(found)} sweeps are called {sweep!r}"
+            raise ConfigError(
+                [Complaint(where, "", problem, f"name one by its id: {', '.join(sorted(found))}")]
+            )
+        remedy = (
+            did_you_mean(sweep, {*names, *names.values()})
+            if names
+            else "submit it first, or give --namespace"
+        )
+        raise ConfigError([Complaint(where, "", f"there is no sweep {sweep!r}", remedy)])
+
+    def config_map_of(self, job: RayJob) -> dict[str, Any] | None:
+        return None if job.config_map is None else self.cluster.get(CONFIG_MAPS, job.config_map)
+
+    def _config_maps(self, name: str) -> list[dict[str, Any]]:
+        """Newest first."""
+        found = self.cluster.every(CONFIG_MAPS, labels=f"{SWEEP_LABEL}={name}")
+        return sorted(found, key=lambda body: str(get(body, "metadata", "creationTimestamp")), reverse=True)
+
+    def _refuse_changed(self, rendered: Rendered, job: RayJob) -> None:
+        changed = differences(rendered, job.body, self.config_map_of(job))
+        if changed:
+            raise ConfigError(
+                [
+                    Complaint(
+                        f"RayJob {job.name}",
+                        line.partition(": ")[0],
+                        f"the sweep runs, and this was changed: {line.partition(': ')[2]}",
+                        f"wait for its end, or `frontier stop {job.name}` and submit again: finished trials "
+                        "stay finished; another `name` in the file makes it another sweep",
+                    )
+                    for line in changed
+                ]
+            )
+
+    def _start(self, config_map: dict[str, Any], ray_job: dict[str, Any]) -> None:
+        applied = self.cluster.apply(config_map)
+        job = RayJob(self.cluster.apply(ray_job))
+        owner = {
+            "apiVersion": "ray.io/v1",
+            "kind": "RayJob",
+            "name": job.name,
+            "uid": job.uid,
+            "controller": False,
+            "blockOwnerDeletion": False,
+        }
+        metadata = {"ownerReferences": [owner], "annotations": {STOPPED: None, _KEPT_JOB: None}}
+        self.cluster.patch(CONFIG_MAPS, str(applied["metadata"]["name"]), {"metadata": metadata})
+
+    def _again(self, job: RayJob, recreations: int) -> bool:
+        config_map = self.config_map_of(job)
+        if config_map is None:
+            raise LaunchError(
+                f"{job.name}: its ConfigMap {job.config_map} is gone\n    -> `frontier submit` it again"
+            )
+        if not self._remove(job) or (recreations and self.stopped(job.name)):
+            return False
+        body = _job_to_apply(job)
+        body["metadata"]["annotations"][RECREATIONS] = str(recreations)
+        self._start(_config_map_to_apply(config_map), body)
+        return True
+
+    def _remove(self, job: RayJob) -> bool:
+        if job.going:
+            self._await_gone(job.name)
+            return True
+        self._keep(job, {})
+        return self._delete(job)
+
+    def _keep(self, job: RayJob, annotations: dict[str, str]) -> None:
+        if job.config_map is not None:
+            kept = json.dumps(_job_to_apply(job), sort_keys=True, separators=(",", ":"))
+            metadata = {"ownerReferences": None, "annotations": {_KEPT_JOB: kept} | annotations}
+            self.cluster.patch(CONFIG_MAPS, job.config_map, {"metadata": metadata})
+
+    def _delete(self, job: RayJob) -> bool:
+        """False where it was another's to delete."""
+        if not self.cluster.delete(RAY_JOBS, job.name, job.uid):
+            return False
+        self._await_gone(job.name)
+        return True
+
+    def _await_gone(self, name: str) -> None:
+        for _ in range(_GONE_SECONDS // _LOOK_SECONDS):
+            job = self.job(name)
+            if job is None or not job.going:
+                return
+            self.cluster.await_change(RAY_JOBS, name, job.version, _LOOK_SECONDS)
+        raise LaunchError(
+            f"{name} does not go: KubeRay's operator, or a pod that cannot end, holds it\n"
+            f"    -> look at it with `kubectl describe rayjob {name}`, then do this again"
+        )
+
+    def _forget_others(self, name: str, but: str) -> None:
+        """Files of former submissions that were stopped."""
+        for body in self._config_maps(name):
+            other = str(get(body, "metadata", "name"))
+            if other != but and not get(body, "metadata", "ownerReferences"):
+                self.cluster.delete(CONFIG_MAPS, other)
+
+
+def _annotations(body: dict[str, Any]) -> dict[str, Any]:
+    return mapping(get(body, "metadata", "annotations"))
+
+
+def _known(job: dict[str, Any]) -> dict[str, str]:
+    identity = str(get(job, "metadata", "name"))
+    return {identity: str(_annotations(job).get(SWEEP_NAME, identity))}
+
+
+def _job_to_apply(job: RayJob) -> dict[str, Any]:
+    """Without what the cluster and former submissions wrote into it."""
+    annotations = {k: v for k, v in job.annotations.items() if not k.startswith(_NOT_KEPT)}
+    metadata = mapping(job.body.get("metadata"))
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {
+            "name": job.name,
+            "namespace": metadata.get("namespace"),
+            "labels": mapping(metadata.get("labels")),
+            "annotations": annotations,
+        },
+        "spec": mapping(job.body.get("spec")) | {"suspend": False},
+    }
+
+
+def _config_map_to_apply(body: dict[str, Any]) -> dict[str, Any]:
+    metadata = mapping(body.get("metadata"))
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {key: metadata.get(key) for key in ("name", "namespace", "labels")},
+        "immutable": True,
+        "data": mapping(body.get("data")),
+    }
