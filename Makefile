@@ -1,15 +1,18 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep sweep-render plan report ui test check fmt bench clean
+.PHONY: help setup sweep sweep-render sweep-stop plan report ui test check fmt bench clean
 unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= configs/sweeps/demo.yaml
 ARGS ?=
+TARGET ?= local
 OVERLAY ?= local-cpu
 OUT ?= build/k8s
 SWEEP ?= $(basename $(notdir $(CONFIG)))
 BIN := .venv/bin
+RUN_local := run
+RUN_k8s = submit --overlay $(OVERLAY)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 22
@@ -17,8 +20,11 @@ help:  ## list the targets
 setup:  ## create .venv and install the pinned dependencies
 	@.ci/setup
 
-sweep: setup  ## run a sweep: CONFIG=configs/sweeps/demo.yaml ARGS="axis=value …"
-	@$(BIN)/frontier run $(CONFIG) $(ARGS)
+sweep: setup  ## run a sweep: CONFIG=configs/sweeps/demo.yaml ARGS="axis=value …" [TARGET=k8s OVERLAY=local-cpu]
+	@$(BIN)/frontier $(RUN_$(TARGET)) $(CONFIG) $(ARGS)
+
+sweep-stop: setup  ## end a sweep in a cluster: SWEEP=name; its records stay
+	@$(BIN)/frontier stop $(SWEEP) $(ARGS)
 
 sweep-render: setup  ## write the Kubernetes objects of CONFIG: OVERLAY=local-cpu OUT=build/k8s
 	@$(BIN)/frontier render $(CONFIG) $(ARGS) --overlay $(OVERLAY) --out $(OUT)
