@@ -101,6 +101,7 @@ def _recipe(recipe: Recipe) -> Recipe:
             "train_rows_per_class": None if per_class is None else min(per_class, _PER_CLASS),
             "dev_rows": _ROWS // 2,
             "precision": "fp32",
+            "stop_collapsed": False,  # a few steps from random weights collapse as a rule
         }
     )
 

@@ -19,6 +19,7 @@ SWEEP = {
     "tasks": ["mts-dialog-8"],
     "resources": {"cpus": 4, "gpus": 1},
     "prices": "taylor-2024",
+    "recipe": {"stop_collapsed": True},
 }
 
 
@@ -38,6 +39,7 @@ def test_the_grid_is_the_same_and_everything_in_it_is_small(sweep_file: Path) ->
     assert {c.cell for c in real.grid.cells} == {c.cell for c in ran} | {r.cell for r in quantised}
     assert quantised
     for cell in ran:
+        assert not cell.recipe.stop_collapsed
         assert cell.backbone.weights == RandomWeights(architecture=cell.backbone.architecture)
         assert cell.task.spec.invented
         assert cell.recipe.batch_size <= 8
