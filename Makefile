@@ -21,7 +21,7 @@ setup:  ## create .venv and install the pinned dependencies
 	@.ci/setup
 
 sweep: setup  ## run a sweep: CONFIG=configs/sweeps/demo.yaml ARGS="axis=value …" [TARGET=k8s OVERLAY=local-cpu]
-	@$(BIN)/frontier $(RUN_$(TARGET)) $(CONFIG) $(ARGS)
+	@$(BIN)/frontier $(or $(RUN_$(TARGET)),$(error TARGET is local or k8s, not $(TARGET))) $(CONFIG) $(ARGS)
 
 sweep-stop: setup  ## end a sweep in a cluster: SWEEP=name; its records stay
 	@$(BIN)/frontier stop $(SWEEP) $(ARGS)
