@@ -80,6 +80,10 @@ class LaunchError(FrontierError):
     exit_code = 3
 
 
+class StorageError(LaunchError):
+    """The object store of a sweep cannot be reached, or refuses. What was to be stored lies on this machine."""
+
+
 class InterruptedSweepError(FrontierError):
     """The user stopped the sweep. The records are intact."""
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     BeforeValidator,
     Field,
+    JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    ValidationInfo,
     create_model,
+    field_validator,
     model_validator,
 )
 
@@ -121,6 +126,16 @@ class Rule(Record):
         return self
 
 
+_CREDENTIAL = re.compile(r"(^|_)(key|secret|token|password|username|credentials?|sas)(_|$)", re.IGNORECASE)
+
+
+def _keys(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _keys(inner)
+
+
 Axis = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -130,7 +145,13 @@ class SweepConfig(Record):
     name: str = Field(pattern=SAFE_NAME, max_length=64, description="directory and MLflow experiment")
     question: str | None = Field(None, description="what the sweep is to answer; heads the report")
     data_dir: str | None = Field(None, description="where the tasks' files lie; relative to this file")
-    storage: str = Field("sweeps", description="where results go; relative to the working directory")
+    storage: str = Field(
+        "sweeps",
+        description="where results go: a path, relative to the working directory, or s3://bucket/prefix",
+    )
+    storage_options: dict[str, JsonValue] = Field(
+        default_factory=dict, description="of a storage by URI: endpoint_url, never credentials"
+    )
     catalogues: tuple[str, ...] = Field((), description="more catalogue directories; relative to this file")
     models: Axis = Field(description="axis: architectures at a size")
     domains: Axis = Field(description="axis: what the backbones were pretrained on")
@@ -156,6 +177,18 @@ class SweepConfig(Record):
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
     checkpoint_seconds: NonNegativeFloat = Field(30.0, description="least seconds between two checkpoints")
     prices: str | None = Field(None, description="price entry of the catalogue")
+
+    @field_validator("storage_options")
+    @classmethod
+    def _no_credentials(cls, options: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
+        secret = next((key for key in _keys(options) if _CREDENTIAL.search(key)), None)
+        if secret is not None:
+            raise ValueError(
+                f"{secret} is a credential; the file travels with the records, so set it in the environment"
+            )
+        if options and "://" not in info.data.get("storage", "://"):
+            raise ValueError("storage_options are of a storage by URI, say s3://bucket/prefix")
+        return options
 
 
 class PriceEntry(Record):

@@ -21,6 +21,7 @@ from orchestrator.config.schema import SweepConfig
 from orchestrator.config.smoke import smoke_config, smoke_grid
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.errors import Complaint, ConfigError
+from orchestrator.storage.remote import Remote, is_uri
 
 # They stand in for what is missing or wrong, so that the rest of the file can still be checked.
 _KEYS: dict[str, Any] = {"name": "unnamed"} | {axis: [STAND_IN] for axis in AXES}
@@ -37,6 +38,7 @@ class ResolvedSweep:
     grid: Grid
     data_dir: Path | None
     storage: Path
+    remote: Remote | None  # the storage by URI, which `storage` then mirrors on this machine
     lock: Lock
     raw: dict[
         str, Any
@@ -77,13 +79,15 @@ def load_sweep(
         raise ConfigError(complaints)
     if smoke:
         config, grid = smoke_config(config), smoke_grid(grid)
+    remote = Remote(config.storage, config.storage_options) if is_uri(config.storage) else None
     return ResolvedSweep(
         file=file,
         config=config,
         catalogue=catalogue,
         grid=grid,
         data_dir=None if config.data_dir is None else Path(config.data_dir),
-        storage=(cwd / Path(config.storage).expanduser()).resolve(),
+        storage=remote.mirror() if remote else (cwd / Path(config.storage).expanduser()).resolve(),
+        remote=remote,
         lock=lock,
         raw=config.model_dump(mode="json", exclude_unset=True),
     )

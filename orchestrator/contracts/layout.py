@@ -7,6 +7,10 @@
 <storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
 <storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv
 <storage>/mlflow.db                               the default MLflow store
+<storage>/cache/                                  weights and made data that are staged
+
+In an object store the keys are the same. There driver.lock is `lease/<number>.json` (orchestrator.storage),
+and a directory of files (a checkpoint, a model, staged weights) ends with `complete.json`, its marker.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ BILL = "bill.json"
 CHECKPOINTS = "checkpoint"
 MODEL = "model"
 MLFLOW_STORE = "mlflow.db"
+CACHE = "cache"
 
 
 def trial_directory(sweep: Path, trial: str) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -39,14 +40,33 @@ def attempts_so_far(place: Workplace, trial: str) -> int:
     return found[-1][0] if found else 0
 
 
-def open_attempt(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrder:
+def _granted(trial: str, directory: Path, order: bytes) -> bool:
+    return True
+
+
+def open_attempt(
+    place: Workplace,
+    trial: TrialOrder,
+    now: float,
+    claim: Callable[[str, Path, bytes], bool] = _granted,
+) -> AttemptOrder:
     """Claim the next attempt number, choose the checkpoint to resume from, write order.json.
 
     After attempts under the fingerprint whose forward passes ran out of memory, the next smaller pass is
-    ordered; the optimiser step stays what it is. Raises OSError where the directory cannot be written.
+    ordered; the optimiser step stays what it is. `claim` is asked, with trial, directory and order, whether
+    the number is free beyond this machine. Raises OSError where the directory cannot be written.
     """
+    while True:
+        order = _next_order(place, trial, now)
+        directory, content = Path(order.directory), order.model_dump_json(indent=1) + "\n"
+        if claim(trial.name, directory, content.encode()):
+            write_atomically(directory / layout.ORDER, content)
+            return order
+
+
+def _next_order(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrder:
     number, directory = _claim(place, trial.name)
-    order = AttemptOrder(
+    return AttemptOrder(
         trial=trial.spec,
         attempt=number,
         directory=str(directory),
@@ -59,8 +79,6 @@ def open_attempt(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrde
         micro_batch_size=smaller_pass(directory.parent, trial.spec),
         ordered_at=now,
     )
-    write_atomically(directory / layout.ORDER, order.model_dump_json(indent=1) + "\n")
-    return order
 
 
 def _claim(place: Workplace, trial: str) -> tuple[int, Path]:
@@ -199,6 +217,14 @@ def read_outcome(directory: Path) -> Outcome | None:
         return None
 
 
+def read_bill(directory: Path) -> Bill | None:
+    """None where there is none."""
+    try:
+        return Bill.model_validate_json((directory / layout.BILL).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
 def outcomes_since(place: Workplace, trial: str, before: int) -> list[Outcome]:
     """The outcomes of the attempts numbered above `before`, oldest first."""
     found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
@@ -207,10 +233,13 @@ def outcomes_since(place: Workplace, trial: str, before: int) -> list[Outcome]:
 
 
 def open_orders(place: Workplace, trial: str, before: int) -> list[AttemptOrder]:
-    """The orders numbered above `before` that have no bill yet: still running, or lost with their host."""
+    """The orders numbered above `before` that have no bill yet: still running, or lost with their host. Their
+    directories are those on this machine."""
     found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
     return [
-        AttemptOrder.model_validate_json((path / layout.ORDER).read_bytes())
+        AttemptOrder.model_validate_json((path / layout.ORDER).read_bytes()).model_copy(
+            update={"directory": str(path)}
+        )
         for number, path in found
         if number > before and (path / layout.ORDER).exists() and not (path / layout.BILL).exists()
     ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import Resources, TrialSpec
 from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.storage.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,15 @@ class Workplace:
     checkpoint_seconds: float = 30.0
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
     timeout_seconds: float | None = None  # of one attempt; None: no limit
+    remote: Remote | None = None  # the storage; the directories then mirror it, on each machine its own
+
+    def here(self) -> Workplace:
+        """The same on this machine."""
+        if self.remote is None:
+            return self
+        storage = self.remote.mirror()
+        directory = storage / self.sweep_directory.name
+        return replace(self, sweep_directory=directory, cache_dir=storage / layout.CACHE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class RayLauncher:
     @contextmanager
     def _cluster_directory(self) -> Iterator[Path]:
         """Private to this launch: sockets, logs and Tune's own files. Never in the ledger."""
-        if self._address:
+        if self._address and self._place.remote is None:
             top = self._place.sweep_directory.parent  # Tune wants a directory that all machines share
             top.mkdir(parents=True, exist_ok=True)
             prefix = f".{_PREFIX}"

@@ -15,7 +15,6 @@ from ray import tune
 
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
-from orchestrator.execution.attempts import outcomes_since
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.interrupts import Interrupts, interrupts
 from orchestrator.execution.launcher import DashboardReady, Workplace
@@ -69,16 +68,16 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
     def step(self) -> dict[str, Any]:
         trial, before = self._job.trial, self._job.before
         ray._raylet.setproctitle(f"ray::{readable(trial.name)}")  # the trial at work, in ps and the dashboard
-        outcomes = outcomes_since(self._launch.place, trial.name, before)
         told: dict[str, Any] = {}
-        if next_step(outcomes, self._launch.policy) is NextStep.ATTEMPT:
-            try:
-                ended = self._slot.attempt(trial)
-            except LaunchError as error:
-                return {"done": True, "told": {"fatal": str(error)}}
-            if ended is not None:
-                outcomes.append(ended.outcome)
-                told = {"outcome": ended.outcome.model_dump_json(), "bill": ended.bill.model_dump_json()}
+        try:
+            outcomes = self._slot.outcomes_since(trial.name, before)
+            at_work = next_step(outcomes, self._launch.policy) is NextStep.ATTEMPT
+            ended = self._slot.attempt(trial) if at_work else None
+        except LaunchError as error:
+            return {"done": True, "told": {"fatal": str(error)}}
+        if ended is not None:
+            outcomes.append(ended.outcome)
+            told = {"outcome": ended.outcome.model_dump_json(), "bill": ended.bill.model_dump_json()}
         return {"done": next_step(outcomes, self._launch.policy) is not NextStep.ATTEMPT, "told": told}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

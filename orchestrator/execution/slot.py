@@ -12,9 +12,17 @@ from typing import Protocol
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill, Outcome
-from orchestrator.errors import LaunchError
-from orchestrator.execution.attempts import abandon_attempt, close_attempt, open_attempt, read_outcome
+from orchestrator.errors import LaunchError, StorageError
+from orchestrator.execution.attempts import (
+    abandon_attempt,
+    close_attempt,
+    open_attempt,
+    outcomes_since,
+    read_bill,
+    read_outcome,
+)
 from orchestrator.execution.clock import Clock
+from orchestrator.execution.delivery import Delivery
 from orchestrator.execution.devices import gpu_name
 from orchestrator.execution.endings import Ending, out_of_memory_kills
 from orchestrator.execution.launcher import TrialOrder, Workplace
@@ -54,26 +62,46 @@ class Slot:
 
     def __init__(self, factory: HostFactory, threads: int, place: Workplace, clock: Clock) -> None:
         self._new_host = partial(factory, threads)
-        self._place, self._clock = place, clock
+        self._place, self._clock = place.here(), clock
         self._host: Host | None = self._new_host()
         self._proven = False  # a host has brought an attempt to its end
         self._interrupted = threading.Event()
+        self._delivery = Delivery(self._place, pause=self._interrupted.wait)
+
+    def outcomes_since(self, trial: str, before: int) -> list[Outcome]:
+        """The outcomes of the attempts numbered above `before`, wherever they ran."""
+        self._delivery.refresh(trial)
+        return outcomes_since(self._place, trial, before)
 
     def attempt(self, trial: TrialOrder) -> Ended | None:
         """One attempt at the trial; None where it was interrupted before it had an outcome.
 
-        Raises LaunchError where no host can be started.
+        Raises LaunchError where no host can be started, or the store of the sweep fails for long.
         """
         if self._interrupted.is_set():
             return None
+        try:
+            return self._attempt(trial)
+        except StorageError:
+            if self._interrupted.is_set():  # the next run on this machine delivers what there is
+                return None
+            raise
+
+    def _attempt(self, trial: TrialOrder) -> Ended | None:
         gpu = gpu_name() if trial.resources.gpus else None
-        order = open_attempt(self._place, trial, self._clock.now())
-        ending = self._run(Path(order.directory) / layout.ORDER)
+        self._delivery.prepare(trial)
+        order = open_attempt(self._place, trial, self._clock.now(), self._delivery.claim)
+        directory = Path(order.directory)
+        with self._delivery.under_way(directory):
+            ending = self._run(directory / layout.ORDER)
         now = self._clock.now()
-        if self._interrupted.is_set() and read_outcome(Path(order.directory)) is None:
+        if self._interrupted.is_set() and read_outcome(directory) is None:
             abandon_attempt(order, now, gpu)
+            self._delivery.ended(directory)
             return None
         outcome, bill = close_attempt(order, ending, now, gpu)
+        if not self._delivery.ended(directory):
+            outcome, bill = read_outcome(directory) or outcome, read_bill(directory) or bill
         return Ended(outcome, bill)
 
     def _run(self, order_path: Path) -> Ending:

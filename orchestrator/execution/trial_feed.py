@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.attempts import abandon_attempt, close_attempt, open_orders, outcomes_since
 from orchestrator.execution.clock import Clock
+from orchestrator.execution.delivery import DriverDelivery
 from orchestrator.execution.endings import Ending
 from orchestrator.execution.launcher import (
     AttemptEnded,
@@ -40,6 +42,7 @@ class TrialFeed:
         self, jobs: Sequence[Job], place: Workplace, policy: RetryPolicy, notify: Notify, clock: Clock
     ) -> None:
         self._jobs, self._place, self._policy, self._notify, self._clock = jobs, place, policy, notify, clock
+        self._delivery = DriverDelivery(place)
         self._started: set[int] = set()
         self._ended: set[int] = set()
         self._events: list[LaunchEvent] = []
@@ -53,7 +56,9 @@ class TrialFeed:
 
     def attempt_ended(self, job: int, outcome: str, bill: str) -> None:
         """`outcome` and `bill` as JSON, as they came over the wire."""
-        self._tell_attempt(job, Outcome.model_validate_json(outcome), Bill.model_validate_json(bill))
+        ended = Outcome.model_validate_json(outcome)
+        self._delivery.arrived(self._jobs[job].trial.name, ended.attempt, outcome, bill)
+        self._tell_attempt(job, ended, Bill.model_validate_json(bill))
 
     def _tell_attempt(self, job: int, outcome: Outcome, bill: Bill) -> None:
         self._events.append(AttemptEnded(self._jobs[job].trial.name, self._clock.now(), outcome, bill))
@@ -61,8 +66,11 @@ class TrialFeed:
     def lost(self, job: int) -> None:
         """What ran the trial is gone: close the attempts that it left open."""
         now = self._clock.now()
+        self._delivery.refresh(self._jobs[job].trial.name)
         for order in open_orders(self._place, self._jobs[job].trial.name, self._jobs[job].before):
-            self._tell_attempt(job, *close_attempt(order, Ending(code=None), now))
+            closed = close_attempt(order, Ending(code=None), now)
+            self._delivery.closed(Path(order.directory))
+            self._tell_attempt(job, *closed)
 
     def ended(self, job: int) -> None:
         """FINISHED where an attempt of this launch finished, else FAILED."""
@@ -97,8 +105,10 @@ class TrialFeed:
         now = self._clock.now()
         for job in sorted(self._started - self._ended):
             name = self._jobs[job].trial.name
+            self._delivery.refresh(name)
             for order in open_orders(self._place, name, self._jobs[job].before):
                 abandon_attempt(order, now)
+                self._delivery.closed(Path(order.directory))
             self._ended.add(job)
             self._events.append(TrialEnded(name, now, TrialState.UNFINISHED))
         self.hand_on()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +20,9 @@ from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.trial import AttemptOrder, Cell, Resources
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.errors import LedgerError
+from orchestrator.errors import LedgerError, StorageError
+from orchestrator.storage.lease import Lease, hold
+from orchestrator.storage.mirror import Mirror
 from orchestrator.tracking import lock
 from orchestrator.tracking.accounting import billed_seconds, device_of, spending_of, state_of
 from orchestrator.tracking.events import signs_of_life
@@ -48,18 +52,47 @@ class _OrderHead(BaseModel):
 
 
 class Ledger:
-    """Reads on demand; attempts that ended and were billed never change and are kept in memory."""
+    """Reads on demand; attempts that ended and were billed never change and are kept in memory.
 
-    def __init__(self, sweep_directory: Path) -> None:
-        self.directory = sweep_directory
+    With a mirror the directory stands for a sweep in an object store, as far as it has been pulled.
+    """
+
+    def __init__(self, sweep_directory: Path, mirror: Mirror | None = None) -> None:
+        self.directory, self.mirror = sweep_directory, mirror
+        self._lease: Lease | None = None
         self._sealed: dict[Path, tuple[_TrialHead, AttemptRecord]] = {}
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Held by the one driver. Raises LedgerError, naming the process, where another one holds it."""
-        return lock.hold(self.directory / layout.LOCK)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held by the one driver. Raises LedgerError, naming the process, where another one holds it, also
+        where another one takes a store's lease over; then the main thread is interrupted first."""
+        with lock.hold(self.directory / layout.LOCK):
+            if self.mirror is None:
+                yield
+                return
+            lease = Lease(self.mirror.store, self.directory.name)
+            with hold(lease, _interrupt_main_thread):
+                self._lease = lease
+                self.mirror.pull()
+                self.mirror.push_leftovers()
+                try:
+                    yield
+                except BaseException:
+                    with suppress(StorageError):
+                        self.mirror.push_leftovers()
+                    raise
+                finally:
+                    self._lease = None
+                self.mirror.push_leftovers()
+                self.mirror.pull()
 
     def write_sweep(self, record: SweepRecord) -> None:
+        """Raises LedgerError where another driver has taken the sweep over."""
+        if self._lease is not None:
+            self._lease.check()
         write_atomically(self.directory / layout.SWEEP, record.model_dump_json(indent=1) + "\n")
+        if self._lease is not None and self.mirror is not None:
+            self.mirror.push_sweep()
 
     def sweep(self) -> SweepRecord:
         """Raises LedgerError where there is no such sweep, or its record cannot be read."""
@@ -165,6 +198,13 @@ class Ledger:
         if outcome is not None and bill is not None:
             self._sealed[path] = order.trial, record
         return order.trial, record
+
+
+def _interrupt_main_thread() -> None:
+    """As Ctrl-C would, also out of a system call."""
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
 
 
 def _descend(directory: Path, name: str, levels: int) -> Iterator[tuple[str, Path]]:

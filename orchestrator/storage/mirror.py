@@ -1,0 +1,224 @@
+"""A sweep's directory on this machine, and the same sweep in the store.
+
+Records are written once and the first writer wins: a machine that was cut off and comes back late cannot
+change what was written in its place. An attempt's outcome follows all else that the attempt left, and its
+bill the outcome, so whoever sees them sees the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.files import write_atomically
+from orchestrator.errors import StorageError
+from orchestrator.storage import trees
+from orchestrator.storage.store import Store, claim
+
+_RECORDS = (layout.ORDER, layout.EVENTS, layout.OUTCOME, layout.BILL)  # in this order they come
+_STEP = re.compile(r"step-(\d+)")
+_KEPT_CHECKPOINTS = 2  # as many as the worker keeps
+_AT_ONCE = 8  # requests
+
+
+class Mirror:
+    """`directory` is the sweep's, on this machine; its name is the sweep's key in the store."""
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        self.store, self.directory = store, directory
+        self._sweep = directory.name
+
+    # From the store.
+
+    def pull(self, trial: str | None = None) -> None:
+        """The records of all trials, or of one, and of the sweep; no checkpoints and no models."""
+        below = PurePosixPath(self._sweep, layout.TRIALS, trial or "").as_posix()
+        records = self._records(self.store.listing(below))
+        if len(records) == 1:
+            for directory, sizes in records.items():
+                self._pull_attempt(directory, sizes)
+        elif records:
+            with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pull") as pool:
+                for done in [pool.submit(self._pull_attempt, *item) for item in records.items()]:
+                    done.result()
+        if trial is None:
+            self._pull_sweep()
+
+    def _pull_sweep(self) -> None:
+        found = self.store.get(f"{self._sweep}/{layout.SWEEP}")
+        path = self.directory / layout.SWEEP
+        if found is not None and not (path.exists() and path.read_bytes() == found):
+            write_atomically(path, found)
+
+    def _records(self, listing: Mapping[str, int]) -> dict[str, dict[str, int]]:
+        """Sizes of records by name, by key of the attempt's directory."""
+        found: dict[str, dict[str, int]] = {}
+        for key, size in listing.items():
+            path = PurePosixPath(key)
+            if path.name in _RECORDS and path.parent.name.startswith("attempt-"):
+                found.setdefault(path.parent.as_posix(), {})[path.name] = size
+        return found
+
+    def _pull_attempt(self, key: str, sizes: Mapping[str, int]) -> None:
+        """What is not here yet. Events only grow: the longer file is the later one, and an outcome that is
+        new here means that they may have grown since they were listed."""
+        local = self._local(key)
+        ended = layout.OUTCOME in sizes and not (local / layout.OUTCOME).exists()
+        for name in _RECORDS:
+            path = local / name
+            if name not in sizes:
+                continue
+            if path.exists() and not (name == layout.EVENTS and (ended or sizes[name] > path.stat().st_size)):
+                continue
+            found = self.store.get(f"{key}/{name}")
+            if found is None or (path.exists() and path.stat().st_size >= len(found)):
+                continue
+            write_atomically(path, found)
+
+    def pull_checkpoint(self, trial: str, fingerprint: str) -> None:
+        """The newest complete checkpoint of the trial under the fingerprint, where the store's is newer than
+        those here. The trial's records must be here."""
+        for _ in range(_KEPT_CHECKPOINTS + 1):  # one that is deleted while it is read has a newer one
+            below = PurePosixPath(self._sweep, layout.TRIALS, trial).as_posix()
+            steps = _checkpoints(self.store.listing(below), lambda key: self._is_of(key, fingerprint))
+            gone = False
+            for _, key in reversed(steps):
+                try:
+                    if trees.fetch_tree(self.store, key, self._local(key)):
+                        return
+                    gone = True
+                except trees.DamagedTreeError:
+                    continue
+            if not gone:
+                return
+
+    def _is_of(self, key: str, fingerprint: str) -> bool:
+        """Whether a checkpoint's attempt was ordered under the fingerprint."""
+        order = self._local(PurePosixPath(key).parents[1].as_posix()) / layout.ORDER
+        try:
+            return bool(json.loads(order.read_bytes())["trial"]["fingerprint"] == fingerprint)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    # To the store.
+
+    def push_sweep(self) -> None:
+        self.store.put(f"{self._sweep}/{layout.SWEEP}", (self.directory / layout.SWEEP).read_bytes())
+
+    def push_report(self) -> None:
+        directory = self.directory / layout.REPORT
+        for path in sorted(p for p in directory.iterdir() if p.is_file()):
+            self.store.put(f"{self._sweep}/{layout.REPORT}/{path.name}", path)
+
+    def claim_attempt(self, directory: Path, order: bytes) -> bool:
+        """Whether the number is this machine's; if not, another one has taken it."""
+        return claim(self.store, f"{self.key(directory)}/{layout.ORDER}", order)
+
+    def push_events(self, directory: Path) -> None:
+        path = directory / layout.EVENTS
+        if path.exists():
+            self.store.put(f"{self.key(directory)}/{layout.EVENTS}", path.read_bytes())
+
+    def push_checkpoint(self, directory: Path) -> None:
+        """The newest one of an attempt, where the store lacks it; there, too, the newest two are kept."""
+        own = _local_checkpoints(directory)
+        if not own:
+            return
+        key = f"{self.key(directory)}/{layout.CHECKPOINTS}"
+        listing = self.store.listing(key)
+        newest = f"{key}/{own[-1].name}"
+        there = _checkpoints(listing)
+        if newest not in [found for _, found in there]:
+            try:
+                trees.put_tree(self.store, newest, own[-1])
+            except FileNotFoundError:
+                return  # the worker has dropped it meanwhile: it has a newer one, or is done
+            there.append((0, newest))
+        for _, old in there[:-_KEPT_CHECKPOINTS]:
+            trees.delete_tree(self.store, old, listing)
+
+    def push_ended(self, directory: Path) -> bool:
+        """All that an ended attempt left. False where another machine closed it in the meantime: its records
+        are then here instead of this one's."""
+        key, outcome, bill = self.key(directory), directory / layout.OUTCOME, directory / layout.BILL
+        self.push_events(directory)
+        self.push_checkpoint(directory)
+        if (directory / layout.MODEL).is_dir():
+            trees.put_tree(self.store, f"{key}/{layout.MODEL}", directory / layout.MODEL)
+        ours = all(self._settle(path, f"{key}/{path.name}") for path in (outcome, bill) if path.exists())
+        if _finished(outcome):
+            self._drop_checkpoints(directory.parent)
+        return ours
+
+    def _settle(self, path: Path, key: str) -> bool:
+        if claim(self.store, key, path.read_bytes()):
+            return True
+        found = self.store.get(key)
+        if found is None:
+            raise StorageError(
+                f"{key}: refuses to be written and is not there\n    -> the same command again"
+            )
+        write_atomically(path, found)
+        return False
+
+    def _drop_checkpoints(self, trial: Path) -> None:
+        """Those of a finished trial: nobody resumes it."""
+        listing = self.store.listing(self.key(trial))
+        for _, key in _checkpoints(listing):
+            trees.delete_tree(self.store, key, listing)
+
+    def push_leftovers(self) -> None:
+        """What earlier drivers and attempts on this machine could not deliver."""
+        listing = self.store.listing(f"{self._sweep}/{layout.TRIALS}")
+        for bill in sorted((self.directory / layout.TRIALS).glob(f"**/attempt-*/{layout.BILL}")):
+            directory, key = bill.parent, self.key(bill.parent)
+            if f"{key}/{layout.BILL}" in listing and _outcome_there(directory, key, listing):
+                continue
+            if self.store.get(f"{key}/{layout.ORDER}") == _bytes(directory / layout.ORDER):
+                self.push_ended(directory)
+
+    def key(self, path: Path) -> str:
+        return (self._sweep / path.relative_to(self.directory)).as_posix()
+
+    def _local(self, key: str) -> Path:
+        return self.directory / PurePosixPath(key).relative_to(self._sweep)
+
+
+def _checkpoints(keys: Iterable[str], wanted: Callable[[str], bool] | None = None) -> list[tuple[int, str]]:
+    """Complete ones, by steps."""
+    found = []
+    for key in trees.complete(keys):
+        path = PurePosixPath(key)
+        match = _STEP.fullmatch(path.name)
+        if match and path.parent.name == layout.CHECKPOINTS and (wanted is None or wanted(key)):
+            found.append((int(match[1]), key))
+    return sorted(found)
+
+
+def _local_checkpoints(directory: Path) -> list[Path]:
+    found = [
+        (int(match[1]), path)
+        for path in (directory / layout.CHECKPOINTS).glob("step-*")
+        if (match := _STEP.fullmatch(path.name))
+    ]
+    return [path for _, path in sorted(found)]
+
+
+def _finished(outcome: Path) -> bool:
+    found = _bytes(outcome)
+    return found is not None and json.loads(found)["state"] == "finished"
+
+
+def _outcome_there(directory: Path, key: str, listing: Mapping[str, int]) -> bool:
+    return f"{key}/{layout.OUTCOME}" in listing or not (directory / layout.OUTCOME).exists()
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,75 @@
+"""Weights and made data in the store, `<storage>/cache/`: staged once, fetched by each machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
+from orchestrator.contracts.made import made_root
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.errors import StorageError
+from orchestrator.storage import trees
+from orchestrator.storage.store import Store
+
+_HERE = Path()
+
+
+def item_of(spec: BackboneSpec | TaskSpec) -> str | None:
+    """Its directory below a cache; None for what no cache holds: own files, folders, packages.
+
+    Of a hub's backbone the commit must be known, as it is after staging.
+    """
+    if isinstance(spec, TaskSpec):
+        return made_root(_HERE, spec).as_posix() if spec.made is not None else None
+    weights = spec.weights
+    if isinstance(weights, MadeWeights | RandomWeights):
+        return made_root(_HERE, weights).as_posix()
+    if isinstance(weights, HubWeights):
+        return f"hub/models--{weights.hub.replace('/', '--')}/snapshots/{weights.revision}"
+    return None
+
+
+class SharedCache:
+    """`local` is the cache of this machine."""
+
+    def __init__(self, store: Store, local: Path) -> None:
+        self._store, self._local = store, local
+
+    def holds(self, item: str, expected: Mapping[str, str] | None = None) -> bool:
+        """Whether the store has it whole, and as the lock says: `expected` is sha256 by file.
+
+        Raises StorageError where it has other files than those.
+        """
+        found = trees.digests(self._store, self._key(item))
+        if found is None:
+            return False
+        wrong = sorted(name for name, digest in (expected or {}).items() if found.get(name) != digest)
+        if wrong:
+            raise StorageError(
+                f"{self._key(item)}/{wrong[0]}: is not the file that the lock file names by its sha256\n"
+                "    -> delete that directory from the store and stage again"
+            )
+        return True
+
+    def push(self, item: str) -> None:
+        trees.put_tree(self._store, self._key(item), self._local / item)
+
+    def pull(self, item: str) -> bool:
+        """Every file is checked against the sha256 of its staging; False where it is not in the store."""
+        return (self._local / item).is_dir() or trees.fetch_tree(
+            self._store, self._key(item), self._local / item
+        )
+
+    def need(self, spec: BackboneSpec | TaskSpec) -> None:
+        """Raises StorageError where what the spec names is neither here nor in the store."""
+        item = item_of(spec)
+        if item is not None and not self.pull(item):
+            raise StorageError(
+                f"{spec.name}: {self._key(item)} is not in the store\n"
+                "    -> run `frontier stage` with this sweep file"
+            )
+
+    def _key(self, item: str) -> str:
+        return f"{layout.CACHE}/{item}"

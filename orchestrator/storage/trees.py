@@ -1,0 +1,101 @@
+"""Directories in a store. One is complete when its marker is there, which is written last and lists all files
+with their sha256; whatever lacks a marker does not exist for a reader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from orchestrator.errors import StorageError
+from orchestrator.storage.store import Store
+
+MARKER = "complete.json"
+
+
+class DamagedTreeError(StorageError):
+    """The files of a complete directory are not those that its marker lists."""
+
+
+def complete(keys: Iterable[str]) -> list[str]:
+    """The directories among these keys that are complete."""
+    return sorted(key.removesuffix(f"/{MARKER}") for key in keys if key.endswith(f"/{MARKER}"))
+
+
+def digests(store: Store, key: str) -> dict[str, str] | None:
+    """sha256 by file of the directory, as its marker says; None: not complete."""
+    marker = store.get(f"{key}/{MARKER}")
+    return None if marker is None else dict(json.loads(marker)["files"])
+
+
+def put_tree(store: Store, key: str, directory: Path) -> None:
+    """Raises FileNotFoundError where a file goes away meanwhile: the directory then stays incomplete."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    found = {path.relative_to(directory).as_posix(): _sha256(path) for path in files}
+    there = digests(store, key)
+    if there == found:
+        return
+    if there is not None:
+        store.delete(f"{key}/{MARKER}")
+    for name in found:
+        store.put(f"{key}/{name}", directory / name)
+    store.put(f"{key}/{MARKER}", json.dumps({"files": found}, indent=1).encode())
+
+
+def fetch_tree(store: Store, key: str, directory: Path) -> bool:
+    """`directory` appears whole, by rename; False where the store has no complete one.
+
+    Raises DamagedTreeError where the content of a file is not what the marker says.
+    """
+    wanted = digests(store, key)
+    if wanted is None:
+        return False
+    if directory.is_dir():
+        return True
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=directory.parent))
+    try:
+        if not _fetch_files(store, key, wanted, draft):
+            return False
+        draft.chmod(0o755)
+        try:
+            os.rename(draft, directory)
+        except OSError:
+            if not directory.is_dir():  # another process was first: its copy is the same
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return True
+
+
+def _fetch_files(store: Store, key: str, wanted: Mapping[str, str], draft: Path) -> bool:
+    for name, digest in wanted.items():
+        path = draft / name
+        if draft.resolve() not in path.resolve().parents:
+            raise DamagedTreeError(f"{key}/{MARKER}: names a file outside its directory\n    -> {_REMEDY}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not store.fetch(f"{key}/{name}", path):
+            return False  # it is being deleted
+        if _sha256(path) != digest:
+            raise DamagedTreeError(f"{key}/{name}: is not what its marker says\n    -> {_REMEDY}")
+    return True
+
+
+_REMEDY = "delete that directory from the store; what lay there is made or staged again"
+
+
+def delete_tree(store: Store, key: str, keys: Iterable[str]) -> None:
+    """The marker first. `keys` holds those of the directory, and may hold others."""
+    store.delete(f"{key}/{MARKER}")
+    for other in keys:
+        if other.startswith(f"{key}/"):
+            store.delete(other)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
