@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, WRITTEN
 from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
-from workers.meter import Meter, add_phases, peak_host_memory_bytes
+from workers.meter import Meter, add_phases
 from workers.records import EventLog, write_outcome
 from workers.signatures import signature
 
@@ -48,42 +49,57 @@ def settle_environment(threads: int | None = None) -> None:
     warnings.simplefilter("ignore")
 
 
-def run_attempt(order_path: Path, began: float | None = None) -> None:
-    """Carries out the order; whatever happens to the trial, its outcome is written.
+def run_attempt(order_path: Path, began: float | None = None) -> int:
+    """Carries out the order; whatever happens to the trial, its outcome is written. Gives the exit code.
 
     `began` is the time.monotonic() at which the attempt's process began; now, if None. SIGTERM stops it at
-    the next step, after a checkpoint. Raises where the order cannot be read or the outcome not be written.
+    the next step, after a checkpoint. Of several ranks the first one writes. One that fails alone writes its
+    outcome beside, and leaves it to whoever forked it (`workers.rank_processes`). Raises where the order
+    cannot be read or the outcome not be written.
     """
     started_at = time.time() - (time.monotonic() - began if began is not None else 0.0)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     order = AttemptOrder.model_validate_json(order_path.read_bytes())
     directory = Path(order.directory)
-    log = EventLog(directory / layout.EVENTS)
+    rank = int(os.environ.get("RANK", "0"))
+    log = EventLog(directory / layout.EVENTS if rank == 0 else Path(os.devnull))
     meter = Meter(began=began, on_phase=lambda phase: log.write(PhaseEvent(at=log.now(), phase=phase)))
 
     from workers.checkpoint import Progress
-    from workers.failures import classify
+    from workers.failures import all_agree, classify
+    from workers.ranks import lost_a_peer
     from workers.trial import Account, carry_out
 
     account = Account(Progress(order.trial.fingerprint))
     failure: Failure | None = None
+    alone = False  # among several ranks
     try:
         carry_out(order, account, meter, log, stop.is_set)
     except Exception as error:
+        alone = "RANK" in os.environ and not all_agree(error)
+        if alone and lost_a_peer(error):
+            return LOST_A_PEER
         failure = classify(error, meter.phase, order)
-    write_outcome(directory / layout.OUTCOME, _outcome(order, account, meter, failure, started_at))
+    if alone:
+        name = f"outcome.rank-{rank}.json"
+        write_outcome(directory / name, _outcome(order, account, meter, failure, started_at))
+        return FAILED_ALONE
+    if rank == 0:
+        write_outcome(directory / layout.OUTCOME, _outcome(order, account, meter, failure, started_at))
+        if failure is None:
+            shutil.rmtree(directory / layout.CHECKPOINTS, ignore_errors=True)
     log.close()
-    if failure is None:
-        shutil.rmtree(directory / layout.CHECKPOINTS, ignore_errors=True)
+    return WRITTEN
 
 
 def _outcome(
     order: AttemptOrder, account: Account, meter: Meter, failure: Failure | None, started_at: float
 ) -> Outcome:
-    from workers.devices import peak_device_memory_bytes
+    from workers.devices import own_peaks
 
     progress = account.progress
+    peaks = account.peaks or own_peaks()
     phases = meter.seconds()
     train_seconds = add_phases(account.inherited_phases, phases).get(Phase.TRAIN)
     return Outcome(
@@ -107,8 +123,8 @@ def _outcome(
         resumed_from_step=account.resumed_from_step,
         device=account.device,
         parameters=account.parameters,
-        peak_host_memory_bytes=peak_host_memory_bytes(),
-        peak_device_memory_bytes=peak_device_memory_bytes(),
+        peak_host_memory_bytes=peaks[0],
+        peak_device_memory_bytes=peaks[1],
         train_tokens=progress.tokens,
         tokens_per_second=progress.tokens / train_seconds if train_seconds and progress.tokens else None,
         rows=account.rows,
@@ -122,4 +138,4 @@ def _outcome(
 if __name__ == "__main__":
     began = time.monotonic()
     settle_environment()
-    run_attempt(Path(sys.argv[1]), began)
+    sys.exit(run_attempt(Path(sys.argv[1]), began))

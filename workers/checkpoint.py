@@ -25,7 +25,10 @@ from torch import Tensor
 
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import PhaseSeconds
+from orchestrator.contracts.trial import Resources
 from workers.methods import Adapted
+from workers.ranks import Ranks
+from workers.sharding import Shares, fill, put_shares, sharing, whole
 from workers.signatures import Scored
 
 _KEEP = 2
@@ -56,41 +59,49 @@ class UnreadableCheckpointError(Exception):
 
 
 def trained_weights(model: Any) -> Weights:
-    """The weights that train, by name; not copied."""
-    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    """The weights that train, by name; not copied. With spread weights these are a rank's parts."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def copy_of(weights: Weights) -> Weights:
-    return {name: value.to("cpu", copy=True).contiguous() for name, value in weights.items()}
+    """Whole ones, on the CPU. Where weights are spread, all ranks have to ask for it."""
+    return {name: whole(value).detach().to("cpu", copy=True).contiguous() for name, value in weights.items()}
 
 
 def put_back(model: Any, weights: Weights) -> None:
     """Raises UnreadableCheckpointError unless `weights` are exactly those that train."""
     own = trained_weights(model)
-    if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
+    if own.keys() != weights.keys() or any(
+        getattr(own[name], "ds_shape", own[name].shape) != weights[name].shape for name in own
+    ):
         raise UnreadableCheckpointError("its weights are not those that this trial trains")
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(weights[name])
+    for name, value in own.items():
+        fill(value, weights[name])
 
 
 def save(
     directory: Path,
     adapted: Adapted,
-    optimiser: torch.optim.Optimizer,
+    shares: Shares,
     best: Weights | None,
     progress: Progress,
+    ranks: Ranks,
 ) -> None:
-    """Writes `directory/step-<n>` and drops all but the newest two."""
+    """Writes `directory/step-<n>` and drops all but the newest two. All ranks come here, the first writes."""
     place = directory / f"step-{progress.step}"
     draft = place.with_name(place.name + ".tmp")
+    weights = copy_of(trained_weights(adapted.model))
+    random = ranks.gather(_random_state())
+    parts = None if shares.own is None else ranks.gather(shares.own)
+    if not ranks.leads:
+        return
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    save_file(copy_of(trained_weights(adapted.model)), draft / "weights.safetensors")
+    save_file(weights, draft / "weights.safetensors")
     if best is not None:
         save_file(best, draft / "best.safetensors")
-    state = {"optimiser": optimiser.state_dict(), "method": adapted.memory(), "random": _random_state()}
-    torch.save(state, draft / "state.pt")
+    state = {"sharing": shares.sharing, "optimiser": shares.whole, "parts": parts}
+    torch.save(state | {"method": adapted.memory(), "random": random}, draft / "state.pt")
     (draft / "progress.json").write_bytes(_PROGRESS.dump_json(progress))
     for file in draft.iterdir():
         _flush(file)
@@ -107,9 +118,10 @@ def saved(directory: Path) -> list[Path]:
 
 
 class Checkpoint:
-    """A checkpoint read into memory. Raises UnreadableCheckpointError if it is damaged or another trial's."""
+    """A checkpoint read into memory. Raises UnreadableCheckpointError if it is damaged or another trial's, or
+    its optimiser is shared out in another way than that of `resources`."""
 
-    def __init__(self, place: Path, fingerprint: str) -> None:
+    def __init__(self, place: Path, fingerprint: str, resources: Resources | None = None) -> None:
         best = place / "best.safetensors"
         try:
             self.progress = _PROGRESS.validate_json((place / "progress.json").read_bytes())
@@ -120,26 +132,38 @@ class Checkpoint:
             raise UnreadableCheckpointError(f"{place} is damaged ({type(damage).__name__})") from damage
         if self.progress.fingerprint != fingerprint:
             raise UnreadableCheckpointError(f"{place} belongs to another trial")
+        if self._state["sharing"] != sharing(resources or Resources()):
+            raise UnreadableCheckpointError(f"{place} is of an optimiser that was shared out in another way")
 
-    def restore(self, adapted: Adapted, optimiser: torch.optim.Optimizer) -> Weights | None:
+    def restore(self, adapted: Adapted, optimiser: torch.optim.Optimizer, ranks: Ranks) -> Weights | None:
         """Puts weights, optimiser, the method's memory and random number generators where they were; gives
-        the best weights."""
+        the best weights. Comes before anything is shared out; `restore_shares` comes after."""
         put_back(adapted.model, self.weights)
-        optimiser.load_state_dict(self._state["optimiser"])
+        if self._state["sharing"] == "none":
+            optimiser.load_state_dict(self._state["optimiser"])
         adapted.remember(self._state["method"])
-        _set_random_state(self._state["random"])
+        if ranks.rank < len(self._state["random"]):  # one more than there were then draws its own
+            _set_random_state(self._state["random"][ranks.rank])
         return self.best
+
+    def restore_shares(self, model: Any, optimiser: Any, ranks: Ranks) -> None:
+        """The optimiser's state, where it is shared out. All ranks come here."""
+        if self._state["sharing"] != "none":
+            parts = self._state["parts"]
+            own = None if parts is None else parts[ranks.rank]
+            put_shares(model, optimiser, Shares(self._state["sharing"], self._state["optimiser"], own))
 
 
 def _random_state() -> dict[str, Any]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    """Of this rank: of the CPU, and of its GPU where it uses one."""
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
 def _set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["cpu"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if state["cuda"] is not None and torch.cuda.is_initialized():
+        torch.cuda.set_rng_state(state["cuda"])
 
 
 def _flush(path: Path) -> None:

@@ -13,16 +13,21 @@ from orchestrator.contracts.outcome import Device
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import LaunchError
+from workers.meter import peak_host_memory_bytes
+from workers.sharding import make_accelerator, sharding_software
 
 _SOFTWARE = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 
 
-def settle(resources: Resources, wanted: Literal["auto", "fp32", "bf16"]) -> tuple[Accelerator, Device]:
-    """An accelerator of the granted devices, and what the records say of it. Sets torch's threads.
+def settle(
+    resources: Resources, wanted: Literal["auto", "fp32", "bf16"], max_grad_norm: float
+) -> tuple[Accelerator, Device]:
+    """An accelerator of the granted devices, and what the records say of it. Sets torch's threads. The ranks
+    must have met (`ranks.join`).
 
-    Raises LaunchError where a GPU was granted and none can be seen.
+    Raises LaunchError where a GPU was granted and none can be seen, or the sharding cannot be had.
     """
-    torch.set_num_threads(resources.cpus)
+    torch.set_num_threads(resources.threads)
     gpu = resources.gpus > 0
     if gpu and not torch.cuda.is_available():
         raise LaunchError(
@@ -36,15 +41,21 @@ def settle(resources: Resources, wanted: Literal["auto", "fp32", "bf16"]) -> tup
         type=torch.cuda.get_device_name() if gpu else "cpu",
         count=resources.devices,
         precision=precision,
-        software=software,
+        software=software | sharding_software(resources),
+        spread=resources.spread,
     )
-    return Accelerator(mixed_precision=mixed, cpu=not gpu), device
+    return make_accelerator(resources, mixed, max_grad_norm), device
 
 
 def _precision(wanted: Literal["auto", "fp32", "bf16"], gpu: bool) -> Precision:
     if wanted == "auto":
         return Precision.BF16 if gpu and torch.cuda.is_bf16_supported() else Precision.FP32
     return Precision(wanted)
+
+
+def own_peaks() -> tuple[int, int | None]:
+    """Bytes of this process: its largest resident set, and of its tensors on the GPU; None without one."""
+    return peak_host_memory_bytes(), peak_device_memory_bytes()
 
 
 def peak_device_memory_bytes() -> int | None:

@@ -15,6 +15,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.batches import by_length, collate
 from workers.metrics import score_sequences, score_subwords, score_tags
+from workers.ranks import ALONE, Ranks
 from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags
 
 # A model that cannot rank has an AUROC of one half.
@@ -37,13 +38,21 @@ class Evaluation:
 
 
 def evaluate(
-    model: Any, data: Encoded, task: TaskSpec, labels: tuple[str, ...], *, batch_size: int, pad: int
+    model: Any,
+    data: Encoded,
+    task: TaskSpec,
+    labels: tuple[str, ...],
+    *,
+    batch_size: int,
+    pad: int,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
-    """All metrics of the task's kind, and the mean cross-entropy of an example (of a word for ner).
+    """All metrics of the task's kind, and the mean cross-entropy of an example (of a word for ner). The ranks
+    share the batches, and all get the same answer as one would.
 
     Leaves the model in evaluation mode. Raises DivergedError where the model's output is not finite.
     """
-    logits, loss, targets = _answers(model, data, batch_size, pad)
+    logits, loss, targets = _answers(model, data, batch_size, pad, ranks)
     if task.kind is TaskKind.NER:
         scores, one_class = score_tags(data.tags, decode_tags(data, logits, labels)), False
         if data.repeated:
@@ -60,27 +69,40 @@ def evaluate(
     return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed)
 
 
-def _answers(model: Any, data: Encoded, batch_size: int, pad: int) -> tuple[list[Any], float, int]:
+def _answers(
+    model: Any, data: Encoded, batch_size: int, pad: int, ranks: Ranks
+) -> tuple[list[Any], float, int]:
     """Logits in the order of the examples, and the summed cross-entropy of how many targets."""
     model.eval()
     device = next(model.parameters()).device
+    batches = list(by_length([len(ids) for ids in data.input_ids], batch_size))
+    answers = []
+    # Weights that are spread over the ranks are put together in each pass: all make the same number of them.
+    with torch.inference_mode() if ranks.count == 1 else torch.no_grad():
+        for start in range(0, len(batches), ranks.count):
+            place = start + ranks.rank
+            answer = _answer(model, data, batches[min(place, len(batches) - 1)], pad, device)
+            if place < len(batches):
+                answers.append(answer)
+    found = ranks.gather(answers)
     logits: list[Any] = [None] * len(data)
-    total = torch.zeros((), device=device)
-    targets = 0
-    with torch.inference_mode():
-        for indices in by_length([len(ids) for ids in data.input_ids], batch_size):
-            inputs, wanted = collate(data, indices, pad, device)
-            answered = model(**inputs).logits.float()
-            total += cross_entropy(
-                answered.flatten(0, -2), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
-            )
-            targets += int((wanted != IGNORED).sum())
-            for index, row in zip(indices, answered.cpu().numpy(), strict=True):
-                logits[index] = row
-    loss = total.item()
-    if not np.isfinite(loss):
+    total, targets = np.float32(0), 0
+    for place, batch in enumerate(batches):
+        rows, loss, wanted = found[place % ranks.count][place // ranks.count]
+        total, targets = total + np.float32(loss), targets + wanted
+        for index, row in zip(batch, rows, strict=True):
+            logits[index] = row
+    if not np.isfinite(total):
         raise DivergedError
-    return logits, loss, targets
+    return logits, float(total), targets
+
+
+def _answer(model: Any, data: Encoded, batch: list[int], pad: int, device: Any) -> tuple[Any, float, int]:
+    """Logits of a batch, their summed cross-entropy, and of how many targets."""
+    inputs, wanted = collate(data, batch, pad, device)
+    answered = model(**inputs).logits.float()
+    loss = cross_entropy(answered.flatten(0, -2), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
+    return answered.cpu().numpy(), loss.item(), int((wanted != IGNORED).sum())
 
 
 def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:

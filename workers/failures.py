@@ -16,12 +16,18 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.errors import FrontierError
 from workers.evaluate import DivergedError
+from workers.keep import UnfaithfulCopyError
 from workers.train import CollapsedError, PreemptedError
 
 _PLACES = 8  # innermost stack frames that are kept
 _NEEDS_LESS = (
     "a smaller micro_batch_size, evaluation_batch_size or max_length needs less, as does a smaller model"
 )
+
+
+def all_agree(error: BaseException) -> bool:
+    """Whether all ranks of an attempt end in it at the same step."""
+    return isinstance(error, PreemptedError | DivergedError | CollapsedError)
 
 
 def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure:
@@ -42,6 +48,8 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
         return Failure(
             kind=FailureKind.OUT_OF_MEMORY, phase=phase, message=message, places=code_places(error)
         )
+    if isinstance(error, UnfaithfulCopyError):
+        return Failure(kind=FailureKind.BUG, phase=phase, message=str(error))
     if isinstance(error, FrontierError):
         return Failure(kind=FailureKind.BAD_INPUT, phase=phase, message=str(error))
     return Failure(

@@ -13,10 +13,20 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import LaunchError
+
+
+@dataclass(frozen=True)
+class Node:
+    """Of an attempt on several nodes: which one this is, and where its first rank is met."""
+
+    number: int  # from 0, which has the first ranks
+    master: str  # address of node 0
+    port: int
 
 
 class AttemptHost:
@@ -37,13 +47,15 @@ class AttemptHost:
         )
         self._sending = threading.Lock()
 
-    def run(self, order_path: Path, timeout: float | None = None) -> int:
-        """Carries out an order in a fresh process and waits for its end. Gives its exit code: 0 when it wrote
-        an outcome, negative when a signal ended it. After `timeout` seconds it is killed.
+    def run(self, order_path: Path, timeout: float | None = None, node: Node | None = None) -> int:
+        """Carries out an order in fresh processes, one or those of the order's ranks that belong to `node`,
+        and waits for their end. Gives the exit code: 0 when there is an outcome, negative when a signal ended
+        it, else one of `contracts.exit_codes`. After `timeout` seconds they are killed.
 
         Raises LaunchError if the template is gone: start another host.
         """
-        self._send({"order": str(order_path.resolve()), "at": time.monotonic()})
+        place = {} if node is None else {"node": asdict(node)}
+        self._send({"order": str(order_path.resolve()), "at": time.monotonic(), **place})
         assert self._template.stdout is not None
         if timeout is not None and not select.select([self._template.stdout], [], [], timeout)[0]:
             self.interrupt()

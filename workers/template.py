@@ -1,16 +1,15 @@
-"""The warm process behind `workers.host`: imports once, then forks a process for each attempt.
+"""The warm process behind `workers.host`: imports once, then forks the processes of each attempt.
 
     python -m workers.template [THREADS]
 
-Requests come as JSON lines on standard input: {"order": path, "at": monotonic seconds}, answered with
-{"code": exit code} when the attempt has ended; {"interrupt": seconds of grace} meanwhile. Nobody outlives the
-one above: the template ends when its standard input does, the attempt when the template dies.
+Requests come as JSON lines on standard input: {"order": path, "at": monotonic seconds}, and where the attempt
+has several nodes "node": {"number", "master", "port"}; answered with {"code": exit code} when the attempt has
+ended; {"interrupt": seconds of grace} meanwhile. Nobody outlives the one above: the template ends when its
+standard input does, the attempt when the template dies.
 """
 
 from __future__ import annotations
 
-import ctypes
-import faulthandler
 import gc
 import importlib
 import json
@@ -18,11 +17,11 @@ import os
 import select
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import IO, Any
 
-_PR_SET_PDEATHSIG = 1
+from workers.rank_processes import Group, Running, await_end
+
 _WARM = ("torch", "transformers", "peft", "accelerate", "workers.trial", "workers.failures")
 
 
@@ -59,78 +58,10 @@ def _serve(requests: _Requests, answers: IO[bytes]) -> None:
             continue  # an interrupt that came too late
         order = Path(request["order"])
         _import_architecture(order)
-        template = os.getpid()
-        child = os.fork()
-        if child == 0:
-            _become_attempt(order, template, began=request["at"])
-        answers.write(json.dumps({"code": _await(child, requests)}).encode() + b"\n")
+        running = Running(Group.of(order, request["at"], request.get("node")).start())
+        await_end(running, requests.next)
+        answers.write(json.dumps({"code": running.settle(order.parent)}).encode() + b"\n")
         answers.flush()
-
-
-def _await(child: int, requests: _Requests) -> int:
-    """The child's exit code, negative for a signal. Obeys interrupts meanwhile; ends with the driver."""
-    ended = os.pidfd_open(child)
-    deadline: float | None = None
-    try:
-        while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            request = requests.next(left, ended)
-            if select.select([ended], [], [], 0)[0]:
-                return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            if request is None or not request["interrupt"]:
-                _signal_group(child, signal.SIGKILL)
-                deadline = None
-            else:
-                deadline = time.monotonic() + request["interrupt"]
-                _signal_group(child, signal.SIGTERM)
-    except EOFError:
-        _signal_group(child, signal.SIGKILL)
-        raise
-    finally:
-        os.close(ended)
-
-
-def _signal_group(child: int, number: signal.Signals) -> None:
-    # The group exists once the child has made its session; the moment before, there is only the child.
-    try:
-        os.killpg(child, number)
-    except ProcessLookupError:
-        os.kill(child, number)
-
-
-def _become_attempt(order: Path, template: int, began: float) -> None:
-    """In the forked process; never returns."""
-    code = 1
-    try:
-        # Tied to the thread that forked, which is the template's main one and lives as long as it does.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.setsid()
-        if os.getppid() != template:
-            os._exit(1)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(nowhere, descriptor)
-        _run(order, began)
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _run(order: Path, began: float) -> None:
-    """A crash that leaves no outcome leaves `crash.log`: code places, without the words of the exception."""
-    from workers.attempt import run_attempt
-    from workers.failures import code_places
-
-    log = order.parent / "crash.log"
-    with log.open("w") as crash:
-        faulthandler.enable(crash)
-        try:
-            run_attempt(order, began)
-        except Exception as error:
-            crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
-            raise
-        faulthandler.disable()
-    log.unlink()
 
 
 def _import_architecture(order: Path) -> None:

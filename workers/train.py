@@ -24,8 +24,10 @@ from workers.evaluate import DivergedError, evaluate
 from workers.inputs import TaskData
 from workers.meter import Meter, add_phases
 from workers.methods import Adapted
+from workers.ranks import ALONE, Ranks
 from workers.records import EventLog
 from workers.schedule import Budget, steps_of_an_epoch
+from workers.sharding import gathering, prove, shares_of
 from workers.signatures import Scored
 from workers.tasks import IGNORED
 
@@ -50,6 +52,7 @@ class Surroundings:
     log: EventLog
     stopping: Callable[[], bool]
     inherited: PhaseSeconds  # what the checkpoint had spent
+    ranks: Ranks = ALONE
 
     def train_seconds(self) -> float:
         """Of all attempts so far."""
@@ -63,14 +66,18 @@ def train(
 
     The model ends up with its last weights. `progress` is kept up to date. With `start`, goes on from there,
     to the last bit as if it had never stopped. Enters the phase of training, whose seconds are those of a
-    budget of seconds. Raises DivergedError, CollapsedError, PreemptedError.
+    budget of seconds. All ranks come through here in step. Raises DivergedError, CollapsedError,
+    PreemptedError, each in all of them.
     """
     recipe, seed = around.order.trial.recipe, around.order.trial.seed
     optimiser = adam_w(adapted.model, recipe)
     best: Weights | None = None
     if start is not None:
-        best = start.restore(adapted, optimiser)
+        best = start.restore(adapted, optimiser, around.ranks)
     model, optimiser = around.accelerator.prepare(adapted.model, optimiser)
+    prove(around.accelerator, model, around.order.resources)
+    if start is not None:
+        start.restore_shares(model, optimiser, around.ranks)
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
     budget = Budget.of(recipe, epoch_steps)
     losses: list[Tensor] = []
@@ -88,23 +95,24 @@ def train(
         if budget.seconds is not None:
             losses[-1].item()  # waits for the device: the clock must not run behind the steps
         progress.tokens += sum(data.train_lengths[i] for i in batches[place])
-        progress.train_seconds = around.train_seconds()
+        waited = around.meter.now() - saved_at
+        agreed = around.ranks.agree(around.stopping(), around.train_seconds(), waited)
+        progress.train_seconds = agreed.train_seconds
         now_spent = progress.step, progress.train_seconds
         scoring = budget.evaluations_due(*now_spent) > budget.evaluations_due(*spent)
-        stopping = around.stopping()
-        saving = stopping or save_is_due(around, saved_at, scoring)
+        saving = agreed.stopping or save_is_due(around.order, agreed.waited, scoring)
         if scoring or saving or len(losses) == _LOG_EVERY:
-            log_losses(around.log, losses, rate, progress, budget.steps)
+            log_losses(around, losses, rate, progress, budget.steps)
             losses.clear()
         if scoring:
-            if score_dev(model, data, progress, epoch_steps, around):
+            if score_dev(adapted.model, data, progress, epoch_steps, around):
                 best = copy_of(trained_weights(adapted.model))
             stop_if_collapsed(recipe, budget, progress)
             adapted.train_mode()
         if saving:
-            save_progress(adapted, optimiser, best, progress, around)
+            save_progress(adapted, model, optimiser, best, progress, around)
             saved_at = around.meter.now()
-        if stopping:
+        if agreed.stopping:
             raise PreemptedError
     assert best is not None  # the budget ends with an evaluation
     return best
@@ -134,25 +142,30 @@ def optimiser_step(
     rate: float,
     around: Surroundings,
 ) -> Tensor:
-    """One step on `batch`, in forward passes of the order's size. Gives the mean loss, on the device.
+    """One step on `batch`, in forward passes of the order's size. Gives this rank's part of the mean loss, on
+    the device.
 
-    The mean is over the targets of the whole batch (examples; words for ner), however they fall into passes.
-    `model` and `optimiser` are the prepared ones. A penalty of the method is not in the mean.
+    The mean is over the targets of the whole batch (examples; words for ner), however they fall into ranks
+    and passes. All ranks make the same number of passes: one that has no example left in it learns nothing
+    from its pass. `model` and `optimiser` are the prepared ones. A penalty of the method is not in the mean.
     """
-    accelerator, size = around.accelerator, around.order.pass_size
+    accelerator, size, ranks = around.accelerator, around.order.pass_size, around.ranks
     for group in optimiser.param_groups:
         group["lr"] = rate
     targets = max(1, sum(data.train_targets[i] for i in batch))
     total = torch.zeros((), device=accelerator.device)
-    for first in range(0, len(batch), size):
-        inputs, labels = collate(data.train, batch[first : first + size], data.pad, accelerator.device)
-        logits = model(**inputs).logits.float().flatten(0, -2)
-        loss = cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="sum") / targets
-        accelerator.backward(loss)
-        total += loss.detach()
-    penalty = adapted.penalty()
-    if penalty is not None:
-        accelerator.backward(penalty)
+    mine, longest = ranks.share(batch), math.ceil(len(batch) / ranks.count)
+    for first in range(0, longest, size):
+        part, last = mine[first : first + size], first + size >= longest
+        inputs, labels = collate(data.train, part or batch[:1], data.pad, accelerator.device)
+        with gathering(accelerator, model, last):
+            logits = model(**inputs).logits.float().flatten(0, -2)
+            loss = cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="sum") / targets
+            loss = loss if part else 0 * loss
+            total += loss.detach()
+            summed = loss * ranks.count  # the gradients of the ranks are averaged
+            penalty = adapted.penalty() if last else None
+            accelerator.backward(summed if penalty is None else summed + penalty)
     trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     accelerator.clip_grad_norm_(trained, around.order.trial.recipe.max_grad_norm)
     optimiser.step()
@@ -164,7 +177,9 @@ def score_dev(model: Any, data: TaskData, progress: Progress, epoch_steps: int, 
     """Scores dev, writes it down, and says whether it is the best so far."""
     with around.meter.within(Phase.EVALUATE):
         size = around.order.evaluation_size
-        evaluation = evaluate(model, data.dev, data.task, data.labels, batch_size=size, pad=data.pad)
+        evaluation = evaluate(
+            model, data.dev, data.task, data.labels, batch_size=size, pad=data.pad, ranks=around.ranks
+        )
         metrics = evaluation.metrics
         found, known = quality(data.task.metric, metrics), progress.best_quality
         best = progress.best_step is None or (found is not None and (known is None or found > known))
@@ -193,31 +208,37 @@ def stop_if_collapsed(recipe: Recipe, budget: Budget, progress: Progress) -> Non
         raise CollapsedError
 
 
-def save_is_due(around: Surroundings, saved_at: float, scored: bool) -> bool:
+def save_is_due(order: AttemptOrder, waited: float, scored: bool) -> bool:
     """After `checkpoint_seconds`; with 0 of them, after each evaluation and at no other step."""
-    wait = around.order.checkpoint_seconds
-    return (scored or wait > 0) and around.meter.now() - saved_at >= wait
+    return (scored or order.checkpoint_seconds > 0) and waited >= order.checkpoint_seconds
 
 
 def save_progress(
-    adapted: Adapted, optimiser: Any, best: Weights | None, progress: Progress, around: Surroundings
+    adapted: Adapted,
+    model: Any,
+    optimiser: Any,
+    best: Weights | None,
+    progress: Progress,
+    around: Surroundings,
 ) -> None:
     with around.meter.within(Phase.CHECKPOINT):
         progress.phases = add_phases(around.inherited, around.meter.seconds())
-        save(Path(around.order.directory) / CHECKPOINTS, adapted, optimiser, best, progress)
+        place = Path(around.order.directory) / CHECKPOINTS
+        shares = shares_of(model, optimiser, around.order.resources)
+        save(place, adapted, shares, best, progress, around.ranks)
         around.log.write(CheckpointEvent(at=around.log.now(), step=progress.step))
 
 
 def log_losses(
-    log: EventLog, losses: list[Tensor], rate: float, progress: Progress, planned: int | None
+    around: Surroundings, losses: list[Tensor], rate: float, progress: Progress, planned: int | None
 ) -> None:
     """Raises DivergedError if one is not finite: weights after such a step are never scored or kept."""
-    loss = torch.stack(losses).mean().item()
+    loss = around.ranks.total(torch.stack(losses)).mean().item()
     if not math.isfinite(loss):
         raise DivergedError
-    log.write(
+    around.log.write(
         StepEvent(
-            at=log.now(),
+            at=around.log.now(),
             step=progress.step,
             planned_steps=planned,
             loss=loss,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
+import torch
 from accelerate.utils import set_seed
 
 from orchestrator.contracts.layout import MODEL
@@ -16,14 +18,17 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Split
 from workers.backbones import build
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
-from workers.devices import settle
+from workers.devices import own_peaks, settle
 from workers.evaluate import evaluate
 from workers.inputs import encode_examples, read_examples
-from workers.keep import keep_model
+from workers.keep import Sample, keep_model, prove_kept
 from workers.meter import Meter
-from workers.methods import adapt
+from workers.methods import Adapted, adapt
+from workers.methods.activations import checkpoint_activations
+from workers.ranks import join
 from workers.records import EventLog
 from workers.schedule import Budget, steps_of_an_epoch
+from workers.sharding import refuse_method, spreads_weights
 from workers.train import Surroundings, train
 from workers.weights import weights_directory
 
@@ -44,6 +49,7 @@ class Account:
     inherited_phases: PhaseSeconds = field(default_factory=dict)
     resumed_from_step: int | None = None
     saved_bytes: int | None = None
+    peaks: tuple[int, int | None] | None = None  # bytes, of host and device; None: not asked yet
 
 
 def carry_out(
@@ -51,15 +57,17 @@ def carry_out(
 ) -> None:
     """Trains and scores as ordered, and fills in `account` on the way.
 
-    A candidate of a search is scored on dev alone, and keeps no weights. Raises FrontierError for wrong
-    input, DivergedError, CollapsedError, PreemptedError.
+    A candidate of a search is scored on dev alone, and keeps no weights. Several ranks all do this, each with
+    its part of every batch. Raises FrontierError for wrong input, DivergedError, CollapsedError,
+    PreemptedError.
     """
-    trial, task = order.trial, order.trial.task
+    trial, task, resources = order.trial, order.trial.task, order.resources
     start = _resume(order, account)
     log.write(StartEvent(at=log.now(), attempt=order.attempt, resumed_from_step=account.resumed_from_step))
 
+    ranks = join(resources)
+    accelerator, account.device = settle(resources, trial.recipe.precision, trial.recipe.max_grad_norm)
     meter.enter(Phase.TOKENISE)
-    accelerator, account.device = settle(order.resources, trial.recipe.precision)
     examples = read_examples(order)
     account.labels, account.rows = examples.labels, examples.rows
     account.train_classes = examples.train_classes
@@ -70,6 +78,7 @@ def carry_out(
     set_seed(trial.seed)
     directory = weights_directory(trial.backbone, Path(order.cache_dir))
     settings = trial.method.settings
+    refuse_method(settings, resources)
     quantise = settings.quantise if isinstance(settings, Lora) else None
     backbone = build(trial.backbone, directory, task.kind, examples.labels, quantise=quantise)
     adapted = adapt(
@@ -80,8 +89,12 @@ def carry_out(
         backbone.unsaved,
         steps=account.planned_steps,
     )
-    if quantise is None:  # such a base lies there already, and cannot be moved
+    if resources.gradient_checkpointing:
+        checkpoint_activations(adapted, trial.backbone)
+    if quantise is None and not spreads_weights(resources):  # a quantised base lies there already
         adapted.model.to(accelerator.device)
+    if ranks.count > 1:  # built alike, from here on each draws its own dropout
+        torch.manual_seed(int.from_bytes(sha256(f"{trial.seed}/{ranks.rank}".encode()).digest()[:6]))
     account.parameters = adapted.parameters
 
     meter.enter(Phase.TOKENISE)
@@ -89,19 +102,39 @@ def carry_out(
     account.rows = data.rows
 
     meter.enter(Phase.LOAD)
-    around = Surroundings(order, accelerator, meter, log, stopping, account.inherited_phases)
+    around = Surroundings(order, accelerator, meter, log, stopping, account.inherited_phases, ranks)
     best = train(adapted, data, account.progress, start, around)
+    account.peaks = _largest(ranks.gather(own_peaks()))
     if trial.candidate is not None:
         return
 
     meter.enter(Phase.TEST)
     put_back(adapted.model, best)
     size = order.evaluation_size
-    tested = evaluate(adapted.model, data.test, task, data.labels, batch_size=size, pad=data.pad)
+    tested = evaluate(adapted.model, data.test, task, data.labels, batch_size=size, pad=data.pad, ranks=ranks)
     account.test = tested.metrics
     meter.enter(Phase.CHECKPOINT)
+    sample = Sample.of(adapted.model, data)
+    if not ranks.leads:
+        return
     kept = Path(order.directory) / MODEL
-    account.saved_bytes = keep_model(adapted, backbone.tokenizer, kept, order.keep_weights)
+    account.saved_bytes = keep_model(adapted, backbone.tokenizer, kept, order.keep_weights, best)
+    if account.saved_bytes is not None and adapted.is_adapter:
+        prove_kept(adapted, kept, sample, lambda: _afresh(order, directory, data.labels, account))
+
+
+def _largest(peaks: list[tuple[int, int | None]]) -> tuple[int, int | None]:
+    """Host memory is that of all ranks together, device memory that of the rank that needs most."""
+    devices = [device for _, device in peaks if device is not None]
+    return sum(host for host, _ in peaks), max(devices, default=None)
+
+
+def _afresh(order: AttemptOrder, directory: Path, labels: tuple[str, ...], account: Account) -> Adapted:
+    """The model as it was before training, whole, on the CPU."""
+    trial = order.trial
+    built = build(trial.backbone, directory, trial.task.kind, labels)
+    settings, kind, steps = trial.method.settings, trial.task.kind, account.planned_steps
+    return adapt(built.model, settings, trial.backbone, kind, built.unsaved, steps=steps)
 
 
 def _resume(order: AttemptOrder, account: Account) -> Checkpoint | None:
@@ -109,7 +142,7 @@ def _resume(order: AttemptOrder, account: Account) -> Checkpoint | None:
     if order.resume_from is None:
         return None
     try:
-        start = Checkpoint(Path(order.resume_from), order.trial.fingerprint)
+        start = Checkpoint(Path(order.resume_from), order.trial.fingerprint, order.resources)
     except UnreadableCheckpointError:
         return None
     account.progress = start.progress

@@ -35,6 +35,7 @@ class Device(Record):
     count: NonNegativeFloat  # allocated: cores for "cpu", else GPUs
     precision: Precision
     software: dict[str, str]  # package -> version
+    spread: str = ""  # how they are used, say "2 processes, zero2"; empty for one process and nothing else
 
 
 class Parameters(Record):

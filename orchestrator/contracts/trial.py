@@ -96,16 +96,61 @@ class Digests(Record):
     metrics: str  # version of the metric definitions
 
 
+Sharding = Literal["none", "zero1", "zero2", "zero3", "fsdp"]
+
+
 class Resources(Record):
-    """What one trial is given. Not in the fingerprint."""
+    """What one trial is given, and how it is spread over that. Not in the fingerprint.
+
+    `cpus` and `gpus` are those of the whole trial, shared evenly by its processes, `processes` by its nodes.
+    What is spread over them changes the cost, not the steps: every batch of the recipe is cut into as many
+    parts as there are processes.
+    """
 
     cpus: PositiveInt = 1
     gpus: float = Field(0, ge=0)
+    processes: PositiveInt = 1  # ranks; one GPU each where there are GPUs
+    nodes: PositiveInt = 1
+    # What the processes share out between them: nothing (each holds all, as DistributedDataParallel does), or
+    # optimiser state (zero1), gradients too (zero2), weights too (zero3, fsdp).
+    sharding: Sharding = "none"
+    offload: bool = False  # keep what is sharded in host memory
+    gradient_checkpointing: bool = False  # compute activations again instead of keeping them
+
+    @model_validator(mode="after")
+    def _shares(self) -> Resources:
+        for what, whole, of, parts in (
+            ("cpus", self.cpus, "processes", self.processes),
+            ("processes", self.processes, "nodes", self.nodes),
+        ):
+            if whole % parts:
+                raise ValueError(f"{what} {whole} cannot be shared evenly by {of} {parts}")
+        if self.processes > 1 and self.gpus and self.gpus != self.processes:
+            raise ValueError(f"gpus {self.gpus:g}: each of processes {self.processes} takes one GPU")
+        if self.offload and (self.sharding == "none" or not self.gpus):
+            raise ValueError("offload moves what sharding shares out off the GPUs: it needs both")
+        if self.sharding != "none" and self.processes == 1 and not (self.offload and self.gpus == 1):
+            raise ValueError(f"sharding {self.sharding} shares out between processes, and there is 1")
+        return self
 
     @property
     def devices(self) -> float:
         """Allocated devices: GPUs where there are any, else cores."""
         return self.gpus if self.gpus else float(self.cpus)
+
+    @property
+    def threads(self) -> int:
+        """Cores of one process."""
+        return self.cpus // self.processes
+
+    @property
+    def spread(self) -> str:
+        """How the devices are used, in words that stand in the comparison key; empty for the plain way."""
+        parts = [f"{self.processes} processes"] if self.processes > 1 else []
+        parts += [f"{self.nodes} nodes"] if self.nodes > 1 else []
+        parts += [self.sharding] if self.sharding != "none" else []
+        parts += ["offload"] if self.offload else []
+        return ", ".join(parts + (["gradient checkpointing"] if self.gradient_checkpointing else []))
 
 
 class TrialSpec(Record):

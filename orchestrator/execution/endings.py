@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.contracts.exit_codes import LOST_A_PEER
 from orchestrator.contracts.vocabulary import FailureKind
 
 _CRASHES = frozenset(
@@ -30,6 +31,8 @@ def explain(ending: Ending) -> tuple[FailureKind, str]:
         return FailureKind.OUT_OF_MEMORY, "the system killed the attempt because host memory ran out"
     if ending.code is None:
         return FailureKind.PREEMPTED, "the process or machine that ran the attempt was lost"
+    if ending.code == LOST_A_PEER:
+        return FailureKind.PREEMPTED, "another process of the trial was lost"
     if ending.code >= 0:
         return (
             FailureKind.BUG,

@@ -43,6 +43,8 @@ class Comparison(Record):
     device_type: str
     precision: Precision | None
     software: dict[str, str]
+    devices: float | None = None  # allocated to a trial; None: not told
+    spread: str = ""  # how they are used: several processes, what these share out
 
     @property
     def unit(self) -> str:

@@ -23,7 +23,14 @@ def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
     """The comparison keys that occur in one task, each labelled by what tells it from the others."""
     keys = sorted({r.key for cell in cells for r in cell.results}, key=repr)
     return {
-        key: Comparison(label=_label(key, keys), device_type=key[0], precision=key[1], software=dict(key[2]))
+        key: Comparison(
+            label=_label(key, keys),
+            device_type=key[0],
+            precision=key[1],
+            software=dict(key[2]),
+            devices=key[3],
+            spread=key[4],
+        )
         for key in keys
     }
 
@@ -31,6 +38,10 @@ def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
 def _label(key: Key, keys: Sequence[Key]) -> str:
     parts = [key[0], key[1].value if key[1] else "unknown precision"]
     alike = [k for k in keys if k[:2] == key[:2]]
+    if len({k[3] for k in alike}) > 1:
+        parts.append("an unknown number of devices" if key[3] is None else f"{key[3]:g} devices")
+    if key[4] or any(k[4] for k in alike):
+        parts.append(key[4] or "1 process")
     software = [dict(k[2]) for k in alike]
     mine = dict(key[2])
     for package in sorted({name for versions in software for name in versions}):

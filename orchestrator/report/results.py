@@ -10,7 +10,8 @@ from orchestrator.contracts.outcome import Device, Outcome
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Precision, Signature, TrialState
 
-Key = tuple[str, Precision | None, tuple[tuple[str, str], ...]]  # device type, precision, software
+# Device type, precision, software, allocated devices (None: not told), how they are used.
+Key = tuple[str, Precision | None, tuple[tuple[str, str], ...], float | None, str]
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ class CellResults:
 
 def _key(device: Device | None, billed_type: str) -> Key:
     if device is None:
-        return billed_type, None, ()
-    return device.type, device.precision, tuple(sorted(device.software.items()))
+        return billed_type, None, (), None, ""
+    software = tuple(sorted(device.software.items()))
+    return device.type, device.precision, software, device.count, device.spread
 
 
 def _result(record: TrialRecord, outcome: Outcome, key: Key) -> Result:

@@ -1,0 +1,218 @@
+"""The forked processes of one attempt: one, or one a rank. They end together.
+
+Files that only several ranks leave: `outcome.rank-<n>.json`, the outcome as a rank that failed alone would
+have it. That of the first one becomes the attempt's own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER
+
+_PR_SET_PDEATHSIG = 1
+_GRACE_SECONDS = 5.0  # for the others, once a rank has ended
+
+
+@dataclass(frozen=True)
+class Group:
+    """What an order says of its processes, and which of them run here."""
+
+    order: Path
+    began: float
+    ranks: tuple[int, ...]  # of this node; empty: one process without ranks
+    count: int
+    master: str
+    port: int
+
+    @classmethod
+    def of(cls, order: Path, began: float, node: dict[str, Any] | None) -> Group:
+        """`node`: number, master, port, where there are several nodes."""
+        try:
+            resources = json.loads(order.read_bytes())["resources"]
+            count, nodes = int(resources["processes"]), int(resources["nodes"])
+            alone = count == 1 and resources["sharding"] == "none"
+        except (OSError, ValueError, KeyError, TypeError):
+            count, nodes, alone = 1, 1, True  # the attempt will say what is wrong
+        if alone:
+            return cls(order, began, (), 1, "", 0)
+        here = count // nodes
+        first = node["number"] * here if node else 0
+        master, port = (node["master"], node["port"]) if node else ("127.0.0.1", 0)
+        return cls(order, began, tuple(range(first, first + here)), count, master, port)
+
+    def start(self) -> dict[int, int]:
+        """Forks: process -> rank. In a child it never returns."""
+        template = os.getpid()
+        if not self.ranks:
+            child = os.fork()
+            if child == 0:
+                _become(self.order, template, self.began, {})
+            return {child: 0}
+        listening = _listen(self.master, self.port) if 0 in self.ranks else None
+        port = listening.getsockname()[1] if listening else self.port
+        children = {}
+        for place, rank in enumerate(self.ranks):
+            child = os.fork()
+            if child == 0:
+                environment = {
+                    "RANK": str(rank),
+                    "LOCAL_RANK": str(place),
+                    "WORLD_SIZE": str(self.count),
+                    "LOCAL_WORLD_SIZE": str(len(self.ranks)),
+                    "MASTER_ADDR": self.master,
+                    "MASTER_PORT": str(port),
+                }
+                if len(self.ranks) == self.count:
+                    environment["GLOO_SOCKET_IFNAME"] = "lo"  # a machine's own name need not resolve
+                if rank == 0 and listening is not None:
+                    environment["FRONTIER_MASTER_FD"] = str(listening.fileno())
+                _become(self.order, template, self.began, environment)
+            children[child] = rank
+        if listening is not None:
+            listening.close()
+        return children
+
+
+def _listen(master: str, port: int) -> socket.socket:
+    """Bound before anybody is told the port: nobody else can take it."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1" if master == "127.0.0.1" else "", port))
+    found.listen(128)
+    return found
+
+
+class Running:
+    """The processes of a group, watched until the last of them has ended."""
+
+    def __init__(self, children: dict[int, int]) -> None:
+        self._ranks = children
+        self._open = {os.pidfd_open(child): child for child in children}
+        self._ended: list[tuple[int, int]] = []  # (rank, exit code), those that we killed left out
+        self._killed = False
+
+    @property
+    def descriptors(self) -> list[int]:
+        """They can be read once their process has ended."""
+        return list(self._open)
+
+    def reap(self) -> None:
+        """Takes note of those that have ended."""
+        for descriptor in select.select(self.descriptors, [], [], 0)[0]:
+            child = self._open.pop(descriptor)
+            os.close(descriptor)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if not (self._killed and code == -signal.SIGKILL and self._ended):
+                self._ended.append((self._ranks[child], code))
+
+    @property
+    def over(self) -> bool:
+        return not self._open
+
+    @property
+    def falling(self) -> bool:
+        """Whether the ranks that still run have nothing left to do: the first is through, or one failed."""
+        return bool(self._open) and any(rank == 0 or code for rank, code in self._ended)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._killed = self._killed or number is signal.SIGKILL
+        for child in self._open.values():
+            # A child's group exists once it has made its session; the moment before, there is only the child.
+            try:
+                os.killpg(child, number)
+            except ProcessLookupError:
+                os.kill(child, number)
+
+    def settle(self, directory: Path) -> int:
+        """The exit code of the whole: 0 where there is an outcome. Makes the outcome of the first rank that
+        failed alone the attempt's."""
+        codes = [code for _, code in self._ended]
+        if len(self._ranks) == 1 and FAILED_ALONE not in codes:
+            return codes[0]
+        if (directory / layout.OUTCOME).exists() and 0 in [c for rank, c in self._ended if rank == 0]:
+            return 0
+        killed = [code for code in codes if code < 0]
+        if killed:
+            return killed[0]
+        drafts = sorted(directory.glob("outcome.rank-*.json"), key=lambda path: path.stat().st_mtime_ns)
+        if drafts:
+            drafts[0].rename(directory / layout.OUTCOME)
+            return 0
+        crashed = [code for code in codes if code not in (0, LOST_A_PEER)]
+        return crashed[0] if crashed else next((code for code in codes if code), 0)
+
+
+def await_end(running: Running, next_request: Callable[..., dict[str, Any] | None]) -> None:
+    """Until all have ended. Obeys interrupts meanwhile; when the driver is gone they are killed, and EOFError
+    goes on."""
+    deadline: float | None = None
+    try:
+        while not running.over:
+            if running.falling and deadline is None:
+                deadline = time.monotonic() + _GRACE_SECONDS
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            watched = running.descriptors
+            request = next_request(left, *watched)
+            ended = bool(select.select(watched, [], [], 0)[0])
+            running.reap()
+            if ended:
+                continue
+            if request is None or not request["interrupt"]:
+                running.signal(signal.SIGKILL)
+                deadline = time.monotonic() + _GRACE_SECONDS
+            else:
+                deadline = time.monotonic() + request["interrupt"]
+                running.signal(signal.SIGTERM)
+    except EOFError:
+        running.signal(signal.SIGKILL)
+        raise
+
+
+def _become(order: Path, template: int, began: float, environment: dict[str, str]) -> None:
+    """In the forked process; never returns."""
+    code = 1
+    try:
+        # Tied to the thread that forked, which is the template's main one and lives as long as it does.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()
+        if os.getppid() != template:
+            os._exit(1)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        os.environ.update(environment)
+        code = _run(order, began)
+    finally:
+        os._exit(code)
+
+
+def _run(order: Path, began: float) -> int:
+    """A crash that leaves no outcome leaves `crash.log`: code places, without the words of the exception."""
+    from workers.attempt import run_attempt
+    from workers.failures import code_places
+
+    rank = os.environ.get("RANK", "0")
+    log = order.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
+    with log.open("w") as crash:
+        faulthandler.enable(crash)
+        try:
+            code = run_attempt(order, began)
+        except Exception as error:
+            crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
+            raise
+        faulthandler.disable()
+    log.unlink()
+    return code
