@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from golden_overlays import GOLDEN, OVERLAYS
+from golden_overlays import GOLDEN, OVERLAYS, overlay
 
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.checks.pods import created_pods
@@ -32,6 +32,18 @@ def test_golden_files_are_fresh(name: str) -> None:
     """`kubectl kustomize k8s/overlays/NAME > tests/manifests/golden/NAME.yaml` writes one again."""
     golden = yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
     assert [document.body for document in load(name)] == list(golden)
+
+
+def test_the_loader_fits_into_every_overlay(each_overlay: list[Document]) -> None:
+    loader = load(str(K8S / "loader.yaml"))
+    assert [str(complaint) for complaint in check_manifests([*each_overlay, *loader], ask_ray=False)] == []
+    images = {str(c.body["image"]) for pod in created_pods(loader) for c in pod.containers}
+    assert images <= {
+        str(c.body.get("image"))
+        for pod in created_pods(overlay("local-cpu"))
+        for c in pod.containers
+        if c.body
+    }
 
 
 def test_every_component_is_used() -> None:

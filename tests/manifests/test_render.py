@@ -73,6 +73,11 @@ def test_the_same_sweep_gives_the_same_bytes(rendered: RenderSweep) -> None:
     assert rendered().text == rendered().text
 
 
+def test_the_bytes_are_those_of_the_golden_file(rendered: RenderSweep) -> None:
+    """Whoever changes what is rendered sees it here: write `rendered().text` to the file again."""
+    assert rendered("onprem").text == (GOLDEN.parent / "rendered" / "ours-onprem.yaml").read_text()
+
+
 @pytest.mark.parametrize("name", ["local-cpu", "single-gpu", "gke", "eks", "onprem"])
 def test_what_is_rendered_is_sound(rendered: RenderSweep, name: str) -> None:
     complaints = check_manifests(instead_of_template(overlay(name), rendered(name)), ask_ray=False)
@@ -170,6 +175,12 @@ def test_what_does_not_fit_into_a_config_map_is_refused(rendered: RenderSweep, t
     (methods / "wide-lora.yaml").write_text(f"settings: {{kind: lora, rank: 64}}\n{note}")
     with pytest.raises(ConfigError, match="a ConfigMap holds 1,048,576"):
         rendered("local-cpu", catalogues=["mine"])
+
+
+def test_a_rendered_file_is_checked_without_its_overlay(rendered: RenderSweep, tmp_path: Path) -> None:
+    (tmp_path / "ours.yaml").write_text(rendered().text)
+    found = CliRunner().invoke(app, ["doctor", "--manifests", str(tmp_path / "ours.yaml")])
+    assert (found.exit_code, found.output.split()[-3:]) == (0, ["2", "objects,", "sound"])
 
 
 @given(st.text(min_size=1, max_size=64), st.text(max_size=64))
