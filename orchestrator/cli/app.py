@@ -13,7 +13,7 @@ from rich.console import Console
 
 from orchestrator.cli import cluster, cluster_verbs, inspections
 from orchestrator.cli.capabilities import show_capabilities
-from orchestrator.cli.places import find_sweep, mlflow_uri
+from orchestrator.cli.places import ledger_of, mlflow_uri, storage_here
 
 app = typer.Typer(
     name="frontier",
@@ -40,15 +40,15 @@ Overrides = Annotated[
     ),
 ]
 Sweep = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="The name of a sweep that has run, or its directory.")
+    str, typer.Argument(metavar="SWEEP", help="The name of a sweep that has run, or its directory or URI.")
 ]
-Storage = Annotated[Path, typer.Option(help="Where sweeps are stored.")]
+Storage = Annotated[str, typer.Option(help="Where sweeps are stored: a directory, or s3://bucket/prefix.")]
 Smoke = Annotated[
     bool, typer.Option("--smoke", help="The same grid on tiny untrained models and a few invented rows.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
-_STORAGE = Path("sweeps")
+_STORAGE = "sweeps"
 
 
 class LauncherName(StrEnum):
@@ -123,11 +123,11 @@ def status(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> 
     """Trials by state, what failed and why, and the device-hours so far."""
     from orchestrator.cli.status_view import show_status, status_json
 
-    directory = find_sweep(sweep, storage)
+    ledger = ledger_of(sweep, storage)
     if as_json:
-        print_json(status_json(directory))
+        print_json(status_json(ledger))
     else:
-        show_status(directory, console())
+        show_status(ledger, console())
 
 
 @app.command()
@@ -143,10 +143,9 @@ def report(
     """Write the report again, from the records alone."""
     from orchestrator.cli.against import load_published
     from orchestrator.cli.reporting import show_report, write
-    from orchestrator.tracking.ledger import Ledger
 
     published = None if against is None else load_published(against)
-    found, paths = write(Ledger(find_sweep(sweep, storage)), published)
+    found, paths = write(ledger_of(sweep, storage), published)
     if as_json:
         from orchestrator.report import report_json
 
@@ -187,12 +186,10 @@ def score(
 def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
     """Make MLflow say what the records say. Twice changes nothing."""
     from orchestrator.cli.reporting import summary_note, write
-    from orchestrator.tracking.ledger import Ledger
     from orchestrator.tracking.mlflow_view import sync as publish_all
 
-    directory = find_sweep(sweep, storage)
-    ledger = Ledger(directory)
-    uri = mlflow_uri(directory.parent, os.environ.get("MLFLOW_TRACKING_URI"))
+    ledger = ledger_of(sweep, storage)
+    uri = mlflow_uri(ledger.directory.parent, os.environ.get("MLFLOW_TRACKING_URI"))
     with ledger.lock():
         done = publish_all(ledger, uri, summary_note(write(ledger)[0]))
     console().print(
@@ -232,7 +229,9 @@ def ui(
     elif target == "mlflow":
         portals.open_mlflow(namespace, context, port or 0, show_token, console())
     else:
-        serve_mlflow(storage, target, port or 5000, os.environ.get("MLFLOW_TRACKING_URI"), console())
+        serve_mlflow(
+            storage_here(storage), target, port or 5000, os.environ.get("MLFLOW_TRACKING_URI"), console()
+        )
 
 
 @app.command()

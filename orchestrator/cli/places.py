@@ -6,12 +6,40 @@ from pathlib import Path
 
 from orchestrator.contracts import layout
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
-
-CACHE = "cache"  # below the storage: made weights and data, digests
+from orchestrator.storage.mirror import Mirror
+from orchestrator.storage.remote import Remote, is_uri
+from orchestrator.tracking.ledger import Ledger
 
 
 def cache_of(storage: Path) -> Path:
-    return storage / CACHE
+    """Made weights and data, staged snapshots, digests of files."""
+    return storage / layout.CACHE
+
+
+def mirror_of(remote: Remote, sweep: str) -> Mirror:
+    return Mirror(remote.open(), remote.mirror() / sweep)
+
+
+def storage_here(storage: str) -> Path:
+    """On this machine: the directory itself, or what mirrors the object store."""
+    return Remote(storage).mirror() if is_uri(storage) else Path(storage)
+
+
+def ledger_of(sweep: str, storage: str) -> Ledger:
+    """The records of a sweep, by its name in `storage`, or by a path or URI of its own; those in an object
+    store as they are there now. Raises ConfigError where there is no such sweep, StorageError."""
+    if is_uri(sweep):
+        uri, _, name = sweep.rstrip("/").rpartition("/")
+    elif is_uri(storage):
+        uri, name = storage, sweep
+    else:
+        return Ledger(find_sweep(sweep, Path(storage)))
+    mirror = mirror_of(Remote(uri), name)
+    mirror.pull()
+    if not (mirror.directory / layout.SWEEP).is_file():
+        remedy = "check name and prefix; a sweep appears there once it runs"
+        raise ConfigError([Complaint(uri, "", f"there is no sweep {name!r}", remedy)])
+    return Ledger(mirror.directory, mirror)
 
 
 def find_sweep(sweep: str, storage: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def run(
     session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
     plan = session.plan
     show_plan(plan, console)
-    place = _workplace(session, session.sweep.sweep_directory)
+    place = _workplace(session)
     view = MlflowView(uri, record := _record(session))
     progress = Progress()
     with Display(console, progress) as display, _told_how_to_go_on():
@@ -54,10 +55,22 @@ def run(
     if plan.to_run or plan.candidates_to_run:
         _say_what_it_took(session, progress, summary, console)
     report, paths = write(session.ledger)
+    if session.ledger.mirror is not None:
+        session.ledger.mirror.push_report()
     view.publish_summary(report.totals, summary_note(report))
     show_report(report, paths, console)
     if view.warning:
         console.print(f"[yellow]{view.warning}[/]", highlight=False)
+    if session.sweep.remote is not None:
+        there = f"{session.sweep.remote.uri}/{session.sweep.config.name}"
+        console.print(f"records: {there}", highlight=False, soft_wrap=True)
+        if uri.startswith("sqlite"):
+            console.print(
+                "[yellow]MLFLOW_TRACKING_URI is not set: MLflow's runs are on this machine alone; with it "
+                f"set, `frontier sync {there}` writes them to a server[/]",
+                highlight=False,
+                soft_wrap=True,
+            )
     console.print(f"MLflow:  {uri}  (frontier ui opens it)", highlight=False, soft_wrap=True)
     return report_json(report), summary.failed + len(summary.not_run)
 
@@ -83,7 +96,10 @@ def rehearse(session: Session, console: Console) -> None:
     with tempfile.TemporaryDirectory(prefix="frontier-rehearsal-") as scratch:
         directory = Path(scratch) / session.sweep.config.name
         launcher = SimulatedLauncher(
-            _workplace(session, directory), _policy(session), places=places, clock=clock
+            replace(_workplace(session), sweep_directory=directory, remote=None),
+            _policy(session),
+            places=places,
+            clock=clock,
         )
         summary = run_sweep(
             plan,
@@ -114,14 +130,15 @@ def _launcher(session: Session, place: Workplace, name: str, address: str | None
     return RayLauncher(place, _policy(session), address=address, cpus=cpus, concurrency=config.concurrency)
 
 
-def _workplace(session: Session, directory: Path) -> Workplace:
+def _workplace(session: Session) -> Workplace:
     config = session.sweep.config
     return Workplace(
-        sweep_directory=directory,
+        sweep_directory=session.sweep.sweep_directory,
         cache_dir=cache_of(session.sweep.storage),
         data_dir=session.sweep.data_dir,
         checkpoint_seconds=config.checkpoint_seconds,
         keep_weights=config.keep_weights,
+        remote=session.sweep.remote,
     )
 
 

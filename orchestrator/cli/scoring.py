@@ -9,17 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.cli.places import find_sweep
+from orchestrator.cli.places import ledger_of
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 from orchestrator.report import build_report
 from orchestrator.report.model import Report
 from orchestrator.report.score_points import points_to_score
 from orchestrator.report.score_table import read_score_points
 from orchestrator.report.scores import Preset, Scores, score
-from orchestrator.tracking.ledger import Ledger
 
 
-def score_of(source: str, name: str, storage: Path, task: str | None) -> tuple[Scores, tuple[str, ...]]:
+def score_of(source: str, name: str, storage: str, task: str | None) -> tuple[Scores, tuple[str, ...]]:
     """Scores and what to say about the points. `source` is a CSV file, or a sweep by name or directory;
     `name` that of a preset. Raises ConfigError."""
     if name not in list(Preset):
@@ -32,7 +31,7 @@ def score_of(source: str, name: str, storage: Path, task: str | None) -> tuple[S
             remedy = "leave --task out, or name a sweep instead of a file"
             raise ConfigError([Complaint("--task", "", f"a table has no tasks, got {task!r}", remedy)])
         return score(preset, read_score_points(file, preset)), ()
-    ledger = Ledger(find_sweep(source, storage))
+    ledger = ledger_of(source, storage)
     return score_sweep(build_report(ledger.sweep(), ledger.trials()), preset, task)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.places import cache_of
+from orchestrator.cli.places import cache_of, mirror_of
+from orchestrator.cli.sharing import fetch_shared, share
 from orchestrator.cli.words import duration
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
@@ -20,7 +21,7 @@ from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import Complaint, ConfigError, StorageError
 from orchestrator.planning import Plan, make_plan
 from orchestrator.tracking.ledger import Ledger
 
@@ -33,7 +34,8 @@ class Session:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.sweep.sweep_directory)
+        remote, directory = self.sweep.remote, self.sweep.sweep_directory
+        return Ledger(directory, None if remote is None else mirror_of(remote, self.sweep.config.name))
 
     @cached_property
     def cpus(self) -> int:
@@ -48,12 +50,23 @@ class Session:
     @cached_property
     def plan(self) -> Plan:
         slots = None if self.sweep.config.resources.gpus else self.slots
+        try:
+            self._pull()
+        except StorageError as failed:
+            notice = "the plan knows only the records that are on this machine"
+            Console(stderr=True).print(f"[yellow]{notice}:[/] {failed}", highlight=False, soft_wrap=True)
         return make_plan(self.sweep, self.inputs, self.ledger.history(), slots=slots)
 
     def refuse_missing(self) -> None:
-        """A plan shows what is missing; nothing that trains starts without it."""
+        """A plan shows what is missing; nothing that trains starts without it. Raises StorageError where the
+        storage cannot be reached."""
         if self.inputs.missing:
             raise ConfigError(self.inputs.missing)
+        self._pull()
+
+    def _pull(self) -> None:
+        if self.ledger.mirror is not None:
+            self.ledger.mirror.pull()
 
     @cached_property
     def backbones(self) -> dict[str, BackboneSpec]:
@@ -73,7 +86,10 @@ class Session:
         """
         tasks = {c.task.spec.name: c.task.spec for c in self.sweep.grid.cells}
         cache = cache_of(self.sweep.storage)
-        if not tell_present and _all_made(self.backbones.values(), tasks.values(), cache):
+        remote = self.sweep.remote is not None
+        if remote and fetch_shared(self, tell_present):
+            return self
+        if not remote and not tell_present and _all_made(self.backbones.values(), tasks.values(), cache):
             return self
         self._tell_what_moved(console)
         entries = {name: lock_entry(spec, self.sweep.lock) for name, spec in self.backbones.items()}
@@ -100,6 +116,8 @@ class Session:
         session = self._lock(staged, console)
         if problems:
             raise ConfigError(problems)
+        if remote:
+            share(session, console, tell_present)
         if tell_present:
             console.print(f"everything is here ({duration(time.monotonic() - began)})", highlight=False)
         return session

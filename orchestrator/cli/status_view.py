@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,9 +19,9 @@ _MOST_FAILED = 20
 _PARTS = ("useful", "overhead", "wasted", "unfinished", "superseded", "tuning")
 
 
-def status_json(directory: Path) -> dict[str, Any]:
+def status_json(ledger: Ledger) -> dict[str, Any]:
     """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, tuning, by_task, failed."""
-    sweep, records, candidates, totals = _read(directory)
+    sweep, records, candidates, totals = _read(ledger)
     by_task: dict[str, Counter[str]] = {}
     failed = []
     for record in records:
@@ -61,8 +60,8 @@ def status_json(directory: Path) -> dict[str, Any]:
     }
 
 
-def show_status(directory: Path, console: Console) -> None:
-    found = status_json(directory)
+def show_status(ledger: Ledger, console: Console) -> None:
+    found = status_json(ledger)
     states = [state for state, count in found["trials"].items() if count]
     table = Table(
         title=found["sweep"], title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
@@ -90,9 +89,8 @@ def show_status(directory: Path, console: Console) -> None:
         )
 
 
-def _read(directory: Path) -> tuple[SweepRecord, list[TrialRecord], list[TrialRecord], Totals]:
+def _read(ledger: Ledger) -> tuple[SweepRecord, list[TrialRecord], list[TrialRecord], Totals]:
     """The sweep, its trials, the candidates of its searches, and what all of it cost."""
-    ledger = Ledger(directory)
     sweep = ledger.sweep()
     records, candidates = list(ledger.trials()), list(ledger.candidates())
     totals = totals_of(records, len(sweep.refused), (*candidates, *ledger.removed()))

@@ -259,8 +259,8 @@ def test_a_sweep_is_scored_from_its_records(tmp_path):
     built.plan(["tiny", "mini"], ["general"], ["full", "lora-r8"], [task("one"), task("two")], seeds=[11, 12])
     built.finish_all(seconds=100)
     with pytest.raises(ConfigError, match="name one with --task: one, two"):
-        score_of("swept", "holistic", tmp_path, None)
-    scores, notes = score_of("swept", "holistic", tmp_path, "one")
+        score_of("swept", "holistic", str(tmp_path), None)
+    scores, notes = score_of("swept", "holistic", str(tmp_path), "one")
     assert {s.name for s in scores.scores} == {
         f"{m}/general/{w}" for m in ("tiny", "mini") for w in ("full", "lora-r8")
     }
@@ -272,4 +272,4 @@ def test_a_sweep_is_scored_from_its_records(tmp_path):
     assert tiny.values["trainable_parameters"] == 8_000
     assert report.tasks[0].scores.scores.points == 4
     with pytest.raises(ConfigError, match="hold no FLOPs"):
-        score_of("swept", "size-v1", tmp_path, "one")
+        score_of("swept", "size-v1", str(tmp_path), "one")
