@@ -138,6 +138,14 @@ MISTAKES = [
         "short grace", JOB, f"{WORKER}.terminationGracePeriodSeconds", 30, ("30 s", "drain", "60 or more")
     ),
     Mistake("no shared memory", JOB, f"{WORKER}.volumes.3.emptyDir", {}, ("/dev/shm", "medium Memory")),
+    Mistake(
+        "more than the quota",
+        "ResourceQuota/frontier",
+        "spec.hard.requests@nvidia@com~gpu",
+        "24",
+        ("24 GPUs", "may hold 48", "maxReplicas"),
+        "gke",
+    ),
     # Resources.
     Mistake(
         "memroy",
@@ -149,7 +157,7 @@ MISTAKES = [
     Mistake(
         "GPUs",
         JOB,
-        f"{WORKER}.containers.0.resources.limits.nvidia.com~gpus",
+        f"{WORKER}.containers.0.resources.limits.nvidia@com~gpus",
         "1",
         ("'nvidia.com/gpus'", "'nvidia.com/gpu'"),
         "single-gpu",
@@ -431,8 +439,8 @@ def test_what_only_ray_refuses_is_told_by_ray() -> None:
 
 
 def _set(document: Document, path: str, value: Any) -> None:
-    """`~` stands for the slash and dots that a key itself holds: `nvidia.com~gpus`."""
-    keys = path.replace("nvidia.com~", "nvidia@com/").replace("~", "/").split(".")
+    """`@` and `~` stand for the dots and the slash that a key itself holds: `nvidia@com~gpus`."""
+    keys = path.replace("~", "/").split(".")
     holder: Any = document.body
     for key in keys[:-1]:
         holder = holder[int(key)] if isinstance(holder, list) else holder.setdefault(key, {})

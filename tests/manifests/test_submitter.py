@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -247,3 +249,18 @@ def test_the_operator_says_where_and_what(
     assert "SUCCEEDED" in capsys.readouterr().out
     assert main(["--", COMMAND], {}) == 2
     assert "RAY_DASHBOARD_ADDRESS and RAY_JOB_SUBMISSION_ID" in capsys.readouterr().err
+
+
+def test_the_submitter_needs_the_standard_library_alone() -> None:
+    """Its pod has 128 MiB and half a core."""
+    heavy = ("pydantic", "yaml", "typer", "rich", "ray", "kubernetes", "requests")
+    code = f"import sys, orchestrator.cluster.submitter; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_checking_and_rendering_load_no_client_of_a_cluster() -> None:
+    code = "import sys, orchestrator.cluster.checks, orchestrator.cluster.render; "
+    code += "print([m for m in ('ray', 'kubernetes') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

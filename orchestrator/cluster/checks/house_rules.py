@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from orchestrator.cluster.capacity import groups
 from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.quantities import quantity
 from orchestrator.errors import Complaint
 
 _LEAST_SUBMITTERS = 6
+_GPU_QUOTA = "requests.nvidia.com/gpu"
 _LEAST_GRACE = 60  # seconds: Ray drains for 30 after SIGTERM
 
 
@@ -19,6 +22,7 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Compla
         found = cluster_of(job)
         if found is not None:
             yield from _cluster(job, *found)
+        yield from _quota(job, documents)
     for pod in pods:
         if pod.role == "head" or pod.is_worker:
             yield from _ray_pod(pod)
@@ -76,6 +80,16 @@ def _cluster(job: Document, cluster: dict[str, Any], key: str) -> Iterator[Compl
         if least:
             problem = f"{least} pods are paid for while nothing runs"
             yield job.complaint(f"{key}.workerGroupSpecs.{number}.minReplicas", problem, "write 0")
+
+
+def _quota(job: Document, documents: Sequence[Document]) -> Iterator[Complaint]:
+    """Pods beyond the quota are refused, and asked for again and again."""
+    most = sum(group.pods * group.gpus for group in groups(mapping(job.spec.get("rayClusterSpec"))))
+    for quota in of_kind(documents, "ResourceQuota"):
+        hard = quantity(get(quota.spec, "hard", _GPU_QUOTA))
+        if hard is not None and most > hard:
+            problem = f"{hard} GPUs, and the groups of {job.kind}/{job.name} may hold {most}"
+            yield quota.complaint(f"spec.hard.{_GPU_QUOTA}", problem, "raise it, or lower maxReplicas")
 
 
 def _ray_pod(pod: Pod) -> Iterator[Complaint]:
