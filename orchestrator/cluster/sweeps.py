@@ -152,7 +152,7 @@ class Sweeps:
                     Complaint(
                         f"RayJob {job.name}",
                         line.partition(": ")[0],
-                        f"the sweep runs, and this was changed: {line.partition(': ')[2]}",
+                        f"{line.partition(': ')[2]}, while the sweep runs",
                         f"wait for its end, or `frontier stop {job.name}` and submit again: finished trials "
                         "stay finished; another `name` in the file makes it another sweep",
                     )

@@ -1,0 +1,185 @@
+"""Follow, through the command line: what is told, and how it ends."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes_api import FakeApi, Refused
+from ledger_builder import LedgerBuilder
+
+from orchestrator.cluster.ray_job import MOST_RECREATIONS
+
+from .conftest import CALM, RUNNING, STARTING, SUCCEEDED, Frontier, failed
+
+Identity = Callable[[], str]
+Body = dict[str, Any]
+CONFIG_ERROR = "Job entrypoint command failed with exit code 2, last available logs:\n1 mistake"
+
+
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_a_watch_that_breaks_is_no_end(api: FakeApi, submit: Frontier, how: str) -> None:
+    api.broken_watches = [how] * 3
+    said = submit()
+    assert said.code == 0, said.text
+    assert "Complete" in said.text
+    assert api.broken_watches == []
+
+
+@pytest.mark.parametrize("reason", ["DeadlineExceeded", "JobStatusCheckTimeoutExceeded"])
+def test_ends_that_kuberay_does_not_retry_start_again(
+    api: FakeApi, submit: Frontier, identity: Identity, reason: str
+) -> None:
+    api.scripts = [[RUNNING, failed(reason, ray="RUNNING")], list(CALM)]
+    said = submit()
+    assert said.code == 0, said.text
+    assert f"started again 1 of {MOST_RECREATIONS} times" in said.text
+    [config_map] = api.all("configmaps")
+    job = api.ray_job(identity())
+    assert job is not None
+    assert config_map["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
+    assert job["spec"]["suspend"] is False
+
+
+def test_not_for_ever(api: FakeApi, submit: Frontier) -> None:
+    api.scripts = [[failed("DeadlineExceeded", ray="")]] * (MOST_RECREATIONS + 2)
+    said = submit()
+    assert said.code == 1
+    assert f"it was started again {MOST_RECREATIONS} times" in said.text
+    assert api._made == MOST_RECREATIONS + 1
+
+
+def test_resume_counts_anew(api: FakeApi, submit: Frontier, frontier: Frontier) -> None:
+    api.scripts = [[failed("DeadlineExceeded", ray="")]] * (MOST_RECREATIONS + 1) + [list(CALM)]
+    submit()
+    said = frontier("resume", "ours")
+    assert said.code == 0, said.text
+    assert "started again" not in said.text
+
+
+def test_a_config_error_never_starts_again(api: FakeApi, submit: Frontier) -> None:
+    api.scripts = [[RUNNING, failed("AppFailed", CONFIG_ERROR)], list(CALM)]
+    said = submit()
+    assert said.code == 2
+    assert "correct the sweep" in said.text
+    assert api._made == 1
+
+
+def test_failed_trials_are_told(api: FakeApi, submit: Frontier) -> None:
+    api.scripts = [[failed("AppFailed", "Job entrypoint command failed with exit code 1. No logs.")]]
+    said = submit()
+    assert said.code == 1
+    assert "some trials failed" in said.text
+
+
+def test_a_sweep_that_a_person_stops_ends_its_followers(api: FakeApi, submit: Frontier) -> None:
+    """The stop comes while it is followed, from another terminal."""
+
+    def stop(fake: FakeApi, body: Body) -> None:
+        name = body["metadata"]["name"]
+        config_map = next(m for m in fake.all("configmaps"))["metadata"]["name"]
+        at = "/api/v1/namespaces/frontier/configmaps/" + config_map
+        marked = {"metadata": {"ownerReferences": None, "annotations": {"frontier/stopped": "now"}}}
+        fake.answer("PATCH", at, {}, marked, "application/merge-patch+json")
+        fake.answer("DELETE", f"/apis/ray.io/v1/namespaces/frontier/rayjobs/{name}", {}, {}, "")
+
+    api.scripts = [[RUNNING, stop], list(CALM)]
+    said = submit()
+    assert said.code == 0
+    assert "was stopped" in said.text
+    assert api._made == 1
+
+
+def test_what_pods_wait_for_is_told(api: FakeApi, submit: Frontier) -> None:
+    def pending(fake: FakeApi, body: Body) -> Body:
+        message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+        condition = {"type": "PodScheduled", "status": "False", "message": message}
+        fake.pod("w1", body["metadata"]["name"], "worker", phase="Pending", conditions=[condition])
+        fake.pod("h", body["metadata"]["name"], "head", conditions=[{"type": "Ready", "status": "True"}])
+        return STARTING
+
+    api.scripts = [[pending, STARTING, SUCCEEDED]]
+    said = submit()
+    assert "pods ready: head 1/1, worker cpu 0/1" in said.text
+    assert said.text.count("3 Insufficient nvidia.com/gpu. -> no node has a free GPU") == 1
+
+
+def test_pods_that_are_refused_are_told(api: FakeApi, submit: Frontier) -> None:
+    def refused(fake: FakeApi, body: Body) -> Body:
+        fake.event("RayCluster", "c", "FailedToCreateHeadPod", 'pods "c-head" is forbidden: exceeded quota: f')
+        fake.event("RayCluster", "of-another-sweep", "FailedToCreateHeadPod", "exceeded quota: other")
+        return STARTING
+
+    api.scripts = [[refused, STARTING, SUCCEEDED]]
+    said = submit()
+    assert "cannot make its pod" in said.text
+    assert "exceeded quota: f" in said.text
+    assert "of-another-sweep" not in said.text
+
+
+def test_trials_and_report_come_from_storage_that_is_in_reach(
+    api: FakeApi, submit: Frontier, tmp_path: Path
+) -> None:
+    built = LedgerBuilder(tmp_path / "mounted" / "ours", "ours")
+    built.plan(methods=["full"])
+    built.finish_all()
+    said = submit("--storage", str(tmp_path / "mounted"))
+    assert said.code == 0, said.text
+    assert "trials: " in said.text
+    assert "report.html" in said.text
+
+
+@pytest.fixture
+def dashboard(api: FakeApi) -> Iterator[list[str]]:
+    """A Ray dashboard behind the API server's port forwarding. Gives what it was asked, with the token."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            asked.append(f"{self.path} {self.headers.get('Authorization')}")
+            log = "ours\n1/2 done, 1 running, 0.001 core-hours\n2/2 done, 0 running, 0.002 core-hours\nrest\n"
+            content = json.dumps({"logs": log}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    api.ports["h", 8265] = server.server_address[1]
+    api.put("secrets", "c", {"data": {"auth_token": "c2VjcmV0LXRva2Vu"}})
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def running_head(fake: FakeApi, body: Body) -> Body:
+    fake.pod("h", body["metadata"]["name"], "head")
+    return RUNNING
+
+
+def test_else_the_driver_is_asked(api: FakeApi, submit: Frontier, dashboard: list[str]) -> None:
+    api.scripts = [[running_head, RUNNING, SUCCEEDED]]
+    said = submit()
+    assert said.code == 0, said.text
+    assert "2/2 done, 0 running, 0.002 core-hours" in said.text
+    assert "1/2 done" not in said.text
+    assert dashboard[0] == "/api/jobs/j/logs Bearer secret-token"
+    assert "secret-token" not in said.text
+
+
+@pytest.mark.usefixtures("dashboard")
+def test_a_driver_out_of_reach_is_said_once_and_nothing_ends(api: FakeApi, submit: Frontier) -> None:
+    api.refusals["get", "portforward"] = Refused(403, "no")
+    api.scripts = [[running_head, RUNNING, RUNNING, SUCCEEDED]]
+    said = submit()
+    assert said.code == 0, said.text
+    assert said.text.count("no word from the driver: you may not create pods") == 1
