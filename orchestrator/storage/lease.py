@@ -141,14 +141,14 @@ class Lease:
 
 
 @contextmanager
-def hold(lease: Lease, stop: Callable[[], object]) -> Iterator[None]:
+def hold(lease: Lease, stop: Callable[[], object], every: float = BEAT_SECONDS) -> Iterator[None]:
     """Hold the lease and keep it alive. Where another driver takes over, `stop` is called from another
     thread: it should raise KeyboardInterrupt here, which leaves as a LedgerError."""
     lease.acquire()
     over, lost = threading.Event(), list[LedgerError]()
 
     def beat() -> None:
-        while not over.wait(BEAT_SECONDS):
+        while not over.wait(every):
             try:
                 lease.renew()
             except StorageError:

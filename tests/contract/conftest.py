@@ -11,6 +11,7 @@ from typing import Any
 
 import execution_fakes as fakes
 import pytest
+from object_store import s3  # noqa: F401  # a fixture
 
 from orchestrator.execution.launcher import LaunchEvent, TrialOrder, Workplace
 from orchestrator.execution.local_launcher import LocalLauncher
