@@ -32,7 +32,7 @@ CLUSTER_WIDE = {"namespaces", "nodes", "storageclasses", "selfsubjectaccessrevie
 _ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # of RFC 6455
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     def __init__(self, status: int, message: str, **details: Any) -> None:
         self.status, self.message, self.details = status, message, details
 
@@ -48,7 +48,7 @@ class FakeApi:
 
     scripts: list[list[Any]] = field(default_factory=list)
     groups: set[str] = field(default_factory=lambda: set(GROUPS))
-    refusals: dict[tuple[str, str], Refused] = field(default_factory=dict)  # (verb, plural)
+    refusals: dict[tuple[str, str], RefusedError] = field(default_factory=dict)  # (verb, plural)
     denied: set[tuple[str, str]] = field(default_factory=set)  # what access reviews say no to
     trouble: list[int] = field(default_factory=list)  # statuses to answer with, one request each
     broken_watches: list[str] = field(default_factory=list)  # "cut", "gone" (HTTP 410), one watch each
@@ -110,7 +110,9 @@ class FakeApi:
             if verb == "patch" and "apply-patch" in kind:
                 return 200, self._apply(key, body, query["fieldManager"])
             if key not in self.objects:
-                raise Refused(404, f'{plural}{group and "." + group} "{name}" not found', name=name, kind=plural)
+                raise RefusedError(
+                    404, f'{plural}{group and "." + group} "{name}" not found', name=name, kind=plural
+                )
             if verb == "patch":
                 return 200, self._store(key, _merged(self.objects[key], body))
             if verb == "delete":
@@ -158,15 +160,17 @@ class FakeApi:
 
     def _apply(self, key: Key, body: Body, manager: str) -> Body:
         if ("", "namespaces", "", key[2]) not in self.objects:
-            raise Refused(404, f'namespaces "{key[2]}" not found', name=key[2], kind="namespaces")
+            raise RefusedError(404, f'namespaces "{key[2]}" not found', name=key[2], kind="namespaces")
         old = self.objects.get(key)
         for (owned, other), theirs in self._applied.items():
             fields = list(_conflicts(theirs, body)) if owned == key and other != manager else []
             if fields:
                 causes = [{"field": name, "message": f'conflict with "{other}"'} for name in fields]
-                raise Refused(409, f'Apply failed: conflict with "{other}"', causes=causes)
+                raise RefusedError(409, f'Apply failed: conflict with "{other}"', causes=causes)
         if old is not None and old.get("immutable") and old.get("data") != body.get("data"):
-            raise Refused(422, "field is immutable", causes=[{"field": "data", "message": "is immutable"}])
+            raise RefusedError(
+                422, "field is immutable", causes=[{"field": "data", "message": "is immutable"}]
+            )
         self._applied[key, manager] = copy.deepcopy(body)
         return self._store(key, _merged(old or {}, body))
 
@@ -193,7 +197,7 @@ class FakeApi:
         body = self.objects[key]
         uid = (options.get("preconditions") or {}).get("uid")
         if uid is not None and uid != body["metadata"]["uid"]:
-            raise Refused(409, "the UID in the precondition does not match", name=key[3])
+            raise RefusedError(409, "the UID in the precondition does not match", name=key[3])
         if key[1] == "rayjobs" and self.finalisers:
             body["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:01Z"
             return self._store(key, body)
@@ -257,10 +261,10 @@ class _Handler(BaseHTTPRequestHandler):
                 else:
                     kind = self.headers.get("Content-Type", "")
                     self._send(*self.api.answer(self.command, url.path, query, body, kind))
-            except Refused as refused:
+            except RefusedError as refused:
                 self._send(refused.status, refused.body)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = _handle
+    do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815  the library's own names
 
     def _about(self, path: str) -> tuple[int, Any]:
         if path == "/version":
@@ -285,7 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
         key = (parts[1], parts[-1], parts[-2], query["fieldSelector"].partition("=")[2])
         how = self.api.broken_watches.pop(0) if self.api.broken_watches else ""
         if how == "gone":
-            raise Refused(410, "too old resource version")
+            raise RefusedError(410, "too old resource version")
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -310,7 +314,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
-        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.send_header(
+            "Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        )
         self.send_header("Sec-WebSocket-Protocol", "v4.channel.k8s.io")
         self.end_headers()
         with socket.create_connection(("127.0.0.1", self.api.ports[pod, port])) as backend:

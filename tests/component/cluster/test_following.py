@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes_api import FakeApi, Refused
+from kubernetes_api import FakeApi, RefusedError
 from ledger_builder import LedgerBuilder
 
 from orchestrator.cluster.ray_job import MOST_RECREATIONS
@@ -111,7 +111,9 @@ def test_what_pods_wait_for_is_told(api: FakeApi, submit: Frontier) -> None:
 
 def test_pods_that_are_refused_are_told(api: FakeApi, submit: Frontier) -> None:
     def refused(fake: FakeApi, body: Body) -> Body:
-        fake.event("RayCluster", "c", "FailedToCreateHeadPod", 'pods "c-head" is forbidden: exceeded quota: f')
+        fake.event(
+            "RayCluster", "c", "FailedToCreateHeadPod", 'pods "c-head" is forbidden: exceeded quota: f'
+        )
         fake.event("RayCluster", "of-another-sweep", "FailedToCreateHeadPod", "exceeded quota: other")
         return STARTING
 
@@ -125,7 +127,7 @@ def test_pods_that_are_refused_are_told(api: FakeApi, submit: Frontier) -> None:
 def test_trials_and_report_come_from_storage_that_is_in_reach(
     api: FakeApi, submit: Frontier, tmp_path: Path
 ) -> None:
-    built = LedgerBuilder(tmp_path / "mounted" / "ours", "ours")
+    built = LedgerBuilder(tmp_path / "mounted", "ours")
     built.plan(methods=["full"])
     built.finish_all()
     said = submit("--storage", str(tmp_path / "mounted"))
@@ -178,7 +180,7 @@ def test_else_the_driver_is_asked(api: FakeApi, submit: Frontier, dashboard: lis
 
 @pytest.mark.usefixtures("dashboard")
 def test_a_driver_out_of_reach_is_said_once_and_nothing_ends(api: FakeApi, submit: Frontier) -> None:
-    api.refusals["get", "portforward"] = Refused(403, "no")
+    api.refusals["get", "portforward"] = RefusedError(403, "no")
     api.scripts = [[running_head, RUNNING, RUNNING, SUCCEEDED]]
     said = submit()
     assert said.code == 0, said.text

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from kubernetes_api import FakeApi, Refused
+from kubernetes_api import FakeApi, RefusedError
 
 from .conftest import CALM, OVERLAY, RUNNING, STARTING, SUCCEEDED, Frontier, failed
 
@@ -94,7 +95,7 @@ def test_a_changed_overlay_is_refused_while_it_runs(
     submit: Frontier, frontier: Frontier, sweep: Callable[..., str], tmp_path: Any
 ) -> None:
     submit("--no-follow")
-    documents = list(yaml.safe_load_all(open(OVERLAY)))
+    documents = list(yaml.safe_load_all(Path(OVERLAY).read_text()))
     [job] = [body for body in documents if body["kind"] == "RayJob"]
     job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["idleTimeoutSeconds"] = 90
     other = tmp_path / "other.yaml"
@@ -235,27 +236,27 @@ def test_warnings_of_the_api_server_are_told_once(api: FakeApi, submit: Frontier
         (
             "patch",
             "rayjobs",
-            Refused(403, 'User "me" cannot patch resource "rayjobs"'),
+            RefusedError(403, 'User "me" cannot patch resource "rayjobs"'),
             ["you may not patch rayjobs.ray.io in namespace frontier", "frontier-user"],
         ),
         (
             "patch",
             "rayjobs",
-            Refused(403, "exceeded quota: frontier, requested: count/rayjobs.ray.io=1, used: 50"),
+            RefusedError(403, "exceeded quota: frontier, requested: count/rayjobs.ray.io=1, used: 50"),
             ["exceeded quota: frontier", "stop another sweep"],
         ),
         (
             "patch",
             "rayjobs",
-            Refused(422, "invalid", causes=[{"field": "spec.suspnd", "message": "unknown field"}]),
+            RefusedError(422, "invalid", causes=[{"field": "spec.suspnd", "message": "unknown field"}]),
             ["the cluster refuses RayJob ours-", "spec.suspnd: unknown field"],
         ),
-        ("list", "pods", Refused(401, "Unauthorized"), ["does not know you", "log in"]),
+        ("list", "pods", RefusedError(401, "Unauthorized"), ["does not know you", "log in"]),
     ],
     ids=["forbidden", "quota", "invalid", "login"],
 )
 def test_refusals_become_words(
-    api: FakeApi, submit: Frontier, verb: str, plural: str, refusal: Refused, words: list[str]
+    api: FakeApi, submit: Frontier, verb: str, plural: str, refusal: RefusedError, words: list[str]
 ) -> None:
     api.refusals[verb, plural] = refusal
     said = submit()
