@@ -14,7 +14,7 @@ Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig; 
 Namespace = Annotated[str, typer.Option(envvar="FRONTIER_NAMESPACE", help="Where the sweeps run.")]
 Storage = Annotated[
     str | None,
-    typer.Option(metavar="PATH", help="Where this machine sees the storage of the pods, if elsewhere."),
+    typer.Option(metavar="PATH|URI", help="Where this machine sees the storage of the pods, if elsewhere."),
 ]
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's id, or its name.")]
 Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="Stay until it ends.")]

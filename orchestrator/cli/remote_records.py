@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.reporting import show_report
+from orchestrator.cli.places import mirror_of
+from orchestrator.cli.reporting import show_report, write
 from orchestrator.contracts import layout
-from orchestrator.errors import LedgerError
-from orchestrator.report import build_report, write_report
+from orchestrator.errors import LedgerError, StorageError
+from orchestrator.storage.mirror import Mirror
+from orchestrator.storage.remote import Remote, is_uri
 from orchestrator.tracking.ledger import Ledger
 
 
 class RemoteRecords:
     """`written_to`: the storage as the pods see it; `here`: the same storage as this machine sees it, where
-    that is another path."""
+    that is another path or URI. `say` hears, once, why a store is out of reach."""
 
-    def __init__(self, sweep: str, written_to: str, here: str | None) -> None:
-        self._sweep, self._written_to = sweep, written_to
-        self._directory = Path(here or written_to) / sweep
-        self._ledger = Ledger(self._directory)
+    def __init__(
+        self,
+        sweep: str,
+        written_to: str,
+        here: str | None,
+        options: Mapping[str, Any],
+        say: Callable[[str], None],
+    ) -> None:
+        self._sweep, self._written_to, self._say = sweep, written_to, say
+        place = here or written_to
+        self._mirror: Mirror | None = mirror_of(Remote(place, options), sweep) if is_uri(place) else None
+        self._ledger = Ledger(self._mirror.directory if self._mirror else Path(place) / sweep)
 
     def counts(self) -> str | None:
         """`trials: 3 finished, 1 running`; None where the records are out of reach or not begun."""
-        if not (self._directory / layout.SWEEP).is_file():
+        if not self._there():
             return None
         try:
             states = Counter(record.state.value for record in self._ledger.trials())
@@ -35,18 +46,25 @@ class RemoteRecords:
         return "trials: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
     def show_report(self, console: Console) -> None:
-        if not (self._directory / layout.SWEEP).is_file():
-            console.print(
-                f"the records are in {self._written_to}/{self._sweep}, the report in {layout.REPORT}/ there; "
-                "with --storage PATH this command shows it where that storage is mounted here",
-                highlight=False,
-                soft_wrap=True,
-            )
-            return
-        beside = chain(self._ledger.candidates(), self._ledger.removed())
-        report = build_report(self._ledger.sweep(), self._ledger.trials(), beside)
+        """Written again on this machine, from the records; or where it lies."""
         try:
-            paths = write_report(report, self._directory / layout.REPORT)
-        except OSError:  # mounted read-only: the driver has written the same
-            paths = {"html": self._directory / layout.REPORT / "report.html"}
-        show_report(report, paths, console)
+            if self._there():
+                show_report(*write(self._ledger), console)
+                return
+        except (LedgerError, OSError) as error:  # mounted read-only, say
+            self._say(f"no report can be written here: {str(error) or type(error).__name__}")
+        console.print(
+            f"the report is in {self._written_to}/{self._sweep}/{layout.REPORT}; with --storage PATH this "
+            "command shows it where that storage is mounted here",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def _there(self) -> bool:
+        if self._mirror is not None:
+            try:
+                self._mirror.pull()
+            except StorageError as error:
+                self._say(f"the records cannot be read from here: {error}")
+                self._mirror = None
+        return (self._ledger.directory / layout.SWEEP).is_file()

@@ -124,8 +124,10 @@ class _View:
         text = get(config_map, "data", FILE)
         if text is None:
             return None
-        written_to = str(yaml.safe_load(text).get("storage", ""))
-        return RemoteRecords(look.job.sweep_name, written_to, self._storage)
+        config = yaml.safe_load(text)
+        options = mapping(config.get("storage_options"))
+        written_to = str(config.get("storage", ""))
+        return RemoteRecords(look.job.sweep_name, written_to, self._storage, options, self._sweeps.say)
 
     def _trials(self, look: Look) -> str | None:
         counted = None if self._found is None else self._found.counts()

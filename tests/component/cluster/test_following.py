@@ -136,6 +136,23 @@ def test_trials_and_report_come_from_storage_that_is_in_reach(
     assert "report.html" in said.text
 
 
+def test_records_in_an_object_store_are_fetched(
+    submit: Frontier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRONTIER_MIRROR", str(tmp_path / "mirrors"))
+    built = LedgerBuilder(tmp_path / "bucket", "ours")
+    built.plan(methods=["full"], seeds=[1])
+    said = submit("--storage", f"file://{tmp_path}/bucket")
+    assert said.code == 0, said.text
+    assert "trials: 4 " in said.text
+
+
+def test_a_store_out_of_reach_is_said_once(submit: Frontier) -> None:
+    said = submit("--storage", "nosuch://store")
+    assert said.code == 0, said.text
+    assert said.text.count("the records cannot be read from here") == 1
+
+
 @pytest.fixture
 def dashboard(api: FakeApi) -> Iterator[list[str]]:
     """A Ray dashboard behind the API server's port forwarding. Gives what it was asked, with the token."""
