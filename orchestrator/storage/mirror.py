@@ -149,10 +149,10 @@ class Mirror:
         self.push_checkpoint(directory)
         if (directory / layout.MODEL).is_dir():
             trees.put_tree(self.store, f"{key}/{layout.MODEL}", directory / layout.MODEL)
-        ours = all(self._settle(path, f"{key}/{path.name}") for path in (outcome, bill) if path.exists())
+        settled = [self._settle(path, f"{key}/{path.name}") for path in (outcome, bill) if path.exists()]
         if _finished(outcome):
             self._drop_checkpoints(directory.parent)
-        return ours
+        return all(settled)
 
     def _settle(self, path: Path, key: str) -> bool:
         if claim(self.store, key, path.read_bytes()):
