@@ -41,9 +41,14 @@ _ENVIRONMENT = {
 }
 
 
-def settle_environment(threads: int | None = None) -> None:
-    """Before the heavy imports: no telemetry, no progress bars, no chatter, `threads` in every pool."""
+def settle_environment(threads: int | None = None, *, offline: bool = True) -> None:
+    """Before the heavy imports: no telemetry, no progress bars, no chatter, `threads` in every pool.
+
+    `offline` shuts the hub off: staging has fetched what an attempt needs.
+    """
     os.environ.update(_ENVIRONMENT)
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
     if threads is not None:
         os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
     warnings.simplefilter("ignore")

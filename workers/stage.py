@@ -174,7 +174,7 @@ def _work(spec: BackboneSpec) -> int:
 def _settle() -> None:
     from workers.attempt import settle_environment
 
-    settle_environment(threads=1)
+    settle_environment(threads=1, offline=False)
 
 
 def main() -> int:

@@ -76,7 +76,7 @@ def carry_out(
 
     meter.enter(Phase.LOAD)
     set_seed(trial.seed)
-    directory = weights_directory(trial.backbone, Path(order.cache_dir))
+    directory = weights_directory(trial.backbone, Path(order.cache_dir), fetch=False)
     settings = trial.method.settings
     refuse_method(settings, resources)
     quantise = settings.quantise if isinstance(settings, Lora) else None
