@@ -73,7 +73,11 @@ def render(
         metadata=JobMetadata(
             name=identity,
             labels=labels | ({QUEUE_LABEL: queue} if queue else {}),
-            annotations={"frontier/sweep-name": name, "frontier/trials": str(len(plan.trials))},
+            annotations={
+                STORAGE: str(resolved["storage"]),
+                "frontier/sweep-name": name,
+                "frontier/trials": str(len(plan.trials)),
+            },
         ),
         spec=JobSpec(entrypoint=entrypoint),
     )

@@ -171,8 +171,8 @@ class Submitter:
         text = logs.get("logs") if isinstance(logs, dict) else None
         for line in str(text or "").splitlines()[-_LAST_LINES:]:
             self.say(f"  {line}")
-        if job.get("message"):
-            self.say(str(job["message"]))
+        for line in str(job.get("message") or "").splitlines()[:1]:  # what follows it is the log again
+            self.say(line)
 
     def _tell(self, line: str) -> None:
         """Each state once, not once a look."""

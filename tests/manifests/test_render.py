@@ -134,6 +134,23 @@ def test_a_trial_that_no_pod_holds_is_refused_before_anything_starts(rendered: R
         rendered("local-cpu", "resources.gpus=1")
 
 
+@pytest.mark.parametrize(
+    ("name", "announced", "shut"), [("gke", False, 0), ("onprem", False, 2), ("onprem", True, 0)]
+)
+def test_an_object_store_must_be_within_reach(
+    rendered: RenderSweep, name: str, announced: bool, shut: int
+) -> None:
+    found = rendered(name, "storage=s3://bucket/sweeps")
+    assert _file(found)["storage"] == "s3://bucket/sweeps"
+    documents = instead_of_template(overlay(name), found)
+    if announced:
+        [policy] = [d for d in documents if (d.kind, d.name) == ("NetworkPolicy", "ray-nodes")]
+        policy.metadata["annotations"] = {"frontier/allows": "object-store"}
+    told = [str(complaint) for complaint in check_manifests(documents, ask_ray=False)]
+    assert len(told) == shut
+    assert all("the internet:443 is shut: the records go to s3://bucket/sweeps" in line for line in told)
+
+
 def test_a_queue_of_the_overlay_becomes_kueues_label(rendered: RenderSweep) -> None:
     labels = rendered("onprem").ray_job["metadata"]["labels"]
     assert labels["kueue.x-k8s.io/queue-name"] == "sweeps"

@@ -72,7 +72,7 @@ def _handler(head: Head) -> type[BaseHTTPRequestHandler]:
             elif isinstance(step, int):
                 self._answer(step, "not now")
             else:
-                self._answer(200, {"status": step, "message": f"it has {step.lower()}"})
+                self._answer(200, {"status": step, "message": f"it has {step.lower()}\nplanned\ntrained"})
 
         def do_POST(self) -> None:
             if not self._known():

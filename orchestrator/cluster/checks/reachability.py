@@ -10,7 +10,9 @@ from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.documents import Document, get, items, of_kind
 from orchestrator.errors import Complaint
 
-ALLOWS = "frontier/allows"  # annotation of a policy: "metadata-server"
+# Annotation of a policy: "metadata-server", or "object-store" for one at an address of its own.
+ALLOWS = "frontier/allows"
+STORAGE = "frontier/storage"  # annotation of a job: where its records go
 _INTERNET, _METADATA = "203.0.113.10", "169.254.169.254"
 _GCS, _DASHBOARD, _METRICS, _RAY_WORKER = 6379, 8265, 8080, 10002
 
@@ -86,9 +88,14 @@ def _needed(documents: Sequence[Document], pods: Sequence[Pod], job: Document) -
             yield Edge(head, _API_SERVER, 443), "the autoscaler cannot ask for pods"
     for place in [*heads, *workers]:
         yield Edge(_PROMETHEUS, place, _METRICS), "its metrics are not read"
-        if "://" in str(job.annotations.get("frontier/storage", "")):
-            yield Edge(place, _OUTSIDE, 443), "the records are in an object store"
+        stored = str(job.annotations.get(STORAGE, ""))
+        if "://" in stored and not _announced(documents, "object-store"):
+            yield Edge(place, _OUTSIDE, 443), f"the records go to {stored} ({ALLOWS} names a policy for it)"
     yield from _mlflow_needs(pods, heads)
+
+
+def _announced(documents: Sequence[Document], what: str) -> bool:
+    return any(policy.annotations.get(ALLOWS) == what for policy in of_kind(documents, "NetworkPolicy"))
 
 
 def _mlflow_needs(pods: Sequence[Pod], heads: list[Place]) -> Iterator[tuple[Edge, str]]:
@@ -156,7 +163,6 @@ def _forbidden(
             yield Edge(place, worker, _RAY_WORKER), "a submitter talks to its head alone"
     for place in [*heads, *workers]:
         yield Edge(place, _OUTSIDE, 80), "nothing leaves in the clear"
-    allowed = [str(p.annotations.get(ALLOWS)) for p in of_kind(documents, "NetworkPolicy")]
-    if "metadata-server" not in allowed:
+    if not _announced(documents, "metadata-server"):
         for place in [*heads, *workers, *submitters]:
             yield Edge(place, _CLOUD_METADATA, 80), f"it hands out the node's role ({ALLOWS} permits it)"
