@@ -6,9 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+PATIENCE = 240.0  # seconds until something must have happened
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
 
 BACKBONE = """
 model: mini
@@ -89,9 +101,9 @@ class Workshop:
     def json(self, *words: str | Path) -> Any:
         return json.loads(self.frontier(*words, "--json").stdout)
 
-    def outcomes(self, sweep: str = "mini") -> dict[str, dict[str, Any]]:
+    def outcomes(self, sweep: str = "mini", storage: Path | None = None) -> dict[str, dict[str, Any]]:
         """By path of the attempt's directory below trials/."""
-        trials = self.sweeps / sweep / "trials"
+        trials = (storage or self.sweeps) / sweep / "trials"
         found = sorted(trials.rglob("outcome.json"))
         return {str(path.parent.relative_to(trials)): json.loads(path.read_text()) for path in found}
 

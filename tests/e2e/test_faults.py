@@ -6,25 +6,15 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from workshop import Workshop
+from workshop import PATIENCE, Workshop, wait_for
 
 pytestmark = pytest.mark.e2e
-
-_PATIENCE = 240.0  # seconds until something must have happened
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> None:
@@ -55,7 +45,7 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
     descendants = psutil.Process(driver.pid).children(recursive=True)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
-    _, alive = psutil.wait_procs(descendants, timeout=_PATIENCE)  # Ray's own agents take a minute
+    _, alive = psutil.wait_procs(descendants, timeout=PATIENCE)  # Ray's own agents take a minute
     assert [process.name() for process in alive] == []
     before = workshop.outcomes()
     workshop.frontier("run", sweep)
@@ -159,7 +149,7 @@ def test_ctrl_c_says_how_to_go_on(new_workshop: Callable[[], Workshop]) -> None:
     trials = workshop.sweeps / "mini" / "trials"
     wait_for(lambda: any(trials.rglob("checkpoint/step-*")), "a checkpoint")
     driver.send_signal(signal.SIGINT)
-    _, told = driver.communicate(timeout=_PATIENCE)
+    _, told = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 130
     assert "the same command goes on" in told
     assert "Traceback" not in told
