@@ -1,0 +1,267 @@
+"""Against a real cluster: `KUBECONFIG=… pytest -m cluster`; never unless that marker is asked for.
+
+The cluster has KubeRay and the overlay (FRONTIER_TEST_OVERLAY, else local-cpu) in the namespace
+FRONTIER_NAMESPACE (else frontier), with the image where its nodes find it: the first seven commands of
+k8s/README.md. The login may exec into pods, delete them, and patch quotas and the status of nodes. Sweeps of
+the tests have names of their own, and are deleted at the end; their records stay in the storage.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.cluster.client import Cluster, connect
+from orchestrator.cluster.documents import dump, load, of_kind
+from orchestrator.cluster.observing import head_pod
+from orchestrator.cluster.ray_job import RayJob
+from orchestrator.cluster.resources import NODES, PODS, QUOTAS, RAY_JOBS
+from orchestrator.errors import LaunchError
+
+GPU = "nvidia.com/gpu"
+MINUTES = 60.0
+_RECORDS = """
+import json, sys
+from pathlib import Path
+from orchestrator.tracking.ledger import Ledger
+print("RECORDS" + json.dumps([
+    {
+        "trial": record.name,
+        "state": record.state.value,
+        "finished": sum(a.outcome is not None and a.outcome.state == "finished" for a in record.current),
+        "attempts": len(record.current),
+        "resumed_from": record.outcome.resumed_from_step if record.outcome else None,
+        "test": record.outcome.model_dump(mode="json")["test"] if record.outcome else None,
+    }
+    for record in Ledger(Path(sys.argv[1])).trials()
+]))
+"""
+_SWEEP: dict[str, Any] = {
+    "models": ["demo-tiny"],
+    "domains": ["general", "clinical"],
+    "methods": ["full"],
+    "tasks": ["demo-outcome"],
+    "seeds": [12, 34],
+    "recipe": {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3},
+    "resources": {"cpus": 1},
+    "checkpoint_seconds": 5,
+}
+_skipped: list[str] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    here = [item for item in items if Path(str(item.path)).is_relative_to(Path(__file__).parent)]
+    reason = _why_not(config) if here else None
+    if reason is not None:
+        _skipped.append(f"{len(here)} tests of a real cluster did not run: {reason}")
+        for item in here:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for line in _skipped:
+        terminalreporter.write_line(line, yellow=True)
+
+
+def _why_not(config: pytest.Config) -> str | None:
+    if "cluster" not in str(config.getoption("-m")):
+        return "they run with `-m cluster` only"
+    if not os.environ.get("KUBECONFIG"):
+        return "KUBECONFIG is not set"
+    try:
+        connect(_namespace(), warn=print).every(RAY_JOBS)
+    except LaunchError as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def _namespace() -> str:
+    return os.environ.get("FRONTIER_NAMESPACE", "frontier")
+
+
+@dataclass
+class Rig:
+    """The command line and the eyes of a test."""
+
+    cluster: Cluster
+    root: Path
+    overlay: str
+    names: list[str] = field(default_factory=list)
+
+    def frontier(self, *arguments: str, minutes: float = 20, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self.root,
+            timeout=minutes * MINUTES,
+            env=os.environ | {"FRONTIER_NAMESPACE": self.cluster.namespace, "COLUMNS": "200"},
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def submit(self, *options: str, overlay: str | None = None, code: int = 0, **keys: Any) -> str:
+        """A sweep of its own name; gives its id."""
+        name = f"test-{uuid.uuid4().hex[:6]}"
+        file = self.root / f"{name}.yaml"
+        file.write_text(yaml.safe_dump({"name": name} | _SWEEP | keys))
+        self.names.append(name)
+        said = self.frontier("submit", str(file), "--overlay", overlay or self.overlay, *options, code=code)
+        found = re.search(rf"{name}-[0-9a-f]+", said)
+        assert found is not None, said
+        return found[0]
+
+    def job(self, identity: str) -> RayJob | None:
+        body = self.cluster.get(RAY_JOBS, identity)
+        return None if body is None else RayJob(body)
+
+    def pods(self, identity: str, kind: str = "worker") -> dict[str, str]:
+        """Name -> group of the pods that run and stay."""
+        found = self.cluster.every(PODS, labels=f"frontier/sweep={identity},ray.io/node-type={kind}")
+        return {
+            pod["metadata"]["name"]: pod["metadata"]["labels"]["ray.io/group"]
+            for pod in found
+            if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+        }
+
+    def kill(self, pod: str) -> None:
+        """At once: no SIGTERM, no drain."""
+        core = self.core()
+        core.delete_namespaced_pod(pod, self.cluster.namespace, grace_period_seconds=0)
+
+    def core(self) -> Any:
+        from kubernetes import client
+
+        return client.CoreV1Api(client.ApiClient(self.cluster.api.configuration))
+
+    def records(self, identity: str) -> list[dict[str, Any]]:
+        """From the storage, as the head sees it."""
+        job = self.job(identity)
+        assert job is not None
+        pod = head_pod(self.cluster, job)
+        assert pod is not None, "the head is gone: ttlSecondsAfterFinished is over"
+        job_storage = job.body["metadata"]["annotations"]["frontier/storage"]
+        said = self._exec(pod, "python", "-c", _RECORDS, f"{job_storage}/{job.sweep_name}")
+        line = next(line for line in said.splitlines() if line.startswith("RECORDS"))
+        found: list[dict[str, Any]] = json.loads(line.removeprefix("RECORDS"))
+        return found
+
+    def _exec(self, pod: str, *command: str) -> str:
+        from kubernetes import stream
+
+        core = self.core()
+        said: str = stream.stream(
+            core.connect_get_namespaced_pod_exec,
+            pod,
+            self.cluster.namespace,
+            container="ray-head",
+            command=list(command),
+            stdout=True,
+            stderr=True,
+            stdin=False,
+            tty=False,
+        )
+        return said
+
+    def await_that(self, what: str, true: Callable[[], Any], minutes: float = 10) -> Any:
+        end = time.monotonic() + minutes * MINUTES
+        while time.monotonic() < end:
+            found = true()
+            if found:
+                return found
+            time.sleep(2)
+        raise AssertionError(f"not within {minutes} minutes: {what}")
+
+    def await_trial_in_training(self, identity: str) -> None:
+        """Until a trial has had time to write a checkpoint."""
+        self.await_that("a worker runs", lambda: self.pods(identity))
+        self.await_that(
+            "an attempt is under way", lambda: any(r["attempts"] for r in self._records(identity))
+        )
+        time.sleep(3 * _SWEEP["checkpoint_seconds"])
+
+    def _records(self, identity: str) -> list[dict[str, Any]]:
+        try:
+            return self.records(identity)
+        except (AssertionError, StopIteration):  # no head yet, or no record
+            return []
+
+    def two_groups(self, resources: dict[str, str] | None = None) -> str:
+        """The overlay with its first group twice, each of one pod: `first` and `second`. `resources` are
+        more that the second has. Gives a file."""
+        documents = load(self.overlay)
+        [job] = of_kind(documents, "RayJob")
+        first = job.spec["rayClusterSpec"]["workerGroupSpecs"][0]
+        second = copy.deepcopy(first)
+        for group, name in ((first, "first"), (second, "second")):
+            group |= {"groupName": name, "minReplicas": 0, "replicas": 0, "maxReplicas": 1}
+            group["idleTimeoutSeconds"] = 20
+        for kind in ("requests", "limits"):
+            second["template"]["spec"]["containers"][0]["resources"][kind] |= resources or {}
+        job.spec["rayClusterSpec"]["workerGroupSpecs"] = [first, second]
+        for quota in of_kind(documents, "ResourceQuota"):
+            quota.spec["hard"][f"requests.{GPU}"] = "8"
+        file = self.root / f"{uuid.uuid4().hex}.yaml"
+        file.write_text(dump(*(document.body for document in documents)))
+        return str(file)
+
+
+@pytest.fixture(scope="session")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    overlay = os.environ.get("FRONTIER_TEST_OVERLAY", "local-cpu")
+    rig = Rig(connect(_namespace(), warn=print), tmp_path_factory.mktemp("cluster"), overlay)
+    yield rig
+    for body in rig.cluster.every(RAY_JOBS):
+        if RayJob(body).sweep_name in rig.names:
+            rig.cluster.delete(RAY_JOBS, RayJob(body).name)
+
+
+@pytest.fixture(scope="session")
+def long_sweep() -> dict[str, Any]:
+    """Long enough to be disturbed."""
+    return {"recipe": _SWEEP["recipe"] | {"epochs": int(os.environ.get("FRONTIER_TEST_EPOCHS", "60"))}}
+
+
+@pytest.fixture(scope="session")
+def calm(rig: Rig, long_sweep: dict[str, Any]) -> dict[str, Any]:
+    """What the undisturbed long sweep measured: trial -> metrics."""
+    records = rig.records(rig.submit(**long_sweep))
+    assert {record["state"] for record in records} == {"finished"}
+    return {record["trial"]: record["test"] for record in records}
+
+
+@pytest.fixture
+def fake_gpus(rig: Rig) -> Iterator[None]:
+    """Gives a node eight GPUs that are none, where no node has any."""
+    core = rig.core()
+    nodes = rig.cluster.every(NODES)
+    if any(GPU in node["status"].get("allocatable", {}) for node in nodes):
+        yield
+        return
+    name, key = nodes[-1]["metadata"]["name"], f"requests.{GPU}"
+    hard = {
+        quota["metadata"]["name"]: quota["spec"]["hard"][key]
+        for quota in rig.cluster.every(QUOTAS)
+        if key in quota["spec"]["hard"]
+    }
+    for quota in hard:
+        rig.cluster.patch(QUOTAS, quota, {"spec": {"hard": {key: "8"}}})
+    core.patch_node_status(name, {"status": {"capacity": {GPU: "8"}, "allocatable": {GPU: "8"}}})
+    yield
+    core.patch_node_status(name, {"status": {"capacity": {GPU: None}, "allocatable": {GPU: None}}})
+    for quota, before in hard.items():
+        rig.cluster.patch(QUOTAS, quota, {"spec": {"hard": {key: before}}})
