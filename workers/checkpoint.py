@@ -137,7 +137,7 @@ class Checkpoint:
 
     def restore(self, adapted: Adapted, optimiser: torch.optim.Optimizer, ranks: Ranks) -> Weights | None:
         """Puts weights, optimiser, the method's memory and random number generators where they were; gives
-        the best weights. Comes before anything is shared out; `restore_shares` comes after."""
+        the best weights. `restore_shares` comes when the optimiser is prepared."""
         put_back(adapted.model, self.weights)
         if self._state["sharing"] == "none":
             optimiser.load_state_dict(self._state["optimiser"])

@@ -23,15 +23,23 @@ from accelerate.utils import (
     DeepSpeedPlugin,
     DistributedDataParallelKwargs,
     DistributedType,
-    FullyShardedDataParallelPlugin,
     InitProcessGroupKwargs,
 )
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_optimizer_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import (
+    CPUOffloadPolicy,
+    FSDPModule,
+    MixedPrecisionPolicy,
+    OffloadPolicy,
+    fully_shard,
+)
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from orchestrator.contracts.method import AdaLora, Lora, Settings
 from orchestrator.contracts.trial import Resources
@@ -75,19 +83,14 @@ def make_accelerator(resources: Resources, mixed: Literal["no", "bf16"], max_gra
         )
         if cpu:  # with `cpu` the plugin would be passed over, and without a backend there would be one rank
             options |= {"cpu": False, "kwargs_handlers": [InitProcessGroupKwargs(backend="gloo")]}
-    elif resources.sharding == "fsdp":
-        options["fsdp_plugin"] = FullyShardedDataParallelPlugin(
-            fsdp_version=2,
-            auto_wrap_policy="transformer_based_wrap",
-            cpu_offload=resources.offload,
-            reshard_after_forward=True,
-            cpu_ram_efficient_loading=False,
-        )
     else:
         options["kwargs_handlers"] = [
             DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
         ]
-    return Accelerator(**options)
+    accelerator = Accelerator(**options)
+    if resources.sharding == "zero3":
+        unset_hf_deepspeed_config()  # else models are built in parts, which nothing can be put on
+    return accelerator
 
 
 def _settle_deepspeed(cpu: bool) -> None:
@@ -120,22 +123,60 @@ def _deepspeed(resources: Resources, max_grad_norm: float) -> dict[str, Any]:
     }
 
 
-def prove(accelerator: Accelerator, model: Any, resources: Resources) -> None:
-    """Raises LaunchError unless `model`, as it was prepared, is spread as `resources` say."""
+def share_out(model: Any, accelerator: Accelerator, resources: Resources) -> None:
+    """Spreads the weights as fully_shard does, before there is an optimiser; nothing where that is not asked.
+
+    Not by way of accelerate: its 1.15 spreads the last norm of a model apart from the layers, and in an
+    encoder that norm lies inside one.
+    """
+    if resources.sharding != "fsdp":
+        return
+    half = accelerator.mixed_precision == "bf16"
+    options: dict[str, Any] = {
+        "mesh": init_device_mesh(accelerator.device.type, (resources.processes,)),
+        "reshard_after_forward": True,
+        "mp_policy": MixedPrecisionPolicy(torch.bfloat16, torch.float32) if half else MixedPrecisionPolicy(),
+        "offload_policy": CPUOffloadPolicy() if resources.offload else OffloadPolicy(),
+    }
+    for layer in _layers(model):
+        fully_shard(layer, **options)
+    fully_shard(model, **options)
+
+
+def _layers(module: nn.Module) -> Iterator[nn.Module]:
+    """The members of the outermost lists of modules."""
+    for child in module.children():
+        if isinstance(child, nn.ModuleList):
+            yield from child
+        else:
+            yield from _layers(child)
+
+
+def prepare(accelerator: Accelerator, model: Any, optimiser: Any, resources: Resources) -> tuple[Any, Any]:
+    """Both as they are to be used in training. Raises LaunchError where that is not what was asked for."""
+    if resources.sharding != "fsdp":
+        model, optimiser = accelerator.prepare(model, optimiser)
+    _prove(accelerator, model, resources)
+    return model, optimiser
+
+
+def _prove(accelerator: Accelerator, model: Any, resources: Resources) -> None:
     if resources.processes == 1 and resources.sharding == "none":
         return
-    kind = "MULTI_GPU" if resources.gpus else "MULTI_CPU"
-    kind = "DEEPSPEED" if resources.sharding in _STAGES else "FSDP" if resources.sharding == "fsdp" else kind
-    found = [accelerator.distributed_type.value, accelerator.num_processes, _engine(model)]
-    engine = {"DEEPSPEED": "DeepSpeedEngine", "FSDP": "FSDPModule"}.get(kind, "DistributedDataParallel")
-    wanted = [DistributedType[kind].value, resources.processes, engine]
-    if resources.sharding in _STAGES:
+    deepspeed = resources.sharding in _STAGES
+    kind = "DEEPSPEED" if deepspeed else "MULTI_GPU" if resources.gpus else "MULTI_CPU"
+    engine = {"none": "DistributedDataParallel", "fsdp": "FSDPModule"}.get(
+        resources.sharding, "DeepSpeedEngine"
+    )
+    wanted: list[Any] = [DistributedType[kind].value, resources.processes, engine]
+    found: list[Any] = [accelerator.distributed_type.value, accelerator.num_processes, _engine(model)]
+    if deepspeed and found[2] == engine:
         wanted.append(_STAGES[resources.sharding])
-        found.append(model.zero_optimization_stage() if found[2] == engine else None)
+        found.append(model.zero_optimization_stage())
     if found != wanted:
         raise LaunchError(
             f"resources.sharding {resources.sharding} over {resources.processes} processes was to give "
-            f"{wanted}, accelerate gave {found}\n    -> check the versions of accelerate and deepspeed"
+            f"{wanted}, and gave {found}\n    -> check the versions of accelerate and deepspeed"
         )
 
 
@@ -148,6 +189,9 @@ def _engine(model: Any) -> str:
 def gathering(accelerator: Accelerator, model: Any, last: bool) -> AbstractContextManager[None]:
     """Around the forward and backward of one pass of a step: the ranks exchange gradients in the last one."""
     accelerator.sync_gradients = last
+    if isinstance(model, FSDPModule):
+        model.set_requires_gradient_sync(last)
+        return nullcontext()
     if last or accelerator.distributed_type is DistributedType.DEEPSPEED:
         return nullcontext()
     found: AbstractContextManager[None] = accelerator.no_sync(model)
@@ -207,7 +251,7 @@ def shares_of(model: Any, optimiser: Any, resources: Resources) -> Shares:
         return Shares(kind, whole=optimiser.state_dict())
     if resources.sharding == "fsdp":
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        return Shares(kind, whole=get_optimizer_state_dict(model, optimiser.optimizer, options=options))
+        return Shares(kind, whole=get_optimizer_state_dict(model, optimiser, options=options))
     with _masters(model.optimizer) as masters:
         own = {"base": model.optimizer.optimizer.state_dict(), "masters": [m.detach() for m in masters]}
         return Shares(kind, own=own)
@@ -216,7 +260,7 @@ def shares_of(model: Any, optimiser: Any, resources: Resources) -> Shares:
 def put_shares(model: Any, optimiser: Any, shares: Shares) -> None:
     if shares.sharing == "fsdp":
         options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
-        set_optimizer_state_dict(model, optimiser.optimizer, shares.whole, options=options)
+        set_optimizer_state_dict(model, optimiser, shares.whole, options=options)
         return
     with _masters(model.optimizer) as masters:
         model.optimizer.optimizer.load_state_dict(shares.own["base"])

@@ -25,9 +25,9 @@ from workers.inputs import TaskData
 from workers.meter import Meter, add_phases
 from workers.methods import Adapted
 from workers.ranks import ALONE, Ranks
-from workers.records import EventLog
+from workers.records import EventLog, superseded
 from workers.schedule import Budget, steps_of_an_epoch
-from workers.sharding import gathering, prove, shares_of
+from workers.sharding import gathering, prepare, share_out, shares_of
 from workers.signatures import Scored
 from workers.tasks import IGNORED
 
@@ -36,6 +36,10 @@ _LOG_EVERY = 10  # optimiser steps: reading the loss waits for the device
 
 class PreemptedError(Exception):
     """Asked to stop from outside; a checkpoint of the last step exists."""
+
+
+class SupersededError(PreemptedError):
+    """Others have taken the attempt for lost, and another one goes on from its checkpoints."""
 
 
 class CollapsedError(Exception):
@@ -70,12 +74,12 @@ def train(
     PreemptedError, each in all of them.
     """
     recipe, seed = around.order.trial.recipe, around.order.trial.seed
+    share_out(adapted.model, around.accelerator, around.order.resources)
     optimiser = adam_w(adapted.model, recipe)
     best: Weights | None = None
     if start is not None:
         best = start.restore(adapted, optimiser, around.ranks)
-    model, optimiser = around.accelerator.prepare(adapted.model, optimiser)
-    prove(around.accelerator, model, around.order.resources)
+    model, optimiser = prepare(around.accelerator, adapted.model, optimiser, around.order.resources)
     if start is not None:
         start.restore_shares(model, optimiser, around.ranks)
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
@@ -221,6 +225,9 @@ def save_progress(
     progress: Progress,
     around: Surroundings,
 ) -> None:
+    """Raises SupersededError in the first rank, instead of saving where others have gone on meanwhile."""
+    if around.ranks.leads and superseded(Path(around.order.directory)):
+        raise SupersededError
     with around.meter.within(Phase.CHECKPOINT):
         progress.phases = add_phases(around.inherited, around.meter.seconds())
         place = Path(around.order.directory) / CHECKPOINTS

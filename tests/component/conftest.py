@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,17 @@ def lab(tmp_path: Path, tiny_bert: Path) -> Lab:
         weights=FolderWeights(folder=str(tiny_bert)),
     )
     return Lab(tmp_path, backbone, data, itertools.count(1))
+
+
+@pytest.fixture
+def still(lab: Lab, tmp_path: Path) -> BackboneSpec:
+    """The lab's backbone with its dropout off: passes of other sizes, and ranks, draw other masks."""
+    folder = tmp_path / "still"
+    shutil.copytree(lab.backbone.weights.folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return lab.backbone.model_copy(update={"weights": FolderWeights(folder=str(folder))})
 
 
 @pytest.fixture

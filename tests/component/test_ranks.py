@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
-import threading
-from pathlib import Path
 
 import pytest
+from running_attempts import Started, ranks_of
 
-from orchestrator.contracts.backbone import FolderWeights
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, TaskKind
@@ -24,17 +20,6 @@ def host():
     started = AttemptHost(threads=1)
     yield started
     started.close()
-
-
-@pytest.fixture
-def still(lab, tmp_path):
-    """The lab's backbone with its dropout off: ranks draw masks of their own."""
-    folder = tmp_path / "still"
-    shutil.copytree(lab.backbone.weights.folder, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
-    return lab.backbone.model_copy(update={"weights": FolderWeights(folder=str(folder))})
 
 
 def spread(ranks: int, **fields) -> Resources:
@@ -83,34 +68,6 @@ def test_gradient_checkpointing_changes_no_loss(host, lab, outcome_of, events_of
             assert outcome_of(order).state == "finished", outcome_of(order).failure
             curves.append(curve(events_of(order)))
         assert curves[1] == pytest.approx(curves[0], rel=1e-5)
-
-
-def wait_for(path: Path, text: str) -> None:
-    waiting = threading.Event()
-    for _ in range(3000):
-        if path.exists() and text in path.read_text():
-            return
-        waiting.wait(0.02)
-    pytest.fail(f"no {text} in {path.name}")
-
-
-class Started:
-    """An attempt in a thread, waited for until its first step is written."""
-
-    def __init__(self, host: AttemptHost, order: Path) -> None:
-        self.codes: list[int] = []
-        self._thread = threading.Thread(target=lambda: self.codes.append(host.run(order)))
-        self._thread.start()
-        wait_for(order.parent / "events.jsonl", '"step"')
-
-    def code(self) -> int:
-        self._thread.join()
-        return self.codes[0]
-
-
-def ranks_of(host: AttemptHost) -> list[int]:
-    template = host._template.pid
-    return [int(p) for p in Path(f"/proc/{template}/task/{template}/children").read_text().split()]
 
 
 @pytest.mark.parametrize("victim", [0, 1])

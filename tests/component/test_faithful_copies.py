@@ -1,0 +1,53 @@
+"""An adapter that was saved empty, in part, or wrongly does not pass for a result."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from kept_methods import IDS, METHODS, answers, stirred
+from safetensors.torch import load_file, save_file
+
+from orchestrator.contracts.method import AdaLora, Lora
+from workers.keep import Sample, UnfaithfulCopyError, keep_model, prove_kept
+
+ADAPTERS = [s for s in [*METHODS, Lora(rank=2)] if s.kind not in ("head-only", "bitfit", "ln-tuning")]
+
+
+def kept(directory, settings):
+    adapted = stirred("bert", settings)
+    inputs = {"input_ids": IDS, "attention_mask": torch.ones_like(IDS)}
+    sample = Sample(inputs, answers(adapted.model).clone())
+    keep_model(adapted, None, directory, "adapters")
+    return adapted, sample
+
+
+def prove(adapted, directory, sample):
+    prove_kept(adapted, directory, sample, afresh=lambda: adapted)
+
+
+@pytest.mark.parametrize("settings", ADAPTERS, ids=lambda s: s.kind)
+def test_what_is_kept_is_proved(tmp_path, settings):
+    adapted, sample = kept(tmp_path / "kept", settings)
+    prove(adapted, tmp_path / "kept", sample)
+
+
+def empty(tensors):
+    return {name: torch.zeros(0) if "lora_" in name else value for name, value in tensors.items()}
+
+
+def partial(tensors):
+    return dict(list(tensors.items())[1:])
+
+
+def blank(tensors):
+    return {name: torch.zeros_like(value) for name, value in tensors.items()}
+
+
+@pytest.mark.parametrize("damage", [empty, partial, blank])
+@pytest.mark.parametrize("settings", [Lora(rank=2), AdaLora(rank=2)], ids=lambda s: s.kind)
+def test_a_damaged_copy_is_found_out(tmp_path, settings, damage):
+    adapted, sample = kept(tmp_path / "kept", settings)
+    file = tmp_path / "kept" / "adapter_model.safetensors"
+    save_file({n: v.contiguous() for n, v in damage(load_file(file)).items()}, file)
+    with pytest.raises(UnfaithfulCopyError, match="answers differently"):
+        prove(adapted, tmp_path / "kept", sample)
