@@ -24,7 +24,7 @@ from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
 from workers.meter import Meter, add_phases
-from workers.records import EventLog, write_outcome
+from workers.records import EventLog, superseded, write_outcome
 from workers.signatures import signature
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
     from workers.checkpoint import Progress
     from workers.failures import all_agree, classify
     from workers.ranks import lost_a_peer
+    from workers.train import SupersededError
     from workers.trial import Account, carry_out
 
     account = Account(Progress(order.trial.fingerprint))
@@ -81,6 +82,8 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
     alone = False  # among several ranks
     try:
         carry_out(order, account, meter, log, stop.is_set)
+        if rank == 0 and superseded(directory):
+            raise SupersededError
     except Exception as error:
         alone = "RANK" in os.environ and not all_agree(error)
         if alone and lost_a_peer(error):
@@ -91,8 +94,8 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
         write_outcome(directory / name, _outcome(order, account, meter, failure, started_at))
         return FAILED_ALONE
     if rank == 0:
-        write_outcome(directory / layout.OUTCOME, _outcome(order, account, meter, failure, started_at))
-        if failure is None:
+        outcome = _outcome(order, account, meter, failure, started_at)
+        if write_outcome(directory / layout.OUTCOME, outcome) and failure is None:
             shutil.rmtree(directory / layout.CHECKPOINTS, ignore_errors=True)
     log.close()
     return WRITTEN

@@ -17,7 +17,7 @@ from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.errors import FrontierError
 from workers.evaluate import DivergedError
 from workers.keep import UnfaithfulCopyError
-from workers.train import CollapsedError, PreemptedError
+from workers.train import CollapsedError, PreemptedError, SupersededError
 
 _PLACES = 8  # innermost stack frames that are kept
 _NEEDS_LESS = (
@@ -32,6 +32,9 @@ def all_agree(error: BaseException) -> bool:
 
 def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure:
     """What to say of an attempt at `order` that ended in `error` during `phase`."""
+    if isinstance(error, SupersededError):
+        message = "taken for lost by the driver, which began another attempt"
+        return Failure(kind=FailureKind.PREEMPTED, phase=phase, message=message)
     if isinstance(error, PreemptedError):
         return Failure(kind=FailureKind.PREEMPTED, phase=phase, message="asked to stop (SIGTERM)")
     if isinstance(error, DivergedError):

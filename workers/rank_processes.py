@@ -21,6 +21,7 @@ from typing import Any
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER
+from orchestrator.contracts.files import write_once
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 5.0  # for the others, once a rank has ended
@@ -149,7 +150,7 @@ class Running:
             return killed[0]
         drafts = sorted(directory.glob("outcome.rank-*.json"), key=lambda path: path.stat().st_mtime_ns)
         if drafts:
-            drafts[0].rename(directory / layout.OUTCOME)
+            write_once(directory / layout.OUTCOME, drafts[0].read_bytes())
             return 0
         crashed = [code for code in codes if code not in (0, LOST_A_PEER)]
         return crashed[0] if crashed else next((code for code in codes if code), 0)

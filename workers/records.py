@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from orchestrator.contracts import layout
+from orchestrator.contracts.files import write_once
 from orchestrator.contracts.outcome import Event, Outcome
 
 
@@ -24,11 +26,14 @@ class EventLog:
         self._file.close()
 
 
-def write_outcome(path: Path, outcome: Outcome) -> None:
-    """Atomic: the file is complete or absent, also after a crash of the machine."""
-    draft = path.with_name(path.name + ".tmp")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(outcome.model_dump_json(indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+def write_outcome(path: Path, outcome: Outcome) -> bool:
+    """Complete or absent, also after a crash of the machine. False where somebody else has closed the attempt
+    meanwhile: that stands."""
+    return write_once(path, outcome.model_dump_json(indent=1))
+
+
+def superseded(attempt: Path) -> bool:
+    """Whether others have given this attempt up, as they could not hear of it: they closed it, or began the
+    next one. `attempt` is its directory. Lists directories, which a network file system looks up afresh."""
+    later = max((number for number, _ in layout.attempts(attempt.parent)), default=0)
+    return f"attempt-{later:03d}" > attempt.name or layout.OUTCOME in os.listdir(attempt)

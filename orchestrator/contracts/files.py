@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # what file systems without them say
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write beside `path`, flush to disk, rename. Text is UTF-8. Raises OSError.
 
-    The name of the temporary file holds the process id, so that two writers never share one.
+    The name of the temporary file is random, so that two writers, on two machines even, never share one.
     """
+    with _complete(path, content) as temporary:
+        temporary.replace(path)
+
+
+def write_once(path: Path, content: str | bytes) -> bool:
+    """As `write_atomically`, unless the file is there already; whether it was written. Of several writers, on
+    several machines, one wins. Where a file system has no hard links, that only holds if they do not write at
+    the same moment.
+    """
+    with _complete(path, content) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as refused:
+            if refused.errno not in _NO_LINKS:
+                raise
+            if path.exists():
+                return False
+            temporary.replace(path)
+    return True
+
+
+@contextmanager
+def _complete(path: Path, content: str | bytes) -> Iterator[Path]:
+    """The content in a file beside `path`, gone afterwards unless it was renamed."""
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.files import write_atomically, write_once
 from orchestrator.contracts.ledger import CPU, UNKNOWN_GPU
 from orchestrator.contracts.outcome import (
     Bill,
@@ -142,12 +142,19 @@ def close_attempt(
 ) -> tuple[Outcome, Bill]:
     """Write bill.json, and outcome.json on behalf of a child that left none. Returns both.
 
+    The first one to close an attempt wins: a machine that was cut off and comes back changes nothing.
     `gpu` is the product name of the allocated GPU, for the bill of a child that did not tell.
     """
-    outcome = read_outcome(Path(order.directory))
+    path = Path(order.directory) / layout.OUTCOME
+    outcome = read_outcome(path.parent)
     if outcome is None:
         outcome = _outcome_on_behalf(order, ending, now)
-        write_atomically(Path(order.directory) / layout.OUTCOME, outcome.model_dump_json(indent=1) + "\n")
+        content = outcome.model_dump_json(indent=1) + "\n"
+        if not write_once(path, content):
+            written = read_outcome(path.parent)
+            if written is None:  # what the child left there is not an outcome
+                write_atomically(path, content)
+            outcome = written or outcome
     return outcome, _write_bill(order, outcome, now, gpu)
 
 
@@ -165,8 +172,9 @@ def _write_bill(order: AttemptOrder, outcome: Outcome | None, now: float, gpu: s
         devices=order.resources.devices,
         device_type=told or assumed,
     )
-    write_atomically(Path(order.directory) / layout.BILL, bill.model_dump_json(indent=1) + "\n")
-    return bill
+    if write_once(Path(order.directory) / layout.BILL, bill.model_dump_json(indent=1) + "\n"):
+        return bill
+    return read_bill(Path(order.directory)) or bill
 
 
 def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outcome:

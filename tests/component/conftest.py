@@ -145,8 +145,8 @@ class Lab:
             fingerprint="0123456789abcdef",
             candidate=fields.pop("candidate", None),
         )
-        directory = self.root / f"attempt-{next(self.numbers):03d}"
-        directory.mkdir()
+        directory = self.root / f"trial-{next(self.numbers)}" / "attempt-001"
+        directory.mkdir(parents=True)
         order = AttemptOrder(
             **{
                 "trial": trial,

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
+from workers import trial
 from workers.attempt import run_attempt
 
 
@@ -139,3 +140,29 @@ def test_a_candidate_of_a_search_never_looks_at_test_and_keeps_no_weights(lab, o
     assert Phase.TEST not in outcome.phases
     assert outcome.saved_bytes is None
     assert not (order.parent / "model").exists()
+
+
+def test_an_attempt_that_others_have_gone_on_from_saves_and_finishes_nothing(lab, outcome_of, events_of):
+    """It came back from being cut off: its checkpoints are another's now."""
+    order = lab.order(checkpoint_seconds=0.0)
+    (order.parent.parent / "attempt-999").mkdir()
+    run_attempt(order)
+    outcome = outcome_of(order)
+    assert outcome.failure.kind is FailureKind.PREEMPTED
+    assert "another attempt" in outcome.failure.message
+    assert outcome.test == {}
+    assert not any(event.event == "checkpoint" for event in events_of(order))
+
+
+def test_an_attempt_that_was_closed_meanwhile_leaves_its_checkpoints_and_the_outcome(lab, monkeypatch):
+    order = lab.order(checkpoint_seconds=0.0)
+    closed, tested = b"closed by the driver", trial.evaluate
+
+    def late(*arguments: object, **settings: object) -> object:
+        (order.parent / "outcome.json").write_bytes(closed)
+        return tested(*arguments, **settings)
+
+    monkeypatch.setattr("workers.trial.evaluate", late)
+    run_attempt(order)
+    assert (order.parent / "outcome.json").read_bytes() == closed
+    assert any((order.parent / "checkpoint").iterdir())

@@ -30,6 +30,7 @@ from orchestrator.execution.attempts import (
 )
 from orchestrator.execution.endings import Ending, out_of_memory_kills
 from orchestrator.execution.launcher import TrialOrder, Workplace
+from workers.records import superseded, write_outcome
 
 KILLED = Ending(code=-signal.SIGKILL)
 OUT_OF_MEMORY = Ending(code=-signal.SIGKILL, out_of_memory=True)
@@ -242,3 +243,33 @@ def test_reads_how_often_memory_ran_out(tmp_path: Path, groups: str, file: str, 
 
 def test_says_nothing_where_the_kernel_does_not(tmp_path: Path) -> None:
     assert out_of_memory_kills(tmp_path) is None
+
+
+def test_the_first_to_close_an_attempt_wins(place: Workplace) -> None:
+    """A machine that was cut off comes back, and its child has finished: what the driver wrote stands."""
+    order = open_attempt(place, make_trial("a"), now=1.0)
+    lost, bill = close_attempt(order, Ending(code=None), now=60.0)
+    assert not write_outcome(Path(order.directory) / layout.OUTCOME, make_outcome(order))
+    late, late_bill = close_attempt(order, Ending(code=0), now=90.0)
+    assert (late, late_bill) == (lost, bill)
+    assert read_outcome(Path(order.directory)) == lost
+    assert Bill.model_validate_json((Path(order.directory) / layout.BILL).read_bytes()) == bill
+    assert sorted(path.name for path in Path(order.directory).iterdir()) == sorted(
+        [layout.ORDER, layout.OUTCOME, layout.BILL]
+    )
+
+
+def test_what_a_child_wrote_before_it_was_lost_stands(place: Workplace) -> None:
+    order = open_attempt(place, make_trial("a"), now=1.0)
+    assert write_outcome(Path(order.directory) / layout.OUTCOME, make_outcome(order))
+    assert close_attempt(order, Ending(code=None), now=60.0)[0].state == "finished"
+
+
+def test_an_attempt_is_superseded_once_it_is_closed_or_another_has_begun(place: Workplace) -> None:
+    first = open_attempt(place, make_trial("a"), now=1.0)
+    assert not superseded(Path(first.directory))
+    second = open_attempt(place, make_trial("a"), now=2.0)
+    assert superseded(Path(first.directory))
+    assert not superseded(Path(second.directory))
+    close_attempt(second, Ending(code=None), now=60.0)
+    assert superseded(Path(second.directory))
