@@ -9,13 +9,21 @@ from enum import StrEnum
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.vocabulary import FailureKind
 
-_PASSING = frozenset({FailureKind.PREEMPTED, FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT})
+_PASSING = frozenset({FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT})
 _MOST_OUT_OF_MEMORY = 2  # outside forward passes: a neighbour may have taken the memory once
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    retries: int = 2  # attempts after the first one, in one launch, besides those with smaller passes
+    """Attempts after the first one, in one launch, besides those with smaller passes."""
+
+    retries: int = 2  # after failures of the trial's own
+    preemptions: int = 8  # after losses of what it ran on: a spot node that goes says nothing about the trial
+
+    @property
+    def most(self) -> int:
+        """After anything but passes that were too large."""
+        return self.retries + self.preemptions
 
 
 class NextStep(StrEnum):
@@ -27,9 +35,10 @@ class NextStep(StrEnum):
 def next_step(outcomes: Sequence[Outcome], policy: RetryPolicy) -> NextStep:
     """What to do after `outcomes`, all those of this launch at one trial, oldest first.
 
-    PREEMPTED, TIMEOUT and OUT_OF_MEMORY while loading (once) may pass by themselves. OUT_OF_MEMORY in forward
-    passes is tried again with smaller ones (`open_attempt` sees to it) down to one example, which `retries`
-    does not bound. The other kinds are deterministic: the same attempt again would end the same way.
+    TIMEOUT and OUT_OF_MEMORY while loading (once) may pass by themselves and use up `retries`, PREEMPTED uses
+    up `preemptions`. OUT_OF_MEMORY in forward passes is tried again with smaller ones (`open_attempt` does
+    that) down to one example, which neither bounds. The other kinds are deterministic: the same attempt again
+    would end the same way.
     """
     if any(outcome.state == "finished" for outcome in outcomes):
         return NextStep.FINISHED
@@ -43,10 +52,12 @@ def next_step(outcomes: Sequence[Outcome], policy: RetryPolicy) -> NextStep:
 
 
 def _may_pass(kinds: Sequence[FailureKind], policy: RetryPolicy) -> bool:
+    own = [kind for kind in kinds if kind is not FailureKind.PREEMPTED]
     return (
-        len(kinds) <= policy.retries
-        and _PASSING.issuperset(kinds)
-        and kinds.count(FailureKind.OUT_OF_MEMORY) < _MOST_OUT_OF_MEMORY
+        len(kinds) - len(own) <= policy.preemptions
+        and len(own) <= policy.retries
+        and _PASSING.issuperset(own)
+        and own.count(FailureKind.OUT_OF_MEMORY) < _MOST_OUT_OF_MEMORY
     )
 
 

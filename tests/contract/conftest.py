@@ -57,7 +57,7 @@ class Launch:
         retries: int = 2,
         notify: Callable[[LaunchEvent], None] | None = None,
     ) -> list[LaunchEvent]:
-        policy, script = RetryPolicy(retries), script or {}
+        policy, script = RetryPolicy(retries, preemptions=retries), script or {}
         launcher: Any
         if self.kind == "simulated":
             launcher = SimulatedLauncher(

@@ -70,10 +70,26 @@ def test_weights_that_do_not_fit_are_tried_again_once_as_smaller_passes_would_no
 
 
 def test_smaller_passes_use_up_no_retries() -> None:
-    preempted = make_outcome(ORDER, FailureKind.PREEMPTED)
-    outcomes = [out_of_memory(32), preempted, out_of_memory(16), out_of_memory(8)]
+    timed_out = make_outcome(ORDER, FailureKind.TIMEOUT)
+    outcomes = [out_of_memory(32), timed_out, out_of_memory(16), out_of_memory(8)]
     assert next_step(outcomes, RetryPolicy(1)) is NextStep.ATTEMPT
-    assert next_step([*outcomes, preempted], RetryPolicy(1)) is NextStep.GIVE_UP
+    assert next_step([*outcomes, timed_out], RetryPolicy(1)) is NextStep.GIVE_UP
+
+
+def test_what_a_trial_ran_on_may_go_without_using_up_its_retries() -> None:
+    """Both are counted, each by itself, in any order."""
+    lost, own = FailureKind.PREEMPTED, FailureKind.TIMEOUT
+    policy = RetryPolicy(retries=1, preemptions=3)
+
+    def after(*kinds: FailureKind) -> set[NextStep]:
+        orders = itertools.permutations([make_outcome(ORDER, kind) for kind in kinds])
+        return {next_step(outcomes, policy) for outcomes in orders}
+
+    assert after(lost, lost, lost, own) == {NextStep.ATTEMPT}
+    assert after(lost, own, own) == {NextStep.GIVE_UP}
+    assert after(lost, lost, lost, lost) == {NextStep.GIVE_UP}
+    assert after(lost, FailureKind.BUG) == {NextStep.GIVE_UP}
+    assert next_step([make_outcome(ORDER, lost)], RetryPolicy(retries=0)) is NextStep.ATTEMPT
 
 
 @given(st.integers(0, 5), st.integers(1, 64), st.lists(st.sampled_from(FailureKind), min_size=1, max_size=20))
@@ -90,7 +106,7 @@ def test_attempts_are_bounded_by_retries_and_halvings(
             out_of_memory(sizes[shrunk]) if kind is FailureKind.OUT_OF_MEMORY else make_outcome(ORDER, kind)
         )
         outcomes.append(made)
-    assert len(outcomes) <= retries + 1 + len(sizes)
+    assert len(outcomes) <= 1 + RetryPolicy(retries).most + len(sizes)
 
 
 @given(st.integers(1, 500))

@@ -15,6 +15,7 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import LedgerError
 from orchestrator.execution.launcher import LaunchEvent, TrialEnded, TrialOrder
+from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.simulated_launcher import SimulatedAttempt, as_predicted
 
 
@@ -65,7 +66,8 @@ def test_the_run_after_a_kill_resumes_from_the_checkpoints(project: Project) -> 
         return as_predicted(trial, order)
 
     project.run(note)
-    assert [Path(path).name for path in resumed if path] == ["step-150"] * 8
+    attempts = 1 + RetryPolicy().preemptions
+    assert [Path(path).name for path in resumed if path] == [f"step-{50 * attempts}"] * 8
 
 
 def test_an_interrupted_sweep_has_a_bill_for_each_attempt_and_goes_on(project: Project) -> None:
