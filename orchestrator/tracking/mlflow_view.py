@@ -7,10 +7,12 @@ The only file that imports mlflow, and only once something is published. Runs ar
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.contracts.ledger import Totals, TrialRecord
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _LOG = logging.getLogger(__name__)
+_SQLITE = "sqlite:///"
 _PAGE = 1_000  # runs a search returns at once
 _METRICS_A_BATCH = 1_000
 _PARAMS_A_BATCH = 100
@@ -201,13 +204,26 @@ class _Store:
 
     def _client(self) -> MlflowClient:
         if self._connection is None:
-            from mlflow import MlflowClient
-
-            client = MlflowClient(tracking_uri=self._uri)
+            client = _open(self._uri)
             self._experiment = _experiment(client, self._sweep)
             self._runs = _one_run_each(client, self._experiment)
             self._connection = client
         return self._connection
+
+
+def _open(uri: str) -> MlflowClient:
+    """A client of the store. A new SQLite file appears whole, by rename: killed while it is filled with its
+    tables, a driver would leave one that MLflow can neither use nor mend."""
+    from mlflow import MlflowClient
+
+    path = Path(uri.removeprefix(_SQLITE))
+    if uri.startswith(_SQLITE) and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        draft.unlink(missing_ok=True)
+        MlflowClient(tracking_uri=f"{_SQLITE}{draft}").search_experiments(max_results=1)
+        draft.rename(path)
+    return MlflowClient(tracking_uri=uri)
 
 
 def _experiment(client: MlflowClient, sweep: SweepRecord) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,6 +235,29 @@ def test_runs_hold_no_labels_of_the_data(tmp_path, uri, runs):
     [run] = runs("closed")
     assert "Mrs Example" not in str(run.to_dictionary())
     assert MetricName.MACRO_F1 in str(run.to_dictionary())
+
+
+def test_a_driver_killed_while_it_makes_the_store_leaves_none(tmp_path):
+    """MLflow fills a new file with dozens of tables, one after another, and never mends half of it."""
+    code = f"""
+from pathlib import Path
+from ledger_builder import Fate, LedgerBuilder
+from orchestrator.tracking.mlflow_view import MlflowView
+built = LedgerBuilder(Path({str(tmp_path)!r}), "killed")
+trial = built.plan()[0]
+built.attempt(trial, Fate())
+Path("{tmp_path}/store").mkdir()
+MlflowView("sqlite:///{tmp_path}/store/mlflow.db", built.ledger.sweep()).publish(built.ledger.trial(trial))
+"""
+    driver = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": "tests:."})
+    while (
+        not any(p.stat().st_size for p in (tmp_path / "store").glob("*mlflow.db*")) and driver.poll() is None
+    ):
+        pass
+    driver.kill()
+    driver.wait()
+    assert list((tmp_path / "store").glob("*mlflow.db*"))  # it was begun
+    assert not (tmp_path / "store" / "mlflow.db").exists()
 
 
 def test_nothing_is_written_beside_the_store(tmp_path, uri, monkeypatch):
