@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from orchestrator.contracts import layout
 from orchestrator.errors import StorageError
-from orchestrator.storage.mirror import Mirror
+from orchestrator.storage.mirror import Mirror, newest_checkpoint
 
 EVERY_SECONDS = 5.0
+_FIRST_SECONDS = 1.0  # doubled until it is that: short attempts are to be seen too
 
 
 class Courier:
@@ -22,6 +24,7 @@ class Courier:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._carry, name="courier", daemon=True)
         self._sent = 0  # bytes of events
+        self._saved: Path | None = None  # newest checkpoint
 
     def __enter__(self) -> Courier:
         self._thread.start()
@@ -35,11 +38,11 @@ class Courier:
         self._thread.join()
 
     def _carry(self) -> None:
-        while not self._over.wait(self._every):
-            try:
+        pause = min(_FIRST_SECONDS, self._every)
+        while not self._over.wait(pause):
+            pause = min(2 * pause, self._every)
+            with suppress(StorageError, OSError):
                 self._round()
-            except (StorageError, OSError):
-                continue
 
     def _round(self) -> None:
         path = self._directory / layout.EVENTS
@@ -47,4 +50,7 @@ class Courier:
         if size != self._sent:
             self._mirror.push_events(self._directory)
             self._sent = size
-        self._mirror.push_checkpoint(self._directory)
+        newest = newest_checkpoint(self._directory)
+        if newest is not None and newest != self._saved:
+            self._mirror.push_checkpoint(self._directory)
+            self._saved = newest

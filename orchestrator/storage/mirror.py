@@ -125,16 +125,16 @@ class Mirror:
 
     def push_checkpoint(self, directory: Path) -> None:
         """The newest one of an attempt, where the store lacks it; there, too, the newest two are kept."""
-        own = _local_checkpoints(directory)
-        if not own:
+        own = newest_checkpoint(directory)
+        if own is None:
             return
         key = f"{self.key(directory)}/{layout.CHECKPOINTS}"
         listing = self.store.listing(key)
-        newest = f"{key}/{own[-1].name}"
+        newest = f"{key}/{own.name}"
         there = _checkpoints(listing)
         if newest not in [found for _, found in there]:
             try:
-                trees.put_tree(self.store, newest, own[-1])
+                trees.put_tree(self.store, newest, own)
             except FileNotFoundError:
                 return  # the worker has dropped it meanwhile: it has a newer one, or is done
             there.append((0, newest))
@@ -166,10 +166,13 @@ class Mirror:
         return False
 
     def _drop_checkpoints(self, trial: Path) -> None:
-        """Those of a finished trial: nobody resumes it."""
+        """Those of a finished trial, incomplete ones too: nobody resumes it."""
         listing = self.store.listing(self.key(trial))
         for _, key in _checkpoints(listing):
             trees.delete_tree(self.store, key, listing)
+        for key in listing:
+            if PurePosixPath(key).parents[1].name == layout.CHECKPOINTS:
+                self.store.delete(key)
 
     def push_leftovers(self) -> None:
         """What earlier drivers and attempts on this machine could not deliver."""
@@ -199,13 +202,14 @@ def _checkpoints(keys: Iterable[str], wanted: Callable[[str], bool] | None = Non
     return sorted(found)
 
 
-def _local_checkpoints(directory: Path) -> list[Path]:
+def newest_checkpoint(directory: Path) -> Path | None:
+    """Of an attempt on this machine; complete, as they appear by rename."""
     found = [
         (int(match[1]), path)
         for path in (directory / layout.CHECKPOINTS).glob("step-*")
         if (match := _STEP.fullmatch(path.name))
     ]
-    return [path for _, path in sorted(found)]
+    return max(found)[1] if found else None
 
 
 def _finished(outcome: Path) -> bool:

@@ -1,0 +1,107 @@
+"""A sweep in an object store: a killed driver, another machine that goes on, a third one that looks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from object_store import BUCKET, S3
+from workshop import Workshop, wait_for
+
+from orchestrator.storage.lease import Lease, hold
+from orchestrator.storage.remote import Remote
+
+pytestmark = pytest.mark.e2e
+
+GRID = {
+    "domains": ["clinical"],
+    "methods": [{"name": "lora", "learning_rate": 4e-3}],
+    "tasks": ["mini-outcome"],
+    "seeds": [1, 2],
+    "recipe": {"epochs": 40, "batch_size": 4},
+    "concurrency": 1,
+}
+
+
+def results(outcomes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What a trial found, by its name."""
+    finished = [o for o in outcomes.values() if o["state"] == "finished"]
+    return {o["trial"]: (o["test"], o["dev"], o["steps"], o["best_step"], o["signature"]) for o in finished}
+
+
+def of(trial: str, keys: list[str]) -> list[str]:
+    return [key.partition(f"/{trial}/")[2] for key in keys if f"/{trial}/" in key]
+
+
+def test_another_machine_goes_on_where_a_driver_was_killed(
+    new_workshop: Callable[[], Workshop], s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop, prefix = new_workshop(), f"team/{uuid.uuid4()}"
+    uri = f"s3://{BUCKET}/{prefix}"
+    sweep = workshop.write(**GRID, storage=uri, storage_options=s3.options)
+
+    def on(machine: str) -> Path:
+        """From here on, commands run on that machine."""
+        monkeypatch.setenv("FRONTIER_MIRROR", str(tmp_path / machine))
+        return Path(Remote(uri, s3.options).mirror())
+
+    on("first")
+    driver = subprocess.Popen(
+        workshop.command("run", sweep, "--launcher", "local"),
+        cwd=workshop.root,
+        env=workshop.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def midway() -> bool:
+        """One trial is finished, the other has a whole checkpoint in the store."""
+        keys = s3.keys(prefix)
+        later = [key for key in of("seed-2", keys) if key.endswith("/complete.json")]
+        return driver.poll() is not None or ("attempt-001/bill.json" in of("seed-1", keys) and bool(later))
+
+    wait_for(midway, "a finished trial beside one with a checkpoint, in the store")
+    descendants = psutil.Process(driver.pid).children(recursive=True)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    psutil.wait_procs(descendants, timeout=60)
+    assert workshop.outcomes() == {}  # nothing lies where sweeps lie by default
+
+    mirror = on("second")
+    assert not mirror.exists()
+    done = workshop.frontier("run", sweep, "--launcher", "local")
+    assert f"records: {uri}/mini" in done.stdout
+    assert "MLFLOW_TRACKING_URI is not set" in done.stdout
+    found = workshop.outcomes(storage=mirror)
+    assert len(found) == 2  # one attempt each that ended, none of them twice
+    assert [o["resumed_from_step"] for o in found.values() if o["trial"].endswith("seed-2")] != [None]
+
+    local = new_workshop()
+    local.frontier("run", local.write(**GRID), "--launcher", "local")
+    assert results(found) == results(local.outcomes())
+
+    keys = s3.keys(prefix)
+    assert "checkpoint" not in " ".join(keys)  # of finished trials nobody needs them
+    assert f"{prefix}/mini/report/report.html" in keys
+    assert any("/model/complete.json" in key for key in keys)
+
+    on("third")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.endpoint)
+    assert workshop.json("status", f"{uri}/mini")["trials"]["finished"] == 2
+    assert workshop.json("report", "mini", "--storage", uri)["sweep"] == "mini"
+    plan = workshop.json("plan", sweep)
+    assert len(plan["up_to_date"]) == 2
+    wrong = workshop.frontier("status", "minni", "--storage", uri, expect=2)
+    assert "there is no sweep 'minni'" in wrong.stderr
+
+    with hold(Lease(Remote(uri, s3.options).open(), "mini"), lambda: None, every=0.5):
+        refused = workshop.frontier("run", sweep, "--launcher", "local", expect=2)
+    assert f"process {os.getpid()} on" in refused.stderr
+    assert "Traceback" not in refused.stderr
