@@ -154,15 +154,19 @@ class Checkpoint:
             put_shares(model, optimiser, Shares(self._state["sharing"], self._state["optimiser"], own))
 
 
+def _uses_gpu() -> bool:
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
 def _random_state() -> dict[str, Any]:
     """Of this rank: of the CPU, and of its GPU where it uses one."""
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    cuda = torch.cuda.get_rng_state() if _uses_gpu() else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
 def _set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["cpu"])
-    if state["cuda"] is not None and torch.cuda.is_initialized():
+    if state["cuda"] is not None and _uses_gpu():
         torch.cuda.set_rng_state(state["cuda"])
 
 

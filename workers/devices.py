@@ -35,7 +35,7 @@ def settle(
             "    -> check CUDA_VISIBLE_DEVICES and the driver, or set resources.gpus to 0"
         )
     precision = _precision(wanted, gpu)
-    mixed = "bf16" if precision is Precision.BF16 else "no"
+    mixed: Literal["no", "bf16"] = "bf16" if precision is Precision.BF16 else "no"
     software = {"python": python_version()} | {name: version(name) for name in _SOFTWARE}
     device = Device(
         type=torch.cuda.get_device_name() if gpu else "cpu",

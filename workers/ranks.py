@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import TCPStore
 
 from orchestrator.contracts.trial import Resources
 
@@ -82,14 +83,13 @@ def join(resources: Resources) -> Ranks:
         return ALONE
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     listening = os.environ.get(LISTEN)
-    options = {"master_listen_fd": int(listening)} if listening else {}
-    store = dist.TCPStore(
+    store = TCPStore(
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
         count,
         is_master=rank == 0,
         wait_for_workers=False,
-        **options,
+        master_listen_fd=None if listening is None else int(listening),
     )
     if not resources.gpus:
         dist.init_process_group("gloo", store=store, rank=rank, world_size=count)

@@ -200,16 +200,18 @@ def gathering(accelerator: Accelerator, model: Any, last: bool) -> AbstractConte
 
 def whole(parameter: Any) -> Tensor:
     """All of a parameter, wherever its parts lie. With spread weights all ranks have to ask."""
+    found: Tensor
     if hasattr(parameter, "full_tensor"):
-        found: Tensor = parameter.full_tensor()
+        found = parameter.full_tensor()
         return found
     if hasattr(parameter, "ds_id"):
         import deepspeed
 
         with deepspeed.zero.GatheredParameters([parameter]):
-            return parameter.detach().clone()
-    detached: Tensor = parameter.detach()
-    return detached
+            found = parameter.detach().clone()
+        return found
+    found = parameter.detach()
+    return found
 
 
 def fill(parameter: Any, value: Tensor) -> None:

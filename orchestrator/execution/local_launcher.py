@@ -64,6 +64,11 @@ class LocalLauncher:
                 f"{trial.name}: wants {trial.resources.gpus:g} GPUs; the local launcher allots cores only\n"
                 "    -> use the launcher `ray`, or set resources.gpus to 0"
             )
+        if trial.resources.nodes > 1:
+            raise LaunchError(
+                f"{trial.name}: wants {trial.resources.nodes} nodes; the local launcher has this one\n"
+                "    -> use the launcher `ray` with the --address of a cluster, or set resources.nodes to 1"
+            )
         if trial.resources.cpus > self.cpus:
             raise LaunchError(
                 f"{trial.name}: wants {trial.resources.cpus} cores, and there are {self.cpus}\n"
@@ -129,7 +134,7 @@ class _Launch:
     def _run_trial(self, trial: TrialOrder) -> None:
         clock, outcomes = self._settings.clock, list[Outcome]()
         self._news.put(TrialStarted(trial.name, clock.now(), socket.gethostname()))
-        slot = self._take_slot(trial.resources.cpus)
+        slot = self._take_slot(trial.resources.threads)
         while (step := next_step(outcomes, self._settings.policy)) is NextStep.ATTEMPT:
             ended = slot.attempt(trial)
             if ended is None:
@@ -137,7 +142,7 @@ class _Launch:
                 return
             outcomes.append(ended.outcome)
             self._news.put(AttemptEnded(trial.name, clock.now(), ended.outcome, ended.bill))
-        self._idle[trial.resources.cpus].append(slot)
+        self._idle[trial.resources.threads].append(slot)
         state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
         self._news.put(TrialEnded(trial.name, clock.now(), state))
 

@@ -1,4 +1,5 @@
-"""The only file that imports ray: a cluster, and Tune scheduling jobs on it. `ray_launcher` is its door."""
+"""A cluster, and Tune scheduling jobs on it. Only this file and `ray_nodes` import ray; `ray_launcher` is the
+door of both."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from orchestrator.errors import LaunchError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.interrupts import Interrupts, interrupts
 from orchestrator.execution.launcher import DashboardReady, Workplace
+from orchestrator.execution.ray_nodes import NodesHost
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 from orchestrator.execution.slot import HostFactory, Slot
 from orchestrator.execution.trial_feed import Job, TrialFeed
@@ -50,11 +53,22 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
     def setup(self, config: dict[str, Any], launch: Launch) -> None:
         self._launch = launch
         self._take_up(config)
-        threads = self._job.trial.resources.cpus  # an actor is only reused for the same resources
-        self._slot = Slot(launch.host_factory, threads, launch.place, SystemClock())
+        self._slot = self._new_slot()
+
+    def _new_slot(self) -> Slot:
+        resources = self._job.trial.resources
+        factory = self._launch.host_factory
+        if resources.nodes > 1:
+            factory = partial(NodesHost, resources=resources)
+        return Slot(factory, resources.threads, self._launch.place, SystemClock())
 
     def reset_config(self, config: dict[str, Any]) -> bool:
+        """Tune reuses an actor for the same placement, which may be cut into other processes."""
+        before = self._job.trial.resources
         self._take_up(config)
+        if self._job.trial.resources != before:
+            self._slot.close()
+            self._slot = self._new_slot()
         return True
 
     def _take_up(self, config: dict[str, Any]) -> None:
@@ -224,10 +238,10 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
 
     More at once than fit makes Tune stage the rest and start them in any order.
     """
-    bundles = [bundle(job.trial.resources) for job in jobs]
+    groups = [placement(job.trial.resources) for job in jobs]
     trainable = tune.with_resources(
         tune.with_parameters(TrialSlot, launch=launch),
-        lambda config: tune.PlacementGroupFactory([bundles[config[_JOB]]]),
+        lambda config: groups[config[_JOB]],
     )
     trainable.__qualname__ = TrialSlot.__qualname__  # the dashboard shows it
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what it would say, the feed says
@@ -246,7 +260,7 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
                 storage_path=str(scratch),
                 verbose=0,
                 callbacks=[_Listener(feed, pending)],
-                failure_config=tune.FailureConfig(max_failures=launch.policy.retries),
+                failure_config=tune.FailureConfig(max_failures=launch.policy.most),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
@@ -257,8 +271,14 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
         feed.close()
 
 
+def placement(resources: Resources) -> tune.PlacementGroupFactory:
+    """One bundle a node, which Ray never splits; the nodes near each other where that can be had."""
+    share = {kind: amount / resources.nodes for kind, amount in bundle(resources).items()}
+    return tune.PlacementGroupFactory([share] * resources.nodes, strategy="PACK")
+
+
 def bundle(resources: Resources) -> dict[str, float]:
-    """In Ray's words."""
+    """A whole trial, in Ray's words."""
     cores: dict[str, float] = {"CPU": resources.cpus}
     return cores | {"GPU": resources.gpus} if resources.gpus else cores
 
