@@ -81,7 +81,7 @@ class LaunchError(FrontierError):
 
 
 class StorageError(LaunchError):
-    """The object store of a sweep cannot be reached, or refuses. What was to be stored lies on this machine."""
+    """The object store of a sweep cannot be reached, or refuses. What was to be stored is still here."""
 
 
 class InterruptedSweepError(FrontierError):
