@@ -114,6 +114,9 @@ class FakeApi:
                     404, f'{plural}{group and "." + group} "{name}" not found', name=name, kind=plural
                 )
             if verb == "patch":
+                wanted = (body.get("metadata") or {}).pop("resourceVersion", None)
+                if wanted not in (None, self.objects[key]["metadata"]["resourceVersion"]):
+                    raise RefusedError(409, "the object has been modified", name=name)
                 return 200, self._store(key, _merged(self.objects[key], body))
             if verb == "delete":
                 return 200, self._delete(key, body or {})

@@ -45,7 +45,7 @@ def submit(
     console = Console()
     sweeps = open_sweeps(namespace or NAMESPACE, context, console)
     found = rendered(config, overrides or [], overlay, smoke, console)
-    sweeps.cluster.namespace = in_namespace(found, namespace)
+    sweeps.cluster.namespace = in_namespace(found, namespace, NAMESPACE)
     console.print(most_pods(found), highlight=False)
     name = sweeps.submit(found)
     _then(stay and follow_to_end(sweeps, name, storage, console))

@@ -32,12 +32,13 @@ def open_sweeps(namespace: str, context: str | None, console: Console) -> Sweeps
     return Sweeps(cluster, say)
 
 
-def in_namespace(rendered: Rendered, namespace: str | None) -> str:
-    """Puts both objects there; gives the namespace they are in."""
+def in_namespace(rendered: Rendered, namespace: str | None, default: str) -> str:
+    """Puts both objects there, else where the overlay does; `default` is for overlays that name none. Gives
+    the namespace they are in."""
+    found = namespace or rendered.ray_job["metadata"].get("namespace") or default
     for body in (rendered.config_map, rendered.ray_job):
-        if namespace is not None:
-            body["metadata"]["namespace"] = namespace
-    return str(rendered.ray_job["metadata"]["namespace"])
+        body["metadata"]["namespace"] = found
+    return str(found)
 
 
 def most_pods(rendered: Rendered) -> str:

@@ -37,7 +37,8 @@ def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
         show(look(sweeps.cluster, job))
         step = Step.WAIT if job.going else next_step(job)
         if step is Step.RECREATE:
-            sweeps.recreate(job)
+            if not sweeps.recreate(job):
+                time.sleep(BREATH_SECONDS)
         elif step is not Step.WAIT:
             return End(step, job)
         else:

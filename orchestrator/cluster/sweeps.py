@@ -11,12 +11,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.differences import differences
-from orchestrator.cluster.documents import get, mapping
+from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, SWEEP_NAME, RayJob
+from orchestrator.cluster.refusals import RefusalError
 from orchestrator.cluster.render import SWEEP_LABEL, Rendered
 from orchestrator.cluster.resources import CONFIG_MAPS, RAY_JOBS
 from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
@@ -35,8 +37,7 @@ class Sweeps:
     def submit(self, rendered: Rendered) -> str:
         """Starts the sweep, or attaches to the one that runs. Gives its id.
 
-        Raises ConfigError where the one that runs is another (its file or the overlay was changed), or waits
-        suspended.
+        Raises ConfigError where the one that runs is another: its file or the overlay was changed.
         """
         name = rendered.sweep_id
         job = self.job(name)
@@ -48,7 +49,8 @@ class Sweeps:
             self.say(
                 f"{name} is there and {'is going' if job.going else 'ended'}: it goes on from its records"
             )
-            self._remove(job)
+            if not self._remove(job):
+                return self.submit(rendered)  # somebody else was quicker: look again
         self._start(rendered.config_map, rendered.ray_job)
         self._forget_others(name, str(rendered.config_map["metadata"]["name"]))
         self.say(f"{name}: submitted to {self.cluster.host}, namespace {self.cluster.namespace}")
@@ -56,12 +58,16 @@ class Sweeps:
 
     def stop(self, name: str) -> None:
         """Ends the driver and removes the cluster; storage and the sweep's file stay."""
+        mark = {STOPPED: datetime.now(UTC).isoformat(timespec="seconds")}
         job = self.job(name)
         if job is None:
+            self._mark(name, mark)  # a follower may be about to make it again
             self.say(f"{name} has no RayJob: it was stopped before")
             return
-        self._keep(job, {STOPPED: datetime.now(UTC).isoformat(timespec="seconds")})
-        self.cluster.patch(RAY_JOBS, name, {"metadata": {"annotations": {STOPPED: "yes"}}})
+        if not self._keep(job, mark):
+            self.stop(name)  # somebody has just made it again: that one, then
+            return
+        self.cluster.patch(RAY_JOBS, name, {"metadata": {"annotations": mark}})
         self.say(f"{name}: stopping; the driver ends and the pods go")
         self._delete(job)
         self.say(f"{name}: stopped. Its records stay; `frontier resume {name}` goes on from them")
@@ -80,7 +86,9 @@ class Sweeps:
             self._start(*kept)
             self.say(f"{name}: goes on from its records")
         elif job.ended:
-            self._again(job, 0)
+            if not self._again(job, 0):
+                self.resume(name)  # somebody else was quicker: look again
+                return
             self.say(f"{name}: goes on from its records")
         elif job.suspended and job.queued_by:
             self.say(f"{name} waits in the queue {job.queued_by}, which alone starts it")
@@ -191,14 +199,33 @@ class Sweeps:
         if job.going:
             self._await_gone(job.name)
             return True
-        self._keep(job, {})
-        return self._delete(job)
+        return self._keep(job, {}) and self._delete(job)
 
-    def _keep(self, job: RayJob, annotations: dict[str, str]) -> None:
-        if job.config_map is not None:
-            kept = json.dumps(_job_to_apply(job), sort_keys=True, separators=(",", ":"))
-            metadata = {"ownerReferences": None, "annotations": {_KEPT_JOB: kept} | annotations}
-            self.cluster.patch(CONFIG_MAPS, job.config_map, {"metadata": metadata})
+    def _keep(self, job: RayJob, annotations: dict[str, str]) -> bool:
+        """False where the ConfigMap belongs to a younger RayJob, or is being changed by somebody else."""
+        config_map = self.config_map_of(job)
+        if config_map is None:
+            return True
+        owners = items(get(config_map, "metadata", "ownerReferences"))
+        if any(owner.get("kind") == "RayJob" and owner.get("uid") != job.uid for owner in owners):
+            return False
+        metadata = {
+            "resourceVersion": get(config_map, "metadata", "resourceVersion"),
+            "ownerReferences": None,
+            "annotations": {_KEPT_JOB: json.dumps(_job_to_apply(job), sort_keys=True)} | annotations,
+        }
+        try:
+            self.cluster.patch(CONFIG_MAPS, str(job.config_map), {"metadata": metadata})
+        except RefusalError as refused:
+            if refused.status == HTTPStatus.CONFLICT:
+                return False
+            raise
+        return True
+
+    def _mark(self, name: str, annotations: dict[str, str]) -> None:
+        for body in self._config_maps(name)[:1]:
+            found = str(get(body, "metadata", "name"))
+            self.cluster.patch(CONFIG_MAPS, found, {"metadata": {"annotations": annotations}})
 
     def _delete(self, job: RayJob) -> bool:
         """False where it was another's to delete."""

@@ -202,3 +202,27 @@ def test_a_driver_out_of_reach_is_said_once_and_nothing_ends(api: FakeApi, submi
     said = submit()
     assert said.code == 0, said.text
     assert said.text.count("no word from the driver: you may not create pods") == 1
+
+
+def test_two_followers_start_a_sweep_again_once(api: FakeApi, submit: Frontier, frontier: Frontier) -> None:
+    """The second one acts while the first has decided on the same end."""
+    end = failed("DeadlineExceeded", ray="RUNNING")
+    api.scripts = [[end], list(CALM)]
+    submit("--no-follow")
+    [job] = api.all("rayjobs")
+    job["status"] = end
+    answer, asked = api.answer, iter([True])
+
+    def interrupted(method: str, *rest: Any) -> tuple[int, Any]:
+        if method == "PATCH" and "configmaps" in rest[0] and next(asked, False):
+            assert frontier("follow", "ours").code == 0
+        return answer(method, *rest)
+
+    api.answer = interrupted  # type: ignore[method-assign]
+    said = frontier("follow", "ours")
+    assert said.code == 0, said.text
+    assert api._made == 2
+    [config_map] = api.all("configmaps")
+    [after] = api.all("rayjobs")
+    assert config_map["metadata"]["ownerReferences"][0]["uid"] == after["metadata"]["uid"]
+    assert after["metadata"]["annotations"]["frontier/recreations"] == "1"

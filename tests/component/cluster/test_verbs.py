@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,3 +318,26 @@ def test_running_is_no_end(api: FakeApi, submit: Frontier, frontier: Frontier) -
     said = submit()
     assert said.code == 0
     assert "clusters lost so far: 1" in said.text
+
+
+def test_ctrl_c_leaves_the_sweep_running(api: FakeApi, submit: Frontier, tmp_path: Path) -> None:
+    api.scripts = [[STARTING]]
+    submit("--no-follow")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from orchestrator.cli import main; main()", "follow", "ours"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"KUBECONFIG": str(tmp_path / "kubeconfig")},
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "Initializing" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "runs on in the cluster" in errors
+    assert "frontier follow ours-" in errors
+    assert "Traceback" not in errors
+    assert len(api.all("rayjobs")) == 1
