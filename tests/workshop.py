@@ -86,11 +86,14 @@ class Workshop:
         foreign = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
         return {key: value for key, value in os.environ.items() if key not in foreign} | {"COLUMNS": "160"}
 
-    def frontier(self, *words: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    def frontier(
+        self, *words: str | Path, expect: int = 0, server: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`server`: the MLflow server to write to."""
         done = subprocess.run(
             self.command(*words),
             cwd=self.root,
-            env=self.environment,
+            env=self.environment | ({"MLFLOW_TRACKING_URI": server} if server else {}),
             capture_output=True,
             text=True,
             timeout=600,

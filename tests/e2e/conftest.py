@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from mlflow_server import mlflow_server, postgres  # noqa: F401  # fixtures
 from object_store import s3  # noqa: F401  # a fixture
 from workshop import BACKBONE, NER, OUTCOME, Workshop
 

@@ -1,0 +1,149 @@
+"""A real MLflow server with accounts, on a real PostgreSQL; both on free loopback ports."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workshop import wait_for
+
+USER = "admin"
+
+
+@dataclass(frozen=True)
+class MlflowServer:
+    uri: str
+    password: str
+
+    def environment(self, password: str | None = None) -> dict[str, str]:
+        """What a user sets to write there."""
+        return {
+            "MLFLOW_TRACKING_URI": self.uri,
+            "MLFLOW_TRACKING_USERNAME": USER,
+            "MLFLOW_TRACKING_PASSWORD": password or self.password,
+        }
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URI of a server, without a database; skipped where PostgreSQL is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not here; `apt-get install postgresql` brings /usr/lib/postgresql/*/bin")
+    account = _account()
+    directory = Path(tempfile.mkdtemp(prefix="frontier-postgres-", dir="/tmp"))
+    password = secrets.token_hex(8)
+    try:
+        (directory / "password").write_text(password)
+        if account:
+            for path in (directory, directory / "password"):
+                os.chown(path, account["user"], account["group"])
+        data, port = directory / "data", free_port()
+        words = ["-D", data, "-U", "frontier", "--auth=scram-sha-256", f"--pwfile={directory / 'password'}"]
+        words += ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"]
+        subprocess.run([found[-1], *words], check=True, stdout=subprocess.DEVNULL, cwd="/", **account)
+        command: list[str | Path] = [found[-1].with_name("postgres"), "-D", data, "-p", str(port)]
+        command += ["-h", "127.0.0.1", "-k", directory, "-F"]
+        uri = f"postgresql://frontier:{password}@127.0.0.1:{port}"
+        with _running(command, cwd="/", **account) as process:
+            wait_for(lambda: _answers(uri, process), "PostgreSQL")
+            yield uri
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    if importlib.util.find_spec("flask_wtf") is None:
+        pytest.skip("MLflow's accounts need Flask-WTF, which the extra [dev] brings")
+    import psycopg
+
+    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        for database in ("mlflow", "accounts"):
+            connection.execute(f"CREATE DATABASE {database}")
+    directory = tmp_path_factory.mktemp("mlflow-server")
+    settings = directory / "accounts.ini"
+    settings.write_text(
+        f"[mlflow]\ndefault_permission = READ\nadmin_username = {USER}\ndatabase_uri = {postgres}/accounts\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
+    port, password = free_port(), secrets.token_hex(8)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
+        "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody here needs
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", f"{postgres}/mlflow"]
+    command += ["--artifacts-destination", str(directory / "artifacts")]
+    uri = f"http://127.0.0.1:{port}"
+    with _running(command, cwd=directory, env=environment, start_new_session=True) as process:
+        wait_for(lambda: _healthy(f"{uri}/health", process), "the MLflow server")
+        yield MlflowServer(uri, password)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _account() -> dict[str, Any]:
+    """PostgreSQL refuses to be run by root: then by its own user, or by nobody."""
+    if os.getuid() != 0:
+        return {}
+    names = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = names.get("postgres") or names["nobody"]
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+@contextmanager
+def _running(command: list[Any], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, **options)
+        try:
+            yield process
+        except BaseException:
+            log.seek(0)
+            sys.stderr.write(log.read().decode(errors="replace")[-4000:])
+            raise
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _answers(uri: str, process: subprocess.Popen[bytes]) -> bool:
+    import psycopg
+
+    assert process.poll() is None, "PostgreSQL has ended"
+    try:
+        psycopg.connect(f"{uri}/postgres", connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _healthy(url: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "the MLflow server has ended"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
