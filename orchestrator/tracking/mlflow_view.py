@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _LOG = logging.getLogger(__name__)
+USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # mlflow reads them
 _SQLITE = "sqlite:///"
 _PAGE = 1_000  # runs a search returns at once
 _METRICS_A_BATCH = 1_000
@@ -155,11 +157,7 @@ class _Store:
         except FrontierError:
             raise
         except Exception as error:  # mlflow, its HTTP client and its database layer share no base class
-            place = re.sub(r"//[^/@]*@", "//", self._uri)  # without a password
-            raise TrackingError(
-                f"MLflow at {place} cannot be written ({type(error).__name__}); the records lack nothing\n"
-                "    -> bring it back, then `frontier sync` writes all that is missing"
-            ) from error
+            raise _in_our_words(error, self._uri) from error
 
     def _write(self, content: RunContent, curve: Callable[[], list[Point]]) -> bool:
         """Replace the run of that name. The old one goes last: a crash leaves a run too many, never none, and
@@ -209,6 +207,23 @@ class _Store:
             self._runs = _one_run_each(client, self._experiment)
             self._connection = client
         return self._connection
+
+
+def _in_our_words(error: Exception, uri: str) -> TrackingError:
+    place = f"MLflow at {re.sub(r'//[^/@]*@', '//', uri)}"  # without a password
+    status = getattr(error, "get_http_status_code", lambda: None)()  # of mlflow's own errors
+    if status == HTTPStatus.UNAUTHORIZED:
+        problem = f"{place} refuses the login"
+        remedy = f"set {USER} and {PASSWORD} to an account of that server"
+    elif status == HTTPStatus.FORBIDDEN:
+        problem = f"{place} lets nothing be written"
+        remedy = f"give the account of {USER} the right to edit there; or is the host not in --allowed-hosts?"
+    else:
+        problem, remedy = f"{place} cannot be written ({type(error).__name__})", "bring it back"
+    return TrackingError(
+        f"{problem}; the records lack nothing\n"
+        f"    -> {remedy}, then `frontier sync` writes all that is missing"
+    )
 
 
 def _open(uri: str) -> MlflowClient:

@@ -6,7 +6,10 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +227,48 @@ def test_a_store_out_of_reach_is_one_warning_for_a_view_and_an_error_for_sync(tm
     assert "word" not in view.warning
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9"):
         sync(built.ledger, nowhere)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, "refuses the login"),
+        (403, "lets nothing be written"),
+        (500, "cannot be written"),
+    ],
+)
+def test_what_a_server_refuses_is_said_with_what_to_do(tmp_path, status, said):
+    built = LedgerBuilder(tmp_path, "refused")
+    built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11])
+    built.finish_all()
+    with refusing_server(status) as address, pytest.raises(TrackingError) as refused:
+        sync(built.ledger, f"http://user:word@{address}")
+    message = str(refused.value)
+    assert f"MLflow at http://{address} {said}" in message
+    assert "frontier sync" in message
+    assert ("MLFLOW_TRACKING_USERNAME" in message) == (status != 500)
+    assert "no words of the server" not in message
+
+
+@contextmanager
+def refusing_server(status: int) -> Iterator[str]:
+    class Refusal(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"no words of the server")
+
+        do_GET = do_POST = answer  # noqa: N815 - the names that http.server calls
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def test_runs_hold_no_labels_of_the_data(tmp_path, uri, runs):
