@@ -12,6 +12,7 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, TaskKind
+from orchestrator.report.evidence import AcrossTasks, ClaimFamily, FrontierView, Group
 from orchestrator.report.findings import (
     Axis,
     DomainMatrix,
@@ -83,6 +84,16 @@ class Point(Record):
     dev_metrics: dict[MetricName, Summary] = Field(default_factory=dict)  # at the best checkpoint
     adapted_parameters: int | None = None  # trained, the head left out; under full, the whole model
     seconds_to_best: float | None = None  # in training steps up to the best evaluation; mean of the seeds
+    # Quality's 95 % interval over seeds and test examples: how far it would move with another test set, too.
+    population_interval: tuple[float, float] | None = None
+    # Of being on the frontier of quality and device-hours; None where it cannot be said (one seed).
+    frontier_probability: float | None = None
+    # Further axes: means over the finished seeds, None where not all of them tell.
+    wall_seconds: Summary | None = None
+    saved_bytes: int | None = None  # the largest of the seeds
+    money: float | None = None
+    energy_kwh: float | None = None
+    latency_ms: float | None = None
 
     @property
     def with_tuning(self) -> float | None:
@@ -114,6 +125,9 @@ class TaskReport(Record):
     axes: tuple[Axis, ...] = ()
     pairs: tuple[Pair, ...] = ()
     scores: TaskScores | None = None
+    frontiers: tuple[FrontierView, ...] = ()  # quality and device-hours first; per comparison and axes
+    claims: tuple[ClaimFamily, ...] = ()
+    groups: tuple[Group, ...] = ()
 
 
 class FailedTrial(Record):
@@ -146,6 +160,7 @@ class Report(Record):
     collapsed: tuple[str, ...] = ()  # trials that predict one class, finished or stopped for it
     domains: DomainMatrix | None = None
     replication: Replication | None = None
+    across: tuple[AcrossTasks, ...] = ()  # one a comparison key
     totals: Totals
     provenance: dict[str, str]
     config: dict[str, Any]

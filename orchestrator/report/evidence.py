@@ -1,0 +1,142 @@
+"""How sure the report is, as data: claims, groups that cannot be told apart, frontiers on any axes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from orchestrator.contracts.record import Record
+
+
+class Side(StrEnum):
+    """What a point can be held against. Of quality more is better, of all else less."""
+
+    QUALITY = "quality"
+    DEVICE_HOURS = "device_hours"
+    WALL_TIME = "wall_time"
+    PEAK_MEMORY = "peak_memory"
+    TRAINABLE_PARAMETERS = "trainable_parameters"
+    STORED_BYTES = "stored_bytes"
+    MONEY = "money"
+    ENERGY = "energy"
+    LATENCY = "latency"
+
+
+SIDES: dict[Side, tuple[str, str]] = {  # title, unit of the figure
+    Side.QUALITY: ("quality", "score"),
+    Side.DEVICE_HOURS: ("device-hours of a trial", "h"),
+    Side.WALL_TIME: ("wall time of a trial", "s"),
+    Side.PEAK_MEMORY: ("peak memory", "bytes"),
+    Side.TRAINABLE_PARAMETERS: ("trained parameters", "parameters"),
+    Side.STORED_BYTES: ("stored bytes", "bytes"),
+    Side.MONEY: ("money for a trial", "money"),
+    Side.ENERGY: ("energy of a trial", "kWh"),
+    Side.LATENCY: ("latency of one answer", "ms"),
+}
+
+
+class Claim(Record):
+    """One comparison: `better` has the higher mean. Names are those of the family's kind: a cell
+    (model/domain/method), a method, a domain or a model.
+
+    `difference` is in units of quality (0.012 is 1.2 points), never negative. `interval` is its 95 % interval,
+    not widened for the family; `adjusted` the p-value, corrected over the family. All three of `interval`,
+    `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be claimed.
+    """
+
+    better: str
+    worse: str
+    difference: float
+    interval: tuple[float, float] | None
+    p: float | None  # two-sided
+    adjusted: float | None
+    seeds: int  # paired
+    examples: int | None  # documents of the test part, paired; None: the seeds alone speak
+    told_apart: bool | None  # adjusted < 0.05; None: cannot be said
+    sentence: str
+
+
+class ClaimFamily(Record):
+    """Claims that are corrected together, of one task under one comparison key."""
+
+    name: str  # methods, domains, models, frontier, teachers
+    title: str
+    comparison: str | None
+    correction: str  # "Holm"
+    size: int  # comparisons corrected for: for points picked by their results, all that could be picked
+    claims: tuple[Claim, ...]  # largest difference first; those of `frontier` by cost
+    notes: tuple[str, ...] = ()
+
+
+class Group(Record):
+    """Cells that these results cannot tell apart, best first, of one task under one comparison key."""
+
+    comparison: str | None
+    best: bool  # the 95 % set of the best: the best cell is one of these; else a run along the frontier
+    cells: tuple[str, ...]  # model/domain/method
+    sentence: str
+
+
+class Within(Record):
+    """The first cell by the second axis whose quality is at most `points` hundredths below the best."""
+
+    points: float
+    cell: str
+
+
+class Hypervolume(Record):
+    """How much the frontier covers, between the cheapest measured cost and the reference point.
+
+    `value` is the area below it, over the decimal logarithm of the cost, through the width: the mean quality
+    that a budget buys, budgets taken evenly on a logarithmic axis.
+    """
+
+    value: float
+    low: float  # cheapest cost measured
+    reference_cost: float  # dearest cost measured
+    reference_quality: float
+    sentence: str
+
+
+class Member(Record):
+    """A point of a frontier. `probability`: of being on it; None where it cannot be said."""
+
+    cell: str  # model/domain/method
+    figures: dict[Side, float]
+    probability: float | None = None
+
+
+class FrontierView(Record):
+    """The frontier of one task and comparison key on two or three axes; quality is the first of them."""
+
+    axes: tuple[Side, ...]
+    comparison: str | None
+    members: tuple[Member, ...]  # by the second axis, rising
+    others: tuple[Member, ...] = ()  # not on it, most probable first; only those from 1 in 20 on
+    missing: tuple[str, ...] = ()  # cells with a quality and without a figure on another axis: never on it
+    knee: str | None = None  # cell
+    within: tuple[Within, ...] = ()  # 0.5, 1, 2 and 5 points
+    hypervolume: Hypervolume | None = None  # of two axes
+    notes: tuple[str, ...] = ()
+
+
+class AcrossRow(Record):
+    """One cell over all tasks. `normalised_mean`: each metric from what guessing gives (AUROC one half, all
+    others 0) to 1. `mean_rank`: 1 is best; it hangs on the set of cells, so no frontier is made of it."""
+
+    cell: str  # model/domain/method
+    mean_rank: float
+    normalised_mean: float
+    device_hours: float | None  # summed over the tasks
+    frontier: bool  # on normalised mean and device-hours
+
+
+class AcrossTasks(Record):
+    """The cells that have a score in every task, under one comparison key."""
+
+    comparison: str | None
+    tasks: tuple[str, ...]
+    rows: tuple[AcrossRow, ...]  # best normalised mean first
+    left_out: tuple[str, ...] = ()  # cells without a score in some task
+    notes: tuple[str, ...] = Field(default=())
