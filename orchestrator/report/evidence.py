@@ -40,8 +40,8 @@ class Claim(Record):
     """One comparison: `better` has the higher mean. Names are those of the family's kind: a cell
     (model/domain/method), a method, a domain or a model.
 
-    `difference` is in units of quality (0.012 is 1.2 points), never negative. `interval` is its 95 % interval,
-    not widened for the family; `adjusted` the p-value, corrected over the family. All three of `interval`,
+    `difference` is in units of quality (0.012 is 1.2 points), never negative. `interval` is its 95 %
+    interval, not widened for the family; `adjusted` the p-value, corrected over it. All three of `interval`,
     `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be claimed.
     """
 
