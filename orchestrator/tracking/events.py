@@ -12,15 +12,20 @@ from orchestrator.contracts.ledger import AttemptRecord
 from orchestrator.contracts.outcome import EvaluationEvent, Event, StepEvent, read_event
 from orchestrator.errors import LedgerError
 
+_STEP = b'{"event":"step"'  # how the line of a step begins: most lines of a long training
 
-def read_events(path: Path) -> list[Event]:
-    """All events, in order; none where the file is absent. A cut last line is left out.
+
+def read_events(path: Path, *, steps: bool = True) -> list[Event]:
+    """All events, in order; none where the file is absent. A cut last line is left out. Without `steps` those
+    of training steps are passed over unread.
 
     Raises LedgerError where another line cannot be read: then the file is not ours, or of another version.
     """
     lines = _lines(path)
     events: list[Event] = []
     for number, line in enumerate(lines, start=1):
+        if not steps and line.startswith(_STEP):
+            continue
         try:
             events.append(read_event(line))
         except ValidationError:
@@ -41,21 +46,24 @@ def signs_of_life(path: Path) -> tuple[float, float] | None:
     return None if first is None or last is None else (first, last)
 
 
-def curves(attempts: Sequence[AttemptRecord]) -> tuple[list[StepEvent], list[EvaluationEvent]]:
-    """Steps and evaluations on the path that led to the last of these attempts, in order.
+def curves(
+    attempts: Sequence[AttemptRecord], *, steps: bool = True
+) -> tuple[list[StepEvent], list[EvaluationEvent]]:
+    """Steps and evaluations on the path that led to the last of these attempts, in order. Without `steps` the
+    evaluations alone, which spares the reader of thousands of files most of the work.
 
     `attempts` are those under one fingerprint, oldest first. What an attempt did after the checkpoint that
     the next one resumed from was done again, so it is left out.
     """
-    steps: list[StepEvent] = []
+    taken: list[StepEvent] = []
     evaluations: list[EvaluationEvent] = []
     for attempt in attempts:
-        events = read_events(Path(attempt.directory) / layout.EVENTS)
+        events = read_events(Path(attempt.directory) / layout.EVENTS, steps=steps)
         resumed = next((e.resumed_from_step for e in events if e.event == "start"), None) or 0
-        steps = [e for e in steps if e.step <= resumed] + [e for e in events if isinstance(e, StepEvent)]
+        taken = [e for e in taken if e.step <= resumed] + [e for e in events if isinstance(e, StepEvent)]
         evaluations = [e for e in evaluations if e.step <= resumed]
         evaluations += [e for e in events if isinstance(e, EvaluationEvent)]
-    return steps, evaluations
+    return taken, evaluations
 
 
 def _lines(path: Path) -> list[bytes]:
