@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.outcome import Bill, Outcome, PhaseSeconds
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import Resources
-from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.contracts.vocabulary import Source, TrialState
 
 CPU = "cpu"  # the device type of a trial that is given no GPU
 UNKNOWN_GPU = "unknown GPU"  # an attempt on a GPU that was killed before anything wrote down which
@@ -21,16 +19,13 @@ def device_unit(device_type: str) -> str:
     return "core-hours" if device_type == CPU else "GPU-hours"
 
 
-class Source(StrEnum):
-    """Where a figure comes from."""
-
-    MEASURED = "measured"  # bill.json
-    ESTIMATED = "estimated"  # no bill: from the first to the last sign of life
-    MISSING = "missing"  # no bill and no sign of life
-
-
 class AttemptRecord(Record):
-    """One attempt, as found on disk. `billed_device_seconds` is None where `source` is MISSING."""
+    """One attempt, as found on disk. `billed_device_seconds` is None where `source` is MISSING.
+
+    `source`: MEASURED by its bill; ESTIMATED, without one, from the first to the last sign of life; MISSING
+    where there is neither. `phases` are wall seconds that lie within the bill, the queue included: as the
+    attempt measured them, or, of one that was killed, as its events tell (`phases_source`).
+    """
 
     attempt: PositiveInt
     fingerprint: str
@@ -38,19 +33,23 @@ class AttemptRecord(Record):
     ordered_at: float  # Unix time
     resources: Resources
     resumed: bool
+    resumed_from: PositiveInt | None = None  # the attempt whose checkpoint it went on from
     outcome: Outcome | None = None
     bill: Bill | None = None
     device_type: str
     devices: NonNegativeFloat
     billed_device_seconds: NonNegativeFloat | None
     source: Source
+    phases: PhaseSeconds = Field(default_factory=dict)
+    inherited_phases: PhaseSeconds = Field(default_factory=dict)
+    phases_source: Source = Source.MISSING
 
 
 class Spending(Record):
     """Device-seconds of one device type.
 
-    `billed` = `useful` + `overhead` + `wasted` + `unfinished` + `superseded` + `tuning`. `unexplained` is
-    the part of `overhead` that lies in no phase (hand-over); `estimated` that of `billed` without a bill.
+    `billed` = `useful` + `overhead` + `wasted` + `unfinished` + `superseded` + `tuning`. Across these run
+    `unexplained`, the part of `billed` that lies in no phase, and `estimated`, the part without a bill.
     """
 
     device_type: str
@@ -58,6 +57,7 @@ class Spending(Record):
     useful: NonNegativeFloat = 0.0  # went into a finished result
     overhead: NonNegativeFloat = 0.0  # of the finishing attempts: process start and hand-over
     wasted: NonNegativeFloat = 0.0  # failed, preempted or lost on the way to a result
+    preempted: NonNegativeFloat = 0.0  # the part of `wasted` that nothing but an interruption cost
     unfinished: NonNegativeFloat = 0.0  # under the planned fingerprint, no end yet
     superseded: NonNegativeFloat = 0.0  # under other fingerprints, or of trials no longer in the grid
     tuning: NonNegativeFloat = 0.0  # all that searches took, however their candidates ended

@@ -8,7 +8,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeA
 
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.record import Record
-from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature
+from orchestrator.contracts.vocabulary import FailureKind, Figure, Phase, Precision, Signature, Source
+from orchestrator.contracts.work import PhaseWork, sum_of
 
 PhaseSeconds = dict[Phase, NonNegativeFloat]
 
@@ -52,11 +53,28 @@ class Parameters(Record):
     matched_modules: tuple[str, ...] = ()  # full module names that an adapter wraps
 
 
+class Origin(Record):
+    """How a figure came about: by which meter or rule; where it is missing, why."""
+
+    source: Source
+    by: str
+
+
+class Serving(Record):
+    """How fast the finished model answers, at one batch size, on the devices of the trial."""
+
+    batch_size: PositiveInt
+    examples_per_second: NonNegativeFloat
+    latency_seconds: NonNegativeFloat  # of a batch, median
+    batches: PositiveInt  # that were timed
+
+
 class Outcome(Record):
     """`outcome.json`: complete or absent, written atomically as the last act of an attempt.
 
     Times are seconds. `phases` are this attempt's own; `inherited_phases` those that the checkpoint it
-    resumed from had already spent usefully. Host and device memory are peaks in bytes.
+    resumed from had already spent usefully; `work` and `inherited_work` likewise. Host and device memory are
+    peaks in bytes.
     """
 
     trial: str
@@ -76,6 +94,9 @@ class Outcome(Record):
     ended_at: float
     phases: PhaseSeconds = Field(default_factory=dict)
     inherited_phases: PhaseSeconds = Field(default_factory=dict)
+    work: dict[Phase, PhaseWork] = Field(default_factory=dict)
+    inherited_work: dict[Phase, PhaseWork] = Field(default_factory=dict)
+    origins: dict[Figure, Origin] = Field(default_factory=dict)  # of the figures in `work`
     resumed_from_step: NonNegativeInt | None = None
     device: Device | None = None
     parameters: Parameters | None = None
@@ -90,6 +111,7 @@ class Outcome(Record):
     micro_batch_size: PositiveInt | None = None  # examples a forward pass, as it ran
     labels: tuple[str, ...] = ()
     saved_bytes: NonNegativeInt | None = None  # of the kept weights
+    serving: tuple[Serving, ...] = ()  # by batch size
 
     @model_validator(mode="after")
     def _coherent(self) -> Outcome:
@@ -97,11 +119,25 @@ class Outcome(Record):
             raise ValueError("a failed outcome has a failure, a finished one has none")
         return self
 
+    @property
+    def result_phases(self) -> PhaseSeconds:
+        """Seconds of each phase that the result took: as if nothing had interrupted it."""
+        own = {phase: s for phase, s in self.phases.items() if not phase.tells_of_the_host}
+        kept = {phase: s for phase, s in self.inherited_phases.items() if phase.is_kept}
+        return {p: own.get(p, 0.0) + kept.get(p, 0.0) for p in Phase if p in own or p in kept}
+
+    @property
+    def result_work(self) -> PhaseWork:
+        """What was done in `result_phases`, summed up; a figure that one of them lacks is None."""
+        own = [w for phase, w in self.work.items() if not phase.tells_of_the_host]
+        return sum_of([*own, *(w for phase, w in self.inherited_work.items() if phase.is_kept)])
+
 
 class Bill(Record):
     """`bill.json`: the outside meter, written by whoever holds the devices, also for a killed attempt."""
 
     allocated_at: float  # Unix time
+    asked_at: float | None = None  # for the process; before it, the attempt is in Phase.QUEUE
     released_at: float
     devices: NonNegativeFloat  # GPUs, or cores where there is no GPU
     device_type: str  # "cpu" or the GPU's product name
@@ -112,6 +148,7 @@ class StartEvent(Record):
     at: float
     attempt: PositiveInt
     resumed_from_step: NonNegativeInt | None = None
+    inherited_phases: PhaseSeconds = Field(default_factory=dict)
 
 
 class PhaseEvent(Record):

@@ -20,13 +20,44 @@ class Split(StrEnum):
 class Phase(StrEnum):
     """What an attempt spends its device time on. Phases are exclusive: a second belongs to one."""
 
-    START = "start"  # from the fork to the first line of work
+    QUEUE = "queue"  # devices are held, and the process is not asked for yet: order, hand-over
+    START = "start"  # from there to the first line of work
     LOAD = "load"  # weights to device, method applied
     TOKENISE = "tokenise"  # reading and encoding the data
     TRAIN = "train"
     EVALUATE = "evaluate"  # scoring dev
     CHECKPOINT = "checkpoint"
     TEST = "test"  # scoring test, once
+
+    @property
+    def tells_of_the_host(self) -> bool:
+        """Of the host, not of the trial: no part of what a result took."""
+        return self in (Phase.QUEUE, Phase.START)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a checkpoint carries what it did over to the attempt that resumes, which does the others
+        again."""
+        return self in (Phase.TRAIN, Phase.EVALUATE, Phase.CHECKPOINT)
+
+
+class Source(StrEnum):
+    """Where a figure comes from."""
+
+    MEASURED = "measured"  # by a meter
+    ESTIMATED = "estimated"  # by a rule that is stated beside it
+    MISSING = "missing"
+
+
+class Figure(StrEnum):
+    """What is told of the phases of an attempt, beside their seconds."""
+
+    GPU_ENERGY = "gpu_energy"
+    CPU_ENERGY = "cpu_energy"
+    FLOPS = "flops"
+    TOKENS = "tokens"
+    HOST_MEMORY = "host_memory"
+    DEVICE_MEMORY = "device_memory"
 
 
 class FailureKind(StrEnum):

@@ -8,7 +8,6 @@ from orchestrator.contracts.ledger import (
     CPU,
     UNKNOWN_GPU,
     AttemptRecord,
-    Source,
     Spending,
     Totals,
     TrialRecord,
@@ -16,7 +15,7 @@ from orchestrator.contracts.ledger import (
 )
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.trial import Resources
-from orchestrator.contracts.vocabulary import Phase, TrialState
+from orchestrator.contracts.vocabulary import Phase, Source, TrialState
 
 Span = tuple[float, float]  # Unix times of the first and the last sign of life
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from orchestrator.contracts.history import FingerprintHistory, TrialHistory
-from orchestrator.contracts.ledger import AttemptRecord, Source, decisive
+from orchestrator.contracts.ledger import AttemptRecord, decisive
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.trial import TrialSpec
-from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.contracts.vocabulary import FailureKind, Source, TrialState
 
 
 def newest_of(attempts: Sequence[AttemptRecord]) -> AttemptRecord:

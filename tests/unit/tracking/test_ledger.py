@@ -12,9 +12,8 @@ from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.files import write_atomically
-from orchestrator.contracts.ledger import Source
 from orchestrator.contracts.trial import Resources
-from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Source, TrialState
 from orchestrator.errors import LedgerError
 from orchestrator.tracking.events import curves, read_events
 from orchestrator.tracking.ledger import Ledger

@@ -1,0 +1,54 @@
+"""What a phase of an attempt did and took, beside its seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Phase
+
+
+class PhaseWork(Record):
+    """None: not known, or no such device; why stands in `Outcome.origins`.
+
+    Of an attempt with several processes: theirs together, device memory that of the one that needs most.
+    """
+
+    gpu_joules: NonNegativeFloat | None = None
+    cpu_joules: NonNegativeFloat | None = None  # of processor packages and their memory
+    tokens: NonNegativeInt | None = None  # real ones, through forward passes; padding left out
+    flops: NonNegativeFloat | None = None  # padding included, as it is computed
+    peak_host_memory_bytes: PositiveInt | None = None
+    peak_device_memory_bytes: PositiveInt | None = None
+
+    @property
+    def joules(self) -> float | None:
+        """Of whatever has a meter."""
+        known = [j for j in (self.gpu_joules, self.cpu_joules) if j is not None]
+        return sum(known) if known else None
+
+
+NO_WORK = PhaseWork()
+_PEAKS = ("peak_host_memory_bytes", "peak_device_memory_bytes")
+
+
+def sum_of(works: Sequence[PhaseWork]) -> PhaseWork:
+    """Sums, and the largest peak. A figure that one of them lacks is unknown of all; a peak is the largest
+    that is known."""
+    found: dict[str, float | int | None] = {}
+    for name in PhaseWork.model_fields:
+        values = [getattr(work, name) for work in works]
+        known = [value for value in values if value is not None]
+        if name in _PEAKS:
+            found[name] = max(known, default=None)
+        else:
+            found[name] = sum(known) if known and len(known) == len(values) else None
+    return PhaseWork.model_validate(found)
+
+
+def add_work(first: Mapping[Phase, PhaseWork], second: Mapping[Phase, PhaseWork]) -> dict[Phase, PhaseWork]:
+    """Phase by phase."""
+    phases = [phase for phase in Phase if phase in first or phase in second]
+    return {p: sum_of([part[p] for part in (first, second) if p in part]) for p in phases}
