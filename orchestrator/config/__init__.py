@@ -3,7 +3,7 @@
 from orchestrator.config.catalogue import Catalogue, MethodEntry, TaskEntry, builtin_catalogue, load_catalogue
 from orchestrator.config.grid import Grid, GridCell
 from orchestrator.config.inputs import Inputs, digest_inputs
-from orchestrator.config.schema import PriceEntry, SweepConfig, sweep_schema
+from orchestrator.config.schema import SweepConfig, sweep_schema
 from orchestrator.config.sweep import ResolvedSweep, load_sweep
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "GridCell",
     "Inputs",
     "MethodEntry",
-    "PriceEntry",
     "ResolvedSweep",
     "SweepConfig",
     "TaskEntry",

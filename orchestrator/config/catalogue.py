@@ -13,10 +13,11 @@ from pydantic import Field
 import orchestrator
 from orchestrator.config.complaints import check
 from orchestrator.config.recipes import RecipePatch
-from orchestrator.config.schema import SAFE_NAME, PriceEntry
+from orchestrator.config.schema import SAFE_NAME
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.method import Settings
+from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.tuning import Tune
@@ -53,7 +54,7 @@ class Catalogue:
     backbones: dict[tuple[str, str], BackboneSpec] = field(default_factory=dict)  # by (model, domain)
     methods: dict[str, MethodEntry] = field(default_factory=dict)
     tasks: dict[str, TaskEntry] = field(default_factory=dict)
-    prices: dict[str, PriceEntry] = field(default_factory=dict)
+    prices: dict[str, PriceBook] = field(default_factory=dict)
 
     @property
     def models(self) -> list[str]:
@@ -135,7 +136,7 @@ def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Complaint]:
         method, complaints = _entry(MethodEntry, path, raw)
         catalogue.methods.update({method.name: method} if method else {})
     elif kind == "prices":
-        price, complaints = _entry(PriceEntry, path, raw)
+        price, complaints = _entry(PriceBook, path, raw)
         catalogue.prices.update({price.name: price} if price else {})
     else:
         recipe, complaints = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
@@ -144,6 +145,19 @@ def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Complaint]:
         if task and recipe:
             catalogue.tasks[task.name] = TaskEntry(spec=task, recipe=recipe.recipe)
     return complaints
+
+
+def is_price_file(prices: str) -> bool:
+    """Whether `prices` names a file of the user's own instead of an entry of the catalogue."""
+    return prices.endswith((".yaml", ".yml"))
+
+
+def read_prices(path: Path) -> tuple[PriceBook | None, list[Complaint]]:
+    """A price book that lies outside any catalogue."""
+    raw, complaints = read_mapping(path)
+    if complaints:
+        return None, complaints
+    return _entry(PriceBook, path, raw | {"name": path.stem})
 
 
 class _Recipe(Record):

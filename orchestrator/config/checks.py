@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.config.catalogue import Catalogue
+from orchestrator.config.catalogue import Catalogue, is_price_file
 from orchestrator.config.grid import UNSET, BadRecipe, Grid
 from orchestrator.config.methods import MethodVariant
 from orchestrator.config.schema import SweepConfig
@@ -52,7 +52,8 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
             if name not in known and name != STAND_IN:
                 key, problem = f"{axis}.{place}", f"{axis[:-1]} not in the catalogue, got {name!r}"
                 complaints.append(Complaint(source.of(key), key, problem, did_you_mean(name, known)))
-    if config.prices is not None and config.prices not in catalogue.prices:
+    own = config.prices is not None and is_price_file(config.prices)  # what is wrong in there is told already
+    if config.prices is not None and config.prices not in catalogue.prices and not own:
         problem, remedy = (
             f"not in the catalogue, got {config.prices!r}",
             did_you_mean(config.prices, catalogue.prices),

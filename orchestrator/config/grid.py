@@ -114,8 +114,8 @@ class _Recipes:
     def __init__(self, config: SweepConfig, catalogue: Catalogue) -> None:
         self._config = config
         price = catalogue.prices.get(config.prices or "")
-        device = "gpu" if config.resources.gpus else "core"
-        rate = price.per_device_hour if price is not None and price.device == device else None
+        device = None if price is None else price.usual("gpu" if config.resources.gpus else "core")
+        rate = None if price is None or device is None else price.rate(device, config.market)
         self._purse = Purse(config.resources.devices, rate)
         self._sweep = config.recipe.values()
         self._rules = [rule.set.values() if rule.set is not None else {} for rule in config.rules]

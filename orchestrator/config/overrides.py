@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config.catalogue import is_price_file
 from orchestrator.config.recipes import RecipePatch
-from orchestrator.config.schema import SweepConfig
+from orchestrator.config.schema import SpendingLimit, SweepConfig
 from orchestrator.config.yaml_files import parse
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Resources
@@ -16,7 +17,7 @@ from orchestrator.errors import Complaint, did_you_mean
 WHERE = "command line"
 
 _LISTS = frozenset({"models", "domains", "methods", "tasks", "seeds", "catalogues", "rules"})
-_NESTED: dict[str, type[Record]] = {"recipe": RecipePatch, "resources": Resources}
+_NESTED: dict[str, type[Record]] = {"recipe": RecipePatch, "resources": Resources, "budget": SpendingLimit}
 _PATHS = frozenset({"data_dir", "catalogues"})
 
 
@@ -45,9 +46,13 @@ def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path) -> tuple[fro
         value, wrong = parse(f"[{text}]" if listed else text, WHERE, key)
         complaints += wrong
         if not wrong:
-            _set(raw, parent, leaf, _absolute(value, cwd) if key in _PATHS else value)
+            _set(raw, parent, leaf, _absolute(value, cwd) if _is_path(key, value) else value)
             done.add(key)
     return frozenset(done), complaints
+
+
+def _is_path(key: str, value: Any) -> bool:
+    return key in _PATHS or (key == "prices" and isinstance(value, str) and is_price_file(value))
 
 
 def _known(parent: str) -> list[str]:

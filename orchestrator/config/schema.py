@@ -13,6 +13,7 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
     ValidationInfo,
     create_model,
@@ -22,6 +23,7 @@ from pydantic import (
 
 from orchestrator.config.recipes import RecipePatch, field_type
 from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.price import Market
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.tuning import Tune
@@ -136,6 +138,21 @@ def _keys(value: JsonValue) -> Iterator[str]:
             yield from _keys(inner)
 
 
+class SpendingLimit(Record):
+    """What the whole sweep may be billed: a gate before it starts, and a stop while it runs. How long one
+    trial trains is a matter of its recipe."""
+
+    gpu_hours: PositiveFloat | None = None
+    core_hours: PositiveFloat | None = None
+    money: PositiveFloat | None = None  # in the currency of `prices`
+
+    @model_validator(mode="after")
+    def _limits(self) -> SpendingLimit:
+        if not self.model_fields_set:
+            raise ValueError("a budget sets at least one of gpu_hours, core_hours and money")
+        return self
+
+
 Axis = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -176,7 +193,11 @@ class SweepConfig(Record):
     full_data: bool = Field(False, description="lift recipe.train_rows and dev_rows")
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
     checkpoint_seconds: NonNegativeFloat = Field(30.0, description="least seconds between two checkpoints")
-    prices: str | None = Field(None, description="price entry of the catalogue")
+    prices: str | None = Field(
+        None, description="entry of the price book, or a YAML file of one's own; relative to this file"
+    )
+    budget: SpendingLimit | None = Field(None, description="what the whole sweep may be billed")
+    market: Market = Field("on_demand", description="which of the entry's prices: on_demand or spot")
 
     @field_validator("storage_options")
     @classmethod
@@ -189,18 +210,6 @@ class SweepConfig(Record):
         if options and "://" not in info.data.get("storage", "://"):
             raise ValueError("storage_options are of a storage by URI, say s3://bucket/prefix")
         return options
-
-
-class PriceEntry(Record):
-    """What a device-hour costs, with the date and the source of the figure."""
-
-    name: str
-    currency: str = Field(pattern=r"^[A-Z]{3}$")  # ISO 4217
-    device: Literal["gpu", "core"]  # what the hour is of
-    per_device_hour: float = Field(gt=0)  # in `currency`
-    as_of: str  # when the price held
-    source: str
-    note: str | None = None
 
 
 def sweep_schema() -> dict[str, Any]:

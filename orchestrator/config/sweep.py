@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import checks, overrides
-from orchestrator.config.catalogue import Catalogue, read_catalogue
+from orchestrator.config.catalogue import Catalogue, is_price_file, read_catalogue, read_prices
 from orchestrator.config.checks import AXES, STAND_IN, Source
 from orchestrator.config.complaints import Fault, check
 from orchestrator.config.grid import Grid, build_grid
@@ -68,7 +68,8 @@ def load_sweep(
     config, faults = _validate(raw)
     complaints += wrong + [fault.complaint(source.of(fault.key)) for fault in faults]
     catalogue, of_catalogue = read_catalogue([Path(directory) for directory in config.catalogues])
-    complaints += of_catalogue
+    catalogue, of_prices = _with_prices_of(config, catalogue)
+    complaints += of_catalogue + of_prices
     if lock is None:
         lock, of_lock = read_lock(lock_path(file), str(lock_path(path)))
         complaints += of_lock
@@ -93,6 +94,15 @@ def load_sweep(
     )
 
 
+def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogue, list[Complaint]]:
+    """The catalogue with the price file of the sweep's own, under its path."""
+    if config.prices is None or not is_price_file(config.prices):
+        return catalogue, []
+    book, complaints = read_prices(Path(config.prices))
+    prices = catalogue.prices | ({} if book is None else {config.prices: book})
+    return dataclasses.replace(catalogue, prices=prices), complaints
+
+
 def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
     """The catalogue with its tasks as this sweep reads them: from the layout that lies in its data_dir."""
     data_dir = None if config.data_dir is None else Path(config.data_dir)
@@ -115,6 +125,9 @@ def _anchor(raw: dict[str, Any], directory: Path) -> None:
     """Makes the paths of a file absolute. What is no path is left for validation to find."""
     if isinstance(raw.get("data_dir"), str):
         raw["data_dir"] = str((directory / Path(raw["data_dir"]).expanduser()).resolve())
+    prices = raw.get("prices")
+    if isinstance(prices, str) and is_price_file(prices):
+        raw["prices"] = str((directory / Path(prices).expanduser()).resolve())
     if isinstance(raw.get("catalogues"), list):
         raw["catalogues"] = [
             str((directory / Path(item).expanduser()).resolve()) if isinstance(item, str) else item

@@ -77,8 +77,10 @@ def _wall(launches: Sequence[_Seconds], at_once: int) -> float:
 def _money(
     sweep: ResolvedSweep, device: Literal["gpu", "core"], hours: float | None
 ) -> tuple[float | None, str | None]:
-    """None without a price entry, or where its hour is of another device."""
-    price = sweep.catalogue.prices.get(sweep.config.prices or "")
-    if price is None or price.device != device or hours is None:
+    """None without a price entry, or where it has no such device."""
+    book = sweep.catalogue.prices.get(sweep.config.prices or "")
+    usual = None if book is None else book.usual(device)
+    rate = None if book is None or usual is None else book.rate(usual, sweep.config.market)
+    if book is None or rate is None or hours is None:
         return None, None
-    return hours * price.per_device_hour, price.currency
+    return hours * rate, book.currency

@@ -12,6 +12,7 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, TaskKind
+from orchestrator.report.curves import Curve
 from orchestrator.report.evidence import AcrossTasks, ClaimFamily, FrontierView, Group
 from orchestrator.report.findings import (
     Axis,
@@ -23,6 +24,7 @@ from orchestrator.report.findings import (
     TunedCell,
 )
 from orchestrator.report.statistics import Summary
+from orchestrator.report.what_if import WhatIf
 
 
 class PointState(StrEnum):
@@ -128,6 +130,7 @@ class TaskReport(Record):
     frontiers: tuple[FrontierView, ...] = ()  # quality and device-hours first; per comparison and axes
     claims: tuple[ClaimFamily, ...] = ()
     groups: tuple[Group, ...] = ()
+    curves: tuple[Curve, ...] = ()  # of the frontier and the best of the others; read apart, see `learning`
 
 
 class FailedTrial(Record):
@@ -160,6 +163,7 @@ class Report(Record):
     collapsed: tuple[str, ...] = ()  # trials that predict one class, finished or stopped for it
     domains: DomainMatrix | None = None
     replication: Replication | None = None
+    what_if: WhatIf | None = None  # the sweep at other prices, where that was asked for
     across: tuple[AcrossTasks, ...] = ()  # one a comparison key
     totals: Totals
     provenance: dict[str, str]
