@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from orchestrator.execution.ray_launcher import private_cluster_token
 
 ROOT = Path(__file__).parents[1]
 
 # Time is never asserted: on a shared machine an example may take any number of milliseconds.
 settings.register_profile("frontier", deadline=None)
 settings.load_profile("frontier")
+
+
+def pytest_configure() -> None:
+    """Ray reads once whether a token is asked for, and which: when it is imported, by whichever test."""
+    private_cluster_token()
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +32,24 @@ def corpora() -> Path:
     if not found.is_dir():
         pytest.skip("the public corpora are not here; set FRONTIER_TEST_DATA to their directory")
     return found
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """One for all tests that call Ray in this process. Two cores, private, no dashboard. Ray's sockets need a
+    short path, so tmp_path will not do."""
+    import execution_fakes
+    import ray
+
+    ray.cloudpickle.register_pickle_by_value(execution_fakes)
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as directory:
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=100 * 2**20,
+            _temp_dir=directory,
+        )
+        yield ray
+        ray.shutdown()

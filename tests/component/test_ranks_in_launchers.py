@@ -43,8 +43,8 @@ def test_the_local_launcher_runs_ranks(lab, still, place):
     assert found[0].outcome.device.spread == "2 processes"
 
 
-def test_ray_places_ranks_and_nodes_and_bills_all_of_them(lab, still, place):
-    launcher = RayLauncher(place, RetryPolicy(0), cpus=2)
+def test_ray_places_ranks_and_nodes_and_bills_all_of_them(lab, still, place, ray_cluster):
+    launcher = RayLauncher(place, RetryPolicy(0))
     orders = trials(lab, still, RANKS, NODES)
     found = ran(launcher, orders)
     assert [found[n].bill.devices for n in range(2)] == [2, 2]

@@ -1,9 +1,8 @@
-"""The launchers under test, and one Ray cluster for all of them."""
+"""The launchers under test."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,29 +14,9 @@ from object_store import s3  # noqa: F401  # a fixture
 
 from orchestrator.execution.launcher import LaunchEvent, TrialOrder, Workplace
 from orchestrator.execution.local_launcher import LocalLauncher
-from orchestrator.execution.ray_launcher import RayLauncher, private_cluster_token
+from orchestrator.execution.ray_launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.simulated_launcher import SimulatedLauncher
-
-
-@pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[Any]:
-    """Two cores, private, no dashboard. Ray's sockets need a short path, so tmp_path will not do."""
-    private_cluster_token()
-    import ray
-
-    ray.cloudpickle.register_pickle_by_value(fakes)
-    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as directory:
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            object_store_memory=100 * 2**20,
-            _temp_dir=directory,
-        )
-        yield ray
-        ray.shutdown()
 
 
 @dataclass
