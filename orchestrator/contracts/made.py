@@ -4,6 +4,7 @@ that makes it. It is the same before and after they are made, so a plan knows it
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
 import json
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ def code_digest(files: Iterable[Path]) -> str:
     """sha256 of Python sources by file name, with comments, docstrings and layout left out."""
     digest = hashlib.sha256()
     for file in sorted(files):
-        tree = ast.parse(file.read_bytes())
+        tree = _parsed(file.read_bytes())
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
                 ast.get_docstring(node, clean=False) is not None
@@ -29,6 +30,17 @@ def code_digest(files: Iterable[Path]) -> str:
                 del node.body[0]
         digest.update(f"{file.name}\0{ast.unparse(tree)}\0".encode())
     return digest.hexdigest()
+
+
+def _parsed(source: bytes) -> ast.Module:
+    """In CPython 3.11 a garbage collection that itself parses something makes ast.parse fail (gh-106905)."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if collects:
+            gc.enable()
 
 
 @cache
