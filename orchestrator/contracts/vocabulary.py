@@ -28,11 +28,12 @@ class Phase(StrEnum):
     EVALUATE = "evaluate"  # scoring dev
     CHECKPOINT = "checkpoint"
     TEST = "test"  # scoring test, once
+    SERVE = "serve"  # timing how fast the finished model answers
 
     @property
     def tells_of_the_host(self) -> bool:
-        """Of the host, not of the trial: no part of what a result took."""
-        return self in (Phase.QUEUE, Phase.START)
+        """Of the host, or of the service that the model may become: no part of what a result took."""
+        return self in (Phase.QUEUE, Phase.START, Phase.SERVE)
 
     @property
     def is_kept(self) -> bool:

@@ -1,0 +1,65 @@
+"""How fast the finished model answers, one request at a time and a batch at a time: what serving it costs."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from orchestrator.contracts.outcome import Serving
+from workers.batches import collate
+from workers.tasks import Encoded
+
+_SECONDS = 0.4  # timed at each batch size: a sweep of short trials must not pay for this much
+_LEAST, _MOST = 3, 200  # batches that are timed, whatever the clock says
+_WARM_UP = 1  # batches before: the first ones of a shape pay for its memory
+
+
+def measure(
+    model: Any,
+    data: Encoded,
+    batch_size: int,
+    pad: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[Serving, ...]:
+    """At batch 1 and at `batch_size`, over the examples in their order, as requests come; none without any.
+
+    From the encoded example to its logits on the host: padding, transfer, the forward pass. Tokenising is
+    left out, and adapters are not merged into the weights. Leaves the model in evaluation mode.
+    """
+    if not len(data):
+        return ()
+    model.eval()
+    sizes = sorted({1, min(batch_size, len(data))})
+    with torch.inference_mode():
+        return tuple(_serve(model, data, size, pad, clock) for size in sizes)
+
+
+def _serve(model: Any, data: Encoded, size: int, pad: int, clock: Callable[[], float]) -> Serving:
+    device = next(model.parameters()).device
+    seconds: list[float] = []
+    for place, batch in enumerate(_requests(len(data), size)):
+        began = clock()
+        inputs, _ = collate(data, batch, pad, device)
+        model(**inputs).logits.float().cpu()  # waits for the device
+        if place >= _WARM_UP:
+            seconds.append(clock() - began)
+        if len(seconds) >= _LEAST and (sum(seconds) >= _SECONDS or len(seconds) >= _MOST):
+            break
+    return Serving(
+        batch_size=size,
+        examples_per_second=size * len(seconds) / sum(seconds),
+        latency_seconds=statistics.median(seconds),
+        batches=len(seconds),
+    )
+
+
+def _requests(examples: int, size: int) -> Iterator[list[int]]:
+    """Without an end: the examples over and over."""
+    endless = itertools.cycle(range(examples))
+    while True:
+        yield list(itertools.islice(endless, size))
