@@ -16,6 +16,7 @@ from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.schema import SAFE_NAME
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
+from orchestrator.contracts.device import DeviceKind
 from orchestrator.contracts.method import Settings
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
@@ -24,7 +25,7 @@ from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 
-KINDS = ("backbones", "methods", "tasks", "prices")
+KINDS = ("backbones", "methods", "tasks", "prices", "devices")
 # What may lie beside the entries: sweep files, published results, the table of what runs under what.
 _BESIDE = ("sweeps", "published", "capabilities.csv")
 
@@ -55,6 +56,7 @@ class Catalogue:
     methods: dict[str, MethodEntry] = field(default_factory=dict)
     tasks: dict[str, TaskEntry] = field(default_factory=dict)
     prices: dict[str, PriceBook] = field(default_factory=dict)
+    devices: dict[str, DeviceKind] = field(default_factory=dict)
 
     @property
     def models(self) -> list[str]:
@@ -138,6 +140,9 @@ def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Complaint]:
     elif kind == "prices":
         price, complaints = _entry(PriceBook, path, raw)
         catalogue.prices.update({price.name: price} if price else {})
+    elif kind == "devices":
+        device, complaints = _entry(DeviceKind, path, raw)
+        catalogue.devices.update({device.name: device} if device else {})
     else:
         recipe, complaints = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
         task, more = _entry(TaskSpec, path, raw)

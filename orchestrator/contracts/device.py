@@ -1,0 +1,36 @@
+"""Kinds of GPUs, as far as a plan has to know them."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from orchestrator.contracts.record import Record
+
+GIB = 2**30
+
+
+class DeviceKind(Record):
+    """One catalogue entry. `products` are names as the driver of the card tells them, say "NVIDIA A10G", in
+    upper or lower case. The first one names it in a price book."""
+
+    name: str
+    products: tuple[str, ...] = Field(min_length=1)
+    memory_gib: PositiveFloat  # what torch can allot on an empty one: less than the data sheet says
+    bf16: bool  # in hardware
+    source: str = Field(min_length=1)
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if len({product.casefold() for product in self.products}) < len(self.products):
+            raise ValueError("products: a name stands twice, in upper and lower case")
+        return self
+
+    @property
+    def memory_bytes(self) -> float:
+        return self.memory_gib * GIB
+
+    def is_product(self, name: str) -> bool:
+        return name.casefold() in {product.casefold() for product in self.products}
