@@ -13,7 +13,6 @@ score hangs on the tokenizer and is not comparable between vocabularies.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +30,7 @@ VERSION = "1"  # part of the fingerprint: raise it whenever a definition here ch
 
 def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metrics:
     """Entity precision, recall and F1 of predicted tags, one tag a word in both."""
-    wanted, found = _entities(gold), _entities(predicted)
+    wanted, found = (set().union(*entities_by_sentence(tags)) for tags in (gold, predicted))
     names = MetricName.ENTITY_PRECISION, MetricName.ENTITY_RECALL, MetricName.ENTITY_F1
     return dict(zip(names, _precision_recall_f1(len(wanted & found), len(found), len(wanted)), strict=True))
 
@@ -63,10 +62,10 @@ def score_sequences(
     }
 
 
-def _entities(sequences: Sequence[Sequence[str]]) -> set[tuple[Any, ...]]:
-    """(sentence, type, first word, end) of every entity."""
+def entities_by_sentence(sequences: Sequence[Sequence[str]]) -> list[set[tuple[Any, ...]]]:
+    """(sentence, type, first word, end) of every entity, for each sentence."""
     found = Entities([list(tags) for tags in sequences], IOB2)
-    return {entity.to_tuple() for entity in itertools.chain(*found.entities)}
+    return [{entity.to_tuple() for entity in entities} for entities in found.entities]
 
 
 def _score_relations(

@@ -1,0 +1,137 @@
+"""What each document adds to a score: the sums give the score, and their spread is that of the score."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_builder import task
+
+from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.vocabulary import TaskKind
+from workers.contributions import digest_of, scored_examples
+from workers.data.examples import Text, Tokens
+from workers.metrics import score_sequences, score_subwords, score_tags
+from workers.tasks import Encoded, decode_subwords, decode_tags
+
+CLASSES = ("a", "b", "c")
+TAGS = ("O", "B-x", "I-x", "B-y", "I-y")
+FIGURES = {
+    kind: [m for m, info in METRICS.items() if kind in info.kinds and m is not MetricName.LOSS]
+    for kind in TaskKind
+}
+
+
+def classified(kind: TaskKind, gold: list[int], logits: np.ndarray, metric: MetricName, documents=None):
+    names = documents or [str(index) for index in range(len(gold))]
+    examples = [Text("secret words", None, CLASSES[g], name) for g, name in zip(gold, names, strict=True)]
+    data = Encoded(input_ids=[[1]] * len(gold), labels=gold, token_type_ids=None, truncated=0)
+    asked = task("t", kind).model_copy(update={"metric": metric})
+    if kind is TaskKind.RELATION:
+        asked = asked.model_copy(update={"negative_label": "b"})
+    found = scored_examples(asked, CLASSES, examples, data, list(logits))
+    return found, score_sequences(kind, CLASSES, asked.negative_label, np.array(gold), logits)[metric].value
+
+
+def ratio(found) -> float:
+    return sum(found.numerator) / sum(found.denominator)
+
+
+@st.composite
+def answers(draw):
+    n = draw(st.integers(1, 30))
+    gold = draw(st.lists(st.integers(0, 2), min_size=n, max_size=n))
+    flat = draw(st.lists(st.integers(-3, 3), min_size=3 * n, max_size=3 * n))  # few values: ties
+    documents = draw(st.lists(st.sampled_from("pqrstu"), min_size=n, max_size=n))
+    return gold, np.array(flat, dtype=np.float32).reshape(n, 3), documents
+
+
+@pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.RELATION])
+@given(found=answers())
+@settings(max_examples=25, deadline=None)
+def test_the_sums_over_documents_give_the_score_of_each_metric(kind, found):
+    gold, logits, documents = found
+    for metric in FIGURES[kind]:
+        record, value = classified(kind, gold, logits, metric, documents)
+        if record is None:
+            assert value is None
+            continue
+        assert ratio(record) == pytest.approx(value, abs=1e-7)
+        assert len(record.numerator) == len(set(documents))
+
+
+@st.composite
+def sentences(draw):
+    sizes = draw(st.lists(st.integers(1, 5), min_size=1, max_size=8))
+    tags = [draw(st.lists(st.sampled_from(TAGS), min_size=n, max_size=n)) for n in sizes]
+    answered = [draw(st.lists(st.integers(0, 4), min_size=n + 1, max_size=n + 1)) for n in sizes]
+    return tags, answered
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+@given(found=sentences())
+@settings(max_examples=25, deadline=None)
+def test_mentions_are_counted_by_document_and_the_sums_give_the_score(repeated, found):
+    tags, answered = found
+    ids = {tag: index for index, tag in enumerate(TAGS)}
+    data = Encoded(
+        input_ids=[[0] * (len(row) + 1) for row in tags],
+        labels=[[ids[t] for t in row] + [-100] for row in tags],
+        token_type_ids=None,
+        truncated=0,
+        tags=tags,
+        places=[list(range(len(row))) for row in tags],
+        repeated=repeated,
+    )
+    examples = [Tokens(("w",) * len(row), tuple(row), f"d{i // 2}") for i, row in enumerate(tags)]
+    logits = [np.eye(5, dtype=np.float32)[row] for row in answered]
+    scores = score_tags(tags, decode_tags(data, logits, TAGS))
+    scores |= score_subwords(*decode_subwords(data, logits, TAGS))
+    for metric in FIGURES[TaskKind.NER]:
+        asked = task("t", TaskKind.NER).model_copy(update={"metric": metric})
+        record = scored_examples(asked, TAGS, examples, data, logits)
+        if record is None:
+            assert scores[metric].value is None
+            continue
+        assert ratio(record) == pytest.approx(scores[metric].value)
+        assert len(record.numerator) == (len(tags) + 1) // 2
+
+
+@pytest.mark.parametrize("metric", FIGURES[TaskKind.CLASSIFICATION])
+def test_the_spread_of_the_contributions_is_that_of_the_score_over_test_sets(metric):
+    """Against drawing the test set anew and scoring it again, which is what the numbers stand for."""
+    rng = np.random.default_rng(7)
+    n = 400
+    gold = rng.choice(3, n, p=[0.6, 0.25, 0.15])
+    logits = (1.2 * np.eye(3)[gold] + rng.normal(size=(n, 3))).astype(np.float32)
+    record, _ = classified(TaskKind.CLASSIFICATION, list(gold), logits, metric)
+    anew = []
+    for _ in range(400):
+        drawn = rng.integers(0, n, n)
+        anew.append(
+            score_sequences(TaskKind.CLASSIFICATION, CLASSES, None, gold[drawn], logits[drawn])[metric].value
+        )
+    assert np.std(record.numerator) / np.sqrt(n) == pytest.approx(np.std(anew), rel=0.12)
+
+
+def test_the_loss_stays_in_the_worker():
+    record, _ = classified(TaskKind.CLASSIFICATION, [0, 1, 2], np.eye(3), MetricName.ACCURACY)
+    assert record is not None
+    examples = [Text("secret words", None, c, c) for c in CLASSES]
+    data = Encoded(input_ids=[[1]] * 3, labels=[0, 1, 2], token_type_ids=None, truncated=0)
+    asked = task("t").model_copy(update={"metric": MetricName.LOSS})
+    assert scored_examples(asked, CLASSES, examples, data, list(np.eye(3))) is None
+
+
+def test_only_numbers_and_a_digest_leave_and_the_digest_is_that_of_the_whole_part():
+    record, _ = classified(TaskKind.CLASSIFICATION, [0, 1, 2], np.eye(3), MetricName.MACRO_AUROC)
+    written = record.model_dump_json()
+    assert "secret" not in written
+    assert set(record.model_dump()) == {"metric", "test_set", "numerator", "denominator"}
+    one, other = Text("x", None, "a", "1"), Text("y", None, "b", "2")
+    digests = {digest_of(found) for found in ([one, other], [other, one], [one])}
+    digests.add(digest_of([dataclasses.replace(one, label="b"), other]))
+    assert len(digests) == 4

@@ -1,0 +1,167 @@
+"""What each document of a part adds to the score of a model: the base of paired comparisons.
+
+For each document two numbers leave the worker, and the score is sum(numerator) / sum(denominator):
+
+F1          2 x correct, and found + wanted: mentions for ner, positive examples for relation. Exact.
+precision   correct, and found; recall: correct, and wanted. Exact.
+accuracy    correct, and examples; micro F1 of one class an example is the same. Exact.
+macro F1    the value and the first-order effect of each example on it, summed, and examples: with S_c the
+            found + wanted of class c, F_c its F1 and C classes, an example adds
+            macro + n / C x sum over c of (2 x correct_c - F_c x (found_c + wanted_c)) / S_c.
+AUROC       likewise, of placement values: the share of the other side that an example is ranked above (or,
+            of the other side, below), from which the area is made (DeLong, DeLong and Clarke-Pearson 1988).
+loss        nothing: how sure a model was of each example stays here.
+
+The score is that of the metric as `workers.metrics` defines it, to rounding. First-order effects are the
+infinitesimal jackknife (Efron 1982): their variance over documents is that of the score over test sets.
+
+Privacy: a document is its place in the test part. Who also holds the corpus can line the numbers up with it,
+and learn which documents a model got right; who does not hold it learns of no patient. Numbers of several
+examples of one document are summed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from scipy.stats import rankdata
+from seqeval.metrics.sequence_labeling import get_entities
+
+from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import TaskKind
+from workers.data.examples import Example
+from workers.metrics import entities_by_sentence
+from workers.tasks import Encoded, decode_subwords, decode_tags
+
+Floats = NDArray[np.float64]
+Parts = tuple[Floats, Floats]  # numerator and denominator of each example
+_DIGITS = 9  # significant ones that are written down
+
+
+def scored_examples(
+    task: TaskSpec,
+    labels: tuple[str, ...],
+    examples: Sequence[Example],
+    data: Encoded,
+    logits: Sequence[NDArray[np.floating[Any]]],
+) -> ScoredExamples | None:
+    """`examples` and `data` are the same ones, before and after encoding; `logits` in their order.
+
+    None for the loss, and where the metric is missing.
+    """
+    if task.kind is TaskKind.NER:
+        parts = _of_mentions(task.metric, data, logits, labels)
+    else:
+        negative = labels.index(task.negative_label) if task.negative_label in labels else -1
+        parts = _of_classes(task, negative, np.array(data.labels), np.stack(logits).astype(np.float64))
+    if parts is None or not parts[1].sum() > 0:
+        return None
+    numerator, denominator = (_by_document(part, examples) for part in parts)
+    return ScoredExamples(
+        metric=task.metric,
+        test_set=digest_of(examples),
+        numerator=numerator,
+        denominator=denominator,
+    )
+
+
+def digest_of(examples: Sequence[Example]) -> str:
+    """Of all examples in their order, labels included."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(repr(example.__dict__).encode())
+    return digest.hexdigest()[:16]
+
+
+def _by_document(part: Floats, examples: Sequence[Example]) -> tuple[float, ...]:
+    """Sums, in the order in which the documents first come."""
+    places: dict[str, int] = {}
+    index = [places.setdefault(example.document, len(places)) for example in examples]
+    sums = np.bincount(index, weights=part, minlength=len(places))
+    return tuple(float(f"{value:.{_DIGITS}g}") for value in sums)
+
+
+def _of_mentions(
+    metric: MetricName, data: Encoded, logits: Sequence[Any], labels: tuple[str, ...]
+) -> Parts | None:
+    if metric is MetricName.SUBWORD_F1:
+        gold, predicted = decode_subwords(data, logits, labels)
+        wanted, found = ([set(get_entities([tags])) for tags in both] for both in (gold, predicted))
+    else:
+        wanted, found = (
+            entities_by_sentence(both) for both in (data.tags, decode_tags(data, logits, labels))
+        )
+    pairs = list(zip(wanted, found, strict=True))
+    counts = np.array([[len(w & f), len(f), len(w)] for w, f in pairs], dtype=np.float64).reshape(-1, 3)
+    return _ratio(metric, counts[:, 0], counts[:, 1], counts[:, 2])
+
+
+def _ratio(metric: MetricName, correct: Floats, found: Floats, wanted: Floats) -> Parts | None:
+    if metric in (MetricName.ENTITY_PRECISION, MetricName.POSITIVE_MICRO_PRECISION):
+        return correct, found
+    if metric in (MetricName.ENTITY_RECALL, MetricName.POSITIVE_MICRO_RECALL):
+        return correct, wanted
+    if metric in (MetricName.ENTITY_F1, MetricName.POSITIVE_MICRO_F1, MetricName.SUBWORD_F1):
+        return 2 * correct, found + wanted
+    return None
+
+
+def _of_classes(
+    task: TaskSpec, negative: int, gold: NDArray[np.integer[Any]], logits: Floats
+) -> Parts | None:
+    predicted = logits.argmax(axis=-1)
+    right = (gold == predicted).astype(np.float64)
+    each = np.ones(len(gold))
+    if task.metric in (MetricName.ACCURACY, MetricName.MICRO_F1, MetricName.MICRO_F1_WITH_NEGATIVE):
+        return right, each
+    if task.metric is MetricName.MACRO_F1:
+        return _macro_f1(gold, predicted), each
+    if task.metric is MetricName.MACRO_AUROC:
+        effects = _macro_auroc(gold, logits)
+        return None if effects is None else (effects, each)
+    positive = (gold != negative).astype(np.float64)
+    return _ratio(task.metric, right * positive, (predicted != negative).astype(np.float64), positive)
+
+
+def _macro_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats:
+    classes = np.union1d(gold, predicted)
+    wanted, found = gold[:, None] == classes, predicted[:, None] == classes
+    correct, both = 2.0 * (wanted & found), wanted.astype(np.float64) + found
+    sizes = both.sum(axis=0)
+    scores = correct.sum(axis=0) / sizes
+    effects: Floats = ((correct - scores * both) / sizes).sum(axis=1)
+    found_at: Floats = scores.mean() + len(gold) / len(classes) * effects
+    return found_at
+
+
+def _macro_auroc(gold: NDArray[np.integer[Any]], logits: Floats) -> Floats | None:
+    """None where a class has no example, or no other class has one."""
+    shares = softmax(logits, axis=-1)
+    effects = []
+    for index in range(logits.shape[1]):
+        there = gold == index
+        if there.all() or not there.any():
+            return None
+        effects.append(_area(there, shares[:, index]))
+    return np.mean(effects, axis=0) if len(effects) > 1 else None
+
+
+def _area(there: NDArray[np.bool_], score: Floats) -> Floats:
+    """The area under the curve and the first-order effect of each example on it. Ties count one half."""
+    placement = np.empty(len(score))
+    ranks = rankdata(score)
+    for side, sign in ((there, 1), (~there, -1)):
+        within = rankdata(score[side])
+        above = (ranks[side] - within) / (~side).sum()
+        placement[side] = above if sign > 0 else 1 - above
+    area = placement[there].mean()
+    weight = np.where(there, len(score) / there.sum(), len(score) / (~there).sum())
+    effects: Floats = area + weight * (placement - area)
+    return effects
