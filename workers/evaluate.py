@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch.nn.functional import cross_entropy
 
 from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import DataError
 from workers.batches import by_length, collate
 from workers.metrics import score_sequences, score_subwords, score_tags
 from workers.ranks import ALONE, Ranks
@@ -23,6 +25,7 @@ AUROC_MARGIN = 0.02
 # Where one class is rare, a model that ranks well may still name the other one everywhere. One that does so
 # and ranks this badly has given up, too.
 ONE_CLASS_AUROC_MARGIN = 0.1
+_HAD = MetricValue(value=0)  # the loss: it is missing for no split that has a word
 
 
 class DivergedError(Exception):
@@ -103,6 +106,29 @@ def _answer(model: Any, data: Encoded, batch: list[int], pad: int, device: Any) 
     answered = model(**inputs).logits.float()
     loss = cross_entropy(answered.flatten(0, -2), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
     return answered.cpu().numpy(), loss.item(), int((wanted != IGNORED).sum())
+
+
+def check_scorable(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, Encoded]) -> None:
+    """Raises DataError where not even perfect answers would have the task's metric, and says why: that no
+    training can mend. A metric that is missing because nothing was predicted may come yet."""
+    for split, data in parts.items():
+        missing = _perfect_scores(task, labels, data).get(task.metric, _HAD).missing
+        if missing is not None:
+            remedy = "give it rows of every class, mentions to find, or set another `metric` in the task"
+            raise DataError(f"task {task.name}", None, f"{split} has no {task.metric}: {missing}", remedy)
+
+
+def _perfect_scores(task: TaskSpec, labels: tuple[str, ...], data: Encoded) -> Metrics:
+    """All but the loss."""
+    if task.kind is not TaskKind.NER:
+        gold = np.array(data.labels)
+        return score_sequences(task.kind, labels, task.negative_label, gold, np.eye(len(labels))[gold])
+    scores = score_tags(data.tags, data.tags)
+    if data.repeated:
+        rows: Sequence[Any] = data.labels
+        tags = [[labels[label] for label in row if label != IGNORED] for row in rows]
+        scores |= score_subwords(tags, tags)
+    return scores
 
 
 def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:

@@ -66,7 +66,8 @@ class Surroundings:
 def train(
     adapted: Adapted, data: TaskData, progress: Progress, start: Checkpoint | None, around: Surroundings
 ) -> Weights:
-    """Trains until the budget is spent; gives the weights of the best evaluation on dev, of equals the first.
+    """Trains until the budget is spent; gives the weights of the best evaluation on dev, of equals the first,
+    and of the last one where the metric is missing at each.
 
     The model ends up with its last weights. `progress` is kept up to date. With `start`, goes on from there,
     to the last bit as if it had never stopped. Enters the phase of training, whose seconds are those of a
@@ -186,7 +187,8 @@ def score_dev(model: Any, data: TaskData, progress: Progress, epoch_steps: int, 
         )
         metrics = evaluation.metrics
         found, known = quality(data.task.metric, metrics), progress.best_quality
-        best = progress.best_step is None or (found is not None and (known is None or found > known))
+        # Of evaluations without the metric the latest is kept: nothing tells them apart but the training.
+        best = known is None or (found is not None and found > known)
         if best:
             progress.best_step, progress.best_quality, progress.best_metrics = progress.step, found, metrics
         scored = Scored(progress.step, around.train_seconds(), found, evaluation.collapsed)

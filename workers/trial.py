@@ -19,7 +19,7 @@ from orchestrator.contracts.vocabulary import Phase, Split
 from workers.backbones import build
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.devices import own_peaks, settle
-from workers.evaluate import evaluate
+from workers.evaluate import check_scorable, evaluate
 from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept
 from workers.meter import Meter
@@ -100,6 +100,10 @@ def carry_out(
     meter.enter(Phase.TOKENISE)
     data = encode_examples(examples, task, backbone.tokenizer, trial.recipe.max_length)
     account.rows = data.rows
+    scored = (
+        {Split.DEV: data.dev} if trial.candidate is not None else {Split.DEV: data.dev, Split.TEST: data.test}
+    )
+    check_scorable(task, data.labels, scored)
 
     meter.enter(Phase.LOAD)
     around = Surroundings(order, accelerator, meter, log, stopping, account.inherited_phases, ranks)
