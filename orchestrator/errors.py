@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 
 class FrontierError(Exception):
-    """The root. `exit_code` is what the command line exits with."""
+    """The root. `exit_code` is what the command line exits with; 70 is a defect of ours."""
 
-    exit_code = 1
+    exit_code = 70
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 # Every library below would talk to its makers' servers by default. Set before any of them is imported;
 # what the user has set stands. MLflow's own are in tracking.mlflow_view.
@@ -14,10 +15,12 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
+_DEFECT = 70  # EX_SOFTWARE of sysexits.h
+
 
 def main() -> None:
-    """Entry point of `frontier`. Exit codes: 0 done, 1 some trials failed or a defect, 2 the input is wrong,
-    3 the trials could not be started, 130 interrupted."""
+    """Entry point of `frontier`. Exit codes: 0 done, 1 some trials failed, 2 the input is wrong, 3 the trials
+    could not be started, 70 a defect of ours, 130 interrupted."""
     from orchestrator.errors import FrontierError
     from orchestrator.tracking.mlflow_view import quiet_environment
 
@@ -33,3 +36,7 @@ def main() -> None:
     except BrokenPipeError:  # `frontier plan … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception:
+        traceback.print_exc()
+        print("frontier: this is a defect of Frontier, not of your input; no record is lost", file=sys.stderr)
+        sys.exit(_DEFECT)

@@ -45,12 +45,14 @@ class RemoteRecords:
             return None
         return "trials: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
-    def show_report(self, console: Console) -> None:
-        """Written again on this machine, from the records; or where it lies."""
+    def show_report(self, console: Console) -> int:
+        """Written again on this machine, from the records; or where it lies. Gives the number of trials that
+        failed, as far as it can be seen from here."""
         try:
             if self._there():
-                show_report(*write(self._ledger), console)
-                return
+                report, paths = write(self._ledger)
+                show_report(report, paths, console)
+                return len(report.failed)
         except (LedgerError, OSError) as error:  # mounted read-only, say
             self._say(f"no report can be written here: {str(error) or type(error).__name__}")
         console.print(
@@ -59,6 +61,7 @@ class RemoteRecords:
             highlight=False,
             soft_wrap=True,
         )
+        return 0
 
     def _there(self) -> bool:
         if self._mirror is not None:

@@ -21,6 +21,7 @@ from orchestrator.cluster.render import FILE, Rendered
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.errors import InterruptedSweepError, LaunchError
 
+_SOME_TRIALS_FAILED = 1
 _EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED: 0}
 
 
@@ -80,8 +81,10 @@ def _tell_end(
         if end.job.message:
             say(end.job.message)
         say(f"    -> {_remedy(end)}")
-    if records is not None:
-        records.show_report(console)
+    failed = 0 if records is None else records.show_report(console)
+    if failed and end.step is Step.SUCCEEDED:
+        say(f"{quantity(failed, 'trial')} failed; the same submission tries them again")
+        return _SOME_TRIALS_FAILED
     return _EXIT_CODES[end.step]
 
 
@@ -93,8 +96,6 @@ def _remedy(end: End) -> str:
         return f"it was started again {MOST_RECREATIONS} times; `frontier resume` tries on from its records"
     if end.job.deployment == "ValidationFailed":
         return "KubeRay refuses the RayJob; `frontier doctor --manifests` tells why"
-    if end.job.exit_code == 1:
-        return "some trials failed: the report says which and why; the same submission tries them again"
     return "`frontier doctor` looks at the cluster; the same submission goes on from the records"
 
 

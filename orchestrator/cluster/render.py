@@ -66,7 +66,8 @@ def render(
     name = plan.sweep.config.name
     identity = sweep_id(name, str(resolved["storage"]))
     config_map, source = _config_map(resolved, sweep, identity, job.namespace)
-    entrypoint = f"frontier run {MOUNT / FILE} --address auto" + (" --smoke" if smoke else "")
+    # Failed trials are in the report; a job that failed for them would be started again on a new cluster.
+    entrypoint = f"frontier run {MOUNT / FILE} --address auto --exit-zero" + (" --smoke" if smoke else "")
     labels = {SWEEP_LABEL: identity}
     queue = job.annotations.get(QUEUE)
     ours = SweepJob(

@@ -100,7 +100,7 @@ def test_the_job_runs_the_sweep_and_the_submitter_submits_the_same(rendered: Ren
     spec = found.ray_job["spec"]
     assert spec["suspend"] is False
     assert spec["submissionMode"] == "K8sJobMode"
-    assert spec["entrypoint"] == "frontier run /etc/frontier/sweep.yaml --address auto"
+    assert spec["entrypoint"] == "frontier run /etc/frontier/sweep.yaml --address auto --exit-zero"
     submitter = spec["submitterPodTemplate"]["spec"]["containers"][0]
     assert submitter["command"] == ["python", "-m", "orchestrator.cluster.submitter"]
     assert submitter["args"] == ["--", spec["entrypoint"]]
@@ -238,7 +238,7 @@ def test_a_smoke_run_is_the_same_file_with_the_driver_told(
     (tmp_path / "ours.yaml").write_text(yaml.safe_dump(SWEEP))
     command = ["render", "ours.yaml", "--overlay", str(GOLDEN / "local-cpu.yaml"), "--smoke"]
     _, job = yaml.safe_load_all(CliRunner().invoke(app, command).stdout)
-    assert job["spec"]["entrypoint"].endswith("--address auto --smoke")
+    assert job["spec"]["entrypoint"].endswith("--address auto --exit-zero --smoke")
     assert job["metadata"]["name"].startswith("ours-smoke-")
 
 

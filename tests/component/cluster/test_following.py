@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from kubernetes_api import FakeApi, RefusedError
-from ledger_builder import LedgerBuilder
+from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.cluster.ray_job import MOST_RECREATIONS
+from orchestrator.contracts.vocabulary import FailureKind
 
 from .conftest import CALM, RUNNING, STARTING, SUCCEEDED, Frontier, failed
 
@@ -70,11 +71,21 @@ def test_a_config_error_never_starts_again(api: FakeApi, submit: Frontier) -> No
     assert api._made == 1
 
 
-def test_failed_trials_are_told(api: FakeApi, submit: Frontier) -> None:
-    api.scripts = [[failed("AppFailed", "Job entrypoint command failed with exit code 1. No logs.")]]
+def test_failed_trials_are_told(api: FakeApi, submit: Frontier, tmp_path: Path) -> None:
+    """The job itself ends well, lest it be started again for them."""
+    built = LedgerBuilder(tmp_path / "mounted", "ours")
+    built.attempt(built.plan(methods=["full"])[0], Fate(failure=FailureKind.DIVERGED))
+    api.scripts = [list(CALM)]
+    said = submit("--storage", str(tmp_path / "mounted"))
+    assert said.code == 1
+    assert "1 trial failed; the same submission tries them again" in said.text
+
+
+def test_a_defect_of_the_driver_is_a_failure(api: FakeApi, submit: Frontier) -> None:
+    api.scripts = [[failed("AppFailed", "Job entrypoint command failed with exit code 70. No logs.")]]
     said = submit()
     assert said.code == 1
-    assert "some trials failed" in said.text
+    assert "exit code 70" in said.text
 
 
 def test_a_sweep_that_a_person_stops_ends_its_followers(api: FakeApi, submit: Frontier) -> None:

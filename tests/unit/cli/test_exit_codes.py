@@ -1,0 +1,35 @@
+"""What `frontier` exits with, and what it says before."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator import cli
+from orchestrator.cli import app
+from orchestrator.errors import FrontierError, LaunchError, TrackingError
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (LaunchError("no such cluster"), 3, "frontier: no such cluster"),
+        (TrackingError("no such server"), 3, "frontier: no such server"),
+        (FrontierError("nobody said which"), 70, "frontier: nobody said which"),
+        (ZeroDivisionError("ours"), 70, "a defect of Frontier"),
+    ],
+)
+def test_a_defect_is_told_from_trials_that_failed(
+    error: Exception,
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(app, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == code
+    assert words in capsys.readouterr().err
