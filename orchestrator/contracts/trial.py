@@ -116,6 +116,8 @@ class Resources(Record):
     sharding: Sharding = "none"
     offload: bool = False  # keep what is sharded in host memory
     gradient_checkpointing: bool = False  # compute activations again instead of keeping them
+    # Examples a forward pass of each process; None: as the recipe says. It changes no optimiser step.
+    micro_batch_size: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _shares(self) -> Resources:
@@ -193,7 +195,7 @@ class AttemptOrder(Record):
     @property
     def pass_size(self) -> int:
         """Examples a forward pass."""
-        return self.micro_batch_size or self.trial.recipe.pass_sizes[0]
+        return self.micro_batch_size or self.resources.micro_batch_size or self.trial.recipe.pass_sizes[0]
 
     @property
     def evaluation_size(self) -> int:
