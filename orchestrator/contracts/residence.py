@@ -1,0 +1,18 @@
+"""In which precision the weights of a trial lie on its device: what the planner reckons with and the worker
+does."""
+
+from __future__ import annotations
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.method import Full, Settings
+from orchestrator.contracts.vocabulary import Family, Precision
+
+
+def frozen_in_half(backbone: BackboneSpec, settings: Settings, precision: Precision) -> bool:
+    """Whether the frozen weights lie in bf16; what trains is in fp32 everywhere.
+
+    So they do where the arithmetic is in bf16 and the model is a decoder or a state-space model: these are
+    published in 16 bits, so that fp32 would hold zeros. Encoders are published in fp32 and keep it.
+    """
+    published_in_half = backbone.family is not Family.ENCODER
+    return precision is Precision.BF16 and published_in_half and not isinstance(settings, Full)

@@ -1,0 +1,272 @@
+"""What a trial needs of a device's memory, as arithmetic that a person can follow. Pure.
+
+    weights + gradients + optimiser's moments + activations of one forward pass + what the runtime takes
+
+Each term is what the worker does (`workers.sharding`, `workers.backbones`), on the device that needs most.
+The sum is meant to lie above the peak, not on it: gradients and activations are added up, though the ones
+grow while the others are given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.device import GIB
+from orchestrator.contracts.method import Full, HeadOnly, Lora, Settings, TopLayers, virtual_tokens
+from orchestrator.contracts.residence import frozen_in_half
+from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.vocabulary import Precision
+from orchestrator.planning.shapes import Shape, shape_of, trained_parameters
+
+_QUANTISED = {"int8": 1.0, "nf4": 0.52}  # bytes a weight; nf4 with its doubly quantised constants
+_RUNTIME = 0.7 * GIB  # CUDA context and cuBLAS' workspace
+_EXCHANGE = 0.5 * GIB  # NCCL's buffers, where there are several processes
+_GATHERED_LAYERS = 2  # of spread weights: the one at work, and the next one on its way
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes that one layer keeps for the backward pass: a token and unit of hidden size, of feed-forward
+    width, a token and head, and a token, head and token attended to (where attention is written out)."""
+
+    hidden: float
+    width: float
+    head: float = 0
+    score: float = 0
+
+    def of(self, shape: Shape, length: int) -> float:
+        """Bytes a token."""
+        heads = shape.heads * (self.head + self.score * length)
+        return self.hidden * shape.hidden + self.width * shape.intermediate + heads
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """Under bf16 and in fp32, of a model that trains as a whole and of one whose layers are frozen."""
+
+    half: Kept
+    half_frozen: Kept
+    full: Kept
+    full_frozen: Kept
+
+    def of(self, precision: Precision, frozen: bool) -> Kept:
+        if precision is Precision.BF16:
+            return self.half_frozen if frozen else self.half
+        return self.full_frozen if frozen else self.full
+
+
+# Measured: what autograd saves for one layer, with attention's fused kernels and LoRA's usual targets where
+# frozen (`tests/component/test_memory_estimate.py` measures some of them again).
+_BERT = _Keeping(Kept(29, 4.5), Kept(33, 2.5), Kept(42, 8.9), Kept(50, 5))
+_LLAMA = _Keeping(Kept(35, 8.5), Kept(29, 6.5), Kept(42, 16.9), Kept(42, 13))
+_QWEN3 = _Keeping(Kept(47, 8.5), Kept(37, 6.5), Kept(58, 16.9), Kept(50, 13))
+_MODERNBERT = _Keeping(Kept(25, 8.5), Kept(27, 6.5), Kept(42, 16.9), Kept(42, 13))
+_GPT2 = _Keeping(Kept(29, 10.5), Kept(31, 8.5), Kept(50, 20.9), Kept(50, 17))
+_MOBILEBERT = _Keeping(Kept(22, 8.5), Kept(11, 8.5), Kept(27, 16.9), Kept(16, 17))
+# Windows of 512 tokens: 6 bytes (7.2 in fp32) a token, head and place of the window.
+_LONGFORMER = _Keeping(
+    Kept(41, 4.5, 3080, 0.8), Kept(39, 2.5, 3080, 0.8), Kept(74, 8.9, 3700, 1.7), Kept(62, 5, 3700, 1.7)
+)
+_DEBERTA = _Keeping(
+    Kept(56, 2.5, 2430, 0.7), Kept(58, 1, 2430, 0.7), Kept(96, 4.5, 4900, 1.1), Kept(100, 1, 4900, 1.1)
+)
+_MAMBA = _Keeping(*(Kept(520, 0) for _ in range(4)))  # without its fused kernels, which keep far less
+
+_KEPT = {
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert"), _BERT),
+    **dict.fromkeys(("llama", "mistral", "qwen2", "gemma2", "eurobert"), _LLAMA),
+    **dict.fromkeys(("mamba", "mamba2", "falcon_mamba"), _MAMBA),
+    "qwen3": _QWEN3,
+    "modernbert": _MODERNBERT,
+    "gpt2": _GPT2,
+    "mobilebert": _MOBILEBERT,
+    "longformer": _LONGFORMER,
+    "deberta-v2": _DEBERTA,
+}
+_UNKNOWN = _Keeping(Kept(60, 10.5), Kept(60, 10.5), Kept(100, 21), Kept(100, 21))  # the most of a transformer
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    words: str
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of the device that needs most. `parts` add up to it."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def bytes(self) -> float:
+        return sum(part.bytes for part in self.parts)
+
+    @property
+    def words(self) -> str:
+        """`12.3 GiB weights + 0.1 GiB gradients + … = 16.2 GiB`."""
+        told = " + ".join(f"{gib(part.bytes)} {part.words}" for part in self.parts)
+        return f"{told} = {gib(self.bytes)}"
+
+
+def gib(amount: float) -> str:
+    found = amount / GIB
+    return (
+        f"{found:.0f} GiB" if found >= 100 else f"{found:.1f} GiB" if found >= 0.095 else f"{found:.2f} GiB"
+    )
+
+
+def estimate(
+    backbone: BackboneSpec, settings: Settings, recipe: Recipe, resources: Resources, precision: Precision
+) -> Estimate | None:
+    """Of training on the GPUs of `resources`, `micro_batch_size` examples of the longest kind in a pass. None
+    where the catalogue does not say how large the model is."""
+    shape = shape_of(backbone)
+    if shape is None:
+        return None
+    trial = _Trial(backbone, settings, recipe, resources, precision, shape)
+    return Estimate(tuple(part for part in trial.parts() if part.bytes >= 0.005 * GIB))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    backbone: BackboneSpec
+    settings: Settings
+    recipe: Recipe
+    resources: Resources
+    precision: Precision
+    shape: Shape
+
+    def parts(self) -> Iterator[Part]:
+        trained = float(trained_parameters(self.shape, self.settings))
+        yield from self._zero(trained) if self._zero_stage else self._plain(trained)
+        yield max(self._activations(), self._scoring(), key=lambda part: part.bytes)
+        several = self.resources.processes > 1
+        yield Part("runtime", _RUNTIME + (_EXCHANGE if several else 0))
+
+    @property
+    def _zero_stage(self) -> int:
+        return {"zero1": 1, "zero2": 2, "zero3": 3}.get(self.resources.sharding, 0)
+
+    def _plain(self, trained: float) -> Iterator[Part]:
+        """One device, DistributedDataParallel, or fully_shard."""
+        spread = self.resources.sharding == "fsdp"
+        share, among = (self.resources.processes, self._among) if spread else (1, "")
+        home = 0 if self.resources.offload else 1 / share
+        yield Part(f"weights ({self._weight_words(trained)}{among})", self._weights(trained) * home)
+        if spread:
+            yield Part("weights put together for a layer", self._gathered())
+        elif self._copied(trained):
+            yield Part("bf16 copies of weights", self._copied(trained))
+        yield Part(f"gradients{among}", 4 * trained * home)
+        yield Part(f"optimiser's moments{among}", 8 * trained * home)
+        if self.resources.processes > 1 and not spread:
+            yield Part("gradients under way between processes", 4 * trained)
+
+    def _zero(self, trained: float) -> Iterator[Part]:
+        """DeepSpeed holds everything in half precision, and masters of what trains in full."""
+        stage, share = self._zero_stage, self.resources.processes
+        size = 2 if self.precision is Precision.BF16 else 4
+        home = 0 if self.resources.offload else 1 / share
+        weights, spread = size * self.shape.parameters, stage == 3
+        if isinstance(self.settings, Lora) and self.settings.quantise:
+            weights = self._weights(trained)
+        among = self._among if spread else ""
+        yield Part(f"weights ({self.precision}{among})", weights * (home if spread else 1))
+        if spread:
+            yield Part("weights put together for a layer", self._gathered())
+        yield Part(
+            f"gradients{self._among if stage > 1 else ''}", size * trained * (home if stage > 1 else 1)
+        )
+        words = f"optimiser's moments and masters in fp32{self._among}"
+        yield Part(words, 12 * trained * home)
+
+    @property
+    def _among(self) -> str:
+        if self.resources.offload:
+            return ", in host memory"
+        return f", a share of {self.resources.processes}"
+
+    def _weight_words(self, trained: float) -> str:
+        if isinstance(self.settings, Lora) and self.settings.quantise:
+            return f"frozen in {self.settings.quantise}"
+        if frozen_in_half(self.backbone, self.settings, self.precision):
+            return "frozen in bf16"
+        return "fp32"
+
+    def _weights(self, trained: float) -> float:
+        shape = self.shape
+        if isinstance(self.settings, Lora) and self.settings.quantise:
+            whole = shape.embeddings + trained
+            return _QUANTISED[self.settings.quantise] * (shape.parameters - shape.embeddings) + 4 * whole
+        if frozen_in_half(self.backbone, self.settings, self.precision):
+            return 2 * shape.parameters + 4 * trained
+        return 4 * (shape.parameters + (0 if isinstance(self.settings, Full) else trained))
+
+    def _copied(self, trained: float) -> float:
+        """Autocast's copies of fp32 weights live until the backward pass has used them."""
+        if self.precision is not Precision.BF16 or isinstance(self.settings, HeadOnly):
+            return 0
+        if frozen_in_half(self.backbone, self.settings, self.precision) or self._quantised:
+            return 2 * trained
+        in_layers = self.shape.parameters - self.shape.embeddings
+        once = self._active_layers if not self.resources.gradient_checkpointing else 1
+        return 2 * in_layers * once / self.shape.layers
+
+    @property
+    def _quantised(self) -> bool:
+        return isinstance(self.settings, Lora) and self.settings.quantise is not None
+
+    def _gathered(self) -> float:
+        """The layers at work, and what lies outside layers: embeddings above all."""
+        size = 2 if self.precision is Precision.BF16 else 4
+        return size * (_GATHERED_LAYERS * self.shape.layer_parameters + self.shape.embeddings)
+
+    @property
+    def _active_layers(self) -> int:
+        """Those that a gradient goes through."""
+        if isinstance(self.settings, HeadOnly):
+            return 0
+        if isinstance(self.settings, TopLayers):
+            return min(self.settings.layers, self.shape.layers)
+        return self.shape.layers
+
+    @property
+    def _pass(self) -> int:
+        """Examples a forward pass of one process."""
+        return min(
+            self.resources.micro_batch_size or self.recipe.pass_sizes[0],
+            -(-self.recipe.batch_size // self.resources.processes),
+        )
+
+    @property
+    def _length(self) -> int:
+        return self.recipe.max_length + virtual_tokens(self.settings)
+
+    def _kept(self) -> float:
+        """Bytes a token and layer."""
+        frozen = not isinstance(self.settings, Full | TopLayers)
+        kept = _KEPT.get(self.backbone.architecture, _UNKNOWN).of(self.precision, frozen)
+        return kept.of(self.shape, self._length)
+
+    def _activations(self) -> Part:
+        layers, kept, size = self._active_layers, self._kept(), 2 if self.precision is Precision.BF16 else 4
+        if isinstance(self.settings, Lora) and self.settings.targets in ("all", "feed-forward"):
+            # The adapters beyond the usual two keep their input as well: once dropped out, once in fp32.
+            kept += 6 * (4 * self.shape.hidden + self.shape.intermediate)
+        again = self.resources.gradient_checkpointing
+        # With checkpointing each layer's input, and all of the one at work.
+        held = layers * 4 * self.shape.hidden + kept if again else max(layers, 1) * kept
+        held += 4 * size * self.shape.hidden  # before the first layer and after the last one
+        words = f"activations ({self._pass} x {self._length} tokens"
+        words += ", computed again layer by layer)" if again else ")"
+        return Part(words, self._pass * self._length * held)
+
+    def _scoring(self) -> Part:
+        """A pass of scoring keeps nothing but the layer at work."""
+        recipe = self.recipe
+        examples = max(1, recipe.evaluation_batch_size * self._pass // recipe.pass_sizes[0])
+        words = f"activations of scoring ({examples} x {self._length} tokens)"
+        return Part(words, examples * self._length * self._kept())
