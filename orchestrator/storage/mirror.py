@@ -19,7 +19,7 @@ from orchestrator.errors import StorageError
 from orchestrator.storage import trees
 from orchestrator.storage.store import Store, claim
 
-_RECORDS = (layout.ORDER, layout.EVENTS, layout.OUTCOME, layout.BILL)  # in this order they come
+_RECORDS = (layout.ORDER, layout.EVENTS, layout.EXAMPLES, layout.OUTCOME, layout.BILL)  # so they come
 _STEP = re.compile(r"step-(\d+)")
 _KEPT_CHECKPOINTS = 2  # as many as the worker keeps
 _AT_ONCE = 8  # requests
@@ -144,12 +144,15 @@ class Mirror:
     def push_ended(self, directory: Path) -> bool:
         """All that an ended attempt left. False where another machine closed it in the meantime: its records
         are then here instead of this one's."""
-        key, outcome, bill = self.key(directory), directory / layout.OUTCOME, directory / layout.BILL
+        key, outcome = self.key(directory), directory / layout.OUTCOME
+        records = [
+            path for path in (directory / layout.EXAMPLES, outcome, directory / layout.BILL) if path.exists()
+        ]
         self.push_events(directory)
         self.push_checkpoint(directory)
         if (directory / layout.MODEL).is_dir():
             trees.put_tree(self.store, f"{key}/{layout.MODEL}", directory / layout.MODEL)
-        settled = [self._settle(path, f"{key}/{path.name}") for path in (outcome, bill) if path.exists()]
+        settled = [self._settle(path, f"{key}/{path.name}") for path in records]
         if _finished(outcome):
             self._drop_checkpoints(directory.parent)
         return all(settled)
