@@ -13,14 +13,18 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from rig_door import Door
+from workshop import PATIENCE, wait_for
 
 RAY = Path(os.environ.get("FRONTIER_RIG_RAY", shutil.which("ray") or "ray"))
 _PREFIX = "frontier-rig-"
 _NETWORK = "10.77.0"
+_DOORS = f"{_NETWORK}.254"
 _HEAD_PORT = 6379
 # Out of the box a node that is silent is given up after half a minute or more, and what runs on a node that
 # was told to go has 30 seconds. A node that hears nothing of its head gives up after 60, which is left so.
@@ -36,7 +40,6 @@ _ENTER = ["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec"]
 _ISOLATE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c"]
 # In the namespaces of a node. $1: the directory of the rig's Ray, $2: this node's.
 _BECOME = 'mount -t proc proc /proc && mount -t tmpfs tmpfs /dev/shm && mount --bind "$2" "$1" && shift 2'
-PATIENCE = 240.0  # seconds until something must have happened
 
 
 def why_not() -> str | None:
@@ -49,13 +52,6 @@ def why_not() -> str | None:
     trial = ["unshare", "--net", "--mount", "--pid", "--fork", "ip", "link", "add", "type", "bridge"]
     done = subprocess.run(trial, capture_output=True, text=True)
     return None if done.returncode == 0 else f"no namespaces or no bridges: {done.stderr.strip()}"
-
-
-def wait_for(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 class Node:
@@ -71,11 +67,15 @@ class Node:
         for interface in ("lo", "eth0"):
             _ip("-n", self.space, "link", "set", interface, "up")
         _ip("-n", self.space, "address", "add", f"{self.address}/24", "dev", "eth0")
+        self.own = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=rig.directory))
+        # The disk is shared: what a machine keeps of an object store is to be this node's own.
+        self._environment = {**rig.environment, "FRONTIER_MIRROR": str(self.own / "mirror")}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
         """`ray start --block` as process 1."""
-        own = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=self._rig.directory))
+        own = self.own / "ray"
+        own.mkdir()
         temporary = self._rig.directory / "ray"
         temporary.mkdir(exist_ok=True)
         ray = [str(RAY), "start", "--block", f"--node-ip-address={self.address}", "--disable-usage-stats"]
@@ -84,7 +84,7 @@ class Node:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*_ENTER, self.space, *_ISOLATE, f'{_BECOME} && exec "$@"', "node", temporary, own, *ray],
-                env=self._rig.environment,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -104,9 +104,9 @@ class Node:
         assert self.process is not None
         return _only_child(self.process.pid)
 
-    def run(self, command: Sequence[str], directory: Path) -> Guest:
+    def run(self, command: Sequence[str], directory: Path, **environment: str) -> Guest:
         """A process beside Ray."""
-        return Guest(self.first, command, directory, self._rig.environment)
+        return Guest(self.first, command, directory, {**self._environment, **environment})
 
     def at_work(self, attempt: Path) -> int | None:
         """The process of this node, by its number out here, that holds the events of the attempt open."""
@@ -120,7 +120,13 @@ class Node:
         wait_for(lambda: not self.processes(), f"the end of {self.name}")
 
     def processes(self) -> list[int]:
-        return [int(found) for found in _ip("netns", "pids", self.space).split()]
+        """As `ip netns pids`, which takes as long as a hundred of these."""
+        ours, found = os.stat(f"/run/netns/{self.space}").st_ino, list[int]()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):  # it has ended meanwhile
+                if os.stat(f"/proc/{pid}/ns/net").st_ino == ours:
+                    found.append(int(pid))
+        return found
 
     def tell_to_go(self) -> None:
         """SIGTERM to process 1, as a pod gets it: a spot node is reclaimed."""
@@ -180,15 +186,19 @@ class Rig:
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self.environment = {**environment, **QUICK, **token}
         self.nodes: list[Node] = []
+        self._doors: list[Door] = []
 
     def __enter__(self) -> Rig:
         self.directory = Path(tempfile.mkdtemp(prefix="rig-", dir="/tmp"))  # Ray's sockets want a short path
         _ip("netns", "add", self.switch)
         _ip("-n", self.switch, "link", "add", "bridge", "type", "bridge")
         _ip("-n", self.switch, "link", "set", "bridge", "up")
+        _ip("-n", self.switch, "address", "add", f"{_DOORS}/24", "dev", "bridge")
         return self
 
     def __exit__(self, *_: object) -> None:
+        for door in self._doors:
+            door.close()
         for node in self.nodes:
             if node.process is not None:
                 node.process.kill()
@@ -199,6 +209,13 @@ class Rig:
     def node(self, name: str) -> Node:
         self.nodes.append(node := Node(self, name, len(self.nodes) + 1))
         return node
+
+    def door_to(self, uri: str) -> str:
+        """The URI under which the nodes reach a server that listens on loopback out here."""
+        there = urlsplit(uri)
+        assert there.port is not None
+        self._doors.append(Door(self.switch, _DOORS, there.port))
+        return there._replace(netloc=f"{_DOORS}:{there.port}").geturl()
 
     def head(self, name: str = "head") -> Node:
         """With room for the driver, and none for trials."""

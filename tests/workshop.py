@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 PATIENCE = 240.0  # seconds until something must have happened
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
+def wait_for(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
@@ -61,6 +61,12 @@ SWEEP = {
     "recipe": {"epochs": 2, "batch_size": 8},
     "checkpoint_seconds": 0,
 }
+
+
+def results(outcomes: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What each trial that is finished found, by its name: the same wherever it ran, and through whatever."""
+    finished = [o for o in outcomes if o["state"] == "finished"]
+    return {o["trial"]: (o["test"], o["dev"], o["steps"], o["best_step"], o["signature"]) for o in finished}
 
 
 @dataclass(frozen=True)

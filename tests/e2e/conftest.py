@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from mlflow_server import mlflow_server, postgres  # noqa: F401  # fixtures
 from object_store import s3  # noqa: F401  # a fixture
+from rig import why_not
 from workshop import BACKBONE, NER, OUTCOME, Workshop
 
 
@@ -38,3 +39,11 @@ def finished(new_workshop: Callable[[], Workshop]) -> Workshop:
     done = workshop.frontier("run", workshop.write())
     (workshop.root / "run.out").write_text(done.stdout)
     return workshop
+
+
+@pytest.fixture(scope="session")
+def nodes() -> None:
+    """Skips where no nodes can be made of namespaces."""
+    lacking = why_not()
+    if lacking is not None:
+        pytest.skip(f"no nodes can be made of namespaces here: {lacking}")

@@ -8,12 +8,11 @@ import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from object_store import BUCKET, S3
-from workshop import Workshop, wait_for
+from workshop import Workshop, results, wait_for
 
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.remote import Remote
@@ -28,12 +27,6 @@ GRID = {
     "recipe": {"epochs": 40, "batch_size": 4},
     "concurrency": 1,
 }
-
-
-def results(outcomes: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What a trial found, by its name."""
-    finished = [o for o in outcomes.values() if o["state"] == "finished"]
-    return {o["trial"]: (o["test"], o["dev"], o["steps"], o["best_step"], o["signature"]) for o in finished}
 
 
 def of(trial: str, keys: list[str]) -> list[str]:
@@ -83,12 +76,12 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
     assert [o["failure"] for o in found.values()] == [
         None,
         None,
-    ]  # one attempt each that ended, none of them twice
+    ]  # one attempt each ended, none of them twice
     assert [o["resumed_from_step"] for o in found.values() if o["trial"].endswith("seed-2")] != [None]
 
     local = new_workshop()
     local.frontier("run", local.write(**GRID), "--launcher", "local")
-    assert results(found) == results(local.outcomes())
+    assert results(found.values()) == results(local.outcomes().values())
 
     keys = s3.keys(prefix)
     assert "checkpoint" not in " ".join(keys)  # of finished trials nobody needs them

@@ -1,0 +1,128 @@
+"""A sweep that is driven from the head of a rig, and what a fault cost it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rig import Guest, Node, address_of
+from workshop import Workshop, results, wait_for
+
+KEYS: dict[str, Any] = {
+    "domains": ["clinical"],
+    "methods": [{"name": "full", "learning_rate": 1e-3}],
+    "tasks": ["mini-ner"],
+    "seeds": [1, 2],
+    "recipe": {"epochs": 8, "batch_size": 4},
+    "retries": 0,
+    "concurrency": 2,
+}
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What a fault cost a sweep, beside a run that nothing happened to."""
+
+    lost: int  # trials that never finished, or have no run in MLflow
+    duplicates: int  # finishes and runs beyond one a trial
+    wasted_steps: int  # that some attempt did beyond where its successor went on; the most of all
+    interval: int  # steps between checkpoints
+    equal: bool  # every figure of every trial, to the last bit
+
+    def check(self) -> None:
+        assert (self.lost, self.duplicates, self.equal) == (0, 0, True), self
+        assert self.wasted_steps <= self.interval, self
+
+
+class Sweep:
+    """`KEYS`, in a workshop."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.workshop = workshop
+        self.trials = workshop.sweeps / "mini" / "trials"
+
+    def drive(self, head: Node, **changes: Any) -> Guest:
+        file = self.workshop.write(**{**KEYS, **changes})
+        command = self.workshop.command("run", file, "--address", address_of(head))
+        return head.run(command, self.workshop.root)
+
+    def attempts(self) -> dict[str, list[Path]]:
+        """Directories by trial, oldest first."""
+        found: dict[str, list[Path]] = {}
+        for order in sorted(self.trials.rglob("order.json")):
+            found.setdefault(str(order.parent.parent.relative_to(self.trials)), []).append(order.parent)
+        return found
+
+    def hold(self, node: Node) -> tuple[str, int]:
+        """Waits until a trial has a checkpoint on the node, and makes its process stand still there: however
+        fast the machine is, it will not be over when the fault comes. Gives the trial and the process."""
+        held: list[tuple[str, int]] = []
+
+        def under_way() -> bool:
+            for trial, attempts in self.attempts().items():
+                pid = node.at_work(attempts[-1])
+                if pid is not None and any((attempts[-1] / "checkpoint").glob("step-*[0-9]")):
+                    os.kill(pid, signal.SIGSTOP)
+                    if not (attempts[-1] / "outcome.json").exists():
+                        held.append((trial, pid))
+                        return True
+                    os.kill(pid, signal.SIGCONT)
+            return False
+
+        wait_for(under_way, f"a trial under way on {node.name}")
+        return held[0]
+
+    def failures(self) -> list[str]:
+        outcomes = self.workshop.outcomes().values()
+        return [outcome["failure"]["kind"] for outcome in outcomes if outcome["failure"]]
+
+    def damage(self, calm: Calm) -> Damage:
+        outcomes = self.workshop.outcomes().values()
+        finishes = Counter(o["trial"] for o in outcomes if o["state"] == "finished")
+        runs = Counter(tags["frontier.trial"] for tags in self.workshop.runs())
+        once = Counter(calm.results.keys())
+        return Damage(
+            lost=(once - finishes).total() + (once - runs).total(),
+            duplicates=(finishes - once).total() + (runs - once).total(),
+            wasted_steps=max(map(wasted_steps, self.attempts().values()), default=0),
+            interval=calm.interval,
+            equal=results(outcomes) == calm.results,
+        )
+
+
+@dataclass(frozen=True)
+class Calm:
+    """A run that nothing happened to: what its trials found, and the steps between their checkpoints."""
+
+    results: dict[str, Any]
+    interval: int
+
+    @classmethod
+    def of(cls, sweep: Sweep) -> Calm:
+        steps = [told(attempt, "checkpoint") for [attempt] in sweep.attempts().values()]
+        gaps = {after - before for run in steps for before, after in itertools.pairwise([0, *run])}
+        return cls(results(sweep.workshop.outcomes().values()), max(gaps))
+
+
+def told(attempt: Path, event: str, key: str = "step") -> list[Any]:
+    """One figure of each event of that kind. A killed attempt may have cut its last line."""
+    path = attempt / "events.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    events = [json.loads(line) for line in lines if line.endswith("}")]
+    return [found[key] for found in events if found["event"] == event]
+
+
+def wasted_steps(attempts: list[Path]) -> int:
+    """The most steps at one trial that were done in vain: beyond where the next attempt went on."""
+    most = done = 0
+    for attempt in attempts:
+        for went_on in told(attempt, "start", "resumed_from_step"):
+            most, done = max(most, done - (went_on or 0)), 0
+        done = max([done, *told(attempt, "step")])
+    return most
