@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import json
 import os
 import pwd
 import secrets
@@ -30,22 +32,63 @@ class MlflowServer:
     uri: str
     password: str
 
-    def environment(self, password: str | None = None) -> dict[str, str]:
+    def environment(self, user: str = USER, password: str | None = None) -> dict[str, str]:
         """What a user sets to write there."""
         return {
             "MLFLOW_TRACKING_URI": self.uri,
-            "MLFLOW_TRACKING_USERNAME": USER,
+            "MLFLOW_TRACKING_USERNAME": user,
             "MLFLOW_TRACKING_PASSWORD": password or self.password,
         }
+
+    def add_reader(self, user: str) -> dict[str, str]:
+        """An account that may look at everything, as `environment`."""
+        environment = self.environment(user, secrets.token_hex(8))
+        words = {"username": user, "password": environment["MLFLOW_TRACKING_PASSWORD"]}
+        login = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
+        url = f"{self.uri}/api/2.0/mlflow/users/create"
+        urllib.request.urlopen(urllib.request.Request(url, json.dumps(words).encode(), headers)).close()
+        return environment
+
+    def runs(self, sweep: str) -> dict[str, Any]:
+        """The active ones by trial, the summary left out."""
+        from mlflow import MlflowClient
+
+        with pytest.MonkeyPatch.context() as account:
+            for name, value in self.environment().items():
+                account.setenv(name, value)
+            client = MlflowClient(self.uri)
+            found = client.get_experiment_by_name(sweep)
+            assert found is not None
+            listed = client.search_runs([found.experiment_id], max_results=500)
+        assert len({run.data.tags["frontier.trial"] for run in listed}) == len(listed)
+        return {run.data.tags["frontier.trial"]: run for run in listed if "seed" in run.data.tags}
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URI of a server, without a database; skipped where PostgreSQL is not installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
+    if not _initdb():
         pytest.skip("PostgreSQL is not here; `apt-get install postgresql` brings /usr/lib/postgresql/*/bin")
-    account = _account()
+    with running_postgres() as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(postgres: str) -> Iterator[MlflowServer]:
+    if importlib.util.find_spec("flask_wtf") is None:
+        pytest.skip("MLflow's accounts need Flask-WTF, which the extra [dev] brings")
+    with running_mlflow(postgres) as server:
+        yield server
+
+
+def _initdb() -> list[Path]:
+    return sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+
+
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    initdb, account = _initdb()[-1], _account()
     directory = Path(tempfile.mkdtemp(prefix="frontier-postgres-", dir="/tmp"))
     password = secrets.token_hex(8)
     try:
@@ -56,8 +99,8 @@ def postgres() -> Iterator[str]:
         data, port = directory / "data", free_port()
         words = ["-D", data, "-U", "frontier", "--auth=scram-sha-256", f"--pwfile={directory / 'password'}"]
         words += ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"]
-        subprocess.run([found[-1], *words], check=True, stdout=subprocess.DEVNULL, cwd="/", **account)
-        command: list[str | Path] = [found[-1].with_name("postgres"), "-D", data, "-p", str(port)]
+        subprocess.run([initdb, *words], check=True, stdout=subprocess.DEVNULL, cwd="/", **account)
+        command: list[str | Path] = [initdb.with_name("postgres"), "-D", data, "-p", str(port)]
         command += ["-h", "127.0.0.1", "-k", directory, "-F"]
         uri = f"postgresql://frontier:{password}@127.0.0.1:{port}"
         with _running(command, cwd="/", **account) as process:
@@ -67,24 +110,15 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def mlflow_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    if importlib.util.find_spec("flask_wtf") is None:
-        pytest.skip("MLflow's accounts need Flask-WTF, which the extra [dev] brings")
+@contextmanager
+def running_mlflow(postgres: str) -> Iterator[MlflowServer]:
     import psycopg
 
     with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
         for database in ("mlflow", "accounts"):
             connection.execute(f"CREATE DATABASE {database}")
-    directory = tmp_path_factory.mktemp("mlflow-server")
-    settings = directory / "accounts.ini"
-    settings.write_text(
-        f"[mlflow]\ndefault_permission = READ\nadmin_username = {USER}\ndatabase_uri = {postgres}/accounts\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-    )
     port, password = free_port(), secrets.token_hex(8)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
-        "MLFLOW_AUTH_CONFIG_PATH": str(settings),
         "MLFLOW_AUTH_ADMIN_PASSWORD": password,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody here needs
@@ -92,11 +126,19 @@ def mlflow_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> It
     }
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", f"{postgres}/mlflow"]
-    command += ["--artifacts-destination", str(directory / "artifacts")]
     uri = f"http://127.0.0.1:{port}"
-    with _running(command, cwd=directory, env=environment, start_new_session=True) as process:
-        wait_for(lambda: _healthy(f"{uri}/health", process), "the MLflow server")
-        yield MlflowServer(uri, password)
+    with tempfile.TemporaryDirectory(prefix="frontier-mlflow-") as directory:
+        settings = Path(directory, "accounts.ini")
+        settings.write_text(
+            f"[mlflow]\ndefault_permission = READ\nadmin_username = {USER}\n"
+            f"database_uri = {postgres}/accounts\n"
+            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        )
+        environment["MLFLOW_AUTH_CONFIG_PATH"] = str(settings)
+        command += ["--artifacts-destination", f"{directory}/artifacts"]
+        with _running(command, cwd=directory, env=environment, start_new_session=True) as process:
+            wait_for(lambda: _healthy(f"{uri}/health", process), "the MLflow server")
+            yield MlflowServer(uri, password)
 
 
 def free_port() -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +32,22 @@ class S3:
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
+    def records(self, prefix: str, name: str) -> list[dict[str, Any]]:
+        """All files of that name below the prefix."""
+        client = self.client()
+        found = [key for key in self.keys(prefix) if key.endswith(f"/{name}")]
+        return [json.load(client.get_object(Bucket=BUCKET, Key=key)["Body"]) for key in found]
+
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
     """Its bucket is BUCKET; the credentials are in the environment, where processes of tests find them."""
+    with running_s3() as found:
+        yield found
+
+
+@contextmanager
+def running_s3() -> Iterator[S3]:
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells every request
