@@ -5,8 +5,9 @@ Standard library only, but for the folders of `datasets`, which pyarrow reads.
 
 from workers.data.examples import Example, Text, Tokens
 from workers.data.faults import Faults
+from workers.data.labels import class_counts, label_set
 from workers.data.sampling import cap_rows
-from workers.data.splits import class_counts, label_set, read_split, splits_of
+from workers.data.splits import read_split, splits_of
 from workers.data.summary import inspect_task
 
 __all__ = [

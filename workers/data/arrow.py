@@ -23,10 +23,10 @@ from workers.data.examples import Example, Text, Tokens
 from workers.data.faults import Faults
 from workers.data.files import read_text
 from workers.data.holdout import Wanted
+from workers.data.labels import LONGEST
 
 _NUMBERED_TAGS = "ner_tags"  # what folders have that lack ner_tags_str
 _INFO, _ALL_TAGS = "info", "all_ner_tags"
-_LONGEST_LABEL = 100  # characters; labels stand in records
 _AGAIN = "write the folder again with save_to_disk"
 
 
@@ -76,6 +76,9 @@ def _text(
         found = _label(file, row, label, names)
     except DataError as error:
         return error
+    if labels is None and len(found) > LONGEST:
+        fault = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
+        return DataError(file, row, fault, "check that `label` of the reader names the label column")
     if labels is not None and found not in labels:
         fault = "a label that `labels` of the task does not hold"
         return DataError(file, row, fault, "add it there, or check `names` of the reader")
@@ -111,8 +114,8 @@ def _label(file: str, row: int, value: Any, names: Sequence[str]) -> str:
                 file, row, f"a label outside the {len(names)} names", "check `names` of the reader"
             )
         value = names[value]
-    if not _is_text(value) or not 0 < len(value.strip()) <= _LONGEST_LABEL:
-        fault = f"a label that is no text of 1 to {_LONGEST_LABEL} characters"
+    if not _is_text(value) or not value.strip():
+        fault = "a label that is empty, or not text"
         raise DataError(file, row, fault, "check which column `label` (for ner `tags`) of the reader names")
     return str(value).strip()
 

@@ -1,9 +1,8 @@
-"""A split of a task: its examples, and its label set."""
+"""A split of a task to its examples."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.contracts.task import (
@@ -22,7 +21,7 @@ from orchestrator.errors import Complaint, ConfigError, DataError
 from workers.data.arrow import read_arrow
 from workers.data.conll import read_conll
 from workers.data.documents import masked_pairs, tagged_sentences
-from workers.data.examples import Example, Tokens
+from workers.data.examples import Example
 from workers.data.faults import Faults
 from workers.data.holdout import Wanted, part_of
 from workers.data.i2b2_2010 import concept_pairs, concept_sentences
@@ -126,32 +125,3 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
 
 def _misfit(task: TaskSpec, key: str, problem: str, remedy: str) -> ConfigError:
     return ConfigError([Complaint(f"task {task.name}", key, problem, remedy)])
-
-
-def label_set(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:
-    """The labels in the order of their ids: those that the task declares, else those of train, sorted.
-
-    For ner "O", then "B-x" and "I-x" of each entity type, the types sorted. Raises DataError where train
-    cannot teach the task: a label that is not declared, or nothing to tell apart.
-    """
-    found = class_counts(train).keys()
-    if task.labels is not None and (foreign := found - set(task.labels)):
-        fault = f"train has {len(foreign)} labels that `labels` does not hold"
-        raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or mend the data")
-    if len(found) < (1 if task.kind is TaskKind.NER else 2):
-        fault = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
-        raise DataError(f"task {task.name}", None, fault, "check the label column or entity types")
-    if task.kind is not TaskKind.NER:
-        return task.labels or tuple(sorted(found))
-    return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or found) for prefix in "BI"))
-
-
-def class_counts(examples: Iterable[Example]) -> dict[str, int]:
-    """Examples of each class, by its name; for ner mentions of each entity type."""
-    found: Counter[str] = Counter()
-    for example in examples:
-        if isinstance(example, Tokens):
-            found.update(tag[2:] for tag in example.tags if tag.startswith("B-"))
-        else:
-            found[example.label] += 1
-    return dict(sorted(found.items()))

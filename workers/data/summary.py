@@ -11,8 +11,9 @@ from orchestrator.contracts.task import ArrowReader, ConllReader, PubtatorReader
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
+from workers.data.labels import check_known, label_set
 from workers.data.pubtator import read_pubtator
-from workers.data.splits import label_set, read_split, splits_of
+from workers.data.splits import read_split, splits_of
 
 
 def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
@@ -23,13 +24,17 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     example; None for CoNLL and for sentences in Arrow, which do not mark them. For PubTator tasks `mentions`
     counts those annotated in the files, `relations` the annotated relations of the type in question.
     `skipped` are malformed records, `set_aside` sound annotations that the examples cannot hold, or what the
-    definition of the task leaves out. Raises what `read_split` and `label_set` raise.
+    definition of the task leaves out. Raises what `read_split`, `label_set` and
+    `check_known` raise, so that no text that was taken for labels is shown.
     """
     faults = {split: Faults(task.on_bad_record) for split in splits_of(task)}
     examples = {split: read_split(task, split, root, faults[split]) for split in faults}
+    labels = label_set(task, examples.get(Split.TRAIN, []))
+    for split, found in examples.items():
+        check_known(task, labels, split, found)
     return {
         "metric": str(task.metric),
-        "labels": list(label_set(task, examples.get(Split.TRAIN, []))),
+        "labels": list(labels),
         "splits": {
             str(split): _split(task, split, root, found)
             | {"skipped": dict(faults[split].kinds), "set_aside": dict(faults[split].set_aside)}

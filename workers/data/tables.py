@@ -16,10 +16,7 @@ from workers.data.delimited import read_rows
 from workers.data.examples import Text
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
-
-_LONGEST_LABEL = (
-    100  # characters; labels stand in records, so a text column taken for the label must not pass
-)
+from workers.data.labels import LONGEST
 
 
 def read_table(
@@ -53,6 +50,10 @@ def _example(
             _checked_names(path, reader, line, list(row))
         label = _cell(path, line, row, reader.label, "label")
         label = reader.merge.get(label, label)
+        if labels is None and len(label) > LONGEST:
+            fault = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
+            remedy = "check that `label` of the reader names the label column"
+            return DataError(str(path), line, fault, remedy)
         if labels is not None and label not in labels:
             return DataError(
                 str(path),
@@ -122,9 +123,6 @@ def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str)
         value = str(value).strip() if isinstance(value, str | int) else None
     if not isinstance(value, str):
         raise DataError(str(path), line, f"the {what} is not of a type that is read", "use a JSON string")
-    if what == "label" and len(value) > _LONGEST_LABEL:
-        fault = f"the label is longer than {_LONGEST_LABEL} characters"
-        raise DataError(str(path), line, fault, "check that `label` of the reader names the label column")
     if not value.strip():
         raise DataError(str(path), line, f"the {what} is empty", "fill it in, or remove the row")
     # A lone surrogate (JSON can escape one) is no text: tokenizers refuse it.

@@ -70,11 +70,11 @@ def test_rows_of_all_files_come_in_order(tmp_path: Path) -> None:
 
 
 def test_numbers_are_named_by_the_folder_or_by_the_reader(tmp_path: Path) -> None:
-    columns = {"sentence": ["a", "b"], "labels": [1, 0]}
+    columns = {"sentence": ["a", "b"] * 2, "labels": [1, 0] * 2}
     keys = {"text": "sentence", "label": "labels"}
     write(tmp_path, columns, features={"labels": {"names": ["no", "yes"], "_type": "ClassLabel"}})
-    assert texts(task(**keys), tmp_path) == [("a", "yes"), ("b", "no")]
-    assert texts(task(**keys, names=["false", "PIP"]), tmp_path) == [("a", "PIP"), ("b", "false")]
+    assert texts(task(**keys), tmp_path) == [("a", "yes"), ("b", "no")] * 2
+    assert texts(task(**keys, names=["false", "PIP"]), tmp_path) == [("a", "PIP"), ("b", "false")] * 2
     (tmp_path / "corpus" / "train" / "dataset_info.json").unlink()
     with pytest.raises(DataError, match=r"nothing there names them[\s\S]*`names` of the reader"):
         texts(task(**keys), tmp_path)
@@ -177,9 +177,9 @@ def test_a_column_that_is_not_there_and_a_folder_of_splits_are_errors(tmp_path: 
 
 
 def test_a_summary_holds_counts_and_no_text(tmp_path: Path) -> None:
-    write(tmp_path, {"text": [MARKER, "b"], "label": ["x", "y"]})
+    write(tmp_path, {"text": [MARKER, "b"] * 2, "label": ["x", "y"] * 2})
     summary = inspect_task(task(), tmp_path)
-    assert summary["splits"]["train"]["labels"] == {"x": 1, "y": 1}
+    assert summary["splits"]["train"]["labels"] == {"x": 2, "y": 2}
     assert MARKER not in json.dumps(summary)
 
 

@@ -105,7 +105,7 @@ def test_a_missing_file_and_a_directory_are_faults(tmp_path: Path) -> None:
 
 
 def test_labels_are_in_the_same_order_whatever_the_data(tmp_path: Path) -> None:
-    read(tmp_path, "a\tB-y\nb\tB-x\n")
+    read(tmp_path, "a\tB-y\nb\tB-x\n" * 2)
     examples = read_split(task(), Split.TRAIN, tmp_path)
     assert label_set(task(), examples) == ("O", "B-x", "I-x", "B-y", "I-y")
     assert label_set(task(labels=("z", "y", "x")), examples)[-2:] == ("B-z", "I-z")

@@ -143,7 +143,7 @@ def test_what_bio_cannot_hold_is_counted_and_no_fault(tmp_path: Path) -> None:
     faults = Faults("error")
     assert tagged(task(EVENTS), tmp_path, faults) == ["the/O emergency/B-CLINICAL_DEPT room/I-CLINICAL_DEPT"]
     assert faults.set_aside == {"overlapping": 1, "repeated": 1, "untyped": 1}
-    found = inspect_task(task(EVENTS), tmp_path)["splits"]["train"]
+    found = inspect_task(task(EVENTS, labels=("CLINICAL_DEPT", "PROBLEM")), tmp_path)["splits"]["train"]
     assert found["documents"] == 1
     assert found["mentions"] == {"CLINICAL_DEPT": 1}
     assert found["set_aside"] == dict(faults.set_aside)

@@ -1,0 +1,79 @@
+"""The label set of a task. Labels stand in records: text that was taken for labels must not pass here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from orchestrator.contracts.task import ArrowReader, ConllReader, I2b2XmlReader, TableReader, TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import DataError
+from workers.data.examples import Example, Tokens
+
+LONGEST = 60  # characters of a label that nobody declared; a longer one is text
+_MOST = 50  # classes that nobody declared
+# The others have their classes from the task, from their format or from a file of groups.
+_FROM_DATA = ConllReader | TableReader | ArrowReader | I2b2XmlReader
+
+
+def label_set(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:
+    """The labels in the order of their ids: those that the task declares, else those of train, sorted.
+
+    For ner "O", then "B-x" and "I-x" of each entity type, the types sorted. Raises DataError where train
+    cannot teach the task: a label that is not declared, or nothing to tell apart; and where labels that
+    nobody declared look like text (`check_no_text`).
+    """
+    found = class_counts(train)
+    if task.labels is not None and (foreign := found.keys() - set(task.labels)):
+        fault = f"train has {len(foreign)} labels that `labels` does not hold"
+        raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or mend the data")
+    if len(found) < (1 if task.kind is TaskKind.NER else 2):
+        fault = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
+        raise DataError(f"task {task.name}", None, fault, "check the label column or entity types")
+    if task.labels is None and isinstance(task.reader, _FROM_DATA):
+        check_no_text(task, found)
+    if task.kind is not TaskKind.NER:
+        return task.labels or tuple(sorted(found))
+    return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or found) for prefix in "BI"))
+
+
+def check_no_text(task: TaskSpec, found: Mapping[str, int]) -> None:
+    """Raises DataError, in counts alone, where the classes of train are more than 50, most of them with one
+    example, or one of more than 60 characters: then a column of text was taken for the labels, and would go
+    into every record."""
+    once = sum(count == 1 for count in found.values())
+    long = sum(len(label) > LONGEST for label in found)
+    if len(found) > _MOST:
+        fault = f"train has {len(found)} classes"
+    elif 2 * once > len(found):
+        fault = f"{once} of the {len(found)} classes of train have one example only"
+    elif long:
+        fault = f"{long} of the {len(found)} classes of train have names of more than {LONGEST} characters"
+    else:
+        return
+    remedy = (
+        "check which column or attribute the reader takes for the labels; if they are right, list them under "
+        "`labels` of the task"
+    )
+    raise DataError(f"task {task.name}", None, f"{fault}, and no `labels` are declared", remedy)
+
+
+def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: Iterable[Example]) -> None:
+    """Raises DataError where a split has labels besides those of `label_set`."""
+    if task.kind is TaskKind.NER:
+        labels = [label[2:] for label in labels]
+    if foreign := class_counts(examples).keys() - set(labels):
+        fault = f"{split} has {len(foreign)} labels that train does not hold"
+        remedy = "declare all of them under `labels` of the task, or mend the data"
+        raise DataError(f"task {task.name}", None, fault, remedy)
+
+
+def class_counts(examples: Iterable[Example]) -> dict[str, int]:
+    """Examples of each class, by its name; for ner mentions of each entity type."""
+    found: Counter[str] = Counter()
+    for example in examples:
+        if isinstance(example, Tokens):
+            found.update(tag[2:] for tag in example.tags if tag.startswith("B-"))
+        else:
+            found[example.label] += 1
+    return dict(sorted(found.items()))
