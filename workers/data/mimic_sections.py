@@ -27,7 +27,6 @@ SECTIONS = tuple(
 _NEEDED = 3  # one of the first three must say something
 # A blank line and the header of the next section: words and a colon on one line.
 _NEXT = re.compile(r"\n[^\S\n]*\n[^\n\d.|()\\]+?:")
-_BREAK = re.compile(r"\s*\n\s*")
 
 _DIED = r"(?:died|expired|deceased|passed\s+away)"
 _CLAUSE = re.compile(
@@ -55,7 +54,8 @@ def _section(note: str, header: re.Pattern[str]) -> str:
         return ""
     # What follows the header at once may be a blank line and the next header: then there is no text.
     end = _NEXT.search(note, begin.end())
-    return _BREAK.sub(" ", note[begin.end() : end.start() if end else len(note)].strip())
+    lines = note[begin.end() : end.start() if end else len(note)].split("\n")
+    return " ".join(line for line in map(str.strip, lines) if line)
 
 
 def hide_death(texts: list[str]) -> list[str] | None:
