@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.config.catalogue import is_price_file
 from orchestrator.config.recipes import RecipePatch
+from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SpendingLimit, SweepConfig
 from orchestrator.config.yaml_files import parse
 from orchestrator.contracts.record import Record
@@ -58,6 +59,8 @@ def _is_path(key: str, value: Any) -> bool:
 def _known(parent: str) -> list[str]:
     if not parent:
         return list(SweepConfig.model_fields)
+    if parent == "resources":
+        return [*Resources.model_fields, *AutoResources.model_fields]
     return list(_NESTED[parent].model_fields) if parent in _NESTED else []
 
 

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from orchestrator.config.recipes import RecipePatch, field_type
+from orchestrator.config.resources import AskedResources
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.price import Market
 from orchestrator.contracts.record import Record
@@ -183,7 +184,9 @@ class SweepConfig(Record):
     )
     recipe: RecipePatch = Field(RecipePatch(), description="recipe keys of every cell")
     rules: tuple[Rule, ...] = Field((), description="applied in order; the last one that sets a key wins")
-    resources: Resources = Field(Resources(), description="what one trial is given")
+    resources: AskedResources = Field(
+        Resources(), description="what one trial is given; auto, or a device: the plan chooses"
+    )
     concurrency: PositiveInt | None = Field(None, description="at most so many trials at once")
     retries: NonNegativeInt = Field(2, description="further attempts after a failure that may pass")
     on_bad_record: Literal["error", "skip"] | None = Field(

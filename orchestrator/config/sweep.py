@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from orchestrator.config.grid import Grid, build_grid
 from orchestrator.config.layouts import resolve_layout
 from orchestrator.config.lock import Lock, lock_path, locked, read_lock
 from orchestrator.config.methods import expand
+from orchestrator.config.placing import settle_device
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.smoke import smoke_config, smoke_grid
 from orchestrator.config.yaml_files import read_mapping
@@ -50,11 +51,18 @@ class ResolvedSweep:
 
 
 def load_sweep(
-    path: Path, arguments: Sequence[str] = (), *, cwd: Path, smoke: bool = False, lock: Lock | None = None
+    path: Path,
+    arguments: Sequence[str] = (),
+    *,
+    cwd: Path,
+    smoke: bool = False,
+    lock: Lock | None = None,
+    gpu_here: Callable[[], str | None] = lambda: None,
 ) -> ResolvedSweep:
     """Reads and checks everything. `cwd`: what paths of the command line and `storage` are relative to.
     `smoke`: the same sweep at smoke size (`orchestrator.config.smoke`). `lock` takes the place of the lock
-    file beside the sweep file.
+    file beside the sweep file. `gpu_here` gives the product name of this machine's GPU, None without one:
+    it is asked where the sweep leaves resources to the plan and names no device.
 
     Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
     """
@@ -74,12 +82,17 @@ def load_sweep(
         lock, of_lock = read_lock(lock_path(file), str(lock_path(path)))
         complaints += of_lock
     catalogue = _locked(_with_tasks_of(config, catalogue), lock)
+    written = config  # on whichever machine it is read again: no device is settled in it
+    resources, of_device = settle_device(config, catalogue.devices, source, gpu_here)
+    if resources is not config.resources:
+        config = config.model_copy(update={"resources": resources})
     grid, of_grid = _resolve(config, catalogue, source, faults, bool(of_catalogue))
-    complaints += of_grid
+    complaints += of_device + of_grid
     if complaints:
         raise ConfigError(complaints)
     if smoke:
         config, grid = smoke_config(config), smoke_grid(grid)
+        written = config
     remote = Remote(config.storage, config.storage_options) if is_uri(config.storage) else None
     return ResolvedSweep(
         file=file,
@@ -90,7 +103,7 @@ def load_sweep(
         storage=remote.mirror() if remote else (cwd / Path(config.storage).expanduser()).resolve(),
         remote=remote,
         lock=lock,
-        raw=config.model_dump(mode="json", exclude_unset=True),
+        raw=written.model_dump(mode="json", exclude_unset=True),
     )
 
 

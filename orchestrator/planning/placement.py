@@ -1,12 +1,159 @@
-"""In which order trials start, and how long the whole then takes."""
+"""What each trial is given, in which order trials start, and how long the whole then takes. Pure."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
+from orchestrator.config import GridCell
+from orchestrator.config.resources import AutoResources
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.device import DeviceKind
+from orchestrator.contracts.method import AdaLora, Lora, Prefix, Settings
+from orchestrator.contracts.trial import Recipe, Resources, Sharding
+from orchestrator.contracts.vocabulary import Precision
+from orchestrator.planning.memory import Estimate, estimate, gib
+
 T = TypeVar("T")
+
+MARGIN = 0.1  # of a device's memory: what its allocator cannot use, and what an estimate misses
+_FRACTIONS = (0.125, 0.25, 0.5)  # of a GPU, for trials that share it
+_KEEP_ALL = frozenset({"albert"})  # architectures without gradient checkpointing
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What a trial is given. `needs` is None on cores, and where the catalogue does not say how large the
+    model is: it then gets a whole GPU."""
+
+    resources: Resources
+    precision: Precision | None = None  # None: the worker finds out
+    needs: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    reason: str
+
+
+class Placer:
+    """Gives a trial the least that an estimate of its memory allows, of these in turn: a share of a GPU; a
+    GPU; smaller passes of the same optimiser step; activations computed again; several GPUs that share out
+    what training holds; host memory. Where the sweep says what trials are given, all get that."""
+
+    def __init__(self, asked: Resources | AutoResources, devices: Mapping[str, DeviceKind]) -> None:
+        self._asked = asked
+        name = asked.device if isinstance(asked, AutoResources) else None
+        self._device = None if name is None else devices[name]
+        self._known: dict[Hashable, Placement | Refusal] = {}
+
+    def place(self, cell: GridCell) -> Placement | Refusal:
+        asked, device = self._asked, self._device
+        if not isinstance(asked, AutoResources):
+            return Placement(asked)
+        if device is None:
+            return Placement(Resources(cpus=asked.cpus))
+        settings = cell.variant.spec.settings
+        key = (cell.backbone.name, settings, cell.recipe)
+        if key not in self._known:
+            self._known[key] = _least(asked, device, cell.backbone, settings, cell.recipe)
+        return self._known[key]
+
+
+def precision_on(device: DeviceKind, recipe: Recipe) -> Precision:
+    """What the worker will take."""
+    if recipe.precision == "auto":
+        return Precision.BF16 if device.bf16 else Precision.FP32
+    return Precision(recipe.precision)
+
+
+def _least(
+    asked: AutoResources, device: DeviceKind, backbone: BackboneSpec, settings: Settings, recipe: Recipe
+) -> Placement | Refusal:
+    precision, tried = precision_on(device, recipe), list[tuple[Resources, Estimate]]()
+    for resources in _ways(asked, backbone, settings, recipe):
+        needs = estimate(backbone, settings, recipe, resources, precision)
+        if needs is None:
+            return Placement(Resources(cpus=asked.cpus, gpus=1), precision)
+        share = resources.gpus if resources.gpus < 1 else 1
+        if needs.bytes <= share * device.memory_bytes * (1 - MARGIN):
+            return Placement(resources, precision, needs)
+        tried.append((resources, needs))
+    return Refusal(_told(device, tried, _why_not_spread(asked, settings)))
+
+
+def _ways(
+    asked: AutoResources, backbone: BackboneSpec, settings: Settings, recipe: Recipe
+) -> Iterator[Resources]:
+    """The cheapest first."""
+    usual = recipe.pass_sizes[0]
+    again = (False,) if backbone.architecture in _KEEP_ALL or isinstance(settings, Prefix) else (False, True)
+
+    def given(size: int, **keys: object) -> Resources:
+        chosen = {"micro_batch_size": size} if size != usual else {}
+        return Resources.model_validate({"cpus": asked.cpus, "gpus": 1.0, **chosen, **keys})
+
+    if asked.share:
+        yield from (given(usual, gpus=fraction) for fraction in _FRACTIONS)
+    for checkpointing in again:
+        for size in recipe.pass_sizes:
+            yield given(size, gradient_checkpointing=checkpointing)
+    if _why_not_spread(asked, settings) is not None:
+        return
+    for offload in (False, True) if asked.offload else (False,):
+        for count in _counts(asked, recipe):
+            spread = {
+                "gpus": float(count),
+                "processes": count,
+                "cpus": asked.cpus * count,
+                "offload": offload,
+            }
+            spread["nodes"] = -(-count // asked.gpus_a_node)
+            for sharding in _shardings(asked):
+                for checkpointing in again:
+                    for size in recipe.pass_sizes:
+                        if size <= -(-recipe.batch_size // count):
+                            way = {"sharding": sharding, "gradient_checkpointing": checkpointing}
+                            yield given(size, **way, **spread)
+
+
+def _counts(asked: AutoResources, recipe: Recipe) -> Iterator[int]:
+    """Twice as many each time: no more than one optimiser step has examples for, and nodes filled evenly."""
+    count = 2
+    while count <= min(asked.most_gpus, recipe.batch_size):
+        if count <= asked.gpus_a_node or count % asked.gpus_a_node == 0:
+            yield count
+        count *= 2
+
+
+def _shardings(asked: AutoResources) -> tuple[Sharding, ...]:
+    return ("zero2", "zero3") if asked.backend == "deepspeed" else ("fsdp",)
+
+
+def _why_not_spread(asked: AutoResources, settings: Settings) -> str | None:
+    """As the worker would refuse it (`workers.sharding`)."""
+    if isinstance(settings, Lora) and settings.quantise:
+        return f"a base in {settings.quantise} cannot be spread over devices"
+    if isinstance(settings, AdaLora):
+        return "adalora reads the gradients of each step, which no process holds whole where they are spread"
+    if asked.most_gpus == 1:
+        return "most_gpus is 1"
+    return None
+
+
+def _told(device: DeviceKind, tried: Sequence[tuple[Resources, Estimate]], not_spread: str | None) -> str:
+    """On one GPU, and the least that was tried: what each needs, and what there is."""
+    whole = [(r, needs) for r, needs in tried if r.gpus == 1 and not r.gradient_checkpointing]
+    last, least = min(tried, key=lambda pair: pair[1].bytes)
+    room = f"{device.name} has {gib(device.memory_bytes)}, {MARGIN:.0%} of it in reserve"
+    told = f"it does not fit: {room}, and it needs {whole[-1][1].words}"
+    if last is not whole[-1][0]:
+        how = [f"{last.gpus:g} GPUs"] if last.gpus > 1 else ["one GPU"]
+        how += [last.spread] if last.spread else []
+        told += f"; least of all on {', '.join(how)}: {least.words}"
+    return told if not_spread is None else f"{told}; {not_spread}"
 
 
 def longest_first(items: Sequence[T], seconds: Callable[[T], float | None]) -> list[T]:

@@ -10,12 +10,12 @@ from typing import Any, Literal
 from orchestrator.config import GridCell, Inputs, ResolvedSweep
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.sweep import PlannedTrial, RefusedCell, SweepRecord
-from orchestrator.contracts.trial import Digests, TrialSpec
+from orchestrator.contracts.trial import Digests, Resources, TrialSpec
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning import identity
 from orchestrator.planning.cost import Predicted, Predictor
-from orchestrator.planning.placement import longest_first
+from orchestrator.planning.placement import Placement, Placer, Refusal, longest_first
 from orchestrator.planning.searches import Candidate, Search, Searcher
 from orchestrator.planning.totals import Prediction, total
 
@@ -51,6 +51,7 @@ class Plan:
     searches: tuple[Search, ...] = ()  # of the cells that are tuned, in the order of the grid
     slots: int | None = None
     history: Mapping[str, TrialHistory] = field(default_factory=dict, repr=False)
+    placements: Mapping[str, Placement] = field(default_factory=dict, repr=False)  # by cell
 
     @property
     def stale(self) -> tuple[ToRun, ...]:
@@ -139,6 +140,7 @@ def make_plan(
         searches=tuple(made.searches),
         slots=slots,
         history=history,
+        placements=made.placements,
     )
 
 
@@ -149,14 +151,21 @@ class _Making:
         self._config, self._inputs, self._history = sweep.config, inputs, history
         self._parts, self._unknown = _Parts(inputs), TrialHistory()
         self.predictor = Predictor(history.values(), sweep.config.resources)
+        self._placer = Placer(sweep.config.resources, sweep.catalogue.devices)
+        self.placements: dict[str, Placement] = {}
         self._searcher = Searcher(
-            sweep.file, history, sweep.config.resources, self.predictor, self._parts.of_candidate
+            sweep.file, history, self._given, self.predictor, self._parts.of_candidate
         )
         self.trials, self.up_to_date = list[PlannedTrial](), list[PlannedTrial]()
         self.to_run, self.to_pay = list[ToRun](), list[Predicted | None]()
         self.searches, self.refused = list[Search](), list[RefusedCell]()
 
     def add(self, cell: GridCell) -> None:
+        placed = self._placer.place(cell)
+        if isinstance(placed, Refusal):
+            self.refused.append(RefusedCell(cell=cell.cell, reason=placed.reason))
+            return
+        self.placements[cell.cell.name] = placed
         if cell.tune is None:
             self._add_trials(cell)
             return
@@ -167,6 +176,9 @@ class _Making:
         else:
             self._add_trials(search.winner or cell, waiting=search.winner is None)
 
+    def _given(self, cell: GridCell) -> Resources:
+        return self.placements[cell.cell.name].resources
+
     def _add_trials(self, cell: GridCell, waiting: bool = False) -> None:
         """One a seed. While a search goes on, the recipe that it starts from stands in for its winner's."""
         shared = self._parts.of(cell)
@@ -176,7 +188,7 @@ class _Making:
                 cell=cell.cell,
                 seed=seed,
                 fingerprint=_UNTUNED if waiting else identity.combine(shared, seed),
-                resources=self._config.resources,
+                resources=self._given(cell),
                 predicted_seconds=None if found is None else found.seconds,
             )
             self.trials.append(trial)

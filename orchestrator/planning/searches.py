@@ -81,11 +81,12 @@ class Search:
 
 @dataclass(frozen=True)
 class Searcher:
-    """What searches need of the plan that they stand in. `fingerprint` is that of a candidate of a cell."""
+    """What searches need of the plan that they stand in. `resources` is what a cell's trials are given,
+    `fingerprint` that of a candidate of a cell."""
 
     file: Path
     history: Mapping[str, TrialHistory]
-    resources: Resources
+    resources: Callable[[GridCell], Resources]
     predictor: Predictor
     fingerprint: Callable[[GridCell, int], str]
 
@@ -125,7 +126,7 @@ class Searcher:
             cell=cell.cell,
             seed=tune.seed,
             fingerprint=mark,
-            resources=self.resources,
+            resources=self.resources(cell),
             predicted_seconds=None if predicted is None else predicted.seconds,
             candidate=number,
         )

@@ -1,0 +1,55 @@
+"""Which device a sweep's resources are chosen for, where it leaves them to its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from orchestrator.config.checks import Source
+from orchestrator.config.resources import AutoResources
+from orchestrator.config.schema import SweepConfig
+from orchestrator.contracts.device import DeviceKind
+from orchestrator.contracts.trial import Resources
+from orchestrator.errors import Complaint, did_you_mean
+
+_OF_DEVICES = ("device_hours", "money")  # budgets that become seconds by the devices of a trial
+
+
+def settle_device(
+    config: SweepConfig,
+    devices: Mapping[str, DeviceKind],
+    source: Source,
+    gpu_here: Callable[[], str | None],
+) -> tuple[Resources | AutoResources, list[Complaint]]:
+    """The sweep's resources with their device named, and what is wrong with them. `gpu_here` gives the
+    product name of this machine's GPU, None without one."""
+    asked, where = config.resources, source.of("resources.device")
+    if not isinstance(asked, AutoResources):
+        return asked, []
+    if asked.device is not None and asked.device not in devices:
+        problem = f"device not in the catalogue, got {asked.device!r}"
+        return asked, [Complaint(where, "resources.device", problem, did_you_mean(asked.device, devices))]
+    if asked.device is None:
+        product = gpu_here()
+        found = next((name for name, kind in devices.items() if kind.is_product(product or "")), None)
+        if product is not None and found is None:
+            problem = f"the GPU here is {product!r}, which is none of the catalogue's devices"
+            remedy = "name one of as much memory, or add devices/NAME.yaml to a catalogue of your own"
+            return asked, [Complaint(where, "resources.device", problem, remedy)]
+        asked = asked.model_copy(update={"device": found})
+    return asked, list(_budgets(config, source)) if asked.device is not None else []
+
+
+def _budgets(config: SweepConfig, source: Source) -> Iterator[Complaint]:
+    layers: list[tuple[str, dict[str, Any]]] = [("recipe", config.recipe.values())]
+    layers += [("axes", config.axes.axes())]
+    layers += [(f"methods.{place}", item.axes()) for place, item in enumerate(config.methods)]
+    layers += [
+        (f"rules.{place}.set", rule.set.values()) for place, rule in enumerate(config.rules) if rule.set
+    ]
+    for at, layer in layers:
+        for key in _OF_DEVICES:
+            if layer.get(key) is not None:
+                problem = "is a budget of devices, and `resources` leaves them to the plan"
+                remedy = "use train_seconds, or say what a trial is given: resources: {cpus: 4, gpus: 1}"
+                yield Complaint(source.of(f"{at}.{key}"), f"{at}.{key}", problem, remedy)

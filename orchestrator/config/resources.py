@@ -1,0 +1,53 @@
+"""Resources that a sweep leaves to its plan, which then chooses them cell by cell (`planning.placement`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag
+
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.trial import Resources
+
+
+class AutoResources(Record):
+    """What the plan may choose from. Without a device trials run on cores, one process each."""
+
+    device: str | None = Field(None, description="GPU of the catalogue; null: the one that is found here")
+    cpus: PositiveInt = Field(1, description="cores of each process")
+    most_gpus: PositiveInt = Field(8, description="of one trial")
+    gpus_a_node: PositiveInt = Field(8, description="more than these are taken from several nodes")
+    share: bool = Field(True, description="let small trials share a GPU; false: their wall times compare")
+    backend: Literal["fsdp", "deepspeed"] = Field(
+        "fsdp", description="what spreads a model over GPUs; deepspeed is an extra"
+    )
+    offload: bool = Field(
+        False, description="let what is spread lie in the host's memory, where nothing else fits"
+    )
+
+    @property
+    def gpus(self) -> float:
+        """Whether there are any. How many a trial gets, its cell decides."""
+        return 1.0 if self.device is not None else 0.0
+
+    @property
+    def devices(self) -> float:
+        """Of a trial of which nothing else is known."""
+        return self.gpus or float(self.cpus)
+
+
+def _spelt_out(value: Any) -> Any:
+    return {"device": None} if value == "auto" else value
+
+
+def _which(value: Any) -> str:
+    auto = "device" in value if isinstance(value, dict) else isinstance(value, AutoResources)
+    return AutoResources.__name__ if auto else Resources.__name__
+
+
+# `auto`, a mapping with `device`, or what every trial is given.
+AskedResources = Annotated[
+    Annotated[Resources, Tag(Resources.__name__)] | Annotated[AutoResources, Tag(AutoResources.__name__)],
+    Discriminator(_which),
+    BeforeValidator(_spelt_out, json_schema_input_type=Literal["auto"] | Resources | AutoResources),
+]
