@@ -7,7 +7,7 @@ about their size on disk (6,000 of 9.6 kB took 63 MB).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -43,7 +43,12 @@ class _Corpus:
 
 
 def read_mimic(
-    reader: MimicNotesReader, names: Sequence[str], root: Path, faults: Faults, wanted: Wanted
+    reader: MimicNotesReader,
+    names: Sequence[str],
+    root: Path,
+    labels: Collection[str] | None,
+    faults: Faults,
+    wanted: Wanted,
 ) -> Iterator[Text]:
     """One admission after another of the wanted patients, in the order of their ids.
 
@@ -51,6 +56,8 @@ def read_mimic(
     The last corpus read stays in memory, so that its splits read the tables once. Raises DataError,
     ConfigError.
     """
+    if reader.groups is not None and labels is not None:
+        _check_groups(root / reader.groups, labels)
     paths = [root / name for name in (*names, *filter(None, [reader.groups]))]
     stamps = tuple((s.st_size, s.st_mtime_ns) for s in (p.stat() for p in paths if p.is_file()))
     corpus = _corpus(reader.model_dump_json(), tuple(names), root, stamps, faults.on_bad_record)
@@ -131,6 +138,18 @@ def _outcomes(
         else:
             found[identity] = str(sum(admission.stay > longest for longest in _STAYS))
     return found
+
+
+def _check_groups(path: Path, labels: Collection[str]) -> None:
+    """Raises DataError, before the large tables are read, where a group is no label of the task."""
+    groups = set(read_groups(path).values())
+    if foreign := len(groups - set(labels)):
+        fault = f"{foreign} of its {len(groups)} groups are not among `labels` of the task"
+        remedy = (
+            f"name them {', '.join(labels)}; or, for groups of other names, copy the task to a name of its "
+            "own and leave its `labels` out"
+        )
+        raise DataError(str(path), None, fault, remedy)
 
 
 def _groups(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: Faults) -> dict[str, str]:

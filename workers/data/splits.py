@@ -89,7 +89,7 @@ def _read(
         case TaskKind.RELATION, I2b2ConceptReader():
             yield from concept_pairs(names, root, task.labels, str(task.negative_label), faults, wanted)
         case TaskKind.CLASSIFICATION, MimicNotesReader() as notes:
-            yield from read_mimic(notes, names, root, faults, wanted)
+            yield from read_mimic(notes, names, root, task.labels, faults, wanted)
         case _:
             for name in names:
                 yield from _read_file(task, name, root / name, faults, wanted)

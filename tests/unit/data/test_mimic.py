@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.config.layouts import resolve_layout
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import HoldOut, MimicNotesReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
@@ -237,6 +238,19 @@ def test_groups_of_primary_diagnoses_are_the_users_own(tmp_path: Path) -> None:
         read(tmp_path, task("diagnosis-group", reader={"groups": None}))
 
 
+def test_groups_that_are_no_labels_of_the_task_are_an_error_that_names_the_labels(tmp_path: Path) -> None:
+    groups = f"icd9_code,group\n0389,Infection\nV10,{MARKER}\n"
+    write(tmp_path, events(), DIAGNOSES_ICD=table([DIAGNOSIS]), groups=groups)
+    with pytest.raises(DataError, match="1 of its 2 groups are not among `labels`") as caught:
+        read(tmp_path, task("diagnosis-group", labels=("Infection", "Other")))
+    assert "Infection, Other" in str(caught.value)
+    assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
+    assert read(tmp_path, task("diagnosis-group", labels=("Infection", MARKER)))[0] == [
+        (RENDERED, "Infection")
+    ]
+    assert read(tmp_path, task("diagnosis-group"))[0] == [(RENDERED, "Infection")]
+
+
 def test_patients_never_stand_in_two_splits_and_files_are_read_anew_when_they_change(tmp_path: Path) -> None:
     admitted = [{"HADM_ID": str(100 + n), "SUBJECT_ID": str(n // 2)} for n in range(400)]
     notes = [
@@ -308,8 +322,10 @@ def test_a_packed_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
     spec = task(on_bad_record="skip", reader={"files": {"train": ["ADMISSIONS.csv", "NOTEEVENTS.csv.gz"]}})
     for content in (packed[: len(packed) // 2], b"\x1f\x8b", b"no gzip", packed[:30] + b"\xff" * 40):
         (tmp_path / "NOTEEVENTS.csv.gz").write_bytes(content)
-        with pytest.raises(DataError, match="cannot be read"):
+        with pytest.raises(DataError, match="cannot be read on as gzip") as caught:
             read(tmp_path, spec)
+        assert "quote" not in str(caught.value)  # the remedy for rows, which there are none of
+        assert "gzip -t" in str(caught.value)
 
 
 def test_a_row_that_is_not_utf_8_spoils_itself_alone(tmp_path: Path) -> None:
@@ -387,7 +403,8 @@ def test_the_catalogued_raw_layout_is_read(tmp_path: Path, name: str) -> None:
     (tmp_path / "mimic-iii").mkdir()
     write(tmp_path / "mimic-iii", events())
     spec = catalogued(name)
-    for file in ("NOTEEVENTS", "ADMISSIONS"):
-        packed = gzip.compress((tmp_path / "mimic-iii" / f"{file}.csv").read_bytes())
-        (tmp_path / "mimic-iii" / f"{file}.csv.gz").write_bytes(packed)
-    assert read(tmp_path, spec)[0] == [(RENDERED, "0")]
+    for packed in ("ADMISSIONS", "NOTEEVENTS"):  # one of them, then both
+        file = tmp_path / "mimic-iii" / f"{packed}.csv"
+        file.with_suffix(".csv.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+        assert read(tmp_path, resolve_layout(spec, tmp_path))[0] == [(RENDERED, "0")]
