@@ -16,7 +16,7 @@ from orchestrator.cli.places import cache_of
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Catalogue, load_catalogue
 from orchestrator.config.complaints import check
-from orchestrator.config.layouts import resolve_layout
+from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import MethodItem
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
@@ -63,6 +63,9 @@ def inspect_task(
     if spec is None:
         raise ConfigError([fault.complaint("command line") for fault in faults])
     spec = resolve_layout(spec, None if data_dir is None else Path(data_dir).expanduser())
+    if spec.layouts:
+        remedy = "put the corpus there in one of them, or correct data_dir"
+        raise ConfigError([Complaint(f"task {task}", "reader.files", looked_for(spec), remedy)])
     found = count(spec, _data_root(spec, data_dir, cache_of(storage).resolve()))
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))

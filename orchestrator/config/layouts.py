@@ -10,14 +10,28 @@ from orchestrator.contracts.task import MimicNotesReader, Reader, TaskSpec
 def resolve_layout(task: TaskSpec, data_dir: Path | None) -> TaskSpec:
     """The task with the first of its layouts whose files all lie below `data_dir` as its reader, and no other
     ones left. Where none does, the task as it is, so that `digest_inputs` can say what was looked for."""
-    if not task.layouts or task.invented:
-        return task.model_copy(update={"layouts": ()}) if task.layouts else task
+    if task.invented:
+        return task.model_copy(update={"layouts": ()})
     if data_dir is None:
         return task
-    for reader in (task.reader, *task.layouts):
+    for layout in (task.reader, *task.layouts):
+        reader = _as_it_lies(layout, data_dir)
         if all((data_dir / name).exists() for name in needed(reader)):
             return task.model_copy(update={"reader": reader, "layouts": ()})
     return task
+
+
+def _as_it_lies(reader: Reader, data_dir: Path) -> Reader:
+    """Each table of MIMIC-III under the name that lies there: packed or not, whatever the others are."""
+    if not isinstance(reader, MimicNotesReader):
+        return reader
+    files = {split: tuple(_there(name, data_dir) for name in names) for split, names in reader.files.items()}
+    return reader.model_copy(update={"files": files})
+
+
+def _there(name: str, data_dir: Path) -> str:
+    twin = name.removesuffix(".gz") if name.endswith(".gz") else f"{name}.gz"
+    return twin if not (data_dir / name).exists() and (data_dir / twin).exists() else name
 
 
 def needed(reader: Reader) -> tuple[str, ...]:

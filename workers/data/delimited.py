@@ -33,26 +33,33 @@ def read_rows(
         line = rows.line_num + 1
         cells, fault = _next(rows)
         if fault is not None:
-            raise DataError(file, line, fault, 'quote texts with "…", and double the quotes inside them')
+            raise DataError(file, line, *fault)
         if cells is None:
             return
         if names is None:
             names = header(line, cells)
         elif cells and len(cells) != len(names):
-            fault = f"{len(cells)} columns, where the header has {len(names)}"
-            faults.found(DataError(file, line, fault, "quote texts that hold commas or line breaks"))
+            other = f"{len(cells)} columns, where the header has {len(names)}"
+            faults.found(DataError(file, line, other, "quote texts that hold commas or line breaks"))
         elif cells:
             yield line, dict(zip(names, cells, strict=True))
 
 
-def _next(rows: Iterator[list[str]]) -> tuple[list[str] | None, str | None]:
-    """The next row, or None at the end; else the fault. A csv.Error may quote the text."""
+def _next(rows: Iterator[list[str]]) -> tuple[list[str] | None, tuple[str, str] | None]:
+    """The next row, or None at the end; else the fault and its remedy. A csv.Error may quote the text."""
     try:
         return next(rows, None), None
     except csv.Error:
-        return None, "the row is not CSV (a quote that is not closed, or text beside a quoted field)"
-    except (OSError, EOFError, zlib.error) as error:
-        return None, f"the file cannot be read on ({type(error).__name__})"
+        fault = "the row is not CSV (a quote that is not closed, or text beside a quoted field)"
+        return None, (fault, 'quote texts with "…", and double the quotes inside them')
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        fault = f"the file cannot be read on as gzip ({type(error).__name__})"
+        return None, (
+            fault,
+            "try gzip -t on it: fetch a damaged file again, or rename one that is not packed",
+        )
+    except OSError as error:
+        return None, (f"the file cannot be read on ({type(error).__name__})", "check the disk it lies on")
 
 
 def stream_rows(path: Path, faults: Faults, header: Header) -> Iterator[tuple[int, dict[str, str]]]:

@@ -44,6 +44,17 @@ def test_the_first_layout_that_is_whole_is_read(tmp_path: Path) -> None:
     assert resolve_layout(task(layouts=()), tmp_path / "nowhere") == task(layouts=())
 
 
+def test_a_table_may_be_packed_whatever_the_others_are(tmp_path: Path) -> None:
+    names = ("iii/NOTEEVENTS.csv.gz", "iii/ADMISSIONS.csv")
+    reader = MimicNotesReader(files={Split.TRAIN: names}, outcome="mortality")
+    spec = task(reader=reader, layouts=())
+    write(tmp_path, "iii/NOTEEVENTS.csv", "iii/ADMISSIONS.csv.gz")
+    found = resolve_layout(spec, tmp_path).reader.files[Split.TRAIN]
+    assert found == ("iii/NOTEEVENTS.csv", "iii/ADMISSIONS.csv.gz")
+    write(tmp_path, "iii/NOTEEVENTS.csv.gz")
+    assert resolve_layout(spec, tmp_path).reader.files[Split.TRAIN] == (names[0], "iii/ADMISSIONS.csv.gz")
+
+
 def entry(root: Path, reader: dict[str, Any], **fields: Any) -> None:
     (root / "mine" / "tasks").mkdir(parents=True, exist_ok=True)
     spec = {

@@ -40,3 +40,10 @@ def test_a_fault_stops_it_unless_told_otherwise(data_dir: Path) -> None:
     words = ["task", "inspect", "i2b2-2014-deid", f"data_dir={data_dir}"]
     assert isinstance(CliRunner().invoke(app, words).exception, DataError)
     assert isinstance(CliRunner().invoke(app, [*words, "on_bad_record=ignore"]).exception, ConfigError)
+
+
+def test_a_corpus_that_is_not_there_is_said_with_all_its_layouts(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["task", "inspect", "i2b2-2010-re", f"data_dir={tmp_path}"])
+    assert isinstance(done.exception, ConfigError)
+    for name in ("concept_assertion_relation_training_data.tar.gz", "i2b2-2010-RE/validation"):
+        assert name in str(done.exception)
