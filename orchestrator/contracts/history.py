@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
+from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
@@ -24,6 +25,7 @@ class FingerprintHistory(Record):
     wall_seconds: PositiveFloat | None = None
     device_type: str | None = None  # "cpu" or the GPU's product name
     dev_quality: float | None = None
+    timing: Timing | None = None  # where `wall_seconds` went
     device_seconds: NonNegativeFloat = 0.0  # billed, all attempts under the fingerprint
 
 

@@ -64,6 +64,15 @@ class PriceBook(Record):
         price = self.device(device_type)
         return None if price is None else price.spot if market == "spot" else price.on_demand
 
+    @property
+    def power_price(self) -> float | None:
+        """Money for a kilowatt-hour at the device, the building's share included. None where there is nothing
+        to pay for beside the hours."""
+        energy = self.energy
+        if energy is None or energy.included or energy.per_kwh is None:
+            return None
+        return energy.per_kwh * energy.overhead
+
     def usual(self, kind: Literal["gpu", "core"]) -> str | None:
         """The device type that a plan means, as long as nothing has run. None: the book has none of them."""
         if kind == "core":

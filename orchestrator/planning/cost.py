@@ -1,156 +1,295 @@
-"""What a trial will take, from what trials like it took before, else from arithmetic."""
+"""What a trial will take, from what trials or probes like it took before, else from arithmetic."""
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.history import TrialHistory
-from orchestrator.contracts.method import Full, HeadOnly, MethodSpec
+from orchestrator.contracts.ledger import CPU
+from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.trial import Recipe, Resources, TrialSpec
+from orchestrator.planning.schedule import (
+    evaluations,
+    operations,
+    operations_per_example,
+    training_examples,
+    training_steps,
+)
 
 # Floating-point operations a second that training is assumed to reach on one device. Guesses for a plan
-# without history, on the low side of what small encoders reach; the first finished trials replace them.
+# without history, on the low side of what small encoders reach; probes or finished trials replace them.
 ASSUMED_RATE = {"core": 2e10, "gpu": 3e13}
-_RANDOM_PARAMETERS = 100_000  # of the tiny models of a smoke run, whatever their architecture
-ASSUMED_START_SECONDS = 2.0  # loading, tokenising and scoring test, whatever the training takes
+ASSUMED_START_SECONDS = 1.5  # loading and tokenising, whatever the training takes
+ASSUMED_CLOSING_SECONDS = 0.5  # scoring test, which a candidate of a search is spared
+
+# Half-widths of the intervals, as shares: by how much a prediction may be too low or too high. Of what is
+# exactly alike, then of neighbours, ever less alike. Held against what trials took by
+# tests/bench/prediction_error.py.
+SPREADS = {"ledger": (0.15, 0.5, 1.0, 2.0), "probe": (0.25, 0.5, 1.0, 2.0)}
+ASSUMED_SPREAD = 5.0  # of arithmetic alone: a sixth to six times
+_EXACT = 3  # names that exactly alike trials share: model, method entry, task
+_ENOUGH = 3  # trials whose own spread can tell
 
 _Likeness = tuple[str, ...]  # the names that trials share
 
-Source = Literal["ledger", "estimate"]
+Source = Literal["ledger", "probe", "estimate"]
+Basis = Literal["ledger", "probe"]
 
 
 @dataclass(frozen=True)
 class Predicted:
-    seconds: float  # wall
+    """Wall seconds with their interval, and what is known beside. Errors of one `family` go together."""
+
+    seconds: float
     source: Source
+    low: float
+    high: float
+    family: tuple[str, ...] = ()
+    devices: float = 1.0
+    watts: float | None = None  # of all its devices, as metered
+    device_type: str | None = None  # that it was measured on
+    peak_memory_bytes: int | None = None  # the largest that trials like it took
 
 
-def device_of(resources: Resources) -> Literal["gpu", "core"]:
+def device_of(resources: Resources | AutoResources) -> Literal["gpu", "core"]:
     return "gpu" if resources.gpus else "core"
 
 
-def compute_parameters(backbone: BackboneSpec) -> int | None:
-    """Weights that every token is multiplied with: all but the embeddings. None where it cannot be told.
+@dataclass(frozen=True)
+class _Seen:
+    """A finished trial, or a probe."""
 
-    For made BERTs 4h² + 2hi a layer (attention, then feed-forward of width i at hidden size h).
-    """
-    if isinstance(backbone.weights, RandomWeights):
-        return _RANDOM_PARAMETERS
-    if isinstance(backbone.weights, MadeWeights):
-        h, i = backbone.weights.hidden_size, backbone.weights.intermediate_size
-        return backbone.weights.layers * (4 * h * h + 2 * h * i)
-    shape = backbone.shape
-    width = shape.get("embedding_size", shape.get("hidden_size", shape.get("dim")))
-    if backbone.parameters is None or width is None or "vocab_size" not in shape:
+    timing: Timing
+
+    examples: int | None
+    work: float | None  # operations
+    evaluations: int
+    candidate: bool
+
+
+@dataclass
+class _Profile:
+    """What trials that are alike had in common: medians of the parts, in seconds."""
+
+    seen: list[_Seen] = field(default_factory=list)
+    made: _Parts | None = None
+
+    @property
+    def parts(self) -> _Parts:
+        if self.made is None:
+            self.made = _Parts.of(self.seen)
+        return self.made
+
+
+@dataclass(frozen=True)
+class _Parts:
+    before: float  # start, loading, tokenising, warming up
+    an_evaluation: float
+    closing: float
+    training: float  # the whole
+    an_operation: float | None
+    an_example: float | None
+    spread: float | None  # of the pace, where enough trials tell; a share
+    rows: Mapping[str, int]
+    watts: float | None
+    device_type: str
+    peak_memory_bytes: int | None
+
+    @classmethod
+    def of(cls, seen: Sequence[_Seen]) -> _Parts:
+        timings = [one.timing for one in seen]
+        by_work = [one.timing.train_seconds / one.work for one in seen if one.work]
+        by_example = [one.timing.train_seconds / one.examples for one in seen if one.examples]
+        powers = [t.joules / t.wall_seconds for t in timings if t.joules is not None]
+        return cls(
+            before=statistics.median(
+                t.start_seconds + t.load_seconds + t.tokenise_seconds + t.warm_up_seconds for t in timings
+            ),
+            an_evaluation=statistics.median(one.timing.evaluate_seconds / one.evaluations for one in seen),
+            closing=_median([one.timing.closing_seconds for one in seen if not one.candidate]) or 0.0,
+            training=statistics.median(t.train_seconds for t in timings),
+            an_operation=_median(by_work),
+            an_example=_median(by_example),
+            spread=_spread(by_work or by_example),
+            rows=next((t.rows for t in timings if t.rows), {}),
+            watts=_median(powers),
+            device_type=statistics.mode(t.device_type for t in timings),
+            peak_memory_bytes=max(
+                (t.peak_memory_bytes for t in timings if t.peak_memory_bytes), default=None
+            ),
+        )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None
+
+
+def _spread(paces: Sequence[float]) -> float | None:
+    """Two standard deviations, as a share of the median."""
+    if len(paces) < _ENOUGH:
         return None
-    return backbone.parameters - int(shape["vocab_size"]) * int(width)
-
-
-def training_examples(task: TaskSpec, recipe: Recipe) -> int | None:
-    """Examples that the whole training reads. None where it is not known how many there are, or where it ends
-    after so many seconds."""
-    if recipe.train_seconds is not None:
-        return None
-    if recipe.steps is not None:
-        return recipe.steps * recipe.batch_size
-    examples = task.train_examples
-    if recipe.train_rows_per_class is not None:
-        if task.labels is None:
-            return None
-        capped = recipe.train_rows_per_class * len(task.labels)
-        examples = capped if examples is None else min(examples, capped)
-    elif recipe.train_rows is not None and examples is not None:
-        examples = min(examples, recipe.train_rows)
-    return None if examples is None else recipe.epochs * examples
-
-
-def training_tokens(task: TaskSpec, recipe: Recipe) -> int | None:
-    """Tokens that the whole training reads. None where the catalogue does not say how many examples there
-    are, or how long. The few that virtual tokens add are left out."""
-    examples = training_examples(task, recipe)
-    if examples is None or task.mean_tokens is None:
-        return None
-    return examples * min(task.mean_tokens, recipe.max_length)
-
-
-def operations(backbone: BackboneSpec, method: MethodSpec, task: TaskSpec, recipe: Recipe) -> float | None:
-    """Floating-point operations of the training: 2 a weight and token forward, 2 backward to the activations
-    and 2 to the weights (Kaplan et al. 2020). Adapters, prompts, biases and norms spare the last, a head on a
-    frozen backbone both. Top layers alone lie between a head and all: they are taken for 4 too.
-    """
-    weights, tokens = compute_parameters(backbone), training_tokens(task, recipe)
-    if weights is None or tokens is None:
-        return None
-    factor = 6 if isinstance(method.settings, Full) else 2 if isinstance(method.settings, HeadOnly) else 4
-    return float(factor * weights * tokens)
+    return 2 * statistics.stdev(paces) / statistics.median(paces)
 
 
 class Predictor:
     """Looks for finished trials on the same kind of device: of the same model, method and task; failing that,
-    of the same model and task, of the same model, or any. What counts is their median second an operation."""
+    for a probe of these; then for either of the same model and task, of the same model, or any. Of what is
+    found, the medians count: of the seconds an operation for training, of the other parts as they are."""
 
-    def __init__(self, history: Iterable[TrialHistory], resources: Resources) -> None:
+    def __init__(
+        self,
+        history: Iterable[TrialHistory],
+        resources: Resources | AutoResources,
+        probes: Iterable[TrialHistory] = (),
+    ) -> None:
         self._device = device_of(resources)
-        self._devices = resources.devices
-        self._found: dict[_Likeness, list[float]] = defaultdict(list)  # seconds an operation
-        self._whole: dict[_Likeness, list[float]] = defaultdict(list)  # seconds, of the most alike
-        self._medians: dict[_Likeness, float] = {}
+        self._resources = resources
+        self._found: dict[tuple[Basis, _Likeness], _Profile] = defaultdict(_Profile)
+        self._known: dict[tuple[object, ...], Predicted | None] = {}
         for trial in history:
-            self._learn(trial)
+            self._learn(trial, "ledger")
+        for trial in probes:
+            self._learn(trial, "probe")
 
-    def _learn(self, trial: TrialHistory) -> None:
+    def _learn(self, trial: TrialHistory, basis: Basis) -> None:
         spec = trial.last
         found = trial.by_fingerprint.get(spec.fingerprint) if spec is not None else None
         if spec is None or found is None or found.wall_seconds is None:
             return
-        if (found.device_type == "cpu") != (self._device == "core"):
+        if (found.device_type == CPU) != (self._device == "core"):
             return
-        if spec.recipe.train_seconds is not None:
+        if found.timing is None and spec.recipe.train_seconds is not None:
             return  # it took what it was given
-        work = operations(spec.backbone, spec.method, spec.task, spec.recipe)
-        likeness = _likeness(spec.cell.model, spec.method.entry, spec.task.name)
-        self._whole[likeness[0]].append(found.wall_seconds)
-        for key in likeness:
-            if work:
-                self._found[key].append(found.wall_seconds / work)
+        seen = _seen(spec, found.timing, found.wall_seconds, found.device_type or "")
+        for key in _likeness(spec.cell.model, spec.method.entry, spec.task.name):
+            self._found[basis, key].seen.append(seen)
 
     def predict(
-        self, backbone: BackboneSpec, method: MethodSpec, task: TaskSpec, recipe: Recipe
+        self,
+        backbone: BackboneSpec,
+        method: MethodSpec,
+        task: TaskSpec,
+        recipe: Recipe,
+        *,
+        candidate: bool = False,
+        resources: Resources | None = None,
     ) -> Predicted | None:
-        """None where neither the ledger nor the catalogue gives ground for a figure."""
-        if recipe.train_seconds is not None:
-            return Predicted(ASSUMED_START_SECONDS + recipe.train_seconds, "estimate")
-        work = operations(backbone, method, task, recipe)
-        likeness = _likeness(backbone.model, method.entry, task.name)
-        if work is None:
-            alike = self._whole.get(likeness[0])
-            return None if alike is None else Predicted(statistics.median(alike), "ledger")
-        for key in likeness:
-            if key in self._found:
-                return Predicted(work * self._median(key), "ledger")
-        rate = ASSUMED_RATE[self._device] * self._devices
-        return Predicted(ASSUMED_START_SECONDS + work / rate, "estimate")
+        """None where neither the ledger nor the catalogue gives ground for a figure. A candidate of a search
+        never scores test. `resources`: what the trial is given, where that is not what the sweep says."""
+        devices = (resources or self._resources).devices
+        key = (backbone.name, method.name, task.name, recipe, candidate, devices)
+        if key not in self._known:
+            found = self._predict(backbone, method, task, recipe, candidate, devices)
+            self._known[key] = None if found is None else replace(found, devices=devices)
+        return self._known[key]
 
-    def _median(self, key: _Likeness) -> float:
-        if key not in self._medians:
-            self._medians[key] = statistics.median(self._found[key])
-        return self._medians[key]
+    def _predict(
+        self,
+        backbone: BackboneSpec,
+        method: MethodSpec,
+        task: TaskSpec,
+        recipe: Recipe,
+        candidate: bool,
+        devices: float,
+    ) -> Predicted | None:
+        for level, key in enumerate(_likeness(backbone.model, method.entry, task.name)):
+            for basis in ("ledger", "probe"):
+                profile = self._found.get((basis, key))
+                if profile is None:
+                    continue
+                parts = profile.parts
+                training = _training(parts, level, backbone, method, task, recipe)
+                if training is None:
+                    continue
+                steps = training_steps(task, recipe, parts.rows)
+                seconds = parts.before + training + parts.an_evaluation * evaluations(recipe, steps)
+                seconds += 0.0 if candidate else parts.closing
+                spread = max(SPREADS[basis][level], parts.spread or 0.0)
+                return _with_interval(seconds, basis, spread, (basis, *key), parts)
+        return self._by_arithmetic(backbone, method, task, recipe, candidate, devices)
+
+    def _by_arithmetic(
+        self,
+        backbone: BackboneSpec,
+        method: MethodSpec,
+        task: TaskSpec,
+        recipe: Recipe,
+        candidate: bool,
+        devices: float,
+    ) -> Predicted | None:
+        rest = ASSUMED_START_SECONDS + (0.0 if candidate else ASSUMED_CLOSING_SECONDS)
+        if recipe.train_seconds is not None:  # only the rest is guessed, and scoring dev comes on top
+            seconds = rest + recipe.train_seconds
+            return _with_interval(seconds, "estimate", 0.5, ("estimate",))
+        work = operations(backbone, method, task, recipe)
+        if work is None:
+            return None
+        seconds = rest + work / (ASSUMED_RATE[self._device] * devices)
+        return _with_interval(seconds, "estimate", ASSUMED_SPREAD, ("estimate",))
 
     @property
     def assumption(self) -> str:
         """What an estimate rests on, in a sentence for the plan."""
         unit = "GPU" if self._device == "gpu" else "core"
         return (
-            f"where no finished trial is like it, a trial is taken to need {ASSUMED_START_SECONDS:g} s "
+            "where no finished trial or probe is like it, a trial is taken to need "
+            f"{ASSUMED_START_SECONDS + ASSUMED_CLOSING_SECONDS:g} s "
             f"and its training arithmetic at {ASSUMED_RATE[self._device] / 1e9:g} GFLOP/s a {unit}, "
-            "or its budget of training seconds"
+            "or its budget of training seconds; `frontier plan --measure` makes probes"
         )
+
+
+def _with_interval(
+    seconds: float, source: Source, spread: float, family: tuple[str, ...], parts: _Parts | None = None
+) -> Predicted:
+    alike = parts is not None and len(family) == 1 + _EXACT
+    return Predicted(
+        seconds,
+        source,
+        seconds / (1 + spread),
+        seconds * (1 + spread),
+        family,
+        watts=None if parts is None else parts.watts,
+        device_type=None if parts is None else parts.device_type,
+        peak_memory_bytes=parts.peak_memory_bytes if parts is not None and alike else None,
+    )
+
+
+def _seen(spec: TrialSpec, timing: Timing | None, wall_seconds: float, device_type: str) -> _Seen:
+    told = timing or Timing(device_type=device_type, train_seconds=wall_seconds)
+    examples = told.steps * spec.recipe.batch_size or training_examples(spec.task, spec.recipe, told.rows)
+    each = operations_per_example(spec.backbone, spec.method, spec.task, spec.recipe)
+    return _Seen(
+        timing=told,
+        examples=examples,
+        work=None if examples is None or each is None else examples * each,
+        evaluations=evaluations(spec.recipe, told.steps or None),
+        candidate=spec.candidate is not None,
+    )
+
+
+def _training(
+    parts: _Parts, level: int, backbone: BackboneSpec, method: MethodSpec, task: TaskSpec, recipe: Recipe
+) -> float | None:
+    """Seconds of training steps, at the pace of what was seen. Without a count of operations, examples are
+    the measure among trials of one model and task; of exactly the same cell the whole may stand for it."""
+    if recipe.train_seconds is not None:
+        return recipe.train_seconds
+    work = operations(backbone, method, task, recipe, parts.rows)
+    if work is not None and parts.an_operation is not None:
+        return work * parts.an_operation
+    examples = training_examples(task, recipe, parts.rows)
+    if level <= 1 and examples is not None and parts.an_example is not None:
+        return examples * parts.an_example
+    return parts.training if level == 0 else None
 
 
 def _likeness(model: str, entry: str, task: str) -> list[_Likeness]:

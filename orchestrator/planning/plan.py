@@ -52,6 +52,7 @@ class Plan:
     slots: int | None = None
     history: Mapping[str, TrialHistory] = field(default_factory=dict, repr=False)
     placements: Mapping[str, Placement] = field(default_factory=dict, repr=False)  # by cell
+    probes: Mapping[str, TrialHistory] = field(default_factory=dict, repr=False)  # by cell; see `probes.py`
 
     @property
     def stale(self) -> tuple[ToRun, ...]:
@@ -76,7 +77,9 @@ class Plan:
 
     def again(self, history: Mapping[str, TrialHistory]) -> Plan:
         """The same sweep after more has run. `history` holds the trials that it is newer for."""
-        return make_plan(self.sweep, self.inputs, {**self.history, **history}, slots=self.slots)
+        return make_plan(
+            self.sweep, self.inputs, {**self.history, **history}, slots=self.slots, probes=self.probes
+        )
 
     def spec(self, trial: PlannedTrial) -> TrialSpec:
         """The full spec, made on demand: thousands of them would hold the same entries over and over."""
@@ -117,14 +120,20 @@ class Plan:
 
 
 def make_plan(
-    sweep: ResolvedSweep, inputs: Inputs, history: Mapping[str, TrialHistory], *, slots: int | None = None
+    sweep: ResolvedSweep,
+    inputs: Inputs,
+    history: Mapping[str, TrialHistory],
+    *,
+    slots: int | None = None,
+    probes: Mapping[str, TrialHistory] | None = None,
 ) -> Plan:
     """Pure. `history` is the ledger's, by trial name, candidates of searches included. `slots`: how many
     trials the machines take at once, where that is known; the sweep's own `concurrency` can only lower it.
+    `probes`: the ledger of the sweep's probes, as far as they are of this plan (`planning.probes`).
 
     Raises ConfigError where a search would try what is no recipe.
     """
-    made = _Making(sweep, inputs, history)
+    made = _Making(sweep, inputs, history, probes or {})
     for cell in sweep.grid.cells:
         made.add(cell)
     ordered = longest_first(made.to_run, lambda item: item.trial.predicted_seconds)
@@ -141,21 +150,26 @@ def make_plan(
         slots=slots,
         history=history,
         placements=made.placements,
+        probes=probes or {},
     )
 
 
 class _Making:
     """A plan in the making, cell by cell."""
 
-    def __init__(self, sweep: ResolvedSweep, inputs: Inputs, history: Mapping[str, TrialHistory]) -> None:
+    def __init__(
+        self,
+        sweep: ResolvedSweep,
+        inputs: Inputs,
+        history: Mapping[str, TrialHistory],
+        probes: Mapping[str, TrialHistory],
+    ) -> None:
         self._config, self._inputs, self._history = sweep.config, inputs, history
         self._parts, self._unknown = _Parts(inputs), TrialHistory()
-        self.predictor = Predictor(history.values(), sweep.config.resources)
+        self.predictor = Predictor(history.values(), sweep.config.resources, probes.values())
         self._placer = Placer(sweep.config.resources, sweep.catalogue.devices)
         self.placements: dict[str, Placement] = {}
-        self._searcher = Searcher(
-            sweep.file, history, self._given, self.predictor, self._parts.of_candidate
-        )
+        self._searcher = Searcher(sweep.file, history, self._given, self.predictor, self._parts.of_candidate)
         self.trials, self.up_to_date = list[PlannedTrial](), list[PlannedTrial]()
         self.to_run, self.to_pay = list[ToRun](), list[Predicted | None]()
         self.searches, self.refused = list[Search](), list[RefusedCell]()
@@ -182,7 +196,8 @@ class _Making:
     def _add_trials(self, cell: GridCell, waiting: bool = False) -> None:
         """One a seed. While a search goes on, the recipe that it starts from stands in for its winner's."""
         shared = self._parts.of(cell)
-        found = self.predictor.predict(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe)
+        parts = cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe
+        found = self.predictor.predict(*parts, resources=self._given(cell))
         for seed in self._config.seeds:
             trial = PlannedTrial(
                 cell=cell.cell,

@@ -134,7 +134,8 @@ class Searcher:
         return Candidate(trial, tried, values, predicted, known.state(mark), found)
 
     def _predict(self, cell: GridCell) -> Predicted | None:
-        return self.predictor.predict(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe)
+        parts = cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe
+        return self.predictor.predict(*parts, candidate=True, resources=self.resources(cell))
 
     def _applied(self, cell: GridCell, values: Values) -> GridCell:
         try:

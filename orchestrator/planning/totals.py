@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
+
+from pydantic import Field
 
 from orchestrator.config import ResolvedSweep
+from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
-from orchestrator.planning.cost import Predicted, device_of
+from orchestrator.planning.cost import Predicted, Source, device_of
 from orchestrator.planning.placement import longest_first, makespan
+
+# What all predictions share, however many families they come from: how busy the machine was, above all.
+_COMMON_SPREAD = 0.1
+
+Interval = tuple[float, float]
 
 
 class Prediction(Record):
     """What `to_run` will take, and the candidates of searches before it. A total is None as soon as one trial
-    of it is unknown: a part is no total."""
+    of it is unknown: a part is no total. Intervals are of the totals beside them."""
 
     device: Literal["core-hours", "GPU-hours"]
     device_hours: float | None  # of everything
+    device_hours_interval: Interval | None = None
     tuning_device_hours: float | None  # the part of it that searches take; 0 where nothing is left to search
     tuning_candidates: int  # that are still to run, those not drawn yet included
     wall_seconds: float | None  # None as well where it is not known how many trials run at once
-    basis: Literal["ledger", "estimate", "mixed"] | None
+    wall_interval: Interval | None = None
+    basis: Literal["ledger", "probe", "estimate", "mixed"] | None
+    trials_by_basis: dict[Source, int] = Field(
+        default_factory=dict
+    )  # how many trials and candidates rest on what
     unknown_trials: int
     money: float | None
+    money_interval: Interval | None = None
     currency: str | None
+    priced_as: str | None = None  # the device type that money and watts are of
+    kwh: float | None = None  # at the devices
+    kwh_interval: Interval | None = None
+    kwh_basis: Literal["metered", "rated"] | None = None  # rated: the price book's watts
+    peak_memory_bytes: int | None = None  # the largest that trials or probes like these took
     assumption: str | None  # what an estimate rests on
 
 
@@ -40,32 +61,71 @@ def total(
 ) -> Prediction:
     """`searches`: of each the rounds that are left. `slots`: trials that the machines take at once, None
     where that is not known."""
-    device = device_of(sweep.config.resources)
     # A round of all searches is launched together, and the next one waits for its last candidate.
     rounds = [[p for part in parts for p in part] for parts in itertools.zip_longest(*searches, fillvalue=())]
     everything = [p for part in (*rounds, trials) for p in part]
-    sources = {p.source for p in everything if p is not None}
-    hours = _hours(everything, sweep)
+    known = [p for p in everything if p is not None]
+    sources = {p.source for p in known}
+    hours, spread = _hours(everything), _spread(known)
     at_once = min((n for n in (slots, sweep.config.concurrency) if n is not None), default=None)
-    money, currency = _money(sweep, device, hours)
+    wall = None if hours is None or at_once is None else _wall([*rounds, trials], at_once)
+    kind = device_of(sweep.config.resources)
+    book = sweep.catalogue.prices.get(sweep.config.prices or "")
+    priced_as = _priced_as(book, known, kind)
+    watts, metered = _watts(book, priced_as, known)
+    kwh = None if hours is None or watts is None else hours * watts / 1000
+    money = _money(sweep, book, priced_as, hours, kwh)
+    peaks = [p.peak_memory_bytes for p in known if p.peak_memory_bytes is not None]
     return Prediction(
-        device="GPU-hours" if device == "gpu" else "core-hours",
+        device="GPU-hours" if kind == "gpu" else "core-hours",
         device_hours=hours,
-        tuning_device_hours=_hours([p for part in rounds for p in part], sweep),
+        device_hours_interval=_around(hours, spread),
+        tuning_device_hours=_hours([p for part in rounds for p in part]),
         tuning_candidates=sum(map(len, rounds)),
-        wall_seconds=None if hours is None or at_once is None else _wall([*rounds, trials], at_once),
+        wall_seconds=wall,
+        wall_interval=_around(wall, spread),
         basis="mixed" if len(sources) > 1 else next(iter(sources), None),
+        trials_by_basis={s: n for s in get_args(Source) if (n := sum(p.source == s for p in known))},
         unknown_trials=everything.count(None),
         money=money,
-        currency=currency,
+        money_interval=_around(money, spread),
+        currency=None if money is None or book is None else book.currency,
+        priced_as=None if money is None and kwh is None else priced_as,
+        kwh=kwh,
+        kwh_interval=_around(kwh, spread),
+        kwh_basis=None if kwh is None else "metered" if metered else "rated",
+        peak_memory_bytes=max(peaks, default=None),
         assumption=assumption if "estimate" in sources else None,
     )
 
 
-def _hours(trials: _Seconds, sweep: ResolvedSweep) -> float | None:
+def _hours(trials: _Seconds) -> float | None:
     if any(p is None for p in trials):
         return None
-    return sum(p.seconds for p in trials if p is not None) * sweep.config.resources.devices / 3600
+    return sum(p.seconds * p.devices for p in trials if p is not None) / 3600
+
+
+def _spread(known: Sequence[Predicted]) -> Interval:
+    """Factors from a total to the ends of its interval. Within a family errors add up; families err apart
+    from each other; arithmetic errs one way everywhere, and so does what all of them share."""
+    whole, families = 0.0, defaultdict[tuple[str, ...], list[float]](lambda: [0.0, 0.0])
+    for p in known:
+        whole += p.seconds * p.devices
+        families[p.family][0] += (p.seconds - p.low) * p.devices
+        families[p.family][1] += (p.high - p.seconds) * p.devices
+    if not whole:
+        return 1.0, 1.0
+    below, above = (
+        families[("estimate",)][side]
+        + math.hypot(*(both[side] for family, both in families.items() if family != ("estimate",)))
+        for side in (0, 1)
+    )
+    below, above = max(below, _COMMON_SPREAD * whole), max(above, _COMMON_SPREAD * whole)
+    return max(0.0, 1 - below / whole), 1 + above / whole
+
+
+def _around(value: float | None, spread: Interval) -> Interval | None:
+    return None if value is None else (value * spread[0], value * spread[1])
 
 
 def _wall(launches: Sequence[_Seconds], at_once: int) -> float:
@@ -74,13 +134,39 @@ def _wall(launches: Sequence[_Seconds], at_once: int) -> float:
     return sum(makespan(part, at_once) for part in seconds)
 
 
+def _priced_as(
+    book: PriceBook | None, known: Sequence[Predicted], kind: Literal["gpu", "core"]
+) -> str | None:
+    """The device that trials have told, if the book has it; else the one that the book calls usual."""
+    told = next((p.device_type for p in known if p.device_type is not None), None)
+    if book is None:
+        return told
+    return told if told is not None and book.device(told) is not None else book.usual(kind)
+
+
+def _watts(
+    book: PriceBook | None, priced_as: str | None, known: Sequence[Predicted]
+) -> tuple[float | None, bool]:
+    """Of one device; whether a meter told it of every trial. Else the book's figure."""
+    if known and all(p.watts is not None for p in known):
+        joules = sum((p.watts or 0.0) * p.seconds for p in known)
+        return joules / sum(p.seconds * p.devices for p in known), True
+    price = None if book is None or priced_as is None else book.device(priced_as)
+    return (None if price is None else price.watts), False
+
+
 def _money(
-    sweep: ResolvedSweep, device: Literal["gpu", "core"], hours: float | None
-) -> tuple[float | None, str | None]:
-    """None without a price entry, or where it has no such device."""
-    book = sweep.catalogue.prices.get(sweep.config.prices or "")
-    usual = None if book is None else book.usual(device)
-    rate = None if book is None or usual is None else book.rate(usual, sweep.config.market)
+    sweep: ResolvedSweep,
+    book: PriceBook | None,
+    priced_as: str | None,
+    hours: float | None,
+    kwh: float | None,
+) -> float | None:
+    """None without a price entry, or where it has no such device, or needs energy that is not known."""
+    rate = None if book is None or priced_as is None else book.rate(priced_as, sweep.config.market)
     if book is None or rate is None or hours is None:
-        return None, None
-    return hours * rate, book.currency
+        return None
+    power = book.power_price
+    if power is None:
+        return hours * rate
+    return None if kwh is None else hours * rate + kwh * power

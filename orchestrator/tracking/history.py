@@ -8,8 +8,10 @@ from typing import Literal
 from orchestrator.contracts.history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.ledger import AttemptRecord, decisive
 from orchestrator.contracts.metrics import quality
+from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, Source, TrialState
+from orchestrator.tracking.timing import timing_of
 
 
 def newest_of(attempts: Sequence[AttemptRecord]) -> AttemptRecord:
@@ -31,6 +33,7 @@ def trial_history(attempts: Sequence[AttemptRecord], last: TrialSpec | None) -> 
 def _under_one(attempts: tuple[AttemptRecord, ...]) -> FingerprintHistory:
     state: Literal[TrialState.FINISHED, TrialState.FAILED, TrialState.UNFINISHED] = TrialState.UNFINISHED
     failure: FailureKind | None = None
+    timing: Timing | None = None
     seconds: float | None = None
     dev: float | None = None
     found = decisive(attempts)
@@ -41,6 +44,7 @@ def _under_one(attempts: tuple[AttemptRecord, ...]) -> FingerprintHistory:
         if found.source is Source.MEASURED and found.bill is not None:
             own = found.bill.released_at - found.bill.allocated_at
             seconds = own + sum(found.outcome.inherited_phases.values())
+            timing = timing_of(found.outcome, found.bill)
     elif last is not None and last.failure is not None:
         state, failure = TrialState.FAILED, last.failure.kind
     return FingerprintHistory(
@@ -49,5 +53,6 @@ def _under_one(attempts: tuple[AttemptRecord, ...]) -> FingerprintHistory:
         wall_seconds=seconds if seconds and seconds > 0 else None,
         device_type=(found or attempts[-1]).device_type,
         dev_quality=dev,
+        timing=timing,
         device_seconds=sum(a.billed_device_seconds or 0.0 for a in attempts),
     )

@@ -52,11 +52,16 @@ def inputs(sweep: ResolvedSweep, **changes: Any) -> Inputs:
 
 @pytest.fixture(scope="session")
 def plan(sweep: Sweep) -> Callable[..., Plan]:
-    """Plans a sweep; `history` and `slots` go to the planner, all other keys into the file."""
+    """Plans a sweep; `history`, `slots` and `probes` go to the planner, all other keys into the file."""
 
-    def _plan(history: dict[str, TrialHistory] | None = None, slots: int | None = None, **keys: Any) -> Plan:
+    def _plan(
+        history: dict[str, TrialHistory] | None = None,
+        slots: int | None = None,
+        probes: dict[str, TrialHistory] | None = None,
+        **keys: Any,
+    ) -> Plan:
         resolved = sweep(**keys)
-        return make_plan(resolved, inputs(resolved), history or {}, slots=slots)
+        return make_plan(resolved, inputs(resolved), history or {}, slots=slots, probes=probes)
 
     return _plan
 

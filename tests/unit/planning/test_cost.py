@@ -8,8 +8,10 @@ import pytest
 
 from orchestrator.config import load_catalogue
 from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.trial import Recipe
-from orchestrator.planning.cost import compute_parameters, operations, training_examples, training_tokens
+from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS
+from orchestrator.planning.schedule import compute_parameters, operations, training_examples
 
 ONE: dict[str, Any] = {
     "models": ["base"],
@@ -35,7 +37,6 @@ def test_operations_follow_the_method_the_rows_and_the_length() -> None:
     catalogue = load_catalogue()
     backbone, task = catalogue.backbones["base", "general"], catalogue.tasks["ncbi-disease"].spec
     recipe = Recipe(learning_rate=1e-3, epochs=2, train_rows=100, max_length=10)
-    assert training_tokens(task, recipe) == 2 * 100 * 10
     found = {
         name: operations(
             backbone,
@@ -149,7 +150,7 @@ def test_one_unknown_trial_leaves_the_totals_open(plan: Any, tmp_path: Any) -> N
     tasks.mkdir()
     (tasks / "letters.yaml").write_text(
         "title: x\nkind: ner\ndomain: clinical\nmetric: entity_f1\n"
-        "reader: {format: conll, files: {train: [a.tsv]}}\n"
+        "reader: {format: conll, files: {train: [a.tsv], dev: [b.tsv], test: [c.tsv]}}\n"
     )
     keys: dict[str, Any] = ONE | {"catalogues": [str(tmp_path)], "tasks": ["ncbi-disease", "letters"]}
     found = plan(**keys, slots=2)
@@ -172,3 +173,124 @@ def test_wall_seconds_need_to_know_how_many_run_at_once(
         assert found.wall_seconds is None
     else:
         assert found.wall_seconds == pytest.approx(found.device_hours * 3600 / at_once)
+
+
+def told(**changes: Any) -> Timing:
+    """A trial of 10 s of training: 20 s in all."""
+    parts: dict[str, Any] = {
+        "start_seconds": 1.0,
+        "load_seconds": 2.0,
+        "tokenise_seconds": 1.0,
+        "train_seconds": 10.0,
+        "evaluate_seconds": 4.0,
+        "closing_seconds": 2.0,
+        "rows": {"train_available": 1000, "train": 1000},
+    }
+    return Timing(device_type="cpu", **parts | changes)
+
+
+def test_only_training_grows_with_the_epochs_and_scoring_with_the_evaluations(
+    plan: Any, finished: Any
+) -> None:
+    first = plan(**ONE, recipe={"epochs": 2})
+    history = finished(first, first.trials, wall_seconds=20.0, device_type="cpu", timing=told())
+    again = plan(history, **ONE, recipe={"epochs": 6, "evaluations_per_epoch": 2})
+    # 4 s before the training, 3 times the training, 12 evaluations instead of 2, and 2 s at the end
+    assert list(seconds(again).values()) == pytest.approx([4 + 30 + 24 + 2] * 3)
+
+
+def test_a_candidate_of_a_search_is_spared_the_scoring_of_test(plan: Any, finished: Any) -> None:
+    first = plan(**ONE, recipe={"epochs": 2})
+    history = finished(first, first.trials, wall_seconds=20.0, device_type="cpu", timing=told())
+    space = {"learning_rate": {"low": 1e-5, "high": 1e-3}}
+    searched = [{"name": "full", "tune": {"trials": 4, "space": space}}]
+    again = plan(history, **ONE | {"methods": searched}, recipe={"epochs": 2})
+    [search] = again.searches
+    assert [p.seconds for part in search.ahead for p in part] == pytest.approx([18.0] * 4)
+    assert again.predicted.tuning_device_hours == pytest.approx(4 * 18 / 3600)
+    assert list(seconds(again).values()) == pytest.approx([20.0] * 3)
+
+
+def test_without_history_a_candidate_is_spared_it_too(plan: Any) -> None:
+    space = {"learning_rate": {"low": 1e-5, "high": 1e-3}}
+    found = plan(**ONE | {"methods": [{"name": "full", "tune": {"trials": 1, "space": space}}]})
+    [search], [trial, *_] = found.searches, found.trials
+    assert search.ahead[0][0].seconds == pytest.approx(trial.predicted_seconds - ASSUMED_CLOSING_SECONDS)
+
+
+def test_a_finished_twin_stands_before_a_probe_and_a_probe_before_a_neighbour(
+    plan: Any, finished: Any
+) -> None:
+    keys: dict[str, Any] = ONE | {"methods": ["full", "lora"], "recipe": {"epochs": 2}}
+    first = plan(**keys)
+    full = [t for t in first.trials if t.cell.method == "full"]
+    lora = [t for t in first.trials if t.cell.method != "full"]
+    history = finished(first, full, wall_seconds=20.0, device_type="cpu", timing=told())
+    slow = told(train_seconds=100.0, peak_memory_bytes=7)
+    probes = finished(first, [full[0], lora[0]], wall_seconds=110.0, device_type="cpu", timing=slow)
+    again = plan(history, probes=probes, **keys | {"seeds": [1, 2, 3, 4]})
+    assert [item.predicted_seconds for item in again.trials] == pytest.approx([20.0] * 4 + [110.0] * 4)
+    assert again.predicted.basis == "mixed"
+    assert again.predicted.trials_by_basis == {"ledger": 1, "probe": 4}
+    assert again.predicted.peak_memory_bytes == 7
+
+
+def test_every_total_has_an_interval_that_is_wider_the_less_is_known(plan: Any, finished: Any) -> None:
+    blind = plan(**ONE, slots=1, prices="aws-us-east-1", recipe={"epochs": 2})
+    done = finished(blind, blind.trials, wall_seconds=20.0, device_type="cpu", timing=told())
+    width = []
+    for found in (
+        plan(
+            done, **ONE | {"seeds": [4, 5]}, slots=1, prices="aws-us-east-1", recipe={"epochs": 2}
+        ).predicted,
+        plan(probes=done, **ONE, slots=1, prices="aws-us-east-1", recipe={"epochs": 2}).predicted,
+        blind.predicted,
+    ):
+        low, high = found.device_hours_interval
+        assert low < found.device_hours < high
+        width.append((high - low) / found.device_hours)
+        for value, around in (
+            (found.wall_seconds, found.wall_interval),
+            (found.money, found.money_interval),
+            (found.kwh, found.kwh_interval),
+        ):
+            assert around == pytest.approx(
+                (value * low / found.device_hours, value * high / found.device_hours)
+            )
+    assert width == sorted(width)
+
+
+def test_energy_is_metered_where_trials_told_it_and_rated_by_the_book_elsewhere(
+    plan: Any, finished: Any
+) -> None:
+    keys: dict[str, Any] = ONE | {"prices": "aws-us-east-1", "recipe": {"epochs": 2}}
+    first = plan(**keys)
+    assert (first.predicted.kwh_basis, first.predicted.priced_as) == ("rated", "cpu")
+    assert first.predicted.kwh == pytest.approx(first.predicted.device_hours * 8 / 1000)
+    metered = finished(
+        first, first.trials[:1], wall_seconds=20.0, device_type="cpu", timing=told(joules=20 * 15.0)
+    )
+    again = plan(metered, **keys).predicted
+    assert again.kwh_basis == "metered"
+    assert again.kwh == pytest.approx(again.device_hours * 15 / 1000)
+
+
+def test_own_power_is_paid_on_top_of_the_hours(plan: Any) -> None:
+    found = plan(**ONE, prices="own-hardware-uk").predicted
+    hourly = 0.0107 + 8 / 1000 * 1.3 * 0.22
+    assert found.money == pytest.approx(found.device_hours * hourly)
+
+
+def test_the_device_that_trials_told_is_the_one_that_is_priced(plan: Any, finished: Any) -> None:
+    keys: dict[str, Any] = ONE | {
+        "resources": {"gpus": 1},
+        "prices": "aws-us-east-1",
+        "recipe": {"epochs": 2},
+    }
+    first = plan(**keys)
+    assert first.predicted.priced_as == "NVIDIA A10G"
+    on_l4 = told().model_copy(update={"device_type": "NVIDIA L4"})
+    history = finished(first, first.trials[:1], wall_seconds=20.0, device_type="NVIDIA L4", timing=on_l4)
+    found = plan(history, **keys).predicted
+    assert found.priced_as == "NVIDIA L4"
+    assert found.money == pytest.approx(found.device_hours * 0.8048)

@@ -1,0 +1,39 @@
+"""Where the wall time of an attempt went, in the parts that grow with different things. Probes are short
+attempts that are made to find that out before a sweep starts; finished trials tell it as well."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from orchestrator.contracts.record import Record
+
+
+class Timing(Record):
+    """Of one finished attempt, with what it inherited from those that it resumed. Seconds of wall time."""
+
+    device_type: str  # "cpu" or the GPU's product name
+    start_seconds: NonNegativeFloat = 0.0  # from allocation to the first line of work, and hand-over
+    load_seconds: NonNegativeFloat = 0.0
+    tokenise_seconds: NonNegativeFloat = 0.0
+    warm_up_seconds: NonNegativeFloat = 0.0  # the part of training that comes once, however long it goes on
+    train_seconds: PositiveFloat  # without the warm-up
+    steps: NonNegativeInt = 0  # optimiser steps in it; 0: not told
+    evaluate_seconds: NonNegativeFloat = 0.0  # of all evaluations on dev
+    closing_seconds: NonNegativeFloat = 0.0  # scoring test, serving, saving: what candidates are spared
+    rows: dict[str, NonNegativeInt] = Field(
+        default_factory=dict
+    )  # as in an outcome: train, train_available …
+    joules: NonNegativeFloat | None = None  # of the whole attempt, where there was a meter
+    peak_memory_bytes: PositiveInt | None = None  # of the device where it is a GPU, else of the host
+
+    @property
+    def wall_seconds(self) -> float:
+        return (
+            self.start_seconds
+            + self.load_seconds
+            + self.tokenise_seconds
+            + self.warm_up_seconds
+            + self.train_seconds
+            + self.evaluate_seconds
+            + self.closing_seconds
+        )
