@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.placement_view import placement_json, show_placements
 from orchestrator.cli.search_view import contaminated, contamination_json, search_json, show_searches
 from orchestrator.cli.words import duration, quantity
 from orchestrator.config.lock import unlocked
@@ -19,7 +20,8 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Stable keys: cells, refused, to_run, up_to_date, stale, searches, contaminated, predicted, missing."""
+    """Stable keys: cells, refused, to_run, up_to_date, stale, placed, searches, contaminated, predicted,
+    missing."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -31,6 +33,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "to_run": [line(item) for item in plan.to_run],
         "up_to_date": [trial.name for trial in plan.up_to_date],
         "stale": [line(item) for item in plan.stale],
+        "placed": placement_json(plan),
         "searches": [search_json(search) for search in plan.searches],
         "contaminated": contamination_json(plan),
         "predicted": plan.predicted.model_dump(mode="json"),
@@ -48,6 +51,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     config = plan.sweep.config
     console.print(f"[bold]{config.name}[/]" + (f"  {config.question}" if config.question else ""))
     console.print(_table(plan))
+    show_placements(plan, console)
     show_searches(plan, console)
     _show_refused(plan.refused, console)
     _show_contaminated(plan, console)

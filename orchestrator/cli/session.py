@@ -22,6 +22,7 @@ from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeight
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Complaint, ConfigError, StorageError
+from orchestrator.execution.devices import gpu_name
 from orchestrator.planning import Plan, make_plan
 from orchestrator.tracking.ledger import Ledger
 
@@ -168,7 +169,7 @@ def open_session(
 ) -> Session:
     """`lock` takes the place of the lock file. Raises ConfigError with every mistake of the file, the
     catalogue and the overrides."""
-    sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock)
+    sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=gpu_name)
     inputs = digest_inputs(sweep, cache_of(sweep.storage), hub_token=_has_hub_token())
     return Session(sweep, inputs, lambda new: open_session(config, overrides, smoke=smoke, lock=new))
 

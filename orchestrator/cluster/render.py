@@ -28,6 +28,8 @@ from orchestrator.cluster.manifests import (
 from orchestrator.cluster.naming import content_name, sweep_id
 from orchestrator.config import ResolvedSweep
 from orchestrator.config.lock import lock_path
+from orchestrator.config.resources import AutoResources
+from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan
 
@@ -119,11 +121,27 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
     return resolved
 
 
+def _refuse_unnamed_device(plan: Plan, has_gpus: bool) -> None:
+    """In the cluster the plan is made anew, on a head that has no GPU to look at."""
+    asked = plan.sweep.raw.get("resources")
+    if (
+        has_gpus
+        and isinstance(plan.sweep.config.resources, AutoResources)
+        and not mapping(asked).get("device")
+    ):
+        problem = (
+            "leaves its device to the machine that plans, and in a cluster that is the head, without a GPU"
+        )
+        remedy = "name it: resources: {device: nvidia-a100-80gb}; configs/devices has those that are known"
+        raise ConfigError([Complaint(str(plan.sweep.file), "resources", problem, remedy)])
+
+
 def _concurrency(plan: Plan, job: Document) -> int:
     """As many trials at once as the groups can hold: an autoscaled cluster begins with none, and tells no
     limit."""
     found = groups(mapping(get(job.spec, "rayClusterSpec")))
-    sizes = {trial.resources for trial in plan.trials} or {plan.sweep.config.resources}
+    _refuse_unnamed_device(plan, any(group.gpus for group in found))
+    sizes = {trial.resources for trial in plan.trials} or {Resources()}
     held = {size: at_once(found, size) for size in sizes}
     complaints = [
         job.complaint(

@@ -170,7 +170,7 @@ class _Trial:
         stage, share = self._zero_stage, self.resources.processes
         size = 2 if self.precision is Precision.BF16 else 4
         home = 0 if self.resources.offload else 1 / share
-        weights, spread = size * self.shape.parameters, stage == 3
+        weights, spread = float(size * self.shape.parameters), stage == 3
         if isinstance(self.settings, Lora) and self.settings.quantise:
             weights = self._weights(trained)
         among = self._among if spread else ""

@@ -57,9 +57,9 @@ def shape_of(backbone: BackboneSpec) -> Shape | None:
     """None where the entry does not say how large the model is."""
     weights, given = backbone.weights, backbone.shape
     if isinstance(weights, MadeWeights):
-        h, i, layers = weights.hidden_size, weights.intermediate_size, weights.layers
+        h, i, made = weights.hidden_size, weights.intermediate_size, weights.layers
         embeddings = weights.vocabulary * h
-        return Shape(layers, h, i, weights.heads, embeddings + layers * (4 * h * h + 2 * h * i), embeddings)
+        return Shape(made, h, i, weights.heads, embeddings + made * (4 * h * h + 2 * h * i), embeddings)
     hidden, layers = _first(given, _HIDDEN), _first(given, _LAYERS)
     if backbone.parameters is None or hidden is None or layers is None or "vocab_size" not in given:
         return None

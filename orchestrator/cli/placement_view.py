@@ -1,0 +1,61 @@
+"""What the trials of a plan are given, where the sweep left that to the plan."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.words import quantity
+from orchestrator.config.resources import AutoResources
+from orchestrator.contracts.trial import Resources
+from orchestrator.planning import Plan
+from orchestrator.planning.placement import Placement
+
+_FRACTIONS = {0.125: "an eighth of a GPU", 0.25: "a quarter of a GPU", 0.5: "half a GPU", 1.0: "a GPU"}
+
+
+def placement_json(plan: Plan) -> dict[str, Any]:
+    """By cell; empty where the sweep says itself what trials are given."""
+    if not isinstance(plan.sweep.config.resources, AutoResources):
+        return {}
+    return {name: _json(placed) for name, placed in plan.placements.items()}
+
+
+def _json(placed: Placement) -> dict[str, Any]:
+    needs = placed.needs
+    return {
+        "resources": placed.resources.model_dump(mode="json"),
+        "precision": placed.precision,
+        "memory_bytes": None if needs is None else round(needs.bytes),
+        "memory": None if needs is None else needs.words,
+    }
+
+
+def show_placements(plan: Plan, console: Console) -> None:
+    """A line for each kind of place, with the arithmetic of the cell that needs most."""
+    asked = plan.sweep.config.resources
+    if not isinstance(asked, AutoResources) or not plan.placements:
+        return
+    if asked.device is None:
+        cores = quantity(asked.cpus, "core")
+        console.print(f"[cyan]placed[/] every trial on {cores}: there is no GPU here", highlight=False)
+        return
+    kinds: dict[tuple[str, str], list[tuple[str, Placement]]] = defaultdict(list)
+    for name, placed in plan.placements.items():
+        kinds[place_words(placed.resources), str(placed.precision)].append((name, placed))
+    for (words, precision), found in kinds.items():
+        name, largest = max(found, key=lambda pair: pair[1].needs.bytes if pair[1].needs else 0)
+        told = f"largest {name}: {largest.needs.words}" if largest.needs else "their size is not known"
+        cells = quantity(len(found), "cell")
+        console.print(
+            f"[cyan]placed[/] {cells} on {words} of {asked.device}, {precision}; {told}", highlight=False
+        )
+
+
+def place_words(resources: Resources) -> str:
+    """`half a GPU`, `a GPU with passes of 4`, `4 GPUs (4 processes, fsdp)`."""
+    words = _FRACTIONS.get(resources.gpus, f"{resources.gpus:g} GPUs")
+    words += f" with passes of {resources.micro_batch_size}" if resources.micro_batch_size else ""
+    return f"{words} ({resources.spread})" if resources.spread else words
