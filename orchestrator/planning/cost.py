@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.config.resources import AutoResources
+from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.method import MethodSpec

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from orchestrator.config import ResolvedSweep
+from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
 from orchestrator.planning.cost import Predicted, Source, device_of
@@ -71,7 +72,7 @@ def total(
     wall = None if hours is None or at_once is None else _wall([*rounds, trials], at_once)
     kind = device_of(sweep.config.resources)
     book = sweep.catalogue.prices.get(sweep.config.prices or "")
-    priced_as = _priced_as(book, known, kind)
+    priced_as = _priced_as(book, known, kind, _chosen(sweep))
     watts, metered = _watts(book, priced_as, known)
     kwh = None if hours is None or watts is None else hours * watts / 1000
     money = _money(sweep, book, priced_as, hours, kwh)
@@ -135,13 +136,21 @@ def _wall(launches: Sequence[_Seconds], at_once: int) -> float:
 
 
 def _priced_as(
-    book: PriceBook | None, known: Sequence[Predicted], kind: Literal["gpu", "core"]
+    book: PriceBook | None, known: Sequence[Predicted], kind: Literal["gpu", "core"], chosen: str | None
 ) -> str | None:
-    """The device that trials have told, if the book has it; else the one that the book calls usual."""
-    told = next((p.device_type for p in known if p.device_type is not None), None)
+    """The device that trials have told, or else the sweep; if the book has neither, its usual one."""
+    told = next((p.device_type for p in known if p.device_type is not None), chosen)
     if book is None:
         return told
     return told if told is not None and book.device(told) is not None else book.usual(kind)
+
+
+def _chosen(sweep: ResolvedSweep) -> str | None:
+    """The product that `resources: auto` names."""
+    asked = sweep.config.resources
+    if not isinstance(asked, AutoResources) or asked.device is None:
+        return None
+    return sweep.catalogue.devices[asked.device].products[0]
 
 
 def _watts(
