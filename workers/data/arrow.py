@@ -24,6 +24,7 @@ from workers.data.faults import Faults
 from workers.data.files import read_text
 from workers.data.holdout import Wanted
 from workers.data.labels import LONGEST
+from workers.data.masked import Sentences
 
 _NUMBERED_TAGS = "ner_tags"  # what folders have that lack ner_tags_str
 _INFO, _ALL_TAGS = "info", "all_ner_tags"
@@ -42,7 +43,8 @@ def read_arrow(
     """The rows of one folder, in order; `name` begins their document ids, `labels` None takes any label.
 
     A row is of no document or patient: the id that `wanted` is asked about is its text, so that equal texts
-    fall into one split. Raises DataError, whose line is the row, counted from 1.
+    fall into one split; for relations its sentence, so that the pairs of a sentence do. Raises
+    DataError, whose line is the row, counted from 1.
     """
     present = _column_names(path)
     tags = reader.tags if reader.tags in present else _NUMBERED_TAGS
@@ -55,10 +57,12 @@ def read_arrow(
     names = reader.names or _class_names(path, labelled)
     if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
         names = _listed_tags(path.parent / _INFO)
+    sentences = Sentences()
     for number, row in enumerate(_rows(path, [*texts, labelled]), start=1):
         make = _sentence if kind is TaskKind.NER else _text
         found = make(str(path), number, row, names, labels, f"{name}#{number}")
-        if not wanted(json.dumps(row[:-1], default=str)):
+        paired = kind is TaskKind.RELATION and _is_text(row[0])
+        if not wanted(sentences.id_of(row[0]) if paired else json.dumps(row[:-1], default=str)):
             continue
         if isinstance(found, DataError):
             faults.found(found)

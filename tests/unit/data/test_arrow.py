@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,38 @@ def test_splits_without_a_folder_are_held_out_by_the_text(tmp_path: Path) -> Non
     assert set.union(*parts.values()) == set(rows)
     assert sum(map(len, parts.values())) == 100
     assert all(len(part) > 5 for part in parts.values())
+
+
+FORMS = [
+    "c{0}a , c{0}b with c{0}c or c{0}d today",
+    "today c{0}a , c{0}b and c{0}c .",
+    "c{0}a c{0}b c{0}c c{0}d",
+]
+
+
+def pairs_of(sentence: str) -> list[str]:
+    """With each two of its concepts masked."""
+    words = sentence.split()
+    concepts = [place for place, word in enumerate(words) if word.startswith("c")]
+    return [
+        " ".join("@problem$" if place in pair else word for place, word in enumerate(words))
+        for pair in combinations(concepts, 2)
+    ]
+
+
+def test_the_pairs_of_a_sentence_fall_into_one_split(tmp_path: Path) -> None:
+    sentences = [FORMS[n % 3].format(n) for n in range(150)]
+    rows = [pair for sentence in [*sentences, *sentences[:30]] for pair in pairs_of(sentence)]
+    columns = {"text": rows, "label": [["PIP", "false"][n % 2] for n in range(len(rows))]}
+    write(tmp_path, columns)
+    spec = task(TaskKind.RELATION, hold_out={"dev": 0.2, "test": 0.2})
+    parts = {
+        split: {number for text, _ in texts(spec, tmp_path, split) for number in re.findall(r"c(\d+)", text)}
+        for split in Split
+    }
+    assert len(set.union(*parts.values())) == sum(map(len, parts.values())) == 150
+    assert all(len(part) > 10 for part in parts.values())
+    assert sum(len(texts(spec, tmp_path, split)) for split in Split) == len(rows)
 
 
 @pytest.mark.parametrize(
