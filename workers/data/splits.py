@@ -64,8 +64,17 @@ def read_split(task: TaskSpec, split: Split, root: Path, faults: Faults | None =
     examples = list(_read(task, names, root, faults, wanted))
     if not examples:
         files = ", ".join(str(root / name) for name in names)
-        raise DataError(files, None, "there is no example in it", "check the file and `reader` of the task")
+        fault = f"there is no example in it{_left_out(faults)}"
+        raise DataError(files, None, fault, "check the file and `reader` of the task")
     return examples
+
+
+def _left_out(faults: Faults) -> str:
+    counts = faults.kinds + faults.set_aside
+    if not counts:
+        return ""
+    [(reason, count)] = counts.most_common(1)
+    return f": all {counts.total()} that were found are left out, {count} of them for this: {reason}"
 
 
 def _source(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Wanted]:

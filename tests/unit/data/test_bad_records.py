@@ -89,6 +89,13 @@ def test_what_spoils_a_whole_file_stays_an_error(
     assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
 
 
+def test_where_nothing_is_left_the_message_says_what_was_left_out(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="all 3 that were found are left out, 2 of them") as caught:
+        read(tmp_path, CSV, f"text,label\n{MARKER},\n{MARKER},\n{MARKER}\n", Faults("skip"))
+    assert "the label is empty" in str(caught.value)
+    assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
+
+
 def test_document_marks_of_conll_are_no_sentences_but_name_documents(tmp_path: Path) -> None:
     content = "-DOCSTART- -X- O O\n\na O\n\nb O\n\n-DOCSTART-\nc O\n"
     reader = CONLL | {"separator": "space"}
