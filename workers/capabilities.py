@@ -35,6 +35,7 @@ from orchestrator.contracts.method import (
 )
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import WeightsError
+from workers.answers import answer_stream
 from workers.combination import Combination
 from workers.demo.tiny import ARCHITECTURES, DECODERS, STATE_SPACES, write_tiny
 from workers.methods import UnsupportedError
@@ -117,9 +118,11 @@ def _reason(weights: RandomWeights, folder: Path, settings: Settings, kind: Task
 def main(architectures: Sequence[str]) -> None:
     from workers.attempt import settle_environment
 
+    answers = answer_stream()
     settle_environment()
     torch.set_num_threads(1)
-    write_table(list(measure(architectures or tuple(ARCHITECTURES))), sys.stdout)
+    with answers:
+        write_table(list(measure(architectures or tuple(ARCHITECTURES))), answers)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from orchestrator.config.capabilities import load_capabilities
@@ -51,3 +54,14 @@ def test_half_precision_goes_through_attention_that_counts_on_it(settings):
     """DeBERTa masks by the smallest number of the precision that its projections answer in."""
     measured = list(measure(["deberta-v2"], [settings]))
     assert all(row.supported for row in measured), measured
+
+
+def test_what_a_library_prints_does_not_get_into_the_table():
+    talkative = (
+        "import workers.capabilities as command\n"
+        "command.measure = lambda architectures: print('welcome to a library') or []\n"
+        "command.main(['bert'])"
+    )
+    done = subprocess.run([sys.executable, "-c", talkative], capture_output=True, text=True, check=True)
+    assert done.stdout == "architecture,method,task_kind,supported,reason\n"
+    assert "welcome to a library" in done.stderr
