@@ -46,9 +46,11 @@ def build(
     kind: TaskKind,
     labels: tuple[str, ...],
     quantise: Quantise | None = None,
+    half: bool = False,
 ) -> Backbone:
     """The model in fp32 on the CPU, with a head drawn from torch's global generator: seed it first. With
-    `quantise` it lies on the GPU instead, its backbone's linear maps in 8 or 4 bits, the head in fp32.
+    `quantise` it lies on the GPU instead, its backbone's linear maps in 8 or 4 bits, the head in fp32. With
+    `half` it is in bf16: once it is adapted, `train_in_full` has to bring back what trains.
 
     Raises WeightsError where files are missing or foreign, where the number of parameters is not the one
     that the entry states, and where a quantised model has no GPU or no library.
@@ -69,7 +71,7 @@ def build(
             config=config,
             use_safetensors=True,
             local_files_only=True,
-            dtype=torch.float32,
+            dtype=torch.bfloat16 if half else torch.float32,
             output_loading_info=True,
             **_quantised(spec, config, kind, quantise),
         )
@@ -82,6 +84,13 @@ def build(
     keep_layers(spec, model)
     unsaved = _unsaved(spec, directory, model, loading["missing_keys"])
     return Backbone(read_at_the_end(model, kind), tokenizer, unsaved)
+
+
+def train_in_full(model: nn.Module) -> None:
+    """What trains in fp32, whatever the rest is in."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
 
 
 def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:

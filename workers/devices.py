@@ -34,6 +34,8 @@ def settle(
             "the trial was given a GPU, but torch sees none\n"
             "    -> check CUDA_VISIBLE_DEVICES and the driver, or set resources.gpus to 0"
         )
+    if 0 < resources.gpus < 1:  # what it does not have, its neighbours are not made to give
+        torch.cuda.set_per_process_memory_fraction(resources.gpus)
     precision = _precision(wanted, gpu)
     mixed: Literal["no", "bf16"] = "bf16" if precision is Precision.BF16 else "no"
     software = {"python": python_version()} | {name: version(name) for name in _SOFTWARE}
@@ -49,7 +51,9 @@ def settle(
 
 def _precision(wanted: Literal["auto", "fp32", "bf16"], gpu: bool) -> Precision:
     if wanted == "auto":
-        return Precision.BF16 if gpu and torch.cuda.is_bf16_supported() else Precision.FP32
+        # Older GPUs can only imitate bf16, at a fraction of the speed of fp32.
+        has_it = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+        return Precision.BF16 if has_it else Precision.FP32
     return Precision(wanted)
 
 

@@ -14,9 +14,10 @@ from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.method import Lora
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, StartEvent
+from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Split
-from workers.backbones import build
+from workers.backbones import build, train_in_full
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.devices import own_peaks, settle
 from workers.evaluate import check_scorable, evaluate
@@ -80,7 +81,8 @@ def carry_out(
     settings = trial.method.settings
     refuse_method(settings, resources)
     quantise = settings.quantise if isinstance(settings, Lora) else None
-    backbone = build(trial.backbone, directory, task.kind, examples.labels, quantise=quantise)
+    half = quantise is None and frozen_in_half(trial.backbone, settings, account.device.precision)
+    backbone = build(trial.backbone, directory, task.kind, examples.labels, quantise=quantise, half=half)
     adapted = adapt(
         backbone.model,
         settings,
@@ -89,6 +91,7 @@ def carry_out(
         backbone.unsaved,
         steps=account.planned_steps,
     )
+    train_in_full(adapted.model)
     if resources.gradient_checkpointing:
         checkpoint_activations(adapted, trial.backbone)
     if quantise is None and not spreads_weights(resources):  # a quantised base lies there already
