@@ -210,11 +210,17 @@ class LedgerBuilder:
             trial=spec,
             attempt=number,
             directory=str(path),
-            resume_from=str(path.parent) if fate.resumed_from_step is not None else None,
+            resume_from=_checkpoint(path.parent, number - 1, fate.resumed_from_step),
             cache_dir="cache",
             resources=trial.resources,
             ordered_at=at,
         )
+
+
+def _checkpoint(trial: Path, attempt: int, step: int | None) -> str | None:
+    return (
+        None if step is None else str(trial / f"attempt-{attempt:03d}" / layout.CHECKPOINTS / f"step-{step}")
+    )
 
 
 def _phases(fate: Fate) -> dict[Phase, float]:
@@ -289,7 +295,12 @@ def _outcome(fate: Fate, order: AttemptOrder, began: float) -> Outcome | None:
 def _events(fate: Fate, order: AttemptOrder, began: float) -> list[Event]:
     first = fate.resumed_from_step or 0
     events: list[Event] = [
-        StartEvent(at=began + 1, attempt=order.attempt, resumed_from_step=fate.resumed_from_step),
+        StartEvent(
+            at=began + 1,
+            attempt=order.attempt,
+            resumed_from_step=fate.resumed_from_step,
+            inherited_phases=dict(fate.inherited),
+        ),
         PhaseEvent(at=began + 2, phase=Phase.TRAIN),
     ]
     for step in range(first + 10, 31, 10):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.outcome import Bill, Outcome, PhaseSeconds
@@ -17,6 +19,18 @@ UNKNOWN_GPU = "unknown GPU"  # an attempt on a GPU that was killed before anythi
 def device_unit(device_type: str) -> str:
     """`core-hours` for cores, `GPU-hours` for GPUs: a core is never called a GPU."""
     return "core-hours" if device_type == CPU else "GPU-hours"
+
+
+class Use(StrEnum):
+    """What a billed device-second went into."""
+
+    USEFUL = "useful"  # a finished result
+    OVERHEAD = "overhead"  # of the finishing attempts: hand-over, process start, timing of the service
+    FAILED = "failed"  # lost on the way to a result, or where there is none
+    PREEMPTED = "preempted"  # likewise, and nothing was wrong with the trial
+    UNFINISHED = "unfinished"  # under the planned fingerprint, no end yet
+    SUPERSEDED = "superseded"  # under other fingerprints, or of trials no longer in the grid
+    TUNING = "tuning"  # all that searches took, however their candidates ended
 
 
 class AttemptRecord(Record):

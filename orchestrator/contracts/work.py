@@ -31,7 +31,7 @@ class PhaseWork(Record):
 
 
 NO_WORK = PhaseWork()
-_PEAKS = ("peak_host_memory_bytes", "peak_device_memory_bytes")
+PEAKS = ("peak_host_memory_bytes", "peak_device_memory_bytes")
 
 
 def sum_of(works: Sequence[PhaseWork]) -> PhaseWork:
@@ -41,7 +41,7 @@ def sum_of(works: Sequence[PhaseWork]) -> PhaseWork:
     for name in PhaseWork.model_fields:
         values = [getattr(work, name) for work in works]
         known = [value for value in values if value is not None]
-        if name in _PEAKS:
+        if name in PEAKS:
             found[name] = max(known, default=None)
         else:
             found[name] = sum(known) if known and len(known) == len(values) else None

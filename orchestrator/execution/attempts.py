@@ -138,12 +138,17 @@ def _fingerprint(directory: Path) -> str | None:
 
 
 def close_attempt(
-    order: AttemptOrder, ending: Ending, now: float, gpu: str | None = None
+    order: AttemptOrder,
+    ending: Ending,
+    now: float,
+    gpu: str | None = None,
+    asked_at: float | None = None,
 ) -> tuple[Outcome, Bill]:
     """Write bill.json, and outcome.json on behalf of a child that left none. Returns both.
 
     The first one to close an attempt wins: a machine that was cut off and comes back changes nothing.
-    `gpu` is the product name of the allocated GPU, for the bill of a child that did not tell.
+    `gpu` is the product name of the allocated GPU, for the bill of a child that did not tell; `asked_at` is
+    when the child was asked for, None where nobody knows.
     """
     path = Path(order.directory) / layout.OUTCOME
     outcome = read_outcome(path.parent)
@@ -155,19 +160,24 @@ def close_attempt(
             if written is None:  # what the child left there is not an outcome
                 write_atomically(path, content)
             outcome = written or outcome
-    return outcome, _write_bill(order, outcome, now, gpu)
+    return outcome, _write_bill(order, outcome, now, gpu, asked_at)
 
 
-def abandon_attempt(order: AttemptOrder, now: float, gpu: str | None = None) -> Bill:
+def abandon_attempt(
+    order: AttemptOrder, now: float, gpu: str | None = None, asked_at: float | None = None
+) -> Bill:
     """Write the bill of an interrupted attempt, and nothing else: the trial stays unfinished."""
-    return _write_bill(order, None, now, gpu)
+    return _write_bill(order, None, now, gpu, asked_at)
 
 
-def _write_bill(order: AttemptOrder, outcome: Outcome | None, now: float, gpu: str | None) -> Bill:
+def _write_bill(
+    order: AttemptOrder, outcome: Outcome | None, now: float, gpu: str | None, asked_at: float | None
+) -> Bill:
     told = outcome.device.type if outcome is not None and outcome.device is not None else None
     assumed = (gpu or UNKNOWN_GPU) if order.resources.gpus else CPU
     bill = Bill(
         allocated_at=order.ordered_at,
+        asked_at=asked_at,
         released_at=max(now, order.ordered_at),
         devices=order.resources.devices,
         device_type=told or assumed,

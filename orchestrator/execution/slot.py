@@ -93,13 +93,14 @@ class Slot:
         order = open_attempt(self._place, trial, self._clock.now(), self._delivery.claim)
         directory = Path(order.directory)
         with self._delivery.under_way(directory):
+            asked_at = self._clock.now()
             ending = self._run(directory / layout.ORDER)
         now = self._clock.now()
         if self._interrupted.is_set() and read_outcome(directory) is None:
-            abandon_attempt(order, now, gpu)
+            abandon_attempt(order, now, gpu, asked_at)
             self._delivery.ended(directory)
             return None
-        outcome, bill = close_attempt(order, ending, now, gpu)
+        outcome, bill = close_attempt(order, ending, now, gpu, asked_at)
         if not self._delivery.ended(directory):
             outcome, bill = read_outcome(directory) or outcome, read_bill(directory) or bill
         return Ended(outcome, bill)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from orchestrator.contracts.ledger import (
     CPU,
@@ -11,11 +11,13 @@ from orchestrator.contracts.ledger import (
     Spending,
     Totals,
     TrialRecord,
+    Use,
     decisive,
 )
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.trial import Resources
-from orchestrator.contracts.vocabulary import Phase, Source, TrialState
+from orchestrator.contracts.vocabulary import Source, TrialState
+from orchestrator.tracking.bookings import Booking, bookings_of
 
 Span = tuple[float, float]  # Unix times of the first and the last sign of life
 
@@ -57,88 +59,33 @@ def state_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> TrialState:
 def spending_of(
     attempts: Sequence[AttemptRecord], fingerprint: str, *, candidate: bool = False
 ) -> tuple[Spending, ...]:
-    """One Spending a device type, by name of the type.
-
-    A candidate of a search gives no result of its own: all it took under its fingerprint is tuning. Otherwise
-    useful = (own + inherited phases but START) x devices of the finishing attempt: what the result took once
-    work began. overhead = what else that attempt was billed; wasted = the rest under that fingerprint. Useful
-    time is booked on the device type that finished the trial and is never more than was billed there: a bill
-    that is shorter than the phases by a clock's grain makes no negative waste.
-    """
-    state = state_of(attempts, fingerprint)
-    types = sorted({a.device_type for a in attempts})
-    if candidate:
-        return tuple(_tuning(kind, attempts, fingerprint) for kind in types)
-    return tuple(_spending(kind, attempts, fingerprint, state) for kind in types)
+    """One Spending a device type, by name of the type: the books (`bookings_of`), summed up."""
+    books = bookings_of(attempts, fingerprint, state_of(attempts, fingerprint), candidate=candidate)
+    return tuple(_spending(kind, books) for kind in sorted({a.device_type for a in attempts}))
 
 
-def _tuning(device_type: str, attempts: Sequence[AttemptRecord], fingerprint: str) -> Spending:
-    here = [a for a in attempts if a.device_type == device_type]
-    billed, under = _billed(here), _billed(a for a in here if a.fingerprint == fingerprint)
+def _spending(device_type: str, books: Iterable[Booking]) -> Spending:
+    here = [b for b in books if b.attempt.device_type == device_type]
+
+    def seconds(chosen: Callable[[Booking], bool]) -> float:
+        return sum(b.microseconds for b in here if chosen(b)) / 1_000_000
+
+    def into(use: Use) -> float:
+        return seconds(lambda b: b.use is use)
+
     return Spending(
         device_type=device_type,
-        billed=billed,
-        tuning=under,
-        superseded=billed - under,
-        estimated=_billed(a for a in here if a.source is Source.ESTIMATED),
+        billed=seconds(lambda b: True),
+        wasted=seconds(lambda b: b.use in (Use.FAILED, Use.PREEMPTED)),
+        useful=into(Use.USEFUL),
+        overhead=into(Use.OVERHEAD),
+        preempted=into(Use.PREEMPTED),
+        unfinished=into(Use.UNFINISHED),
+        superseded=into(Use.SUPERSEDED),
+        tuning=into(Use.TUNING),
+        unexplained=seconds(lambda b: b.phase is None),
+        estimated=seconds(lambda b: b.attempt.source is Source.ESTIMATED),
     )
-
-
-def _spending(
-    device_type: str, attempts: Sequence[AttemptRecord], fingerprint: str, state: TrialState
-) -> Spending:
-    here = [a for a in attempts if a.device_type == device_type]
-    current = tuple(a for a in here if a.fingerprint == fingerprint)
-    billed, under = _billed(here), _billed(current)
-    useful = overhead = wasted = unfinished = unexplained = 0.0
-    if state is TrialState.FINISHED:
-        finisher = decisive(tuple(a for a in attempts if a.fingerprint == fingerprint))
-        if finisher is not None and finisher.device_type == device_type:
-            useful = min(_work(finisher, inherited=True), under)
-            overhead = min(_overhead(finisher), under - useful)
-            unexplained = min(_unexplained(finisher), overhead)
-        wasted = max(0.0, under - useful - overhead)
-    elif state is TrialState.FAILED:
-        wasted = under
-    else:
-        unfinished = under
-    return Spending(
-        device_type=device_type,
-        billed=billed,
-        useful=useful,
-        overhead=overhead,
-        wasted=wasted,
-        unfinished=unfinished,
-        superseded=billed - under,
-        unexplained=unexplained,
-        estimated=_billed([a for a in here if a.source is Source.ESTIMATED]),
-    )
-
-
-def _billed(attempts: Iterable[AttemptRecord]) -> float:
-    return sum(a.billed_device_seconds or 0.0 for a in attempts)
-
-
-def _work(attempt: AttemptRecord, *, inherited: bool) -> float:
-    """Device-seconds in phases, the start of the process left out: it tells of the host, not of the trial."""
-    if attempt.outcome is None:
-        return 0.0
-    phases = [attempt.outcome.phases, attempt.outcome.inherited_phases if inherited else {}]
-    return (
-        sum(s for part in phases for phase, s in part.items() if phase is not Phase.START) * attempt.devices
-    )
-
-
-def _overhead(finisher: AttemptRecord) -> float:
-    return max(0.0, (finisher.billed_device_seconds or 0.0) - _work(finisher, inherited=False))
-
-
-def _unexplained(finisher: AttemptRecord) -> float:
-    """Billed, yet in none of the attempt's own phases, START included."""
-    if finisher.outcome is None or finisher.source is not Source.MEASURED:
-        return 0.0
-    start = finisher.outcome.phases.get(Phase.START, 0.0) * finisher.devices
-    return max(0.0, _overhead(finisher) - start)
 
 
 def add_up(spendings: Iterable[Spending]) -> tuple[Spending, ...]:

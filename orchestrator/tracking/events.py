@@ -38,6 +38,18 @@ def read_events(path: Path, *, steps: bool = True) -> list[Event]:
     return events
 
 
+def readable(path: Path) -> list[Event]:
+    """Those events, in order, that can be read, training steps left out: what a killed attempt has told."""
+    found = []
+    for line in _lines(path):
+        try:
+            if not line.startswith(_STEP):
+                found.append(read_event(line))
+        except ValidationError:
+            continue
+    return found
+
+
 def signs_of_life(path: Path) -> tuple[float, float] | None:
     """Unix times of the first and the last readable event; None where there is none."""
     lines = _lines(path)

@@ -25,8 +25,9 @@ from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.mirror import Mirror
 from orchestrator.tracking import lock
 from orchestrator.tracking.accounting import billed_seconds, device_of, spending_of, state_of
-from orchestrator.tracking.events import signs_of_life
+from orchestrator.tracking.events import readable, signs_of_life
 from orchestrator.tracking.history import newest_of, trial_history
+from orchestrator.tracking.timeline import timeline_of
 
 M = TypeVar("M", bound=BaseModel)
 _LEVELS = 5  # model / domain / method / task / seed or candidate
@@ -181,6 +182,8 @@ class Ledger:
         device_type, devices = device_of(order.resources, outcome, bill)
         signs = signs_of_life(path / layout.EVENTS) if bill is None else None
         billed, source = billed_seconds(devices, outcome, bill, signs)
+        told = outcome is not None and outcome.phases
+        time = timeline_of(outcome, bill, [] if told else readable(path / layout.EVENTS))
         record = AttemptRecord(
             attempt=order.attempt,
             fingerprint=order.trial.fingerprint,
@@ -188,16 +191,27 @@ class Ledger:
             ordered_at=order.ordered_at,
             resources=order.resources,
             resumed=order.resume_from is not None,
+            resumed_from=_resumed_from(order.resume_from),
             outcome=outcome,
             bill=bill,
             device_type=device_type,
             devices=devices,
             billed_device_seconds=billed,
             source=source,
+            phases=time.phases,
+            inherited_phases=time.inherited,
+            phases_source=time.source,
         )
         if outcome is not None and bill is not None:
             self._sealed[path] = order.trial, record
         return order.trial, record
+
+
+def _resumed_from(checkpoint: str | None) -> int | None:
+    """The attempt that wrote it: `…/attempt-001/checkpoint/step-40`."""
+    names = () if checkpoint is None else Path(checkpoint).parts
+    found = [name.removeprefix("attempt-") for name in names if name.startswith("attempt-")]
+    return int(found[-1]) if found and found[-1].isdigit() else None
 
 
 def _interrupt_main_thread() -> None:

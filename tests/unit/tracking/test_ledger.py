@@ -94,7 +94,9 @@ def test_the_cost_of_a_preempted_and_resumed_trial(built):
     assert spending.device_type == "cpu"
     assert spending.billed == pytest.approx(2 * 130)
     assert spending.useful == pytest.approx(2 * 105)
-    assert spending.overhead == spending.unexplained == pytest.approx(2 * 5)
+    assert spending.overhead == pytest.approx(2 * 5)
+    assert spending.wasted == spending.preempted == pytest.approx(2 * 20)
+    assert spending.unexplained == pytest.approx(2 * (5 + 5))  # of both attempts
     assert spending.wasted == pytest.approx(2 * 20)
     history = built.ledger.history()[trial.name].by_fingerprint[trial.fingerprint]
     assert history.wall_seconds == pytest.approx(80 + 30)

@@ -1,0 +1,47 @@
+"""Which second of an attempt lay in which phase, also of one that was killed and could not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.contracts.outcome import Bill, Event, Outcome, PhaseEvent, PhaseSeconds, StartEvent
+from orchestrator.contracts.vocabulary import Phase, Source
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Wall seconds by phase. `inherited`: what the checkpoint that it went on from had spent."""
+
+    phases: PhaseSeconds = field(default_factory=dict)
+    inherited: PhaseSeconds = field(default_factory=dict)
+    source: Source = Source.MISSING
+
+
+def timeline_of(outcome: Outcome | None, bill: Bill | None, events: Sequence[Event]) -> Timeline:
+    """The attempt's own meter, where it lived to tell; else its events, the last phase lasting to the end.
+
+    What lies between allocation and the request for the process is told by the bill: the queue.
+    """
+    if outcome is not None and outcome.phases:
+        own = dict(outcome.phases)
+        return Timeline(_queue(bill) | own, dict(outcome.inherited_phases), Source.MEASURED)
+    if not events:
+        return Timeline(_queue(bill))
+    inherited = next((dict(e.inherited_phases) for e in events if isinstance(e, StartEvent)), {})
+    asked = None if bill is None else bill.asked_at
+    ends = events[-1].at if bill is None else bill.released_at
+    phases = _queue(bill)
+    since, phase = events[0].at if asked is None else asked, Phase.START
+    for event in events:
+        if isinstance(event, PhaseEvent):
+            phases[phase] = phases.get(phase, 0.0) + max(0.0, event.at - since)
+            since, phase = event.at, event.phase
+    phases[phase] = phases.get(phase, 0.0) + max(0.0, ends - since)
+    return Timeline(phases, inherited, Source.ESTIMATED)
+
+
+def _queue(bill: Bill | None) -> PhaseSeconds:
+    if bill is None or bill.asked_at is None:
+        return {}
+    return {Phase.QUEUE: max(0.0, bill.asked_at - bill.allocated_at)}
