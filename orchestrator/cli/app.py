@@ -142,14 +142,25 @@ def report(
         str | None,
         typer.Option(metavar="PUBLISHED", help="Hold it against published results: taylor-2024, or a CSV."),
     ] = None,
+    what_if: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY=VALUE,…",
+            help="What owning each model costs: prices=NAME,requests_per_year=N,memory_limit_gib=N; also "
+            "market, device, years, batch (one or task), utilisation, cost_per_error.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the report again, from the records alone."""
     from orchestrator.cli.against import load_published
     from orchestrator.cli.reporting import show_report, write
+    from orchestrator.cli.what_if import reprice
 
     published = None if against is None else load_published(against)
-    found, paths = write(ledger_of(sweep, storage), published)
+    ledger = ledger_of(sweep, storage)
+    owned = None if what_if is None else reprice(ledger, what_if)
+    found, paths = write(ledger, published, owned)
     if as_json:
         from orchestrator.report import report_json
 

@@ -14,20 +14,25 @@ from rich.table import Table
 
 from orchestrator.cli.places import mlflow_uri
 from orchestrator.cli.replication_view import show_replication
+from orchestrator.cli.what_if import show_what_if
 from orchestrator.contracts import layout
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, write_report
 from orchestrator.report.published import Published
+from orchestrator.report.what_if import WhatIf
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import runs_page
 
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 
-def write(ledger: Ledger, against: Published | None = None) -> tuple[Report, Mapping[str, Path]]:
+def write(
+    ledger: Ledger, against: Published | None = None, what_if: WhatIf | None = None
+) -> tuple[Report, Mapping[str, Path]]:
     """From the records alone to report.html, report.md, report.json and frontier.csv."""
     beside = chain(ledger.candidates(), ledger.removed())
     report = build_report(ledger.sweep(), ledger.trials(), beside, against)
+    report = report.model_copy(update={"what_if": what_if})
     return report, write_report(report, ledger.directory / layout.REPORT)
 
 
@@ -42,6 +47,8 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
             console.print(line, highlight=False)
     if report.replication is not None:
         show_replication(report.replication, console)
+    if report.what_if is not None:
+        show_what_if(report.what_if, console)
     for failed in report.failed:
         console.print(f"[red]{failed.kind}[/] {failed.trial}: {failed.message}", highlight=False)
     console.print()

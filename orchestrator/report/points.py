@@ -21,18 +21,24 @@ from orchestrator.report.statistics import average, summarise
 
 def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
     """The comparison keys that occur in one task, each labelled by what tells it from the others."""
-    keys = sorted({r.key for cell in cells for r in cell.results}, key=repr)
+    labels = labels_of({r.key for cell in cells for r in cell.results})
     return {
         key: Comparison(
-            label=_label(key, keys),
+            label=label,
             device_type=key[0],
             precision=key[1],
             software=dict(key[2]),
             devices=key[3],
             spread=key[4],
         )
-        for key in keys
+        for key, label in labels.items()
     }
+
+
+def labels_of(found: Iterable[Key]) -> dict[Key, str]:
+    """What to call the comparison keys of one task, in the order of their labels' parts."""
+    keys = sorted(found, key=repr)
+    return {key: _label(key, keys) for key in keys}
 
 
 def _label(key: Key, keys: Sequence[Key]) -> str:

@@ -60,6 +60,12 @@ class CellResults:
             self.results.append(_result(record, outcome, _key(device, attempt.device_type)))
 
 
+def key_of(record: TrialRecord, outcome: Outcome) -> Key:
+    """Of a finished trial."""
+    attempt = record.decisive
+    return _key(outcome.device, attempt.device_type if attempt is not None else "")
+
+
 def _key(device: Device | None, billed_type: str) -> Key:
     if device is None:
         return billed_type, None, (), None, ""

@@ -70,7 +70,8 @@ class Verdict(StrEnum):
 
 
 class PayOff(Record):
-    """A larger, better model against the cheapest one. `requests_per_year` where the verdict needs it."""
+    """A larger, better model against the smallest one, under the method that makes that cheapest.
+    `requests_per_year` where the verdict needs it."""
 
     larger: str  # model/domain/method
     smaller: str

@@ -1,0 +1,102 @@
+"""Device-seconds at a price: carried to the device that is asked about, with power where it is paid apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.contracts.price import PriceBook
+from orchestrator.contracts.vocabulary import Source
+from orchestrator.report.what_if import Amount, Terms
+
+_HOUR, _KWH = 3600.0, 3.6e6  # seconds; joules
+_RANK = {Source.MEASURED: 0, Source.ESTIMATED: 1, Source.MISSING: 2}
+
+
+def measured(value: float) -> Amount:
+    return Amount(value=value, source=Source.MEASURED)
+
+
+def estimated(value: float, why: str) -> Amount:
+    return Amount(value=value, source=Source.ESTIMATED, why=why)
+
+
+def missing(why: str) -> Amount:
+    return Amount(value=None, source=Source.MISSING, why=why)
+
+
+def plus(*parts: Amount) -> Amount:
+    """A sum stands no better than the worst of its parts, and without one of them it is missing."""
+    worst = max(parts, key=lambda part: _RANK[part.source])
+    if worst.source is Source.MISSING:
+        return worst
+    return Amount(value=sum(part.value or 0.0 for part in parts), source=worst.source, why=worst.why)
+
+
+def times(amount: Amount, factor: float) -> Amount:
+    if amount.value is None:
+        return amount
+    return amount.model_copy(update={"value": amount.value * factor})
+
+
+@dataclass(frozen=True)
+class Use:
+    """What something took of one type of device. `joules` None: not metered."""
+
+    device_type: str
+    device_seconds: float
+    joules: float | None = None
+
+    def times(self, factor: float) -> Use:
+        joules = None if self.joules is None else self.joules * factor
+        return Use(self.device_type, self.device_seconds * factor, joules)
+
+
+@dataclass(frozen=True)
+class Pricing:
+    book: PriceBook
+    terms: Terms
+
+    def money(self, use: Use) -> Amount:
+        """In the book's currency. MISSING without a price of the device, or a way to carry it."""
+        target = self.terms.device or use.device_type
+        rate = self.book.rate(target, self.terms.market)
+        if rate is None:
+            return missing(f"{self.book.name} has no {self.terms.market} price of {target}")
+        hours = times(self.carried(use), 1 / _HOUR)
+        power = self.book.power_price
+        if power is None:
+            return times(hours, rate)
+        return plus(times(hours, rate), times(self.kwh(use), power))
+
+    def carried(self, use: Use) -> Amount:
+        """Device-seconds on the device of the terms: by the ratio of the two peak rates, as an estimate."""
+        target = self.terms.device
+        if target is None or target.casefold() == use.device_type.casefold():
+            return measured(use.device_seconds)
+        here, there = self.book.device(use.device_type), self.book.device(target)
+        if here is None or there is None or here.tflops is None or there.tflops is None:
+            lacking = use.device_type if here is None or here.tflops is None else target
+            return missing(f"not carried to {target}: {self.book.name} has no tflops of {lacking}")
+        why = f"carried from {use.device_type} to {target} by their peak rates"
+        return estimated(use.device_seconds * here.tflops / there.tflops, why)
+
+    def kwh(self, use: Use) -> Amount:
+        """At the devices: as metered, else by the watts of the book."""
+        carried = self.carried(use)
+        target = self.terms.device or use.device_type
+        if carried.source is Source.MEASURED and use.joules is not None:
+            return measured(use.joules / _KWH)
+        price = self.book.device(target)
+        if price is None or price.watts is None:
+            return missing(f"no meter, and {self.book.name} has no watts of {target}")
+        if carried.value is None:
+            return carried
+        why = carried.why or f"by {price.watts:g} W a device, as {self.book.name} has it"
+        return estimated(carried.value * price.watts / _KWH, why)
+
+    def carbon_kg(self, kwh: Amount) -> Amount:
+        """The building's share of power included."""
+        energy = self.book.energy
+        if energy is None or energy.grams_co2_per_kwh is None:
+            return missing(f"{self.book.name} has no carbon intensity")
+        return times(kwh, energy.overhead * energy.grams_co2_per_kwh / 1000)
