@@ -140,6 +140,7 @@ def _outcome(
         micro_batch_size=order.pass_size,
         labels=account.labels,
         saved_bytes=account.saved_bytes,
+        serving=account.serving if failure is None else (),
     )
 
 

@@ -13,7 +13,7 @@ from accelerate.utils import set_seed
 from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.method import Lora
 from orchestrator.contracts.metrics import Metrics
-from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, StartEvent
+from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
 from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Split
@@ -29,6 +29,7 @@ from workers.methods.activations import checkpoint_activations
 from workers.ranks import join
 from workers.records import EventLog
 from workers.schedule import Budget, steps_of_an_epoch
+from workers.serving import measure
 from workers.sharding import refuse_method, spreads_weights
 from workers.train import Surroundings, train
 from workers.weights import weights_directory
@@ -50,6 +51,7 @@ class Account:
     inherited_phases: PhaseSeconds = field(default_factory=dict)
     resumed_from_step: int | None = None
     saved_bytes: int | None = None
+    serving: tuple[Serving, ...] = ()
     peaks: tuple[int, int | None] | None = None  # bytes, of host and device; None: not asked yet
 
 
@@ -120,6 +122,9 @@ def carry_out(
     size = order.evaluation_size
     tested = evaluate(adapted.model, data.test, task, data.labels, batch_size=size, pad=data.pad, ranks=ranks)
     account.test = tested.metrics
+    if ranks.count == 1:  # a service is one process
+        meter.enter(Phase.SERVE)
+        account.serving = measure(adapted.model, data.test, size, data.pad)
     meter.enter(Phase.CHECKPOINT)
     sample = Sample.of(adapted.model, data)
     if not ranks.leads:
