@@ -17,7 +17,7 @@ from orchestrator.cli.replication_view import show_replication
 from orchestrator.cli.what_if import show_what_if
 from orchestrator.contracts import layout
 from orchestrator.errors import LedgerError
-from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, write_report
+from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
 from orchestrator.report.published import Published
 from orchestrator.report.what_if import WhatIf
 from orchestrator.tracking.ledger import Ledger
@@ -29,9 +29,9 @@ _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 def write(
     ledger: Ledger, against: Published | None = None, what_if: WhatIf | None = None
 ) -> tuple[Report, Mapping[str, Path]]:
-    """From the records alone to report.html, report.md, report.json and frontier.csv."""
+    """From the records alone to report.html, report.md, report.json, frontier.csv and tables.tex."""
     beside = chain(ledger.candidates(), ledger.removed())
-    report = build_report(ledger.sweep(), ledger.trials(), beside, against)
+    report = with_curves(build_report(ledger.sweep(), ledger.trials(), beside, against), ledger)
     report = report.model_copy(update={"what_if": what_if})
     return report, write_report(report, ledger.directory / layout.REPORT)
 

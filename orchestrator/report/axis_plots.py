@@ -11,7 +11,8 @@ from markupsafe import escape
 from orchestrator.report import wording
 from orchestrator.report.findings import Axis, AxisSeries
 from orchestrator.report.model import TaskReport
-from orchestrator.report.plots import COLOURS, span
+from orchestrator.report.plots import COLOURS
+from orchestrator.report.scales import span
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 _WIDE = 8.0  # largest over smallest value from which the axis is logarithmic
@@ -44,7 +45,11 @@ def axis_plot(task: TaskReport, axis: Axis) -> dict[str, Any]:
             },
         },
         "series": [
-            {"label": s.label, "colour": trace["meta"]["colour"]}
+            {
+                "label": s.label,
+                "colour": trace["meta"]["colour"],
+                "symbol": trace["marker"]["symbol"],
+            }
             for s, trace in zip(axis.series, traces, strict=True)
         ],
     }
@@ -76,7 +81,7 @@ def _trace(series: AxisSeries, index: int, shift: float) -> dict[str, Any]:
         "line": {"width": 1.5},
         "customdata": _hover(series),
         "hovertemplate": "<b>%{customdata[0]}</b><br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
-        "meta": {"colour": f"s{index % COLOURS}"},
+        "meta": {"colour": f"s{index % COLOURS}", "series": index},
     }
 
 

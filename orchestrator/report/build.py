@@ -11,15 +11,20 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import wording
+from orchestrator.report.across import across_tasks
 from orchestrator.report.axes import axes_of
+from orchestrator.report.certainty import certainty_of, replicates_of
 from orchestrator.report.collected import Collected
+from orchestrator.report.evidence import Side
 from orchestrator.report.findings import RefusalGroup, TunedCell
 from orchestrator.report.model import Point, Refusal, Report, TaskReport
 from orchestrator.report.notes import notes, notices
+from orchestrator.report.origins import weights_of
 from orchestrator.report.points import comparisons_of, points_of
 from orchestrator.report.published import Published
 from orchestrator.report.relations import domains_of, pairs_of
 from orchestrator.report.replication import replicate
+from orchestrator.report.results import ExamplesOf
 from orchestrator.report.score_points import scores_of
 
 
@@ -28,19 +33,22 @@ def build_report(
     trials: Iterable[TrialRecord],
     beside: Iterable[TrialRecord] = (),
     against: Published | None = None,
+    examples_of: ExamplesOf = lambda attempt: None,
+    axes: Sequence[tuple[Side, ...]] = (),
 ) -> Report:
     """`trials` as `Ledger.trials()` gives them; of those `beside` them, the candidates of searches and the
     trials that the grid no longer holds, only the cost counts.
 
-    `against` is what the replication view compares with. Works on an empty or partial ledger. Depends on
-    nothing else: no clock, no disk.
+    `against` is what the replication view compares with; `examples_of` gives what an attempt tells of each
+    document, as `Ledger.examples` reads it; `axes` are further ones that frontiers are wanted on. Works on
+    an empty or partial ledger. Depends on nothing else: no clock, no disk.
     """
-    found = Collected()
+    found = Collected(examples_of)
     for record in trials:
         found.add(record)
     for record in beside:
-        found.tally.add(record, planned=False)
-    tasks = tuple(_task(task, sweep, found) for task in sweep.tasks.values())
+        found.add_beside(record)
+    tasks = tuple(_task(task, sweep, found, axes) for task in sweep.tasks.values())
     return Report(
         sweep=sweep.name,
         question=sweep.question,
@@ -54,18 +62,27 @@ def build_report(
         unfinished=tuple(found.unfinished),
         collapsed=tuple(found.collapsed),
         domains=domains_of(tasks, sweep),
+        across=across_tasks(tasks),
         replication=None if against is None else replicate(against, tasks, sweep),
         totals=found.tally.totals(len(sweep.refused)),
+        phases=found.phases.costs(),
+        weights=weights_of(sweep),
         provenance=sweep.provenance,
         config=sweep.config,
     )
 
 
-def _task(task: TaskSpec, sweep: SweepRecord, found: Collected) -> TaskReport:
+def _task(
+    task: TaskSpec, sweep: SweepRecord, found: Collected, axes: Sequence[tuple[Side, ...]]
+) -> TaskReport:
     cells = [c for c in found.cells.values() if c.cell.task == task.name]
     comparisons = comparisons_of(cells)
     refused = [r for r in sweep.refused if r.cell.task == task.name]
-    points = points_of(cells, refused, comparisons, sweep)
+    plain = points_of(cells, refused, comparisons, sweep)
+    pairs = pairs_of(plain, sweep)
+    replicates = replicates_of(cells, comparisons)
+    sure = certainty_of((task.name, task.title, task.metric), plain, replicates, pairs, axes)
+    points = sure.points
     title = METRICS[task.metric].title
     report = TaskReport(
         task=task.name,
@@ -82,7 +99,10 @@ def _task(task: TaskSpec, sweep: SweepRecord, found: Collected) -> TaskReport:
         refusals=_refusals(refused),
         tuned=_tuned(points, sweep),
         axes=axes_of(points, sweep),
-        pairs=pairs_of(points, sweep),
+        pairs=pairs,
+        frontiers=sure.frontiers,
+        claims=sure.claims,
+        groups=sure.groups,
     )
     return report.model_copy(update={"scores": scores_of(report)})
 

@@ -6,7 +6,8 @@ from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Signature, Split, TrialState
 from orchestrator.report.model import FailedTrial
-from orchestrator.report.results import CellResults
+from orchestrator.report.phases import PhaseTally
+from orchestrator.report.results import CellResults, ExamplesOf
 from orchestrator.tracking.accounting import Tally
 
 CAPPED_SPLITS = ("train", "dev")
@@ -15,7 +16,8 @@ CAPPED_SPLITS = ("train", "dev")
 class Collected:
     """What one pass over the records leaves."""
 
-    def __init__(self) -> None:
+    def __init__(self, examples_of: ExamplesOf = lambda attempt: None) -> None:
+        self._examples_of = examples_of
         self.cells: dict[Cell, CellResults] = {}
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self.skipped: dict[str, set[tuple[str, int]]] = {}  # task -> (split, malformed records left out)
@@ -25,11 +27,18 @@ class Collected:
         self.unfinished: list[str] = []
         self.until: float | None = None
         self.tally = Tally()
+        self.phases = PhaseTally()
+
+    def add_beside(self, record: TrialRecord) -> None:
+        """Of a candidate, or of a trial that the grid no longer holds: what it cost, and nothing else."""
+        self.tally.add(record, planned=False)
+        self.phases.add(record)
 
     def add(self, record: TrialRecord) -> None:
         cell = record.planned.cell
         self.tally.add(record)
-        self.cells.setdefault(cell, CellResults(cell)).add(record)
+        self.phases.add(record)
+        self.cells.setdefault(cell, CellResults(cell)).add(record, self._examples_of)
         if record.state is TrialState.STALE:
             self.stale.append(record.name)
         elif record.state in (TrialState.UNFINISHED, TrialState.NEW):

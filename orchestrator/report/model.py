@@ -23,6 +23,8 @@ from orchestrator.report.findings import (
     TaskScores,
     TunedCell,
 )
+from orchestrator.report.origins import WeightsOrigin
+from orchestrator.report.phases import PhaseCost
 from orchestrator.report.statistics import Summary
 from orchestrator.report.what_if import WhatIf
 
@@ -166,6 +168,8 @@ class Report(Record):
     what_if: WhatIf | None = None  # the sweep at other prices, where that was asked for
     across: tuple[AcrossTasks, ...] = ()  # one a comparison key
     totals: Totals
+    phases: tuple[PhaseCost, ...] = ()  # of all attempts
+    weights: tuple[WeightsOrigin, ...] = ()
     provenance: dict[str, str]
     config: dict[str, Any]
 

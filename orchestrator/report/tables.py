@@ -11,8 +11,9 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Signature
 from orchestrator.report.findings import Replication, TaskScores
-from orchestrator.report.model import Point, PointState, Report, TaskReport
+from orchestrator.report.model import Comparison, Point, PointState, Report, TaskReport
 from orchestrator.report.statistics import Summary
+from orchestrator.report.summary import recommendations, sentences
 
 
 class FrontierRow(Record):
@@ -64,6 +65,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "frontier_version": report.frontier_version,
         "results_until": report.results_until,
         "device_unit": report.device_unit,
+        "summary": list(sentences(report)),
         "notices": list(report.notices),
         "tasks": [_task_json(task) for task in report.tasks],
         "refused": [r.model_dump(mode="json") for r in report.refused],
@@ -73,7 +75,11 @@ def report_json(report: Report) -> dict[str, Any]:
         "collapsed": list(report.collapsed),
         "domains": report.domains.model_dump(mode="json") if report.domains else None,
         "replication": _replication_json(report.replication) if report.replication else None,
+        "across": [found.model_dump(mode="json") for found in report.across],
+        "what_if": report.what_if.model_dump(mode="json") if report.what_if else None,
         "totals": _totals_json(report),
+        "phases": [cost.model_dump(mode="json") for cost in report.phases],
+        "weights": [origin.model_dump(mode="json") for origin in report.weights],
         "provenance": report.provenance,
     }
 
@@ -93,7 +99,18 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
         "axes": [axis.model_dump(mode="json") for axis in task.axes],
         "pairs": [pair.model_dump(mode="json") for pair in task.pairs],
         "scores": _scores_json(task.scores) if task.scores else None,
+        "frontiers": [view.model_dump(mode="json") for view in task.frontiers],
+        "claims": [family.model_dump(mode="json") for family in task.claims],
+        "groups": [group.model_dump(mode="json") for group in task.groups],
+        "recommended": [_recommended_json(task, c) for c in task.comparisons],
+        "curves": [curve.model_dump(mode="json") for curve in task.curves],
     }
+
+
+def _recommended_json(task: TaskReport, comparison: Comparison) -> dict[str, Any]:
+    rows = recommendations(task, comparison)
+    found = [{"budget_device_hours": row.cost, "cell": row.point.name} for row in rows]
+    return {"comparison": comparison.label, "by_budget": found}
 
 
 def _scores_json(found: TaskScores) -> dict[str, Any]:
@@ -143,6 +160,13 @@ def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         "total_parameters": point.total_parameters,
         "peak_memory_bytes": point.peak_memory_bytes,
         "tokens_per_second": point.tokens_per_second,
+        "frontier_probability": point.frontier_probability,
+        "population_interval": list(point.population_interval) if point.population_interval else None,
+        "wall_seconds": _mean(point.wall_seconds),
+        "saved_bytes": point.saved_bytes,
+        "money": point.money,
+        "energy_kwh": point.energy_kwh,
+        "latency_ms": point.latency_ms,
         "saw_in_pretraining": point.saw,
         "tuning_share_device_hours": point.tuning_share,
         "device_hours_with_tuning": point.with_tuning,
@@ -199,6 +223,7 @@ def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[st
     metrics, signatures = figures.pop("metrics"), figures.pop("signatures")
     fewest, most = figures.pop("train_rows") or (None, None)
     smallest, largest = figures.pop("rows_of_a_class") or (None, None)
+    lowest, highest = figures.pop("population_interval") or (None, None)
     return {
         "task": task.task,
         "metric": task.metric.value,
@@ -207,6 +232,8 @@ def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[st
         "frontier": str(point.frontier).lower(),
         "quality_low": low,
         "quality_high": high,
+        "population_low": lowest,
+        "population_high": highest,
         "train_rows_fewest": fewest,
         "train_rows_most": most,
         "class_rows_fewest": smallest,

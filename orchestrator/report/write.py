@@ -1,4 +1,4 @@
-"""The four files of a report."""
+"""The files of a report."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from orchestrator.contracts.files import write_atomically
 from orchestrator.report.model import Report
-from orchestrator.report.pages import html, markdown
+from orchestrator.report.pages import html, latex, markdown
 from orchestrator.report.tables import frontier_csv, report_json
 
 
 def write_report(report: Report, directory: Path) -> dict[str, Path]:
-    """Write report.html, report.md, report.json and frontier.csv; returns their paths by kind.
+    """Write report.html, report.md, report.json, frontier.csv and tables.tex; returns their paths by kind.
 
     The same report gives the same bytes.
     """
@@ -21,6 +21,7 @@ def write_report(report: Report, directory: Path) -> dict[str, Path]:
         "markdown": ("report.md", markdown(report)),
         "json": ("report.json", json.dumps(report_json(report), indent=1, ensure_ascii=False) + "\n"),
         "csv": ("frontier.csv", frontier_csv(report)),
+        "latex": ("tables.tex", latex(report)),
     }
     paths = {kind: directory / name for kind, (name, _) in contents.items()}
     for kind, (_, content) in contents.items():

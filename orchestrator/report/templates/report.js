@@ -1,55 +1,142 @@
 (() => {
   "use strict";
   const plots = JSON.parse(document.getElementById("plots").textContent);
+  const root = document.documentElement;
+  const hidden = {};
+  const chosen = {};
+  for (const id of Object.keys(plots)) hidden[id] = new Set();
+
   const theme = () => {
-    const style = getComputedStyle(document.documentElement);
+    const style = getComputedStyle(root);
     return (name) => style.getPropertyValue("--" + name).trim();
   };
-  const coloured = (trace, colour) => {
-    const own = colour(trace.meta.colour);
-    const copy = structuredClone(trace);
-    if (copy.line) copy.line.color = own;
-    if (copy.marker) {
-      copy.marker.color = own;
-      copy.marker.line = { width: 1, color: colour("paper") };
-    }
-    if (copy.error_y) copy.error_y.color = own;
-    return copy;
+  const faint = (colour, strength) => {
+    const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+    return `rgba(${r},${g},${b},${strength})`;
   };
-  const draw = () => {
-    const colour = theme();
-    for (const [id, plot] of Object.entries(plots)) {
-      const box = document.getElementById(id);
-      const narrow = box.clientWidth < 560;
-      const axis = { color: colour("muted"), gridcolor: colour("rule"), zeroline: false, automargin: true };
-      const layout = {
-        paper_bgcolor: "rgba(0,0,0,0)",
-        plot_bgcolor: "rgba(0,0,0,0)",
-        font: { color: colour("ink"), size: narrow ? 11 : 12, family: getComputedStyle(document.body).fontFamily },
-        margin: { l: 56, r: 12, t: 36, b: 48 },
-        modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("muted"), activecolor: colour("ink") },
-        hoverlabel: { bgcolor: colour("card"), bordercolor: colour("rule"), font: { color: colour("ink") } },
-        showlegend: false,
-        xaxis: { ...axis, ...plot.layout.xaxis },
-        yaxis: { ...axis, ...plot.layout.yaxis },
+  const less = (one, other) => (one === null || other === null ? null : one - other);
+
+  // A frontier plot: its points stand once, each view says where they are on its cost axis.
+  const cost = (plot, view, away, colour) => {
+    const order = view.x.map((_, i) => i).filter((i) => view.frontier[i]);
+    order.sort((i, j) => view.x[i] - view.x[j]);
+    const number = new Map(order.map((i, rank) => [i, String(rank + 1)]));
+    const markers = (domain, on) => {
+      const own = colour(plot.domains[domain].colour);
+      const here = view.x
+        .map((_, i) => i)
+        .filter((i) => plot.domain[i] === domain && view.frontier[i] === on && view.x[i] !== null);
+      const pick = (values) => here.map((i) => values[i]);
+      const bars = { type: "data", symmetric: false, color: own, thickness: 1, width: 3 };
+      const spread = on && view.spread ? pick(view.spread) : null;
+      return {
+        type: "scatter",
+        mode: on ? "markers+text" : "markers",
+        visible: !away.has(domain) && here.length > 0,
+        x: pick(view.x),
+        y: pick(plot.y),
+        text: here.map((i) => number.get(i) || ""),
+        textposition: "top left",
+        textfont: { color: colour("ink"), size: 11 },
+        opacity: on ? 1 : 0.45,
+        error_y: { ...bars, array: here.map((i) => less(plot.high[i], plot.y[i])), arrayminus: here.map((i) => less(plot.y[i], plot.low[i])) },
+        error_x: spread ? { ...bars, array: spread.map((s) => s && s[1]), arrayminus: spread.map((s) => s && s[0]) } : undefined,
+        marker: { symbol: pick(plot.symbol), size: pick(plot.size), color: own, line: { width: 1, color: colour("paper") } },
+        customdata: pick(plot.text),
+        hovertemplate: "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>",
       };
-      const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
-      const options = { responsive: true, displaylogo: false, modeBarButtons: buttons };
-      Plotly.react(box, plot.data.map((trace) => coloured(trace, colour)), layout, options);
-    }
+    };
+    const line = {
+      type: "scatter",
+      mode: "lines",
+      x: view.line[0],
+      y: view.line[1],
+      line: { shape: "hv", width: 1.5, dash: "dot", color: colour("ink") },
+      hoverinfo: "skip",
+    };
+    const domains = plot.domains.map((_, i) => i);
+    return {
+      data: [...domains.map((d) => markers(d, 0)), line, ...domains.map((d) => markers(d, 1))],
+      xaxis: { type: "log", title: { text: `${view.title}, log scale` }, ...view.axis },
+      yaxis: { title: { text: plot.axis.title }, range: plot.axis.range, tickformat: ".2f" },
+    };
   };
-  for (const button of document.querySelectorAll(".legend button")) {
+
+  // A plot of series over a number: ready but for its colours.
+  const series = (plot, away, colour) => ({
+    data: plot.data.map((trace) => {
+      const own = colour(trace.meta.colour);
+      const copy = structuredClone(trace);
+      copy.visible = !away.has(trace.meta.series);
+      if (trace.meta.band) {
+        copy.fillcolor = faint(own, 0.14);
+        copy.line.color = "rgba(0,0,0,0)";
+        return copy;
+      }
+      copy.line.color = own;
+      copy.marker = { ...copy.marker, color: own, line: { width: 1, color: colour("paper") } };
+      if (copy.error_y) copy.error_y.color = own;
+      return copy;
+    }),
+    xaxis: plot.layout.xaxis,
+    yaxis: plot.layout.yaxis,
+  });
+
+  const draw = (id) => {
+    const box = document.getElementById(id);
+    const plot = plots[id];
+    const colour = theme();
+    const drawn = plot.views
+      ? cost(plot, plot.views[chosen[id] || 0], hidden[id], colour)
+      : series(plot, hidden[id], colour);
+    const axis = { color: colour("muted"), gridcolor: colour("rule"), zeroline: false, automargin: true };
+    const layout = {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: colour("ink"), size: box.clientWidth < 560 ? 11 : 12, family: getComputedStyle(document.body).fontFamily },
+      margin: { l: 56, r: 12, t: 36, b: 48 },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("muted"), activecolor: colour("ink") },
+      hoverlabel: { bgcolor: colour("card"), bordercolor: colour("rule"), font: { color: colour("ink") } },
+      showlegend: false,
+      hovermode: "closest",
+      xaxis: { ...axis, ...drawn.xaxis },
+      yaxis: { ...axis, ...drawn.yaxis },
+    };
+    const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
+    Plotly.react(box, drawn.data, layout, { responsive: true, displaylogo: false, modeBarButtons: buttons });
+  };
+  const drawAll = () => Object.keys(plots).forEach(draw);
+
+  for (const button of document.querySelectorAll("button[data-plot]")) {
     button.addEventListener("click", () => {
       const shown = button.getAttribute("aria-pressed") !== "true";
+      const away = hidden[button.dataset.plot];
       button.setAttribute("aria-pressed", String(shown));
-      plots[button.dataset.plot].data[button.dataset.trace].visible = shown;
-      draw();
+      if (shown) away.delete(Number(button.dataset.series));
+      else away.add(Number(button.dataset.series));
+      draw(button.dataset.plot);
     });
   }
-  draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  matchMedia("print").addEventListener("change", draw);
+  for (const choice of document.querySelectorAll("select[data-plot]")) {
+    choice.addEventListener("change", () => {
+      chosen[choice.dataset.plot] = Number(choice.value);
+      draw(choice.dataset.plot);
+    });
+  }
+  drawAll();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+
+  // On paper: light colours, the width of a page, and what is folded away unfolded, unless it is very long.
+  let folded = [];
   addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details")) part.open = true;
+    root.dataset.paper = "";
+    folded = [...document.querySelectorAll("details:not([open]):not([data-long])")];
+    for (const part of folded) part.open = true;
+    drawAll();
+  });
+  addEventListener("afterprint", () => {
+    delete root.dataset.paper;
+    for (const part of folded) part.open = false;
+    drawAll();
   });
 })();

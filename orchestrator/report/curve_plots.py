@@ -1,0 +1,86 @@
+"""Plotly figures of learning curves: a line over the steps of training, its band the 95 % interval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import escape
+
+from orchestrator.report import wording
+from orchestrator.report.curves import Curve
+from orchestrator.report.model import Comparison, TaskReport
+from orchestrator.report.plots import Style
+from orchestrator.report.scales import span
+
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>"
+
+
+def curve_plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any] | None:
+    """{data, layout, series} for Plotly and the legend. Series i are the traces whose `meta.series` is i: its
+    band, where its seeds are more than one, and its line. Colour by domain, symbol by method as on the
+    frontier; models of one domain and method differ in the dash."""
+    curves = [c for c in task.curves if c.comparison == comparison.label]
+    if not curves:
+        return None
+    traces: list[dict[str, Any]] = []
+    series = []
+    alike: dict[tuple[str, str], int] = {}
+    for index, curve in enumerate(curves):
+        place = (curve.domain, curve.method)
+        dash = _DASHES[alike.get(place, 0) % len(_DASHES)]
+        alike[place] = alike.get(place, 0) + 1
+        meta = {"colour": look.colours[curve.domain], "series": index}
+        traces += _band(curve, meta)
+        traces.append(_line(curve, dash, look.symbols[curve.method], meta))
+        series.append({"label": curve.cell, "colour": meta["colour"], "symbol": look.symbols[curve.method]})
+    metric = wording.short(task.metric_title)
+    return {
+        "data": traces,
+        "layout": {
+            "xaxis": {"title": {"text": "training steps"}, "rangemode": "tozero"},
+            "yaxis": {
+                "title": {"text": f"{metric}, dev"},
+                "range": span([v.quality for c in curves for v in c.values]),
+                "tickformat": ".2f",
+            },
+        },
+        "series": series,
+    }
+
+
+def _line(curve: Curve, dash: str, symbol: str, meta: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": str(escape(curve.cell)),
+        "x": [round(v.step, 1) for v in curve.values],
+        "y": [round(v.quality.mean, 5) for v in curve.values],
+        "line": {"width": 1.8, "dash": dash},
+        "marker": {"symbol": symbol, "size": 6},
+        "customdata": [
+            [str(escape(curve.cell)), f"step {v.step:,.0f}: {wording.score_with_interval(v.quality)}"]
+            for v in curve.values
+        ],
+        "hovertemplate": _HOVER,
+        "meta": meta,
+    }
+
+
+def _band(curve: Curve, meta: dict[str, Any]) -> list[dict[str, Any]]:
+    """One closed outline: there along the upper ends, and back along the lower ones."""
+    ends = [(v.step, *v.quality.interval) for v in curve.values if v.quality.interval is not None]
+    if not ends:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [round(step, 1) for step, _, _ in [*ends, *reversed(ends)]],
+            "y": [round(high, 5) for _, _, high in ends] + [round(low, 5) for _, low, _ in reversed(ends)],
+            "fill": "toself",
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+            "meta": {**meta, "band": True},
+        }
+    ]

@@ -1,0 +1,135 @@
+"""What the templates call: figures as words, and the escaping of each kind of document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from orchestrator.contracts.ledger import device_unit
+from orchestrator.report import phrases, wording
+from orchestrator.report.axis_plots import number
+from orchestrator.report.evidence import SIDES
+from orchestrator.report.model import Point, PointState
+from orchestrator.report.signs import sign
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "–": "--",
+    "×": r"$\times$",
+    "…": r"\dots{}",
+    "\n": " ",
+}
+
+
+@cache
+def environment() -> Environment:
+    """For HTML and Markdown: the former escapes by itself, the latter where its template says `cell`."""
+    made = Environment(
+        loader=PackageLoader("orchestrator.report"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= _FIGURES | {"cell": _table_cell, "pretty": _pretty}
+    made.globals |= {"sign": sign, "SIDES": SIDES}
+    return made
+
+
+@cache
+def latex_environment() -> Environment:
+    """Braces are LaTeX's own, so that a template says `<< value >>` and `<% statement %>`. Everything that is
+    printed is escaped."""
+    made = Environment(
+        loader=PackageLoader("orchestrator.report"),
+        autoescape=False,
+        finalize=tex,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+    )
+    made.filters |= _FIGURES
+    return made
+
+
+def tex(text: object) -> str:
+    """As LaTeX prints it, whatever it says."""
+    return "".join(_LATEX.get(letter, letter) for letter in str(text))
+
+
+def _moment(at: float | None) -> str:
+    if at is None:
+        return "no result yet"
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+
+
+def _table_cell(text: object) -> str:
+    """Text that cannot break a Markdown table."""
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def _scored(points: Sequence[Point]) -> list[Point]:
+    return [p for p in points if p.seeds]
+
+
+def _unscored(points: Sequence[Point]) -> list[Point]:
+    """Without the refused ones, which stand by reason."""
+    return [p for p in points if not p.seeds and p.state is not PointState.REFUSED]
+
+
+_FIGURES = {
+    "hours": wording.hours,
+    "count": wording.count,
+    "score": wording.score,
+    "interval": wording.interval,
+    "signed": wording.signed,
+    "times": wording.times,
+    "number": number,
+    "settings": wording.settings,
+    "remark": wording.remark,
+    "verdict": wording.verdict,
+    "inside": wording.inside,
+    "why": wording.why,
+    "short": wording.short,
+    "chance": phrases.chance,
+    "p_value": phrases.p_value,
+    "size": phrases.size,
+    "small": phrases.small,
+    "measure": phrases.measure,
+    "points": phrases.points,
+    "points_interval": phrases.points_interval,
+    "unit": device_unit,
+    "moment": _moment,
+    "scored": _scored,
+    "unscored": _unscored,
+}

@@ -1,0 +1,50 @@
+"""Where the weights of a sweep came from, in words that fit a table."""
+
+from __future__ import annotations
+
+from orchestrator.contracts.backbone import (
+    BackboneSpec,
+    FolderWeights,
+    HubWeights,
+    MadeWeights,
+    PackageWeights,
+)
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.sweep import SweepRecord
+
+
+class WeightsOrigin(Record):
+    backbone: str
+    source: str
+    revision: str | None  # a commit of the hub; None where the weights have none
+    licence: str | None
+    saw: tuple[str, ...]  # corpora of its pretraining that are tasks elsewhere
+
+
+def weights_of(sweep: SweepRecord) -> tuple[WeightsOrigin, ...]:
+    """Of the backbones that a planned trial uses, by name."""
+    used = {f"{t.cell.model}/{t.cell.domain}" for t in sweep.trials}
+    found = {b.name: b for place, b in sweep.backbones.items() if place in used}
+    return tuple(
+        WeightsOrigin(
+            backbone=name,
+            source=_source(found[name]),
+            revision=weights.revision if isinstance(weights := found[name].weights, HubWeights) else None,
+            licence=found[name].licence,
+            saw=tuple(found[name].saw),
+        )
+        for name in sorted(found)
+    )
+
+
+def _source(backbone: BackboneSpec) -> str:
+    weights = backbone.weights
+    if isinstance(weights, HubWeights):
+        return f"hub: {weights.hub}"
+    if isinstance(weights, FolderWeights):
+        return "a folder of this machine"  # its name may tell more about the machine than a report should
+    if isinstance(weights, PackageWeights):
+        return f"Python package {weights.package}"
+    if isinstance(weights, MadeWeights):
+        return f"made on the spot, {weights.corpus} text, {weights.steps} steps"
+    return "untrained, made on the spot"

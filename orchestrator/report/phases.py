@@ -1,0 +1,96 @@
+"""Where the device time of a sweep went, phase by phase: all of its attempts, the failed ones included."""
+
+from __future__ import annotations
+
+import math
+
+from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Phase
+
+_JOULES_A_KWH = 3.6e6
+TITLES = {
+    Phase.QUEUE: "queue",
+    Phase.START: "start-up",
+    Phase.LOAD: "loading weights",
+    Phase.TOKENISE: "reading and tokenising",
+    Phase.TRAIN: "training",
+    Phase.EVALUATE: "scoring dev",
+    Phase.CHECKPOINT: "checkpoints",
+    Phase.TEST: "scoring test",
+}
+NO_PHASE = "in no phase"
+
+
+class PhaseCost(Record):
+    """One phase on one device type. `share` is that of the device-hours billed there. Energy and work are
+    None unless every attempt that was in the phase tells of them."""
+
+    device_type: str
+    phase: Phase | None  # None: billed, and in no phase that is on record
+    device_hours: float
+    share: float
+    energy_kwh: float | None = None
+    flops: float | None = None
+
+    @property
+    def title(self) -> str:
+        return NO_PHASE if self.phase is None else TITLES.get(self.phase, self.phase.value)
+
+
+class PhaseTally:
+    """Sums up, one record at a time."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, Phase], float] = {}
+        self._joules: dict[tuple[str, Phase], float] = {}
+        self._flops: dict[tuple[str, Phase], float] = {}
+        self._billed: dict[str, float] = {}
+
+    def add(self, record: TrialRecord) -> None:
+        for attempt in record.attempts:
+            self._add(attempt)
+
+    def _add(self, attempt: AttemptRecord) -> None:
+        device = attempt.device_type
+        self._billed[device] = self._billed.get(device, 0.0) + (attempt.billed_device_seconds or 0.0)
+        work = attempt.outcome.work if attempt.outcome else {}
+        phases = attempt.phases or (attempt.outcome.phases if attempt.outcome else {})
+        for phase, seconds in phases.items():
+            key = (device, phase)
+            self._seconds[key] = self._seconds.get(key, 0.0) + seconds * attempt.devices
+            done = work.get(phase)
+            joules = None if done is None else done.joules
+            flops = None if done is None else done.flops
+            # A missing part makes the whole missing: not a number stays one, whatever is added to it.
+            self._joules[key] = self._joules.get(key, 0.0) + (math.nan if joules is None else joules)
+            self._flops[key] = self._flops.get(key, 0.0) + (math.nan if flops is None else flops)
+
+    def costs(self) -> tuple[PhaseCost, ...]:
+        """By device type, in the order of a trial; what lies in no phase comes last."""
+        found = []
+        for device, billed in sorted(self._billed.items()):
+            here = [phase for phase in Phase if (device, phase) in self._seconds]
+            seconds = [self._seconds[device, phase] for phase in here]
+            whole = max(billed, math.fsum(seconds))
+            if not whole:
+                continue
+            found += [self._cost(device, phase, whole) for phase in here]
+            rest = whole - math.fsum(seconds)
+            if rest > 0:
+                found.append(
+                    PhaseCost(device_type=device, phase=None, device_hours=rest / 3600, share=rest / whole)
+                )
+        return tuple(found)
+
+    def _cost(self, device: str, phase: Phase, whole: float) -> PhaseCost:
+        seconds, joules = self._seconds[device, phase], self._joules[device, phase]
+        flops = self._flops[device, phase]
+        return PhaseCost(
+            device_type=device,
+            phase=phase,
+            device_hours=seconds / 3600,
+            share=seconds / whole,
+            energy_kwh=None if math.isnan(joules) else joules / _JOULES_A_KWH,
+            flops=None if math.isnan(flops) else flops,
+        )

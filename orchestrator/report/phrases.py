@@ -1,0 +1,68 @@
+"""Figures of all kinds as words: how likely, how large, how much. Missing is a dash."""
+
+from __future__ import annotations
+
+from orchestrator.report import wording
+from orchestrator.report.evidence import Side
+
+_PREFIXES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+_LEAST_P = 0.001
+
+
+def chance(probability: float | None) -> str:
+    """`87 %`; `> 99 %` and `< 1 %` at the ends, where a resampling cannot tell more."""
+    if probability is None:
+        return wording.MISSING
+    if probability > 0.99:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
+
+
+def place(probability: float | None) -> str:
+    """For a hover text; empty where it cannot be said."""
+    return "" if probability is None else f"on the frontier with {chance(probability)}"
+
+
+def p_value(value: float | None) -> str:
+    if value is None:
+        return wording.MISSING
+    return f"< {_LEAST_P}" if value < _LEAST_P else f"{value:.3f}"
+
+
+def size(count: float | None) -> str:
+    """`12.3 MiB`."""
+    if count is None:
+        return wording.MISSING
+    for unit, name in _PREFIXES:
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count:.0f} B"
+
+
+def small(value: float | None) -> str:
+    """Three significant digits: `0.00123`, `12.3`, `1,230`."""
+    if value is None:
+        return wording.MISSING
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def measure(value: float | None, side: Side) -> str:
+    """A figure of an axis, in its unit."""
+    if value is None:
+        return wording.MISSING
+    if side is Side.QUALITY:
+        return f"{value:.3f}"
+    if side is Side.DEVICE_HOURS:
+        return wording.hours(value)
+    if side in (Side.PEAK_MEMORY, Side.STORED_BYTES):
+        return size(value)
+    return wording.count(round(value)) if side is Side.TRAINABLE_PARAMETERS else small(value)
+
+
+def points(difference: float | None) -> str:
+    """A difference of qualities in points, a hundredth each: `+1.2`."""
+    return wording.MISSING if difference is None else f"{difference * 100:+.1f}"
+
+
+def points_interval(interval: tuple[float, float] | None) -> str:
+    return "none" if interval is None else f"{interval[0] * 100:.1f} to {interval[1] * 100:.1f}"
