@@ -16,7 +16,7 @@ from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.results import CellResults, Key, Result
-from orchestrator.report.statistics import average, summarise
+from orchestrator.report.statistics import Summary, average, summarise
 
 
 def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
@@ -106,16 +106,16 @@ def _points(cell: CellResults, comparisons: Mapping[Key, Comparison], sweep: Swe
         by_key.setdefault(result.key, []).append(result)
     if not by_key:
         return [empty]
-    bounds = _bounds(sweep.tasks[cell.cell.task].metric)
+    ends = bounds(sweep.tasks[cell.cell.task].metric)
     return [
-        _aggregate(empty, found, comparisons[key].label, bounds).model_copy(
+        _aggregate(empty, found, comparisons[key].label, ends).model_copy(
             update=_also(cell, found, key, sweep)
         )
         for key, found in by_key.items()
     ]
 
 
-def _aggregate(empty: Point, results: Sequence[Result], label: str, bounds: tuple[float, float]) -> Point:
+def _aggregate(empty: Point, results: Sequence[Result], label: str, ends: tuple[float, float]) -> Point:
     names = sorted({name for r in results for name in r.metrics})
     metrics = {name: [r.metrics[name] for r in results if name in r.metrics] for name in names}
     partial = len(results) < empty.planned_seeds
@@ -127,13 +127,17 @@ def _aggregate(empty: Point, results: Sequence[Result], label: str, bounds: tupl
             "reason": "; ".join([*([empty.reason] if empty.reason else []), *unscored]) or None,
             "seeds": len(results),
             "comparison": label,
-            "quality": summarise(scored, *bounds),
+            "quality": summarise(scored, *ends),
             "device_hours": summarise([r.device_hours for r in results], low=0.0),
-            "metrics": {name: summarise(values, *_bounds(name)) for name, values in metrics.items()},
+            "metrics": {name: summarise(values, *bounds(name)) for name, values in metrics.items()},
             "total_parameters": _largest([r.total_parameters for r in results]),
             "trainable_parameters": _largest([r.trainable_parameters for r in results]),
             "peak_memory_bytes": _largest([r.peak_memory_bytes for r in results]),
             "tokens_per_second": average([r.tokens_per_second for r in results]),
+            "wall_seconds": _summary_of_all([r.wall_seconds for r in results]),
+            "saved_bytes": _largest([r.saved_bytes for r in results]),
+            "energy_kwh": _average_of_all([r.energy_kwh for r in results]),
+            "latency_ms": _average_of_all([r.latency_ms for r in results]),
         }
     )
 
@@ -156,7 +160,7 @@ def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRe
         if capped and classes
         else None,
         "dev_metrics": {
-            name: summarise([r.dev_metrics[name] for r in results if name in r.dev_metrics], *_bounds(name))
+            name: summarise([r.dev_metrics[name] for r in results if name in r.dev_metrics], *bounds(name))
             for name in dev
         },
         "adapted_parameters": _largest([_adapted(r, method) for r in results]),
@@ -184,9 +188,18 @@ def budget(recipe: Recipe) -> str | None:
     return None if recipe.money is None else f"{recipe.money:g} of money"
 
 
-def _bounds(metric: MetricName) -> tuple[float, float]:
+def bounds(metric: MetricName) -> tuple[float, float]:
     """A loss, and with it the quality that is its negative, is open; all other metrics are shares."""
     return (-math.inf, math.inf) if metric is MetricName.LOSS else (0.0, 1.0)
+
+
+def _summary_of_all(values: Sequence[float | None]) -> Summary | None:
+    there = [v for v in values if v is not None]
+    return summarise(there, low=0.0) if len(there) == len(values) else None
+
+
+def _average_of_all(values: Sequence[float | None]) -> float | None:
+    return None if None in values else average(values)
 
 
 def _largest(values: Iterable[int | None]) -> int | None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
 from orchestrator.contracts.metrics import MetricName, Metrics, quality
 from orchestrator.contracts.outcome import Device, Outcome
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Precision, Signature, TrialState
 
+_ROUNDED = 1e-5  # what a score may be off by, made of numbers that were written down
+
 # Device type, precision, software, allocated devices (None: not told), how they are used.
 Key = tuple[str, Precision | None, tuple[tuple[str, str], ...], float | None, str]
+ExamplesOf = Callable[[AttemptRecord], ScoredExamples | None]  # None: the attempt tells nothing of them
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,7 @@ class Result:
     """A finished trial."""
 
     key: Key
+    seed: int
     quality: float | None
     metrics: dict[MetricName, float]
     missing: str | None  # why there is no quality
@@ -33,6 +40,11 @@ class Result:
     signature: Signature | None
     train_rows: int | None
     class_rows: tuple[int, int] | None  # of the smallest and the largest class
+    wall_seconds: float | None
+    saved_bytes: int | None
+    energy_kwh: float | None
+    latency_ms: float | None  # of one answer at a time
+    examples: ScoredExamples | None
 
 
 @dataclass
@@ -48,7 +60,7 @@ class CellResults:
     def planned(self) -> int:
         return sum(self.states.values())
 
-    def add(self, record: TrialRecord) -> None:
+    def add(self, record: TrialRecord, examples_of: ExamplesOf) -> None:
         self.states[record.state] += 1
         outcome, attempt = record.outcome, record.decisive
         if outcome is None or attempt is None:
@@ -57,7 +69,8 @@ class CellResults:
             self.failures.append(outcome.failure.kind.value)
         if record.state is TrialState.FINISHED:
             device = outcome.device
-            self.results.append(_result(record, outcome, _key(device, attempt.device_type)))
+            key = _key(device, attempt.device_type)
+            self.results.append(_result(record, outcome, key, examples_of(attempt), attempt.devices))
 
 
 def key_of(record: TrialRecord, outcome: Outcome) -> Key:
@@ -73,11 +86,14 @@ def _key(device: Device | None, billed_type: str) -> Key:
     return device.type, device.precision, software, device.count, device.spread
 
 
-def _result(record: TrialRecord, outcome: Outcome, key: Key) -> Result:
+def _result(
+    record: TrialRecord, outcome: Outcome, key: Key, examples: ScoredExamples | None, devices: float
+) -> Result:
     primary = outcome.test.get(outcome.metric)
     parameters = outcome.parameters
     return Result(
         key=key,
+        seed=record.planned.seed,
         quality=quality(outcome.metric, outcome.test),
         metrics=_there(outcome.test),
         missing="not scored" if primary is None else primary.missing,
@@ -92,7 +108,26 @@ def _result(record: TrialRecord, outcome: Outcome, key: Key) -> Result:
         signature=outcome.signature,
         train_rows=outcome.rows.get("train"),
         class_rows=(min(classes), max(classes)) if (classes := outcome.train_classes.values()) else None,
+        wall_seconds=record.useful_device_seconds / devices if devices else None,
+        saved_bytes=outcome.saved_bytes,
+        energy_kwh=_kwh(outcome),
+        latency_ms=next((1000 * s.latency_seconds for s in outcome.serving if s.batch_size == 1), None),
+        examples=_fitting(outcome, examples),
     )
+
+
+def _kwh(outcome: Outcome) -> float | None:
+    joules = outcome.result_work.joules
+    return None if joules is None else joules / 3_600_000
+
+
+def _fitting(outcome: Outcome, examples: ScoredExamples | None) -> ScoredExamples | None:
+    """What tells of another score than the outcome's is of no use."""
+    score = outcome.test.get(outcome.metric)
+    if examples is None or score is None or score.value is None or examples.metric is not outcome.metric:
+        return None
+    told = math.fsum(examples.numerator) / math.fsum(examples.denominator)
+    return examples if math.isclose(told, score.value, abs_tol=_ROUNDED) else None
 
 
 def _there(metrics: Metrics) -> dict[MetricName, float]:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
@@ -124,6 +125,10 @@ class Ledger:
             attempts=attempts,
             spending=spending_of(attempts, planned.fingerprint, candidate=planned.candidate is not None),
         )
+
+    def examples(self, attempt: AttemptRecord) -> ScoredExamples | None:
+        """What the attempt tells of each document of the test part; None where it does not."""
+        return _read(Path(attempt.directory) / layout.EXAMPLES, ScoredExamples)
 
     def removed(self) -> Iterator[TrialRecord]:
         """Trials and candidates on disk that the grid no longer holds, by name: all they were billed is

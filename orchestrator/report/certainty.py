@@ -1,0 +1,112 @@
+"""How sure the report of a task is: its replicates, and all that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.report import saying
+from orchestrator.report.claims import Compared, factor_families, family, frontier_family
+from orchestrator.report.comparing import difference, estimate
+from orchestrator.report.evidence import ClaimFamily, FrontierView, Group, Side
+from orchestrator.report.findings import Pair
+from orchestrator.report.frontier import best, cheapest_close
+from orchestrator.report.groups import best_group, frontier_groups
+from orchestrator.report.model import Comparison, Point
+from orchestrator.report.points import bounds, figures
+from orchestrator.report.replicates import Replicates, replicates
+from orchestrator.report.results import CellResults, Key
+from orchestrator.report.views import DEFAULT, views
+
+Found = Mapping[str, Mapping[str, Replicates]]  # by label of the comparison key, by model/domain/method
+
+
+class Certainty(NamedTuple):
+    points: tuple[Point, ...]  # in their order, with their probability and their interval over documents
+    frontiers: tuple[FrontierView, ...]
+    claims: tuple[ClaimFamily, ...]
+    groups: tuple[Group, ...]
+
+
+def replicates_of(cells: Sequence[CellResults], comparisons: Mapping[Key, Comparison]) -> Found:
+    """Of one task."""
+    found: dict[str, dict[str, Replicates]] = {c.label: {} for c in comparisons.values()}
+    for cell in cells:
+        name = f"{cell.cell.model}/{cell.cell.domain}/{cell.cell.method}"
+        for key, comparison in comparisons.items():
+            made = replicates(name, [r for r in cell.results if r.key == key])
+            if made is not None:
+                found[comparison.label][name] = made
+    return found
+
+
+def certainty_of(
+    task: tuple[str, str, MetricName],
+    points: Sequence[Point],
+    found: Found,
+    pairs: Sequence[Pair],
+    asked: Sequence[tuple[Side, ...]] = (),
+) -> Certainty:
+    """`task`: its name, its title, its metric. Comparison keys are never mixed."""
+    name, title, metric = task
+    scale = saying.Scale(title, metric is not MetricName.LOSS)
+    frontiers: list[FrontierView] = []
+    claims: list[ClaimFamily] = []
+    groups: list[Group] = []
+    chances: dict[tuple[str, str], float | None] = {}
+    for label, here in found.items():
+        group = [p for p in points if p.comparison == label and p.name in here]
+        if not group:
+            continue
+        for view, chance in views(name, group, here, asked):
+            frontiers.append(view)
+            if view.axes == DEFAULT:
+                chances |= {(label, cell): value for cell, value in chance.items()}
+        claims += factor_families(group, here, scale)
+        members = sorted((p for p in group if p.frontier), key=lambda p: (figures(p)[0] or 0.0, p.name))
+        claims += _picked(members, group, here, scale)
+        claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, label)
+        top = best_group(group, here)
+        groups += [top] if top is not None else []
+        groups += frontier_groups(members, here, len(group))
+    sure = tuple(_surer(p, found, chances, metric) for p in points)
+    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups))
+
+
+def _picked(
+    members: Sequence[Point], group: Sequence[Point], here: Mapping[str, Replicates], scale: saying.Scale
+) -> list[ClaimFamily]:
+    results = [figures(p) for p in group]
+    top, close = best(results), cheapest_close(results)
+    answer = None if top is None or close is None else (group[top].name, group[close].name)
+    made = frontier_family(members, answer, here, len(group), scale) if members else None
+    return [] if made is None else [made]
+
+
+def _taught(
+    pairs: Sequence[Pair], here: Mapping[str, Replicates], scale: saying.Scale, label: str
+) -> list[ClaimFamily]:
+    compared: list[Compared] = []
+    for pair in pairs:
+        student, teacher = f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"
+        if student in here and teacher in here:
+            compared.append((student, teacher, difference(here[student], here[teacher])))
+    return [family("teachers", compared, scale, label)] if compared else []
+
+
+def _surer(
+    point: Point, found: Found, chances: Mapping[tuple[str, str], float | None], metric: MetricName
+) -> Point:
+    here = found.get(point.comparison or "", {}).get(point.name)
+    if here is None:
+        return point
+    made = estimate(here.quality, here.parts)
+    low, high = bounds(metric)
+    interval = made.interval if made.documents is not None else None
+    return point.model_copy(
+        update={
+            "population_interval": interval and (max(low, interval[0]), min(high, interval[1])),
+            "frontier_probability": chances.get((point.comparison or "", point.name)),
+        }
+    )

@@ -1,0 +1,177 @@
+"""Which differences hold: families of comparisons, each corrected as a whole, each in a plain sentence.
+
+The families `methods`, `domains` and `models` are planned: every two levels of one part of the grid, over the
+combinations of the other two that both have scores for, so that nothing is mixed. Their seeds are paired, and
+so are the documents of the test part. The family `teachers` compares each student with its teacher.
+
+The family `frontier` compares points that were picked by their results. A pick is only honest if it pays for
+all that could have been picked: it is corrected for every two scored points. Corrections are Holm's
+(1979), by statsmodels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from orchestrator.report import saying
+from orchestrator.report.comparing import Estimate, difference, mean_difference
+from orchestrator.report.evidence import Claim, ClaimFamily
+from orchestrator.report.model import Point
+from orchestrator.report.replicates import Replicates
+
+LEVEL = 0.05
+MOST_LEVELS = 8  # whose every two are compared; of more, each with one
+MOST_CLAIMS = 40
+MOST_MEMBERS = 20  # of a frontier, whose every two are compared
+
+By = dict[str, Replicates]  # by the cell's name
+Compared = tuple[str, str, Estimate]  # one, other, and what one has more
+
+
+def factor_families(
+    points: Sequence[Point], found: Mapping[str, Replicates], scale: saying.Scale
+) -> list[ClaimFamily]:
+    """Methods, domains and models of one task and comparison key."""
+    parts: list[tuple[str, Callable[[Point], tuple[str, tuple[str, str]]]]] = [
+        ("methods", lambda p: (p.cell.method, (p.cell.model, p.cell.domain))),
+        ("domains", lambda p: (p.cell.domain, (p.cell.model, p.cell.method))),
+        ("models", lambda p: (p.cell.model, (p.cell.domain, p.cell.method))),
+    ]
+    families = [_factor(name, part, points, found, scale) for name, part in parts]
+    return [family for family in families if family is not None]
+
+
+def _factor(
+    name: str,
+    part: Callable[[Point], tuple[str, tuple[str, str]]],
+    points: Sequence[Point],
+    found: Mapping[str, Replicates],
+    scale: saying.Scale,
+) -> ClaimFamily | None:
+    levels: dict[str, dict[tuple[str, str], Replicates]] = {}
+    for point in points:
+        if point.name in found:
+            level, rest = part(point)
+            levels.setdefault(level, {})[rest] = found[point.name]
+    compared, over = [], {}
+    for one, other in _planned(sorted(levels)):
+        shared = sorted(levels[one].keys() & levels[other].keys())
+        if shared:
+            pairs = [(levels[one][rest], levels[other][rest]) for rest in shared]
+            compared.append((one, other, mean_difference(pairs)))
+            over[one, other] = len(shared)
+    if not compared:
+        return None
+    notes = saying.over(name, set(over.values()))
+    if len(levels) > MOST_LEVELS:
+        notes = (*notes, saying.too_many(name, len(levels), compared[0][0]))
+    return family(name, compared, scale, points[0].comparison, notes=notes)
+
+
+def _planned(levels: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Every two; of too many each with one that is chosen by name, never by its results."""
+    if len(levels) <= MOST_LEVELS:
+        return combinations(levels, 2)
+    first = "full" if "full" in levels else levels[0]
+    return [(first, level) for level in levels if level != first][:MOST_CLAIMS]
+
+
+def family(
+    name: str,
+    compared: Sequence[Compared],
+    scale: saying.Scale,
+    comparison: str | None,
+    *,
+    could: int | None = None,
+    shown: set[tuple[str, str]] | None = None,
+    notes: tuple[str, ...] = (),
+) -> ClaimFamily:
+    """`could`: comparisons to correct for, where these were picked; `shown`: of which claims are made."""
+    testable = sum(estimate.p is not None for _, _, estimate in compared)
+    size = testable if could is None else max(could, testable)
+    adjusted = holm([estimate.p for _, _, estimate in compared], size)
+    claims = [
+        _claim(pair, value, size, scale)
+        for pair, value in zip(compared, adjusted, strict=True)
+        if shown is None or pair[:2] in shown
+    ]
+    if shown is None:
+        claims.sort(key=lambda c: (-c.difference, c.better, c.worse))
+    return ClaimFamily(
+        name=name,
+        title=saying.TITLES[name],
+        comparison=comparison,
+        correction="Holm",
+        size=size,
+        claims=tuple(claims),
+        notes=notes,
+    )
+
+
+def holm(found: Sequence[float | None], size: int) -> list[float | None]:
+    """Adjusted over `size` comparisons, those that are not given taken as 1. None stays None."""
+    from statsmodels.stats.multitest import multipletests  # takes a second to import
+
+    there = [p for p in found if p is not None]
+    if not there:
+        return list(found)
+    padded = np.concatenate([there, np.ones(max(size - len(there), 0))])
+    adjusted = iter(multipletests(padded, method="holm")[1][: len(there)])
+    return [None if p is None else float(next(adjusted)) for p in found]
+
+
+def _claim(pair: Compared, adjusted: float | None, size: int, scale: saying.Scale) -> Claim:
+    one, other, found = pair
+    flipped = found.mean < 0
+    better, worse = (other, one) if flipped else (one, other)
+    interval = found.interval
+    if interval is not None and flipped:
+        interval = -interval[1], -interval[0]
+    told_apart = None if adjusted is None else adjusted < LEVEL
+    return Claim(
+        better=better,
+        worse=worse,
+        difference=abs(found.mean),
+        interval=interval,
+        p=found.p,
+        adjusted=adjusted,
+        seeds=found.seeds,
+        examples=found.documents if found.seeds > 1 else None,
+        told_apart=told_apart,
+        sentence=saying.claim(
+            (better, worse), abs(found.mean), interval, adjusted, told_apart, (found, size), scale
+        ),
+    )
+
+
+def frontier_family(
+    members: Sequence[Point],
+    answer: tuple[str, str] | None,
+    found: Mapping[str, Replicates],
+    scored: int,
+    scale: saying.Scale,
+) -> ClaimFamily | None:
+    """`members`: of one frontier, by cost. `answer`: the best, and the cheapest close to it. Claims are made
+    of neighbours and of the answer."""
+    names = [p.name for p in members if p.name in found][:MOST_MEMBERS]
+    shown = {(dearer, cheaper) for cheaper, dearer in pairwise(names)}
+    if answer is not None and answer[0] != answer[1] and set(answer) <= set(found):
+        shown.add(answer)
+    pairs = {(names[j], names[i]) for i in range(len(names)) for j in range(i + 1, len(names))} | shown
+    if not pairs:
+        return None
+    order = {p.name: index for index, p in enumerate(members)}
+    ordered = sorted(pairs, key=lambda pair: (order.get(pair[0], 0), -order.get(pair[1], 0)))
+    compared = [(one, other, difference(found[one], found[other])) for one, other in ordered]
+    return family(
+        "frontier",
+        compared,
+        scale,
+        members[0].comparison,
+        could=scored * (scored - 1) // 2,
+        shown=shown,
+        notes=(saying.picked(scored),),
+    )

@@ -1,0 +1,59 @@
+"""Cells that cannot be told apart: those that may be the best, and runs along the frontier.
+
+The set of the best: a cell stays in it unless the cell that scored highest is shown to be better, one-sided,
+at 5 % over the number of its rivals (Bonferroni). Only one cell is the best, so its hypothesis alone is true,
+and testing all cells needs no further correction: the set holds the best cell with 95 % confidence (Hsu 1981,
+multiple comparisons with the best).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.report import saying
+from orchestrator.report.claims import LEVEL, MOST_MEMBERS, holm
+from orchestrator.report.comparing import difference
+from orchestrator.report.evidence import Group
+from orchestrator.report.model import Point
+from orchestrator.report.replicates import Replicates
+
+
+def best_group(points: Sequence[Point], found: Mapping[str, Replicates]) -> Group | None:
+    """Of one task and comparison key. None unless two cells have two seeds."""
+    here = [found[p.name] for p in points if p.name in found]
+    judged = sorted((r for r in here if len(r.seeds) > 1), key=lambda r: (-r.mean, r.name))
+    if len(judged) < 2:
+        return None
+    top, rivals = judged[0], len(judged) - 1
+    names = [top.name]
+    for other in judged[1:]:
+        p = difference(top, other).p  # None: not to be judged, so it may be the best
+        if p is None or rivals * p / 2 >= LEVEL:
+            names.append(other.name)
+    sentence = saying.best_set(names, rivals, len(here) - len(judged))
+    return Group(comparison=points[0].comparison, best=True, cells=tuple(names), sentence=sentence)
+
+
+def frontier_groups(members: Sequence[Point], found: Mapping[str, Replicates], scored: int) -> list[Group]:
+    """The longest runs of neighbours, by cost, of which no two are told apart, corrected for every two of the
+    `scored` points."""
+    names = [p.name for p in members if p.name in found][:MOST_MEMBERS]
+    pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
+    p_values = holm(
+        [difference(found[names[i]], found[names[j]]).p for i, j in pairs], scored * (scored - 1) // 2
+    )
+    apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and p < LEVEL}
+    judged = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None}
+    groups, reached = [], 0
+    for start in range(len(names)):
+        end = start + 1
+        while end < len(names) and all((i, end) in judged - apart for i in range(start, end)):
+            end += 1
+        if end - start > 1 and end > reached:
+            run = sorted(names[start:end], key=lambda name: -found[name].mean)
+            comparison = members[0].comparison
+            groups.append(
+                Group(comparison=comparison, best=False, cells=tuple(run), sentence=saying.run(run))
+            )
+        reached = max(reached, end)
+    return groups
