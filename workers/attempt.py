@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, WRITTEN
+from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
@@ -94,6 +95,8 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
         write_outcome(directory / name, _outcome(order, account, meter, failure, started_at))
         return FAILED_ALONE
     if rank == 0:
+        if failure is None and account.examples is not None:
+            write_atomically(directory / layout.EXAMPLES, account.examples.model_dump_json())
         outcome = _outcome(order, account, meter, failure, started_at)
         if write_outcome(directory / layout.OUTCOME, outcome) and failure is None:
             shutil.rmtree(directory / layout.CHECKPOINTS, ignore_errors=True)

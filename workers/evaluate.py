@@ -11,11 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
+from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.batches import by_length, collate
+from workers.contributions import scored_examples
+from workers.data.examples import Example
 from workers.metrics import score_sequences, score_subwords, score_tags
 from workers.ranks import ALONE, Ranks
 from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags
@@ -34,10 +37,12 @@ class DivergedError(Exception):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`collapsed`: one class for everything, or an AUROC near one half (`is_collapsed`)."""
+    """`collapsed`: one class for everything, or an AUROC near one half (`is_collapsed`). `examples`: what
+    each document adds to the score, where it was asked for and can be told."""
 
     metrics: Metrics
     collapsed: bool
+    examples: ScoredExamples | None = None
 
 
 def evaluate(
@@ -49,9 +54,11 @@ def evaluate(
     batch_size: int,
     pad: int,
     ranks: Ranks = ALONE,
+    examples: Sequence[Example] | None = None,
 ) -> Evaluation:
     """All metrics of the task's kind, and the mean cross-entropy of an example (of a word for ner). The ranks
-    share the batches, and all get the same answer as one would.
+    share the batches, and all get the same answer as one would. With `examples`, those that `data` encodes,
+    also what each of their documents adds to the task's metric.
 
     Leaves the model in evaluation mode. Raises DivergedError where the model's output is not finite.
     """
@@ -69,7 +76,8 @@ def evaluate(
         mean_loss = MetricValue(value=loss / targets)
     else:
         mean_loss = MetricValue(missing="there is no word to label")
-    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed)
+    told = None if examples is None else scored_examples(task, labels, examples, data, logits)
+    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, told)
 
 
 def _answers(

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from accelerate.utils import set_seed
 
+from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.method import Lora
 from orchestrator.contracts.metrics import Metrics
@@ -48,6 +49,7 @@ class Account:
     train_classes: dict[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     test: Metrics = field(default_factory=dict)
+    examples: ScoredExamples | None = None  # of the test part
     inherited_phases: PhaseSeconds = field(default_factory=dict)
     resumed_from_step: int | None = None
     saved_bytes: int | None = None
@@ -120,8 +122,17 @@ def carry_out(
     meter.enter(Phase.TEST)
     put_back(adapted.model, best)
     size = order.evaluation_size
-    tested = evaluate(adapted.model, data.test, task, data.labels, batch_size=size, pad=data.pad, ranks=ranks)
-    account.test = tested.metrics
+    tested = evaluate(
+        adapted.model,
+        data.test,
+        task,
+        data.labels,
+        batch_size=size,
+        pad=data.pad,
+        ranks=ranks,
+        examples=examples.splits[Split.TEST],
+    )
+    account.test, account.examples = tested.metrics, tested.examples
     if ranks.count == 1:  # a service is one process
         meter.enter(Phase.SERVE)
         account.serving = measure(adapted.model, data.test, size, data.pad)
