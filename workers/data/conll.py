@@ -26,7 +26,11 @@ def read_conll(
     """
     sentences: list[Tokens] = []
     width: int | None = None
-    for number, (begun, block) in enumerate(_blocks(lines(read_text(path))), start=1):
+    text = read_text(path)
+    if "\r" in text and "\n" not in text:
+        fault = "its lines end in carriage returns alone"
+        raise DataError(str(path), None, fault, "write it with line feeds, alone or after a carriage return")
+    for number, (begun, block) in enumerate(_blocks(lines(text)), start=1):
         rows = [(n, line.split("\t") if reader.separator == "tab" else line.split()) for n, line in block]
         width = width or len(rows[0][1])
         found = _sentence(str(path), rows, width, reader, types, f"{name}#{begun or number}")

@@ -17,7 +17,16 @@ MEMBER_BYTES = 2**24  # of one file: the largest note of these corpora has a tho
 ARCHIVE_BYTES = 2**28  # of an archive when unpacked
 _PLAIN = re.compile(r"[\w.+ -]+(/[\w.+ -]+)*", re.ASCII)
 # What tarfile, gzip and zlib raise for bytes that are no archive, or a damaged one.
-_BROKEN = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, ArithmeticError, LookupError)
+_BROKEN = (
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,12 +77,13 @@ def _in_directory(root: Path, suffixes: Collection[str]) -> Iterator[Member]:
     for file in files:
         path = PurePosixPath(file.relative_to(root))
         if _wanted(path, suffixes):
+            place = str(file).encode("utf-8", "backslashreplace").decode()  # names may be any bytes
             content, fault = _content(file)
             if fault is not None:
-                raise DataError(str(file), None, fault, "make it readable, or move it away")
+                raise DataError(place, None, fault, "make it readable, or move it away")
             if len(content) > MEMBER_BYTES:
-                raise _too_large(str(file))
-            yield Member(str(file), path, content)
+                raise _too_large(place)
+            yield Member(place, path, content)
 
 
 def _files(root: Path) -> tuple[list[Path], str | None]:

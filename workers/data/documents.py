@@ -5,9 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
+from orchestrator.errors import DataError
 from workers.data.examples import Text, Tokens
+from workers.data.faults import Faults
 from workers.data.pubtator import Document, Mention
 from workers.data.sentences import Span, bio_tags, sentence_spans, word_spans
+
+_MOST_MENTIONS = 200  # in one sentence; their pairs are the examples
 
 
 def tagged_sentences(document: Document, types: tuple[str, ...]) -> Iterator[Tokens]:
@@ -25,16 +29,23 @@ def tagged_sentences(document: Document, types: tuple[str, ...]) -> Iterator[Tok
             yield Tokens(tokens, tuple(bio_tags(words, mentions)), document.name)
 
 
-def masked_pairs(document: Document, types: tuple[str, str], relation: str, negative: str) -> Iterator[Text]:
+def masked_pairs(
+    document: Document, types: tuple[str, str], relation: str, negative: str, file: str, faults: Faults
+) -> Iterator[Text]:
     """Every pair of one mention of each type that lie in one sentence, both masked by their type.
 
     The label is `relation` where the document relates an id of the one to an id of the other, whichever comes
     first, else `negative`. So it says what holds in the document, not always what the sentence says: it is
-    noisy by construction. A mention without an id is in no pair, as no relation could name it.
+    noisy by construction. A mention without an id is in no pair, as no relation could name it. A sentence of
+    `file` with absurdly many mentions is a fault.
     """
     related = {frozenset(pair) for name, *pair in document.relations if name == relation}
     for sentence in sentence_spans(document.text):
         inside = _inside(document, sentence)
+        if len(inside) > _MOST_MENTIONS:
+            fault = f"a sentence with more than {_MOST_MENTIONS} mentions"
+            faults.found(DataError(file, None, fault, "check its annotations"))
+            continue
         for first in (mention for mention in inside if mention.type == types[0]):
             for second in (mention for mention in inside if mention.type == types[1]):
                 holds = any(frozenset((a, b)) in related for a in first.ids for b in second.ids)

@@ -98,7 +98,7 @@ def _document(file: str, name: str, block: list[tuple[int, str]]) -> Document:
                 "another document id than in the title line",
                 "separate documents by a blank line",
             )
-        if len(fields) == 4:
+        if len(fields) == 4 and not _OFFSET.fullmatch(fields[1]):
             relations.append((fields[1], fields[2], fields[3]))
         else:
             mentions.append(_mention(file, number, fields, text))

@@ -63,6 +63,10 @@ def read_split(task: TaskSpec, split: Split, root: Path, faults: Faults | None =
     names, wanted = _source(task, split)
     examples = list(_read(task, names, root, faults, wanted))
     if not examples:
+        if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
+            fault = f"there is no example for {split}: nothing of train falls into its share"
+            remedy = f"raise hold_out.{split}, or name files for it"
+            raise DataError(f"task {task.name}", None, fault, remedy)
         files = ", ".join(str(root / name) for name in names)
         fault = f"there is no example in it{_left_out(faults)}"
         raise DataError(files, None, fault, "check the file and `reader` of the task")
@@ -113,8 +117,9 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
             for document in read_pubtator(path, name, faults):
                 yield from tagged_sentences(document, types)
         case TaskKind.RELATION, PubtatorReader(entity_types=(first, second), relation=str(relation)):
+            negative = str(task.negative_label)
             for document in read_pubtator(path, name, faults):
-                yield from masked_pairs(document, (first, second), relation, str(task.negative_label))
+                yield from masked_pairs(document, (first, second), relation, negative, str(path), faults)
         case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
             yield from read_table(path, name, table, task.labels, faults)
         case TaskKind.NER, I2b2XmlReader() as xml:

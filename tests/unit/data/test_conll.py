@@ -141,3 +141,9 @@ def test_a_smaller_cap_is_part_of_a_larger(first: int, second: int) -> None:
     assert len(small) == min(first, second, 50)
     assert set(small) <= set(large)
     assert small == [e for e in examples if e in set(small)]
+
+
+def test_line_breaks_of_another_kind_are_told_and_not_read_past(tmp_path: Path) -> None:
+    """The file is one line then, of which the first word and the last tag would be read."""
+    with pytest.raises(DataError, match="carriage returns"):
+        read(tmp_path, "a\tO\rb\tB-x\rc\tO\r")

@@ -129,3 +129,23 @@ def test_any_bytes_in_an_archive_give_members_or_a_fault(
     except DataError as error:
         found = [str(error)]
     assert all(place.startswith(str(path)) and place.replace("\n", "").isprintable() for place in found)
+
+
+def test_a_chain_of_headers_without_an_end_is_no_archive(tmp_path: Path) -> None:
+    """tarfile reads the header behind a long name within the reading of the long name."""
+    name = header("long", 1, tarfile.GNUTYPE_LONGNAME).tobuf() + b"x".ljust(512, b"\0")
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(name * 2000, 1))
+    with pytest.raises(DataError, match=r"it is not a \.tar\.gz archive, is damaged"):
+        members(path, (".xml",))
+
+
+def test_names_that_are_not_text_can_be_written_down(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.xml")
+    file.write_bytes(b"x")
+    [found] = members(tmp_path, (".xml",))
+    assert found.place.encode() == str(tmp_path).encode() + b"/caf\\udce9.xml"
+    file.write_bytes(bytes(MEMBER_BYTES + 1))
+    with pytest.raises(DataError) as caught:
+        members(tmp_path, (".xml",))
+    assert str(caught.value).encode()

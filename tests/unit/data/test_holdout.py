@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import HoldOut, I2b2XmlReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import ConfigError
-from workers.data import splits_of
+from orchestrator.errors import ConfigError, DataError
+from workers.data import read_split, splits_of
 from workers.data.holdout import part_of
 
 SHARES = st.floats(0, 0.45)
@@ -74,3 +75,12 @@ def test_a_task_has_the_splits_of_its_files_and_those_held_out() -> None:
     assert splits_of(task(files, HoldOut(dev=0.1))) == (Split.TRAIN, Split.DEV, Split.TEST)
     with pytest.raises(ConfigError, match=r"reader\.hold_out\.test"):
         splits_of(task(files, HoldOut(dev=0.1, test=0.1)))
+
+
+def test_a_share_into_which_nothing_falls_is_said_as_that(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "1.xml").write_text("<R><TEXT>Well .</TEXT><TAGS/></R>")
+    spec = task({Split.TRAIN: ("corpus",)}, HoldOut(dev=0.001, test=0.001))
+    assert read_split(spec, Split.TRAIN, tmp_path)
+    with pytest.raises(DataError, match=r"no example for test: nothing of train falls[\s\S]*hold_out\.test"):
+        read_split(spec, Split.TEST, tmp_path)

@@ -12,7 +12,7 @@ from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import PubtatorReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError
-from workers.data import Text, Tokens, inspect_task, read_split
+from workers.data import Faults, Text, Tokens, inspect_task, read_split
 
 MARKER = "Zzpatientword"
 TITLE, ABSTRACT = "Ab-x helps.", "Mild ache after ab and de. He has pain, not de!"
@@ -191,3 +191,28 @@ def test_any_bytes_give_examples_or_a_data_error(
         assert all(
             len(e.tokens) == len(e.tags) > 0 if isinstance(e, Tokens) else "@" in e.text for e in examples
         )
+
+
+def test_a_mention_without_its_type_is_no_relation(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="4 tab-separated fields") as caught:
+        pairs(tmp_path, document(f"7\t0\t5\t{MARKER}\n"))
+    assert caught.value.line == 3
+    assert MARKER not in str(caught.value)
+
+
+def test_a_sentence_with_absurdly_many_mentions_is_a_fault(tmp_path: Path) -> None:
+    """Its pairs would be as many as the square of them, each with the whole sentence."""
+    words = " ".join(["ab de"] * 101)
+    mentions = "".join(
+        f"7\t{place}\t{place + 2}\t{words[place : place + 2]}\t{kind}\tI\n"
+        for start in range(0, len(words), 6)
+        for place, kind in ((start, "Drug"), (start + 3, "Problem"))
+    )
+    content = f"7|t|{words}\n7|a|\n{mentions}"
+    with pytest.raises(DataError, match="more than 200 mentions") as caught:
+        pairs(tmp_path, content)
+    assert str(tmp_path / "train.txt") in str(caught.value)
+    faults = Faults("skip")
+    write(tmp_path, content + "\n" + document(mention("ab", "Drug", "D"), mention("ache", "Problem", "P")))
+    assert len(read_split(task(TaskKind.RELATION), Split.TRAIN, tmp_path, faults)) == 1
+    assert faults.count == 1
