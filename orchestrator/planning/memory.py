@@ -60,6 +60,7 @@ class _Keeping:
 # Measured: what autograd saves for one layer, with attention's fused kernels and LoRA's usual targets where
 # frozen (`tests/component/test_memory_estimate.py` measures some of them again).
 _BERT = _Keeping(Kept(29, 4.5), Kept(33, 2.5), Kept(42, 8.9), Kept(50, 5))
+_DISTILBERT = _Keeping(Kept(27, 4.5), Kept(37, 2.5), Kept(38, 8.9), Kept(53, 5))  # three adapters a layer
 _LLAMA = _Keeping(Kept(35, 8.5), Kept(29, 6.5), Kept(42, 16.9), Kept(42, 13))
 _QWEN3 = _Keeping(Kept(47, 8.5), Kept(37, 6.5), Kept(58, 16.9), Kept(50, 13))
 _MODERNBERT = _Keeping(Kept(25, 8.5), Kept(27, 6.5), Kept(42, 16.9), Kept(42, 13))
@@ -75,9 +76,10 @@ _DEBERTA = _Keeping(
 _MAMBA = _Keeping(*(Kept(520, 0) for _ in range(4)))  # without its fused kernels, which keep far less
 
 _KEPT = {
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert"), _BERT),
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "albert"), _BERT),
     **dict.fromkeys(("llama", "mistral", "qwen2", "gemma2", "eurobert"), _LLAMA),
     **dict.fromkeys(("mamba", "mamba2", "falcon_mamba"), _MAMBA),
+    "distilbert": _DISTILBERT,
     "qwen3": _QWEN3,
     "modernbert": _MODERNBERT,
     "gpt2": _GPT2,
