@@ -74,11 +74,12 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
 
     from workers.checkpoint import Progress
     from workers.failures import all_agree, classify
+    from workers.gauges import Gauges
     from workers.ranks import lost_a_peer
     from workers.train import SupersededError
     from workers.trial import Account, carry_out
 
-    account = Account(Progress(order.trial.fingerprint))
+    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
     failure: Failure | None = None
     alone = False  # among several ranks
     try:
@@ -107,10 +108,7 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
 def _outcome(
     order: AttemptOrder, account: Account, meter: Meter, failure: Failure | None, started_at: float
 ) -> Outcome:
-    from workers.devices import own_peaks
-
-    progress = account.progress
-    peaks = account.peaks or own_peaks()
+    progress, peaks, (work, origins) = account.progress, account.gauges.peaks(), account.gauges.work()
     phases = meter.seconds()
     train_seconds = add_phases(account.inherited_phases, phases).get(Phase.TRAIN)
     return Outcome(
@@ -131,6 +129,9 @@ def _outcome(
         ended_at=started_at + meter.elapsed(),
         phases=phases,
         inherited_phases=account.inherited_phases,
+        work=work,
+        inherited_work=account.inherited_work,
+        origins=origins,
         resumed_from_step=account.resumed_from_step,
         device=account.device,
         parameters=account.parameters,

@@ -26,6 +26,8 @@ from torch import Tensor
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import PhaseSeconds
 from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import Phase
+from orchestrator.contracts.work import PhaseWork
 from workers.methods import Adapted
 from workers.ranks import Ranks
 from workers.sharding import Shares, fill, put_shares, sharing, whole
@@ -38,7 +40,7 @@ Weights = dict[str, Tensor]
 
 @dataclass
 class Progress:
-    """How far an attempt came. `phases` are the useful seconds up to here, inherited ones included."""
+    """How far an attempt came. `phases` are the seconds up to here, inherited ones included."""
 
     fingerprint: str
     step: int = 0  # optimiser steps
@@ -49,6 +51,7 @@ class Progress:
     best_metrics: Metrics = field(default_factory=dict)
     curve: list[Scored] = field(default_factory=list)  # all evaluations of dev
     phases: PhaseSeconds = field(default_factory=dict)
+    work: dict[Phase, PhaseWork] = field(default_factory=dict)  # done in `phases`
 
 
 _PROGRESS = TypeAdapter(Progress)

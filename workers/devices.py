@@ -13,7 +13,6 @@ from orchestrator.contracts.outcome import Device
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import LaunchError
-from workers.meter import peak_host_memory_bytes
 from workers.sharding import make_accelerator, sharding_software
 
 _SOFTWARE = ("torch", "transformers", "peft", "accelerate", "tokenizers")
@@ -55,13 +54,3 @@ def _precision(wanted: Literal["auto", "fp32", "bf16"], gpu: bool) -> Precision:
         has_it = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
         return Precision.BF16 if has_it else Precision.FP32
     return Precision(wanted)
-
-
-def own_peaks() -> tuple[int, int | None]:
-    """Bytes of this process: its largest resident set, and of its tensors on the GPU; None without one."""
-    return peak_host_memory_bytes(), peak_device_memory_bytes()
-
-
-def peak_device_memory_bytes() -> int | None:
-    """Of the tensors on the GPU; None where no GPU is in use."""
-    return (torch.cuda.max_memory_allocated() or None) if torch.cuda.is_available() else None

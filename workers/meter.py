@@ -1,18 +1,28 @@
-"""The inside meter of an attempt: which second belongs to which phase, and peak memory.
+"""The inside meter of an attempt: which second belongs to which phase, and what was done and taken in it.
 
 Phases are exclusive and leave no gap, so they add up to the wall time of the attempt.
 """
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from orchestrator.contracts.outcome import PhaseSeconds
 from orchestrator.contracts.vocabulary import Phase
+from orchestrator.contracts.work import PEAKS, PhaseWork
+
+Work = dict[Phase, PhaseWork]
+
+
+class Gauge(Protocol):
+    """Something that is read whenever a phase ends."""
+
+    def lap(self) -> Mapping[str, float | None]:
+        """What there was since the lap before, by field of PhaseWork. None: it could not be told, so the
+        whole phase stays unknown."""
 
 
 class Meter:
@@ -30,17 +40,44 @@ class Meter:
         self.now = clock
         self._began = self._since = clock() if began is None else began
         self._on_phase = on_phase
+        self._gauges: list[Gauge] = []
         self._spent: dict[Phase, float] = {}
+        self._found: dict[Phase, dict[str, float | None]] = {}
         self.phase = Phase.START
+
+    def start_with(self, *gauges: Gauge) -> None:
+        """They tell the whole of the phase that runs."""
+        self._gauges += gauges
+
+    def attach(self, gauge: Gauge) -> None:
+        """From the next phase on: of the one that runs it cannot tell the whole."""
+        self.enter(self.phase)
+        self._unknown(gauge.lap())
+        self._gauges.append(gauge)
 
     def enter(self, phase: Phase) -> None:
         """Ends the phase that runs and begins `phase`."""
         now = self.now()
         self._spent[self.phase] = self._spent.get(self.phase, 0.0) + now - self._since
         self._since = now
+        for gauge in self._gauges:
+            self._take(gauge.lap())
         if phase is not self.phase:
             self.phase = phase
             self._on_phase(phase)
+
+    def _take(self, figures: Mapping[str, float | None]) -> None:
+        found = self._found.setdefault(self.phase, {})
+        for name, value in figures.items():
+            known = found.get(name, 0)
+            if value is None or known is None:
+                found[name] = None
+            else:
+                found[name] = max(known, value) if name in PEAKS else known + value
+
+    def _unknown(self, figures: Mapping[str, float | None]) -> None:
+        for phase in self._spent:
+            self._found.setdefault(phase, {}).update(dict.fromkeys(figures))
 
     @contextmanager
     def within(self, phase: Phase) -> Iterator[None]:
@@ -60,15 +97,14 @@ class Meter:
         running = self.now() - self._since if phase is self.phase else 0.0
         return self._spent.get(phase, 0.0) + running
 
+    def work(self) -> Work:
+        """What the gauges told of each phase so far, the running one included."""
+        self.enter(self.phase)
+        return {phase: PhaseWork.model_validate(found) for phase, found in self._found.items()}
+
     def elapsed(self) -> float:
         """Seconds since the meter began, up to the last phase change: the sum of `seconds`."""
         return self._since - self._began
-
-
-def peak_host_memory_bytes() -> int:
-    """Largest resident set of this process so far. Pages shared with the warm template are counted in."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def add_phases(first: PhaseSeconds, second: PhaseSeconds) -> PhaseSeconds:

@@ -18,11 +18,13 @@ from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import CheckpointEvent, EvaluationEvent, PhaseSeconds, StepEvent
 from orchestrator.contracts.trial import AttemptOrder, Recipe
 from orchestrator.contracts.vocabulary import Phase
+from orchestrator.contracts.work import add_work
 from workers.batches import collate, epoch_batches
 from workers.checkpoint import Checkpoint, Progress, Weights, copy_of, save, trained_weights
 from workers.evaluate import DivergedError, evaluate
+from workers.gauges import together
 from workers.inputs import TaskData
-from workers.meter import Meter, add_phases
+from workers.meter import Meter, Work, add_phases
 from workers.methods import Adapted
 from workers.ranks import ALONE, Ranks
 from workers.records import EventLog, superseded
@@ -56,6 +58,7 @@ class Surroundings:
     log: EventLog
     stopping: Callable[[], bool]
     inherited: PhaseSeconds  # what the checkpoint had spent
+    inherited_work: Work
     ranks: Ranks = ALONE
 
     def train_seconds(self) -> float:
@@ -232,6 +235,7 @@ def save_progress(
         raise SupersededError
     with around.meter.within(Phase.CHECKPOINT):
         progress.phases = add_phases(around.inherited, around.meter.seconds())
+        progress.work = add_work(around.inherited_work, together(around.ranks.gather(around.meter.work())))
         place = Path(around.order.directory) / CHECKPOINTS
         shares = shares_of(model, optimiser, around.order.resources)
         save(place, adapted, shares, best, progress, around.ranks)

@@ -20,11 +20,12 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Split
 from workers.backbones import build, train_in_full
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
-from workers.devices import own_peaks, settle
+from workers.devices import settle
 from workers.evaluate import check_scorable, evaluate
+from workers.gauges import Gauges
 from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept
-from workers.meter import Meter
+from workers.meter import Meter, Work
 from workers.methods import Adapted, adapt
 from workers.methods.activations import checkpoint_activations
 from workers.ranks import join
@@ -41,6 +42,7 @@ class Account:
     """What is known of an attempt so far. A failed one reports what it holds by then."""
 
     progress: Progress
+    gauges: Gauges
     planned_steps: int | None = None
     epoch_steps: int | None = None
     device: Device | None = None
@@ -51,10 +53,10 @@ class Account:
     test: Metrics = field(default_factory=dict)
     examples: ScoredExamples | None = None  # of the test part
     inherited_phases: PhaseSeconds = field(default_factory=dict)
+    inherited_work: Work = field(default_factory=dict)
     resumed_from_step: int | None = None
     saved_bytes: int | None = None
     serving: tuple[Serving, ...] = ()
-    peaks: tuple[int, int | None] | None = None  # bytes, of host and device; None: not asked yet
 
 
 def carry_out(
@@ -68,10 +70,18 @@ def carry_out(
     """
     trial, task, resources = order.trial, order.trial.task, order.resources
     start = _resume(order, account)
-    log.write(StartEvent(at=log.now(), attempt=order.attempt, resumed_from_step=account.resumed_from_step))
+    log.write(
+        StartEvent(
+            at=log.now(),
+            attempt=order.attempt,
+            resumed_from_step=account.resumed_from_step,
+            inherited_phases=account.inherited_phases,
+        )
+    )
 
     ranks = join(resources)
     accelerator, account.device = settle(resources, trial.recipe.precision, trial.recipe.max_grad_norm)
+    account.gauges.devices_settled()
     meter.enter(Phase.TOKENISE)
     examples = read_examples(order)
     account.labels, account.rows = examples.labels, examples.rows
@@ -103,6 +113,7 @@ def carry_out(
     if ranks.count > 1:  # built alike, from here on each draws its own dropout
         torch.manual_seed(int.from_bytes(sha256(f"{trial.seed}/{ranks.rank}".encode()).digest()[:6]))
     account.parameters = adapted.parameters
+    account.gauges.model_built(adapted.model, ranks)
 
     meter.enter(Phase.TOKENISE)
     data = encode_examples(examples, task, backbone.tokenizer, trial.recipe.max_length)
@@ -113,9 +124,10 @@ def carry_out(
     check_scorable(task, data.labels, scored)
 
     meter.enter(Phase.LOAD)
-    around = Surroundings(order, accelerator, meter, log, stopping, account.inherited_phases, ranks)
+    inherited = account.inherited_phases, account.inherited_work
+    around = Surroundings(order, accelerator, meter, log, stopping, *inherited, ranks)
     best = train(adapted, data, account.progress, start, around)
-    account.peaks = _largest(ranks.gather(own_peaks()))
+    account.gauges.compare(ranks)
     if trial.candidate is not None:
         return
 
@@ -133,6 +145,7 @@ def carry_out(
         examples=examples.splits[Split.TEST],
     )
     account.test, account.examples = tested.metrics, tested.examples
+    account.gauges.compare(ranks)
     if ranks.count == 1:  # a service is one process
         meter.enter(Phase.SERVE)
         account.serving = measure(adapted.model, data.test, size, data.pad)
@@ -144,12 +157,6 @@ def carry_out(
     account.saved_bytes = keep_model(adapted, backbone.tokenizer, kept, order.keep_weights, best)
     if account.saved_bytes is not None and adapted.is_adapter:
         prove_kept(adapted, kept, sample, lambda: _afresh(order, directory, data.labels, account))
-
-
-def _largest(peaks: list[tuple[int, int | None]]) -> tuple[int, int | None]:
-    """Host memory is that of all ranks together, device memory that of the rank that needs most."""
-    devices = [device for _, device in peaks if device is not None]
-    return sum(host for host, _ in peaks), max(devices, default=None)
 
 
 def _afresh(order: AttemptOrder, directory: Path, labels: tuple[str, ...], account: Account) -> Adapted:
@@ -170,5 +177,6 @@ def _resume(order: AttemptOrder, account: Account) -> Checkpoint | None:
         return None
     account.progress = start.progress
     account.inherited_phases = dict(start.progress.phases)
+    account.inherited_work = dict(start.progress.work)
     account.resumed_from_step = start.progress.step
     return start

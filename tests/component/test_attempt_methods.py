@@ -25,6 +25,7 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.attempt import run_attempt
 from workers.checkpoint import Progress
+from workers.gauges import Gauges
 from workers.meter import Meter
 from workers.records import EventLog
 from workers.train import PreemptedError
@@ -73,12 +74,13 @@ def test_a_resumed_attempt_ends_with_the_very_same_weights(lab, settings):
     whole, broken = order_of(lab, settings), order_of(lab, settings)
     run_attempt(whole)
     order = AttemptOrder.model_validate_json(broken.read_bytes())
-    account = Account(Progress(order.trial.fingerprint))
+    meter = Meter()
+    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
     with pytest.raises(PreemptedError):
         carry_out(
             order,
             account,
-            Meter(),
+            meter,
             EventLog(broken.parent / "events.jsonl"),
             lambda: account.progress.step == 5,
         )

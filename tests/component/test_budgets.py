@@ -13,6 +13,7 @@ import workers.train
 from orchestrator.contracts.trial import AttemptOrder
 from workers.attempt import run_attempt
 from workers.checkpoint import Progress, saved
+from workers.gauges import Gauges
 from workers.meter import Meter
 from workers.records import EventLog
 from workers.train import PreemptedError
@@ -52,10 +53,11 @@ def clock(monkeypatch) -> Clock:
 
 def carried_out(order_path: Path, clock: Clock, stop_at: int | None = None) -> Account:
     order = AttemptOrder.model_validate_json(order_path.read_bytes())
-    account = Account(Progress(order.trial.fingerprint))
+    meter = Meter(clock)
+    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
     log = EventLog(order_path.parent / "events.jsonl")
     try:
-        carry_out(order, account, Meter(clock), log, lambda: account.progress.step == stop_at)
+        carry_out(order, account, meter, log, lambda: account.progress.step == stop_at)
     except PreemptedError:
         assert stop_at is not None
     log.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.contracts.vocabulary import Phase
-from workers.meter import Meter, add_phases, peak_host_memory_bytes
+from workers.memory import HostMemory
+from workers.meter import Meter, add_phases
 
 
 class Clock:
@@ -42,5 +43,70 @@ def test_phases_of_two_attempts_add_up():
     }
 
 
-def test_peak_memory_is_that_of_this_process():
-    assert 10**7 < peak_host_memory_bytes() < 10**11
+class Counts:
+    """A gauge that tells what it was told to tell."""
+
+    def __init__(self, *laps: dict[str, float | None]) -> None:
+        self.laps = list(laps)
+
+    def lap(self) -> dict[str, float | None]:
+        return self.laps.pop(0) if self.laps else {}
+
+
+def test_gauges_are_read_phase_by_phase_and_peaks_are_not_added_up():
+    meter = Meter(Clock())
+    meter.start_with(
+        Counts(
+            {"tokens": 0, "peak_host_memory_bytes": 50},
+            {"tokens": 7, "peak_host_memory_bytes": 90},
+            {"tokens": 30, "peak_host_memory_bytes": 80},
+            {"tokens": 5, "peak_host_memory_bytes": 70},
+        )
+    )
+    meter.enter(Phase.TRAIN)
+    with meter.within(Phase.EVALUATE):
+        pass
+    found = meter.work()
+    assert {phase: work.tokens for phase, work in found.items()} == {
+        Phase.START: 0,
+        Phase.TRAIN: 12,
+        Phase.EVALUATE: 30,
+    }
+    assert found[Phase.TRAIN].peak_host_memory_bytes == 90
+
+
+def test_what_a_gauge_could_not_tell_stays_unknown_of_the_whole_phase():
+    meter = Meter(Clock())
+    meter.attach(Counts({"gpu_joules": 4.0}, {"gpu_joules": 3.0}, {"gpu_joules": 9.0}, {"gpu_joules": None}))
+    meter.enter(Phase.TRAIN)  # the start was half over when the gauge came
+    meter.enter(Phase.TEST)
+    found = meter.work()
+    assert {phase: work.gpu_joules for phase, work in found.items()} == {
+        Phase.START: None,
+        Phase.TRAIN: 9.0,
+        Phase.TEST: None,
+    }
+
+
+def test_peak_memory_is_that_of_a_phase_and_of_this_process():
+    memory = HostMemory()
+    if not memory.told:
+        pytest.skip("this kernel does not forget peaks")
+    before = memory.lap()["peak_host_memory_bytes"]
+    block = b"x" * 80_000_000
+    high = memory.lap()["peak_host_memory_bytes"]
+    del block
+    memory.lap()
+    after = memory.lap()["peak_host_memory_bytes"]
+    assert 10**7 < before < 10**11
+    assert high > before + 60_000_000
+    assert after < high - 60_000_000
+    assert memory.largest() >= high
+
+
+def test_a_kernel_that_forgets_no_peaks_tells_none_by_phase(tmp_path):
+    (tmp_path / "status").write_text("Name:\tx\nVmHWM:\t  1000 kB\n")
+    memory = HostMemory(tmp_path / "not-there")
+    assert not memory.told
+    assert memory.lap() == {}
+    assert memory.largest() > 10**7

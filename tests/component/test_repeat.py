@@ -17,6 +17,7 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, TaskKind
 from workers.attempt import run_attempt
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, saved
+from workers.gauges import Gauges
 from workers.meter import Meter
 from workers.records import EventLog
 from workers.train import PreemptedError
@@ -32,10 +33,11 @@ def weights_of(order) -> str:
 
 def stop_at(order_path, step: int) -> None:
     order = AttemptOrder.model_validate_json(order_path.read_bytes())
-    account = Account(Progress(order.trial.fingerprint))
+    meter = Meter()
+    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
     log = EventLog(order_path.parent / "events.jsonl")
     with pytest.raises(PreemptedError):
-        carry_out(order, account, Meter(), log, lambda: account.progress.step == step)
+        carry_out(order, account, meter, log, lambda: account.progress.step == step)
     log.close()
 
 

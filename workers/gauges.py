@@ -1,0 +1,121 @@
+"""The gauges of an attempt: what is read at the end of each phase, and where the figures come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from orchestrator.contracts.outcome import Origin
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import Figure, Phase, Source
+from orchestrator.contracts.work import PhaseWork, sum_of
+from workers.energy import gpu_energy, processor_energy
+from workers.memory import DeviceMemory, HostMemory
+from workers.meter import Meter, Work
+from workers.operations import Operations, operations_of
+from workers.passes import Passes
+from workers.ranks import Ranks
+
+_NO_GPU = Origin(source=Source.MISSING, by="no GPU was granted")
+_NOT_REACHED = Origin(source=Source.MISSING, by="the attempt ended before it")
+
+
+class Gauges:
+    """Of one process. `origins` is filled in as it learns what there is to read."""
+
+    def __init__(self, order: AttemptOrder, meter: Meter) -> None:
+        self._order, self._meter, resources = order, meter, order.resources
+        self._host, self._passes = HostMemory(), Passes()
+        self._device: DeviceMemory | None = None
+        self._others: list[tuple[Work, tuple[int, int | None]]] | None = None
+        late = _NOT_REACHED if resources.gpus else _NO_GPU
+        self.origins = {
+            Figure.TOKENS: Origin(source=Source.MEASURED, by="attention masks of all forward passes"),
+            Figure.FLOPS: _NOT_REACHED,
+            Figure.GPU_ENERGY: late,
+            Figure.DEVICE_MEMORY: late,
+            Figure.HOST_MEMORY: Origin(source=Source.MEASURED, by="resident set (VmHWM)")
+            if self._host.told
+            else Origin(source=Source.MISSING, by="the kernel does not tell peaks by phase"),
+        }
+        meter.start_with(self._host, self._passes)
+        if int(os.environ.get("LOCAL_RANK", "0")) == 0:  # the counters are the machine's: one process reads
+            processors, self.origins[Figure.CPU_ENERGY] = processor_energy(resources)
+            if processors is not None:
+                meter.start_with(processors)
+
+    def devices_settled(self) -> None:
+        """Once torch has taken its GPU, if there is one."""
+        if not self._order.resources.gpus:
+            return
+        self._device = DeviceMemory()
+        self._meter.attach(self._device)
+        self.origins[Figure.DEVICE_MEMORY] = Origin(source=Source.MEASURED, by="torch, tensors on the GPU")
+        energy, self.origins[Figure.GPU_ENERGY] = gpu_energy(self._order.resources, _uuids())
+        if energy is not None:
+            self._meter.attach(energy)
+
+    def model_built(self, model: Any, ranks: Ranks) -> None:
+        """Before its weights are spread: the first rank works out what a pass takes, and tells the others."""
+        operations, self.origins[Figure.FLOPS] = ranks.gather(_operations(model) if ranks.leads else None)[0]
+        self._passes.watch(model, operations, again=self._order.resources.gradient_checkpointing)
+
+    def compare(self, ranks: Ranks) -> None:
+        """The first rank hears what the others have found so far. All of them come here."""
+        self._others = ranks.gather((self._meter.work(), self._largest()))[1:]
+
+    def peaks(self) -> tuple[int, int | None]:
+        """Bytes of host memory, of all processes that are known together, and of tensors on the GPU that
+        needs most; None without one."""
+        found = [self._largest(), *(peaks for _, peaks in self._others or [])]
+        devices = [device for _, device in found if device is not None]
+        return sum(host for host, _ in found), max(devices, default=None)
+
+    def _largest(self) -> tuple[int, int | None]:
+        return self._host.largest(), None if self._device is None else self._device.largest()
+
+    def work(self) -> tuple[Work, dict[Figure, Origin]]:
+        """Of the attempt, and where each figure comes from. Of several processes one alone is no answer."""
+        own = self._meter.work()
+        if self._order.resources.processes == 1:
+            return own, self.origins
+        if self._others is None:
+            unknown = Origin(source=Source.MISSING, by="the processes ended before they could compare")
+            return {}, dict.fromkeys(self.origins, unknown)
+        return together([own, *(work for work, _ in self._others)]), self.origins
+
+
+def _operations(model: Any) -> tuple[Operations | None, Origin]:
+    try:
+        found = operations_of(model)
+    except Exception as error:
+        reason = f"a small forward pass of the model failed with {type(error).__qualname__}"
+        return None, Origin(source=Source.MISSING, by=reason)
+    return found, Origin(source=Source.ESTIMATED, by="matrix products by shape (workers.operations)")
+
+
+def _uuids() -> list[str]:
+    """Of the GPU that this process uses, as NVML writes it."""
+    properties: Any = torch.cuda.get_device_properties(torch.cuda.current_device())
+    return [f"GPU-{properties.uuid}"]
+
+
+def together(works: Sequence[Work]) -> Work:
+    """Of all processes of an attempt: sums; of device memory the most that one of them needs."""
+    phases = [phase for phase in Phase if any(phase in work for work in works)]
+    return {phase: _sum([work.get(phase, PhaseWork()) for work in works]) for phase in phases}
+
+
+def _sum(works: Sequence[PhaseWork]) -> PhaseWork:
+    """Energy of processors is counted by one process of a machine: what others lack is no gap."""
+    hosts, watts = ([getattr(w, name) for w in works] for name in ("peak_host_memory_bytes", "cpu_joules"))
+    known = [joules for joules in watts if joules is not None]
+    return sum_of(works).model_copy(
+        update={
+            "peak_host_memory_bytes": None if None in hosts else sum(hosts),
+            "cpu_joules": sum(known) if known else None,
+        }
+    )

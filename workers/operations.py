@@ -1,0 +1,170 @@
+"""How many floating-point operations a pass of a model takes, from the shapes of its matrix products.
+
+A product of (m, k) by (k, n) takes 2mkn, and its gradient as many again for each of the two factors that
+needs one: Kaplan et al., Scaling Laws for Neural Language Models (arXiv 2001.08361), section 2.1, where it is
+summed up as 2 a weight and token forward and 4 backward, beside attention's term in the square of the length.
+Taken product by product it also holds for frozen weights, which need no gradient, and below the first weight
+that trains, where nothing goes backward. Only products count: no norms, activations, softmax or optimiser;
+nor what attention computes again in its backward pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+Shape = tuple[int, int]  # examples, positions of each
+_STEP = 8  # positions
+_POINTS = (1, 2, 3)  # steps: three of them make a parabola
+
+
+@dataclass(frozen=True)
+class Curve:
+    """FLOPs = fixed + examples * (constant + linear * length + square * length ** 2)."""
+
+    fixed: float
+    constant: float
+    linear: float
+    square: float
+
+    def at(self, examples: int, length: int) -> float:
+        return self.fixed + examples * (self.constant + length * (self.linear + length * self.square))
+
+    @classmethod
+    def through(cls, counted: Mapping[Shape, float]) -> Curve:
+        """`counted`: of one example at three lengths, and of two at the first of them."""
+        (a, fa), (b, fb), (c, fc) = sorted((n, f) for (examples, n), f in counted.items() if examples == 1)
+        slope = (fb - fa) / (b - a)
+        square = ((fc - fb) / (c - b) - slope) / (c - a)
+        linear = slope - square * (a + b)
+        fixed = 2 * fa - counted[2, a]
+        return cls(fixed, fa - fixed - a * (linear + a * square), linear, square)
+
+
+@dataclass(frozen=True)
+class Operations:
+    """FLOPs of a pass over a batch, padded to one length (tokens; virtual ones come on top by themselves)."""
+
+    forward: Curve
+    backward: Curve
+    window: int = 1  # a model that attends in windows fills up the last one
+    virtual: int = 0  # tokens that stand before those of the batch
+
+    def of(self, examples: int, length: int, *, training: bool, again: bool = False) -> float:
+        """`again`: activations are not kept, so that the backward pass begins with another forward one."""
+        padded = math.ceil((length + self.virtual) / self.window) * self.window - self.virtual
+        done = self.forward.at(examples, padded)
+        return done * (1 + again) + self.backward.at(examples, padded) if training else done
+
+
+def operations_of(model: Any) -> Operations:
+    """From four small forward passes in evaluation mode: nothing is drawn, nothing is trained. The model is
+    left in that mode. Raises what the model raises."""
+    device, vocabulary = next(model.parameters()).device, int(model.config.vocab_size)
+    window, virtual = _window(model.config), _virtual(model)
+    step = window if window > 1 else _STEP
+    lengths = [n * step - (virtual if window > 1 else 0) for n in _POINTS]
+    model.eval()
+    forward: dict[Shape, float] = {}
+    backward: dict[Shape, float] = {}
+    for shape in [*((1, length) for length in lengths), (2, lengths[0])]:
+        ids = torch.arange(math.prod(shape), device=device).reshape(shape) % vocabulary
+        with torch.enable_grad(), Products() as products:
+            model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        forward[shape], backward[shape] = products.forward, products.backward
+    return Operations(Curve.through(forward), Curve.through(backward), window, virtual)
+
+
+def _window(config: Any) -> int:
+    """Longformer's, the largest of its layers, to a multiple of which it pads."""
+    found = getattr(config, "attention_window", 1)
+    return int(found) if isinstance(found, int) else max(found)
+
+
+def _virtual(model: Any) -> int:
+    """Of prompts. What a prefix adds, it adds to keys and values alone."""
+    configs = getattr(model, "peft_config", {}).values()
+    return sum(getattr(found, "num_virtual_tokens", 0) or 0 for found in configs)
+
+
+class Products(TorchFunctionMode):
+    """Counts the matrix products that are asked for while it is on, and those that their gradients take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forward = self.backward = 0.0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        found = func(*args, **(kwargs or {}))
+        count = _PRODUCTS.get(func)
+        if count is not None:
+            for flops, factors in count(found, *args, **(kwargs or {})):
+                self.forward += flops
+                self.backward += flops * sum(factor.requires_grad for factor in factors)
+        return found
+
+
+Counted = Iterable[tuple[float, tuple[Tensor, ...]]]  # FLOPs of each product, and its factors
+
+
+def _product(found: Tensor, first: Tensor, second: Tensor, *_: Any, **__: Any) -> Counted:
+    return [(2.0 * found.numel() * first.shape[-1], (first, second))]
+
+
+def _product_onto(found: Tensor, _: Tensor, first: Tensor, second: Tensor, **__: Any) -> Counted:
+    return _product(found, first, second)
+
+
+def _convolution(found: Tensor, signal: Tensor, weight: Tensor, *_: Any, **__: Any) -> Counted:
+    return [(2.0 * found.numel() * math.prod(weight.shape[1:]), (signal, weight))]
+
+
+def _attention(found: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Counted:
+    """Scores of all pairs, then the mean of values that they weigh. The scores need a gradient where query or
+    key does."""
+    pairs = math.prod(query.shape[:-1]) * key.shape[-2]
+    scores = query if query.requires_grad else key
+    return [(2.0 * pairs * query.shape[-1], (query, key)), (2.0 * pairs * value.shape[-1], (scores, value))]
+
+
+def _einsum(found: Tensor, equation: str, *operands: Any, **_: Any) -> Counted:
+    """Of two factors: each index that occurs is run through once."""
+    factors = tuple(operands[0]) if len(operands) == 1 else operands
+    sizes: dict[str, int] = {}
+    for names, factor in zip(equation.replace(" ", "").split("->")[0].split(","), factors, strict=True):
+        before, dots, behind = names.partition("...")
+        rest = factor.ndim - len(before) - len(behind)
+        places = [*before, *(f"{place} from behind" for place in range(rest, 0, -1) if dots), *behind]
+        for name, size in zip(places, factor.shape, strict=True):
+            sizes[name] = max(size, sizes.get(name, 1))
+    return [(2.0 * math.prod(sizes.values()), factors)]
+
+
+_PRODUCTS: dict[Any, Callable[..., Counted]] = {
+    **dict.fromkeys(
+        (
+            functional.linear,
+            torch.matmul,
+            torch.mm,
+            torch.bmm,
+            Tensor.matmul,
+            Tensor.__matmul__,
+            Tensor.mm,
+            Tensor.bmm,
+        ),
+        _product,
+    ),
+    **dict.fromkeys((torch.addmm, torch.baddbmm), _product_onto),
+    **dict.fromkeys((functional.conv1d, torch.conv1d), _convolution),
+    functional.scaled_dot_product_attention: _attention,
+    torch.einsum: _einsum,
+}
