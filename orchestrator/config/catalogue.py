@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +19,9 @@ from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.device import DeviceKind
 from orchestrator.contracts.method import Settings
 from orchestrator.contracts.price import PriceBook
-from orchestrator.contracts.record import Record
+from orchestrator.contracts.record import Misfit, Record
 from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task_rules import lacking_splits
 from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
@@ -147,7 +148,8 @@ def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Complaint]:
         recipe, complaints = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
         task, more = _entry(TaskSpec, path, raw)
         complaints += more
-        if task and recipe:
+        complaints += [Complaint(str(path), m.key, m.problem, m.remedy) for m in _untrainable(task)]
+        if task and recipe and not complaints:
             catalogue.tasks[task.name] = TaskEntry(spec=task, recipe=recipe.recipe)
     return complaints
 
@@ -163,6 +165,10 @@ def read_prices(path: Path) -> tuple[PriceBook | None, list[Complaint]]:
     if complaints:
         return None, complaints
     return _entry(PriceBook, path, raw | {"name": path.stem})
+
+
+def _untrainable(task: TaskSpec | None) -> Iterable[Misfit]:
+    return () if task is None else lacking_splits(task)
 
 
 class _Recipe(Record):

@@ -117,7 +117,7 @@ def check_grid(grid: Grid, source: Source) -> list[Complaint]:
         return []
     reasons = Counter(cell.reason for cell in grid.refused)
     told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
-    remedy = "choose models and domains that the catalogue has together, or take back an `exclude` rule"
+    remedy = "choose models, domains and methods that go together, or take back an `exclude` rule"
     problem = f"no cell is left to run: of {len(grid.refused)}, all are refused: {told}"
     return [Complaint(source.of("models"), "models", problem, remedy)]
 
@@ -125,17 +125,16 @@ def check_grid(grid: Grid, source: Source) -> list[Complaint]:
 def check_recipes(faults: Sequence[BadRecipe], source: Source, skip_unset: bool) -> list[Complaint]:
     """Recipes that do not resolve, one complaint for a fault however many cells have it. `skip_unset`: leave
     out keys that are set nowhere, as a misspelt key may have been meant for them."""
-    cells: dict[tuple[str, str], list[str]] = {}
+    cells: dict[tuple[str, str, str], list[str]] = {}
     for fault in faults:
         if skip_unset and fault.problem == UNSET:
             continue
-        cells.setdefault((fault.key, fault.problem), []).append(fault.cell)
+        cells.setdefault((fault.key, fault.problem, fault.remedy), []).append(fault.cell)
     complaints = []
-    for (key, problem), names in cells.items():
+    for (key, problem, remedy), names in cells.items():
         at = f"recipe.{key}"
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        remedy = f"set {at}, or {key} of the method or in a rule"
-        if key == "micro_batch_size":
-            remedy = f"make batch_size a multiple of it: {remedy}"
-        complaints.append(Complaint(source.of(at), at, f"{problem} (in {names[0]}{more})", remedy))
+        where = f"set {at}, or {key} of the method or in a rule"
+        told = f"{remedy}: {where}" if remedy else where
+        complaints.append(Complaint(source.of(at), at, f"{problem} (in {names[0]}{more})", told))
     return complaints

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import types
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.contracts.record import Record
+from orchestrator.config.key_paths import Place, key_path
+from orchestrator.contracts.record import MisfitError, Record
 from orchestrator.errors import Complaint, did_you_mean
 
 R = TypeVar("R", bound=Record)
 
 _REMEDIES = {
-    "missing": "add this key",
     "int_type": "write a whole number",
     "int_from_float": "write a whole number",
     "float_type": "write a number",
@@ -31,7 +32,18 @@ _REMEDIES = {
     "finite_number": "write a finite number",
     "too_short": "name at least one",
     "string_pattern_mismatch": "use letters, digits, '.', '_' and '-' only, and begin with a letter or digit",
-    "union_tag_not_found": "add the key that says which kind it is",
+    "span": "write a list of choices, [a, b], or a range, {low: a, high: b}",
+}
+_EMPTY = "too_short"
+_WORDS = {
+    "a valid tuple": "a list",
+    "a valid array": "a list",
+    "a valid dictionary": "a mapping",
+    "an object": "a mapping",
+    "a valid string": "text",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
 }
 
 
@@ -61,8 +73,18 @@ def check(model: type[R], raw: Any) -> tuple[R | None, list[Fault]]:
     try:
         return model.model_validate_json(json.dumps(raw), strict=True), []
     except ValidationError as error:
-        faults = [_fault(model, raw, e) for e in error.errors(include_url=False)]
-        return None, [f for f in faults if not (f.empty and _follows(f, faults))]
+        errors = error.errors(include_url=False)
+    faults = list[tuple[int, Fault]]()  # by the number of the error that tells it, in the order of the record
+    places: dict[tuple[str | int, ...], list[int]] = defaultdict(list)
+    for number, e in enumerate(errors):
+        place = key_path(model, raw, e["loc"])
+        special = [_of_type(place.path, [e])] if e["type"] == _EMPTY else list(_special(place, e))
+        faults += [(number, fault) for fault in special]
+        if not special:
+            places[place.path].append(number)
+    faults += [(these[0], _of_type(path, [errors[n] for n in these])) for path, these in places.items()]
+    told = [fault for _, fault in sorted(faults, key=itemgetter(0))]
+    return None, [f for f in told if not (f.empty and _follows(f, told))]
 
 
 def _follows(fault: Fault, faults: list[Fault]) -> bool:
@@ -76,100 +98,56 @@ def shown(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _fault(model: type[Record], raw: Any, error: ErrorDetails) -> Fault:
-    kind, got = error["type"], error["input"]
-    path, around = _place(model, raw, error["loc"])
-    if kind == "extra_forbidden":
-        known = [field for m in around for field in m.model_fields]
-        problem, remedy = f"unknown key, got {path[-1]}: {shown(got)}", did_you_mean(str(path[-1]), known)
-        return Fault(path, problem, remedy, unknown_key=True)
-    if kind == "missing":
-        return Fault(path, "is missing", _REMEDIES[kind])
-    if kind == "value_error":
-        return Fault(path, f"{error['ctx']['error']}", "make the two agree")
-    problem = f"{_reason(error)}, got {shown(got)}"
-    return Fault(path, problem, _remedy(kind, error), empty=kind == "too_short")
+def _special(place: Place, error: ErrorDetails) -> Iterator[Fault]:
+    """Where more is wrong than the type of a value."""
+    kind, path, context = error["type"], place.path, error.get("ctx", {})
+    if kind == "value_error" and isinstance(context["error"], MisfitError):
+        for misfit in context["error"].misfits:
+            yield Fault((*path, *_steps(misfit.key)), misfit.problem, misfit.remedy)
+    elif kind == "value_error":
+        yield Fault(path, f"{context['error']}", "change one of the keys that this names")
+    elif kind == "extra_forbidden":
+        problem = f"unknown key, got {path[-1]}: {shown(error['input'])}"
+        yield Fault(path, problem, did_you_mean(str(path[-1]), place.keys), unknown_key=True)
+    elif kind == "missing":
+        yield Fault(path, "is missing", "add this key")
+    elif kind == "union_tag_not_found":
+        key = _discriminator(context)
+        yield Fault((*path, key), "is missing", f"add it, one of: {', '.join(place.tags(key))}")
+    elif kind == "union_tag_invalid":
+        key, tag = _discriminator(context), str(context["tag"])
+        yield Fault((*path, key), f"unknown {key}, got {tag!r}", did_you_mean(tag, place.tags(key)))
+
+
+def _of_type(path: tuple[str | int, ...], errors: Sequence[ErrorDetails]) -> Fault:
+    """Of a value that may be of several types, pydantic tells for each why it is not of that one."""
+    reasons = list(dict.fromkeys(map(_reason, errors)))
+    problem = " or ".join([reasons[0], *(reason.removeprefix("should be ") for reason in reasons[1:])])
+    remedy = _remedy(errors[0]) if len(reasons) == 1 else "write one of these"
+    empty = errors[0]["type"] == _EMPTY
+    return Fault(path, f"{problem}, got {shown(errors[0]['input'])}", remedy, empty=empty)
+
+
+def _steps(key: str) -> list[str | int]:
+    return [int(part) if part.isdigit() else part for part in key.split(".") if part]
+
+
+def _discriminator(context: dict[str, Any]) -> str:
+    return str(context["discriminator"]).strip("'")
 
 
 def _reason(error: ErrorDetails) -> str:
     text = error["msg"].split(" ", 1)[1]  # "Input should be …", "String should …"
-    return text.replace("a valid tuple", "a list").replace("a valid array", "a list").split(" after ")[0]
+    for theirs, ours in _WORDS.items():
+        text = text.replace(theirs, ours)
+    return text.split(" after ")[0]
 
 
-def _remedy(kind: str, error: ErrorDetails) -> str:
-    context = error.get("ctx", {})
-    expected = context.get("expected", context.get("expected_tags"))
+def _remedy(error: ErrorDetails) -> str:
+    expected = error.get("ctx", {}).get("expected")
     if expected is not None:
         names = [part.strip(" '") for part in str(expected).replace(" or ", ", ").split(",")]
-        got = error["input"]
-        tag = got.get(str(context.get("discriminator", "")).strip("'")) if isinstance(got, dict) else got
-        return did_you_mean(str(tag), names)
-    return _REMEDIES.get(kind, f"write a value that {_reason(error)}".replace("that should be", "that is"))
-
-
-def _place(
-    model: type[Record], raw: Any, loc: Sequence[str | int]
-) -> tuple[tuple[str | int, ...], list[type[Record]]]:
-    """The path without the steps that only pydantic sees (union tags, the place in a scalar taken as a list),
-    and the models that stand just above its end."""
-    options, path, around = _options(model), list[str | int](), list[type[Record]]()
-    for part in loc:
-        records = [o for o in options if isinstance(o, type) and issubclass(o, Record)]
-        tagged = [r for r in records if part in _tags(r)] if len(records) > 1 else []
-        if tagged:
-            options = list(tagged)
-            continue
-        if isinstance(part, str) and _names_an_option(part, options):
-            options = [o for o in options if _option_name(o) == part] or options
-            continue
-        around = records
-        inner = [i for o in options for i in _inner(o, part)]
-        options = [i for option in inner for i in _options(option)]
-        if isinstance(part, int) and not isinstance(raw, list):
-            continue
-        path.append(part)
-        raw = raw.get(part) if isinstance(raw, dict) else _item(raw, part)
-    return tuple(path), around
-
-
-def _names_an_option(part: str, options: Sequence[Any]) -> bool:
-    """Of a union without a discriminator, pydantic names the member that it tried."""
-    return len(options) > 1 and (
-        part.startswith("tuple[") or any(_option_name(option) == part for option in options)
+        return did_you_mean(str(error["input"]), names)
+    return _REMEDIES.get(
+        error["type"], f"write a value that {_reason(error)}".replace("that should be", "that is")
     )
-
-
-def _option_name(option: Any) -> str:
-    return str(getattr(option, "__name__", ""))
-
-
-def _item(raw: Any, part: str | int) -> Any:
-    return raw[part] if isinstance(raw, list) and isinstance(part, int) and part < len(raw) else None
-
-
-def _options(annotation: Any) -> list[Any]:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _options(get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
-        return [option for part in get_args(annotation) for option in _options(part)]
-    return [annotation]
-
-
-def _inner(option: Any, part: str | int) -> list[Any]:
-    if isinstance(option, type) and issubclass(option, Record):
-        field = option.model_fields.get(str(part))
-        return [] if field is None else [field.annotation]
-    arguments = get_args(option)
-    if get_origin(option) is dict:
-        return [arguments[1]]
-    return [arguments[0]] if arguments else []
-
-
-def _tags(record: type[Record]) -> list[Any]:
-    return [
-        tag
-        for field in record.model_fields.values()
-        if get_origin(field.annotation) is Literal
-        for tag in get_args(field.annotation)
-    ]

@@ -8,20 +8,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from orchestrator.config.capabilities import Capabilities, load_capabilities
 from orchestrator.config.catalogue import Catalogue, TaskEntry
+from orchestrator.config.fit import text_room, unfit
 from orchestrator.config.methods import MethodVariant
 from orchestrator.config.recipes import Purse, lay
 from orchestrator.config.schema import Rule, SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import AdaLora, virtual_tokens
+from orchestrator.contracts.method import AdaLora
+from orchestrator.contracts.record import MisfitError
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.trial import Cell, Recipe
-from orchestrator.contracts.tuning import Tune
+from orchestrator.contracts.tuning import Tune, with_values
 from orchestrator.contracts.vocabulary import TaskKind
 
 UNSET = "is set nowhere"
+
+_Fault = tuple[str, str, str]  # key, problem, remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class BadRecipe:
 
     key: str
     problem: str
+    remedy: str  # "" where it is to be set
     cell: str
 
 
@@ -73,12 +79,16 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
         if excluded is not None:
             grid.refused.append(RefusedCell(cell=cell, reason=f"excluded: {excluded}"))
             continue
+        if (why := unfit(backbone, variant.spec.settings)) is not None:
+            grid.refused.append(RefusedCell(cell=cell, reason=why))
+            continue
         recipe = recipes.resolve(variant, entry, backbone, matched)
         if not isinstance(recipe, Recipe):
-            grid.bad_recipes += [BadRecipe(key, problem, cell.name) for key, problem in recipe]
+            grid.bad_recipes += [BadRecipe(*fault, cell.name) for fault in recipe]
             continue
         found = GridCell(cell, backbone, variant, entry, recipe, variant.tune)
         refusal = _refusal(found, capabilities, config.resources.gpus)
+        refusal = refusal or _refusal_of_search(found, capabilities, config.resources.gpus)
         if refusal is None:
             grid.cells.append(found)
         else:
@@ -95,6 +105,22 @@ def _refusal(found: GridCell, capabilities: Capabilities, gpus: float) -> str | 
     if isinstance(settings, AdaLora) and recipe.train_seconds is not None:
         return "adalora shares out its rank over a known number of steps: a budget of time gives none"
     return capabilities.refusal(found.backbone, settings, task.kind, gpus)
+
+
+def _refusal_of_search(found: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
+    """Why one of the candidates that a search may draw could not run."""
+    settings = found.variant.spec.settings
+    for values in found.tune.corners(type(settings).model_fields) if found.tune is not None else ():
+        try:
+            tried = with_values(found.variant.spec, found.recipe, values)[0].settings
+        except ValidationError:
+            continue  # told with the other values that do not go together, when the search is planned
+        why = unfit(found.backbone, tried)
+        why = why or capabilities.refusal(found.backbone, tried, found.task.spec.kind, gpus)
+        if why is not None:
+            shown = ", ".join(f"{key} {value}" for key, value in values.items())
+            return f"its search would try {shown}: {why}"
+    return None
 
 
 def _matching(
@@ -119,12 +145,12 @@ class _Recipes:
         self._purse = Purse(config.resources.devices, rate)
         self._sweep = config.recipe.values()
         self._rules = [rule.set.values() if rule.set is not None else {} for rule in config.rules]
-        self._known: dict[tuple[Any, ...], Recipe | list[tuple[str, str]]] = {}
+        self._known: dict[tuple[Any, ...], Recipe | list[_Fault]] = {}
 
     def resolve(
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]
-    ) -> Recipe | list[tuple[str, str]]:
-        """The recipe, or (key, problem) of each fault."""
+    ) -> Recipe | list[_Fault]:
+        """The recipe, or what is wrong with it."""
         key = (variant.spec.name, task.spec.name, backbone.max_length, backbone.family, matched)
         if key not in self._known:
             self._known[key] = self._lay(variant, task, backbone, matched)
@@ -132,28 +158,31 @@ class _Recipes:
 
     def _lay(
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]
-    ) -> Recipe | list[tuple[str, str]]:
+    ) -> Recipe | list[_Fault]:
         layers = [variant.entry_recipe, variant.by_family.get(backbone.family, {}), task.recipe.values()]
         layers += [self._sweep, variant.item_recipe, *(self._rules[place] for place in matched)]
-        virtual = virtual_tokens(variant.spec.settings)
         try:
             recipe = lay(
                 layers,
                 task_max_length=task.spec.max_length,
-                backbone_max_length=max(1, backbone.max_length - virtual),
+                backbone_max_length=text_room(backbone, variant.spec.settings),
                 full_data=self._config.full_data,
                 purse=self._purse,
             )
         except ValidationError as error:
-            return [_fault(e["loc"], e["type"], e["msg"]) for e in error.errors(include_url=False)]
+            return [fault for e in error.errors(include_url=False) for fault in _faults(e)]
         if recipe.money is not None:
-            return [("money", "is a budget, and `prices` names no price of an hour of these devices")]
+            problem = (
+                f"is a budget of {recipe.money:g}, and `prices` names no price of an hour of these devices"
+            )
+            return [("money", problem, "name a price entry that has one: prices: …")]
         return recipe
 
 
-def _fault(loc: tuple[int | str, ...], kind: str, message: str) -> tuple[str, str]:
-    if kind == "missing":
-        return str(loc[0]), UNSET
-    words = message.removeprefix("Value error, ")
-    # What is wrong between keys has no place of its own: its message begins with the first of them.
-    return str(loc[0]) if loc else words.split()[0].rstrip(","), words
+def _faults(error: ErrorDetails) -> Iterator[_Fault]:
+    if error["type"] == "missing":
+        yield str(error["loc"][0]), UNSET, ""
+    elif isinstance(wrong := error.get("ctx", {}).get("error"), MisfitError):
+        yield from ((misfit.key, misfit.problem, misfit.remedy) for misfit in wrong.misfits)
+    else:
+        yield str(error["loc"][0]), f"{error['msg']}, got {error['input']}", ""

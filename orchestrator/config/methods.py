@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.config.catalogue import MethodEntry
-from orchestrator.config.complaints import check
+from orchestrator.config.complaints import Fault, check
 from orchestrator.config.schema import SETTINGS, MethodItem, RecipeAxes
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.trial import Recipe
-from orchestrator.contracts.tuning import Range, Tune
+from orchestrator.contracts.tuning import SAME_THING, TUNABLE, Range, Tune
 from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import Complaint, did_you_mean
 
 _SHORT = {"rank": "r", "learning_rate": "lr", "train_rows": "rows", "train_rows_per_class": "n"}
+_NOT_SEARCHED = ("quantise",)  # what it saves is memory, at some loss
 _ALWAYS = ("rank",)  # a setting that readers expect to see, varied or not
 
 
@@ -49,13 +50,13 @@ def expand(
         entry = entries[item.name]
         axes = {**({} if shared is None else shared.axes()), **item.axes()}
         tune = item.tune if "tune" in item.model_fields_set else entry.tune
-        wrong = list(_foreign(entry, axes, where, key)) + list(_bad_space(entry, tune, where, key))
+        wrong = list(_foreign(entry, axes, where, key)) + list(_bad_space(entry, axes, tune, where, key))
         complaints += wrong
         if wrong:
             continue
-        for variant, fault in _variants(entry, axes, tune):
-            if fault is not None or variant is None:
-                complaints.append(Complaint(where, key, str(fault), f"mend the settings of {entry.name!r}"))
+        for variant, faults in _variants(entry, axes, tune):
+            if variant is None:
+                complaints += [replace(fault.complaint(where), key=f"{key}.{fault.key}") for fault in faults]
                 continue
             slug = variant.spec.name
             if slug in variants:
@@ -75,19 +76,34 @@ def _foreign(
             yield Complaint(where, f"{key}.{name}", problem, did_you_mean(name, known))
 
 
-def _bad_space(entry: MethodEntry, tune: Tune | None, where: str, key: str) -> Iterator[Complaint]:
-    """What a search could not try: a key the method does not have, a value the key does not take."""
-    known = [*_settings(entry), *Recipe.model_fields]
+def _bad_space(
+    entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], tune: Tune | None, where: str, key: str
+) -> Iterator[Complaint]:
+    """What a search cannot try: a key the method does not have or no search may touch, one that stands on an
+    axis as well, a value the key does not take."""
+    known = [*(name for name in _settings(entry) if name not in _NOT_SEARCHED), *TUNABLE]
     for name, values in tune.space.items() if tune is not None else ():
         at = f"{key}.tune.space.{name}"
         if name not in known:
-            problem = f"neither a recipe key nor a setting of {entry.name!r}, got {name}"
-            yield Complaint(where, at, problem, did_you_mean(name, known))
+            yield Complaint(where, at, *_no_key_of_a_search(entry, name, known))
             continue
-        tried = [values.low, values.high] if isinstance(values, Range) else list(values)
+        for set_too in {name, SAME_THING.get(name, name)} & {k for k, v in axes.items() if v != (None,)}:
+            got = ", ".join(map(str, axes[set_too]))
+            problem = f"is searched, and {set_too} is set beside `tune` as well, got {got}"
+            yield Complaint(where, at, problem, "keep it in one of the two places")
+        tried = list(values.ends if isinstance(values, Range) else values)
         _, faults = check(MethodItem, {"name": entry.name, name: tried})
         if faults:
             yield Complaint(where, at, faults[0].problem, "give values that the key takes")
+
+
+def _no_key_of_a_search(entry: MethodEntry, name: str, known: Sequence[str]) -> tuple[str, str]:
+    """Problem and remedy."""
+    if name in Recipe.model_fields or name in _settings(entry):
+        problem = f"is not searched, got {name}: it is no matter of how well a method learns"
+        return problem, f"set it in `recipe` or as an axis; a search takes: {', '.join(known)}"
+    problem = f"neither a recipe key that is searched nor a setting of {entry.name!r}, got {name}"
+    return problem, did_you_mean(name, known)
 
 
 def _once(item: MethodItem) -> str:
@@ -100,7 +116,7 @@ def _settings(entry: MethodEntry) -> list[str]:
 
 def _variants(
     entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], tune: Tune | None
-) -> Iterator[tuple[MethodVariant | None, str | None]]:
+) -> Iterator[tuple[MethodVariant | None, list[Fault]]]:
     """Each variant, or what is wrong with its settings taken together."""
     varied = {key for key in axes if len(axes[key]) > 1}
     for values in itertools.product(*axes.values()):
@@ -109,12 +125,12 @@ def _variants(
 
 def _variant(
     values: dict[str, Any], varied: set[str], entry: MethodEntry, tune: Tune | None
-) -> tuple[MethodVariant | None, str | None]:
+) -> tuple[MethodVariant | None, list[Fault]]:
     names = _settings(entry)
     chosen = {key: value for key, value in values.items() if key in names}
     settings, faults = check(SETTINGS[entry.settings.kind], entry.settings.model_dump() | chosen)
     if settings is None:
-        return None, faults[0].problem
+        return None, faults
     recipe = {key: value for key, value in values.items() if key not in names}
     parts = [entry.name]
     for name in names:
@@ -125,7 +141,7 @@ def _variant(
     parts += ["tuned"] if tune is not None else []
     spec = MethodSpec.model_validate({"name": "-".join(parts), "entry": entry.name, "settings": settings})
     families = {family: patch.values() for family, patch in entry.by_family.items()}
-    return MethodVariant(spec, entry.recipe.values(), recipe, families, tune), None
+    return MethodVariant(spec, entry.recipe.values(), recipe, families, tune), []
 
 
 def _part(name: str, value: Any) -> str:

@@ -25,8 +25,8 @@ from orchestrator.config.recipes import RecipePatch, field_type
 from orchestrator.config.resources import AskedResources
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.price import Market
-from orchestrator.contracts.record import Record
-from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.record import Misfit, MisfitError, Record
+from orchestrator.contracts.trial import Recipe, Resources, Seed
 from orchestrator.contracts.tuning import Tune
 
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
@@ -125,7 +125,9 @@ class Rule(Record):
     @model_validator(mode="after")
     def _either(self) -> Rule:
         if (self.set is None) == (self.exclude is None):
-            raise ValueError("a rule has either `set` or `exclude`")
+            got = "both" if self.exclude is not None else "neither"
+            problem = f"a rule has either `set` or `exclude`, got {got}"
+            raise MisfitError(Misfit("", problem, "keep one of `set` and `exclude`"))
         return self
 
 
@@ -179,7 +181,7 @@ class SweepConfig(Record):
     ] = Field(description="axis: how a backbone is adapted")
     tasks: Axis = Field(description="axis: what is predicted")
     axes: RecipeAxes = Field(RecipeAxes(), description="recipe keys that all methods vary, as few-shot sizes")
-    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = Field(
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
         (12, 34, 56), description="replicates of every cell"
     )
     recipe: RecipePatch = Field(RecipePatch(), description="recipe keys of every cell")
@@ -207,11 +209,11 @@ class SweepConfig(Record):
     def _no_credentials(cls, options: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
         secret = next((key for key in _keys(options) if _CREDENTIAL.search(key)), None)
         if secret is not None:
-            raise ValueError(
-                f"{secret} is a credential; the file travels with the records, so set it in the environment"
-            )
+            problem = f"{secret} is a credential, and the file travels with the records"
+            raise MisfitError(Misfit("", problem, "take it out, and set it in the environment"))
         if options and "://" not in info.data.get("storage", "://"):
-            raise ValueError("storage_options are of a storage by URI, say s3://bucket/prefix")
+            problem = f"is of a storage by URI, and storage is {info.data['storage']!r}"
+            raise MisfitError(Misfit("", problem, "set storage: s3://bucket/prefix, or remove it"))
         return options
 
 

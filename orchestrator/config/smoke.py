@@ -7,13 +7,14 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from orchestrator.config.catalogue import TaskEntry
 from orchestrator.config.grid import Grid, GridCell
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.method import Lora, MethodSpec, Settings, virtual_tokens
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.task import MadeNotes
 from orchestrator.contracts.trial import Recipe, Resources
@@ -22,6 +23,9 @@ from orchestrator.contracts.tuning import Tune
 _NOTES = MadeNotes(train=24, dev=14, test=14)
 _ROWS, _PER_CLASS, _LENGTH, _BATCH = 16, 2, 64, 8
 _STEPS, _SECONDS, _CANDIDATES = 2, 0.2, 2
+# What the tiny models are: two layers, of which `keep_layers` leaves one, and widths that 16 divides.
+_PLACES, _DEPTH, _BLOCK = 512, 1, 4
+_OF_A_SHAPE = ("layers", "block_size", "factors", "virtual_tokens")
 
 V = TypeVar("V")
 
@@ -45,16 +49,32 @@ def smoke_grid(grid: Grid) -> Grid:
     backbones, tasks, recipes = _Once(_backbone), _Once(_task), _Once(_recipe)
     small = Grid(refused=list(grid.refused))
     for cell in grid.cells:
-        settings = cell.variant.spec.settings
-        if isinstance(settings, Lora) and settings.quantise:
-            reason = f"smoke: a base in {settings.quantise} needs a GPU"
+        reason = _refusal(cell.variant.spec.settings)
+        if reason is not None:
             small.refused.append(RefusedCell(cell=cell.cell, reason=reason))
             continue
         backbone = backbones.of(cell.backbone.name, cell.backbone)
         task = tasks.of(cell.task.spec.name, cell.task)
         recipe = recipes.of(cell.recipe, cell.recipe)
-        small.cells.append(GridCell(cell.cell, backbone, cell.variant, task, recipe, _tune(cell.tune)))
+        variant = replace(cell.variant, spec=_method(cell.variant.spec))
+        small.cells.append(GridCell(cell.cell, backbone, variant, task, recipe, _tune(cell.tune)))
     return small
+
+
+def _refusal(settings: Settings) -> str | None:
+    if isinstance(settings, Lora) and settings.quantise:
+        return f"smoke: a base in {settings.quantise} needs a GPU"
+    room = _PLACES - _LENGTH
+    if virtual_tokens(settings) > room:
+        return f"smoke: virtual_tokens {virtual_tokens(settings)}, and the tiny models have room for {room}"
+    return None
+
+
+def _method(spec: MethodSpec) -> MethodSpec:
+    """With what follows from the shape of a backbone cut to that of the tiny ones; the name stays."""
+    small = {"layers": _DEPTH, "block_size": _BLOCK, "factors": 1}
+    cut = {key: value for key, value in small.items() if hasattr(spec.settings, key)}
+    return spec.model_copy(update={"settings": spec.settings.model_copy(update=cut)}) if cut else spec
 
 
 class _Once(Generic[V]):
@@ -75,7 +95,7 @@ def _backbone(spec: BackboneSpec) -> BackboneSpec:
         update={
             "weights": RandomWeights(architecture=spec.architecture),
             "keep_layers": None if spec.keep_layers is None else (0,),
-            "max_length": _LENGTH,
+            "max_length": _PLACES,
             "parameters": None,
             "shape": {},
         }
@@ -107,4 +127,8 @@ def _recipe(recipe: Recipe) -> Recipe:
 
 
 def _tune(tune: Tune | None) -> Tune | None:
-    return None if tune is None else tune.model_copy(update={"trials": min(tune.trials, _CANDIDATES)})
+    """Two candidates, over what the tiny models take; where that is nothing, the cell is run untuned."""
+    space = {} if tune is None else {k: v for k, v in tune.space.items() if k not in _OF_A_SHAPE}
+    if tune is None or not space:
+        return None
+    return tune.model_copy(update={"trials": min(tune.trials, _CANDIDATES), "space": space})

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
-from orchestrator.contracts.record import Record
+from orchestrator.contracts.record import Misfit, MisfitError, Record
 from orchestrator.contracts.vocabulary import Family
+
+
+def _repository(name: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", name):
+        remedy = "write owner/name, say google-bert/bert-base-uncased"
+        raise MisfitError(Misfit("", f"is no repository of a hub, got {name!r}", remedy))
+    return name
 
 
 class HubWeights(Record):
     """A repository of a Hugging Face hub, at a pinned revision."""
 
     kind: Literal["hub"] = "hub"
-    hub: str
-    revision: str = "main"
+    hub: Annotated[str, AfterValidator(_repository)]
+    revision: str = Field("main", min_length=1)
 
 
 class FolderWeights(Record):
     """A local folder in hub layout: config.json, tokenizer files, *.safetensors."""
 
     kind: Literal["folder"] = "folder"
-    folder: str
+    folder: str = Field(min_length=1)
 
 
 class PackageWeights(Record):

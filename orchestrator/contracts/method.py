@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from orchestrator.contracts.record import Record
+from orchestrator.contracts.record import Misfit, MisfitError, Record
 
 TargetGroup = Literal["usual", "attention", "feed-forward", "all"]
 
@@ -60,7 +60,8 @@ class _Scaled(Record):
     @model_validator(mode="after")
     def _one_alpha(self) -> _Scaled:
         if self.alpha is not None and self.alpha_ratio is not None:
-            raise ValueError("alpha and alpha_ratio say the same thing: give one of them")
+            problem = f"says what alpha {self.alpha:g} says as well, got {self.alpha_ratio:g}"
+            raise MisfitError(Misfit("alpha_ratio", problem, "give one of them, alpha or alpha_ratio"))
         return self
 
 
@@ -91,7 +92,8 @@ class AdaLora(_Scaled):
     @model_validator(mode="after")
     def _shrinks(self) -> AdaLora:
         if self.initial_rank is not None and self.initial_rank <= self.rank:
-            raise ValueError("initial_rank has to be above rank: AdaLoRA takes ranks away")
+            problem = f"is not above rank {self.rank}, got {self.initial_rank}: AdaLoRA takes ranks away"
+            raise MisfitError(Misfit("initial_rank", problem, "raise initial_rank, or lower rank"))
         return self
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from orchestrator.contracts.metrics import METRICS, MetricName
-from orchestrator.contracts.record import Record
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.record import Misfit, MisfitError, Record, refuse
+from orchestrator.contracts.task_rules import misfits_of_mimic, misfits_of_task
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
-# Paths below the data directory, several are read one after another. A format of whole corpora takes
-# directories and .tar.gz archives as well as files.
-Files = dict[Split, tuple[str, ...]]
+
+def _below_data_dir(name: str) -> str:
+    path = PurePosixPath(name)
+    if not name.strip() or path.is_absolute() or ".." in path.parts or name.startswith("~"):
+        remedy = "write it relative to data_dir, without '..': data_dir says where the corpora lie"
+        raise MisfitError(Misfit("", f"is no path below data_dir, got {name!r}", remedy))
+    return name
+
+
+DataPath = Annotated[str, AfterValidator(_below_data_dir)]
+# Several files of a split are read one after another. A format of whole corpora takes directories and .tar.gz
+# archives as well as files.
+Files = dict[Split, Annotated[tuple[DataPath, ...], Field(min_length=1)]]
 
 
 class HoldOut(Record):
@@ -28,7 +40,8 @@ class HoldOut(Record):
     @model_validator(mode="after")
     def _leaves_train(self) -> HoldOut:
         if not 0 < self.dev + self.test < 1:
-            raise ValueError("dev and test together must be a share between 0 and 1, so that train is left")
+            problem = f"dev {self.dev:g} and test {self.test:g} make {self.dev + self.test:g} of train"
+            raise MisfitError(Misfit("", problem, "let them make more than 0 and less than 1"))
         return self
 
 
@@ -92,8 +105,13 @@ class MimicNotesReader(Record):
     format: Literal["mimic-notes"] = "mimic-notes"
     files: Files
     outcome: Literal["mortality", "length-of-stay", "diagnosis-group"]
-    groups: str | None = None  # diagnosis-group: your CSV of `icd9_code,group`, below the data directory
+    groups: DataPath | None = None  # diagnosis-group: your CSV of `icd9_code,group`, below the data directory
     hold_out: HoldOut = HoldOut(dev=0.1, test=0.2)
+
+    @model_validator(mode="after")
+    def _has_its_tables(self) -> MimicNotesReader:
+        refuse(misfits_of_mimic(self))
+        return self
 
 
 class ArrowReader(Record):
@@ -182,12 +200,5 @@ class TaskSpec(Record):
 
     @model_validator(mode="after")
     def _coherent(self) -> TaskSpec:
-        if self.kind not in METRICS[self.metric].kinds:
-            raise ValueError(f"metric {self.metric} does not exist for a {self.kind} task")
-        if (self.negative_label is not None) != (self.kind is TaskKind.RELATION):
-            raise ValueError("negative_label belongs to relation tasks, which need one")
-        if self.metric is MetricName.SUBWORD_F1 and not self.paper_scoring:
-            raise ValueError(f"metric {self.metric} is only measured with paper_scoring: true")
-        if self.labels is not None and len(set(self.labels)) != len(self.labels):
-            raise ValueError("labels holds one of them twice")
+        refuse(misfits_of_task(self))
         return self

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import MethodSpec
-from orchestrator.contracts.record import Record
+from orchestrator.contracts.record import Misfit, Record, refuse
 from orchestrator.contracts.task import TaskSpec
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every library takes: numpy's generators take 32 bits
+BUDGETS = ("steps", "train_seconds", "device_hours", "money")  # instead of `epochs`
 
 
 class Cell(Record):
@@ -59,21 +63,19 @@ class Recipe(Record):
     collapse_grace: float = Field(0.5, ge=0, le=1)  # share of the training before which nothing is a collapse
 
     @model_validator(mode="after")
-    def _one_budget(self) -> Recipe:
-        budgets = ("steps", "train_seconds", "device_hours", "money")
-        if sum(getattr(self, key) is not None for key in budgets) > 1:
-            raise ValueError("steps, train_seconds, device_hours and money are budgets: set one of them")
-        if self.train_rows is not None and self.train_rows_per_class is not None:
-            raise ValueError("train_rows and train_rows_per_class are both caps: set one of them")
+    def _coherent(self) -> Recipe:
+        refuse(self._misfits())
         return self
 
-    @model_validator(mode="after")
-    def _divides(self) -> Recipe:
+    def _misfits(self) -> Iterator[Misfit]:
+        for group, what in ((BUDGETS, "budget"), (("train_rows", "train_rows_per_class"), "cap")):
+            given = [f"{key} {getattr(self, key)}" for key in group if getattr(self, key) is not None]
+            if len(given) > 1:
+                key, problem = given[0].split()[0], f"more than one {what} is set: {', '.join(given)}"
+                yield Misfit(key, problem, "set one of them")
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
-            raise ValueError(
-                f"micro_batch_size {self.micro_batch_size} does not divide batch_size {self.batch_size}"
-            )
-        return self
+            problem = f"{self.micro_batch_size} does not divide batch_size {self.batch_size}"
+            yield Misfit("micro_batch_size", problem, "make batch_size a multiple of it")
 
     @property
     def pass_sizes(self) -> tuple[int, ...]:
@@ -120,20 +122,29 @@ class Resources(Record):
     micro_batch_size: PositiveInt | None = None
 
     @model_validator(mode="after")
-    def _shares(self) -> Resources:
+    def _coherent(self) -> Resources:
+        refuse(self._misfits())
+        return self
+
+    def _misfits(self) -> Iterator[Misfit]:
         for what, whole, of, parts in (
             ("cpus", self.cpus, "processes", self.processes),
             ("processes", self.processes, "nodes", self.nodes),
         ):
             if whole % parts:
-                raise ValueError(f"{what} {whole} cannot be shared evenly by {of} {parts}")
+                problem = f"{whole} cannot be shared evenly by {of} {parts}"
+                yield Misfit(what, problem, f"make {what} a multiple of {of}")
         if self.processes > 1 and self.gpus and self.gpus != self.processes:
-            raise ValueError(f"gpus {self.gpus:g}: each of processes {self.processes} takes one GPU")
+            problem = f"{self.gpus:g}, and each of processes {self.processes} takes one GPU"
+            yield Misfit("gpus", problem, "make gpus and processes the same number")
         if self.offload and (self.sharding == "none" or not self.gpus):
-            raise ValueError("offload moves what sharding shares out off the GPUs: it needs both")
+            problem = (
+                f"moves off the GPUs what sharding shares out: sharding {self.sharding}, gpus {self.gpus:g}"
+            )
+            yield Misfit("offload", problem, "set sharding and gpus, or leave offload out")
         if self.sharding != "none" and self.processes == 1 and not (self.offload and self.gpus == 1):
-            raise ValueError(f"sharding {self.sharding} shares out between processes, and there is 1")
-        return self
+            problem = f"{self.sharding} shares out between processes, and processes is 1"
+            yield Misfit("sharding", problem, "raise processes, or leave sharding out")
 
     @property
     def devices(self) -> float:
@@ -159,7 +170,7 @@ class TrialSpec(Record):
     """One (cell, seed), fully resolved: all that a worker needs to know to produce the result."""
 
     cell: Cell
-    seed: NonNegativeInt
+    seed: Seed
     backbone: BackboneSpec
     method: MethodSpec
     task: TaskSpec

@@ -2,42 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
     BeforeValidator,
+    Discriminator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Tag,
     model_validator,
 )
 
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.record import Record
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.record import Misfit, Record, refuse
+from orchestrator.contracts.trial import Recipe, Seed
 
 Value = float | int | str | bool
 
-_SAME_THING = {"alpha": "alpha_ratio", "alpha_ratio": "alpha"}  # a searched one takes the other's place
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+# Recipe keys that say how a trial learns. The others say for how long, on which rows and how it is scored: by
+# one of them a candidate would win that was given more, or judged otherwise.
+TUNABLE = ("learning_rate", "batch_size", "warmup_ratio", "weight_decay", "max_grad_norm")
+SAME_THING = {"alpha": "alpha_ratio", "alpha_ratio": "alpha"}  # a searched one takes the other's place
+_MOST_CORNERS = 4096
 
 
 class Range(Record):
-    """A span of numbers, both ends in it; `log`: drawn evenly on a logarithmic scale."""
+    """A span of numbers, both ends in it; `log`: drawn evenly on a logarithmic scale, which has no 0."""
 
-    low: PositiveFloat
+    low: NonNegativeFloat
     high: PositiveFloat
     log: bool = False
 
+    @model_validator(mode="after")
+    def _has_room(self) -> Range:
+        refuse(self._misfits())
+        return self
 
-Span = Annotated[Range | tuple[Value, ...], BeforeValidator(_as_tuple)]
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Whole numbers as such, which some keys insist on."""
+        low, high = (int(end) if end.is_integer() else end for end in (self.low, self.high))
+        return low, high
+
+    def _misfits(self) -> Iterator[Misfit]:
+        if self.low >= self.high:
+            yield Misfit("low", f"{self.low:g} is not below high {self.high:g}", "lower low, or raise high")
+        if self.log and not self.low:
+            yield Misfit(
+                "low", "a logarithmic scale has no 0, got 0 with log: true", "raise low, or drop log"
+            )
+
+
+def _as_tuple(value: Any) -> Any:
+    """JSON knows no tuples, and behind the discriminator a list is taken for no tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _form(value: Any) -> str | None:
+    if isinstance(value, list | tuple):
+        return "tuple"
+    return "Range" if isinstance(value, dict | Range) else None
+
+
+Span = Annotated[
+    Annotated[Range, Tag("Range")] | Annotated[tuple[Value, ...], Tag("tuple")],
+    Discriminator(
+        _form,
+        custom_error_type="span",
+        custom_error_message="Input should be a list of choices or a range",
+    ),
+    BeforeValidator(_as_tuple),
+]
 
 
 class Tune(Record):
@@ -49,18 +90,28 @@ class Tune(Record):
     """
 
     trials: PositiveInt = 20
-    seed: NonNegativeInt = 0  # of the sampler, and of every candidate's training
+    seed: Seed = 0  # of the sampler, and of every candidate's training
     space: dict[str, Span] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _has_room(self) -> Tune:
-        for key, span in self.space.items():
-            if isinstance(span, Range):
-                if span.low >= span.high:
-                    raise ValueError(f"space.{key}: low {span.low:g} is not below high {span.high:g}")
-            elif len(set(span)) < 2:
-                raise ValueError(f"space.{key}: a search needs at least two choices, or a range")
+    def _has_choices(self) -> Tune:
+        refuse(
+            Misfit(f"space.{key}", "a search needs at least two choices, or a range", "name another value")
+            for key, span in self.space.items()
+            if not isinstance(span, Range) and len(set(span)) < 2
+        )
         return self
+
+    def corners(self, keys: Collection[str]) -> Iterator[dict[str, Value]]:
+        """Combinations of the extreme values of those keys, at most 4,096: rules over several keys hold or
+        break there."""
+        ends = {
+            key: span.ends if isinstance(span, Range) else span
+            for key, span in self.space.items()
+            if key in keys
+        }
+        for values in itertools.islice(itertools.product(*ends.values()), _MOST_CORNERS):
+            yield dict(zip(ends, values, strict=True))
 
 
 class Tuned(Record):
@@ -83,7 +134,7 @@ def with_values(method: MethodSpec, recipe: Recipe, values: Mapping[str, Value])
     """
     in_recipe = {key: value for key, value in values.items() if key in Recipe.model_fields}
     own = {key: value for key, value in values.items() if key not in in_recipe}
-    dropped = {_SAME_THING[key]: None for key in own if key in _SAME_THING and _SAME_THING[key] not in own}
+    dropped = {SAME_THING[key]: None for key in own if key in SAME_THING and SAME_THING[key] not in own}
     settings = method.settings.model_dump() | dropped | own
     return (
         MethodSpec.model_validate(method.model_dump() | {"settings": settings}) if own else method,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.config import GridCell
+from orchestrator.config.fit import text_room
 from orchestrator.contracts.history import FingerprintHistory, TrialHistory
-from orchestrator.contracts.method import virtual_tokens
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import Recipe, Resources, trial_name
-from orchestrator.contracts.tuning import Range, Tune, Tuned, with_values
+from orchestrator.contracts.tuning import Tune, Tuned, with_values
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning.cost import Predicted, Predictor
@@ -24,7 +23,6 @@ from orchestrator.planning.search import Values, draw, rounds
 
 # They say nothing about the values: the candidate is tried again, and the search waits for it.
 _SAYS_NOTHING = frozenset({FailureKind.PREEMPTED, FailureKind.TIMEOUT})
-_MOST_CORNERS = 4096  # combinations of extreme values that are checked before anything runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,30 +139,27 @@ class Searcher:
         try:
             return applied(cell, values)
         except ValidationError as error:
-            said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             shown = ", ".join(f"{key} {value}" for key, value in values.items())
-            raise ConfigError(
-                [
-                    Complaint(
-                        str(self.file),
-                        "methods",
-                        f"the search of {cell.cell.name} would try {shown}: {said}",
-                        "change the `space` of its `tune`, or the key that it does not go together with",
-                    )
-                ]
-            ) from None
+            problem = f"the search of {cell.cell.name} would try {shown}: {_said(error)}"
+            remedy = "change the `space` of its `tune`, or the key that it does not go together with"
+            raise ConfigError([Complaint(str(self.file), "methods", problem, remedy)]) from None
 
     def _refuse_bad_corners(self, cell: GridCell, tune: Tune) -> None:
         """Rules over several keys hold or break at the ends of ranges: found before anything runs."""
-        ends = [(v.low, v.high) if isinstance(v, Range) else v for v in tune.space.values()]
-        for values in itertools.islice(itertools.product(*ends), _MOST_CORNERS):
-            self._applied(cell, dict(zip(tune.space, values, strict=True)))
+        for values in tune.corners(tune.space):
+            self._applied(cell, values)
+
+
+def _said(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    return ".".join(map(str, first["loc"][-1:])) + " " + first["msg"].removeprefix("Value error, ")
 
 
 def applied(cell: GridCell, values: Mapping[str, Any]) -> GridCell:
-    """The cell with a candidate's values. Raises pydantic.ValidationError where they do not go together."""
+    """The cell with a candidate's values, for which there is room beside the text: the grid saw to that.
+    Raises pydantic.ValidationError where they do not go together."""
     method, recipe = with_values(cell.variant.spec, cell.recipe, values)
-    longest = max(1, cell.backbone.max_length - virtual_tokens(method.settings))
+    longest = text_room(cell.backbone, method.settings)
     if recipe.max_length > longest:
         recipe = Recipe.model_validate(recipe.model_dump() | {"max_length": longest})
     return replace(cell, variant=replace(cell.variant, spec=method), recipe=recipe)

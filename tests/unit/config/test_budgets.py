@@ -51,7 +51,8 @@ def test_money_without_a_price_of_these_devices_is_a_mistake(load: Any) -> None:
 def test_two_budgets_in_one_place_are_a_mistake_and_a_later_one_takes_the_place_of_an_earlier(
     load: Any,
 ) -> None:
-    assert "set one of them" in complaints(load, recipe={"steps": 5, "train_seconds": 9})["recipe.steps"]
+    both = complaints(load, recipe={"steps": 5, "train_seconds": 9})["recipe.steps"]
+    assert "more than one budget is set: steps 5, train_seconds 9.0" in both
     rule = {"match": {"entry": "lora"}, "set": {"train_seconds": 9}}
     full, lora = (c.recipe for c in load(recipe={"steps": 5}, rules=[rule]).grid.cells)
     assert (full.steps, full.train_seconds) == (5, None)
@@ -77,7 +78,7 @@ def test_rows_per_class_are_refused_where_an_example_has_no_class(load: Any) -> 
 
 def test_alpha_is_given_once(load: Any) -> None:
     problems = complaints(load, methods=[{"name": "lora", "alpha": 16, "alpha_ratio": 2}])
-    assert "give one of them" in problems["methods.0"]
+    assert "what alpha 16 says as well, got 2" in problems["methods.0.alpha_ratio"]
 
 
 def test_rules_match_on_what_backbone_and_task_are(load: Any) -> None:
@@ -106,10 +107,10 @@ def test_a_search_is_carried_by_its_cells_and_named_in_the_method(load: Any) -> 
 @pytest.mark.parametrize(
     ("space", "key", "words"),
     [
-        ({"ranks": [4, 8]}, "methods.0.tune.space.ranks", "neither a recipe key nor a setting"),
+        ({"ranks": [4, 8]}, "methods.0.tune.space.ranks", "nor a setting of 'lora'"),
         ({"dropout": [0.1, 2.0]}, "methods.0.tune.space.dropout", "less than 1"),
-        ({"learning_rate": {"low": 1.0, "high": 0.1}}, "methods.0.tune.space.learning_rate", "not below"),
-        ({"dropout": [0.1]}, "methods.0.tune", "at least two"),
+        ({"learning_rate": {"low": 1.0, "high": 0.1}}, "methods.0.tune.space.learning_rate.low", "not below"),
+        ({"dropout": [0.1]}, "methods.0.tune.space.dropout", "at least two"),
         ({}, "methods.0.tune.space", "at least 1"),
     ],
 )

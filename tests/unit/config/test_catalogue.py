@@ -135,7 +135,7 @@ def test_a_folder_of_weights_is_found_from_the_entry(tmp_path: Path) -> None:
         ("tasks", "a b.yaml", "title: a", "not an entry"),
         ("methods", "m.yaml", "name: m\nsettings: {kind: full}", "unknown key, got name"),
         ("methods", "m.yaml", "settings: {kind: lora, rnk: 4}", "unknown key, got rnk"),
-        ("methods", "m.yaml", "settings: {kind: dora}", "got {"),
+        ("methods", "m.yaml", "settings: {kind: dora}", "unknown kind, got 'dora'"),
         ("methods", "m.yaml", "settings: {kind: full}\nrecipe: {epochs: 0}", "got 0"),
         ("prices", "p.yaml", "currency: pounds", "pounds"),
     ],

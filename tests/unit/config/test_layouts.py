@@ -13,9 +13,8 @@ from orchestrator.config.layouts import resolve_layout
 from orchestrator.contracts.task import ArrowReader, HoldOut, MimicNotesReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
-RAW = MimicNotesReader(
-    files={Split.TRAIN: ("raw/NOTES.csv",)}, outcome="diagnosis-group", groups="raw/groups.csv"
-)
+TABLES = ("raw/NOTEEVENTS.csv", "raw/ADMISSIONS.csv", "raw/DIAGNOSES_ICD.csv")
+RAW = MimicNotesReader(files={Split.TRAIN: TABLES}, outcome="diagnosis-group", groups="raw/groups.csv")
 PREPARED = ArrowReader(
     files={Split.TRAIN: ("ready/train",), Split.TEST: ("ready/test",)}, hold_out=HoldOut(dev=0.1)
 )
@@ -34,7 +33,7 @@ def write(root: Path, *names: str) -> None:
 
 
 def test_the_first_layout_that_is_whole_is_read(tmp_path: Path) -> None:
-    write(tmp_path, "raw/NOTES.csv", "ready/train/a.arrow")
+    write(tmp_path, *TABLES, "ready/train/a.arrow")
     assert resolve_layout(task(), tmp_path) == task()
     write(tmp_path, "ready/test/a.arrow")
     assert resolve_layout(task(), tmp_path) == task(reader=PREPARED, layouts=())
@@ -93,9 +92,10 @@ def test_a_directory_is_known_by_the_files_below_it(digests: Any, tmp_path: Path
 
 
 def test_the_file_of_groups_is_an_input(digests: Any, tmp_path: Path) -> None:
+    names = ["NOTEEVENTS.csv", "ADMISSIONS.csv", "DIAGNOSES_ICD.csv"]
     reader = {"format": "mimic-notes", "outcome": "diagnosis-group", "groups": "groups.csv"}
-    entry(tmp_path, reader | {"files": {"train": ["NOTES.csv"]}})
-    write(tmp_path / "data", "NOTES.csv")
+    entry(tmp_path, reader | {"files": {"train": names}})
+    write(tmp_path / "data", *names)
     [complaint] = digests().missing
     assert (complaint.where, complaint.key) == ("task mine", "reader.groups")
     write(tmp_path / "data", "groups.csv")
@@ -106,9 +106,8 @@ def test_the_file_of_groups_is_an_input(digests: Any, tmp_path: Path) -> None:
 
 
 def test_a_corpus_that_is_nowhere_is_missed_with_all_its_layouts(digests: Any, tmp_path: Path) -> None:
-    other = {"format": "csv", "text": "t", "label": "l", "files": {"train": ["ready.csv"]}}
-    entry(tmp_path, other | {"files": {"train": ["raw.csv"]}}, layouts=[other])
+    other = {"format": "arrow", "hold_out": {"dev": 0.1, "test": 0.1}, "files": {"train": ["ready"]}}
+    entry(tmp_path, other | {"files": {"train": ["raw"]}}, layouts=[other])
     [complaint] = digests().missing
     assert complaint.key == "reader.files.train"
-    assert "raw.csv" in complaint.problem
-    assert "csv (raw.csv); csv (ready.csv)" in complaint.problem
+    assert "arrow (raw); arrow (ready)" in complaint.problem

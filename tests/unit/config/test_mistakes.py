@@ -83,7 +83,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
         "remove the rule",
     ),
     ({"rules": [{"match": {}, "set": {"epochs": "3"}}]}, "rules.0.set.epochs", "'3'", "whole number"),
-    ({"rules": [{"match": {"model": "tiny"}}]}, "rules.0", "either `set` or `exclude`", "agree"),
+    ({"rules": [{"match": {"model": "tiny"}}]}, "rules.0", "got neither", "keep one of"),
     ({"rules": [{"match": {}, "exclude": "not now"}]}, "models", "not now", "`exclude`"),
     ({"models": ["llama-2-7b"], "domains": ["clinical"]}, "models", "no backbone", "choose models"),
     ({"concurrency": 0}, "concurrency", "0", "greater than 0"),
@@ -121,7 +121,7 @@ def test_a_mistake_in_a_catalogue_of_ones_own_comes_with_those_of_the_file(
     tasks.mkdir(parents=True)
     (tasks / "letters.yaml").write_text(
         "title: x\nkind: nerr\ndomain: clinical\nmetric: entity_f1\n"
-        "reader: {format: conll, files: {train: [a.tsv]}, seperator: tab}\n"
+        "reader: {format: conll, files: {train: [a.tsv], dev: [b.tsv], test: [c.tsv]}, seperator: tab}\n"
     )
     found = complaints(catalogues=["mine"], concurrency=0)
     assert {(Path(c.where).name, c.key) for c in found} == {

@@ -85,7 +85,7 @@ def test_later_layers_of_a_recipe_win(load: Any, tmp_path: Path) -> None:
     tasks.mkdir(parents=True)
     (tasks / "letters.yaml").write_text(
         "title: x\nkind: ner\ndomain: clinical\nmetric: entity_f1\nrecipe: {learning_rate: 2e-5, epochs: 7}\n"
-        "reader: {format: conll, files: {train: [a.tsv]}}\n"
+        "reader: {format: conll, files: {train: [a.tsv], dev: [b.tsv], test: [c.tsv]}}\n"
     )
     one = {"catalogues": ["mine"], "models": ["tiny"], "domains": ["general"], "tasks": ["letters"]}
     name = "tiny/general/full/letters"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import HoldOut, I2b2XmlReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import ConfigError, DataError
+from orchestrator.errors import DataError
 from workers.data import read_split, splits_of
 from workers.data.holdout import part_of
 
@@ -73,8 +73,6 @@ def test_a_task_has_the_splits_of_its_files_and_those_held_out() -> None:
     files: dict[Split, tuple[str, ...]] = {Split.TRAIN: ("a",), Split.TEST: ("b",)}
     assert splits_of(task(files, None)) == (Split.TRAIN, Split.TEST)
     assert splits_of(task(files, HoldOut(dev=0.1))) == (Split.TRAIN, Split.DEV, Split.TEST)
-    with pytest.raises(ConfigError, match=r"reader\.hold_out\.test"):
-        splits_of(task(files, HoldOut(dev=0.1, test=0.1)))
 
 
 def test_a_share_into_which_nothing_falls_is_said_as_that(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from orchestrator.config.layouts import resolve_layout
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import HoldOut, MimicNotesReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import ConfigError, DataError
+from orchestrator.errors import DataError
 from workers.data import Faults, Text, read_split
 
 MARKER = "Zzpatientword"
@@ -234,8 +234,6 @@ def test_groups_of_primary_diagnoses_are_the_users_own(tmp_path: Path) -> None:
     write(tmp_path, notes, admitted, groups="icd9_code,group\n389,Infection\n")
     with pytest.raises(DataError, match="leading zeros"):
         read(tmp_path, task("diagnosis-group"))
-    with pytest.raises(ConfigError, match=r"reader\.groups"):
-        read(tmp_path, task("diagnosis-group", reader={"groups": None}))
 
 
 def test_groups_that_are_no_labels_of_the_task_are_an_error_that_names_the_labels(tmp_path: Path) -> None:
@@ -336,11 +334,6 @@ def test_a_row_that_is_not_utf_8_spoils_itself_alone(tmp_path: Path) -> None:
         read(tmp_path)
     assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
     assert read(tmp_path, task(on_bad_record="skip"))[::2] == ([(RENDERED, "0")], 1)
-
-
-def test_tables_that_are_not_named_are_a_mistake_in_the_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"ADMISSIONS\.csv"):
-        read(tmp_path, task(reader={"files": {"train": ["NOTEEVENTS.csv"]}}))
 
 
 JUNK = st.binary(max_size=120) | st.text(alphabet='a,"\n\r0:', max_size=60).map(str.encode)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import PubtatorReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import ConfigError, DataError
+from orchestrator.errors import DataError
 from workers.data import Faults, Text, Tokens, inspect_task, read_split
 
 MARKER = "Zzpatientword"
@@ -158,12 +158,6 @@ def test_a_fault_names_file_and_line_and_never_the_text(
     assert caught.value.line == line
     assert str(tmp_path / "train.txt") in str(caught.value)
     assert MARKER not in f"{caught.value!s} {caught.value!r} {caught.value.__context__!r}"
-
-
-def test_a_relation_task_needs_two_entity_types(tmp_path: Path) -> None:
-    write(tmp_path, document())
-    with pytest.raises(ConfigError, match="exactly two"):
-        read_split(task(TaskKind.RELATION, ("Drug",)), Split.TRAIN, tmp_path)
 
 
 @settings(max_examples=300, deadline=None)

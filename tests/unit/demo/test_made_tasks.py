@@ -15,7 +15,6 @@ import pytest
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import MadeNotes, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import ConfigError
 from workers.data import Text, Tokens, inspect_task, read_split
 from workers.demo.corpora import corpus, write_task
 from workers.demo.lexicon import EVERY_ENTITY
@@ -174,11 +173,6 @@ def test_entity_types_and_labels_may_be_spelt_by_the_task(tmp_path: Path) -> Non
     task = made(TaskKind.RELATION, PUBTATOR | {"entity_types": ["Treatment", "Problem"], "relation": "GIVEN"})
     write_task(task, tmp_path)
     assert inspect_task(task, tmp_path)["splits"]["dev"]["labels"].keys() == {"GIVEN", "none"}
-
-
-def test_a_layout_that_notes_do_not_have_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="conll layout for a classification task"):
-        write_task(made(TaskKind.CLASSIFICATION, CONLL), tmp_path)
 
 
 _DIGEST = """

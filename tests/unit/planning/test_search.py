@@ -52,7 +52,7 @@ RESULTS = st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=12)
 
 
 @settings(max_examples=25, deadline=None)
-@given(space=SPACES, results=RESULTS, trials=st.integers(1, 24), seed=st.integers(0, 2**40))
+@given(space=SPACES, results=RESULTS, trials=st.integers(1, 24), seed=st.integers(0, 2**32 - 1))
 def test_every_candidate_lies_in_the_space_and_there_are_no_more_than_asked_for(
     space: dict[str, Any], results: list[float | None], trials: int, seed: int
 ) -> None:

@@ -1,0 +1,98 @@
+"""Where a pydantic error stands, in the keys of the user's file."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from orchestrator.contracts.record import Record
+
+_OF_A_KEY = "[key]"  # pydantic's step from a mapping to one of its keys
+
+
+@dataclass(frozen=True)
+class Place:
+    """A key of the file, by the keys that lead to it; no internal steps."""
+
+    path: tuple[str | int, ...]
+    keys: tuple[str, ...]  # that may stand beside it
+    records: tuple[type[Record], ...]  # that it may hold
+
+    def tags(self, key: str) -> tuple[str, ...]:
+        """What may stand under the key that says which of them it is."""
+        fields = [r.model_fields[key] for r in self.records if key in r.model_fields]
+        return tuple(str(tag) for field in fields for tag in get_args(field.annotation))
+
+
+def key_path(model: type[Record], raw: Any, loc: Sequence[str | int]) -> Place:
+    """Without the steps that only pydantic sees: union tags, the place in a scalar taken as a list."""
+    options, path, around = _options(model), list[str | int](), list[type[Record]]()
+    for part in loc:
+        records = _records(options)
+        tagged = [r for r in records if part in _tags(r)] if len(records) > 1 else []
+        if tagged:
+            options = list(tagged)
+            continue
+        if isinstance(part, str) and _names_an_option(part, options):
+            options = [o for o in options if _option_name(o) == part] or options
+            continue
+        if part == _OF_A_KEY:
+            continue
+        around = records
+        inner = [i for o in options for i in _inner(o, part)]
+        options = [i for option in inner for i in _options(option)]
+        if isinstance(part, int) and not isinstance(raw, list):
+            continue
+        path.append(part)
+        raw = raw.get(part) if isinstance(raw, dict) else _item(raw, part)
+    keys = dict.fromkeys(field for record in around for field in record.model_fields)
+    return Place(tuple(path), tuple(keys), tuple(_records(options)))
+
+
+def _records(options: Sequence[Any]) -> list[type[Record]]:
+    return [o for o in options if isinstance(o, type) and issubclass(o, Record)]
+
+
+def _names_an_option(part: str, options: Sequence[Any]) -> bool:
+    """Of a union without a discriminator, pydantic names the member that it tried."""
+    return len(options) > 1 and (
+        part.startswith("tuple[") or any(_option_name(option) == part for option in options)
+    )
+
+
+def _option_name(option: Any) -> str:
+    return str(getattr(option, "__name__", ""))
+
+
+def _item(raw: Any, part: str | int) -> Any:
+    return raw[part] if isinstance(raw, list) and isinstance(part, int) and part < len(raw) else None
+
+
+def _options(annotation: Any) -> list[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _options(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return [option for part in get_args(annotation) for option in _options(part)]
+    return [annotation]
+
+
+def _inner(option: Any, part: str | int) -> list[Any]:
+    if isinstance(option, type) and issubclass(option, Record):
+        field = option.model_fields.get(str(part))
+        return [] if field is None else [field.annotation]
+    arguments = get_args(option)
+    if get_origin(option) is dict:
+        return [arguments[1]]
+    return [arguments[0]] if arguments else []
+
+
+def _tags(record: type[Record]) -> list[Any]:
+    return [
+        tag
+        for field in record.model_fields.values()
+        if get_origin(field.annotation) is Literal
+        for tag in get_args(field.annotation)
+    ]

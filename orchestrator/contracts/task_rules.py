@@ -1,0 +1,134 @@
+"""What the keys of a task have to agree on, whatever lies in its files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.record import Misfit
+from orchestrator.contracts.vocabulary import Split, TaskKind
+
+if TYPE_CHECKING:
+    from orchestrator.contracts.task import MimicNotesReader, PubtatorReader, Reader, TaskSpec
+
+_TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION)
+_GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds of task it gives examples for
+    "arrow": tuple(TaskKind),
+    "conll": (TaskKind.NER,),
+    "csv": _TEXTS,
+    "i2b2-2010": (TaskKind.NER, TaskKind.RELATION),
+    "i2b2-xml": (TaskKind.NER,),
+    "jsonl": _TEXTS,
+    "mimic-notes": (TaskKind.CLASSIFICATION,),
+    "pubtator": (TaskKind.NER, TaskKind.RELATION),
+}
+
+
+def misfits_of_task(task: TaskSpec) -> Iterator[Misfit]:
+    """Metric and labels, and the reader of each layout against the kind of the task."""
+    yield from _metric(task)
+    yield from _labels(task)
+    for place, reader in (("reader", task.reader), *_numbered(task.layouts)):
+        yield from _reader(task, place, reader)
+
+
+def lacking_splits(task: TaskSpec) -> Iterator[Misfit]:
+    """Splits that the task has no files for and does not hold out: it can be read, and never be trained."""
+    for place, reader in (("reader", task.reader), *_numbered(task.layouts)):
+        shares = shares_held_out(reader)
+        for split in Split:
+            if split not in reader.files and split not in shares:
+                holds = split is not Split.TRAIN and "hold_out" in type(reader).model_fields
+                share = f", or a share of train: hold_out: {{{split}: 0.1}}" if holds else ""
+                yield Misfit(f"{place}.files.{split}", "is missing", f"name the files of {split}{share}")
+
+
+def shares_held_out(reader: Reader) -> dict[Split, float]:
+    """The shares of train that are splits of their own."""
+    hold_out = getattr(reader, "hold_out", None)
+    shares = {} if hold_out is None else {Split.DEV: hold_out.dev, Split.TEST: hold_out.test}
+    return {split: share for split, share in shares.items() if share}
+
+
+def _numbered(layouts: tuple[Reader, ...]) -> Iterator[tuple[str, Reader]]:
+    return ((f"layouts.{number}", reader) for number, reader in enumerate(layouts))
+
+
+def _metric(task: TaskSpec) -> Iterator[Misfit]:
+    if task.kind not in METRICS[task.metric].kinds:
+        known = ", ".join(name for name in MetricName if task.kind in METRICS[name].kinds)
+        yield Misfit("metric", f"{task.metric} does not exist for a {task.kind} task", f"use one of: {known}")
+    if task.metric is MetricName.SUBWORD_F1 and not task.paper_scoring:
+        problem = f"{task.metric} is only measured with paper_scoring: true"
+        yield Misfit("metric", problem, "set paper_scoring: true, or choose another metric")
+
+
+def _labels(task: TaskSpec) -> Iterator[Misfit]:
+    labels, negative = task.labels, task.negative_label
+    if task.kind is TaskKind.RELATION and negative is None:
+        yield Misfit("negative_label", "is missing", 'name the class that means "no relation"')
+    if task.kind is not TaskKind.RELATION and negative is not None:
+        problem = f"belongs to relation tasks, and this is a {task.kind} task, got {negative!r}"
+        yield Misfit("negative_label", problem, "remove it, or set kind: relation")
+    if labels is None:
+        return
+    for label, count in Counter(labels).items():
+        if count > 1:
+            yield Misfit("labels", f"{label!r} stands {count} times", "keep it once")
+    least, what = (1, "entity type") if task.kind is TaskKind.NER else (2, "labels")
+    if len(labels) < least:
+        remedy = f"name at least {least}, or leave labels out: then they are those of train"
+        yield Misfit("labels", f"holds {len(labels)}, and a {task.kind} task needs {least} {what}", remedy)
+    if task.kind is TaskKind.RELATION and negative is not None and negative not in labels:
+        remedy = f"use one of them: {', '.join(labels)}; or add it to labels"
+        yield Misfit("negative_label", f"is not among labels, got {negative!r}", remedy)
+
+
+def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
+    if task.kind not in _GIVES[reader.format]:
+        fitting = ", ".join(name for name, kinds in _GIVES.items() if task.kind in kinds)
+        problem = f"{reader.format} gives no {task.kind} examples"
+        yield Misfit(f"{place}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
+    elif task.kind is TaskKind.RELATION and reader.format == "pubtator":
+        yield from _pairs(place, reader)
+    for split in shares_held_out(reader):
+        if split in reader.files:
+            problem = f"a part of train is held out for {split}, and files.{split} names files for it"
+            yield Misfit(f"{place}.hold_out.{split}", problem, "remove one of the two")
+    foreign = sorted(set(getattr(reader, "merge", {}).values()) - set(task.labels or ()))
+    if task.labels is not None and foreign:
+        problem = f"merges into what labels does not hold, got {', '.join(map(repr, foreign))}"
+        yield Misfit(f"{place}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
+
+
+def _pairs(place: str, reader: PubtatorReader) -> Iterator[Misfit]:
+    if reader.relation is None:
+        yield Misfit(f"{place}.relation", "is missing", "name the relation of the files, say CID")
+    if len(reader.entity_types) != 2:
+        problem = f"a relation stands between exactly two, got {', '.join(reader.entity_types) or 'none'}"
+        yield Misfit(f"{place}.entity_types", problem, "name the two types of the relation")
+
+
+def misfits_of_mimic(reader: MimicNotesReader) -> Iterator[Misfit]:
+    """Tables that the outcome is read from."""
+    grouped = reader.outcome == "diagnosis-group"
+    if grouped and reader.groups is None:
+        problem = "is missing: outcome diagnosis-group has none of its own, and none was published"
+        yield Misfit("groups", problem, "name a CSV with the columns icd9_code and group")
+    if not grouped and reader.groups is not None:
+        problem = f"belongs to outcome: diagnosis-group, got {reader.groups!r} with outcome: {reader.outcome}"
+        yield Misfit("groups", problem, "remove it")
+    named = [_table_of(name) for name in reader.files.get(Split.TRAIN, ())]
+    needed = ("NOTEEVENTS", "ADMISSIONS", *(("DIAGNOSES_ICD",) if grouped else ()))
+    if wrong := [table for table in needed if named.count(table) != 1]:
+        problem = f"{', '.join(wrong)} should stand there once each, got {', '.join(named) or 'nothing'}"
+        yield Misfit(
+            "files.train", problem, f"name {', '.join(f'{table}.csv[.gz]' for table in wrong)} there, once"
+        )
+
+
+def _table_of(name: str) -> str:
+    """NOTEEVENTS of `mimic-iii/noteevents.csv.gz`."""
+    return name.rpartition("/")[2].upper().split(".")[0]
