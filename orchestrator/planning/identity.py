@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Digests, Recipe, TrialSpec
+from orchestrator.contracts.trial import BUDGETS, Digests, Recipe, TrialSpec
 
 _HEX_DIGITS = 16
 _BACKBONE_FIELDS = {
@@ -47,7 +47,11 @@ def task_identity(task: TaskSpec, digest: str | None) -> dict[str, Any]:
 
 
 def recipe_identity(recipe: Recipe) -> dict[str, Any]:
-    return recipe.model_dump(mode="json")
+    """Without the keys that idle beside the others, and how many examples are scored at once."""
+    budget = any(getattr(recipe, key) is not None for key in BUDGETS)
+    idle = {"epochs", "evaluations_per_epoch"} if budget else {"evaluations"}
+    idle |= set() if recipe.stop_collapsed else {"collapse_grace"}
+    return recipe.model_dump(mode="json", exclude={"evaluation_batch_size", *idle})
 
 
 def code_identity(digests: Digests) -> dict[str, Any]:
