@@ -102,6 +102,8 @@
       xaxis: { ...axis, ...drawn.xaxis },
       yaxis: { ...axis, ...drawn.yaxis },
     };
+    // Paper has no window whose size could change: there the box says how large the plot is.
+    if ("paper" in root.dataset) Object.assign(layout, { width: box.clientWidth, height: box.clientHeight });
     const buttons = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
     Plotly.react(box, drawn.data, layout, { responsive: true, displaylogo: false, modeBarButtons: buttons });
   };

@@ -1,0 +1,133 @@
+"""The report page in a real browser: offline, on a phone, in the dark, by keyboard and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import Tab, chromium, tab
+from page_ledgers import rich_ledger
+
+from orchestrator.report import build_report, with_curves, write_report
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = rich_ledger(tmp_path_factory.mktemp("page"))
+    report = with_curves(build_report(built.ledger.sweep(), built.ledger.trials()), built.ledger)
+    return write_report(report, built.ledger.directory / "report")["html"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Tab]:
+    binary = chromium()
+    if binary is None:
+        pytest.skip("no Chromium here: apt-get install chromium, or name one in FRONTIER_CHROMIUM")
+    with tab(binary) as found:
+        yield found
+
+
+WIDE, PHONE = (1280, 900), (390, 844)
+
+
+def look(browser: Tab, page: Path, size: tuple[int, int] = WIDE, *, dark: bool = False) -> None:
+    browser.requests.clear()
+    browser.complaints.clear()
+    browser.resize(*size)
+    browser.emulate(dark=dark)
+    browser.open(page.as_uri())
+
+
+def test_the_page_asks_for_nothing_and_complains_of_nothing(browser, page):
+    look(browser, page)
+    assert [url for url in browser.requests if not url.startswith(("data:", "blob:"))] == [page.as_uri()]
+    assert browser.complaints == []
+
+
+def test_every_plot_is_drawn(browser, page):
+    look(browser, page)
+    points = "p.querySelectorAll('.scatterlayer path.point').length"
+    drawn = browser.evaluate(f"[...document.querySelectorAll('.plot')].map(p => {points})")
+    assert len(drawn) >= 4
+    assert all(drawn)
+    results = "document.querySelectorAll('#plot-0-0 .scatterlayer path.point').length"
+    told = "JSON.parse(document.getElementById('plots').textContent)['plot-0-0'].y.length"
+    assert browser.evaluate(f"{results} === {told}")
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE, (320, 640)], ids=["desktop", "phone", "narrow"])
+def test_the_page_does_not_scroll_sideways_and_wide_tables_do_in_their_box(browser, page, size):
+    look(browser, page, size)
+    browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= size[0]
+    beyond = """[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, pre, svg, .plot')
+        && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
+    assert browser.evaluate(beyond) == []
+
+
+def test_plots_follow_the_colours_of_the_page(browser, page):
+    ink = "getComputedStyle(document.querySelector('#plot-0-0 .xtitle')).fill"
+    paper = "getComputedStyle(document.body).backgroundColor"
+    look(browser, page)
+    light = browser.evaluate(ink), browser.evaluate(paper)
+    look(browser, page, dark=True)
+    assert browser.evaluate(ink) != light[0]
+    assert browser.evaluate(paper) != light[1]
+    browser.emulate(dark=False)  # while the page is open
+    browser.painted()
+    assert (browser.evaluate(ink), browser.evaluate(paper)) == light
+
+
+def test_a_domain_is_hidden_and_the_skip_link_taken_by_keyboard(browser, page):
+    look(browser, page)
+    browser.press("Tab", 9)
+    assert browser.evaluate("document.activeElement.className") == "skip"
+    assert browser.evaluate("document.activeElement.getBoundingClientRect().left >= 0")
+    points = "document.querySelectorAll('#plot-0-0 .scatterlayer path.point').length"
+    before = browser.evaluate(points)
+    browser.evaluate("document.querySelector('[data-plot=\"plot-0-0\"]').focus()")
+    browser.press(" ", 32)
+    browser.painted()
+    assert 0 < browser.evaluate(points) < before
+    pressed = "document.querySelector('[data-plot=\"plot-0-0\"]').getAttribute('aria-pressed')"
+    assert browser.evaluate(pressed) == "false"
+    browser.press(" ", 32)
+    browser.painted()
+    assert browser.evaluate(points) == before
+
+
+def test_hover_says_cell_seeds_and_cost(browser, page):
+    look(browser, page)
+    spot = browser.evaluate("""(() => {
+        const p = document.querySelector('#plot-0-0');
+        p.scrollIntoView({behavior: 'instant', block: 'center'});
+        const points = p.querySelectorAll('.scatterlayer path.point');
+        const r = points[points.length - 1].getBoundingClientRect();
+        return [r.left + r.width / 2, r.top + r.height / 2];
+    })()""")
+    for x, y in ([spot[0] - 40, spot[1] - 40], spot):
+        browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        browser.painted()
+    text = browser.evaluate("""new Promise(done => {
+        const layer = document.querySelector('#plot-0-0 .hoverlayer');
+        const look = () => layer.textContent ? done(layer.textContent) : requestAnimationFrame(look);
+        look();
+    })""")
+    assert "core-hours a trial" in text
+    assert "seeds" in text
+    assert "/" in text
+
+
+def test_on_paper_plots_fit_the_page_in_light_colours(browser, page, tmp_path):
+    look(browser, page, dark=True)
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))")
+    wide = "Math.max(...[...document.querySelectorAll('.plot .main-svg')].map(s => s.clientWidth))"
+    assert browser.evaluate(wide) <= 700
+    assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.evaluate("[...document.querySelectorAll('details:not([data-long])')].every(d => d.open)")
+    browser.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert browser.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    assert not browser.evaluate("document.querySelector('details').open")
+    browser.print_to_pdf(tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
