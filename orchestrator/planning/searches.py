@@ -152,7 +152,7 @@ class Searcher:
 
 def _said(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    return ".".join(map(str, first["loc"][-1:])) + " " + first["msg"].removeprefix("Value error, ")
+    return " ".join([*map(str, first["loc"][-1:]), first["msg"].removeprefix("Value error, ")])
 
 
 def applied(cell: GridCell, values: Mapping[str, Any]) -> GridCell:

@@ -276,6 +276,7 @@ def test_what_is_ahead_is_told_before_each_launch(tmp_path: Path) -> None:
 
 
 def test_values_that_do_not_go_together_are_found_before_anything_runs(tmp_path: Path) -> None:
-    space = {"micro_batch_size": [8, 16], "batch_size": [8, 32]}
-    with pytest.raises(ConfigError, match="micro_batch_size 16 does not divide batch_size 8"):
-        project(tmp_path, methods=[{"name": "lora", "tune": {"space": space}}]).plan()
+    item = {"name": "lora", "tune": {"space": {"batch_size": [8, 32]}}}
+    told = "would try batch_size 8: micro_batch_size: 16 does not divide batch_size 8"
+    with pytest.raises(ConfigError, match=told):
+        project(tmp_path, methods=[item], recipe={"micro_batch_size": 16, "batch_size": 32}).plan()
