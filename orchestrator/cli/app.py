@@ -135,6 +135,18 @@ def status(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> 
 
 
 @app.command()
+def ledger(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
+    """Where the device time went: useful, wasted or unexplained, by phase, with energy, tokens and FLOPs."""
+    from orchestrator.cli.ledger_view import ledger_json, show_ledger
+
+    found = ledger_of(sweep, storage)
+    if as_json:
+        print_json(ledger_json(found))
+    else:
+        show_ledger(found, console())
+
+
+@app.command()
 def report(
     sweep: Sweep,
     storage: Storage = _STORAGE,

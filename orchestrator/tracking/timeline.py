@@ -20,19 +20,20 @@ class Timeline:
 
 def timeline_of(outcome: Outcome | None, bill: Bill | None, events: Sequence[Event]) -> Timeline:
     """The attempt's own meter, where it lived to tell; else its events, the last phase lasting to the end.
+    One that was billed and never said a word was still in its start.
 
     What lies between allocation and the request for the process is told by the bill: the queue.
     """
     if outcome is not None and outcome.phases:
         own = dict(outcome.phases)
         return Timeline(_queue(bill) | own, dict(outcome.inherited_phases), Source.MEASURED)
-    if not events:
-        return Timeline(_queue(bill))
+    if bill is None and not events:
+        return Timeline()
     inherited = next((dict(e.inherited_phases) for e in events if isinstance(e, StartEvent)), {})
-    asked = None if bill is None else bill.asked_at
+    began = events[0].at if bill is None else bill.asked_at or bill.allocated_at
     ends = events[-1].at if bill is None else bill.released_at
     phases = _queue(bill)
-    since, phase = events[0].at if asked is None else asked, Phase.START
+    since, phase = began, Phase.START
     for event in events:
         if isinstance(event, PhaseEvent):
             phases[phase] = phases.get(phase, 0.0) + max(0.0, event.at - since)
