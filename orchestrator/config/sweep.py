@@ -156,6 +156,9 @@ def _validate(raw: dict[str, Any]) -> tuple[SweepConfig, list[Fault]]:
         return config, []
     rest = _without(raw, faults)
     config, more = check(SweepConfig, rest)
+    if config is None:  # what is left of an item is none: the item goes, its neighbours stay
+        rest = _without(rest, [dataclasses.replace(fault, path=fault.path[:2]) for fault in more])
+        config, more = check(SweepConfig, rest)
     if config is None:
         wrong = {fault.path[0] for fault in more}
         rest = _KEYS | {key: value for key, value in rest.items() if key not in wrong}
@@ -195,7 +198,7 @@ def _resolve(
     broken |= {complaint.key.split(".")[0] for complaint in names}
     complaints += checks.check_doubles(config, source)
     known = _known_part(config, catalogue)
-    variants, wrong = expand(known.methods, catalogue.methods, source.of("methods"), config.axes)
+    variants, wrong = expand(config.methods, catalogue.methods, source.of("methods"), config.axes)
     complaints += wrong
     grid = build_grid(known, catalogue, variants)
     if "recipe" not in broken:

@@ -111,3 +111,15 @@ def test_a_seed_is_one_that_every_library_takes(load: Any, complaints: Any, seed
     else:
         [complaint] = complaints(seeds=[seed])
         assert (complaint.key, "4294967296" in complaint.problem) == ("seeds.0", True)
+
+
+def test_a_mistake_in_one_item_hides_none_in_the_next(complaints: Any) -> None:
+    broken = {"name": "full", "tune": {"space": {"learning_rate": {"low": "x", "high": 1}}}}
+    found = complaints(
+        methods=[broken, {"name": "lora", "rnk": 4}, {"name": "lora", "tune": {"space": {"epochs": [1, 2]}}}]
+    )
+    assert [c.key for c in found] == [
+        "methods.0.tune.space.learning_rate.low",
+        "methods.1.rnk",
+        "methods.2.tune.space.epochs",
+    ]
