@@ -47,6 +47,9 @@ Smoke = Annotated[
     bool, typer.Option("--smoke", help="The same grid on tiny untrained models and a few invented rows.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+OwnStorage = Annotated[
+    str | None, typer.Option("--storage", help="Where sweeps are stored, instead of `storage` of the file.")
+]
 
 _STORAGE = "sweeps"
 
@@ -62,17 +65,27 @@ def console(as_json: bool = False) -> Console:
     return Console(stderr=as_json, soft_wrap=False)
 
 
+def _overrides(given: list[str] | None, storage: str | None) -> list[str]:
+    return [*(given or []), *([] if storage is None else [f"storage={json.dumps(storage)}"])]
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 @app.command()
-def plan(config: Config, overrides: Overrides = None, smoke: Smoke = False, as_json: Json = False) -> None:
+def plan(
+    config: Config,
+    overrides: Overrides = None,
+    storage: OwnStorage = None,
+    smoke: Smoke = False,
+    as_json: Json = False,
+) -> None:
     """The grid, what will run and why, and what it costs. Touches no GPU and starts no Ray."""
     from orchestrator.cli.plan_view import plan_json, show_plan
     from orchestrator.cli.session import open_session
 
-    found = open_session(config, overrides or [], smoke=smoke).plan
+    found = open_session(config, _overrides(overrides, storage), smoke=smoke).plan
     if as_json:
         print_json(plan_json(found))
     else:
@@ -83,6 +96,7 @@ def plan(config: Config, overrides: Overrides = None, smoke: Smoke = False, as_j
 def run(
     config: Config,
     overrides: Overrides = None,
+    storage: OwnStorage = None,
     launcher: Annotated[LauncherName, typer.Option(help="Who runs the trials.")] = LauncherName.RAY,
     address: Annotated[
         str | None,
@@ -99,7 +113,7 @@ def run(
     from orchestrator.cli import running
     from orchestrator.cli.session import open_session
 
-    session = open_session(config, overrides or [], smoke=smoke)
+    session = open_session(config, _overrides(overrides, storage), smoke=smoke)
     out = console(as_json)
     if launcher is LauncherName.SIMULATED:
         running.rehearse(session, out)
@@ -113,11 +127,13 @@ def run(
 
 
 @app.command()
-def stage(config: Config, overrides: Overrides = None, smoke: Smoke = False) -> None:
+def stage(
+    config: Config, overrides: Overrides = None, storage: OwnStorage = None, smoke: Smoke = False
+) -> None:
     """Fetch, make and hash-check weights and data ahead, so that the run needs no network."""
     from orchestrator.cli.session import open_session
 
-    session = open_session(config, overrides or [], smoke=smoke)
+    session = open_session(config, _overrides(overrides, storage), smoke=smoke)
     session.refuse_missing()
     session.stage(console(), tell_present=True)
 

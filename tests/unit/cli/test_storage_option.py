@@ -1,0 +1,35 @@
+"""Where sweeps are stored can be told to every verb in one way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+from orchestrator.errors import ConfigError
+
+SWEEP = "name: s\nmodels: [demo-tiny]\ndomains: [general]\nmethods: [full]\ntasks: [demo-outcome]\n"
+
+
+def test_plan_takes_the_option_and_the_key_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(SWEEP)
+    shown = [
+        CliRunner().invoke(app, ["plan", "s.yaml", "--json", *words])
+        for words in (["--storage", "else where: 1"], ["storage='else where: 1'"])
+    ]
+    assert [done.exit_code for done in shown] == [0, 0]
+    assert shown[0].stdout == shown[1].stdout
+
+
+@pytest.mark.parametrize("verb", ["plan", "run", "stage"])
+def test_a_storage_that_cannot_be_one_is_a_mistake_of_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(SWEEP + "storage_options: {endpoint_url: 'http://localhost'}\n")
+    failed = CliRunner().invoke(app, [verb, "s.yaml", "--storage", "here"])
+    assert isinstance(failed.exception, ConfigError)
+    assert "is of a storage by URI, and storage is 'here'" in str(failed.exception)
