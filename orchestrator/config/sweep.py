@@ -220,5 +220,4 @@ def _known_part(config: SweepConfig, catalogue: Catalogue) -> SweepConfig:
         axis: tuple(dict.fromkeys(name for name in getattr(config, axis) if name in known[axis]))
         for axis in ("models", "domains", "tasks")
     }
-    methods = tuple(item for item in config.methods if item.name in known["methods"])
-    return config.model_copy(update=axes | {"methods": methods})
+    return config.model_copy(update=axes)
