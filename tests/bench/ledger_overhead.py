@@ -1,0 +1,101 @@
+"""What metering costs a trial: CPU-seconds of whole attempts with the gauges on and off, in turns.
+
+    python tests/bench/ledger_overhead.py [REPEATS] [KEY=VALUE ...]
+
+Trials of the demo, in this process, on one thread; keys are those of the sweep file. On: everything that an
+attempt meters. Off: phases are named and nothing is read or counted. The arms take turns and the ratio is
+that of their medians, so that a noisy machine hits both alike; CPU time, as wall time tells of neighbours.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.session import open_session
+from orchestrator.contracts.trial import AttemptOrder, Resources, TrialSpec
+from orchestrator.contracts.vocabulary import Phase
+
+DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
+ONE_TRIAL = ["models=[demo-tiny]", "domains=[clinical]", "tasks=[demo-outcome]", "seeds=[12]"]
+TARGET = 0.01
+
+
+class Nothing:
+    """In the place of the gauges."""
+
+    def devices_settled(self) -> None: ...
+
+    def model_built(self, model: Any, ranks: Any) -> None: ...
+
+    def compare(self, ranks: Any) -> None: ...
+
+
+def main(repeats: int, overrides: list[str]) -> None:
+    from workers.attempt import settle_environment
+
+    settle_environment(threads=1)
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        session = open_session(DEMO, [*ONE_TRIAL, *overrides, f"storage={root}"]).stage(Console())
+        for planned in session.plan.trials:
+            compare(session.plan.spec(planned), root, repeats)
+
+
+def compare(trial: TrialSpec, root: Path, repeats: int) -> None:
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for turn in range(-1, repeats):  # the turn before the first pays for what is loaded once
+        for metered in (True, False):
+            took = attempt(trial, root, metered)
+            if turn >= 0:
+                seconds[metered].append(took)
+    on, off = statistics.median(seconds[True]), statistics.median(seconds[False])
+    verdict = "within" if on / off - 1 < TARGET else "beyond"
+    print(
+        f"{trial.name}: {on:.3f} CPU-seconds metered, {off:.3f} not, medians of {repeats}: "
+        f"{on / off - 1:+.2%}, {verdict} the target of {TARGET:.0%}"
+    )
+
+
+def attempt(trial: TrialSpec, root: Path, metered: bool) -> float:
+    """CPU-seconds of one attempt, from its order to its kept weights."""
+    from workers.checkpoint import Progress
+    from workers.gauges import Gauges
+    from workers.meter import Meter
+    from workers.records import EventLog
+    from workers.trial import Account, carry_out
+
+    class Deaf(Meter):
+        def enter(self, phase: Phase) -> None:
+            self.phase = phase
+
+    with tempfile.TemporaryDirectory(dir=root) as directory:
+        order = AttemptOrder(
+            trial=trial,
+            attempt=1,
+            directory=directory,
+            cache_dir=str(root / "cache"),
+            resources=Resources(cpus=1),
+            checkpoint_seconds=0,
+            ordered_at=0.0,
+        )
+        log = EventLog(Path(directory) / "events.jsonl")
+        began = time.process_time()
+        meter = Meter() if metered else Deaf()
+        gauges: Any = Gauges(order, meter) if metered else Nothing()
+        carry_out(order, Account(Progress(trial.fingerprint), gauges), meter, log, lambda: False)
+        meter.work()
+        took = time.process_time() - began
+        log.close()
+    return took
+
+
+if __name__ == "__main__":
+    count = [word for word in sys.argv[1:] if word.isdigit()]
+    main(int(count[0]) if count else 9, [word for word in sys.argv[1:] if not word.isdigit()])
