@@ -10,7 +10,7 @@ from orchestrator.config.catalogue import builtin_catalogue
 OWN_FILES = {
     "letters/{}.tsv": "Take\tO\naspirin\tB-Drug\n75\tB-Dose\nmg\tI-Dose\n\nNone\tO\n",
     "triage/{}.csv": (
-        'letter,category\n"Chest pain,\nat rest",cardio\nCough,respiratory\nFlutter,cardio\nWheeze,respiratory\n'
+        'letter,category\n"Chest pain,\nat rest",cardio\nCough,respiratory\nPain,cardio\nCold,respiratory\n'
     ),
     "follow-up/{}.jsonl": '{"note": "See again", "due": "yes"}\n{"note": "Done", "due": "no"}\n',
     "causes/{}.csv": "sentence,relation\n@drug$ gave @complaint$,causes\n@drug$ and @complaint$,none\n",
