@@ -15,7 +15,10 @@ from scipy.special import ndtri
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.trial import Cell
+from orchestrator.report.model import Point, PointState
 from orchestrator.report.replicates import Replicates, contributions
+from orchestrator.report.statistics import summarise
 
 MENTIONS, SPURIOUS = 4.0, 0.5  # of a document, in the mean: there, and found where nothing is
 
@@ -66,6 +69,20 @@ class World:
         quality = np.array([part.mean() for part in parts])
         hours = np.full(seeds, 1.0) * np.exp(0.05 * rng.standard_normal(seeds))
         return Replicates(name, tuple(range(seeds)), quality, hours, np.stack(parts), "t")
+
+
+def point_of(cell: Replicates) -> Point:
+    """As the report has it."""
+    model, domain, method = cell.name.split("/")
+    return Point(
+        cell=Cell(model=model, domain=domain, method=method, task="t"),
+        backbone=None,
+        state=PointState.FINISHED,
+        seeds=len(cell.seeds),
+        comparison="cpu, fp32",
+        quality=summarise(list(cell.quality)),
+        device_hours=summarise(list(cell.device_hours)),
+    )
 
 
 def true_f1(accuracy: float) -> float:

@@ -78,7 +78,7 @@ def _share(found: Estimate, part: Floats) -> float:
     if found.seeds < 2:
         return 1.0
     whole = float(part.mean(axis=0).var(ddof=1)) / part.shape[1]
-    return found.document_variance / whole if whole > 0 else 0.0
+    return found.document_error**2 / whole if whole > 0 else 0.0
 
 
 def on_frontier_rows(costs: Floats, quality: Floats) -> NDArray[np.bool_]:

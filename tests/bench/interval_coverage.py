@@ -1,0 +1,141 @@
+"""How often what the report claims holds, on results with a known truth.
+
+    python tests/bench/interval_coverage.py [SIMULATIONS]
+
+Intervals: how often a nominal 95 % interval holds the truth of a paired difference, over further seeds and
+documents: as the report makes it, beside a t-interval over the seeds alone and percentile bootstraps (scipy)
+over seeds and over documents. Claims: how often a family claims anything where nothing differs, and how often
+the set of the best misses the best. Probability: how often points with so much of it are on the frontier.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from simulated import World, point_of, true_f1
+
+from orchestrator.report.claims import LEVEL, frontier_family, holm
+from orchestrator.report.comparing import difference, estimate
+from orchestrator.report.frontier import on_frontier
+from orchestrator.report.groups import best_group
+from orchestrator.report.membership import cost_draws, on_frontier_rows, quality_draws
+from orchestrator.report.replicates import Replicates
+from orchestrator.report.saying import Scale
+
+SEEDS, DOCUMENTS = (2, 3, 5), (100, 400)
+SCATTER = {"little": 0.03, "some": 0.15, "much": 0.5}  # of a cell's skill over seeds
+ONE, OTHER = 0.80, 0.75
+Interval = tuple[float, float] | None
+
+
+def seeds_alone(one: Replicates, other: Replicates) -> Interval:
+    return estimate(one.quality - other.quality, None).interval
+
+
+def bootstrap(values: np.ndarray, rng: np.random.Generator) -> Interval:
+    found = stats.bootstrap((values,), np.mean, n_resamples=400, method="percentile", rng=rng)
+    return tuple(found.confidence_interval)
+
+
+def intervals(one: Replicates, other: Replicates, rng: np.random.Generator) -> list[Interval]:
+    parts = one.parts - other.parts
+    return [
+        difference(one, other).interval,
+        seeds_alone(one, other),
+        bootstrap(parts.mean(axis=1), rng),
+        bootstrap(parts.mean(axis=0), rng),
+    ]
+
+
+def coverage(simulations: int, rng: np.random.Generator) -> None:
+    print(f"95 % intervals of a paired difference, {simulations:,} simulations a line")
+    heads = ("crossed", "seeds, t", "seeds, boot", "docs, boot")
+    print(f"{'metric':>9} {'scatter':>8} {'seeds':>5} {'docs':>5}", *(f"{head:>11}" for head in heads))
+    sums = np.zeros(4)
+    lines = list(product((False, True), SCATTER.items(), SEEDS, DOCUMENTS))
+    for f1, (name, scatter), k, n in lines:
+        truth = true_f1(ONE) - true_f1(OTHER) if f1 else ONE - OTHER
+        held = np.zeros(4)
+        for _ in range(simulations):
+            found = intervals(*World(seed=scatter).draw([ONE, OTHER], k, n, rng, f1=f1), rng)
+            held += [ends is not None and ends[0] <= truth <= ends[1] for ends in found]
+        sums += held
+        shares = (f"{100 * share:9.1f} %" for share in held / simulations)
+        print(f"{'F1' if f1 else 'accuracy':>9} {name:>8} {k:>5} {n:>5}", *shares, flush=True)
+    print(f"{'all':>9} {'':>20}", *(f"{100 * share:9.1f} %" for share in sums / simulations / len(lines)))
+
+
+def any_claim(cells: Sequence[Replicates]) -> bool:
+    """In a planned family of every two."""
+    found = [difference(one, other).p for one, other in combinations(cells, 2)]
+    return any(p is not None and p < LEVEL for p in holm(found, len(found)))
+
+
+def any_step(cells: Sequence[Replicates]) -> bool:
+    """In the family of the points that came out on the frontier."""
+    here = {cell.name: cell for cell in cells}
+    points = [point_of(cell) for cell in cells]
+    flags = on_frontier([(p.device_hours.mean, p.quality.mean) for p in points])
+    members = sorted(
+        (p for p, on in zip(points, flags, strict=True) if on), key=lambda p: p.device_hours.mean
+    )
+    family = frontier_family(members, None, here, len(cells), Scale("t", True))
+    return family is not None and any(claim.told_apart for claim in family.claims)
+
+
+def misses_the_best(cells: Sequence[Replicates]) -> bool:
+    """The set of the best, where the last cell is the best."""
+    group = best_group([point_of(cell) for cell in cells], {cell.name: cell for cell in cells})
+    return group is not None and cells[-1].name not in group.cells
+
+
+def false_claims(simulations: int, rng: np.random.Generator) -> None:
+    print(f"\nFalse claims, nominal 5 %, {simulations:,} simulations a line, 200 documents")
+    cases: list[tuple[str, int, Callable[[Sequence[Replicates]], bool]]] = [
+        ("planned family, 4 equal cells", 4, any_claim),
+        ("steps along the frontier, 8 equal cells", 8, any_step),
+        ("set of the best misses it, 8 equal cells", 8, misses_the_best),
+    ]
+    for (name, cells, wrong), (scatter, seed), k in product(cases, SCATTER.items(), (2, 3, 5)):
+        drawn = (World(seed=seed).draw([ONE] * cells, k, 200, rng) for _ in range(simulations))
+        rate = sum(map(wrong, drawn)) / simulations
+        print(f"  {name:<42} {scatter:>6} scatter, {k} seeds  {100 * rate:5.1f} %", flush=True)
+
+
+def calibration(simulations: int, rng: np.random.Generator) -> None:
+    """Six cells whose true accuracies are drawn anew each time, dearer ones a little better."""
+    said, true = [], []
+    for _ in range(simulations):
+        hours = np.sort(rng.uniform(1, 10, 6))
+        accuracies = np.clip(0.74 + 0.004 * hours + 0.02 * rng.standard_normal(6), 0.6, 0.9)
+        cells = World(seed=0.05).draw(list(accuracies), 3, 200, rng)
+        cost = cost_draws(cells, rng) * hours
+        said.append(on_frontier_rows(cost, quality_draws(cells, rng)).mean(axis=0))
+        true.append(on_frontier(list(zip(hours, accuracies, strict=True))))
+    chance, on = np.concatenate(said), np.concatenate(true)
+    print(f"\nProbability of being on the frontier, {simulations:,} simulations of 6 cells with 3 seeds")
+    for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)):
+        here = (chance >= low) & (chance < high)
+        if here.any():
+            shares = f"said {100 * chance[here].mean():5.1f} %, true {100 * on[here].mean():5.1f} %"
+            print(f"  {shares} of {here.sum():,}")
+
+
+def main() -> None:
+    simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    rng = np.random.default_rng(20240216)
+    coverage(simulations, rng)
+    false_claims(simulations, rng)
+    calibration(simulations, rng)
+
+
+if __name__ == "__main__":
+    main()
