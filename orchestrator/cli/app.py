@@ -139,12 +139,25 @@ def stage(
 
 
 @app.command()
-def status(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
+def status(
+    sweep: Sweep,
+    storage: Storage = _STORAGE,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every other second, until it is over or Ctrl-C.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Trials by state, what failed and why, and the device-hours so far."""
     from orchestrator.cli.status_view import show_status, status_json
 
     ledger = ledger_of(sweep, storage)
-    if as_json:
+    if watch and as_json:
+        raise typer.BadParameter("--watch is a page to look at, --json a record: give one of them")
+    if watch:
+        from orchestrator.cli.watching import watch as watch_sweep
+
+        watch_sweep(ledger, console())
+    elif as_json:
         print_json(status_json(ledger))
     else:
         show_status(ledger, console())

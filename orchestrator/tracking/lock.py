@@ -34,6 +34,29 @@ def hold(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def at_work(path: Path) -> str | None:
+    """The process that holds the lock, without touching it; None where none does. One on another machine is
+    taken at its word: only there could be seen that it was killed."""
+    try:
+        found = json.loads(path.read_text())
+        pid, host = int(found["pid"]), str(found["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if host == socket.gethostname() and not _lives(pid):
+        return None
+    return f"process {pid} on {host}"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
+
+
 def _holder(path: Path) -> str:
     try:
         found = json.loads(path.read_text())

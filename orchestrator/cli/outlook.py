@@ -1,0 +1,59 @@
+"""How long a sweep will still take, from what its trials took beside what was predicted. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.special import stdtrit
+
+_CONFIDENCE = 0.95
+_LEAST = 2  # finished trials for an interval
+
+
+@dataclass(frozen=True)
+class TimeLeft:
+    seconds: float
+    interval: tuple[float, float] | None  # 95 %; None with too few finished trials
+
+
+class Pace:
+    """Learns from finished trials. Where a trial has no prediction, all are taken for equally long."""
+
+    def __init__(self) -> None:
+        self._walls: list[float] = []
+        self._ratios: list[float] = []
+
+    def learn(self, wall_seconds: float, predicted: float | None) -> None:
+        self._walls.append(wall_seconds)
+        if predicted:
+            self._ratios.append(wall_seconds / predicted)
+
+    def left(
+        self, predicted: Sequence[float | None], elapsed: Sequence[float], places: int
+    ) -> TimeLeft | None:
+        """Of the trials that are not finished: the first of them have been at work for `elapsed` seconds.
+
+        The interval is the prediction interval of a sum whose parts err independently, by the t-distribution
+        (Montgomery and Runger, section 8-6): the scatter of what is left, and that of the mean it rests
+        on. It supposes that as many trials go on running at once.
+        """
+        known = [p for p in predicted if p]
+        by_ratio = bool(self._ratios) and len(known) == len(predicted)
+        seen = self._ratios if by_ratio else self._walls
+        if not seen or places < 1:
+            return None
+        sizes = known if by_ratio else [1.0] * len(predicted)
+        count, whole = len(seen), math.fsum(sizes)
+        mean = math.fsum(seen) / count
+        expected = [mean * size for size in sizes]
+        done = math.fsum(min(e, x) for e, x in zip(elapsed, expected, strict=False))
+        longest = max((x for x in expected[len(elapsed) :]), default=0.0)
+        seconds = max((math.fsum(expected) - done) / places, longest)
+        if count < _LEAST:
+            return TimeLeft(seconds, None)
+        variance = math.fsum((s - mean) ** 2 for s in seen) / (count - 1)
+        error = math.sqrt(variance * (math.fsum(s * s for s in sizes) + whole * whole / count))
+        half = float(stdtrit(count - 1, (1 + _CONFIDENCE) / 2)) * error / places
+        return TimeLeft(seconds, (max(0.0, seconds - half), seconds + half))

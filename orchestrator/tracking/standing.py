@@ -1,0 +1,185 @@
+"""Where a sweep stands, looked at again and again: what cannot change any more is read once.
+
+A look costs a question to the file system for each trial that is not finished, and the reading of what has
+ended since the look before; so a sweep of 10,000 trials can be watched every other second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
+from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.lock import at_work
+
+# Modification times, and whether outcome and bill are there: all that can change about a trial's directory.
+_Look = tuple[int, bool, bool]
+_NOTHING: _Look = (-1, False, False)
+
+
+@dataclass(frozen=True)
+class Running:
+    """An attempt that has begun and not ended. Times are Unix times."""
+
+    trial: PlannedTrial
+    since: float
+
+
+@dataclass
+class Standing:
+    """Of planned trials and, apart from them, of the candidates of searches. `finished` are the records that
+    have come in since the look before; `billed` counts attempts that have ended, in device-seconds by device
+    type."""
+
+    sweep: SweepRecord
+    driver: str | None  # the process at work on it; None: none is
+    anew: bool = False  # the plan has changed: what earlier looks gave is void, and comes again
+    states: Counter[TrialState] = field(default_factory=Counter)
+    candidates: Counter[TrialState] = field(default_factory=Counter)
+    running: list[Running] = field(default_factory=list)
+    waiting: list[PlannedTrial] = field(default_factory=list)
+    failures: Counter[FailureKind] = field(default_factory=Counter)
+    again: int = 0  # of those waiting: begun before, and ended early
+    billed: dict[str, float] = field(default_factory=dict)
+    fresh: list[TrialRecord] = field(default_factory=list)
+
+
+@dataclass
+class _Entry:
+    """A trial, and what the look before has left of it."""
+
+    trial: PlannedTrial
+    directory: str
+    look: _Look = _NOTHING
+    newest: Path | None = None
+    record: TrialRecord | None = None
+
+    @property
+    def state(self) -> TrialState:
+        return self.record.state if self.record else TrialState.NEW
+
+    @property
+    def is_closed(self) -> bool:
+        """Finished, and billed: the bill follows the outcome by a moment."""
+        return self.state is TrialState.FINISHED and self.look[1:] == (True, True)
+
+
+class Watcher:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._sweep: SweepRecord | None = None
+        self._stamp: tuple[int, int] | None = None
+        self._removed: dict[str, float] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._open: dict[str, _Entry] = {}
+        self._closed: dict[str, str] = {}  # name -> fingerprint
+        self._states, self._candidates = Counter[TrialState](), Counter[TrialState]()  # of what is closed
+        self._billed: dict[str, float] = {}  # likewise
+
+    def look(self) -> Standing:
+        """Raises LedgerError where there is no sweep, or a record cannot be read."""
+        sweep, anew = self._read_sweep()
+        found = Standing(sweep, at_work(self._ledger.directory / layout.LOCK), anew=anew)
+        for entry in list(self._open.values()):
+            self._refresh(entry, found)
+        found.states, found.candidates = self._states.copy(), self._candidates.copy()
+        found.billed = {**self._billed}
+        for kind, seconds in self._removed.items():
+            found.billed[kind] = found.billed.get(kind, 0.0) + seconds
+        for entry in self._open.values():
+            self._tell(entry, found)
+        found.running.sort(key=lambda running: running.since)
+        return found
+
+    def _read_sweep(self) -> tuple[SweepRecord, bool]:
+        """And whether the plan is another one than before, so that everything counts anew."""
+        path = self._ledger.directory / layout.SWEEP
+        stamp = (found.st_mtime_ns, found.st_size) if (found := _stat(path)) else None
+        if self._sweep is not None and stamp == self._stamp:
+            return self._sweep, False
+        if self._sweep is None:
+            for gone in self._ledger.removed():
+                _add_up(self._removed, gone)
+        self._sweep, self._stamp = self._ledger.sweep(), stamp
+        planned = {t.name: t for t in (*self._sweep.trials, *self._sweep.candidates)}
+        known = self._closed | {name: entry.trial.fingerprint for name, entry in self._open.items()}
+        anew = any(n not in planned or planned[n].fingerprint != mark for n, mark in known.items())
+        if anew:
+            self._forget()
+        for name, trial in planned.items():
+            if name not in self._closed and name not in self._open:
+                directory = layout.trial_directory(self._ledger.directory, name)
+                self._open[name] = _Entry(trial, str(directory))
+        return self._sweep, anew
+
+    def _refresh(self, entry: _Entry, found: Standing) -> None:
+        look = _glance(entry)
+        if look == entry.look:
+            return
+        before, entry.look, entry.record = entry.state, look, self._ledger.trial(entry.trial)
+        if entry.state is TrialState.FINISHED and before is not TrialState.FINISHED:
+            found.fresh.append(entry.record)
+        if entry.is_closed:
+            del self._open[entry.trial.name]
+            self._closed[entry.trial.name] = entry.trial.fingerprint
+            (self._states if entry.trial.candidate is None else self._candidates)[entry.state] += 1
+            _add_up(self._billed, entry.record)
+
+    def _tell(self, entry: _Entry, found: Standing) -> None:
+        trial, state, record = entry.trial, entry.state, entry.record
+        (found.states if trial.candidate is None else found.candidates)[state] += 1
+        if record is not None:
+            _add_up(found.billed, record)
+        if state is TrialState.FINISHED:
+            return
+        last = record.attempts[-1] if record and record.attempts else None
+        driven = found.driver is not None or self._ledger.mirror is not None
+        if last is not None and driven and last.bill is None and last.outcome is None:
+            found.running.append(Running(trial, last.ordered_at))
+            return
+        failure = record.outcome.failure if record and record.outcome else None
+        if failure is None or state is not TrialState.FAILED:
+            found.waiting.append(trial)
+            found.again += state is TrialState.UNFINISHED
+        elif failure.kind is FailureKind.PREEMPTED and driven:  # the driver tries it again
+            found.waiting.append(trial)
+            found.again += 1
+        else:
+            found.failures[failure.kind] += 1
+
+
+def _glance(entry: _Entry) -> _Look:
+    """Without reading a file. The newest attempt is looked for where the directory has changed."""
+    directory = _stat(entry.directory)
+    if directory is None:
+        return _NOTHING
+    if directory.st_mtime_ns != entry.look[0]:
+        found = layout.attempts(Path(entry.directory))
+        entry.newest = found[-1][1] if found else None
+    if entry.newest is None or not (entry.newest / layout.ORDER).exists():
+        return _NOTHING
+    ended, billed = (entry.newest / layout.OUTCOME).exists(), (entry.newest / layout.BILL).exists()
+    return directory.st_mtime_ns, ended, billed
+
+
+def _stat(path: str | Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _add_up(billed: dict[str, float], record: TrialRecord) -> None:
+    """Of attempts that are over: what the one at work takes is told by the clock."""
+    for attempt in record.attempts:
+        if attempt.bill is not None or attempt.outcome is not None:
+            seconds = attempt.billed_device_seconds or 0.0
+            billed[attempt.device_type] = billed.get(attempt.device_type, 0.0) + seconds

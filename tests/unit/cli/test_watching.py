@@ -1,0 +1,202 @@
+"""`frontier status --watch`: drawn from real ledgers, at times that the test names."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ledger_builder import Fate, LedgerBuilder, task
+from rich.console import Console
+
+from orchestrator.cli.outlook import Pace
+from orchestrator.cli.watching import Page, watch
+from orchestrator.contracts import layout
+from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.tracking.standing import Watcher
+
+NOW = 1_750_010_100.0  # 100 s after the first attempts of the builder began
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> LedgerBuilder:
+    return LedgerBuilder(tmp_path)
+
+
+def begin_driver(built: LedgerBuilder, pid: int | None = None) -> None:
+    holder = {"pid": os.getpid() if pid is None else pid, "host": socket.gethostname()}
+    (built.ledger.directory / layout.LOCK).write_text(json.dumps(holder))
+
+
+def begin(built: LedgerBuilder, trial: PlannedTrial) -> Path:
+    """An attempt that is at work: neither outcome nor bill."""
+    return built.attempt(trial, Fate(bill=False, events=False))
+
+
+def text_of(page: Page) -> str:
+    console = Console(record=True, width=160, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(page.draw())
+    return console.export_text()
+
+
+def page_of(built: LedgerBuilder) -> Page:
+    return Page(built.ledger, lambda: NOW)
+
+
+def plan(built: LedgerBuilder, **fields: object) -> list[PlannedTrial]:
+    trials = built.plan(["tiny", "mini"], ["general"], ["full", "lora-r8"], seeds=[1, 2])
+    predicted = tuple(t.model_copy(update={"predicted_seconds": 80.0}) for t in trials)
+    built.sweep = built.sweep.model_copy(update={"trials": predicted, **fields})
+    built.ledger.write_sweep(built.sweep)
+    return list(predicted)
+
+
+def test_a_running_sweep_says_how_far_it_is_and_why_the_rest_waits(built):
+    trials = plan(built)
+    begin_driver(built)
+    built.attempt(trials[0], Fate(quality=0.6, seconds=70))
+    built.attempt(trials[1], Fate(quality=0.7, seconds=90))
+    built.attempt(trials[2], Fate(failure=FailureKind.DIVERGED, seconds=36))
+    begin(built, trials[3])
+    text = text_of(page_of(built))
+    assert "2 of 8 finished, 1 running, 4 waiting, failed: 1 DIVERGED" in text
+    assert f"process {os.getpid()}" in text
+    assert "waits: 4 for 1 core each: 1 trial at work hold what there is" in text
+    assert f"{trials[3].name}  2 min" in text
+    # 70 + 90 + 36 s in the bills, 100 s at work
+    assert f"{296 / 3600:.3f} core-hours, 1 an hour now" in text
+    assert "left (95 %" in text
+    assert "frontier so far (cpu, fp32)" in text
+    assert "tiny/general/full" in text
+    assert "0.650" in text  # the mean of its two seeds
+
+
+def test_the_budget_is_set_against_the_rate(built):
+    trials = plan(built, config={"budget": {"core_hours": 1.0}})
+    begin_driver(built)
+    built.attempt(trials[0], Fate(quality=0.6, seconds=800))
+    begin(built, trials[1])
+    assert "0.250 core-hours of 1, 1 an hour now; the budget lasts 45 min at this rate" in text_of(
+        page_of(built)
+    )
+
+
+def test_money_is_reckoned_by_the_price_book(built):
+    trials = plan(built, config={"budget": {"money": 5}, "prices": "taylor-2024"})
+    begin_driver(built)
+    built.attempt(trials[0], Fate(quality=0.6, seconds=3600, device_type="NVIDIA A100"))
+    text = text_of(page_of(built))
+    assert "core-hours" in text  # the trials ask for cores: what a GPU took is no part of their budget
+    assert "in money" not in text
+
+
+def test_a_spent_budget_is_why_nothing_begins(built):
+    trials = plan(built, config={"budget": {"core_hours": 0.01}})
+    begin_driver(built)
+    built.attempt(trials[0], Fate(quality=0.6, seconds=100))
+    assert "waits: 7 trials, as the budget is spent: raise `budget`" in text_of(page_of(built))
+
+
+def test_without_a_driver_it_says_so_and_ends(built):
+    trials = plan(built)
+    begin(built, trials[0])  # its driver was killed
+    begin_driver(built, pid=2**22 + 1)  # beyond any process number
+    page = page_of(built)
+    assert "waits: 8 trials, as no driver is at work: `frontier run`" in text_of(page)
+    assert page.is_over
+
+
+def test_interrupted_trials_and_searches_are_named(built):
+    trials = plan(built)
+    candidate = trials[7].model_copy(update={"candidate": 1})
+    built.sweep = built.sweep.model_copy(update={"candidates": (candidate,), "trials": tuple(trials[:7])})
+    built.ledger.write_sweep(built.sweep)
+    begin_driver(built)
+    built.attempt(trials[0], Fate(failure=FailureKind.PREEMPTED))
+    begin(built, trials[1])
+    text = text_of(page_of(built))
+    assert "1 trial of these for another attempt: interrupted, it resumes" in text
+    assert "the seeds of 1 cell, until the search before them is over" in text
+    assert "candidates 0 of 1" in text
+    assert "failed" not in text
+
+
+def test_it_ends_when_all_is_finished_and_at_ctrl_c(built):
+    trials = plan(built)
+    begin_driver(built)
+    begin(built, trials[0])
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 1:
+            built.finish_all()
+            for path in built.ledger.directory.rglob("attempt-001"):
+                if not (path / layout.OUTCOME).exists():  # the one that was at work is superseded by the next
+                    (path / layout.ORDER).unlink()
+
+    watch(built.ledger, Console(file=open(os.devnull, "w")), lambda: NOW, sleep)  # noqa: SIM115
+    assert len(looks) == 1
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    begin(built, built.plan(["base"], ["general"], ["full"], [task("outcome")], [9])[0])
+    watch(built.ledger, Console(file=open(os.devnull, "w")), lambda: NOW, interrupt)  # noqa: SIM115
+
+
+def test_what_is_over_is_never_read_again(built, monkeypatch):
+    trials = plan(built)
+    begin_driver(built)
+    for trial in trials[:6]:
+        built.attempt(trial, Fate(quality=0.6))
+    watcher = Watcher(built.ledger)
+    assert watcher.look().states[TrialState.FINISHED] == 6
+    read: list[str] = []
+
+    def trial(planned: PlannedTrial) -> object:
+        read.append(planned.name)
+        return type(built.ledger).trial(built.ledger, planned)
+
+    monkeypatch.setattr(built.ledger, "trial", trial)
+    assert watcher.look().fresh == []
+    built.attempt(trials[6], Fate(quality=0.7))
+    [fresh] = watcher.look().fresh
+    assert read == [fresh.name] == [trials[6].name]
+
+
+def test_another_plan_begins_anew(built):
+    plan(built)
+    built.finish_all()
+    begin_driver(built)
+    page = page_of(built)
+    assert "8 of 8 finished" in text_of(page)
+    built.plan(["tiny", "mini"], ["general"], ["full", "lora-r8"], seeds=[1, 2], fingerprint="a" * 16)
+    text = text_of(page)
+    assert "0 of 8 finished, 8 waiting" in text
+    assert "frontier so far" not in text
+
+
+def learnt(walls: Iterator[float] | list[float]) -> Pace:
+    pace = Pace()
+    for wall in walls:
+        pace.learn(wall, 10.0)
+    return pace
+
+
+def test_time_left_is_what_is_left_over_the_places_and_its_interval_narrows():
+    assert learnt([]).left([10.0], [0.0], 1) is None
+    one = learnt([20.0]).left([10.0] * 4, [5.0], 1)
+    assert one is not None
+    assert (one.seconds, one.interval) == (pytest.approx(4 * 20 - 5), None)
+    few = learnt([18.0, 22.0]).left([10.0] * 40, [], 4)
+    many = learnt([18.0, 22.0] * 20).left([10.0] * 40, [], 4)
+    assert few is not None
+    assert many is not None
+    assert few.seconds == many.seconds == pytest.approx(200)
+    (low, high), (least, most) = many.interval or (0, 0), few.interval or (0, 0)
+    assert least < low < 200 < high < most
