@@ -21,7 +21,7 @@ TRIAL = "frontier.trial"
 DIGEST = "frontier.digest"
 STATE = "state"
 INVENTED = "The text of this task is invented: scores show that the pipeline works, nothing about medicine."
-_VERSION = "1"  # of this layout of runs: another one republishes every run
+_VERSION = "2"  # of this layout of runs: another one republishes every run
 _MIB = 2**20
 _ENDED = (TrialState.FINISHED, TrialState.FAILED)
 _STATUS = {TrialState.FINISHED: "FINISHED", TrialState.FAILED: "FAILED", TrialState.UNFINISHED: "KILLED"}
@@ -74,7 +74,8 @@ def describe(record: TrialRecord, sweep: SweepRecord) -> RunContent | None:
 
 
 def curve_points(record: TrialRecord) -> list[Point]:
-    """Loss, learning rate and dev metrics by optimiser step. The slash groups them in the MLflow charts."""
+    """Loss, learning rate and dev metrics by optimiser step, with the seconds of training until then and
+    whether all was one class. The slash groups them in the MLflow charts."""
     steps, evaluations = curves(record.current)
     points = [
         Point(name, value, e.at, e.step)
@@ -87,6 +88,10 @@ def curve_points(record: TrialRecord) -> list[Point]:
         for metric, found in e.metrics.items()
         if found.value is not None
     ]
+    for e in evaluations:
+        points.append(Point("dev/collapsed", float(e.collapsed), e.at, e.step))
+        if e.train_seconds is not None:
+            points.append(Point("dev/train_seconds", e.train_seconds, e.at, e.step))
     return points
 
 
@@ -142,6 +147,10 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     if outcome is not None and outcome.failure is not None:
         tags["failure"] = outcome.failure.kind.value
         notes.insert(0, f"Failed in phase {outcome.failure.phase}: {outcome.failure.message}")
+    if outcome is not None:
+        tags |= {f"source.{figure}": origin.source.value for figure, origin in outcome.origins.items()}
+    if outcome is not None and outcome.signature is not None:
+        tags["signature"] = outcome.signature.value
     if notes:
         tags["mlflow.note.content"] = "\n\n".join(notes)
     return tags
@@ -183,9 +192,14 @@ def _outcome_figures(outcome: Outcome) -> dict[str, float | None]:
         "peak_host_memory_mib": _mib(outcome.peak_host_memory_bytes),
         "peak_device_memory_mib": _mib(outcome.peak_device_memory_bytes),
     }
-    for phase in {**outcome.phases, **outcome.inherited_phases}:
-        seconds = outcome.phases.get(phase, 0.0) + outcome.inherited_phases.get(phase, 0.0)
+    for phase, seconds in {**outcome.phases, **outcome.result_phases}.items():
         figures[f"{phase}_seconds"] = seconds
+    work = outcome.result_work
+    figures |= {"flops": work.flops, "tokens": work.tokens, "saved_bytes": outcome.saved_bytes}
+    figures |= {"gpu_energy_joules": work.gpu_joules, "cpu_energy_joules": work.cpu_joules}
+    for served in outcome.serving:
+        figures[f"serve_{served.batch_size}_examples_per_second"] = served.examples_per_second
+        figures[f"serve_{served.batch_size}_latency_seconds"] = served.latency_seconds
     if outcome.parameters is not None:
         figures["total_parameters"] = outcome.parameters.total
         figures["trainable_parameters"] = outcome.parameters.trainable

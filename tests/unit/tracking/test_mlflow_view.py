@@ -18,7 +18,7 @@ from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.tuning import Tuned
-from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.accounting import totals_of
 from orchestrator.tracking.mlflow_view import MlflowView, quiet_environment, sync
@@ -112,6 +112,35 @@ def test_curves_stand_by_step(tmp_path, uri, runs):
     [run] = runs("curves")
     history = MlflowClient(tracking_uri=uri).get_metric_history(run.info.run_id, "train/loss")
     assert [(m.step, m.value) for m in history] == [(10, 0.2), (20, 0.1), (30, 2 / 30)]
+
+
+def test_what_a_trial_took_beside_time_becomes_metrics_and_where_it_comes_from_tags(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "work")
+    trial = built.plan(seeds=[11])[0]
+    outcome = {
+        "signature": "converged",
+        "work": {
+            Phase.LOAD: {"tokens": 0, "flops": 0.0, "gpu_joules": 5.0},
+            Phase.TRAIN: {"tokens": 4_000, "flops": 2e12, "gpu_joules": 70.0},
+        },
+        "inherited_work": {
+            Phase.LOAD: {"tokens": 0, "flops": 0.0, "gpu_joules": 5.0},
+            Phase.TRAIN: {"tokens": 1_000, "flops": 5e11, "gpu_joules": 30.0},
+        },
+        "origins": {"gpu_energy": {"source": "measured", "by": "NVML total energy counter"}},
+        "serving": [{"batch_size": 1, "examples_per_second": 50.0, "latency_seconds": 0.02, "batches": 9}],
+    }
+    built.attempt(trial, Fate(quality=0.8, outcome=outcome))
+    MlflowView(uri, built.ledger.sweep()).publish(built.ledger.trial(trial))
+    [run] = runs("work")
+    found = run.data.metrics
+    assert found["tokens"] == 5_000
+    assert found["flops"] == 2.5e12
+    assert found["gpu_energy_joules"] == 105.0  # the first loading is no part of the result
+    assert "cpu_energy_joules" not in found  # missing stays missing
+    assert found["serve_1_latency_seconds"] == 0.02
+    assert found["dev/collapsed"] == 0.0
+    assert (run.data.tags["signature"], run.data.tags["source.gpu_energy"]) == ("converged", "measured")
 
 
 def test_publishing_twice_changes_nothing(tmp_path, uri, runs):
