@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.contracts import layout
@@ -13,7 +15,7 @@ from orchestrator.errors import StorageError
 from orchestrator.storage import trees
 from orchestrator.storage.store import Store
 
-_HERE = Path()
+_HERE, _LOCKS = Path(), "locks"
 
 
 def item_of(spec: BackboneSpec | TaskSpec) -> str | None:
@@ -29,6 +31,15 @@ def item_of(spec: BackboneSpec | TaskSpec) -> str | None:
     if isinstance(weights, HubWeights):
         return f"hub/models--{weights.hub.replace('/', '--')}/snapshots/{weights.revision}"
     return None
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Among the processes of this machine. The lock goes with the process that holds it."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class SharedCache:
@@ -57,10 +68,20 @@ class SharedCache:
         trees.put_tree(self._store, self._key(item), self._local / item)
 
     def pull(self, item: str) -> bool:
-        """Every file is checked against the sha256 of its staging; False where it is not in the store."""
-        return (self._local / item).is_dir() or trees.fetch_tree(
-            self._store, self._key(item), self._local / item
-        )
+        """Once a machine, however many trials start on it: the others wait for the first. Every file is
+        checked against the sha256 of its staging, and is read-only from then on. False where it is not in the
+        store."""
+        place = self._local / item
+        if place.is_dir():
+            return True
+        with _alone(self._local / _LOCKS / item.replace("/", "--")):
+            if place.is_dir():
+                return True
+            fetched = trees.fetch_tree(self._store, self._key(item), place)
+        for file in place.rglob("*") if fetched else ():
+            if file.is_file():
+                file.chmod(0o444)
+        return fetched
 
     def need(self, spec: BackboneSpec | TaskSpec) -> None:
         """Raises StorageError where what the spec names is neither here nor in the store."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -236,3 +237,39 @@ def test_shared_weights_are_checked_against_the_lock(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="is not what its marker says"):
         SharedCache(store, tmp_path / "third").pull("hub/weights")
     assert not (tmp_path / "third/hub/weights").exists()
+
+
+class AskedStore(DirectoryStore):
+    """Calls back at every fetch, and counts them."""
+
+    def __init__(self, directory: Path, meanwhile: Callable[[], None]) -> None:
+        super().__init__(directory)
+        self.meanwhile, self.fetched = meanwhile, 0
+
+    def fetch(self, key: str, path: Path) -> bool:
+        self.fetched += 1
+        self.meanwhile()
+        return super().fetch(key, path)
+
+
+def test_a_machine_fetches_weights_once_and_keeps_them_read_only(tmp_path: Path) -> None:
+    weights = tmp_path / "here" / "hub" / "weights"
+    weights.mkdir(parents=True)
+    (weights / "model.safetensors").write_bytes(b"weights")
+    SharedCache(DirectoryStore(tmp_path / "store"), tmp_path / "here").push("hub/weights")
+    found: list[bool] = []
+    second = threading.Thread(target=lambda: found.append(cache.pull("hub/weights")))
+
+    def another_trial_starts() -> None:
+        if second.ident is None:
+            second.start()
+            second.join(timeout=0.3)  # without waiting for the first it would be through by then
+            assert found == []
+
+    store = AskedStore(tmp_path / "store", another_trial_starts)
+    cache = SharedCache(store, tmp_path / "there")
+    assert cache.pull("hub/weights")
+    second.join()
+    assert found == [True]
+    assert store.fetched == 1
+    assert (tmp_path / "there/hub/weights/model.safetensors").stat().st_mode & 0o222 == 0
