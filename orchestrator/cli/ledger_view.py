@@ -62,7 +62,10 @@ def _device_json(statement: Statement) -> dict[str, Any]:
         "attempts_with_estimated_phases": statement.phases_estimated,
         "attempts_without_figures": statement.silent,
         "work": {phase.value: work.model_dump(mode="json") for phase, work in statement.work.items()},
-        "sources": {figure.value: dict(counts) for figure, counts in statement.origins.items()},
+        "sources": [
+            {"figure": figure.value, "source": origin.source.value, "by": origin.by, "attempts": count}
+            for (figure, origin), count in statement.origins.items()
+        ],
         "saved_bytes": statement.saved_bytes,
     }
 
@@ -138,9 +141,9 @@ def _gib(size_bytes: int | None) -> str:
 
 def _sources(statement: Statement) -> list[str]:
     lines = []
-    for figure, counts in statement.origins.items():
-        told = ", ".join(f"{source} in {count}" for source, count in counts.items())
-        lines.append(f"{figure.value.replace('_', ' ')}: {told} attempts")
+    for (figure, origin), count in sorted(statement.origins.items(), key=lambda entry: entry[0][0]):
+        name = figure.value.replace("_", " ")
+        lines.append(f"{name}: {origin.source} in {count} attempts: {origin.by}")
     if statement.silent:
         lines.append(f"{statement.silent} attempts left no figures beside their seconds")
     return lines

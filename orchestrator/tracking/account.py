@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord, Use
+from orchestrator.contracts.outcome import Origin
 from orchestrator.contracts.vocabulary import Figure, Phase, Source
 from orchestrator.contracts.work import NO_WORK, PhaseWork, sum_of
 from orchestrator.tracking.bookings import bookings_of
@@ -18,7 +19,7 @@ class Statement:
     """Of one device type. `booked`: device-microseconds, whole ones, each in one place.
 
     `work` is that of all attempts, by phase; of a phase that some attempt could not tell of, what the others
-    told, and `silent` counts those. `origins`: how often a figure was measured, estimated or missing.
+    told, and `silent` counts those. `origins`: in how many attempts a figure came about how.
     """
 
     device_type: str
@@ -29,7 +30,7 @@ class Statement:
     phases_estimated: int = 0  # attempts whose phases are those of their events
     work: dict[Phase, PhaseWork] = field(default_factory=dict)
     silent: int = 0  # attempts that left no figures beside seconds
-    origins: dict[Figure, dict[Source, int]] = field(default_factory=dict)
+    origins: dict[tuple[Figure, Origin], int] = field(default_factory=dict)
     saved_bytes: int = 0
 
     def total(self, use: Use | None = None, phase: Phase | None = None) -> int:
@@ -77,8 +78,7 @@ def _count(statement: Statement, attempt: AttemptRecord) -> None:
     for phase, work in outcome.work.items():
         statement.work[phase] = _more(statement.work.get(phase, NO_WORK), work)
     for figure, origin in outcome.origins.items():
-        counts = statement.origins.setdefault(figure, {})
-        counts[origin.source] = counts.get(origin.source, 0) + 1
+        statement.origins[figure, origin] = statement.origins.get((figure, origin), 0) + 1
 
 
 def _more(so_far: PhaseWork, work: PhaseWork) -> PhaseWork:

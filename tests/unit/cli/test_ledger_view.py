@@ -76,7 +76,7 @@ def test_rows_and_columns_of_the_table_agree_to_the_last_digit(sweep: str) -> No
     assert "lies in no phase" in printed
     assert "estimated" in printed
     assert "2.000000" in printed  # kWh
-    assert "gpu energy: measured in 1 attempts" in printed
+    assert "gpu energy: measured in 1 attempts: NVML total energy counter" in printed
 
 
 def test_the_figures_are_exact(sweep: str) -> None:
@@ -91,7 +91,8 @@ def test_the_figures_are_exact(sweep: str) -> None:
     assert found["attempts_with_estimated_phases"] == 1
     assert found["attempts_without_figures"] == 5
     assert found["work"]["train"]["flops"] == 2e12
-    assert found["sources"] == {"gpu_energy": {"measured": 1}}
+    [source] = found["sources"]
+    assert (source["figure"], source["source"], source["attempts"]) == ("gpu_energy", "measured", 1)
     assert found["saved_bytes"] == 1_000
 
 
