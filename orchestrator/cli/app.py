@@ -139,25 +139,12 @@ def stage(
 
 
 @app.command()
-def status(
-    sweep: Sweep,
-    storage: Storage = _STORAGE,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Look again every other second, until it is over or Ctrl-C.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
+def status(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
     """Trials by state, what failed and why, and the device-hours so far."""
     from orchestrator.cli.status_view import show_status, status_json
 
     ledger = ledger_of(sweep, storage)
-    if watch and as_json:
-        raise typer.BadParameter("--watch is a page to look at, --json a record: give one of them")
-    if watch:
-        from orchestrator.cli.watching import watch as watch_sweep
-
-        watch_sweep(ledger, console())
-    elif as_json:
+    if as_json:
         print_json(status_json(ledger))
     else:
         show_status(ledger, console())
@@ -191,23 +178,35 @@ def report(
             "market, device, years, batch (one or task), utilisation, cost_per_error.",
         ),
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXIS,AXIS[,AXIS]",
+            help="A frontier on other axes: quality, and one or two of device_hours, wall_time, peak_memory, "
+            "trainable_parameters, stored_bytes, money, energy, latency.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the report again, from the records alone."""
     from orchestrator.cli.against import load_published
+    from orchestrator.cli.frontier_view import parse_axes, show_frontiers
     from orchestrator.cli.reporting import show_report, write
     from orchestrator.cli.what_if import reprice
 
     published = None if against is None else load_published(against)
+    asked = [] if axes is None else [parse_axes(axes)]
     ledger = ledger_of(sweep, storage)
     owned = None if what_if is None else reprice(ledger, what_if)
-    found, paths = write(ledger, published, owned)
+    found, paths = write(ledger, published, owned, asked)
     if as_json:
         from orchestrator.report import report_json
 
         print_json(report_json(found))
     else:
         show_report(found, paths, console())
+        for wanted in asked:
+            show_frontiers(found, wanted, console())
 
 
 @app.command()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.frontier_view import show_claims
 from orchestrator.cli.places import mlflow_uri
 from orchestrator.cli.replication_view import show_replication
 from orchestrator.cli.what_if import show_what_if
 from orchestrator.contracts import layout
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
+from orchestrator.report.evidence import Side
 from orchestrator.report.published import Published
 from orchestrator.report.what_if import WhatIf
 from orchestrator.tracking.ledger import Ledger
@@ -27,11 +29,18 @@ _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 
 def write(
-    ledger: Ledger, against: Published | None = None, what_if: WhatIf | None = None
+    ledger: Ledger,
+    against: Published | None = None,
+    what_if: WhatIf | None = None,
+    axes: Sequence[tuple[Side, ...]] = (),
 ) -> tuple[Report, Mapping[str, Path]]:
-    """From the records alone to report.html, report.md, report.json, frontier.csv and tables.tex."""
+    """From the records alone to report.html, report.md, report.json, frontier.csv and tables.tex.
+
+    `axes` are further ones that frontiers are wanted on, quality first in each.
+    """
     beside = chain(ledger.candidates(), ledger.removed())
-    report = with_curves(build_report(ledger.sweep(), ledger.trials(), beside, against), ledger)
+    built = build_report(ledger.sweep(), ledger.trials(), beside, against, ledger.examples, axes)
+    report = with_curves(built, ledger)
     report = report.model_copy(update={"what_if": what_if})
     return report, write_report(report, ledger.directory / layout.REPORT)
 
@@ -45,6 +54,7 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
         console.print(_table(f"{by_name[name].title}: {by_name[name].metric_title}", list(rows)))
         for line in (*by_name[name].answers, *by_name[name].notes):
             console.print(line, highlight=False)
+    show_claims(report, console)
     if report.replication is not None:
         show_replication(report.replication, console)
     if report.what_if is not None:

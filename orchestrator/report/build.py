@@ -93,7 +93,7 @@ def _task(
         invented=task.invented,
         notes=notes(task, found, len(comparisons), points),
         comparisons=tuple(comparisons.values()),
-        answers=wording.answers(title, tuple(comparisons.values()), points),
+        answers=wording.answers(title, tuple(comparisons.values()), points, sure.claims),
         points=points,
         beside=_beside(task),
         refusals=_refusals(refused),

@@ -105,9 +105,9 @@ def _of_documents(parts: Floats, seeds: float) -> float:
     over_seeds = parts.mean(axis=0)
     residual = parts - over_seeds
     residual -= residual.mean(axis=1, keepdims=True)
-    mixed = float((residual**2).sum()) / ((k - 1) * (n - 1)) / (k * n)
-    spread = float(over_seeds.var(ddof=1)) / n
-    return max(spread - mixed, 0.0) if spread > mixed or math.sqrt(seeds) > _GRAIN else spread
+    mixed = float((residual**2).sum() / ((k - 1) * (n - 1)) / (k * n))
+    spread = float(over_seeds.var(ddof=1) / n)
+    return float(max(spread - mixed, 0.0)) if spread > mixed or math.sqrt(seeds) > _GRAIN else spread
 
 
 def difference(one: Replicates, other: Replicates) -> Estimate:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
+from orchestrator.report.evidence import Claim, ClaimFamily
 from orchestrator.report.findings import Replicated, Replication
 from orchestrator.report.frontier import CLOSE, best, cheapest_close
 from orchestrator.report.model import Comparison, Point, PointState
@@ -95,7 +96,12 @@ def span(ends: tuple[int, int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def answers(metric: str, comparisons: Sequence[Comparison], points: Sequence[Point]) -> tuple[str, ...]:
+def answers(
+    metric: str,
+    comparisons: Sequence[Comparison],
+    points: Sequence[Point],
+    claims: Sequence[ClaimFamily] = (),
+) -> tuple[str, ...]:
     """One answer a comparison key; one that says what is missing where there is no result yet."""
     metric = short(metric)
     if not comparisons:
@@ -103,12 +109,15 @@ def answers(metric: str, comparisons: Sequence[Comparison], points: Sequence[Poi
     found = []
     for comparison in comparisons:
         group = [p for p in points if p.comparison == comparison.label]
-        text = _answer(metric, comparison.unit, group)
+        steps = [
+            c for f in claims if f.name == "frontier" and f.comparison == comparison.label for c in f.claims
+        ]
+        text = _answer(metric, comparison.unit, group, steps)
         found.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
     return tuple(found)
 
 
-def _answer(metric: str, unit: str, points: Sequence[Point]) -> str:
+def _answer(metric: str, unit: str, points: Sequence[Point], claims: Sequence[Claim]) -> str:
     results = [figures(p) for p in points]
     close, top = cheapest_close(results), best(results)
     if close is None or top is None:
@@ -118,7 +127,7 @@ def _answer(metric: str, unit: str, points: Sequence[Point]) -> str:
         return (
             f"The best is {_named(points[top], metric, unit)}. Nothing cheaper comes within {within} of it."
         )
-    ending = _overlap(points[close].quality, points[top].quality)
+    ending = _between(points[top].name, points[close].name, claims)
     return (
         f"The cheapest within {within} of the best is {_named(points[close], metric, unit)}; "
         f"the best is {_named(points[top], metric, unit)}.{ending}"
@@ -133,12 +142,14 @@ def _named(point: Point, metric: str, unit: str) -> str:
     return f"{point.name}: {metric} {text} at {hours(cost)} {unit} a trial{missing}"
 
 
-def _overlap(one: Summary | None, other: Summary | None) -> str:
-    if one is None or other is None or one.interval is None or other.interval is None:
+def _between(best: str, close: str, claims: Sequence[Claim]) -> str:
+    """Whether the two are told apart, where that can be said."""
+    claim = next((c for c in claims if {c.better, c.worse} == {best, close}), None)
+    if claim is None or claim.told_apart is None:
         return ""
-    if one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]:
-        return " Their intervals overlap: these seeds do not tell them apart."
-    return ""
+    if claim.told_apart:
+        return " The two are told apart."
+    return " These results do not tell the two apart."
 
 
 def _nothing(points: Sequence[Point]) -> str:

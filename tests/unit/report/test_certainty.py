@@ -1,0 +1,333 @@
+"""Claims, groups, probabilities and frontiers on any axes: from real ledgers, and on a known truth."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ledger_builder import Fate, LedgerBuilder, lora_ranks, task
+from scipy import stats
+from simulated import World, point_of, true_f1
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.outcome import Serving
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.report import Report, build_report, report_json
+from orchestrator.report.claims import holm
+from orchestrator.report.comparing import difference, estimate
+from orchestrator.report.evidence import Side
+from orchestrator.report.frontier import on_frontier
+from orchestrator.report.groups import best_group
+from orchestrator.report.membership import on_frontier_rows
+from orchestrator.report.sides import undominated
+
+
+def report_of(built: LedgerBuilder, *axes: tuple[Side, ...]) -> Report:
+    ledger = built.ledger
+    return build_report(ledger.sweep(), ledger.trials(), (), None, ledger.examples, axes)
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> LedgerBuilder:
+    return LedgerBuilder(tmp_path)
+
+
+def finish(
+    built: LedgerBuilder, truth: dict[str, float], *, documents: int = 0, spread: float = 0.01
+) -> None:
+    """One attempt a planned trial, by the true quality of its method; with documents where wanted."""
+    for trial in built.sweep.trials:
+        rng = np.random.default_rng([trial.seed, *trial.cell.name.encode()])
+        quality = truth[trial.cell.method] + spread * rng.standard_normal()
+        right = (rng.permutation(documents) < round(quality * documents)).astype(float)
+        if documents:
+            quality = right.mean()
+        path = built.attempt(trial, Fate(quality=float(quality), seconds=100))
+        if documents:
+            record = ScoredExamples(
+                metric=built.sweep.tasks[trial.cell.task].metric,
+                test_set="t",
+                numerator=tuple(right),
+                denominator=(1.0,) * documents,
+            )
+            (path / layout.EXAMPLES).write_text(record.model_dump_json())
+
+
+def claims_of(report: Report, family: str) -> dict[tuple[str, str], object]:
+    return {(c.better, c.worse): c for f in report.tasks[0].claims if f.name == family for c in f.claims}
+
+
+# Claims
+
+
+def test_a_planned_claim_says_by_how_much_on_how_many_seeds_and_documents(built):
+    built.plan(["tiny", "mini"], ["general"], ["full", "lora-r8", "ia3"], seeds=range(5))
+    finish(built, {"full": 0.80, "lora-r8": 0.80, "ia3": 0.5}, documents=400)
+    report = report_of(built)
+    [family] = [f for f in report.tasks[0].claims if f.name == "methods"]
+    assert (family.correction, family.size) == ("Holm", 3)
+    assert "2 combinations of models and domains" in family.notes[0]
+    claim = claims_of(report, "methods")["lora-r8", "ia3"]
+    assert claim.told_apart
+    assert claim.sentence.startswith("lora-r8 beats ia3 on Outcome by 3")
+    assert "5 seeds, 400 test documents, Holm-adjusted p < 0.001 over 3 comparisons)." in claim.sentence
+    low, high = claim.interval
+    assert low < claim.difference < high
+    [close] = [c for pair, c in claims_of(report, "methods").items() if set(pair) == {"full", "lora-r8"}]
+    assert close.told_apart is False
+    assert "cannot be told apart" in close.sentence
+
+
+def test_one_seed_claims_nothing_and_says_so(built):
+    built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1])
+    finish(built, {"full": 0.9, "ia3": 0.2}, documents=100)
+    report = report_of(built)
+    claim = claims_of(report, "methods")["full", "ia3"]
+    assert (claim.interval, claim.p, claim.adjusted, claim.told_apart) == (None,) * 4
+    assert "n = 1 seed gives no interval, so nothing is claimed." in claim.sentence
+    assert [p.population_interval for p in report.tasks[0].points] == [None, None]
+    assert [p.frontier_probability for p in report.tasks[0].points] == [None, None]
+    assert not report.tasks[0].groups
+    assert any("one seed" in note for note in report.tasks[0].frontiers[0].notes)
+
+
+def test_older_results_without_documents_are_compared_by_their_seeds_alone(built):
+    built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2, 3])
+    finish(built, {"full": 0.9, "ia3": 0.5})
+    report = report_of(built)
+    claim = claims_of(report, "methods")["full", "ia3"]
+    assert claim.examples is None
+    one, other = ({t.seed: None for t in built.sweep.trials} for _ in range(2))
+    for record in built.ledger.trials():
+        value = record.outcome.test[MetricName.MACRO_F1].value
+        (one if record.planned.cell.method == "full" else other)[record.planned.seed] = value
+    expected = stats.ttest_rel(list(one.values()), list(other.values()))
+    assert claim.p == pytest.approx(expected.pvalue)
+    assert claim.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert "test documents" not in claim.sentence
+    assert any("seeds alone" in note for note in report.tasks[0].frontiers[0].notes)
+
+
+def test_a_record_of_another_score_or_another_test_set_is_not_paired(built):
+    trials = built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2])
+    for trial in trials:
+        path = built.attempt(trial, Fate(quality=0.5 + 0.01 * trial.seed))
+        record = ScoredExamples(
+            metric=MetricName.MACRO_F1, test_set="t", numerator=(1.0, 0.0), denominator=(1.0, 1.0)
+        )
+        (path / layout.EXAMPLES).write_text(record.model_dump_json())
+    assert {c.examples for c in claims_of(report_of(built), "methods").values()} == {None}
+
+
+def test_many_methods_do_not_make_all_pairs(built):
+    built.plan(["tiny"], ["general"], ["full", *lora_ranks(range(1, 80))], seeds=[1, 2])
+    built.finish_all()
+    [family] = [f for f in report_of(built).tasks[0].claims if f.name == "methods"]
+    assert family.size <= 40
+    assert all("full" in (c.better, c.worse) for c in family.claims)
+
+
+def test_steps_along_the_frontier_pay_for_all_that_could_have_been_picked(built):
+    built.plan(["tiny", "mini", "base"], ["general"], ["full"], seeds=range(4))
+    base = {"tiny": 0.6, "mini": 0.7, "base": 0.8}
+    for trial in built.sweep.trials:
+        rng = np.random.default_rng([trial.seed, *trial.cell.model.encode()])
+        seconds = {"tiny": 10, "mini": 100, "base": 1000}[trial.cell.model]
+        quality = base[trial.cell.model] + 0.002 * rng.standard_normal()
+        built.attempt(trial, Fate(quality=quality, seconds=seconds))
+    [found] = report_of(built).tasks
+    [family] = [f for f in found.claims if f.name == "frontier"]
+    assert family.size == 3
+    assert [(c.better, c.worse) for c in family.claims] == [
+        ("mini/general/full", "tiny/general/full"),
+        ("base/general/full", "mini/general/full"),
+    ]
+    assert all(c.told_apart for c in family.claims)
+    assert [g.cells for g in found.groups if g.best] == [("base/general/full",)]
+    assert not [g for g in found.groups if not g.best]
+
+
+def test_groups_hold_what_is_not_told_apart(built):
+    built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=range(5))
+    finish(built, {"full": 0.80, "lora-r8": 0.80, "ia3": 0.5})
+    [best] = [g for g in report_of(built).tasks[0].groups if g.best]
+    assert {c.rsplit("/", 1)[1] for c in best.cells} == {"full", "lora-r8"}
+    assert "With 95 % confidence the best of 3 cells is one of these 2" in best.sentence
+
+
+def test_the_same_ledger_gives_the_same_probabilities(built):
+    built.plan(tasks=[task("outcome"), task("mentions", TaskKind.NER)])
+    built.finish_all()
+    assert report_json(report_of(built)) == report_json(report_of(built))
+
+
+# Frontiers
+
+
+def test_other_axes_have_a_frontier_each_and_what_lacks_a_figure_is_named(built):
+    trials = built.plan(["tiny", "mini"], ["general"], ["full"], seeds=[1, 2])
+    for trial in trials:
+        tiny = trial.cell.model == "tiny"
+        outcome = {"saved_bytes": 10 if tiny else 20}
+        if tiny:
+            each = Serving(batch_size=1, examples_per_second=100.0, latency_seconds=0.01, batches=5)
+            outcome["serving"] = (each,)
+        built.attempt(trial, Fate(quality=0.6 + 0.01 * trial.seed + (0 if tiny else 0.2), outcome=outcome))
+    asked = (Side.QUALITY, Side.PEAK_MEMORY, Side.STORED_BYTES)
+    views = {view.axes: view for view in report_of(built, asked).tasks[0].frontiers}
+    assert next(iter(views)) == (Side.QUALITY, Side.DEVICE_HOURS)
+    stored = views[Side.QUALITY, Side.STORED_BYTES]
+    assert [m.cell for m in stored.members] == ["tiny/general/full", "mini/general/full"]
+    assert [w.cell for w in stored.within] == ["mini/general/full"] * 4
+    latency = views[Side.QUALITY, Side.LATENCY]
+    assert [m.cell for m in latency.members] == ["tiny/general/full"]
+    assert latency.missing == ("mini/general/full",)
+    assert any("latency" in note for note in latency.notes)
+    assert len(views[asked].members) == 2
+    assert (Side.QUALITY, Side.MONEY) not in views
+
+
+def test_knee_and_hypervolume_of_a_frontier_worked_out_by_hand(built):
+    built.plan(["tiny", "mini", "base"], ["general"], ["full"], seeds=[1])
+    for trial in built.sweep.trials:
+        seconds, quality = {"tiny": (10, 0.5), "mini": (100, 0.75), "base": (1000, 0.8)}[trial.cell.model]
+        built.attempt(trial, Fate(quality=quality, seconds=seconds))
+    view = report_of(built).tasks[0].frontiers[0]
+    assert view.knee == "mini/general/full"
+    assert view.hypervolume.value == pytest.approx((0.5 + 0.75) / 2)  # a decade each
+    assert view.hypervolume.reference_quality == 0.0
+    assert {w.points: w.cell.split("/")[0] for w in view.within} == {
+        0.5: "base",
+        1.0: "base",
+        2.0: "base",
+        5.0: "mini",
+    }
+
+
+def test_a_point_that_is_clearly_on_the_frontier_is_surely_on_it_and_a_close_one_is_not(built):
+    built.plan(["tiny", "mini", "base"], ["general"], ["full"], seeds=range(5))
+    for trial in built.sweep.trials:
+        rng = np.random.default_rng([trial.seed, *trial.cell.model.encode(), 5])
+        seconds, quality = {"tiny": (10, 0.7), "mini": (50, 0.5), "base": (100, 0.701)}[trial.cell.model]
+        built.attempt(trial, Fate(quality=quality + 0.01 * rng.standard_normal(), seconds=seconds))
+    chance = {p.cell.model: p.frontier_probability for p in report_of(built).tasks[0].points}
+    assert chance["tiny"] == 1.0
+    assert chance["mini"] == 0.0
+    assert 0.05 < chance["base"] < 0.95
+
+
+# Few distinct values, so that ties are common.
+figure = st.integers(1, 5).map(float)
+missing = st.sampled_from([None, math.nan, math.inf])
+backbones = st.lists(st.tuples(figure | missing, figure | missing), min_size=1, max_size=4)
+
+
+@given(sweep=st.lists(backbones, min_size=1, max_size=5))
+def test_adding_or_removing_a_backbone_changes_no_frontier_point_of_the_others(sweep):
+    """A point of the others is on the frontier with all backbones if and only if it is on theirs and none of
+    the backbone's points beats it: none comes in, none goes out for another reason."""
+    whole = [point for backbone in sweep for point in backbone]
+    flags = on_frontier(whole)
+    start = 0
+    for backbone in sweep:
+        end = start + len(backbone)
+        rest = whole[:start] + whole[end:]
+        left = flags[:start] + flags[end:]
+        alone = on_frontier(rest)
+        theirs = [p for p, on in zip(backbone, on_frontier(backbone), strict=True) if on]
+        for point, before, without in zip(rest, left, alone, strict=True):
+            beaten = any(o[0] <= point[0] and o[1] >= point[1] and o != point for o in theirs if without)
+            assert before == (without and not beaten)
+        start = end
+    assert not any(
+        on and (None in p or not all(map(math.isfinite, p))) for p, on in zip(whole, flags, strict=True)
+    )
+
+
+rows = st.lists(st.tuples(figure, figure, figure | st.sampled_from([math.nan, math.inf])), max_size=10)
+
+
+@given(rows)
+def test_three_axes_keep_what_nothing_beats_ties_included(found):
+    complete = [r for r in found if all(map(math.isfinite, r))]
+
+    def beaten(one):
+        return any(all(a <= b for a, b in zip(o, one, strict=True)) and o != one for o in complete)
+
+    expected = [r in complete and not beaten(r) for r in found]
+    assert list(undominated(np.array(found, dtype=float).reshape(-1, 3))) == expected
+
+
+@given(st.lists(st.tuples(figure, figure), min_size=1, max_size=10))
+def test_all_draws_at_once_are_the_frontier_of_each(found):
+    costs, quality = np.array(found).T
+    twice = on_frontier_rows(np.stack([costs, -quality]), np.stack([quality, -costs]))
+    assert list(twice[0]) == on_frontier(found)
+    assert list(twice[1]) == on_frontier([(-q, -c) for c, q in found])
+
+
+def test_across_tasks_means_do_not_hang_on_who_else_is_there(built):
+    built.plan(["tiny", "mini"], ["general"], ["full"], [task("one"), task("two")], seeds=[1, 2])
+    scores = {"tiny": 0.5, "mini": 0.7, "base": 0.9}
+
+    def finished(models):
+        for trial in built.sweep.trials:
+            if trial.cell.model in models:
+                built.attempt(trial, Fate(quality=scores[trial.cell.model], seconds=100))
+        [found] = report_of(built).across
+        return found
+
+    before = {row.cell: row for row in finished(["tiny", "mini"]).rows}
+    assert before["mini/general/full"].normalised_mean == pytest.approx(0.7)
+    assert before["mini/general/full"].mean_rank == 1
+    built.plan(["tiny", "mini", "base"], ["general"], ["full"], [task("one"), task("two")], seeds=[1, 2])
+    found = finished(["base"])
+    after = {row.cell: row for row in found.rows}
+    assert after["mini/general/full"].mean_rank == 2
+    assert after["mini/general/full"].normalised_mean == before["mini/general/full"].normalised_mean
+    assert "Mean rank" in found.notes[1]
+
+
+# On a known truth. Seeded; the bench prints the same at more simulations.
+
+
+@pytest.mark.parametrize(("seeds", "scatter", "f1"), [(2, 0.15, False), (3, 0.5, True), (5, 0.03, False)])
+def test_intervals_hold_the_truth_as_often_as_they_say(seeds, scatter, f1):
+    rng = np.random.default_rng(5)
+    truth = true_f1(0.8) - true_f1(0.75) if f1 else 0.05
+    held = 0
+    for _ in range(200):
+        one, other = World(seed=scatter).draw([0.8, 0.75], seeds, 100, rng, f1=f1)
+        low, high = difference(one, other).interval
+        held += low <= truth <= high
+    assert 0.92 <= held / 200 <= 0.995
+
+
+def test_a_family_claims_nothing_too_often_where_nothing_differs():
+    rng = np.random.default_rng(6)
+    wrong = missed = 0
+    for _ in range(150):
+        cells = World(seed=0.15).draw([0.8] * 3, 3, 100, rng)
+        pairs = [(0, 1), (0, 2), (1, 2)]
+        wrong += min(holm([difference(cells[i], cells[j]).p for i, j in pairs], 3)) < 0.05
+        group = best_group([point_of(c) for c in cells], {c.name: c for c in cells})
+        missed += cells[0].name not in group.cells
+    assert wrong / 150 <= 0.08
+    assert missed / 150 <= 0.08
+
+
+def test_seeds_alone_would_claim_too_much_about_another_test_set():
+    """The reason why documents are recorded at all: the same simulation without them."""
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(200):
+        one, other = World(seed=0.02, own=1.0, mixed=0.1).draw([0.8, 0.75], 5, 100, rng)
+        low, high = estimate(one.quality - other.quality, None).interval
+        held += low <= 0.05 <= high
+    assert held / 200 < 0.85
