@@ -265,3 +265,13 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
 def _file(found: Rendered) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load(found.config_map["data"]["sweep.yaml"])
     return loaded
+
+
+def test_resources_that_the_plan_chooses_name_their_device_in_a_cluster_with_gpus(
+    rendered: RenderSweep,
+) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)resources: leaves its device.*nvidia-a100-80gb"):
+        rendered("gke", resources="auto")
+    found = rendered("gke", resources={"device": "nvidia-l4", "cpus": 2})
+    assert _file(found)["resources"] == {"device": "nvidia-l4", "cpus": 2}
+    rendered("local-cpu", resources="auto")
