@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from rig import Guest, Node, address_of
 from workshop import Workshop, results, wait_for
 
+from orchestrator.contracts.outcome import CheckpointEvent, StartEvent, StepEvent, read_event
+
+E = TypeVar("E", CheckpointEvent, StartEvent, StepEvent)
 KEYS: dict[str, Any] = {
     "domains": ["clinical"],
     "methods": [{"name": "full", "learning_rate": 1e-3}],
     "tasks": ["mini-ner"],
     "seeds": [1, 2],
-    "recipe": {"epochs": 8, "batch_size": 4},
+    "recipe": {"epochs": 5, "batch_size": 4},
     "retries": 0,
     "concurrency": 2,
 }
@@ -105,24 +109,26 @@ class Calm:
 
     @classmethod
     def of(cls, sweep: Sweep) -> Calm:
-        steps = [told(attempt, "checkpoint") for [attempt] in sweep.attempts().values()]
+        steps = [[e.step for e in told(a, CheckpointEvent)] for [a] in sweep.attempts().values()]
         gaps = {after - before for run in steps for before, after in itertools.pairwise([0, *run])}
         return cls(results(sweep.workshop.outcomes().values()), max(gaps))
 
 
-def told(attempt: Path, event: str, key: str = "step") -> list[Any]:
-    """One figure of each event of that kind. A killed attempt may have cut its last line."""
-    path = attempt / "events.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    events = [json.loads(line) for line in lines if line.endswith("}")]
-    return [found[key] for found in events if found["event"] == event]
+def told(attempt: Path, kind: type[E]) -> list[E]:
+    """Its events of that kind. A killed attempt may have cut its last line."""
+    path, found = attempt / "events.jsonl", list[E]()
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        with suppress(ValidationError):
+            event = read_event(line)
+            found += [event] if isinstance(event, kind) else []
+    return found
 
 
 def wasted_steps(attempts: list[Path]) -> int:
     """The most steps at one trial that were done in vain: beyond where the next attempt went on."""
     most = done = 0
     for attempt in attempts:
-        for went_on in told(attempt, "start", "resumed_from_step"):
-            most, done = max(most, done - (went_on or 0)), 0
-        done = max([done, *told(attempt, "step")])
+        for start in told(attempt, StartEvent):
+            most, done = max(most, done - (start.resumed_from_step or 0)), 0
+        done = max([done, *(event.step for event in told(attempt, StepEvent))])
     return most

@@ -61,14 +61,14 @@ def rig(sweep: Sweep) -> Iterator[Rig]:
 def test_trials_land_on_the_nodes_that_have_what_they_want(
     rig: Rig, sweep: Sweep, new_workshop: Callable[[], Workshop], check: Check
 ) -> None:
-    two_cores = {"resources": {"cpus": 2}}  # two threads add up in another order than one
+    wide = {"resources": {"cpus": 2}, "recipe": {"epochs": 2, "batch_size": 4}}
     head = rig.head()
     rig.worker("small", head, cpus=1)
     rig.worker("accelerated", head, cpus=1, gpus=4)
     rig.worker("large", head, cpus=2)
     for node in rig.nodes:
         node.await_start()
-    driver = sweep.drive(head, **two_cores)
+    driver = sweep.drive(head, **wide)
     seen = dict[Path, str]()
 
     def over() -> bool:
@@ -81,7 +81,7 @@ def test_trials_land_on_the_nodes_that_have_what_they_want(
     assert driver.wait() == 0, driver.output()
     assert set(seen.values()) == {"large"}
     assert sorted(seen) == sorted(itertools.chain(*sweep.attempts().values()))
-    check(calm_run(new_workshop(), **two_cores))
+    check(calm_run(new_workshop(), **wide))  # two threads add up in another order than one
 
 
 def test_a_node_that_dies_costs_its_trial_one_attempt(
