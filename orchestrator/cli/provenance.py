@@ -18,13 +18,14 @@ def version() -> str:
 
 
 def provenance(inputs: Inputs) -> dict[str, str]:
-    """Versions, the platform, the digest of the worker's code, and the commit where there is one."""
+    """Versions, the platform, digests of worker code and data, and the commit where there is one."""
     found = {
         "frontier": version(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "worker code": inputs.code[:16],
         "metric definitions": inputs.metrics,
+        **{f"data of {task}": digest[:16] for task, digest in sorted(inputs.data.items()) if digest},
     }
     for package in _PACKAGES:
         try:

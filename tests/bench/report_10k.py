@@ -3,7 +3,7 @@
     python tests/bench/report_10k.py
 
 Each size is reported in a process of its own, from real files: reading the ledger, building the report with
-the published numbers beside it, and writing its four files.
+the published numbers beside it and the learning curves in it, and writing its five files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ledger_builder import LedgerBuilder, lora_ranks, task
 
 from orchestrator.cli.against import load_published
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.report import build_report, write_report
+from orchestrator.report import build_report, with_curves, write_report
 from orchestrator.tracking.ledger import Ledger
 
 SIZES = (1000, 2000, 5000, 10000)
@@ -44,7 +44,9 @@ def measure(directory: Path) -> dict[str, float]:
     """Reports on the ledger in `directory`. Seconds, and the peak memory of this process in MiB."""
     started = time.perf_counter()
     ledger = Ledger(directory)
-    report = build_report(ledger.sweep(), ledger.trials(), ledger.removed(), load_published("taylor-2024"))
+    published = load_published("taylor-2024")
+    built_one = build_report(ledger.sweep(), ledger.trials(), ledger.removed(), published, ledger.examples)
+    report = with_curves(built_one, ledger)
     built = time.perf_counter()
     write_report(report, directory / "report")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
