@@ -80,6 +80,12 @@ class LaunchError(FrontierError):
     exit_code = 3
 
 
+class OverBudgetError(FrontierError):
+    """The forecast of a sweep is beyond its budget. Says both, and the cheapest ways out."""
+
+    exit_code = 2
+
+
 class StorageError(LaunchError):
     """The object store of a sweep cannot be reached, or refuses. What was to be stored is still here."""
 

@@ -12,6 +12,7 @@ from orchestrator.config import Inputs, load_sweep
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.execution.allowance import Allowance
 from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.launcher import LaunchEvent, Workplace
 from orchestrator.execution.retries import RetryPolicy
@@ -81,6 +82,7 @@ class Project:
         board: Board | None = None,
         notify: Callable[[LaunchEvent], None] = lambda event: None,
         plan: Plan | None = None,
+        allowance: Allowance | None = None,
     ) -> RunSummary:
         plan, clock = plan or self.plan(), VirtualClock()
         place = Workplace(self.sweep_directory, cache_dir=self.root / "cache")
@@ -92,6 +94,7 @@ class Project:
             view=board,
             notify=notify,
             clock=clock,
+            allowance=allowance,
         )
 
     def states(self) -> Counter[TrialState]:

@@ -78,14 +78,27 @@ def plan(
     config: Config,
     overrides: Overrides = None,
     storage: OwnStorage = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Run a short probe for each backbone, method and task, then plan."),
+    ] = False,
+    launcher: Annotated[LauncherName, typer.Option(help="Who runs the probes.")] = LauncherName.RAY,
+    address: Annotated[
+        str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster for the probes.")
+    ] = None,
     smoke: Smoke = False,
     as_json: Json = False,
 ) -> None:
-    """The grid, what will run and why, and what it costs. Touches no GPU and starts no Ray."""
+    """The grid, what will run and why, and what it costs. Without --measure no device is touched."""
     from orchestrator.cli.plan_view import plan_json, show_plan
     from orchestrator.cli.session import open_session
 
-    found = open_session(config, _overrides(overrides, storage), smoke=smoke).plan
+    session = open_session(config, _overrides(overrides, storage), smoke=smoke)
+    if measure:
+        from orchestrator.cli.measuring import measure as run_probes
+
+        session = run_probes(session, launcher, address, console(as_json))
+    found = session.plan
     if as_json:
         print_json(plan_json(found))
     else:
@@ -106,7 +119,10 @@ def run(
     as_json: Json = False,
     exit_zero: Annotated[
         bool,
-        typer.Option("--exit-zero", help="Exit 0 although trials failed, for who would start the job again."),
+        typer.Option(
+            "--exit-zero",
+            help="Exit 0 although trials failed or the budget is spent, for who would start the job again.",
+        ),
     ] = False,
 ) -> None:
     """Train what the plan says is missing, then write the report. Again: goes on where it stopped."""
@@ -119,11 +135,11 @@ def run(
         running.rehearse(session, out)
         return
     uri = mlflow_uri(session.sweep.storage, os.environ.get("MLFLOW_TRACKING_URI"))
-    report, failed = running.run(session, launcher, address, uri, out)
+    report, end = running.run(session, launcher, address, uri, out)
     if as_json:
         print_json(report)
-    if failed and not exit_zero:
-        raise typer.Exit(1)
+    if (end.failed or end.held) and not exit_zero:
+        raise typer.Exit(1 if end.failed else 4)
 
 
 @app.command()
@@ -139,12 +155,25 @@ def stage(
 
 
 @app.command()
-def status(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
+def status(
+    sweep: Sweep,
+    storage: Storage = _STORAGE,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every other second, until it is over or Ctrl-C.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Trials by state, what failed and why, and the device-hours so far."""
     from orchestrator.cli.status_view import show_status, status_json
 
     ledger = ledger_of(sweep, storage)
-    if as_json:
+    if watch and as_json:
+        raise typer.BadParameter("--watch is a page to look at, --json a record: give one of them")
+    if watch:
+        from orchestrator.cli.watching import watch as watch_sweep
+
+        watch_sweep(ledger, console())
+    elif as_json:
         print_json(status_json(ledger))
     else:
         show_status(ledger, console())

@@ -9,9 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.forecast import forecast
 from orchestrator.cli.placement_view import placement_json, show_placements
 from orchestrator.cli.search_view import contaminated, contamination_json, search_json, show_searches
-from orchestrator.cli.words import duration, quantity
+from orchestrator.cli.spending import show_budget
+from orchestrator.cli.words import quantity
 from orchestrator.config.lock import unlocked
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.planning import Plan, ToRun
@@ -63,7 +65,9 @@ def show_plan(plan: Plan, console: Console) -> None:
         console.print(
             f"{many} not locked to a commit; `frontier stage` does it: {', '.join(names)}", highlight=False
         )
-    console.print(_predicted(plan), highlight=False)
+    for line in forecast(plan):
+        console.print(line, highlight=False)
+    show_budget(plan, console)
 
 
 def _table(plan: Plan) -> Table:
@@ -129,26 +133,3 @@ def _show_stale(stale: Sequence[ToRun], console: Console) -> None:
         )
     if len(by_change) > _MOST_LINES:
         console.print(f"… {len(by_change) - _MOST_LINES} more changes; --json lists them")
-
-
-def _predicted(plan: Plan) -> str:
-    predicted, count = plan.predicted, len(plan.to_run)
-    if not count and not predicted.tuning_candidates:
-        return f"nothing to do: all {quantity(len(plan.trials), 'trial')} are up to date"
-    words = [f"{quantity(count, 'trial')} to run"]
-    if predicted.tuning_candidates:
-        words[0] += f" after {quantity(predicted.tuning_candidates, 'candidate')} of searches"
-    if predicted.device_hours is None:
-        words.append(
-            f"no prediction for {predicted.unknown_trials} of them: the catalogue does not say their size"
-        )
-        return "; ".join(words)
-    wall = "" if predicted.wall_seconds is None else f", {duration(predicted.wall_seconds)}"
-    words.append(f"about {predicted.device_hours:.3g} {predicted.device}{wall}")
-    if predicted.tuning_device_hours:
-        words.append(f"{predicted.tuning_device_hours:.3g} of them for tuning")
-    if predicted.money is not None:
-        words.append(f"{predicted.money:.2f} {predicted.currency}")
-    source = {"ledger": "from trials like these", "mixed": "partly from trials like these, partly estimated"}
-    words.append(source.get(predicted.basis or "", f"an estimate: {predicted.assumption}"))
-    return "; ".join(words)

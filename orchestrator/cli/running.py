@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from orchestrator.cli.forecast import taken
 from orchestrator.cli.live import Display, closing_line
 from orchestrator.cli.places import cache_of
 from orchestrator.cli.plan_view import show_plan
 from orchestrator.cli.provenance import provenance, version
 from orchestrator.cli.reporting import show_report, summary_note, write
 from orchestrator.cli.session import Session
+from orchestrator.cli.spending import pass_gate, tell_left
 from orchestrator.cli.words import duration, quantity
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.errors import InterruptedSweepError
@@ -30,27 +32,33 @@ from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView
 
 
+class RunEnd(NamedTuple):
+    failed: int  # trials; those too that were left out because their search found no settings
+    held: bool  # whether trials were held back, as the budget was spent
+
+
 def run(
     session: Session, launcher: str, address: str | None, uri: str, console: Console
-) -> tuple[dict[str, Any], int]:
-    """Runs what is missing and writes the report. Gives the report as JSON, and how many trials failed or had
-    to be left out because their search found no settings."""
+) -> tuple[dict[str, Any], RunEnd]:
+    """Runs what is missing and writes the report. Gives the report as JSON, and how it ended. Raises
+    OverBudgetError before anything starts where the forecast is beyond the sweep's budget."""
     session.refuse_missing()
     session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
     plan = session.plan
     show_plan(plan, console)
-    place = _workplace(session)
-    view = MlflowView(uri, record := _record(session))
+    allowance = pass_gate(plan, console)
+    view = MlflowView(uri, record := record_of(session))
     progress = Progress()
     with Display(console, progress) as display, _told_how_to_go_on():
         summary = run_sweep(
             plan,
             record,
             ledger=session.ledger,
-            launcher=_launcher(session, place, launcher, address),
+            launcher=launcher_for(session, launcher, address),
             view=view,
             notify=display.update,
             clock=SystemClock(),
+            allowance=allowance,
         )
     if plan.to_run or plan.candidates_to_run:
         _say_what_it_took(session, progress, summary, console)
@@ -72,7 +80,9 @@ def run(
                 soft_wrap=True,
             )
     console.print(f"MLflow:  {uri}  (frontier ui opens it)", highlight=False, soft_wrap=True)
-    return report_json(report), summary.failed + len(summary.not_run)
+    if summary.held:
+        tell_left(replace(session).plan, console)
+    return report_json(report), RunEnd(summary.failed + len(summary.not_run), summary.held)
 
 
 @contextmanager
@@ -103,7 +113,7 @@ def rehearse(session: Session, console: Console) -> None:
         )
         summary = run_sweep(
             plan,
-            _record(session),
+            record_of(session),
             ledger=Ledger(directory),
             launcher=launcher,
             view=None,
@@ -118,7 +128,8 @@ def rehearse(session: Session, console: Console) -> None:
     )
 
 
-def _launcher(session: Session, place: Workplace, name: str, address: str | None) -> Launcher:
+def launcher_for(session: Session, name: str, address: str | None) -> Launcher:
+    place = _workplace(session)
     config = session.sweep.config
     if name == "local":
         from orchestrator.execution.local_launcher import LocalLauncher
@@ -146,17 +157,14 @@ def _policy(session: Session) -> RetryPolicy:
     return RetryPolicy(retries=session.sweep.config.retries)
 
 
-def _record(session: Session) -> SweepRecord:
+def record_of(session: Session) -> SweepRecord:
     return session.plan.record(
         written_at=SystemClock().now(), frontier_version=version(), provenance=provenance(session.inputs)
     )
 
 
 def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary, console: Console) -> None:
-    predicted = session.plan.predicted
-    words = f"{closing_line(progress)} in {duration(summary.wall_seconds)}"
-    if predicted.device_hours is not None:
-        words += f" (predicted {predicted.device_hours:.3f})"
-    console.print(words, highlight=False)
+    console.print(f"{closing_line(progress)} in {duration(summary.wall_seconds)}", highlight=False)
+    console.print(taken(session.plan.predicted, summary.device_hours), highlight=False)
     for reason in summary.not_run:
         console.print(f"[red]not run[/] {reason}", highlight=False)

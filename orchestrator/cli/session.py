@@ -19,12 +19,15 @@ from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
 from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with_staged, write_lock
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
+from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Complaint, ConfigError, StorageError
 from orchestrator.execution.devices import gpu_name
 from orchestrator.planning import Plan, make_plan
+from orchestrator.planning.probes import SUFFIX, probe_sweep, usable
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.probes import probe_history
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,20 @@ class Session:
         except StorageError as failed:
             notice = "the plan knows only the records that are on this machine"
             Console(stderr=True).print(f"[yellow]{notice}:[/] {failed}", highlight=False, soft_wrap=True)
-        return make_plan(self.sweep, self.inputs, self.ledger.history(), slots=slots)
+        return make_plan(self.sweep, self.inputs, self.ledger.history(), slots=slots, probes=self.probes)
+
+    @cached_property
+    def probing(self) -> Session:
+        """The sweep of this one's probes, in a directory of its own."""
+        return Session(probe_sweep(self.sweep), self.inputs)
+
+    @cached_property
+    def probes(self) -> dict[str, TrialHistory]:
+        """What probes have told that nothing has made stale since. Without any, nothing is planned for it."""
+        if self.sweep.config.name.endswith(SUFFIX) or not self.probing.ledger.directory.is_dir():
+            return {}
+        planned = self.probing.plan
+        return usable(planned, probe_history(self.probing.ledger, planned.trials))
 
     def refuse_missing(self) -> None:
         """A plan shows what is missing; nothing that trains starts without it. Raises StorageError where the

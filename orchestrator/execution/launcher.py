@@ -85,7 +85,7 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """Once for each trial: FINISHED, FAILED, or UNFINISHED where the launch was interrupted."""
+    """Once for each trial: FINISHED, FAILED, or UNFINISHED where the launch was interrupted or held."""
 
     name: str
     at: float
@@ -101,15 +101,23 @@ class Tick:
 
 LaunchEvent = RunPlanned | DashboardReady | TrialStarted | AttemptEnded | TrialEnded | Tick
 Notify = Callable[[LaunchEvent], None]
+Hold = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nothing is held back."""
+    return False
 
 
 class Launcher(Protocol):
-    def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
+    def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         """Run all trials to their end; `notify` is called in this thread, in the order of events.
 
-        A failed trial stops no other. Raises LaunchError where the trials can't be started, and
-        KeyboardInterrupt on SIGINT or SIGTERM, after the running attempts were ended and billed: their trials
-        stay unfinished, and the next launch resumes them. What `notify` raises ends the launch.
+        Once `hold` says so, no further trial begins: those that run come to their end, the others end
+        UNFINISHED without having started. A failed trial stops no other. Raises LaunchError where the trials
+        can't be started, and KeyboardInterrupt on SIGINT or SIGTERM, after the running attempts were ended
+        and billed: their trials stay unfinished, and the next launch resumes them. What `notify` raises ends
+        the launch.
         """
 
     def session(self) -> AbstractContextManager[None]:

@@ -16,6 +16,7 @@ from orchestrator.execution.clock import Clock, SystemClock
 from orchestrator.execution.interrupts import interrupts
 from orchestrator.execution.launcher import (
     AttemptEnded,
+    Hold,
     LaunchEvent,
     Notify,
     Tick,
@@ -24,6 +25,7 @@ from orchestrator.execution.launcher import (
     TrialStarted,
     Workplace,
     in_order,
+    never,
 )
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 from orchestrator.execution.slot import HostFactory, Slot, attempt_host
@@ -48,11 +50,11 @@ class LocalLauncher:
         self.concurrency = concurrency or cpus
         self.host_factory, self.clock = host_factory, clock or SystemClock()
 
-    def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
+    def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         for trial in trials:
             self._refuse(trial)
         if trials:
-            _Launch(self, in_order(trials), notify).run()
+            _Launch(self, in_order(trials), notify, hold).run()
 
     def session(self) -> AbstractContextManager[None]:
         """Nothing to share: a host dies with the thread that made it."""
@@ -79,8 +81,10 @@ class LocalLauncher:
 class _Launch:
     """One call of `run`. Its threads live as long as it does: a host dies with the thread that made it."""
 
-    def __init__(self, settings: LocalLauncher, waiting: list[TrialOrder], notify: Notify) -> None:
-        self._settings, self._notify = settings, notify
+    def __init__(
+        self, settings: LocalLauncher, waiting: list[TrialOrder], notify: Notify, hold: Hold
+    ) -> None:
+        self._settings, self._notify, self._hold = settings, notify, hold
         self._waiting = deque(waiting)
         self._running: dict[Future[None], TrialOrder] = {}
         self._idle: dict[int, list[Slot]] = {}  # by threads of the host
@@ -110,6 +114,11 @@ class _Launch:
     def _start_what_fits(self) -> None:
         """In order: a trial that does not fit yet holds up the ones behind it, so that none is starved."""
         while self._waiting and len(self._running) < self._settings.concurrency:
+            if self._hold():
+                for trial in self._waiting:
+                    self._notify(TrialEnded(trial.name, self._settings.clock.now(), TrialState.UNFINISHED))
+                self._waiting.clear()
+                return
             free = self._settings.cpus - sum(t.resources.cpus for t in self._running.values())
             if self._waiting[0].resources.cpus > free:
                 return

@@ -18,7 +18,7 @@ from pathlib import Path
 from orchestrator.errors import LaunchError
 from orchestrator.execution.attempts import attempts_so_far
 from orchestrator.execution.clock import Clock, SystemClock
-from orchestrator.execution.launcher import Notify, TrialOrder, Workplace, in_order
+from orchestrator.execution.launcher import Hold, Notify, TrialOrder, Workplace, in_order, never
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.slot import HostFactory, attempt_host
 from orchestrator.execution.trial_feed import Job, TrialFeed
@@ -67,11 +67,11 @@ class RayLauncher:
             finally:
                 self._session = self._directory = None
 
-    def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
+    def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         if not trials:
             return
         jobs = [Job(t, attempts_so_far(self._place, t.name)) for t in in_order(trials)]
-        feed = TrialFeed(jobs, self._place, self._policy, notify, self._clock)
+        feed = TrialFeed(jobs, self._place, self._policy, notify, self._clock, hold)
         os.environ.update(_QUIET)
         with ExitStack() as launch:
             directory = self._cluster(self._session or launch, notify)

@@ -14,6 +14,8 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
 
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
@@ -154,6 +156,26 @@ class _Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
             raise
 
 
+class _Holding(FIFOScheduler):  # type: ignore[misc]  # ray is untyped for us
+    """First come, first served, until the feed holds back what has not begun."""
+
+    def __init__(self, feed: TrialFeed) -> None:
+        super().__init__()
+        self._feed = feed
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """As for the listener."""
+        return FIFOScheduler, ()
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Tune asks before each time that it starts trials."""
+        if self._feed.hold():
+            for trial in [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]:
+                tune_controller.stop_trial(trial)
+            return None
+        return super().choose_trial_to_run(tune_controller)
+
+
 class _InterruptedError(Exception):
     """In the place of KeyboardInterrupt, which Tune does not clean up after."""
 
@@ -252,6 +274,7 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
                 max_concurrent_trials=at_once,
+                scheduler=_Holding(feed),
                 trial_name_creator=_Names(jobs),
                 trial_dirname_creator=_directory_name,
             ),

@@ -10,6 +10,7 @@ from typing import Protocol
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.execution.allowance import Allowance
 from orchestrator.execution.clock import Clock
 from orchestrator.execution.launcher import (
     AttemptEnded,
@@ -47,6 +48,7 @@ class RunSummary:
     attempts: int
     device_hours: float
     wall_seconds: float
+    held: bool = False  # whether trials were held back, as the budget was spent
 
 
 def run_sweep(
@@ -58,8 +60,10 @@ def run_sweep(
     view: View | None,
     notify: Notify,
     clock: Clock,
+    allowance: Allowance | None = None,
 ) -> RunSummary:
-    """Run what the plan says must run. `record` is the plan's, `view` None publishes nothing.
+    """Run what the plan says must run. `record` is the plan's, `view` None publishes nothing. With an
+    `allowance` no trial begins once it is used up.
 
     Searches come first, a round of all of them at a time: each round is planned from the ledger, as are then
     the trials that waited for them.
@@ -70,15 +74,22 @@ def run_sweep(
     with ledger.lock(), launcher.session():
         ledger.write_sweep(record)
         with publishing(view, ledger) as publisher:
-            run = _Run(ledger, launcher, publisher, notify)
+            run = _Run(ledger, launcher, publisher, notify, allowance)
             plan = run.search(plan, record)
             run.launch(plan, plan.ready)
     return run.summary(plan, clock.now() - started)
 
 
 class _Run:
-    def __init__(self, ledger: RecordBook, launcher: Launcher, publisher: Publisher, notify: Notify) -> None:
-        self._ledger, self._launcher = ledger, launcher
+    def __init__(
+        self,
+        ledger: RecordBook,
+        launcher: Launcher,
+        publisher: Publisher,
+        notify: Notify,
+        allowance: Allowance | None,
+    ) -> None:
+        self._ledger, self._launcher, self._allowance = ledger, launcher, allowance
         self._publisher, self._notify = publisher, notify
         self._tried: set[str] = set()  # candidates launched by this run: none of them is launched twice
         self._states: list[TrialState] = []
@@ -103,9 +114,16 @@ class _Run:
         self._publisher.expect(item.trial for item in items)
         self._notify(ahead(plan, self._tried))
         self._tried |= {item.trial.name for item in items if item.trial.candidate is not None}
-        self._launcher.run(orders(plan, items), self._hear)
+        ordered = orders(plan, items)
+        if self._allowance is None:
+            self._launcher.run(ordered, self._hear)
+            return
+        self._allowance.expect(ordered)
+        self._launcher.run(ordered, self._hear, self._allowance.hold)
 
     def _hear(self, event: LaunchEvent) -> None:
+        if self._allowance is not None:
+            self._allowance.hear(event)
         if isinstance(event, TrialEnded) and event.name in self._tried:
             self._candidates += 1
         elif isinstance(event, TrialEnded):
@@ -126,6 +144,7 @@ class _Run:
             attempts=self._attempts,
             device_hours=self._device_seconds / 3600,
             wall_seconds=wall_seconds,
+            held=self._allowance is not None and self._allowance.held,
         )
 
 

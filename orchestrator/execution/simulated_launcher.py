@@ -22,6 +22,7 @@ from orchestrator.execution.endings import Ending
 from orchestrator.execution.interrupts import interrupts
 from orchestrator.execution.launcher import (
     AttemptEnded,
+    Hold,
     Notify,
     Tick,
     TrialEnded,
@@ -29,6 +30,7 @@ from orchestrator.execution.launcher import (
     TrialStarted,
     Workplace,
     in_order,
+    never,
 )
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 
@@ -84,7 +86,7 @@ class SimulatedLauncher:
         self._place, self._policy, self._places, self._script = place, policy, places, script
         self._clock = clock or VirtualClock()
 
-    def run(self, trials: Sequence[TrialOrder], notify: Notify) -> None:
+    def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         waiting = deque(in_order(trials))
         running: dict[int, _Running] = {}  # by place
         ends: list[tuple[float, int]] = []  # when, and at which place
@@ -92,12 +94,19 @@ class SimulatedLauncher:
             try:
                 while ends or waiting:
                     while waiting and len(running) < self._places:
+                        if hold():
+                            for left in waiting:
+                                notify(TrialEnded(left.name, self._clock.now(), TrialState.UNFINISHED))
+                            waiting.clear()
+                            break
                         free = next(place for place in range(self._places) if place not in running)
                         trial = waiting.popleft()
                         running[free] = self._open(trial, [])
                         heapq.heappush(ends, (self._clock.now() + running[free].plan.seconds, free))
                         notify(TrialStarted(trial.name, self._clock.now(), f"simulated place {free + 1}"))
                     pending.check()
+                    if not ends:
+                        break
                     at, place = heapq.heappop(ends)
                     self._clock.advance_to(at)
                     notify(Tick(at))

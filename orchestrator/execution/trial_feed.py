@@ -14,6 +14,7 @@ from orchestrator.execution.delivery import DriverDelivery
 from orchestrator.execution.endings import Ending
 from orchestrator.execution.launcher import (
     AttemptEnded,
+    Hold,
     LaunchEvent,
     Notify,
     Tick,
@@ -21,6 +22,7 @@ from orchestrator.execution.launcher import (
     TrialOrder,
     TrialStarted,
     Workplace,
+    never,
 )
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 
@@ -39,8 +41,15 @@ class TrialFeed:
     """Jobs go by their index. Events wait until `hand_on`: nothing of ours runs inside the scheduler."""
 
     def __init__(
-        self, jobs: Sequence[Job], place: Workplace, policy: RetryPolicy, notify: Notify, clock: Clock
+        self,
+        jobs: Sequence[Job],
+        place: Workplace,
+        policy: RetryPolicy,
+        notify: Notify,
+        clock: Clock,
+        hold: Hold = never,
     ) -> None:
+        self.hold = hold
         self._jobs, self._place, self._policy, self._notify, self._clock = jobs, place, policy, notify, clock
         self._delivery = DriverDelivery(place)
         self._started: set[int] = set()
@@ -93,9 +102,13 @@ class TrialFeed:
             self._notify(event)
 
     def close(self) -> None:
-        """End the trials that the scheduler dropped without a word."""
+        """End the trials that the scheduler dropped without a word, or never began as they were held back."""
         for job in range(len(self._jobs)):
-            if job not in self._ended:
+            if job not in self._started and self.hold():
+                self._ended.add(job)
+                name = self._jobs[job].trial.name
+                self._events.append(TrialEnded(name, self._clock.now(), TrialState.UNFINISHED))
+            elif job not in self._ended:
                 self.lost(job)
                 self.ended(job)
         self.hand_on()

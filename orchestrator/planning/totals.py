@@ -42,6 +42,7 @@ class Prediction(Record):
     money: float | None
     money_interval: Interval | None = None
     currency: str | None
+    money_per_device_hour: float | None = None  # power included where it is paid apart
     priced_as: str | None = None  # the device type that money and watts are of
     kwh: float | None = None  # at the devices
     kwh_interval: Interval | None = None
@@ -76,6 +77,7 @@ def total(
     watts, metered = _watts(book, priced_as, known)
     kwh = None if hours is None or watts is None else hours * watts / 1000
     money = _money(sweep, book, priced_as, hours, kwh)
+    hourly = _money(sweep, book, priced_as, 1.0, None if watts is None else watts / 1000)
     peaks = [p.peak_memory_bytes for p in known if p.peak_memory_bytes is not None]
     return Prediction(
         device="GPU-hours" if kind == "gpu" else "core-hours",
@@ -90,7 +92,8 @@ def total(
         unknown_trials=everything.count(None),
         money=money,
         money_interval=_around(money, spread),
-        currency=None if money is None or book is None else book.currency,
+        currency=None if hourly is None or book is None else book.currency,
+        money_per_device_hour=hourly,
         priced_as=None if money is None and kwh is None else priced_as,
         kwh=kwh,
         kwh_interval=_around(kwh, spread),

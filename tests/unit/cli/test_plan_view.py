@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 from virtual_sweeps import Project
 
+from orchestrator.cli.forecast import taken
 from orchestrator.cli.plan_view import plan_json, show_plan
+from orchestrator.cli.spending import pass_gate
+from orchestrator.errors import OverBudgetError
 from orchestrator.planning import Plan
 
 TUNE = {"trials": 12, "space": {"learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}, "rank": [4, 8]}}
@@ -53,8 +58,9 @@ def test_a_search_is_told_with_its_space_its_size_and_its_cost(tmp_path: Path) -
     [line] = starting(plan, "search")
     assert "lora-r8-tuned in 2 cells, at most 12 candidates each" in line
     assert "learning_rate 1e-05..0.01 (log), rank 4|8: 0 over, 24 candidates to run, about" in line
-    assert "8 trials to run after 24 candidates of searches" in shown(plan)[-1]
-    assert "of them for tuning" in shown(plan)[-1]
+    [line] = [line for line in shown(plan) if "to run after" in line]
+    assert line.startswith("8 trials to run after 24 candidates of searches; about ")
+    assert line.endswith(" of them for tuning")
     found = plan_json(plan)
     assert [(s["left"], len(s["drawn"]), s["tuned"]) for s in found["searches"]] == [(12, 10, None)] * 2
     hours = sum(s["predicted_seconds"] for s in found["searches"]) / 3600
@@ -66,3 +72,39 @@ def test_without_searches_nothing_is_said_of_tuning(tmp_path: Path) -> None:
     assert "tuning" not in "\n".join(shown(plan))
     assert plan_json(plan)["searches"] == []
     assert plan.predicted.tuning_device_hours == 0
+
+
+def test_the_forecast_has_an_interval_for_each_figure(tmp_path: Path) -> None:
+    lines = shown(Project(tmp_path).plan(prices="aws-us-east-1"))
+    found = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert re.search(r"about \S+ core-hours \(\S+-\S+\)", "\n".join(lines))
+    assert re.search(r"\(.+ to .+\)", found["wall"])
+    assert re.search(r"USD \(\S+-\S+\), as cpu", found["money"])
+    assert re.search(r"kWh \(\S+-\S+\), by the watts of cpu", found["energy"])
+    assert "estimated for 8 trials" in found["estimated"]
+
+
+def test_a_plan_beyond_its_budget_names_the_ways_out_and_a_run_of_it_is_refused(tmp_path: Path) -> None:
+    plan = Project(tmp_path).plan(budget={"core_hours": 1e-5})
+    lines = shown(plan)
+    at = next(place for place, line in enumerate(lines) if line.startswith("budget"))
+    assert "1e-05 core-hours; forecast" in lines[at]
+    assert lines[-1] == "or raise budget.core_hours"
+    assert len(lines) == at + 5
+    with pytest.raises(OverBudgetError) as caught:
+        pass_gate(plan, Console())
+    assert caught.value.exit_code == 2
+    assert str(caught.value).count("->") == 4
+
+
+def test_a_budget_that_suffices_lets_a_run_begin(tmp_path: Path) -> None:
+    assert pass_gate(Project(tmp_path).plan(), Console()) is None
+    assert pass_gate(Project(tmp_path).plan(budget={"core_hours": 100}), Console()) is not None
+
+
+def test_what_a_run_took_stands_beside_what_was_predicted(tmp_path: Path) -> None:
+    predicted = Project(tmp_path).plan().predicted
+    assert predicted.device_hours is not None
+    told = predicted.model_copy(update={"device_hours": 41.2, "device_hours_interval": (38.0, 45.0)})
+    assert taken(told, 42.0) == "predicted 41.2 (38-45) core-hours, took 42"
+    assert taken(told.model_copy(update={"device_hours": None}), 42.0) == "took 42 core-hours"

@@ -24,6 +24,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.execution.launcher import LaunchEvent, RunPlanned, TrialEnded, TrialOrder
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.simulated_launcher import SimulatedAttempt
+from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS
 from orchestrator.tracking.accounting import totals_of
 from orchestrator.tracking.ledger import Ledger
 
@@ -94,7 +95,7 @@ def test_the_plan_tells_candidates_and_seeds_apart(tmp_path: Path) -> None:
     assert {item.reason for item in plan.to_run if "full" in item.trial.name} == {"new"}
     seconds = {trial.cell.name: trial.predicted_seconds or 0.0 for trial in plan.trials}
     tuned = sum(s for name, s in seconds.items() if "lora" in name)
-    assert plan.predicted.tuning_device_hours == pytest.approx(12 * tuned / 3600)
+    assert plan.predicted.tuning_device_hours == pytest.approx((12 * tuned - 24 * ASSUMED_CLOSING_SECONDS) / 3600)
     assert plan.predicted.device_hours == pytest.approx((12 * tuned + 2 * sum(seconds.values())) / 3600)
 
 

@@ -1,0 +1,77 @@
+"""What a plan will take, in words: hours, wall time, money, energy and memory, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.cli.words import duration, gibibytes, quantity
+from orchestrator.planning import Plan, Prediction
+from orchestrator.planning.totals import Interval
+
+_BASES = {
+    "ledger": "from {} like these",
+    "probe": "from probes of {} like these",
+    "estimate": "estimated for {}",
+}
+
+
+def forecast(plan: Plan) -> list[str]:
+    """A line a figure; one line where there is nothing to forecast, or no ground for it."""
+    predicted, count = plan.predicted, len(plan.to_run)
+    if not count and not predicted.tuning_candidates:
+        return [f"nothing to do: all {quantity(len(plan.trials), 'trial')} are up to date"]
+    what = f"{quantity(count, 'trial')} to run"
+    if predicted.tuning_candidates:
+        what += f" after {quantity(predicted.tuning_candidates, 'candidate')} of searches"
+    if predicted.device_hours is None:
+        unknown = f"no prediction for {predicted.unknown_trials} of them"
+        return [
+            f"{what}; {unknown}: the catalogue does not say their size; `frontier plan --measure` finds out"
+        ]
+    return [f"{what}; {_hours(predicted)}", *_beside(predicted), _ground(predicted)]
+
+
+def _hours(predicted: Prediction) -> str:
+    words = f"about {predicted.device_hours:.3g} {predicted.device}"
+    words += _around(predicted.device_hours_interval, "{:.3g}")
+    if predicted.tuning_device_hours:
+        words += f", {predicted.tuning_device_hours:.3g} of them for tuning"
+    return words
+
+
+def _beside(predicted: Prediction) -> Iterator[str]:
+    if predicted.wall_seconds is not None and predicted.wall_interval is not None:
+        low, high = map(duration, predicted.wall_interval)
+        yield f"  wall clock   {duration(predicted.wall_seconds)} ({low} to {high})"
+    if predicted.money is not None:
+        form = "{:.2f}" if predicted.money >= 1 else "{:.2g}"
+        money = form.format(predicted.money)
+        around = _around(predicted.money_interval, form)
+        yield f"  money        {money} {predicted.currency}{around}, as {predicted.priced_as}"
+    if predicted.kwh is not None:
+        ground = (
+            "as metered" if predicted.kwh_basis == "metered" else f"by the watts of {predicted.priced_as}"
+        )
+        yield f"  energy       {predicted.kwh:.3g} kWh{_around(predicted.kwh_interval, '{:.3g}')}, {ground}"
+    if predicted.peak_memory_bytes is not None:
+        where = "of a GPU" if predicted.device == "GPU-hours" else "of the host"
+        yield f"  memory       {gibibytes(predicted.peak_memory_bytes)} {where} at most, as measured"
+
+
+def _ground(predicted: Prediction) -> str:
+    by = predicted.trials_by_basis
+    told = [words.format(quantity(by[basis], "trial")) for basis, words in _BASES.items() if basis in by]
+    ground = f"  {', '.join(told)}"
+    return ground if predicted.assumption is None else f"{ground}: {predicted.assumption}"
+
+
+def _around(interval: Interval | None, form: str) -> str:
+    return "" if interval is None else f" ({form.format(interval[0])}-{form.format(interval[1])})"
+
+
+def taken(predicted: Prediction, device_hours: float) -> str:
+    """`predicted 41.2 (38-45), took 42.0`: of one run, held against its plan."""
+    if predicted.device_hours is None:
+        return f"took {device_hours:.3g} {predicted.device}"
+    around = _around(predicted.device_hours_interval, "{:.3g}")
+    return f"predicted {predicted.device_hours:.3g}{around} {predicted.device}, took {device_hours:.3g}"

@@ -1,0 +1,52 @@
+"""`frontier plan --measure`: the probes that are missing are run, and the plan is made anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.console import Console
+
+from orchestrator.cli.live import Display
+from orchestrator.cli.running import launcher_for, record_of
+from orchestrator.cli.session import Session
+from orchestrator.cli.words import duration, quantity
+from orchestrator.execution.clock import SystemClock
+from orchestrator.execution.progress import Progress
+from orchestrator.execution.run import run_sweep
+from orchestrator.planning.probes import billed_device_hours
+
+
+def measure(session: Session, launcher: str, address: str | None, console: Console) -> Session:
+    """Gives the session to plan with. Raises ConfigError where something is missing, as a run would."""
+    session.refuse_missing()
+    session = session.stage(console)
+    probing = session.probing
+    plan = probing.plan
+    if plan.to_run:
+        old = len(plan.up_to_date)
+        reused = f", {old} as they were before" if old else ""
+        console.print(f"measuring {quantity(len(plan.to_run), 'probe')}{reused}", highlight=False)
+        progress = Progress()
+        with Display(console, progress) as display:
+            summary = run_sweep(
+                plan,
+                record_of(probing),
+                ledger=probing.ledger,
+                launcher=launcher_for(probing, launcher, address),
+                view=None,
+                notify=display.update,
+                clock=SystemClock(),
+            )
+        console.print(
+            f"{summary.finished} of {quantity(len(plan.to_run), 'probe')} finished in "
+            f"{duration(summary.wall_seconds)}",
+            highlight=False,
+        )
+    billed = billed_device_hours(probing.ledger.history().values())
+    console.print(
+        f"probes: {billed:.3g} {plan.predicted.device} so far, billed apart; kept in "
+        f"{probing.ledger.directory}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return replace(session)  # plans anew

@@ -1,0 +1,78 @@
+"""The budget of a sweep: a gate before it starts, a stop while it runs, and what is told about both."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from orchestrator.cli.words import quantity
+from orchestrator.errors import OverBudgetError
+from orchestrator.execution.allowance import Allowance
+from orchestrator.planning import Plan
+from orchestrator.planning.budget import Limit, limits, ways_out
+
+
+def show_budget(plan: Plan, console: Console) -> None:
+    """What a run would say. Raises ConfigError where the budget is of what the sweep has no figure of."""
+    for limit in limits(plan):
+        style = "red" if limit.is_over else "green"
+        console.print(f"[{style}]budget[/] {_standing(limit)}", highlight=False)
+        if limit.is_over:
+            for line in _remedies(plan, limit):
+                console.print(line, highlight=False)
+
+
+def pass_gate(plan: Plan, console: Console) -> Allowance | None:
+    """What a run may begin; None without a budget. Raises OverBudgetError where the forecast is beyond it,
+    ConfigError as above."""
+    found = limits(plan)
+    for limit in found:
+        if limit.is_over:
+            raise OverBudgetError("\n    -> ".join([f"budget: {_standing(limit)}", *_remedies(plan, limit)]))
+    for limit in found:
+        if limit.ahead is None:
+            console.print(
+                f"[yellow]budget[/] {_standing(limit)}; no trial begins once it is spent", highlight=False
+            )
+        elif limit.spent + (limit.most_ahead or 0.0) > limit.limit:
+            console.print(
+                f"[yellow]budget[/] {_standing(limit)}; it may not suffice: no trial begins once it is spent",
+                highlight=False,
+            )
+    return Allowance(min(limit.device_hours_left for limit in found)) if found else None
+
+
+def tell_left(plan: Plan, console: Console) -> None:
+    """After a run that the budget has stopped. `plan` is made anew."""
+    for limit in limits(plan):
+        console.print(f"[yellow]budget[/] {_standing(limit)}", highlight=False)
+    left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted
+    hours = (
+        "" if predicted.device_hours is None else f", about {predicted.device_hours:.3g} {predicted.device}"
+    )
+    console.print(
+        f"stopped by the budget: {left} left{hours}; what ran has finished. Raise `budget`, and the same "
+        "command goes on from here",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _standing(limit: Limit) -> str:
+    words = f"{limit.limit:.4g} {limit.unit}"
+    if limit.spent:
+        words += f", {limit.spent:.3g} spent"
+    if limit.ahead is None:
+        return f"{words}, and no forecast of all that is to run"
+    words += f"; forecast {limit.forecast:.3g}"
+    return words if limit.most_ahead is None else f"{words}, at most {limit.spent + limit.most_ahead:.3g}"
+
+
+def _remedies(plan: Plan, limit: Limit) -> list[str]:
+    ways = ways_out(plan, limit)
+    return [
+        *(
+            f"{way.change}: {way.forecast:.3g} {limit.unit}" + ("" if way.fits else ", not enough by itself")
+            for way in ways
+        ),
+        f"or raise budget.{limit.key}",
+    ]

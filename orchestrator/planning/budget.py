@@ -1,0 +1,186 @@
+"""Whether a sweep fits its budget, and what to leave out where it does not. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.config import GridCell
+from orchestrator.config.grid import Grid
+from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.ledger import CPU
+from orchestrator.errors import Complaint, ConfigError
+from orchestrator.planning.plan import Plan, make_plan
+
+Key = Literal["gpu_hours", "core_hours", "money"]
+_MOST_WAYS = 3
+_SEARCH_SHARES = (0.75, 0.5, 0.25)  # of the candidates of each search
+_TITLES: dict[Key, str] = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One key of a budget, and how the plan stands to it; all figures in its unit."""
+
+    key: Key
+    unit: str  # core-hours, GPU-hours, or a currency
+    limit: float
+    spent: float  # by the sweep so far, whatever became of it; probes are billed apart
+    ahead: float | None  # None: not known of all trials
+    most_ahead: float | None  # the upper end of its interval
+    per_device_hour: float  # 1 for hours
+
+    @property
+    def forecast(self) -> float | None:
+        return None if self.ahead is None else self.spent + self.ahead
+
+    @property
+    def is_over(self) -> bool:
+        return self.forecast is not None and self.forecast > self.limit
+
+    @property
+    def device_hours_left(self) -> float:
+        return max(0.0, self.limit - self.spent) / self.per_device_hour
+
+
+@dataclass(frozen=True)
+class Way:
+    """A change that makes the sweep cheaper: its command-line words, and where the forecast then is."""
+
+    change: str
+    forecast: float
+    fits: bool
+
+
+def limits(plan: Plan) -> list[Limit]:
+    """Raises ConfigError where the budget is of something that the sweep has no figure of."""
+    budget, predicted = plan.sweep.config.budget, plan.predicted
+    if budget is None:
+        return []
+    own: Key = "gpu_hours" if predicted.device == "GPU-hours" else "core_hours"
+    other: Key = "core_hours" if own == "gpu_hours" else "gpu_hours"
+    complaints = []
+    if getattr(budget, other) is not None:
+        problem = f"the trials of this sweep are billed in {predicted.device}"
+        complaints.append(Complaint(str(plan.sweep.file), f"budget.{other}", problem, f"use budget.{own}"))
+    rate = predicted.money_per_device_hour
+    if budget.money is not None and rate is None:
+        problem, remedy = "there is no price of these devices", "name an entry in `prices` that has them"
+        complaints.append(Complaint(str(plan.sweep.file), "budget.money", problem, remedy))
+    if complaints:
+        raise ConfigError(complaints)
+    spent = spent_device_hours(plan.history, own == "gpu_hours")
+    most = None if predicted.device_hours_interval is None else predicted.device_hours_interval[1]
+    found = []
+    units: tuple[tuple[Key, str, float | None], ...] = (
+        (own, _TITLES[own], 1.0),
+        ("money", predicted.currency or "", rate),
+    )
+    for key, unit, per_hour in units:
+        limit = getattr(budget, key)
+        if limit is not None and per_hour is not None:
+            ahead = None if predicted.device_hours is None else predicted.device_hours * per_hour
+            most_ahead = None if most is None else most * per_hour
+            found.append(Limit(key, unit, limit, spent * per_hour, ahead, most_ahead, per_hour))
+    return found
+
+
+def spent_device_hours(history: Mapping[str, TrialHistory], gpus: bool) -> float:
+    """By all attempts that the ledger knows, under any fingerprint."""
+    attempts = (one for trial in history.values() for one in trial.by_fingerprint.values())
+    return sum(one.device_seconds for one in attempts if (one.device_type != CPU) == gpus) / 3600
+
+
+def ways_out(plan: Plan, limit: Limit) -> list[Way]:
+    """At most three changes: first those that keep the sweep within the limit, the one that gives up least
+    before the others; then those that only bring it nearer."""
+    found = []
+    for group in (_fewer_seeds, _fewer_epochs, _fewer_candidates, _without_one):
+        ways = [way for way in (_way(change, changed, limit) for change, changed in group(plan)) if way]
+        fitting = [way for way in ways if way.fits]
+        if fitting:
+            found.append(max(fitting, key=lambda way: way.forecast))
+        elif ways:
+            found.append(min(ways, key=lambda way: way.forecast))
+    if limit.key == "money":
+        found += [way for change, changed in _spot(plan) if (way := _way(change, changed, limit))]
+    cheaper = [way for way in found if limit.forecast is None or way.forecast < limit.forecast]
+    ordered = sorted(cheaper, key=lambda way: (not way.fits, -way.forecast if way.fits else way.forecast))
+    return ordered[:_MOST_WAYS]
+
+
+def _way(change: str, changed: Plan, limit: Limit) -> Way | None:
+    again = next((one for one in limits(changed) if one.key == limit.key), None)
+    if again is None or again.forecast is None:
+        return None
+    return Way(change, again.forecast, not again.is_over)
+
+
+Changed = Iterator[tuple[str, Plan]]
+
+
+def _again(plan: Plan, cells: list[GridCell], **config: object) -> Plan:
+    sweep = plan.sweep
+    changed = dataclasses.replace(
+        sweep, config=sweep.config.model_copy(update=config), grid=Grid(cells=cells, refused=[])
+    )
+    return make_plan(changed, plan.inputs, plan.history, slots=plan.slots, probes=plan.probes)
+
+
+def _fewer_seeds(plan: Plan) -> Changed:
+    seeds = plan.sweep.config.seeds
+    for count in range(len(seeds) - 1, 0, -1):
+        words = ",".join(map(str, seeds[:count]))
+        yield f"seeds={words}", _again(plan, plan.sweep.grid.cells, seeds=seeds[:count])
+
+
+def _fewer_epochs(plan: Plan) -> Changed:
+    cells = plan.sweep.grid.cells
+    counted = [c.recipe.epochs for c in cells if c.recipe.steps is None and c.recipe.train_seconds is None]
+    most = max(counted, default=1)
+    for epochs in sorted({most - 1, most // 2, 1} - {0, most}, reverse=True):
+        shorter = [
+            dataclasses.replace(
+                c, recipe=c.recipe.model_copy(update={"epochs": min(epochs, c.recipe.epochs)})
+            )
+            for c in cells
+        ]
+        yield f"recipe.epochs={epochs}", _again(plan, shorter)
+
+
+def _fewer_candidates(plan: Plan) -> Changed:
+    cells = plan.sweep.grid.cells
+    if not any(cell.tune for cell in cells):
+        return
+    for share in _SEARCH_SHARES:
+        fewer = [
+            c
+            if c.tune is None
+            else dataclasses.replace(
+                c, tune=c.tune.model_copy(update={"trials": max(1, round(c.tune.trials * share))})
+            )
+            for c in cells
+        ]
+        yield f"{share:.0%} of the candidates of each search (tune.trials)", _again(plan, fewer)
+
+
+def _without_one(plan: Plan) -> Changed:
+    """A model, method or task less."""
+    cells = plan.sweep.grid.cells
+    for axis in ("model", "method", "task"):
+        names = list(dict.fromkeys(getattr(cell.cell, axis) for cell in cells))
+        for name in names if len(names) > 1 else ():
+            rest = [cell for cell in cells if getattr(cell.cell, axis) != name]
+            yield f"leave out the {axis} {name}", _again(plan, rest)
+
+
+def _spot(plan: Plan) -> Changed:
+    if plan.sweep.config.market != "spot":
+        try:
+            changed = _again(plan, plan.sweep.grid.cells, market="spot")
+            limits(changed)
+        except ConfigError:  # the book has no spot price of it
+            return
+        yield "market=spot", changed

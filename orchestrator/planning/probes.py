@@ -1,0 +1,91 @@
+"""Probes: a short trial for each family of cells, that tells what the sweep will take before it starts.
+
+They are a sweep of their own beside the real one (`<name>-probes`), run and recorded like any other: billed
+apart, never results, made again only where something changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from orchestrator.config import GridCell, ResolvedSweep
+from orchestrator.config.grid import Grid
+from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.planning.plan import Plan
+from orchestrator.planning.schedule import operations, training_steps
+
+SUFFIX = "-probes"
+_MOST_STEPS, _LEAST_STEPS = 40, 8
+_SHARE = 0.1  # of the training that the probe stands for
+_EVALUATIONS = 2  # from the first to the last it is at pace
+
+Family = tuple[str, str, str]  # backbone, method entry, task
+
+
+def family_of(cell: GridCell) -> Family:
+    return cell.backbone.name, cell.variant.spec.entry, cell.cell.task
+
+
+def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
+    """One cell a family, the one with the most arithmetic; one seed, a few steps, no search. Inputs are those
+    of the sweep, and reading, scoring and saving are done in full: they are measured, not scaled."""
+    families: dict[Family, GridCell] = {}
+    for cell in sweep.grid.cells:
+        found = families.setdefault(family_of(cell), cell)
+        if _work(cell) > _work(found):
+            families[family_of(cell)] = cell
+    config = sweep.config.model_copy(
+        update={
+            "name": f"{sweep.config.name}{SUFFIX}",
+            "question": None,
+            "seeds": sweep.config.seeds[:1],
+            "budget": None,
+        }
+    )
+    grid = Grid(cells=[_short(cell) for cell in families.values()], refused=[])
+    raw = sweep.raw | {"name": config.name, "seeds": list(config.seeds)}
+    return dataclasses.replace(sweep, config=config, grid=grid, raw=raw)
+
+
+def _work(cell: GridCell) -> float:
+    return operations(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe) or 0.0
+
+
+def _short(cell: GridCell) -> GridCell:
+    return dataclasses.replace(cell, recipe=probe_recipe(cell), tune=None)
+
+
+def probe_recipe(cell: GridCell) -> Recipe:
+    """A tenth of the steps, 8 to 40 of them, with two evaluations: the steps between them are at pace."""
+    planned = training_steps(cell.task.spec, cell.recipe)
+    steps = _MOST_STEPS if planned is None else round(planned * _SHARE)
+    return Recipe.model_validate(
+        cell.recipe.model_dump()
+        | {
+            "steps": min(_MOST_STEPS, max(_LEAST_STEPS, steps)),
+            "train_seconds": None,
+            "evaluations": _EVALUATIONS,
+            "stop_collapsed": False,  # it trains too short to be anything else
+        }
+    )
+
+
+def usable(probes: Plan, history: Mapping[str, TrialHistory]) -> dict[str, TrialHistory]:
+    """Of a ledger of probes, by name, what stands under the fingerprints that `probes` plans now. A change
+    of the data, the worker or the recipe makes a probe stale, and what is stale tells nothing."""
+    found = {}
+    for trial in probes.trials:
+        known = history.get(trial.name)
+        if known is None or known.last is None or known.last.fingerprint != trial.fingerprint:
+            continue
+        if known.state(trial.fingerprint) is TrialState.FINISHED:
+            found[trial.name] = known
+    return found
+
+
+def billed_device_hours(history: Iterable[TrialHistory]) -> float:
+    """Of all probes that were ever made for the sweep."""
+    return sum(found.device_seconds for one in history for found in one.by_fingerprint.values()) / 3600

@@ -1,0 +1,27 @@
+"""What the records of probes tell: the history of their trials, with the warm-up apart from the pace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.tracking.events import curves
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.timing import with_warm_up
+
+
+def probe_history(ledger: Ledger, trials: Sequence[PlannedTrial]) -> dict[str, TrialHistory]:
+    """By name. Their events are read, which for whole sweeps would take too long."""
+    found = ledger.history(trial.name for trial in trials)
+    for trial in trials:
+        known = found.get(trial.name)
+        under = None if known is None else known.by_fingerprint.get(trial.fingerprint)
+        if known is None or under is None or under.timing is None:
+            continue
+        _, evaluations = curves(ledger.trial(trial).current, steps=False)
+        timing = with_warm_up(under.timing, evaluations)
+        told = under.model_copy(update={"timing": timing})
+        by_fingerprint = known.by_fingerprint | {trial.fingerprint: told}
+        found[trial.name] = known.model_copy(update={"by_fingerprint": by_fingerprint})
+    return found

@@ -1,0 +1,80 @@
+"""Probes: one short trial a family, in a sweep of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.contracts.probe import Timing
+from orchestrator.planning import make_plan
+from orchestrator.planning.probes import billed_device_hours, probe_sweep, usable
+
+GRID: dict[str, Any] = {
+    "models": ["base"],
+    "domains": ["general", "clinical"],
+    "methods": ["full", {"name": "lora", "rank": [4, 8]}],
+    "tasks": ["ncbi-disease"],
+    "seeds": [12, 34],
+    "recipe": {"epochs": 5, "train_rows": 3200, "batch_size": 32},
+    "budget": {"core_hours": 1},
+}
+
+
+@pytest.fixture
+def probes(plan: Any) -> Any:
+    def _probes(**keys: Any) -> Any:
+        whole = plan(**GRID | keys)
+        return make_plan(probe_sweep(whole.sweep), whole.inputs, {})
+
+    return _probes
+
+
+def test_there_is_one_a_backbone_method_and_task_with_one_seed(probes: Any) -> None:
+    found = probes()
+    cells = sorted({(t.cell.domain, t.cell.method.split("-")[0]) for t in found.trials})
+    assert cells == [("clinical", "full"), ("clinical", "lora"), ("general", "full"), ("general", "lora")]
+    assert {trial.seed for trial in found.trials} == {12}
+    assert found.sweep.config.name == "ours-probes"
+    assert found.sweep.config.budget is None
+
+
+@pytest.mark.parametrize(
+    ("recipe", "steps"),
+    [
+        ({"epochs": 1}, 10),
+        ({"epochs": 3}, 30),
+        ({"epochs": 50}, 40),
+        ({"train_seconds": 60}, 40),
+        ({"steps": 5}, 8),
+    ],
+)
+def test_it_trains_a_tenth_of_the_steps_within_bounds(probes: Any, recipe: Any, steps: int) -> None:
+    found = probes(recipe={"train_rows": 3200, "batch_size": 32} | recipe)
+    recipes = {found.spec(trial).recipe for trial in found.trials}
+    assert {(r.steps, r.train_seconds, r.evaluations, r.train_rows) for r in recipes} == {
+        (steps, None, 2, 3200)
+    }
+
+
+def test_a_search_is_not_probed_candidate_by_candidate(probes: Any) -> None:
+    space = {"learning_rate": {"low": 1e-5, "high": 1e-3}}
+    found = probes(methods=[{"name": "full", "tune": {"trials": 4, "space": space}}])
+    assert found.searches == ()
+    assert len(found.trials) == 2
+
+
+def test_only_probes_of_the_plan_as_it_is_now_tell_anything(plan: Any, probes: Any, finished: Any) -> None:
+    planned = probes()
+    timing = Timing(device_type="cpu", train_seconds=10.0, steps=40)
+    history = finished(
+        planned, planned.trials, wall_seconds=12.0, device_type="cpu", timing=timing, device_seconds=18.0
+    )
+    assert set(usable(planned, history)) == {trial.name for trial in planned.trials}
+    assert billed_device_hours(history.values()) == pytest.approx(4 * 18 / 3600)
+    changed = probes(recipe={"epochs": 5, "train_rows": 3200, "batch_size": 16})
+    assert usable(changed, history) == {}
+    after = plan(probes=usable(planned, history), **GRID).predicted
+    assert after.basis == "probe"
+    # 500 steps a trial at 40 in 10 s; rank 4 goes by the probe of rank 8
+    assert after.device_hours == pytest.approx(12 * 500 / 40 * 10 / 3600)
