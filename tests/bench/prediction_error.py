@@ -1,0 +1,80 @@
+"""How far the forecast of a sweep is from what it takes: by arithmetic alone, and with probes.
+
+    python tests/bench/prediction_error.py [CONFIG] [AXIS=VALUE ...]
+
+Plans the sweep (the demo by default) without any history, measures it with probes, runs it, and holds both
+plans against the bills of its trials. Everything is stored in a directory that is deleted afterwards. Times are
+wall times of this machine: whatever else it does is in them.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.cli.measuring import measure
+from orchestrator.cli.places import mlflow_uri
+from orchestrator.cli.running import run
+from orchestrator.cli.session import Session, open_session
+from orchestrator.planning import Plan
+from orchestrator.planning.probes import billed_device_hours
+
+DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    config = DEMO if not arguments or "=" in arguments[0] else Path(arguments.pop(0))
+    with tempfile.TemporaryDirectory(prefix="frontier-bench-") as storage:
+        words = [*arguments, f"storage={storage}"]
+        quiet = Console(file=sys.stderr)
+        blind = open_session(config, words).plan
+        session = measure(open_session(config, words), "ray", None, quiet)
+        told = session.plan
+        uri = mlflow_uri(Path(storage), None)
+        run(session, "ray", None, uri, quiet)
+        after = open_session(config, words)
+        print(f"{config.stem}: {len(blind.trials)} trials, seconds of wall time each; {after.cpus} cores")
+        compare("arithmetic alone", blind, after)
+        compare("with probes", told, after)
+        probes = billed_device_hours(after.probing.ledger.history().values())
+        print(f"probes: {probes:.4f} {told.predicted.device}")
+
+
+def compare(title: str, plan: Plan, after: Session) -> None:
+    took = {}
+    for name, history in after.ledger.history().items():
+        for fingerprint, found in history.by_fingerprint.items():
+            if found.wall_seconds is not None:
+                took[name, fingerprint] = found.wall_seconds
+    ratios = []
+    for trial in plan.trials:
+        actual = took.get((trial.name, trial.fingerprint))
+        if actual is not None and trial.predicted_seconds is not None:
+            ratios.append(trial.predicted_seconds / actual)
+    if not ratios:
+        print(f"{title}: nothing to compare")
+        return
+    errors = sorted(abs(ratio - 1) for ratio in ratios)
+    worst = errors[min(len(errors) - 1, int(0.9 * len(errors)))]
+    print(
+        f"{title}: {len(ratios)} trials; predicted / taken, median {statistics.median(ratios):.2f}, from "
+        f"{min(ratios):.2f} to {max(ratios):.2f}; error, median {statistics.median(errors):.0%}, of nine in "
+        f"ten at most {worst:.0%}"
+    )
+    predicted, billed = plan.predicted, sum(took.values()) / 3600
+    if predicted.device_hours is not None and predicted.device_hours_interval is not None:
+        low, high = predicted.device_hours_interval
+        inside = "inside" if low <= billed <= high else "outside"
+        print(
+            f"  total: predicted {predicted.device_hours:.4f} ({low:.4f}-{high:.4f}) {predicted.device}, "
+            f"took {billed:.4f}: {predicted.device_hours / billed - 1:+.0%}, {inside} the interval"
+        )
+
+
+if __name__ == "__main__":
+    main()
