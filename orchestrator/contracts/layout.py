@@ -5,7 +5,8 @@
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
     order.json  events.jsonl  examples.json  outcome.json  bill.json  checkpoint/step-<n>/  model/
 <storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
-<storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv
+<storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv,
+                                                  tables.tex
 <storage>/mlflow.db                               the default MLflow store
 <storage>/cache/                                  weights and made data that are staged
 
