@@ -35,12 +35,18 @@ def show_searches(plan: Plan, console: Console) -> None:
     groups: dict[tuple[str, str], list[Search]] = defaultdict(list)
     for search in plan.searches:
         groups[search.cell.cell.method, _space(search.tune)].append(search)
-    devices, unit = plan.sweep.config.resources.devices, plan.predicted.device
+    devices = {name: placed.resources.devices for name, placed in plan.placements.items()}
+    unit = plan.predicted.device
     for (method, space), searches in list(groups.items())[:_MOST_LINES]:
         found = [search_json(search) for search in searches]
         over, left = sum(s.tuned is not None for s in searches), sum(s.left for s in searches)
-        seconds = [one["predicted_seconds"] for one in found]
-        cost = "" if None in seconds else f", about {sum(seconds) * devices / 3600:.3g} {unit}"
+        seconds = [
+            None
+            if one["predicted_seconds"] is None
+            else one["predicted_seconds"] * devices[search.cell.cell.name]
+            for one, search in zip(found, searches, strict=True)
+        ]
+        cost = "" if None in seconds else f", about {sum(filter(None, seconds)) / 3600:.3g} {unit}"
         rest = f"{quantity(left, 'candidate')} to run{cost}" if left else "nothing left to run"
         console.print(
             f"[cyan]search[/] {method} in {quantity(len(searches), 'cell')}, at most"
