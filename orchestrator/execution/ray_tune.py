@@ -171,6 +171,8 @@ class _Holding(FIFOScheduler):  # type: ignore[misc]  # ray is untyped for us
         """Tune asks before each time that it starts trials."""
         if self._feed.hold():
             for trial in [t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING]:
+                trial.init_local_path()  # Tune asks for it at the end, and makes it at the start
+                trial.run_metadata.last_result = {"held": True}  # of a trial without any, Tune prints a line
                 tune_controller.stop_trial(trial)
             return None
         return super().choose_trial_to_run(tune_controller)

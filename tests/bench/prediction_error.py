@@ -3,8 +3,8 @@
     python tests/bench/prediction_error.py [CONFIG] [AXIS=VALUE ...]
 
 Plans the sweep (the demo by default) without any history, measures it with probes, runs it, and holds both
-plans against the bills of its trials. Everything is stored in a directory that is deleted afterwards. Times are
-wall times of this machine: whatever else it does is in them.
+plans against the bills of its trials. Everything is stored in a directory that is deleted afterwards. Times
+are wall times of this machine: whatever else it does is in them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import execution_fakes as fakes
 import pytest
 from object_store import s3  # noqa: F401  # a fixture
 
-from orchestrator.execution.launcher import LaunchEvent, TrialOrder, Workplace
+from orchestrator.execution.launcher import Hold, LaunchEvent, TrialOrder, Workplace, never
 from orchestrator.execution.local_launcher import LocalLauncher
 from orchestrator.execution.ray_launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
@@ -35,6 +35,7 @@ class Launch:
         at_once: int = 1,
         retries: int = 2,
         notify: Callable[[LaunchEvent], None] | None = None,
+        hold: Hold = never,
     ) -> list[LaunchEvent]:
         policy, script = RetryPolicy(retries, preemptions=retries), script or {}
         launcher: Any
@@ -56,7 +57,7 @@ class Launch:
             if notify is not None:
                 notify(event)
 
-        launcher.run(trials, hear)
+        launcher.run(trials, hear, hold)
         return self.events
 
 

@@ -15,7 +15,14 @@ from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import LaunchError
-from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialStarted
+from orchestrator.execution.launcher import (
+    AttemptEnded,
+    DashboardReady,
+    LaunchEvent,
+    Tick,
+    TrialEnded,
+    TrialStarted,
+)
 
 STATES = {
     "killed-once": TrialState.FINISHED,
@@ -202,3 +209,27 @@ def test_trials_of_different_sizes_share_the_cores(launch: Any) -> None:
 def test_a_wide_trial_is_billed_for_all_its_cores(launch: Any) -> None:
     (event,) = [e for e in launch([make_trial("wide", cpus=2)]) if isinstance(e, AttemptEnded)]
     assert event.bill.devices == 2
+
+
+def test_once_held_no_trial_begins_and_those_at_work_come_to_their_end(launch: Any) -> None:
+    trials = [make_trial(f"t{place}", 10.0 - place) for place in range(6)]
+
+    def any_ended() -> bool:
+        return any(isinstance(event, AttemptEnded) for event in launch.events)
+
+    events = launch(trials, hold=any_ended)
+    ended = Counter(event.state for event in events if isinstance(event, TrialEnded))
+    started = [event.name for event in events if isinstance(event, TrialStarted)]
+    assert ended[TrialState.FAILED] == 0
+    assert ended[TrialState.FINISHED] == len(started) < 4
+    assert ended[TrialState.UNFINISHED] == 6 - len(started)
+    left = {event.name for event in events if isinstance(event, TrialEnded)} - set(started)
+    assert not any(attempt_directories(launch.place.sweep_directory, name) for name in left)
+
+
+def test_held_from_the_start_nothing_begins(launch: Any) -> None:
+    events = launch([make_trial("one"), make_trial("two")], hold=lambda: True)
+    assert [type(event) for event in events if not isinstance(event, Tick | DashboardReady)] == [
+        TrialEnded
+    ] * 2
+    assert {event.state for event in events if isinstance(event, TrialEnded)} == {TrialState.UNFINISHED}
