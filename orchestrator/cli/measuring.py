@@ -10,6 +10,7 @@ from orchestrator.cli.live import Display
 from orchestrator.cli.running import launcher_for, record_of
 from orchestrator.cli.session import Session
 from orchestrator.cli.words import duration, quantity
+from orchestrator.errors import Complaint, ConfigError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.run import run_sweep
@@ -18,6 +19,11 @@ from orchestrator.planning.probes import billed_device_hours
 
 def measure(session: Session, launcher: str, address: str | None, console: Console) -> Session:
     """Gives the session to plan with. Raises ConfigError where something is missing, as a run would."""
+    if launcher == "simulated":
+        remedy = "use --launcher ray or local"
+        raise ConfigError(
+            [Complaint("command line", "--launcher", "simulated trials measure nothing", remedy)]
+        )
     session.refuse_missing()
     session = session.stage(console)
     probing = session.probing
