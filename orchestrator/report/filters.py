@@ -127,6 +127,7 @@ _FIGURES = {
     "small": phrases.small,
     "measure": phrases.measure,
     "points": phrases.points,
+    "reasons": phrases.reasons,
     "points_interval": phrases.points_interval,
     "unit": device_unit,
     "moment": _moment,

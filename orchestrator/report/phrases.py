@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.report import wording
 from orchestrator.report.evidence import Side
+from orchestrator.report.what_if import Ownership
 
 _PREFIXES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _LEAST_P = 0.001
@@ -40,10 +43,13 @@ def size(count: float | None) -> str:
 
 
 def small(value: float | None) -> str:
-    """Three significant digits: `0.00123`, `12.3`, `1,230`."""
+    """Three significant digits, never as a power of ten: `0.00123`, `12.3`, `1,230`."""
     if value is None:
         return wording.MISSING
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    text = f"{value:.3g}"
+    return f"{value:.8f}".rstrip("0") if "e" in text else text
 
 
 def measure(value: float | None, side: Side) -> str:
@@ -57,6 +63,25 @@ def measure(value: float | None, side: Side) -> str:
     if side in (Side.PEAK_MEMORY, Side.STORED_BYTES):
         return size(value)
     return wording.count(round(value)) if side is Side.TRAINABLE_PARAMETERS else small(value)
+
+
+def reasons(rows: Sequence[Ownership]) -> list[str]:
+    """Why amounts of these rows are estimates, or missing: each reason once."""
+    found: dict[str, None] = {}
+    for row in rows:
+        amounts = (
+            row.total,
+            row.tuning,
+            row.training,
+            row.serving,
+            row.errors,
+            row.energy_kwh,
+            row.carbon_kg,
+        )
+        for amount in amounts:
+            if amount is not None and amount.why:
+                found[f"{amount.source.value.capitalize()}: {amount.why}."] = None
+    return list(found)
 
 
 def points(difference: float | None) -> str:
