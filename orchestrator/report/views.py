@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.report.evidence import SIDES, FrontierView, Hypervolume, Member, Side, Within
-from orchestrator.report.frontier import cheapest_close
+from orchestrator.report.frontier import cheapest_close, on_frontier
 from orchestrator.report.membership import (
     DRAWS,
     cost_draws,
@@ -54,7 +54,7 @@ def _view(
 ) -> tuple[FrontierView, Chances]:
     costs = oriented(scored, axes)
     complete: Flags = np.asarray(np.isfinite(costs).all(axis=1))
-    flags = undominated(costs)
+    flags = _flags(costs)
     inside = [p for p, whole in zip(scored, complete, strict=True) if whole]
     drawn = asked or axes == DEFAULT or len(inside) <= _MANY
     chance = _probabilities(task, axes, inside, found) if drawn else {}
@@ -77,6 +77,13 @@ def _view(
         notes=_notes(axes, complete, inside, found, drawn),
     )
     return view, chance
+
+
+def _flags(costs: Floats) -> Sequence[bool] | Flags:
+    """Of two axes by sorting, which is fast for many points."""
+    if costs.shape[1] > 2:
+        return undominated(costs)
+    return on_frontier([(cost, -quality) for quality, cost in costs.tolist()])
 
 
 def _member(point: Point, axes: tuple[Side, ...], chance: Chances) -> Member:
