@@ -33,7 +33,7 @@ ASSUMED_CLOSING_SECONDS = 0.5  # scoring test, which a candidate of a search is 
 # Half-widths of the intervals, as shares: by how much a prediction may be too low or too high. Of what is
 # exactly alike, then of neighbours, ever less alike. Held against what trials took by
 # tests/bench/prediction_error.py.
-SPREADS = {"ledger": (0.15, 0.5, 1.0, 2.0), "probe": (0.25, 0.5, 1.0, 2.0)}
+SPREADS = {"ledger": (0.15, 0.5, 1.0, 2.0), "probe": (0.6, 0.8, 1.0, 2.0)}
 ASSUMED_SPREAD = 5.0  # of arithmetic alone: a sixth to six times
 _EXACT = 3  # names that exactly alike trials share: model, method entry, task
 _ENOUGH = 3  # trials whose own spread can tell
