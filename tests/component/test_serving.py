@@ -30,7 +30,9 @@ class Model(torch.nn.Module):
 
 @pytest.fixture
 def data():
-    return Encoded(input_ids=[[1] * length for length in (2, 5, 3)], labels=[0, 1, 0], token_type_ids=None, truncated=0)
+    return Encoded(
+        input_ids=[[1] * length for length in (2, 5, 3)], labels=[0, 1, 0], token_type_ids=None, truncated=0
+    )
 
 
 def test_one_at_a_time_and_in_batches_the_examples_come_round_in_their_order(data):
