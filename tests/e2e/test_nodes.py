@@ -12,7 +12,6 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rig import Rig
@@ -26,11 +25,8 @@ Check = Callable[[Calm], None]
 
 @pytest.fixture(scope="module")
 def calm(nodes: None, new_workshop: Callable[[], Workshop]) -> Calm:
-    return calm_run(new_workshop())
-
-
-def calm_run(workshop: Workshop, **changes: Any) -> Calm:
-    workshop.frontier("run", workshop.write(**{**KEYS, **changes}), "--launcher", "local")
+    workshop = new_workshop()
+    workshop.frontier("run", workshop.write(**KEYS), "--launcher", "local")
     return Calm.of(Sweep(workshop))
 
 
@@ -59,16 +55,15 @@ def rig(sweep: Sweep) -> Iterator[Rig]:
 
 
 def test_trials_land_on_the_nodes_that_have_what_they_want(
-    rig: Rig, sweep: Sweep, new_workshop: Callable[[], Workshop], check: Check
+    rig: Rig, sweep: Sweep, calm: Calm, check: Check
 ) -> None:
-    wide = {"resources": {"cpus": 2}, "recipe": {"epochs": 2, "batch_size": 4}}
     head = rig.head()
-    rig.worker("small", head, cpus=1)
-    rig.worker("accelerated", head, cpus=1, gpus=4)
-    rig.worker("large", head, cpus=2)
+    rig.worker("taken", head, cpus=0)
+    rig.worker("accelerated", head, cpus=0, gpus=4)
+    rig.worker("free", head, cpus=2)
     for node in rig.nodes:
         node.await_start()
-    driver = sweep.drive(head, **wide)
+    driver = sweep.drive(head)
     seen = dict[Path, str]()
 
     def over() -> bool:
@@ -79,9 +74,9 @@ def test_trials_land_on_the_nodes_that_have_what_they_want(
 
     wait_for(over, "the end of the sweep")
     assert driver.wait() == 0, driver.output()
-    assert set(seen.values()) == {"large"}
+    assert set(seen.values()) == {"free"}
     assert sorted(seen) == sorted(itertools.chain(*sweep.attempts().values()))
-    check(calm_run(new_workshop(), **wide))  # two threads add up in another order than one
+    check(calm)
 
 
 def test_a_node_that_dies_costs_its_trial_one_attempt(
