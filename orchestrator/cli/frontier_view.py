@@ -14,6 +14,7 @@ from orchestrator.report.evidence import SIDES, FrontierView, Member, Side
 
 _WHERE = "--axes"
 _MOST = 3
+_NAMES = tuple(side.value for side in Side)
 _LINES = 4  # claims of a task on the console; the report has all
 
 
@@ -21,11 +22,11 @@ def parse_axes(words: str) -> tuple[Side, ...]:
     """Two or three axes, quality first. Raises ConfigError with every mistake in `words`."""
     names = [word.strip() for word in words.split(",") if word.strip()]
     complaints = [
-        Complaint(_WHERE, "", f"unknown axis, got {name!r}", did_you_mean(name, tuple(Side)))
+        Complaint(_WHERE, "", f"unknown axis, got {name!r}", did_you_mean(name, _NAMES))
         for name in names
-        if name not in set(Side)
+        if name not in _NAMES
     ]
-    axes = tuple(dict.fromkeys(Side(name) for name in names if name in set(Side)))
+    axes = tuple(dict.fromkeys(Side(name) for name in names if name in _NAMES))
     if not complaints:
         if Side.QUALITY not in axes:
             complaints.append(

@@ -13,7 +13,8 @@ from orchestrator.report.model import Point
 
 _INTERVALS = (
     "Intervals are 95 % t-intervals over seeds: how much the mean would move with other seeds. "
-    "They say nothing about another test set."
+    "They say nothing about another test set; claims, groups and the probability of being on the frontier "
+    "do, where results tell how they did on each document."
 )
 _COST = (
     "Cost is what a trial takes without interruption: allocated devices × time in its phases. "
