@@ -1,7 +1,7 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep sweep-render sweep-stop plan report ui test check fmt bench clean
+.PHONY: help setup servers sweep sweep-render sweep-stop plan report ui test check fmt bench clean
 unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= configs/sweeps/demo.yaml
@@ -38,8 +38,11 @@ report: setup  ## write the report of SWEEP again, from its records
 ui: setup  ## open the MLflow UI, and say where the Ray dashboard is
 	@$(BIN)/frontier ui $(SWEEP) $(ARGS)
 
-test: setup  ## run the tests: ARGS="-k name" narrows them
+test: setup servers  ## run the tests: ARGS="-k name" narrows them
 	@$(BIN)/python -m pytest $(ARGS)
+
+servers:
+	@.ci/servers
 
 check: setup  ## lint, format, types, import rules
 	@$(BIN)/ruff check .
