@@ -20,32 +20,42 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-Shape = tuple[int, int]  # examples, positions of each
+Shape = tuple[int, int]  # examples, positions of each: tokens, and the virtual ones before them
 _STEP = 8  # positions
 _POINTS = (1, 2, 3)  # steps: three of them make a parabola
 
 
 @dataclass(frozen=True)
 class Curve:
-    """FLOPs = fixed + examples * (constant + linear * length + square * length ** 2)."""
+    """FLOPs = fixed + examples * (constant + linear * length + filled * whole + square * whole ** 2), where
+    `whole` is the length filled up to whole chunks of a scan: the length itself, where there is none."""
 
     fixed: float
     constant: float
     linear: float
     square: float
+    filled: float = 0.0
+    chunk: int = 1  # positions
 
     def at(self, examples: int, length: int) -> float:
-        return self.fixed + examples * (self.constant + length * (self.linear + length * self.square))
+        whole = math.ceil(length / self.chunk) * self.chunk
+        each = self.constant + length * self.linear + whole * (self.filled + whole * self.square)
+        return self.fixed + examples * each
 
     @classmethod
-    def through(cls, counted: Mapping[Shape, float]) -> Curve:
-        """`counted`: of one example at three lengths, and of two at the first of them."""
-        (a, fa), (b, fb), (c, fc) = sorted((n, f) for (examples, n), f in counted.items() if examples == 1)
+    def through(cls, counted: Mapping[Shape, float], chunk: int = 1) -> Curve:
+        """`counted`: of one example at three lengths, all of whole chunks, and of two at the first of them;
+        where there are chunks also of one example that has one position more than the first."""
+        at = {n: f for (examples, n), f in counted.items() if examples == 1}
+        one_over = at.pop(min(at) + 1) if chunk > 1 else None
+        (a, fa), (b, fb), (c, fc) = sorted(at.items())
         slope = (fb - fa) / (b - a)
         square = ((fc - fb) / (c - b) - slope) / (c - a)
         linear = slope - square * (a + b)
         fixed = 2 * fa - counted[2, a]
-        return cls(fixed, fa - fixed - a * (linear + a * square), linear, square)
+        constant = fa - fixed - a * (linear + a * square)
+        unfilled = linear if one_over is None else (fb - one_over) / (chunk - 1)
+        return cls(fixed, constant, unfilled, square, linear - unfilled, chunk)
 
 
 @dataclass(frozen=True)
@@ -59,27 +69,31 @@ class Operations:
 
     def of(self, examples: int, length: int, *, training: bool, again: bool = False) -> float:
         """`again`: activations are not kept, so that the backward pass begins with another forward one."""
-        padded = math.ceil((length + self.virtual) / self.window) * self.window - self.virtual
+        padded = math.ceil((length + self.virtual) / self.window) * self.window
         done = self.forward.at(examples, padded)
         return done * (1 + again) + self.backward.at(examples, padded) if training else done
 
 
 def operations_of(model: Any) -> Operations:
-    """From four small forward passes in evaluation mode: nothing is drawn, nothing is trained. The model is
+    """From a few small forward passes in evaluation mode: nothing is drawn, nothing is trained. The model is
     left in that mode. Raises what the model raises."""
     device, vocabulary = next(model.parameters()).device, int(model.config.vocab_size)
-    window, virtual = _window(model.config), _virtual(model)
-    step = window if window > 1 else _STEP
-    lengths = [n * step - (virtual if window > 1 else 0) for n in _POINTS]
+    window, virtual, chunk = _window(model.config), _virtual(model), getattr(model.config, "chunk_size", 1)
+    step = next((grain for grain in (window, chunk) if grain > 1), _STEP)
+    positions = [(virtual // step + n) * step for n in _POINTS]
+    shapes = [*((1, count) for count in positions), (2, positions[0])]
+    if chunk > 1:
+        shapes.append((1, positions[0] + 1))
     model.eval()
     forward: dict[Shape, float] = {}
     backward: dict[Shape, float] = {}
-    for shape in [*((1, length) for length in lengths), (2, lengths[0])]:
-        ids = torch.arange(math.prod(shape), device=device).reshape(shape) % vocabulary
+    for shape in shapes:
+        examples, length = shape[0], shape[1] - virtual
+        ids = torch.arange(examples * length, device=device).reshape(examples, length) % vocabulary
         with torch.enable_grad(), Products() as products:
             model(input_ids=ids, attention_mask=torch.ones_like(ids))
         forward[shape], backward[shape] = products.forward, products.backward
-    return Operations(Curve.through(forward), Curve.through(backward), window, virtual)
+    return Operations(Curve.through(forward, chunk), Curve.through(backward, chunk), window, virtual)
 
 
 def _window(config: Any) -> int:
