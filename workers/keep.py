@@ -35,7 +35,8 @@ def keep_model(
 
     An adapter goes out in PEFT's format, with its head; so does the configuration, which holds the label map.
     Of a method that trains some of the model's own weights "adapters" keeps those, by their names in the
-    model; "all" keeps, for it and for a full one, the whole model in hub layout.
+    model; "all" keeps, for it and for a full one, the whole model in hub layout. Where frozen weights are
+    spread over ranks it keeps those that train: the others are the backbone's.
     """
     if wanted == "none" or (wanted == "adapters" and isinstance(adapted.settings, Full)):
         return None
@@ -43,10 +44,10 @@ def keep_model(
     if adapted.is_adapter:
         if isinstance(adapted.settings, AdaLora):
             settle_ranks(adapted.model)
-        adapted.model.save_pretrained(directory, **_given(trained))
+        adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         adapted.model.get_base_model().config.save_pretrained(directory)
-    elif wanted == "all":
-        adapted.model.save_pretrained(directory, **_given(trained))
+    elif wanted == "all" and (isinstance(adapted.settings, Full) or not _spread(adapted.model)):
+        adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         tokenizer.save_pretrained(directory)
     else:
         save_file(trained or copy_of(trained_weights(adapted.model)), directory / _own_weights(adapted))
@@ -71,8 +72,15 @@ def load_kept(adapted: Adapted, directory: Path) -> None:
     set_peft_model_state_dict(adapted.model, load_peft_weights(directory, device="cpu"))
 
 
-def _given(trained: Weights | None) -> dict[str, Any]:
-    return {} if trained is None else {"state_dict": trained}
+def _state(model: Any, trained: Weights | None) -> dict[str, Any]:
+    """The model's own, and in their places the weights that train. What it holds beside is needed as well:
+    frozen weights of a whole model, the projections that VeRA draws."""
+    return {**model.state_dict(), **(trained or {})}
+
+
+def _spread(model: Any) -> bool:
+    """Over ranks, by fully_shard or ZeRO-3: each holds parts of weights."""
+    return any(hasattr(p, "ds_id") or hasattr(p, "full_tensor") for p in model.parameters())
 
 
 class UnfaithfulCopyError(Exception):
@@ -107,7 +115,7 @@ def prove_kept(adapted: Adapted, directory: Path, sample: Sample, afresh: Callab
 
     Raises UnfaithfulCopyError where they differ: tensors that were saved empty, or not at all.
     """
-    spread = any(hasattr(p, "ds_id") or hasattr(p, "full_tensor") for p in adapted.model.parameters())
+    spread = _spread(adapted.model)
     copy = afresh() if spread else adapted
     with torch.no_grad():
         for parameter in trained_weights(copy.model).values():

@@ -56,6 +56,16 @@ def test_a_whole_model_loads_with_its_labels(lab, tmp_path, method):
     assert loaded.config.id2label == {0: "ill", 1: "well"}
 
 
+@pytest.mark.parametrize("method", ["full", "head-only"])
+def test_of_a_trial_that_keeps_all_the_whole_model_is_kept(lab, method):
+    order = lab.order(method, keep_weights="all")
+    run_attempt(order)
+    _, report = AutoModelForSequenceClassification.from_pretrained(
+        order.parent / "model", output_loading_info=True
+    )
+    assert not any(report.values())
+
+
 @pytest.mark.parametrize(
     ("method", "wanted", "kept"),
     [
