@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 from rig_door import Door
 from workshop import PATIENCE, wait_for
 
-RAY = Path(os.environ.get("FRONTIER_RIG_RAY", shutil.which("ray") or "ray"))
+RAY = Path(sys.executable).with_name("ray")
 _PREFIX = "frontier-rig-"
 _NETWORK = "10.77.0"
 _DOORS = f"{_NETWORK}.254"
