@@ -6,7 +6,7 @@ namespace=${1:-frontier}
 word() { head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
 
 database=$(word) admin=$(word)
-uri="postgresql://mlflow:$database@mlflow-postgres:5432/mlflow"
+uri="postgresql+psycopg://mlflow:$database@mlflow-postgres:5432/mlflow"
 kubectl --namespace "$namespace" create -f - <<YAML
 apiVersion: v1
 kind: Secret

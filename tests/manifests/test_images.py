@@ -1,0 +1,145 @@
+"""The Dockerfiles: what they install is what the lock pins and what the manifests and documents ask for.
+
+No image is built here; what pip would be given is read from the files.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from sqlalchemy.engine import make_url
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "k8s" / "images"
+FILES = sorted(IMAGES.glob("*Dockerfile"))
+LOCKED = {
+    canonicalize_name(name): version
+    for name, version in (line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
+}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOT_IN_PODS = {"dev", "postgres"}  # the driver asks MLflow's server, and that one has the database
+SEPARATORS = re.compile(r"&&|;|\bthen\b|\belse\b|\bfi\b")
+
+
+def _commands(file: Path) -> Iterator[list[str]]:
+    """The words of each `pip install`."""
+    for line in re.sub(r"\\\n(\s*#.*\n)*", " ", file.read_text()).splitlines():
+        for part in SEPARATORS.split(line.removeprefix("RUN ")):
+            if "pip install" in part:
+                yield shlex.split(part.strip())[2:]
+
+
+def _asked(words: list[str]) -> list[str]:
+    """The requirements among the words; those with options take one word each."""
+    valued = ("--constraint", "--requirement", "--index-url")
+    return [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if not word.startswith("-") and before not in valued
+    ]
+
+
+def _argument(file: Path, name: str) -> str:
+    found = re.search(rf'^ARG {name}="?([^"\n]*)"?$', file.read_text(), re.MULTILINE)
+    assert found is not None, f"{file.name} has no ARG {name}"
+    return found[1]
+
+
+def _of_project(torch: str) -> list[Requirement]:
+    """What k8s/images/requirements.py prints for the extras of the image."""
+    extras = _argument(IMAGES / "Dockerfile", "EXTRAS").split()
+    if torch == "cuda":
+        extras += _argument(IMAGES / "Dockerfile", "CUDA_EXTRAS").split()
+    command = [sys.executable, IMAGES / "requirements.py", *extras]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [Requirement(line) for line in done.stdout.splitlines()]
+
+
+def _of_server() -> list[Requirement]:
+    commands = _commands(IMAGES / "mlflow.Dockerfile")
+    return [Requirement(word) for words in commands for word in _asked(words)]
+
+
+def _names(requirements: list[Requirement]) -> set[str]:
+    return {canonicalize_name(requirement.name) for requirement in requirements}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_pip_installs_nothing_but_what_the_lock_pins(file: Path) -> None:
+    commands = list(_commands(file))
+    assert commands
+    for words in commands:
+        assert "constraints.txt" in words or "--no-deps" in words, f"{file.name}: {' '.join(words)}"
+        for word in _asked(words):
+            if word not in (".", "$torch"):
+                requirement = Requirement(word)
+                assert not requirement.specifier, f"{file.name}: {word}: constraints.txt has the version"
+                assert canonicalize_name(requirement.name) in LOCKED, f"{word} is not in the lock"
+
+
+@pytest.mark.parametrize("torch", ["cpu", "cuda"])
+def test_the_lock_satisfies_what_the_project_asks_for(torch: str) -> None:
+    for requirement in _of_project(torch):
+        pinned = LOCKED.get(canonicalize_name(requirement.name))
+        assert pinned is not None, f"{requirement} is not in constraints.txt"
+        assert requirement.specifier.contains(pinned, prereleases=True), f"{requirement}: {pinned} is pinned"
+
+
+def test_the_server_has_the_driver_of_its_database() -> None:
+    script = (ROOT / "k8s/components/mlflow/make-secrets.sh").read_text()
+    found = re.search(r'^uri="([^:]+)://', script, re.MULTILINE)
+    assert found is not None
+    dialect = make_url(f"{found[1]}://user@host/name").get_dialect()
+    assert dialect.driver in _names(_of_server()), f"SQLAlchemy takes {dialect.driver} for {found[1]}://"
+    assert dialect.import_dbapi().__name__ == dialect.driver
+
+
+@pytest.mark.parametrize(
+    ("file", "offer", "package"),
+    [
+        ("README.md", "storage: s3://", "s3fs"),
+        ("configs/README.md", "zero", "deepspeed"),
+        ("configs/README.md", "quantise", "bitsandbytes"),
+    ],
+)
+def test_a_pod_can_do_what_the_documents_offer(file: str, offer: str, package: str) -> None:
+    assert offer in (ROOT / file).read_text()
+    assert package in _names(_of_project("cuda"))
+
+
+def test_every_extra_that_serves_a_sweep_is_in_the_image() -> None:
+    brought = _names(_of_project("cuda"))
+    for extra, requirements in PROJECT["optional-dependencies"].items():
+        if extra not in NOT_IN_PODS:
+            assert _names([Requirement(line) for line in requirements]) <= brought, extra
+
+
+def test_a_cpu_image_brings_nothing_of_cuda() -> None:
+    assert _names(_of_project("cuda")) - _names(_of_project("cpu")) == {"bitsandbytes"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_images_are_small_fast_and_not_root(file: Path) -> None:
+    text = file.read_text()
+    last = text.rpartition("\nFROM ")[2]
+    assert text.count("\nFROM ") == 2, "two stages: what builds is not shipped"
+    assert "USER 1000:1000" in last
+    assert text.count("compileall") == 2, "uid 1000 can keep no .pyc, neither of packages nor of the library"
+    assert 'compileall --quiet -j 0 "$(python -c' in last, "the official images ship Python without .pyc"
+    assert "PYTHONDONTWRITEBYTECODE" not in text
+    assert not re.search(r"apt-get|curl|wget", text)
+
+
+def test_images_stand_on_one_exact_python() -> None:
+    bases = {_argument(file, "PYTHON_IMAGE") for file in FILES}
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", bases.pop())
