@@ -39,6 +39,7 @@ SWEEP_LABEL, QUEUE_LABEL = "frontier/sweep", "kueue.x-k8s.io/queue-name"
 MOUNT = PurePosixPath("/etc/frontier")
 FILE, LOCK = "sweep.yaml", "sweep.lock"
 _LARGEST = 1024 * 1024  # bytes of a ConfigMap, by Kubernetes
+_STORES = ("s3", "s3a", "file")  # what the image can open
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
     """The sweep's file as the driver in the cluster reads it: overrides applied, paths those of the pods."""
     resolved = dict(sweep.raw)
     storage = str(resolved.get("storage", ""))
+    if "://" in storage and storage.partition("://")[0] not in _STORES:
+        problem = f"{storage}: the image of the pods cannot open such a store"
+        remedy = f"use s3://bucket/prefix, or a path on the shared mount, say {job.annotations.get(STORAGE)}"
+        raise ConfigError([Complaint(str(sweep.file), "storage", problem, remedy)])
     if "://" not in storage and not storage.startswith("/"):
         if STORAGE not in job.annotations:
             remedy = f"annotate the template with {STORAGE}, or give storage=PATH as the pods see it"

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.cli.rendering import instead_of_template
 from orchestrator.cluster.checks import check_manifests
+from orchestrator.cluster.documents import parse
 from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME, sweep_id
 from orchestrator.cluster.quantities import quantity
 from orchestrator.cluster.render import Rendered, render
@@ -34,6 +35,17 @@ SWEEP: dict[str, Any] = {
     "seeds": [12, 34],
     "recipe": {"epochs": 1, "learning_rate": 3e-5},
 }
+OWN_STORE = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: store, namespace: frontier, annotations: {frontier/allows: object-store}}
+spec:
+  podSelector: {matchLabels: {ray.io/is-ray-node: "yes"}}
+  policyTypes: [Egress]
+  egress:
+    - to: [{ipBlock: {cidr: 10.20.0.7/32}}]
+      ports: [{protocol: TCP, port: 9000}]
+"""
 RenderSweep = Callable[..., Rendered]
 
 
@@ -144,8 +156,7 @@ def test_an_object_store_must_be_within_reach(
     assert _file(found)["storage"] == "s3://bucket/sweeps"
     documents = instead_of_template(overlay(name), found)
     if announced:
-        [policy] = [d for d in documents if (d.kind, d.name) == ("NetworkPolicy", "ray-nodes")]
-        policy.metadata["annotations"] = {"frontier/allows": "object-store"}
+        documents += parse(OWN_STORE, "the overlay")
     told = [str(complaint) for complaint in check_manifests(documents, ask_ray=False)]
     assert len(told) == shut
     assert all("the internet:443 is shut: the records go to s3://bucket/sweeps" in line for line in told)
@@ -275,3 +286,9 @@ def test_resources_that_the_plan_chooses_name_their_device_in_a_cluster_with_gpu
     found = rendered("gke", resources={"device": "nvidia-l4", "cpus": 2})
     assert _file(found)["resources"] == {"device": "nvidia-l4", "cpus": 2}
     rendered("local-cpu", resources="auto")
+
+
+@pytest.mark.parametrize("storage", ["gs://bucket/sweeps", "abfs://container/sweeps"])
+def test_a_store_that_the_image_cannot_open_is_refused(rendered: RenderSweep, storage: str) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)ours\.yaml: storage: .*cannot open .*s3://bucket/prefix"):
+        rendered("gke", f"storage={storage}")
