@@ -26,6 +26,11 @@ class Place:
     ports: dict[str, int] = field(default_factory=dict)  # named ones
     stranger: bool = False  # its own policies are not ours to rely on
 
+    @property
+    def role(self) -> str:
+        """`worker` of all worker groups; otherwise its name."""
+        return self.name.split()[0]
+
 
 @dataclass(frozen=True)
 class Edge:
@@ -40,7 +45,7 @@ class Edge:
 
 class Network:
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._policies = of_kind(documents, "NetworkPolicy")
+        self.policies = of_kind(documents, "NetworkPolicy")
         self._namespaces = {
             n.name: mapping(n.metadata.get("labels")) for n in of_kind(documents, "Namespace")
         }
@@ -52,7 +57,7 @@ class Network:
         return leaves and enters
 
     def _passes(self, edge: Edge, pod: Place, peer: Place, direction: str) -> bool:
-        selecting = [p for p in self._policies if self._selects(p, pod, direction)]
+        selecting = [p for p in self.policies if self.selects(p, pod, direction)]
         rules, peers = ("egress", "to") if direction == "Egress" else ("ingress", "from")
         return not selecting or any(
             self._lets(rule, peers, edge, peer, policy)
@@ -60,7 +65,7 @@ class Network:
             for rule in items(policy.spec.get(rules))
         )
 
-    def _selects(self, policy: Document, pod: Place, direction: str) -> bool:
+    def selects(self, policy: Document, pod: Place, direction: str) -> bool:
         types = policy.spec.get("policyTypes") or [
             "Ingress",
             *(["Egress"] if "egress" in policy.spec else []),

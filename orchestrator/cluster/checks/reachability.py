@@ -1,19 +1,19 @@
-"""Which connections a sweep needs, and which must not be possible."""
+"""Which connections a sweep needs; `openings` tells those that must not be possible."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Sequence
 
+from orchestrator.cluster.checks import openings
 from orchestrator.cluster.checks.network import Edge, Network, Place
 from orchestrator.cluster.checks.pods import Pod, cluster_of
+from orchestrator.cluster.checks.talk import ALLOWS, OBJECT_STORE
 from orchestrator.cluster.documents import Document, get, items, of_kind
 from orchestrator.errors import Complaint
 
-# Annotation of a policy: "metadata-server", or "object-store" for one at an address of its own.
-ALLOWS = "frontier/allows"
 STORAGE = "frontier/storage"  # annotation of a job: where its records go
-_INTERNET, _METADATA = "203.0.113.10", "169.254.169.254"
+_INTERNET = "203.0.113.10"
 _GCS, _DASHBOARD, _METRICS, _RAY_WORKER = 6379, 8265, 8080, 10002
 
 
@@ -27,10 +27,7 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Compla
         if not _reached(network, edge, documents):
             remedy = "allow it in a NetworkPolicy, on both sides"
             yield job.complaint("NetworkPolicy", f"{edge} is shut: {why}", remedy)
-    for edge, why in _forbidden(documents, pods, job):
-        if network.open(edge):
-            remedy = "narrow the policies; base/networkpolicy-default-deny.yaml shuts all"
-            yield job.complaint("NetworkPolicy", f"{edge} is open: {why}", remedy)
+    yield from openings.check(network, [_place(pod) for pod in pods], job)
 
 
 def _addresses(documents: Sequence[Document]) -> Iterator[Complaint]:
@@ -62,7 +59,6 @@ _OPERATOR = Place(
 )
 _PROMETHEUS = Place("Prometheus", {"app.kubernetes.io/name": "prometheus"}, "monitoring")
 _OUTSIDE = Place("the internet", address=_INTERNET)
-_CLOUD_METADATA = Place("the metadata server", address=_METADATA)
 
 
 def _ray(pods: Sequence[Pod]) -> tuple[list[Place], list[Place], list[Place]]:
@@ -89,13 +85,15 @@ def _needed(documents: Sequence[Document], pods: Sequence[Pod], job: Document) -
     for place in [*heads, *workers]:
         yield Edge(_PROMETHEUS, place, _METRICS), "its metrics are not read"
         stored = str(job.annotations.get(STORAGE, ""))
-        if "://" in stored and not _announced(documents, "object-store"):
+        if "://" in stored and not _announced(documents):
             yield Edge(place, _OUTSIDE, 443), f"the records go to {stored} ({ALLOWS} names a policy for it)"
     yield from _mlflow_needs(pods, heads)
 
 
-def _announced(documents: Sequence[Document], what: str) -> bool:
-    return any(policy.annotations.get(ALLOWS) == what for policy in of_kind(documents, "NetworkPolicy"))
+def _announced(documents: Sequence[Document]) -> bool:
+    return any(
+        policy.annotations.get(ALLOWS) == OBJECT_STORE for policy in of_kind(documents, "NetworkPolicy")
+    )
 
 
 def _mlflow_needs(pods: Sequence[Pod], heads: list[Place]) -> Iterator[tuple[Edge, str]]:
@@ -130,39 +128,3 @@ def _api_addresses(documents: Sequence[Document]) -> Iterator[str]:
                     continue
                 if block.is_private and block.prefixlen:
                     yield str(next(iter(block.hosts()), block.network_address))
-
-
-def _forbidden(
-    documents: Sequence[Document], pods: Sequence[Pod], job: Document
-) -> Iterator[tuple[Edge, str]]:
-    heads, workers, submitters = _ray(pods)
-    namespace = job.namespace
-    strangers = [
-        Place("a stranger in the namespace", {"app": "stranger"}, namespace, stranger=True),
-        Place("a pod of another namespace", {"app": "stranger"}, "default", stranger=True),
-        _OUTSIDE,
-    ]
-    private = [pod for pod in pods if pod.role in ("mlflow", "mlflow-postgres")]
-    for stranger in strangers:
-        for place in [*heads, *workers]:
-            yield Edge(stranger, place, _DASHBOARD), "whoever reaches it may try tokens"
-            yield Edge(stranger, place, _GCS), "whoever reaches it may try tokens"
-        for pod in private:
-            port = 5000 if pod.role == "mlflow" else 5432
-            yield Edge(stranger, _place(pod), port), "only the driver has business there"
-    addresses = [Place("the API server", address=a) for a in dict.fromkeys(_api_addresses(documents))]
-    for place in [*workers, *submitters]:
-        for address in addresses:
-            yield Edge(place, address, 443), "only the head's autoscaler has business there"
-        for pod in private:
-            if pod.role == "mlflow-postgres":
-                yield Edge(place, _place(pod), 5432), "only MLflow has business there"
-    for place in submitters:
-        yield Edge(place, _OUTSIDE, 443), "a submitter talks to its head alone"
-        for worker in workers:
-            yield Edge(place, worker, _RAY_WORKER), "a submitter talks to its head alone"
-    for place in [*heads, *workers]:
-        yield Edge(place, _OUTSIDE, 80), "nothing leaves in the clear"
-    if not _announced(documents, "metadata-server"):
-        for place in [*heads, *workers, *submitters]:
-            yield Edge(place, _CLOUD_METADATA, 80), f"it hands out the node's role ({ALLOWS} permits it)"
