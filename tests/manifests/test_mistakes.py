@@ -28,11 +28,12 @@ RULES = [
 class Mistake(NamedTuple):
     name: str
     where: str  # Kind/name
-    path: str
+    path: str  # "": the object itself
     value: Any
     words: tuple[str, ...]  # all of them in one complaint
     overlay: str = "local-cpu"
     more: tuple[tuple[str, Any], ...] = ()  # further changes of the same object
+    also: tuple[tuple[str, str, Any], ...] = ()  # of others: Kind/name, path, value
 
 
 MISTAKES = [
@@ -146,6 +147,170 @@ MISTAKES = [
         ("24 GPUs", "may hold 48", "maxReplicas"),
         "gke",
     ),
+    Mistake(
+        "workers that nobody raises",
+        JOB,
+        f"{CLUSTER}.enableInTreeAutoscaling",
+        GONE,
+        ("workerGroupSpecs.0.replicas", "no trial would ever run", "without autoscaling"),
+    ),
+    Mistake("no workers", JOB, f"{GROUP}.maxReplicas", 0, ("maxReplicas is 0 in every group",)),
+    Mistake("no groups", JOB, f"{CLUSTER}.workerGroupSpecs", [], ("there is no group",)),
+    Mistake(
+        "misspelt submitter",
+        JOB,
+        f"{SUBMITTER}.containers.0.command",
+        ["python", "-m", "orchestrator.cluster.submiter"],
+        ("'orchestrator.cluster.submiter'", "never be submitted", "orchestrator.cluster.submitter"),
+    ),
+    Mistake(
+        "another entrypoint",
+        JOB,
+        f"{SUBMITTER}.containers.0.args",
+        ["--", "frontier run /etc/frontier/other.yaml --address auto"],
+        ("containers.0.args", "is not the job's entrypoint", "sweep.yaml"),
+    ),
+    Mistake(
+        "a file that is not mounted",
+        JOB,
+        "spec.entrypoint",
+        "frontier run /etc/frontiers/sweep.yaml --address auto --exit-zero",
+        ("spec.entrypoint", "nothing is mounted at /etc/frontiers of the head"),
+    ),
+    Mistake("no sweep", JOB, "spec.entrypoint", "sleep 3600", ("'sleep 3600' runs no sweep",)),
+    Mistake("starts by itself", JOB, "spec.suspend", False, ("spec.suspend", "would start it")),
+    Mistake(
+        "records nowhere",
+        JOB,
+        f"{WORKER}.containers.0.volumeMounts.0.mountPath",
+        "/stroage",
+        ("worker cpu: /storage/sweeps", "on no shared volume", "frontier-storage"),
+    ),
+    Mistake(
+        "records in a pod's own space",
+        JOB,
+        f"{WORKER}.volumes.0",
+        {"name": "storage", "emptyDir": {}},
+        ("worker cpu: /storage/sweeps", "on no shared volume"),
+    ),
+    Mistake(
+        "records on the head alone",
+        JOB,
+        f"{WORKER}.containers.0.volumeMounts.0.readOnly",
+        True,
+        ("worker cpu: /storage/sweeps", "is read-only"),
+    ),
+    Mistake(
+        "corpora that trials change",
+        JOB,
+        f"{WORKER}.containers.0.volumeMounts.1.readOnly",
+        GONE,
+        ("worker cpu: a trial could change the corpora in /data", "readOnly: true"),
+    ),
+    Mistake(
+        "no corpora",
+        JOB,
+        f"{WORKER}.containers.0.volumeMounts.1.mountPath",
+        "/corpora",
+        ("worker cpu: /data", "is not mounted"),
+    ),
+    Mistake("no quota", "ResourceQuota/frontier", "", GONE, ("no quota of requests.nvidia.com/gpu",)),
+    Mistake("no budget", "PodDisruptionBudget/ray-head", "", GONE, ("no budget holds the head",)),
+    Mistake(
+        "budget of workers",
+        "PodDisruptionBudget/ray-head",
+        "spec.selector",
+        {"matchLabels": {"ray.io/is-ray-node": "yes"}},
+        ("spec.selector", "selects workers"),
+    ),
+    Mistake(
+        "toleration's operator",
+        JOB,
+        f"{WORKER}.tolerations.0.operator",
+        "Exist",
+        ("tolerations.0.operator", "'Exist'", "'Exists'"),
+        "single-gpu",
+    ),
+    Mistake(
+        "toleration's effect",
+        JOB,
+        f"{WORKER}.tolerations.0.effect",
+        "NoSchedul",
+        ("tolerations.0.effect", "'NoSchedul'", "'NoSchedule'"),
+        "single-gpu",
+    ),
+    Mistake(
+        "toleration of nothing",
+        JOB,
+        f"{WORKER}.tolerations.0.operator",
+        "Equal",
+        ("tolerations.0.key", "is missing"),
+        "single-gpu",
+        more=((f"{WORKER}.tolerations.0.key", GONE),),
+    ),
+    # Rights and secrets.
+    Mistake(
+        "the cluster for the head",
+        "RoleBinding/frontier-user",
+        "roleRef",
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        ("subjects.0", "service account frontier-head has ClusterRole cluster-admin"),
+        more=(
+            ("kind", "ClusterRoleBinding"),
+            ("subjects", [{"kind": "ServiceAccount", "name": "frontier-head", "namespace": "frontier"}]),
+        ),
+    ),
+    Mistake(
+        "the cluster for all accounts",
+        "RoleBinding/frontier-user",
+        "roleRef",
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+        ("group system:serviceaccounts:frontier", "ClusterRole edit"),
+        more=(("subjects.0.name", "system:serviceaccounts:frontier"),),
+    ),
+    Mistake(
+        "everything for workers",
+        "Role/frontier-user",
+        "rules.0.resources",
+        ["*"],
+        ("subjects.0", "service account frontier-worker has Role frontier-user, with * in resources"),
+        also=(
+            (
+                "RoleBinding/frontier-user",
+                "subjects",
+                [{"kind": "ServiceAccount", "name": "frontier-worker"}],
+            ),
+        ),
+    ),
+    Mistake(
+        "key in the clear",
+        JOB,
+        f"{WORKER}.containers.0.env",
+        [{"name": "AWS_SECRET_ACCESS_KEY", "value": "abc"}],
+        ("worker cpu: AWS_SECRET_ACCESS_KEY is a secret in the clear", "secretKeyRef"),
+    ),
+    Mistake(
+        "password in the clear",
+        "Deployment/mlflow",
+        "spec.template.spec.containers.0.env.1",
+        {"name": "MLFLOW_AUTH_ADMIN_PASSWORD", "value": "abc"},
+        ("mlflow: MLFLOW_AUTH_ADMIN_PASSWORD is a secret in the clear",),
+    ),
+    Mistake(
+        "password in a URI",
+        "Deployment/mlflow",
+        "spec.template.spec.initContainers.0.env.0",
+        {"name": "MLFLOW_BACKEND_STORE_URI", "value": "postgresql://mlflow:abc@mlflow-postgres/mlflow"},
+        ("mlflow: MLFLOW_BACKEND_STORE_URI is a secret in the clear",),
+    ),
+    Mistake(
+        "secret in git",
+        "ServiceAccount/frontier-submitter",
+        "kind",
+        "Secret",
+        ("Secret/frontier-submitter", "would lie in git"),
+        more=(("stringData", {"key": "abc"}), ("automountServiceAccountToken", GONE)),
+    ),
     # Resources.
     Mistake(
         "memroy",
@@ -225,7 +390,60 @@ MISTAKES = [
         {"drop": ["ALL"], "add": ["SYS_ADMIN"]},
         ("capabilities.add", "SYS_ADMIN"),
     ),
+    Mistake(
+        "seccomp of the pod",
+        JOB,
+        f"{WORKER}.securityContext.seccompProfile.type",
+        "Unconfined",
+        ("worker cpu: 'Unconfined' breaks Pod Security restricted",),
+        more=((f"{WORKER}.containers.0.securityContext.seccompProfile", {"type": "RuntimeDefault"}),),
+    ),
+    Mistake(
+        "seccomp of the container",
+        JOB,
+        f"{WORKER}.containers.0.securityContext.seccompProfile",
+        {"type": "Unconfined"},
+        ("containers.0.securityContext.seccompProfile.type", "'Unconfined'"),
+    ),
+    Mistake(
+        "SELinux of the pod",
+        JOB,
+        f"{HEAD}.securityContext.seLinuxOptions",
+        {"type": "spc_t"},
+        ("seLinuxOptions.type", "head: 'spc_t' breaks Pod Security restricted"),
+    ),
+    Mistake(
+        "SELinux of the container",
+        JOB,
+        f"{HEAD}.containers.0.securityContext.seLinuxOptions",
+        {"user": "system_u"},
+        ("containers.0.securityContext.seLinuxOptions.user", "'system_u'"),
+    ),
+    Mistake(
+        "AppArmor of the pod",
+        JOB,
+        f"{SUBMITTER}.securityContext.appArmorProfile",
+        {"type": "Unconfined"},
+        ("appArmorProfile.type", "submitter: 'Unconfined' breaks Pod Security restricted"),
+    ),
+    Mistake(
+        "AppArmor of the container",
+        JOB,
+        f"{SUBMITTER}.containers.0.securityContext.appArmorProfile",
+        {"type": "Unconfined"},
+        ("containers.0.securityContext.appArmorProfile.type", "'Unconfined'"),
+    ),
     # Names.
+    Mistake(
+        "volume twice", JOB, f"{WORKER}.volumes.2.name", "data", ("volumes.2.name", "'data' stands twice")
+    ),
+    Mistake(
+        "mount path twice",
+        JOB,
+        f"{WORKER}.containers.0.volumeMounts.2.mountPath",
+        "/data/",
+        ("volumeMounts.2.mountPath", "'/data' is mounted twice"),
+    ),
     Mistake(
         "not renamed with its ConfigMap",
         JOB,
@@ -503,9 +721,13 @@ MISTAKES = [
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_told_in_words_that_mend_it(mistake: Mistake) -> None:
     documents = overlay(mistake.overlay)
-    [broken] = [d for d in documents if f"{d.kind}/{d.name}" == mistake.where]
-    for path, value in ((mistake.path, mistake.value), *mistake.more):
-        _set(broken, path, value)
+    changes = [(mistake.where, path, value) for path, value in ((mistake.path, mistake.value), *mistake.more)]
+    named = {f"{document.kind}/{document.name}": document for document in documents}
+    for where, path, value in (*changes, *mistake.also):
+        if path:
+            _set(named[where], path, value)
+        else:
+            documents.remove(named[where])
     complaints = check_manifests(documents, ask_ray=False)
     told = [str(complaint) for complaint in complaints]
     assert any(all(word in line for word in mistake.words) for line in told), "\n".join(told) or "silence"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from golden_overlays import OVERLAYS, overlay
 
 from orchestrator.cluster.checks import check_manifests, kuberay_rules
 from orchestrator.cluster.checks.network import Edge, Network, Place
+from orchestrator.cluster.checks.submission import SUBMITTER
 from orchestrator.cluster.documents import Document
 
 POD = {"spec": {"containers": [{"name": "ray"}]}}
@@ -202,6 +204,10 @@ def test_a_policy_of_another_namespace_does_not_count() -> None:
 
 
 JUNK = (None, 7, -1, "junk", "", True, [], [7], ["junk"], {}, {"junk": "junk"}, [{"junk": 1}])
+
+
+def test_the_submitter_that_is_asked_for_exists() -> None:
+    assert find_spec(SUBMITTER[-1]) is not None
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.cluster.checks import (
+    groups,
+    guards,
     house_rules,
     kuberay_rules,
     kueue,
@@ -12,8 +14,12 @@ from orchestrator.cluster.checks import (
     pod_security,
     reachability,
     resource_names,
+    rights,
     scheduling,
     schema,
+    secrets,
+    submission,
+    tolerations,
     versions,
 )
 from orchestrator.cluster.checks.pods import created_pods
@@ -29,9 +35,15 @@ def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> l
     deeper = [
         kuberay_rules.check(documents),
         house_rules.check(documents, pods),
+        submission.check(documents),
+        groups.check(documents, pods),
+        guards.check(documents, pods),
+        tolerations.check(pods),
         resource_names.check(pods),
         pod_security.check(documents, pods),
         names.check(documents, pods),
+        rights.check(documents, pods),
+        secrets.check(documents, pods),
         reachability.check(documents, pods),
         kueue.check(documents),
         versions.check(documents, pods),

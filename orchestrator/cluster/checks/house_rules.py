@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.cluster.capacity import groups
+from orchestrator.cluster.checks.guards import GPU_QUOTA
 from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
 from orchestrator.cluster.quantities import quantity
 from orchestrator.errors import Complaint
 
 _LEAST_SUBMITTERS = 6
-_GPU_QUOTA = "requests.nvidia.com/gpu"
 _LEAST_GRACE = 60  # seconds: Ray drains for 30 after SIGTERM
 
 
@@ -44,11 +44,6 @@ def _submission(job: Document) -> Iterator[Complaint]:
         problem = f"{got} submitters do not outlast a few lost heads"
         key = "spec.submitterConfig.backoffLimit"
         yield job.complaint(key, problem, f"write {_LEAST_SUBMITTERS} or more")
-    for container in items(get(spec, "submitterPodTemplate", "spec", "containers"))[:1]:
-        if not container.get("command"):
-            problem = "KubeRay's own submitter ends when its log stream breaks"
-            remedy = "write [python, -m, orchestrator.cluster.submitter]"
-            yield job.complaint("spec.submitterPodTemplate.spec.containers.0.command", problem, remedy)
     if not spec.get("shutdownAfterJobFinishes"):
         remedy = "write true"
         yield job.complaint(
@@ -86,10 +81,10 @@ def _quota(job: Document, documents: Sequence[Document]) -> Iterator[Complaint]:
     """Pods beyond the quota are refused, and asked for again and again."""
     most = sum(group.pods * group.gpus for group in groups(mapping(job.spec.get("rayClusterSpec"))))
     for quota in of_kind(documents, "ResourceQuota"):
-        hard = quantity(get(quota.spec, "hard", _GPU_QUOTA))
+        hard = quantity(get(quota.spec, "hard", GPU_QUOTA))
         if hard is not None and most > hard:
             problem = f"{hard} GPUs, and the groups of {job.kind}/{job.name} may hold {most}"
-            yield quota.complaint(f"spec.hard.{_GPU_QUOTA}", problem, "raise it, or lower maxReplicas")
+            yield quota.complaint(f"spec.hard.{GPU_QUOTA}", problem, "raise it, or lower maxReplicas")
 
 
 def _ray_pod(pod: Pod) -> Iterator[Complaint]:

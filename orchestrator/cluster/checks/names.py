@@ -91,12 +91,28 @@ def _references(pod: Pod, documents: Sequence[Document]) -> Iterator[Complaint]:
 def _mounts(pod: Pod) -> Iterator[Complaint]:
     volumes = {volume.get("name") for volume in items(pod.spec.get("volumes"))}
     volumes |= {get(c, "metadata", "name") for c in items(pod.document.spec.get("volumeClaimTemplates"))}
+    yield from _volumes_twice(pod)
     for container in pod.containers:
+        taken: set[object] = set()
         for number, mount in enumerate(items(container.body.get("volumeMounts"))):
+            path = str(mount.get("mountPath")).rstrip("/")
+            if path in taken:
+                key = f"{container.key}.volumeMounts.{number}.mountPath"
+                yield pod.complaint(key, f"{path!r} is mounted twice", "mount one volume there")
+            taken.add(path)
             if mount.get("name") not in volumes:
                 key = f"{container.key}.volumeMounts.{number}.name"
                 remedy = did_you_mean(str(mount.get("name")), map(str, volumes))
                 yield pod.complaint(key, f"the pod has no volume {mount.get('name')!r}", remedy)
+
+
+def _volumes_twice(pod: Pod) -> Iterator[Complaint]:
+    taken: set[str] = set()
+    for number, volume in enumerate(items(pod.spec.get("volumes"))):
+        name = str(volume.get("name"))
+        if name in taken:
+            yield pod.complaint(f"volumes.{number}.name", f"{name!r} stands twice", "rename or remove one")
+        taken.add(name)
 
 
 def _named(pod: Pod) -> Iterator[tuple[str, str, dict[str, object]]]:

@@ -71,7 +71,7 @@ class Network:
             *(["Egress"] if "egress" in policy.spec else []),
         ]
         same = policy.namespace == pod.namespace
-        return direction in types and same and _matches(policy.spec.get("podSelector"), pod.labels)
+        return direction in types and same and matches(policy.spec.get("podSelector"), pod.labels)
 
     def _lets(self, rule: dict[str, Any], peers: str, edge: Edge, peer: Place, policy: Document) -> bool:
         ports, ends = items(rule.get("ports")), items(rule.get(peers))
@@ -87,14 +87,14 @@ class Network:
             labels = {"kubernetes.io/metadata.name": peer.namespace} | self._namespaces.get(
                 peer.namespace, {}
             )
-            if not _matches(end["namespaceSelector"], labels):
+            if not matches(end["namespaceSelector"], labels):
                 return False
         elif peer.namespace != policy.namespace:
             return False
-        return _matches(end.get("podSelector"), peer.labels)
+        return matches(end.get("podSelector"), peer.labels)
 
 
-def _matches(selector: Any, labels: dict[str, str]) -> bool:
+def matches(selector: Any, labels: dict[str, str]) -> bool:
     selector = mapping(selector)
     if not mapping(selector.get("matchLabels")).items() <= labels.items():
         return False

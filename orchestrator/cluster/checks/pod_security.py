@@ -26,6 +26,8 @@ _VOLUMES = (
     "secret",
 )
 _SECCOMP = ("RuntimeDefault", "Localhost")
+_APP_ARMOR = (None, "RuntimeDefault", "Localhost")
+_SELINUX = (None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _SYSCTLS = ("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies")
 
 
@@ -57,6 +59,26 @@ def _pod(pod: Pod) -> Iterator[Complaint]:
             yield pod.complaint(key, f"restricted forbids {sysctl.get('name')!r}", "remove it")
     if context.get("runAsUser") == 0:
         yield pod.complaint("securityContext.runAsUser", f"{pod.role} would run as root", "write 1000")
+    if get(context, "seccompProfile", "type") not in (None, *_SECCOMP):
+        got = get(context, "seccompProfile", "type")
+        problem = f"{pod.role}: {got!r} breaks Pod Security restricted"
+        yield pod.complaint("securityContext.seccompProfile.type", problem, "write RuntimeDefault")
+    for field, got, wanted in _confinement(context):
+        problem = f"{pod.role}: {got!r} breaks Pod Security restricted"
+        yield pod.complaint(f"securityContext.{field}", problem, wanted)
+
+
+def _confinement(context: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Field, value and remedy of what lifts AppArmor or SELinux, of a pod or a container."""
+    profile = get(context, "appArmorProfile", "type")
+    if profile not in _APP_ARMOR:
+        yield "appArmorProfile.type", profile, "remove it, or write RuntimeDefault"
+    options = mapping(context.get("seLinuxOptions"))
+    if options.get("type") not in _SELINUX:
+        yield "seLinuxOptions.type", options.get("type"), "remove it, or write container_t"
+    for field in ("user", "role"):
+        if options.get(field):
+            yield f"seLinuxOptions.{field}", options[field], "remove it"
 
 
 def _container(pod: Pod, container: Container) -> Iterator[Complaint]:
@@ -85,6 +107,8 @@ def _container(pod: Pod, container: Container) -> Iterator[Complaint]:
     seccomp = get(own, "seccompProfile", "type") or get(whole, "seccompProfile", "type")
     if seccomp not in _SECCOMP:
         yield complaint("seccompProfile.type", seccomp, "write RuntimeDefault, here or for the pod")
+    for field, got, wanted in _confinement(own):
+        yield complaint(field, got, wanted)
     if own.get("procMount") not in (None, "Default"):
         yield complaint("procMount", own.get("procMount"), "remove it")
     for number, port in enumerate(items(container.body.get("ports"))):

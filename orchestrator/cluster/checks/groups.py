@@ -1,0 +1,66 @@
+"""Somebody can work: there are pods for trials, which write the records where the sweep keeps them, and
+cannot change what they learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from orchestrator.cluster.checks.pods import Pod, cluster_of
+from orchestrator.cluster.documents import Document, items
+from orchestrator.errors import Complaint
+
+STORAGE, DATA_DIR = "frontier/storage", "frontier/data-dir"  # annotations of a job: paths in every pod
+CACHE = "cache"  # below the storage: weights and made data
+
+
+def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
+    for document in documents:
+        found = cluster_of(document)
+        if found is not None:
+            yield from _workers(document, *found)
+    for pod in pods:
+        if pod.role == "head" or pod.is_worker:
+            yield from _places(pod)
+
+
+def _workers(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Complaint]:
+    groups, where = items(cluster.get("workerGroupSpecs")), f"{key}.workerGroupSpecs"
+    field = "maxReplicas" if cluster.get("enableInTreeAutoscaling") else "replicas"
+    if not groups:
+        yield document.complaint(where, "there is no group: no trial would ever run", "give one")
+    elif all(group.get(field, 1) == 0 for group in groups):
+        how = "" if field == "maxReplicas" else ", and without autoscaling nobody raises it"
+        problem = f"{field} is 0 in every group{how}: no trial would ever run"
+        yield document.complaint(f"{where}.0.{field}", problem, "write 1 or more, or set autoscaling")
+
+
+def _places(pod: Pod) -> Iterator[Complaint]:
+    container = (items(pod.spec.get("containers")) or [{}])[0]
+    mounts = [m for m in items(container.get("volumeMounts")) if isinstance(m.get("mountPath"), str)]
+    volumes = {volume.get("name"): volume for volume in items(pod.spec.get("volumes"))}
+    key = "containers.0.volumeMounts"
+    storage, data = pod.document.annotations.get(STORAGE), pod.document.annotations.get(DATA_DIR)
+    if isinstance(storage, str) and storage.startswith("/"):
+        mount = _holding(mounts, storage)
+        if mount is None or "emptyDir" in volumes.get(mount.get("name"), {}):
+            problem = f"{pod.role}: {storage}, where the records go, is on no shared volume"
+            yield pod.complaint(key, problem, "mount the claim frontier-storage above it")
+        elif mount.get("readOnly"):
+            problem = f"{pod.role}: {storage}, where the records go, is read-only"
+            yield pod.complaint(key, problem, "remove readOnly")
+    if isinstance(data, str):
+        mount = _holding(mounts, data)
+        if mount is None:
+            problem = f"{pod.role}: {data}, where the corpora lie, is not mounted"
+            yield pod.complaint(key, problem, "mount the claim frontier-data there, read-only")
+        elif mount.get("readOnly") is not True:
+            problem = f"{pod.role}: a trial could change the corpora in {data}"
+            yield pod.complaint(key, problem, "write readOnly: true")
+
+
+def _holding(mounts: Sequence[dict[str, Any]], path: str) -> dict[str, Any] | None:
+    """The mount that a path lies on: the innermost."""
+    above = [m for m in mounts if PurePosixPath(path).is_relative_to(m["mountPath"])]
+    return max(above, key=lambda mount: len(PurePosixPath(mount["mountPath"]).parts), default=None)
