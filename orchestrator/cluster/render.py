@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.cluster.capacity import at_once, groups
-from orchestrator.cluster.documents import Document, dump, get, items, mapping, of_kind
+from orchestrator.cluster.documents import Document, dump, get, mapping, of_kind
+from orchestrator.cluster.filling import MOUNT, fill_in
 from orchestrator.cluster.manifests import (
     ConfigMapMetadata,
     ConfigMapSource,
@@ -36,7 +37,6 @@ from orchestrator.planning import Plan
 # Annotations of a template.
 STORAGE, DATA_DIR, QUEUE = "frontier/storage", "frontier/data-dir", "frontier/queue"
 SWEEP_LABEL, QUEUE_LABEL = "frontier/sweep", "kueue.x-k8s.io/queue-name"
-MOUNT = PurePosixPath("/etc/frontier")
 FILE, LOCK = "sweep.yaml", "sweep.lock"
 _LARGEST = 1024 * 1024  # bytes of a ConfigMap, by Kubernetes
 _STORES = ("s3", "s3a", "file")  # what the image can open
@@ -85,9 +85,9 @@ def render(
         ),
         spec=JobSpec(entrypoint=entrypoint),
     )
-    body = laid_over(copy.deepcopy(job.body), ours.model_dump(mode="json"))
-    _fill_in(body["spec"], entrypoint, source, labels)
-    return Rendered(identity, config_map.model_dump(mode="json"), body)
+    made = Document(job.where, laid_over(copy.deepcopy(job.body), ours.model_dump(mode="json")))
+    fill_in(made, entrypoint, source, labels)
+    return Rendered(identity, config_map.model_dump(mode="json"), made.body)
 
 
 def _template(documents: Sequence[Document]) -> Document:
@@ -186,18 +186,3 @@ def _config_map(
 
 def _folder(number: int) -> str:
     return f"catalogue-{number}"
-
-
-def _fill_in(spec: dict[str, Any], entrypoint: str, source: ConfigMapSource, labels: dict[str, str]) -> None:
-    """The places below lists, which no overlay of mappings reaches."""
-    cluster = mapping(spec.get("rayClusterSpec"))
-    head, submitter = mapping(cluster.get("headGroupSpec")), mapping(spec.get("submitterPodTemplate"))
-    pods = [mapping(head.get("template")), submitter]
-    pods += [mapping(group.get("template")) for group in items(cluster.get("workerGroupSpecs"))]
-    for pod in pods:
-        pod["metadata"] = laid_over(mapping(pod.get("metadata")), {"labels": labels})
-    for volume in items(get(head, "template", "spec", "volumes")):
-        if volume.get("name") == "sweep":
-            volume["configMap"] = source.model_dump(mode="json")
-    for container in items(get(submitter, "spec", "containers"))[:1]:
-        container["args"] = ["--", entrypoint]

@@ -292,3 +292,30 @@ def test_resources_that_the_plan_chooses_name_their_device_in_a_cluster_with_gpu
 def test_a_store_that_the_image_cannot_open_is_refused(rendered: RenderSweep, storage: str) -> None:
     with pytest.raises(ConfigError, match=r"(?s)ours\.yaml: storage: .*cannot open .*s3://bucket/prefix"):
         rendered("gke", f"storage={storage}")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("volume", r"headGroupSpec\.template\.spec\.volumes: no ConfigMap is called 'sweep'.*\n.*-> name"),
+        ("mount", r"containers\.0\.volumeMounts: the volume 'sweep' is not mounted at /etc/frontier"),
+        ("submitter", r"submitterPodTemplate\.spec\.containers: there is no container"),
+    ],
+)
+def test_a_template_that_lacks_a_place_for_the_sweep_is_refused(
+    sweep: Callable[..., ResolvedSweep], tmp_path: Path, place: str, words: str
+) -> None:
+    documents = overlay("local-cpu")
+    [spec] = [document.spec for document in documents if document.kind == "RayJob"]
+    head = spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    if place == "volume":
+        [volume] = [volume for volume in head["volumes"] if volume["name"] == "sweep"]
+        volume["name"] = "the-sweep"
+    elif place == "mount":
+        head["containers"][0]["volumeMounts"][0]["mountPath"] = "/etc/sweep"
+    else:
+        spec["submitterPodTemplate"]["spec"]["containers"] = []
+    resolved = sweep()
+    plan = make_plan(resolved, digest_inputs(resolved, tmp_path / "cache"), {})
+    with pytest.raises(ConfigError, match=words):
+        render(resolved, plan, documents)
