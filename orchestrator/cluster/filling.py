@@ -1,13 +1,15 @@
 """What a sweep sets below the lists of its template, which no overlay of mappings reaches: labels, its own
-ConfigMap and the submitter's words."""
+ConfigMap, the submitter's words, and where workers see the weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 from orchestrator.cluster.documents import Document, get, items, mapping
 from orchestrator.cluster.manifests import ConfigMapSource, laid_over
+from orchestrator.contracts import layout
 from orchestrator.errors import Complaint, ConfigError
 
 MOUNT = PurePosixPath("/etc/frontier")  # of the sweep's ConfigMap, in the head
@@ -47,3 +49,29 @@ def _missing(job: Document) -> Iterator[Complaint]:
     if not items(get(job.spec, "submitterPodTemplate", "spec", "containers")):
         problem = "there is no container that would submit the sweep"
         yield job.complaint(_SUBMITTER, problem, "keep the one of k8s/base/rayjob.yaml")
+
+
+def move_cache(job: Document, before: str, after: str) -> None:
+    """Changes `job`: where the workers see the weights of the storage `before`, read-only, they see those of
+    `after`. What is in an object store each machine fetches for itself."""
+    if not after.startswith("/"):
+        return
+    for group in items(get(job.spec, "rayClusterSpec", "workerGroupSpecs")):
+        for container in items(get(group, "template", "spec", "containers"))[:1]:
+            mounts = items(container.get("volumeMounts"))
+            for mount in mounts:
+                if mount.get("subPath") and mount.get("mountPath") == _cache(before):
+                    _show(mount, mounts, _cache(after))
+
+
+def _cache(storage: str) -> str:
+    return str(PurePosixPath(storage) / layout.CACHE)
+
+
+def _show(mount: dict[str, Any], mounts: list[dict[str, Any]], path: str) -> None:
+    """The part of the mount's volume that lies at `path` by the volume's own mount."""
+    for whole in mounts:
+        if whole.get("name") == mount["name"] and not whole.get("subPath"):
+            root = str(whole.get("mountPath"))
+            if PurePosixPath(path).is_relative_to(root):
+                mount["mountPath"], mount["subPath"] = path, str(PurePosixPath(path).relative_to(root))

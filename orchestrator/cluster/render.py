@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.cluster.capacity import at_once, groups
 from orchestrator.cluster.documents import Document, dump, get, mapping, of_kind
-from orchestrator.cluster.filling import MOUNT, fill_in
+from orchestrator.cluster.filling import MOUNT, fill_in, move_cache
 from orchestrator.cluster.manifests import (
     ConfigMapMetadata,
     ConfigMapSource,
@@ -87,6 +87,7 @@ def render(
     )
     made = Document(job.where, laid_over(copy.deepcopy(job.body), ours.model_dump(mode="json")))
     fill_in(made, entrypoint, source, labels)
+    move_cache(made, str(job.annotations.get(STORAGE)), str(resolved["storage"]))
     return Rendered(identity, config_map.model_dump(mode="json"), made.body)
 
 

@@ -214,6 +214,20 @@ MISTAKES = [
         "/corpora",
         ("worker cpu: /data", "is not mounted"),
     ),
+    Mistake(
+        "weights that trials change",
+        JOB,
+        f"{WORKER}.containers.0.volumeMounts.4.readOnly",
+        GONE,
+        ("worker cpu: a trial could change the weights in /storage/sweeps/cache", "subPath: sweeps/cache"),
+    ),
+    Mistake(
+        "other weights",
+        JOB,
+        f"{WORKER}.containers.0.volumeMounts.4.subPath",
+        "cache",
+        ("worker cpu: what lies at /storage/sweeps/cache is not what the head stages there",),
+    ),
     Mistake("no quota", "ResourceQuota/frontier", "", GONE, ("no quota of requests.nvidia.com/gpu",)),
     Mistake("no budget", "PodDisruptionBudget/ray-head", "", GONE, ("no budget holds the head",)),
     Mistake(

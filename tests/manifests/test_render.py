@@ -294,6 +294,22 @@ def test_a_store_that_the_image_cannot_open_is_refused(rendered: RenderSweep, st
         rendered("gke", f"storage={storage}")
 
 
+def test_workers_see_the_weights_of_the_sweeps_own_storage_and_cannot_change_them(
+    rendered: RenderSweep,
+) -> None:
+    for storage, path in (("", "sweeps/cache"), ("storage=/storage/team/a", "team/a/cache")):
+        found = rendered("gke", *filter(None, [storage]))
+        for group in found.ray_job["spec"]["rayClusterSpec"]["workerGroupSpecs"]:
+            mounts = group["template"]["spec"]["containers"][0]["volumeMounts"]
+            [cache] = [mount for mount in mounts if "subPath" in mount]
+            assert cache == {
+                "name": "storage",
+                "mountPath": f"/storage/{path}",
+                "subPath": path,
+                "readOnly": True,
+            }
+
+
 @pytest.mark.parametrize(
     ("place", "words"),
     [

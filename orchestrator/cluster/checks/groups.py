@@ -9,10 +9,10 @@ from typing import Any
 
 from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.documents import Document, items
+from orchestrator.contracts import layout
 from orchestrator.errors import Complaint
 
 STORAGE, DATA_DIR = "frontier/storage", "frontier/data-dir"  # annotations of a job: paths in every pod
-CACHE = "cache"  # below the storage: weights and made data
 
 
 def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
@@ -50,6 +50,8 @@ def _places(pod: Pod) -> Iterator[Complaint]:
         elif mount.get("readOnly"):
             problem = f"{pod.role}: {storage}, where the records go, is read-only"
             yield pod.complaint(key, problem, "remove readOnly")
+        elif pod.is_worker:
+            yield from _weights(pod, key, mounts, mount, str(PurePosixPath(storage) / layout.CACHE))
     if isinstance(data, str):
         mount = _holding(mounts, data)
         if mount is None:
@@ -58,6 +60,26 @@ def _places(pod: Pod) -> Iterator[Complaint]:
         elif mount.get("readOnly") is not True:
             problem = f"{pod.role}: a trial could change the corpora in {data}"
             yield pod.complaint(key, problem, "write readOnly: true")
+
+
+def _weights(
+    pod: Pod, key: str, mounts: Sequence[dict[str, Any]], whole: dict[str, Any], cache: str
+) -> Iterator[Complaint]:
+    """`whole`: the mount of the storage, writable. The head stages into it; the workers see the weights by a
+    second mount of the same volume."""
+    part = str(PurePosixPath(cache).relative_to(whole["mountPath"]))
+    remedy = f"mount {whole.get('name')!r} once more at {cache}, with subPath: {part} and readOnly: true"
+    mount = _holding(mounts, cache)
+    if mount is None or mount.get("readOnly") is not True:
+        yield pod.complaint(key, f"{pod.role}: a trial could change the weights in {cache}", remedy)
+    elif (mount.get("name"), mount.get("mountPath"), mount.get("subPath")) != (
+        whole.get("name"),
+        cache,
+        part,
+    ):
+        yield pod.complaint(
+            key, f"{pod.role}: what lies at {cache} is not what the head stages there", remedy
+        )
 
 
 def _holding(mounts: Sequence[dict[str, Any]], path: str) -> dict[str, Any] | None:
