@@ -20,7 +20,7 @@ from orchestrator.cluster.resources import (
 )
 
 # create beside patch: a server-side apply of what is not there yet needs both.
-_NEEDED: tuple[tuple[Resource, str, tuple[str, ...]], ...] = (
+NEEDED: tuple[tuple[Resource, str, tuple[str, ...]], ...] = (
     (RAY_JOBS, "", ("get", "list", "watch", "create", "patch", "delete")),
     (CONFIG_MAPS, "", ("get", "list", "create", "patch", "delete")),
     (PODS, "", ("get", "list")),
@@ -35,7 +35,7 @@ _NEEDED: tuple[tuple[Resource, str, tuple[str, ...]], ...] = (
 
 def missing(cluster: Cluster) -> Iterator[str]:
     """`patch rayjobs.ray.io`, a line each."""
-    for resource, part, verbs in _NEEDED:
+    for resource, part, verbs in NEEDED:
         refused = [verb for verb in verbs if not _may(cluster, resource, part, verb)]
         if refused:
             yield f"{', '.join(refused)} {resource.full_name}" + (f"/{part}" if part else "")
