@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# MLflow's server with passwords and Postgres and S3-compatible stores.
+# MLflow's server with passwords and Postgres.
 #   docker build -f k8s/images/mlflow.Dockerfile -t frontier-mlflow:3.17.2 .
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 
@@ -7,7 +7,7 @@ FROM ${PYTHON_IMAGE} AS build
 RUN python -m venv /opt/mlflow
 ENV PATH=/opt/mlflow/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY constraints.txt ./
-RUN pip install "mlflow[auth]" "psycopg[binary]" boto3 --constraint constraints.txt \
+RUN pip install "mlflow[auth]" "psycopg[binary]" --constraint constraints.txt \
     && python -m compileall --quiet -j 0 /opt/mlflow/lib
 
 FROM ${PYTHON_IMAGE}

@@ -67,6 +67,14 @@ def test_no_secret_is_in_the_repository(each_overlay: list[Document]) -> None:
     assert of_kind(each_overlay, "Secret") == []
 
 
+def test_mlflow_works_without_an_object_store(each_overlay: list[Document]) -> None:
+    """Nothing of ours logs an artifact, no store is shipped, and the server could reach none."""
+    [env] = [d for d in of_kind(each_overlay, "ConfigMap") if d.name.startswith("mlflow-env-")]
+    assert "://" not in env.body["data"]["MLFLOW_DEFAULT_ARTIFACT_ROOT"]
+    [server] = [d for d in of_kind(each_overlay, "Deployment") if d.name == "mlflow"]
+    assert "frontier-storage" not in str(server.body)
+
+
 def test_ray_has_one_version_from_the_lock_to_the_cluster(each_overlay: list[Document]) -> None:
     locked = _locked("ray")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
