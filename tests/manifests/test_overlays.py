@@ -75,6 +75,22 @@ def test_mlflow_works_without_an_object_store(each_overlay: list[Document]) -> N
     assert "frontier-storage" not in str(server.body)
 
 
+def test_pods_on_eks_say_which_market_they_buy_in() -> None:
+    pods = [pod for pod in created_pods(overlay("eks")) if pod.role == "head" or pod.is_worker]
+    markets = {pod.role: pod.spec["nodeSelector"].get("karpenter.sh/capacity-type") for pod in pods}
+    assert markets.pop("worker l4-spot") == "spot"
+    assert set(markets.values()) == {"on-demand"}, markets
+
+
+def test_alerts_and_panels_speak_of_metrics_that_somebody_exports(each_overlay: list[Document]) -> None:
+    """Ray, KubeRay and kube-state-metrics do; Frontier exports none, so its retries are in no alert."""
+    watched = [d.body for d in each_overlay if d.kind == "PrometheusRule" or "-dashboard-" in d.name]
+    metrics = re.findall(r"\b([a-z]+_[a-z_]+)\{", str(watched))
+    assert bool(metrics) is bool(watched)
+    assert {metric.partition("_")[0] for metric in metrics} <= {"ray", "kuberay", "kube"}
+    assert "retr" not in str(watched).lower()
+
+
 def test_ray_has_one_version_from_the_lock_to_the_cluster(each_overlay: list[Document]) -> None:
     locked = _locked("ray")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
