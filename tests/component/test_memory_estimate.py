@@ -56,14 +56,12 @@ def saved_bytes(architecture: str, layers: int, examples: int, settings: Any, ha
     adapted.train_mode()
     weights = {p.untyped_storage().data_ptr() for p in adapted.model.parameters()}
     found: dict[int, int] = {}
-    held = []
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             found[storage.data_ptr()] = storage.nbytes()
-            held.append(tensor)
-        return tensor
+        return tensor.detach()  # an output that its own operation saves would hold its graph for ever
 
     ids = torch.randint(3, 90, (examples, LENGTH))
     mask = torch.ones_like(ids)
