@@ -70,12 +70,20 @@ class ClaimFamily(Record):
 
 
 class Group(Record):
-    """Cells that these results cannot tell apart, best first, of one task under one comparison key."""
+    """Cells that these results cannot tell apart, best first, of one task under one comparison key. That is
+    not to say that they are equally good.
+
+    `best`: the 95 % set of the best. Of the cells that have two seeds or more the best is one of these, and
+    the first one scored highest; `behind` says of each further one, in the set or not, how far it may lie
+    behind the first: the paired 95 % interval of the difference in quality, where there is one.
+    """
 
     comparison: str | None
-    best: bool  # the 95 % set of the best: the best cell is one of these; else a run along the frontier
+    best: bool  # else a run along the frontier
     cells: tuple[str, ...]  # model/domain/method
     sentence: str
+    behind: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    one_seed: tuple[str, ...] = ()  # cells that cannot be judged, of a set of the best
 
 
 class Within(Record):

@@ -1,9 +1,9 @@
 """Cells that cannot be told apart: those that may be the best, and runs along the frontier.
 
-The set of the best: a cell stays in it unless the cell that scored highest is shown to be better, one-sided,
-at 5 % over the number of its rivals (Bonferroni). Only one cell is the best, so its hypothesis alone is true,
-and testing all cells needs no further correction: the set holds the best cell with 95 % confidence (Hsu 1981,
-multiple comparisons with the best).
+The set of the best, of those with two seeds or more: a cell stays in it unless the cell that scored highest
+is shown to be better, one-sided, at 5 % over the number of its rivals (Bonferroni). Only one cell is the
+best, so its hypothesis alone is true, and testing all cells needs no further correction: the set holds the
+best cell with 95 % confidence (Hsu 1981, multiple comparisons with the best).
 """
 
 from __future__ import annotations
@@ -20,18 +20,31 @@ from orchestrator.report.replicates import Replicates
 
 def best_group(points: Sequence[Point], found: Mapping[str, Replicates]) -> Group | None:
     """Of one task and comparison key. None unless two cells have two seeds."""
-    here = [found[p.name] for p in points if p.name in found]
-    judged = sorted((r for r in here if len(r.seeds) > 1), key=lambda r: (-r.mean, r.name))
+    here = sorted((found[p.name] for p in points if p.name in found), key=lambda r: (-r.mean, r.name))
+    judged = [r for r in here if len(r.seeds) > 1]
     if len(judged) < 2:
         return None
     top, rivals = judged[0], len(judged) - 1
-    names = [top.name]
+    names, silent, behind = [top.name], [], {}
     for other in judged[1:]:
-        p = difference(top, other).p  # None: not to be judged, so it may be the best
+        found_difference = difference(top, other)
+        p, interval = found_difference.p, found_difference.interval
+        if p is None:  # it may be the best, for all that these results say
+            silent.append(other.name)
         if p is None or rivals * p / 2 >= LEVEL:
             names.append(other.name)
-    sentence = saying.best_set(names, rivals, len(here) - len(judged))
-    return Group(comparison=points[0].comparison, best=True, cells=tuple(names), sentence=sentence)
+        if interval is not None:
+            behind[other.name] = interval
+    one_seed = [r.name for r in here if len(r.seeds) < 2]
+    above = one_seed[0] if here[0].name in one_seed else None
+    return Group(
+        comparison=points[0].comparison,
+        best=True,
+        cells=tuple(names),
+        sentence=saying.best_set(names, silent, len(judged), (len(one_seed), above)),
+        behind=behind,
+        one_seed=tuple(one_seed),
+    )
 
 
 def frontier_groups(members: Sequence[Point], found: Mapping[str, Replicates], scored: int) -> list[Group]:

@@ -11,8 +11,9 @@ from orchestrator.report.curve_plots import curve_plot
 from orchestrator.report.filters import environment, latex_environment
 from orchestrator.report.heat import heat
 from orchestrator.report.model import Report
+from orchestrator.report.picks import Pick, picks
 from orchestrator.report.plots import Style, plot, style
-from orchestrator.report.summary import Pick, Recommendation, picks, recommendations, sentences
+from orchestrator.report.summary import Recommendation, recommendations, sentences
 
 
 def html(report: Report) -> str:

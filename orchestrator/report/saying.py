@@ -99,17 +99,30 @@ def picked(scored: int) -> str:
     )
 
 
-def best_set(names: Sequence[str], others: int, left_out: int) -> str:
-    """The 95 % set of the best."""
+def best_set(
+    names: Sequence[str], silent: Sequence[str], judged: int, one_seed: tuple[int, str | None]
+) -> str:
+    """The 95 % set of the best. `silent`: those of it whose difference to the first has no scatter that it
+    could be judged by. `one_seed`: how many cells could not be judged, and which of them scored above all."""
+    left_out, above = one_seed
+    of = f"{judged} cells" + (" with two seeds or more" if left_out else "")
     if len(names) == 1:
-        text = f"{names[0]} is the best of {others + 1} cells, with 95 % confidence"
+        text = f"{names[0]} is the best of the {of}, with 95 % confidence."
     else:
         text = (
-            f"With 95 % confidence the best of {others + 1} cells is one of these {len(names)}: "
-            f"{', '.join(names)}. They cannot be told apart from {names[0]}, which scored highest"
+            f"With 95 % confidence the best of the {of} is one of these {len(names)}: {', '.join(names)}. "
+            f"{names[0]} scored highest of them; these results do not settle whether it is the best."
         )
-    cells = "cell has" if left_out == 1 else "cells have"
-    return f"{text}; {left_out} {cells} one seed and cannot be judged." if left_out else f"{text}."
+    if silent:
+        text += (
+            f" {', '.join(silent)} cannot be judged against {names[0]}: they share fewer than two seeds, or "
+            "differ by the same amount on each."
+        )
+    if left_out:
+        cells = "cell has" if left_out == 1 else "cells have"
+        text += f" {left_out} more {cells} one seed and cannot be judged"
+        text += f"; {above} is one of them, and scored above all others." if above else "."
+    return text
 
 
 def run(names: Sequence[str]) -> str:

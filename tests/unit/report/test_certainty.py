@@ -26,6 +26,7 @@ from orchestrator.report.frontier import on_frontier
 from orchestrator.report.groups import best_group
 from orchestrator.report.membership import on_frontier_rows
 from orchestrator.report.sides import undominated
+from orchestrator.report.summary import sentences
 
 
 def report_of(built: LedgerBuilder, *axes: tuple[Side, ...]) -> Report:
@@ -158,7 +159,62 @@ def test_groups_hold_what_is_not_told_apart(built):
     finish(built, {"full": 0.80, "lora-r8": 0.80, "ia3": 0.5})
     [best] = [g for g in report_of(built).tasks[0].groups if g.best]
     assert {c.rsplit("/", 1)[1] for c in best.cells} == {"full", "lora-r8"}
-    assert "With 95 % confidence the best of 3 cells is one of these 2" in best.sentence
+    assert "With 95 % confidence the best of the 3 cells is one of these 2" in best.sentence
+
+
+def by_seed(built: LedgerBuilder, scores: dict[str, dict[int, float]], costs: dict[str, float]) -> None:
+    """One attempt for each score, by method and seed."""
+    for trial in built.sweep.trials:
+        if trial.seed in scores[trial.cell.method]:
+            quality = scores[trial.cell.method][trial.seed]
+            built.attempt(trial, Fate(quality=quality, seconds=costs.get(trial.cell.method, 100)))
+
+
+def test_what_is_not_told_apart_is_not_called_as_good(built):
+    built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2])
+    by_seed(built, {"full": {1: 0.82, 2: 0.80}, "ia3": {1: 0.48, 2: 0.70}}, {"full": 100, "ia3": 50})
+    report = report_of(built)
+    _, sure, _ = sentences(report)
+    [group] = [g for g in report.tasks[0].groups if g.best]
+    low, high = group.behind["tiny/general/ia3"]
+    assert low < 0 < 0.22 < high
+    assert "do not settle which of 2 cells is the best" in sure
+    assert f"and a cheaper one up to {min(100 * high, 100):.1f} points (95 %)" in sure
+    assert "more seeds would narrow this down" in sure
+    assert "as good" not in sure + group.sentence
+
+
+def test_the_set_of_the_best_says_what_one_seed_keeps_out_of_it(built):
+    built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=range(5))
+    several = {method: {s: level + 0.01 * (s % 3) for s in range(5)} for method, level in (("ia3", 0.5),)}
+    several["lora-r8"] = {s: 0.8 + 0.01 * ((s + 1) % 3) for s in range(5)}
+    by_seed(built, {**several, "full": {0: 0.95}}, {})
+    report = report_of(built)
+    [group] = [g for g in report.tasks[0].groups if g.best]
+    assert group.one_seed == ("tiny/general/full",)
+    assert "of the 2 cells with two seeds or more" in group.sentence
+    assert "tiny/general/full is one of them, and scored above all others" in group.sentence
+    _, sure, _ = sentences(report)
+    assert "of the cells with two seeds or more" in sure
+    assert "tiny/general/full has one seed, so how good that is cannot be judged" in sure
+
+
+def test_seeds_that_differ_by_a_constant_cannot_be_judged(built):
+    built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2])
+    by_seed(built, {"full": {1: 0.75, 2: 0.5}, "ia3": {1: 0.5, 2: 0.25}}, {})
+    [group] = report_of(built).tasks[0].groups
+    assert "tiny/general/ia3 cannot be judged against tiny/general/full" in group.sentence
+    assert "told apart" not in group.sentence
+
+
+def test_a_task_that_cannot_be_judged_is_counted(built):
+    built.plan(["tiny"], ["general"], ["full", "ia3"], [task("one"), task("two")], seeds=[1, 2])
+    for trial in built.sweep.trials:
+        if trial.cell.task == "one" or trial.seed == 1:
+            base = 0.8 if trial.cell.method == "full" else 0.3
+            built.attempt(trial, Fate(quality=base + 0.001 * trial.seed * (base > 0.5)))
+    _, sure, _ = sentences(report_of(built))
+    assert "on 1 of 2 tasks nothing can be judged, for want of seeds" in sure
 
 
 def test_the_same_ledger_gives_the_same_probabilities(built):
