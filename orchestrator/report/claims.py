@@ -17,7 +17,7 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from orchestrator.report import saying
-from orchestrator.report.comparing import Estimate, difference, mean_difference
+from orchestrator.report.comparing import Estimate, comparable, difference, mean_difference
 from orchestrator.report.evidence import Claim, ClaimFamily
 from orchestrator.report.model import Point
 from orchestrator.report.replicates import Replicates
@@ -56,16 +56,18 @@ def _factor(
         if point.name in found:
             level, rest = part(point)
             levels.setdefault(level, {})[rest] = found[point.name]
-    compared, over = [], {}
+    compared, over, left_out = [], set(), []
     for one, other in _planned(sorted(levels)):
         shared = sorted(levels[one].keys() & levels[other].keys())
+        pairs = {rest: (levels[one][rest], levels[other][rest]) for rest in shared}
+        kept = comparable(pairs)
         if shared:
-            pairs = [(levels[one][rest], levels[other][rest]) for rest in shared]
-            compared.append((one, other, mean_difference(pairs)))
-            over[one, other] = len(shared)
+            compared.append((one, other, mean_difference([pairs[rest] for rest in kept or shared])))
+            over.add(len(kept or shared))
+            left_out += [(one, other, rest) for rest in shared if kept and rest not in kept]
     if not compared:
         return None
-    notes = saying.over(name, set(over.values()))
+    notes = (*saying.over(name, over), *saying.left_out(left_out))
     if len(levels) > MOST_LEVELS:
         notes = (*notes, saying.too_many(name, len(levels), compared[0][0]))
     return family(name, compared, scale, points[0].comparison, notes=notes)

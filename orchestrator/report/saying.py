@@ -21,6 +21,9 @@ _OVER = {
 }
 
 
+_MOST_NAMED = 5
+
+
 class Scale(NamedTuple):
     """What a difference is told in: points, hundredths of a metric that goes from 0 to 1, or plain."""
 
@@ -86,6 +89,18 @@ def over(name: str, counts: Collection[int]) -> tuple[str, ...]:
     rest = _OVER[name]
     combined = f"combination of {rest}" if number == "1" else f"combinations of {rest}"
     return (f"Means over the {number} {combined} that both have a score for, on the same seeds.",)
+
+
+def left_out(found: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[str, ...]:
+    """Combinations that are in no mean, with the two that they would have compared."""
+    if not found:
+        return ()
+    named = [f"{one} against {other} with {' and '.join(rest)}" for one, other, rest in found]
+    more = f"; {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    return (
+        f"Left out of these means, for trials are missing and fewer than two seeds are there on both sides: "
+        f"{'; '.join(named[:_MOST_NAMED])}{more}.",
+    )
 
 
 def too_many(name: str, levels: int, first: str) -> str:

@@ -153,7 +153,7 @@ def hypervolume(members: Sequence[Member], costs: Sequence[float | None], side: 
     """None where a cost is 0, or all are equal: there is no area."""
     known = [cost for cost in costs if cost is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
-    if low <= 0 or high <= low:
+    if low <= 0 or math.isclose(low, high):
         return None
     steps = sorted((m.figures[side], m.figures[Side.QUALITY]) for m in members)
     ends = [cost for cost, _ in steps[1:]] + [high]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_builder import Fate, LedgerBuilder, lora_ranks, task
 from scipy import stats
+from scipy.optimize import brentq
 from simulated import World, point_of, true_f1
 
 from orchestrator.contracts import layout
@@ -20,7 +21,7 @@ from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import Report, build_report, report_json
 from orchestrator.report.claims import holm
-from orchestrator.report.comparing import difference, estimate
+from orchestrator.report.comparing import Estimate, difference, estimate
 from orchestrator.report.evidence import Side
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.groups import best_group
@@ -124,6 +125,33 @@ def test_a_record_of_another_score_or_another_test_set_is_not_paired(built):
         )
         (path / layout.EXAMPLES).write_text(record.model_dump_json())
     assert {c.examples for c in claims_of(report_of(built), "methods").values()} == {None}
+
+
+def test_a_missing_trial_silences_its_own_combination_alone(built):
+    built.plan(["tiny", "mini", "base"], ["general"], ["full", "ia3"], seeds=[1, 2, 3])
+    for trial in built.sweep.trials:
+        if trial.cell.model == "mini" and trial.cell.method == "ia3" and trial.seed > 1:
+            continue
+        rng = np.random.default_rng([trial.seed, *trial.cell.name.encode()])
+        base = 0.8 if trial.cell.method == "full" else 0.4
+        built.attempt(trial, Fate(quality=base + 0.01 * rng.standard_normal()))
+    [family] = [f for f in report_of(built).tasks[0].claims if f.name == "methods"]
+    [claim] = family.claims
+    assert (claim.seeds, claim.told_apart) == (3, True)
+    assert "2 combinations" in family.notes[0]
+    assert "full against ia3 with mini and general" in family.notes[1]
+
+
+def test_combinations_that_miss_different_seeds_are_chosen_by_what_is_there(built):
+    built.plan(["tiny", "mini", "base"], ["general"], ["full", "ia3"], seeds=[1, 2, 3])
+    missing = {"tiny": 3, "mini": 3, "base": 1}
+    for trial in built.sweep.trials:
+        if trial.seed != missing[trial.cell.model]:
+            rng = np.random.default_rng([trial.seed, *trial.cell.name.encode()])
+            built.attempt(trial, Fate(quality=0.5 + 0.01 * rng.standard_normal()))
+    [family] = [f for f in report_of(built).tasks[0].claims if f.name == "methods"]
+    assert [claim.seeds for claim in family.claims] == [2]
+    assert "with base and general" in family.notes[1]
 
 
 def test_many_methods_do_not_make_all_pairs(built):
@@ -353,16 +381,51 @@ def test_across_tasks_means_do_not_hang_on_who_else_is_there(built):
 # On a known truth. Seeded; the bench prints the same at more simulations.
 
 
-@pytest.mark.parametrize(("seeds", "scatter", "f1"), [(2, 0.15, False), (3, 0.5, True), (5, 0.03, False)])
-def test_intervals_hold_the_truth_as_often_as_they_say(seeds, scatter, f1):
-    rng = np.random.default_rng(5)
+@pytest.mark.parametrize("seeds", [2, 3, 4, 5, 10])
+@pytest.mark.parametrize("ratio", [0.001, 0.05, 0.2, 1.0, 3.0, 20.0, 1000.0])
+def test_intervals_cover_what_they_say_whichever_part_scatters_more(seeds, ratio):
+    """Summed up exactly over the distribution of what the seeds scatter, `ratio` times what documents do."""
+    middles = (np.arange(1000) + 0.5) / 1000
+    scatter = ratio * stats.chi2.ppf(middles, seeds - 1) / (seeds - 1)
+    ends = [Estimate(0.0, seeds, 2000, math.sqrt(found), 1.0).interval[1] for found in scatter]
+    held = 1 - 2 * stats.norm.sf(np.array(ends) / math.sqrt(1 + ratio))
+    assert 0.93 <= held.mean() <= 0.97
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("ratio", [0.2, 3.0, 20.0])
+@pytest.mark.parametrize("level", [0.05 / 6, 0.05 / 28])
+def test_small_p_values_are_no_more_frequent_than_they_say(seeds, ratio, level):
+    """Where nothing differs, at the levels that Holm's correction compares them with."""
+    rng = np.random.default_rng(8)
+    scatter = ratio * rng.chisquare(seeds - 1, 2000) / (seeds - 1)
+    limits = [
+        brentq(lambda at, s=s: Estimate(at, seeds, 2000, math.sqrt(s), 1.0).p - level, 0, 1e5)
+        for s in scatter[:300]
+    ]
+    wrong = 2 * stats.norm.sf(np.array(limits) / math.sqrt(1 + ratio))
+    assert wrong.mean() <= 1.6 * level
+
+
+def test_an_interval_ends_where_its_p_value_is_one_in_twenty():
+    found = Estimate(0.05, 2, 100, 0.01, 0.02)
+    half = found.interval[1] - found.mean
+    assert Estimate(half, 2, 100, 0.01, 0.02).p == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "scatter", "f1", "documents"),
+    [(2, 0.15, False, 100), (2, 0.03, False, 100), (3, 0.5, True, 100), (3, 0.0, False, 400)],
+)
+def test_intervals_hold_the_truth_as_often_as_they_say(seeds, scatter, f1, documents):
+    rng = np.random.default_rng([5, seeds, documents])
     truth = true_f1(0.8) - true_f1(0.75) if f1 else 0.05
     held = 0
-    for _ in range(200):
-        one, other = World(seed=scatter).draw([0.8, 0.75], seeds, 100, rng, f1=f1)
+    for _ in range(2000):
+        one, other = World(seed=scatter).draw([0.8, 0.75], seeds, documents, rng, f1=f1)
         low, high = difference(one, other).interval
         held += low <= truth <= high
-    assert 0.92 <= held / 200 <= 0.995
+    assert 0.93 <= held / 2000 <= 0.97
 
 
 def test_a_family_claims_nothing_too_often_where_nothing_differs():
