@@ -8,15 +8,21 @@ cell: so a further backbone moves nobody's mean, and no frontier. A mean rank ha
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.report.evidence import AcrossRow, AcrossTasks
 from orchestrator.report.frontier import on_frontier
+from orchestrator.report.membership import Draws
 from orchestrator.report.model import Comparison, Point, TaskReport
+
+Floats = NDArray[np.float64]
+Ends = tuple[float, float]
+Moved = Mapping[str, Draws]  # by label of the comparison key
 
 _GUESSING = {MetricName.MACRO_AUROC: 0.5}  # of all others 0
 _MEANS = (
@@ -26,10 +32,15 @@ _MEANS = (
 _RANKS = (
     "Mean rank: the place among these {cells} cells, 1 is best, in the mean over the tasks; ties share one."
 )
+_INTERVALS = (
+    "Intervals are 95 %, over seeds and test documents; those of the rank, among these cells. "
+    "One seed gives none."
+)
+_TAILS = (2.5, 97.5)  # per cent
 
 
-def across_tasks(tasks: Sequence[TaskReport]) -> tuple[AcrossTasks, ...]:
-    """One a comparison key; empty for fewer than two tasks."""
+def across_tasks(tasks: Sequence[TaskReport], drawn: Mapping[str, Moved]) -> tuple[AcrossTasks, ...]:
+    """One a comparison key; empty for fewer than two tasks. `drawn`: by task, what `certainty` drew."""
     usable = [t for t in tasks if t.metric is not MetricName.LOSS]
     if len(usable) < 2:
         return ()
@@ -37,7 +48,8 @@ def across_tasks(tasks: Sequence[TaskReport]) -> tuple[AcrossTasks, ...]:
     for task in usable:
         for comparison in task.comparisons:
             keys.setdefault(_key(comparison), comparison)
-    found = [_across(usable, len(tasks) - len(usable), key, keys[key].label) for key in sorted(keys)]
+    losses = len(tasks) - len(usable)
+    found = [_across(usable, losses, (key, keys[key].label), drawn) for key in sorted(keys)]
     return tuple(view for view in found if view is not None)
 
 
@@ -46,21 +58,33 @@ def _key(comparison: Comparison) -> str:
     return comparison.model_copy(update={"label": ""}).model_dump_json()
 
 
-def _across(tasks: Sequence[TaskReport], losses: int, key: str, label: str) -> AcrossTasks | None:
+def _across(
+    tasks: Sequence[TaskReport], losses: int, of: tuple[str, str], drawn: Mapping[str, Moved]
+) -> AcrossTasks | None:
+    key, label = of
     by_task = [_points(task, key) for task in tasks]
     names = sorted(set().union(*by_task))
     whole = [name for name in names if all(name in points for points in by_task)]
     if not whole:
         return None
-    ranks = np.mean([rankdata([-_quality(points[n]) for n in whole]) for points in by_task], axis=0)
-    means = [_normalised([points[n] for points in by_task], tasks) for n in whole]
+    quality = np.array([[[_quality(points[n]) for n in whole]] for points in by_task])  # [tasks, 1, cells]
+    means, ranks = _normalised(quality, tasks)[0], _ranks(quality)[0]
     hours = [_hours([points[n] for points in by_task]) for n in whole]
-    flags = on_frontier(list(zip(hours, means, strict=True)))
+    flags = on_frontier(list(zip(hours, means.tolist(), strict=True)))
+    ends = _intervals(tasks, by_task, whole, drawn)
     rows = [
-        AcrossRow(cell=n, mean_rank=float(r), normalised_mean=m, device_hours=h, frontier=f)
-        for n, r, m, h, f in zip(whole, ranks, means, hours, flags, strict=True)
+        AcrossRow(
+            cell=n,
+            mean_rank=float(rank),
+            rank_interval=None if ends is None or n not in ends else ends[n][1],
+            normalised_mean=float(mean),
+            mean_interval=None if ends is None or n not in ends else ends[n][0],
+            device_hours=cost,
+            frontier=flag,
+        )
+        for n, rank, mean, cost, flag in zip(whole, ranks, means, hours, flags, strict=True)
     ]
-    notes = [_MEANS, _RANKS.format(cells=len(whole))]
+    notes = [_MEANS, _RANKS.format(cells=len(whole)), _INTERVALS]
     if losses:
         notes.append("Tasks that are measured by their loss have no scale to be normalised on: left out.")
     left_out = tuple(name for name in names if name not in whole)
@@ -73,6 +97,46 @@ def _across(tasks: Sequence[TaskReport], losses: int, key: str, label: str) -> A
     )
 
 
+def _intervals(
+    tasks: Sequence[TaskReport],
+    by_task: Sequence[Mapping[str, Point]],
+    whole: Sequence[str],
+    drawn: Mapping[str, Moved],
+) -> dict[str, tuple[Ends, Ends]] | None:
+    """Of mean and rank, by name, for cells with two seeds in each task. None where a task has no draws."""
+    here = [
+        drawn.get(task.task, {}).get(points[whole[0]].comparison or "")
+        for task, points in zip(tasks, by_task, strict=True)
+    ]
+    moved = [found.of(whole).quality for found in here if found is not None]
+    if len(moved) < len(tasks):
+        return None
+    quality = np.stack(moved)  # [tasks, draws, cells]
+    ends = [
+        np.percentile(found, _TAILS, axis=0).T.tolist()
+        for found in (_normalised(quality, tasks), _ranks(quality))
+    ]
+    several = (all(_seeds(points[name]) > 1 for points in by_task) for name in whole)
+    return {
+        name: ((mean[0], mean[1]), (rank[0], rank[1]))
+        for name, mean, rank, sure in zip(whole, *ends, several, strict=True)
+        if sure
+    }
+
+
+def _normalised(quality: Floats, tasks: Sequence[TaskReport]) -> Floats:
+    """[tasks, draws, cells] -> [draws, cells]."""
+    floors = np.array([_GUESSING.get(task.metric, 0.0) for task in tasks])[:, None, None]
+    found: Floats = ((quality - floors) / (1 - floors)).mean(axis=0)
+    return found
+
+
+def _ranks(quality: Floats) -> Floats:
+    """[tasks, draws, cells] -> [draws, cells]."""
+    found: Floats = np.mean([rankdata(-each, axis=1) for each in quality], axis=0)
+    return found
+
+
 def _points(task: TaskReport, key: str) -> dict[str, Point]:
     labels = {c.label for c in task.comparisons if _key(c) == key}
     return {p.name: p for p in task.points if p.comparison in labels and p.quality is not None}
@@ -83,12 +147,8 @@ def _quality(point: Point) -> float:
     return point.quality.mean
 
 
-def _normalised(points: Sequence[Point], tasks: Sequence[TaskReport]) -> float:
-    shares = []
-    for point, task in zip(points, tasks, strict=True):
-        floor = _GUESSING.get(task.metric, 0.0)
-        shares.append((_quality(point) - floor) / (1 - floor))
-    return math.fsum(shares) / len(shares)
+def _seeds(point: Point) -> int:
+    return point.quality.n if point.quality is not None else 0
 
 
 def _hours(points: Sequence[Point]) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.metrics import METRICS, MetricName
@@ -17,6 +17,7 @@ from orchestrator.report.certainty import certainty_of, replicates_of
 from orchestrator.report.collected import Collected
 from orchestrator.report.evidence import Side
 from orchestrator.report.findings import RefusalGroup, TunedCell
+from orchestrator.report.membership import Draws
 from orchestrator.report.model import Point, Refusal, Report, TaskReport
 from orchestrator.report.notes import notes, notices
 from orchestrator.report.origins import weights_of
@@ -48,7 +49,8 @@ def build_report(
         found.add(record)
     for record in beside:
         found.add_beside(record)
-    tasks = tuple(_task(task, sweep, found, axes) for task in sweep.tasks.values())
+    made = [_task(task, sweep, found, axes) for task in sweep.tasks.values()]
+    tasks = tuple(task for task, _ in made)
     return Report(
         sweep=sweep.name,
         question=sweep.question,
@@ -62,7 +64,7 @@ def build_report(
         unfinished=tuple(found.unfinished),
         collapsed=tuple(found.collapsed),
         domains=domains_of(tasks, sweep),
-        across=across_tasks(tasks),
+        across=across_tasks(tasks, {task.task: drawn for task, drawn in made}),
         replication=None if against is None else replicate(against, tasks, sweep),
         totals=found.tally.totals(len(sweep.refused)),
         phases=found.phases.costs(),
@@ -74,7 +76,7 @@ def build_report(
 
 def _task(
     task: TaskSpec, sweep: SweepRecord, found: Collected, axes: Sequence[tuple[Side, ...]]
-) -> TaskReport:
+) -> tuple[TaskReport, Mapping[str, Draws]]:
     cells = [c for c in found.cells.values() if c.cell.task == task.name]
     comparisons = comparisons_of(cells)
     refused = [r for r in sweep.refused if r.cell.task == task.name]
@@ -104,7 +106,7 @@ def _task(
         claims=sure.claims,
         groups=sure.groups,
     )
-    return report.model_copy(update={"scores": scores_of(report)})
+    return report.model_copy(update={"scores": scores_of(report)}), sure.draws
 
 
 def _beside(task: TaskSpec) -> MetricName | None:

@@ -13,6 +13,7 @@ from orchestrator.report.evidence import ClaimFamily, FrontierView, Group, Side
 from orchestrator.report.findings import Pair
 from orchestrator.report.frontier import best, cheapest_close
 from orchestrator.report.groups import best_group, frontier_groups
+from orchestrator.report.membership import Draws, draws
 from orchestrator.report.model import Comparison, Point
 from orchestrator.report.points import bounds, figures
 from orchestrator.report.replicates import Replicates, replicates
@@ -27,6 +28,7 @@ class Certainty(NamedTuple):
     frontiers: tuple[FrontierView, ...]
     claims: tuple[ClaimFamily, ...]
     groups: tuple[Group, ...]
+    draws: Mapping[str, Draws]  # by label of the comparison key, where any cell has two seeds
 
 
 def replicates_of(cells: Sequence[CellResults], comparisons: Mapping[Key, Comparison]) -> Found:
@@ -54,12 +56,15 @@ def certainty_of(
     frontiers: list[FrontierView] = []
     claims: list[ClaimFamily] = []
     groups: list[Group] = []
+    moved: dict[str, Draws] = {}
     chances: dict[tuple[str, str], float | None] = {}
     for label, here in found.items():
         group = [p for p in points if p.comparison == label and p.name in here]
         if not group:
             continue
-        for view, chance in views(name, group, here, asked):
+        if any(len(here[p.name].seeds) > 1 for p in group):
+            moved[label] = draws(f"{name} {label}", [here[p.name] for p in group])
+        for view, chance in views(group, here, moved.get(label), asked, loss=metric is MetricName.LOSS):
             frontiers.append(view)
             if view.axes == DEFAULT:
                 chances |= {(label, cell): value for cell, value in chance.items()}
@@ -71,7 +76,7 @@ def certainty_of(
         groups += [top] if top is not None else []
         groups += frontier_groups(members, here, len(group))
     sure = tuple(_surer(p, found, chances, metric) for p in points)
-    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups))
+    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), moved)
 
 
 def _picked(

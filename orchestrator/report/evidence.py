@@ -94,13 +94,15 @@ class Within(Record):
 
 
 class Hypervolume(Record):
-    """How much the frontier covers, between the cheapest measured cost and the reference point.
+    """How much the frontier covers, between the cheapest measured cost and the reference point. It hangs on
+    the set of cells, through these two ends.
 
     `value` is the area below it, over the decimal logarithm of the cost, through the width: the mean quality
     that a budget buys, budgets taken evenly on a logarithmic axis.
     """
 
     value: float
+    interval: tuple[float, float] | None = None  # 95 %, over seeds and test documents; None without draws
     low: float  # cheapest cost measured
     reference_cost: float  # dearest cost measured
     reference_quality: float
@@ -125,7 +127,7 @@ class FrontierView(Record):
     missing: tuple[str, ...] = ()  # cells with a quality and without a figure on another axis: never on it
     knee: str | None = None  # cell
     within: tuple[Within, ...] = ()  # 0.5, 1, 2 and 5 points
-    hypervolume: Hypervolume | None = None  # of two axes
+    hypervolume: Hypervolume | None = None  # of two axes, where quality is no loss
     notes: tuple[str, ...] = ()
 
 
@@ -135,7 +137,9 @@ class AcrossRow(Record):
 
     cell: str  # model/domain/method
     mean_rank: float
+    rank_interval: tuple[float, float] | None  # 95 %, over seeds and test documents; None of one seed
     normalised_mean: float
+    mean_interval: tuple[float, float] | None
     device_hours: float | None  # summed over the tasks
     frontier: bool  # on normalised mean and device-hours
 

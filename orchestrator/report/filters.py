@@ -112,6 +112,7 @@ _FIGURES = {
     "count": wording.count,
     "score": wording.score,
     "interval": wording.interval,
+    "ends": wording.ends,
     "signed": wording.signed,
     "times": wording.times,
     "number": number,

@@ -3,13 +3,19 @@
 Drawn are the means of the points. Quality moves with its seeds as the t-distribution that its interval is
 made of, and with the documents as their contributions do, all points on the same draw of documents (a
 multiplier bootstrap: each document has a normal weight). Cost moves with its seeds on a logarithmic scale.
-The t-distribution stands for resampling because two to five seeds, resampled, give too little scatter.
+The t-distribution stands for resampling because two to five seeds, resampled, give too little scatter. One
+seed says nothing about scatter: it is taken to move as the seeds of the other cells do, pooled over them.
+
+Each cell has a random generator of its own, and the documents one for all: so a further cell changes no
+figure of another one that it does not beat.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,57 +26,82 @@ from orchestrator.report.replicates import Replicates
 Floats = NDArray[np.float64]
 DRAWS = 1000
 _FURTHEST = 50.0  # of a logarithm: one more is a cost of infinity to a float
+_BLOCKS = 1000  # of documents: those of a block share a weight, so that many documents cost no more
+_AT_ONCE = 250  # draws
 
 
-def generator(*names: str) -> np.random.Generator:
-    """The same names give the same draws: the same ledger gives the same report."""
+class Draws(NamedTuple):
+    """[DRAWS, points], by their `names`. `hours`: what device-hours are multiplied by."""
+
+    names: tuple[str, ...]
+    quality: Floats
+    hours: Floats
+
+    def of(self, names: Sequence[str]) -> Draws:
+        places = {name: place for place, name in enumerate(self.names)}
+        there = [places[name] for name in names]
+        return Draws(tuple(names), self.quality[:, there], self.hours[:, there])
+
+
+def draws(place: str, group: Sequence[Replicates]) -> Draws:
+    """Of cells that are compared in one `place`. The same names and results give the same draws."""
+    spread = _pooled([r.quality for r in group])
+    relative = [_relative(r.device_hours) for r in group]
+    cost_spread = _pooled(relative)
+    quality, hours = [], []
+    for r, cost in zip(group, relative, strict=True):
+        random = _generator(place, r.name)
+        quality.append(_moved(r.quality, spread, random))
+        moved = _moved(cost, cost_spread, random) - 1.0
+        hours.append(np.exp(np.clip(moved, -_FURTHEST, _FURTHEST)))
+    found = np.stack(quality, axis=1)
+    for test_set in sorted({r.test_set for r in group if r.test_set is not None}):
+        there = [index for index, r in enumerate(group) if r.test_set == test_set]
+        found[:, there] += _by_documents([group[index] for index in there], _generator(place, test_set))
+    return Draws(tuple(r.name for r in group), found, np.stack(hours, axis=1))
+
+
+def _generator(*names: str) -> np.random.Generator:
     digest = hashlib.sha256("\n".join(names).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8]))
 
 
-def quality_draws(group: Sequence[Replicates], random: np.random.Generator) -> Floats:
-    """[DRAWS, points]."""
-    found = np.stack([_moved(r.quality, random) for r in group], axis=1)
-    sets = sorted({r.test_set for r in group if r.test_set is not None})
-    for test_set in sets:
-        there = [index for index, r in enumerate(group) if r.test_set == test_set]
-        found[:, there] += _by_documents([group[index] for index in there], random)
-    return found
+def _relative(hours: Floats) -> Floats:
+    mean = float(hours.mean())
+    return hours / mean if mean > 0 else np.ones(len(hours))
 
 
-def cost_draws(group: Sequence[Replicates], random: np.random.Generator) -> Floats:
-    """Device-hours: [DRAWS, points]."""
-    drawn = []
-    for r in group:
-        mean = float(r.device_hours.mean())
-        relative = r.device_hours / mean if mean > 0 else np.ones(len(r.seeds))
-        drawn.append(mean * np.exp(np.clip(_moved(relative, random) - 1.0, -_FURTHEST, _FURTHEST)))
-    return np.stack(drawn, axis=1)
+def _pooled(values: Sequence[Floats]) -> tuple[float, int]:
+    """The standard deviation over seeds within the cells that have several, and its degrees of freedom."""
+    several = [v for v in values if len(v) > 1]
+    freedom = sum(len(v) - 1 for v in several)
+    if not freedom:
+        return 0.0, 1
+    return math.sqrt(math.fsum(float(v.var()) * len(v) for v in several) / freedom), freedom
 
 
-def _moved(values: Floats, random: np.random.Generator) -> Floats:
+def _moved(values: Floats, pooled: tuple[float, int], random: np.random.Generator) -> Floats:
     """The mean of `values` with other seeds."""
-    k, mean = len(values), float(values.mean())
-    if k < 2:
-        return np.full(DRAWS, mean)
-    moved: Floats = mean + random.standard_t(k - 1, DRAWS) * float(values.std(ddof=1)) / np.sqrt(k)
+    k = len(values)
+    spread, freedom = pooled if k < 2 else (float(values.std(ddof=1)), k - 1)
+    moved: Floats = float(values.mean()) + random.standard_t(freedom, DRAWS) * spread / np.sqrt(k)
     return moved
 
 
 def _by_documents(group: Sequence[Replicates], random: np.random.Generator) -> Floats:
-    """What other documents add to the means: [DRAWS, points]. Of many documents only the triangle of their
-    decomposition is needed: its product with normal weights has the same distribution."""
+    """What other documents add to the means: [DRAWS, points]."""
     parts = [r.parts for r in group if r.parts is not None]
-    over_seeds = np.stack([part.mean(axis=0) for part in parts], axis=1)
-    n = len(over_seeds)
+    n = parts[0].shape[1]
     if n < 2:
         return np.zeros((DRAWS, len(group)))
+    over_seeds = np.stack([part.mean(axis=0) for part in parts], axis=1)
     shares = [_share(estimate(r.quality, r.parts), part) for r, part in zip(group, parts, strict=True)]
     centred = (over_seeds - over_seeds.mean(axis=0)) * np.sqrt(shares) / np.sqrt(n * (n - 1))
-    if n > len(group):
-        centred = np.linalg.qr(centred, mode="r")
-    moved: Floats = random.standard_normal((DRAWS, len(centred))) @ centred
-    return moved
+    if n > _BLOCKS:
+        places = np.linspace(0, n, _BLOCKS, endpoint=False).astype(int)
+        centred = np.add.reduceat(centred, places, axis=0)
+    found = [random.standard_normal((_AT_ONCE, len(centred))) @ centred for _ in range(DRAWS // _AT_ONCE)]
+    return np.concatenate(found)
 
 
 def _share(found: Estimate, part: Floats) -> float:

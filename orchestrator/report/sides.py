@@ -42,6 +42,17 @@ def undominated(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
     return found
 
 
+def undominated_rows(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The same of each of several sets of finite figures at once: [sets, n, axes]."""
+    one, other = costs[:, :, None, :], costs[:, None, :, :]
+    beaten = np.ones(costs.shape[:2] + costs.shape[1:2], dtype=np.bool_)
+    better = np.zeros_like(beaten)
+    for axis in range(costs.shape[2]):
+        beaten &= other[..., axis] <= one[..., axis]
+        better |= other[..., axis] < one[..., axis]
+    return np.logical_not((beaten & better).any(axis=2))
+
+
 def oriented(points: Sequence[Point], axes: Sequence[Side]) -> NDArray[np.float64]:
     """[points, axes], lower is better on each; NaN where a figure is missing."""
     rows = [[_lower_is_better(figure(point, side), side) for side in axes] for point in points]

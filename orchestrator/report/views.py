@@ -10,55 +10,62 @@ from numpy.typing import NDArray
 
 from orchestrator.report.evidence import SIDES, FrontierView, Hypervolume, Member, Side, Within
 from orchestrator.report.frontier import cheapest_close, on_frontier
-from orchestrator.report.membership import (
-    DRAWS,
-    cost_draws,
-    generator,
-    on_frontier_rows,
-    quality_draws,
-)
+from orchestrator.report.membership import Draws, on_frontier_rows
 from orchestrator.report.model import Point
 from orchestrator.report.replicates import Replicates
-from orchestrator.report.sides import figure, oriented, undominated
+from orchestrator.report.sides import figure, oriented, undominated, undominated_rows
+from orchestrator.report.volume import hypervolume
 
 DEFAULT = (Side.QUALITY, Side.DEVICE_HOURS)
 WITHIN = (0.5, 1.0, 2.0, 5.0)  # points
 _LIKELY = 0.05  # from which probability on a point that is not on the frontier is named
 _MANY = 60  # points, of which more get no probability on axes that were not asked for
 _MOST_OF_THREE = 60  # points that three axes are drawn anew for
+_MOVING = (Side.DEVICE_HOURS, Side.WALL_TIME, Side.MONEY)
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Drawn = tuple[list[Floats], Floats]  # each cost, and quality: [draws, points]
 Chances = Mapping[str, float | None]  # of being on a frontier, by name
 
 
 def views(
-    task: str,
     points: Sequence[Point],
     found: Mapping[str, Replicates],
+    moved: Draws | None,
     asked: Sequence[tuple[Side, ...]] = (),
+    *,
+    loss: bool = False,
 ) -> list[tuple[FrontierView, Chances]]:
     """Quality against device-hours, against each other cost that any point tells, and what was `asked` for;
     each with the probabilities of all points, as far as they were drawn.
 
-    `points` share one comparison key. Those without a quality are in no view.
+    `points` share one comparison key. Those without a quality are in no view. `moved`: the draws of those
+    that have one; None where no cell has two seeds. `loss`: quality is one, with its sign turned.
     """
     scored = [p for p in points if figure(p, Side.QUALITY) is not None]
     told = [s for s in Side if s is not Side.QUALITY and any(figure(p, s) is not None for p in scored)]
     wanted = dict.fromkeys([DEFAULT, *((Side.QUALITY, side) for side in told), *asked])
-    return [_view(task, axes, scored, found, axes in asked) for axes in wanted] if scored else []
+    if not scored:
+        return []
+    return [_view(axes, scored, found, moved, (axes in asked, loss)) for axes in wanted]
 
 
 def _view(
-    task: str, axes: tuple[Side, ...], scored: Sequence[Point], found: Mapping[str, Replicates], asked: bool
+    axes: tuple[Side, ...],
+    scored: Sequence[Point],
+    found: Mapping[str, Replicates],
+    moved: Draws | None,
+    of: tuple[bool, bool],
 ) -> tuple[FrontierView, Chances]:
+    asked, loss = of
     costs = oriented(scored, axes)
     complete: Flags = np.asarray(np.isfinite(costs).all(axis=1))
-    flags = _flags(costs)
     inside = [p for p, whole in zip(scored, complete, strict=True) if whole]
-    drawn = asked or axes == DEFAULT or len(inside) <= _MANY
-    chance = _probabilities(task, axes, inside, found) if drawn else {}
-    members = [_member(p, axes, chance) for p, on in zip(scored, flags, strict=True) if on]
+    wanted = asked or axes == DEFAULT or len(inside) <= _MANY
+    drawn = _drawn(axes, inside, moved) if wanted and inside else None
+    chance = {} if drawn is None else _chances(drawn, inside, found)
+    members = [_member(p, axes, chance) for p, on in zip(scored, _flags(costs), strict=True) if on]
     members.sort(key=lambda m: (m.figures[axes[1]], m.cell))
     names = {m.cell for m in members}
     others = [_member(p, axes, chance) for p in inside if p.name not in names]
@@ -73,10 +80,21 @@ def _view(
         missing=tuple(p.name for p, whole in zip(scored, complete, strict=True) if not whole),
         knee=knee(members, axes[1]) if pair else None,
         within=tuple(_within(points, first, inside) for points in WITHIN) if inside else (),
-        hypervolume=hypervolume(members, [c for c, _ in first], axes[1]) if pair else None,
-        notes=_notes(axes, complete, inside, found, drawn),
+        hypervolume=_volume(costs[complete], axes[1], drawn) if pair and not loss else None,
+        notes=_notes(axes, complete, inside, found, wanted),
     )
     return view, chance
+
+
+def _volume(costs: Floats, side: Side, drawn: Drawn | None) -> Hypervolume | None:
+    return hypervolume(costs[:, 1], -costs[:, 0], side, None if drawn is None else (drawn[0][0], drawn[1]))
+
+
+def _drawn(axes: tuple[Side, ...], inside: Sequence[Point], moved: Draws | None) -> Drawn | None:
+    if moved is None or (len(axes) > 2 and len(inside) > _MOST_OF_THREE):
+        return None
+    here = moved.of([p.name for p in inside])
+    return [_cost(side, inside, here) for side in axes[1:]], here.quality
 
 
 def _flags(costs: Floats) -> Sequence[bool] | Flags:
@@ -99,36 +117,23 @@ def _within(
     return Within(points=points, cell=inside[index].name)
 
 
-def _probabilities(
-    task: str, axes: tuple[Side, ...], inside: Sequence[Point], found: Mapping[str, Replicates]
-) -> Chances:
-    """By name. The draws hang on the names of the points alone, and on what is known of them."""
-    group = [found[p.name] for p in inside if p.name in found]
-    if not group or len(group) < len(inside) or (len(axes) > 2 and len(group) > _MOST_OF_THREE):
-        return {}
-    random = generator(task, inside[0].comparison or "", *axes, *(r.name for r in group))
-    quality = quality_draws(group, random)
-    drawn = [_cost(side, inside, group, random) for side in axes[1:]]
-    if len(axes) == 2:
-        flags = on_frontier_rows(drawn[0], quality)
+def _chances(drawn: Drawn, inside: Sequence[Point], found: Mapping[str, Replicates]) -> Chances:
+    """By name; None of one seed."""
+    costs, quality = drawn
+    if len(costs) == 1:
+        flags = on_frontier_rows(costs[0], quality)
     else:
-        flags = np.stack([undominated(np.stack(row, axis=1)) for row in zip(*drawn, -quality, strict=True)])
+        flags = undominated_rows(np.stack([*costs, -quality], axis=2))
     return {
-        r.name: round(float(share), 2) if len(r.seeds) > 1 else None
-        for r, share in zip(group, flags.mean(axis=0), strict=True)
+        p.name: round(float(share), 2) if len(found[p.name].seeds) > 1 else None
+        for p, share in zip(inside, flags.mean(axis=0), strict=True)
     }
 
 
-def _cost(
-    side: Side, inside: Sequence[Point], group: Sequence[Replicates], random: np.random.Generator
-) -> Floats:
-    """[draws, points]. Time moves with the seeds as device-hours do; all else stays as it was measured."""
+def _cost(side: Side, inside: Sequence[Point], moved: Draws) -> Floats:
+    """[draws, points]. Time moves with the seeds, and money with time; all else stays as it was measured."""
     still = np.array([figure(p, side) for p in inside], dtype=np.float64)
-    if side not in (Side.DEVICE_HOURS, Side.WALL_TIME):
-        return np.broadcast_to(still, (DRAWS, len(still)))
-    moved: Floats = cost_draws(group, random)
-    hours = np.array([r.device_hours.mean() for r in group])
-    return np.where(hours > 0, moved / np.where(hours > 0, hours, 1.0), 1.0) * still
+    return still * moved.hours if side in _MOVING else np.broadcast_to(still, moved.hours.shape)
 
 
 def knee(members: Sequence[Member], side: Side) -> str | None:
@@ -149,41 +154,14 @@ def knee(members: Sequence[Member], side: Side) -> str | None:
     return line[1 + above.index(top)][2] if top > 0 else None
 
 
-def hypervolume(members: Sequence[Member], costs: Sequence[float | None], side: Side) -> Hypervolume | None:
-    """None where a cost is 0, or all are equal: there is no area."""
-    known = [cost for cost in costs if cost is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
-    if low <= 0 or math.isclose(low, high):
-        return None
-    steps = sorted((m.figures[side], m.figures[Side.QUALITY]) for m in members)
-    ends = [cost for cost, _ in steps[1:]] + [high]
-    area = math.fsum(
-        quality * (math.log10(end) - math.log10(cost))
-        for (cost, quality), end in zip(steps, ends, strict=True)
-    )
-    value = area / (math.log10(high) - math.log10(low))
-    title, unit = SIDES[side]
-    return Hypervolume(
-        value=value,
-        low=low,
-        reference_cost=high,
-        reference_quality=0.0,
-        sentence=(
-            f"A budget between {low:.3g} and {high:.3g} {unit} ({title}) buys a quality of {value:.3f} in "
-            "the mean over the logarithm of the budget: the hypervolume under the frontier, against the "
-            f"reference point of quality 0 at {high:.3g} {unit}, the dearest measured, over its width."
-        ),
-    )
-
-
 def _notes(
     axes: tuple[Side, ...],
     complete: Flags,
     inside: Sequence[Point],
     found: Mapping[str, Replicates],
-    drawn: bool,
+    wanted: bool,
 ) -> tuple[str, ...]:
-    lines = []
+    lines = ["No hypervolume is given for three axes."] if len(axes) > 2 else []
     without = int((~complete).sum())
     if without:
         titles = " or ".join(SIDES[side][0] for side in axes[1:])
@@ -191,13 +169,16 @@ def _notes(
         lines.append(f"{cells} no figure for {titles}, and cannot be on this frontier.")
     if not inside:
         return tuple(lines)
-    if not drawn:
+    if not wanted:
         lines.append("The probability of being on it is left out here; ask for these axes to have it.")
         return tuple(lines)
     single = sum(len(found[p.name].seeds) < 2 for p in inside if p.name in found)
     if single:
         cells = "1 cell has" if single == 1 else f"{single} cells have"
-        lines.append(f"{cells} one seed: their probability of being on the frontier cannot be said.")
+        lines.append(
+            f"{cells} one seed: their probability of being on the frontier cannot be said. That of the "
+            "others takes them to scatter as the seeds of the other cells do."
+        )
     told = sum(found[p.name].test_set is not None for p in inside if p.name in found)
     if told < len(inside):
         lines.append(

@@ -58,6 +58,14 @@ def interval(summary: Summary | None) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
+def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
+    """`0.795 to 0.829` of any interval."""
+    if interval is None:
+        return MISSING
+    low, high = interval
+    return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
 def score_with_interval(summary: Summary) -> str:
     """`0.812 (95 % 0.795 to 0.829, n = 3)`."""
     if summary.interval is None:

@@ -27,7 +27,7 @@ from orchestrator.report.claims import LEVEL, frontier_family, holm
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.groups import best_group
-from orchestrator.report.membership import cost_draws, on_frontier_rows, quality_draws
+from orchestrator.report.membership import draws, on_frontier_rows
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.saying import Scale
 
@@ -118,12 +118,12 @@ def false_claims(simulations: int, rng: np.random.Generator) -> None:
 def calibration(simulations: int, rng: np.random.Generator) -> None:
     """Six cells whose true accuracies are drawn anew each time, dearer ones a little better."""
     said, true = [], []
-    for _ in range(simulations):
+    for simulation in range(simulations):
         hours = np.sort(rng.uniform(1, 10, 6))
         accuracies = np.clip(0.74 + 0.004 * hours + 0.02 * rng.standard_normal(6), 0.6, 0.9)
         cells = World(seed=0.05).draw(list(accuracies), 3, 200, rng)
-        cost = cost_draws(cells, rng) * hours
-        said.append(on_frontier_rows(cost, quality_draws(cells, rng)).mean(axis=0))
+        moved = draws(f"simulation {simulation}", cells)
+        said.append(on_frontier_rows(moved.hours * hours, moved.quality).mean(axis=0))
         true.append(on_frontier(list(zip(hours, accuracies, strict=True))))
     chance, on = np.concatenate(said), np.concatenate(true)
     print(f"\nProbability of being on the frontier, {simulations:,} simulations of 6 cells with 3 seeds")

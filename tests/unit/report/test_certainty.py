@@ -26,7 +26,7 @@ from orchestrator.report.evidence import Side
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.groups import best_group
 from orchestrator.report.membership import on_frontier_rows
-from orchestrator.report.sides import undominated
+from orchestrator.report.sides import undominated, undominated_rows
 from orchestrator.report.summary import sentences
 
 
@@ -306,6 +306,40 @@ def test_a_point_that_is_clearly_on_the_frontier_is_surely_on_it_and_a_close_one
     assert 0.05 < chance["base"] < 0.95
 
 
+def test_one_seed_is_drawn_with_the_scatter_of_the_others(built):
+    """Else a neighbour that it happens to beat would be shut out with certainty."""
+    built.plan(["tiny", "mini"], ["general"], ["full", "ia3"], seeds=range(4))
+    for trial in built.sweep.trials:
+        rng = np.random.default_rng([trial.seed, *trial.cell.name.encode()])
+        single = trial.cell.name.startswith("tiny/general/ia3")
+        if single and trial.seed:
+            continue
+        quality = 0.71 if single else 0.7 + 0.02 * rng.standard_normal()
+        built.attempt(trial, Fate(quality=quality, seconds=50 if single else 100))
+    [found] = report_of(built).tasks
+    chance = {p.name: p.frontier_probability for p in found.points}
+    assert chance["tiny/general/ia3"] is None
+    assert all(0 < value < 1 for value in chance.values() if value is not None)
+    assert any("scatter as the seeds of the other cells do" in note for note in found.frontiers[0].notes)
+
+
+def test_a_further_backbone_moves_no_probability_that_it_does_not_beat(built):
+    def chances(models):
+        built.plan(models, ["general"], ["full", "ia3"], seeds=range(3))
+        finish(built, {"full": 0.80, "ia3": 0.79}, documents=100)
+        points = report_of(built).tasks[0].points
+        return {p.name: p.frontier_probability for p in points if p.cell.model != "base"}
+
+    before = chances(["tiny", "mini"])
+    assert any(0.02 < value < 0.98 for value in before.values())
+    built.plan(["tiny", "mini", "base"], ["general"], ["full", "ia3"], seeds=range(3))
+    for trial in built.sweep.trials:
+        if trial.cell.model == "base":
+            built.attempt(trial, Fate(quality=0.01 + 0.001 * trial.seed, seconds=10_000))
+    after = {p.name: p.frontier_probability for p in report_of(built).tasks[0].points}
+    assert {name: after[name] for name in before} == before
+
+
 # Few distinct values, so that ties are common.
 figure = st.integers(1, 5).map(float)
 missing = st.sampled_from([None, math.nan, math.inf])
@@ -351,6 +385,8 @@ def test_three_axes_keep_what_nothing_beats_ties_included(found):
 @given(st.lists(st.tuples(figure, figure), min_size=1, max_size=10))
 def test_all_draws_at_once_are_the_frontier_of_each(found):
     costs, quality = np.array(found).T
+    thrice = np.stack([costs, -quality, quality], axis=1)
+    assert list(undominated_rows(thrice[None])[0]) == list(undominated(thrice))
     twice = on_frontier_rows(np.stack([costs, -quality]), np.stack([quality, -costs]))
     assert list(twice[0]) == on_frontier(found)
     assert list(twice[1]) == on_frontier([(-q, -c) for c, q in found])
@@ -376,6 +412,21 @@ def test_across_tasks_means_do_not_hang_on_who_else_is_there(built):
     assert after["mini/general/full"].mean_rank == 2
     assert after["mini/general/full"].normalised_mean == before["mini/general/full"].normalised_mean
     assert "Mean rank" in found.notes[1]
+
+
+def test_means_over_tasks_and_hypervolumes_have_intervals(built):
+    built.plan(["tiny", "mini"], ["general"], ["full", "ia3"], [task("one"), task("two")], seeds=range(3))
+    for trial in built.sweep.trials:
+        rng = np.random.default_rng([trial.seed, *trial.cell.name.encode()])
+        seconds = 100 if trial.cell.method == "full" else 50
+        built.attempt(trial, Fate(quality=0.7 + 0.01 * rng.standard_normal(), seconds=seconds))
+    report = report_of(built)
+    for row in report.across[0].rows:
+        assert row.mean_interval[0] < row.normalised_mean < row.mean_interval[1]
+        assert 1 <= row.rank_interval[0] <= row.mean_rank <= row.rank_interval[1] <= 4
+    volume = report.tasks[0].frontiers[0].hypervolume
+    assert 0 < volume.interval[0] < volume.interval[1] < 1
+    assert "hangs on which cells there are" in volume.sentence
 
 
 # On a known truth. Seeded; the bench prints the same at more simulations.
