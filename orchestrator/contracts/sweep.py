@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.price import Market, PriceBook
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell, Recipe, Resources, trial_name
@@ -51,6 +52,8 @@ class SweepRecord(Record):
     tuned: dict[str, Tuned] = Field(default_factory=dict)  # by cell name, once its search is over
     refused: tuple[RefusedCell, ...] = ()
     provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …
+    price_book: PriceBook | None = None  # that `prices` names, as it was then
+    market: Market = "on_demand"
 
     def method_of(self, cell: Cell) -> MethodSpec:
         """The method as the cell is trained: with the settings that its search found, where there was one."""

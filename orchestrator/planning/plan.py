@@ -116,6 +116,8 @@ class Plan:
             tuned=self.tuned,
             refused=self.refused,
             provenance=dict(provenance),
+            price_book=self.sweep.catalogue.prices.get(self.sweep.config.prices or ""),
+            market=self.sweep.config.market,
         )
 
 

@@ -13,6 +13,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import wording
 from orchestrator.report.across import across_tasks
 from orchestrator.report.axes import axes_of
+from orchestrator.report.billing import money_note
 from orchestrator.report.certainty import certainty_of, replicates_of
 from orchestrator.report.collected import Collected
 from orchestrator.report.evidence import Side
@@ -25,7 +26,7 @@ from orchestrator.report.points import comparisons_of, points_of
 from orchestrator.report.published import Published
 from orchestrator.report.relations import domains_of, pairs_of
 from orchestrator.report.replication import replicate
-from orchestrator.report.results import ExamplesOf
+from orchestrator.report.results import CellResults, ExamplesOf, Result
 from orchestrator.report.score_points import scores_of
 
 
@@ -93,7 +94,7 @@ def _task(
         metric=task.metric,
         metric_title=title,
         invented=task.invented,
-        notes=notes(task, found, len(comparisons), points),
+        notes=(*notes(task, found, len(comparisons), points), *_of_money(sweep, cells)),
         comparisons=tuple(comparisons.values()),
         answers=wording.answers(title, tuple(comparisons.values()), points, sure.claims),
         points=points,
@@ -105,8 +106,17 @@ def _task(
         frontiers=sure.frontiers,
         claims=sure.claims,
         groups=sure.groups,
+        currency=None if sweep.price_book is None else sweep.price_book.currency,
     )
     return report.model_copy(update={"scores": scores_of(report)}), sure.draws
+
+
+def _of_money(sweep: SweepRecord, cells: Sequence[CellResults]) -> list[str]:
+    by_device: dict[str, list[Result]] = {}
+    for result in (result for cell in cells for result in cell.results):
+        by_device.setdefault(result.key[0], []).append(result)
+    note = money_note(sweep, list(by_device.items()))
+    return [note] if note and by_device else []
 
 
 def _beside(task: TaskSpec) -> MetricName | None:

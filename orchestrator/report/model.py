@@ -95,7 +95,7 @@ class Point(Record):
     # Further axes: means over the finished seeds, None where not all of them tell.
     wall_seconds: Summary | None = None
     saved_bytes: int | None = None  # the largest of the seeds
-    money: float | None = None
+    money: float | None = None  # at the sweep's own prices, in the task's `currency`
     energy_kwh: float | None = None
     latency_ms: float | None = None
 
@@ -132,6 +132,7 @@ class TaskReport(Record):
     frontiers: tuple[FrontierView, ...] = ()  # quality and device-hours first; per comparison and axes
     claims: tuple[ClaimFamily, ...] = ()
     groups: tuple[Group, ...] = ()
+    currency: str | None = None  # of the points' money; None where the sweep names no prices
     curves: tuple[Curve, ...] = ()  # of the frontier and the best of the others; read apart, see `learning`
 
 

@@ -18,8 +18,8 @@ from orchestrator.report import phrases, wording
 from orchestrator.report.evidence import SIDES, FrontierView, Side
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
 from orchestrator.report.scales import span, ticks
+from orchestrator.report.sides import figure
 from orchestrator.report.signs import SIGNS
-from orchestrator.report.statistics import Summary
 
 COLOURS = 6  # the theme has as many; further domains take them again
 _SMALLEST, _LARGEST = 75.0, 380.0  # square pixels, the square that a marker fills
@@ -42,26 +42,10 @@ def style(report: Report) -> Style:
     )
 
 
-def figure(point: Point, side: Side) -> float | None:
-    """What the point costs on this axis; None where it is not known."""
-    cost: Summary | float | None = {
-        Side.QUALITY: point.quality,
-        Side.DEVICE_HOURS: point.device_hours,
-        Side.WALL_TIME: point.wall_seconds,
-        Side.PEAK_MEMORY: point.peak_memory_bytes,
-        Side.TRAINABLE_PARAMETERS: point.trainable_parameters,
-        Side.STORED_BYTES: point.saved_bytes,
-        Side.MONEY: point.money,
-        Side.ENERGY: point.energy_kwh,
-        Side.LATENCY: point.latency_ms,
-    }[side]
-    return cost.mean if isinstance(cost, Summary) else cost
-
-
 def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any] | None:
     """None where there is nothing to draw."""
     points = [p for p in task.points if p.comparison == comparison.label and p.quality is not None]
-    views = [view for shown in _shown(task, comparison) if (view := _view(shown, points, comparison))]
+    views = [view for shown in _shown(task, comparison) if (view := _view(shown, points, task, comparison))]
     if not views:
         return None
     domains = sorted({p.cell.domain for p in points})
@@ -100,7 +84,7 @@ def _is_pair(view: FrontierView) -> bool:
 
 
 def _view(
-    shown: tuple[Side, frozenset[str]], points: Sequence[Point], comparison: Comparison
+    shown: tuple[Side, frozenset[str]], points: Sequence[Point], task: TaskReport, comparison: Comparison
 ) -> dict[str, Any] | None:
     """One cost axis: where the points stand on it, and the line of the best quality that a budget buys."""
     side, members = shown
@@ -110,7 +94,9 @@ def _view(
     if not known:
         return None
     on = [p.name in members and cost is not None for p, cost in zip(points, costs, strict=True)]
-    title = f"{comparison.unit} a trial" if side is Side.DEVICE_HOURS else "{} ({})".format(*SIDES[side])
+    name, unit = SIDES[side]
+    unit = task.currency or unit if side is Side.MONEY else unit
+    title = f"{comparison.unit} a trial" if side is Side.DEVICE_HOURS else f"{name} ({unit})"
     return {
         "side": side.value,
         "title": title[0].upper() + title[1:],

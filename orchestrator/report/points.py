@@ -13,6 +13,7 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.sweep import RefusedCell, SweepRecord
 from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.report.billing import money_of, pricing_of
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.results import CellResults, Key, Result
@@ -45,7 +46,7 @@ def _label(key: Key, keys: Sequence[Key]) -> str:
     parts = [key[0], key[1].value if key[1] else "unknown precision"]
     alike = [k for k in keys if k[:2] == key[:2]]
     if len({k[3] for k in alike}) > 1:
-        parts.append("an unknown number of devices" if key[3] is None else f"{key[3]:g} devices")
+        parts.append(_devices(key[3]))
     if key[4] or any(k[4] for k in alike):
         parts.append(key[4] or "1 process")
     software = [dict(k[2]) for k in alike]
@@ -54,6 +55,12 @@ def _label(key: Key, keys: Sequence[Key]) -> str:
         if len({versions.get(package) for versions in software}) > 1:
             parts.append(f"{package} {mine.get(package, 'unknown')}")
     return ", ".join(parts)
+
+
+def _devices(count: float | None) -> str:
+    if count is None:
+        return "an unknown number of devices"
+    return "1 device" if count == 1 else f"{count:g} devices"
 
 
 def points_of(
@@ -165,6 +172,7 @@ def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRe
         },
         "adapted_parameters": _largest([_adapted(r, method) for r in results]),
         "seconds_to_best": None if None in timed else average(timed),
+        "money": money_of(results, key[0], pricing_of(sweep)),
     }
 
 

@@ -92,6 +92,7 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
         "invented": task.invented,
         "note": " ".join(task.notes) or None,
         "answers": list(task.answers),
+        "currency": task.currency,
         "comparisons": [{**c.model_dump(mode="json"), "device_unit": c.unit} for c in task.comparisons],
         "points": [_point_json(task, point) for point in task.points],
         "refusals": [group.model_dump(mode="json") for group in task.refusals],
