@@ -158,7 +158,9 @@ def frontier_family(
 ) -> ClaimFamily | None:
     """`members`: of one frontier, by cost. `answer`: the best, and the cheapest close to it. Claims are made
     of neighbours and of the answer."""
-    names = [p.name for p in members if p.name in found][:MOST_MEMBERS]
+    known = [p.name for p in members if p.name in found]
+    names = known[:MOST_MEMBERS]
+    cut = [saying.not_shown(len(known), len(names))] if len(known) > len(names) else []
     shown = {(dearer, cheaper) for cheaper, dearer in pairwise(names)}
     if answer is not None and answer[0] != answer[1] and set(answer) <= set(found):
         shown.add(answer)
@@ -175,5 +177,5 @@ def frontier_family(
         members[0].comparison,
         could=scored * (scored - 1) // 2,
         shown=shown,
-        notes=(saying.picked(scored),),
+        notes=(saying.picked(scored), *cut),
     )

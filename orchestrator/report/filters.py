@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -50,7 +51,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= _FIGURES | {"cell": _table_cell, "pretty": _pretty}
+    made.filters |= _FIGURES | {"cell": _table_cell, "plain": _plain, "pretty": _pretty}
     made.globals |= {"sign": sign, "SIDES": SIDES}
     return made
 
@@ -98,6 +99,11 @@ def _table_cell(text: object) -> str:
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
+def _plain(text: object) -> str:
+    """A user's words in running Markdown: no HTML, no image, no link, one line."""
+    return re.sub(r"([\\`*_\[\]!#|])", r"\\\1", " ".join(str(text).split())).replace("<", "&lt;")
+
+
 def _scored(points: Sequence[Point]) -> list[Point]:
     return [p for p in points if p.seeds]
 
@@ -105,6 +111,11 @@ def _scored(points: Sequence[Point]) -> list[Point]:
 def _unscored(points: Sequence[Point]) -> list[Point]:
     """Without the refused ones, which stand by reason."""
     return [p for p in points if not p.seeds and p.state is not PointState.REFUSED]
+
+
+def _populated(points: Sequence[Point]) -> bool:
+    """Whether any tells how far it would move with other documents."""
+    return any(p.population_interval for p in points)
 
 
 _FIGURES = {
@@ -134,4 +145,5 @@ _FIGURES = {
     "moment": _moment,
     "scored": _scored,
     "unscored": _unscored,
+    "populated": _populated,
 }

@@ -18,6 +18,7 @@ TITLES = {
     Phase.EVALUATE: "scoring dev",
     Phase.CHECKPOINT: "checkpoints",
     Phase.TEST: "scoring test",
+    Phase.SERVE: "timing the answers",
 }
 NO_PHASE = "in no phase"
 
@@ -35,7 +36,7 @@ class PhaseCost(Record):
 
     @property
     def title(self) -> str:
-        return NO_PHASE if self.phase is None else TITLES.get(self.phase, self.phase.value)
+        return NO_PHASE if self.phase is None else TITLES[self.phase]
 
 
 class PhaseTally:

@@ -58,8 +58,8 @@ def claim(
     if interval is None:
         return f"{better} and {worse} scored the same on {scale.task} ({_on(found)})."
     low, high = (scale.amount(end) for end in interval)
-    details = f"95 % {low} to {high}, {_on(found)}, Holm-adjusted{_p(adjusted)}"
-    details += f" over {size:,} comparisons" if size > 1 else ""
+    details = f"95 % {low} to {high}{' for this pair alone' if size > 1 else ''}, {_on(found)}, "
+    details += f"Holm-adjusted{_p(adjusted)}" + (f" over {size:,} comparisons" if size > 1 else "")
     if told_apart:
         return f"{better} beats {worse} on {scale.task} by {by} ({details})."
     return f"{better} and {worse} cannot be told apart on {scale.task}: {by} between them ({details})."
@@ -105,6 +105,14 @@ def left_out(found: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[str, ..
 
 def too_many(name: str, levels: int, first: str) -> str:
     return f"There are {levels} {name}: each is compared with {first} alone, and of many only the first ones."
+
+
+def not_shown(members: int, most: int) -> str:
+    """Of a long frontier."""
+    return (
+        f"Only the {most} cheapest of the {members} points of the frontier are compared and grouped; "
+        f"{members - most} more are not."
+    )
 
 
 def picked(scored: int) -> str:

@@ -19,7 +19,7 @@ from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.report import Report, build_report, report_json
+from orchestrator.report import Report, build_report, report_json, write_report
 from orchestrator.report.claims import holm
 from orchestrator.report.comparing import Estimate, difference, estimate
 from orchestrator.report.evidence import Side
@@ -152,6 +152,28 @@ def test_combinations_that_miss_different_seeds_are_chosen_by_what_is_there(buil
     [family] = [f for f in report_of(built).tasks[0].claims if f.name == "methods"]
     assert [claim.seeds for claim in family.claims] == [2]
     assert "with base and general" in family.notes[1]
+
+
+def test_a_sentence_says_of_what_its_interval_is(built):
+    built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=range(4))
+    finish(built, {"full": 0.9, "lora-r8": 0.7, "ia3": 0.5}, documents=200)
+    report = report_of(built)
+    claim = claims_of(report, "methods")["full", "ia3"]
+    assert " for this pair alone, 4 seeds" in claim.sentence
+    pages = write_report(report, built.ledger.directory / "report")
+    assert "With other documents" in pages["html"].read_text()
+    assert "| with other documents |" in pages["markdown"].read_text()
+    assert "With other documents" in pages["latex"].read_text()
+
+
+def test_a_long_frontier_says_how_many_of_its_points_are_not_compared(built):
+    ranks = range(1, 25)
+    built.plan(["tiny"], ["general"], lora_ranks(ranks), seeds=[1, 2])
+    for trial in built.sweep.trials:
+        rank = int(trial.cell.method.removeprefix("lora-r"))
+        built.attempt(trial, Fate(quality=0.5 + 0.01 * rank + 0.001 * trial.seed, seconds=10 * rank))
+    [family] = [f for f in report_of(built).tasks[0].claims if f.name == "frontier"]
+    assert any("Only the 20 cheapest of the 24" in n and "4 more are not" in n for n in family.notes)
 
 
 def test_many_methods_do_not_make_all_pairs(built):

@@ -11,10 +11,12 @@ from ledger_builder import Fate, LedgerBuilder, lora_ranks, task
 
 from orchestrator.contracts.backbone import Lineage
 from orchestrator.contracts.metrics import MetricName, MetricValue
+from orchestrator.contracts.outcome import Device
 from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.tuning import Tuned
-from orchestrator.contracts.vocabulary import FailureKind, Phase, Signature, TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, TaskKind
 from orchestrator.report import Report, build_report, report_json, write_report
+from orchestrator.report.phases import TITLES
 
 TRAINED = {"phases": {Phase.TRAIN: 36.0}, "seconds": 40.0}
 
@@ -293,3 +295,22 @@ def test_scores_stand_below_the_frontier_from_three_points_on(built):
         built.attempt(trial, Fate(quality=0.5))
     page = files_of(built)["html"]
     assert page.index("The paper's composite score, over these 3 points") > page.index("Results of Outcome")
+
+
+def test_a_question_is_no_markup_in_markdown(built):
+    built.plan(["tiny"], ["general"], ["full"], seeds=[1])
+    change(built, question="<img src=x onerror=alert(1)> ![a](http://b) *which*?")
+    text = files_of(built)["markdown"]
+    assert "<img" not in text
+    assert "![a]" not in text
+    assert r"\*which\*" in text
+
+
+def test_one_device_is_no_plural_and_every_phase_has_a_title(built):
+    trials = built.plan(["tiny"], ["general"], ["full"], seeds=[1, 2])
+    for count, trial in enumerate(trials, start=1):
+        device = Device(type="cpu", count=count, precision=Precision.FP32, software={})
+        built.attempt(trial, Fate(quality=0.5, outcome={"device": device}))
+    labels = {c.label for c in report_of(built).tasks[0].comparisons}
+    assert labels == {"cpu, fp32, 1 device", "cpu, fp32, 2 devices"}
+    assert set(TITLES) == set(Phase)
