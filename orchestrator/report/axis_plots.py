@@ -61,8 +61,8 @@ def _shift(index: int, count: int, reach: float) -> float:
 
 
 def _trace(series: AxisSeries, index: int, shift: float) -> dict[str, Any]:
-    means = [v.quality.mean for v in series.values]
-    ends = [v.quality.interval for v in series.values]
+    means = [v.quality.read.mean for v in series.values]
+    ends = [v.quality.read.interval for v in series.values]
     return {
         "type": "scatter",
         "mode": "lines+markers",

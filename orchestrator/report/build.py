@@ -96,7 +96,7 @@ def _task(
         invented=task.invented,
         notes=(*notes(task, found, len(comparisons), points), *_of_money(sweep, cells)),
         comparisons=tuple(comparisons.values()),
-        answers=wording.answers(title, tuple(comparisons.values()), points, sure.claims),
+        answers=wording.answers(task.metric, tuple(comparisons.values()), points, sure.claims),
         points=points,
         beside=_beside(task),
         refusals=_refusals(refused),

@@ -55,7 +55,7 @@ def _line(curve: Curve, dash: str, symbol: str, meta: dict[str, Any]) -> dict[st
         "mode": "lines+markers",
         "name": str(escape(curve.cell)),
         "x": [round(v.step, 1) for v in curve.values],
-        "y": [round(v.quality.mean, 5) for v in curve.values],
+        "y": [round(v.quality.read.mean, 5) for v in curve.values],
         "line": {"width": 1.8, "dash": dash},
         "marker": {"symbol": symbol, "size": 6},
         "customdata": [
@@ -69,7 +69,8 @@ def _line(curve: Curve, dash: str, symbol: str, meta: dict[str, Any]) -> dict[st
 
 def _band(curve: Curve, meta: dict[str, Any]) -> list[dict[str, Any]]:
     """One closed outline: there along the upper ends, and back along the lower ones."""
-    ends = [(v.step, *v.quality.interval) for v in curve.values if v.quality.interval is not None]
+    read = [(v.step, v.quality.read.interval) for v in curve.values]
+    ends = [(step, *interval) for step, interval in read if interval is not None]
     if not ends:
         return []
     return [

@@ -44,6 +44,7 @@ def curve_values(seeds: Sequence[Evaluations], metric: MetricName) -> tuple[Curv
     for index in _thinned(shared):
         summary = summarise([seed[index][1] for seed in seeds], low, high)
         assert summary is not None
+        summary = summary.model_copy(update={"turned": metric is MetricName.LOSS})
         steps = [seed[index][0] for seed in seeds]
         found.append(CurveValue(step=sum(steps) / len(steps), quality=summary))
     return tuple(found)

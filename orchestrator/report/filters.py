@@ -118,12 +118,20 @@ def _populated(points: Sequence[Point]) -> bool:
     return any(p.population_interval for p in points)
 
 
+def _population(point: Point) -> str:
+    interval = point.population_interval
+    turned = point.quality is not None and point.quality.turned
+    return wording.ends((-interval[1], -interval[0]) if interval and turned else interval)
+
+
 _FIGURES = {
     "hours": wording.hours,
     "count": wording.count,
     "score": wording.score,
     "interval": wording.interval,
     "ends": wording.ends,
+    "within": wording.within,
+    "population": _population,
     "signed": wording.signed,
     "times": wording.times,
     "number": number,

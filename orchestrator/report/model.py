@@ -135,6 +135,11 @@ class TaskReport(Record):
     currency: str | None = None  # of the points' money; None where the sweep names no prices
     curves: tuple[Curve, ...] = ()  # of the frontier and the best of the others; read apart, see `learning`
 
+    @property
+    def loss(self) -> bool:
+        """Whether quality is one, with its sign turned."""
+        return self.metric is MetricName.LOSS
+
 
 class FailedTrial(Record):
     trial: str

@@ -49,7 +49,7 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
     if not views:
         return None
     domains = sorted({p.cell.domain for p in points})
-    qualities = [p.quality for p in points if p.quality is not None]
+    qualities = [p.quality.read for p in points if p.quality is not None]
     sizes = _sizes(points)
     ends = [q.interval or (None, None) for q in qualities]
     return {
@@ -62,9 +62,16 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
         "symbol": [look.symbols[p.cell.method] for p in points],
         "size": [sizes[p.total_parameters] for p in points],
         "text": [_hover(p, comparison.unit) for p in points],
-        "axis": {"title": f"{wording.short(task.metric_title)}, test", "range": span(qualities)},
+        "axis": {
+            "title": f"{wording.short(task.metric_title)}, test{_lower(task)}",
+            "range": span(qualities),
+        },
         "views": views,
     }
+
+
+def _lower(task: TaskReport) -> str:
+    return ", lower is better" if task.loss else ""
 
 
 def _shown(task: TaskReport, comparison: Comparison) -> list[tuple[Side, frozenset[str]]]:
@@ -125,7 +132,7 @@ def _cost_bars(points: Sequence[Point], side: Side, least: float) -> list[list[f
 
 
 def _line(frontier: Sequence[tuple[float | None, Point]], end: float) -> list[list[float]]:
-    found = sorted((c, p.quality.mean) for c, p in frontier if c is not None and p.quality is not None)
+    found = sorted((c, p.quality.read.mean) for c, p in frontier if c is not None and p.quality is not None)
     if found:
         found.append((end, found[-1][1]))
     return [[_short(cost) for cost, _ in found], [_short(quality) for _, quality in found]]

@@ -134,7 +134,7 @@ def _aggregate(empty: Point, results: Sequence[Result], label: str, ends: tuple[
             "reason": "; ".join([*([empty.reason] if empty.reason else []), *unscored]) or None,
             "seeds": len(results),
             "comparison": label,
-            "quality": summarise(scored, *ends),
+            "quality": _quality(scored, ends),
             "device_hours": summarise([r.device_hours for r in results], low=0.0),
             "metrics": {name: summarise(values, *bounds(name)) for name, values in metrics.items()},
             "total_parameters": _largest([r.total_parameters for r in results]),
@@ -199,6 +199,12 @@ def budget(recipe: Recipe) -> str | None:
 def bounds(metric: MetricName) -> tuple[float, float]:
     """A loss, and with it the quality that is its negative, is open; all other metrics are shares."""
     return (-math.inf, math.inf) if metric is MetricName.LOSS else (0.0, 1.0)
+
+
+def _quality(values: Sequence[float], ends: tuple[float, float]) -> Summary | None:
+    found = summarise(values, *ends)
+    turned = ends != bounds(MetricName.ACCURACY)  # a loss, alone of all metrics, is open
+    return found.model_copy(update={"turned": True}) if found is not None and turned else found
 
 
 def _summary_of_all(values: Sequence[float | None]) -> Summary | None:

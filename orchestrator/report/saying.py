@@ -28,7 +28,7 @@ class Scale(NamedTuple):
     """What a difference is told in: points, hundredths of a metric that goes from 0 to 1, or plain."""
 
     task: str
-    points: bool
+    points: bool  # else of a loss
 
     def amount(self, value: float) -> str:
         return f"{100 * value:.1f}" if self.points else f"{value:.4f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pydantic import Field
 from scipy.special import stdtrit
 
 from orchestrator.contracts.record import Record
@@ -15,13 +16,23 @@ CONFIDENCE = 0.95
 class Summary(Record):
     """`sd` is the sample standard deviation (n - 1), `interval` the two-sided 95 % t-interval of the mean.
 
-    Both are None for n = 1: one value says nothing about spread.
+    Both are None for n = 1: one value says nothing about spread. `turned`: the values are losses with their
+    signs turned, so that higher is better; `read` is how they are read.
     """
 
     n: int
     mean: float
     sd: float | None
     interval: tuple[float, float] | None
+    turned: bool = Field(False, exclude=True)
+
+    @property
+    def read(self) -> Summary:
+        """The loss itself, where this is one with its sign turned."""
+        if not self.turned:
+            return self
+        ends = None if self.interval is None else (-self.interval[1], -self.interval[0])
+        return Summary(n=self.n, mean=-self.mean, sd=self.sd, interval=ends)
 
 
 def summarise(values: Sequence[float], low: float = -math.inf, high: float = math.inf) -> Summary | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import wording
-from orchestrator.report.frontier import CLOSE, cheapest_close
+from orchestrator.report.frontier import cheapest_close
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
 from orchestrator.report.picks import Pick, picks
 from orchestrator.report.points import figures
@@ -45,7 +46,9 @@ def sentences(report: Report) -> tuple[str, ...]:
 
 
 def _choice(found: Sequence[Pick]) -> str:
-    close = f"the cheapest within {CLOSE * 100:.0f} point of the best"
+    losses = {one.task.metric is MetricName.LOSS for one in found}
+    near = wording.within(found[0].task.metric) if len(losses) == 1 else "close to"
+    close = f"the cheapest {near} {'of ' if len(losses) == 1 else ''}the best"
     if len(found) == 1:
         [only] = found
         return (

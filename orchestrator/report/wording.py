@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
 from orchestrator.report.evidence import Claim, ClaimFamily
@@ -45,7 +46,7 @@ def short(metric_title: str) -> str:
 
 def score(summary: Summary | None) -> str:
     """`0.812`."""
-    return MISSING if summary is None else f"{summary.mean:.3f}"
+    return MISSING if summary is None else f"{summary.read.mean:.3f}"
 
 
 def interval(summary: Summary | None) -> str:
@@ -54,8 +55,7 @@ def interval(summary: Summary | None) -> str:
         return MISSING
     if summary.interval is None:
         return "none: n = 1"
-    low, high = summary.interval
-    return f"{low:.3f} to {high:.3f}"
+    return ends(summary.read.interval)
 
 
 def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
@@ -69,8 +69,15 @@ def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
 def score_with_interval(summary: Summary) -> str:
     """`0.812 (95 % 0.795 to 0.829, n = 3)`."""
     if summary.interval is None:
-        return f"{summary.mean:.3f} (n = 1, so no interval)"
-    return f"{summary.mean:.3f} (95 % {interval(summary)}, n = {summary.n})"
+        return f"{score(summary)} (n = 1, so no interval)"
+    return f"{score(summary)} (95 % {interval(summary)}, n = {summary.n})"
+
+
+def within(metric: MetricName, points: float = 100 * CLOSE) -> str:
+    """`within 1 point`, and of a loss `within 0.01`."""
+    if metric is MetricName.LOSS:
+        return f"within {points / 100:g}"
+    return f"within {points:g} {'point' if points == 1 else 'points'}"
 
 
 def remark(point: Point) -> str:
@@ -105,13 +112,12 @@ def span(ends: tuple[int, int]) -> str:
 
 
 def answers(
-    metric: str,
+    metric: MetricName,
     comparisons: Sequence[Comparison],
     points: Sequence[Point],
     claims: Sequence[ClaimFamily] = (),
 ) -> tuple[str, ...]:
     """One answer a comparison key; one that says what is missing where there is no result yet."""
-    metric = short(metric)
     if not comparisons:
         return (_nothing(points),)
     found = []
@@ -125,19 +131,17 @@ def answers(
     return tuple(found)
 
 
-def _answer(metric: str, unit: str, points: Sequence[Point], claims: Sequence[Claim]) -> str:
+def _answer(name: MetricName, unit: str, points: Sequence[Point], claims: Sequence[Claim]) -> str:
     results = [figures(p) for p in points]
     close, top = cheapest_close(results), best(results)
     if close is None or top is None:
         return "No finished trial has a score."
-    within = f"{CLOSE * 100:.0f} point"
+    near, metric = within(name), short(METRICS[name].title)
     if close == top:
-        return (
-            f"The best is {_named(points[top], metric, unit)}. Nothing cheaper comes within {within} of it."
-        )
+        return f"The best is {_named(points[top], metric, unit)}. Nothing cheaper comes {near} of it."
     ending = _between(points[top].name, points[close].name, claims)
     return (
-        f"The cheapest within {within} of the best is {_named(points[close], metric, unit)}; "
+        f"The cheapest {near} of the best is {_named(points[close], metric, unit)}; "
         f"the best is {_named(points[top], metric, unit)}.{ending}"
     )
 

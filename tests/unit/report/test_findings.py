@@ -314,3 +314,26 @@ def test_one_device_is_no_plural_and_every_phase_has_a_title(built):
     labels = {c.label for c in report_of(built).tasks[0].comparisons}
     assert labels == {"cpu, fp32, 1 device", "cpu, fp32, 2 devices"}
     assert set(TITLES) == set(Phase)
+
+
+def test_a_loss_is_shown_as_it_is_and_lower_is_better(built):
+    of_loss = task("likelihood").model_copy(update={"metric": MetricName.LOSS})
+    trials = built.plan(["tiny", "mini"], ["general"], ["full"], [of_loss], seeds=[1, 2, 3])
+    for trial in trials:
+        tiny = trial.cell.model == "tiny"
+        loss = (0.5 if tiny else 0.3) + 0.01 * trial.seed
+        test = {MetricName.LOSS: MetricValue(value=loss)}
+        built.attempt(trial, Fate(quality=loss, seconds=10 if tiny else 100, outcome={"test": test}))
+    report = report_of(built)
+    [found] = report.tasks
+    assert {p.cell.model: round(p.quality.mean, 3) for p in found.points} == {"tiny": -0.52, "mini": -0.32}
+    assert [view.hypervolume for view in found.frontiers] == [None] * len(found.frontiers)
+    assert "0.320" in found.answers[0]
+    assert "comes within 0.01 of it" in found.answers[0]
+    files = files_of(built)
+    files["html"] = files["html"].split("<body>")[1].split("<script>")[0]  # with the data of the plots
+    assert "lower is better" in files["html"]
+    for kind in ("html", "markdown", "latex"):
+        assert "0.320" in files[kind]
+        assert "-0.3" not in files[kind]
+        assert "-0.5" not in files[kind]
