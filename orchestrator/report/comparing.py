@@ -130,14 +130,17 @@ def difference(one: Replicates, other: Replicates) -> Estimate:
 
 def comparable(pairs: Mapping[Rest, Pair]) -> list[Rest]:
     """Which of the pairs a mean is made of, by the seeds that are there and never by their results: those
-    with two in common, where these are the same for all; else those that have the two most frequent ones."""
+    with the most frequent seeds, as many as leave most to compare. Empty where no pair shares two."""
     shared = {rest: set(a.seeds) & set(b.seeds) for rest, (a, b) in pairs.items()}
-    several = {rest: seeds for rest, seeds in shared.items() if len(seeds) > 1}
-    if not several or len(set.intersection(*several.values())) > 1:
-        return list(several)
-    counts = Counter(seed for seeds in several.values() for seed in sorted(seeds))
-    frequent = {seed for seed, _ in sorted(counts.items(), key=lambda found: (-found[1], found[0]))[:2]}
-    return [rest for rest, seeds in several.items() if frequent <= seeds]
+    counts = Counter(seed for seeds in shared.values() for seed in seeds)
+    frequent = sorted(counts, key=lambda seed: (-counts[seed], seed))
+    found: list[Rest] = []
+    most = 0
+    for number in range(2, len(frequent) + 1):
+        whole = [rest for rest, seeds in shared.items() if seeds.issuperset(frequent[:number])]
+        if whole and (number - 1) * len(whole) >= most:
+            found, most = whole, (number - 1) * len(whole)
+    return found or [rest for rest, seeds in shared.items() if len(seeds) > 1][:1]
 
 
 def mean_difference(pairs: list[Pair]) -> Estimate:

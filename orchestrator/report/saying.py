@@ -21,7 +21,7 @@ _OVER = {
 }
 
 
-_MOST_NAMED = 5
+_MOST_NAMED = 6
 
 
 class Scale(NamedTuple):
@@ -98,7 +98,7 @@ def left_out(found: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[str, ..
     named = [f"{one} against {other} with {' and '.join(rest)}" for one, other, rest in found]
     more = f"; {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
     return (
-        f"Left out of these means, for trials are missing and fewer than two seeds are there on both sides: "
+        "Left out of these means, for seeds are missing that the others have: "
         f"{'; '.join(named[:_MOST_NAMED])}{more}.",
     )
 
@@ -133,12 +133,12 @@ def best_set(
         text = f"{names[0]} is the best of the {of}, with 95 % confidence."
     else:
         text = (
-            f"With 95 % confidence the best of the {of} is one of these {len(names)}: {', '.join(names)}. "
+            f"With 95 % confidence the best of the {of} is one of these {len(names)}: {_named(names)}. "
             f"{names[0]} scored highest of them; these results do not settle whether it is the best."
         )
     if silent:
         text += (
-            f" {', '.join(silent)} cannot be judged against {names[0]}: they share fewer than two seeds, or "
+            f" {_named(silent)} cannot be judged against {names[0]}: they share fewer than two seeds, or "
             "differ by the same amount on each."
         )
     if left_out:
@@ -146,6 +146,11 @@ def best_set(
         text += f" {left_out} more {cells} one seed and cannot be judged"
         text += f"; {above} is one of them, and scored above all others." if above else "."
     return text
+
+
+def _named(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMED
+    return ", ".join(names) if rest < 2 else f"{', '.join(names[:_MOST_NAMED])} and {rest} more"
 
 
 def run(names: Sequence[str]) -> str:

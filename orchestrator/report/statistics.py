@@ -11,12 +11,14 @@ from scipy.special import stdtrit
 from orchestrator.contracts.record import Record
 
 CONFIDENCE = 0.95
+_GRAIN = 1e-12
 
 
 class Summary(Record):
     """`sd` is the sample standard deviation (n - 1), `interval` the two-sided 95 % t-interval of the mean.
 
-    Both are None for n = 1: one value says nothing about spread. `turned`: the values are losses with their
+    Both are None for n = 1: one value says nothing about spread. Values that are all alike have no interval
+    either. `turned`: the values are losses with their
     signs turned, so that higher is better; `read` is how they are read.
     """
 
@@ -45,6 +47,8 @@ def summarise(values: Sequence[float], low: float = -math.inf, high: float = mat
     if n == 1:
         return Summary(n=1, mean=mean, sd=None, interval=None)
     sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    if sd <= _GRAIN * max(1.0, abs(mean)):  # what agrees to the last digit says nothing about scatter
+        return Summary(n=n, mean=mean, sd=sd, interval=None)
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * sd / math.sqrt(n)
     return Summary(n=n, mean=mean, sd=sd, interval=(max(low, mean - half), min(high, mean + half)))
 

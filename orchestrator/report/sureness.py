@@ -27,10 +27,12 @@ def sureness(found: Sequence[Pick]) -> str:
         return f"How sure: {'; '.join(_parts(sets, found))}."
     known = [one for one in found if _interval(one.pick.quality) is not None]
     if not known:
-        return "How sure: one seed each, so nothing here has an interval; run more seeds before deciding."
+        return (
+            "How sure: nothing here has seeds that scatter, so no interval; run more seeds before deciding."
+        )
     widest = max((_points(one), _half(one.pick.quality)) for one in known)
     single = len(found) - len(known)
-    rest = f"; {_where(single, len(found))} it has one seed" if single else ""
+    rest = f"; {_where(single, len(found))} it has none, for want of seeds that scatter" if single else ""
     return (
         f"How sure: other seeds would move the quality of the model named by up to {_amount(widest)} "
         f"(95 % intervals of the mean){rest}."
@@ -40,11 +42,11 @@ def sureness(found: Sequence[Pick]) -> str:
 def _parts(sets: Sequence[Judged], found: Sequence[Pick]) -> list[str]:
     total = len(found)
     open_sets = [(one, group) for one, group in sets if len(group.cells) > 1]
-    among = " of the cells with two seeds or more" if any(group.one_seed for _, group in sets) else ""
+    among = " with two seeds or more" if any(group.one_seed for _, group in sets) else ""
     if open_sets:
         parts = [_unsettled(open_sets, total, among), "more seeds would narrow this down"]
     else:
-        parts = [f"the best{among} is told apart from all others {_where(len(sets), total)}"]
+        parts = [f"the best of the cells{among} is told apart from all others {_where(len(sets), total)}"]
     single = sorted({one.pick.name for one in found if one.pick.quality is None or one.pick.quality.n < 2})
     if single:
         verb = "has" if len(single) == 1 else "have"
@@ -58,7 +60,7 @@ def _parts(sets: Sequence[Judged], found: Sequence[Pick]) -> list[str]:
 def _unsettled(sets: Sequence[Judged], total: int, among: str) -> str:
     sizes = sorted(len(group.cells) for _, group in sets)
     span = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
-    text = f"{_where(len(sets), total)} these results do not settle which of {span} cells is the best{among}"
+    text = f"{_where(len(sets), total)} these results do not settle which of {span} cells{among} is the best"
     named = max((amount for one, group in sets if (amount := _risk(one, group))), default=None)
     cheap = max((amount for one, group in sets if (amount := _risk_of_cheaper(one, group))), default=None)
     if named is not None:

@@ -54,7 +54,7 @@ def interval(summary: Summary | None) -> str:
     if summary is None:
         return MISSING
     if summary.interval is None:
-        return "none: n = 1"
+        return "none: n = 1" if summary.n == 1 else "none: all alike"
     return ends(summary.read.interval)
 
 
@@ -69,7 +69,8 @@ def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
 def score_with_interval(summary: Summary) -> str:
     """`0.812 (95 % 0.795 to 0.829, n = 3)`."""
     if summary.interval is None:
-        return f"{score(summary)} (n = 1, so no interval)"
+        alike = "" if summary.n == 1 else ", all alike"
+        return f"{score(summary)} (n = {summary.n}{alike}, so no interval)"
     return f"{score(summary)} (95 % {interval(summary)}, n = {summary.n})"
 
 

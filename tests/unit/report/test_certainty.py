@@ -245,7 +245,7 @@ def test_the_set_of_the_best_says_what_one_seed_keeps_out_of_it(built):
     assert "of the 2 cells with two seeds or more" in group.sentence
     assert "tiny/general/full is one of them, and scored above all others" in group.sentence
     _, sure, _ = sentences(report)
-    assert "of the cells with two seeds or more" in sure
+    assert "cells with two seeds or more is" in sure
     assert "tiny/general/full has one seed, so how good that is cannot be judged" in sure
 
 
