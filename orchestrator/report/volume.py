@@ -45,7 +45,7 @@ def _volumes(costs: Floats, quality: Floats, low: float, high: float) -> Floats:
     """Of each row: the mean over the logarithm of the budget of the best quality that it buys, 0 where it
     buys none."""
     order = np.argsort(costs, axis=1)
-    best = np.maximum.accumulate(np.take_along_axis(np.maximum(quality, 0.0), order, axis=1), axis=1)
+    best = np.maximum.accumulate(np.take_along_axis(np.clip(quality, 0.0, 1.0), order, axis=1), axis=1)
     places = np.log10(np.clip(np.take_along_axis(costs, order, axis=1), low, high))
     widths = np.diff(places, axis=1, append=math.log10(high))
     found: Floats = (best * widths).sum(axis=1) / (math.log10(high) - math.log10(low))

@@ -75,7 +75,11 @@ def coverage(simulations: int, rng: np.random.Generator) -> None:
             *shares,
             flush=True,
         )
-    print(f"{len(lines) - outside} of {len(lines)} settings lie within 93 to 97 %")
+    error = 100 * float(np.sqrt(0.95 * 0.05 / simulations))
+    print(
+        f"{len(lines) - outside} of {len(lines)} settings lie within 93 to 97 %; the simulation itself errs by "
+        f"{error:.1f} points (one standard error)"
+    )
 
 
 def any_claim(cells: Sequence[Replicates]) -> bool:

@@ -161,7 +161,7 @@ def test_a_sentence_says_of_what_its_interval_is(built):
     claim = claims_of(report, "methods")["full", "ia3"]
     assert " for this pair alone, 4 seeds" in claim.sentence
     pages = write_report(report, built.ledger.directory / "report")
-    assert "With other documents" in pages["html"].read_text()
+    assert "With other<br>documents" in pages["html"].read_text()
     assert "| with other documents |" in pages["markdown"].read_text()
     assert "With other documents" in pages["latex"].read_text()
 
