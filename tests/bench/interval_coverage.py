@@ -77,7 +77,7 @@ def coverage(simulations: int, rng: np.random.Generator) -> None:
         )
     error = 100 * float(np.sqrt(0.95 * 0.05 / simulations))
     print(
-        f"{len(lines) - outside} of {len(lines)} settings lie within 93 to 97 %; the simulation itself errs by "
+        f"{len(lines) - outside} of {len(lines)} settings lie within 93 to 97 %; the simulation errs by "
         f"{error:.1f} points (one standard error)"
     )
 
