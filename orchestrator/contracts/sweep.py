@@ -51,9 +51,10 @@ class SweepRecord(Record):
     candidates: tuple[PlannedTrial, ...] = ()  # of tuning searches, as far as they are known
     tuned: dict[str, Tuned] = Field(default_factory=dict)  # by cell name, once its search is over
     refused: tuple[RefusedCell, ...] = ()
-    provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …
-    price_book: PriceBook | None = None  # that `prices` names, as it was then
+    prices: PriceBook | None = None  # that `prices` named at launch, a file of the user's own included
     market: Market = "on_demand"
+    money_per_device_hour: NonNegativeFloat | None = None  # by it, as the budget's gate reckons: power too
+    provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …
 
     def method_of(self, cell: Cell) -> MethodSpec:
         """The method as the cell is trained: with the settings that its search found, where there was one."""

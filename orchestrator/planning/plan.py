@@ -115,9 +115,10 @@ class Plan:
             candidates=tuple(c.trial for s in self.searches for c in s.candidates),
             tuned=self.tuned,
             refused=self.refused,
-            provenance=dict(provenance),
-            price_book=self.sweep.catalogue.prices.get(self.sweep.config.prices or ""),
+            prices=self.sweep.catalogue.prices.get(self.sweep.config.prices or ""),
             market=self.sweep.config.market,
+            money_per_device_hour=self.predicted.money_per_device_hour,
+            provenance=dict(provenance),
         )
 
 

@@ -14,7 +14,7 @@ from orchestrator.report.what_if import Amount, Terms
 
 def pricing_of(sweep: SweepRecord) -> Pricing | None:
     """At the sweep's own prices and market. None where it names none."""
-    book = sweep.price_book
+    book = sweep.prices
     if book is None:
         return None
     terms = Terms(

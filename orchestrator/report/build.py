@@ -106,7 +106,7 @@ def _task(
         frontiers=sure.frontiers,
         claims=sure.claims,
         groups=sure.groups,
-        currency=None if sweep.price_book is None else sweep.price_book.currency,
+        currency=None if sweep.prices is None else sweep.prices.currency,
     )
     return report.model_copy(update={"scores": scores_of(report)}), sure.draws
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +115,22 @@ def test_the_record_holds_each_entry_once_and_survives_being_written(plan: Any) 
         "llama-2-7b/clinical/lora-r8/mts-dialog",
     ]
     assert SweepRecord.model_validate_json(record.model_dump_json()) == record
+
+
+def test_the_record_holds_the_prices_that_the_budget_goes_by(plan: Any, tmp_path: Path) -> None:
+    """A file of the user's own may be gone, or say something else, when the sweep is watched or reported."""
+    own = tmp_path / "mine.yaml"
+    own.write_text(
+        "{currency: EUR, as_of: '2026-01', source: invoice, devices: {cpu: {on_demand: 0.5, watts: 100}},"
+        " energy: {per_kwh: 2.0, included: false, overhead: 1.5}}"
+    )
+    record = plan(prices=str(own)).record(written_at=5.0, frontier_version="0.1", provenance={})
+    assert record.prices is not None
+    assert record.prices.currency == "EUR"
+    assert record.money_per_device_hour == pytest.approx(0.5 + 0.1 * 2.0 * 1.5)  # 100 W, paid apart
+    assert SweepRecord.model_validate_json(record.model_dump_json()) == record
+    unpriced = plan().record(written_at=5.0, frontier_version="0.1", provenance={})
+    assert (unpriced.prices, unpriced.money_per_device_hour) == (None, None)
 
 
 def test_a_spec_is_whole(plan: Any) -> None:

@@ -31,7 +31,7 @@ OWN = PriceBook(
 def report_of(tmp_path: Path, book: PriceBook | None, **fields: object) -> Report:
     built = LedgerBuilder(tmp_path)
     built.plan(["tiny", "mini"], ["general"], ["full"], seeds=[1, 2, 3])
-    built.sweep = built.sweep.model_copy(update={"price_book": book, **fields})
+    built.sweep = built.sweep.model_copy(update={"prices": book, **fields})
     built.ledger.write_sweep(built.sweep)
     for trial in built.sweep.trials:
         tiny = trial.cell.model == "tiny"
