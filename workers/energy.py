@@ -26,7 +26,8 @@ class NoCounterError(Exception):
 
 
 class EnergyGauge:
-    """Joules since the last lap, from a counter of joules that never falls; `share` of it is the trial's."""
+    """Joules since the last lap, from a counter of joules; `share` of it is the trial's. Of a lap in which the
+    counter fell (a driver that was loaded anew begins at 0) nothing is known."""
 
     def __init__(self, field: str, joules: Callable[[], float | None], share: float = 1.0) -> None:
         self._field, self._joules, self._share = field, joules, share
@@ -35,7 +36,7 @@ class EnergyGauge:
     def lap(self) -> Mapping[str, float | None]:
         now, before = self._joules(), self._before
         self._before = now
-        if now is None or before is None:
+        if now is None or before is None or now < before:
             return {self._field: None}
         return {self._field: (now - before) * self._share}
 

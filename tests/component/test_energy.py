@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.contracts.trial import Resources
-from orchestrator.contracts.vocabulary import Source
-from workers.energy import NoCounterError, Rapl, gpu_energy, processor_energy
+from orchestrator.contracts.vocabulary import Phase, Source
+from workers.energy import EnergyGauge, NoCounterError, Rapl, gpu_energy, processor_energy
+from workers.meter import Meter
 
 WRAP = 1_000_000_000  # microjoules
 
@@ -69,3 +70,12 @@ def test_where_nothing_counts_energy_it_is_missing_with_the_reason(tmp_path):
     assert gauge is None
     assert (origin.source, "no energy counters" in origin.by) == (Source.MISSING, True)
     assert gpu_energy(Resources(gpus=1), ["GPU-none"])[1].source is Source.MISSING
+
+
+def test_a_counter_that_fell_tells_nothing_of_its_phase_and_ends_no_trial():
+    readings = iter([100.0, 40.0, 55.0])
+    meter = Meter(clock=lambda: 0.0)
+    meter.start_with(EnergyGauge("gpu_joules", lambda: next(readings)))
+    meter.enter(Phase.TRAIN)
+    work = meter.work()
+    assert (work[Phase.START].gpu_joules, work[Phase.TRAIN].gpu_joules) == (None, 15.0)
