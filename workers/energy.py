@@ -26,8 +26,8 @@ class NoCounterError(Exception):
 
 
 class EnergyGauge:
-    """Joules since the last lap, from a counter of joules; `share` of it is the trial's. Of a lap in which the
-    counter fell (a driver that was loaded anew begins at 0) nothing is known."""
+    """Joules since the last lap, from a counter of joules; `share` of it is the trial's. Of a lap in which
+    the counter fell (a driver that was loaded anew begins at 0) nothing is known."""
 
     def __init__(self, field: str, joules: Callable[[], float | None], share: float = 1.0) -> None:
         self._field, self._joules, self._share = field, joules, share
