@@ -97,7 +97,7 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
         return FAILED_ALONE
     if rank == 0:
         if failure is None and account.examples is not None:
-            write_atomically(directory / layout.EXAMPLES, account.examples.model_dump_json())
+            write_atomically(directory / layout.EXAMPLES, account.examples.to_bytes())
         outcome = _outcome(order, account, meter, failure, started_at)
         if write_outcome(directory / layout.OUTCOME, outcome) and failure is None:
             shutil.rmtree(directory / layout.CHECKPOINTS, ignore_errors=True)

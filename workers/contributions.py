@@ -15,14 +15,24 @@ loss        nothing: how sure a model was of each example stays here.
 The score is that of the metric as `workers.metrics` defines it, to rounding. First-order effects are the
 infinitesimal jackknife (Efron 1982): their variance over documents is that of the score over test sets.
 
-Privacy: a document is its place in the test part. Who also holds the corpus can line the numbers up with it,
-and learn which documents a model got right; who does not hold it learns of no patient. Numbers of several
-examples of one document are summed.
+What leaves. No text, no name, no class name, no logit, and not the order of the rows: documents stand in the
+order of a hash whose key is made of the whole test part, text and labels included, and is written nowhere. So
+all trials of a task share an order that only who holds the corpus can make. What can be read all the same:
+
+- how many documents there are, and how many of them a model answered rightly;
+- of macro F1, one value for each kind of (wanted, found) class: how large the classes are, and which kinds of
+  mistake how often; of F1, how many mentions each document has; of AUROC, where the score of each document
+  ranks, and of two classes in which of them it lies;
+- across models of one task, which answers belong to one document, and so which documents are hard.
+
+Who also holds the corpus can line all of it up with the documents, and read which ones a model got right.
+Numbers of several examples of one document are summed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +42,7 @@ from scipy.special import softmax
 from scipy.stats import rankdata
 from seqeval.metrics.sequence_labeling import get_entities
 
-from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
@@ -42,7 +52,6 @@ from workers.tasks import Encoded, decode_subwords, decode_tags
 
 Floats = NDArray[np.float64]
 Parts = tuple[Floats, Floats]  # numerator and denominator of each example
-_DIGITS = 9  # significant ones that are written down
 
 
 def scored_examples(
@@ -63,29 +72,30 @@ def scored_examples(
         parts = _of_classes(task, negative, np.array(data.labels), np.stack(logits).astype(np.float64))
     if parts is None or not parts[1].sum() > 0:
         return None
-    numerator, denominator = (_by_document(part, examples) for part in parts)
-    return ScoredExamples(
-        metric=task.metric,
-        test_set=digest_of(examples),
-        numerator=numerator,
-        denominator=denominator,
-    )
+    places = _places(examples)
+    numerator, denominator = (floats(np.bincount(places, weights=part)) for part in parts)
+    return ScoredExamples(task.metric, digest_of(examples), numerator, denominator)
 
 
 def digest_of(examples: Sequence[Example]) -> str:
     """Of all examples in their order, labels included."""
-    digest = hashlib.sha256()
+    return _digest(b"test part", examples).hex()[:16]
+
+
+def _places(examples: Sequence[Example]) -> list[int]:
+    """Of each example the place of its document, by a hash that takes the test part to make."""
+    key = _digest(b"order", examples)
+    names = {example.document for example in examples}
+    ordered = sorted(names, key=lambda name: hmac.digest(key, name.encode(), "sha256"))
+    place = {name: index for index, name in enumerate(ordered)}
+    return [place[example.document] for example in examples]
+
+
+def _digest(what: bytes, examples: Sequence[Example]) -> bytes:
+    digest = hashlib.sha256(what)
     for example in examples:
         digest.update(repr(example.__dict__).encode())
-    return digest.hexdigest()[:16]
-
-
-def _by_document(part: Floats, examples: Sequence[Example]) -> tuple[float, ...]:
-    """Sums, in the order in which the documents first come."""
-    places: dict[str, int] = {}
-    index = [places.setdefault(example.document, len(places)) for example in examples]
-    sums = np.bincount(index, weights=part, minlength=len(places))
-    return tuple(float(f"{value:.{_DIGITS}g}") for value in sums)
+    return digest.digest()
 
 
 def _of_mentions(

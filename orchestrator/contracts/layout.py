@@ -3,7 +3,7 @@
 <storage>/<sweep>/sweep.json                      SweepRecord
 <storage>/<sweep>/driver.lock                     held by the one driver
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
-    order.json  events.jsonl  examples.json  outcome.json  bill.json  checkpoint/step-<n>/  model/
+    order.json  events.jsonl  examples.bin  outcome.json  bill.json  checkpoint/step-<n>/  model/
 <storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
 <storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv,
                                                   tables.tex
@@ -24,7 +24,7 @@ TRIALS = "trials"
 REPORT = "report"
 ORDER = "order.json"
 EVENTS = "events.jsonl"
-EXAMPLES = "examples.json"
+EXAMPLES = "examples.bin"
 OUTCOME = "outcome.json"
 BILL = "bill.json"
 CHECKPOINTS = "checkpoint"

@@ -62,7 +62,8 @@ def replicates(name: str, results: Sequence[Result]) -> Replicates | None:
 def contributions(examples: ScoredExamples) -> Floats:
     """What each document adds to the ratio, to first order: their mean is the ratio, their variance over n
     that of the ratio when documents are drawn anew."""
-    numerator, denominator = np.array(examples.numerator), np.array(examples.denominator)
+    numerator = np.array(examples.numerator, dtype=np.float64)
+    denominator = np.array(examples.denominator, dtype=np.float64)
     ratio = numerator.sum() / denominator.sum()
     found: Floats = ratio + (numerator - ratio * denominator) / denominator.mean()
     return found

@@ -31,6 +31,7 @@ from orchestrator.tracking.history import newest_of, trial_history
 from orchestrator.tracking.timeline import timeline_of
 
 M = TypeVar("M", bound=BaseModel)
+_FOREIGN = "    -> it was written by another version or damaged: move its directory out of the sweep"
 _LEVELS = 5  # model / domain / method / task / seed or candidate
 
 
@@ -128,7 +129,13 @@ class Ledger:
 
     def examples(self, attempt: AttemptRecord) -> ScoredExamples | None:
         """What the attempt tells of each document of the test part; None where it does not."""
-        return _read(Path(attempt.directory) / layout.EXAMPLES, ScoredExamples)
+        path = Path(attempt.directory) / layout.EXAMPLES
+        try:
+            return ScoredExamples.from_bytes(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise LedgerError(f"{path}: cannot be read as {ScoredExamples.__name__}\n{_FOREIGN}") from None
 
     def removed(self) -> Iterator[TrialRecord]:
         """Trials and candidates on disk that the grid no longer holds, by name: all they were billed is
@@ -249,6 +256,5 @@ def _read(path: Path, model: type[M]) -> M | None:
         key = ".".join(str(part) for part in first["loc"])
         raise LedgerError(
             f"{path}: cannot be read as a {model.__name__.lstrip('_')}: {key or 'the file'}: {first['type']}"
-            f" ({error.error_count()} faults)\n"
-            "    -> it was written by another version or damaged: move its directory out of the sweep"
+            f" ({error.error_count()} faults)\n{_FOREIGN}"
         ) from None

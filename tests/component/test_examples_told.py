@@ -13,7 +13,7 @@ from workers.attempt import run_attempt
 
 
 def told(order) -> ScoredExamples:
-    return ScoredExamples.model_validate_json((order.parent / layout.EXAMPLES).read_bytes())
+    return ScoredExamples.from_bytes((order.parent / layout.EXAMPLES).read_bytes())
 
 
 @pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.NER])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_builder import task
 
+from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.contributions import digest_of, scored_examples
@@ -59,7 +61,7 @@ def test_the_sums_over_documents_give_the_score_of_each_metric(kind, found):
         if record is None:
             assert value is None
             continue
-        assert ratio(record) == pytest.approx(value, abs=1e-7)
+        assert ratio(record) == pytest.approx(value, abs=2e-6)
         assert len(record.numerator) == len(set(documents))
 
 
@@ -128,10 +130,53 @@ def test_the_loss_stays_in_the_worker():
 
 def test_only_numbers_and_a_digest_leave_and_the_digest_is_that_of_the_whole_part():
     record, _ = classified(TaskKind.CLASSIFICATION, [0, 1, 2], np.eye(3), MetricName.MACRO_AUROC)
-    written = record.model_dump_json()
-    assert "secret" not in written
-    assert set(record.model_dump()) == {"metric", "test_set", "numerator", "denominator"}
+    head, _, numbers = record.to_bytes().partition(b"\n")
+    assert json.loads(head) == {"metric": "macro_auroc", "test_set": record.test_set, "documents": 3}
+    assert len(numbers) == 2 * 3 * 4
     one, other = Text("x", None, "a", "1"), Text("y", None, "b", "2")
     digests = {digest_of(found) for found in ([one, other], [other, one], [one])}
     digests.add(digest_of([dataclasses.replace(one, label="b"), other]))
     assert len(digests) == 4
+
+
+def test_a_record_is_read_as_it_was_written_and_a_cut_one_is_refused():
+    record, _ = classified(TaskKind.CLASSIFICATION, [0, 1, 2, 2], np.eye(4, 3), MetricName.MACRO_F1)
+    content = record.to_bytes()
+    assert ScoredExamples.from_bytes(content) == record
+    for wrong in (content[:-1], content[: content.index(b"\n")], b"", content + b"1234"):
+        with pytest.raises(ValueError, match=r"."):
+            ScoredExamples.from_bytes(wrong)
+
+
+def test_documents_stand_in_one_order_for_all_models_which_is_not_that_of_the_rows():
+    gold = [0, 1] * 20
+
+    def places_of(document: int, wrong: float) -> int:
+        """Where the only document stands that is answered rightly."""
+        logits = np.array([[g == 1, g == 0, wrong] for g in gold], dtype=np.float32)
+        logits[document] = np.eye(3)[gold[document]]
+        record, _ = classified(TaskKind.CLASSIFICATION, gold, logits, MetricName.ACCURACY)
+        return list(record.numerator).index(1.0)
+
+    order = [places_of(document, 0.0) for document in range(40)]
+    assert sorted(order) == list(range(40))
+    assert order == [places_of(document, 9.0) for document in range(40)]
+    assert sum(place == row for row, place in enumerate(order)) < 10
+
+
+def test_the_order_takes_the_whole_test_part_to_make():
+    def order(texts: list[str]) -> tuple[int, ...]:
+        data = Encoded(
+            input_ids=[[1]] * len(texts), labels=[0] * len(texts), token_type_ids=None, truncated=0
+        )
+        found = []
+        for right in range(len(texts)):
+            examples = [Text(text, None, "a", str(index)) for index, text in enumerate(texts)]
+            logits = [np.eye(3)[0 if index == right else 1] for index in range(len(texts))]
+            asked = task("t").model_copy(update={"metric": MetricName.ACCURACY})
+            found.append(list(scored_examples(asked, CLASSES, examples, data, logits).numerator).index(1.0))
+        return tuple(found)
+
+    texts = [f"text {index}" for index in range(12)]
+    assert order(texts) == order(texts)
+    assert order(texts) != order([*texts[:-1], "another"])

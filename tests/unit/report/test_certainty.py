@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from simulated import World, point_of, true_f1
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import TaskKind
@@ -55,10 +55,10 @@ def finish(
             record = ScoredExamples(
                 metric=built.sweep.tasks[trial.cell.task].metric,
                 test_set="t",
-                numerator=tuple(right),
-                denominator=(1.0,) * documents,
+                numerator=floats(right),
+                denominator=floats([1.0] * documents),
             )
-            (path / layout.EXAMPLES).write_text(record.model_dump_json())
+            (path / layout.EXAMPLES).write_bytes(record.to_bytes())
 
 
 def claims_of(report: Report, family: str) -> dict[tuple[str, str], object]:
@@ -121,9 +121,9 @@ def test_a_record_of_another_score_or_another_test_set_is_not_paired(built):
     for trial in trials:
         path = built.attempt(trial, Fate(quality=0.5 + 0.01 * trial.seed))
         record = ScoredExamples(
-            metric=MetricName.MACRO_F1, test_set="t", numerator=(1.0, 0.0), denominator=(1.0, 1.0)
+            metric=MetricName.MACRO_F1, test_set="t", numerator=floats([1, 0]), denominator=floats([1, 1])
         )
-        (path / layout.EXAMPLES).write_text(record.model_dump_json())
+        (path / layout.EXAMPLES).write_bytes(record.to_bytes())
     assert {c.examples for c in claims_of(report_of(built), "methods").values()} == {None}
 
 
