@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialOrder, TrialStarted
+from orchestrator.execution.launcher import (
+    AttemptEnded,
+    LaunchEvent,
+    TrialEnded,
+    TrialOrder,
+    TrialStarted,
+    in_order,
+)
+
+_GRAIN = 1e-3  # device-seconds that the clocks of bills may add up to
 
 
 class Allowance:
-    """Holds back new trials once what has ended, and what runs is expected to take, uses it up. A trial that
-    runs is never stopped for it: half a trial is paid for and worth nothing."""
+    """Holds back new trials once the next one would take more than is left of the budget after what has ended
+    and what runs is expected to take. A trial that runs is never stopped for it: half a trial is paid for and
+    worth nothing. Trials begin longest first, and the first that does not fit holds back all behind it: what
+    is left over then goes to the same command with a larger budget, and not to whatever happens to be small.
+    """
 
     def __init__(self, device_hours: float) -> None:
         self._left = device_hours * 3600  # device-seconds
         self._running: dict[str, float] = {}  # expected device-seconds still to come
-        self._orders: dict[str, tuple[float, float]] = {}  # expected seconds, devices
+        self._waiting: dict[str, float] = {}  # expected device-seconds, in the order in which they begin
         self._spent = False
         self.held = False  # whether any trial was held back
 
     def expect(self, trials: Iterable[TrialOrder]) -> None:
-        for trial in trials:
-            self._orders[trial.name] = trial.predicted_seconds or 0.0, trial.resources.devices
+        """Of a trial without a prediction nothing is expected: it begins while anything is left."""
+        self._waiting = {
+            trial.name: (trial.predicted_seconds or 0.0) * trial.resources.devices
+            for trial in in_order(list(trials))
+        }
 
     def hear(self, event: LaunchEvent) -> None:
         if isinstance(event, TrialStarted):
-            seconds, devices = self._orders.get(event.name, (0.0, 0.0))
-            self._running[event.name] = seconds * devices
+            self._running[event.name] = self._waiting.pop(event.name, 0.0)
         elif isinstance(event, AttemptEnded):
             billed = (event.bill.released_at - event.bill.allocated_at) * event.bill.devices
             self._left -= billed
@@ -37,5 +51,8 @@ class Allowance:
 
     def hold(self) -> bool:
         """Whether no further trial is to begin; once true, it stays so."""
-        self._spent = self._spent or sum(self._running.values()) >= self._left
+        promised = sum(self._running.values())
+        following = next(iter(self._waiting.values()), 0.0)
+        over = promised >= self._left or promised + following > self._left + _GRAIN
+        self._spent = self._spent or over
         return self._spent

@@ -113,11 +113,11 @@ class Launcher(Protocol):
     def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         """Run all trials to their end; `notify` is called in this thread, in the order of events.
 
-        Once `hold` says so, no further trial begins: those that run come to their end, the others end
-        UNFINISHED without having started. A failed trial stops no other. Raises LaunchError where the trials
-        can't be started, and KeyboardInterrupt on SIGINT or SIGTERM, after the running attempts were ended
-        and billed: their trials stay unfinished, and the next launch resumes them. What `notify` raises ends
-        the launch.
+        `hold` is asked before each start, and after the one before it was told. Once it says so, no further
+        trial begins: those that run come to their end, the others end UNFINISHED without having started. A
+        failed trial stops no other. Raises LaunchError where the trials can't be started, and
+        KeyboardInterrupt on SIGINT or SIGTERM, after the running attempts were ended and billed: their trials
+        stay unfinished, and the next launch resumes them. What `notify` raises ends the launch.
         """
 
     def session(self) -> AbstractContextManager[None]:

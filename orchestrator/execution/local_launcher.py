@@ -123,6 +123,7 @@ class _Launch:
             if self._waiting[0].resources.cpus > free:
                 return
             trial = self._waiting.popleft()
+            self._notify(TrialStarted(trial.name, self._settings.clock.now(), socket.gethostname()))
             future = self._pool.submit(self._run_trial, trial)
             self._running[future] = trial
             future.add_done_callback(self._news.put)
@@ -142,7 +143,6 @@ class _Launch:
 
     def _run_trial(self, trial: TrialOrder) -> None:
         clock, outcomes = self._settings.clock, list[Outcome]()
-        self._news.put(TrialStarted(trial.name, clock.now(), socket.gethostname()))
         slot = self._take_slot(trial.resources.threads)
         while (step := next_step(outcomes, self._settings.policy)) is NextStep.ATTEMPT:
             ended = slot.attempt(trial)

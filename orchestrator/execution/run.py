@@ -63,7 +63,7 @@ def run_sweep(
     allowance: Allowance | None = None,
 ) -> RunSummary:
     """Run what the plan says must run. `record` is the plan's, `view` None publishes nothing. With an
-    `allowance` no trial begins once it is used up.
+    `allowance` no trial begins that would go beyond it.
 
     Searches come first, a round of all of them at a time: each round is planned from the ledger, as are then
     the trials that waited for them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from virtual_sweeps import Project
 
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.allowance import Allowance
-from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded
+from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialStarted
 from orchestrator.execution.run import RunSummary
 from orchestrator.execution.simulated_launcher import SimulatedAttempt
 
@@ -52,6 +53,36 @@ def test_trials_begin_until_what_runs_will_use_up_the_rest(run: Any) -> None:
     # those that were held back never began: nothing on disk, and the next run takes them for new
     assert project.states()[TrialState.NEW] == 4
     assert len(project.plan().to_run) == 4
+
+
+def test_no_trial_begins_that_would_take_more_than_is_left(run: Any) -> None:
+    summary, _, _ = run(4.5)  # a fifth one would have half an hour
+    assert (summary.finished, summary.held) == (4, True)
+    assert summary.device_hours == pytest.approx(4.0)
+
+
+def order(name: str, seconds: float | None, devices: int = 1) -> Any:
+    return SimpleNamespace(name=name, predicted_seconds=seconds, resources=SimpleNamespace(devices=devices))
+
+
+def test_the_first_that_does_not_fit_holds_back_the_shorter_ones_behind_it() -> None:
+    allowance = Allowance(500 / HOUR)
+    allowance.expect([order("short", 10.0), order("long", 300.0), order("middle", 201.0)])
+    assert not allowance.hold()
+    allowance.hear(TrialStarted("long", 0.0, "here"))
+    assert allowance.hold()
+    for name in ("middle", "short"):
+        allowance.hear(TrialEnded(name, 0.0, TrialState.UNFINISHED))
+    assert allowance.held
+
+
+def test_all_devices_of_a_trial_count_and_of_one_without_a_prediction_nothing_is_known() -> None:
+    allowance = Allowance(100 / HOUR)
+    allowance.expect([order("wide", 60.0, devices=2)])
+    assert allowance.hold()
+    allowance = Allowance(100 / HOUR)
+    allowance.expect([order("unknown", None)])
+    assert not allowance.hold()
 
 
 def test_a_run_that_takes_longer_than_predicted_overruns_by_what_runs_and_no_more(run: Any) -> None:
