@@ -23,11 +23,9 @@ class PhaseWork(Record):
     peak_host_memory_bytes: PositiveInt | None = None
     peak_device_memory_bytes: PositiveInt | None = None
 
-    @property
-    def joules(self) -> float | None:
-        """Of whatever has a meter."""
-        known = [j for j in (self.gpu_joules, self.cpu_joules) if j is not None]
-        return sum(known) if known else None
+    def joules(self, on_gpu: bool) -> float | None:
+        """Of the devices that are billed. Meters are never added up: not every machine has both."""
+        return self.gpu_joules if on_gpu else self.cpu_joules
 
 
 NO_WORK = PhaseWork()

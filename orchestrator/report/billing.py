@@ -38,9 +38,7 @@ def money_of(results: Sequence[Result], device_type: str, pricing: Pricing | Non
 def _amounts(results: Sequence[Result], device_type: str, pricing: Pricing | None) -> list[Amount]:
     if pricing is None:
         return []
-    joules = [None if r.energy_kwh is None else r.energy_kwh * 3.6e6 for r in results]
-    uses = (Use(device_type, r.device_hours * 3600, j) for r, j in zip(results, joules, strict=True))
-    return [pricing.money(use) for use in uses]
+    return [pricing.money(Use(device_type, r.device_hours * 3600, r.energy)) for r in results]
 
 
 def money_note(sweep: SweepRecord, results: Sequence[tuple[str, Sequence[Result]]]) -> str | None:

@@ -11,7 +11,7 @@ from orchestrator.contracts.ledger import Totals, device_unit
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, Source, TaskKind
 from orchestrator.report.curves import Curve
 from orchestrator.report.evidence import AcrossTasks, ClaimFamily, FrontierView, Group
 from orchestrator.report.findings import (
@@ -96,7 +96,8 @@ class Point(Record):
     wall_seconds: Summary | None = None
     saved_bytes: int | None = None  # the largest of the seeds
     money: float | None = None  # at the sweep's own prices, in the task's `currency`
-    energy_kwh: float | None = None
+    energy_kwh: float | None = None  # of the devices that are billed
+    energy_source: Source | None = None
     latency_ms: float | None = None
 
     @property

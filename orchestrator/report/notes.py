@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import Split
+from orchestrator.contracts.vocabulary import Source, Split
 from orchestrator.report.collected import Collected
 from orchestrator.report.model import Point
 
@@ -27,6 +27,11 @@ _CAPPED = {
     "dev": "The best checkpoint was chosen on {used} of the {there:,} dev examples (dev_rows).",
 }
 _FEW_CAPS = 2
+_ENERGY = (
+    "Energy is that of the devices a trial is billed for: of GPUs by their own counters, of cores by the "
+    "processors'. What else the machine draws is not in it."
+)
+_SHARED = " Of trials on a part of them it is estimated, by their share of the counter."
 
 
 def notes(task: TaskSpec, found: Collected, comparisons: int, points: Sequence[Point]) -> tuple[str, ...]:
@@ -62,6 +67,8 @@ def _of_points(points: Sequence[Point]) -> list[str]:
             f"Contamination: the pretraining of {names} read {corpus}, the corpus of this task. Their scores "
             "are not scores on unseen text."
         )
+    if any(p.energy_kwh is not None for p in points):
+        lines.append(_ENERGY + (_SHARED if any(p.energy_source is Source.ESTIMATED for p in points) else ""))
     if any(p.budget for p in points):
         lines.append("Training went by a budget, not by epochs: each point names its own.")
     return lines

@@ -13,7 +13,8 @@ from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import Phase, TrialState
+from orchestrator.contracts.vocabulary import Phase, Source, TrialState
+from orchestrator.report.energy import Energy, energy_of
 from orchestrator.report.pay_off import Cost, pay_offs
 from orchestrator.report.points import labels_of
 from orchestrator.report.prices import Pricing, Use, estimated, measured, missing, plus, times
@@ -78,7 +79,7 @@ def _search(cell: Cell, sweep: SweepRecord) -> list[Use]:
 def _note(holding: _Holding, record: TrialRecord, outcome: Outcome, terms: Terms) -> None:
     device_type = record.decisive.device_type if record.decisive else ""
     took = sum(s.useful + s.overhead for s in record.spending if s.device_type == device_type)
-    holding.trained.append(Use(device_type, took, outcome.result_work.joules))
+    holding.trained.append(Use(device_type, took, energy_of(outcome, outcome.result_work, device_type)))
     if (found := quality(outcome.metric, outcome.test)) is not None:
         holding.qualities.append(found)
     if outcome.parameters is not None:
@@ -89,13 +90,20 @@ def _note(holding: _Holding, record: TrialRecord, outcome: Outcome, terms: Terms
     sizes = sorted(outcome.serving, key=lambda served: served.batch_size)
     served = sizes[0] if terms.batch == "one" else sizes[-1]
     holding.devices = outcome.device.count if outcome.device is not None else 1.0
-    each = holding.devices / served.examples_per_second
-    holding.served.append(Use(device_type, each, _serving_joules(outcome, each / holding.devices)))
+    seconds = 1 / served.examples_per_second
+    energy = _serving_energy(outcome, device_type, seconds)
+    holding.served.append(Use(device_type, seconds * holding.devices, energy))
 
 
-def _serving_joules(outcome: Outcome, seconds: float) -> float | None:
+def _serving_energy(outcome: Outcome, device_type: str, seconds: float) -> Energy | None:
+    """No request has a meter of its own: at the mean power of the whole phase, warm-up and both batch sizes
+    included."""
     work, spent = outcome.work.get(Phase.SERVE), outcome.phases.get(Phase.SERVE)
-    return work.joules / spent * seconds if work and work.joules is not None and spent else None
+    metered = energy_of(outcome, work, device_type) if work and spent else None
+    if metered is None or metered.joules is None or not spent:
+        return None
+    why = "a request at the mean power of the phase in which serving was timed"
+    return Energy(metered.joules / spent * seconds, Source.ESTIMATED, why)
 
 
 def _memory(outcome: Outcome) -> Amount:
@@ -119,7 +127,7 @@ def _task(task: TaskSpec, holdings: Sequence[_Holding], pricing: Pricing) -> Tas
     best = {(base.comparison, base.cell) for base in cheapest.values() if base is not None}
     marked = [row.model_copy(update={"cheapest": (row.comparison, row.cell) in best}) for row in rows]
     ordered = sorted(marked, key=lambda row: (row.total.value is None, row.total.value or 0.0, row.cell))
-    bases = (_cheapest(_smallest(costs), label, requests) for label in labels.values())
+    bases = (_cheapest(_smallest(costs, label), label, requests) for label in labels.values())
     offers = (pay_offs(base, costs, pricing.terms) for base in bases if base is not None)
     return TaskOwnership(
         task=task.name,
@@ -133,9 +141,9 @@ def _cost(holding: _Holding, label: str, pricing: Pricing) -> Cost:
     terms = pricing.terms
     tuning = plus(measured(0.0), *(pricing.money(use) for use in holding.tuned))
     training = plus(measured(0.0), *(pricing.money(use) for use in holding.trained))
-    asked = terms.years / terms.utilisation  # paid seconds for each of a yearly request
     if holding.served:
-        serving = times(plus(*(pricing.money(use) for use in holding.served)), asked / len(holding.served))
+        of_each_seed = [pricing.money(use, terms.utilisation) for use in holding.served]
+        serving = times(plus(*of_each_seed), terms.years / len(of_each_seed))
     else:
         serving = missing(_ONE_PROCESS)
     memory = max(holding.memory, key=lambda amount: amount.value or 0.0)
@@ -202,10 +210,11 @@ def _cheapest(costs: Sequence[Cost], comparison: str, requests: float) -> Cost |
     return min(known, key=lambda cost: (totals[cost.cell] or 0.0, cost.cell), default=None)
 
 
-def _smallest(costs: Sequence[Cost]) -> list[Cost]:
-    """Of those that fit: what a larger model is held against."""
-    sizes = {cost.parameters for cost in costs if cost.fits is not False and cost.parameters is not None}
-    return [cost for cost in costs if sizes and cost.parameters == min(sizes)]
+def _smallest(costs: Sequence[Cost], comparison: str) -> list[Cost]:
+    """Of those that fit, under one comparison key: what a larger model is held against."""
+    sized = [c for c in costs if c.comparison == comparison and c.fits is not False and c.parameters]
+    least = min((c.parameters for c in sized if c.parameters is not None), default=None)
+    return [c for c in sized if c.parameters == least]
 
 
 def _notes(terms: Terms, book: PriceBook) -> tuple[str, ...]:
@@ -214,7 +223,7 @@ def _notes(terms: Terms, book: PriceBook) -> tuple[str, ...]:
     notes.append(
         f"Serving: {terms.requests_per_year:,.0f} requests a year for {terms.years:g} years, answered "
         f"{batch} by devices that work {terms.utilisation:.0%} of the hours paid for. Adapters are not "
-        "merged, and network, storage and staff are left out."
+        "merged, and network, storage, staff and what idle devices draw are left out."
     )
     if book.note:
         notes.append(book.note)

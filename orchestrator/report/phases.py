@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
+from orchestrator.contracts.ledger import CPU, AttemptRecord, TrialRecord
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Phase
 
@@ -24,8 +24,8 @@ NO_PHASE = "in no phase"
 
 
 class PhaseCost(Record):
-    """One phase on one device type. `share` is that of the device-hours billed there. Energy and work are
-    None unless every attempt that was in the phase tells of them."""
+    """One phase on one device type. `share` is that of the device-hours billed there. Energy, of the
+    devices that are billed, and work are None unless every attempt that was in the phase tells of them."""
 
     device_type: str
     phase: Phase | None  # None: billed, and in no phase that is on record
@@ -61,7 +61,7 @@ class PhaseTally:
             key = (device, phase)
             self._seconds[key] = self._seconds.get(key, 0.0) + seconds * attempt.devices
             done = work.get(phase)
-            joules = None if done is None else done.joules
+            joules = None if done is None else done.joules(on_gpu=device != CPU)
             flops = None if done is None else done.flops
             # A missing part makes the whole missing: not a number stays one, whatever is added to it.
             self._joules[key] = self._joules.get(key, 0.0) + (math.nan if joules is None else joules)

@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import escape
 
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Source
 from orchestrator.report import phrases, wording
 from orchestrator.report.evidence import SIDES, FrontierView, Side
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
@@ -104,6 +105,8 @@ def _view(
     name, unit = SIDES[side]
     unit = task.currency or unit if side is Side.MONEY else unit
     title = f"{comparison.unit} a trial" if side is Side.DEVICE_HOURS else f"{name} ({unit})"
+    if side is Side.ENERGY and any(p.energy_source is Source.ESTIMATED for p in points):
+        title += ", estimated"
     return {
         "side": side.value,
         "title": title[0].upper() + title[1:],

@@ -12,7 +12,7 @@ from orchestrator.contracts.method import Full, MethodSpec
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.sweep import RefusedCell, SweepRecord
 from orchestrator.contracts.trial import Cell, Recipe
-from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.contracts.vocabulary import Source, TrialState
 from orchestrator.report.billing import money_of, pricing_of
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.model import Comparison, Point, PointState
@@ -143,7 +143,8 @@ def _aggregate(empty: Point, results: Sequence[Result], label: str, ends: tuple[
             "tokens_per_second": average([r.tokens_per_second for r in results]),
             "wall_seconds": _summary_of_all([r.wall_seconds for r in results]),
             "saved_bytes": _largest([r.saved_bytes for r in results]),
-            "energy_kwh": _average_of_all([r.energy_kwh for r in results]),
+            "energy_kwh": _average_of_all([r.energy.kwh for r in results]),
+            "energy_source": worst(r.energy.source for r in results),
             "latency_ms": _average_of_all([r.latency_ms for r in results]),
         }
     )
@@ -214,6 +215,11 @@ def _summary_of_all(values: Sequence[float | None]) -> Summary | None:
 
 def _average_of_all(values: Sequence[float | None]) -> float | None:
     return None if None in values else average(values)
+
+
+def worst(sources: Iterable[Source]) -> Source:
+    """A figure made of several stands no better than the worst of them."""
+    return max(sources, key=list(Source).index)
 
 
 def _largest(values: Iterable[int | None]) -> int | None:

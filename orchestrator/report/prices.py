@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.vocabulary import Source
+from orchestrator.report.energy import Energy
 from orchestrator.report.what_if import Amount, Terms
 
 _HOUR, _KWH = 3600.0, 3.6e6  # seconds; joules
@@ -40,15 +41,11 @@ def times(amount: Amount, factor: float) -> Amount:
 
 @dataclass(frozen=True)
 class Use:
-    """What something took of one type of device. `joules` None: not metered."""
+    """What something took of one type of device. `energy` None: nothing is known of it."""
 
     device_type: str
     device_seconds: float
-    joules: float | None = None
-
-    def times(self, factor: float) -> Use:
-        joules = None if self.joules is None else self.joules * factor
-        return Use(self.device_type, self.device_seconds * factor, joules)
+    energy: Energy | None = None
 
 
 @dataclass(frozen=True)
@@ -56,13 +53,17 @@ class Pricing:
     book: PriceBook
     terms: Terms
 
-    def money(self, use: Use) -> Amount:
-        """In the book's currency. MISSING without a price of the device, or a way to carry it."""
+    def money(self, use: Use, utilisation: float = 1.0) -> Amount:
+        """In the book's currency. MISSING without a price of the device, or a way to carry it.
+
+        `utilisation`: the share of the hours paid for in which the device works. Power that is paid apart is
+        that of the work: what an idle device draws is not known.
+        """
         target = self.terms.device or use.device_type
         rate = self.book.rate(target, self.terms.market)
         if rate is None:
             return missing(f"{self.book.name} has no {self.terms.market} price of {target}")
-        hours = times(self.carried(use), 1 / _HOUR)
+        hours = times(self.carried(use), 1 / _HOUR / utilisation)
         power = self.book.power_price
         if power is None:
             return times(hours, rate)
@@ -84,8 +85,9 @@ class Pricing:
         """At the devices: as metered, else by the watts of the book."""
         carried = self.carried(use)
         target = self.terms.device or use.device_type
-        if carried.source is Source.MEASURED and use.joules is not None:
-            return measured(use.joules / _KWH)
+        if carried.source is Source.MEASURED and use.energy is not None and use.energy.kwh is not None:
+            why = None if use.energy.source is Source.MEASURED else use.energy.why
+            return Amount(value=use.energy.kwh, source=use.energy.source, why=why)
         price = self.book.device(target)
         if price is None or price.watts is None:
             return missing(f"no meter, and {self.book.name} has no watts of {target}")

@@ -12,6 +12,7 @@ from orchestrator.contracts.metrics import MetricName, Metrics, quality
 from orchestrator.contracts.outcome import Device, Outcome
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Precision, Signature, TrialState
+from orchestrator.report.energy import Energy, energy_of
 
 _ROUNDED = 1e-5  # what a score may be off by, made of numbers that were written down
 
@@ -42,7 +43,7 @@ class Result:
     class_rows: tuple[int, int] | None  # of the smallest and the largest class
     wall_seconds: float | None
     saved_bytes: int | None
-    energy_kwh: float | None
+    energy: Energy
     latency_ms: float | None  # of one answer at a time
     examples: ScoredExamples | None
 
@@ -110,15 +111,10 @@ def _result(
         class_rows=(min(classes), max(classes)) if (classes := outcome.train_classes.values()) else None,
         wall_seconds=record.useful_device_seconds / devices if devices else None,
         saved_bytes=outcome.saved_bytes,
-        energy_kwh=_kwh(outcome),
+        energy=energy_of(outcome, outcome.result_work, key[0]),
         latency_ms=next((1000 * s.latency_seconds for s in outcome.serving if s.batch_size == 1), None),
         examples=_fitting(outcome, examples),
     )
-
-
-def _kwh(outcome: Outcome) -> float | None:
-    joules = outcome.result_work.joules
-    return None if joules is None else joules / 3_600_000
 
 
 def _fitting(outcome: Outcome, examples: ScoredExamples | None) -> ScoredExamples | None:

@@ -167,6 +167,7 @@ def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         "saved_bytes": point.saved_bytes,
         "money": point.money,
         "energy_kwh": point.energy_kwh,
+        "energy_source": point.energy_source and point.energy_source.value,
         "latency_ms": point.latency_ms,
         "saw_in_pretraining": point.saw,
         "tuning_share_device_hours": point.tuning_share,

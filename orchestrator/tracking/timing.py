@@ -19,6 +19,7 @@ def timing_of(outcome: Outcome, bill: Bill) -> Timing | None:
     both = {phase: own.get(phase, 0.0) + kept.get(phase, 0.0) for phase in Phase}
     if both[Phase.TRAIN] <= 0:
         return None
+    done = sum_of(list(add_work(outcome.work, outcome.inherited_work).values()))
     outside = bill.released_at - bill.allocated_at
     return Timing(
         device_type=bill.device_type,
@@ -30,7 +31,7 @@ def timing_of(outcome: Outcome, bill: Bill) -> Timing | None:
         evaluate_seconds=both[Phase.EVALUATE],
         closing_seconds=own.get(Phase.TEST, 0.0) + own.get(Phase.SERVE, 0.0) + both[Phase.CHECKPOINT],
         rows=outcome.rows,
-        joules=sum_of(list(add_work(outcome.work, outcome.inherited_work).values())).joules,
+        joules=done.joules(on_gpu=bill.device_type != CPU),
         peak_memory_bytes=_peak(outcome, bill),
     )
 

@@ -11,12 +11,22 @@ from ledger_builder import Fate, LedgerBuilder, lora_ranks, task
 
 from orchestrator.contracts.backbone import Lineage
 from orchestrator.contracts.metrics import MetricName, MetricValue
-from orchestrator.contracts.outcome import Device
+from orchestrator.contracts.outcome import Device, Origin
 from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.tuning import Tuned
-from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, TaskKind
+from orchestrator.contracts.vocabulary import (
+    FailureKind,
+    Figure,
+    Phase,
+    Precision,
+    Signature,
+    Source,
+    TaskKind,
+)
+from orchestrator.contracts.work import PhaseWork
 from orchestrator.report import Report, build_report, report_json, write_report
 from orchestrator.report.phases import TITLES
+from orchestrator.report.plots import plot, style
 
 TRAINED = {"phases": {Phase.TRAIN: 36.0}, "seconds": 40.0}
 
@@ -337,3 +347,22 @@ def test_a_loss_is_shown_as_it_is_and_lower_is_better(built):
         assert "0.320" in files[kind]
         assert "-0.3" not in files[kind]
         assert "-0.5" not in files[kind]
+
+
+def test_the_energy_axis_is_of_one_kind_of_meter_and_says_where_it_is_estimated(built):
+    shared = Origin(source=Source.ESTIMATED, by="a shared GPU, by the granted share")
+    for trial in built.plan(["tiny", "mini"], ["general"], ["full"], seeds=[1]):
+        both = trial.cell.model == "mini"  # on a machine that counts its processors, too
+        work = {Phase.TRAIN: PhaseWork(gpu_joules=3.6e6, cpu_joules=9e6 if both else None)}
+        fields = {"work": work, "origins": {Figure.GPU_ENERGY: shared}}
+        built.attempt(trial, Fate(quality=0.5, device_type="NVIDIA A10G", outcome=fields))
+    report = report_of(built)
+    [found] = report.tasks
+    assert [(p.energy_kwh, p.energy_source) for p in found.points] == [(1.0, Source.ESTIMATED)] * 2
+    assert any("of GPUs by their own counters" in note and "estimated" in note for note in found.notes)
+    drawn = plot(found, found.comparisons[0], style(report))
+    assert drawn is not None
+    assert [v["title"] for v in drawn["views"] if v["side"] == "energy"] == [
+        "Energy of a trial (kWh), estimated"
+    ]
+    assert {p["energy_source"] for p in report_json(report)["tasks"][0]["points"]} == {"estimated"}

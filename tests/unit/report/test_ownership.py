@@ -9,10 +9,10 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.outcome import Serving
+from orchestrator.contracts.outcome import Origin, Serving
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.tuning import Tuned
-from orchestrator.contracts.vocabulary import Phase, Source
+from orchestrator.contracts.vocabulary import Figure, Phase, Source
 from orchestrator.contracts.work import PhaseWork
 from orchestrator.report.ownership import what_if
 from orchestrator.report.pay_off import verdict_of
@@ -60,6 +60,7 @@ def ask(tmp_path: Path) -> Any:
         seconds: dict[str, float] | None = None,
         pace: dict[str, float] | None = None,
         tuned: dict[str, Tuned] | None = None,
+        laid_over: dict[str, Any] | None = None,
         **terms: Any,
     ) -> WhatIf:
         builder = LedgerBuilder(tmp_path, name=f"s{len(list(tmp_path.iterdir()))}")
@@ -69,6 +70,7 @@ def ask(tmp_path: Path) -> Any:
             if pace and serving:
                 rate = Serving(batch_size=32, examples_per_second=pace[model], latency_seconds=1, batches=3)
                 outcome["serving"] = (rate,)
+            outcome |= laid_over or {}
             took = (seconds or SECONDS)[model]
             phases = {Phase.TRAIN: took}
             builder.attempt(
@@ -221,6 +223,75 @@ def test_energy_and_carbon_are_metered_or_by_the_books_watts(ask: Any) -> None:
     assert found.carbon_kg.value == pytest.approx(kwh * 1.5 * 0.4)
     assert found.training.value == pytest.approx(2 * 100 / 3600 * 0.36 + kwh * 1.5 * 0.5)
     assert rows(ask())["tiny"].carbon_kg.source is Source.MISSING
+
+
+GRID = {"energy": {"included": False, "per_kwh": 0.5, "overhead": 1.5}}
+SHARED = Origin(source=Source.ESTIMATED, by="RAPL counters, by share of cores (2 of 8)")
+
+
+def metered(origin: Origin, figure: Figure = Figure.CPU_ENERGY, **work: float) -> dict[str, Any]:
+    """3.6 MJ of training by the processors' counter, and what `work` says beside."""
+    done = {Phase.TRAIN: PhaseWork(**{"cpu_joules": 3.6e6} | work), Phase.SERVE: PhaseWork(cpu_joules=7200)}
+    return {"work": done, "phases": {Phase.TRAIN: 100.0, Phase.SERVE: 2.0}, "origins": {figure: origin}}
+
+
+def test_energy_by_a_share_of_a_counter_is_an_estimate_and_one_by_a_whole_counter_is_not(ask: Any) -> None:
+    found = rows(ask(laid_over=metered(SHARED)))["tiny"]
+    assert found.energy_kwh.value == pytest.approx(2.0)
+    assert (found.energy_kwh.source, found.energy_kwh.why) == (Source.ESTIMATED, SHARED.by)
+    whole = Origin(source=Source.MEASURED, by="RAPL counters")
+    assert rows(ask(laid_over=metered(whole)))["tiny"].energy_kwh.source is Source.MEASURED
+    paid_apart = rows(ask(laid_over=metered(SHARED), book=GRID))["tiny"].training
+    assert paid_apart.source is Source.ESTIMATED
+
+
+def test_the_energy_of_a_request_is_an_estimate_by_the_mean_power_of_the_phase(ask: Any) -> None:
+    whole = Origin(source=Source.MEASURED, by="RAPL counters")
+    found = rows(ask(laid_over=metered(whole), requests_per_year=1e6))["tiny"]
+    assert found.energy_kwh.value == pytest.approx(2.0 + 7200 / 2 / 100 * 1e6 / 3.6e6)
+    assert found.energy_kwh.source is Source.ESTIMATED
+    assert "mean power" in found.energy_kwh.why
+
+
+def test_on_a_gpu_the_energy_is_that_of_the_gpu_whatever_else_has_a_meter(ask: Any) -> None:
+    whole = Origin(source=Source.MEASURED, by="NVML")
+    one, both = (
+        rows(ask(device_type="Small", laid_over=metered(whole, Figure.GPU_ENERGY, gpu_joules=1.8e6, **more)))
+        for more in ({"cpu_joules": None}, {"cpu_joules": 9e6})
+    )
+    assert one["tiny"].energy_kwh == both["tiny"].energy_kwh
+    assert one["tiny"].energy_kwh.value == pytest.approx(2 * 0.5)
+    unmetered = rows(ask(device_type="Small", laid_over=metered(whole)))["tiny"].energy_kwh
+    assert (unmetered.source, "100 W" in unmetered.why) == (Source.ESTIMATED, True)
+
+
+def test_an_idle_device_is_paid_for_by_the_hour_and_draws_nothing(ask: Any) -> None:
+    busy, half = (
+        rows(ask(book=GRID, requests_per_year=1e6, utilisation=share))["tiny"] for share in (1.0, 0.5)
+    )
+    hours, kwh = 1e6 / 100 / 3600, 1e6 / 100 * 10 / 3.6e6
+    assert busy.serving.value == pytest.approx(hours * 0.36 + kwh * 1.5 * 0.5)
+    assert half.serving.value == pytest.approx(2 * hours * 0.36 + kwh * 1.5 * 0.5)
+    assert half.energy_kwh.value == busy.energy_kwh.value
+
+
+def test_models_pay_off_within_each_set_up_of_devices(tmp_path: Path) -> None:
+    """The smallest model of all ran on one device only: the other has a smallest one of its own."""
+    builder = LedgerBuilder(tmp_path)
+    ran = {"tiny": ["cpu"], "mini": ["cpu", "Small"], "base": ["Small"]}
+    builder.plan(list(ran), ["general"], ["full"], seeds=(1, 2))
+    for trial in builder.sweep.trials:
+        size = list(ran).index(trial.cell.model)
+        device = ran[trial.cell.model][(trial.seed - 1) % len(ran[trial.cell.model])]
+        fate = Fate(quality=0.6 + 0.1 * size, device_type=device, outcome=served("tiny"))
+        builder.attempt(trial, fate)
+    terms = Terms(prices="ours", currency="EUR", as_of="2026-01", price_source="invoice")
+    book = PriceBook.model_validate(BOOK)
+    offers = what_if(builder.sweep, builder.ledger.trials(), book, terms).tasks[0].pay_offs
+    assert {(o.smaller.split("/")[0], o.larger.split("/")[0]) for o in offers} == {
+        ("tiny", "mini"),
+        ("mini", "base"),
+    }
 
 
 def test_an_empty_ledger_owns_nothing(tmp_path: Path) -> None:
