@@ -11,11 +11,10 @@ from orchestrator.contracts.ledger import TrialRecord, device_unit
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.report.frontier import on_frontier
+from orchestrator.report.points import labels_of
+from orchestrator.report.results import Key, key_of
 
-_MOST_ROWS = 8  # of a task: the best
-
-# Task, device type, precision: results of different ones never share a cost axis.
-_Place = tuple[str, str, str]
+_MOST_ROWS = 8  # of a table: the best
 
 
 @dataclass
@@ -27,39 +26,41 @@ class _Sum:
 
 class SoFar:
     def __init__(self) -> None:
-        self._cells: dict[_Place, dict[str, _Sum]] = {}
+        self._cells: dict[str, dict[Key, dict[str, _Sum]]] = {}  # by task: keys never share a cost axis
 
     def add(self, record: TrialRecord) -> None:
         """A finished trial; candidates of searches have no score on test and count for nothing here."""
-        outcome, attempt = record.outcome, record.decisive
-        if outcome is None or attempt is None or record.planned.candidate is not None:
+        outcome = record.outcome
+        if outcome is None or record.planned.candidate is not None:
             return
         score = quality(outcome.metric, outcome.test)
         if score is None:
             return
-        precision = outcome.device.precision.value if outcome.device else ""
         cell = record.planned.cell
-        cells = self._cells.setdefault((cell.task, attempt.device_type, precision), {})
+        cells = self._cells.setdefault(cell.task, {}).setdefault(key_of(record, outcome), {})
         found = cells.setdefault(f"{cell.model}/{cell.domain}/{cell.method}", _Sum())
         found.seeds += 1
         found.quality += score
         found.device_hours += record.useful_device_seconds / 3600
 
     def tables(self, sweep: SweepRecord) -> list[Table]:
-        return [_table(place, cells, sweep) for place, cells in sorted(self._cells.items())]
+        found = []
+        for task, by_key in sorted(self._cells.items()):
+            title = sweep.tasks[task].title if task in sweep.tasks else task
+            for key, label in labels_of(by_key).items():
+                found.append(_table(f"{title}, frontier so far ({label})", key[0], by_key[key]))
+        return found
 
 
-def _table(place: _Place, cells: dict[str, _Sum], sweep: SweepRecord) -> Table:
-    task, device, precision = place
+def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:
     names = list(cells)
     means = [(s.device_hours / s.seeds, s.quality / s.seeds) for s in cells.values()]
     flags = on_frontier(means)
     rows = sorted(
         (cost, score, name) for (cost, score), name, on in zip(means, names, flags, strict=True) if on
     )
-    title = sweep.tasks[task].title if task in sweep.tasks else task
     table = Table(
-        title=f"{title}, frontier so far ({device}{f', {precision}' if precision else ''})",
+        title=title,
         title_justify="left",
         title_style="bold",
         box=None,

@@ -16,8 +16,7 @@ from rich.text import Text
 from orchestrator.cli.outlook import Pace, TimeLeft
 from orchestrator.cli.so_far import SoFar
 from orchestrator.cli.words import duration, quantity
-from orchestrator.config import load_catalogue
-from orchestrator.contracts.ledger import CPU, device_unit
+from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.standing import Standing, Watcher
@@ -36,7 +35,7 @@ class Burn:
     spent: float
     an_hour: float  # devices at work
     limit: float | None
-    money: str | None  # the limit in money, in words
+    money: str | None  # the limit in money, in words, at the rate that the budget's gate went by
 
 
 def watch(
@@ -65,7 +64,6 @@ class Page:
         self._ledger, self._now = ledger, now
         self._watcher, self._pace, self._so_far = Watcher(ledger), Pace(), SoFar()
         self._pulled = -_SECONDS_BETWEEN_PULLS
-        self._rates: dict[str, float | None] = {}
         self.is_over = False
 
     def draw(self) -> RenderableType:
@@ -109,21 +107,12 @@ class Page:
         spent, rate = (ended + going) / _HOUR, sum(r.trial.resources.devices for r in held)
         budget = found.sweep.config.get("budget") or {}
         limit, money = budget.get("gpu_hours" if gpus else "core_hours"), None
-        if budget.get("money") is not None:
-            kinds = [kind for kind in found.billed if device_unit(kind) == unit]
-            price = self._price(found, kinds[0] if kinds else CPU)
-            if price:
-                words = f"{spent * price:.2f} of {budget['money']:g} in money, {rate * price:.2f} an hour"
-                money = words
-                limit = min(x for x in (limit, budget["money"] / price) if x is not None)
+        price, book = found.sweep.money_per_device_hour, found.sweep.prices
+        if budget.get("money") is not None and price and book is not None:
+            words = f"{spent * price:.2f} of {budget['money']:g} {book.currency}"
+            money = f"{words}, {rate * price:.2f} an hour"
+            limit = min(x for x in (limit, budget["money"] / price) if x is not None)
         return Burn(unit, spent, rate, limit, money)
-
-    def _price(self, found: Standing, device: str) -> float | None:
-        if device not in self._rates:
-            config = found.sweep.config
-            book = load_catalogue().prices.get(config.get("prices") or "")
-            self._rates[device] = book.rate(device, config.get("market", "on_demand")) if book else None
-        return self._rates[device]
 
     def _left_words(self, found: Standing, at: float) -> str:
         left = [r.trial for r in found.running] + found.waiting

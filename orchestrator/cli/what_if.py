@@ -29,12 +29,15 @@ def reprice(ledger: Ledger, words: str) -> WhatIf:
     """Of a finished sweep, from its records alone. Raises ConfigError with every mistake in `words`."""
     sweep = ledger.sweep()
     given, complaints = _parsed(words)
+    own = "prices" not in given  # then as they were at launch: a file may be gone, or say something else
     name = given.setdefault("prices", sweep.config.get("prices"))
     if name is None and not complaints:
         remedy = f"say prices=NAME, a file of your own, or one of: {', '.join(sorted(_books(sweep.config)))}"
         complaints.append(Complaint(_WHERE, "prices", "is not given, and the sweep names none", remedy))
     book = None
-    if name is not None:
+    if own and sweep.prices is not None:
+        book = sweep.prices
+    elif name is not None:
         book, wrong = _book(str(name), sweep.config)
         complaints += wrong
     if complaints or book is None:

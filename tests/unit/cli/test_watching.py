@@ -15,7 +15,9 @@ from rich.console import Console
 from orchestrator.cli.outlook import Pace
 from orchestrator.cli.watching import Page, watch
 from orchestrator.contracts import layout
+from orchestrator.contracts.price import DevicePrice, PriceBook
 from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.tracking.standing import Watcher
 
@@ -85,13 +87,40 @@ def test_the_budget_is_set_against_the_rate(built):
     )
 
 
-def test_money_is_reckoned_by_the_price_book(built):
-    trials = plan(built, config={"budget": {"money": 5}, "prices": "taylor-2024"})
+OWN = PriceBook(
+    name="mine",
+    currency="EUR",
+    as_of="2026-01",
+    source="invoice",
+    devices={"GPU X": DevicePrice(on_demand=1)},
+)
+
+
+def test_money_is_reckoned_as_the_gate_did_by_prices_of_ones_own_before_and_after_the_first_bill(built):
+    """The rate that stands in the record: power included, and of the device that the plan meant."""
+    trials = plan(
+        built,
+        config={"budget": {"money": 6}, "prices": "mine.yaml"},
+        prices=OWN,
+        money_per_device_hour=1.5,
+    )
+    trials = [t.model_copy(update={"resources": Resources(cpus=1, gpus=1)}) for t in trials]
+    built.sweep = built.sweep.model_copy(update={"trials": tuple(trials)})
+    built.ledger.write_sweep(built.sweep)
     begin_driver(built)
-    built.attempt(trials[0], Fate(quality=0.6, seconds=3600, device_type="NVIDIA A100"))
+    assert "0.000 GPU-hours of 4; 0.00 of 6 EUR, 0.00 an hour" in text_of(page_of(built))
+    built.attempt(trials[0], Fate(quality=0.6, seconds=3600, device_type="GPU X"))
+    assert "1.000 GPU-hours of 4; 1.50 of 6 EUR" in text_of(page_of(built))
+
+
+def test_results_of_different_comparison_keys_share_no_frontier_so_far(built):
+    trials = plan(built)
+    begin_driver(built)
+    for trial, version in zip(trials, ["1", "1", "2", "2"], strict=False):
+        built.attempt(trial, Fate(quality=0.6, seconds=70, software={"torch": version}))
     text = text_of(page_of(built))
-    assert "core-hours" in text  # the trials ask for cores: what a GPU took is no part of their budget
-    assert "in money" not in text
+    assert "frontier so far (cpu, fp32, torch 1)" in text
+    assert "frontier so far (cpu, fp32, torch 2)" in text
 
 
 def test_a_spent_budget_is_why_nothing_begins(built):

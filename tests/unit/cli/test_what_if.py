@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.cli.what_if import reprice
+from orchestrator.contracts.price import PriceBook
 from orchestrator.errors import ConfigError
 from orchestrator.tracking.ledger import Ledger
 
@@ -68,3 +69,17 @@ def test_the_prices_of_the_sweep_are_the_ones_that_are_meant(tmp_path: Path) -> 
     named = builder.sweep.model_copy(update={"config": {"prices": "gcp-us-central1"}})
     builder.ledger.write_sweep(named)
     assert reprice(builder.ledger, "requests_per_year=1e6").terms.currency == "USD"
+
+
+def test_without_a_name_prices_are_those_of_the_launch_though_their_file_is_gone(tmp_path: Path) -> None:
+    builder = LedgerBuilder(tmp_path)
+    builder.plan()
+    builder.finish_all()
+    assert builder.sweep is not None
+    devices = {"cpu": {"on_demand": 1}}
+    book = PriceBook.model_validate(
+        {"name": "mine", "currency": "EUR", "as_of": "2026-01", "source": "x", "devices": devices}
+    )
+    config = builder.sweep.config | {"prices": str(tmp_path / "mine.yaml")}
+    builder.ledger.write_sweep(builder.sweep.model_copy(update={"prices": book, "config": config}))
+    assert reprice(builder.ledger, "requests_per_year=5").terms.currency == "EUR"
