@@ -54,7 +54,9 @@ def _beside(predicted: Prediction) -> Iterator[str]:
         )
         yield f"  energy       {predicted.kwh:.3g} kWh{_around(predicted.kwh_interval, '{:.3g}')}, {ground}"
     if predicted.peak_memory_bytes is not None:
-        where = "of a GPU" if predicted.device == "GPU-hours" else "of the host"
+        where = "of the host" if predicted.device == "core-hours" else "of a GPU"
+        if predicted.device_memory_bytes is not None:
+            where = f"of the {gibibytes(predicted.device_memory_bytes)} of {predicted.device_name}"
         yield f"  memory       {gibibytes(predicted.peak_memory_bytes)} {where} at most, as measured"
 
 

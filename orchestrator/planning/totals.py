@@ -16,6 +16,7 @@ from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
 from orchestrator.planning.cost import Predicted, Source, device_of
 from orchestrator.planning.placement import longest_first, makespan
+from orchestrator.planning.room import device_kind
 
 # What all predictions share, however many families they come from: how busy the machine was, above all.
 _COMMON_SPREAD = 0.1
@@ -48,6 +49,8 @@ class Prediction(Record):
     kwh_interval: Interval | None = None
     kwh_basis: Literal["metered", "rated"] | None = None  # rated: the price book's watts
     peak_memory_bytes: int | None = None  # the largest that trials or probes like these took
+    device_memory_bytes: float | None = None  # of the GPU that is named, or that they told
+    device_name: str | None = None  # its entry in the catalogue
     assumption: str | None  # what an estimate rests on
 
 
@@ -78,6 +81,10 @@ def total(
     kwh = None if hours is None or watts is None else hours * watts / 1000
     money = _money(sweep, book, priced_as, hours, kwh)
     hourly = _money(sweep, book, priced_as, 1.0, None if watts is None else watts / 1000)
+    gpu = None
+    if kind == "gpu":
+        ran_on = next((p.device_type for p in known if p.device_type is not None), None)
+        gpu = device_kind(sweep.config.resources, ran_on, sweep.catalogue.devices)
     peaks = [p.peak_memory_bytes for p in known if p.peak_memory_bytes is not None]
     return Prediction(
         device="GPU-hours" if kind == "gpu" else "core-hours",
@@ -99,6 +106,8 @@ def total(
         kwh_interval=_around(kwh, spread),
         kwh_basis=None if kwh is None else "metered" if metered else "rated",
         peak_memory_bytes=max(peaks, default=None),
+        device_memory_bytes=None if gpu is None else gpu.memory_bytes,
+        device_name=None if gpu is None else gpu.name,
         assumption=assumption if "estimate" in sources else None,
     )
 

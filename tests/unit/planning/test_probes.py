@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.forecast import forecast
 from orchestrator.contracts.probe import Timing
 from orchestrator.planning import make_plan
 from orchestrator.planning.probes import billed_device_hours, probe_sweep, usable
@@ -78,3 +79,50 @@ def test_only_probes_of_the_plan_as_it_is_now_tell_anything(plan: Any, probes: A
     assert after.basis == "probe"
     # 500 steps a trial at 40 in 10 s; rank 4 goes by the probe of rank 8
     assert after.device_hours == pytest.approx(12 * 500 / 40 * 10 / 3600)
+
+
+GIB = 2**30
+ON_ONE_GPU = {"resources": {"gpus": 1, "cpus": 1}, "budget": None}
+
+
+def seen(plan: Any, finished: Any, peak: float, device: str, trials: Any) -> Any:
+    timing = Timing(device_type=device, train_seconds=10.0, peak_memory_bytes=round(peak * GIB))
+    return finished(plan, trials, wall_seconds=20.0, device_type=device, timing=timing)
+
+
+def test_a_cell_whose_probe_filled_the_gpu_is_refused_with_the_arithmetic(
+    plan: Any, probes: Any, finished: Any
+) -> None:
+    probe = probes(**ON_ONE_GPU)
+    full = [t for t in probe.trials if t.cell.method == "full" and t.cell.domain == "general"]
+    found = plan(probes=seen(probe, finished, 21.0, "NVIDIA A10G", full), **GRID | ON_ONE_GPU)
+    [refused] = found.refused
+    assert (refused.cell.method, refused.cell.domain) == ("full", "general")
+    assert "a probe of it took 21.0 GiB on NVIDIA A10G, with 10% in reserve 23.1 GiB" in refused.reason
+    assert "nvidia-a10g has 22.0 GiB" in refused.reason
+    fits = plan(probes=seen(probe, finished, 19.0, "NVIDIA A10G", full), **GRID | ON_ONE_GPU)
+    assert fits.refused == ()
+    assert fits.predicted.peak_memory_bytes == 19 * GIB
+    assert (fits.predicted.device_memory_bytes, fits.predicted.device_name) == (22 * GIB, "nvidia-a10g")
+    assert "19 GiB of the 22 GiB of nvidia-a10g at most, as measured" in "\n".join(forecast(fits))
+
+
+def test_a_share_of_a_gpu_has_that_share_of_its_memory(plan: Any, probes: Any, finished: Any) -> None:
+    half = ON_ONE_GPU | {"resources": {"gpus": 0.5, "cpus": 1}}
+    probe = probes(**half)
+    found = plan(probes=seen(probe, finished, 10.5, "NVIDIA A10G", probe.trials[:1]), **GRID | half)
+    [refused] = found.refused
+    assert "and 0.5 of nvidia-a10g has 11.0 GiB" in refused.reason
+
+
+def test_what_has_run_to_its_end_there_is_not_refused_and_unknown_gpus_and_cores_are_not_judged(
+    plan: Any, probes: Any, finished: Any
+) -> None:
+    whole = plan(**GRID | ON_ONE_GPU)
+    ran = seen(whole, finished, 21.5, "NVIDIA A10G", whole.trials[:1])
+    assert plan(ran, **GRID | ON_ONE_GPU).refused == ()
+    probe = probes(**ON_ONE_GPU)
+    unknown = seen(probe, finished, 900.0, "Some GPU", probe.trials)
+    assert plan(probes=unknown, **GRID | ON_ONE_GPU).refused == ()
+    cores = seen(probes(), finished, 900.0, "cpu", probes().trials)
+    assert plan(probes=cores, **GRID).refused == ()
