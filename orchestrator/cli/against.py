@@ -25,7 +25,8 @@ def _find(name: str) -> Path:
         if path.suffix == ".csv" and path.is_file():
             return path
     known = [path.stem for path in directory.glob("*.csv")]
-    remedy = f"{did_you_mean(name, known)} a CSV file of your own works too"
+    close = did_you_mean(name, known)
+    remedy = f"{close}{'' if close.endswith('?') else ';'} a CSV file of your own works too"
     raise ConfigError([Complaint("--against", "", f"there are no published results {name!r}", remedy)])
 
 

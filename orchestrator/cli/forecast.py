@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from orchestrator.cli.words import duration, gibibytes, quantity
+from orchestrator.cli.words import amount, duration, figure, gibibytes, quantity
 from orchestrator.planning import Plan, Prediction
 from orchestrator.planning.totals import Interval
 
@@ -32,10 +32,12 @@ def forecast(plan: Plan) -> list[str]:
 
 
 def _hours(predicted: Prediction) -> str:
-    words = f"about {predicted.device_hours:.3g} {predicted.device}"
-    words += _around(predicted.device_hours_interval, "{:.3g}")
+    if predicted.device_hours is None:
+        return ""
+    words = f"about {figure(predicted.device_hours)} {predicted.device}"
+    words += _around(predicted.device_hours_interval)
     if predicted.tuning_device_hours:
-        words += f", {predicted.tuning_device_hours:.3g} of them for tuning"
+        words += f", {figure(predicted.tuning_device_hours)} of them for tuning"
     return words
 
 
@@ -44,15 +46,14 @@ def _beside(predicted: Prediction) -> Iterator[str]:
         low, high = map(duration, predicted.wall_interval)
         yield f"  wall clock   {duration(predicted.wall_seconds)} ({low} to {high})"
     if predicted.money is not None:
-        form = "{:.2f}" if predicted.money >= 1 else "{:.2g}"
-        money = form.format(predicted.money)
-        around = _around(predicted.money_interval, form)
-        yield f"  money        {money} {predicted.currency}{around}, as {predicted.priced_as}"
+        around = _around(predicted.money_interval, amount)
+        money = f"{amount(predicted.money)} {predicted.currency}"
+        yield f"  money        {money}{around}, as {predicted.priced_as}"
     if predicted.kwh is not None:
         ground = (
             "as metered" if predicted.kwh_basis == "metered" else f"by the watts of {predicted.priced_as}"
         )
-        yield f"  energy       {predicted.kwh:.3g} kWh{_around(predicted.kwh_interval, '{:.3g}')}, {ground}"
+        yield f"  energy       {figure(predicted.kwh)} kWh{_around(predicted.kwh_interval)}, {ground}"
     if predicted.peak_memory_bytes is not None:
         where = "of the host" if predicted.device == "core-hours" else "of a GPU"
         if predicted.device_memory_bytes is not None:
@@ -67,13 +68,14 @@ def _ground(predicted: Prediction) -> str:
     return ground if predicted.assumption is None else f"{ground}: {predicted.assumption}"
 
 
-def _around(interval: Interval | None, form: str) -> str:
-    return "" if interval is None else f" ({form.format(interval[0])}-{form.format(interval[1])})"
+def _around(interval: Interval | None, said: Callable[[float], str] = figure) -> str:
+    return "" if interval is None else f" ({said(interval[0])}-{said(interval[1])})"
 
 
 def taken(predicted: Prediction, device_hours: float) -> str:
     """`predicted 41.2 (38-45), took 42.0`: of one run, held against its plan."""
     if predicted.device_hours is None:
-        return f"took {device_hours:.3g} {predicted.device}"
-    around = _around(predicted.device_hours_interval, "{:.3g}")
-    return f"predicted {predicted.device_hours:.3g}{around} {predicted.device}, took {device_hours:.3g}"
+        return f"took {figure(device_hours)} {predicted.device}"
+    around = _around(predicted.device_hours_interval)
+    words = f"predicted {figure(predicted.device_hours)}{around} {predicted.device}"
+    return f"{words}, took {figure(device_hours)}"

@@ -9,7 +9,7 @@ from rich.console import Console
 from orchestrator.cli.live import Display
 from orchestrator.cli.running import launcher_for, record_of
 from orchestrator.cli.session import Session
-from orchestrator.cli.words import duration, quantity
+from orchestrator.cli.words import duration, figure, quantity
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.progress import Progress
@@ -50,7 +50,7 @@ def measure(session: Session, launcher: str, address: str | None, console: Conso
         )
     billed = billed_device_hours(probing.ledger.history().values())
     console.print(
-        f"probes: {billed:.3g} {plan.predicted.device} so far, billed apart; kept in "
+        f"probes: {figure(billed)} {plan.predicted.device} so far, billed apart; kept in "
         f"{probing.ledger.directory}",
         highlight=False,
         soft_wrap=True,

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.words import quantity
+from orchestrator.cli.words import figure, quantity
 from orchestrator.contracts.backbone import contamination
 from orchestrator.contracts.tuning import Range, Tune, Value
 from orchestrator.planning import Plan, Search
@@ -46,7 +46,7 @@ def show_searches(plan: Plan, console: Console) -> None:
             else one["predicted_seconds"] * devices[search.cell.cell.name]
             for one, search in zip(found, searches, strict=True)
         ]
-        cost = "" if None in seconds else f", about {sum(filter(None, seconds)) / 3600:.3g} {unit}"
+        cost = "" if None in seconds else f", about {figure(sum(filter(None, seconds)) / 3600)} {unit}"
         rest = f"{quantity(left, 'candidate')} to run{cost}" if left else "nothing left to run"
         console.print(
             f"[cyan]search[/] {method} in {quantity(len(searches), 'cell')}, at most"

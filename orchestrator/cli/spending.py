@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from orchestrator.cli.words import quantity
+from orchestrator.cli.words import figure, quantity
 from orchestrator.errors import OverBudgetError
 from orchestrator.execution.allowance import Allowance
 from orchestrator.planning import Plan
@@ -46,9 +46,8 @@ def tell_left(plan: Plan, console: Console) -> None:
     for limit in limits(plan):
         console.print(f"[yellow]budget[/] {_standing(limit)}", highlight=False)
     left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted
-    hours = (
-        "" if predicted.device_hours is None else f", about {predicted.device_hours:.3g} {predicted.device}"
-    )
+    known = predicted.device_hours
+    hours = "" if known is None else f", about {figure(known)} {predicted.device}"
     console.print(
         f"stopped by the budget: {left} left{hours}; what ran has finished. Raise `budget`, and the same "
         "command goes on from here",
@@ -58,21 +57,19 @@ def tell_left(plan: Plan, console: Console) -> None:
 
 
 def _standing(limit: Limit) -> str:
-    words = f"{limit.limit:.4g} {limit.unit}"
+    words = f"{figure(limit.limit, 4)} {limit.unit}"
     if limit.spent:
-        words += f", {limit.spent:.3g} spent"
+        words += f", {figure(limit.spent)} spent"
     if limit.ahead is None:
         return f"{words}, and no forecast of all that is to run"
-    words += f"; forecast {limit.forecast:.3g}"
-    return words if limit.most_ahead is None else f"{words}, at most {limit.spent + limit.most_ahead:.3g}"
+    words += f"; forecast {figure(limit.spent + limit.ahead)}"
+    most = limit.most_ahead
+    return words if most is None else f"{words}, at most {figure(limit.spent + most)}"
 
 
 def _remedies(plan: Plan, limit: Limit) -> list[str]:
-    ways = ways_out(plan, limit)
-    return [
-        *(
-            f"{way.change}: {way.forecast:.3g} {limit.unit}" + ("" if way.fits else ", not enough by itself")
-            for way in ways
-        ),
-        f"or raise budget.{limit.key}",
-    ]
+    said = []
+    for way in ways_out(plan, limit):
+        words = f"{way.change}: {figure(way.forecast)} {limit.unit}"
+        said.append(words if way.fits else f"{words}, not enough by itself")
+    return [*said, f"or raise budget.{limit.key}"]

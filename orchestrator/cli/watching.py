@@ -15,7 +15,7 @@ from rich.text import Text
 
 from orchestrator.cli.outlook import Pace, TimeLeft
 from orchestrator.cli.so_far import SoFar
-from orchestrator.cli.words import duration, quantity
+from orchestrator.cli.words import duration, figure, quantity
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.ledger import Ledger
@@ -166,7 +166,7 @@ def _counts(found: Standing) -> str:
 def _burn_words(burn: Burn) -> str:
     words = f"{burn.spent:.3f} {burn.unit}"
     if burn.limit is not None:
-        words += f" of {burn.limit:.4g}"
+        words += f" of {figure(burn.limit, 4)}"
     words += f", {burn.an_hour:g} an hour now" if burn.an_hour else ""
     words += f"; {burn.money}" if burn.money else ""
     if burn.limit is not None and burn.an_hour and burn.spent < burn.limit:

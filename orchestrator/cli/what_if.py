@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cli.words import gibibytes, quantity
+from orchestrator.cli.words import figure, gibibytes, quantity
 from orchestrator.config.catalogue import is_price_file, load_catalogue, read_prices
+from orchestrator.config.complaints import check
 from orchestrator.config.yaml_files import parse
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.vocabulary import Source
@@ -77,20 +77,15 @@ def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Com
 
 def _terms(given: dict[str, Any], book: PriceBook) -> Terms:
     of_the_book = {"currency": book.currency, "as_of": book.as_of, "price_source": book.source}
-    try:
-        return Terms.model_validate(given | of_the_book)
-    except ValidationError as error:
-        raise ConfigError(
-            [
-                Complaint(
-                    _WHERE,
-                    ".".join(map(str, fault["loc"])),
-                    f"{fault['msg']}, got {fault['input']!r}",
-                    "see `frontier report --help` and configs/README.md",
-                )
-                for fault in error.errors(include_url=False)
-            ]
-        ) from None
+    terms, faults = check(Terms, given | of_the_book)
+    complaints = [fault.complaint(_WHERE) for fault in faults]
+    device = given.get("device")
+    if isinstance(device, str) and book.device(device) is None:
+        problem, known = f"{book.name} has no such device, got {device!r}", did_you_mean(device, book.devices)
+        complaints.append(Complaint(_WHERE, "device", problem, known))
+    if terms is None or complaints:
+        raise ConfigError(complaints)
+    return terms
 
 
 def show_what_if(found: WhatIf, console: Console) -> None:
@@ -135,14 +130,14 @@ def _cells(row: Ownership) -> tuple[str, ...]:
         _said(row.training),
         _said(row.serving),
         _said(row.total),
-        "" if seconds.value is None else f"{_mark(seconds)}{seconds.value * 1000:.3g} ms",
+        "" if seconds.value is None else f"{_mark(seconds)}{figure(seconds.value * 1000)} ms",
         ("" if memory.value is None else f"{_mark(memory)}{gibibytes(memory.value)}")
         + (" too much" if row.fits is False else ""),
     )
 
 
 def _said(amount: Amount) -> str:
-    return "?" if amount.value is None else f"{_mark(amount)}{amount.value:.3g}"
+    return "?" if amount.value is None else f"{_mark(amount)}{figure(amount.value)}"
 
 
 def _mark(amount: Amount) -> str:

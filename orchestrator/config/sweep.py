@@ -41,6 +41,7 @@ class ResolvedSweep:
     storage: Path
     remote: Remote | None  # the storage by URI, which `storage` then mirrors on this machine
     lock: Lock
+    source: Source  # whom to point at where a key turns out to be wrong later
     raw: dict[
         str, Any
     ]  # the resolved file for the record: overrides included, keys that were not set left out
@@ -103,6 +104,7 @@ def load_sweep(
         storage=remote.mirror() if remote else (cwd / Path(config.storage).expanduser()).resolve(),
         remote=remote,
         lock=lock,
+        source=source,
         raw=written.model_dump(mode="json", exclude_unset=True),
     )
 

@@ -61,14 +61,14 @@ def limits(plan: Plan) -> list[Limit]:
         return []
     own: Key = "gpu_hours" if predicted.device == "GPU-hours" else "core_hours"
     other: Key = "core_hours" if own == "gpu_hours" else "gpu_hours"
-    complaints = []
+    source, complaints = plan.sweep.source, []
     if getattr(budget, other) is not None:
-        problem = f"the trials of this sweep are billed in {predicted.device}"
-        complaints.append(Complaint(str(plan.sweep.file), f"budget.{other}", problem, f"use budget.{own}"))
+        key, problem = f"budget.{other}", f"the trials of this sweep are billed in {predicted.device}"
+        complaints.append(Complaint(source.of(key), key, problem, f"use budget.{own}"))
     rate = predicted.money_per_device_hour
     if budget.money is not None and rate is None:
         problem, remedy = "there is no price of these devices", "name an entry in `prices` that has them"
-        complaints.append(Complaint(str(plan.sweep.file), "budget.money", problem, remedy))
+        complaints.append(Complaint(source.of("budget.money"), "budget.money", problem, remedy))
     if complaints:
         raise ConfigError(complaints)
     spent = spent_device_hours(plan.history, own == "gpu_hours")
@@ -78,12 +78,12 @@ def limits(plan: Plan) -> list[Limit]:
         (own, _TITLES[own], 1.0),
         ("money", predicted.currency or "", rate),
     )
-    for key, unit, per_hour in units:
-        limit = getattr(budget, key)
+    for of, unit, per_hour in units:
+        limit = getattr(budget, of)
         if limit is not None and per_hour is not None:
             ahead = None if predicted.device_hours is None else predicted.device_hours * per_hour
             most_ahead = None if most is None else most * per_hour
-            found.append(Limit(key, unit, limit, spent * per_hour, ahead, most_ahead, per_hour))
+            found.append(Limit(of, unit, limit, spent * per_hour, ahead, most_ahead, per_hour))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from rich.console import Console
 from virtual_sweeps import Project
 
-from orchestrator.cli.forecast import taken
+from orchestrator.cli.forecast import forecast, taken
 from orchestrator.cli.plan_view import plan_json, show_plan
 from orchestrator.cli.spending import pass_gate
-from orchestrator.errors import OverBudgetError
+from orchestrator.config import load_sweep
+from orchestrator.errors import ConfigError, OverBudgetError
 from orchestrator.planning import Plan
+from orchestrator.planning.budget import limits
 
 TUNE = {"trials": 12, "space": {"learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}, "rank": [4, 8]}}
 
@@ -88,7 +91,7 @@ def test_a_plan_beyond_its_budget_names_the_ways_out_and_a_run_of_it_is_refused(
     plan = Project(tmp_path).plan(budget={"core_hours": 1e-5})
     lines = shown(plan)
     at = next(place for place, line in enumerate(lines) if line.startswith("budget"))
-    assert "1e-05 core-hours; forecast" in lines[at]
+    assert "0.00001 core-hours; forecast" in lines[at]
     assert lines[-1] == "or raise budget.core_hours"
     assert len(lines) == at + 5
     with pytest.raises(OverBudgetError) as caught:
@@ -108,3 +111,40 @@ def test_what_a_run_took_stands_beside_what_was_predicted(tmp_path: Path) -> Non
     told = predicted.model_copy(update={"device_hours": 41.2, "device_hours_interval": (38.0, 45.0)})
     assert taken(told, 42.0) == "predicted 41.2 (38-45) core-hours, took 42"
     assert taken(told.model_copy(update={"device_hours": None}), 42.0) == "took 42 core-hours"
+
+
+def test_large_figures_are_never_powers_of_ten(tmp_path: Path) -> None:
+    plan = Project(tmp_path).plan(budget={"core_hours": 12_345})
+    large = plan.predicted.model_copy(
+        update={
+            "device_hours": 512.4,
+            "device_hours_interval": (84.6, 3050.2),
+            "money": 1234.5,
+            "money_interval": (0.012, 99_999.0),
+            "currency": "USD",
+            "kwh": 999.7,
+            "kwh_interval": (0.00004, 1e6),
+            "wall_seconds": 1e7,
+            "wall_interval": (1e6, 1e8),
+        }
+    )
+    lines = "\n".join(forecast(replace(plan, predicted=large)))
+    assert "about 512 core-hours (84.6-3,050)" in lines
+    assert "1,234.50 USD (0.012-99,999.00)" in lines
+    assert "1,000 kWh (0.00004-1,000,000)" in lines
+    assert "2,777 h 47 min" in lines
+    assert not re.search(r"\de[+-]", lines)
+    assert "12,345 core-hours; forecast" in "\n".join(shown(plan))
+    assert taken(large, 3050.2) == "predicted 512 (84.6-3,050) core-hours, took 3,050"
+
+
+def test_a_budget_that_no_figure_stands_for_is_blamed_where_it_was_written(tmp_path: Path) -> None:
+    plan = Project(tmp_path).plan(budget={"gpu_hours": 1})
+    with pytest.raises(ConfigError, match=r"virtual\.yaml: budget\.gpu_hours"):
+        limits(plan)
+    Project(tmp_path).plan()
+    arguments = ["budget.gpu_hours=1", "budget.money=5"]
+    asked = load_sweep(tmp_path / "virtual.yaml", arguments, cwd=tmp_path)
+    with pytest.raises(ConfigError, match=r"command line: budget\.gpu_hours") as caught:
+        limits(replace(plan, sweep=asked))
+    assert "virtual.yaml" not in str(caught.value)

@@ -51,6 +51,10 @@ def test_the_report_is_written_with_it_and_prints_it(ledger: Ledger) -> None:
         ("prices=aws-us-east-1,currency=EUR", "unknown key"),
         ("requests_per_year=5", "the sweep names none"),
         ("prices=mine.yaml", "no such file"),
+        ("prices=aws-us-east-1,requests_per_year=abc", "requests_per_year: "),
+        ("prices=aws-us-east-1,requests_per_year=abc", "got 'abc'"),
+        ("prices=aws-us-east-1,requests_per_year=abc", "write a number"),
+        ("prices=aws-us-east-1,device=NVIDIA A10", "did you mean 'NVIDIA A10G'?"),
     ],
 )
 def test_what_is_wrong_in_it_is_told_before_anything_is_written(

@@ -280,3 +280,12 @@ def test_every_mistake_of_a_published_table_is_named(tmp_path):
 def test_an_unknown_name_gets_a_suggestion():
     with pytest.raises(ConfigError, match=r"did you mean 'taylor-2024'\?"):
         load_published("taylor2024")
+
+
+def test_an_unknown_name_is_told_with_what_there_is() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_published("unknwn")
+    assert "use one of: taylor-2024; a CSV file of your own works too" in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        load_published("taylor-2042")
+    assert "did you mean 'taylor-2024'? a CSV file of your own works too" in str(caught.value)
