@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from pydantic_core import to_json  # with an indent, that of the standard library takes seconds
 
 from orchestrator.contracts.files import write_atomically
 from orchestrator.report.model import Report
@@ -19,7 +20,7 @@ def write_report(report: Report, directory: Path) -> dict[str, Path]:
     contents = {
         "html": ("report.html", html(report)),
         "markdown": ("report.md", markdown(report)),
-        "json": ("report.json", json.dumps(report_json(report), indent=1, ensure_ascii=False) + "\n"),
+        "json": ("report.json", to_json(report_json(report), indent=1).decode() + "\n"),
         "csv": ("frontier.csv", frontier_csv(report)),
         "latex": ("tables.tex", latex(report)),
     }
