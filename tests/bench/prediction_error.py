@@ -21,6 +21,7 @@ from orchestrator.cli.places import mlflow_uri
 from orchestrator.cli.running import run
 from orchestrator.cli.session import Session, open_session
 from orchestrator.planning import Plan
+from orchestrator.planning.cost import Predictor
 from orchestrator.planning.probes import billed_device_hours
 
 DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
@@ -51,11 +52,16 @@ def compare(title: str, plan: Plan, after: Session) -> None:
         for fingerprint, found in history.by_fingerprint.items():
             if found.wall_seconds is not None:
                 took[name, fingerprint] = found.wall_seconds
-    ratios = []
+    resources = plan.sweep.config.resources
+    predictor = Predictor(plan.history.values(), resources, plan.probes.values())
+    ratios, inside = [], 0
     for trial in plan.trials:
-        actual = took.get((trial.name, trial.fingerprint))
-        if actual is not None and trial.predicted_seconds is not None:
-            ratios.append(trial.predicted_seconds / actual)
+        actual, spec = took.get((trial.name, trial.fingerprint)), plan.spec(trial)
+        parts = spec.backbone, spec.method, spec.task, spec.recipe
+        found = predictor.predict(*parts, resources=trial.resources)
+        if actual is not None and found is not None:
+            ratios.append(found.seconds / actual)
+            inside += found.low <= actual <= found.high
     if not ratios:
         print(f"{title}: nothing to compare")
         return
@@ -64,15 +70,16 @@ def compare(title: str, plan: Plan, after: Session) -> None:
     print(
         f"{title}: {len(ratios)} trials; predicted / taken, median {statistics.median(ratios):.2f}, from "
         f"{min(ratios):.2f} to {max(ratios):.2f}; error, median {statistics.median(errors):.0%}, of nine in "
-        f"ten at most {worst:.0%}"
+        f"ten at most {worst:.0%}; {inside} of {len(ratios)} ({inside / len(ratios):.0%}) within their own "
+        "interval"
     )
     predicted, billed = plan.predicted, sum(took.values()) / 3600
     if predicted.device_hours is not None and predicted.device_hours_interval is not None:
         low, high = predicted.device_hours_interval
-        inside = "inside" if low <= billed <= high else "outside"
+        where = "inside" if low <= billed <= high else "outside"
         print(
             f"  total: predicted {predicted.device_hours:.4f} ({low:.4f}-{high:.4f}) {predicted.device}, "
-            f"took {billed:.4f}: {predicted.device_hours / billed - 1:+.0%}, {inside} the interval"
+            f"took {billed:.4f}: {predicted.device_hours / billed - 1:+.0%}, {where} the interval"
         )
 
 
