@@ -5,6 +5,10 @@
 Trials of the demo, in this process, on one thread; keys are those of the sweep file. On: everything that an
 attempt meters. Off: phases are named and nothing is read or counted. The arms take turns and the ratio is
 that of their medians, so that a noisy machine hits both alike; CPU time, as wall time tells of neighbours.
+
+The arms end with the last score on dev, as timing the service takes a fixed wall time. What a whole trial
+does for the report beside that is printed below: the shares of scoring test, of what it tells of each
+document, and of timing the service.
 """
 
 from __future__ import annotations
@@ -45,9 +49,9 @@ def main(repeats: int, overrides: list[str]) -> None:
         root = Path(directory)
         session = open_session(DEMO, [*ONE_TRIAL, *overrides, f"storage={root}"]).stage(Console())
         for planned in session.plan.trials:
-            # As a candidate: timing the service takes a fixed wall time, and would blur the comparison.
-            trial = session.plan.spec(planned).model_copy(update={"candidate": 1})
-            compare(trial, root, repeats)
+            whole = session.plan.spec(planned)
+            compare(whole.model_copy(update={"candidate": 1}), root, repeats)
+            beside(whole, root, repeats)
 
 
 def compare(trial: TrialSpec, root: Path, repeats: int) -> None:
@@ -65,8 +69,41 @@ def compare(trial: TrialSpec, root: Path, repeats: int) -> None:
     )
 
 
-def attempt(trial: TrialSpec, root: Path, metered: bool) -> float:
-    """CPU-seconds of one attempt, from its order to the last score on dev."""
+def beside(trial: TrialSpec, root: Path, repeats: int) -> None:
+    """Medians of the shares that phases of whole trials have in their CPU-seconds."""
+    from workers import evaluate
+    from workers.meter import Meter
+
+    told, real = [0.0], evaluate.scored_examples
+
+    def timed(*arguments: Any) -> Any:
+        began = time.process_time()
+        found = real(*arguments)
+        told[0] += time.process_time() - began
+        return found
+
+    evaluate.scored_examples = timed
+    shares: dict[str, list[float]] = {
+        "scoring test": [],
+        "telling of documents": [],
+        "timing the service": [],
+    }
+    try:
+        for _ in range(repeats):
+            meter, told[0] = Meter(time.process_time), 0.0
+            whole = attempt(trial, root, True, meter)
+            spent = meter.seconds()
+            parts = (spent[Phase.TEST] - told[0], told[0], spent.get(Phase.SERVE, 0.0))
+            for name, seconds in zip(shares, parts, strict=True):
+                shares[name].append(seconds / whole)
+    finally:
+        evaluate.scored_examples = real
+    words = (f"{name} {statistics.median(found):.2%}" for name, found in shares.items())
+    print(f"  of a whole trial, beside metering: {', '.join(words)}")
+
+
+def attempt(trial: TrialSpec, root: Path, metered: bool, meter: Any = None) -> float:
+    """CPU-seconds of one attempt, from its order to its last act before the outcome is written."""
     from workers.checkpoint import Progress
     from workers.gauges import Gauges
     from workers.meter import Meter
@@ -89,7 +126,7 @@ def attempt(trial: TrialSpec, root: Path, metered: bool) -> float:
         )
         log = EventLog(Path(directory) / "events.jsonl")
         began = time.process_time()
-        meter = Meter() if metered else Deaf()
+        meter = meter or (Meter() if metered else Deaf())
         gauges: Any = Gauges(order, meter) if metered else Nothing()
         carry_out(order, Account(Progress(trial.fingerprint), gauges), meter, log, lambda: False)
         meter.work()
