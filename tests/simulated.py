@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.trial import Cell
 from orchestrator.report.model import Point, PointState
@@ -94,6 +94,6 @@ def _record(numerator, denominator) -> ScoredExamples:
     return ScoredExamples(
         metric=MetricName.ACCURACY,
         test_set="t",
-        numerator=tuple(map(float, numerator)),
-        denominator=tuple(map(float, denominator)),
+        numerator=floats(numerator),
+        denominator=floats(denominator),
     )

@@ -49,9 +49,10 @@ class ScoredExamples:
     def __post_init__(self) -> None:
         if len(self.numerator) != len(self.denominator):
             raise ValueError("numerator and denominator are of different lengths")
-        if not math.isfinite(sum(self.numerator)) or not math.isfinite(sum(self.denominator)):
+        whole = sum(self.denominator)
+        if not math.isfinite(sum(self.numerator)) or not math.isfinite(whole):
             raise ValueError("not all numbers are finite")
-        if min(self.denominator, default=0.0) < 0 or not sum(self.denominator) > 0:
+        if min(self.denominator, default=0.0) < 0 or not whole > 0:
             raise ValueError("denominators are not negative, and one is positive")
 
     def to_bytes(self) -> bytes:

@@ -62,8 +62,10 @@ def replicates(name: str, results: Sequence[Result]) -> Replicates | None:
 def contributions(examples: ScoredExamples) -> Floats:
     """What each document adds to the ratio, to first order: their mean is the ratio, their variance over n
     that of the ratio when documents are drawn anew."""
-    numerator = np.array(examples.numerator, dtype=np.float64)
-    denominator = np.array(examples.denominator, dtype=np.float64)
+    numerator, denominator = (
+        np.frombuffer(part, dtype=np.float32).astype(np.float64)
+        for part in (examples.numerator, examples.denominator)
+    )
     ratio = numerator.sum() / denominator.sum()
     found: Floats = ratio + (numerator - ratio * denominator) / denominator.mean()
     return found

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
@@ -122,8 +125,12 @@ def _fitting(outcome: Outcome, examples: ScoredExamples | None) -> ScoredExample
     score = outcome.test.get(outcome.metric)
     if examples is None or score is None or score.value is None or examples.metric is not outcome.metric:
         return None
-    told = math.fsum(examples.numerator) / math.fsum(examples.denominator)
+    told = _sum(examples.numerator) / _sum(examples.denominator)
     return examples if math.isclose(told, score.value, abs_tol=_ROUNDED) else None
+
+
+def _sum(part: array[float]) -> float:
+    return float(np.frombuffer(part, dtype=np.float32).sum(dtype=np.float64))
 
 
 def _there(metrics: Metrics) -> dict[MetricName, float]:
