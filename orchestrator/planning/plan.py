@@ -15,8 +15,8 @@ from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning import identity
 from orchestrator.planning.cost import Predicted, Predictor
+from orchestrator.planning.peaks import Peaks
 from orchestrator.planning.placement import Placement, Placer, Refusal, longest_first
-from orchestrator.planning.room import Room
 from orchestrator.planning.searches import Candidate, Search, Searcher
 from orchestrator.planning.totals import Prediction, total
 
@@ -172,7 +172,9 @@ class _Making:
         self._parts, self._unknown = _Parts(inputs), TrialHistory()
         self.predictor = Predictor(history.values(), sweep.config.resources, probes.values())
         self._placer = Placer(sweep.config.resources, sweep.catalogue.devices)
-        self._room = Room(history.values(), probes.values(), sweep.config.resources, sweep.catalogue.devices)
+        self._peaks = Peaks(
+            history.values(), probes.values(), sweep.config.resources, sweep.catalogue.devices
+        )
         self.placements: dict[str, Placement] = {}
         self._searcher = Searcher(sweep.file, history, self._given, self.predictor, self._parts.of_candidate)
         self.trials, self.up_to_date = list[PlannedTrial](), list[PlannedTrial]()
@@ -181,7 +183,7 @@ class _Making:
 
     def add(self, cell: GridCell) -> None:
         placed = self._placer.place(cell)
-        full = placed.reason if isinstance(placed, Refusal) else self._room.refusal(cell, placed.resources)
+        full = placed.reason if isinstance(placed, Refusal) else self._peaks.refusal(cell, placed.resources)
         if isinstance(placed, Refusal) or full is not None:
             self.refused.append(RefusedCell(cell=cell.cell, reason=full or ""))
             return

@@ -15,8 +15,8 @@ from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
 from orchestrator.planning.cost import Predicted, Source, device_of
+from orchestrator.planning.peaks import device_kind
 from orchestrator.planning.placement import longest_first, makespan
-from orchestrator.planning.room import device_kind
 
 # What all predictions share, however many families they come from: how busy the machine was, above all.
 _COMMON_SPREAD = 0.1

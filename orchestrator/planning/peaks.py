@@ -31,7 +31,7 @@ def device_kind(
     return next((kind for kind in devices.values() if told is not None and kind.is_product(told)), None)
 
 
-class Room:
+class Peaks:
     """Remembers the largest peak of trials that are alike as far as memory goes: of finished ones, and of
     probes where none has finished."""
 
