@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.quantities import quantity
+from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
 
 
@@ -19,10 +20,13 @@ class Group:
     pods: int  # at most
     cpus: int
     gpus: int
+    device: str | None = None  # the catalogue's name of its GPUs, by its label
 
     def holds(self, trial: Resources) -> int:
         """Trials of this size that the group holds when it is as large as it may be. Trials with less than a
         GPU share one; one with several needs them in one pod."""
+        if trial.device is not None and trial.device != self.device:
+            return 0
         by_cpu = self.cpus // trial.cpus
         if not trial.gpus:
             return self.pods * by_cpu
@@ -30,7 +34,8 @@ class Group:
         return self.pods * min(by_cpu, by_gpu)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.cpus} CPU, {self.gpus} GPU)"
+        kind = f" {self.device}" if self.gpus and self.device else ""
+        return f"{self.name} ({self.cpus} CPU, {self.gpus} GPU{kind})"
 
 
 def groups(cluster: dict[str, Any]) -> list[Group]:
@@ -49,7 +54,8 @@ def _group(spec: dict[str, Any]) -> Group:
 
     pods = quantity(spec.get("maxReplicas", 0)) or 0
     name = str(spec.get("groupName", "?"))
-    return Group(name, int(pods), amount("num-cpus", "cpu"), amount("num-gpus", "nvidia.com/gpu"))
+    device = mapping(spec.get("labels")).get(DEVICE_LABEL)
+    return Group(name, int(pods), amount("num-cpus", "cpu"), amount("num-gpus", "nvidia.com/gpu"), device)
 
 
 def at_once(found: Iterable[Group], trial: Resources) -> int:

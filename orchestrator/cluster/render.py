@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestrator.cluster.capacity import at_once, groups
+from orchestrator.cluster.capacity import Group, at_once, groups
 from orchestrator.cluster.documents import Document, dump, get, mapping, of_kind
 from orchestrator.cluster.filling import MOUNT, fill_in, move_cache
 from orchestrator.cluster.manifests import (
@@ -30,6 +30,7 @@ from orchestrator.cluster.naming import content_name, sweep_id
 from orchestrator.config import ResolvedSweep
 from orchestrator.config.lock import lock_path
 from orchestrator.config.resources import AutoResources
+from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan
@@ -122,8 +123,9 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
         resolved["data_dir"] = str(mounted)
     if sweep.config.catalogues:
         resolved["catalogues"] = [str(MOUNT / _folder(n)) for n in range(len(sweep.config.catalogues))]
+    at_once = _concurrency(plan, job)
     if sweep.config.concurrency is None:
-        resolved["concurrency"] = _concurrency(plan, job)
+        resolved["concurrency"] = at_once
     return resolved
 
 
@@ -149,19 +151,25 @@ def _concurrency(plan: Plan, job: Document) -> int:
     _refuse_unnamed_device(plan, any(group.gpus for group in found))
     sizes = {trial.resources for trial in plan.trials} or {Resources()}
     held = {size: at_once(found, size) for size in sizes}
-    complaints = [
-        job.complaint(
-            "spec.rayClusterSpec.workerGroupSpecs",
-            f"no pod holds a trial of {size.cpus} CPU and {size.gpus:g} GPU; "
-            f"there are {', '.join(map(str, found)) or 'no groups'}",
-            "lower the sweep's `resources`, or choose an overlay with larger pods",
-        )
-        for size, count in held.items()
-        if count == 0
-    ]
+    complaints = [_too_large(size, found, job) for size, count in held.items() if count == 0]
     if complaints:
         raise ConfigError(complaints)
     return min(held.values())
+
+
+def _too_large(size: Resources, found: Sequence[Group], job: Document) -> Complaint:
+    """Or of a kind of GPU that no group has."""
+    wanted = f"a trial of {size.cpus} CPU and {size.gpus:g} GPU"
+    remedy = "lower the sweep's `resources`, or choose an overlay with larger pods"
+    if size.device is not None and size.device not in {group.device for group in found}:
+        wanted += f", planned for {size.device}"
+        remedy = (
+            "name a device of the overlay in the sweep's `resources`, or give the group that has this one "
+            f"the label {DEVICE_LABEL}: {size.device} (configs/README.md)"
+        )
+    groups = ", ".join(map(str, found)) or "no groups"
+    problem = f"no pod holds {wanted}; there are {groups}"
+    return job.complaint("spec.rayClusterSpec.workerGroupSpecs", problem, remedy)
 
 
 def _config_map(

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, model_validator
 from orchestrator.contracts.record import Record
 
 GIB = 2**30
+DEVICE_LABEL = "frontier/device"  # of a node of Ray: the catalogue's name of its GPUs
 
 
 class DeviceKind(Record):

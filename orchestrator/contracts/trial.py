@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import MethodSpec
@@ -120,6 +121,9 @@ class Resources(Record):
     gradient_checkpointing: bool = False  # compute activations again instead of keeping them
     # Examples a forward pass of each process; None: as the recipe says. It changes no optimiser step.
     micro_batch_size: PositiveInt | None = None
+    # The entry of devices/ that the plan chose all this for: a cluster gives the trial no other kind of GPU.
+    # In a sweep's file it stands beside other keys, those of `AutoResources`.
+    device: SkipJsonSchema[str | None] = Field(None, exclude_if=lambda name: name is None)
 
     @model_validator(mode="after")
     def _coherent(self) -> Resources:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
+from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.errors import LaunchError
 from orchestrator.execution.attempts import attempts_so_far
 from orchestrator.execution.clock import Clock, SystemClock
@@ -77,13 +78,16 @@ class RayLauncher:
             directory = self._cluster(self._session or launch, notify)
             from orchestrator.execution import ray_tune
 
+            labelled = self._address is not None  # the private cluster is one machine: nothing to choose
+            if labelled:
+                _refuse_unlabelled(jobs, ray_tune.unlabelled_gpu_nodes())
             there = ray_tune.cluster_resources()
             bundles = [ray_tune.bundle(job.trial.resources) for job in jobs]
             at_once = self._at_once(bundles, there)
             self._launches += 1
             scratch = directory / f"tune-{self._launches}"
             told = ray_tune.Launch.of(jobs, self._place, self._policy, self._host_factory)
-            ray_tune.fit(told, jobs, feed, scratch, at_once)
+            ray_tune.fit(told, jobs, feed, scratch, at_once, labelled)
 
     def _cluster(self, keeper: ExitStack, notify: Notify) -> Path:
         """Connect, unless an earlier launch of the session did; the directory of the cluster. It is taken
@@ -137,6 +141,18 @@ class RayLauncher:
             yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _refuse_unlabelled(jobs: Sequence[Job], nodes: Sequence[str]) -> None:
+    """Raises LaunchError where trials name a device and the cluster's `nodes` are such that do not."""
+    devices = sorted({job.trial.resources.device for job in jobs if job.trial.resources.device is not None})
+    if devices and nodes:
+        raise LaunchError(
+            f"the trials are planned for {', '.join(devices)}, and the cluster's nodes with GPUs do not say "
+            f"which they have: {', '.join(nodes[:3])}{', …' if len(nodes) > 3 else ''}\n"
+            f"    -> start those with `ray start --labels {DEVICE_LABEL}=NAME` (on Kubernetes: `labels` of "
+            "the worker group), or say what a trial is given without a device: resources={cpus: 4, gpus: 1}"
+        )
 
 
 def _fitting(bundle: dict[str, float], there: dict[str, float]) -> int:

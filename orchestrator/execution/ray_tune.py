@@ -17,6 +17,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
+from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.clock import SystemClock
@@ -257,12 +258,15 @@ def _start(directory: Path, cpus: int | None) -> str | None:
     return context.dashboard_url or None
 
 
-def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_once: int) -> None:
-    """Let Tune run all jobs, in their order, `at_once` of them. Raises as `Launcher.run` does.
+def fit(
+    launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_once: int, labelled: bool
+) -> None:
+    """Let Tune run all jobs, in their order, `at_once` of them, on nodes that are `labelled` or not (see
+    `placement`). Raises as `Launcher.run` does.
 
     More at once than fit makes Tune stage the rest and start them in any order.
     """
-    groups = [placement(job.trial.resources) for job in jobs]
+    groups = [placement(job.trial.resources, labelled) for job in jobs]
     trainable = tune.with_resources(
         tune.with_parameters(TrialSlot, launch=launch),
         lambda config: groups[config[_JOB]],
@@ -296,10 +300,14 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_
         feed.close()
 
 
-def placement(resources: Resources) -> tune.PlacementGroupFactory:
-    """One bundle a node, which Ray never splits; the nodes near each other where that can be had."""
+def placement(resources: Resources, labelled: bool = True) -> tune.PlacementGroupFactory:
+    """One bundle a node, which Ray never splits; the nodes near each other where that can be had. Where nodes
+    are `labelled` with their kind of GPU, only those of the one that the trial was planned for."""
     share = {kind: amount / resources.nodes for kind, amount in bundle(resources).items()}
-    return tune.PlacementGroupFactory([share] * resources.nodes, strategy="PACK")
+    asked: dict[str, Any] = {}
+    if labelled and resources.device is not None:
+        asked["bundle_label_selector"] = [{DEVICE_LABEL: resources.device}] * resources.nodes
+    return tune.PlacementGroupFactory([share] * resources.nodes, strategy="PACK", **asked)
 
 
 def bundle(resources: Resources) -> dict[str, float]:
@@ -311,3 +319,11 @@ def bundle(resources: Resources) -> dict[str, float]:
 def cluster_resources() -> dict[str, float]:
     """What the cluster has by now, by Ray's name of the kind."""
     return {kind: float(amount) for kind, amount in ray.cluster_resources().items()}
+
+
+def unlabelled_gpu_nodes() -> list[str]:
+    """Addresses of the nodes that have GPUs, where none of them says of which kind."""
+    found = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
+    if any(DEVICE_LABEL in node["Labels"] for node in found):
+        return []
+    return sorted(str(node["NodeManagerAddress"]) for node in found)

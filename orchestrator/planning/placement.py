@@ -73,10 +73,11 @@ def _least(
     asked: AutoResources, device: DeviceKind, backbone: BackboneSpec, settings: Settings, recipe: Recipe
 ) -> Placement | Refusal:
     precision, tried = precision_on(device, recipe), list[tuple[Resources, Estimate]]()
-    for resources in _ways(asked, backbone, settings, recipe):
+    for way in _ways(asked, backbone, settings, recipe):
+        resources = way.model_copy(update={"device": device.name})
         needs = estimate(backbone, settings, recipe, resources, precision)
         if needs is None:
-            return Placement(Resources(cpus=asked.cpus, gpus=1), precision)
+            return Placement(Resources(cpus=asked.cpus, gpus=1, device=device.name), precision)
         share = resources.gpus if resources.gpus < 1 else 1
         if needs.bytes <= share * device.memory_bytes * (1 - MARGIN):
             return Placement(resources, precision, needs)

@@ -147,6 +147,24 @@ def test_a_trial_that_no_pod_holds_is_refused_before_anything_starts(rendered: R
 
 
 @pytest.mark.parametrize(
+    ("overlay", "device", "there"),
+    [
+        ("gke", "nvidia-h200", "a100x8 (88 CPU, 8 GPU nvidia-a100-80gb)"),
+        ("local-cpu", "nvidia-l4", "cpu (2 CPU, 0 GPU)"),
+        ("single-gpu", "nvidia-l4", "gpu (4 CPU, 1 GPU)"),  # which does not say what it has
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["concurrency=2"]])
+def test_a_device_that_no_group_has_is_refused(
+    rendered: RenderSweep, overlay: str, device: str, there: str, more: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        rendered(overlay, *more, resources={"device": device})
+    for words in (f"planned for {device}", there, f"the label frontier/device: {device}"):
+        assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("name", "announced", "shut"), [("gke", False, 0), ("onprem", False, 2), ("onprem", True, 0)]
 )
 def test_an_object_store_must_be_within_reach(

@@ -141,6 +141,8 @@ def test_a_place_changes_neither_name_nor_fingerprint(tmp_path: Path) -> None:
     assert any(
         a.resources != next(b for b in large.trials if b.name == a.name).resources for a in small.trials
     )
+    for plan, device in ((small, A10G), (large, A100)):
+        assert {trial.resources.device for trial in plan.trials} == {device}
     trial = small.trials[0]
     assert fingerprint(small.spec(trial)) == trial.fingerprint
 
