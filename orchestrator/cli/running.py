@@ -138,7 +138,14 @@ def launcher_for(session: Session, name: str, address: str | None) -> Launcher:
     from orchestrator.execution.ray_launcher import RayLauncher
 
     cpus = None if address else session.cpus
-    return RayLauncher(place, _policy(session), address=address, cpus=cpus, concurrency=config.concurrency)
+    return RayLauncher(
+        place,
+        _policy(session),
+        address=address,
+        cpus=cpus,
+        concurrency=config.concurrency,
+        capacity=config.capacity if address else None,
+    )
 
 
 def _workplace(session: Session) -> Workplace:

@@ -1,4 +1,4 @@
-"""How many trials the worker groups of a template can hold at once."""
+"""What the worker groups of a template may grow to, as Ray will see their pods."""
 
 from __future__ import annotations
 
@@ -8,30 +8,19 @@ from typing import Any
 
 from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.quantities import quantity
+from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
-from orchestrator.contracts.trial import Resources
 
 
 @dataclass(frozen=True)
 class Group:
-    """One worker group, as Ray will see one of its pods."""
+    """One worker group."""
 
     name: str
     pods: int  # at most
     cpus: int
     gpus: int
     device: str | None = None  # the catalogue's name of its GPUs, by its label
-
-    def holds(self, trial: Resources) -> int:
-        """Trials of this size that the group holds when it is as large as it may be. Trials with less than a
-        GPU share one; one with several needs them in one pod."""
-        if trial.device is not None and trial.device != self.device:
-            return 0
-        by_cpu = self.cpus // trial.cpus
-        if not trial.gpus:
-            return self.pods * by_cpu
-        by_gpu = self.gpus * int(1 / trial.gpus) if trial.gpus < 1 else int(self.gpus // trial.gpus)
-        return self.pods * min(by_cpu, by_gpu)
 
     def __str__(self) -> str:
         kind = f" {self.device}" if self.gpus and self.device else ""
@@ -41,6 +30,17 @@ class Group:
 def groups(cluster: dict[str, Any]) -> list[Group]:
     """`cluster`: a rayClusterSpec."""
     return [_group(spec) for spec in items(cluster.get("workerGroupSpecs"))]
+
+
+def node_kinds(found: Iterable[Group]) -> tuple[NodeKind, ...]:
+    """Of the groups that may have a pod at all."""
+    return tuple(
+        NodeKind(
+            nodes=group.pods, cpus=group.cpus, gpus=group.gpus, device=group.device if group.gpus else None
+        )
+        for group in found
+        if group.pods
+    )
 
 
 def _group(spec: dict[str, Any]) -> Group:
@@ -56,7 +56,3 @@ def _group(spec: dict[str, Any]) -> Group:
     name = str(spec.get("groupName", "?"))
     device = mapping(spec.get("labels")).get(DEVICE_LABEL)
     return Group(name, int(pods), amount("num-cpus", "cpu"), amount("num-gpus", "nvidia.com/gpu"), device)
-
-
-def at_once(found: Iterable[Group], trial: Resources) -> int:
-    return sum(group.holds(trial) for group in found)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from orchestrator.cluster.capacity import Group, at_once, groups
+from orchestrator.cluster.capacity import Group, groups, node_kinds
 from orchestrator.cluster.documents import Document, dump, get, mapping, of_kind
 from orchestrator.cluster.filling import MOUNT, fill_in, move_cache
 from orchestrator.cluster.manifests import (
@@ -34,6 +34,7 @@ from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan
+from orchestrator.planning.room import at_once
 
 # Annotations of a template.
 STORAGE, DATA_DIR, QUEUE = "frontier/storage", "frontier/data-dir", "frontier/queue"
@@ -123,9 +124,7 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
         resolved["data_dir"] = str(mounted)
     if sweep.config.catalogues:
         resolved["catalogues"] = [str(MOUNT / _folder(n)) for n in range(len(sweep.config.catalogues))]
-    at_once = _concurrency(plan, job)
-    if sweep.config.concurrency is None:
-        resolved["concurrency"] = at_once
+    resolved["capacity"] = _capacity(plan, job)
     return resolved
 
 
@@ -144,22 +143,23 @@ def _refuse_unnamed_device(plan: Plan, has_gpus: bool) -> None:
         raise ConfigError([Complaint(str(plan.sweep.file), "resources", problem, remedy)])
 
 
-def _concurrency(plan: Plan, job: Document) -> int:
-    """As many trials at once as the groups can hold: an autoscaled cluster begins with none, and tells no
-    limit."""
+def _capacity(plan: Plan, job: Document) -> list[dict[str, Any]]:
+    """What the groups may grow to, for the driver: an autoscaled cluster begins empty and tells no limit."""
     found = groups(mapping(get(job.spec, "rayClusterSpec")))
     _refuse_unnamed_device(plan, any(group.gpus for group in found))
+    kinds = node_kinds(found)
     sizes = {trial.resources for trial in plan.trials} or {Resources()}
-    held = {size: at_once(found, size) for size in sizes}
-    complaints = [_too_large(size, found, job) for size, count in held.items() if count == 0]
+    complaints = [_too_large(size, found, job) for size in sizes if not at_once(kinds, size)]
     if complaints:
         raise ConfigError(complaints)
-    return min(held.values())
+    return [kind.model_dump(mode="json", exclude_defaults=True) for kind in kinds]
 
 
 def _too_large(size: Resources, found: Sequence[Group], job: Document) -> Complaint:
     """Or of a kind of GPU that no group has."""
     wanted = f"a trial of {size.cpus} CPU and {size.gpus:g} GPU"
+    if size.nodes > 1:
+        wanted += f" over {size.nodes} pods"
     remedy = "lower the sweep's `resources`, or choose an overlay with larger pods"
     if size.device is not None and size.device not in {group.device for group in found}:
         wanted += f", planned for {size.device}"
@@ -168,7 +168,7 @@ def _too_large(size: Resources, found: Sequence[Group], job: Document) -> Compla
             f"the label {DEVICE_LABEL}: {size.device} (configs/README.md)"
         )
     groups = ", ".join(map(str, found)) or "no groups"
-    problem = f"no pod holds {wanted}; there are {groups}"
+    problem = f"{'no pod holds' if size.nodes == 1 else 'the pods do not hold'} {wanted}; there are {groups}"
     return job.complaint("spec.rayClusterSpec.workerGroupSpecs", problem, remedy)
 
 

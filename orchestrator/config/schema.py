@@ -23,6 +23,7 @@ from pydantic import (
 
 from orchestrator.config.recipes import RecipePatch, field_type
 from orchestrator.config.resources import AskedResources
+from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.price import Market
 from orchestrator.contracts.record import Misfit, MisfitError, Record
@@ -190,6 +191,11 @@ class SweepConfig(Record):
         Resources(), description="what one trial is given; auto, or a device: the plan chooses"
     )
     concurrency: PositiveInt | None = Field(None, description="at most so many trials at once")
+    capacity: tuple[NodeKind, ...] | None = Field(
+        None,
+        min_length=1,
+        description="what a cluster by address may grow to; `frontier render` tells it by the worker groups",
+    )
     retries: NonNegativeInt = Field(2, description="further attempts after a failure that may pass")
     on_bad_record: Literal["error", "skip"] | None = Field(
         None, description="of all tasks; null: each one's own"

@@ -15,7 +15,9 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
+from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
+from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.attempts import attempts_so_far
 from orchestrator.execution.clock import Clock, SystemClock
@@ -23,6 +25,7 @@ from orchestrator.execution.launcher import Hold, Notify, TrialOrder, Workplace,
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.slot import HostFactory, attempt_host
 from orchestrator.execution.trial_feed import Job, TrialFeed
+from orchestrator.planning.room import Line, at_once
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -48,11 +51,12 @@ class RayLauncher:
         address: str | None = None,
         cpus: int | None = None,
         concurrency: int | None = None,
+        capacity: Sequence[NodeKind] | None = None,
         host_factory: HostFactory = attempt_host,
         clock: Clock | None = None,
     ) -> None:
         self._place, self._policy, self._address, self._cpus = place, policy, address, cpus
-        self._concurrency, self._host_factory = concurrency, host_factory
+        self._concurrency, self._capacity, self._host_factory = concurrency, capacity, host_factory
         self._clock = clock or SystemClock()
         self._session: ExitStack | None = None  # keeps the cluster up between launches
         self._directory: Path | None = None  # of the cluster that is up
@@ -78,16 +82,12 @@ class RayLauncher:
             directory = self._cluster(self._session or launch, notify)
             from orchestrator.execution import ray_tune
 
-            labelled = self._address is not None  # the private cluster is one machine: nothing to choose
-            if labelled:
-                _refuse_unlabelled(jobs, ray_tune.unlabelled_gpu_nodes())
-            there = ray_tune.cluster_resources()
-            bundles = [ray_tune.bundle(job.trial.resources) for job in jobs]
-            at_once = self._at_once(bundles, there)
+            there = ray_tune.nodes()
+            line = self._line([job.trial.resources for job in jobs], there)
             self._launches += 1
             scratch = directory / f"tune-{self._launches}"
             told = ray_tune.Launch.of(jobs, self._place, self._policy, self._host_factory)
-            ray_tune.fit(told, jobs, feed, scratch, at_once, labelled)
+            ray_tune.fit(told, jobs, feed, scratch, line)
 
     def _cluster(self, keeper: ExitStack, notify: Notify) -> Path:
         """Connect, unless an earlier launch of the session did; the directory of the cluster. It is taken
@@ -105,24 +105,27 @@ class RayLauncher:
             notify(dashboard)
         return directory
 
-    def _at_once(self, bundles: Sequence[dict[str, float]], there: dict[str, float]) -> int:
-        """How many trials to run at once: as many as fit, at most `concurrency`.
+    def _line(self, trials: Sequence[Resources], there: Sequence[NodeKind]) -> Line:
+        """In which the trials wait for the nodes: those that are `there`, or what the cluster may grow to.
 
-        A cluster by address may grow, so `concurrency` counts there even where fewer fit by now. Raises
-        LaunchError where a trial does not fit and never will.
+        A cluster by address may grow in any case, so `concurrency` counts there even where fewer fit by now.
+        Raises LaunchError where a trial does not fit and never will.
         """
         if self._address:
-            return self._concurrency or max(1, min(_fitting(bundle, there) for bundle in bundles))
-        for bundle in bundles:
-            if _fitting(bundle, there) == 0:
-                wanted = ", ".join(f"{amount:g} {kind}" for kind, amount in bundle.items())
-                found = ", ".join(f"{there.get(kind, 0):g} {kind}" for kind in bundle)
+            _refuse_unlabelled(trials, there)
+            kinds = self._capacity or (None if self._concurrency else there)
+            return Line(trials, kinds, self._concurrency)
+        # One machine: which kind of GPU it has was for the user to know.
+        trials = [trial.model_copy(update={"device": None}) for trial in trials]
+        for trial in set(trials):
+            if not at_once(there, trial):
+                gpus = f" and {trial.gpus:g} GPU" if trial.gpus else ""
+                found = ", ".join(f"{kind.cpus} CPU and {kind.gpus} GPU" for kind in there)
                 raise LaunchError(
-                    f"a trial wants {wanted}, and this machine has {found}\n"
+                    f"a trial wants {trial.cpus} CPU{gpus}, and this machine has {found}\n"
                     "    -> lower `resources`, or give the --address of a larger cluster"
                 )
-        fitting = max(_fitting(bundle, there) for bundle in bundles)
-        return min(fitting, self._concurrency or fitting)
+        return Line(trials, there, self._concurrency)
 
     @contextmanager
     def _cluster_directory(self) -> Iterator[Path]:
@@ -143,20 +146,18 @@ class RayLauncher:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _refuse_unlabelled(jobs: Sequence[Job], nodes: Sequence[str]) -> None:
-    """Raises LaunchError where trials name a device and the cluster's `nodes` are such that do not."""
-    devices = sorted({job.trial.resources.device for job in jobs if job.trial.resources.device is not None})
-    if devices and nodes:
+def _refuse_unlabelled(trials: Sequence[Resources], there: Sequence[NodeKind]) -> None:
+    """Raises LaunchError where trials name a device, and there are GPUs of which none says what it is."""
+    devices = sorted({trial.device for trial in trials if trial.device is not None})
+    with_gpus = [kind for kind in there if kind.gpus]
+    if devices and with_gpus and all(kind.device is None for kind in with_gpus):
+        count = sum(kind.nodes for kind in with_gpus)
         raise LaunchError(
-            f"the trials are planned for {', '.join(devices)}, and the cluster's nodes with GPUs do not say "
-            f"which they have: {', '.join(nodes[:3])}{', …' if len(nodes) > 3 else ''}\n"
-            f"    -> start those with `ray start --labels {DEVICE_LABEL}=NAME` (on Kubernetes: `labels` of "
+            f"the trials are planned for {', '.join(devices)}, and the nodes of the cluster that have GPUs "
+            f"({count}) do not say which\n"
+            f"    -> start them with `ray start --labels {DEVICE_LABEL}=NAME` (on Kubernetes: `labels` of "
             "the worker group), or say what a trial is given without a device: resources={cpus: 4, gpus: 1}"
         )
-
-
-def _fitting(bundle: dict[str, float], there: dict[str, float]) -> int:
-    return min(int(there.get(kind, 0) // amount) for kind, amount in bundle.items())
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search.basic_variant import BasicVariantGenerator
 
+from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
@@ -27,6 +30,7 @@ from orchestrator.execution.ray_nodes import NodesHost
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 from orchestrator.execution.slot import HostFactory, Slot
 from orchestrator.execution.trial_feed import Job, TrialFeed
+from orchestrator.planning.room import Line
 
 _JOB = "job"  # the one key of a Tune configuration: the index of a job
 # Of a result; Tune keeps statistics of each figure in it, some 10 KiB a trial, and nobody asks for them.
@@ -157,6 +161,41 @@ class _Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
             raise
 
 
+class _InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for us
+    """Hands Tune the trials one by one, as the line lets them begin."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+        self._passed: dict[int, Any] = {}  # made by Tune's grid, and not yet begun
+        self._begun: dict[str, int] = {}  # places in the line, by Tune's id
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """As for the listener."""
+        return BasicVariantGenerator, ()
+
+    def save_to_dir(self, dirpath: str, session_str: str) -> None:
+        """Nothing is ever restored."""
+
+    def next_trial(self) -> Any:
+        if self._line.empty:
+            return super().next_trial()  # tells Tune that this was all
+        place = self._line.next()
+        if place is None:
+            return None
+        while place not in self._passed:
+            trial = super().next_trial()
+            self._passed[trial.config[_JOB]] = trial
+        trial = self._passed.pop(place)
+        self._begun[trial.trial_id] = place
+        return trial
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        super().on_trial_complete(trial_id, result, error)
+        if trial_id in self._begun:
+            self._line.ended(self._begun.pop(trial_id))
+
+
 class _Holding(FIFOScheduler):  # type: ignore[misc]  # ray is untyped for us
     """First come, first served, until the feed holds back what has not begun."""
 
@@ -258,15 +297,12 @@ def _start(directory: Path, cpus: int | None) -> str | None:
     return context.dashboard_url or None
 
 
-def fit(
-    launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, at_once: int, labelled: bool
-) -> None:
-    """Let Tune run all jobs, in their order, `at_once` of them, on nodes that are `labelled` or not (see
-    `placement`). Raises as `Launcher.run` does.
+def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, line: Line) -> None:
+    """Let Tune run all jobs, each once it is its turn in the line. Raises as `Launcher.run` does.
 
-    More at once than fit makes Tune stage the rest and start them in any order.
+    Tune is never given more than fits: it would stage the rest, and start them in any order.
     """
-    groups = [placement(job.trial.resources, labelled) for job in jobs]
+    groups = [placement(trial) for trial in line.trials]
     trainable = tune.with_resources(
         tune.with_parameters(TrialSlot, launch=launch),
         lambda config: groups[config[_JOB]],
@@ -279,7 +315,7 @@ def fit(
             param_space={_JOB: tune.grid_search(list(range(len(jobs))))},
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
-                max_concurrent_trials=at_once,
+                search_alg=_InLine(line),
                 scheduler=_Holding(feed),
                 trial_name_creator=_Names(jobs),
                 trial_dirname_creator=_directory_name,
@@ -300,30 +336,26 @@ def fit(
         feed.close()
 
 
-def placement(resources: Resources, labelled: bool = True) -> tune.PlacementGroupFactory:
-    """One bundle a node, which Ray never splits; the nodes near each other where that can be had. Where nodes
-    are `labelled` with their kind of GPU, only those of the one that the trial was planned for."""
-    share = {kind: amount / resources.nodes for kind, amount in bundle(resources).items()}
+def placement(resources: Resources) -> tune.PlacementGroupFactory:
+    """One bundle a node, which Ray never splits; the nodes near each other where that can be had. Only nodes
+    with the label of the device that the trial was planned for, where it names one."""
+    bundle: dict[str, float] = {"CPU": resources.cpus / resources.nodes}
+    if resources.gpus:
+        bundle["GPU"] = resources.gpus / resources.nodes
     asked: dict[str, Any] = {}
-    if labelled and resources.device is not None:
+    if resources.device is not None:
         asked["bundle_label_selector"] = [{DEVICE_LABEL: resources.device}] * resources.nodes
-    return tune.PlacementGroupFactory([share] * resources.nodes, strategy="PACK", **asked)
+    return tune.PlacementGroupFactory([bundle] * resources.nodes, strategy="PACK", **asked)
 
 
-def bundle(resources: Resources) -> dict[str, float]:
-    """A whole trial, in Ray's words."""
-    cores: dict[str, float] = {"CPU": resources.cpus}
-    return cores | {"GPU": resources.gpus} if resources.gpus else cores
-
-
-def cluster_resources() -> dict[str, float]:
-    """What the cluster has by now, by Ray's name of the kind."""
-    return {kind: float(amount) for kind, amount in ray.cluster_resources().items()}
-
-
-def unlabelled_gpu_nodes() -> list[str]:
-    """Addresses of the nodes that have GPUs, where none of them says of which kind."""
-    found = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
-    if any(DEVICE_LABEL in node["Labels"] for node in found):
-        return []
-    return sorted(str(node["NodeManagerAddress"]) for node in found)
+def nodes() -> tuple[NodeKind, ...]:
+    """Of the cluster by now."""
+    alike: Counter[tuple[int, int, str | None]] = Counter()
+    for node in ray.nodes():
+        if node["Alive"]:
+            has, device = node["Resources"], node["Labels"].get(DEVICE_LABEL)
+            alike[int(has.get("CPU", 0)), int(has.get("GPU", 0)), device] += 1
+    return tuple(
+        NodeKind(nodes=count, cpus=cpus, gpus=gpus, device=device)
+        for (cpus, gpus, device), count in alike.items()
+    )

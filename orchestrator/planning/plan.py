@@ -17,6 +17,7 @@ from orchestrator.planning import identity
 from orchestrator.planning.cost import Predicted, Predictor
 from orchestrator.planning.peaks import Peaks
 from orchestrator.planning.placement import Placement, Placer, Refusal, longest_first
+from orchestrator.planning.room import Line
 from orchestrator.planning.searches import Candidate, Search, Searcher
 from orchestrator.planning.totals import Prediction, total
 
@@ -132,7 +133,8 @@ def make_plan(
     probes: Mapping[str, TrialHistory] | None = None,
 ) -> Plan:
     """Pure. `history` is the ledger's, by trial name, candidates of searches included. `slots`: how many
-    trials the machines take at once, where that is known; the sweep's own `concurrency` can only lower it.
+    trials the machines take at once, where that is known and the sweep has no `capacity`, which tells it; its
+    own `concurrency` can only lower it.
     `probes`: the ledger of the sweep's probes, as far as they are of this plan (`planning.probes`).
 
     Raises ConfigError where a search would try what is no recipe.
@@ -141,6 +143,9 @@ def make_plan(
     for cell in sweep.grid.cells:
         made.add(cell)
     ordered = longest_first(made.to_run, lambda item: item.trial.predicted_seconds)
+    if sweep.config.capacity is not None:
+        line = Line([item.trial.resources for item in ordered], sweep.config.capacity)
+        slots = line.begin_together() or None
     ahead = [search.ahead for search in made.searches]
     return Plan(
         sweep=sweep,

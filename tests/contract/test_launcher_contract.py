@@ -206,6 +206,14 @@ def test_trials_of_different_sizes_share_the_cores(launch: Any) -> None:
     assert wide.resources.cpus == 2
 
 
+def test_trials_of_different_sizes_begin_in_their_order(launch: Any) -> None:
+    """Whatever is free: a narrow trial does not keep a wide one waiting for ever."""
+    cpus = [1, 2, 1, 1]
+    trials = [make_trial(f"t{place}", 10.0 - place, cpus=wide) for place, wide in enumerate(cpus)]
+    events = launch(trials, at_once=6)
+    assert [e.name for e in events if isinstance(e, TrialStarted)] == [trial.name for trial in trials]
+
+
 def test_a_wide_trial_is_billed_for_all_its_cores(launch: Any) -> None:
     (event,) = [e for e in launch([make_trial("wide", cpus=2)]) if isinstance(e, AttemptEnded)]
     assert event.bill.devices == 2

@@ -100,7 +100,7 @@ def test_the_driver_reads_the_sweep_that_was_meant(
     rendered: RenderSweep, sweep: Callable[..., ResolvedSweep], tmp_path: Path
 ) -> None:
     meant, read = sweep("seeds=7"), read_back(rendered("local-cpu", "seeds=7"), tmp_path / "pod")
-    places = {"storage", "concurrency"}
+    places = {"storage", "capacity"}
     assert read.config.model_dump(exclude=places) == meant.config.model_dump(exclude=places)
     assert [cell.cell for cell in read.grid.cells] == [cell.cell for cell in meant.grid.cells]
     assert [cell.recipe for cell in read.grid.cells] == [cell.recipe for cell in meant.grid.cells]
@@ -133,12 +133,24 @@ def test_the_same_name_at_another_place_is_another_sweep(rendered: RenderSweep) 
     assert rendered().sweep_id != rendered("local-cpu", "storage=/storage/team").sweep_id
 
 
-def test_as_many_trials_run_at_once_as_the_groups_can_hold(rendered: RenderSweep, tmp_path: Path) -> None:
+def test_the_driver_is_told_what_the_groups_may_grow_to(rendered: RenderSweep) -> None:
     """From nothing, Ray's cluster cannot say how large it may become."""
-    assert _file(rendered())["concurrency"] == 4
-    assert _file(rendered("local-cpu", "resources.cpus=2"))["concurrency"] == 2
-    assert _file(rendered("gke", "resources.gpus=1"))["concurrency"] == 8 + 8 + 2 * 8 + 16
+    assert _file(rendered())["capacity"] == [{"nodes": 2, "cpus": 2}]
+    assert _file(rendered("gke", "resources.gpus=1"))["capacity"] == [
+        {"nodes": 8, "cpus": 6, "gpus": 1, "device": "nvidia-l4"},
+        {"nodes": 8, "cpus": 10, "gpus": 1, "device": "nvidia-a100-80gb"},
+        {"nodes": 2, "cpus": 88, "gpus": 8, "device": "nvidia-a100-80gb"},
+        {"nodes": 16, "cpus": 6, "gpus": 1, "device": "nvidia-l4"},
+    ]
+    assert "concurrency" not in _file(rendered())
     assert _file(rendered("local-cpu", "concurrency=1"))["concurrency"] == 1
+
+
+def test_a_trial_over_several_pods_needs_no_pod_that_holds_it_whole(rendered: RenderSweep) -> None:
+    wide = {"cpus": 16, "gpus": 16, "processes": 16, "nodes": 2}
+    assert _file(rendered("gke", resources=wide))["resources"] == wide
+    with pytest.raises(ConfigError, match=r"the pods do not hold a trial of 24 CPU and 24 GPU over 3 pods"):
+        rendered("gke", resources={"cpus": 24, "gpus": 24, "processes": 24, "nodes": 3})
 
 
 def test_a_trial_that_no_pod_holds_is_refused_before_anything_starts(rendered: RenderSweep) -> None:

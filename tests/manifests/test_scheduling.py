@@ -7,10 +7,11 @@ from types import ModuleType
 import pytest
 from golden_overlays import template
 
-from orchestrator.cluster.capacity import at_once, groups
+from orchestrator.cluster.capacity import groups, node_kinds
 from orchestrator.cluster.checks import scheduling
 from orchestrator.cluster.checks.scheduling import Demand
 from orchestrator.contracts.trial import Resources
+from orchestrator.planning.room import at_once
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,10 @@ def test_ray_sees_what_a_pod_holds(autoscaler: ModuleType) -> None:
         ("gke", given(2, 0.5)),
         ("gke", given(2, 0.5, A100)),
         ("gke", given(2, 1, L4)),
+        ("gke", given(16, 16, A100, nodes=2)),
+        ("gke", given(4, 4, A100, nodes=2)),
+        ("gke", given(4, 2, nodes=2)),
+        ("onprem", given(8, 4, A100, nodes=4)),
         ("eks", given(8, 2, A100_40)),
         ("onprem", given(8, 1, A100)),
     ],
@@ -122,6 +127,6 @@ def test_our_count_of_trials_at_once_is_what_ray_can_place(
 ) -> None:
     """As many fit, and one more does not."""
     job = template(name)
-    most = at_once(groups(job.spec["rayClusterSpec"]), size)
+    most = at_once(node_kinds(groups(job.spec["rayClusterSpec"])), size)
     left = [autoscaler.pods_started(job, demands([(n, size)])).left for n in (most, most + 1)]
     assert left == [0, 1]
