@@ -51,6 +51,7 @@ class FakeApi:
     refusals: dict[tuple[str, str], RefusedError] = field(default_factory=dict)  # (verb, plural)
     denied: set[tuple[str, str]] = field(default_factory=set)  # what access reviews say no to
     trouble: list[int] = field(default_factory=list)  # statuses to answer with, one request each
+    lost_answers: list[str] = field(default_factory=list)  # methods of which one answer each is lost
     broken_watches: list[str] = field(default_factory=list)  # "cut", "gone" (HTTP 410), one watch each
     warning: str | None = None
     operator: str | None = "quay.io/kuberay/operator:v1.7.0"
@@ -58,6 +59,7 @@ class FakeApi:
     finalisers: bool = True
     objects: dict[Key, Body] = field(default_factory=dict)
     seen: list[tuple[str, str]] = field(default_factory=list)  # (verb, plural) of everything that came
+    before: dict[tuple[str, str], Callable[[], object]] = field(default_factory=dict)  # what comes in between
     _applied: dict[tuple[Key, str], Body] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _made: int = 0
@@ -99,6 +101,7 @@ class FakeApi:
         self.seen.append((verb, plural))
         if (verb, plural) in self.refusals:
             raise self.refusals[verb, plural]
+        self.before.pop((verb, plural), lambda: None)()
         key = (group, plural, namespace, name)
         with self.changed:
             if plural == "selfsubjectaccessreviews":
@@ -107,6 +110,8 @@ class FakeApi:
                 return 201, body | {"status": {"allowed": not denied}}
             if verb == "list":
                 return 200, {"items": self._listed(group, plural, namespace, query)}
+            if verb == "create":
+                return 201, self._create((*key[:3], body["metadata"]["name"]), body)
             if verb == "patch" and "apply-patch" in kind:
                 return 200, self._apply(key, body, query["fieldManager"])
             if key not in self.objects:
@@ -161,9 +166,18 @@ class FakeApi:
         found = {k: body for k, body in self.objects.items() if k[:2] == (group, plural) and matches(body)}
         return [body for key, body in found.items() if not namespace or key[2] == namespace]
 
-    def _apply(self, key: Key, body: Body, manager: str) -> Body:
+    def _create(self, key: Key, body: Body) -> Body:
+        self._in_a_namespace(key)
+        if key in self.objects:
+            raise RefusedError(409, f'{key[1]} "{key[3]}" already exists', name=key[3], kind=key[1])
+        return self._store(key, body)
+
+    def _in_a_namespace(self, key: Key) -> None:
         if ("", "namespaces", "", key[2]) not in self.objects:
             raise RefusedError(404, f'namespaces "{key[2]}" not found', name=key[2], kind="namespaces")
+
+    def _apply(self, key: Key, body: Body, manager: str) -> Body:
+        self._in_a_namespace(key)
         old = self.objects.get(key)
         for (owned, other), theirs in self._applied.items():
             fields = list(_conflicts(theirs, body)) if owned == key and other != manager else []
@@ -198,9 +212,9 @@ class FakeApi:
 
     def _delete(self, key: Key, options: Body) -> Body:
         body = self.objects[key]
-        uid = (options.get("preconditions") or {}).get("uid")
-        if uid is not None and uid != body["metadata"]["uid"]:
-            raise RefusedError(409, "the UID in the precondition does not match", name=key[3])
+        for wanted, value in (options.get("preconditions") or {}).items():
+            if value != body["metadata"][wanted]:
+                raise RefusedError(409, f"the {wanted} in the precondition does not match", name=key[3])
         if key[1] == "rayjobs" and self.finalisers:
             body["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:01Z"
             return self._store(key, body)
@@ -263,7 +277,11 @@ class _Handler(BaseHTTPRequestHandler):
                     self._watch(url.path, query)
                 else:
                     kind = self.headers.get("Content-Type", "")
-                    self._send(*self.api.answer(self.command, url.path, query, body, kind))
+                    answer = self.api.answer(self.command, url.path, query, body, kind)
+                    if self.command in self.api.lost_answers:
+                        self.api.lost_answers.remove(self.command)
+                        answer = 503, {"message": "lost"}
+                    self._send(*answer)
             except RefusedError as refused:
                 self._send(refused.status, refused.body)
 

@@ -1,8 +1,8 @@
 """The one door to the Kubernetes API: the official client, and its answers as plain data.
 
 Every call here may be sent twice without harm (reads, server-side apply, merge patches of fixed values,
-deletes of one uid), so a lost connection or a busy server is tried again by urllib3. Whatever is refused in
-the end is a LaunchError in words.
+deletes of one uid, creations of one name), so a lost connection or a busy server is tried again by urllib3.
+Whatever is refused in the end is a LaunchError in words.
 """
 
 from __future__ import annotations
@@ -72,16 +72,20 @@ class Cluster:
         return found
 
     def create(self, resource: Resource, body: dict[str, Any]) -> dict[str, Any]:
-        """For reviews, which leave nothing behind."""
-        found: dict[str, Any] = self._ask("create", resource, body=body)
+        """Refused with 409 where there is one of the name, be it the own one whose answer was lost."""
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        name = str(get(body, "metadata", "name") or "")
+        found: dict[str, Any] = self._ask("create", resource, name, query=query, body=body)
         return found
 
-    def delete(self, resource: Resource, name: str, uid: str | None = None) -> bool:
+    def delete(
+        self, resource: Resource, name: str, uid: str | None = None, version: str | None = None
+    ) -> bool:
         """With all that it owns, which goes first. False where it is gone already, or is another object than
-        that of `uid`."""
+        that of `uid`, or has changed since it had the resource version."""
         options: dict[str, Any] = {"propagationPolicy": "Foreground"}
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
+        preconditions = {"uid": uid, "resourceVersion": version}
+        options["preconditions"] = {key: value for key, value in preconditions.items() if value is not None}
         try:
             self._ask("delete", resource, name, body=options)
         except RefusalError as refused:
@@ -168,7 +172,7 @@ class Cluster:
         """Raises RefusalError for whatever is no success."""
         place = self.namespace if namespace is None else namespace
         method = {"patch": "PATCH", "create": "POST", "delete": "DELETE"}.get(verb, "GET")
-        path = resource.path(place, quote(name))
+        path = resource.path(place, "" if verb == "create" else quote(name))
         answer = self._request(method, path, list((query or {}).items()), body, kind, seconds)
         if not 200 <= answer.status < 300:
             raise refusal(verb, resource, name, place, answer.status, answer.read())
@@ -247,7 +251,7 @@ def connect(namespace: str, *, context: str | None = None, warn: Callable[[str],
         total=_TRIES,
         backoff_factor=0.2,
         status_forcelist=_BUSY,
-        allowed_methods={"GET", "PATCH", "DELETE"},
+        allowed_methods={"GET", "PATCH", "POST", "DELETE"},
         raise_on_status=False,
     )
     return Cluster(client.ApiClient(configuration), namespace, str(configuration.host), warn)

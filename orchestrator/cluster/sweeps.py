@@ -43,6 +43,7 @@ class Sweeps:
         job = self.job(name)
         if job is not None and not job.going and not job.ended:
             self._refuse_changed(rendered, job)
+            self._hand_over(rendered.config_map, job)
             self.say(f"{name} is there already: attached")
             return name
         if job is not None:
@@ -51,8 +52,10 @@ class Sweeps:
             )
             if not self._remove(job):
                 return self.submit(rendered)  # somebody else was quicker: look again
-        self._start(rendered.config_map, rendered.ray_job)
-        self._forget_others(name, str(rendered.config_map["metadata"]["name"]))
+        started = self._start(rendered.config_map, rendered.ray_job)
+        self._forget_others(name)
+        if not started:
+            return self.submit(rendered)
         self.say(f"{name}: submitted to {self.cluster.host}, namespace {self.cluster.namespace}")
         return name
 
@@ -83,7 +86,9 @@ class Sweeps:
                 )
             if job is not None:
                 self._await_gone(name)
-            self._start(*kept)
+            if not self._start(*kept):
+                self.resume(name)  # somebody else was quicker: look again
+                return
             self.say(f"{name}: goes on from its records")
         elif job.ended:
             if not self._again(job, 0):
@@ -168,9 +173,28 @@ class Sweeps:
                 ]
             )
 
-    def _start(self, config_map: dict[str, Any], ray_job: dict[str, Any]) -> None:
-        applied = self.cluster.apply(config_map)
-        job = RayJob(self.cluster.apply(ray_job))
+    def _start(self, config_map: dict[str, Any], ray_job: dict[str, Any]) -> bool:
+        """False where another RayJob of the name is there: to apply ours would change that one's."""
+        self.cluster.apply(config_map)
+        try:
+            job = RayJob(self.cluster.create(RAY_JOBS, ray_job))
+        except RefusalError as refused:
+            if refused.status == HTTPStatus.CONFLICT:
+                return False
+            raise
+        self._hand_over(config_map, job, {STOPPED: None, _KEPT_JOB: None})
+        return True
+
+    def _hand_over(
+        self, config_map: dict[str, Any], job: RayJob, annotations: dict[str, None] | None = None
+    ) -> None:
+        """Makes the RayJob own the ConfigMap, again or for one whose submitter did not come to it. The
+        ConfigMap is applied anew where somebody who tidied up was a moment quicker. Without `annotations` one
+        that is kept for a RayJob to come is let be: somebody is just stopping this one."""
+        name = str(config_map["metadata"]["name"])
+        live = None if annotations is not None else self.cluster.get(CONFIG_MAPS, name)
+        if live is not None and (_KEPT_JOB in _annotations(live) or get(live, "metadata", "ownerReferences")):
+            return
         owner = {
             "apiVersion": "ray.io/v1",
             "kind": "RayJob",
@@ -179,8 +203,14 @@ class Sweeps:
             "controller": False,
             "blockOwnerDeletion": False,
         }
-        metadata = {"ownerReferences": [owner], "annotations": {STOPPED: None, _KEPT_JOB: None}}
-        self.cluster.patch(CONFIG_MAPS, str(applied["metadata"]["name"]), {"metadata": metadata})
+        metadata = {"ownerReferences": [owner], "annotations": annotations or {}}
+        try:
+            self.cluster.patch(CONFIG_MAPS, name, {"metadata": metadata})
+        except RefusalError as refused:
+            if not refused.absent:
+                raise
+            self.cluster.apply(config_map)
+            self.cluster.patch(CONFIG_MAPS, name, {"metadata": metadata})
 
     def _again(self, job: RayJob, recreations: int) -> bool:
         config_map = self.config_map_of(job)
@@ -192,8 +222,7 @@ class Sweeps:
             return False
         body = _job_to_apply(job)
         body["metadata"]["annotations"][RECREATIONS] = str(recreations)
-        self._start(_config_map_to_apply(config_map), body)
-        return True
+        return self._start(_config_map_to_apply(config_map), body)
 
     def _remove(self, job: RayJob) -> bool:
         if job.going:
@@ -245,12 +274,18 @@ class Sweeps:
             f"    -> look at it with `kubectl describe rayjob {name}`, then do this again"
         )
 
-    def _forget_others(self, name: str, but: str) -> None:
-        """Files of former submissions that were stopped."""
-        for body in self._config_maps(name):
-            other = str(get(body, "metadata", "name"))
-            if other != but and not get(body, "metadata", "ownerReferences"):
-                self.cluster.delete(CONFIG_MAPS, other)
+    def _forget_others(self, name: str) -> None:
+        """Files of former submissions, and of those who came too late: all but the one of the RayJob that is
+        there, as they are by now. Who is about to use one has it applied anew."""
+        found = self._config_maps(name)
+        job = self.job(name)
+        if job is None:
+            return
+        for metadata in (mapping(body.get("metadata")) for body in found):
+            if metadata["name"] != job.config_map and not metadata.get("ownerReferences"):
+                self.cluster.delete(
+                    CONFIG_MAPS, metadata["name"], metadata["uid"], metadata["resourceVersion"]
+                )
 
 
 def _annotations(body: dict[str, Any]) -> dict[str, Any]:

@@ -238,19 +238,19 @@ def test_warnings_of_the_api_server_are_told_once(api: FakeApi, submit: Frontier
     ("verb", "plural", "refusal", "words"),
     [
         (
-            "patch",
+            "create",
             "rayjobs",
-            RefusedError(403, 'User "me" cannot patch resource "rayjobs"'),
-            ["you may not patch rayjobs.ray.io in namespace frontier", "frontier-user"],
+            RefusedError(403, 'User "me" cannot create resource "rayjobs"'),
+            ["you may not create rayjobs.ray.io in namespace frontier", "frontier-user"],
         ),
         (
-            "patch",
+            "create",
             "rayjobs",
             RefusedError(403, "exceeded quota: frontier, requested: count/rayjobs.ray.io=1, used: 50"),
             ["exceeded quota: frontier", "stop another sweep"],
         ),
         (
-            "patch",
+            "create",
             "rayjobs",
             RefusedError(422, "invalid", causes=[{"field": "spec.suspnd", "message": "unknown field"}]),
             ["the cluster refuses RayJob ours-", "spec.suspnd: unknown field"],
