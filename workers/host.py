@@ -59,13 +59,23 @@ class AttemptHost:
         assert self._template.stdout is not None
         if timeout is not None and not select.select([self._template.stdout], [], [], timeout)[0]:
             self.interrupt()
+        return self._answer("code")
+
+    def listen(self) -> int:
+        """The port at which the next attempt's ranks meet, where it has several nodes and this is the first:
+        it is taken from now on. Raises LaunchError as `run` does."""
+        self._send({"listen": True})
+        return self._answer("port")
+
+    def _answer(self, what: str) -> int:
+        assert self._template.stdout is not None
         answer = self._template.stdout.readline()
         if not answer:
             raise LaunchError(
                 f"the warm worker process ended (exit code {self._template.wait()})\n"
                 "    -> check memory, and that `python -m workers.template` starts in this environment"
             )
-        return int(json.loads(answer)["code"])
+        return int(json.loads(answer)[what])
 
     def interrupt(self, grace_seconds: float = 0.0) -> None:
         """From another thread: ends the attempt that runs, if any, with all its processes. With a grace it is

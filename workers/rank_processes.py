@@ -54,15 +54,17 @@ class Group:
         master, port = (node["master"], node["port"]) if node else ("127.0.0.1", 0)
         return cls(order, began, tuple(range(first, first + here)), count, master, port)
 
-    def start(self) -> dict[int, int]:
-        """Forks: process -> rank. In a child it never returns."""
+    def start(self, listening: socket.socket | None = None) -> dict[int, int]:
+        """Forks: process -> rank. In a child it never returns. `listening`: where the ranks meet, on the
+        first of several nodes."""
         template = os.getpid()
         if not self.ranks:
             child = os.fork()
             if child == 0:
                 _become(self.order, template, self.began, {})
             return {child: 0}
-        listening = _listen(self.master, self.port) if 0 in self.ranks else None
+        if len(self.ranks) == self.count:
+            listening = listen("127.0.0.1")
         port = listening.getsockname()[1] if listening else self.port
         children = {}
         for place, rank in enumerate(self.ranks):
@@ -87,11 +89,11 @@ class Group:
         return children
 
 
-def _listen(master: str, port: int) -> socket.socket:
-    """Bound before anybody is told the port: nobody else can take it."""
+def listen(address: str = "") -> socket.socket:
+    """At a free port, and before anybody is told it: nobody else can take it."""
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind(("127.0.0.1" if master == "127.0.0.1" else "", port))
+    found.bind((address, 0))
     found.listen(128)
     return found
 

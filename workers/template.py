@@ -4,7 +4,8 @@
 
 Requests come as JSON lines on standard input: {"order": path, "at": monotonic seconds}, and where the attempt
 has several nodes "node": {"number", "master", "port"}; answered with {"code": exit code} when the attempt has
-ended; {"interrupt": seconds of grace} meanwhile. Nobody outlives the one above: the template ends when its
+ended; {"interrupt": seconds of grace} meanwhile; {"listen": true} before an attempt on several nodes,
+answered with {"port": where its ranks are to meet}. Nobody outlives the one above: the template ends when its
 standard input does, the attempt when the template dies.
 """
 
@@ -16,11 +17,12 @@ import json
 import os
 import select
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import IO, Any
 
-from workers.rank_processes import Group, Running, await_end
+from workers.rank_processes import Group, Running, await_end, listen
 
 _WARM = ("torch", "transformers", "peft", "accelerate", "workers.trial", "workers.failures")
 
@@ -52,16 +54,25 @@ class _Requests:
 
 def _serve(requests: _Requests, answers: IO[bytes]) -> None:
     """Until the driver closes its end, or dies."""
+    listening: socket.socket | None = None
     while True:
         request = requests.next()
+        if request is not None and "listen" in request:
+            listening = listen()  # in the place of one that no attempt came for
+            _answer(answers, "port", listening.getsockname()[1])
         if request is None or "order" not in request:
             continue  # an interrupt that came too late
         order = Path(request["order"])
         _import_architecture(order)
-        running = Running(Group.of(order, request["at"], request.get("node")).start())
+        running = Running(Group.of(order, request["at"], request.get("node")).start(listening))
+        listening = None
         await_end(running, requests.next)
-        answers.write(json.dumps({"code": running.settle(order.parent)}).encode() + b"\n")
-        answers.flush()
+        _answer(answers, "code", running.settle(order.parent))
+
+
+def _answer(answers: IO[bytes], what: str, number: int) -> None:
+    answers.write(json.dumps({what: number}).encode() + b"\n")
+    answers.flush()
 
 
 def _import_architecture(order: Path) -> None:

@@ -7,7 +7,6 @@ cache under the same paths.
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -60,7 +59,7 @@ class NodesHost:
     def run(self, order_path: Path, timeout: float | None = None) -> int:
         from workers.host import Node
 
-        master, port = get_node_ip_address(), _free_port()
+        master, port = get_node_ip_address(), self._first.listen()
         order = str(order_path.resolve())
         runs = [
             actor.run.remote(order, number, master, port)
@@ -133,14 +132,6 @@ class NodesHost:
     def close(self) -> None:
         self._first.close()
         self._release()
-
-
-def _free_port() -> int:
-    """Free on this node by now; the first rank takes it a moment later."""
-    with socket.socket() as found:
-        found.bind(("", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _code(run: Any) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from orchestrator.execution.launcher import AttemptEnded, TrialEnded, TrialOrder
 from orchestrator.execution.local_launcher import LocalLauncher
 from orchestrator.execution.ray_launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
+from workers.host import AttemptHost
 
 RANKS = Resources(cpus=2, processes=2)
 NODES = Resources(cpus=2, processes=2, nodes=2)
@@ -35,6 +37,16 @@ def ran(launcher, orders) -> dict[int, AttemptEnded]:
     assert {e.state for e in events if isinstance(e, TrialEnded)} == {TrialState.FINISHED}
     attempts = {e.name: e for e in events if isinstance(e, AttemptEnded)}
     return {place: attempts[order.name] for place, order in enumerate(orders)}
+
+
+def test_the_port_where_nodes_meet_is_taken_before_anybody_is_told():
+    host = AttemptHost(threads=1)
+    try:
+        port = host.listen()
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("", port))
+    finally:
+        host.close()
 
 
 @pytest.fixture
