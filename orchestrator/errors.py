@@ -63,9 +63,16 @@ class WeightsError(FrontierError):
 
 
 class LedgerError(FrontierError):
-    """The records of a sweep are missing, locked by another driver, or unreadable."""
+    """The records of a sweep are missing or unreadable."""
 
     exit_code = 2
+
+
+class HeldError(LedgerError):
+    """Another driver is at work on the sweep, or has taken it over: nothing is wrong with the input, and the
+    same command may go on later."""
+
+    exit_code = 3
 
 
 class TrackingError(FrontierError):

@@ -1,7 +1,7 @@
 """Where the records of a sweep lie. The only place that knows the names of files and directories.
 
 <storage>/<sweep>/sweep.json                      SweepRecord
-<storage>/<sweep>/driver.lock                     held by the one driver
+<storage>/<sweep>/lease/<number>.json             held by the one driver (orchestrator.storage.lease)
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
     order.json  events.jsonl  examples.bin  outcome.json  bill.json  checkpoint/step-<n>/  model/
 <storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
@@ -10,8 +10,8 @@
 <storage>/mlflow.db                               the default MLflow store
 <storage>/cache/                                  weights and made data that are staged
 
-In an object store the keys are the same. There driver.lock is `lease/<number>.json` (orchestrator.storage),
-and a directory of files (a checkpoint, a model, staged weights) ends with `complete.json`, its marker.
+In an object store the keys are the same. There a directory of files (a checkpoint, a model, staged weights)
+ends with `complete.json`, its marker.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SWEEP = "sweep.json"
-LOCK = "driver.lock"
+LEASE = "lease"
 TRIALS = "trials"
 REPORT = "report"
 ORDER = "order.json"

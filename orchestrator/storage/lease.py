@@ -1,8 +1,9 @@
-"""One driver a sweep, over the store: a lease with a heartbeat.
+"""One driver a sweep, in a directory or an object store: a lease with a heartbeat.
 
 A lease is an object with a number of its own, `<sweep>/lease/<number>.json`; the highest number holds. To
 take over is to create the next number, which the store grants to one of many; a holder writes to its own
-number only, so one that was cut off and comes back finds a higher number, and stops.
+number only, so one that was cut off and comes back finds a higher number, and stops. It asks no lock of the
+file system: those of a shared mount do not hold.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from orchestrator.contracts import layout
 from orchestrator.contracts.record import Record
-from orchestrator.errors import LedgerError, StorageError
+from orchestrator.errors import HeldError, LedgerError, StorageError
 from orchestrator.storage.store import Store, claim
 
 BEAT_SECONDS = 10.0
@@ -49,25 +51,28 @@ class Lease:
         self._number = 0
 
     def acquire(self) -> None:
-        """A heartbeat that has stopped is waited out, at most EXPIRES_SECONDS; one that goes on is a driver
-        at work. Raises LedgerError, naming host, process and age, where there is one."""
+        """A holder on this machine is seen to live or not. Else a heartbeat that has stopped is waited out,
+        at most EXPIRES_SECONDS, and one that goes on is a driver at work. Raises HeldError, naming host,
+        process and age, where there is one."""
         first: tuple[int, float] | None = None
         while True:
             number, holder = self._newest()
-            if holder is None or holder.released or self._is_dead(holder):
+            if holder is None or not _at_work(holder, self._now()):
                 if self._take(number + 1):
                     return
                 continue  # another driver was faster
             beat = (number, holder.beat_at)
             first = first or beat
-            if beat != first:
-                raise LedgerError(self._refusal(holder))
+            if beat != first or holder.machine == _machine():
+                raise HeldError(self._refusal(holder))
             self._sleep(BEAT_SECONDS / 4)
 
-    def _is_dead(self, holder: Holder) -> bool:
-        if self._now() - holder.beat_at > EXPIRES_SECONDS:
-            return True
-        return holder.machine == _machine() and not Path("/proc", str(holder.pid)).exists()
+    def driver(self) -> str | None:
+        """The process that holds the lease; None where none does, or it is seen to be dead."""
+        _, holder = self._newest()
+        if holder is None or not _at_work(holder, self._now()):
+            return None
+        return f"process {holder.pid} on {holder.host}"
 
     def _take(self, number: int) -> bool:
         if not claim(self._store, self._key(number), self._content()):
@@ -81,16 +86,16 @@ class Lease:
         return True
 
     def renew(self) -> None:
-        """A heartbeat. Raises LedgerError where another driver has taken over, and StorageError."""
+        """A heartbeat. Raises HeldError where another driver has taken over, and StorageError."""
         self.check()
         self._store.put(self._key(self._number), self._content())
 
     def check(self) -> None:
-        """Raises LedgerError where another driver has taken over."""
+        """Raises HeldError where another driver has taken over."""
         number, holder = self._newest()
         if number > self._number:
             by = f"process {holder.pid} on {holder.host}" if holder else "another driver"
-            raise LedgerError(
+            raise HeldError(
                 f"{self._sweep}: {by} has taken this sweep over, as this driver gave no sign of life for "
                 f"{EXPIRES_SECONDS:g} s; it stops here\n    -> nothing to do: the other one goes on"
             )
@@ -134,7 +139,7 @@ class Lease:
 
     @property
     def _directory(self) -> str:
-        return f"{self._sweep}/lease"
+        return f"{self._sweep}/{layout.LEASE}"
 
     def _key(self, number: int) -> str:
         return f"{self._directory}/{number:08d}.json"
@@ -143,9 +148,9 @@ class Lease:
 @contextmanager
 def hold(lease: Lease, stop: Callable[[], object], every: float = BEAT_SECONDS) -> Iterator[None]:
     """Hold the lease and keep it alive. Where another driver takes over, `stop` is called from another
-    thread: it should raise KeyboardInterrupt here, which leaves as a LedgerError."""
+    thread: it should raise KeyboardInterrupt here, which leaves as a HeldError."""
     lease.acquire()
-    over, lost = threading.Event(), list[LedgerError]()
+    over, lost = threading.Event(), list[HeldError]()
 
     def beat() -> None:
         while not over.wait(every):
@@ -153,7 +158,7 @@ def hold(lease: Lease, stop: Callable[[], object], every: float = BEAT_SECONDS) 
                 lease.renew()
             except StorageError:
                 continue  # where nobody takes over meanwhile, it is still ours
-            except LedgerError as taken:
+            except HeldError as taken:
                 lost.append(taken)
                 stop()
                 return
@@ -171,6 +176,21 @@ def hold(lease: Lease, stop: Callable[[], object], every: float = BEAT_SECONDS) 
         thread.join()
         if not lost:
             lease.release()
+
+
+def _at_work(holder: Holder, now: float) -> bool:
+    if holder.released or now - holder.beat_at > EXPIRES_SECONDS:
+        return False
+    return holder.machine != _machine() or _lives(holder.pid)
+
+
+def _lives(pid: int) -> bool:
+    """Not where it has ended and nobody has taken note of that yet."""
+    try:
+        state = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
 
 
 def _machine() -> str:

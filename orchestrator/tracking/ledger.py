@@ -24,7 +24,7 @@ from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import LedgerError, StorageError
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.mirror import Mirror
-from orchestrator.tracking import lock
+from orchestrator.storage.store import DirectoryStore
 from orchestrator.tracking.accounting import billed_seconds, device_of, spending_of, state_of
 from orchestrator.tracking.events import readable, signs_of_life
 from orchestrator.tracking.history import newest_of, trial_history
@@ -67,30 +67,45 @@ class Ledger:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held by the one driver. Raises LedgerError, naming the process, where another one holds it, also
-        where another one takes a store's lease over; then the main thread is interrupted first."""
-        with lock.hold(self.directory / layout.LOCK):
-            if self.mirror is None:
-                yield
-                return
-            lease = Lease(self.mirror.store, self.directory.name)
-            with hold(lease, _interrupt_main_thread):
-                self._lease = lease
-                self.mirror.pull()
-                self.mirror.push_leftovers()
-                try:
+        """Held by the one driver. Raises HeldError, naming the process, where another one holds it, also
+        where another one takes it over; then the main thread is interrupted first."""
+        lease = self._new_lease()
+        with hold(lease, _interrupt_main_thread):
+            self._lease = lease
+            try:
+                with self._delivered():
                     yield
-                except BaseException:
-                    with suppress(StorageError):
-                        self.mirror.push_leftovers()
-                    raise
-                finally:
-                    self._lease = None
+            finally:
+                self._lease = None
+
+    @contextmanager
+    def _delivered(self) -> Iterator[None]:
+        """What the mirror lacks is pulled first, and what the store lacks pushed, whatever happens."""
+        if self.mirror is None:
+            yield
+            return
+        self.mirror.pull()
+        self.mirror.push_leftovers()
+        try:
+            yield
+        except BaseException:
+            with suppress(StorageError):
                 self.mirror.push_leftovers()
-                self.mirror.pull()
+            raise
+        self.mirror.push_leftovers()
+        self.mirror.pull()
+
+    def driver(self) -> str | None:
+        """The process that is at work on the sweep, as far as can be seen from here. One on another machine
+        is taken at its word for a minute."""
+        return self._new_lease().driver()
+
+    def _new_lease(self) -> Lease:
+        store = DirectoryStore(self.directory.parent) if self.mirror is None else self.mirror.store
+        return Lease(store, self.directory.name)
 
     def write_sweep(self, record: SweepRecord) -> None:
-        """Raises LedgerError where another driver has taken the sweep over."""
+        """Raises HeldError where another driver has taken the sweep over."""
         if self._lease is not None:
             self._lease.check()
         write_atomically(self.directory / layout.SWEEP, record.model_dump_json(indent=1) + "\n")

@@ -16,7 +16,6 @@ from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.lock import at_work
 
 # Modification times, and whether outcome and bill are there: all that can change about a trial's directory.
 _Look = tuple[int, bool, bool]
@@ -87,7 +86,7 @@ class Watcher:
     def look(self) -> Standing:
         """Raises LedgerError where there is no sweep, or a record cannot be read."""
         sweep, anew = self._read_sweep()
-        found = Standing(sweep, at_work(self._ledger.directory / layout.LOCK), anew=anew)
+        found = Standing(sweep, self._ledger.driver(), anew=anew)
         for entry in list(self._open.values()):
             self._refresh(entry, found)
         found.states, found.candidates = self._states.copy(), self._candidates.copy()

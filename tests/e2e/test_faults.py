@@ -67,7 +67,7 @@ def test_a_second_driver_is_refused(finished: Workshop) -> None:
     from orchestrator.tracking.ledger import Ledger
 
     with Ledger(finished.sweeps / "mini").lock():
-        done = finished.frontier("run", "mini.yaml", expect=2)
+        done = finished.frontier("run", "mini.yaml", expect=3)
     assert str(os.getpid()) in done.stderr
     assert "Traceback" not in done.stderr
 

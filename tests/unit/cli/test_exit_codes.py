@@ -6,13 +6,14 @@ import pytest
 
 from orchestrator import cli
 from orchestrator.cli import app
-from orchestrator.errors import FrontierError, LaunchError, TrackingError
+from orchestrator.errors import FrontierError, HeldError, LaunchError, TrackingError
 
 
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
         (LaunchError("no such cluster"), 3, "frontier: no such cluster"),
+        (HeldError("process 1 is at work"), 3, "frontier: process 1 is at work"),
         (TrackingError("no such server"), 3, "frontier: no such server"),
         (FrontierError("nobody said which"), 70, "frontier: nobody said which"),
         (ZeroDivisionError("ours"), 70, "a defect of Frontier"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from orchestrator.contracts.price import DevicePrice, PriceBook
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.storage.lease import Lease
+from orchestrator.storage.store import DirectoryStore
 from orchestrator.tracking.standing import Watcher
 
 NOW = 1_750_010_100.0  # 100 s after the first attempts of the builder began
@@ -30,8 +31,11 @@ def built(tmp_path: Path) -> LedgerBuilder:
 
 
 def begin_driver(built: LedgerBuilder, pid: int | None = None) -> None:
-    holder = {"pid": os.getpid() if pid is None else pid, "host": socket.gethostname()}
-    (built.ledger.directory / layout.LOCK).write_text(json.dumps(holder))
+    lease = Lease(DirectoryStore(built.ledger.directory.parent), built.ledger.directory.name)
+    lease.acquire()
+    if pid is not None:
+        [path] = (built.ledger.directory / layout.LEASE).iterdir()
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": pid}))
 
 
 def begin(built: LedgerBuilder, trial: PlannedTrial) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import LedgerError
+from orchestrator.errors import HeldError, LedgerError
 from orchestrator.storage import lease as leases
 from orchestrator.storage.lease import BEAT_SECONDS, EXPIRES_SECONDS, Lease, hold
 from orchestrator.storage.store import DirectoryStore
@@ -80,6 +81,19 @@ def test_a_dead_process_of_this_machine_is_not_waited_for(store: DirectoryStore)
     store.put(path, json.dumps(content | {"pid": 2**22 + 1}).encode())  # above what Linux hands out
     new(store, clock).acquire()
     assert clock.at == 1000
+
+
+def test_a_living_process_of_this_machine_is_refused_at_once(store: DirectoryStore) -> None:
+    clock = Clock()
+    first, second = new(store, clock), new(store, clock)
+    first.acquire()
+    with pytest.raises(HeldError, match=f"process {os.getpid()}"):
+        second.acquire()
+    assert clock.at == 1000
+    assert second.driver() == f"process {os.getpid()} on {socket.gethostname()}"
+    clock.at += EXPIRES_SECONDS + 1  # it has stood still, or its number is another process's by now
+    assert second.driver() is None
+    second.acquire()
 
 
 def test_a_released_lease_is_free(store: DirectoryStore, elsewhere: None) -> None:

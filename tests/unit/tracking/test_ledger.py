@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Source, TrialState
-from orchestrator.errors import LedgerError
+from orchestrator.errors import HeldError, LedgerError
 from orchestrator.tracking.events import curves, read_events
 from orchestrator.tracking.ledger import Ledger
 
@@ -194,12 +196,16 @@ def test_a_second_driver_is_told_who_holds_the_sweep(built):
     assert holder.stdin is not None
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(LedgerError, match=f"process {holder.pid} on"), built.ledger.lock():
+    with pytest.raises(HeldError, match=f"process {holder.pid} on"), built.ledger.lock():
         pass
-    holder.kill()  # the system drops the lock of a dead process
-    holder.wait()
+    began = time.monotonic()
+    holder.kill()
+    assert os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)  # dead, and nobody has taken note of it
     with built.ledger.lock():
-        assert str(os.getpid()) in (built.ledger.directory / layout.LOCK).read_text()
+        assert built.ledger.driver() == f"process {os.getpid()} on {socket.gethostname()}"
+    assert built.ledger.driver() is None
+    assert time.monotonic() - began < 5  # whoever runs the command again does not wait
+    holder.wait()
     holder.stdin.close()
     holder.stdout.close()
 
