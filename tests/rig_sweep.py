@@ -35,12 +35,13 @@ class Damage:
 
     lost: int  # trials that never finished, or have no run in MLflow
     duplicates: int  # finishes and runs beyond one a trial
+    behind: int  # steps from where a successor went on to the newest checkpoint that it was left; the most
     wasted_steps: int  # that some attempt did beyond where its successor went on; the most of all
     interval: int  # steps between checkpoints
     equal: bool  # every figure of every trial, to the last bit
 
     def check(self) -> None:
-        assert (self.lost, self.duplicates, self.equal) == (0, 0, True), self
+        assert (self.lost, self.duplicates, self.behind, self.equal) == (0, 0, 0, True), self
         assert self.wasted_steps <= self.interval, self
 
 
@@ -64,14 +65,15 @@ class Sweep:
         return found
 
     def hold(self, node: Node) -> tuple[str, int]:
-        """Waits until a trial has a checkpoint on the node, and makes its process stand still there: however
-        fast the machine is, it will not be over when the fault comes. Gives the trial and the process."""
+        """Waits until a trial has its second checkpoint on the node, and makes its process stand still there:
+        however fast the machine is, it will not be over when the fault comes, and to begin anew would cost it
+        more than the steps between two checkpoints. Gives the trial and the process."""
         held: list[tuple[str, int]] = []
 
         def under_way() -> bool:
             for trial, attempts in self.attempts().items():
                 pid = node.at_work(attempts[-1])
-                if pid is not None and any((attempts[-1] / "checkpoint").glob("step-*[0-9]")):
+                if pid is not None and len(list((attempts[-1] / "checkpoint").glob("step-*[0-9]"))) > 1:
                     os.kill(pid, signal.SIGSTOP)
                     if not (attempts[-1] / "outcome.json").exists():
                         held.append((trial, pid))
@@ -94,6 +96,7 @@ class Sweep:
         return Damage(
             lost=(once - finishes).total() + (once - runs).total(),
             duplicates=(finishes - once).total() + (runs - once).total(),
+            behind=max(map(steps_behind, self.attempts().values()), default=0),
             wasted_steps=max(map(wasted_steps, self.attempts().values()), default=0),
             interval=calm.interval,
             equal=results(outcomes) == calm.results,
@@ -131,4 +134,14 @@ def wasted_steps(attempts: list[Path]) -> int:
         for start in told(attempt, StartEvent):
             most, done = max(most, done - (start.resumed_from_step or 0)), 0
         done = max([done, *(event.step for event in told(attempt, StepEvent))])
+    return most
+
+
+def steps_behind(attempts: list[Path]) -> int:
+    """The most steps between the newest checkpoint that there was and the place where an attempt went on."""
+    most = newest = 0
+    for attempt in attempts:
+        for start in told(attempt, StartEvent):
+            most = max(most, newest - (start.resumed_from_step or 0))
+        newest = max([newest, *(event.step for event in told(attempt, CheckpointEvent))])
     return most

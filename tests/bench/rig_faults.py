@@ -3,7 +3,8 @@
     python tests/bench/rig_faults.py [ROUNDS] [-k EXPRESSION]
 
 Each round is all of tests/e2e/test_nodes.py, on new nodes. The columns: trials that were lost; finishes and
-runs of MLflow beyond one a trial; the most steps that were done anew, and the steps between checkpoints; in
+runs of MLflow beyond one a trial; the most steps from where an attempt went on to the newest checkpoint that
+it was left; the most steps that were done anew, and the steps between checkpoints; in
 how many rounds every figure of every trial was that of a calm run, to the last bit.
 """
 
@@ -37,7 +38,8 @@ class Fault:
         equal = sum(damage["equal"] == "True" for damage in self.damages)
         wasted = f"{self.most('wasted_steps')} of {self.most('interval')}"
         return (
-            f"{self.passed:>3}/{rounds:<3} {self.most('lost'):>5} {self.most('duplicates'):>10} {wasted:>12} "
+            f"{self.passed:>3}/{rounds:<3} {self.most('lost'):>5} {self.most('duplicates'):>10} "
+            f"{self.most('behind'):>6} {wasted:>12} "
             f"{equal:>3}/{rounds:<3} {sum(self.seconds) / max(1, len(self.seconds)):>7.0f}"
         )
 
@@ -53,7 +55,8 @@ def main(rounds: int, chosen: str | None) -> int:
     except KeyboardInterrupt:
         done -= 1
     print(
-        f"\n{'passed':7} {'lost':>5} {'duplicates':>10} {'wasted steps':>12} {'equal':7} {'seconds':7}  fault"
+        f"\n{'passed':7} {'lost':>5} {'duplicates':>10} {'behind':>6} {'wasted steps':>12} {'equal':7} "
+        f"{'seconds':7}  fault"
     )
     for name, fault in faults.items():
         print(f"{fault.row(done)}  {name}")
