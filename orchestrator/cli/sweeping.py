@@ -91,7 +91,10 @@ def _tell_end(
 def _remedy(end: End) -> str:
     assert end.job is not None
     if end.step is Step.REFUSED:
-        return "the driver refuses its input, so it is not started again: correct the sweep, then submit it"
+        return (
+            "the driver refuses its input, as its log says (`kubectl logs` of the submitter), so it is not "
+            "started again: correct the sweep, then submit it (just submit it if somebody stopped it in Ray)"
+        )
     if end.job.recreations >= MOST_RECREATIONS:
         return f"it was started again {MOST_RECREATIONS} times; `frontier resume` tries on from its records"
     if end.job.deployment == "ValidationFailed":

@@ -16,6 +16,7 @@ MOST_RECREATIONS = 3  # of one submission; each is a new cluster that goes on fr
 _RECREATE = ("DeadlineExceeded", "JobStatusCheckTimeoutExceeded")  # ends that KubeRay never retries
 _EXIT_CODE = re.compile(r"Job entrypoint command failed with exit code (-?\d+)")  # as Ray begins its message
 _REFUSED = 2  # the driver's exit code where the input is wrong
+_NOT_STARTED = 3  # likewise: another driver may still hold the sweep, or its store is out of reach
 
 
 class Step(StrEnum):
@@ -24,7 +25,7 @@ class Step(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # trials failed, or the cluster could not be had
     REFUSED = "refused"  # the driver calls the sweep's input wrong: no new cluster changes that
-    STOPPED = "stopped"  # by a person
+    STOPPED = "stopped"  # by a person, through `frontier stop` or as time was over
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def next_step(job: RayJob) -> Step:
     if STOPPED in job.annotations:
         return Step.STOPPED
     if job.deployment == "Complete":
-        return {"SUCCEEDED": Step.SUCCEEDED, "STOPPED": Step.STOPPED}.get(job.ray_state, Step.FAILED)
+        # A driver that refuses its input has its own job stopped (`submitter`): KubeRay does not retry that.
+        return {"SUCCEEDED": Step.SUCCEEDED, "STOPPED": Step.REFUSED}.get(job.ray_state, Step.FAILED)
     if job.deployment == "ValidationFailed":
         return Step.FAILED
     if job.deployment != "Failed":
@@ -152,6 +154,6 @@ def next_step(job: RayJob) -> Step:
         return Step.SUCCEEDED
     if job.exit_code == _REFUSED:
         return Step.REFUSED
-    if job.reason in _RECREATE:
+    if job.reason in _RECREATE or job.exit_code == _NOT_STARTED:
         return Step.RECREATE if job.recreations < MOST_RECREATIONS else Step.FAILED
     return Step.FAILED

@@ -1,4 +1,4 @@
-"""The submitter's pod: submit the driver to Ray unless it is there, follow it to its end, end as it ended.
+"""The submitter's pod: submit the driver to Ray unless it is there, follow it to its end.
 
     python -m orchestrator.cluster.submitter -- frontier run /etc/frontier/sweep.yaml --address auto
 
@@ -7,9 +7,14 @@ a state that Ray itself calls final is one. A head that was replaced knows no jo
 submitted to it again, and the driver goes on from its records. Ended (SIGTERM) it leaves the job running; the
 next submitter finds it.
 
+How the driver ended KubeRay hears from Ray, once the submitter is through: one that ended badly would be
+started again before that, over and over. What Ray calls failed KubeRay tries again on another cluster. A
+driver that refuses its input would refuse it there as well, so it has its own job stopped: to KubeRay that is
+an end.
+
 The operator hands over RAY_DASHBOARD_ADDRESS, RAY_JOB_SUBMISSION_ID and RAY_AUTH_TOKEN. Standard library
-only. Exit codes: 0 succeeded, 1 failed or stopped, 2 refused (arguments, token, request), 3 out of reach for
-too long.
+only. Exit codes: 0 the driver has ended, 1 given up, 2 refused (arguments, token, request), 3 out of reach
+for too long.
 """
 
 from __future__ import annotations
@@ -29,13 +34,15 @@ from typing import Any
 
 
 class Exit(IntEnum):
-    SUCCEEDED = 0
-    FAILED = 1
+    ENDED = 0
+    GIVEN_UP = 1
     REFUSED = 2
     UNREACHABLE = 3
 
 
-_FINAL = {"SUCCEEDED": Exit.SUCCEEDED, "FAILED": Exit.FAILED, "STOPPED": Exit.FAILED}
+_FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
+_INPUT_REFUSED = 2  # the driver's exit code
+_STOP_SECONDS = 60  # for Ray to stop the job; then it fails after all
 _MOST_REFUSALS = 5  # of one submission, one after the other
 _LAST_LINES = 50  # of the driver's log, when it ended
 
@@ -134,13 +141,14 @@ class Submitter:
         if state not in _FINAL:
             return None
         self._tell_end(job)
-        return _FINAL[state]
+        return Exit.ENDED
 
     def _submit(self) -> Exit | None:
         if self._submissions >= self.most_submissions:
             self._tell(f"{self._submissions} heads have lost the job: giving up")
-            return Exit.FAILED
-        body = {"entrypoint": self.entrypoint, "submission_id": self.submission_id}
+            return Exit.GIVEN_UP
+        entrypoint = never_retried_where_refused(self.entrypoint, self.submission_id)
+        body = {"entrypoint": entrypoint, "submission_id": self.submission_id}
         status, answer = self.api.ask("POST", "/api/jobs/", body)
         if status == 200:
             again = " again: the head is a new one" if self._submissions else ""
@@ -179,6 +187,14 @@ class Submitter:
         if line != self._told:
             self._told = line
             self.say(line)
+
+
+def never_retried_where_refused(entrypoint: str, submission_id: str) -> str:
+    """For the shell on the head. The trap has it wait while a driver that is stopped comes to its end."""
+    stop = f"ray job stop --no-wait --address http://127.0.0.1:8265 {submission_id}; sleep {_STOP_SECONDS}"
+    return (
+        f"trap : TERM; {entrypoint}; code=$?; if [ $code -eq {_INPUT_REFUSED} ]; then {stop}; fi; exit $code"
+    )
 
 
 def _last_line(answer: Any) -> str:

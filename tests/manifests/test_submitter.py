@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.cluster.submitter import Api, Exit, Submitter, main
+from orchestrator.cluster.submitter import Api, Exit, Submitter, main, never_retried_where_refused
 
 ID, COMMAND, TOKEN = "demo-3ad738-x7k2p", "frontier run /etc/frontier/sweep.yaml --address auto", "secret"
 DROP, DROP_MIDWAY = "drop", "drop midway"
@@ -148,29 +153,62 @@ def run(address: str) -> Run:
 def test_a_job_is_submitted_and_followed_to_its_end(head: Head, run: Run) -> None:
     head.looks = ["PENDING", "RUNNING", "RUNNING", "SUCCEEDED"]
     end, said = run()
-    assert end is Exit.SUCCEEDED
-    assert head.submissions == [{"submission_id": ID, "entrypoint": COMMAND}]
+    assert end is Exit.ENDED
+    assert head.submissions == [{"submission_id": ID, "entrypoint": never_retried_where_refused(COMMAND, ID)}]
     assert [line for line in said if "RUNNING" in line] == [f"job {ID}: RUNNING"]
     assert said[-2:] == ["  trained", "it has succeeded"]
 
 
-@pytest.mark.parametrize(("state", "end"), [("FAILED", 1), ("STOPPED", 1), ("SUCCEEDED", 0)])
-def test_the_exit_code_is_the_result(head: Head, run: Run, state: str, end: int) -> None:
+@pytest.mark.parametrize("state", ["FAILED", "STOPPED", "SUCCEEDED"])
+def test_however_the_driver_ended_the_submitter_is_through(head: Head, run: Run, state: str) -> None:
+    """Its Kubernetes Job would start it again eight times, and KubeRay waits for that."""
     head.looks = ["RUNNING", state]
-    assert run()[0] == end
+    assert run()[0] == 0
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 70])
+def test_a_driver_that_refuses_its_input_has_its_job_stopped(tmp_path: Path, code: int) -> None:
+    """As Ray's shell runs it, with a `ray` that writes down what it is asked for."""
+    for name, does in (("ray", f'echo "$@" >> {tmp_path}/asked'), ("sleep", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    command = never_retried_where_refused(f"sh -c 'exit {code}'", ID)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(command, shell=True, env={**os.environ, "PATH": path})
+    assert done.returncode == code
+    asked = tmp_path / "asked"
+    assert asked.exists() == (code == 2)
+    if code == 2:
+        assert re.fullmatch(rf"job stop .* {ID}\n", asked.read_text())
+
+
+def test_a_driver_that_is_stopped_comes_to_its_end_first(tmp_path: Path) -> None:
+    """Ray signals shell and driver at once, and waits for both."""
+    driver = f"{sys.executable} -c " + shlex.quote(
+        "import signal, sys, time\n"
+        f"def end(*_): open('{tmp_path}/told', 'w'), time.sleep(0.3), sys.exit(130)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        f"open('{tmp_path}/up', 'w')\ntime.sleep(60)"
+    )
+    shell = subprocess.Popen(never_retried_where_refused(driver, ID), shell=True, start_new_session=True)
+    while not (tmp_path / "up").exists():
+        assert shell.poll() is None
+    os.killpg(shell.pid, signal.SIGTERM)
+    assert shell.wait(60) == 130
+    assert (tmp_path / "told").exists()
 
 
 def test_a_second_submitter_attaches(head: Head, run: Run) -> None:
     head.jobs[ID] = COMMAND
     head.looks = ["RUNNING", "SUCCEEDED"]
-    assert run()[0] is Exit.SUCCEEDED
+    assert run()[0] is Exit.ENDED
     assert head.submissions == []
 
 
 def test_a_job_that_has_ended_is_not_run_again(head: Head, run: Run) -> None:
     head.jobs[ID] = COMMAND
     head.looks = ["FAILED"]
-    assert run()[0] is Exit.FAILED
+    assert run()[0] is Exit.ENDED
     assert head.submissions == []
 
 
@@ -178,7 +216,7 @@ def test_a_job_that_has_ended_is_not_run_again(head: Head, run: Run) -> None:
 def test_a_broken_connection_is_no_end(head: Head, run: Run, fault: Any) -> None:
     head.looks = ["RUNNING", fault, fault, "RUNNING", fault, "SUCCEEDED"]
     end, said = run()
-    assert end is Exit.SUCCEEDED
+    assert end is Exit.ENDED
     assert len(head.submissions) == 1
     assert any("out of reach" in line for line in said)
 
@@ -189,14 +227,14 @@ def test_a_submission_without_an_answer_is_not_repeated_when_it_was_taken(
 ) -> None:
     head.on_submission = [fault]
     head.looks = ["RUNNING", "SUCCEEDED"]
-    assert run()[0] is Exit.SUCCEEDED
+    assert run()[0] is Exit.ENDED
     assert len(head.submissions) == 1
 
 
 def test_a_new_head_gets_the_job_again(head: Head, run: Run) -> None:
     head.looks = ["RUNNING", DROP, head.replaced, DROP, "RUNNING", "SUCCEEDED"]
     end, said = run()
-    assert end is Exit.SUCCEEDED
+    assert end is Exit.ENDED
     assert len(head.submissions) == 2
     assert f"job {ID}: submitted again: the head is a new one" in said
 
@@ -204,7 +242,7 @@ def test_a_new_head_gets_the_job_again(head: Head, run: Run) -> None:
 def test_heads_that_keep_dying_are_given_up(head: Head, run: Run) -> None:
     head.looks = ["RUNNING", head.replaced, "RUNNING"] * 9
     end, said = run(most_submissions=3)
-    assert end is Exit.FAILED
+    assert end is Exit.GIVEN_UP
     assert len(head.submissions) == 3
     assert said[-1] == "3 heads have lost the job: giving up"
 
@@ -235,7 +273,7 @@ def test_silence_has_a_limit(run: Run) -> None:
 
 def test_silence_is_counted_from_the_last_answer(head: Head, run: Run) -> None:
     head.looks = [*["RUNNING", DROP, DROP] * 9, "SUCCEEDED"]
-    assert run(unreachable_seconds=20)[0] is Exit.SUCCEEDED
+    assert run(unreachable_seconds=20)[0] is Exit.ENDED
 
 
 def test_the_operator_says_where_and_what(
@@ -245,7 +283,7 @@ def test_the_operator_says_where_and_what(
     environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
     head.looks = ["SUCCEEDED"]
     assert main(["--poll-seconds", "0", "--", COMMAND], environment) == 0
-    assert head.submissions[0]["entrypoint"] == COMMAND
+    assert COMMAND in head.submissions[0]["entrypoint"]
     assert "SUCCEEDED" in capsys.readouterr().out
     assert main(["--", COMMAND], {}) == 2
     assert "RAY_DASHBOARD_ADDRESS and RAY_JOB_SUBMISSION_ID" in capsys.readouterr().err

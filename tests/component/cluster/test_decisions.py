@@ -10,6 +10,7 @@ from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step, next_st
 from orchestrator.cluster.troubles import counts, troubles
 
 CONFIG = "Job entrypoint command failed with exit code 2, last available logs:\n1 mistake"
+HELD = "Job entrypoint command failed with exit code 3, last available logs:\nanother driver"
 TRIALS = "Job entrypoint command failed with exit code 1, last available logs:\nsaid exit code 2"
 
 
@@ -32,7 +33,8 @@ def job(deployment: str, ray: str = "", reason: str = "", message: str = "", **a
         (job("Suspended"), Step.WAIT),
         (job("A state of the future"), Step.WAIT),
         (job("Complete", "SUCCEEDED"), Step.SUCCEEDED),
-        (job("Complete", "STOPPED"), Step.STOPPED),
+        (job("Complete", "STOPPED"), Step.REFUSED),
+        (job("Complete", "STOPPED", stopped="yes"), Step.STOPPED),
         (job("Complete", "FAILED"), Step.FAILED),
         (job("Failed", "STOPPED", "DeadlineExceeded"), Step.STOPPED),
         (job("Failed", "SUCCEEDED", "JobStatusCheckTimeoutExceeded"), Step.SUCCEEDED),
@@ -46,6 +48,8 @@ def job(deployment: str, ray: str = "", reason: str = "", message: str = "", **a
         (job("Failed", "FAILED", "AppFailed", TRIALS), Step.FAILED),
         (job("Failed", "FAILED", "AppFailed", CONFIG), Step.REFUSED),
         (job("Failed", "FAILED", "DeadlineExceeded", CONFIG), Step.REFUSED),
+        (job("Failed", "FAILED", "AppFailed", HELD), Step.RECREATE),
+        (job("Failed", "FAILED", "AppFailed", HELD, recreations=str(MOST_RECREATIONS)), Step.FAILED),
         (job("Failed", "", "SubmissionFailed"), Step.FAILED),
         (job("Failed", "", "PreRunningDeadlineExceeded"), Step.FAILED),
         (job("Failed", "", "A reason of the future"), Step.FAILED),
