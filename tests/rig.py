@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 from rig_door import Door
 from workshop import PATIENCE, wait_for
 
+from orchestrator.contracts.device import DEVICE_LABEL
+
 RAY = Path(sys.executable).with_name("ray")
 _PREFIX = "frontier-rig-"
 _NETWORK = "10.77.0"
@@ -225,9 +227,12 @@ class Rig:
         node.await_start()
         return node
 
-    def worker(self, name: str, head: Node, *, cpus: int, gpus: int = 0) -> Node:
+    def worker(self, name: str, head: Node, *, cpus: int, gpus: int = 0, device: str | None = None) -> Node:
+        """`gpus` as many as one likes: nobody looks for them. `device`: what its label calls them."""
         node = self.node(name)
-        node.start(f"--address={head.address}:{_HEAD_PORT}", f"--num-cpus={cpus}", f"--num-gpus={gpus}")
+        labels = [f"--labels={DEVICE_LABEL}={device}"] if device else []
+        size = (f"--num-cpus={cpus}", f"--num-gpus={gpus}", *labels)
+        node.start(f"--address={head.address}:{_HEAD_PORT}", *size)
         return node
 
 

@@ -7,14 +7,16 @@ work anew, and the scores are those of a calm run to the last bit.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from rig import Rig
+from rig import Rig, address_of
 from rig_sweep import KEYS, Calm, Sweep
 from workshop import Workshop, wait_for
 
@@ -77,6 +79,34 @@ def test_trials_land_on_the_nodes_that_have_what_they_want(
     assert set(seen.values()) == {"free"}
     assert sorted(seen) == sorted(itertools.chain(*sweep.attempts().values()))
     check(calm)
+
+
+def test_each_kind_of_trial_is_at_work_on_its_kind_of_node(rig: Rig, tmp_path: Path) -> None:
+    """At once: on cores, on one kind of GPU, whole and in part, and on another kind. A node of either kind of
+    GPU could hold the trials of the other one."""
+    tests = Path(__file__).parents[1]
+    rig.environment["PYTHONPATH"] = os.pathsep.join([str(tests), str(tests.parent)])  # for the actors, too
+    head = rig.head()
+    rig.worker("cores", head, cpus=3)
+    rig.worker("small", head, cpus=2, gpus=2, device="nvidia-l4")
+    rig.worker("large", head, cpus=2, gpus=2, device="nvidia-a100-80gb")
+    for node in rig.nodes:
+        node.await_start()
+    command = [sys.executable, str(tests / "rig_placing.py"), address_of(head), str(tmp_path)]
+    driver = head.run(command, tmp_path)
+    assert driver.wait() == 0, driver.output()
+    where = json.loads(driver.output().splitlines()[-1])
+    names = {node.address: node.name for node in rig.nodes}
+    landed = {(name.split("/")[3], names[address]) for name, address in where.items()}
+    assert landed == {("cores", "cores"), ("small", "small"), ("half", "small"), ("large", "large")}
+
+
+def test_gpus_that_do_not_say_what_they_are_are_no_device(rig: Rig, sweep: Sweep) -> None:
+    head = rig.head()
+    rig.worker("some", head, cpus=2, gpus=1).await_start()
+    driver = sweep.drive(head, resources={"device": "nvidia-l4"})
+    assert driver.wait() == 3, driver.output()
+    assert "ray start --labels frontier/device=NAME" in driver.output()
 
 
 def test_a_node_that_dies_costs_its_trial_one_attempt(
@@ -167,7 +197,7 @@ def test_a_driver_that_dies_is_replaced_and_a_second_one_is_refused(
     driver = sweep.drive(head)
     trial, _ = sweep.hold(worker)
     refused = sweep.drive(head)
-    assert refused.wait() == 2
+    assert refused.wait() == 3
     assert "another driver is at work on this sweep" in refused.output()
     driver.kill()
     wait_for(lambda: worker.at_work(sweep.attempts()[trial][0]) is None, "the end of what it had started")
