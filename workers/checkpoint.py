@@ -13,13 +13,14 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -34,7 +35,15 @@ from workers.sharding import Shares, fill, put_shares, sharing, whole
 from workers.signatures import Scored
 
 _KEEP = 2
-_DAMAGE = (OSError, ValidationError, SafetensorError, RuntimeError, EOFError, pickle.PickleError)
+_DAMAGE = (
+    OSError,
+    ValidationError,
+    SafetensorError,
+    RuntimeError,
+    EOFError,
+    pickle.PickleError,
+    zipfile.BadZipFile,
+)
 Weights = dict[str, Tensor]
 
 
@@ -57,6 +66,10 @@ class Progress:
 _PROGRESS = TypeAdapter(Progress)
 
 
+class UnfaithfulCopyError(Exception):
+    """What was written is not what was trained, or answers differently. Its text is ours."""
+
+
 class UnreadableCheckpointError(Exception):
     """A checkpoint that is damaged, or belongs to another trial."""
 
@@ -74,9 +87,7 @@ def copy_of(weights: Weights) -> Weights:
 def put_back(model: Any, weights: Weights) -> None:
     """Raises UnreadableCheckpointError unless `weights` are exactly those that train."""
     own = trained_weights(model)
-    if own.keys() != weights.keys() or any(
-        getattr(own[name], "ds_shape", own[name].shape) != weights[name].shape for name in own
-    ):
+    if own.keys() != weights.keys() or any(_whole_shape(own[n]) != weights[n].shape for n in own):
         raise UnreadableCheckpointError("its weights are not those that this trial trains")
     for name, value in own.items():
         fill(value, weights[name])
@@ -90,7 +101,10 @@ def save(
     progress: Progress,
     ranks: Ranks,
 ) -> None:
-    """Writes `directory/step-<n>` and drops all but the newest two. All ranks come here, the first writes."""
+    """Writes `directory/step-<n>` and drops all but the newest two. All ranks come here, the first writes.
+
+    Raises UnfaithfulCopyError where what lies there is not what trains; the older ones then stay.
+    """
     place = directory / f"step-{progress.step}"
     draft = place.with_name(place.name + ".tmp")
     weights = copy_of(trained_weights(adapted.model))
@@ -108,10 +122,48 @@ def save(
     (draft / "progress.json").write_bytes(_PROGRESS.dump_json(progress))
     for file in draft.iterdir():
         _flush(file)
+    _prove(draft, adapted.model, weights, best)
     draft.rename(place)
     _flush(directory)
     for old in saved(directory)[:-_KEEP]:
         shutil.rmtree(old)
+
+
+def _prove(draft: Path, model: Any, weights: Weights, best: Weights | None) -> None:
+    """The weights read back: whole ones, each bit as it is in memory. The optimiser's state, which is larger
+    and rebuilt by our own code, is checked where it is resumed from."""
+    own = trained_weights(model)
+    for name, given in (("weights", weights), ("best", best or {})):
+        if given and not _is_as_written(draft / f"{name}.safetensors", given, own):
+            raise UnfaithfulCopyError(f"{draft.stem}: {name}.safetensors does not hold what trains")
+
+
+def _is_as_written(file: Path, given: Weights, own: Weights) -> bool:
+    if given.keys() != own.keys():
+        return False
+    with safe_open(file, framework="pt") as written:
+        return set(written.keys()) == own.keys() and all(
+            value.shape == _whole_shape(own[name]) and _same_bits(written.get_tensor(name), value)
+            for name, value in given.items()
+        )
+
+
+def _whole_shape(parameter: Tensor) -> torch.Size:
+    """Also of one that is spread, of which this rank holds a part."""
+    shape: torch.Size = getattr(parameter, "ds_shape", parameter.shape)
+    return shape
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    """NaN is NaN."""
+    same_kind = one.dtype == other.dtype and one.shape == other.shape
+    return same_kind and torch.equal(_bits(one), _bits(other))
+
+
+def _bits(value: Tensor) -> Tensor:
+    """In words as wide as may be: three times as fast to compare as bytes."""
+    wide = value.numel() * value.element_size() % 8 == 0
+    return value.reshape(-1).view(torch.int64 if wide else torch.uint8)
 
 
 def saved(directory: Path) -> list[Path]:
@@ -130,6 +182,7 @@ class Checkpoint:
             self.progress = _PROGRESS.validate_json((place / "progress.json").read_bytes())
             self.weights = load_file(place / "weights.safetensors")
             self.best = load_file(best) if self.progress.best_step is not None else None
+            _check_sums(place / "state.pt")
             self._state = torch.load(place / "state.pt", weights_only=True, map_location="cpu")
         except _DAMAGE as damage:
             raise UnreadableCheckpointError(f"{place} is damaged ({type(damage).__name__})") from damage
@@ -155,6 +208,13 @@ class Checkpoint:
             parts = self._state["parts"]
             own = None if parts is None else parts[ranks.rank]
             put_shares(model, optimiser, Shares(self._state["sharing"], self._state["optimiser"], own))
+
+
+def _check_sums(archive: Path) -> None:
+    """torch writes checksums, and reads a damaged archive without looking at them."""
+    with zipfile.ZipFile(archive) as opened:
+        if (bad := opened.testzip()) is not None:
+            raise zipfile.BadZipFile(bad)
 
 
 def _uses_gpu() -> bool:

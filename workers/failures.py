@@ -15,8 +15,8 @@ from orchestrator.contracts.outcome import Failure
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.errors import FrontierError
+from workers.checkpoint import UnfaithfulCopyError
 from workers.evaluate import DivergedError
-from workers.keep import UnfaithfulCopyError
 from workers.train import CollapsedError, PreemptedError, SupersededError
 
 _PLACES = 8  # innermost stack frames that are kept

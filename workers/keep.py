@@ -14,7 +14,7 @@ from torch import Tensor
 
 from orchestrator.contracts.method import AdaLora, Full, HeadOnly
 from workers.batches import collate
-from workers.checkpoint import Weights, copy_of, put_back, trained_weights
+from workers.checkpoint import UnfaithfulCopyError, Weights, copy_of, put_back, trained_weights
 from workers.inputs import TaskData
 from workers.methods import Adapted, settle_ranks
 
@@ -81,10 +81,6 @@ def _state(model: Any, trained: Weights | None) -> dict[str, Any]:
 def _spread(model: Any) -> bool:
     """Over ranks, by fully_shard or ZeRO-3: each holds parts of weights."""
     return any(hasattr(p, "ds_id") or hasattr(p, "full_tensor") for p in model.parameters())
-
-
-class UnfaithfulCopyError(Exception):
-    """What was kept answers differently from what was trained. Its text is ours."""
 
 
 @dataclass(frozen=True, repr=False)

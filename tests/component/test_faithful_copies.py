@@ -8,7 +8,20 @@ from kept_methods import IDS, METHODS, answers, stirred
 from safetensors.torch import load_file, save_file
 
 from orchestrator.contracts.method import AdaLora, Lora
-from workers.keep import Sample, UnfaithfulCopyError, keep_model, prove_kept
+from workers import checkpoint
+from workers.checkpoint import (
+    Checkpoint,
+    Progress,
+    UnfaithfulCopyError,
+    UnreadableCheckpointError,
+    copy_of,
+    save,
+    saved,
+    trained_weights,
+)
+from workers.keep import Sample, keep_model, prove_kept
+from workers.ranks import ALONE
+from workers.sharding import Shares
 
 ADAPTERS = [s for s in [*METHODS, Lora(rank=2)] if s.kind not in ("head-only", "bitfit", "ln-tuning")]
 
@@ -51,3 +64,39 @@ def test_a_damaged_copy_is_found_out(tmp_path, settings, damage):
     save_file({n: v.contiguous() for n, v in damage(load_file(file)).items()}, file)
     with pytest.raises(UnfaithfulCopyError, match="answers differently"):
         prove(adapted, tmp_path / "kept", sample)
+
+
+def checkpointed(adapted, directory, step, best):
+    save(directory, adapted, Shares("none", {}, None), best, Progress("f", step=step), ALONE)
+
+
+@pytest.mark.parametrize("damage", [empty, partial, blank])
+@pytest.mark.parametrize("which", ["weights", "best"])
+def test_a_checkpoint_that_is_not_what_trains_is_none(tmp_path, monkeypatch, damage, which):
+    """As a library would write it that gathers weights wrongly, or a disk that loses some."""
+    adapted = stirred("bert", Lora(rank=2))
+    best = copy_of(trained_weights(adapted.model))
+    directory = tmp_path / "checkpoint"
+    checkpointed(adapted, directory, 1, best)
+
+    def damaged(tensors, file):
+        save_file(damage(tensors) if file.stem == which else tensors, file)
+
+    monkeypatch.setattr(checkpoint, "save_file", damaged)
+    with pytest.raises(UnfaithfulCopyError, match=rf"{which}.safetensors does not hold what trains"):
+        checkpointed(adapted, directory, 2, best)
+    assert [place.name for place in saved(directory)] == ["step-1"]
+
+
+def test_a_damaged_optimiser_is_not_resumed_from(tmp_path):
+    """One bit of it; torch loads that without a word."""
+    directory = tmp_path / "checkpoint"
+    checkpointed(stirred("bert", Lora(rank=2)), directory, 1, None)
+    [place] = saved(directory)
+    file = place / "state.pt"
+    content = bytearray(file.read_bytes())
+    content[content.index(torch.get_rng_state().numpy().tobytes()) + 100] ^= 1
+    Checkpoint(place, "f")
+    file.write_bytes(content)
+    with pytest.raises(UnreadableCheckpointError, match="damaged"):
+        Checkpoint(place, "f")
