@@ -188,7 +188,8 @@ def test_a_driver_that_is_stopped_comes_to_its_end_first(tmp_path: Path) -> None
         "import signal, sys, time\n"
         f"def end(*_): open('{tmp_path}/told', 'w'), time.sleep(0.3), sys.exit(130)\n"
         "signal.signal(signal.SIGTERM, end)\n"
-        f"open('{tmp_path}/up', 'w')\ntime.sleep(60)"
+        f"open('{tmp_path}/up', 'w')\n"
+        "for _ in range(6000): time.sleep(0.01)"  # a signal just before a long sleep is heard after it
     )
     shell = subprocess.Popen(never_retried_where_refused(driver, ID), shell=True, start_new_session=True)
     while not (tmp_path / "up").exists():
