@@ -1,7 +1,7 @@
 """Trials on a Ray cluster: one of our own on this machine, or the user's by address.
 
-Ray reads its settings while it is imported, so this file sets them first, and imports `ray_tune`, the only
-file that imports ray, when it runs.
+Ray reads its settings while it is imported, so this file sets them first, and imports the files that import
+ray when it runs.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ class RayLauncher:
         os.environ.update(_QUIET)
         with ExitStack() as launch:
             directory = self._cluster(self._session or launch, notify)
-            from orchestrator.execution import ray_tune
+            from orchestrator.execution import ray_cluster, ray_tune
 
-            there = ray_tune.nodes()
+            there = ray_cluster.nodes()
             line = self._line([job.trial.resources for job in jobs], there)
             self._launches += 1
             scratch = directory / f"tune-{self._launches}"
@@ -96,9 +96,9 @@ class RayLauncher:
             return self._directory
         directory = keeper.enter_context(self._cluster_directory())
         token = None if self._address else private_cluster_token()
-        from orchestrator.execution import ray_tune
+        from orchestrator.execution import ray_cluster
 
-        dashboard = keeper.enter_context(ray_tune.cluster(self._address, directory, self._cpus, token))
+        dashboard = keeper.enter_context(ray_cluster.cluster(self._address, directory, self._cpus, token))
         if keeper is self._session:
             self._directory = directory
         if dashboard is not None:

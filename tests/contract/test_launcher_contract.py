@@ -207,11 +207,13 @@ def test_trials_of_different_sizes_share_the_cores(launch: Any) -> None:
 
 
 def test_trials_of_different_sizes_begin_in_their_order(launch: Any) -> None:
-    """Whatever is free: a narrow trial does not keep a wide one waiting for ever."""
+    """Whatever is free: a narrow trial does not keep a wide one waiting for ever. The two narrow ones behind
+    it begin at the same time, and either is heard of first."""
     cpus = [1, 2, 1, 1]
     trials = [make_trial(f"t{place}", 10.0 - place, cpus=wide) for place, wide in enumerate(cpus)]
     events = launch(trials, at_once=6)
-    assert [e.name for e in events if isinstance(e, TrialStarted)] == [trial.name for trial in trials]
+    started = [e.name for e in events if isinstance(e, TrialStarted)]
+    assert [*started[:2], *sorted(started[2:])] == [trial.name for trial in trials]
 
 
 def test_a_wide_trial_is_billed_for_all_its_cores(launch: Any) -> None:
