@@ -23,6 +23,19 @@ _PLACES = 8  # innermost stack frames that are kept
 _NEEDS_LESS = (
     "a smaller micro_batch_size, evaluation_batch_size or max_length needs less, as does a smaller model"
 )
+# What is said where torch has no class for it. Libraries that allocate past torch's allocator raise a
+# RuntimeError (or torch.AcceleratorError, which is one), and so does torch's own allocator on the CPU.
+_OUT_OF_MEMORY = (
+    "CUDA error: out of memory",
+    "CUDA out of memory",
+    "cudaErrorMemoryAllocation",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "ALLOCATION_FAILED",  # as cuDNN 9 has it, of the device and of the host
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+    "CUSPARSE_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator",
+)
 
 
 def all_agree(error: BaseException) -> bool:
@@ -63,8 +76,7 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
 def _out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # The CPU allocator of torch has no class of its own for it.
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in _OUT_OF_MEMORY)
 
 
 def code_places(error: BaseException) -> tuple[str, ...]:
