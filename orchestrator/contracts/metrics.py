@@ -59,7 +59,7 @@ METRICS: dict[MetricName, MetricInfo] = {
     MetricName.MICRO_F1: MetricInfo(title="micro F1", higher_is_better=True, kinds=_CLS),
     MetricName.ACCURACY: MetricInfo(title="accuracy", higher_is_better=True, kinds=_CLS),
     MetricName.MACRO_AUROC: MetricInfo(
-        title="macro AUROC (one versus rest)", higher_is_better=True, kinds=_CLS
+        title="macro AUROC (one versus rest)", higher_is_better=True, kinds=(*_CLS, *_REL)
     ),
     MetricName.LOSS: MetricInfo(
         title="mean loss",

@@ -85,6 +85,8 @@ def test_relations_count_the_negative_class_only_where_the_name_says_so() -> Non
             "positive_micro_recall": 1 / 3,
             "positive_micro_f1": 1 / 3,
             "micro_f1_with_negative": 2 / 5,
+            # Pairs of a member and another, ties one half: a 3.5 of 6, none 3.5 of 6, b 1.5 of 4.
+            "macro_auroc": (7 / 12 + 7 / 12 + 3 / 8) / 3,
         }
     )
 
