@@ -12,9 +12,12 @@ OWN_FILES = {
     "triage/{}.csv": (
         'letter,category\n"Chest pain,\nat rest",cardio\nCough,respiratory\nPain,cardio\nCold,respiratory\n'
     ),
-    "follow-up/{}.jsonl": '{"note": "See again", "due": "yes"}\n{"note": "Done", "due": "no"}\n',
     "causes/{}.csv": "sentence,relation\n@drug$ gave @complaint$,causes\n@drug$ and @complaint$,none\n",
 }
+ONE_FILE = "".join(
+    f'{{"patient": {n // 2}, "note": "{note}", "due": "{due}"}}\n'
+    for n, (note, due) in enumerate([("See again", "yes"), ("Done", "no")] * 30)
+)
 
 
 def snippets() -> dict[str, str]:
@@ -33,4 +36,6 @@ def write_example(root: Path) -> Path:
             file = root / "data" / pattern.format(split)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
+    (root / "data" / "follow-up").mkdir()
+    (root / "data" / "follow-up" / "all.jsonl").write_text(ONE_FILE)
     return root / "my-sweep.yaml"

@@ -46,13 +46,18 @@ class HoldOut(Record):
 
 
 class ConllReader(Record):
-    """One token a line, columns separated by `separator`, a blank line between sentences, BIO tags."""
+    """One token a line, columns separated by `separator`, a blank line between sentences, BIO tags.
+
+    `hold_out` parts train by the words of a document where -DOCSTART- lines mark documents, else by those of
+    a sentence.
+    """
 
     format: Literal["conll"] = "conll"
     files: Files
     separator: Literal["tab", "space"] = "tab"
     token_column: int = 0
     tag_column: int = -1
+    hold_out: HoldOut | None = None
 
 
 class PubtatorReader(Record):
@@ -66,6 +71,7 @@ class PubtatorReader(Record):
     files: Files
     entity_types: tuple[str, ...]
     relation: str | None = None  # "CID"; relation tasks only
+    hold_out: HoldOut | None = None  # by the document's id
 
 
 class I2b2ConceptReader(Record):
@@ -134,13 +140,19 @@ class ArrowReader(Record):
 
 
 class TableReader(Record):
-    """A CSV or JSON-lines file with a text column and a label column."""
+    """A CSV or JSON-lines file with a text column and a label column.
+
+    Rows of one `id` (a document's, or a patient's) stay together under `hold_out`, and count as one document.
+    Without it `hold_out` parts train by the texts of a row, for relations by its sentence.
+    """
 
     format: Literal["csv", "jsonl"]
     files: Files
     text: str  # column
     second_text: str | None = None  # column, sentence-pair tasks
     label: str  # column
+    id: str | None = None  # column, of text or whole numbers
+    hold_out: HoldOut | None = None
     merge: dict[str, str] = Field(default_factory=dict)  # label in the file -> label of the task
 
 

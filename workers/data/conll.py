@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -11,18 +12,28 @@ from orchestrator.errors import DataError
 from workers.data.examples import Tokens
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
+from workers.data.holdout import Wanted
 
 _TAG = re.compile(r"O|[BI]-\S+")
 _DOCUMENT = "-DOCSTART-"  # the first word of the line that begins a document in the CoNLL-2003 family
 
 
-def read_conll(
-    path: Path, name: str, reader: ConllReader, types: Collection[str] | None, faults: Faults
-) -> list[Tokens]:
-    """The sentences of one file, in order. `name` begins their document ids; `types` None takes any type.
+Rows = list[tuple[int, list[str]]]  # the lines of a sentence: number and columns
 
-    Without -DOCSTART- lines each sentence is a document of its own. Raises DataError at the first line that
-    is wrong, where `faults` does; else leaves out its sentence.
+
+def read_conll(
+    path: Path,
+    name: str,
+    reader: ConllReader,
+    types: Collection[str] | None,
+    faults: Faults,
+    wanted: Wanted,
+) -> list[Tokens]:
+    """The wanted sentences of one file, in order. `name` begins their document ids; `types` None takes any
+    type.
+
+    Without -DOCSTART- lines each sentence is a document of its own. A document's id is its words. Raises
+    DataError at the first line that is wrong, where `faults` does; else leaves out its sentence.
     """
     sentences: list[Tokens] = []
     width: int | None = None
@@ -30,15 +41,30 @@ def read_conll(
     if "\r" in text and "\n" not in text:
         fault = "its lines end in carriage returns alone"
         raise DataError(str(path), None, fault, "write it with line feeds, alone or after a carriage return")
+    documents: dict[tuple[int, int], list[Rows]] = defaultdict(list)
     for number, (begun, block) in enumerate(_blocks(lines(text)), start=1):
         rows = [(n, line.split("\t") if reader.separator == "tab" else line.split()) for n, line in block]
         width = width or len(rows[0][1])
-        found = _sentence(str(path), rows, width, reader, types, f"{name}#{begun or number}")
-        if isinstance(found, DataError):
-            faults.found(found)
-        else:
-            sentences.append(found)
+        documents[begun, 0 if begun else number].append(rows)
+    for (begun, number), blocks in documents.items():
+        if not wanted(_identity(blocks, reader)):
+            continue
+        for rows in blocks:
+            found = _sentence(str(path), rows, width or 0, reader, types, f"{name}#{begun or number}")
+            if isinstance(found, DataError):
+                faults.found(found)
+            else:
+                sentences.append(found)
     return sentences
+
+
+def _identity(blocks: list[Rows], reader: ConllReader) -> str:
+    """The words, whatever their tags: annotated anew, a document stays in its split."""
+    column = reader.token_column
+    return "\n".join(
+        " ".join(columns[column] for _, columns in rows if -len(columns) <= column < len(columns))
+        for rows in blocks
+    )
 
 
 def _blocks(content: list[str]) -> Iterator[tuple[int, list[tuple[int, str]]]]:

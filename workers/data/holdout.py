@@ -10,6 +10,8 @@ from orchestrator.contracts.vocabulary import Split
 
 _SALT = "frontier-hold-out-1"  # changing it changes every held-out split
 
+NO_ID = ""  # of what is malformed before its id is known: in one split, as everything is
+
 Wanted = Callable[[str], bool]  # whether the document or patient of this id is in the split that is read
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
+from workers.data.holdout import Wanted
 
 _HEAD = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,9}")
@@ -40,13 +41,15 @@ class Document:
     relations: tuple[tuple[str, str, str], ...]  # (relation, id, id)
 
 
-def read_pubtator(path: Path, name: str, faults: Faults) -> list[Document]:
-    """The documents of one file, in order; `name` begins their names.
+def read_pubtator(path: Path, name: str, faults: Faults, wanted: Wanted) -> list[Document]:
+    """The wanted documents of one file, in order; `name` begins their names.
 
     Raises DataError at the first wrong line, where `faults` does; else leaves out its document.
     """
     documents = []
     for number, block in enumerate(_blocks(lines(read_text(path))), start=1):
+        if not wanted(block[0][1].partition("|")[0]):
+            continue
         found = _read(str(path), f"{name}#{number}", block)
         if isinstance(found, DataError):
             faults.found(found)

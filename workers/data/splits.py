@@ -60,7 +60,7 @@ def read_split(task: TaskSpec, split: Split, root: Path, faults: Faults | None =
     text), ConfigError where reader and kind do not fit.
     """
     faults = Faults(task.on_bad_record) if faults is None else faults
-    names, wanted = _source(task, split)
+    names, wanted = source_of(task, split)
     examples = list(_read(task, names, root, faults, wanted))
     if not examples:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
@@ -81,7 +81,7 @@ def _left_out(faults: Faults) -> str:
     return f": all {counts.total()} that were found are left out, {count} of them for this: {reason}"
 
 
-def _source(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Wanted]:
+def source_of(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Wanted]:
     """The files that hold the split, and which of their documents or patients belong to it."""
     hold_out = held_out(task)
     parts = {Split.TRAIN, *_shares(hold_out)}
@@ -112,16 +112,16 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
     """The formats in which each file stands for itself."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
-            yield from read_conll(path, name, conll, task.labels, faults)
+            yield from read_conll(path, name, conll, task.labels, faults, wanted)
         case TaskKind.NER, PubtatorReader(entity_types=types):
-            for document in read_pubtator(path, name, faults):
+            for document in read_pubtator(path, name, faults, wanted):
                 yield from tagged_sentences(document, types)
         case TaskKind.RELATION, PubtatorReader(entity_types=(first, second), relation=str(relation)):
             negative = str(task.negative_label)
-            for document in read_pubtator(path, name, faults):
+            for document in read_pubtator(path, name, faults, wanted):
                 yield from masked_pairs(document, (first, second), relation, negative, str(path), faults)
-        case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
-            yield from read_table(path, name, table, task.labels, faults)
+        case TaskKind.CLASSIFICATION | TaskKind.RELATION as kind, TableReader() as table:
+            yield from read_table(path, name, table, kind, task.labels, faults, wanted)
         case TaskKind.NER, I2b2XmlReader() as xml:
             yield from read_xml(name, path, xml, task.labels, faults, wanted)
         case _, ArrowReader() as arrow:

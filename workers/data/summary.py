@@ -13,7 +13,7 @@ from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.labels import check_known, label_set
 from workers.data.pubtator import read_pubtator
-from workers.data.splits import read_split, splits_of
+from workers.data.splits import read_split, source_of, splits_of
 
 
 def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
 def _split(task: TaskSpec, split: Split, root: Path, examples: Sequence[Example]) -> dict[str, Any]:
     summary: dict[str, Any] = {"documents": None, "examples": len(examples), "labels": _labels(examples)}
     if isinstance(task.reader, PubtatorReader):
-        return summary | _annotations(task.reader, split, root)
+        return summary | _annotations(task, task.reader, split, root)
     if task.kind is TaskKind.NER:
         summary |= {"mentions": _begun(summary["labels"])}
     if isinstance(task.reader, ConllReader) or (
@@ -68,11 +68,10 @@ def _begun(tags: dict[str, int]) -> dict[str, int]:
     return {tag[2:]: count for tag, count in tags.items() if tag.startswith("B-")}
 
 
-def _annotations(reader: PubtatorReader, split: Split, root: Path) -> dict[str, Any]:
+def _annotations(task: TaskSpec, reader: PubtatorReader, split: Split, root: Path) -> dict[str, Any]:
     faults = Faults("skip")  # those of records were reported, or left out, when the examples were read
-    documents = [
-        document for name in reader.files[split] for document in read_pubtator(root / name, name, faults)
-    ]
+    names, wanted = source_of(task, split)
+    documents = [document for name in names for document in read_pubtator(root / name, name, faults, wanted)]
     mentions = Counter(mention.type for document in documents for mention in document.mentions)
     found: dict[str, Any] = {
         "documents": len(documents),

@@ -11,30 +11,58 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.task import TableReader
+from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.delimited import read_rows
 from workers.data.examples import Text
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
+from workers.data.holdout import NO_ID, Wanted
 from workers.data.labels import LONGEST
+from workers.data.masked import Sentences
 
 
 def read_table(
-    path: Path, name: str, reader: TableReader, labels: Collection[str] | None, faults: Faults
+    path: Path,
+    name: str,
+    reader: TableReader,
+    kind: TaskKind,
+    labels: Collection[str] | None,
+    faults: Faults,
+    wanted: Wanted,
 ) -> list[Text]:
-    """The rows of one file, in order. `name` begins their document ids; `labels` None takes any label.
+    """The wanted rows of one file, in order. `name` begins their document ids; `labels` None takes any label.
 
     Raises DataError at the first row that is wrong, where `faults` does. Its line is the one it begins on.
     """
     rows = _csv_rows if reader.format == "csv" else _json_rows
-    examples = []
-    for number, (line, row) in enumerate(rows(path, reader, faults), start=1):
-        found = _example(path, line, row, reader, labels, f"{name}#{number}")
+    # What is no row at all belongs to the split of what has no id.
+    no_rows = faults if wanted(NO_ID) else Faults(faults.on_bad_record)
+    examples: list[Text] = []
+    sentences = Sentences()
+    documents: dict[str, int] = {}
+    for number, (line, row) in enumerate(rows(path, reader, no_rows), start=1):
+        identity = _identity(row, reader, sentences if kind is TaskKind.RELATION else None)
+        if not wanted(identity):
+            continue
+        document = documents.setdefault(identity, number) if reader.id else number
+        found = _example(path, line, row, reader, labels, f"{name}#{document}")
         if isinstance(found, DataError):
             faults.found(found)
         else:
             examples.append(found)
     return examples
+
+
+def _identity(row: Mapping[str, Any], reader: TableReader, sentences: Sentences | None) -> str:
+    """What decides on the split of a row: its id, else its text; with `sentences`, that of its sentence."""
+    if reader.id is not None:
+        found = row.get(reader.id)
+        return str(found).strip() if isinstance(found, str | int) else NO_ID
+    texts = [row.get(column) for column in (reader.text, reader.second_text) if column]
+    if not all(isinstance(text, str) for text in texts):
+        return NO_ID
+    return json.dumps(texts) if sentences is None else sentences.id_of(str(texts[0]))
 
 
 def _example(
@@ -48,6 +76,8 @@ def _example(
     try:
         if reader.format == "jsonl":
             _checked_names(path, reader, line, list(row))
+        if reader.id is not None:
+            _cell(path, line, row, reader.id, "id")
         label = _cell(path, line, row, reader.label, "label")
         label = reader.merge.get(label, label)
         if labels is None and len(label) > LONGEST:
@@ -70,7 +100,7 @@ def _example(
 
 def _columns(reader: TableReader) -> list[tuple[str, str]]:
     """The wanted columns: (key of the reader, column)."""
-    keys = ("text", "second_text", "label")
+    keys = ("text", "second_text", "label", "id")
     return [(key, column) for key in keys if (column := getattr(reader, key)) is not None]
 
 
@@ -119,7 +149,7 @@ def _checked_names(path: Path, reader: TableReader, line: int, names: list[str])
 
 def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str) -> str:
     value = row[column]
-    if what == "label":
+    if what in ("label", "id"):
         value = str(value).strip() if isinstance(value, str | int) else None
     if not isinstance(value, str):
         raise DataError(str(path), line, f"the {what} is not of a type that is read", "use a JSON string")

@@ -36,20 +36,19 @@ def files_of(
         case _, ArrowReader() as arrow:
             yield from arrow_files(task, arrow, names, numbered, naming)
         case _:
-            found = [note for _, note in numbered]
-            for number, name in enumerate(names):
-                yield name, "", _render(task, found[number :: len(names)], naming)
+            for place, name in enumerate(names):
+                yield name, "", _render(task, numbered[place :: len(names)], naming)
 
 
-def _render(task: TaskSpec, notes: Sequence[Note], naming: Naming) -> bytes:
+def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
     """The content of one file, in the formats in which each stands for itself."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
-            return _conll(conll, notes, naming).encode()
+            return _conll(conll, [note for _, note in numbered], naming).encode()
         case TaskKind.NER | TaskKind.RELATION, PubtatorReader() as pubtator:
-            return _pubtator(pubtator, notes).encode()
+            return _pubtator(pubtator, numbered).encode()
         case TaskKind.CLASSIFICATION | TaskKind.RELATION, TableReader() as table:
-            return table_file(task, table, notes)
+            return table_file(task, table, numbered)
         case kind, reader:
             raise ConfigError(
                 [
@@ -84,8 +83,8 @@ def _conll(reader: ConllReader, notes: Sequence[Note], naming: Naming) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _pubtator(reader: PubtatorReader, notes: Sequence[Note]) -> str:
-    return "\n".join(_pubtator_document(reader, number, note) for number, note in enumerate(notes, start=1))
+def _pubtator(reader: PubtatorReader, numbered: Numbered) -> str:
+    return "\n".join(_pubtator_document(reader, number, note) for number, note in numbered)
 
 
 def _types(reader: PubtatorReader) -> dict[str, str]:

@@ -37,17 +37,19 @@ def _texts(task: TaskSpec, note: Note) -> tuple[str, str]:
     return "\n".join(whole), note.sentences[-1].text
 
 
-def table_file(task: TaskSpec, reader: TableReader, notes: Sequence[Note]) -> bytes:
+def table_file(task: TaskSpec, reader: TableReader, numbered: Numbered) -> bytes:
     """One row a note; of a relation task, a sentence with its label."""
     rows = []
-    for number, (note, label) in enumerate(zip(notes, _labels(task, notes), strict=True), start=1):
+    identity = reader.id or "id"
+    labels = _labels(task, [note for _, note in numbered])
+    for (number, note), label in zip(numbered, labels, strict=True):
         text, second = _texts(task, note)
-        row = {"id": f"invented-{number}", reader.text: text}
+        row = {identity: str(number), reader.text: text}
         row |= {reader.second_text: second} if reader.second_text else {}
         rows.append(row | {reader.label: label})
     if reader.format == "jsonl":
         return "".join(json.dumps(row) + "\n" for row in rows).encode()
-    columns = ["id", reader.text, *filter(None, [reader.second_text]), reader.label]
+    columns = [identity, reader.text, *filter(None, [reader.second_text]), reader.label]
     return _csv(columns, [[row[column] for column in columns] for row in rows])
 
 

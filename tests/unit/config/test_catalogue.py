@@ -182,5 +182,8 @@ def test_the_worked_example_of_the_readme_needs_yaml_only(tmp_path: Path) -> Non
         "my-follow-up": ("no", "yes"),
         "my-relation": ("none", "causes"),
     }
+    follow_up = [len(read_split(specs["my-follow-up"], split, tmp_path / "data")) for split in Split]
+    assert sum(follow_up) == 60
+    assert min(follow_up) > 0
     assert isinstance(specs["my-ner"].reader, ConllReader)
     assert specs["my-relation"].kind is TaskKind.RELATION
