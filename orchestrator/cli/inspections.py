@@ -19,7 +19,7 @@ from orchestrator.config.complaints import check
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import MethodItem
-from orchestrator.contracts.backbone import BackboneSpec, HubWeights
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.task import TaskSpec
@@ -151,6 +151,8 @@ def _background(spec: BackboneSpec) -> Iterator[str]:
         yield f"pretraining went on from: {spec.lineage.started_from}"
     if spec.saw:
         yield f"read in its pretraining, as far as is stated: {', '.join(spec.saw)}"
+    elif not pretraining_known(spec):
+        yield "what its pretraining read is not known"
     yield f"licence: {spec.licence or 'not confirmed, see its page'}"
     if spec.gated:
         yield "gated: access is granted on request, and the hub then needs a token"

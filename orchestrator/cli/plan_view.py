@@ -11,7 +11,13 @@ from rich.table import Table
 
 from orchestrator.cli.forecast import forecast
 from orchestrator.cli.placement_view import placement_json, show_placements
-from orchestrator.cli.search_view import contaminated, contamination_json, search_json, show_searches
+from orchestrator.cli.search_view import (
+    contaminated,
+    contamination_json,
+    search_json,
+    show_searches,
+    unknown_pretraining,
+)
 from orchestrator.cli.spending import show_budget
 from orchestrator.cli.words import quantity
 from orchestrator.config.lock import unlocked
@@ -22,8 +28,8 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Stable keys: cells, refused, to_run, up_to_date, stale, placed, searches, contaminated, predicted,
-    missing."""
+    """Stable keys: cells, refused, to_run, up_to_date, stale, placed, searches, contaminated,
+    unknown_pretraining, predicted, missing."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -38,6 +44,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "placed": placement_json(plan),
         "searches": [search_json(search) for search in plan.searches],
         "contaminated": contamination_json(plan),
+        "unknown_pretraining": unknown_pretraining(plan),
         "predicted": plan.predicted.model_dump(mode="json"),
         "missing": [str(complaint) for complaint in plan.inputs.missing],
         "unlocked": _unlocked(plan),
@@ -119,6 +126,10 @@ def _show_contaminated(plan: Plan, console: Console) -> None:
         )
     if len(found) > _MOST_LINES:
         console.print(f"… {quantity(len(found) - _MOST_LINES, 'more backbone')}; --json lists them")
+    if names := unknown_pretraining(plan):
+        console.print(
+            f"[dim]what the pretraining of {', '.join(names)} read is not known[/]", highlight=False
+        )
 
 
 def _show_stale(stale: Sequence[ToRun], console: Console) -> None:

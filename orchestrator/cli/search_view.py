@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cli.words import figure, quantity
-from orchestrator.contracts.backbone import contamination
+from orchestrator.contracts.backbone import contamination, pretraining_known
 from orchestrator.contracts.tuning import Range, Tune, Value
 from orchestrator.planning import Plan, Search
 
@@ -76,6 +76,13 @@ def contaminated(plan: Plan) -> dict[tuple[str, str], list[str]]:
         if corpus is not None and contamination(cell.backbone, corpus):
             found[cell.backbone.name, corpus][cell.cell.task] = None
     return {key: list(tasks) for key, tasks in found.items()}
+
+
+def unknown_pretraining(plan: Plan) -> list[str]:
+    """Backbones of which cannot be told whether their pretraining read the corpus of a task of theirs."""
+    cells = plan.sweep.grid.cells
+    asked = {c.backbone.name: c.backbone for c in cells if c.task.spec.corpus is not None}
+    return sorted(name for name, backbone in asked.items() if not pretraining_known(backbone))
 
 
 def contamination_json(plan: Plan) -> list[dict[str, Any]]:

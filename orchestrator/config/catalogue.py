@@ -12,6 +12,7 @@ from pydantic import Field
 
 import orchestrator
 from orchestrator.config.complaints import check
+from orchestrator.config.lineage import with_inherited
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.schema import SAFE_NAME
 from orchestrator.config.yaml_files import read_mapping
@@ -96,6 +97,7 @@ def read_catalogue(directories: Sequence[Path]) -> tuple[Catalogue, list[Complai
                 continue
             places[kind, name] = path
             complaints += _add(catalogue, kind, path)
+    catalogue.backbones.update(with_inherited(catalogue.backbones))
     return catalogue, complaints
 
 

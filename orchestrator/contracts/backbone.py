@@ -98,7 +98,9 @@ class BackboneSpec(Record):
     licence: str | None = None
     gated: bool = False  # the hub asks for a token that was granted access
     lineage: Lineage = Lineage()
-    saw: tuple[str, ...] = ()  # corpora that its pretraining read, say mimic-iii: see `contamination`
+    # Corpora that its pretraining read, say mimic-iii. None: not known. The catalogue adds those of the
+    # entries in its lineage.
+    saw: tuple[str, ...] | None = None
     keep_layers: tuple[NonNegativeInt, ...] | None = (
         None  # of the layers in the weights, by number; None: all
     )
@@ -113,4 +115,9 @@ class BackboneSpec(Record):
 
 def contamination(backbone: BackboneSpec, corpus: str | None) -> bool:
     """Whether the backbone's pretraining read the corpus that a task is made of."""
-    return corpus is not None and corpus in backbone.saw
+    return corpus is not None and corpus in (backbone.saw or ())
+
+
+def pretraining_known(backbone: BackboneSpec) -> bool:
+    """Whether it can be told what its pretraining read. Weights that are made here read nothing else."""
+    return backbone.saw is not None or isinstance(backbone.weights, MadeWeights | RandomWeights)

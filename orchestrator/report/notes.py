@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.contracts.backbone import MadeWeights, RandomWeights
+from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Source, Split
@@ -101,6 +101,12 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
         lines.append(
             f"The weights of {_all(random, len(sweep.backbones), 'backbones')} are random: tiny models that "
             "run each line of code and learn nothing. No score here is a result."
+        )
+    unknown = sorted(b.name for b in sweep.backbones.values() if not pretraining_known(b))
+    if unknown and any(task.corpus for task in sweep.tasks.values()):
+        lines.append(
+            f"What the pretraining of {', '.join(unknown)} read is not known: whether it read the corpus of "
+            "a task cannot be told."
         )
     partial = found.unfinished or found.stale
     if partial:

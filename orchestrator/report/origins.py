@@ -8,6 +8,7 @@ from orchestrator.contracts.backbone import (
     HubWeights,
     MadeWeights,
     PackageWeights,
+    pretraining_known,
 )
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import SweepRecord
@@ -18,7 +19,7 @@ class WeightsOrigin(Record):
     source: str
     revision: str | None  # a commit of the hub; None where the weights have none
     licence: str | None
-    saw: tuple[str, ...]  # corpora of its pretraining that are tasks elsewhere
+    saw: tuple[str, ...] | None  # corpora of its pretraining that are tasks elsewhere; None: not known
 
 
 def weights_of(sweep: SweepRecord) -> tuple[WeightsOrigin, ...]:
@@ -31,7 +32,7 @@ def weights_of(sweep: SweepRecord) -> tuple[WeightsOrigin, ...]:
             source=_source(found[name]),
             revision=weights.revision if isinstance(weights := found[name].weights, HubWeights) else None,
             licence=found[name].licence,
-            saw=tuple(found[name].saw),
+            saw=(found[name].saw or ()) if pretraining_known(found[name]) else None,
         )
         for name in sorted(found)
     )

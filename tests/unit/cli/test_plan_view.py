@@ -56,6 +56,16 @@ def test_backbones_that_saw_the_corpus_of_a_task_are_named_with_the_tasks(tmp_pa
     ]
 
 
+def test_unknown_pretraining_is_not_taken_for_clean(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    keys: dict[str, Any] = {"models": ["base", "llama-2-7b"], "domains": ["general"], "methods": ["lora"]}
+    plan = project.plan(**keys, tasks=["mimic-mortality"])
+    assert starting(plan, "what the pretraining") == ["what the pretraining of llama-2-7b read is not known"]
+    assert plan_json(plan)["unknown_pretraining"] == ["llama-2-7b"]
+    invented = project.plan(**keys, tasks=["demo-outcome"])
+    assert plan_json(invented)["unknown_pretraining"] == []
+
+
 def test_a_search_is_told_with_its_space_its_size_and_its_cost(tmp_path: Path) -> None:
     plan = Project(tmp_path).plan(methods=["full", {"name": "lora", "tune": TUNE}])
     [line] = starting(plan, "search")

@@ -1,0 +1,34 @@
+"""What backbones inherit along their lineage: the corpora that those before them read in pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights
+
+Place = tuple[str, str]  # model, domain
+
+
+def with_inherited(backbones: Mapping[Place, BackboneSpec]) -> dict[Place, BackboneSpec]:
+    """`saw` of each, with that of the entries it was distilled or went on from, those of all before them
+    included. An entry that says nothing itself has theirs; where they say nothing either it stays unknown."""
+    by_name = {b.name: b for b in backbones.values()}
+    by_repository = {b.weights.hub: b for b in backbones.values() if isinstance(b.weights, HubWeights)}
+    known = by_repository | by_name
+    return {
+        place: backbone.model_copy(update={"saw": _saw(backbone, known, frozenset())})
+        for place, backbone in backbones.items()
+    }
+
+
+def _saw(
+    backbone: BackboneSpec, known: Mapping[str, BackboneSpec], below: frozenset[str]
+) -> tuple[str, ...] | None:
+    """In the order of the lineage, the oldest first. `below` holds who asks, as a lineage may be a ring."""
+    names, seen = (backbone.lineage.teacher, backbone.lineage.started_from), below | {backbone.name}
+    before = [known[name] for name in names if name is not None and name in known]
+    told = [_saw(one, known, seen) for one in before if one.name not in seen]
+    told.append(backbone.saw)
+    if all(saw is None for saw in told):
+        return None
+    return tuple(dict.fromkeys(corpus for saw in told if saw is not None for corpus in saw))
