@@ -57,6 +57,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._describe(found[1], found[2])
         elif found := re.fullmatch(rf"/{REPOSITORY}/resolve/([^/]+)/(.+)", path):
             file = self.served.folders[found[1]] / found[2]
+            if not file.is_file():
+                self._send(404, b"", error="EntryNotFound")
+                return
             self.served.fetched += [path] if self.command == "GET" else []
             self._send(200, file.read_bytes(), commit=found[1])
         else:

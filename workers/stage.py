@@ -3,8 +3,8 @@
     python -m workers.stage < request.json
 
 Standard output: a JSON line for each item as it is ready, {"item": name, "state": "made" | "present" |
-"fetched" | "missing", "seconds": wall}, with "problem" for a missing one; for a backbone of the hub that is
-not locked yet with "commit" and "files" (sha256 by name); or {"error": words}.
+"fetched" | "converted" | "missing", "seconds": wall}, with "problem" for a missing one; for a backbone of the
+hub that is not locked yet with "commit" and "files" (sha256 by name); or {"error": words}.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class StageRequest(Record):
     tasks: tuple[TaskSpec, ...] = ()
     locked: dict[str, dict[str, str]] = Field(default_factory=dict)  # by backbone, sha256 of its files
     rehash: bool = False  # also what was there and checked before
+    convert: bool = False  # pickled weights of a hub, where it has no others
     processes: PositiveInt | None = None  # None: one a core
 
 
@@ -50,7 +51,7 @@ def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
     waiting = [b for b in request.backbones if _to_train(b, cache)]
     for backbone in request.backbones:
         if backbone not in waiting:
-            yield stage_backbone(backbone, cache, request.locked.get(backbone.name), request.rehash)
+            yield stage_backbone(backbone, cache, request)
     if not waiting:
         return
     waiting.sort(key=_work, reverse=True)
@@ -58,14 +59,12 @@ def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
     context = multiprocessing.get_context("spawn")
     workers = min(request.processes or cores, len(waiting))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_settle) as pool:
-        for done in as_completed([pool.submit(stage_backbone, b, cache) for b in waiting]):
+        for done in as_completed([pool.submit(stage_backbone, b, cache, request) for b in waiting]):
             yield done.result()
 
 
-def stage_backbone(
-    spec: BackboneSpec, cache: Path, locked: dict[str, str] | None = None, rehash: bool = False
-) -> dict[str, Any]:
-    return _timed(spec.name, partial(_stage_backbone, spec, cache, locked, rehash))
+def stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
+    return _timed(spec.name, partial(_stage_backbone, spec, cache, request))
 
 
 def _timed(item: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -93,9 +92,7 @@ def _stage_task(task: TaskSpec, data_dir: str | None, cache: Path) -> dict[str, 
     return {"state": state}
 
 
-def _stage_backbone(
-    spec: BackboneSpec, cache: Path, locked: dict[str, str] | None, rehash: bool
-) -> dict[str, Any]:
+def _stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
     from workers.weights import verify, weights_directory
 
     answer: dict[str, Any] = {"state": "present"}
@@ -104,27 +101,32 @@ def _stage_backbone(
         _make_weights(spec.weights, made_root(cache, spec.weights))
         answer["state"] = "made"
     elif isinstance(spec.weights, HubWeights):
-        answer = _stage_snapshot(spec, cache, locked, rehash)
+        return _stage_snapshot(spec, spec.weights, cache, request)
     verify(spec, weights_directory(spec, cache, fetch=False))
     return answer
 
 
 def _stage_snapshot(
-    spec: BackboneSpec, cache: Path, locked: dict[str, str] | None, rehash: bool
+    spec: BackboneSpec, weights: HubWeights, cache: Path, request: StageRequest
 ) -> dict[str, Any]:
     """Files are hashed when they come, when they are not locked yet, and on demand: it takes a while."""
+    from workers.conversion import convert
     from workers.hub import check_files, file_digests
-    from workers.weights import weights_directory
+    from workers.weights import verify, weights_directory
 
-    state = "present"
+    state, locked = "present", request.locked.get(spec.name)
     try:
         directory = weights_directory(spec, cache, fetch=False)
     except WeightsError:
         directory = weights_directory(spec, cache)
         state = "fetched"
+    if request.convert and not any(directory.glob("*.safetensors")):
+        convert(spec, weights, directory, cache, locked or {})
+        state = "converted"
+    verify(spec, directory)
     if locked is None:
         return {"state": state, "commit": directory.name, "files": file_digests(directory)}
-    if rehash or state == "fetched":
+    if request.rehash or state != "present":
         check_files(spec, directory, locked)
     return {"state": state}
 

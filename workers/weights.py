@@ -73,10 +73,16 @@ def verify(spec: BackboneSpec, directory: Path) -> None:
     if not files:
         pickles = [file.name for file in sorted(directory.glob("*.bin"))]
         held = f"only {', '.join(pickles)}" if pickles else "no weights"
+        on_hub = isinstance(spec.weights, HubWeights)
+        remedy = (
+            "`frontier stage` with --convert fetches its pytorch_model.bin and converts it once, in a "
+            "process of its own that reads nothing but tensors; or pin a revision that has model.safetensors"
+            if on_hub
+            else "convert it on a machine that may trust it: load it, then save_pretrained"
+        )
         raise WeightsError(
             f"{where} holds {held}, and no *.safetensors; other formats can run code when they are read\n"
-            "    -> convert it on a machine that may trust it (load it, then save_pretrained), or pin a "
-            "revision of the repository that has model.safetensors"
+            f"    -> {remedy}"
         )
     for file in files:
         try:

@@ -144,14 +144,24 @@ def run(
 
 @app.command()
 def stage(
-    config: Config, overrides: Overrides = None, storage: OwnStorage = None, smoke: Smoke = False
+    config: Config,
+    overrides: Overrides = None,
+    storage: OwnStorage = None,
+    smoke: Smoke = False,
+    convert: Annotated[
+        bool,
+        typer.Option(
+            "--convert",
+            help="Where a hub has pickled weights only, fetch them and convert them to safetensors, once.",
+        ),
+    ] = False,
 ) -> None:
     """Fetch, make and hash-check weights and data ahead, so that the run needs no network."""
     from orchestrator.cli.session import open_session
 
     session = open_session(config, _overrides(overrides, storage), smoke=smoke)
     session.refuse_missing()
-    session.stage(console(), tell_present=True)
+    session.stage(console(), tell_present=True, convert=convert)
 
 
 @app.command()

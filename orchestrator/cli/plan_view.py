@@ -29,7 +29,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, refused, to_run, up_to_date, stale, placed, searches, contaminated,
-    unknown_pretraining, predicted, missing."""
+    unknown_pretraining, predicted, missing, unlocked, pickled."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -48,12 +48,20 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "predicted": plan.predicted.model_dump(mode="json"),
         "missing": [str(complaint) for complaint in plan.inputs.missing],
         "unlocked": _unlocked(plan),
+        "pickled": _pickled(plan),
     }
 
 
 def _unlocked(plan: Plan) -> list[str]:
     backbones = {cell.backbone.name: cell.backbone for cell in plan.sweep.grid.cells}
     return sorted(backbone.name for backbone in unlocked(backbones.values(), plan.sweep.lock))
+
+
+def _pickled(plan: Plan) -> list[str]:
+    """Backbones whose weights have to be converted: none is in the lock yet."""
+    backbones = {cell.backbone.name: cell.backbone for cell in plan.sweep.grid.cells}
+    waiting = unlocked(backbones.values(), plan.sweep.lock)
+    return sorted(backbone.name for backbone in waiting if backbone.pickled)
 
 
 def show_plan(plan: Plan, console: Console) -> None:
@@ -71,6 +79,12 @@ def show_plan(plan: Plan, console: Console) -> None:
         many = f"{len(names)} backbone is" if len(names) == 1 else f"{len(names)} backbones are"
         console.print(
             f"{many} not locked to a commit; `frontier stage` does it: {', '.join(names)}", highlight=False
+        )
+    if names := _pickled(plan):
+        console.print(
+            f"last seen with pickled weights only, which are not read: {', '.join(names)}; "
+            "`frontier stage` with --convert fetches and converts them",
+            highlight=False,
         )
     for line in forecast(plan):
         console.print(line, highlight=False)

@@ -94,12 +94,12 @@ class Session:
         """Backbones of the hub whose commits are not locked: staging does it."""
         return unlocked(self.backbones.values(), self.sweep.lock)
 
-    def stage(self, console: Console, *, tell_present: bool = False) -> Session:
+    def stage(self, console: Console, *, tell_present: bool = False, convert: bool = False) -> Session:
         """Makes, fetches and verifies weights and data in a process of the worker's, and locks what comes
         from the hub. Gives the session to go on with, whose plan names the locked commits.
 
-        `tell_present`: says what is there already, too, and hashes it. Raises ConfigError with all that
-        cannot be had.
+        `tell_present`: says what is there already, too, and hashes it. `convert`: pickled weights of a hub,
+        where it has no others. Raises ConfigError with all that cannot be had.
         """
         tasks = {c.task.spec.name: c.task.spec for c in self.sweep.grid.cells}
         cache = cache_of(self.sweep.storage)
@@ -117,6 +117,7 @@ class Session:
             "tasks": [t.model_dump(mode="json") for t in tasks.values()],
             "locked": {name: entry.files for name, entry in entries.items() if entry is not None},
             "rehash": tell_present,
+            "convert": convert,
         }
         began = time.monotonic()
         staged: dict[str, tuple[str, dict[str, str]]] = {}

@@ -101,6 +101,9 @@ class BackboneSpec(Record):
     # Corpora that its pretraining read, say mimic-iii. None: not known. The catalogue adds those of the
     # entries in its lineage.
     saw: tuple[str, ...] | None = None
+    pickled: bool = (
+        False  # its repository was last seen with pickled weights only: `frontier stage --convert`
+    )
     keep_layers: tuple[NonNegativeInt, ...] | None = (
         None  # of the layers in the weights, by number; None: all
     )

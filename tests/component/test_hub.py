@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from hub_server import REPOSITORY, Hub, serving
+from safetensors.torch import load, load_file
 from workshop import Workshop
 
 from orchestrator.contracts.backbone import RandomWeights
@@ -119,3 +122,63 @@ def test_a_gated_repository_says_what_it_wants(desk: Desk) -> None:
     assert "then set HF_TOKEN" in desk.frontier("stage", "mini.yaml", expect=2)
     plan = json.loads(desk.frontier("plan", "mini.yaml", "--json"))
     assert (plan["unlocked"], desk.lock.exists()) == (["mini"], False)
+
+
+def only_pickled(folder: Path, content: object = None) -> bytes:
+    """The folder with pickled weights in place of its safetensors, whose bytes it gives."""
+    weights = folder / "model.safetensors"
+    before = weights.read_bytes()
+    torch.save(load_file(weights) if content is None else content, folder / "pytorch_model.bin")
+    weights.unlink()
+    return before
+
+
+def test_pickled_weights_are_converted_once_where_that_is_asked_for(desk: Desk) -> None:
+    tensors = load(only_pickled(desk.hub.folders[OLD]))
+    told = desk.frontier("stage", "mini.yaml", expect=2)
+    assert "no *.safetensors" in told
+    assert "--convert" in told
+    assert not desk.lock.exists()
+    assert not any(path.endswith(".bin") for path in desk.hub.fetched)
+
+    assert "staged mini: converted" in desk.frontier("stage", "mini.yaml", "--convert")
+    assert {"model.safetensors", "pytorch_model.bin"} <= set(desk.locked["files"])
+    [snapshot] = desk.shop.sweeps.glob(f"cache/hub/*/snapshots/{OLD}")
+    found = load_file(snapshot / "model.safetensors")
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+
+    before, fetched = desk.lock.read_bytes(), len(desk.hub.fetched)
+    assert "staged mini: present" in desk.frontier("stage", "mini.yaml")
+    assert (desk.lock.read_bytes(), len(desk.hub.fetched)) == (before, fetched)
+    shutil.rmtree(desk.shop.sweeps / "cache")  # another machine, with the lock
+    desk.frontier("stage", "mini.yaml", "--convert")
+    assert desk.lock.read_bytes() == before
+
+
+class Command:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.mark}",)
+
+
+def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(desk: Desk) -> None:
+    mark = desk.shop.root / "ran"
+    only_pickled(desk.hub.folders[OLD], {"weight": Command(mark)})
+    told = desk.frontier("stage", "mini.yaml", "--convert", expect=2)
+    assert "holds something else than tensors" in told
+    assert not mark.exists()
+    assert not desk.lock.exists()
+    assert list(desk.shop.sweeps.glob(f"cache/hub/*/snapshots/{OLD}/*.safetensors")) == []
+
+
+def test_a_plan_names_what_has_to_be_converted_until_it_is(desk: Desk) -> None:
+    only_pickled(desk.hub.folders[OLD])
+    place = desk.shop.root / "catalogue" / "backbones" / "mini.yaml"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"pickled": True}))
+    assert "pickled weights only, which are not read: mini;" in desk.frontier("plan", "mini.yaml")
+    desk.frontier("stage", "mini.yaml", "--convert")
+    assert "pickled" not in desk.frontier("plan", "mini.yaml")
+    assert json.loads(desk.frontier("plan", "mini.yaml", "--json"))["pickled"] == []

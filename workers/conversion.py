@@ -1,0 +1,90 @@
+"""Pickled weights of a hub's repository to safetensors: once, while staging, and only where it is asked for.
+
+    python -m workers.conversion pytorch_model.bin model.safetensors
+
+A pickle can run code when it is read. torch reads this one with `weights_only=True`, which builds tensors and
+plain containers and refuses everything else, and does so in a process of its own that is given nothing but
+the two files. Trials read the safetensors alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights
+from orchestrator.errors import WeightsError
+
+PICKLE, CONVERTED = "pytorch_model.bin", "model.safetensors"
+
+
+def convert(
+    spec: BackboneSpec, weights: HubWeights, snapshot: Path, cache_dir: Path, locked: Mapping[str, str]
+) -> None:
+    """Writes model.safetensors into the snapshot, beside the pytorch_model.bin that it fetches for it.
+
+    The same pickle gives the same bytes, so `locked` (sha256 by file) holds for both on every machine. Raises
+    WeightsError.
+    """
+    place = f"backbone {spec.name}: {weights.hub} at commit {snapshot.name}"
+    try:
+        pickle = Path(
+            hf_hub_download(weights.hub, PICKLE, revision=snapshot.name, cache_dir=cache_dir / "hub")
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as failed:
+        raise WeightsError(
+            f"{place}: {PICKLE} cannot be fetched ({type(failed).__name__})\n"
+            "    -> check the network, and on its page that it has this file; or pin a revision that has "
+            "model.safetensors"
+        ) from failed
+    _check(spec, pickle, locked)
+    descriptor, name = tempfile.mkstemp(prefix=".converted-", dir=snapshot)
+    os.close(descriptor)
+    draft = Path(name)
+    try:
+        command = [sys.executable, "-m", __name__, str(pickle), str(draft)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise WeightsError(
+                f"{place}: {PICKLE} holds something else than tensors by name, which is not read\n"
+                "    -> use other weights, or a revision that has model.safetensors; load this one elsewhere "
+                "only if you trust who made it"
+            )
+        draft.chmod(0o644)
+        draft.rename(snapshot / CONVERTED)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _check(spec: BackboneSpec, pickle: Path, locked: Mapping[str, str]) -> None:
+    expected = locked.get(PICKLE)
+    with pickle.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if expected not in (None, found):
+        raise WeightsError(
+            f"backbone {spec.name}: {pickle} has sha256 {found[:12]}…, the lock file says {expected[:12]}…\n"
+            f"    -> remove {pickle.parents[2]} and stage again"
+        )
+
+
+def main(pickle: str, converted: str) -> None:
+    """Every exception ends it with a code that is not 0."""
+    import torch
+    from safetensors.torch import save_file
+
+    found = torch.load(pickle, map_location="cpu", weights_only=True)
+    # Tensors that share memory, as tied embeddings do, stand each for itself: safetensors knows no sharing.
+    tensors = {str(name): tensor.detach().clone().contiguous() for name, tensor in found.items()}
+    save_file(tensors, converted, metadata={"format": "pt"})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
