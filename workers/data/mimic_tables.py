@@ -76,6 +76,8 @@ def read_primary_codes(path: Path, faults: Faults) -> dict[str, str]:
         identity = _identity(row["HADM_ID"])
         if identity is None:
             _bad(path, line, "HADM_ID is not a number", faults)
+        elif identity in found:
+            _bad(path, line, "the HADM_ID of an earlier row with SEQ_NUM 1", faults)
         else:
             found[identity] = _code(row["ICD9_CODE"])
     return found

@@ -236,6 +236,14 @@ def test_groups_of_primary_diagnoses_are_the_users_own(tmp_path: Path) -> None:
         read(tmp_path, task("diagnosis-group"))
 
 
+def test_a_second_primary_diagnosis_is_a_fault_and_the_first_one_stands(tmp_path: Path) -> None:
+    codes = table([DIAGNOSIS, DIAGNOSIS | {"ICD9_CODE": "V10"}])
+    write(tmp_path, events(), admissions(), DIAGNOSES_ICD=codes, groups="icd9_code,group\n0389,A\nV10,B\n")
+    with pytest.raises(DataError, match="line 3: the HADM_ID of an earlier row with SEQ_NUM 1"):
+        read(tmp_path, task("diagnosis-group"))
+    assert read(tmp_path, task("diagnosis-group", on_bad_record="skip"))[0] == [(RENDERED, "A")]
+
+
 def test_groups_that_are_no_labels_of_the_task_are_an_error_that_names_the_labels(tmp_path: Path) -> None:
     groups = f"icd9_code,group\n0389,Infection\nV10,{MARKER}\n"
     write(tmp_path, events(), DIAGNOSES_ICD=table([DIAGNOSIS]), groups=groups)
