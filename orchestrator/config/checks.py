@@ -14,6 +14,7 @@ from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import Complaint, did_you_mean
 
 AXES = ("models", "domains", "methods", "tasks")
+_MOST_REASONS = 3
 STAND_IN = "?"  # for a value that has been complained of
 
 
@@ -116,7 +117,9 @@ def check_grid(grid: Grid, source: Source) -> list[Complaint]:
     if grid.cells or grid.bad_recipes:
         return []
     reasons = Counter(cell.reason for cell in grid.refused)
-    told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(3))
+    told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_MOST_REASONS))
+    hidden = len(reasons) - _MOST_REASONS
+    told += f"; and {hidden} more {'reason' if hidden == 1 else 'reasons'}" if hidden > 0 else ""
     remedy = "choose models, domains and methods that go together, or take back an `exclude` rule"
     problem = f"no cell is left to run: of {len(grid.refused)}, all are refused: {told}"
     return [Complaint(source.of("models"), "models", problem, remedy)]
