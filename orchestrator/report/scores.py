@@ -1,7 +1,8 @@
 """The composite efficiency scores of Taylor et al. 2024, and how much they hang on the set of points.
 
-A score scales each column over a set of points, so it belongs to the set: add a point, and all may move. That
-is why the frontier, which needs no set, is the answer of a report, and these are only printed beside it.
+A score scales each column over a set of points, so it belongs to the set: add a point, and all may move (far
+enough out, it takes all weight from the column in which it does so, and the order is that of the others).
+That is why the frontier, which needs no set, is the answer of a report, and these are only printed beside it.
 
 The formulas are those of the authors' analysis notebooks (development branch, February and March 2024). With
 x' = (x - min) / (max - min) over the set, and x' = 0 in a column whose values are all equal:
@@ -74,10 +75,18 @@ class Score(Record):
 
 
 class Swap(Record):
-    """Two points that change places when a third leaves the set, or joins it."""
+    """Two points that change places when a third leaves the set."""
 
     without: str
     better: str  # of the two, with `without` in the set
+    worse: str
+
+
+class Stretch(Record):
+    """Two points that change places when one joins the set that lies far enough out in a column."""
+
+    column: str
+    better: str  # of the two, in the set as it is
     worse: str
 
 
@@ -87,14 +96,21 @@ class Scores(Record):
     spans: tuple[Span, ...]  # the normalisation set: over all the points that were given
     points: int
     swaps: tuple[Swap, ...] = Field(default=())
+    stretches: tuple[Stretch, ...] = Field(default=())
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A sentence for each point on which the order of the others hangs."""
-        return tuple(
+        """A sentence for each point on which the order of the others hangs, and for each column."""
+        dropped = (
             f"The order hangs on {s.without}: without it, {s.worse} scores better than {s.better}."
             for s in self.swaps
         )
+        added = (
+            f"The order hangs on the range of {s.column}: with a point added far enough above it, "
+            f"{s.worse} scores better than {s.better}."
+            for s in self.stretches
+        )
+        return *dropped, *added
 
     @property
     def normalisation(self) -> tuple[str, ...]:
@@ -128,6 +144,7 @@ def score(preset: Preset, points: Sequence[ScorePoint]) -> Scores:
         spans=tuple(_span(column, points) for column in COLUMNS[preset] if points),
         points=len(points),
         swaps=tuple(_swaps(preset, points, found)),
+        stretches=tuple(_stretches(preset, points, found)),
     )
 
 
@@ -194,13 +211,36 @@ def _swaps(preset: Preset, points: Sequence[ScorePoint], found: Sequence[float])
     for index in _alone_at_an_end(preset, points):
         rest = [*range(index), *range(index + 1, len(points))]
         without = _FORMULAS[preset].inefficiency([points[i] for i in rest])
-        ranked = sorted(zip((found[i] for i in rest), without, rest, strict=True))
-        for one, other in itertools.pairwise(ranked):
-            if other[0] - one[0] > _GRAIN and one[1] - other[1] > _GRAIN:
-                names = {"better": points[one[2]].name, "worse": points[other[2]].name}
-                swaps.append(Swap(without=points[index].name, **names))
-                break
+        if pair := _overturned([found[i] for i in rest], without):
+            better, worse = (points[rest[i]].name for i in pair)
+            swaps.append(Swap(without=points[index].name, better=better, worse=worse))
     return swaps
+
+
+def _stretches(preset: Preset, points: Sequence[ScorePoint], found: Sequence[float]) -> list[Stretch]:
+    """Add a point infinitely far out in each column in turn, and within the range in the others: the shares
+    of all others go to 0 in that column.
+
+    No nearer point need be tried. It leaves the column a part of its weight, the difference of two points is
+    linear in that weight, and what changes sign on the way from 1 to 0 has another sign at 0. Nor need one
+    below the range, as figures end at 0: it leaves a part as well (of flops-v0 all of it).
+    """
+    stretches = []
+    for column in COLUMNS[preset]:
+        flat = [p.model_copy(update={"values": p.values | {column: 0.0}}) for p in points]
+        if pair := _overturned(found, _FORMULAS[preset].inefficiency(flat)):
+            better, worse = (points[i].name for i in pair)
+            stretches.append(Stretch(column=column, better=better, worse=worse))
+    return stretches
+
+
+def _overturned(before: Sequence[float], after: Sequence[float]) -> tuple[int, int] | None:
+    """Two neighbours of the order `before`, the better one first, that `after` has the other way about."""
+    ranked = sorted(zip(before, after, range(len(before)), strict=True))
+    for one, other in itertools.pairwise(ranked):
+        if other[0] - one[0] > _GRAIN and one[1] - other[1] > _GRAIN:
+            return one[2], other[2]
+    return None
 
 
 def _alone_at_an_end(preset: Preset, points: Sequence[ScorePoint]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import subprocess
@@ -200,6 +201,37 @@ def test_the_warnings_are_those_that_leaving_out_each_point_gives(rows, preset):
                 if was[0] > was[1] + 1e-9 and now[1] > now[0] + 1e-9:
                     expected.add(gone.name)
     assert {s.without for s in score(preset, all_points).swaps} == expected
+
+
+def test_a_column_on_whose_range_the_order_hangs_is_named_with_the_pair():
+    # p2 is a little better than the other two, which are best in one column and worst in the other.
+    found = score(Preset.HOLISTIC, points([(0.0, 9.0, 1.0), (10.0, 0.0, 1.0), (9.0, 0.5, 1.0)]))
+    assert [s.column for s in found.stretches] == ["seconds", "trainable_parameters"]
+    assert [(s.better, s.worse) for s in found.stretches] == [("p2", "p1"), ("p2", "p0")]
+    assert any("range of seconds: with a point added far enough above it" in w for w in found.warnings)
+    assert score(Preset.HOLISTIC, points([(1.0, 1.0, 1.0), (2.0, 2.0, 2.0)])).stretches == ()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 30)] * 3), min_size=2, max_size=6), st.sampled_from(Preset))
+def test_columns_are_named_where_some_point_far_out_in_them_changes_the_order(rows, preset):
+    """The limit against points added at many distances, above the range and below it."""
+    before = points([tuple(map(float, r)) for r in rows])
+    named = {s.column for s in score(preset, before).stretches}
+
+    def rank(found):
+        return {s.name: math.inf if s.raw is None else s.raw for s in found.scores}
+
+    for column in COLUMNS[preset]:
+        overturned = False
+        for value in (0.0, *(float(40 * 10**power) for power in range(9))):
+            added = ScorePoint(name="added", values={**before[0].values, column: value})
+            was, now = rank(score(preset, before)), rank(score(preset, [*before, added]))
+            for one, other in itertools.permutations(was, 2):
+                gap = 1e-6 * max(1.0, was[other], was[one]) if math.isfinite(was[one] + was[other]) else 0
+                overturned |= was[one] > was[other] + gap and now[other] > now[one] * (1 + 1e-9) + 1e-9
+        assert column in named or not overturned
+        assert overturned or column not in named
 
 
 def test_the_command_prints_exactly_the_list_and_tells_the_set_apart(nine):
