@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections import Counter
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from orchestrator.contracts.task import HoldOut, I2b2ConceptReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, Tokens, inspect_task, label_set, read_split
+from workers.data.i2b2_concepts import read_sentences
+from workers.data.i2b2_records import read_records
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MARKER = "Zzpatientword"
@@ -334,6 +337,106 @@ def test_every_concept_comes_exactly_once_with_its_words(
     found = tagged(task(), root)
     assert spans(found) == mentions
     assert sum(len(sentence.split(" ")) for sentence in found) == len(text.split()) + 1
+
+
+# Type, first and last (line, word), the words: of one concept.
+Placed = tuple[str, tuple[int, int], tuple[int, int], str]
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> tuple[list[list[str]], list[Placed]]:
+    """The lines of a record in words, and concepts that overlap, nest, repeat or go on in the next line."""
+    lines = draw(st.lists(st.lists(WORDS, min_size=1, max_size=6), min_size=1, max_size=4))
+    places = [(line, word) for line, words in enumerate(lines) for word in range(len(words))]
+    concepts: list[Placed] = []
+    for _ in range(draw(st.integers(0, 8))):
+        begin = draw(st.integers(0, len(places) - 1))
+        inside = places[begin : begin + draw(st.integers(1, 4))]
+        inside = [place for place in inside if place[0] - inside[0][0] < 2]
+        kind = draw(st.sampled_from(["problem", "test", "treatment"]))
+        words = " ".join(lines[line][word] for line, word in inside)
+        concepts += [(kind, inside[0], inside[-1], words)] * draw(st.sampled_from([1, 1, 1, 2]))
+    return lines, draw(st.permutations(concepts))
+
+
+def in_files(lines: list[list[str]], concepts: list[Placed]) -> dict[str, str]:
+    written = [
+        f'c="{words.lower()}" {first[0] + 1}:{first[1]} {last[0] + 1}:{last[1]}||t="{kind}"'
+        for kind, first, last, words in concepts
+    ]
+    return record("\n".join(map(" ".join, lines)), "\n".join(written))
+
+
+@settings(max_examples=150, deadline=None)
+@given(crowded())
+def test_overlapping_nested_and_repeated_concepts_come_once_each(
+    tmp_path_factory: pytest.TempPathFactory, corpus: tuple[list[list[str]], list[Placed]]
+) -> None:
+    """As concepts; of what is written twice, or that no tag can hold, the tags give the number."""
+    lines, concepts = corpus
+    root = tmp_path_factory.mktemp("corpus")
+    write(root, in_files(lines, concepts))
+    faults = Faults("error")
+    [found] = read_records(("corpus",), root, (".con",), faults, lambda identity: True)
+    sentences = read_sentences(found, ("problem", "test", "treatment"), faults)
+    assert [word for s in sentences for word in s.words] == [word for line in lines for word in line]
+    read = Counter(
+        (
+            c.span.type,
+            (c.place[0] - 1, c.place[1]),
+            (c.place[2] - 1, c.place[3]),
+            " ".join(s.words[c.span.first : c.span.end]),
+        )
+        for s in sentences
+        for c in s.concepts
+    )
+    assert read == Counter(set(concepts))
+    assert faults.set_aside == +Counter({"repeated": len(concepts) - len(set(concepts))})
+
+    faults = Faults("error")
+    held = spans(tagged(task(), root, faults)).total()
+    assert held + faults.set_aside.total() == len(concepts)
+    assert faults.count == 0
+
+
+def sentence_numbers(lines: list[list[str]], concepts: list[Placed]) -> list[int]:
+    """The sentence of each line: lines that a concept holds together are one."""
+    joined = {line for _, first, last, _ in concepts for line in range(first[0] + 1, last[0] + 1)}
+    return [sum(other not in joined for other in range(line + 1)) for line in range(len(lines))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(crowded())
+def test_every_two_concepts_of_a_sentence_are_one_pair_with_both_masked(
+    tmp_path_factory: pytest.TempPathFactory, corpus: tuple[list[list[str]], list[Placed]]
+) -> None:
+    lines, concepts = corpus
+    root = tmp_path_factory.mktemp("corpus")
+    write(root, in_files(lines, concepts))
+    number = sentence_numbers(lines, concepts)
+    expected: Counter[str] = Counter()
+    for one, other in combinations(sorted(set(concepts), key=lambda c: (c[1], c[2], c[0])), 2):
+        if number[one[1][0]] == number[other[1][0]]:
+            overlap = other[1] <= one[2]
+            masked: list[str] = []
+            for line in (n for n in range(len(lines)) if number[n] == number[one[1][0]]):
+                for word, text in enumerate(lines[line]):
+                    inside = [c for c in (one, other) if c[1] <= (line, word) <= c[2]]
+                    begun = [c for c in (one, other) if c[1] == (line, word)]
+                    if not inside:
+                        masked.append(text)
+                    elif overlap and one in begun:
+                        masked.append(f"@{one[0]}-{other[0]}$")
+                    elif not overlap and begun:
+                        masked.append(f"@{begun[0][0]}$")
+            expected[" ".join(masked)] += 1
+    if not expected:
+        with pytest.raises(DataError, match="there is no example"):
+            pairs(root)
+        return
+    found = pairs(root)
+    assert Counter(text for text, _ in found) == expected
+    assert {label for _, label in found} <= {"false"}
 
 
 LINES = st.sampled_from(
