@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from orchestrator.contracts.trial import Recipe
 
@@ -21,6 +22,7 @@ class Budget:
     evaluations: int  # of dev, evenly over the budget; fewer where it has fewer steps than that
     warmup_ratio: float
     peak_rate: float
+    schedule: Literal["linear", "constant"] = "linear"
 
     @classmethod
     def of(cls, recipe: Recipe, epoch_steps: int) -> Budget:
@@ -30,7 +32,8 @@ class Budget:
         steps, evaluations = recipe.steps, recipe.evaluations
         if steps is None and recipe.train_seconds is None:
             steps, evaluations = epoch_steps * recipe.epochs, recipe.evaluations_per_epoch * recipe.epochs
-        return cls(steps, recipe.train_seconds, evaluations, recipe.warmup_ratio, recipe.learning_rate)
+        ramp = recipe.warmup_ratio, recipe.learning_rate, recipe.schedule
+        return cls(steps, recipe.train_seconds, evaluations, *ramp)
 
     def share(self, steps: int, seconds: float) -> float:
         """How much of it is spent, 0 to 1."""
@@ -41,14 +44,19 @@ class Budget:
 
     def rate(self, steps: int, seconds: float) -> float:
         """The learning rate of the step that begins here: linear from 0 to the peak, then linear to 0 at the
-        end of the budget.
+        end of the budget, or constant.
 
-        Under steps it is that of transformers' get_linear_schedule_with_warmup.
+        Under steps it is that of transformers' get_linear_schedule_with_warmup, or of its
+        get_constant_schedule_with_warmup.
         """
         if self.seconds is not None:
-            return self.peak_rate * _trapezium(seconds, self.seconds, self.warmup_ratio * self.seconds)
-        assert self.steps is not None
-        return self.peak_rate * _trapezium(steps, self.steps, math.ceil(self.warmup_ratio * self.steps))
+            spent, whole, warmup = seconds, self.seconds, self.warmup_ratio * self.seconds
+        else:
+            assert self.steps is not None
+            spent, whole, warmup = steps, self.steps, math.ceil(self.warmup_ratio * self.steps)
+        if self.schedule == "constant" and spent >= warmup:
+            return self.peak_rate
+        return self.peak_rate * _trapezium(spent, whole, warmup)
 
     def evaluations_due(self, steps: int, seconds: float) -> int:
         """How many evaluations belong before this point. Dev is scored after a step that raises the number,

@@ -51,7 +51,8 @@ class Recipe(Record):
     batch_size: PositiveInt = 32  # examples an optimiser step
     micro_batch_size: PositiveInt | None = None  # examples a forward pass; None: batch_size
     evaluation_batch_size: PositiveInt = 64
-    warmup_ratio: float = Field(0.06, ge=0, lt=1)  # share of the optimiser steps; then linear decay to 0
+    warmup_ratio: float = Field(0.06, ge=0, lt=1)  # share of the budget in which the rate grows to its peak
+    schedule: Literal["linear", "constant"] = "linear"  # after it: to 0 at the end of the budget, or as it is
     weight_decay: NonNegativeFloat = 0.01
     max_grad_norm: PositiveFloat = 1.0
     max_length: PositiveInt = 128  # tokens; resolved from task and backbone

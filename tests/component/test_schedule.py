@@ -113,3 +113,17 @@ def test_half_of_the_seconds_is_half_way_down_without_a_warm_up():
 def test_a_budget_that_nobody_turned_into_seconds_is_not_mistaken_for_epochs():
     with pytest.raises(ValueError, match="train_seconds"):
         budget(money=3.0)
+
+
+def test_a_constant_rate_is_that_of_transformers_and_stays_to_the_end() -> None:
+    from transformers import get_constant_schedule_with_warmup
+
+    plan = budget(steps=40, warmup_ratio=0.1, schedule="constant")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    theirs = get_constant_schedule_with_warmup(optimizer, 4)
+    for step in range(40):
+        assert plan.rate(step, 0.0) == pytest.approx(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+    timed = budget(train_seconds=100.0, warmup_ratio=0, schedule="constant")
+    assert {timed.rate(0, seconds) for seconds in (0.0, 50.0, 100.0)} == {0.5}
