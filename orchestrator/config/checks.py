@@ -135,9 +135,10 @@ def check_recipes(faults: Sequence[BadRecipe], source: Source, skip_unset: bool)
         cells.setdefault((fault.key, fault.problem, fault.remedy), []).append(fault.cell)
     complaints = []
     for (key, problem, remedy), names in cells.items():
-        at = f"recipe.{key}"
+        of_rule = key.startswith("rules")  # settings of a method, which stand nowhere else
+        at = key if of_rule else f"recipe.{key}"
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         where = f"set {at}, or {key} of the method or in a rule"
-        told = f"{remedy}: {where}" if remedy else where
+        told = remedy if of_rule else f"{remedy}: {where}" if remedy else where
         complaints.append(Complaint(source.of(at), at, f"{problem} (in {names[0]}{more})", told))
     return complaints

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from orchestrator.config.capabilities import Capabilities, load_capabilities
 from orchestrator.config.catalogue import Catalogue, TaskEntry
 from orchestrator.config.fit import text_room, unfit
-from orchestrator.config.methods import MethodVariant
+from orchestrator.config.methods import MethodVariant, with_settings
 from orchestrator.config.recipes import Purse, lay
 from orchestrator.config.schema import Rule, SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec
@@ -63,22 +63,31 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
     """All cells of the axes. Names that the catalogue does not hold must be gone from `config` by now."""
     grid, idle = Grid(), set(range(len(config.rules)))
     recipes, capabilities = _Recipes(config, catalogue), load_capabilities()
-    for model, domain, variant, task in itertools.product(
+    taken: set[Cell] = set()
+    for model, domain, listed, task in itertools.product(
         config.models, config.domains, variants, config.tasks
     ):
-        cell = Cell(model=model, domain=domain, method=variant.spec.name, task=task)
+        cell = Cell(model=model, domain=domain, method=listed.spec.name, task=task)
         backbone = catalogue.backbones.get((model, domain))
         if backbone is None:
             reason = f"no backbone of the catalogue has model {model} and domain {domain}"
             grid.refused.append(RefusedCell(cell=cell, reason=reason))
             continue
         entry = catalogue.tasks[task]
-        matched = tuple(_matching(config.rules, cell, variant, backbone, entry))
+        matched = tuple(_matching(config.rules, cell, listed, backbone, entry))
         idle.difference_update(matched)
         excluded = next((r for i in matched if (r := config.rules[i].exclude) is not None), None)
         if excluded is not None:
             grid.refused.append(RefusedCell(cell=cell, reason=f"excluded: {excluded}"))
             continue
+        variant, wrong = _by_rules(listed, {i: config.rules[i].settings for i in matched})
+        cell = cell.model_copy(update={"method": variant.spec.name})
+        if cell in taken and not wrong:
+            wrong = [("", "makes one cell of two", "give the rule other settings, or exclude one of the two")]
+        if wrong:
+            grid.bad_recipes += [BadRecipe(f"rules{key}", what, mend, cell.name) for key, what, mend in wrong]
+            continue
+        taken.add(cell)
         if (why := unfit(backbone, variant.spec.settings)) is not None:
             grid.refused.append(RefusedCell(cell=cell, reason=why))
             continue
@@ -95,6 +104,20 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
             grid.refused.append(RefusedCell(cell=cell, reason=refusal))
     grid.idle_rules = sorted(idle)
     return grid
+
+
+def _by_rules(
+    variant: MethodVariant, rules: Mapping[int, Mapping[str, Any]]
+) -> tuple[MethodVariant, list[_Fault]]:
+    """The variant with the settings of the rules, the later winning; else what is wrong with one of them."""
+    for place, settings in rules.items():
+        variant, wrong = with_settings(variant, settings)
+        if wrong:
+            return variant, [
+                (f".{place}.settings.{key}", f"{problem}, got {settings.get(key)!r}", remedy)
+                for key, problem, remedy in wrong
+            ]
+    return variant, []
 
 
 def _refusal(found: GridCell, capabilities: Capabilities, gpus: float) -> str | None:

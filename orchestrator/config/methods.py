@@ -30,6 +30,9 @@ class MethodVariant:
     item_recipe: dict[str, Any]
     by_family: dict[Family, dict[str, Any]] = field(default_factory=dict)
     tune: Tune | None = None
+    entry: MethodEntry | None = None
+    values: dict[str, Any] = field(default_factory=dict)  # those of its item, one each
+    varied: frozenset[str] = frozenset()  # the keys of which the item has several
 
 
 def expand(
@@ -141,7 +144,28 @@ def _variant(
     parts += ["tuned"] if tune is not None else []
     spec = MethodSpec.model_validate({"name": "-".join(parts), "entry": entry.name, "settings": settings})
     families = {family: patch.values() for family, patch in entry.by_family.items()}
-    return MethodVariant(spec, entry.recipe.values(), recipe, families, tune), []
+    keys = frozenset(varied)
+    return MethodVariant(spec, entry.recipe.values(), recipe, families, tune, entry, values, keys), []
+
+
+def with_settings(
+    variant: MethodVariant, settings: Mapping[str, Any]
+) -> tuple[MethodVariant, list[tuple[str, str, str]]]:
+    """The variant with some settings changed, under the name that says so; else key, problem and remedy of
+    what is wrong with them."""
+    assert variant.entry is not None
+    names = _settings(variant.entry)
+    wrong = [
+        (key, f"the method {variant.entry.name!r} has no such setting", did_you_mean(key, names))
+        for key in settings
+        if key not in names
+    ]
+    if wrong:
+        return variant, wrong
+    values = variant.values | dict(settings)
+    found, faults = _variant(values, set(variant.varied), variant.entry, variant.tune)
+    told = (fault.complaint("") for fault in faults)
+    return found or variant, [(c.key, c.problem, c.remedy) for c in told]
 
 
 def _part(name: str, value: Any) -> str:

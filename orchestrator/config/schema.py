@@ -117,17 +117,20 @@ class Match(Record):
 
 
 class Rule(Record):
-    """Sets recipe keys of the cells it matches, or leaves these cells out for a stated reason."""
+    """Sets recipe keys, and settings of the method, of the cells it matches, or leaves these cells out for a
+    stated reason."""
 
     match: Match
     set: RecipePatch | None = None
+    settings: dict[str, JsonValue] = Field(default_factory=dict)  # of the method, say {rank: 16}
     exclude: str | None = Field(None, min_length=1)
 
     @model_validator(mode="after")
     def _either(self) -> Rule:
-        if (self.set is None) == (self.exclude is None):
-            got = "both" if self.exclude is not None else "neither"
-            problem = f"a rule has either `set` or `exclude`, got {got}"
+        changes = self.set is not None or bool(self.settings)
+        if changes == (self.exclude is not None):
+            got = "both" if changes else "neither"
+            problem = f"a rule has either `set` (or `settings`) or `exclude`, got {got}"
             raise MisfitError(Misfit("", problem, "keep one of `set` and `exclude`"))
         return self
 

@@ -68,6 +68,43 @@ def test_a_pair_without_backbone_is_refused_with_its_reason(load: Any) -> None:
     assert "model llama-2-7b and domain clinical" in sweep.grid.refused[0].reason
 
 
+def test_a_rule_changes_the_settings_of_the_method_where_it_matches(load: Any) -> None:
+    rules = [{"match": {"model": "base", "entry": "lora"}, "settings": {"rank": 16, "alpha": 32}}]
+    sweep = load(rules=rules)
+    plain = load()
+    found = {c.cell.model: c for c in sweep.grid.cells if c.variant.spec.entry == "lora"}
+    assert {model: c.cell.method for model, c in found.items()} == {
+        "tiny": "lora-r8",
+        "base": "lora-r16-alpha32",
+    }
+    settings = found["base"].variant.spec.settings
+    assert (settings.rank, settings.alpha, settings.dropout) == (16, 32.0, 0.1)
+    assert len(sweep.grid.cells) == len(plain.grid.cells)
+
+
+@pytest.mark.parametrize(
+    ("methods", "rule", "words"),
+    [
+        (
+            ["full", "lora"],
+            {"settings": {"rank": 4}},
+            ("rules.0.settings.rank", "'full' has no such setting"),
+        ),
+        (["lora"], {"settings": {"rnak": 4}}, ("rules.0.settings.rnak", "did you mean 'rank'?")),
+        (["lora"], {"settings": {"rank": 0}}, ("rules.0.settings.rank", "got 0")),
+        ([{"name": "lora", "rank": [4, 8]}], {"settings": {"rank": 8}}, ("makes one cell of two",)),
+        (["lora"], {"settings": {"rank": 4}, "exclude": "no"}, ("got both",)),
+    ],
+)
+def test_settings_of_a_rule_that_do_not_fit_are_mistakes(
+    load: Any, methods: Any, rule: Any, words: Any
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(methods=methods, rules=[{"match": {}} | rule])
+    for word in words:
+        assert word in str(refused.value)
+
+
 def test_excluded_cells_are_refused_with_the_reason_of_the_rule(load: Any) -> None:
     sweep = load(rules=[{"match": {"model": "base", "entry": "full"}, "exclude": "too dear here"}])
     assert {(c.cell.model, c.cell.method, c.reason) for c in sweep.grid.refused} == {
