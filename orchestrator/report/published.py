@@ -25,11 +25,19 @@ _COLUMNS = tuple(PublishedNumber.model_fields)
 
 class Table(Record):
     """One table of the publication. Which of our cells can stand beside it: those that train by epochs, those
-    whose budget is `train_seconds` of their model, or both."""
+    whose budget is `train_seconds` of their model, or both. A model with `train_seconds` has that budget in a
+    table of epochs as well."""
 
     title: str
     budget: Literal["epochs", "train_seconds", "any"] = "epochs"
     train_seconds: dict[str, float] = Field(default_factory=dict)  # by model
+
+
+class Setup(Record):
+    """What one model was run with, where it differs from the rest of a publication."""
+
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method, as those of the sheet
+    recipe: dict[str, Any] = Field(default_factory=dict)
 
 
 class Sheet(Record):
@@ -41,7 +49,15 @@ class Sheet(Record):
     protocol: tuple[Protocol, ...] = ()
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # method -> settings that must agree
     recipe: dict[str, Any] = Field(default_factory=dict)  # theirs; where ours differs, the row says so
+    models: dict[str, Setup] = Field(default_factory=dict)  # what goes before the two for some models
     tables: dict[str, Table] = Field(default_factory=dict)  # by source_table
+
+    def settings_of(self, model: str, method: str) -> dict[str, Any]:
+        own = self.models.get(model, Setup()).settings
+        return own.get(method, self.settings.get(method, {}))
+
+    def recipe_of(self, model: str) -> dict[str, Any]:
+        return self.recipe | self.models.get(model, Setup()).recipe
 
 
 class Published(Record):

@@ -73,7 +73,7 @@ def _same_method(point: Point, number: PublishedNumber, sheet: Sheet, sweep: Swe
         return False
     if number.method not in (method.settings.kind, method.entry, method.name):
         return False
-    wanted = sheet.settings.get(number.method, {})
+    wanted = sheet.settings_of(number.model, number.method)
     ours = method.settings.model_dump() | {"scale": getattr(method.settings, "scale", None)}
     return all(ours.get(key) == value for key, value in wanted.items())
 
@@ -85,7 +85,7 @@ def _same_budget(point: Point, number: PublishedNumber, sheet: Sheet, sweep: Swe
     capped = recipe.train_rows is not None or recipe.train_rows_per_class is not None
     if table is None or table.budget == "any":
         return not capped
-    if table.budget == "train_seconds":
+    if table.budget == "train_seconds" or number.model in table.train_seconds:
         return not capped and recipe.train_seconds == table.train_seconds.get(number.model, math.nan)
     return not capped and budget(recipe) is None
 
@@ -116,7 +116,7 @@ def _remark(point: Point, sheet: Sheet, sweep: SweepRecord) -> str | None:
     ours = recipe.model_dump() if recipe else {}
     if point.budget:
         ours.pop("epochs", None)
-    for key, theirs in sheet.recipe.items():
+    for key, theirs in sheet.recipe_of(point.cell.model).items():
         if key in ours and ours[key] != theirs:
             parts.append(f"{key} {ours[key]}, theirs {theirs}")
     return "; ".join(parts) or None

@@ -14,6 +14,7 @@ from orchestrator.cli.against import load_published
 from orchestrator.cli.app import app
 from orchestrator.config.catalogue import builtin_catalogue, load_catalogue
 from orchestrator.contracts.backbone import RandomWeights
+from orchestrator.contracts.method import Lora
 from orchestrator.contracts.metrics import METRICS, MetricName, MetricValue
 from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import Split, TaskKind
@@ -215,8 +216,40 @@ def test_a_time_budget_stands_beside_the_same_budget_only(tmp_path):
         assert {r.published.split for r in rows} <= {"dev"}
 
 
+def test_llama_is_compared_as_it_was_run(tmp_path):
+    """Rank 16 and alpha 32 within 12 hours; rank 8, or another budget, is another thing."""
+    for method, seconds, expected in (
+        ("lora-r16", 43_200, {"domain", "time-budget", "time-budget-test"}),
+        ("lora-r16", None, {"time-budget-test"}),
+        ("lora-r8", 43_200, set()),
+    ):
+        built = LedgerBuilder(tmp_path, f"{method}-{seconds}")
+        mortality = task("mimic-mortality", invented=False).model_copy(
+            update={"metric": MetricName.MACRO_AUROC}
+        )
+        keys = {"learning_rate": 5e-5, "batch_size": 16, "warmup_ratio": 0.0, "schedule": "constant"}
+        recipe = Recipe.model_validate(
+            keys | {"train_seconds": seconds, "max_length": 480, "precision": "bf16"}
+        )
+        built.plan(["llama-2-7b"], ["general"], [method], [mortality], seeds=[1, 2], recipe=recipe)
+        real = {"llama-2-7b/general": backbone("llama-2-7b", "general", made=False)}
+        settings = Lora(rank=16, alpha=32) if method != "lora-r8" else Lora(rank=8)
+        spec = built.sweep.methods[method].model_copy(update={"settings": settings, "entry": "lora"})
+        built.sweep = built.sweep.model_copy(update={"backbones": real, "methods": {method: spec}})
+        built.ledger.write_sweep(built.sweep)
+        scores = {MetricName.MACRO_AUROC: MetricValue(value=0.84)}
+        for trial in built.sweep.trials:
+            built.attempt(trial, Fate(quality=0.84, outcome={"dev": scores, "test": scores}))
+        found = build_report(built.ledger.sweep(), built.ledger.trials(), (), load_published("taylor-2024"))
+        assert {row.published.source_table for row in found.replication.rows} == expected
+        if expected and seconds:
+            assert {row.remark for row in found.replication.rows} == {None}
+
+
 def test_a_recipe_that_differs_is_remarked(tmp_path):
-    study = Study(tmp_path, Recipe(learning_rate=3e-5, epochs=1, batch_size=32, max_length=480))
+    study = Study(
+        tmp_path, Recipe(learning_rate=3e-5, epochs=1, batch_size=32, max_length=480, precision="fp32")
+    )
     study.run({FULL: [0.93, 0.94, 0.95]}, MetricName.MICRO_F1_WITH_NEGATIVE)
     assert {row.remark for row in study.report().replication.rows} == {"epochs 1, theirs 5"}
     assert study.report().replication.protocol[0].topic != "weights"
