@@ -19,6 +19,7 @@ from orchestrator.cli.search_view import (
     unknown_pretraining,
 )
 from orchestrator.cli.spending import show_budget
+from orchestrator.cli.too_large import show_too_large, too_large
 from orchestrator.cli.words import quantity
 from orchestrator.config.lock import unlocked
 from orchestrator.contracts.sweep import RefusedCell
@@ -28,7 +29,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Stable keys: cells, refused, to_run, up_to_date, stale, placed, searches, contaminated,
+    """Stable keys: cells, refused, to_run, up_to_date, stale, placed, too_large, searches, contaminated,
     unknown_pretraining, predicted, missing, unlocked, pickled."""
 
     def line(item: ToRun) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "up_to_date": [trial.name for trial in plan.up_to_date],
         "stale": [line(item) for item in plan.stale],
         "placed": placement_json(plan),
+        "too_large": too_large(plan),
         "searches": [search_json(search) for search in plan.searches],
         "contaminated": contamination_json(plan),
         "unknown_pretraining": unknown_pretraining(plan),
@@ -69,6 +71,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     console.print(f"[bold]{config.name}[/]" + (f"  {config.question}" if config.question else ""))
     console.print(_table(plan))
     show_placements(plan, console)
+    show_too_large(plan, console)
     show_searches(plan, console)
     _show_refused(plan.refused, console)
     _show_contaminated(plan, console)

@@ -41,6 +41,28 @@ def planned(tmp_path: Path, name: str, device: str | None, **more: Any) -> Plan:
     return make_plan(sweep, inputs, {})
 
 
+@pytest.mark.parametrize(
+    ("prices", "usual", "expected"),
+    [
+        ("prices=taylor-2024", A10G, {"full": ["nvidia-h200"]}),
+        ("prices=null", None, {}),  # one GPU of the catalogue holds each
+    ],
+)
+def test_what_a_fixed_gpu_may_not_hold_is_told_and_stays(
+    tmp_path: Path, prices: str, usual: str | None, expected: dict[str, list[str]]
+) -> None:
+    sweep = load_sweep(SWEEPS / "paper.yaml", [prices, "models=[base,llama-2-7b]"], cwd=tmp_path)
+    cells = sweep.grid.cells
+    names = {c.task.spec.name: "d" for c in cells}, {c.backbone.name: "w" for c in cells}
+    plan = make_plan(sweep, Inputs(data=names[0], weights=names[1], code="c", metrics="1"), {})
+    found = plan_json(plan)["too_large"]
+    assert {line["method"]: line["fits_on"] for line in found} == expected
+    assert {(line["backbone"], line["trials"], line["usual"]) for line in found} <= {
+        ("llama-2-7b", 21, usual)
+    }
+    assert not any(r.cell.model == "llama-2-7b" and r.cell.domain == "general" for r in plan.refused)
+
+
 def place(plan: Plan, model: str, entry: str, task: str = "mimic-mortality") -> str:
     """In words; why not, where it is refused."""
     cells = {c.name: c for c in (*(t.cell for t in plan.trials), *(r.cell for r in plan.refused))}
