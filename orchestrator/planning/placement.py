@@ -73,6 +73,10 @@ def _least(
     asked: AutoResources, device: DeviceKind, backbone: BackboneSpec, settings: Settings, recipe: Recipe
 ) -> Placement | Refusal:
     precision, tried = precision_on(device, recipe), list[tuple[Resources, Estimate]]()
+    if precision is Precision.BF16 and not device.bf16:
+        return Refusal(
+            f"recipe.precision is bf16, which {device.name} has not in hardware; set precision: fp32, or auto"
+        )
     for way in _ways(asked, backbone, settings, recipe):
         resources = way.model_copy(update={"device": device.name})
         needs = estimate(backbone, settings, recipe, resources, precision)

@@ -27,6 +27,7 @@ OTHER: dict[str, Any] = {
     "micro_batch_size": 16,
     "evaluation_batch_size": 3,
     "warmup_ratio": 0.5,
+    "schedule": "constant",
     "weight_decay": 0.5,
     "max_grad_norm": 0.5,
     "max_length": 77,

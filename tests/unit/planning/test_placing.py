@@ -92,7 +92,7 @@ TABLE = [
     ("paper", "llama-2-7b", "full", A10G, "it does not fit: nvidia-a10g has 22.0 GiB"),
     ("paper", "llama-2-7b", "lora", A100, "half a GPU"),
     ("paper", "llama-2-7b", "lora", A10G, "a GPU"),
-    ("paper", "llama-2-7b", "lora", T4, "4 GPUs (4 processes, fsdp)"),
+    ("paper", "llama-2-7b", "lora", T4, "recipe.precision is bf16, which nvidia-t4 has not in hardware"),
     ("scale", "llama-2-7b", "qlora", A100, "a quarter of a GPU"),
     ("scale", "llama-2-13b", "lora", A100, "half a GPU"),
     ("scale", "llama-2-13b", "lora", A10G, "4 GPUs (4 processes, fsdp)"),
