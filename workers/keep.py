@@ -36,7 +36,7 @@ def keep_model(
     An adapter goes out in PEFT's format, with its head; so does the configuration, which holds the label map.
     Of a method that trains some of the model's own weights "adapters" keeps those, by their names in the
     model; "all" keeps, for it and for a full one, the whole model in hub layout. Where frozen weights are
-    spread over ranks it keeps those that train: the others are the backbone's.
+    spread over ranks or lie in half precision it keeps those that train: the others are the backbone's.
     """
     if wanted == "none" or (wanted == "adapters" and isinstance(adapted.settings, Full)):
         return None
@@ -46,7 +46,7 @@ def keep_model(
             settle_ranks(adapted.model)
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         adapted.model.get_base_model().config.save_pretrained(directory)
-    elif wanted == "all" and (isinstance(adapted.settings, Full) or not _spread(adapted.model)):
+    elif wanted == "all" and (isinstance(adapted.settings, Full) or _whole_and_full(adapted.model)):
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         tokenizer.save_pretrained(directory)
     else:
@@ -76,6 +76,10 @@ def _state(model: Any, trained: Weights | None) -> dict[str, Any]:
     """The model's own, and in their places the weights that train. What it holds beside is needed as well:
     frozen weights of a whole model, the projections that VeRA draws."""
     return {**model.state_dict(), **(trained or {})}
+
+
+def _whole_and_full(model: Any) -> bool:
+    return not _spread(model) and all(p.dtype is torch.float32 for p in model.parameters())
 
 
 def _spread(model: Any) -> bool:

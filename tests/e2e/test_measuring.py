@@ -35,7 +35,7 @@ def test_probes_tell_what_a_run_takes_and_a_budget_holds_it(new_workshop: Callab
     assert not (workshop.sweeps / "measured").exists()  # a probe is no part of the sweep
 
     refused = workshop.frontier("run", config, "budget.core_hours=1e-6", "--launcher", "local", expect=2)
-    assert "budget: 1e-06 core-hours; forecast" in refused.stderr
+    assert "budget: 0.000001 core-hours; forecast" in refused.stderr
     assert "seeds=1" in refused.stderr
 
     hours = predicted["device_hours"]
