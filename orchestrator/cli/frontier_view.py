@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.cli.words import quantity
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 from orchestrator.report import Report
 from orchestrator.report.evidence import SIDES, FrontierView, Member, Side
@@ -58,9 +59,8 @@ def show_claims(report: Report, console: Console) -> None:
         held = [c.sentence for family in task.claims for c in family.claims if c.told_apart]
         lines = [group.sentence for group in task.groups if group.best] + held[:_LINES]
         if len(held) > _LINES:
-            lines.append(
-                f"… {len(held) - _LINES} more differences hold; the report has all that were tested."
-            )
+            more = quantity(len(held) - _LINES, "more difference")
+            lines.append(f"… {more} held as well; the report has all that were tested.")
         if lines:
             console.print()
             console.print(f"[bold]{escape(task.title)}: what holds[/]", highlight=False)
