@@ -40,9 +40,11 @@ def reprice(ledger: Ledger, words: str) -> WhatIf:
     elif name is not None:
         book, wrong = _book(str(name), sweep.config)
         complaints += wrong
-    if complaints or book is None:
+    terms, wrong = _terms(given, book)
+    complaints += wrong
+    if complaints or book is None or terms is None:
         raise ConfigError(complaints)
-    return what_if(sweep, ledger.trials(), book, _terms(given, book))
+    return what_if(sweep, ledger.trials(), book, terms)
 
 
 def _parsed(words: str) -> tuple[dict[str, Any], list[Complaint]]:
@@ -75,17 +77,18 @@ def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Com
     return None, [Complaint(_WHERE, "prices", problem, did_you_mean(name, books))]
 
 
-def _terms(given: dict[str, Any], book: PriceBook) -> Terms:
-    of_the_book = {"currency": book.currency, "as_of": book.as_of, "price_source": book.source}
-    terms, faults = check(Terms, given | of_the_book)
+def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None, list[Complaint]]:
+    """Without a book what is wrong beside it is still told."""
+    of_the_book = dict.fromkeys(_OF_THE_BOOK, "")
+    if book is not None:
+        of_the_book = {"currency": book.currency, "as_of": book.as_of, "price_source": book.source}
+    terms, faults = check(Terms, {**given, **of_the_book, "prices": given["prices"] or ""})
     complaints = [fault.complaint(_WHERE) for fault in faults]
     device = given.get("device")
-    if isinstance(device, str) and book.device(device) is None:
+    if book is not None and isinstance(device, str) and book.device(device) is None:
         problem, known = f"{book.name} has no such device, got {device!r}", did_you_mean(device, book.devices)
         complaints.append(Complaint(_WHERE, "device", problem, known))
-    if terms is None or complaints:
-        raise ConfigError(complaints)
-    return terms
+    return terms, complaints
 
 
 def show_what_if(found: WhatIf, console: Console) -> None:

@@ -54,6 +54,7 @@ def test_the_report_is_written_with_it_and_prints_it(ledger: Ledger) -> None:
         ("prices=aws-us-east-1,requests_per_year=abc", "requests_per_year: "),
         ("prices=aws-us-east-1,requests_per_year=abc", "got 'abc'"),
         ("prices=aws-us-east-1,requests_per_year=abc", "write a number"),
+        ("prices=aws-us-east,requests_per_year=abc", "2 mistakes in the input"),
         ("prices=aws-us-east-1,device=NVIDIA A10", "did you mean 'NVIDIA A10G'?"),
     ],
 )
