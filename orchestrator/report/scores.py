@@ -27,6 +27,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from operator import itemgetter
 from typing import NamedTuple
 
 from pydantic import Field, NonNegativeFloat
@@ -235,10 +236,17 @@ def _stretches(preset: Preset, points: Sequence[ScorePoint], found: Sequence[flo
 
 
 def _overturned(before: Sequence[float], after: Sequence[float]) -> tuple[int, int] | None:
-    """Two neighbours of the order `before`, the better one first, that `after` has the other way about."""
-    ranked = sorted(zip(before, after, range(len(before)), strict=True))
-    for one, other in itertools.pairwise(ranked):
-        if other[0] - one[0] > _GRAIN and one[1] - other[1] > _GRAIN:
+    """Two points of neighbouring places in the order `before`, the better one first, that `after` has the
+    other way about. Points that are equal share a place."""
+    places: list[list[tuple[float, float, int]]] = []
+    for point in sorted(zip(before, after, range(len(before)), strict=True)):
+        if places and point[0] - places[-1][0][0] <= _GRAIN:
+            places[-1].append(point)
+        else:
+            places.append([point])
+    for better, worse in itertools.pairwise(places):
+        one, other = max(better, key=itemgetter(1)), min(worse, key=itemgetter(1))
+        if one[1] - other[1] > _GRAIN:
             return one[2], other[2]
     return None
 

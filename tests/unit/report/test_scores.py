@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ledger_builder import LedgerBuilder, task
 from typer.testing import CliRunner
@@ -184,6 +184,7 @@ def test_a_point_beyond_the_range_changes_the_set(rows):
 
 
 @settings(deadline=None)
+@example([(3, 0, 0), (3, 0, 2), (19, 0, 23), (19, 0, 24), (27, 0, 8)], Preset.SIZE_V1)  # two share a place
 @given(st.lists(st.tuples(*[st.integers(0, 30)] * 3), min_size=3, max_size=7), st.sampled_from(Preset))
 def test_the_warnings_are_those_that_leaving_out_each_point_gives(rows, preset):
     """The shortcut (only a point that alone sets an end can move the others) against trying all."""
