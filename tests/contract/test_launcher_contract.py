@@ -246,14 +246,16 @@ def test_held_from_the_start_nothing_begins(launch: Any) -> None:
 
 
 def test_each_start_is_told_before_the_next_one_is_decided(launch: Any) -> None:
-    """Else a budget for one trial begins as many as there are places."""
+    """Else a budget for one trial begins as many as there are places. Of two that may begin at once either is
+    the first."""
     trials = [make_trial(f"t{place}", 10.0 - place) for place in range(4)]
 
     def any_started() -> bool:
         return any(isinstance(event, TrialStarted) for event in launch.events)
 
     events = launch(trials, at_once=2, hold=any_started)
-    assert [event.name for event in events if isinstance(event, TrialStarted)] == [trials[0].name]
+    [started] = [event.name for event in events if isinstance(event, TrialStarted)]
+    assert started in {trial.name for trial in trials[:2]}
     assert Counter(e.state for e in events if isinstance(e, TrialEnded)) == {
         TrialState.FINISHED: 1,
         TrialState.UNFINISHED: 3,
