@@ -38,8 +38,9 @@ def test_a_sweep_ends_with_a_frontier_and_a_report(finished: Workshop) -> None:
             assert point["state"] == "finished"
             assert point["seeds"] == 2
             assert point["device_hours"] > 0
-            low, high = point["quality_interval"]
+            low, high = point["quality_interval"] or [point["quality"]] * 2  # none where both seeds agree
             assert low <= point["quality"] <= high
+    assert any(point["quality_interval"] for task in report["tasks"] for point in task["points"])
     page = (finished.sweeps / "mini/report/report.html").read_text()
     assert "invented" in page
     rows = list(csv.DictReader((finished.sweeps / "mini/report/frontier.csv").open()))
