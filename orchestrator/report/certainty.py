@@ -15,9 +15,10 @@ from orchestrator.report.frontier import best, cheapest_close
 from orchestrator.report.groups import best_group, frontier_groups
 from orchestrator.report.membership import Draws, draws
 from orchestrator.report.model import Comparison, Point
-from orchestrator.report.points import bounds, figures
+from orchestrator.report.points import figures
 from orchestrator.report.replicates import Replicates, replicates
 from orchestrator.report.results import CellResults, Key
+from orchestrator.report.statistics import bounds
 from orchestrator.report.views import DEFAULT, views
 
 Found = Mapping[str, Mapping[str, Replicates]]  # by label of the comparison key, by model/domain/method

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
-from orchestrator.report.statistics import Summary, summarise
+from orchestrator.report.statistics import Summary, summarise_quality
 
 MOST_VALUES = 60  # of a curve: a longer one is thinned, its ends kept
 
@@ -39,12 +38,10 @@ class Curve(Record):
 def curve_values(seeds: Sequence[Evaluations], metric: MetricName) -> tuple[CurveValue, ...]:
     """Evaluation by evaluation, over the seeds; empty where one of them was never scored on dev."""
     shared = min((len(seed) for seed in seeds), default=0)
-    low, high = (-math.inf, math.inf) if metric is MetricName.LOSS else (0.0, 1.0)
     found = []
     for index in _thinned(shared):
-        summary = summarise([seed[index][1] for seed in seeds], low, high)
+        summary = summarise_quality([seed[index][1] for seed in seeds], metric)
         assert summary is not None
-        summary = summary.model_copy(update={"turned": metric is MetricName.LOSS})
         steps = [seed[index][0] for seed in seeds]
         found.append(CurveValue(step=sum(steps) / len(steps), quality=summary))
     return tuple(found)

@@ -17,6 +17,7 @@ from orchestrator.report.axis_plots import number
 from orchestrator.report.evidence import SIDES
 from orchestrator.report.model import Point, PointState
 from orchestrator.report.signs import sign
+from orchestrator.report.statistics import mirrored
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -121,7 +122,7 @@ def _populated(points: Sequence[Point]) -> bool:
 def _population(point: Point) -> str:
     interval = point.population_interval
     turned = point.quality is not None and point.quality.turned
-    return wording.ends((-interval[1], -interval[0]) if interval and turned else interval)
+    return wording.ends(mirrored(interval) if turned else interval)
 
 
 _FIGURES = {

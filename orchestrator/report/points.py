@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from orchestrator.report.billing import money_of, pricing_of
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.results import CellResults, Key, Result
-from orchestrator.report.statistics import Summary, average, summarise
+from orchestrator.report.statistics import Summary, average, bounds, summarise, summarise_quality
 
 
 def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
@@ -113,16 +112,16 @@ def _points(cell: CellResults, comparisons: Mapping[Key, Comparison], sweep: Swe
         by_key.setdefault(result.key, []).append(result)
     if not by_key:
         return [empty]
-    ends = bounds(sweep.tasks[cell.cell.task].metric)
+    metric = sweep.tasks[cell.cell.task].metric
     return [
-        _aggregate(empty, found, comparisons[key].label, ends).model_copy(
+        _aggregate(empty, found, comparisons[key].label, metric).model_copy(
             update=_also(cell, found, key, sweep)
         )
         for key, found in by_key.items()
     ]
 
 
-def _aggregate(empty: Point, results: Sequence[Result], label: str, ends: tuple[float, float]) -> Point:
+def _aggregate(empty: Point, results: Sequence[Result], label: str, metric: MetricName) -> Point:
     names = sorted({name for r in results for name in r.metrics})
     metrics = {name: [r.metrics[name] for r in results if name in r.metrics] for name in names}
     partial = len(results) < empty.planned_seeds
@@ -134,7 +133,7 @@ def _aggregate(empty: Point, results: Sequence[Result], label: str, ends: tuple[
             "reason": "; ".join([*([empty.reason] if empty.reason else []), *unscored]) or None,
             "seeds": len(results),
             "comparison": label,
-            "quality": _quality(scored, ends),
+            "quality": summarise_quality(scored, metric),
             "device_hours": summarise([r.device_hours for r in results], low=0.0),
             "metrics": {name: summarise(values, *bounds(name)) for name, values in metrics.items()},
             "total_parameters": _largest([r.total_parameters for r in results]),
@@ -195,17 +194,6 @@ def budget(recipe: Recipe) -> str | None:
     if recipe.device_hours is not None:
         return f"{recipe.device_hours:g} device-hours"
     return None if recipe.money is None else f"{recipe.money:g} of money"
-
-
-def bounds(metric: MetricName) -> tuple[float, float]:
-    """A loss, and with it the quality that is its negative, is open; all other metrics are shares."""
-    return (-math.inf, math.inf) if metric is MetricName.LOSS else (0.0, 1.0)
-
-
-def _quality(values: Sequence[float], ends: tuple[float, float]) -> Summary | None:
-    found = summarise(values, *ends)
-    turned = ends != bounds(MetricName.ACCURACY)  # a loss, alone of all metrics, is open
-    return found.model_copy(update={"turned": True}) if found is not None and turned else found
 
 
 def _summary_of_all(values: Sequence[float | None]) -> Summary | None:

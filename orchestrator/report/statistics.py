@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import Field
 from scipy.special import stdtrit
 
+from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 
 CONFIDENCE = 0.95
@@ -18,8 +19,8 @@ class Summary(Record):
     """`sd` is the sample standard deviation (n - 1), `interval` the two-sided 95 % t-interval of the mean.
 
     Both are None for n = 1: one value says nothing about spread. Values that are all alike have no interval
-    either. `turned`: the values are losses with their
-    signs turned, so that higher is better; `read` is how they are read.
+    either. `turned`: the values are losses with their signs turned, so that higher is better; `read` is how
+    they are read.
     """
 
     n: int
@@ -33,8 +34,23 @@ class Summary(Record):
         """The loss itself, where this is one with its sign turned."""
         if not self.turned:
             return self
-        ends = None if self.interval is None else (-self.interval[1], -self.interval[0])
-        return Summary(n=self.n, mean=-self.mean, sd=self.sd, interval=ends)
+        return Summary(n=self.n, mean=-self.mean, sd=self.sd, interval=mirrored(self.interval))
+
+
+def mirrored(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Of the same figure with its sign turned."""
+    return None if interval is None else (-interval[1], -interval[0])
+
+
+def bounds(metric: MetricName) -> tuple[float, float]:
+    """A loss, and with it the quality that is its negative, is open; all other metrics are shares."""
+    return (-math.inf, math.inf) if metric is MetricName.LOSS else (0.0, 1.0)
+
+
+def summarise_quality(values: Sequence[float], metric: MetricName) -> Summary | None:
+    """`values`: of the metric, oriented so that higher is better. None without values."""
+    found = summarise(values, *bounds(metric))
+    return found.model_copy(update={"turned": metric is MetricName.LOSS}) if found is not None else None
 
 
 def summarise(values: Sequence[float], low: float = -math.inf, high: float = math.inf) -> Summary | None:
