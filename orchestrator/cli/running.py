@@ -144,7 +144,7 @@ def launcher_for(session: Session, name: str, address: str | None) -> Launcher:
         address=address,
         cpus=cpus,
         concurrency=config.concurrency,
-        capacity=config.capacity if address else None,
+        capacity=config.capacity,
     )
 
 

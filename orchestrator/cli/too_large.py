@@ -14,7 +14,7 @@ from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning import Plan
 from orchestrator.planning.memory import Estimate, estimate, gib
-from orchestrator.planning.placement import MARGIN
+from orchestrator.planning.placement import holds
 
 
 def too_large(plan: Plan) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ def too_large(plan: Plan) -> list[dict[str, Any]]:
         if not needs:
             continue
         most = max(needs, key=lambda n: n.bytes)
-        holders = [name for name, device in devices.items() if _holds(device, resources, most)]
+        holders = [name for name, device in devices.items() if holds(device, resources, most)]
         if holders and (usual is None or usual.name in holders):
             continue
         trials = len(alike) * len(plan.sweep.config.seeds)
@@ -68,7 +68,3 @@ def _usual(plan: Plan) -> DeviceKind | None:
 def _needs(cell: GridCell, resources: Resources) -> Estimate | None:
     precision = Precision.FP32 if cell.recipe.precision == "fp32" else Precision.BF16
     return estimate(cell.backbone, cell.variant.spec.settings, cell.recipe, resources, precision)
-
-
-def _holds(device: DeviceKind, resources: Resources, needs: Estimate) -> bool:
-    return needs.bytes <= min(resources.gpus, 1) * device.memory_bytes * (1 - MARGIN)

@@ -69,6 +69,11 @@ def precision_on(device: DeviceKind, recipe: Recipe) -> Precision:
     return Precision(recipe.precision)
 
 
+def holds(device: DeviceKind, resources: Resources, needs: Estimate) -> bool:
+    """Whether a process has room on its share of a device, what is kept in reserve left out."""
+    return needs.bytes <= min(resources.gpus, 1) * device.memory_bytes * (1 - MARGIN)
+
+
 def _least(
     asked: AutoResources, device: DeviceKind, backbone: BackboneSpec, settings: Settings, recipe: Recipe
 ) -> Placement | Refusal:
@@ -82,8 +87,7 @@ def _least(
         needs = estimate(backbone, settings, recipe, resources, precision)
         if needs is None:
             return Placement(Resources(cpus=asked.cpus, gpus=1, device=device.name), precision)
-        share = resources.gpus if resources.gpus < 1 else 1
-        if needs.bytes <= share * device.memory_bytes * (1 - MARGIN):
+        if holds(device, resources, needs):
             return Placement(resources, precision, needs)
         tried.append((resources, needs))
     return Refusal(_told(device, tried, _why_not_spread(asked, settings)))

@@ -187,10 +187,9 @@ class _Making:
         self.searches, self.refused = list[Search](), list[RefusedCell]()
 
     def add(self, cell: GridCell) -> None:
-        placed = self._placer.place(cell)
-        full = placed.reason if isinstance(placed, Refusal) else self._peaks.refusal(cell, placed.resources)
-        if isinstance(placed, Refusal) or full is not None:
-            self.refused.append(RefusedCell(cell=cell.cell, reason=full or ""))
+        placed = self._place(cell)
+        if isinstance(placed, Refusal):
+            self.refused.append(RefusedCell(cell=cell.cell, reason=placed.reason))
             return
         self.placements[cell.cell.name] = placed
         if cell.tune is None:
@@ -202,6 +201,14 @@ class _Making:
             self.refused.append(RefusedCell(cell=cell.cell, reason=search.problem))
         else:
             self._add_trials(search.winner or cell, waiting=search.winner is None)
+
+    def _place(self, cell: GridCell) -> Placement | Refusal:
+        """By an estimate of its memory, and by what was seen of it."""
+        placed = self._placer.place(cell)
+        if isinstance(placed, Refusal):
+            return placed
+        full = self._peaks.refusal(cell, placed.resources)
+        return placed if full is None else Refusal(full)
 
     def _given(self, cell: GridCell) -> Resources:
         return self.placements[cell.cell.name].resources
