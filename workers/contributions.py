@@ -72,30 +72,30 @@ def scored_examples(
         parts = _of_classes(task, negative, np.array(data.labels), np.stack(logits).astype(np.float64))
     if parts is None or not parts[1].sum() > 0:
         return None
-    places = _places(examples)
+    whole = digest_of(examples)
+    places = _places(examples, key=_derived(whole, b"order"))
     numerator, denominator = (floats(np.bincount(places, weights=part)) for part in parts)
-    return ScoredExamples(task.metric, digest_of(examples), numerator, denominator)
+    return ScoredExamples(task.metric, _derived(whole, b"test part").hex()[:16], numerator, denominator)
 
 
-def digest_of(examples: Sequence[Example]) -> str:
-    """Of all examples in their order, labels included."""
-    return _digest(b"test part", examples).hex()[:16]
+def digest_of(examples: Sequence[Example]) -> bytes:
+    """Of all examples in their order, labels included. What is derived from it tells nothing of it."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(repr(example.__dict__).encode())
+    return digest.digest()
 
 
-def _places(examples: Sequence[Example]) -> list[int]:
+def _derived(whole: bytes, what: bytes) -> bytes:
+    return hmac.digest(whole, what, "sha256")
+
+
+def _places(examples: Sequence[Example], key: bytes) -> list[int]:
     """Of each example the place of its document, by a hash that takes the test part to make."""
-    key = _digest(b"order", examples)
     names = {example.document for example in examples}
     ordered = sorted(names, key=lambda name: hmac.digest(key, name.encode(), "sha256"))
     place = {name: index for index, name in enumerate(ordered)}
     return [place[example.document] for example in examples]
-
-
-def _digest(what: bytes, examples: Sequence[Example]) -> bytes:
-    digest = hashlib.sha256(what)
-    for example in examples:
-        digest.update(repr(example.__dict__).encode())
-    return digest.digest()
 
 
 def _of_mentions(
