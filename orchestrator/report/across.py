@@ -76,9 +76,9 @@ def _across(
         AcrossRow(
             cell=n,
             mean_rank=float(rank),
-            rank_interval=None if ends is None or n not in ends else ends[n][1],
+            rank_interval=ends[n][1] if n in ends else None,
             normalised_mean=float(mean),
-            mean_interval=None if ends is None or n not in ends else ends[n][0],
+            mean_interval=ends[n][0] if n in ends else None,
             device_hours=cost,
             frontier=flag,
         )
@@ -102,15 +102,15 @@ def _intervals(
     by_task: Sequence[Mapping[str, Point]],
     whole: Sequence[str],
     drawn: Mapping[str, Moved],
-) -> dict[str, tuple[Ends, Ends]] | None:
-    """Of mean and rank, by name, for cells with two seeds in each task. None where a task has no draws."""
+) -> dict[str, tuple[Ends, Ends]]:
+    """Of mean and rank, by name, for cells with two seeds in each task. Empty where a task has no draws."""
     here = [
         drawn.get(task.task, {}).get(points[whole[0]].comparison or "")
         for task, points in zip(tasks, by_task, strict=True)
     ]
     moved = [found.of(whole).quality for found in here if found is not None]
     if len(moved) < len(tasks):
-        return None
+        return {}
     quality = np.stack(moved)  # [tasks, draws, cells]
     ends = [
         np.percentile(found, _TAILS, axis=0).T.tolist()
