@@ -9,7 +9,6 @@ the two files. Trials read the safetensors alone.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.errors import WeightsError
+from workers.hub import check_files
 
 PICKLE, CONVERTED = "pytorch_model.bin", "model.safetensors"
 
@@ -45,7 +45,7 @@ def convert(
             "    -> check the network, and on its page that it has this file; or pin a revision that has "
             "model.safetensors"
         ) from failed
-    _check(spec, pickle, locked)
+    check_files(spec, snapshot, {name: digest for name, digest in locked.items() if name == PICKLE})
     descriptor, name = tempfile.mkstemp(prefix=".converted-", dir=snapshot)
     os.close(descriptor)
     draft = Path(name)
@@ -62,17 +62,6 @@ def convert(
         draft.rename(snapshot / CONVERTED)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _check(spec: BackboneSpec, pickle: Path, locked: Mapping[str, str]) -> None:
-    expected = locked.get(PICKLE)
-    with pickle.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if expected not in (None, found):
-        raise WeightsError(
-            f"backbone {spec.name}: {pickle} has sha256 {found[:12]}…, the lock file says {expected[:12]}…\n"
-            f"    -> remove {pickle.parents[2]} and stage again"
-        )
 
 
 def main(pickle: str, converted: str) -> None:
