@@ -13,9 +13,9 @@ from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT, token
 from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.forwarding import Connect, forwarded
+from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.observing import head_pod
 from orchestrator.cluster.ray_job import RayJob
-from orchestrator.cluster.render import SWEEP_LABEL
 from orchestrator.cluster.resources import PODS, RAY_JOBS, SECRETS, SERVICES
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.errors import LaunchError

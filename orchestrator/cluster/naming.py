@@ -1,9 +1,14 @@
-"""Names of a sweep's objects in a cluster."""
+"""Names of a sweep's objects in a cluster, and what they are marked with."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+
+# Annotations of a RayJob. Of a template too: paths as every pod sees them, and the queue of its sweeps.
+STORAGE, DATA_DIR, QUEUE = "frontier/storage", "frontier/data-dir", "frontier/queue"
+SWEEP_NAME = "frontier/sweep-name"  # of a rendered sweep; a template has none
+SWEEP_LABEL, QUEUE_LABEL = "frontier/sweep", "kueue.x-k8s.io/queue-name"
 
 LONGEST_JOB_NAME = 47  # characters: KubeRay adds its own to make the names of cluster, pods and services
 DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")

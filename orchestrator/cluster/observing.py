@@ -7,8 +7,8 @@ from typing import Any
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get
+from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.ray_job import RayJob
-from orchestrator.cluster.render import SWEEP_LABEL
 from orchestrator.cluster.resources import EVENTS, PODS
 from orchestrator.cluster.troubles import Trouble, counts, troubles
 

@@ -8,15 +8,16 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.cluster.documents import get, items, mapping
-from orchestrator.cluster.render import QUEUE_LABEL
+from orchestrator.cluster.naming import QUEUE_LABEL, SWEEP_NAME
+from orchestrator.errors import ConfigError, LaunchError
 
-SWEEP_NAME, RECREATIONS, STOPPED = "frontier/sweep-name", "frontier/recreations", "frontier/stopped"
+RECREATIONS, STOPPED = "frontier/recreations", "frontier/stopped"  # annotations
 
 MOST_RECREATIONS = 3  # of one submission; each is a new cluster that goes on from the records
 _RECREATE = ("DeadlineExceeded", "JobStatusCheckTimeoutExceeded")  # ends that KubeRay never retries
 _EXIT_CODE = re.compile(r"Job entrypoint command failed with exit code (-?\d+)")  # as Ray begins its message
-_REFUSED = 2  # the driver's exit code where the input is wrong
-_NOT_STARTED = 3  # likewise: another driver may still hold the sweep, or its store is out of reach
+_REFUSED = ConfigError.exit_code  # of the driver, where the input is wrong
+_NOT_STARTED = LaunchError.exit_code  # likewise: another driver may hold the sweep, or its store is away
 
 
 class Step(StrEnum):

@@ -26,7 +26,16 @@ from orchestrator.cluster.manifests import (
     SweepJob,
     laid_over,
 )
-from orchestrator.cluster.naming import content_name, sweep_id
+from orchestrator.cluster.naming import (
+    DATA_DIR,
+    QUEUE,
+    QUEUE_LABEL,
+    STORAGE,
+    SWEEP_LABEL,
+    SWEEP_NAME,
+    content_name,
+    sweep_id,
+)
 from orchestrator.config import ResolvedSweep
 from orchestrator.config.lock import lock_path
 from orchestrator.config.resources import AutoResources
@@ -37,8 +46,6 @@ from orchestrator.planning import Plan
 from orchestrator.planning.room import at_once
 
 # Annotations of a template.
-STORAGE, DATA_DIR, QUEUE = "frontier/storage", "frontier/data-dir", "frontier/queue"
-SWEEP_LABEL, QUEUE_LABEL = "frontier/sweep", "kueue.x-k8s.io/queue-name"
 FILE, LOCK = "sweep.yaml", "sweep.lock"
 _LARGEST = 1024 * 1024  # bytes of a ConfigMap, by Kubernetes
 _STORES = ("s3", "s3a", "file")  # what the image can open
@@ -81,7 +88,7 @@ def render(
             labels=labels | ({QUEUE_LABEL: queue} if queue else {}),
             annotations={
                 STORAGE: str(resolved["storage"]),
-                "frontier/sweep-name": name,
+                SWEEP_NAME: name,
                 "frontier/trials": str(len(plan.trials)),
             },
         ),

@@ -17,9 +17,10 @@ from typing import Any
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.differences import differences
 from orchestrator.cluster.documents import get, items, mapping
-from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, SWEEP_NAME, RayJob
+from orchestrator.cluster.naming import SWEEP_LABEL, SWEEP_NAME
+from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
 from orchestrator.cluster.refusals import RefusalError
-from orchestrator.cluster.render import SWEEP_LABEL, Rendered
+from orchestrator.cluster.render import Rendered
 from orchestrator.cluster.resources import CONFIG_MAPS, RAY_JOBS
 from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
 

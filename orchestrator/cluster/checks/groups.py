@@ -9,10 +9,9 @@ from typing import Any
 
 from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.documents import Document, items
+from orchestrator.cluster.naming import DATA_DIR, STORAGE
 from orchestrator.contracts import layout
 from orchestrator.errors import Complaint
-
-STORAGE, DATA_DIR = "frontier/storage", "frontier/data-dir"  # annotations of a job: paths in every pod
 
 
 def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.naming import QUEUE, QUEUE_LABEL
 from orchestrator.cluster.quantities import quantity
 from orchestrator.errors import Complaint, did_you_mean
 
-QUEUE_LABEL, QUEUE_ANNOTATION = "kueue.x-k8s.io/queue-name", "frontier/queue"
 _MOST_GROUPS = 7
 
 
@@ -20,10 +20,10 @@ def check(documents: Sequence[Document]) -> Iterator[Complaint]:
     yield from _queues(documents)
     for job in of_kind(documents, "RayJob"):
         label = mapping(job.metadata.get("labels")).get(QUEUE_LABEL)
-        queue = label or job.annotations.get(QUEUE_ANNOTATION)
+        queue = label or job.annotations.get(QUEUE)
         if label and job.spec.get("suspend"):
             problem = "Kueue would start the suspended template"
-            remedy = f"use the annotation {QUEUE_ANNOTATION}: the renderer makes the label of it"
+            remedy = f"use the annotation {QUEUE}: the renderer makes the label of it"
             yield job.complaint(f"metadata.labels.{QUEUE_LABEL}", problem, remedy)
         if queue:
             yield from _job(job, str(queue), documents)
@@ -34,7 +34,7 @@ def _job(job: Document, queue: str, documents: Sequence[Document]) -> Iterator[C
     cluster, key = mapping(spec.get("rayClusterSpec")), "spec.rayClusterSpec"
     known = [q.name for q in of_kind(documents, "LocalQueue") if q.namespace == job.namespace]
     if known and queue not in known:
-        key_of_queue = f"metadata.annotations.{QUEUE_ANNOTATION}"
+        key_of_queue = f"metadata.annotations.{QUEUE}"
         yield job.complaint(key_of_queue, f"there is no queue {queue!r}", did_you_mean(queue, known))
     if spec.get("clusterSelector"):
         yield job.complaint("spec.clusterSelector", "Kueue admits no selected clusters", "remove it")

@@ -10,9 +10,9 @@ from orchestrator.cluster.checks.network import Edge, Network, Place
 from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.checks.talk import ALLOWS, OBJECT_STORE
 from orchestrator.cluster.documents import Document, get, items, of_kind
+from orchestrator.cluster.naming import STORAGE
 from orchestrator.errors import Complaint
 
-STORAGE = "frontier/storage"  # annotation of a job: where its records go
 _INTERNET = "203.0.113.10"
 _GCS, _DASHBOARD, _METRICS, _RAY_WORKER = 6379, 8265, 8080, 10002
 

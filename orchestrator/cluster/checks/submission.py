@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.naming import SWEEP_NAME
 from orchestrator.errors import Complaint
 
 SUBMITTER = ["python", "-m", "orchestrator.cluster.submitter"]
-SWEEP_NAME = "frontier/sweep-name"  # annotation of a rendered sweep; a template has none
 _CONTAINER = "spec.submitterPodTemplate.spec.containers.0"
 
 
