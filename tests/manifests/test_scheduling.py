@@ -39,7 +39,8 @@ def demands(waiting: Waiting) -> list[Demand]:
         selectors = asked.get("bundle_label_selector") or [{}]
         assert all(selector == selectors[0] for selector in selectors)
         labels = tuple(selectors[0].items())
-        found.append(Demand(tuple(asked["bundles"]), count, asked["strategy"], labels))
+        assert asked["strategy"] == "PACK"  # which asks nothing further of the scheduler
+        found.append(Demand(tuple(asked["bundles"]), count, labels))
     return found
 
 

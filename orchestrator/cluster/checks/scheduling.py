@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from orchestrator.cluster.checks.pods import cluster_of
 from orchestrator.cluster.documents import Document, of_kind
@@ -18,11 +18,10 @@ from orchestrator.errors import Complaint
 
 @dataclass(frozen=True)
 class Demand:
-    """`count` trials, each of which waits for all its `bundles` at once. STRICT_PACK: in one pod."""
+    """`count` trials, each of which waits for all its `bundles` at once."""
 
     bundles: tuple[dict[str, float], ...]
     count: int = 1
-    strategy: Literal["PACK", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
     labels: tuple[tuple[str, str], ...] = ()  # that the pod must have, say ray.io/accelerator-type
 
 
@@ -88,18 +87,13 @@ def pods_started(job: Document, demands: Sequence[Demand]) -> Started:
 
 
 def _gangs(demand: Demand) -> Iterator[Any]:
-    """In the words of Ray's protocol: one gang a placement group. Those that must stay together, or apart,
-    share a label that only the scheduler sees."""
+    """In the words of Ray's protocol: one gang a placement group."""
     from ray.autoscaler.v2.utils import ResourceRequestUtil
     from ray.core.generated.autoscaler_pb2 import GangResourceRequest
     from ray.core.generated.common_pb2 import LabelSelectorOperator
 
-    kinds = ResourceRequestUtil.PlacementConstraintType
     operator = LabelSelectorOperator.LABEL_OPERATOR_IN
     selectors = [[(name, operator, [value]) for name, value in demand.labels]] if demand.labels else None
-    for number in range(demand.count):
-        mark = f"_PG_{number}"
-        together = {"STRICT_PACK": kinds.AFFINITY, "STRICT_SPREAD": kinds.ANTI_AFFINITY}.get(demand.strategy)
-        constraints = [(together, mark, "")] if together is not None else None
-        requests = [ResourceRequestUtil.make(b, constraints, selectors) for b in demand.bundles]
+    for _ in range(demand.count):
+        requests = [ResourceRequestUtil.make(b, None, selectors) for b in demand.bundles]
         yield GangResourceRequest(requests=requests)
