@@ -67,11 +67,12 @@ class Page:
         self.is_over = False
 
     def draw(self) -> RenderableType:
-        at = self._now()
-        if self._ledger.mirror is not None and at - self._pulled >= _SECONDS_BETWEEN_PULLS:
-            self._ledger.mirror.pull()
+        at, mirror = self._now(), self._ledger.mirror
+        due = mirror is None or at - self._pulled >= _SECONDS_BETWEEN_PULLS
+        if mirror is not None and due:
+            mirror.pull()
             self._pulled = at
-        found = self._watcher.look()
+        found = self._watcher.look(ask_driver=due)
         if found.anew:
             self._pace, self._so_far = Pace(), SoFar()
         for record in found.fresh:
@@ -82,8 +83,8 @@ class Page:
                     own + sum(attempt.inherited_phases.values()), record.planned.predicted_seconds
                 )
             self._so_far.add(record)
-        elsewhere = self._ledger.mirror is not None
-        self.is_over = not found.running and (not found.waiting or (found.driver is None and not elsewhere))
+        stopped = found.driver is None and mirror is None
+        self.is_over = not found.running and (not found.waiting or stopped)
         return Group(*self._lines(found, at))
 
     def _lines(self, found: Standing, at: float) -> list[RenderableType]:

@@ -72,6 +72,7 @@ class _Entry:
 class Watcher:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._driver: str | None = None
         self._sweep: SweepRecord | None = None
         self._stamp: tuple[int, int] | None = None
         self._removed: dict[str, float] = {}
@@ -83,10 +84,13 @@ class Watcher:
         self._states, self._candidates = Counter[TrialState](), Counter[TrialState]()  # of what is closed
         self._billed: dict[str, float] = {}  # likewise
 
-    def look(self) -> Standing:
-        """Raises LedgerError where there is no sweep, or a record cannot be read."""
+    def look(self, ask_driver: bool = True) -> Standing:
+        """Who drives is asked of the store, or is as it was when it was asked last. Raises LedgerError where
+        there is no sweep, or a record cannot be read."""
         sweep, anew = self._read_sweep()
-        found = Standing(sweep, self._ledger.driver(), anew=anew)
+        if ask_driver:
+            self._driver = self._ledger.driver()
+        found = Standing(sweep, self._driver, anew=anew)
         for entry in list(self._open.values()):
             self._refresh(entry, found)
         found.states, found.candidates = self._states.copy(), self._candidates.copy()
