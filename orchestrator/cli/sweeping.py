@@ -125,7 +125,7 @@ class _View:
         return self._found
 
     def _records(self, look: Look) -> RemoteRecords | None:
-        config_map = self._sweeps.config_map_of(look.job)
+        config_map = self._sweeps.files.of(look.job)
         text = get(config_map, "data", FILE)
         if text is None:
             return None

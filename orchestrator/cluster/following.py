@@ -28,7 +28,7 @@ def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
     while True:
         job = sweeps.job(name)
         if job is None:
-            kept = sweeps.stopped(name)
+            kept = sweeps.files.stopped(name)
             if kept or not _being_started_again(sweeps, name, last):
                 return End(Step.STOPPED, last)
             time.sleep(BREATH_SECONDS)
@@ -47,7 +47,7 @@ def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
 
 def _being_started_again(sweeps: Sweeps, name: str, last: RayJob | None) -> bool:
     """Whether another follower is between deleting the RayJob and applying it anew."""
-    return last is not None and next_step(last) is Step.RECREATE and sweeps.kept(name) is not None
+    return last is not None and next_step(last) is Step.RECREATE and sweeps.files.kept(name) is not None
 
 
 def _await(sweeps: Sweeps, job: RayJob) -> None:

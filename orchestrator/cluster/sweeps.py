@@ -1,13 +1,10 @@
 """Sweeps as objects of a cluster: start, attach, stop, go on.
 
-A sweep is a RayJob and the ConfigMap that it owns. Before a RayJob is deleted, the ConfigMap is taken out of
-its ownership and given the RayJob to keep, so that whatever happens next, the sweep can go on from what lies
-in the cluster and from its records in storage.
+A sweep is a RayJob and the ConfigMap that it owns, which outlives it (`sweep_files`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,24 +13,27 @@ from typing import Any
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.differences import differences
-from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL, SWEEP_NAME
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
 from orchestrator.cluster.refusals import RefusalError
 from orchestrator.cluster.render import Rendered
-from orchestrator.cluster.resources import CONFIG_MAPS, RAY_JOBS
+from orchestrator.cluster.resources import RAY_JOBS
+from orchestrator.cluster.sweep_files import SweepFiles, config_map_to_apply, job_to_apply
 from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
 
-_KEPT_JOB = "frontier/ray-job"  # annotation of a ConfigMap whose RayJob is gone
 _GONE_SECONDS = 300  # the driver gets to write its records, the pods their grace
 _LOOK_SECONDS = 10
-_NOT_KEPT = ("kubectl.kubernetes.io/", RECREATIONS, STOPPED)  # annotations
 
 
 @dataclass(frozen=True)
 class Sweeps:
     cluster: Cluster
     say: Callable[[str], None]
+
+    @property
+    def files(self) -> SweepFiles:
+        return SweepFiles(self.cluster)
 
     def submit(self, rendered: Rendered) -> str:
         """Starts the sweep, or attaches to the one that runs. Gives its id.
@@ -44,7 +44,7 @@ class Sweeps:
         job = self.job(name)
         if job is not None and not job.going and not job.ended:
             self._refuse_changed(rendered, job)
-            self._hand_over(rendered.config_map, job)
+            self.files.adopt(rendered.config_map, job)
             self.say(f"{name} is there already: attached")
             return name
         if job is not None:
@@ -54,7 +54,7 @@ class Sweeps:
             if not self._remove(job):
                 return self.submit(rendered)  # somebody else was quicker: look again
         started = self._start(rendered.config_map, rendered.ray_job)
-        self._forget_others(name)
+        self.files.forget_others(name)
         if not started:
             return self.submit(rendered)
         self.say(f"{name}: submitted to {self.cluster.host}, namespace {self.cluster.namespace}")
@@ -65,10 +65,10 @@ class Sweeps:
         mark = {STOPPED: datetime.now(UTC).isoformat(timespec="seconds")}
         job = self.job(name)
         if job is None:
-            self._mark(name, mark)  # a follower may be about to make it again
+            self.files.mark(name, mark)  # a follower may be about to make it again
             self.say(f"{name} has no RayJob: it was stopped before")
             return
-        if not self._keep(job, mark):
+        if not self.files.keep(job, mark):
             self.stop(name)  # somebody has just made it again: that one, then
             return
         self.cluster.patch(RAY_JOBS, name, {"metadata": {"annotations": mark}})
@@ -80,7 +80,7 @@ class Sweeps:
         """Unsuspends it, or starts again what was stopped or ended. Attaches to what runs."""
         job = self.job(name)
         if job is None or job.going:
-            kept = self.kept(name)
+            kept = self.files.kept(name)
             if kept is None:
                 raise LaunchError(
                     f"{name}: the cluster keeps no file of it\n    -> `frontier submit` it again"
@@ -113,25 +113,11 @@ class Sweeps:
         found = self.cluster.get(RAY_JOBS, name)
         return None if found is None else RayJob(found)
 
-    def stopped(self, name: str) -> bool:
-        """Whether a person stopped it, as its ConfigMap tells."""
-        return any(STOPPED in _annotations(config_map) for config_map in self._config_maps(name))
-
-    def kept(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """ConfigMap and RayJob of a sweep whose RayJob is gone, as they are to be applied."""
-        for config_map in self._config_maps(name):
-            kept = _annotations(config_map).get(_KEPT_JOB)
-            if kept is not None:
-                return _config_map_to_apply(config_map), json.loads(kept)
-        return None
-
     def named(self, sweep: str) -> str:
         """The id, from an id or the name in the sweep's file. Raises ConfigError."""
         names: dict[str, str] = {}
-        for body in self.cluster.every(CONFIG_MAPS, labels=SWEEP_LABEL):
-            kept = _annotations(body).get(_KEPT_JOB)
-            if kept is not None:
-                names.update(_known(json.loads(kept)))
+        for body in self.files.kept_jobs():
+            names.update(_known(body))
         for body in self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL):
             names.update(_known(body))
         found = [identity for identity, name in names.items() if sweep in (identity, name)]
@@ -150,16 +136,8 @@ class Sweeps:
         )
         raise ConfigError([Complaint(where, "", f"there is no sweep {sweep!r}", remedy)])
 
-    def config_map_of(self, job: RayJob) -> dict[str, Any] | None:
-        return None if job.config_map is None else self.cluster.get(CONFIG_MAPS, job.config_map)
-
-    def _config_maps(self, name: str) -> list[dict[str, Any]]:
-        """Newest first."""
-        found = self.cluster.every(CONFIG_MAPS, labels=f"{SWEEP_LABEL}={name}")
-        return sorted(found, key=lambda body: str(get(body, "metadata", "creationTimestamp")), reverse=True)
-
     def _refuse_changed(self, rendered: Rendered, job: RayJob) -> None:
-        changed = differences(rendered, job.body, self.config_map_of(job))
+        changed = differences(rendered, job.body, self.files.of(job))
         if changed:
             raise ConfigError(
                 [
@@ -183,79 +161,26 @@ class Sweeps:
             if refused.status == HTTPStatus.CONFLICT:
                 return False
             raise
-        self._hand_over(config_map, job, {STOPPED: None, _KEPT_JOB: None})
+        self.files.hand_over(config_map, job)
         return True
 
-    def _hand_over(
-        self, config_map: dict[str, Any], job: RayJob, annotations: dict[str, None] | None = None
-    ) -> None:
-        """Makes the RayJob own the ConfigMap, again or for one whose submitter did not come to it. The
-        ConfigMap is applied anew where somebody who tidied up was a moment quicker. Without `annotations` one
-        that is kept for a RayJob to come is let be: somebody is just stopping this one."""
-        name = str(config_map["metadata"]["name"])
-        live = None if annotations is not None else self.cluster.get(CONFIG_MAPS, name)
-        if live is not None and (_KEPT_JOB in _annotations(live) or get(live, "metadata", "ownerReferences")):
-            return
-        owner = {
-            "apiVersion": "ray.io/v1",
-            "kind": "RayJob",
-            "name": job.name,
-            "uid": job.uid,
-            "controller": False,
-            "blockOwnerDeletion": False,
-        }
-        metadata = {"ownerReferences": [owner], "annotations": annotations or {}}
-        try:
-            self.cluster.patch(CONFIG_MAPS, name, {"metadata": metadata})
-        except RefusalError as refused:
-            if not refused.absent:
-                raise
-            self.cluster.apply(config_map)
-            self.cluster.patch(CONFIG_MAPS, name, {"metadata": metadata})
-
     def _again(self, job: RayJob, recreations: int) -> bool:
-        config_map = self.config_map_of(job)
+        config_map = self.files.of(job)
         if config_map is None:
             raise LaunchError(
                 f"{job.name}: its ConfigMap {job.config_map} is gone\n    -> `frontier submit` it again"
             )
-        if not self._remove(job) or (recreations and self.stopped(job.name)):
+        if not self._remove(job) or (recreations and self.files.stopped(job.name)):
             return False
-        body = _job_to_apply(job)
+        body = job_to_apply(job)
         body["metadata"]["annotations"][RECREATIONS] = str(recreations)
-        return self._start(_config_map_to_apply(config_map), body)
+        return self._start(config_map_to_apply(config_map), body)
 
     def _remove(self, job: RayJob) -> bool:
         if job.going:
             self._await_gone(job.name)
             return True
-        return self._keep(job, {}) and self._delete(job)
-
-    def _keep(self, job: RayJob, annotations: dict[str, str]) -> bool:
-        """False where the ConfigMap belongs to a younger RayJob, or is being changed by somebody else."""
-        config_map = self.config_map_of(job)
-        if config_map is None:
-            return True
-        owners = items(get(config_map, "metadata", "ownerReferences"))
-        if any(owner.get("kind") == "RayJob" and owner.get("uid") != job.uid for owner in owners):
-            return False
-        metadata = {
-            "resourceVersion": get(config_map, "metadata", "resourceVersion"),
-            "ownerReferences": None,
-            "annotations": {_KEPT_JOB: json.dumps(_job_to_apply(job), sort_keys=True)} | annotations,
-        }
-        try:
-            self.cluster.patch(CONFIG_MAPS, str(job.config_map), {"metadata": metadata})
-        except RefusalError as refused:
-            if refused.status == HTTPStatus.CONFLICT:
-                return False
-            raise
-        return True
-
-    def _mark(self, name: str, annotations: dict[str, str]) -> None:
-        for body in self._config_maps(name)[:1]:
-            found = str(get(body, "metadata", "name"))
-            self.cluster.patch(CONFIG_MAPS, found, {"metadata": {"annotations": annotations}})
+        return self.files.keep(job, {}) and self._delete(job)
 
     def _delete(self, job: RayJob) -> bool:
         """False where it was another's to delete."""
@@ -275,52 +200,7 @@ class Sweeps:
             f"    -> look at it with `kubectl describe rayjob {name}`, then do this again"
         )
 
-    def _forget_others(self, name: str) -> None:
-        """Files of former submissions, and of those who came too late: all but the one of the RayJob that is
-        there, as they are by now. Who is about to use one has it applied anew."""
-        found = self._config_maps(name)
-        job = self.job(name)
-        if job is None:
-            return
-        for metadata in (mapping(body.get("metadata")) for body in found):
-            if metadata["name"] != job.config_map and not metadata.get("ownerReferences"):
-                self.cluster.delete(
-                    CONFIG_MAPS, metadata["name"], metadata["uid"], metadata["resourceVersion"]
-                )
-
-
-def _annotations(body: dict[str, Any]) -> dict[str, Any]:
-    return mapping(get(body, "metadata", "annotations"))
-
 
 def _known(job: dict[str, Any]) -> dict[str, str]:
     identity = str(get(job, "metadata", "name"))
-    return {identity: str(_annotations(job).get(SWEEP_NAME, identity))}
-
-
-def _job_to_apply(job: RayJob) -> dict[str, Any]:
-    """Without what the cluster and former submissions wrote into it."""
-    annotations = {k: v for k, v in job.annotations.items() if not k.startswith(_NOT_KEPT)}
-    metadata = mapping(job.body.get("metadata"))
-    return {
-        "apiVersion": "ray.io/v1",
-        "kind": "RayJob",
-        "metadata": {
-            "name": job.name,
-            "namespace": metadata.get("namespace"),
-            "labels": mapping(metadata.get("labels")),
-            "annotations": annotations,
-        },
-        "spec": mapping(job.body.get("spec")) | {"suspend": False},
-    }
-
-
-def _config_map_to_apply(body: dict[str, Any]) -> dict[str, Any]:
-    metadata = mapping(body.get("metadata"))
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {key: metadata.get(key) for key in ("name", "namespace", "labels")},
-        "immutable": True,
-        "data": mapping(body.get("data")),
-    }
+    return {identity: str(mapping(get(job, "metadata", "annotations")).get(SWEEP_NAME, identity))}

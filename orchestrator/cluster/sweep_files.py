@@ -1,0 +1,159 @@
+"""The files of sweeps in a cluster: the ConfigMap of each, and the RayJob that it keeps while there is none.
+
+Before a RayJob is deleted, its ConfigMap is taken out of its ownership and given the RayJob to keep, so that
+whatever happens next, the sweep can go on from what lies in the cluster and from its records in storage.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.naming import SWEEP_LABEL
+from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
+from orchestrator.cluster.refusals import RefusalError
+from orchestrator.cluster.resources import CONFIG_MAPS, RAY_JOBS
+
+_KEPT_JOB = "frontier/ray-job"  # annotation of a ConfigMap whose RayJob is gone
+_NOT_KEPT = ("kubectl.kubernetes.io/", RECREATIONS, STOPPED)  # annotations
+
+
+@dataclass(frozen=True)
+class SweepFiles:
+    cluster: Cluster
+
+    def of(self, job: RayJob) -> dict[str, Any] | None:
+        return None if job.config_map is None else self.cluster.get(CONFIG_MAPS, job.config_map)
+
+    def every(self, name: str) -> list[dict[str, Any]]:
+        """Newest first."""
+        found = self.cluster.every(CONFIG_MAPS, labels=f"{SWEEP_LABEL}={name}")
+        return sorted(found, key=lambda body: str(get(body, "metadata", "creationTimestamp")), reverse=True)
+
+    def stopped(self, name: str) -> bool:
+        """Whether a person stopped it, as its ConfigMap tells."""
+        return any(STOPPED in _annotations(config_map) for config_map in self.every(name))
+
+    def kept(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """ConfigMap and RayJob of a sweep whose RayJob is gone, as they are to be applied."""
+        for config_map in self.every(name):
+            kept = _annotations(config_map).get(_KEPT_JOB)
+            if kept is not None:
+                return config_map_to_apply(config_map), json.loads(kept)
+        return None
+
+    def kept_jobs(self) -> Iterator[dict[str, Any]]:
+        """RayJobs that are kept, of any sweep."""
+        for config_map in self.cluster.every(CONFIG_MAPS, labels=SWEEP_LABEL):
+            job = _annotations(config_map).get(_KEPT_JOB)
+            if job is not None:
+                yield json.loads(job)
+
+    def adopt(self, config_map: dict[str, Any], job: RayJob) -> None:
+        """For a RayJob that runs and whose submitter did not come to it. One that is owned is let be, and one
+        that is kept for a RayJob to come: somebody is just stopping this one."""
+        live = self.cluster.get(CONFIG_MAPS, str(config_map["metadata"]["name"]))
+        if live is None or not (_KEPT_JOB in _annotations(live) or get(live, "metadata", "ownerReferences")):
+            self._own(config_map, job, {})
+
+    def hand_over(self, config_map: dict[str, Any], job: RayJob) -> None:
+        """To a RayJob that has just been made: nothing is kept for it or stopped any more."""
+        self._own(config_map, job, {STOPPED: None, _KEPT_JOB: None})
+
+    def _own(self, config_map: dict[str, Any], job: RayJob, annotations: dict[str, None]) -> None:
+        """Makes the RayJob own the ConfigMap, which is applied anew where somebody who tidied up was a moment
+        quicker."""
+        name = str(config_map["metadata"]["name"])
+        owner = {
+            "apiVersion": "ray.io/v1",
+            "kind": "RayJob",
+            "name": job.name,
+            "uid": job.uid,
+            "controller": False,
+            "blockOwnerDeletion": False,
+        }
+        metadata = {"ownerReferences": [owner], "annotations": annotations}
+        try:
+            self.cluster.patch(CONFIG_MAPS, name, {"metadata": metadata})
+        except RefusalError as refused:
+            if not refused.absent:
+                raise
+            self.cluster.apply(config_map)
+            self.cluster.patch(CONFIG_MAPS, name, {"metadata": metadata})
+
+    def keep(self, job: RayJob, annotations: dict[str, str]) -> bool:
+        """False where the ConfigMap belongs to a younger RayJob, or is being changed by somebody else."""
+        config_map = self.of(job)
+        if config_map is None:
+            return True
+        owners = items(get(config_map, "metadata", "ownerReferences"))
+        if any(owner.get("kind") == "RayJob" and owner.get("uid") != job.uid for owner in owners):
+            return False
+        metadata = {
+            "resourceVersion": get(config_map, "metadata", "resourceVersion"),
+            "ownerReferences": None,
+            "annotations": {_KEPT_JOB: json.dumps(job_to_apply(job), sort_keys=True)} | annotations,
+        }
+        try:
+            self.cluster.patch(CONFIG_MAPS, str(job.config_map), {"metadata": metadata})
+        except RefusalError as refused:
+            if refused.status == HTTPStatus.CONFLICT:
+                return False
+            raise
+        return True
+
+    def mark(self, name: str, annotations: dict[str, str]) -> None:
+        for body in self.every(name)[:1]:
+            found = str(get(body, "metadata", "name"))
+            self.cluster.patch(CONFIG_MAPS, found, {"metadata": {"annotations": annotations}})
+
+    def forget_others(self, name: str) -> None:
+        """Files of former submissions, and of those who came too late: all but the one of the RayJob that is
+        there, as they are by now. Who is about to use one has it applied anew."""
+        found = self.every(name)
+        job = self.cluster.get(RAY_JOBS, name)
+        if job is None:
+            return
+        in_use = RayJob(job).config_map
+        for metadata in (mapping(body.get("metadata")) for body in found):
+            if metadata["name"] != in_use and not metadata.get("ownerReferences"):
+                self.cluster.delete(
+                    CONFIG_MAPS, metadata["name"], metadata["uid"], metadata["resourceVersion"]
+                )
+
+
+def _annotations(body: dict[str, Any]) -> dict[str, Any]:
+    return mapping(get(body, "metadata", "annotations"))
+
+
+def job_to_apply(job: RayJob) -> dict[str, Any]:
+    """Without what the cluster and former submissions wrote into it."""
+    annotations = {k: v for k, v in job.annotations.items() if not k.startswith(_NOT_KEPT)}
+    metadata = mapping(job.body.get("metadata"))
+    return {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {
+            "name": job.name,
+            "namespace": metadata.get("namespace"),
+            "labels": mapping(metadata.get("labels")),
+            "annotations": annotations,
+        },
+        "spec": mapping(job.body.get("spec")) | {"suspend": False},
+    }
+
+
+def config_map_to_apply(body: dict[str, Any]) -> dict[str, Any]:
+    metadata = mapping(body.get("metadata"))
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {key: metadata.get(key) for key in ("name", "namespace", "labels")},
+        "immutable": True,
+        "data": mapping(body.get("data")),
+    }
