@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import wording
@@ -46,7 +45,7 @@ def sentences(report: Report) -> tuple[str, ...]:
 
 
 def _choice(found: Sequence[Pick]) -> str:
-    losses = {one.task.metric is MetricName.LOSS for one in found}
+    losses = {one.task.loss for one in found}
     near = wording.within(found[0].task.metric) if len(losses) == 1 else "close to"
     close = f"the cheapest {near} {'of ' if len(losses) == 1 else ''}the best"
     if len(found) == 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.contracts.metrics import MetricName
 from orchestrator.report.evidence import Group
 from orchestrator.report.picks import Pick
 from orchestrator.report.points import figures
@@ -91,7 +90,7 @@ def _risk_of_cheaper(one: Pick, group: Group) -> Amount | None:
 
 
 def _points(one: Pick) -> bool:
-    return one.task.metric is not MetricName.LOSS
+    return not one.task.loss
 
 
 def _amount(found: Amount) -> str:
