@@ -30,13 +30,14 @@ _NETWORK = "10.77.0"
 _DOORS = f"{_NETWORK}.254"
 _HEAD_PORT = 6379
 # Out of the box a node that is silent is given up after half a minute or more, and what runs on a node that
-# was told to go has 30 seconds. A node that hears nothing of its head gives up after 60, which is left so.
+# was told to go has 30 seconds. A node that hears nothing of its head gives up after 60, which is as long as a
+# lease stands: it is to live on, so that an orphan meets its successor.
 QUICK = {
     "RAY_health_check_initial_delay_ms": "2000",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "5",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "60",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "2",
 }
 _ENTER = ["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec"]
