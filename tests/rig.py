@@ -30,8 +30,8 @@ _NETWORK = "10.77.0"
 _DOORS = f"{_NETWORK}.254"
 _HEAD_PORT = 6379
 # Out of the box a node that is silent is given up after half a minute or more, and what runs on a node that
-# was told to go has 30 seconds. A node that hears nothing of its head gives up after 60, which is as long as a
-# lease stands: it is to live on, so that an orphan meets its successor.
+# was told to go has 30 seconds. A node that hears nothing of its head gives up after 60, which is as long as
+# a lease stands: it is to live on, so that an orphan meets its successor.
 QUICK = {
     "RAY_health_check_initial_delay_ms": "2000",
     "RAY_health_check_period_ms": "1000",
@@ -111,10 +111,6 @@ class Node:
     def run(self, command: Sequence[str], directory: Path, **environment: str) -> Guest:
         """A process beside Ray."""
         return Guest(self.first, command, directory, {**self._environment, **environment})
-
-    def at_work(self, attempt: Path) -> int | None:
-        """The process of this node, by its number out here, that holds the events of the attempt open."""
-        return next((pid for pid in self.processes() if _holds(pid, attempt / "events.jsonl")), None)
 
     def kill(self) -> None:
         """As if somebody pulled the plug."""
@@ -245,13 +241,6 @@ def _only_child(pid: int) -> int:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     wait_for(lambda: children.read_text().split(), f"a child of process {pid}")
     return int(children.read_text().split()[0])
-
-
-def _holds(pid: int, file: Path) -> bool:
-    try:
-        return any(os.readlink(link) == str(file) for link in Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:  # it has ended meanwhile
-        return False
 
 
 def _ip(*words: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import signal
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from rig import Guest, Node, address_of
-from workshop import Workshop, results, wait_for
+from workshop import Workshop, results, stop_midway, wait_for
 
 from orchestrator.contracts.outcome import CheckpointEvent, StartEvent, StepEvent, read_event
 
@@ -65,20 +63,15 @@ class Sweep:
         return found
 
     def hold(self, node: Node) -> tuple[str, int]:
-        """Waits until a trial has its second checkpoint on the node, and makes its process stand still there:
-        however fast the machine is, it will not be over when the fault comes, and to begin anew would cost it
-        more than the steps between two checkpoints. Gives the trial and the process."""
+        """Waits until a trial is well under way on the node, and makes its process stand still there. Gives
+        the trial and the process."""
         held: list[tuple[str, int]] = []
 
         def under_way() -> bool:
             for trial, attempts in self.attempts().items():
-                pid = node.at_work(attempts[-1])
-                if pid is not None and len(list((attempts[-1] / "checkpoint").glob("step-*[0-9]"))) > 1:
-                    os.kill(pid, signal.SIGSTOP)
-                    if not (attempts[-1] / "outcome.json").exists():
-                        held.append((trial, pid))
-                        return True
-                    os.kill(pid, signal.SIGCONT)
+                if pid := stop_midway(attempts[-1], node.processes()):
+                    held.append((trial, pid))
+                    return True
             return False
 
         wait_for(under_way, f"a trial under way on {node.name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 PATIENCE = 240.0  # seconds until something must have happened
 
@@ -20,6 +23,36 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.05)
+
+
+def at_work(attempt: Path, processes: Iterable[int]) -> int | None:
+    """The one that holds the events of the attempt open."""
+    return next((pid for pid in processes if _holds(pid, attempt / "events.jsonl")), None)
+
+
+def stop_midway(attempt: Path, processes: Iterable[int]) -> int | None:
+    """Makes the process of an attempt stand still that has its second checkpoint, and gives it: however fast
+    the machine is, it will not be over when the fault comes, and to begin anew would cost it more than the
+    steps between two checkpoints. None where it is not that far, or is over."""
+    pid = at_work(attempt, processes)
+    if pid is None or len(list((attempt / "checkpoint").glob("step-*[0-9]"))) < 2:
+        return None
+    os.kill(pid, signal.SIGSTOP)
+    if not (attempt / "outcome.json").exists():
+        return pid
+    os.kill(pid, signal.SIGCONT)
+    return None
+
+
+def below(process: subprocess.Popen[Any]) -> list[int]:
+    return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+
+
+def _holds(pid: int, file: Path) -> bool:
+    try:
+        return any(os.readlink(link) == str(file) for link in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # it has ended meanwhile
+        return False
 
 
 BACKBONE = """

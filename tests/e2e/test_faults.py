@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from workshop import PATIENCE, Workshop, wait_for
+from workshop import PATIENCE, Workshop, below, stop_midway, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -35,13 +35,12 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
         stderr=subprocess.DEVNULL,
     )
 
-    def midway() -> bool:
-        """Some trial is finished, another has most of its work before it and a checkpoint behind it."""
-        saved = [p for p in trials.rglob("mini-ner/*/*/checkpoint/step-*") if not p.name.endswith(".tmp")]
-        early = [p for p in saved if int(p.name.removeprefix("step-")) < 1000]
-        return bool(workshop.outcomes()) and bool(early)
+    wait_for(workshop.outcomes, "a finished trial")
 
-    wait_for(midway, "a finished trial beside one with a checkpoint")
+    def held() -> bool:
+        return any(stop_midway(events.parent, below(driver)) for events in trials.rglob("events.jsonl"))
+
+    wait_for(held, "another one under way")
     descendants = psutil.Process(driver.pid).children(recursive=True)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()

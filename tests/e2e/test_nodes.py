@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from rig import Rig, address_of
 from rig_sweep import KEYS, Calm, Sweep
-from workshop import Workshop, wait_for
+from workshop import Workshop, at_work, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.rig]
 
@@ -70,7 +70,7 @@ def test_trials_land_on_the_nodes_that_have_what_they_want(
 
     def over() -> bool:
         for attempt in set(itertools.chain(*sweep.attempts().values())).difference(seen):
-            places = [node.name for node in rig.nodes if node.at_work(attempt) is not None]
+            places = [node.name for node in rig.nodes if at_work(attempt, node.processes())]
             seen.update({attempt: places[0]} if places else {})
         return not driver.running()
 
@@ -157,7 +157,8 @@ def test_a_head_that_dies_with_the_driver_is_replaced(
     again = sweep.drive(second, concurrency=1)
     wait_for(lambda: len(sweep.attempts()[trial]) == 2, "another attempt at the orphaned trial")
     os.kill(process, signal.SIGCONT)
-    wait_for(lambda: orphan.at_work(sweep.attempts()[trial][0]) is None, "the end of the orphan")
+    first = sweep.attempts()[trial][0]
+    wait_for(lambda: at_work(first, orphan.processes()) is None, "the end of the orphan")
     assert again.wait() == 0, again.output()
     assert before.items() <= sweep.workshop.outcomes().items()
     assert sweep.failures() == ["PREEMPTED"]
@@ -179,7 +180,7 @@ def test_a_cut_off_node_that_comes_back_changes_nothing(
     first = sweep.attempts()[trial][0]
     closed = {name: (first / name).read_bytes() for name in ("outcome.json", "bill.json")}
     os.kill(process, signal.SIGCONT)
-    wait_for(lambda: lonely.at_work(first) is None, "the end of the late attempt")
+    wait_for(lambda: at_work(first, lonely.processes()) is None, "the end of the late attempt")
     lonely.heal()
     lonely.wait()
     assert driver.wait() == 0, driver.output()
@@ -200,7 +201,8 @@ def test_a_driver_that_dies_is_replaced_and_a_second_one_is_refused(
     assert refused.wait() == 3
     assert "another driver is at work on this sweep" in refused.output()
     driver.kill()
-    wait_for(lambda: worker.at_work(sweep.attempts()[trial][0]) is None, "the end of what it had started")
+    first = sweep.attempts()[trial][0]
+    wait_for(lambda: at_work(first, worker.processes()) is None, "the end of what it had started")
     again = sweep.drive(head)
     assert again.wait() == 0, again.output()
     assert len(sweep.attempts()[trial]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import uuid
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from object_store import BUCKET, S3
-from workshop import Workshop, results, wait_for
+from workshop import Workshop, below, results, stop_midway, wait_for
 
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.remote import Remote
@@ -45,7 +46,7 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
         monkeypatch.setenv("FRONTIER_MIRROR", str(tmp_path / machine))
         return Path(Remote(uri, s3.options).mirror())
 
-    on("first")
+    mirror = on("first")
     driver = subprocess.Popen(
         workshop.command("run", sweep, "--launcher", "local"),
         cwd=workshop.root,
@@ -54,13 +55,17 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
         stderr=subprocess.DEVNULL,
     )
 
-    def midway() -> bool:
-        """One trial is finished, the other has a whole checkpoint in the store."""
-        keys = s3.keys(prefix)
-        later = [key for key in of("seed-2", keys) if key.endswith("/complete.json")]
-        return driver.poll() is not None or ("attempt-001/bill.json" in of("seed-1", keys) and bool(later))
+    def held() -> bool:
+        attempts = [events.parent for events in mirror.rglob("seed-2/*/events.jsonl")]
+        return any(stop_midway(attempt, below(driver)) for attempt in attempts)
 
-    wait_for(midway, "a finished trial beside one with a checkpoint, in the store")
+    def stored() -> bool:
+        keys = s3.keys(prefix)
+        saved = [re.fullmatch(r".*/checkpoint/.*/complete.json", key) for key in of("seed-2", keys)]
+        return "attempt-001/bill.json" in of("seed-1", keys) and any(saved)
+
+    wait_for(held, "the second trial under way")
+    wait_for(stored, "a finished trial beside one with a checkpoint, in the store")
     descendants = psutil.Process(driver.pid).children(recursive=True)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()

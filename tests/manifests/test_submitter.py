@@ -186,10 +186,12 @@ def test_a_driver_that_is_stopped_comes_to_its_end_first(tmp_path: Path) -> None
     """Ray signals shell and driver at once, and waits for both."""
     driver = f"{sys.executable} -c " + shlex.quote(
         "import signal, sys, time\n"
-        f"def end(*_): open('{tmp_path}/told', 'w'), time.sleep(0.3), sys.exit(130)\n"
-        "signal.signal(signal.SIGTERM, end)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"  # it waits until it is asked for
         f"open('{tmp_path}/up', 'w')\n"
-        "for _ in range(6000): time.sleep(0.01)"  # a signal just before a long sleep is heard after it
+        "signal.sigwait([signal.SIGTERM])\n"
+        f"open('{tmp_path}/told', 'w')\n"
+        "time.sleep(0.3)\n"
+        "sys.exit(130)"
     )
     shell = subprocess.Popen(never_retried_where_refused(driver, ID), shell=True, start_new_session=True)
     while not (tmp_path / "up").exists():
