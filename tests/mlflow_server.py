@@ -96,10 +96,11 @@ def running_postgres() -> Iterator[str]:
         if account:
             for path in (directory, directory / "password"):
                 os.chown(path, account["user"], account["group"])
-        data, port = directory / "data", free_port()
+        data = directory / "data"
         words = ["-D", data, "-U", "frontier", "--auth=scram-sha-256", f"--pwfile={directory / 'password'}"]
         words += ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"]
         subprocess.run([initdb, *words], check=True, stdout=subprocess.DEVNULL, cwd="/", **account)
+        port = free_port()
         command: list[str | Path] = [initdb.with_name("postgres"), "-D", data, "-p", str(port)]
         command += ["-h", "127.0.0.1", "-k", directory, "-F"]
         uri = f"postgresql://frontier:{password}@127.0.0.1:{port}"

@@ -206,6 +206,11 @@ class Rig:
         _remove(self.name)
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def await_start(self) -> None:
+        """Of all nodes."""
+        for node in self.nodes:
+            node.await_start()
+
     def node(self, name: str) -> Node:
         self.nodes.append(node := Node(self, name, len(self.nodes) + 1))
         return node

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,20 @@ def stop_midway(attempt: Path, processes: Iterable[int]) -> int | None:
     pid = at_work(attempt, processes)
     if pid is None or len(list((attempt / "checkpoint").glob("step-*[0-9]"))) < 2:
         return None
-    os.kill(pid, signal.SIGSTOP)
-    if not (attempt / "outcome.json").exists():
-        return pid
-    os.kill(pid, signal.SIGCONT)
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        process.suspend()
+        while (state := process.status()) not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+            pass
+        if state == psutil.STATUS_STOPPED and not (attempt / "outcome.json").exists():
+            return pid
+        process.resume()
     return None
 
 
 def below(process: subprocess.Popen[Any]) -> list[int]:
+    """All that it has started, while it is at work."""
+    assert process.poll() is None, f"it has ended with exit code {process.returncode}"
     return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
 
 

@@ -72,13 +72,13 @@ def scored_examples(
         parts = _of_classes(task, negative, np.array(data.labels), np.stack(logits).astype(np.float64))
     if parts is None or not parts[1].sum() > 0:
         return None
-    whole = digest_of(examples)
+    whole = _digest(examples)
     places = _places(examples, key=_derived(whole, b"order"))
     numerator, denominator = (floats(np.bincount(places, weights=part)) for part in parts)
     return ScoredExamples(task.metric, _derived(whole, b"test part").hex()[:16], numerator, denominator)
 
 
-def digest_of(examples: Sequence[Example]) -> bytes:
+def _digest(examples: Sequence[Example]) -> bytes:
     """Of all examples in their order, labels included. What is derived from it tells nothing of it."""
     digest = hashlib.sha256()
     for example in examples:

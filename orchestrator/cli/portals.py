@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -63,12 +64,9 @@ def open_mlflow(namespace: str, context: str | None, port: int, show_token: bool
 
 
 def _serve(title: str, connect: Connect, port: int, page: str, sweeps: Sweeps) -> None:
-    with forwarded(connect, port, sweeps.say) as here:
+    with suppress(KeyboardInterrupt), forwarded(connect, port, sweeps.say) as here:
         sweeps.say(f"{title}: http://127.0.0.1:{here}{page}  (Ctrl-C ends it)")
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
+        threading.Event().wait()
 
 
 def _only_one(sweeps: Sweeps) -> str:

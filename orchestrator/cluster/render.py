@@ -45,7 +45,6 @@ from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan
 from orchestrator.planning.room import at_once
 
-# Annotations of a template.
 FILE, LOCK = "sweep.yaml", "sweep.lock"
 _LARGEST = 1024 * 1024  # bytes of a ConfigMap, by Kubernetes
 _STORES = ("s3", "s3a", "file")  # what the image can open

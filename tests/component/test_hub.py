@@ -155,6 +155,12 @@ def test_pickled_weights_are_converted_once_where_that_is_asked_for(desk: Desk) 
     desk.frontier("stage", "mini.yaml", "--convert")
     assert desk.lock.read_bytes() == before
 
+    shutil.rmtree(desk.shop.sweeps / "cache")
+    pickle = desk.hub.folders[OLD] / "pytorch_model.bin"
+    torch.save({name: tensor + 1 for name, tensor in tensors.items()}, pickle)
+    assert "pytorch_model.bin has sha256" in desk.frontier("stage", "mini.yaml", "--convert", expect=2)
+    assert list(desk.shop.sweeps.glob(f"cache/hub/*/snapshots/{OLD}/*.safetensors")) == []
+
 
 class Command:
     def __init__(self, mark: Path) -> None:

@@ -38,7 +38,8 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
     wait_for(workshop.outcomes, "a finished trial")
 
     def held() -> bool:
-        return any(stop_midway(events.parent, below(driver)) for events in trials.rglob("events.jsonl"))
+        attempts, processes = [e.parent for e in trials.rglob("events.jsonl")], below(driver)
+        return any(stop_midway(attempt, processes) for attempt in attempts)
 
     wait_for(held, "another one under way")
     descendants = psutil.Process(driver.pid).children(recursive=True)

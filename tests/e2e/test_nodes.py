@@ -63,8 +63,7 @@ def test_trials_land_on_the_nodes_that_have_what_they_want(
     rig.worker("taken", head, cpus=0)
     rig.worker("accelerated", head, cpus=0, gpus=4)
     rig.worker("free", head, cpus=2)
-    for node in rig.nodes:
-        node.await_start()
+    rig.await_start()
     driver = sweep.drive(head)
     seen = dict[Path, str]()
 
@@ -90,8 +89,7 @@ def test_each_kind_of_trial_is_at_work_on_its_kind_of_node(rig: Rig, tmp_path: P
     rig.worker("cores", head, cpus=3)
     rig.worker("small", head, cpus=2, gpus=2, device="nvidia-l4")
     rig.worker("large", head, cpus=2, gpus=2, device="nvidia-a100-80gb")
-    for node in rig.nodes:
-        node.await_start()
+    rig.await_start()
     command = [sys.executable, str(tests / "rig_placing.py"), address_of(head), str(tmp_path)]
     driver = head.run(command, tmp_path)
     assert driver.wait() == 0, driver.output()
@@ -115,6 +113,7 @@ def test_a_node_that_dies_costs_its_trial_one_attempt(
     head = rig.head()
     first = rig.worker("first", head, cpus=1)
     rig.worker("second", head, cpus=1)
+    rig.await_start()
     driver = sweep.drive(head)
     trial, _ = sweep.hold(first)
     first.kill()
@@ -173,6 +172,7 @@ def test_a_cut_off_node_that_comes_back_changes_nothing(
     head = rig.head()
     lonely = rig.worker("lonely", head, cpus=1)
     rig.worker("other", head, cpus=1)
+    rig.await_start()
     driver = sweep.drive(head)
     trial, process = sweep.hold(lonely)
     lonely.cut_off()

@@ -56,10 +56,11 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
     )
 
     def held() -> bool:
-        attempts = [events.parent for events in mirror.rglob("seed-2/*/events.jsonl")]
-        return any(stop_midway(attempt, below(driver)) for attempt in attempts)
+        attempts, processes = [e.parent for e in mirror.rglob("seed-2/*/events.jsonl")], below(driver)
+        return any(stop_midway(attempt, processes) for attempt in attempts)
 
     def stored() -> bool:
+        assert driver.poll() is None
         keys = s3.keys(prefix)
         saved = [re.fullmatch(r".*/checkpoint/.*/complete.json", key) for key in of("seed-2", keys)]
         return "attempt-001/bill.json" in of("seed-1", keys) and any(saved)

@@ -19,7 +19,9 @@ from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.storage.lease import Lease
+from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
+from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.standing import Watcher
 
 NOW = 1_750_010_100.0  # 100 s after the first attempts of the builder began
@@ -200,6 +202,28 @@ def test_what_is_over_is_never_read_again(built, monkeypatch):
     built.attempt(trials[6], Fate(quality=0.7))
     [fresh] = watcher.look().fresh
     assert read == [fresh.name] == [trials[6].name]
+
+
+def test_a_store_is_asked_for_records_and_who_drives_every_quarter_of_a_minute(built, tmp_path, monkeypatch):
+    plan(built)
+    begin_driver(built)
+    asked: list[str] = []
+    store, here = (
+        DirectoryStore(built.ledger.directory.parent),
+        tmp_path / "mirror" / built.ledger.sweep().name,
+    )
+
+    def listing(prefix: str) -> dict[str, int]:
+        asked.append(prefix)
+        return DirectoryStore.listing(store, prefix)
+
+    monkeypatch.setattr(store, "listing", listing)
+    times = iter((NOW, NOW + 14, NOW + 16))
+    page = Page(Ledger(here, Mirror(store, here)), lambda: next(times))
+    each = [f"{here.name}/{layout.TRIALS}", f"{here.name}/{layout.LEASE}"]
+    for known in (each, each, each * 2):
+        assert f"process {os.getpid()}" in text_of(page)
+        assert asked == known
 
 
 def test_another_plan_begins_anew(built):

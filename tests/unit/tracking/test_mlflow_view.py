@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -314,22 +315,27 @@ def test_runs_hold_no_labels_of_the_data(tmp_path, uri, runs):
 def test_a_driver_killed_while_it_makes_the_store_leaves_none(tmp_path):
     """MLflow fills a new file with dozens of tables, one after another, and never mends half of it."""
     code = f"""
+import os, signal
 from pathlib import Path
+from sqlalchemy import Engine, event
 from ledger_builder import Fate, LedgerBuilder
 from orchestrator.tracking.mlflow_view import MlflowView
 built = LedgerBuilder(Path({str(tmp_path)!r}), "killed")
 trial = built.plan()[0]
 built.attempt(trial, Fate())
 Path("{tmp_path}/store").mkdir()
+made = []
+
+@event.listens_for(Engine, "before_cursor_execute")
+def die_midway(connection, cursor, statement, *_):
+    made.extend([statement] if "CREATE TABLE" in statement else [])
+    if len(made) > 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+
 MlflowView("sqlite:///{tmp_path}/store/mlflow.db", built.ledger.sweep()).publish(built.ledger.trial(trial))
 """
-    driver = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": "tests:."})
-    while (
-        not any(p.stat().st_size for p in (tmp_path / "store").glob("*mlflow.db*")) and driver.poll() is None
-    ):
-        pass
-    driver.kill()
-    driver.wait()
+    driver = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": "tests:."})
+    assert driver.returncode == -signal.SIGKILL
     assert list((tmp_path / "store").glob("*mlflow.db*"))  # it was begun
     assert not (tmp_path / "store" / "mlflow.db").exists()
 
