@@ -92,6 +92,7 @@ def plan(
     """The grid, what will run and why, and what it costs. Without --measure no device is touched."""
     from orchestrator.cli.plan_view import plan_json, show_plan
     from orchestrator.cli.session import open_session
+    from orchestrator.cli.spending import show_budget
 
     session = open_session(config, _overrides(overrides, storage), smoke=smoke)
     if measure:
@@ -103,6 +104,7 @@ def plan(
         print_json(plan_json(found))
     else:
         show_plan(found, console())
+        show_budget(found, console())
 
 
 @app.command()
@@ -132,7 +134,9 @@ def run(
     session = open_session(config, _overrides(overrides, storage), smoke=smoke)
     out = console(as_json)
     if launcher is LauncherName.SIMULATED:
-        running.rehearse(session, out)
+        rehearsed = running.rehearse(session, out)
+        if as_json:
+            print_json(rehearsed)
         return
     uri = mlflow_uri(session.sweep.storage, os.environ.get("MLFLOW_TRACKING_URI"))
     report, end = running.run(session, launcher, address, uri, out)

@@ -18,7 +18,7 @@ from orchestrator.cli.search_view import (
     show_searches,
     unknown_pretraining,
 )
-from orchestrator.cli.spending import show_budget
+from orchestrator.cli.spending import budget_json
 from orchestrator.cli.too_large import show_too_large, too_large
 from orchestrator.cli.words import quantity
 from orchestrator.config.lock import unlocked
@@ -30,7 +30,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, refused, to_run, up_to_date, stale, placed, too_large, searches, contaminated,
-    unknown_pretraining, predicted, missing, unlocked, pickled."""
+    unknown_pretraining, predicted, budget, missing, unlocked, pickled."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -48,6 +48,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "contaminated": contamination_json(plan),
         "unknown_pretraining": unknown_pretraining(plan),
         "predicted": plan.predicted.model_dump(mode="json"),
+        "budget": budget_json(plan),
         "missing": [str(complaint) for complaint in plan.inputs.missing],
         "unlocked": _unlocked(plan),
         "pickled": _pickled(plan),
@@ -91,7 +92,6 @@ def show_plan(plan: Plan, console: Console) -> None:
         )
     for line in forecast(plan):
         console.print(line, highlight=False)
-    show_budget(plan, console)
 
 
 def _table(plan: Plan) -> Table:

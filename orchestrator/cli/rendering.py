@@ -9,6 +9,7 @@ from rich.console import Console
 
 from orchestrator.cli.plan_view import show_plan
 from orchestrator.cli.session import open_session
+from orchestrator.cli.spending import show_budget
 from orchestrator.cli.words import quantity
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.checks.schema import built_in_kinds_are_known
@@ -25,6 +26,7 @@ def rendered(config: Path, overrides: Sequence[str], overlay: str, smoke: bool, 
     """
     session = open_session(config, overrides, smoke=smoke)
     show_plan(session.plan, console)
+    show_budget(session.plan, console)
     full = load_sweep(config, overrides, cwd=Path.cwd()) if smoke else session.sweep
     template = load(overlay)
     found = render(full, session.plan, template, smoke=smoke)

@@ -94,14 +94,14 @@ def _told_how_to_go_on() -> Iterator[None]:
         raise InterruptedSweepError("interrupted; the same command goes on from here") from None
 
 
-def rehearse(session: Session, console: Console) -> None:
-    """The same plan in virtual time, in a scratch directory: how long it would take."""
+def rehearse(session: Session, console: Console) -> dict[str, Any]:
+    """The same plan in virtual time, in a scratch directory: how long it would take. Gives that as JSON.
+    Raises OverBudgetError where a run would."""
     from orchestrator.execution.simulated_launcher import SimulatedLauncher
 
     plan, clock = session.plan, VirtualClock()
     show_plan(plan, console)
-    if not plan.to_run and not plan.candidates_to_run:
-        return
+    allowance = pass_gate(plan, console)
     places = session.sweep.config.concurrency or session.slots
     with tempfile.TemporaryDirectory(prefix="frontier-rehearsal-") as scratch:
         directory = Path(scratch) / session.sweep.config.name
@@ -119,13 +119,27 @@ def rehearse(session: Session, console: Console) -> None:
             view=None,
             notify=lambda event: None,
             clock=clock,
+            allowance=allowance,
         )
+    found = {
+        "sweep": session.sweep.config.name,
+        "attempts": summary.attempts,
+        "places": places,
+        "wall_seconds": summary.wall_seconds,
+        "device_hours": summary.device_hours,
+        "device": plan.predicted.device,
+        "held": summary.held,
+    }
+    if not summary.attempts:
+        return found
     attempts, at_once = quantity(summary.attempts, "attempt"), quantity(places, "place")
     console.print(
         f"rehearsed in virtual time, nothing was trained or recorded: {attempts} at {at_once} would take "
-        f"{duration(summary.wall_seconds)} and {summary.device_hours:.3f} {plan.predicted.device}",
+        f"{duration(summary.wall_seconds)} and {summary.device_hours:.3f} {plan.predicted.device}"
+        + ("; then the budget is spent, and trials are left" if summary.held else ""),
         highlight=False,
     )
+    return found
 
 
 def launcher_for(session: Session, name: str, address: str | None) -> Launcher:

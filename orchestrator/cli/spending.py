@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from rich.console import Console
 
 from orchestrator.cli.words import figure, quantity
@@ -21,6 +24,22 @@ def show_budget(plan: Plan, console: Console) -> None:
                 console.print(line, highlight=False)
 
 
+def budget_json(plan: Plan) -> list[dict[str, Any]]:
+    """A line a key of the budget. Raises ConfigError as above."""
+    return [
+        {
+            "key": limit.key,
+            "unit": limit.unit,
+            "limit": limit.limit,
+            "spent": limit.spent,
+            "forecast": limit.forecast,
+            "over": limit.is_over,
+            "ways_out": [dataclasses.asdict(way) for way in ways_out(plan, limit)] if limit.is_over else [],
+        }
+        for limit in limits(plan)
+    ]
+
+
 def pass_gate(plan: Plan, console: Console) -> Allowance | None:
     """What a run may begin; None without a budget. Raises OverBudgetError where the forecast is beyond it,
     ConfigError as above."""
@@ -29,15 +48,12 @@ def pass_gate(plan: Plan, console: Console) -> Allowance | None:
         if limit.is_over:
             raise OverBudgetError("\n    -> ".join([f"budget: {_standing(limit)}", *_remedies(plan, limit)]))
     for limit in found:
+        style, remark = "green", ""
         if limit.ahead is None:
-            console.print(
-                f"[yellow]budget[/] {_standing(limit)}; no trial begins once it is spent", highlight=False
-            )
+            style, remark = "yellow", "; no trial begins once it is spent"
         elif limit.spent + (limit.most_ahead or 0.0) > limit.limit:
-            console.print(
-                f"[yellow]budget[/] {_standing(limit)}; it may not suffice: no trial begins once it is spent",
-                highlight=False,
-            )
+            style, remark = "yellow", "; it may not suffice: no trial begins once it is spent"
+        console.print(f"[{style}]budget[/] {_standing(limit)}{remark}", highlight=False)
     return Allowance(min(limit.device_hours_left for limit in found)) if found else None
 
 
@@ -72,4 +88,4 @@ def _remedies(plan: Plan, limit: Limit) -> list[str]:
     for way in ways_out(plan, limit):
         words = f"{way.change}: {figure(way.forecast)} {limit.unit}"
         said.append(words if way.fits else f"{words}, not enough by itself")
-    return [*said, f"or raise budget.{limit.key}"]
+    return [*said, f"{'or ' if said else ''}raise budget.{limit.key}"]

@@ -38,7 +38,8 @@ class Limit:
 
     @property
     def is_over(self) -> bool:
-        return self.forecast is not None and self.forecast > self.limit
+        """Never where nothing is left to run."""
+        return bool(self.ahead) and self.spent + (self.ahead or 0.0) > self.limit
 
     @property
     def device_hours_left(self) -> float:

@@ -111,6 +111,11 @@ def test_a_rehearsal_records_nothing(new_workshop: Callable[[], Workshop]) -> No
     done = workshop.frontier("run", workshop.write(), "--launcher", "simulated")
     assert "in virtual time" in done.stdout
     assert not (workshop.sweeps / "mini").exists()
+    sweep = workshop.write(budget={"core_hours": 100})
+    found = json.loads(workshop.frontier("run", sweep, "--launcher", "simulated", "--json").stdout)
+    assert (found["attempts"], found["device"], found["held"]) == (16, "core-hours", False)
+    small = workshop.write(budget={"core_hours": 1e-6})
+    assert "then the budget is spent" in workshop.frontier("run", small, "--launcher", "simulated").stdout
 
 
 def test_status_tells_trials_by_state(finished: Workshop) -> None:

@@ -14,11 +14,11 @@ from virtual_sweeps import Project
 
 from orchestrator.cli.forecast import forecast, taken
 from orchestrator.cli.plan_view import plan_json, show_plan
-from orchestrator.cli.spending import pass_gate
+from orchestrator.cli.spending import pass_gate, show_budget
 from orchestrator.config import load_sweep
 from orchestrator.errors import ConfigError, OverBudgetError
 from orchestrator.planning import Plan
-from orchestrator.planning.budget import limits
+from orchestrator.planning.budget import Limit, limits
 
 TUNE = {"trials": 12, "space": {"learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}, "rank": [4, 8]}}
 
@@ -26,6 +26,7 @@ TUNE = {"trials": 12, "space": {"learning_rate": {"low": 1e-5, "high": 1e-2, "lo
 def shown(plan: Plan) -> list[str]:
     out = io.StringIO()
     show_plan(plan, Console(file=out, width=400))
+    show_budget(plan, Console(file=out, width=400))
     return out.getvalue().splitlines()
 
 
@@ -108,6 +109,22 @@ def test_a_plan_beyond_its_budget_names_the_ways_out_and_a_run_of_it_is_refused(
         pass_gate(plan, Console())
     assert caught.value.exit_code == 2
     assert str(caught.value).count("->") == 4
+    [told] = plan_json(plan)["budget"]
+    assert (told["key"], told["limit"], told["spent"], told["over"]) == ("core_hours", 1e-5, 0, True)
+    assert len(told["ways_out"]) == 3
+
+
+def test_a_budget_without_a_figure_is_refused_in_json_too(tmp_path: Path) -> None:
+    plan = Project(tmp_path).plan(budget={"money": 3})
+    for show in (plan_json, shown):
+        with pytest.raises(ConfigError, match="no price of these devices"):
+            show(plan)
+
+
+def test_a_spent_budget_is_enough_where_nothing_is_left_to_run() -> None:
+    limit = Limit("core_hours", "core-hours", 0.1, spent=0.2, ahead=0.0, most_ahead=0.0, per_device_hour=1)
+    assert not limit.is_over
+    assert replace(limit, ahead=0.01).is_over
 
 
 def test_a_budget_that_suffices_lets_a_run_begin(tmp_path: Path) -> None:
