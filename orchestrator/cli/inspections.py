@@ -189,7 +189,14 @@ def _variant(known: Catalogue, method: str, settings: dict[str, Any]) -> MethodS
 def _named(name: str, known: dict[str, Any], noun: str) -> Any:
     if name not in known:
         raise ConfigError(
-            [Complaint("command line", noun, f"there is no {noun} {name!r}", did_you_mean(name, known))]
+            [
+                Complaint(
+                    "command line",
+                    noun,
+                    f"there is no {noun} {name!r}",
+                    f"{did_you_mean(name, known)} (entries of your own: --catalogue DIRECTORY)",
+                )
+            ]
         )
     return known[name]
 

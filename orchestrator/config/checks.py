@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from orchestrator.config.catalogue import Catalogue, is_price_file
+from orchestrator.config.catalogue import KINDS, Catalogue, is_price_file
 from orchestrator.config.grid import UNSET, BadRecipe, Grid
 from orchestrator.config.methods import MethodVariant
 from orchestrator.config.schema import SweepConfig
@@ -45,6 +46,35 @@ def axis_names(config: SweepConfig, axis: str) -> list[str]:
     return [item.name for item in values] if axis == "methods" else list(values)
 
 
+def check_catalogues(config: SweepConfig, source: Source) -> list[Complaint]:
+    complaints = []
+    for place, directory in enumerate(map(Path, config.catalogues)):
+        if not directory.is_dir():
+            beside = directory.parent.glob("*/") if directory.parent.is_dir() else ()
+            siblings = [p.name for p in beside if any((p / kind).is_dir() for kind in KINDS)]
+            remedy = (
+                did_you_mean(directory.name, siblings)
+                if siblings
+                else f"make it, with one or more of the directories {', '.join(KINDS)}"
+            )
+            key, problem = f"catalogues.{place}", f"there is no such directory, got {str(directory)!r}"
+            complaints.append(
+                Complaint(source.of(key), key, problem, f"{remedy} (its names are checked then)")
+            )
+    return complaints
+
+
+def doubted_axes(of_catalogue: Iterable[Complaint], of_directories: Sequence[Complaint]) -> frozenset[str]:
+    """Those on which a name may be of an entry that could not be read."""
+    kinds = {Path(complaint.where).parent.name for complaint in of_catalogue}
+    of_kind = {"backbones": {"models", "domains"}, "methods": {"methods"}, "tasks": {"tasks"}}
+    of_kind |= {"prices": {"prices"}, "devices": set()}
+    everything = frozenset({*AXES, "prices"})
+    if of_directories or not kinds <= of_kind.keys():
+        return everything
+    return frozenset(axis for kind in kinds for axis in of_kind[kind])
+
+
 def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Complaint]:
     """Names that the catalogue does not hold."""
     complaints = []
@@ -71,6 +101,21 @@ def check_doubles(config: SweepConfig, source: Source) -> list[Complaint]:
         for value, count in Counter(getattr(config, axis)).items()
         if count > 1
     ]
+
+
+def check_idle_keys(config: SweepConfig, source: Source) -> list[Complaint]:
+    """Values that no trial would have, as each method of the file has its own: an axis of all methods, or a
+    key that the command line sets."""
+    complaints = []
+    own = [item.axes() for item in config.methods if item.name != STAND_IN]
+    keys = [f"axes.{key}" for key in config.axes.axes()]
+    keys += [f"recipe.{key}" for key in config.recipe.values() if f"recipe.{key}" in source.overridden]
+    for at in keys:
+        key = at.partition(".")[2]
+        if own and all(key in axes for axes in own):
+            problem, remedy = "changes nothing: each method sets its own", f"change {key} of the methods"
+            complaints.append(Complaint(source.of(at), at, problem, remedy))
+    return complaints
 
 
 def check_rules(

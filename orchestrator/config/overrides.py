@@ -19,6 +19,7 @@ WHERE = "command line"
 
 _LISTS = frozenset({"models", "domains", "methods", "tasks", "seeds", "catalogues", "rules"})
 _NESTED: dict[str, type[Record]] = {"recipe": RecipePatch, "resources": Resources, "budget": SpendingLimit}
+_OPEN = frozenset({"axes", "storage_options"})  # what may stand in them is checked with the file
 _PATHS = frozenset({"data_dir", "catalogues"})
 
 
@@ -35,9 +36,12 @@ def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path) -> tuple[fro
             remedy = "write axis=value, say seeds=[1,2] or recipe.epochs=3"
             complaints.append(Complaint(WHERE, "", f"not an override, got {argument!r}", remedy))
             continue
+        if key in done:
+            complaints.append(Complaint(WHERE, key, f"stands twice, got {argument!r}", "keep one of the two"))
+            continue
         parent, _, leaf = key.rpartition(".")
         known = _known(parent)
-        if leaf not in known:
+        if leaf not in known and parent not in _OPEN:
             close = did_you_mean(
                 key, [*SweepConfig.model_fields, *(f"{parent}.{k}" for k in known if parent)]
             )

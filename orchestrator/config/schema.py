@@ -213,6 +213,16 @@ class SweepConfig(Record):
     budget: SpendingLimit | None = Field(None, description="what the whole sweep may be billed")
     market: Market = Field("on_demand", description="which of the entry's prices: on_demand or spot")
 
+    @field_validator("storage")
+    @classmethod
+    def _whole_uri(cls, storage: str) -> str:
+        found = re.match(r"([a-z][a-z0-9+.-]+):(/+)", storage)
+        if found is None or (storage[found.end() :] and len(found[2]) == (3 if found[1] == "file" else 2)):
+            return storage
+        slashes = "///" if found[1] == "file" else "//"
+        meant = f"{found[1]}:{slashes}{storage[found.end() :] or 'bucket/prefix'}"
+        raise MisfitError(Misfit("", f"is no whole URI, got {storage!r}", f"write it as {meant}"))
+
     @field_validator("storage_options")
     @classmethod
     def _no_credentials(cls, options: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:

@@ -76,9 +76,11 @@ def load_sweep(
     source = Source(str(path), overridden)
     config, faults = _validate(raw)
     complaints += wrong + [fault.complaint(source.of(fault.key)) for fault in faults]
-    catalogue, of_catalogue = read_catalogue([Path(directory) for directory in config.catalogues])
+    absent = checks.check_catalogues(config, source)
+    catalogue, of_catalogue = read_catalogue([d for d in map(Path, config.catalogues) if d.is_dir()])
+    doubted = checks.doubted_axes(of_catalogue, absent)
     catalogue, of_prices = _with_prices_of(config, catalogue)
-    complaints += of_catalogue + of_prices
+    complaints += absent + of_catalogue + of_prices
     if lock is None:
         lock, of_lock = read_lock(lock_path(file), str(lock_path(path)))
         complaints += of_lock
@@ -87,7 +89,7 @@ def load_sweep(
     resources, of_device = settle_device(config, catalogue.devices, source, gpu_here)
     if resources is not config.resources:
         config = config.model_copy(update={"resources": resources})
-    grid, of_grid = _resolve(config, catalogue, source, faults, bool(of_catalogue))
+    grid, of_grid = _resolve(config, catalogue, source, faults, doubted)
     complaints += of_device + of_grid
     if complaints:
         raise ConfigError(complaints)
@@ -191,14 +193,19 @@ def _place(path: tuple[str | int, ...]) -> list[str]:
 
 
 def _resolve(
-    config: SweepConfig, catalogue: Catalogue, source: Source, faults: Sequence[Fault], catalogue_broken: bool
+    config: SweepConfig,
+    catalogue: Catalogue,
+    source: Source,
+    faults: Sequence[Fault],
+    doubted: frozenset[str],
 ) -> tuple[Grid, list[Complaint]]:
-    """The grid, and what is wrong with it, less what only follows from the `faults` that are told already."""
+    """The grid, and what is wrong with it, less what only follows from the `faults` that are told already, or
+    from entries of the catalogue that could not be read: names on the `doubted` axes may be theirs."""
     broken = {str(fault.path[0]) for fault in faults if fault.path and not fault.unknown_key}
     names = checks.check_names(config, catalogue, source)
-    complaints = [] if catalogue_broken else names
+    complaints = [complaint for complaint in names if complaint.key.split(".")[0] not in doubted]
     broken |= {complaint.key.split(".")[0] for complaint in names}
-    complaints += checks.check_doubles(config, source)
+    complaints += checks.check_doubles(config, source) + checks.check_idle_keys(config, source)
     known = _known_part(config, catalogue)
     variants, wrong = expand(config.methods, catalogue.methods, source.of("methods"), config.axes)
     complaints += wrong
@@ -206,10 +213,10 @@ def _resolve(
     if "recipe" not in broken:
         unset_may_follow = bool(faults)
         complaints += checks.check_recipes(grid.bad_recipes, source, unset_may_follow)
-    sure = not (broken & {*AXES, "rules"} or wrong or catalogue_broken)
+    sure = not (broken & {*AXES, "rules"} or wrong or doubted)
     if sure:
         complaints += checks.check_grid(grid, source)
-    if not catalogue_broken:
+    if not doubted:
         sure = sure and not source.overridden & {*AXES}
         complaints += checks.check_rules(config, catalogue, variants, grid.idle_rules, source, sure)
     return grid, complaints

@@ -87,7 +87,8 @@ def parse(text: str, where: str, key: str = "") -> tuple[Any, list[Complaint]]:
 
 def _fault(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "unreadable"
+    words = (getattr(error, "context", None), getattr(error, "problem", None))
+    problem = ", ".join(filter(None, words)) or "unreadable"
     return f"not YAML: {problem}" if mark is None else f"line {mark.line + 1}: not YAML: {problem}"
 
 

@@ -87,6 +87,15 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"rules": [{"match": {}, "exclude": "not now"}]}, "models", "not now", "`exclude`"),
     ({"models": ["llama-2-7b"], "domains": ["clinical"]}, "models", "no backbone", "choose models"),
     ({"concurrency": 0}, "concurrency", "0", "greater than 0"),
+    ({"storage": "s3:/bucket/team"}, "storage", "'s3:/bucket/team'", "s3://bucket/team"),
+    ({"storage": "s3://"}, "storage", "'s3://'", "s3://bucket/prefix"),
+    ({"storage": "file://shared"}, "storage", "'file://shared'", "file:///shared"),
+    (
+        {"axes": {"epochs": [1, 2]}, "methods": [{"name": "full", "epochs": 3}]},
+        "axes.epochs",
+        "each method sets its own",
+        "epochs of the methods",
+    ),
 ]
 
 
@@ -112,6 +121,44 @@ def test_a_mistake_in_an_override_points_at_the_command_line(complaints: Any) ->
     assert by_key["name"].where.endswith("ours.yaml")
     assert "'seeds'" in by_key[""].problem
     assert "'recipe.epochs'" in by_key["recipe.epoch"].remedy
+
+
+def test_what_an_override_cannot_change_is_told_and_what_it_can_is_not(complaints: Any, load: Any) -> None:
+    own = {"methods": [{"name": "full", "learning_rate": 1e-5}, {"name": "lora", "learning_rate": 1e-3}]}
+    (complaint,) = complaints("recipe.learning_rate=1e-4", **own)
+    assert (complaint.where, complaint.key) == ("command line", "recipe.learning_rate")
+    assert "changes nothing" in complaint.problem
+    load(recipe={"learning_rate": 1e-4}, **own)  # in a file it stands for methods to come
+    own["methods"].append("head-only")
+    load("recipe.learning_rate=1e-4", **own)
+
+
+def test_an_override_reaches_into_mappings_and_stands_once(complaints: Any, load: Any) -> None:
+    found = load("axes.train_rows=[4,8]", "storage=s3://b/p", "storage_options.endpoint_url=http://x")
+    assert found.config.axes.axes() == {"train_rows": (4, 8)}
+    assert found.config.storage_options == {"endpoint_url": "http://x"}
+    foreign, twice = complaints("axes.rows=3", "seeds=1", "seeds=2")
+    assert {(c.where, c.key) for c in (foreign, twice)} == {
+        ("command line", "axes.rows"),
+        ("command line", "seeds"),
+    }
+
+
+def test_an_absent_catalogue_is_a_mistake_of_the_key_that_names_it(complaints: Any, tmp_path: Path) -> None:
+    """Names may be of it: they are checked once it is there."""
+    (tmp_path / "mine" / "tasks").mkdir(parents=True)
+    (complaint,) = complaints(catalogues=["mien"], models=["tiny", "our-model"])
+    assert complaint.key == "catalogues.0"
+    assert complaint.where.endswith("ours.yaml")
+    assert "did you mean 'mine'?" in complaint.remedy
+
+
+def test_a_broken_task_casts_no_doubt_on_models_and_methods(complaints: Any, tmp_path: Path) -> None:
+    tasks = tmp_path / "mine" / "tasks"
+    tasks.mkdir(parents=True)
+    (tasks / "ours.yaml").write_text("title: Ours\n")
+    found = complaints(catalogues=["mine"], models=["tine"], methods=["ful"], tasks=["ours"])
+    assert {c.key for c in found if Path(c.where).parent == tmp_path} == {"models.0", "methods.0"}
 
 
 def test_a_mistake_in_a_catalogue_of_ones_own_comes_with_those_of_the_file(
