@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
+from typing import NoReturn
 
 # Every library below would talk to its makers' servers by default. Set before any of them is imported;
 # what the user has set stands. MLflow's own are in tracking.mlflow_view.
@@ -15,6 +17,9 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
+# What a path that the user named can be: not a directory, not writable, no room.
+_NO_PLACE = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _DEFECT = 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -37,7 +42,21 @@ def main() -> None:
     except BrokenPipeError:  # `frontier plan … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None or error.errno not in _NO_PLACE | _FULL:
+            _end_as_defect()
+        full = error.errno in _FULL
+        remedy = (
+            "make room; the same command goes on from there" if full else "mend it, or give another place"
+        )
+        print(f"frontier: {error.filename}: {error.strerror}\n    -> {remedy}", file=sys.stderr)
+        sys.exit(3 if full else 2)
     except Exception:
-        traceback.print_exc()
-        print("frontier: this is a defect of Frontier, not of your input; no record is lost", file=sys.stderr)
-        sys.exit(_DEFECT)
+        _end_as_defect()
+
+
+def _end_as_defect() -> NoReturn:
+    """Of the exception that is being handled."""
+    traceback.print_exc()
+    print("frontier: this is a defect of Frontier, not of your input; no record is lost", file=sys.stderr)
+    sys.exit(_DEFECT)

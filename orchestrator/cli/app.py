@@ -310,7 +310,8 @@ def ui(
     ] = None,
     storage: Storage = _STORAGE,
     port: Annotated[
-        int | None, typer.Option(help="Port on 127.0.0.1: 5000, or a free one for the cluster's.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Port on 127.0.0.1: 5000, or a free one for the cluster's."),
     ] = None,
     namespace: cluster_verbs.Namespace = cluster_verbs.NAMESPACE,
     context: cluster_verbs.Context = None,
@@ -322,14 +323,17 @@ def ui(
     from orchestrator.cli import portals
     from orchestrator.cli.reporting import serve_mlflow
 
+    if sweep is not None and target != "ray":
+        raise typer.BadParameter("a second word goes with `ray` alone")
+    elsewhere = os.environ.get("MLFLOW_TRACKING_URI")
     if target == "ray":
         portals.open_ray(sweep, namespace, context, port or 0, show_token, console())
     elif target == "mlflow":
         portals.open_mlflow(namespace, context, port or 0, show_token, console())
     else:
-        serve_mlflow(
-            storage_here(storage), target, port or 5000, os.environ.get("MLFLOW_TRACKING_URI"), console()
-        )
+        if target is not None and elsewhere is None:
+            ledger_of(target, storage)
+        serve_mlflow(storage_here(storage), target, port or 5000, elsewhere, console())
 
 
 @app.command()

@@ -43,9 +43,8 @@ def submit(
     from orchestrator.cli.sweeping import follow_to_end, in_namespace, most_pods, open_sweeps
 
     console = Console()
-    sweeps = open_sweeps(namespace or NAMESPACE, context, console)
     found = rendered(config, overrides or [], overlay, smoke, console)
-    sweeps.cluster.namespace = in_namespace(found, namespace, NAMESPACE)
+    sweeps = open_sweeps(in_namespace(found, namespace, NAMESPACE), context, console)
     console.print(most_pods(found), highlight=False)
     name = sweeps.submit(found)
     _then(stay and follow_to_end(sweeps, name, storage, console))

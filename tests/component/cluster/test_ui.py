@@ -133,4 +133,4 @@ def test_a_port_that_is_taken(frontier: Frontier, page: int) -> None:
 def test_a_word_that_is_no_target_is_a_sweep_of_this_machine(frontier: Frontier) -> None:
     said = frontier("ui", "ours")
     assert said.code == 2
-    assert "no MLflow store here" in said.text
+    assert "there is no sweep 'ours'" in said.text

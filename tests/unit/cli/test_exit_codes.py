@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from orchestrator import cli
@@ -17,6 +19,10 @@ from orchestrator.errors import FrontierError, HeldError, LaunchError, TrackingE
         (TrackingError("no such server"), 3, "frontier: no such server"),
         (FrontierError("nobody said which"), 70, "frontier: nobody said which"),
         (ZeroDivisionError("ours"), 70, "a defect of Frontier"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), 2, "frontier: a/b: Not a directory"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), 3, "make room"),
+        (PermissionError(errno.EPERM, "of no file"), 70, "a defect of Frontier"),
+        (FileNotFoundError(errno.ENOENT, "ours", "a/b"), 70, "a defect of Frontier"),
     ],
 )
 def test_a_defect_is_told_from_trials_that_failed(
