@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,8 +52,11 @@ def inspect_task(
     """Metric, labels, and what each split holds. Reads every row, so a malformed one is found here."""
     from workers.data import inspect_task as count
 
-    entry: TaskSpec = _named(task, load_catalogue(catalogue or []).tasks, "task").spec
-    given = _settings(settings or [], {"data_dir", "on_bad_record"})
+    known = load_catalogue(catalogue or []).tasks
+    given, wrong = _settings(settings or [], {"data_dir", "on_bad_record"})
+    if wrong := [*_unknown(task, known, "task"), *wrong]:
+        raise ConfigError(wrong)
+    entry = known[task].spec
     data_dir = given.pop("data_dir", None)
     if not entry.invented and data_dir is None:
         raise ConfigError(
@@ -115,9 +118,12 @@ def inspect_backbone(
 ) -> None:
     """Parameters in total, trained, in adapters and in the head, and the modules that an adapter wraps."""
     known = load_catalogue(catalogue or [])
-    spec = _named(backbone, {b.name: b for b in known.backbones.values()}, "backbone")
-    _named(method, known.methods, "method")
-    adapted = _variant(known, method, _settings(settings or [], None))
+    backbones = {b.name: b for b in known.backbones.values()}
+    given, wrong = _settings(settings or [], None)
+    wrong = [*_unknown(backbone, backbones, "backbone"), *_unknown(method, known.methods, "method"), *wrong]
+    if wrong:
+        raise ConfigError(wrong)
+    spec, adapted = backbones[backbone], _variant(known, method, given)
     request = {
         "backbone": spec.model_dump(mode="json"),
         "method": adapted.model_dump(mode="json"),
@@ -186,23 +192,15 @@ def _variant(known: Catalogue, method: str, settings: dict[str, Any]) -> MethodS
     return variants[0].spec
 
 
-def _named(name: str, known: dict[str, Any], noun: str) -> Any:
-    if name not in known:
-        raise ConfigError(
-            [
-                Complaint(
-                    "command line",
-                    noun,
-                    f"there is no {noun} {name!r}",
-                    f"{did_you_mean(name, known)} (entries of your own: --catalogue DIRECTORY)",
-                )
-            ]
-        )
-    return known[name]
+def _unknown(name: str, known: Iterable[str], noun: str) -> Iterator[Complaint]:
+    names = list(known)
+    if name not in names:
+        remedy = f"{did_you_mean(name, names)} (entries of your own: --catalogue DIRECTORY)"
+        yield Complaint("command line", noun, f"there is no {noun} {name!r}", remedy)
 
 
-def _settings(words: list[str], known: set[str] | None) -> dict[str, Any]:
-    """`key=value` words; values as YAML. All mistakes at once."""
+def _settings(words: list[str], known: set[str] | None) -> tuple[dict[str, Any], list[Complaint]]:
+    """`key=value` words; values as YAML."""
     found: dict[str, Any] = {}
     complaints = []
     for word in words:
@@ -213,6 +211,4 @@ def _settings(words: list[str], known: set[str] | None) -> dict[str, Any]:
             complaints.append(Complaint("command line", key, "unknown key", did_you_mean(key, known)))
         else:
             found[key] = value if known else yaml.safe_load(value)
-    if complaints:
-        raise ConfigError(complaints)
-    return found
+    return found, complaints

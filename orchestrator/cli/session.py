@@ -25,6 +25,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Complaint, ConfigError, StorageError
 from orchestrator.execution.devices import gpu_name
 from orchestrator.planning import Plan, make_plan
+from orchestrator.planning.budget import mistakes
 from orchestrator.planning.probes import SUFFIX, probe_sweep, usable
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.probes import probe_history
@@ -75,10 +76,10 @@ class Session:
         return usable(planned, probe_history(self.probing.ledger, planned.trials))
 
     def refuse_missing(self) -> None:
-        """A plan shows what is missing; nothing that trains starts without it. Raises StorageError where the
-        storage cannot be reached."""
+        """A plan shows what is missing; nothing that trains starts without it, or with a mistake in its
+        budget. Raises StorageError where the storage cannot be reached."""
         if self.inputs.missing:
-            raise ConfigError(self.inputs.missing)
+            raise ConfigError([*self.inputs.missing, *mistakes(self.plan)])
         self._pull()
 
     def _pull(self) -> None:

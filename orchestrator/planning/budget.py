@@ -55,23 +55,37 @@ class Way:
     fits: bool
 
 
-def limits(plan: Plan) -> list[Limit]:
-    """Raises ConfigError where the budget is of something that the sweep has no figure of."""
+def mistakes(plan: Plan) -> list[Complaint]:
+    """Where the budget is of something that the sweep has no figure of."""
     budget, predicted = plan.sweep.config.budget, plan.predicted
     if budget is None:
         return []
-    own: Key = "gpu_hours" if predicted.device == "GPU-hours" else "core_hours"
-    other: Key = "core_hours" if own == "gpu_hours" else "gpu_hours"
+    own, other = _hours(plan)
     source, complaints = plan.sweep.source, []
     if getattr(budget, other) is not None:
         key, problem = f"budget.{other}", f"the trials of this sweep are billed in {predicted.device}"
         complaints.append(Complaint(source.of(key), key, problem, f"use budget.{own}"))
-    rate = predicted.money_per_device_hour
-    if budget.money is not None and rate is None:
+    if budget.money is not None and predicted.money_per_device_hour is None:
         problem, remedy = "there is no price of these devices", "name an entry in `prices` that has them"
         complaints.append(Complaint(source.of("budget.money"), "budget.money", problem, remedy))
-    if complaints:
+    return complaints
+
+
+def _hours(plan: Plan) -> tuple[Key, Key]:
+    """The key of hours that the sweep is billed in, and the other one."""
+    return (
+        ("gpu_hours", "core_hours") if plan.predicted.device == "GPU-hours" else ("core_hours", "gpu_hours")
+    )
+
+
+def limits(plan: Plan) -> list[Limit]:
+    """Raises ConfigError with the `mistakes`."""
+    budget, predicted = plan.sweep.config.budget, plan.predicted
+    if budget is None:
+        return []
+    if complaints := mistakes(plan):
         raise ConfigError(complaints)
+    (own, _), rate = _hours(plan), predicted.money_per_device_hour
     spent = spent_device_hours(plan.history, own == "gpu_hours")
     most = None if predicted.device_hours_interval is None else predicted.device_hours_interval[1]
     found = []

@@ -100,8 +100,9 @@ def test_missing_data_stops_a_run_but_not_a_plan(new_workshop: Callable[[], Work
     workshop = new_workshop()
     file = workshop.write(tasks=["ncbi-disease"])
     assert len(workshop.json("plan", file)["missing"]) == 1
-    done = workshop.frontier("run", file, expect=2)
+    done = workshop.frontier("run", file, "budget.gpu_hours=1", expect=2)
     assert "data_dir" in done.stderr
+    assert "use budget.core_hours" in done.stderr
     assert not (workshop.sweeps / "mini").exists()
 
 
