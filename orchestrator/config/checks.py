@@ -95,10 +95,12 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
 
 def check_doubles(config: SweepConfig, source: Source) -> list[Complaint]:
     """A value that stands twice on an axis would make the same cells twice. (Methods are checked by slug.)"""
+    axes = {axis: getattr(config, axis) for axis in ("models", "domains", "tasks", "seeds")}
+    axes |= {f"axes.{key}": values for key, values in config.axes.axes().items()}
     return [
         Complaint(source.of(axis), axis, f"{value!r} stands {count} times", "keep it once")
-        for axis in ("models", "domains", "tasks", "seeds")
-        for value, count in Counter(getattr(config, axis)).items()
+        for axis, values in axes.items()
+        for value, count in Counter(values).items()
         if count > 1
     ]
 

@@ -42,16 +42,17 @@ def expand(
     shared: RecipeAxes | None = None,
 ) -> tuple[list[MethodVariant], list[Complaint]]:
     """The variants in the order of the file, nested axes varying fastest at the last key. An item's own
-    values of a key stand instead of those of `shared`. Unknown names are left out here: they are complained
-    of with the other axes."""
+    values of a key stand instead of those of `shared`. Unknown names, and values that stand twice in
+    `shared`, are left out here: they are complained of with the other axes."""
     variants: dict[str, MethodVariant] = {}
     complaints: list[Complaint] = []
+    of_all = {} if shared is None else {k: tuple(dict.fromkeys(v)) for k, v in shared.axes().items()}
     for place, item in enumerate(items):
         key = f"methods.{place}"
         if item.name not in entries:
             continue
         entry = entries[item.name]
-        axes = {**({} if shared is None else shared.axes()), **item.axes()}
+        axes = {**of_all, **item.axes()}
         tune = item.tune if "tune" in item.model_fields_set else entry.tune
         wrong = list(_foreign(entry, axes, where, key)) + list(_bad_space(entry, axes, tune, where, key))
         complaints += wrong

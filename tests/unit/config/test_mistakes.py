@@ -87,6 +87,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"rules": [{"match": {}, "exclude": "not now"}]}, "models", "not now", "`exclude`"),
     ({"models": ["llama-2-7b"], "domains": ["clinical"]}, "models", "no backbone", "choose models"),
     ({"concurrency": 0}, "concurrency", "0", "greater than 0"),
+    ({"axes": {"epochs": [1, 1, 2]}}, "axes.epochs", "1 stands 2 times", "keep it once"),
     ({"storage": "s3:/bucket/team"}, "storage", "'s3:/bucket/team'", "s3://bucket/team"),
     ({"storage": "s3://"}, "storage", "'s3://'", "s3://bucket/prefix"),
     ({"storage": "file://shared"}, "storage", "'file://shared'", "file:///shared"),
