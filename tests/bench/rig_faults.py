@@ -35,12 +35,12 @@ class Fault:
         return max((int(damage[figure]) for damage in self.damages), default="-")
 
     def row(self, rounds: int) -> str:
-        equal = sum(damage["equal"] == "True" for damage in self.damages)
+        equal = f"{sum(d['equal'] == 'True' for d in self.damages)}/{rounds}" if self.damages else "-"
         wasted = f"{self.most('wasted_steps')} of {self.most('interval')}"
         return (
             f"{self.passed:>3}/{rounds:<3} {self.most('lost'):>5} {self.most('duplicates'):>10} "
             f"{self.most('behind'):>6} {wasted:>12} "
-            f"{equal:>3}/{rounds:<3} {sum(self.seconds) / max(1, len(self.seconds)):>7.0f}"
+            f"{equal:>7} {sum(self.seconds) / max(1, len(self.seconds)):>7.0f}"
         )
 
 
