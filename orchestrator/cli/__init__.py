@@ -25,8 +25,8 @@ _DEFECT = 70  # EX_SOFTWARE of sysexits.h
 
 def main() -> None:
     """Entry point of `frontier`. Exit codes: 0 done, 1 some trials failed, 2 the input is wrong or
-    the forecast beyond the budget, 3 the trials could not be started, 4 the budget is spent and trials are
-    left, 70 a defect of ours, 130 interrupted."""
+    the forecast beyond the budget, 3 the trials could not be started or nothing more be written, 4 the budget
+    is spent and trials are left, 70 a defect of ours, 130 interrupted."""
     from orchestrator.errors import FrontierError
     from orchestrator.tracking.mlflow_view import quiet_environment
 

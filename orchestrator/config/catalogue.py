@@ -28,6 +28,7 @@ from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 
 KINDS = ("backbones", "methods", "tasks", "prices", "devices")
+HOW_TO_MAKE_ONE = f"make it, with one or more of the directories {', '.join(KINDS)}"
 # What may lie beside the entries: sweep files, published results, the table of what runs under what.
 _BESIDE = ("sweeps", "published", "capabilities.csv")
 
@@ -103,8 +104,7 @@ def read_catalogue(directories: Sequence[Path]) -> tuple[Catalogue, list[Complai
 
 def _files(root: Path, complaints: list[Complaint]) -> Iterator[tuple[str, Path]]:
     if not root.is_dir():
-        remedy = f"make it, with one or more of the directories {', '.join(KINDS)}"
-        complaints.append(Complaint(str(root), "", "there is no such catalogue directory", remedy))
+        complaints.append(Complaint(str(root), "", "there is no such catalogue directory", HOW_TO_MAKE_ONE))
         return
     for directory in sorted(p for p in root.iterdir() if not _ignored(p)):
         if directory.name not in KINDS or not directory.is_dir():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.config.catalogue import KINDS, Catalogue, is_price_file
+from orchestrator.config.catalogue import HOW_TO_MAKE_ONE, KINDS, Catalogue, is_price_file
 from orchestrator.config.grid import UNSET, BadRecipe, Grid
 from orchestrator.config.methods import MethodVariant
 from orchestrator.config.schema import SweepConfig
@@ -15,6 +15,13 @@ from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import Complaint, did_you_mean
 
 AXES = ("models", "domains", "methods", "tasks")
+_NAMED_BY: dict[str, tuple[str, ...]] = {  # keys of a sweep that name entries of a kind
+    "backbones": ("models", "domains"),
+    "methods": ("methods",),
+    "tasks": ("tasks",),
+    "prices": ("prices",),
+    "devices": (),
+}
 _MOST_REASONS = 3
 STAND_IN = "?"  # for a value that has been complained of
 
@@ -47,32 +54,24 @@ def axis_names(config: SweepConfig, axis: str) -> list[str]:
 
 
 def check_catalogues(config: SweepConfig, source: Source) -> list[Complaint]:
+    """Directories that are not there, each told by the key that names it."""
     complaints = []
     for place, directory in enumerate(map(Path, config.catalogues)):
-        if not directory.is_dir():
-            beside = directory.parent.glob("*/") if directory.parent.is_dir() else ()
-            siblings = [p.name for p in beside if any((p / kind).is_dir() for kind in KINDS)]
-            remedy = (
-                did_you_mean(directory.name, siblings)
-                if siblings
-                else f"make it, with one or more of the directories {', '.join(KINDS)}"
-            )
-            key, problem = f"catalogues.{place}", f"there is no such directory, got {str(directory)!r}"
-            complaints.append(
-                Complaint(source.of(key), key, problem, f"{remedy} (its names are checked then)")
-            )
+        if directory.is_dir():
+            continue
+        siblings = [path.parent.name for kind in KINDS for path in directory.parent.glob(f"*/{kind}/")]
+        remedy = did_you_mean(directory.name, siblings) if siblings else HOW_TO_MAKE_ONE
+        key, problem = f"catalogues.{place}", f"there is no such directory, got {str(directory)!r}"
+        complaints.append(Complaint(source.of(key), key, problem, f"{remedy} (its names are checked then)"))
     return complaints
 
 
 def doubted_axes(of_catalogue: Iterable[Complaint], of_directories: Sequence[Complaint]) -> frozenset[str]:
     """Those on which a name may be of an entry that could not be read."""
     kinds = {Path(complaint.where).parent.name for complaint in of_catalogue}
-    of_kind = {"backbones": {"models", "domains"}, "methods": {"methods"}, "tasks": {"tasks"}}
-    of_kind |= {"prices": {"prices"}, "devices": set()}
-    everything = frozenset({*AXES, "prices"})
-    if of_directories or not kinds <= of_kind.keys():
-        return everything
-    return frozenset(axis for kind in kinds for axis in of_kind[kind])
+    if of_directories or not kinds <= _NAMED_BY.keys():
+        kinds = set(_NAMED_BY)
+    return frozenset(axis for kind in kinds for axis in _NAMED_BY[kind])
 
 
 def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Complaint]:

@@ -39,7 +39,7 @@ class Limit:
     @property
     def is_over(self) -> bool:
         """Never where nothing is left to run."""
-        return bool(self.ahead) and self.spent + (self.ahead or 0.0) > self.limit
+        return self.ahead is not None and self.ahead > 0 and self.spent + self.ahead > self.limit
 
     @property
     def device_hours_left(self) -> float:
