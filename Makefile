@@ -1,7 +1,7 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup servers sweep sweep-render sweep-stop plan report ui test check fmt bench clean
+.PHONY: help setup servers sweep sweep-render sweep-stop plan report ui test test-fast check fmt bench clean
 unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= configs/sweeps/demo.yaml
@@ -11,6 +11,8 @@ OVERLAY ?= local-cpu
 OUT ?= build/k8s
 SWEEP ?= $(basename $(notdir $(CONFIG)))
 BIN := .venv/bin
+# The order in which the tests are handed out is that of tests/distribution.py.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 RUN_local := run
 RUN_k8s = submit --overlay $(OVERLAY)
 
@@ -38,8 +40,11 @@ report: setup  ## write the report of SWEEP again, from its records
 ui: setup  ## open the MLflow UI, and say where the Ray dashboard is
 	@$(BIN)/frontier ui $(SWEEP) $(ARGS)
 
-test: setup servers  ## run the tests: ARGS="-k name" narrows them
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup servers  ## run the tests on all cores: ARGS="-k name" narrows them
+	@$(PYTEST) $(ARGS)
+
+test-fast: setup  ## run the tests that start no sweep: unit, contract, manifests
+	@$(PYTEST) tests/unit tests/contract tests/manifests $(ARGS)
 
 servers:
 	@.ci/servers

@@ -8,22 +8,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import distribution
+import profiles
 import pytest
-from hypothesis import settings
 
 from orchestrator.execution.ray_launcher import private_cluster_token
 
 ROOT = Path(__file__).parents[1]
 
-# Time is never asserted: on a shared machine an example may take any number of milliseconds. In CI the same
-# examples are drawn each time, so that no change is blamed for what chance found; elsewhere new ones are.
-settings.register_profile("frontier", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("frontier")
+profiles.load()
+# Several processes share the cores. What the tests start sets its own number of threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure() -> None:
     """Ray reads once whether a token is asked for, and which: when it is imported, by whichever test."""
     private_cluster_token()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.pluginmanager.hasplugin("timeout"):
+        distribution.limit(items)
+    if hasattr(config, "workerinput"):  # this is one of several processes of pytest-xdist
+        distribution.distribute(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return distribution.processes()
 
 
 @pytest.fixture(scope="session")

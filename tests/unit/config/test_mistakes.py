@@ -189,7 +189,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.dictionaries(st.sampled_from([*SweepConfig.model_fields, "x"]), VALUES, max_size=4))
 def test_no_file_whatever_is_in_it_ends_in_a_traceback(load: Any, keys: dict[str, Any]) -> None:
     found: tuple[Complaint, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
@@ -220,7 +220,6 @@ def test_a_summary_holds_counts_and_no_text(tmp_path: Path) -> None:
 FILES = ["state.json", "dataset_info.json", "data-00000-of-00001.arrow"]
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(FILES),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=4),

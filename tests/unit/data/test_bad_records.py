@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
@@ -115,7 +115,6 @@ HEADS = st.sampled_from(["", "text,label\n", "a\tO\n", "1|t|a\n1|a|b\n", '{"text
 BODY = st.text(alphabet='aB-xIO1|t{}[]":,\t \r\n\\', max_size=80) | st.text(max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
 @given(READERS, HEADS, BODY, BODY)
 def test_skipping_changes_nothing_but_what_is_malformed(
     tmp_path_factory: pytest.TempPathFactory, reader: dict[str, Any], head: str, before: str, after: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import MetricName
@@ -117,7 +117,6 @@ def test_a_train_part_without_a_mention_teaches_nothing(tmp_path: Path) -> None:
         label_set(task(), read_split(task(), Split.TRAIN, tmp_path))
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | st.text(alphabet="aB-xIO\t \r\n", max_size=80).map(str.encode))
 @example(b"a\tO\n\x00")
 def test_any_bytes_give_examples_or_a_data_error(

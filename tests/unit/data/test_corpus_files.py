@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import DataError
@@ -112,7 +112,6 @@ def test_a_damaged_archive_is_refused_and_never_read_in_part(tmp_path: Path) -> 
         assert MARKER not in str(caught.value)
 
 
-@settings(max_examples=150)
 @given(st.binary(max_size=1200), st.integers(0, 1400), st.booleans())
 def test_any_bytes_in_an_archive_give_members_or_a_fault(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int, zipped: bool

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
@@ -326,7 +326,6 @@ def corpora(draw: st.DrawFn) -> tuple[str, str, Counter[str]]:
     return text, "\n".join(draw(st.permutations(concepts))), mentions
 
 
-@settings(max_examples=150)
 @given(corpora())
 def test_every_concept_comes_exactly_once_with_its_words(
     tmp_path_factory: pytest.TempPathFactory, corpus: tuple[str, str, Counter[str]]
@@ -367,7 +366,6 @@ def in_files(lines: list[list[str]], concepts: list[Placed]) -> dict[str, str]:
     return record("\n".join(map(" ".join, lines)), "\n".join(written))
 
 
-@settings(max_examples=150, deadline=None)
 @given(crowded())
 def test_overlapping_nested_and_repeated_concepts_come_once_each(
     tmp_path_factory: pytest.TempPathFactory, corpus: tuple[list[list[str]], list[Placed]]
@@ -405,7 +403,6 @@ def sentence_numbers(lines: list[list[str]], concepts: list[Placed]) -> list[int
     return [sum(other not in joined for other in range(line + 1)) for line in range(len(lines))]
 
 
-@settings(max_examples=150, deadline=None)
 @given(crowded())
 def test_every_two_concepts_of_a_sentence_are_one_pair_with_both_masked(
     tmp_path_factory: pytest.TempPathFactory, corpus: tuple[list[list[str]], list[Placed]]
@@ -453,7 +450,6 @@ LINES = st.sampled_from(
 CONTENT = st.lists(LINES | st.binary(max_size=12), max_size=6).map(b"".join)
 
 
-@settings(max_examples=150)
 @given(CONTENT, CONTENT, CONTENT, st.sampled_from(["error", "skip"]))
 @example(b"\xff", b"", b"", "skip")
 @example(b"a", b'c="' + b'" 1:1' * 1900, b'c="' + b'" 1:1 1:1||r="PIP"||c="' * 400, "error")

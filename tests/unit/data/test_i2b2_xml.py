@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import MetricName
@@ -239,7 +239,6 @@ def notes(draw: st.DrawFn) -> tuple[str, list[str], Counter[str]]:
     return text, draw(st.permutations(annotations)), mentions
 
 
-@settings(max_examples=120)
 @given(notes(), st.sampled_from([EVENTS, PHI]))
 def test_every_annotation_comes_exactly_once_with_its_words(
     tmp_path_factory: pytest.TempPathFactory,
@@ -283,7 +282,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=200)
 @given(st.lists(PIECES | st.binary(max_size=8), max_size=9).map(b"".join), st.sampled_from(["error", "skip"]))
 @example(b"<root><TEXT><![CDATA[\nab]]></TEXT><TAGS>" + b"<a>" * 50_000, "skip")
 @example(b"<root>" + b"<a>" * 50_000 + b"</a>" * 50_000 + b"</root>", "error")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config.layouts import resolve_layout
@@ -347,7 +347,6 @@ def test_a_row_that_is_not_utf_8_spoils_itself_alone(tmp_path: Path) -> None:
 JUNK = st.binary(max_size=120) | st.text(alphabet='a,"\n\r0:', max_size=60).map(str.encode)
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     JUNK,
     st.sampled_from(["NOTEEVENTS", "ADMISSIONS", "DIAGNOSES_ICD", "groups"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
@@ -160,7 +160,6 @@ def test_a_fault_names_file_and_line_and_never_the_text(
     assert MARKER not in f"{caught.value!s} {caught.value!r} {caught.value.__context__!r}"
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.binary(max_size=200)
     | st.lists(

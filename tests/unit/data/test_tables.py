@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import MetricName
@@ -154,7 +154,6 @@ def test_a_cap_keeps_one_of_each_class_and_always_the_same_ones() -> None:
 CELL = st.text(min_size=1, max_size=30).filter(lambda s: bool(s.strip()) and "\x00" not in s)
 
 
-@settings(max_examples=100, deadline=None)
 @given(rows=st.lists(st.tuples(CELL.filter(lambda s: s.isprintable()), CELL), min_size=1, max_size=5))
 def test_what_the_csv_module_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
@@ -165,7 +164,6 @@ def test_what_the_csv_module_writes_is_read_back(
     assert [(row.label, row.text) for row in found] == [(label.strip(), text) for label, text in rows]
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.binary(max_size=200)
     | st.text(alphabet='a,"\n\r\\', max_size=60).map(lambda s: f"text,label\n{s}".encode())

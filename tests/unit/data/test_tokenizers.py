@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score as seqeval_f1
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -127,7 +127,6 @@ WORDS = st.lists(st.integers(1, 9), min_size=1, max_size=12)
 KIND = st.sampled_from(sorted(KINDS))
 
 
-@settings(max_examples=150, deadline=None)
 @given(KIND, WORDS, st.booleans())
 def test_labels_stand_on_the_sub_words_of_their_own_word(kind: str, sizes: list[int], repeated: bool) -> None:
     words = [letter * size for letter, size in zip(string.ascii_lowercase, sizes, strict=False)]
@@ -141,7 +140,6 @@ def test_labels_stand_on_the_sub_words_of_their_own_word(kind: str, sizes: list[
         assert [letter for _, letter in found] == [word[0] for word in words]
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     KIND, st.lists(st.text(min_size=1, max_size=6).filter(lambda s: bool(s.strip())), min_size=1, max_size=8)
 )
@@ -211,7 +209,6 @@ def test_the_study_counts_two_entities_where_we_count_one() -> None:
 TAGS = st.lists(st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"]), min_size=1, max_size=8)
 
 
-@settings(max_examples=200)
 @given(st.lists(TAGS, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_sub_word_f1_is_that_of_seqeval_without_a_scheme(gold: list[list[str]], source: Any) -> None:
     predicted = [[source.choice(["O", "B-x", "I-x", tag]) for tag in tags] for tags in gold]

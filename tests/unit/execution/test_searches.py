@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from profiles import examples
 from virtual_sweeps import Board, DriverKilledError, Project
 
 from orchestrator.contracts.sweep import SweepRecord
@@ -107,7 +108,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return done
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(0.25), suppress_health_check=[HealthCheck.too_slow])
 @given(
     deaths=st.lists(st.integers(1, 60), max_size=3),
     places=st.integers(1, 7),

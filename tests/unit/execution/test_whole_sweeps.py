@@ -113,7 +113,7 @@ def test_two_drivers_never_share_a_sweep(project: Project) -> None:
 FATES = st.sampled_from([None, *FailureKind])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     fates=st.lists(FATES, min_size=1, max_size=40),
     seconds=st.lists(st.floats(0.1, 1e4), min_size=1, max_size=8),

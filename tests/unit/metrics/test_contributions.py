@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ledger_builder import task
 
@@ -53,7 +53,6 @@ def answers(draw):
 
 @pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.RELATION])
 @given(found=answers())
-@settings(max_examples=25, deadline=None)
 def test_the_sums_over_documents_give_the_score_of_each_metric(kind, found):
     gold, logits, documents = found
     for metric in FIGURES[kind]:
@@ -75,7 +74,6 @@ def sentences(draw):
 
 @pytest.mark.parametrize("repeated", [False, True])
 @given(found=sentences())
-@settings(max_examples=25, deadline=None)
 def test_mentions_are_counted_by_document_and_the_sums_give_the_score(repeated, found):
     tags, answered = found
     ids = {tag: index for index, tag in enumerate(TAGS)}

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.scheme import IOB2
@@ -54,7 +54,6 @@ SENTENCES = st.lists(
 )
 
 
-@settings(max_examples=200)
 @given(SENTENCES, st.randoms(use_true_random=False))
 def test_f1_is_that_of_seqeval_in_strict_mode(gold: list[list[str]], source: object) -> None:
     predicted = [[source.choice(["O", "B-x", "I-x", tag]) for tag in tags] for tags in gold]  # type: ignore[attr-defined]
@@ -119,7 +118,6 @@ def _auroc_by_pairs(gold: np.ndarray, logits: np.ndarray) -> float:
     return float(np.mean(areas))
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4))
 def test_auroc_is_the_share_of_pairs_ranked_right(seed: int, classes: int) -> None:
     source = np.random.default_rng(seed)

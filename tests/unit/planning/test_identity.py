@@ -18,7 +18,7 @@ from orchestrator.contracts.trial import Recipe, TrialSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning import differences, fingerprint
 
-LOAD = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LOAD = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 OTHER: dict[str, Any] = {
     "learning_rate": 0.5,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles import examples
 
 from orchestrator.contracts.method import Full, Lora
 from orchestrator.contracts.tuning import Range, Tune
@@ -51,7 +52,6 @@ SPACES = st.dictionaries(
 RESULTS = st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
 @given(space=SPACES, results=RESULTS, trials=st.integers(1, 24), seed=st.integers(0, 2**32 - 1))
 def test_every_candidate_lies_in_the_space_and_there_are_no_more_than_asked_for(
     space: dict[str, Any], results: list[float | None], trials: int, seed: int
@@ -69,7 +69,7 @@ def test_every_candidate_lies_in_the_space_and_there_are_no_more_than_asked_for(
         assert all(isinstance(values[key], int) for key in ("rank", "batch_size") if key in values)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(0.5))
 @given(results=RESULTS, trials=st.integers(11, 24), more=st.integers(1, 10))
 def test_a_longer_search_starts_like_the_shorter_one(
     results: list[float | None], trials: int, more: int

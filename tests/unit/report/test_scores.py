@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ledger_builder import LedgerBuilder, task
 from typer.testing import CliRunner
@@ -145,7 +145,6 @@ def test_a_point_on_which_the_order_hangs_is_named_with_the_pair():
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(figures, figures, figures), min_size=1, max_size=9), st.sampled_from(Preset))
 def test_scores_are_finite_and_rescaled_to_the_unit_interval(rows, preset):
     for s in score(preset, points(rows)).scores:
@@ -156,7 +155,6 @@ def test_scores_are_finite_and_rescaled_to_the_unit_interval(rows, preset):
             assert 0 <= s.rescaled <= 1
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(0, 10**6)] * 3), min_size=2, max_size=9),
     st.integers(1, 1000),
@@ -172,7 +170,6 @@ def test_the_score_does_not_change_with_the_unit_of_a_column(rows, scale, offset
         assert one.raw == pytest.approx(other.raw, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 1000)] * 3), min_size=1, max_size=8))
 def test_a_point_beyond_the_range_changes_the_set(rows):
     given_points = points([tuple(map(float, r)) for r in rows])
@@ -183,7 +180,6 @@ def test_a_point_beyond_the_range_changes_the_set(rows):
     assert after.spans[1:] == before.spans[1:]
 
 
-@settings(deadline=None)
 @example([(3, 0, 0), (3, 0, 2), (19, 0, 23), (19, 0, 24), (27, 0, 8)], Preset.SIZE_V1)  # two share a place
 @given(st.lists(st.tuples(*[st.integers(0, 30)] * 3), min_size=3, max_size=7), st.sampled_from(Preset))
 def test_the_warnings_are_those_that_leaving_out_each_point_gives(rows, preset):
@@ -213,7 +209,6 @@ def test_a_column_on_whose_range_the_order_hangs_is_named_with_the_pair():
     assert score(Preset.HOLISTIC, points([(1.0, 1.0, 1.0), (2.0, 2.0, 2.0)])).stretches == ()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 30)] * 3), min_size=2, max_size=6), st.sampled_from(Preset))
 def test_columns_are_named_where_some_point_far_out_in_them_changes_the_order(rows, preset):
     """The limit against points added at many distances, above the range and below it."""
@@ -274,7 +269,6 @@ def test_a_missing_column_gets_a_suggestion(tmp_path):
         read_score_points(path, Preset.HOLISTIC)
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_points_or_complaints(content):
     with tempfile.TemporaryDirectory() as name:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from execution_fakes import make_outcome, make_trial
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts import layout
@@ -142,7 +142,6 @@ def check_reader(store: DirectoryStore, root: Path) -> None:
                 assert found.endswith("step-4")
 
 
-@settings(max_examples=60)
 @given(left=st.integers(0, 45), late=st.booleans(), finish=st.booleans(), again=st.integers(0, 45))
 def test_no_reader_takes_a_part_for_the_whole(left: int, late: bool, finish: bool, again: int) -> None:
     """A machine dies in the middle, another one goes on and dies too; then a third looks, and the first comes

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ledger_builder import Fate, LedgerBuilder
 
@@ -67,7 +67,6 @@ def simulate(kills: list[float], checkpoint_every: float, overhead: float) -> Si
     raise AssertionError("the last attempt always finishes")
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     kills=st.lists(st.floats(0.5, 60, allow_nan=False), max_size=5),
     checkpoint_every=st.floats(1, 50, allow_nan=False),
@@ -91,7 +90,6 @@ def test_billed_is_useful_overhead_and_wasted_and_nothing_is_counted_twice(
     assert sum(s.overhead for s in record.spending) == pytest.approx(cpus * run.overhead, abs=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     fates=st.lists(
         st.builds(

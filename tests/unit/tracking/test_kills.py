@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from execution_fakes import make_outcome, make_trial
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts import layout
@@ -159,7 +159,6 @@ def lived(root: Path, lives: list[float], saves_every: int, cpus: int) -> TrialR
     return Ledger(root / "sweep").trial(planned)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     lives=st.lists(st.floats(0.01, 120, allow_nan=False), max_size=6),
     saves_every=st.integers(1, 60),

@@ -1,0 +1,67 @@
+"""How the tests are distributed over the processes of pytest-xdist, and how long one may take.
+
+Tests that share what is slow to start (a server, a finished sweep, a Ray head, the fixture of a module) share
+a process, so that it is started once. Only one process at a time makes machines of namespaces.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+# A group for all tests that ask for this fixture; the first that fits.
+GROUPS = {
+    "nodes": "machines",
+    "mlflow_server": "servers",
+    "postgres": "servers",
+    "finished": "finished sweep",
+    "ray_cluster": "ray",
+}
+# Of these directories all tests: they share a GPU, or a cluster.
+WHOLE = ("gpu", "cluster")
+# What waits comes first: at the end, quick tests even out the load.
+ORDER = ("e2e", "component", "contract", "gpu", "cluster", "unit", "manifests", "docs")
+# Seconds, where the limit of pyproject.toml is too short: whole sweeps, and faults that Ray notices late.
+SECONDS = {"e2e": 600}
+
+
+def processes() -> int:
+    """Return how many share the tests with `-n auto`: the cores, but no fewer than 2 (some tests wait) and no
+    more than 8 (each loads torch)."""
+    return max(2, min(len(os.sched_getaffinity(0)), 8))
+
+
+def distribute(items: list[pytest.Item]) -> None:
+    """Give each test its group, and put the tests in the order in which the processes take them."""
+    for item in items:
+        group = _group(item)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: ORDER.index(_room(item)))
+
+
+def limit(items: list[pytest.Item]) -> None:
+    """Give the tests of the slow rooms more time."""
+    for item in items:
+        seconds = SECONDS.get(_room(item))
+        if seconds is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(seconds))
+
+
+def _room(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
+
+
+def _group(item: pytest.Item) -> str | None:
+    if _room(item) in WHOLE:
+        return _room(item)
+    fixtures = getattr(item, "fixturenames", ())
+    for fixture, group in GROUPS.items():
+        if fixture in fixtures:
+            return group
+    definitions = item._fixtureinfo.name2fixturedefs if hasattr(item, "_fixtureinfo") else {}
+    shared = any(known[-1].scope in ("class", "module") for known in definitions.values() if known)
+    return str(item.path.relative_to(TESTS)) if shared else None
