@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from orchestrator.contracts.sameness import texts_key
 from orchestrator.contracts.task import ArrowReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
@@ -62,7 +63,7 @@ def read_arrow(
         make = _sentence if kind is TaskKind.NER else _text
         found = make(str(path), number, row, names, labels, f"{name}#{number}")
         paired = kind is TaskKind.RELATION and _is_text(row[0])
-        if not wanted(sentences.id_of(row[0]) if paired else json.dumps(row[:-1], default=str)):
+        if not wanted(sentences.id_of(row[0]) if paired else texts_key(row[:-1])):
             continue
         if isinstance(found, DataError):
             faults.found(found)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from orchestrator.contracts.sameness import Identity, words_key
 from orchestrator.contracts.task import ConllReader
 from orchestrator.errors import DataError
 from workers.data.examples import Tokens
@@ -58,12 +59,11 @@ def read_conll(
     return sentences
 
 
-def _identity(blocks: list[Rows], reader: ConllReader) -> str:
+def _identity(blocks: list[Rows], reader: ConllReader) -> Identity:
     """The words, whatever their tags: annotated anew, a document stays in its split."""
     column = reader.token_column
-    return "\n".join(
-        " ".join(columns[column] for _, columns in rows if -len(columns) <= column < len(columns))
-        for rows in blocks
+    return words_key(
+        (columns[column] for _, columns in rows if -len(columns) <= column < len(columns)) for rows in blocks
     )
 
 

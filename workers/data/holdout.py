@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+from orchestrator.contracts.sameness import Identity
 from orchestrator.contracts.task import HoldOut
 from orchestrator.contracts.vocabulary import Split
 
 _SALT = "frontier-hold-out-1"  # changing it changes every held-out split
 
-NO_ID = ""  # of what is malformed before its id is known: in one split, as everything is
-
-Wanted = Callable[[str], bool]  # whether the document or patient of this id is in the split that is read
+Wanted = Callable[[Identity], bool]  # whether the document or patient of this id is in the split that is read
 
 
 def part_of(identity: str, hold_out: HoldOut) -> Split:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.contracts.sameness import id_key
 from orchestrator.errors import DataError
 from workers.data.corpus_files import Member, members
 from workers.data.faults import Faults
@@ -68,7 +69,7 @@ def read_records(
     for number, text in enumerate(texts, start=1):
         mine = {suffix: _mine(text, candidates[suffix, text.stem], shared) for suffix in gold}
         used.update(file.member.place for file in mine.values() if file is not None)
-        if not wanted(text.stem):
+        if not wanted(id_key(text.stem)):
             continue
         missing = [suffix for suffix, file in mine.items() if file is None]
         if missing:
@@ -78,7 +79,7 @@ def read_records(
         together = {suffix: file.member for suffix, file in mine.items() if file is not None}
         yield RecordFiles(f"{names[text.entry]}#{number}", text.member, together)
     for file in (file for suffix in gold for file in found[suffix]):
-        if file.member.place not in used and wanted(file.stem):
+        if file.member.place not in used and wanted(id_key(file.stem)):
             remedy = "put its text there, or take the file away"
             faults.found(
                 DataError(

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from orchestrator.contracts.sameness import id_key
 from orchestrator.contracts.task import I2b2XmlReader
 from orchestrator.errors import DataError
 from workers.data.corpus_files import Member, members
@@ -53,7 +54,8 @@ def read_xml(
         raise DataError(str(path), None, "there is no .xml file in it", "name a directory or archive of them")
     for number, member in enumerate(files, start=1):
         stem = member.path.stem
-        if wanted(stem.partition(reader.patient_before)[0] if reader.patient_before else stem):
+        patient = stem.partition(reader.patient_before)[0] if reader.patient_before else stem
+        if wanted(id_key(patient)):
             for words, tags in _document(member, reader, types, faults):
                 yield Tokens(words, tags, f"{name}#{number}")
 

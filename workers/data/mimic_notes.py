@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.contracts.sameness import NO_ID, Identity
 from orchestrator.contracts.task import MimicNotesReader
 from orchestrator.errors import Complaint, ConfigError, DataError
 from workers.data.examples import Text
@@ -32,12 +33,12 @@ from workers.data.mimic_tables import (
 _STAYS = (timedelta(days=3), timedelta(days=7), timedelta(days=14))  # the longest of classes 0, 1 and 2
 
 
-LeftOut = Counter[tuple[str, str]]  # (reason, patient; "" where that is not known)
+LeftOut = Counter[tuple[str, Identity]]  # (reason, patient; NO_ID where that is not known)
 
 
 @dataclass(frozen=True, repr=False)
 class _Corpus:
-    examples: list[tuple[str, Text]]  # with their patients
+    examples: list[tuple[Identity, Text]]  # with their patients
     faults: Faults  # of rows
     left_out: LeftOut  # by the definition of the task
 
@@ -52,8 +53,8 @@ def read_mimic(
 ) -> Iterator[Text]:
     """One admission after another of the wanted patients, in the order of their ids.
 
-    `faults` is told what was left out, and why; what is of no patient counts in the one split that wants "".
-    The last corpus read stays in memory, so that its splits read the tables once. Raises DataError,
+    `faults` is told what was left out, and why; what is of no patient counts in the one split that wants
+    NO_ID. The last corpus read stays in memory, so that its splits read the tables once. Raises DataError,
     ConfigError.
     """
     if reader.groups is not None and labels is not None:
@@ -61,7 +62,7 @@ def read_mimic(
     paths = [root / name for name in (*names, *filter(None, [reader.groups]))]
     stamps = tuple((s.st_size, s.st_mtime_ns) for s in (p.stat() for p in paths if p.is_file()))
     corpus = _corpus(reader.model_dump_json(), tuple(names), root, stamps, faults.on_bad_record)
-    if wanted(""):
+    if wanted(NO_ID):
         faults.kinds.update(corpus.faults.kinds)
     for (reason, patient), count in corpus.left_out.items():
         if wanted(patient):
@@ -176,7 +177,7 @@ def _texts(
         if summary.admission in admissions and summary.text.strip():
             found.append(summary)
         else:
-            left_out["discharge summaries without text or admission", ""] += 1
+            left_out["discharge summaries without text or admission", NO_ID] += 1
     found.sort(key=lambda summary: summary.date)
     seen: set[str] = set()
     kept: defaultdict[str, list[Summary]] = defaultdict(list)

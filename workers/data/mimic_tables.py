@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from orchestrator.contracts.sameness import Identity, id_key
 from orchestrator.errors import DataError
 from workers.data.delimited import stream_rows
 from workers.data.faults import Faults
 
-_ID = re.compile(r"([0-9]{1,12})(?:\.0+)?")  # 167853.0 is what a table says that was once a data frame
+_ID = re.compile(r"[0-9]{1,12}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", re.DOTALL)
 _LONGEST_GROUP = 100  # characters; labels stand in records
 _SUMMARY = "discharge summary"
@@ -21,7 +22,7 @@ _SUMMARY = "discharge summary"
 
 @dataclass(frozen=True, repr=False)
 class Admission:
-    patient: str
+    patient: Identity
     newborn: bool
     died: bool
     stay: timedelta | None  # None where it ends before it begins
@@ -132,9 +133,9 @@ def _bad(path: Path, line: int, fault: str, faults: Faults) -> None:
     faults.found(DataError(str(path), line, fault, "mend the row, or set `on_bad_record: skip`"))
 
 
-def _identity(value: str) -> str | None:
-    found = _ID.fullmatch(value.strip())
-    return found[1] if found else None
+def _identity(value: str) -> Identity | None:
+    found = id_key(value)
+    return found if _ID.fullmatch(found) else None
 
 
 def _moment(value: str) -> datetime | None:

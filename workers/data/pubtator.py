@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.contracts.sameness import id_key
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
@@ -48,7 +49,7 @@ def read_pubtator(path: Path, name: str, faults: Faults, wanted: Wanted) -> list
     """
     documents = []
     for number, block in enumerate(_blocks(lines(read_text(path))), start=1):
-        if not wanted(block[0][1].partition("|")[0]):
+        if not wanted(id_key(block[0][1].partition("|")[0])):
             continue
         found = _read(str(path), f"{name}#{number}", block)
         if isinstance(found, DataError):

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from orchestrator.contracts.sameness import NO_ID, Identity, id_key, text_key, texts_key
 from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
@@ -17,7 +18,7 @@ from workers.data.delimited import read_rows
 from workers.data.examples import Text
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
-from workers.data.holdout import NO_ID, Wanted
+from workers.data.holdout import Wanted
 from workers.data.labels import LONGEST
 from workers.data.masked import Sentences
 
@@ -40,7 +41,7 @@ def read_table(
     no_rows = faults if wanted(NO_ID) else Faults(faults.on_bad_record)
     examples: list[Text] = []
     sentences = Sentences()
-    documents: dict[str, int] = {}
+    documents: dict[Identity, int] = {}
     for number, (line, row) in enumerate(rows(path, reader, no_rows), start=1):
         identity = _identity(row, reader, sentences if kind is TaskKind.RELATION else None)
         if not wanted(identity):
@@ -54,15 +55,14 @@ def read_table(
     return examples
 
 
-def _identity(row: Mapping[str, Any], reader: TableReader, sentences: Sentences | None) -> str:
+def _identity(row: Mapping[str, Any], reader: TableReader, sentences: Sentences | None) -> Identity:
     """What decides on the split of a row: its id, else its text; with `sentences`, that of its sentence."""
     if reader.id is not None:
-        found = row.get(reader.id)
-        return str(found).strip() if isinstance(found, str | int) else NO_ID
+        return id_key(row.get(reader.id))
     texts = [row.get(column) for column in (reader.text, reader.second_text) if column]
     if not all(isinstance(text, str) for text in texts):
         return NO_ID
-    return json.dumps(texts) if sentences is None else sentences.id_of(str(texts[0]))
+    return texts_key(texts) if sentences is None else sentences.id_of(str(texts[0]))
 
 
 def _example(
@@ -149,11 +149,13 @@ def _checked_names(path: Path, reader: TableReader, line: int, names: list[str])
 
 def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str) -> str:
     value = row[column]
+    if what == "id" and isinstance(value, float) and value.is_integer():
+        value = id_key(value)
     if what in ("label", "id"):
         value = str(value).strip() if isinstance(value, str | int) else None
     if not isinstance(value, str):
         raise DataError(str(path), line, f"the {what} is not of a type that is read", "use a JSON string")
-    if not value.strip():
+    if not text_key(value):
         raise DataError(str(path), line, f"the {what} is empty", "fill it in, or remove the row")
     # A lone surrogate (JSON can escape one) is no text: tokenizers refuse it.
     if any("\ud800" <= character <= "\udfff" for character in value):
