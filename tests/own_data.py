@@ -8,11 +8,11 @@ from pathlib import Path
 from orchestrator.config.catalogue import builtin_catalogue
 
 OWN_FILES = {
-    "letters/{}.tsv": "Take\tO\naspirin\tB-Drug\n75\tB-Dose\nmg\tI-Dose\n\nNone\tO\n",
+    "letters/{}.tsv": "Take\tO\naspirin\tB-Drug\n75\tB-Dose\nmg\tI-Dose\n\nNone\tO\n\n{}\tO\n",
     "triage/{}.csv": (
-        'letter,category\n"Chest pain,\nat rest",cardio\nCough,respiratory\nPain,cardio\nCold,respiratory\n'
+        'letter,category\n"Chest pain,\nat rest",cardio\nCough,respiratory\nPain,cardio\nCold {},cardio\n'
     ),
-    "causes/{}.csv": "sentence,relation\n@drug$ gave @complaint$,causes\n@drug$ and @complaint$,none\n",
+    "causes/{}.csv": "sentence,relation\n@drug$ gave @complaint$,causes\n@drug$ and @complaint$ {},none\n",
 }
 ONE_FILE = "".join(
     f'{{"patient": {n // 2}, "note": "{note}", "due": "{due}"}}\n'
@@ -35,7 +35,7 @@ def write_example(root: Path) -> Path:
         for split in ("train", "dev", "test"):
             file = root / "data" / pattern.format(split)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            file.write_text(text.format(split))
     (root / "data" / "follow-up").mkdir()
     (root / "data" / "follow-up" / "all.jsonl").write_text(ONE_FILE)
     return root / "my-sweep.yaml"

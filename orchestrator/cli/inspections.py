@@ -16,6 +16,7 @@ from orchestrator.cli.places import cache_of
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Catalogue, load_catalogue
 from orchestrator.config.complaints import check
+from orchestrator.config.inputs import refuse_duplicates
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import MethodItem
@@ -69,7 +70,11 @@ def inspect_task(
     if spec.layouts:
         remedy = "put the corpus there in one of them, or correct data_dir"
         raise ConfigError([Complaint(f"task {task}", "reader.files", looked_for(spec), remedy)])
-    found = count(spec, _data_root(spec, data_dir, cache_of(storage).resolve()))
+    cache = cache_of(storage).resolve()
+    root = _data_root(spec, data_dir, cache)
+    if not spec.invented:
+        refuse_duplicates(spec, root, cache)
+    found = count(spec, root)
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return

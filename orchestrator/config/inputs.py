@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from orchestrator.config.duplicates import NamedFile, duplicates
 from orchestrator.config.layouts import looked_for
 from orchestrator.config.sweep import ResolvedSweep
 from orchestrator.contracts.backbone import (
@@ -24,7 +25,7 @@ from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
 
 _CACHE = "file-digests.json"
 _WEIGHT_FILES = frozenset({".json", ".model", ".safetensors", ".txt"})  # configuration, tokenizer, weights
@@ -44,16 +45,19 @@ class Inputs(Record):
 def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) -> Inputs:
     """Digests of all that the sweep's cells read. `cache` is a directory in which digests of files are kept,
     by path, size and time of change, and hub weights once they are staged. `hub_token`: whether there is one
-    for gated repositories. Raises OSError where a file is there but unreadable.
+    for gated repositories. Raises OSError where a file is there but unreadable, ConfigError where two files
+    of a task are the same.
     """
-    files, missing = _FileDigests(cache / _CACHE), list[Complaint]()
+    files, missing, doubled = _FileDigests(cache / _CACHE), list[Complaint](), list[Complaint]()
     tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
     backbones = {cell.backbone.name: cell.backbone for cell in sweep.grid.cells}
-    data = {name: _data_digest(task, sweep, files, missing) for name, task in tasks.items()}
+    data = {name: _data_digest(task, sweep, files, missing, doubled) for name, task in tasks.items()}
     weights = {name: _weights_digest(backbone, files, missing) for name, backbone in backbones.items()}
     if not hub_token:
         missing += [_no_token(b) for b in backbones.values() if b.gated and not _staged(b, cache)]
     files.save()
+    if doubled:
+        raise ConfigError(doubled)
     worker = worker_directory()
     code = code_digest(p for p in worker.rglob("*.py") if _GENERATORS not in p.relative_to(worker).parts)
     return Inputs(
@@ -85,8 +89,21 @@ def metrics_version(worker: Path) -> str:
     raise LookupError("workers/metrics.py defines no VERSION")
 
 
+def refuse_duplicates(task: TaskSpec, data_dir: Path, cache: Path) -> None:
+    """Raises ConfigError where the task names the same file twice. `cache` as in `digest_inputs`."""
+    files = _FileDigests(cache / _CACHE)
+    found = list(duplicates(f"task {task.name}", _named_files(task, data_dir, files, [])))
+    files.save()
+    if found:
+        raise ConfigError(found)
+
+
 def _data_digest(
-    task: TaskSpec, sweep: ResolvedSweep, files: _FileDigests, missing: list[Complaint]
+    task: TaskSpec,
+    sweep: ResolvedSweep,
+    files: _FileDigests,
+    missing: list[Complaint],
+    doubled: list[Complaint],
 ) -> str | None:
     if task.made is not None:
         return made_digest(task)
@@ -95,24 +112,33 @@ def _data_digest(
         remedy = "give data_dir=PATH, or data_dir in the sweep file: below it lie the tasks' files"
         missing.append(Complaint(str(sweep.file), "data_dir", problem, remedy))
         return None
-    parts, absent = list[tuple[str, str]](), False
-    for at, split, name in _places(task):
-        found = _content(sweep.data_dir / name, files, _ignored(task))
-        if found is None:
-            missing.append(_no_file(task, at, sweep.data_dir / name))
-            absent = True
+    absent = list[Complaint]()
+    found = _named_files(task, sweep.data_dir, files, absent)
+    doubled += duplicates(f"task {task.name}", found)
+    missing += absent
+    return None if absent else _digest((file.key.rpartition(".")[2], file.digest) for file in found)
+
+
+def _named_files(
+    task: TaskSpec, data_dir: Path, files: _FileDigests, absent: list[Complaint]
+) -> list[NamedFile]:
+    """What the task names below its data directory and is there."""
+    named = []
+    for at, name in _places(task):
+        digest = _content(data_dir / name, files, _ignored(task))
+        if digest is None:
+            absent.append(_no_file(task, at, data_dir / name))
         else:
-            parts.append((split, found))
-    return None if absent else _digest(parts)
+            named.append(NamedFile(at, name, data_dir / name, digest))
+    return named
 
 
-def _places(task: TaskSpec) -> Iterator[tuple[str, str, str]]:
-    """Key in the task, split, and path below the data directory. Splits that are held out of train have
-    none."""
+def _places(task: TaskSpec) -> Iterator[tuple[str, str]]:
+    """Key in the task, and path below the data directory. Splits that are held out of train have none."""
     for split, names in sorted(task.reader.files.items()):
-        yield from ((f"reader.files.{split}", str(split), name) for name in names)
+        yield from ((f"reader.files.{split}", name) for name in names)
     if isinstance(task.reader, MimicNotesReader) and task.reader.groups is not None:
-        yield "reader.groups", "groups", task.reader.groups
+        yield "reader.groups", task.reader.groups
 
 
 def _no_file(task: TaskSpec, at: str, path: Path) -> Complaint:

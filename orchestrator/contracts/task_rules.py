@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orchestrator.contracts.metrics import METRICS, MetricName
@@ -93,6 +94,7 @@ def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
         yield Misfit(f"{place}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
     elif task.kind is TaskKind.RELATION and reader.format == "pubtator":
         yield from _pairs(place, reader)
+    yield from _duplicates(place, reader)
     for split in shares_held_out(reader):
         if split in reader.files:
             problem = f"a part of train is held out for {split}, and files.{split} names files for it"
@@ -101,6 +103,19 @@ def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
     if task.labels is not None and foreign:
         problem = f"merges into what labels does not hold, got {', '.join(map(repr, foreign))}"
         yield Misfit(f"{place}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
+
+
+def _duplicates(place: str, reader: Reader) -> Iterator[Misfit]:
+    """One path under two names: its rows would be trained on and scored, or counted twice."""
+    seen: dict[PurePosixPath, Split] = {}
+    for split in Split:
+        for path, count in Counter(map(PurePosixPath, reader.files.get(split, ()))).items():
+            if count > 1:
+                yield Misfit(f"{place}.files.{split}", f"names {path} {count} times", "name it once")
+            if (first := seen.setdefault(path, split)) is not split:
+                problem = f"names {path}, which files.{first} names as well"
+                remedy = f"name files that belong to {split} alone, or remove it and hold out a part of train"
+                yield Misfit(f"{place}.files.{split}", problem, remedy)
 
 
 def _pairs(place: str, reader: PubtatorReader) -> Iterator[Misfit]:

@@ -112,7 +112,7 @@ def test_a_broken_row_fails_its_trials_and_no_others(new_workshop: Callable[[], 
     data = workshop.root / "data"
     data.mkdir()
     for split in ("train", "dev", "test"):
-        (data / f"{split}.tsv").write_text("secretword\tO\n\nfine\tB-problem\n")
+        (data / f"{split}.tsv").write_text(f"secretword\tO\n\n{split}\tB-problem\n")
     (data / "train.tsv").write_text("secretword\tO\nsecretword B-problem\n")
     (workshop.root / "catalogue/tasks/own.yaml").write_text(
         "title: Own\nkind: ner\ndomain: clinical\nmetric: entity_f1\nlabels: [problem]\n"

@@ -40,7 +40,7 @@ def task(
 def write(root: Path, train: list[str], dev: list[str] | None = None) -> None:
     for split in Split:
         labels = dev if dev is not None and split is Split.DEV else train
-        rows = "".join(f'text {number},"{label}"\n' for number, label in enumerate(labels))
+        rows = "".join(f'{split} {number},"{label}"\n' for number, label in enumerate(labels))
         (root / split).write_text("text,label\n" + rows)
 
 

@@ -1,0 +1,86 @@
+"""One file under two splits of a task, by name, by link and by content: refused by whatever reads it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from split_tasks import TABLE, rows, table, write_sweep, write_task
+from typer.testing import CliRunner
+
+from orchestrator.cli import inspections  # noqa: F401  (registers its commands)
+from orchestrator.cli.app import app
+from orchestrator.errors import Complaint, ConfigError
+
+FILES = {f"{split}.csv": table(*rows(split)) for split in ("train", "dev", "test")}
+
+
+def complaints(words: list[str]) -> tuple[Complaint, ...]:
+    error = CliRunner().invoke(app, words).exception
+    assert isinstance(error, ConfigError), error
+    return error.complaints
+
+
+def named(**files: list[str]) -> dict[str, object]:
+    return TABLE | {"files": files}
+
+
+def test_one_name_under_two_splits_is_a_mistake_of_the_entry(tmp_path: Path) -> None:
+    reader = named(train=["train.csv", "more.csv", "more.csv"], dev=["./train.csv"], test=["test.csv"])
+    words = write_task(tmp_path, FILES, reader)
+    found = {complaint.key: complaint.problem for complaint in complaints(words)}
+    assert found == {
+        "reader.files.train": "names more.csv 2 times",
+        "reader.files.dev": "names train.csv, which files.train names as well",
+    }
+    assert complaints(["plan", str(write_sweep(tmp_path))])[0].remedy == "name it once"
+
+
+def linked(data: Path) -> None:
+    (data / "test.csv").unlink()
+    (data / "test.csv").symlink_to("train.csv")
+
+
+def copied(data: Path) -> None:
+    shutil.copy(data / "train.csv", data / "test.csv")
+
+
+@pytest.mark.parametrize("double", [linked, copied])
+def test_equal_files_stop_inspect_plan_and_run(tmp_path: Path, double: Callable[[Path], None]) -> None:
+    words = write_task(tmp_path, FILES, TABLE)
+    double(tmp_path / "data")
+    sweep = str(write_sweep(tmp_path))
+    for command in (words, ["plan", sweep], ["run", sweep, "--launcher", "local"]):
+        (found,) = complaints(command)
+        assert (found.where, found.key) == ("task mine", "reader.files.test")
+        assert found.problem == "test.csv and train.csv of files.train hold the same, byte for byte"
+        assert "hold out a part of train" in found.remedy
+    assert not (tmp_path / "sweeps" / "case").exists()
+
+
+def test_a_copy_within_a_split_is_named(tmp_path: Path) -> None:
+    words = write_task(tmp_path, FILES | {"train.again.csv": FILES["train.csv"]}, TABLE)
+    (found,) = complaints(words)
+    assert found.key == "reader.files.train"
+    assert found.remedy == "remove one of the two"
+
+
+def test_equal_and_nested_directories_are_named(tmp_path: Path) -> None:
+    """Of formats that read directories: a copy of one, and one inside another."""
+    record = '<R><TEXT>Severe pain</TEXT><TAGS><E start="7" end="11" text="pain" type="x"/></TAGS></R>'
+    other = record.replace("pain", "rash")
+    files = {"a/1.xml": record, "b/1.xml": record, "c/1.xml": other, "c/d/2.xml": other}
+    reader = {"format": "i2b2-xml", "attribute": "type"}
+    splits = {"train": ["a"], "dev": ["b"], "test": ["c"]}
+    (equal,) = complaints(write_task(tmp_path, files, reader | {"files": splits}, "ner"))
+    assert equal.problem == "b and a of files.train hold the same, byte for byte"
+    splits = {"train": ["c"], "dev": ["a"], "test": ["c/d"]}
+    (nested,) = complaints(write_task(tmp_path, files, reader | {"files": splits}, "ner"))
+    assert nested.problem == "c/d and c of files.train overlap: c/d is a part of c"
+
+
+def test_empty_files_are_left_to_their_reader(tmp_path: Path) -> None:
+    words = write_task(tmp_path, FILES | {"dev.csv": "", "test.csv": ""}, TABLE)
+    assert "no example" in str(CliRunner().invoke(app, words).exception)
