@@ -30,7 +30,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, refused, to_run, up_to_date, stale, placed, too_large, searches, contaminated,
-    unknown_pretraining, predicted, budget, missing, unlocked, pickled."""
+    unknown_pretraining, predicted, budget, missing, unlocked, pickled, notes."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -52,6 +52,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "missing": [str(complaint) for complaint in plan.inputs.missing],
         "unlocked": _unlocked(plan),
         "pickled": _pickled(plan),
+        "notes": list(plan.sweep.notes),
     }
 
 
@@ -71,6 +72,8 @@ def show_plan(plan: Plan, console: Console) -> None:
     config = plan.sweep.config
     console.print(f"[bold]{config.name}[/]" + (f"  {config.question}" if config.question else ""))
     console.print(_table(plan))
+    for note in plan.sweep.notes:
+        console.print(f"[cyan]note[/] {note}", highlight=False)
     show_placements(plan, console)
     show_too_large(plan, console)
     show_searches(plan, console)

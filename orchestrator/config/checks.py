@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.config.catalogue import HOW_TO_MAKE_ONE, KINDS, Catalogue, is_price_file
@@ -32,6 +32,19 @@ class Source:
 
     file: str
     overridden: frozenset[str]
+    methods: tuple[int | None, ...] = ()  # of each item the file's that it is, if it was selected by name
+    names: tuple[str, ...] = ()  # by which the file's methods can be selected
+
+    def placed(self, complaint: Complaint) -> Complaint:
+        """A complaint about a method that was selected from the file is about the file."""
+        parts = complaint.key.split(".")
+        if parts[0] != "methods" or len(parts) == 1 or not parts[1].isdigit():
+            return complaint
+        at = int(parts[1])
+        place = self.methods[at] if at < len(self.methods) else None
+        if place is None:
+            return complaint
+        return replace(complaint, where=self.file, key=".".join(["methods", str(place), *parts[2:]]))
 
     def of(self, key: str) -> str:
         parts = key.split(".")
@@ -81,7 +94,8 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
         for place, name in enumerate(axis_names(config, axis)):
             if name not in known and name != STAND_IN:
                 key, problem = f"{axis}.{place}", f"{axis[:-1]} not in the catalogue, got {name!r}"
-                complaints.append(Complaint(source.of(key), key, problem, did_you_mean(name, known)))
+                offered = [*known, *source.names] if axis == "methods" else known
+                complaints.append(Complaint(source.of(key), key, problem, did_you_mean(name, offered)))
     own = config.prices is not None and is_price_file(config.prices)  # what is wrong in there is told already
     if config.prices is not None and config.prices not in catalogue.prices and not own:
         problem, remedy = (
@@ -110,13 +124,38 @@ def check_idle_keys(config: SweepConfig, source: Source) -> list[Complaint]:
     complaints = []
     own = [item.axes() for item in config.methods if item.name != STAND_IN]
     keys = [f"axes.{key}" for key in config.axes.axes()]
+    if config.partial:  # the methods that an axis of the file is for may be left out
+        keys = [key for key in keys if key in source.overridden]
     keys += [f"recipe.{key}" for key in config.recipe.values() if f"recipe.{key}" in source.overridden]
     for at in keys:
         key = at.partition(".")[2]
         if own and all(key in axes for axes in own):
-            problem, remedy = "changes nothing: each method sets its own", f"change {key} of the methods"
+            problem = "changes nothing: each method sets its own"
+            name = config.methods[0].name
+            remedy = f"change {key} of the methods, say methods=[{{name: {name}, {key}: …}}]"
             complaints.append(Complaint(source.of(at), at, problem, remedy))
     return complaints
+
+
+def short_of_reach(config: SweepConfig, source: Source) -> list[str]:
+    """A sentence for each recipe key of the command line that some methods do not take, as they set it."""
+    notes = []
+    for key in (key for key in config.recipe.values() if f"recipe.{key}" in source.overridden):
+        own = [
+            f"{item.name} ({', '.join(map(str, values))})"
+            for item in config.methods
+            if (values := item.axes().get(key))
+        ]
+        if own:
+            verb = "sets its" if len(own) == 1 else "set their"
+            notes.append(f"recipe.{key} of the command line does not reach {', '.join(own)}: {verb} own")
+    return notes
+
+
+def rules_may_idle(config: SweepConfig, source: Source) -> bool:
+    """Whether the cells of a rule may be left out: not by seeds, nor where the rules are given as well."""
+    given = {key.split(".")[0] for key in source.overridden} & {*AXES, "axes", "seeds", "rules"}
+    return config.partial and "rules" not in given and given != {"seeds"}
 
 
 def check_rules(

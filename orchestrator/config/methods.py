@@ -58,14 +58,23 @@ def expand(
         complaints += wrong
         if wrong:
             continue
+        missing = dict.fromkeys(item.only)
+        known = list[str]()
         for variant, faults in _variants(entry, axes, tune):
             if variant is None:
                 complaints += [replace(fault.complaint(where), key=f"{key}.{fault.key}") for fault in faults]
                 continue
             slug = variant.spec.name
+            known.append(slug)
+            missing.pop(slug, None)
+            if item.only and slug not in item.only:
+                continue
             if slug in variants:
                 complaints.append(Complaint(where, key, f"{slug!r} is in the grid already", _once(item)))
             variants.setdefault(slug, variant)
+        for slug in missing:
+            problem = f"no variant of this item, got {slug!r}"
+            complaints.append(Complaint(where, f"{key}.only", problem, did_you_mean(slug, known)))
     return list(variants.values()), complaints
 
 

@@ -1,13 +1,19 @@
-"""`axis=value` arguments of the command line, laid over a sweep file."""
+"""`axis=value` arguments of the command line, laid over a sweep file.
+
+What an argument does not name stays as the file says. What it takes away is told in a note.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator.config.catalogue import is_price_file
-from orchestrator.config.recipes import RecipePatch
+from orchestrator.config.complaints import shown
+from orchestrator.config.recipes import EITHER, RecipePatch
 from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SpendingLimit, SweepConfig
 from orchestrator.config.yaml_files import parse
@@ -17,47 +23,72 @@ from orchestrator.errors import Complaint, did_you_mean
 
 WHERE = "command line"
 
-_LISTS = frozenset({"models", "domains", "methods", "tasks", "seeds", "catalogues", "rules"})
+_NAMES = frozenset({"models", "domains", "tasks", "seeds"})  # axes of plain values
+_LISTS = _NAMES | {"methods", "catalogues", "rules"}
 _NESTED: dict[str, type[Record]] = {"recipe": RecipePatch, "resources": Resources, "budget": SpendingLimit}
 _OPEN = frozenset({"axes", "storage_options"})  # what may stand in them is checked with the file
 _PATHS = frozenset({"data_dir", "catalogues"})
+_NARROWING = _NAMES | {"methods", "rules", "axes"}
+_MOST_SEEDS = 10  # that are spelt out
 
 
-def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path) -> tuple[frozenset[str], list[Complaint]]:
-    """Sets the keys in `raw`; returns them, dotted, with the complaints about the arguments.
+@dataclass
+class Applied:
+    """What the arguments did. `methods`: those asked for, to be found among the file's once the catalogue is
+    read."""
 
-    A value is YAML. For a key that holds a list, `models=tiny,base` and `models=[tiny, base]` are the same.
-    Paths are relative to `cwd` here, and to the file when they stand in it.
+    keys: set[str] = field(default_factory=set)  # dotted
+    complaints: list[Complaint] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # a sentence each
+    methods: list[Any] | None = None
+
+
+def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path, file: str) -> Applied:
+    """Sets the keys in `raw`, all but `methods`.
+
+    A value is YAML. For a key that holds a list, `models=tiny,base` and `models=[tiny, base]` are the same; a
+    mapping sets the keys that it names. Paths are relative to `cwd` here, and to the file when they stand in
+    it.
     """
-    done, complaints = set[str](), list[Complaint]()
+    done, name = Applied(), Path(file).name
     for argument in overrides:
         key, equals, text = argument.partition("=")
         if not equals:
             remedy = "write axis=value, say seeds=[1,2] or recipe.epochs=3"
-            complaints.append(Complaint(WHERE, "", f"not an override, got {argument!r}", remedy))
+            done.complaints.append(Complaint(WHERE, "", f"not an override, got {argument!r}", remedy))
             continue
-        if key in done:
-            complaints.append(Complaint(WHERE, key, f"stands twice, got {argument!r}", "keep one of the two"))
+        if (wrong := _unknown(key, argument)) is not None:
+            done.complaints.append(wrong)
             continue
-        parent, _, leaf = key.rpartition(".")
-        known = _known(parent)
-        if leaf not in known and parent not in _OPEN:
-            close = did_you_mean(
-                key, [*SweepConfig.model_fields, *(f"{parent}.{k}" for k in known if parent)]
+        value, faults = _read(key, text)
+        done.complaints += faults
+        if faults:
+            continue
+        set_here = _keys(raw, key, value)
+        if set_here & done.keys or key in done.keys:
+            done.complaints.append(
+                Complaint(WHERE, key, f"stands twice, got {argument!r}", "keep one of them")
             )
-            complaints.append(Complaint(WHERE, key, f"unknown key, got {argument!r}", close))
             continue
-        listed = key in _LISTS and not text.startswith("[")
-        value, wrong = parse(f"[{text}]" if listed else text, WHERE, key)
-        complaints += wrong
-        if not wrong:
-            _set(raw, parent, leaf, _absolute(value, cwd) if _is_path(key, value) else value)
-            done.add(key)
-    return frozenset(done), complaints
+        _lay(raw, key, _absolute(value, cwd) if _is_path(key, value) else value, argument, name, done)
+        done.keys |= set_here
+    if any(key.split(".")[0] in _NARROWING for key in done.keys):
+        raw.setdefault("partial", True)
+    return done
 
 
-def _is_path(key: str, value: Any) -> bool:
-    return key in _PATHS or (key == "prices" and isinstance(value, str) and is_price_file(value))
+def _unknown(key: str, argument: str) -> Complaint | None:
+    parent, _, leaf = key.rpartition(".")
+    known = _known(parent)
+    if leaf in known or parent in _OPEN:
+        return None
+    if key.startswith("methods."):
+        remedy = "write the whole item: methods=[{name: full, learning_rate: 1e-4}]"
+    elif known and parent:
+        remedy = re.sub(r"'(\w+)'", rf"'{parent}.\1'", did_you_mean(leaf, known))
+    else:
+        remedy = did_you_mean(key, SweepConfig.model_fields)
+    return Complaint(WHERE, key, f"unknown key, got {argument!r}", remedy)
 
 
 def _known(parent: str) -> list[str]:
@@ -68,10 +99,88 @@ def _known(parent: str) -> list[str]:
     return list(_NESTED[parent].model_fields) if parent in _NESTED else []
 
 
-def _set(raw: dict[str, Any], parent: str, leaf: str, value: Any) -> None:
+def _read(key: str, text: str) -> tuple[Any, list[Complaint]]:
+    if text.strip() == "*":
+        remedy = f"remove it: without it the sweep takes all {key} of the file"
+        return None, [Complaint(WHERE, key, "names nothing, got '*'", remedy)]
+    takes_several = key in _LISTS or key.startswith("axes.")
+    listed = takes_several and not text.lstrip().startswith(("[", "- "))
+    return parse(f"[{text}]" if listed else text, WHERE, key)
+
+
+def _keys(raw: Mapping[str, Any], key: str, value: Any) -> set[str]:
+    """The dotted keys that an argument sets."""
+    return {f"{key}.{inner}" for inner in value} if _adds_to(raw.get(key), key, value) else {key}
+
+
+def _adds_to(old: Any, key: str, value: Any) -> bool:
+    """Whether a mapping is laid over the file's, key by key. One of resources that names a device is of
+    another kind than one that says what each trial is given: they do not mix."""
+    if not isinstance(value, dict) or not value or key not in (*_NESTED, *_OPEN):
+        return False
+    if not isinstance(old, dict):
+        return old is None
+    return key != "resources" or ("device" in old) == ("device" in value)
+
+
+def _lay(raw: dict[str, Any], key: str, value: Any, argument: str, file: str, done: Applied) -> None:
+    parent, _, leaf = key.rpartition(".")
+    if key == "methods":
+        done.methods = value
+        return
+    if _adds_to(raw.get(key), key, value):
+        for inner, inner_value in value.items():
+            _lay(raw, f"{key}.{inner}", inner_value, f"{key}.{inner}={shown(inner_value)}", file, done)
+        return
     if parent and not isinstance(raw.get(parent), dict):
         raw[parent] = {}
-    (raw[parent] if parent else raw)[leaf] = value
+    holder = raw[parent] if parent else raw
+    if parent == "recipe":
+        _take_back(holder, leaf, value, argument, file, done)
+    _note(holder.get(leaf), key, value, argument, file, done)
+    holder[leaf] = value
+
+
+def _take_back(recipe: dict[str, Any], key: str, value: Any, argument: str, file: str, done: Applied) -> None:
+    """Of keys that exclude each other the file's goes."""
+    for group in EITHER if value is not None else ():
+        for other in group if key in group else ():
+            if other != key and f"recipe.{other}" not in done.keys and recipe.get(other) is not None:
+                done.notes.append(f"{argument} replaces recipe.{other}={shown(recipe.pop(other))} of {file}")
+
+
+def _note(old: Any, key: str, value: Any, argument: str, file: str, done: Applied) -> None:
+    """Says what of the file an argument adds to or takes away, where the argument itself does not show it."""
+    if key in _NAMES and isinstance(value, list):
+        done.notes += _of_names(old, key, value, argument, file)
+    elif isinstance(old, dict | list) and old and old != value and not key.startswith("axes."):
+        told = f"the {len(old)} {key}" if key == "rules" and len(old) > 1 else f"{key}: {shown(old)}"
+        done.notes.append(f"{_short(argument)} replaces {told} of {file}")
+
+
+def _of_names(old: Any, key: str, value: list[Any], argument: str, file: str) -> list[str]:
+    notes = []
+    number = re.fullmatch(r"seeds=\s*(\d+)\s*", argument)
+    if number is not None:
+        count = int(number[1])
+        notes.append(f"seeds={count} is one seed, number {count}")
+        if 1 < count <= _MOST_SEEDS:
+            spelt = ",".join(map(str, range(1, count + 1)))
+            notes[0] += f"; for {count} seeds write seeds={spelt}"
+    added = [str(item) for item in value if isinstance(old, list) and item not in old]
+    if added:
+        noun = (key[:-1] if len(added) == 1 else key) if key == "seeds" else ""
+        verb = "is" if len(added) == 1 else "are"
+        notes.append(f"{noun} {', '.join(added)} {verb} not in {file}: added".strip())
+    return notes
+
+
+def _short(argument: str) -> str:
+    return argument if len(argument) <= 60 else f"{argument[:59]}…"
+
+
+def _is_path(key: str, value: Any) -> bool:
+    return key in _PATHS or (key == "prices" and isinstance(value, str) and is_price_file(value))
 
 
 def _absolute(value: Any, cwd: Path) -> Any:

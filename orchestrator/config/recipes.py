@@ -40,7 +40,7 @@ else:
 
 
 # Of each group one key can hold: a layer that sets one takes back the others of the layers below.
-_EITHER = (
+EITHER = (
     ("steps", "train_seconds", "device_hours", "money"),
     ("train_rows", "train_rows_per_class"),
 )
@@ -74,7 +74,7 @@ def lay(
     """
     values: dict[str, Any] = {"max_length": task_max_length}
     for layer in layers:
-        for group in _EITHER:
+        for group in EITHER:
             if any(layer.get(key) is not None for key in group):
                 values |= dict.fromkeys(group)
         values |= layer

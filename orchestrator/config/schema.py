@@ -60,6 +60,9 @@ class _Axes(Record):
 class _MethodItem(_Axes):
     name: str
     tune: Tune | None = Field(None, description="search before comparing; null: take back the entry's")
+    only: Annotated[
+        tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...])
+    ] = Field((), description="variants of the item to keep, say [lora-r8]; empty: all")
 
 
 if TYPE_CHECKING:
@@ -168,6 +171,9 @@ class SweepConfig(Record):
 
     name: str = Field(pattern=SAFE_NAME, max_length=64, description="directory and MLflow experiment")
     question: str | None = Field(None, description="what the sweep is to answer; heads the report")
+    partial: bool = Field(
+        False, description="part of the sweep of that name: keep the results of its other trials"
+    )
     data_dir: str | None = Field(None, description="where the tasks' files lie; relative to this file")
     storage: str = Field(
         "sweeps",

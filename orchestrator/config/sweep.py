@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from orchestrator.config.grid import Grid, build_grid
 from orchestrator.config.layouts import resolve_layout
 from orchestrator.config.lock import Lock, lock_path, locked, read_lock
 from orchestrator.config.methods import expand
+from orchestrator.config.overrides import Applied
 from orchestrator.config.placing import settle_device
 from orchestrator.config.schema import SweepConfig
+from orchestrator.config.selecting import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.errors import Complaint, ConfigError
@@ -42,6 +44,7 @@ class ResolvedSweep:
     remote: Remote | None  # the storage by URI, which `storage` then mirrors on this machine
     lock: Lock
     source: Source  # whom to point at where a key turns out to be wrong later
+    notes: tuple[str, ...]  # what the command line adds to the file or takes from it, a sentence each
     raw: dict[
         str, Any
     ]  # the resolved file for the record: overrides included, keys that were not set left out
@@ -72,12 +75,12 @@ def load_sweep(
     if complaints and not raw:
         raise ConfigError(complaints)
     _anchor(raw, file.resolve().parent)
-    overridden, wrong = overrides.apply(raw, arguments, cwd)
-    source = Source(str(path), overridden)
+    applied = overrides.apply(raw, arguments, cwd, str(path))
+    catalogue, of_catalogue = read_catalogue(_directories(raw))
+    source, of_methods = _select_methods(raw, applied, catalogue, str(path))
     config, faults = _validate(raw)
-    complaints += wrong + [fault.complaint(source.of(fault.key)) for fault in faults]
+    complaints += applied.complaints + [fault.complaint(source.of(fault.key)) for fault in faults]
     absent = checks.check_catalogues(config, source)
-    catalogue, of_catalogue = read_catalogue([d for d in map(Path, config.catalogues) if d.is_dir()])
     doubted = checks.doubted_axes(of_catalogue, absent)
     catalogue, of_prices = _with_prices_of(config, catalogue)
     complaints += absent + of_catalogue + of_prices
@@ -92,7 +95,7 @@ def load_sweep(
     grid, of_grid = _resolve(config, catalogue, source, faults, doubted)
     complaints += of_device + of_grid
     if complaints:
-        raise ConfigError(complaints)
+        raise ConfigError([source.placed(complaint) for complaint in complaints])
     if smoke:
         config, grid = smoke_config(config), smoke_grid(grid)
         written = config
@@ -107,8 +110,29 @@ def load_sweep(
         remote=remote,
         lock=lock,
         source=source,
+        notes=(*applied.notes, *of_methods, *checks.short_of_reach(config, source)),
         raw=written.model_dump(mode="json", exclude_unset=True),
     )
+
+
+def _directories(raw: Mapping[str, Any]) -> list[Path]:
+    """Of the catalogues that are there; what is wrong with the others is told by validation and checks."""
+    listed = raw.get("catalogues")
+    named = [Path(item) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+    return [directory for directory in named if directory.is_dir()]
+
+
+def _select_methods(
+    raw: dict[str, Any], applied: Applied, catalogue: Catalogue, file: str
+) -> tuple[Source, list[str]]:
+    """Leaves the methods in `raw` that the command line names, if it names any. Gives whom to point at, and
+    notes."""
+    overridden = frozenset(applied.keys)
+    if not isinstance(applied.methods, list):
+        return Source(file, overridden), []
+    found = select(raw, applied.methods, catalogue.methods, file)
+    raw["methods"] = found.items
+    return Source(file, overridden, tuple(found.places), tuple(found.names)), found.notes
 
 
 def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogue, list[Complaint]]:
@@ -217,7 +241,7 @@ def _resolve(
     if sure:
         complaints += checks.check_grid(grid, source)
     if not doubted:
-        sure = sure and not source.overridden & {*AXES}
+        sure = sure and not checks.rules_may_idle(config, source)
         complaints += checks.check_rules(config, catalogue, variants, grid.idle_rules, source, sure)
     return grid, complaints
 
