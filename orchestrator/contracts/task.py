@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Misfit, MisfitError, Record, refuse
+from orchestrator.contracts.separators import Separator
 from orchestrator.contracts.task_rules import misfits_of_mimic, misfits_of_task
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
@@ -147,7 +148,8 @@ class TableReader(Record):
     """
 
     format: Literal["csv", "jsonl"]
-    files: Files
+    files: Files  # those that end in .gz are unpacked
+    separator: Separator | None = None  # csv; None: that of a first line `sep=;`, else a comma
     text: str  # column
     second_text: str | None = None  # column, sentence-pair tasks
     label: str  # column

@@ -95,6 +95,9 @@ def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
     elif task.kind is TaskKind.RELATION and reader.format == "pubtator":
         yield from _pairs(place, reader)
     yield from _duplicates(place, reader)
+    if reader.format == "jsonl" and reader.separator is not None:
+        problem = f"belongs to format: csv, got {reader.separator!r} with format: jsonl"
+        yield Misfit(f"{place}.separator", problem, "remove it, or set format: csv")
     for split in shares_held_out(reader):
         if split in reader.files:
             problem = f"a part of train is held out for {split}, and files.{split} names files for it"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from orchestrator.contracts.sameness import text_key
+from orchestrator.contracts.separators import CHARACTERS, declared_separator, other_separator, spaced
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.report.scores import COLUMNS, Preset, ScorePoint
 
@@ -45,27 +48,38 @@ def read_rows(path: Path, required: Sequence[str]) -> tuple[Rows, list[Complaint
     except UnicodeDecodeError:
         return [], [Complaint(str(path), "", "is not UTF-8 text", "save it as a CSV file in UTF-8")]
     try:
-        return _rows(csv.reader(io.StringIO(text), strict=True), str(path), required)
+        return _rows(text, str(path), required)
     except csv.Error as error:
         remedy = "write it as comma-separated values, quoted with double quotes"
         return [], [Complaint(str(path), "", f"cannot be read as CSV ({error})", remedy)]
 
 
-def _rows(reader: Iterator[list[str]], where: str, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
-    head = [name.strip() for name in next(reader, [])]
+def _rows(text: str, where: str, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
+    above, separator, header = _separator(text, required)
+    lines = itertools.islice(io.StringIO(text, newline=""), above, None)
+    blanks = spaced(header, separator)
+    reader = csv.reader(lines, strict=True, delimiter=separator, skipinitialspace=blanks)
+    head = [text_key(name) for name in next(reader, [])]
     complaints = [
-        Complaint(where, "line 1", f"the column {name!r} is missing", _rename(name, head, required))
+        Complaint(
+            where, f"line {above + 1}", f"the column {name!r} is missing", _rename(name, head, required)
+        )
         for name in required
         if name not in head
     ]
     for name in sorted({name for name in head if name and head.count(name) > 1}):
-        complaints.append(Complaint(where, "line 1", f"the column {name!r} stands twice", "keep one of them"))
+        complaints.append(
+            Complaint(where, f"line {above + 1}", f"the column {name!r} stands twice", "keep one of them")
+        )
     if complaints:
         return [], complaints
     rows = []
     for values in reader:
-        line = reader.line_num  # type: ignore[attr-defined]
+        line = above + reader.line_num
         if not any(value.strip() for value in values):
+            continue
+        if [text_key(value).casefold() for value in values] == [name.casefold() for name in head]:
+            complaints.append(Complaint(where, f"line {line}", "repeats the header", "remove the line"))
             continue
         if len(values) != len(head):
             problem = f"has {len(values)} values, and the head has {len(head)} columns"
@@ -73,6 +87,19 @@ def _rows(reader: Iterator[list[str]], where: str, required: Sequence[str]) -> t
             continue
         rows.append((line, dict(zip(head, (value.strip() for value in values), strict=True))))
     return rows, complaints
+
+
+def _separator(text: str, required: Sequence[str]) -> tuple[int, str, str]:
+    """(lines above the header, separator, the header line). The separator is the one that a first line
+    `sep=;` declares, else the only one that gives the required columns, else a comma."""
+    content = text.split("\n")
+    declared = declared_separator(content[0])
+    above = 0 if declared is None else 1
+    while above < len(content) - 1 and not content[above].strip("\r"):
+        above += 1
+    header = content[above] if above < len(content) else ""
+    other = other_separator(header, ",", lambda names: set(required) <= set(names))
+    return above, declared or (CHARACTERS[other] if other else ","), header
 
 
 def _rename(name: str, head: Sequence[str], required: Sequence[str]) -> str:

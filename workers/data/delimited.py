@@ -6,47 +6,152 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
+from orchestrator.contracts.sameness import text_key
+from orchestrator.contracts.separators import (
+    CHARACTERS,
+    Separator,
+    declared_separator,
+    named,
+    other_separator,
+    seen,
+    spaced,
+)
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
+from workers.data.files import foreign_kind
 
 _LONGEST_FIELD = 2**24  # characters; csv refuses fields above 2**17 unasked, and joined notes are longer
 Header = Callable[[int, list[str]], list[str]]
+_Row = TypeVar("_Row", str, list[str])
 
 
-def read_rows(
-    content: Iterable[str], file: str, faults: Faults, header: Header
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows below the header, each with the line it begins on.
+@dataclass(frozen=True)
+class Table:
+    """How a file of rows is read, and how its messages call it."""
 
-    `content` is the lines with their ends. `header` is given line and names of the header, and answers with
-    the names to use in the rows. Raises DataError where the quotes are broken, as what follows cannot be
-    told from what is inside them, and where the file gives out.
+    file: str
+    header: Header  # given line and names of the header, answers with the names to use; raises DataError
+    separator: Separator | None = None  # None: what a line `sep=;` above the header says, else a comma
+    keyed: bool = False  # whether the user can set `separator`
+
+
+@dataclass(frozen=True, repr=False)
+class _Dialect:
+    header_line: str
+    separator: str
+    before: int  # lines above the header
+    content: Iterator[str]  # from the header on
+
+    def rows(self) -> Iterator[list[str]]:
+        blanks = spaced(self.header_line, self.separator)
+        return csv.reader(self.content, strict=True, delimiter=self.separator, skipinitialspace=blanks)
+
+
+def read_rows(content: Iterable[str], table: Table, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows below the header, each with the line it begins on. `content` is the lines with their ends.
+
+    A row that repeats the header is a fault of its line. Raises DataError where the quotes are broken, as
+    what follows cannot be told from what is inside them, where the header says that the file is read wrongly,
+    and where the file gives out.
     """
     csv.field_size_limit(_LONGEST_FIELD)
-    rows = csv.reader(content, strict=True)
-    names: list[str] | None = None
+    dialect = _dialect(iter(content), table)
+    rows = dialect.rows()
+    head: list[str] | None = None
+    names: list[str] = []
     while True:
-        line = rows.line_num + 1
+        line = dialect.before + rows.line_num + 1  # type: ignore[attr-defined]
         cells, fault = _next(rows)
         if fault is not None:
-            raise DataError(file, line, *fault)
+            wrong = _wrong_separator(table, dialect, line) if head is None else None
+            raise wrong or DataError(table.file, line, *fault)
         if cells is None:
             return
-        if names is None:
-            names = header(line, cells)
-        elif cells and len(cells) != len(names):
-            other = f"{len(cells)} columns, where the header has {len(names)}"
-            faults.found(DataError(file, line, other, "quote texts that hold commas or line breaks"))
-        elif cells:
+        if not cells:
+            continue
+        if head is None:
+            names, head = _names(table, dialect, line, cells), _folded(cells)
+        elif (misfit := _misfit(table.file, line, cells, head)) is not None:
+            faults.found(misfit)
+        else:
             yield line, dict(zip(names, cells, strict=True))
 
 
-def _next(rows: Iterator[list[str]]) -> tuple[list[str] | None, tuple[str, str] | None]:
-    """The next row, or None at the end; else the fault and its remedy. A csv.Error may quote the text."""
+def _dialect(lines: Iterator[str], table: Table) -> _Dialect:
+    """Reads up to the header line, which is given back. Raises DataError."""
+    wanted = CHARACTERS[table.separator] if table.separator else None
+    declared: str | None = None
+    number = 0
+    while True:
+        line, broken = _next(lines)
+        if broken is not None:
+            raise DataError(table.file, number + 1, *broken)
+        found = declared_separator(line) if line and number == 0 else None
+        if found is not None and wanted not in (None, found):
+            fault = f"it declares the separator {named(found)}, and `separator` of the reader is another"
+            raise DataError(table.file, 1, fault, f"set `separator: {named(found)}`, or remove that line")
+        if found is None and (line is None or line.strip("\r\n")):
+            header = line or ""
+            return _Dialect(header, wanted or declared or ",", number, chain([header] * bool(header), lines))
+        declared = declared or found
+        number += 1
+
+
+def _names(table: Table, dialect: _Dialect, line: int, cells: list[str]) -> list[str]:
+    """Raises DataError, which says so where another separator would give the wanted columns."""
+    try:
+        return table.header(line, cells)
+    except DataError as error:
+        wrong = error
+    raise _wrong_separator(table, dialect, line) or wrong
+
+
+def _wrong_separator(table: Table, dialect: _Dialect, line: int) -> DataError | None:
+    """What a header line says that another separator fits; None where none does."""
+    other = other_separator(dialect.header_line, dialect.separator, lambda names: _fits(table, line, names))
+    if other is None:
+        return None
+    shown = named(CHARACTERS[other])
+    remedy = f"set `separator: {shown}` of the reader" if table.keyed else "save it with commas instead"
+    return DataError(table.file, line, seen(dialect.header_line, dialect.separator, other), remedy)
+
+
+def _fits(table: Table, line: int, names: Sequence[str]) -> bool:
+    try:
+        table.header(line, list(names))
+    except DataError:
+        return False
+    return True
+
+
+def _folded(cells: Sequence[str]) -> list[str]:
+    return [text_key(cell).casefold() for cell in cells]
+
+
+def _misfit(file: str, line: int, cells: list[str], head: list[str]) -> DataError | None:
+    """Raises DataError where the columns change places: no row below could be trusted."""
+    if len(cells) != len(head):
+        other = f"{len(cells)} columns, where the header has {len(head)}"
+        return DataError(file, line, other, "quote texts that hold separators or line breaks")
+    found = _folded(cells)
+    if found == head:
+        return DataError(file, line, "it repeats the header", "remove the line")
+    if sorted(found) == sorted(head):
+        fault = "it repeats the header with its columns in another order"
+        raise DataError(file, line, fault, "write the columns in one order throughout the file")
+    return None
+
+
+def _next(rows: Iterator[_Row]) -> tuple[_Row | None, tuple[str, str] | None]:
+    """The next row or line, or None at the end; else the fault and its remedy. A csv.Error may quote the
+    text."""
     try:
         return next(rows, None), None
     except csv.Error:
@@ -70,18 +175,25 @@ def stream_rows(path: Path, faults: Faults, header: Header) -> Iterator[tuple[in
     """
     stream, fault = _opened(path)
     if stream is None:
-        raise DataError(str(path), None, fault, "check data_dir, and `files` of the task, paths below it")
+        raise DataError(str(path), None, *fault)
     with closing(stream):
-        yield from read_rows(stream, str(path), faults, header)
+        yield from read_rows(stream, Table(str(path), header), faults)
 
 
-def _opened(path: Path) -> tuple[io.TextIOBase | None, str]:
+def _opened(path: Path) -> tuple[io.TextIOBase | None, tuple[str, str]]:
+    """The stream, or the fault and the fix."""
     keys = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
+    remedy = "check data_dir, and `files` of the task, paths below it"
     try:
-        if path.suffix.lower() == ".gz":
-            return gzip.open(path, "rt", **keys), ""  # type: ignore[call-overload]
-        return path.open("rt", **keys), ""  # type: ignore[call-overload]
+        packed = path.suffix.lower() == ".gz"
+        with path.open("rb") as source:
+            foreign = None if packed else foreign_kind(source.read(512))
+        if foreign is not None:
+            return None, foreign
+        if packed:
+            return gzip.open(path, "rt", **keys), ("", "")  # type: ignore[call-overload]
+        return path.open("rt", **keys), ("", "")  # type: ignore[call-overload]
     except FileNotFoundError:
-        return None, "there is no such file"
+        return None, ("there is no such file", remedy)
     except (OSError, ValueError) as error:
-        return None, f"it cannot be read ({type(error).__name__})"
+        return None, (f"it cannot be read ({type(error).__name__})", remedy)

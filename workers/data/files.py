@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from pathlib import Path
 
 from orchestrator.errors import DataError
 
+_CHECK = "check data_dir, and `files` of the task, which are paths below it"
+_AS_CSV = "save the table as CSV in UTF-8"
+# How files begin that are no text in UTF-8: what they are, and the fix. The longer beginnings first.
+_BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
+    (b"version https://git-lfs", "a pointer of Git LFS in the place of the file", "run git lfs pull"),
+    (b"\xff\xfe\x00\x00", "UTF-32 text", "convert the file: iconv -f UTF-32 -t UTF-8"),
+    (b"\x00\x00\xfe\xff", "UTF-32 text", "convert the file: iconv -f UTF-32 -t UTF-8"),
+    (b"\xff\xfe", "UTF-16 text", "convert the file: iconv -f UTF-16 -t UTF-8"),
+    (b"\xfe\xff", "UTF-16 text", "convert the file: iconv -f UTF-16 -t UTF-8"),
+    (b"\x1f\x8b", "a file compressed with gzip", "rename it so that it ends in .gz"),
+    (b"PK\x03\x04", "a ZIP archive, as Excel workbooks are", _AS_CSV),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook", _AS_CSV),
+    (b"PAR1", "a Parquet file", _AS_CSV),
+)
+_LONGEST_BEGINNING = 512
+_UNUSED_IN_1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
+
 
 def read_text(path: Path) -> str:
-    """The whole file as text. UTF-8, with or without a byte order mark."""
+    """The whole file as text: UTF-8, with or without a byte order mark; unpacked if its name ends in .gz."""
     content, fault = _content(path)
     if fault is not None:
-        raise DataError(
-            str(path), None, fault, "check data_dir, and `files` of the task, which are paths below it"
-        )
+        raise DataError(str(path), None, *fault)
+    if (foreign := foreign_kind(content[:_LONGEST_BEGINNING])) is not None:
+        raise DataError(str(path), None, *foreign)
     text, line = _decoded(content)
     if text is None:
-        raise DataError(str(path), line, "it is not UTF-8 text", "convert the file to UTF-8")
+        raise DataError(str(path), line, *_other_encoding(content))
     return text
 
 
@@ -25,13 +44,32 @@ def lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in text.split("\n")]
 
 
-def _content(path: Path) -> tuple[bytes, str | None]:
+def foreign_kind(beginning: bytes) -> tuple[str, str] | None:
+    """The fault and the fix of a file that begins as no text in UTF-8 does."""
+    for known, kind, remedy in _BEGINNINGS:
+        if beginning.startswith(known):
+            return f"expected text in UTF-8, got {kind}", remedy
+    for order, name in ((1, "LE"), (0, "BE")):
+        # Every other byte of Western text in UTF-16 is zero.
+        if len(beginning) > 3 and beginning[order::2].count(0) > 0.8 * (len(beginning) // 2):
+            kind = "UTF-16 text without a byte order mark"
+            return f"expected text in UTF-8, got {kind}", f"convert the file: iconv -f UTF-16{name} -t UTF-8"
+    return None
+
+
+def _content(path: Path) -> tuple[bytes, tuple[str, str] | None]:
     try:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(path) as unpacked:
+                return unpacked.read(), None
         return path.read_bytes(), None
     except FileNotFoundError:
-        return b"", "there is no such file"
+        return b"", ("there is no such file", _CHECK)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        fault = f"it cannot be unpacked as gzip ({type(error).__name__})"
+        return b"", (fault, "fetch a damaged file again, or rename one that is not compressed")
     except (OSError, ValueError) as error:
-        return b"", f"it cannot be read ({type(error).__name__})"
+        return b"", (f"it cannot be read ({type(error).__name__})", _CHECK)
 
 
 def _decoded(content: bytes) -> tuple[str | None, int]:
@@ -43,3 +81,13 @@ def _decoded(content: bytes) -> tuple[str | None, int]:
         return content.decode("utf-8-sig"), 0
     except UnicodeDecodeError as error:
         return None, content.count(b"\n", 0, error.start) + 1
+
+
+def _other_encoding(content: bytes) -> tuple[str, str]:
+    """The fault and the fix of bytes that are not UTF-8. Western encodings take almost any bytes."""
+    used = frozenset(content)
+    if used & _UNUSED_IN_1252 or 0 in used:
+        return "it is not UTF-8 text", "convert the file to UTF-8"
+    name = "Windows-1252" if any(0x80 <= byte < 0xA0 for byte in used) else "Latin-1 or Windows-1252"
+    remedy = "convert the file, if that is so: iconv -f WINDOWS-1252 -t UTF-8"
+    return f"it is not UTF-8 text; it may be {name}", remedy

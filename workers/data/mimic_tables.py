@@ -90,7 +90,9 @@ def read_groups(path: Path) -> dict[str, str]:
     faults = Faults("error")
     for line, row in _rows(path, ("ICD9_CODE", "GROUP"), faults):
         code, group = _code(row["ICD9_CODE"]), row["GROUP"].strip()
-        if not code or not 0 < len(group) <= _LONGEST_GROUP or not _is_text(group):
+        if not _is_text(group):
+            _bad(path, line, "GROUP is not UTF-8 text", faults)
+        if not code or not 0 < len(group) <= _LONGEST_GROUP:
             _bad(path, line, f"no code, or no group of at most {_LONGEST_GROUP} characters", faults)
         if found.setdefault(code, group) != group:
             _bad(path, line, "another group than in an earlier row with the same code", faults)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from orchestrator.contracts.sameness import NO_ID, Identity, id_key, text_key, t
 from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
-from workers.data.delimited import read_rows
+from workers.data.delimited import Table, read_rows
 from workers.data.examples import Text
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
@@ -106,26 +107,46 @@ def _columns(reader: TableReader) -> list[tuple[str, str]]:
 
 def _csv_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
     content = io.StringIO(read_text(path), newline="")
-    return read_rows(content, str(path), faults, partial(_checked_names, path, reader))
+    header = partial(_csv_names, path, reader)
+    return read_rows(content, Table(str(path), header, reader.separator, keyed=True), faults)
 
 
 def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+    wanted = [column for _, column in _columns(reader)]
     for line, content in enumerate(lines(read_text(path)), start=1):
         if content.strip():
-            row = _parsed(content)
-            if isinstance(row, dict):
+            row, twice = _parsed(content)
+            if twice:
+                # Any other key may be text of a row.
+                used = [repr(key) for key in wanted if key in twice]
+                shown = ", ".join(used) or "one that the reader does not use"
+                faults.found(DataError(str(path), line, f"duplicate key: {shown}", "keep one of them"))
+            elif isinstance(row, dict):
                 yield line, row
             else:
                 remedy = "write one object a line: {…}"
                 faults.found(DataError(str(path), line, "it is not a JSON object", remedy))
 
 
-def _parsed(content: str) -> Any:
-    """The value, or None where it is no JSON. A JSONDecodeError carries the text: never a context."""
+def _parsed(content: str) -> tuple[Any, set[str]]:
+    """The value, or None where it is no JSON, and the keys that an object in it has twice. A JSONDecodeError
+    carries the text: never a context."""
+    twice: set[str] = set()
+
+    def collected(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice.update(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return dict(pairs)
+
     try:
-        return json.loads(content)
+        return json.loads(content, object_pairs_hook=collected), twice
     except (ValueError, RecursionError):
-        return None
+        return None, set()
+
+
+def _csv_names(path: Path, reader: TableReader, line: int, names: list[str]) -> list[str]:
+    """`_checked_names`, whatever blanks and invisible characters are around the names."""
+    lacking = {text_key(column): column for _, column in _columns(reader) if column not in names}
+    return _checked_names(path, reader, line, [lacking.get(text_key(name), name) for name in names])
 
 
 def _checked_names(path: Path, reader: TableReader, line: int, names: list[str]) -> list[str]:
@@ -138,11 +159,14 @@ def _checked_names(path: Path, reader: TableReader, line: int, names: list[str])
             raise DataError(str(path), line, f"the column {column!r} stands twice", "rename one of them")
         # A file without a header has a row of text here, so only a name close to the wanted one is shown.
         close = difflib.get_close_matches(column, names, n=1, cutoff=0.6)
+        header = "" if reader.format == "jsonl" else "add a header line if it has none, or "
         guess = (
-            f"did you mean {close[0]!r}?" if close else f"none of its {len(names)} columns is close to that;"
+            f"did you mean {close[0]!r}? "
+            if close
+            else f"none of its {len(names)} columns is close to that; {header}"
         )
         raise DataError(
-            str(path), line, f"there is no column {column!r}", f"{guess} set `{key}` of the reader"
+            str(path), line, f"there is no column {column!r}", f"{guess}set `{key}` of the reader"
         )
     return names
 

@@ -262,6 +262,31 @@ def test_every_mistake_of_a_table_is_named_at_once(tmp_path):
         assert part in done.stderr
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("above", ["", "sep={}\n", "sep={}\r\n\r\n"])
+def test_points_are_read_whatever_separates_their_columns(nine, separator, above):
+    expected = read_score_points(nine, Preset.HOLISTIC)
+    nine.write_text(above.format(separator) + NINE.replace(",", separator))
+    assert read_score_points(nine, Preset.HOLISTIC) == expected
+
+
+def test_points_are_read_with_a_space_behind_each_comma(nine):
+    expected = read_score_points(nine, Preset.HOLISTIC)
+    nine.write_text(NINE.replace(",", ", "))
+    assert read_score_points(nine, Preset.HOLISTIC) == expected
+
+
+def test_a_header_in_the_middle_and_lines_below_a_declaration_are_named(tmp_path):
+    path = tmp_path / "bad.csv"
+    head = "name;seconds;trainable_parameters;total_parameters\n"
+    path.write_text(f"sep=;\n{head}a;1,5;2;3\n{head.upper()}{head}")
+    with pytest.raises(ConfigError) as caught:
+        read_score_points(path, Preset.HOLISTIC)
+    assert "line 3, seconds: is not a number, got '1,5'" in str(caught.value)
+    assert "line 4: repeats the header" in str(caught.value)
+    assert "line 5: repeats the header" in str(caught.value)
+
+
 def test_a_missing_column_gets_a_suggestion(tmp_path):
     path = tmp_path / "bad.csv"
     path.write_text("name,second,trainable_parameters,total_parameters\na,1,2,3\n")
