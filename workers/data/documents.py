@@ -1,63 +1,116 @@
-"""Annotated documents to examples: tagged sentences, or sentences with one masked pair of mentions."""
+"""Annotated documents to examples: tagged sentences, or sentences with one masked pair of mentions.
+
+An annotation is in an example, or it is counted as set aside.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 
 from orchestrator.errors import DataError
+from workers.data.document_relations import read_relations
 from workers.data.examples import Text, Tokens
 from workers.data.faults import Faults
 from workers.data.pubtator import Document, Mention
-from workers.data.sentences import Span, bio_tags, sentence_spans, word_spans
+from workers.data.sentences import Span, words_of
+from workers.data.spans import WordSpan, joined_sentences, tag_sentences
 
 _MOST_MENTIONS = 200  # in one sentence; their pairs are the examples
 
 
-def tagged_sentences(document: Document, types: tuple[str, ...]) -> Iterator[Tokens]:
-    """Every sentence that holds a word, with BIO tags of `types`."""
-    sentences = sentence_spans(document.text)
-    starts = [start for start, _ in sentences]
-    begun: list[list[Mention]] = [[] for _ in sentences]
-    for mention in document.mentions:
-        if mention.type in types:
-            begun[bisect_right(starts, mention.start) - 1].append(mention)
-    for sentence, mentions in zip(sentences, begun, strict=True):
-        words = word_spans(document.text, sentence)
-        if words:
-            tokens = tuple(document.text[start:end] for start, end in words)
-            yield Tokens(tokens, tuple(bio_tags(words, mentions)), document.name)
+def tagged_sentences(document: Document, types: tuple[str, ...], faults: Faults) -> Iterator[Tokens]:
+    """Every sentence that holds a word, with BIO tags of `types`.
+
+    Sentences that share a mention are one. Set aside are mentions of other types, those that stand twice, and
+    those that share a word with a longer one.
+    """
+    words, bounds = words_of(document.text)
+    mentions = _once(document.mentions, types, faults.set_aside)
+    spans = [WordSpan(*_word_span(words, mention), mention.type) for mention in mentions]
+    for inside, tags in tag_sentences(bounds, spans, faults):
+        tokens = tuple(document.text[start:end] for start, end in words[inside])
+        yield Tokens(tokens, tags, document.name)
 
 
 def masked_pairs(
     document: Document, types: tuple[str, str], relation: str, negative: str, file: str, faults: Faults
 ) -> Iterator[Text]:
-    """Every pair of one mention of each type that lie in one sentence, both masked by their type.
+    """Every pair of one mention of each type in one sentence, both masked by their type.
 
     The label is `relation` where the document relates an id of the one to an id of the other, whichever comes
     first, else `negative`. So it says what holds in the document, not always what the sentence says: it is
-    noisy by construction. A mention without an id is in no pair, as no relation could name it. A sentence of
-    `file` with absurdly many mentions is a fault.
+    noisy by construction. Sentences that share a mention are one.
+
+    Set aside are mentions of other types, repeated ones (their ids are joined) and those without an id, as no
+    relation could name them; relations of another type, repeated ones, and those that label no pair. A
+    document of `file` is a fault where an id of a relation matches no mention, so that a related pair would
+    be taken for a negative, and where a sentence has absurdly many mentions.
     """
-    related = {frozenset(pair) for name, *pair in document.relations if name == relation}
-    for sentence in sentence_spans(document.text):
-        inside = _inside(document, sentence)
-        if len(inside) > _MOST_MENTIONS:
-            fault = f"a sentence with more than {_MOST_MENTIONS} mentions"
-            faults.found(DataError(file, None, fault, "check its annotations"))
-            continue
-        for first in (mention for mention in inside if mention.type == types[0]):
-            for second in (mention for mention in inside if mention.type == types[1]):
-                holds = any(frozenset((a, b)) in related for a in first.ids for b in second.ids)
-                text = _masked(document.text, sentence, first, second).strip()
-                yield Text(text, None, relation if holds else negative, document.name)
+    aside: Counter[str] = Counter()
+    mentions = _once(document.mentions, types, aside)
+    aside["without an id"] += sum(not mention.ids for mention in mentions)
+    sentences = list(_sentences(document.text, mentions))
+    relations = read_relations(document, relation, file, aside)
+    if any(len(sentence.mentions) > _MOST_MENTIONS for sentence in sentences):
+        fault = f"a sentence with more than {_MOST_MENTIONS} mentions"
+        relations = DataError(file, None, fault, "check its annotations")
+    if isinstance(relations, DataError):
+        faults.found(relations)
+        return
+    for sentence in sentences:
+        for first, second in _pairs(sentence.mentions, types):
+            label = relation if relations.hold(first, second) else negative
+            yield Text(_masked(document.text, sentence.span, first, second), None, label, document.name)
+    relations.count_others(mentions, types, aside)
+    faults.relations += relations.held
+    faults.set_aside.update(+aside)
 
 
-def _inside(document: Document, sentence: Span) -> list[Mention]:
-    """The mentions with an id that lie wholly in the sentence."""
-    low = bisect_left(document.mentions, sentence[0], key=lambda mention: mention.start)
-    high = bisect_left(document.mentions, sentence[1], key=lambda mention: mention.start)
-    return [m for m in document.mentions[low:high] if m.ids and m.end <= sentence[1]]
+@dataclass(frozen=True, repr=False)
+class _Sentence:
+    span: Span
+    mentions: list[Mention]  # those with an id
+
+
+def _once(mentions: Sequence[Mention], types: Sequence[str], aside: Counter[str]) -> list[Mention]:
+    """The mentions of `types`; those of one type at one place are one, with the ids of all of them."""
+    kept: dict[tuple[int, int, str], Mention] = {}
+    for mention in mentions:
+        place = mention.start, mention.end, mention.type
+        if mention.type not in types:
+            aside["of another type"] += 1
+        elif place in kept:
+            aside["repeated"] += 1
+            kept[place] = replace(mention, ids=kept[place].ids | mention.ids)
+        else:
+            kept[place] = mention
+    return list(kept.values())
+
+
+def _word_span(words: Sequence[Span], mention: Mention) -> tuple[int, int]:
+    """The words, first and end, that share a character with the mention."""
+    first = bisect_right(words, mention.start, key=lambda word: word[1])
+    return first, bisect_left(words, mention.end, key=lambda word: word[0])
+
+
+def _sentences(text: str, mentions: Sequence[Mention]) -> Iterator[_Sentence]:
+    words, bounds = words_of(text)
+    spans = [_word_span(words, mention) for mention in mentions]
+    for first, end, inside in joined_sentences(bounds, spans):
+        if inside:
+            span = words[first][0], words[end - 1][1]
+            yield _Sentence(span, [mentions[index] for index in inside if mentions[index].ids])
+
+
+def _pairs(mentions: Sequence[Mention], types: tuple[str, str]) -> Iterator[tuple[Mention, Mention]]:
+    if types[0] == types[1]:
+        return combinations(mentions, 2)
+    of_type = [[mention for mention in mentions if mention.type == kind] for kind in types]
+    return product(of_type[0], of_type[1])
 
 
 def _masked(text: str, sentence: Span, first: Mention, second: Mention) -> str:

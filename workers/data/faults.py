@@ -19,6 +19,8 @@ class Faults:
         self.kinds: Counter[str] = Counter()  # records left out, by fault
         # Annotations that are sound, but that the examples cannot hold, by reason ("overlapping").
         self.set_aside: Counter[str] = Counter()
+        # Relations that the labels of examples hold; one of a document may label several examples.
+        self.relations = 0
 
     @property
     def count(self) -> int:

@@ -24,10 +24,8 @@ def concept_sentences(
     """
     for record in read_records(names, root, (".con",), faults, wanted):
         for sentence in read_sentences(record, types or TYPES, faults):
-            tags, overlapping = tags_of(len(sentence.words), [concept.span for concept in sentence.concepts])
-            if overlapping:
-                faults.set_aside["overlapping"] += overlapping
-            yield Tokens(sentence.words, tuple(tags), record.name)
+            spans = (concept.span for concept in sentence.concepts)
+            yield Tokens(sentence.words, tags_of(len(sentence.words), spans, faults), record.name)
 
 
 def concept_pairs(

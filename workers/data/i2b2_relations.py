@@ -37,7 +37,8 @@ def read_pairs(
     """Every two concepts of a sentence, whatever their types, in the order of the text.
 
     The label is that of the relation between the two, whichever of them it names first, else `negative`. A
-    relation that is malformed, is of a type besides `types`, or matches no pair is a fault.
+    relation that is malformed, is of a type besides `types`, or matches no pair is a fault: where faults are
+    skipped, the pair that it names is left out, as it is no negative. A repeated relation is set aside.
     """
     related = _related(record, sentences, types, faults)
     for number, sentence in enumerate(sentences):
@@ -47,32 +48,42 @@ def read_pairs(
             continue
         for a, b in combinations(range(len(sentence.concepts)), 2):
             label = related.get((number, a, b), negative)
-            yield Text(_masked(sentence, a, b), None, label, record.name)
+            if label is not None:
+                faults.relations += (number, a, b) in related
+                yield Text(_masked(sentence, a, b), None, label, record.name)
 
 
 def _related(
     record: RecordFiles, sentences: Sequence[Sentence], types: Sequence[str], faults: Faults
-) -> dict[_Pair, str]:
+) -> dict[_Pair, str | None]:
+    """The label of each related pair; None where no label that the task knows could be read."""
     file = record.gold[".rel"]
     places: dict[Place, list[tuple[int, int]]] = {}
     for number, sentence in enumerate(sentences):
         for index, concept in enumerate(sentence.concepts):
             places.setdefault(concept.place, []).append((number, index))
-    related: dict[_Pair, str] = {}
+    related: dict[_Pair, str | None] = {}
     for line, content in annotation_lines(file, faults):
         match = _RELATION.fullmatch(content)
         fault = None
         if match is None:
             fault = "the line is no relation"
-        elif match[5] not in types or match[5] not in RELATIONS:
-            fault = "a type of relation that the task does not know"
         else:
             one, other = _place(match.group(1, 2, 3, 4)), _place(match.group(6, 7, 8, 9))
-            pair = _pair(sentences, places.get(one, []), places.get(other, []), RELATIONS[match[5]])
-            if pair is None:
+            named = _pairs(sentences, places.get(one, []), places.get(other, []))
+            fitting = [pair for pair, kinds in named if kinds == RELATIONS.get(match[5])]
+            if match[5] not in types or match[5] not in RELATIONS:
+                fault = "a type of relation that the task does not know"
+            elif not fitting:
                 fault = "a relation that matches no two concepts of one sentence"
-            elif related.setdefault(pair, match[5]) != match[5]:
+            elif related.get(fitting[0]) is None:
+                related[fitting[0]] = match[5]
+            elif related[fitting[0]] != match[5]:
                 fault = "another relation between two concepts that have one"
+            else:
+                faults.set_aside["repeated relations"] += 1
+            if fault is not None:
+                related = dict.fromkeys(pair for pair, _ in named) | related
         if fault is not None:
             remedy = 'write c="text" L:T L:T||r="type"||c="text" L:T L:T, with places as in the .con file'
             faults.found(DataError(file.place, line, fault, remedy))
@@ -84,21 +95,18 @@ def _place(numbers: Sequence[str]) -> Place:
     return first_line, first, last_line, last
 
 
-def _pair(
-    sentences: Sequence[Sentence],
-    ones: Sequence[tuple[int, int]],
-    others: Sequence[tuple[int, int]],
-    between: tuple[str, str],
-) -> _Pair | None:
-    """The first pair of the wanted types; concepts of different types may stand at one place."""
+def _pairs(
+    sentences: Sequence[Sentence], ones: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]
+) -> list[tuple[_Pair, tuple[str, ...]]]:
+    """The pairs in one sentence and their types, sorted; concepts of different types may be at one place."""
+    found = []
     for sentence, one in ones:
         for place, other in others:
-            concepts = sentences[sentence].concepts
-            if sentence != place or one == other:
-                continue
-            if tuple(sorted((concepts[one].span.type, concepts[other].span.type))) == between:
-                return sentence, min(one, other), max(one, other)
-    return None
+            if sentence == place and one != other:
+                concepts = sentences[sentence].concepts
+                kinds = tuple(sorted((concepts[one].span.type, concepts[other].span.type)))
+                found.append(((sentence, min(one, other), max(one, other)), kinds))
+    return found
 
 
 def _masked(sentence: Sentence, a: int, b: int) -> str:

@@ -23,7 +23,7 @@ from workers.data.examples import Tokens
 from workers.data.faults import Faults
 from workers.data.holdout import Wanted
 from workers.data.sentences import Span, word_spans
-from workers.data.spans import WordSpan, joined_lines, tags_of
+from workers.data.spans import WordSpan, tag_sentences
 
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
 _OFFSET = re.compile(r"[0-9]{1,9}")
@@ -46,8 +46,8 @@ def read_xml(
     A line is a sentence; lines that share an annotation are one, so that it is kept whole. (That is all that
     gold decides of the input, of test as well: cutting it would score halves of a mention.) A document that
     cannot be read is a fault, and so is an annotation that does not stand at its offsets or is of a type
-    besides `types` (None takes any). Set aside are annotations without a type, those that stand twice, and
-    those that share a word with a longer one.
+    besides `types` (None takes any). Set aside are annotations of another element than the reader's, those
+    without a type, repeated ones, and those that share a word with a longer one.
     """
     files = members(path, (".xml",))
     if not files:
@@ -75,6 +75,8 @@ def _document(
     spans: dict[WordSpan, None] = {}
     for number, element in enumerate(annotations, start=1):
         if reader.element is not None and element.tag != reader.element:
+            if "start" in element.attrib:  # links between annotations have none
+                faults.set_aside["of another element"] += 1
             continue
         kind = element.get(reader.attribute, "").strip()
         if not kind:
@@ -128,19 +130,8 @@ def _sentences(
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     ends = [match.start() for match in re.finditer("\n", text)]
     bounds = [0, *(bisect_left(words, (end, end)) for end in ends), len(words)]  # of the words of each line
-    bridges = [(bisect_right(bounds, s.first) - 1, bisect_right(bounds, s.end - 1) - 1) for s in spans]
-    waiting = sorted(spans, key=lambda span: span.first, reverse=True)
-    for first_line, end_line in joined_lines(len(bounds) - 1, bridges):
-        first, end = bounds[first_line], bounds[end_line]
-        inside = []
-        while waiting and waiting[-1].first < end:
-            span = waiting.pop()
-            inside.append(WordSpan(span.first - first, span.end - first, span.type))
-        if first < end:
-            tags, overlapping = tags_of(end - first, inside)
-            if overlapping:
-                faults.set_aside["overlapping"] += overlapping
-            yield tuple(text[a:b] for a, b in words[first:end]), tuple(tags)
+    for inside, tags in tag_sentences(bounds, spans, faults):
+        yield tuple(text[a:b] for a, b in words[inside]), tags
 
 
 def _parsed(member: Member) -> tuple[ElementTree.Element | None, str | None]:

@@ -3,9 +3,10 @@
     PMID|t|title
     PMID|a|abstract
     PMID <tab> start <tab> end <tab> mention <tab> type [<tab> id[|id...] [<tab> parts of a composite]]
-    PMID <tab> relation <tab> id <tab> id
+    PMID <tab> relation <tab> id <tab> id [<tab> whether it is novel, as BioRED has it]
 
-Offsets count characters of title + one space + abstract, the end exclusive. The id -1 means none.
+Offsets count characters of title + one space + abstract, the end exclusive. The id -1 means none; several in
+one field are separated by `|`, `;` or `,`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ from workers.data.holdout import Wanted
 
 _HEAD = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,9}")
-_NO_ID = "-1"
+_NO_ID = {"-1", "-", ""}
+_NOVELTY = {"novel", "no", ""}  # BioRED's fifth field of a relation
+_VARIANT = re.compile(r"[cgmnpr]\|[A-Z]+\|.*")  # an id that holds separators itself: c|SUB|G|1|A
+
+Ids = tuple[str, ...]  # of one field: the field itself, then the ids that separators in it part
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,11 +40,18 @@ class Mention:
 
 
 @dataclass(frozen=True, repr=False)
+class Relation:
+    line: int
+    name: str
+    ends: tuple[Ids, Ids]
+
+
+@dataclass(frozen=True, repr=False)
 class Document:
     name: str  # of file and place; not the id, which may be a patient's
     text: str
     mentions: tuple[Mention, ...]  # by start, the longer one first
-    relations: tuple[tuple[str, str, str], ...]  # (relation, id, id)
+    relations: tuple[Relation, ...]
 
 
 def read_pubtator(path: Path, name: str, faults: Faults, wanted: Wanted) -> list[Document]:
@@ -92,7 +104,7 @@ def _document(file: str, name: str, block: list[tuple[int, str]]) -> Document:
         parts.append(head[3])
     text = " ".join(parts)
     mentions: list[Mention] = []
-    relations: list[tuple[str, str, str]] = []
+    relations: list[Relation] = []
     for number, line in block[2:]:
         fields = line.split("\t")
         if {fields[0], *names} != {names[0]}:
@@ -102,12 +114,30 @@ def _document(file: str, name: str, block: list[tuple[int, str]]) -> Document:
                 "another document id than in the title line",
                 "separate documents by a blank line",
             )
-        if len(fields) == 4 and not _OFFSET.fullmatch(fields[1]):
-            relations.append((fields[1], fields[2], fields[3]))
+        if _is_relation(fields):
+            relations.append(Relation(number, fields[1].strip(), (_ids(fields[2]), _ids(fields[3]))))
         else:
             mentions.append(_mention(file, number, fields, text))
     mentions.sort(key=lambda mention: (mention.start, -mention.end))
     return Document(name, text, tuple(mentions), tuple(relations))
+
+
+def _is_relation(fields: list[str]) -> bool:
+    """Return whether the second of 4 or 5 fields is a name and not where a mention starts."""
+    if len(fields) == 5 and fields[4].strip().casefold() not in _NOVELTY:
+        return False
+    return len(fields) in (4, 5) and not _OFFSET.fullmatch(fields[1])
+
+
+def _ids(field: str) -> Ids:
+    whole = id_key(field)
+    parts = [
+        id_key(part)
+        for group in re.split("[;,]", whole)
+        for part in ([group] if _VARIANT.fullmatch(group.strip()) else group.split("|"))
+    ]
+    found = tuple(part for part in parts if part not in _NO_ID)
+    return found if found in ((), (whole,)) else (whole, *found)
 
 
 def _mention(file: str, line: int, fields: list[str], text: str) -> Mention:
@@ -116,7 +146,14 @@ def _mention(file: str, line: int, fields: list[str], text: str) -> Mention:
             file,
             line,
             f"{len(fields)} tab-separated fields",
-            "a mention line has 5 to 7 of them, a relation line has 4",
+            "a mention line has 5 to 7 of them, a relation line has 4, or 5 that end in Novel or No",
+        )
+    if len(fields) == 5 and not _OFFSET.fullmatch(fields[1]):
+        raise DataError(
+            file,
+            line,
+            "a line of 5 fields that is neither a mention nor a relation",
+            "write a mention's offsets in the second and third, and Novel or No in the fifth of a relation",
         )
     if not (_OFFSET.fullmatch(fields[1]) and _OFFSET.fullmatch(fields[2])):
         raise DataError(file, line, "an offset is not a whole number", "give start and end in characters")
@@ -128,7 +165,9 @@ def _mention(file: str, line: int, fields: list[str], text: str) -> Mention:
             "the mention does not stand at its offsets",
             "count characters of title + one space + abstract from 0, the end exclusive",
         )
-    if not fields[4].strip():
+    kind = fields[4].strip()
+    if not kind:
         raise DataError(file, line, "the type of the mention is empty", "name it in the fifth field")
-    ids = frozenset(fields[5].split("|")) - {_NO_ID, ""} if len(fields) > 5 else frozenset()
-    return Mention(start, end, fields[4], ids)
+    if not fields[3].strip():
+        raise DataError(file, line, "the mention holds no word", "remove the line, or correct its offsets")
+    return Mention(start, end, kind, frozenset(_ids(fields[5]) if len(fields) > 5 else ()))

@@ -1,4 +1,4 @@
-"""Running text to sentences, words and BIO tags.
+"""Running text to sentences and words.
 
 Text is cut into sentences and words before it is compared with the mentions: a splitter that knew the gold
 mentions would leak their boundaries into dev and test.
@@ -7,9 +7,6 @@ mentions would leak their boundaries into dev and test.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-
-from workers.data.pubtator import Mention
 
 # After a full stop, before what begins a sentence. The number of sentence pairs of a corpus hangs on it.
 _GAP = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9(\[])")
@@ -31,20 +28,11 @@ def word_spans(text: str, sentence: Span) -> list[Span]:
     return [match.span() for match in _WORD.finditer(text, *sentence)]
 
 
-def bio_tags(words: Sequence[Span], mentions: Sequence[Mention]) -> list[str]:
-    """A tag for each word of one sentence. A word belongs to a mention when they share a character.
-
-    `mentions` are in order of their start. One that shares a word with an earlier one is left out, as BIO
-    cannot hold both; of one that runs over the end of the sentence the rest is left out.
-    """
-    tags = ["O"] * len(words)
-    first = 0
-    for mention in mentions:
-        while first < len(words) and words[first][1] <= mention.start:
-            first += 1
-        last = first
-        while last < len(words) and words[last][0] < mention.end:
-            last += 1
-        if last > first and all(tag == "O" for tag in tags[first:last]):
-            tags[first:last] = [f"B-{mention.type}", *[f"I-{mention.type}"] * (last - first - 1)]
-    return tags
+def words_of(text: str) -> tuple[list[Span], list[int]]:
+    """The words of all sentences, and the number of words before each sentence and before the end."""
+    words: list[Span] = []
+    bounds = [0]
+    for sentence in sentence_spans(text):
+        words += word_spans(text, sentence)
+        bounds.append(len(words))
+    return words, bounds

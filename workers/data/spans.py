@@ -1,9 +1,16 @@
-"""Spans of words: their BIO tags, and the lines that a span holds together."""
+"""Which annotations examples hold: the one rule of every reader that cuts text into sentences.
+
+Lines or sentences that share an annotation are joined, so that it is kept whole. Of annotations that share a
+word BIO tags keep the longest; the others are counted as set aside.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+from workers.data.faults import Faults
 
 
 @dataclass(frozen=True, repr=False)
@@ -13,23 +20,49 @@ class WordSpan:
     type: str
 
 
-def tags_of(count: int, spans: Sequence[WordSpan]) -> tuple[list[str], int]:
-    """BIO tags of `count` words, and how many of the spans they cannot hold.
-
-    Of spans that share a word the longest is held, of equally long ones the first.
+def tags_of(count: int, spans: Iterable[WordSpan], faults: Faults) -> tuple[str, ...]:
+    """BIO tags of `count` words. Of spans that share a word the longest is kept, of equally long ones the
+    first; the others are set aside as "overlapping".
     """
     tags = ["O"] * count
-    left_out = 0
     for span in sorted(spans, key=lambda span: (span.first - span.end, span.first)):
-        # What is held already is at least as long, so it covers an end of this one wherever they meet.
+        # What is kept already is at least as long, so it covers an end of this one wherever they meet.
         if tags[span.first] == tags[span.end - 1] == "O":
             tags[span.first : span.end] = [
                 f"B-{span.type}",
                 *[f"I-{span.type}"] * (span.end - span.first - 1),
             ]
         else:
-            left_out += 1
-    return tags, left_out
+            faults.set_aside["overlapping"] += 1
+    return tuple(tags)
+
+
+def tag_sentences(
+    bounds: Sequence[int], spans: Sequence[WordSpan], faults: Faults
+) -> Iterator[tuple[slice, tuple[str, ...]]]:
+    """The words of each sentence that has any, and their BIO tags. `bounds` as in `joined_sentences`."""
+    for first, end, inside in joined_sentences(bounds, [(span.first, span.end) for span in spans]):
+        if first < end:
+            within = (spans[index] for index in inside)
+            moved = [WordSpan(span.first - first, span.end - first, span.type) for span in within]
+            yield slice(first, end), tags_of(end - first, moved, faults)
+
+
+def joined_sentences(
+    bounds: Sequence[int], spans: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int, list[int]]]:
+    """Sentences as (first word, end, indices of the spans in it in the order of their start).
+
+    `bounds` are the words at which sentences begin, and the end of the last one; spans are (first word, end),
+    not empty. Ends are exclusive. Sentences that share a span are one.
+    """
+    sentences = [(bisect_right(bounds, first) - 1, bisect_right(bounds, end - 1) - 1) for first, end in spans]
+    waiting = sorted(range(len(spans)), key=lambda index: (spans[index][0], index), reverse=True)
+    for first_sentence, end_sentence in joined_lines(len(bounds) - 1, sentences):
+        inside = []
+        while waiting and spans[waiting[-1]][0] < bounds[end_sentence]:
+            inside.append(waiting.pop())
+        yield bounds[first_sentence], bounds[end_sentence], inside
 
 
 def joined_lines(count: int, bridges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

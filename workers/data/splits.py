@@ -115,7 +115,7 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
             yield from read_conll(path, name, conll, task.labels, faults, wanted)
         case TaskKind.NER, PubtatorReader(entity_types=types):
             for document in read_pubtator(path, name, faults, wanted):
-                yield from tagged_sentences(document, types)
+                yield from tagged_sentences(document, types, faults)
         case TaskKind.RELATION, PubtatorReader(entity_types=(first, second), relation=str(relation)):
             negative = str(task.negative_label)
             for document in read_pubtator(path, name, faults, wanted):

@@ -22,6 +22,7 @@ from workers.data.i2b2_records import read_records
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MARKER = "Zzpatientword"
+CONCEPTS = ("cough", "drops", "scan"), (1, 3, 5), ("problem", "treatment", "test")
 RELATIONS = ("PIP", "TeCP", "TeRP", "TrAP", "TrCP", "TrIP", "TrNAP", "TrWP")
 
 
@@ -223,6 +224,32 @@ def test_a_relation_may_name_its_concepts_in_any_order(tmp_path: Path) -> None:
     )
     write(tmp_path, record("a cough on scan so drops", concepts, relations))
     assert [label for _, label in pairs(tmp_path)] == ["TeRP", "TrAP", "false"]
+
+
+def test_a_relation_written_twice_is_one_and_counted(tmp_path: Path) -> None:
+    concepts = "".join(f'c="{w}" 1:{n} 1:{n}||t="{k}"\n' for w, n, k in zip(*CONCEPTS, strict=True))
+    one, other = 'c="drops" 1:3 1:3', 'c="cough" 1:1 1:1'
+    lines = f'{one}||r="TrAP"||{other}\n' * 2 + f'{other}||r="TrAP"||{one}\n'
+    write(tmp_path, record("a cough so drops and scan", concepts, lines))
+    faults = Faults("error")
+    assert [label for _, label in pairs(tmp_path, faults)] == ["TrAP", "false", "false"]
+    assert (faults.set_aside, faults.relations) == ({"repeated relations": 2}, 1)
+    split = inspect_task(task(TaskKind.RELATION, labels=("TrAP", "false")), tmp_path)["splits"]["train"]
+    assert split["relations"] == 1
+
+
+@pytest.mark.parametrize("label", ["XYZ", "TeRP", "TrXP"])
+def test_a_pair_whose_relation_is_skipped_is_no_negative(tmp_path: Path, label: str) -> None:
+    """Of an unknown type, or of one that is between other concepts."""
+    concepts = "".join(f'c="{w}" 1:{n} 1:{n}||t="{k}"\n' for w, n, k in zip(*CONCEPTS, strict=True))
+    relation = f'c="drops" 1:3 1:3||r="{label}"||c="cough" 1:1 1:1'
+    write(tmp_path, record("a cough so drops and scan", concepts, relation))
+    faults = Faults("skip")
+    assert pairs(tmp_path, faults) == [
+        ("a @problem$ so drops and @test$", "false"),
+        ("a cough so @treatment$ and @test$", "false"),
+    ]
+    assert (faults.count, faults.relations) == (1, 0)
 
 
 @pytest.mark.parametrize(

@@ -137,12 +137,18 @@ def test_what_bio_cannot_hold_is_counted_and_no_fault(tmp_path: Path) -> None:
         annotation(text, "emergency room", "CLINICAL_DEPT"),
         annotation(text, "emergency room", "CLINICAL_DEPT"),
         annotation(text, "the", ""),
+        annotation(text, "room", "DATE", "TIMEX3"),
         '<TLINK id="TL1" fromID="E1" toID="E2" type="BEFORE" />',
     ]
     write(tmp_path, document(text, *tags))
     faults = Faults("error")
     assert tagged(task(EVENTS), tmp_path, faults) == ["the/O emergency/B-CLINICAL_DEPT room/I-CLINICAL_DEPT"]
-    assert faults.set_aside == {"overlapping": 1, "repeated": 1, "untyped": 1}
+    assert faults.set_aside == {
+        "of another element": 1,
+        "overlapping": 1,
+        "repeated": 1,
+        "untyped": 1,
+    }
     found = inspect_task(task(EVENTS, labels=("CLINICAL_DEPT", "PROBLEM")), tmp_path)["splits"]["train"]
     assert found["documents"] == 1
     assert found["mentions"] == {"CLINICAL_DEPT": 1}

@@ -45,9 +45,12 @@ def test_bc5cdr_mentions_all_become_spans(corpora: Path) -> None:
     expected = [(5203, 4182), (5347, 4244), (5385, 4424)]
     assert by_split(found, "mentions") == [{"Chemical": c, "Disease": d} for c, d in expected]
     assert [(tags["B-Chemical"], tags["B-Disease"]) for tags in by_split(found, "labels")] == expected
+    assert by_split(found, "examples") == [4580, 4590, 4821]  # of 4592 in dev, 4 are joined by "St. Louis …"
+    assert by_split(found, "set_aside") == [{}, {}, {}]
 
 
 def test_bc5cdr_relations_and_sentence_pairs(corpora: Path) -> None:
+    """The corpus has 1,038, 1,012 and 1,066 relations; those that no sentence holds are set aside."""
     reader = {
         "format": "pubtator",
         "files": BC5CDR,
@@ -55,8 +58,11 @@ def test_bc5cdr_relations_and_sentence_pairs(corpora: Path) -> None:
         "relation": "CID",
     }
     found = inspect(corpora, TaskKind.RELATION, reader, negative_label="none")
-    assert by_split(found, "relations") == [1038, 1012, 1066]
-    assert by_split(found, "examples") == [4615, 4995, 4906]
+    held, examples = by_split(found, "relations"), by_split(found, "examples")
+    aside = [counts["relations in different sentences"] for counts in by_split(found, "set_aside")]
+    assert list(zip(held, aside, strict=True)) == [(756, 282), (767, 245), (748, 318)]
+    assert [sum(pair) for pair in zip(held, aside, strict=True)] == [1038, 1012, 1066]
+    assert examples == [4615, 4997, 4906]
 
 
 def test_mts_dialog(corpora: Path) -> None:

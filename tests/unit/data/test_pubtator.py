@@ -81,11 +81,16 @@ def test_overlapping_and_foreign_mentions_leave_valid_tags(tmp_path: Path) -> No
     assert tagged(tmp_path, content)[1] == "Mild/B-Problem ache/I-Problem after/O ab/O and/O de/O ./O"
 
 
-def test_a_mention_over_two_sentences_is_cut_at_the_first(tmp_path: Path) -> None:
+def test_a_mention_over_two_sentences_joins_them_and_stays_whole(tmp_path: Path) -> None:
     assert tagged(tmp_path, document(mention("de. He", "Drug", "D1")))[1:] == [
-        "Mild/O ache/O after/O ab/O and/O de/B-Drug ./I-Drug",
-        "He/O has/O pain/O ,/O not/O de/O !/O",
+        "Mild/O ache/O after/O ab/O and/O de/B-Drug ./I-Drug He/I-Drug has/O pain/O ,/O not/O de/O !/O",
     ]
+
+
+def test_a_mention_over_three_sentences_joins_all_of_them(tmp_path: Path) -> None:
+    content = document(mention(TEXT[TEXT.index("helps") : TEXT.index(" has")], "Problem", "P1"))
+    [sentence] = tagged(tmp_path, content)
+    assert sentence.count("I-Problem") == 9
 
 
 def test_every_pair_in_a_sentence_is_one_masked_example(tmp_path: Path) -> None:
