@@ -62,10 +62,10 @@ class Project:
     def sweep_directory(self) -> Path:
         return self.root / "sweeps" / "virtual"
 
-    def plan(self, **changes: object) -> Plan:
+    def plan(self, *arguments: str, **changes: object) -> Plan:
         path = self.root / "virtual.yaml"
         path.write_text(json.dumps({**SWEEP, **self.keys, **changes}))
-        sweep = load_sweep(path, cwd=self.root)
+        sweep, ledger = load_sweep(path, arguments, cwd=self.root), Ledger(self.sweep_directory)
         cells = sweep.grid.cells
         inputs = Inputs(
             data={c.task.spec.name: "d" for c in cells},
@@ -73,7 +73,8 @@ class Project:
             code="c",
             metrics="1",
         )
-        return make_plan(sweep, inputs, Ledger(self.sweep_directory).history(), slots=self.places)
+        before = ledger.last_sweep()
+        return make_plan(sweep, inputs, ledger.history(), slots=self.places, before=before)
 
     def run(
         self,

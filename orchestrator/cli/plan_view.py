@@ -30,7 +30,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, refused, to_run, up_to_date, stale, placed, too_large, searches, contaminated,
-    unknown_pretraining, predicted, budget, missing, unlocked, pickled, notes."""
+    unknown_pretraining, predicted, budget, missing, unlocked, pickled, notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -53,6 +53,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "unlocked": _unlocked(plan),
         "pickled": _pickled(plan),
         "notes": list(plan.sweep.notes),
+        "kept": [trial.name for trial in plan.kept],
+        "outdated": [trial.name for trial in plan.outdated],
     }
 
 
@@ -80,6 +82,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     _show_refused(plan.refused, console)
     _show_contaminated(plan, console)
     _show_stale(plan.stale, console)
+    _show_kept(plan, console)
     for complaint in plan.inputs.missing[:_MOST_LINES]:
         console.print(f"[yellow]missing[/] {complaint}", highlight=False)
     if names := _unlocked(plan):
@@ -149,6 +152,26 @@ def _show_contaminated(plan: Plan, console: Console) -> None:
     if names := unknown_pretraining(plan):
         console.print(
             f"[dim]what the pretraining of {', '.join(names)} read is not known[/]", highlight=False
+        )
+
+
+def _show_kept(plan: Plan, console: Console) -> None:
+    """What a partial sweep leaves out."""
+    if not plan.kept:
+        return
+    cells = len({trial.cell for trial in plan.kept})
+    kept = f"{quantity(len(plan.kept), 'trial')} of {quantity(cells, 'cell')}"
+    console.print(
+        f"[cyan]kept[/] {kept} that this part of the sweep leaves out: status, report and MLflow still show "
+        "their results",
+        highlight=False,
+    )
+    if old := len(plan.outdated):
+        verb = "was" if old == 1 else "were"
+        console.print(
+            f"[yellow]kept[/] {quantity(old, 'trial')} of these {verb} run with other data, weights or code; "
+            "run the whole sweep to update the results",
+            highlight=False,
         )
 
 

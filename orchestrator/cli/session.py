@@ -60,7 +60,14 @@ class Session:
         except StorageError as failed:
             notice = "the plan knows only the records that are on this machine"
             Console(stderr=True).print(f"[yellow]{notice}:[/] {failed}", highlight=False, soft_wrap=True)
-        return make_plan(self.sweep, self.inputs, self.ledger.history(), slots=slots, probes=self.probes)
+        return make_plan(
+            self.sweep,
+            self.inputs,
+            self.ledger.history(),
+            slots=slots,
+            probes=self.probes,
+            before=self.ledger.last_sweep() if self.sweep.config.partial else None,
+        )
 
     @cached_property
     def probing(self) -> Session:

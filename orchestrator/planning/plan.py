@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning import identity
 from orchestrator.planning.cost import Predicted, Predictor
+from orchestrator.planning.left_out import outdated, together
 from orchestrator.planning.peaks import Peaks
 from orchestrator.planning.placement import Placement, Placer, Refusal, longest_first
 from orchestrator.planning.room import Line
@@ -55,6 +56,13 @@ class Plan:
     history: Mapping[str, TrialHistory] = field(default_factory=dict, repr=False)
     placements: Mapping[str, Placement] = field(default_factory=dict, repr=False)  # by cell
     probes: Mapping[str, TrialHistory] = field(default_factory=dict, repr=False)  # by cell; see `probes.py`
+    before: SweepRecord | None = field(default=None, repr=False)  # of a partial sweep: the record so far
+    kept: tuple[PlannedTrial, ...] = ()  # trials with results that a partial sweep leaves out
+
+    @property
+    def outdated(self) -> list[PlannedTrial]:
+        """Of what is kept, results of other data, weights or code."""
+        return outdated(self.kept, self.history, self.inputs)
 
     @property
     def stale(self) -> tuple[ToRun, ...]:
@@ -80,7 +88,12 @@ class Plan:
     def again(self, history: Mapping[str, TrialHistory]) -> Plan:
         """The same sweep after more has run. `history` holds the trials that it is newer for."""
         return make_plan(
-            self.sweep, self.inputs, {**self.history, **history}, slots=self.slots, probes=self.probes
+            self.sweep,
+            self.inputs,
+            {**self.history, **history},
+            slots=self.slots,
+            probes=self.probes,
+            before=self.before,
         )
 
     def spec(self, trial: PlannedTrial) -> TrialSpec:
@@ -103,7 +116,7 @@ class Plan:
     ) -> SweepRecord:
         """What the driver writes down before it starts. `written_at`: Unix time, seconds."""
         cells = self.sweep.grid.cells
-        return SweepRecord(
+        record = SweepRecord(
             name=self.sweep.config.name,
             question=self.sweep.config.question,
             written_at=written_at,
@@ -122,6 +135,7 @@ class Plan:
             money_per_device_hour=self.predicted.money_per_device_hour,
             provenance=dict(provenance),
         )
+        return record if self.before is None else together(record, self.before, self.kept, self.history)
 
 
 def make_plan(
@@ -131,17 +145,20 @@ def make_plan(
     *,
     slots: int | None = None,
     probes: Mapping[str, TrialHistory] | None = None,
+    before: SweepRecord | None = None,
 ) -> Plan:
     """Pure. `history` is the ledger's, by trial name, candidates of searches included. `slots`: how many
     trials the machines take at once, where that is known and the sweep has no `capacity`, which tells it; its
     own `concurrency` can only lower it.
     `probes`: the ledger of the sweep's probes, as far as they are of this plan (`planning.probes`).
+    `before`: what the sweep's last driver wrote down, from which a partial sweep keeps what it leaves out.
 
     Raises ConfigError where a search would try what is no recipe.
     """
     made = _Making(sweep, inputs, history, probes or {})
     for cell in sweep.grid.cells:
         made.add(cell)
+    before = before if sweep.config.partial else None
     ordered = longest_first(made.to_run, lambda item: item.trial.predicted_seconds)
     if sweep.config.capacity is not None:
         line = Line([item.trial.resources for item in ordered], sweep.config.capacity)
@@ -160,6 +177,8 @@ def make_plan(
         history=history,
         placements=made.placements,
         probes=probes or {},
+        before=before,
+        kept=() if before is None else tuple(made.left_out(before)),
     )
 
 
@@ -185,6 +204,24 @@ class _Making:
         self.trials, self.up_to_date = list[PlannedTrial](), list[PlannedTrial]()
         self.to_run, self.to_pay = list[ToRun](), list[Predicted | None]()
         self.searches, self.refused = list[Search](), list[RefusedCell]()
+        self._settled: dict[str, Mapping[str, str] | None] = {}  # parts of identities by cell; None: waiting
+        self._not_run = {refused.cell.name for refused in sweep.grid.refused}
+
+    def left_out(self, before: SweepRecord) -> Iterator[PlannedTrial]:
+        """Trials that were planned before, have begun, and are not of this plan. Seeds of one cell share its
+        settings: those left out count under the ones it has now."""
+        planned = {trial.name for trial in self.trials}
+        refused = self._not_run | {refused.cell.name for refused in self.refused}
+        for trial in before.trials:
+            cell = trial.cell.name
+            if trial.name in planned or trial.name not in self._history or cell in refused:
+                continue
+            if cell not in self._settled:
+                yield trial
+                continue
+            parts = self._settled[cell]
+            now = _UNTUNED if parts is None else identity.combine(parts, trial.seed)
+            yield trial.model_copy(update={"fingerprint": now})
 
     def add(self, cell: GridCell) -> None:
         placed = self._place(cell)
@@ -216,6 +253,7 @@ class _Making:
     def _add_trials(self, cell: GridCell, waiting: bool = False) -> None:
         """One a seed. While a search goes on, the recipe that it starts from stands in for its winner's."""
         shared = self._parts.of(cell)
+        self._settled[cell.cell.name] = None if waiting else shared
         parts = cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe
         found = self.predictor.predict(*parts, resources=self._given(cell))
         for seed in self._config.seeds:

@@ -114,13 +114,17 @@ class Ledger:
 
     def sweep(self) -> SweepRecord:
         """Raises LedgerError where there is no such sweep, or its record cannot be read."""
-        found = _read(self.directory / layout.SWEEP, SweepRecord)
+        found = self.last_sweep()
         if found is None:
             raise LedgerError(
                 f"{self.directory}: no sweep has run here ({layout.SWEEP} is missing)\n"
                 "    -> start it with `frontier run CONFIG`, or name the directory of one that has run"
             )
         return found
+
+    def last_sweep(self) -> SweepRecord | None:
+        """What the last driver wrote down; None before the first. Raises LedgerError if it is unreadable."""
+        return _read(self.directory / layout.SWEEP, SweepRecord)
 
     def trials(self) -> Iterator[TrialRecord]:
         """A record for each planned trial, in the order of the plan."""

@@ -16,13 +16,16 @@ from typing import Any
 
 import pytest
 from ledger_builder import Fate, LedgerBuilder
+from virtual_sweeps import Project
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.accounting import totals_of
+from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView, quiet_environment, sync
+from orchestrator.tracking.run_content import STATE
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +322,8 @@ import os, signal
 from pathlib import Path
 from sqlalchemy import Engine, event
 from ledger_builder import Fate, LedgerBuilder
+from virtual_sweeps import Project
+from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView
 built = LedgerBuilder(Path({str(tmp_path)!r}), "killed")
 trial = built.plan()[0]
@@ -347,3 +352,13 @@ def test_nothing_is_written_beside_the_store(tmp_path, uri, monkeypatch):
     built.finish_all()
     sync(built.ledger, uri)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["storage"]
+
+
+def test_a_part_of_a_sweep_leaves_the_runs_of_its_other_trials_as_they_are(tmp_path, uri, runs):
+    project = Project(tmp_path)
+    project.run()
+    assert sync(Ledger(project.sweep_directory), uri).published == 8
+    project.run(plan=project.plan("methods=full", "seeds=1"))
+    again = sync(Ledger(project.sweep_directory), uri)
+    assert (again.published, again.unchanged) == (0, 8)
+    assert [run.data.tags[STATE] for run in runs("virtual")] == ["finished"] * 8

@@ -1,0 +1,67 @@
+"""What a partial sweep leaves out: results of other trials of the sweep, which stay in its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from orchestrator.config import Inputs
+from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
+
+V = TypeVar("V")
+
+
+def together(
+    record: SweepRecord,
+    before: SweepRecord,
+    kept: Iterable[PlannedTrial],
+    history: Mapping[str, TrialHistory],
+) -> SweepRecord:
+    """The record of a partial sweep, with what the one `before` it says of trials that are `kept`, and of
+    searches that were begun, in the order that they had there."""
+    own = {trial.cell.name for trial in record.trials} | {refused.cell.name for refused in record.refused}
+    trials = {trial.name: trial for trial in (*kept, *record.trials)}
+    candidates = [c for c in before.candidates if c.cell.name not in own and c.name in history]
+    cells = {trial.cell for trial in (*trials.values(), *candidates)}
+    left = {cell.name for cell in cells} - own
+    return record.model_copy(
+        update={
+            "backbones": _both(before.backbones, record.backbones, {f"{c.model}/{c.domain}" for c in cells}),
+            "methods": _both(before.methods, record.methods, {cell.method for cell in cells}),
+            "tasks": _both(before.tasks, record.tasks, {cell.task for cell in cells}),
+            "recipes": _both(before.recipes, record.recipes, left),
+            "tuned": _both(before.tuned, record.tuned, left),
+            "trials": tuple(_both({t.name: t for t in before.trials}, trials, set()).values()),
+            "candidates": (*record.candidates, *candidates),
+            "refused": (
+                *record.refused,
+                *(refused for refused in before.refused if refused.cell.name not in own | left),
+            ),
+        }
+    )
+
+
+def _both(before: Mapping[str, V], now: Mapping[str, V], wanted: set[str]) -> dict[str, V]:
+    """What is there now, and the wanted part of what was before, in the older order."""
+    older = {key: now.get(key, value) for key, value in before.items() if key in now or key in wanted}
+    return {**older, **now}
+
+
+def outdated(
+    kept: Iterable[PlannedTrial], history: Mapping[str, TrialHistory], inputs: Inputs
+) -> list[PlannedTrial]:
+    """Those whose results were made with other data, weights or code than the sweep has now, as far as the
+    part that is planned can tell."""
+    return [trial for trial in kept if _differs(history[trial.name], inputs)]
+
+
+def _differs(known: TrialHistory, inputs: Inputs) -> bool:
+    if known.last is None:
+        return False
+    then, spec = known.last.digests, known.last
+    return (
+        (then.code, then.metrics) != (inputs.code, inputs.metrics)
+        or then.data != inputs.data.get(spec.task.name, then.data)
+        or then.weights != inputs.weights.get(spec.backbone.name, then.weights)
+    )
