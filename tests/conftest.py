@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     return distribution.processes()
+
+
+@pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory that all processes of this run of the tests share."""
+    ours = tmp_path_factory.getbasetemp()
+    return ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours
+
+
+@pytest.fixture(scope="session")
+def mlflow_store(common: Path) -> Path:
+    """Return an SQLite store of MLflow without experiments, to be copied: to create one takes 4 seconds."""
+    store = common / "mlflow-template" / "mlflow.db"
+    store.parent.mkdir(exist_ok=True)
+    with store.with_name("lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not store.exists():
+            from mlflow import MlflowClient
+
+            draft = store.with_name("draft.db")
+            MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
+            draft.rename(store)
+    return store
 
 
 @pytest.fixture(scope="session")

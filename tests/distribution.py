@@ -14,10 +14,10 @@ import pytest
 TESTS = Path(__file__).parent
 # A group for all tests that ask for this fixture; the first that fits.
 GROUPS = {
-    "nodes": "machines",
-    "mlflow_server": "servers",
-    "postgres": "servers",
+    "mlflow_server": "finished sweep",  # whose runs it is given
+    "postgres": "finished sweep",
     "finished": "finished sweep",
+    "nodes": "machines",
     "ray_cluster": "ray",
 }
 # Of these directories all tests: they share a GPU, or a cluster.
@@ -58,6 +58,8 @@ def _room(item: pytest.Item) -> str:
 def _group(item: pytest.Item) -> str | None:
     if _room(item) in WHOLE:
         return _room(item)
+    if hasattr(item, "callspec") and "ray" in item.callspec.params.values():
+        return "ray"
     fixtures = getattr(item, "fixturenames", ())
     for fixture, group in GROUPS.items():
         if fixture in fixtures:

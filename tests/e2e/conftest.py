@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from mlflow_server import mlflow_server, postgres  # noqa: F401  # fixtures
@@ -10,11 +12,17 @@ from object_store import s3  # noqa: F401  # a fixture
 from rig import why_not
 from workshop import BACKBONE, NER, OUTCOME, Workshop
 
+from orchestrator.contracts import layout
+
 
 @pytest.fixture(scope="session")
-def new_workshop(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Workshop]:
-    """Workshops share what is made on the spot, and nothing else."""
-    shared = tmp_path_factory.mktemp("made")
+def new_workshop(
+    tmp_path_factory: pytest.TempPathFactory, common: Path, mlflow_store: Path
+) -> Callable[[], Workshop]:
+    """Workshops share generated weights and data, also with other processes, and nothing else. Each has an
+    empty MLflow store."""
+    shared = common / "made"
+    shared.mkdir(exist_ok=True)
 
     def make() -> Workshop:
         root = tmp_path_factory.mktemp("workshop")
@@ -27,6 +35,7 @@ def new_workshop(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Works
         (root / "catalogue" / "tasks" / "mini-outcome.yaml").write_text(OUTCOME)
         (root / "sweeps").mkdir()
         (root / "sweeps" / "cache").symlink_to(shared)
+        shutil.copy(mlflow_store, root / "sweeps" / layout.MLFLOW_STORE)
         return Workshop(root)
 
     return make
@@ -34,8 +43,9 @@ def new_workshop(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Works
 
 @pytest.fixture(scope="session")
 def finished(new_workshop: Callable[[], Workshop]) -> Workshop:
-    """The mini sweep, run to its end on a local Ray cluster. Tests must not change its results."""
+    """The mini sweep, run to its end on a local Ray cluster, from nothing. Tests only read its results."""
     workshop = new_workshop()
+    (workshop.sweeps / layout.MLFLOW_STORE).unlink()  # a first run creates it
     done = workshop.frontier("run", workshop.write())
     (workshop.root / "run.out").write_text(done.stdout)
     return workshop

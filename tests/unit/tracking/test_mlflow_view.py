@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,9 +30,9 @@ from orchestrator.tracking.run_content import STATE
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One store for this file, as making one takes seconds; every test has its own experiment."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+def uri(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Path) -> str:
+    """One store for this file; every test has its own experiment."""
+    return f"sqlite:///{shutil.copy(mlflow_store, tmp_path_factory.mktemp('mlflow'))}"
 
 
 @pytest.fixture(autouse=True)
