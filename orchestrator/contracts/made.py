@@ -8,7 +8,7 @@ import gc
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,14 +22,20 @@ def code_digest(files: Iterable[Path]) -> str:
     """sha256 of Python sources by file name, with comments, docstrings and layout left out."""
     digest = hashlib.sha256()
     for file in sorted(files):
-        tree = _parsed(file.read_bytes())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
-                ast.get_docstring(node, clean=False) is not None
-            ):
-                del node.body[0]
-        digest.update(f"{file.name}\0{ast.unparse(tree)}\0".encode())
+        digest.update(f"{file.name}\0{_code(file.read_bytes())}\0".encode())
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=256)  # all of workers/ takes most of a second, and who plans twice reads the same again
+def _code(source: bytes) -> str:
+    """Return a Python source without comments, docstrings and layout."""
+    tree = _parsed(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
+            del node.body[0]
+    return ast.unparse(tree)
 
 
 def _parsed(source: bytes) -> ast.Module:
