@@ -19,6 +19,7 @@ GROUPS = {
     "finished": "finished sweep",
     "nodes": "machines",
     "ray_cluster": "ray",
+    "attempt_host": "attempt host",
 }
 # Of these directories all tests: they share a GPU, or a cluster.
 WHOLE = ("gpu", "cluster")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from orchestrator.contracts.outcome import Event, Outcome, read_event
 from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec
 from orchestrator.contracts.trial import AttemptOrder, Cell, Digests, Recipe, Resources, TrialSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
+from workers.host import AttemptHost
 
 SHAPE = {
     "hidden_size": 32,
@@ -162,6 +163,19 @@ class Lab:
         path = directory / "order.json"
         path.write_text(order.model_dump_json())
         return path
+
+
+@pytest.fixture(scope="session")
+def attempt_host() -> Iterator[AttemptHost]:
+    """One warm host for all tests: it takes ten seconds of a core to start. Attempts leave nothing in it."""
+    started = AttemptHost(threads=1)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def host(attempt_host: AttemptHost) -> AttemptHost:
+    return attempt_host
 
 
 @pytest.fixture

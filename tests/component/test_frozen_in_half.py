@@ -11,17 +11,9 @@ from orchestrator.contracts.backbone import FolderWeights
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from workers.backbones import build, train_in_full
-from workers.host import AttemptHost
 from workers.methods import adapt
 
 METHODS = ["lora", "ia3", "head-only", "full"]
-
-
-@pytest.fixture(scope="module")
-def host():
-    started = AttemptHost(threads=1)
-    yield started
-    started.close()
 
 
 @pytest.fixture

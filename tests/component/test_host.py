@@ -21,13 +21,6 @@ from workers.host import AttemptHost
 LONG = {"epochs": 5000}
 
 
-@pytest.fixture(scope="module")
-def host():
-    started = AttemptHost(threads=1)
-    yield started
-    started.close()
-
-
 def first_line(order: Path, text: str) -> None:
     """Waits until the attempt has written an event that holds `text`."""
     events = order.parent / "events.jsonl"

@@ -12,14 +12,6 @@ from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from workers.checkpoint import saved
-from workers.host import AttemptHost
-
-
-@pytest.fixture(scope="module")
-def host():
-    started = AttemptHost(threads=1)
-    yield started
-    started.close()
 
 
 def spread(ranks: int, **fields) -> Resources:

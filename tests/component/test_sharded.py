@@ -12,17 +12,9 @@ from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind
 from workers.checkpoint import saved
-from workers.host import AttemptHost
 
 needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
 KINDS = [*(pytest.param(f"zero{n}", marks=needs_deepspeed) for n in (1, 2, 3)), "fsdp"]
-
-
-@pytest.fixture(scope="module")
-def host():
-    started = AttemptHost(threads=1)
-    yield started
-    started.close()
 
 
 def shared(kind: str) -> Resources:
