@@ -99,6 +99,7 @@ SWEEP = {
     "seeds": [1, 2],
     "recipe": {"epochs": 2, "batch_size": 8},
     "checkpoint_seconds": 0,
+    "concurrency": 1,  # each slot has a warm process of its own, which takes ten seconds of a core to start
 }
 
 

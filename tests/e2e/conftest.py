@@ -46,7 +46,7 @@ def finished(new_workshop: Callable[[], Workshop]) -> Workshop:
     """The mini sweep, run to its end on a local Ray cluster, from nothing. Tests only read its results."""
     workshop = new_workshop()
     (workshop.sweeps / layout.MLFLOW_STORE).unlink()  # a first run creates it
-    done = workshop.frontier("run", workshop.write())
+    done = workshop.frontier("run", workshop.write(concurrency=2))
     (workshop.root / "run.out").write_text(done.stdout)
     return workshop
 

@@ -25,6 +25,7 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
         domains=["clinical"],
         methods=[{"name": "full", "learning_rate": 1e-3}],
         seeds=[1, 2, 3],
+        concurrency=2,
     )
     trials = workshop.sweeps / "mini" / "trials"
     driver = subprocess.Popen(

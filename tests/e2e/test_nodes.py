@@ -28,7 +28,7 @@ Check = Callable[[Calm], None]
 @pytest.fixture(scope="module")
 def calm(nodes: None, new_workshop: Callable[[], Workshop]) -> Calm:
     workshop = new_workshop()
-    workshop.frontier("run", workshop.write(**KEYS), "--launcher", "local")
+    workshop.frontier("run", workshop.write(**{**KEYS, "concurrency": 1}), "--launcher", "local")
     return Calm.of(Sweep(workshop))
 
 

@@ -21,7 +21,7 @@ def test_a_sweep_over_nodes_a_store_and_a_server_finds_what_a_laptop_does(
     mlflow_server: MlflowServer,
 ) -> None:
     workshop = new_workshop()
-    file = workshop.write("over-nodes", seeds=[1])
+    file = workshop.write("over-nodes", seeds=[1], concurrency=2)
     found = run_there(workshop, file, "over-nodes", s3, mlflow_server)
     local = results(finished.outcomes().values())
     assert found.results == {trial: result for trial, result in local.items() if trial.endswith("/seed-1")}

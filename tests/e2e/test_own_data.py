@@ -12,8 +12,8 @@ def test_the_snippets_of_the_readme_run(new_workshop: Callable[[], Workshop]) ->
     """As they stand, but for a smaller backbone, one seed and one epoch."""
     workshop = new_workshop()
     sweep = write_example(workshop.root)
-    small = ("models=mini", "domains=general", "catalogues=[mine,catalogue]", "seeds=[1]", "recipe.epochs=1")
-    report = workshop.json("run", sweep, *small, "--launcher", "local")
+    small = ["models=mini", "domains=general", "catalogues=[mine,catalogue]", "seeds=[1]", "recipe.epochs=1"]
+    report = workshop.json("run", sweep, *small, "concurrency=1", "--launcher", "local")
     names = ["my-ner", "my-triage", "my-follow-up", "my-relation"]
     assert [task["task"] for task in report["tasks"]] == names
     for task in report["tasks"]:
