@@ -14,12 +14,12 @@ import pytest
 TESTS = Path(__file__).parent
 # A group for all tests that ask for this fixture; the first that fits.
 GROUPS = {
-    "mlflow_server": "finished sweep",  # whose runs it is given
-    "postgres": "finished sweep",
-    "finished": "finished sweep",
+    "mlflow_server": "finished-sweep",  # whose runs it is given
+    "postgres": "finished-sweep",
+    "finished": "finished-sweep",
     "nodes": "machines",
     "ray_cluster": "ray",
-    "attempt_host": "attempt host",
+    "attempt_host": "attempt-host",
 }
 # Of these directories all tests: they share a GPU, or a cluster.
 WHOLE = ("gpu", "cluster")
@@ -41,7 +41,7 @@ def distribute(items: list[pytest.Item]) -> None:
         group = _group(item)
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: ORDER.index(_room(item)))
+    items.sort(key=lambda item: ORDER.index(_room(item)) if _room(item) in ORDER else len(ORDER))
 
 
 def limit(items: list[pytest.Item]) -> None:

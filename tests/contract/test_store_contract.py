@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from object_store import BUCKET
-from profiles import examples
+from profiles import SLOW, examples
 
 from orchestrator.errors import StorageError
 from orchestrator.storage.objects import ObjectStore
@@ -73,7 +73,7 @@ _KEYS = st.sampled_from(["a", "b/c", "b/d", "b/e/f"])
 _ACTS = st.lists(st.tuples(st.sampled_from(["put", "claim", "delete"]), _KEYS, st.binary(max_size=20)))
 
 
-@settings(max_examples=examples(0.5), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(0.5), suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture])
 @given(acts=_ACTS)
 def test_a_store_is_a_dictionary(new_store: NewStore, acts: list[tuple[str, str, bytes]]) -> None:
     store, model = new_store(), dict[str, bytes]()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from profiles import SLOW
 
 from orchestrator.config import SweepConfig, load_sweep
 from orchestrator.errors import Complaint, ConfigError
@@ -189,7 +190,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture])
 @given(keys=st.dictionaries(st.sampled_from([*SweepConfig.model_fields, "x"]), VALUES, max_size=4))
 def test_no_file_whatever_is_in_it_ends_in_a_traceback(load: Any, keys: dict[str, Any]) -> None:
     found: tuple[Complaint, ...] = ()

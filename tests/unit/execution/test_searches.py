@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import examples
 from virtual_sweeps import Board, DriverKilledError, Project
@@ -108,7 +108,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return done
 
 
-@settings(max_examples=examples(0.25), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(0.25))
 @given(
     deaths=st.lists(st.integers(1, 60), max_size=3),
     places=st.integers(1, 7),

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from virtual_sweeps import Board, DriverKilledError, Project
 
@@ -113,7 +113,6 @@ def test_two_drivers_never_share_a_sweep(project: Project) -> None:
 FATES = st.sampled_from([None, *FailureKind])
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     fates=st.lists(FATES, min_size=1, max_size=40),
     seconds=st.lists(st.floats(0.1, 1e4), min_size=1, max_size=8),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from profiles import SLOW
 
 from orchestrator.contracts.method import Lora
 from orchestrator.contracts.metrics import MetricName
@@ -18,7 +19,7 @@ from orchestrator.contracts.trial import Recipe, TrialSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning import differences, fingerprint
 
-LOAD = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+LOAD = settings(suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture])
 
 OTHER: dict[str, Any] = {
     "learning_rate": 0.5,
