@@ -1,10 +1,14 @@
-"""CoNLL: one token a line, columns, a blank line between sentences, BIO tags (IOB2)."""
+"""CoNLL: one token a line, columns, a blank line between sentences, BIO tags (IOB2).
+
+Comment lines (`# key = value`) are no tokens, and empty columns at the end of lines are no columns. Only
+tabs, or spaces and tabs, separate columns: other white space, such as U+00A0, is part of its token.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.contracts.sameness import Identity, words_key
@@ -17,6 +21,8 @@ from workers.data.holdout import Wanted
 
 _TAG = re.compile(r"O|[BI]-\S+")
 _DOCUMENT = "-DOCSTART-"  # the first word of the line that begins a document in the CoNLL-2003 family
+_COMMENT = re.compile(r"#(\s|[\w.-]+ ?=).*")
+_BLANKS = re.compile("[ \t]+")
 
 
 Rows = list[tuple[int, list[str]]]  # the lines of a sentence: number and columns
@@ -37,21 +43,19 @@ def read_conll(
     DataError at the first line that is wrong, where `faults` does; else leaves out its sentence.
     """
     sentences: list[Tokens] = []
-    width: int | None = None
     text = read_text(path)
     if "\r" in text and "\n" not in text:
         fault = "its lines end in carriage returns alone"
         raise DataError(str(path), None, fault, "write it with line feeds, alone or after a carriage return")
     documents: dict[tuple[int, int], list[Rows]] = defaultdict(list)
-    for number, (begun, block) in enumerate(_blocks(lines(text)), start=1):
-        rows = [(n, line.split("\t") if reader.separator == "tab" else line.split()) for n, line in block]
-        width = width or len(rows[0][1])
+    for number, (begun, rows) in enumerate(_blocks(lines(text), reader.separator), start=1):
         documents[begun, 0 if begun else number].append(rows)
+    width = _width(columns for blocks in documents.values() for rows in blocks for _, columns in rows)
     for (begun, number), blocks in documents.items():
         if not wanted(_identity(blocks, reader)):
             continue
         for rows in blocks:
-            found = _sentence(str(path), rows, width or 0, reader, types, f"{name}#{begun or number}")
+            found = _sentence(str(path), rows, width, reader, types, f"{name}#{begun or number}")
             if isinstance(found, DataError):
                 faults.found(found)
             else:
@@ -67,20 +71,51 @@ def _identity(blocks: list[Rows], reader: ConllReader) -> Identity:
     )
 
 
-def _blocks(content: list[str]) -> Iterator[tuple[int, list[tuple[int, str]]]]:
-    """The numbered lines of each sentence, after how many documents were begun."""
-    block: list[tuple[int, str]] = []
+def _blocks(content: list[str], separator: str) -> Iterator[tuple[int, Rows]]:
+    """The rows of each sentence, after how many documents were begun."""
+    block: Rows = []
     begun = 0
     # The blank line added at the end closes the last sentence of a file that lacks it.
     for number, line in enumerate([*content, ""], start=1):
         words = line.split(maxsplit=1)
         if words and words[0] != _DOCUMENT:
-            block.append((number, line))
+            if not _is_comment(line, separator, begins=not block):
+                block.append((number, _columns(line, separator)))
             continue
         if block:
             yield begun, block
             block = []
         begun += bool(words)
+
+
+def _columns(line: str, separator: str) -> list[str]:
+    return line.split("\t") if separator == "tab" else _BLANKS.split(line.strip(" \t"))
+
+
+def _is_comment(line: str, separator: str, begins: bool) -> bool:
+    """Return whether the line is certainly no token. `begins`: whether no token of its sentence precedes it.
+
+    Where spaces separate columns, a comment looks like a token `#` with columns, so it must begin its
+    sentence. A line with a tag in it is never taken for a comment.
+    """
+    apart = "\t" not in line if separator == "tab" else begins
+    return apart and bool(_COMMENT.fullmatch(line)) and not any(map(_TAG.fullmatch, line.split()))
+
+
+def _width(rows: Iterable[list[str]]) -> int:
+    """The columns of the first row, without those at its end that are empty in every row. Cuts off what is
+    empty behind them.
+    """
+    rows = list(rows)
+    if not rows:
+        return 0
+    filled = [
+        max((place for place, cell in enumerate(row, start=1) if cell.strip()), default=0) for row in rows
+    ]
+    width = filled[0] if max(filled) == filled[0] else len(rows[0])
+    for row, last in zip(rows, filled, strict=True):
+        del row[max(width, last) :]
+    return width
 
 
 def _sentence(
@@ -110,7 +145,7 @@ def _cells(file: str, line: int, columns: list[str], width: int, reader: ConllRe
             file,
             line,
             f"{len(columns)} {reader.separator}-separated columns, where the first token has {width}",
-            "give every token line the same columns, or set `separator` of the reader",
+            "give every token line the same columns, remove comment lines, or set `separator` of the reader",
         )
     places = [c + width if c < 0 else c for c in (reader.token_column, reader.tag_column)]
     if not all(0 <= place < width for place in places) or places[0] == places[1]:

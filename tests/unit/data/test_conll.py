@@ -63,6 +63,51 @@ def test_columns_may_be_chosen_and_parted_by_spaces(tmp_path: Path) -> None:
     assert read(tmp_path, "1 a  B-x z\n2 b I-x z\n", spec) == [("a b", "B-x I-x")]
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2009", "\u3000", "\x0c", "\x1f"])
+@pytest.mark.parametrize("separator", ["tab", "space"])
+def test_other_white_space_is_part_of_its_token(tmp_path: Path, separator: str, blank: str) -> None:
+    content = f"10{blank}mg B-Dose\n{blank}daily I-Dose\n"
+    if separator == "tab":
+        content = content.replace(" ", "\t")
+    assert read(tmp_path, content, task(separator=separator)) == [
+        (f"10{blank}mg {blank}daily", "B-Dose I-Dose")
+    ]
+
+
+@pytest.mark.parametrize("comment", ["# sent_id = 4", "#text=a b", "# 5 % \u00a0 of (it)", "# "])
+@pytest.mark.parametrize("separator", ["tab", "space"])
+def test_comment_lines_are_no_tokens(tmp_path: Path, separator: str, comment: str) -> None:
+    content = f"{comment}\n\n{comment}\n{comment}\na B-x\n# O\n\n{comment}\nb O\n"
+    if separator == "tab":
+        content = content.replace("B-x\n", f"B-x\n{comment}\n").replace("a B", "a\tB")
+        content = content.replace("b O", "b\tO").replace("# O", "#\tO")
+    assert read(tmp_path, content, task(separator=separator)) == [("a #", "B-x O"), ("b", "O")]
+
+
+@pytest.mark.parametrize("line", ["#", "#tag", "# O", "# B-x"])
+def test_a_token_that_lost_its_tab_is_no_comment(tmp_path: Path, line: str) -> None:
+    with pytest.raises(DataError, match="1 tab-separated columns, where the first token has 2") as caught:
+        read(tmp_path, f"a\tO\n{line}\n")
+    assert caught.value.line == 2
+    assert "remove comment lines" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a\tB-x\t\nb\tI-x\t\n", "a\tB-x\nb\tI-x\t\n", "a\tB-x\t\t\nb\tI-x\n", "a\tB-x\t \nb\tI-x\t\t\n"],
+)
+def test_tabs_at_the_end_of_lines_are_no_columns(tmp_path: Path, content: str) -> None:
+    assert read(tmp_path, content) == [("a b", "B-x I-x")]
+
+
+def test_a_last_column_that_is_sometimes_empty_is_a_column(tmp_path: Path) -> None:
+    for content in ("a\tB-x\t\nb\tI-x\tnote\n", "a\tB-x\tnote\nb\tI-x\t\n"):
+        assert read(tmp_path, content, task(tag_column=1)) == [("a b", "B-x I-x")]
+    with pytest.raises(DataError, match="not O, B-type or I-type") as caught:
+        read(tmp_path, "a\tNN\tB-x\nb\tNN\t\n")
+    assert caught.value.line == 2
+
+
 @pytest.mark.parametrize(
     ("content", "line", "fault"),
     [
