@@ -24,8 +24,8 @@ from workers.data.faults import Faults
 from workers.data.holdout import Wanted
 from workers.data.sentences import Span, word_spans
 from workers.data.spans import WordSpan, tag_sentences
+from workers.data.xml_files import parsed
 
-_BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
 _OFFSET = re.compile(r"[0-9]{1,9}")
 _UNSPACED = re.compile(r"\S+")
 # Left in annotations or in the text by tools that escape once too often; the last one is undone last.
@@ -64,11 +64,17 @@ def _document(
     member: Member, reader: I2b2XmlReader, types: Collection[str] | None, faults: Faults
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """(words, tags) of each sentence that holds a word."""
-    root, fault = _parsed(member)
-    body, annotations = (None, None) if root is None else (root.find("TEXT"), root.find("TAGS"))
+    root = parsed(member)
+    if isinstance(root, DataError):
+        faults.found(root)
+        return
+    body, annotations = root.find("TEXT"), root.find("TAGS")
     if body is None or annotations is None:
-        fault = fault or "there is no TEXT or no TAGS in it"
-        faults.found(DataError(member.place, None, fault, "bring the file as it was distributed, or move it"))
+        fault, remedy = (
+            "there is no TEXT or no TAGS in it",
+            "bring the file as it was distributed, or move it",
+        )
+        faults.found(DataError(member.place, None, fault, remedy))
         return
     text = body.text or ""
     words = _words(text, reader)
@@ -132,30 +138,3 @@ def _sentences(
     bounds = [0, *(bisect_left(words, (end, end)) for end in ends), len(words)]  # of the words of each line
     for inside, tags in tag_sentences(bounds, spans, faults):
         yield tuple(text[a:b] for a, b in words[inside]), tags
-
-
-def _parsed(member: Member) -> tuple[ElementTree.Element | None, str | None]:
-    """The root, or the fault. A ParseError must not become the context of what is raised."""
-    text = member.text()
-    if text is None:
-        return None, "it is not UTF-8 text"
-    if "<!DOCTYPE" in text:
-        return None, "it declares a document type, whose entities are not expanded"
-    try:
-        return ElementTree.fromstring(_escaped(text)), None
-    except (ElementTree.ParseError, ValueError):
-        return None, "it is not XML"
-
-
-def _escaped(text: str) -> str:
-    """With the ampersands escaped that some files hold bare. CDATA stays as it is, and so do all offsets."""
-    parts, at = [], 0
-    while at < len(text):
-        start = text.find("<![CDATA[", at)
-        end = text.find("]]>", start) if start >= 0 else -1
-        if end < 0:
-            start = end = len(text)
-        parts.append(_BARE_AMPERSAND.sub("&amp;", text[at:start]))
-        parts.append(text[start:end])
-        at = end
-    return "".join(parts)

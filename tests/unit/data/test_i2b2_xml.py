@@ -121,6 +121,63 @@ def test_escapes_left_in_annotations_are_understood(tmp_path: Path) -> None:
     assert tagged(task(EVENTS), tmp_path) == ['The/O "spell"/B-B of/O patient\'s/B-A ache/O']
 
 
+ENCODED = ("ISO-8859-1", "iso-8859-15", "windows-1252", "UTF-16", "utf-8")
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_a_declared_encoding_is_read(tmp_path: Path, encoding: str) -> None:
+    text = "\nFièvre élevée .\n"
+    content = document(text, annotation(text, "élevée", "PROBLEM"))
+    declared = f"<?xml version='1.0' encoding='{encoding}' ?>\n{content}"
+    write(tmp_path, declared.encode(encoding))
+    assert tagged(task(EVENTS), tmp_path) == ["Fièvre/O élevée/B-PROBLEM ./O"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "fault"),
+    [
+        ("<r>\n\xe9</r>".encode("latin-1"), 2, "not utf-8 text, and declares no encoding"),
+        ('<?xml version="1.0" encoding="utf-8"?>\n\n<r>\xe9</r>'.encode("latin-1"), 3, "as it declares"),
+        (
+            '<?xml version="1.0" encoding="US-ASCII"?><r>\xe9</r>'.encode("latin-1"),
+            1,
+            "not ascii text, as it declares",
+        ),
+        (b'<?xml version="1.0" encoding="utf-7"?><r></r>', 1, "an encoding that is not read"),
+        (b'<?xml version="1.0" encoding="rot13"?><r></r>', 1, "an encoding that is not read"),
+        (f'<?xml version="1.0" encoding="{MARKER}"?><r></r>'.encode(), 1, "an encoding that is not read"),
+    ],
+)
+def test_another_encoding_is_named(tmp_path: Path, content: bytes, line: int, fault: str) -> None:
+    write(tmp_path, content)
+    with pytest.raises(DataError, match=fault) as caught:
+        tagged(task(EVENTS), tmp_path)
+    assert caught.value.line == line
+    assert MARKER not in str(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("page", ["\x0c", "\x0b", "\x1c", "\x1f"])
+def test_a_page_break_is_white_space_and_moves_no_offset(tmp_path: Path, page: str) -> None:
+    text = f"\n{page}Mild{page}asthma now{page}\n"
+    once = annotation(text, f"Mild{page}asthma", "PROBLEM")
+    for tag in (once, once.replace(page, f"&#{ord(page)};"), once.replace(page, f"&#x{ord(page):X};")):
+        write(tmp_path, document(text, tag))
+        assert tagged(task(EVENTS), tmp_path) == ["Mild/B-PROBLEM asthma/I-PROBLEM now/O"]
+
+
+@pytest.mark.parametrize(
+    ("control", "code"), [("\x00", "0000"), ("\x07", "0007"), ("\x1b", "001B"), ("\ufffe", "FFFE")]
+)
+def test_another_control_character_is_named_with_its_line(tmp_path: Path, control: str, code: str) -> None:
+    text = f"\nMild\nast{control}hma\n"
+    write(tmp_path, document(text))
+    with pytest.raises(DataError, match=rf"U\+{code}, a character that XML does not allow") as caught:
+        tagged(task(EVENTS), tmp_path)
+    assert caught.value.line == 4
+    assert "hma" not in str(caught.value)
+
+
 def test_an_annotation_over_a_line_break_joins_the_lines(tmp_path: Path) -> None:
     text = "\nOne .\nat Nowhere\nClinic .\nTwo .\n"
     write(tmp_path, document(text, annotation(text, "Nowhere\nClinic", "HOSPITAL", "LOCATION")))
@@ -172,7 +229,7 @@ GOOD = annotation(TEXT, "No", "TEST")
         (f"<root><TEXT>{MARKER}", "not XML", 0),
         (f"<root><TEXT><![CDATA[{MARKER}", "not XML", 0),
         (f"<root><TEXT>{MARKER}</TEXT></root>", "no TEXT or no TAGS", 0),
-        (b"<root>\xff</root>", "not UTF-8", 0),
+        (b"<root>\xff</root>", "not utf-8", 0),
         (f'<!DOCTYPE r [<!ENTITY a "{MARKER}">]><r><TEXT>&a;</TEXT><TAGS/></r>', "document type", 0),
         (
             f'<!-- <![CDATA[ --><!DOCTYPE r [<!ENTITY a "{MARKER}">]><!-- ]]> --><r>&a;</r>',
