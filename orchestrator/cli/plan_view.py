@@ -11,6 +11,7 @@ from rich.table import Table
 
 from orchestrator.cli.forecast import forecast
 from orchestrator.cli.placement_view import placement_json, show_placements
+from orchestrator.cli.recipe_view import learning_rates, recipes_json, show_few_steps
 from orchestrator.cli.search_view import (
     contaminated,
     contamination_json,
@@ -24,13 +25,15 @@ from orchestrator.cli.words import quantity
 from orchestrator.config.lock import unlocked
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.planning import Plan, ToRun
+from orchestrator.planning.steps import with_few_steps
 
 _MOST_LINES = 12  # of a list on the console; --json has all
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Stable keys: cells, refused, to_run, up_to_date, stale, placed, too_large, searches, contaminated,
-    unknown_pretraining, predicted, budget, missing, unlocked, pickled, notes, kept, outdated."""
+    """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
+    searches, contaminated, unknown_pretraining, predicted, budget, missing, unlocked, pickled, notes, kept,
+    outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -38,6 +41,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {
         "sweep": plan.sweep.config.name,
         "cells": list(dict.fromkeys(trial.cell.name for trial in plan.trials)),
+        "recipes": recipes_json(plan),
+        "few_steps": with_few_steps(plan),
         "refused": [{"cell": r.cell.name, "reason": r.reason} for r in plan.refused],
         "to_run": [line(item) for item in plan.to_run],
         "up_to_date": [trial.name for trial in plan.up_to_date],
@@ -74,6 +79,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     config = plan.sweep.config
     console.print(f"[bold]{config.name}[/]" + (f"  {config.question}" if config.question else ""))
     console.print(_table(plan))
+    show_few_steps(plan, console)
     for note in plan.sweep.notes:
         console.print(f"[cyan]note[/] {note}", highlight=False)
     show_placements(plan, console)
@@ -117,11 +123,12 @@ def _table(plan: Plan) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("model", "domain", "method"):
         table.add_column(name)
-    for name in ("tasks", "trials", *shown):
+    for name in ("learning rate", "tasks", "trials", *shown):
         table.add_column(name, justify="right")
+    rates = learning_rates(plan)
     for key, found in counts.items():
         figures = [str(found[reason] or "·") for reason in shown]
-        table.add_row(*key, str(len(tasks[key])), str(found.total()), *figures)
+        table.add_row(*key, rates.get(key, ""), str(len(tasks[key])), str(found.total()), *figures)
     return table
 
 

@@ -98,11 +98,11 @@ class Plan:
 
     def spec(self, trial: PlannedTrial) -> TrialSpec:
         """The full spec, made on demand: thousands of them would hold the same entries over and over."""
-        cell = self._cells[trial.cell.name] if trial.candidate is None else self._candidates[trial.name].cell
+        cell = self.cells[trial.cell.name] if trial.candidate is None else self._candidates[trial.name].cell
         return _spec(cell, self.inputs, trial)
 
     @cached_property
-    def _cells(self) -> dict[str, GridCell]:
+    def cells(self) -> dict[str, GridCell]:
         """As their trials are trained: with what a search found."""
         found = {cell.cell.name: cell for cell in self.sweep.grid.cells}
         return found | {s.winner.cell.name: s.winner for s in self.searches if s.winner is not None}
@@ -125,7 +125,7 @@ class Plan:
             backbones={f"{c.cell.model}/{c.cell.domain}": c.backbone for c in cells},
             methods={c.cell.method: c.variant.spec for c in cells},
             tasks={c.cell.task: c.task.spec for c in cells},
-            recipes={name: cell.recipe for name, cell in self._cells.items()},
+            recipes={name: cell.recipe for name, cell in self.cells.items()},
             trials=self.trials,
             candidates=tuple(c.trial for s in self.searches for c in s.candidates),
             tuned=self.tuned,

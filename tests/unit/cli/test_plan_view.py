@@ -175,3 +175,64 @@ def test_a_budget_that_no_figure_stands_for_is_blamed_where_it_was_written(tmp_p
     with pytest.raises(ConfigError, match=r"command line: budget\.gpu_hours") as caught:
         limits(replace(plan, sweep=asked))
     assert "virtual.yaml" not in str(caught.value)
+
+
+def test_each_row_shows_its_learning_rates(tmp_path: Path) -> None:
+    methods = [{"name": "full", "learning_rate": 1e-3}, "lora", {"name": "ia3", "tune": TUNE}]
+    methods[2]["tune"] = {"trials": 2, "space": {"learning_rate": [1e-3, 1e-2]}}  # type: ignore[index]
+    rules = [{"match": {"task": "demo-ner", "method": "full"}, "set": {"learning_rate": 2e-3}}]
+    plan = Project(tmp_path).plan(methods=methods, tasks=["demo-outcome", "demo-ner"], rules=rules)
+    rows = [re.split(r"\s{2,}", line.strip()) for line in shown(plan)]
+    assert [row[:4] for row in rows if row[0] in ("model", "demo-tiny")][:4] == [
+        ["model", "domain", "method", "learning rate"],
+        ["demo-tiny", "general", "full", "0.001, 0.002"],
+        ["demo-tiny", "general", "lora-r8", "0.0003"],
+        ["demo-tiny", "general", "ia3-tuned", "to be tuned"],
+    ]
+    found = plan_json(plan)["recipes"]
+    assert found["demo-tiny/clinical/full/demo-ner"] == {"learning_rate": 2e-3, "optimiser_steps": 190}
+
+
+def test_a_plan_of_eighty_columns_shows_the_rates_whole(tmp_path: Path) -> None:
+    out = io.StringIO()
+    show_plan(Project(tmp_path).plan(), Console(file=out, width=80))
+    assert "learning rate" in out.getvalue()
+    assert "3e-05" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"epochs": 1}, "4 cells train for fewer than 100 optimiser steps (19); their scores say little"),
+        ({"steps": 99}, "4 cells train for fewer than 100 optimiser steps (99); their scores say little"),
+        (
+            {"train_rows": 64},
+            "4 cells train for fewer than 100 optimiser steps (10); their scores say little",
+        ),
+    ],
+)
+def test_cells_that_train_for_few_steps_are_named(tmp_path: Path, recipe: dict[str, Any], words: str) -> None:
+    plan = Project(tmp_path).plan(recipe=recipe)
+    [line] = starting(plan, "few steps")
+    assert words in line
+    assert line.endswith("(demo-tiny/general/full/demo-outcome and 3 more)")
+    assert list(plan_json(plan)["few_steps"]) == plan_json(plan)["cells"]
+
+
+@pytest.mark.parametrize("recipe", [{"epochs": 6}, {"steps": 100}, {"train_seconds": 1.0}, {"batch_size": 8}])
+def test_nothing_is_said_of_steps_that_suffice_or_cannot_be_known(
+    tmp_path: Path, recipe: dict[str, Any]
+) -> None:
+    plan = Project(tmp_path).plan(recipe=recipe)
+    assert starting(plan, "few steps") == []
+    assert plan_json(plan)["few_steps"] == {}
+
+
+def test_what_the_command_line_changes_is_noted_in_the_plan(tmp_path: Path) -> None:
+    plan = Project(tmp_path).plan("methods=full,ia3", "seeds=3")
+    assert starting(plan, "note") == [
+        "note seeds=3 is one seed, number 3; for 3 seeds write seeds=1,2,3",
+        "note seed 3 is not in virtual.yaml: added",
+        "note ia3 is not in virtual.yaml: added with the catalogue's settings",
+    ]
+    assert len(plan_json(plan)["notes"]) == 3
