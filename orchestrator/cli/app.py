@@ -87,6 +87,12 @@ def plan(
         str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster for the probes.")
     ] = None,
     smoke: Smoke = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CELL", help="Show the recipe and settings of one cell, and where each value comes from."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The grid, what will run and why, and what it costs. Without --measure no device is touched."""
@@ -100,7 +106,14 @@ def plan(
 
         session = run_probes(session, launcher, address, console(as_json))
     found = session.plan
-    if as_json:
+    if explain is not None:
+        from orchestrator.cli.explain_view import explain_json, show_explained
+
+        if as_json:
+            print_json(explain_json(found, explain))
+        else:
+            show_explained(found, explain, console())
+    elif as_json:
         print_json(plan_json(found))
     else:
         show_plan(found, console())

@@ -39,6 +39,7 @@ class GridCell:
     task: TaskEntry
     recipe: Recipe  # with `tune`, what a search starts from
     tune: Tune | None = None
+    rules: tuple[int, ...] = ()  # those of the sweep that match
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
         if not isinstance(recipe, Recipe):
             grid.bad_recipes += [BadRecipe(*fault, cell.name) for fault in recipe]
             continue
-        found = GridCell(cell, backbone, variant, entry, recipe, variant.tune)
+        found = GridCell(cell, backbone, variant, entry, recipe, variant.tune, matched)
         refusal = _refusal(found, capabilities, config.resources.gpus)
         refusal = refusal or _refusal_of_search(found, capabilities, config.resources.gpus)
         if refusal is None:

@@ -33,6 +33,7 @@ class MethodVariant:
     entry: MethodEntry | None = None
     values: dict[str, Any] = field(default_factory=dict)  # those of its item, one each
     varied: frozenset[str] = frozenset()  # the keys of which the item has several
+    place: int = 0  # of the item under `methods`
 
 
 def expand(
@@ -71,7 +72,7 @@ def expand(
                 continue
             if slug in variants:
                 complaints.append(Complaint(where, key, f"{slug!r} is in the grid already", _once(item)))
-            variants.setdefault(slug, variant)
+            variants.setdefault(slug, replace(variant, place=place))
         for slug in missing:
             problem = f"no variant of this item, got {slug!r}"
             complaints.append(Complaint(where, f"{key}.only", problem, did_you_mean(slug, known)))
@@ -175,7 +176,8 @@ def with_settings(
     values = variant.values | dict(settings)
     found, faults = _variant(values, set(variant.varied), variant.entry, variant.tune)
     told = (fault.complaint("") for fault in faults)
-    return found or variant, [(c.key, c.problem, c.remedy) for c in told]
+    changed = None if found is None else replace(found, place=variant.place)
+    return changed or variant, [(c.key, c.problem, c.remedy) for c in told]
 
 
 def _part(name: str, value: Any) -> str:

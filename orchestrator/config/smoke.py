@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from orchestrator.config.catalogue import TaskEntry
-from orchestrator.config.grid import Grid, GridCell
+from orchestrator.config.grid import Grid
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.method import Lora, MethodSpec, Settings, virtual_tokens
@@ -57,7 +57,9 @@ def smoke_grid(grid: Grid) -> Grid:
         task = tasks.of(cell.task.spec.name, cell.task)
         recipe = recipes.of(cell.recipe, cell.recipe)
         variant = replace(cell.variant, spec=_method(cell.variant.spec))
-        small.cells.append(GridCell(cell.cell, backbone, variant, task, recipe, _tune(cell.tune)))
+        small.cells.append(
+            replace(cell, backbone=backbone, variant=variant, task=task, recipe=recipe, tune=_tune(cell.tune))
+        )
     return small
 
 
