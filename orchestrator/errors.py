@@ -25,10 +25,19 @@ class Complaint:
     key: str  # dotted key inside it, "" for the whole
     problem: str  # what is wrong, the value that was got included
     remedy: str  # what to do about it
+    line: int | None = None  # of the file, from 1, where it is known
+    column: int | None = None
 
     def __str__(self) -> str:
-        place = f"{self.where}: {self.key}" if self.key else self.where
-        return f"{place}: {self.problem}\n    -> {self.remedy}"
+        numbers = ("line", self.line), ("column", self.column)
+        place = ", ".join([self.where, *(f"{name} {number}" for name, number in numbers if number)])
+        place = f"{place}: {self.key}" if self.key else place
+        return f"{_visible(f'{place}: {self.problem}')}\n    -> {_visible(self.remedy)}"
+
+
+def _visible(text: str) -> str:
+    """Return the text with its control characters spelt out: a terminal would obey them."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 class ConfigError(FrontierError):

@@ -31,10 +31,10 @@ def _find(name: str) -> Path:
 
 
 def _sheet(path: Path) -> Sheet:
-    raw, complaints = read_mapping(path)
+    found, complaints = read_mapping(path)
     if complaints:
         raise ConfigError(complaints)
-    sheet, faults = check(Sheet, raw)
+    sheet, faults = check(Sheet, found.raw)
     if sheet is None:
-        raise ConfigError([fault.complaint(str(path)) for fault in faults])
+        raise ConfigError(found.placed([fault.complaint(str(path)) for fault in faults], str(path)))
     return sheet

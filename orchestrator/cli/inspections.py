@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -20,11 +19,13 @@ from orchestrator.config.inputs import refuse_duplicates
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import MethodItem
+from orchestrator.config.yaml_files import parse
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.text_files import user_path
 
 task_app = typer.Typer(help="Look at a task's data.", no_args_is_help=True)
 backbone_app = typer.Typer(help="Look at a backbone under a method.", no_args_is_help=True)
@@ -66,7 +67,7 @@ def inspect_task(
     spec, faults = check(TaskSpec, entry.model_dump(mode="json") | given)
     if spec is None:
         raise ConfigError([fault.complaint("command line") for fault in faults])
-    spec = resolve_layout(spec, None if data_dir is None else Path(data_dir).expanduser())
+    spec = resolve_layout(spec, None if data_dir is None else user_path(Path.cwd(), data_dir))
     if spec.layouts:
         remedy = "put the corpus there in one of them, or correct data_dir"
         raise ConfigError([Complaint(f"task {task}", "reader.files", looked_for(spec), remedy)])
@@ -172,7 +173,7 @@ def _background(spec: BackboneSpec) -> Iterator[str]:
 def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
     """Where the reader finds its files; invented ones are written first."""
     if not task.invented:
-        return Path(str(data_dir)).expanduser()
+        return user_path(Path.cwd(), str(data_dir))
     request = {"cache_dir": str(cache), "backbones": [], "tasks": [task.model_dump(mode="json")]}
     list(ask("workers.stage", request))
     return made_root(cache, task)
@@ -215,5 +216,6 @@ def _settings(words: list[str], known: set[str] | None) -> tuple[dict[str, Any],
         elif known is not None and key not in known:
             complaints.append(Complaint("command line", key, "unknown key", did_you_mean(key, known)))
         else:
-            found[key] = value if known else yaml.safe_load(value)
+            found[key], wrong = (value, []) if known else parse(value, "command line", key)
+            complaints += wrong
     return found, complaints

@@ -43,7 +43,7 @@ def instead_of_template(template: Sequence[Document], found: Rendered) -> list[D
 def write(found: Rendered, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / f"{found.sweep_id}.yaml"
-    file.write_text(found.text)
+    file.write_text(found.text, encoding="utf-8")
     return file
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import yaml
 from rich.console import Console
 
 from orchestrator.cli.remote_records import RemoteRecords
@@ -19,7 +18,8 @@ from orchestrator.cluster.observing import Look, head_pod
 from orchestrator.cluster.ray_job import MOST_RECREATIONS, Step
 from orchestrator.cluster.render import FILE, Rendered
 from orchestrator.cluster.sweeps import Sweeps
-from orchestrator.errors import InterruptedSweepError, LaunchError
+from orchestrator.config.yaml_files import parse
+from orchestrator.errors import ConfigError, InterruptedSweepError, LaunchError
 
 _SOME_TRIALS_FAILED = 1
 _EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED: 0}
@@ -129,7 +129,9 @@ class _View:
         text = get(config_map, "data", FILE)
         if text is None:
             return None
-        config = yaml.safe_load(text)
+        config, wrong = parse(text, f"ConfigMap of {look.job.sweep_name}", FILE)
+        if wrong:
+            raise ConfigError(wrong)
         options = mapping(config.get("storage_options"))
         written_to = str(config.get("storage", ""))
         return RemoteRecords(look.job.sweep_name, written_to, self._storage, options, self._sweeps.say)

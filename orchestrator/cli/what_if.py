@@ -17,6 +17,7 @@ from orchestrator.contracts.vocabulary import Source
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 from orchestrator.report.ownership import what_if
 from orchestrator.report.what_if import Amount, Ownership, Terms, WhatIf
+from orchestrator.text_files import user_path
 from orchestrator.tracking.ledger import Ledger
 
 _WHERE = "--what-if"
@@ -69,7 +70,7 @@ def _books(config: dict[str, Any]) -> dict[str, PriceBook]:
 
 def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Complaint]]:
     if is_price_file(name):
-        return read_prices(Path(name).expanduser())
+        return read_prices(user_path(Path.cwd(), name))
     books = _books(config)
     if name in books:
         return books[name], []

@@ -18,13 +18,14 @@ def ask(module: str, request: Mapping[str, Any], *arguments: str) -> Iterator[di
     Raises WeightsError with the worker's own words where it refuses the request, FrontierError where it dies.
     """
     with (
-        tempfile.TemporaryFile("w+") as trouble,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as trouble,
         subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=trouble,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         ) as process,
     ):
         assert process.stdin is not None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.quantities import quantity
 from orchestrator.cluster.render import FILE, Rendered
+from orchestrator.config.yaml_files import parse
 
 _MOST = 12
 
@@ -31,7 +30,9 @@ def differences(rendered: Rendered, job: dict[str, Any], config_map: dict[str, A
 def _of_data(ours: dict[str, Any], live: dict[str, Any]) -> Iterator[str]:
     for key in sorted({*ours, *live}):
         if key == FILE and key in ours and key in live:
-            new, old = yaml.safe_load(ours[key]), yaml.safe_load(live[key])
+            (new, _), (old, broken) = parse(ours[key], key), parse(live[key], key)
+            if broken:
+                yield f"{key}: is no YAML there"
             yield from (line for line, _ in _both_ways(new, old))
         elif ours.get(key) != live.get(key):
             yield f"{key.replace('--', '/')}: another text"

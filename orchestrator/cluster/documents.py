@@ -14,6 +14,7 @@ import yaml
 
 import orchestrator
 from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
+from orchestrator.text_files import control_characters, read_text
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -84,14 +85,17 @@ def of_kind(documents: Iterable[Document], *kinds: str) -> list[Document]:
 
 def parse(text: str, where: str) -> list[Document]:
     """All documents of a YAML stream. Raises ConfigError where it is none, or holds what is no object."""
+    if foreign := control_characters(text, where):
+        raise ConfigError(foreign)
     try:
         bodies = [body for body in yaml.load_all(text, Loader=_Loader) if body is not None]
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        raise ConfigError(
-            [Complaint(where, "", f"is no YAML{line}", "correct its indentation and quotes")]
-        ) from None
+        line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
+        deep = isinstance(error, RecursionError)
+        problem = "is nested too deeply" if deep else "is no YAML"
+        remedy = "correct its indentation, quotes and brackets"
+        raise ConfigError([Complaint(where, "", problem, remedy, line=line, column=column)]) from None
     wrong = [body for body in bodies if not isinstance(body, dict) or "kind" not in body]
     if wrong:
         raise ConfigError(
@@ -123,9 +127,9 @@ def load(source: str) -> list[Document]:
         return parse(_kustomize(path), source)
     if path.is_dir():
         files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")])
-        return [document for file in files for document in parse(file.read_text(), str(file))]
+        return [document for file in files for document in parse(read_text(file), str(file))]
     if path.is_file():
-        return parse(path.read_text(), source)
+        return parse(read_text(path), source)
     remedy = f"{did_you_mean(source, overlays())} (or give a directory or a file)"
     raise ConfigError([Complaint("command line", source, "is no overlay, directory or file", remedy)])
 
@@ -138,7 +142,9 @@ def _kustomize(directory: Path) -> str:
             f"{directory} is a kustomization, and neither kubectl nor kustomize is on this machine\n"
             "    -> install kubectl, or render it elsewhere (kubectl kustomize DIR > FILE) and give the file"
         )
-    done = subprocess.run([*command, str(directory)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, str(directory)], capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         first = done.stderr.strip().splitlines()[-1:] or ["no reason was given"]
         raise ConfigError(

@@ -44,6 +44,7 @@ from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan
 from orchestrator.planning.room import at_once
+from orchestrator.text_files import read_text
 
 FILE, LOCK = "sweep.yaml", "sweep.lock"
 _LARGEST = 1024 * 1024  # bytes of a ConfigMap, by Kubernetes
@@ -183,12 +184,12 @@ def _config_map(
 ) -> tuple[SweepConfigMap, ConfigMapSource]:
     data, paths = {FILE: dump(resolved)}, {FILE: FILE}
     if (lock := lock_path(sweep.file)).is_file():
-        data[LOCK], paths[LOCK] = lock.read_text(), LOCK
+        data[LOCK], paths[LOCK] = read_text(lock), LOCK
     for number, directory in enumerate(sweep.config.catalogues):
         for file in sorted(Path(directory).rglob("*.yaml")):
             inside = file.relative_to(directory).as_posix()
             key = f"{_folder(number)}--{inside.replace('/', '--')}"
-            data[key], paths[key] = file.read_text(), f"{_folder(number)}/{inside}"
+            data[key], paths[key] = read_text(file), f"{_folder(number)}/{inside}"
     content = json.dumps(data, sort_keys=True).encode()
     if len(content) >= _LARGEST:
         problem = f"the sweep and its catalogues are {len(content):,} bytes; a ConfigMap holds {_LARGEST:,}"

@@ -12,6 +12,7 @@ from pydantic import Field
 
 import orchestrator
 from orchestrator.config.complaints import check
+from orchestrator.config.file_kinds import BY_DIRECTORY, FileKind, taken_for
 from orchestrator.config.lineage import with_inherited
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.schema import SAFE_NAME
@@ -26,8 +27,9 @@ from orchestrator.contracts.task_rules import lacking_splits
 from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.text_files import user_path
 
-KINDS = ("backbones", "methods", "tasks", "prices", "devices")
+KINDS = tuple(BY_DIRECTORY)
 HOW_TO_MAKE_ONE = f"make it, with one or more of the directories {', '.join(KINDS)}"
 # What may lie beside the entries: sweep files, published results, the table of what runs under what.
 _BESIDE = ("sweeps", "published", "capabilities.csv")
@@ -127,14 +129,21 @@ def _ignored(path: Path) -> bool:
 
 
 def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Complaint]:
-    raw, complaints = read_mapping(path)
+    found, complaints = read_mapping(path)
+    raw = found.raw
+    complaints += taken_for(raw, BY_DIRECTORY[kind], str(path))
     if complaints:
         return complaints
     if "name" in raw:
-        return [
+        complaints = [
             Complaint(str(path), "name", "unknown key, got name", "an entry is named by its file: remove it")
         ]
-    raw["name"] = path.stem
+    else:
+        complaints = _add_entry(catalogue, kind, path, raw | {"name": path.stem})
+    return found.placed(complaints, str(path))
+
+
+def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any]) -> list[Complaint]:
     if kind == "backbones":
         return _add_backbone(catalogue, path, raw)
     if kind == "methods":
@@ -163,10 +172,12 @@ def is_price_file(prices: str) -> bool:
 
 def read_prices(path: Path) -> tuple[PriceBook | None, list[Complaint]]:
     """A price book that lies outside any catalogue."""
-    raw, complaints = read_mapping(path)
+    found, complaints = read_mapping(path)
+    complaints += taken_for(found.raw, FileKind.PRICES, str(path))
     if complaints:
         return None, complaints
-    return _entry(PriceBook, path, raw | {"name": path.stem})
+    book, complaints = _entry(PriceBook, path, found.raw | {"name": path.stem})
+    return book, found.placed(complaints, str(path))
 
 
 def _untrainable(task: TaskSpec | None) -> Iterable[Misfit]:
@@ -195,8 +206,8 @@ def _add_backbone(catalogue: Catalogue, path: Path, raw: dict[str, Any]) -> list
         problem = f"{axis[0]}/{axis[1]} is already the backbone {catalogue.backbones[axis].name!r}"
         complaints.append(Complaint(str(path), "model", problem, "give it a model or a domain of its own"))
     if isinstance(backbone.weights, FolderWeights):
-        folder = path.parent / Path(backbone.weights.folder).expanduser()
-        weights = backbone.weights.model_copy(update={"folder": str(folder.resolve())})
+        folder = user_path(path.parent, backbone.weights.folder)
+        weights = backbone.weights.model_copy(update={"folder": str(folder)})
         backbone = backbone.model_copy(update={"weights": weights})
     if not complaints:
         catalogue.backbones[axis] = backbone

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from orchestrator.config.complaints import check
+from orchestrator.config.file_kinds import FileKind, taken_for
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.files import write_atomically
@@ -45,11 +46,14 @@ def read_lock(path: Path, where: str | None = None) -> tuple[Lock, list[Complain
     """An empty lock where there is no file, or a broken one."""
     if not path.exists():
         return Lock(), []
-    raw, complaints = read_mapping(path, where)
+    where = where or str(path)
+    found, complaints = read_mapping(path, where)
+    if not complaints:
+        complaints = taken_for(found.raw, FileKind.LOCK, where)
     if complaints:
         return Lock(), complaints
-    lock, faults = check(Lock, raw)
-    return lock or Lock(), [fault.complaint(where or str(path)) for fault in faults]
+    lock, faults = check(Lock, found.raw)
+    return lock or Lock(), found.placed([fault.complaint(where) for fault in faults], where)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

@@ -20,6 +20,7 @@ from orchestrator.config.yaml_files import parse
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.text_files import user_path
 
 WHERE = "command line"
 
@@ -186,4 +187,4 @@ def _is_path(key: str, value: Any) -> bool:
 def _absolute(value: Any, cwd: Path) -> Any:
     if isinstance(value, list):
         return [_absolute(item, cwd) for item in value]
-    return str(cwd / Path(value).expanduser()) if isinstance(value, str) else value
+    return str(user_path(cwd, value)) if isinstance(value, str) else value

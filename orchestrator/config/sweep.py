@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config import checks, overrides
+from orchestrator.config import checks, overrides, paths
 from orchestrator.config.catalogue import Catalogue, is_price_file, read_catalogue, read_prices
 from orchestrator.config.checks import AXES, STAND_IN, Source
 from orchestrator.config.complaints import Fault, check
+from orchestrator.config.file_kinds import FileKind, taken_for
 from orchestrator.config.grid import Grid, build_grid
 from orchestrator.config.layouts import resolve_layout
 from orchestrator.config.lock import Lock, lock_path, locked, read_lock
@@ -25,6 +26,7 @@ from orchestrator.config.smoke import smoke_config, smoke_grid
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.storage.remote import Remote, is_uri
+from orchestrator.text_files import user_path
 
 # They stand in for what is missing or wrong, so that the rest of the file can still be checked.
 _KEYS: dict[str, Any] = {"name": "unnamed"} | {axis: [STAND_IN] for axis in AXES}
@@ -71,14 +73,19 @@ def load_sweep(
     Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
     """
     file = cwd / path
-    raw, complaints = read_mapping(file, str(path))
-    if complaints and not raw:
-        raise ConfigError(complaints)
-    _anchor(raw, file.resolve().parent)
+    found, complaints = read_mapping(file, str(path))
+    raw = found.raw
+    other = taken_for(raw, FileKind.SWEEP, str(path))
+    if other or (complaints and not raw):
+        raise ConfigError([*complaints, *other])
+    paths.anchor(raw, file.resolve().parent)
     applied = overrides.apply(raw, arguments, cwd, str(path))
+    endless = paths.overlong(raw, cwd)
+    raw = _without(raw, endless)
     catalogue, of_catalogue = read_catalogue(_directories(raw))
     source, of_methods = _select_methods(raw, applied, catalogue, str(path))
     config, faults = _validate(raw)
+    faults = [*endless, *faults]
     complaints += applied.complaints + [fault.complaint(source.of(fault.key)) for fault in faults]
     absent = checks.check_catalogues(config, source)
     doubted = checks.doubted_axes(of_catalogue, absent)
@@ -95,7 +102,8 @@ def load_sweep(
     grid, of_grid = _resolve(config, catalogue, source, faults, doubted)
     complaints += of_device + of_grid
     if complaints:
-        raise ConfigError([source.placed(complaint) for complaint in complaints])
+        told = [source.placed(complaint) for complaint in complaints]
+        raise ConfigError(found.placed(told, str(path)))
     if smoke:
         config, grid = smoke_config(config), smoke_grid(grid)
         written = config
@@ -106,7 +114,7 @@ def load_sweep(
         catalogue=catalogue,
         grid=grid,
         data_dir=None if config.data_dir is None else Path(config.data_dir),
-        storage=remote.mirror() if remote else (cwd / Path(config.storage).expanduser()).resolve(),
+        storage=remote.mirror() if remote else user_path(cwd, config.storage),
         remote=remote,
         lock=lock,
         source=source,
@@ -160,20 +168,6 @@ def _locked(catalogue: Catalogue, lock: Lock) -> Catalogue:
     """The catalogue with its hub backbones at their locked commits."""
     backbones = {axes: locked(backbone, lock) for axes, backbone in catalogue.backbones.items()}
     return dataclasses.replace(catalogue, backbones=backbones)
-
-
-def _anchor(raw: dict[str, Any], directory: Path) -> None:
-    """Makes the paths of a file absolute. What is no path is left for validation to find."""
-    if isinstance(raw.get("data_dir"), str):
-        raw["data_dir"] = str((directory / Path(raw["data_dir"]).expanduser()).resolve())
-    prices = raw.get("prices")
-    if isinstance(prices, str) and is_price_file(prices):
-        raw["prices"] = str((directory / Path(prices).expanduser()).resolve())
-    if isinstance(raw.get("catalogues"), list):
-        raw["catalogues"] = [
-            str((directory / Path(item).expanduser()).resolve()) if isinstance(item, str) else item
-            for item in raw["catalogues"]
-        ]
 
 
 def _validate(raw: dict[str, Any]) -> tuple[SweepConfig, list[Fault]]:

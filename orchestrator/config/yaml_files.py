@@ -1,118 +1,125 @@
-"""Reading YAML the way its readers expect: YAML 1.2 scalars, no key twice, plain values only.
-
-PyYAML follows YAML 1.1, where `3e-5` is text, `no` is false, `012` is ten and `12:30` is a number. A learning
-rate that arrives as text, or a label `no` that arrives as a truth value, is a trap; hence other resolvers.
-"""
+"""Reading YAML: plain values, every problem with file, line and column, and on which line each key lies."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.config.yaml_loader import Loader
+from orchestrator.errors import Complaint, ConfigError
+from orchestrator.text_files import control_characters, read_text
 
-_NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
-
-_RESOLVERS = (
-    (_NULL, r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    (_BOOL, r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    (_INT, r"[-+]?[0-9]+", list("-+0123456789")),
-    (
-        _FLOAT,
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        list("-+0123456789."),
-    ),
-)
+_OF_ANCHORS = "x-"  # a key that begins so may hold anchors, and is read no further
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe, with YAML 1.2 scalars; notes keys that stand twice instead of keeping the last in silence."""
+@dataclass(frozen=True)
+class YamlFile:
+    """A mapping in a file, and the lines that its keys lie on. A key that was merged (`<<`) lies where it is
+    written."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own name
+    raw: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)  # by dotted key
 
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self.duplicates: list[tuple[str, int]] = []
+    def placed(self, complaints: Iterable[Complaint], where: str) -> list[Complaint]:
+        """Return the complaints, those about `where` with the line of their key or of what is around it."""
+        return [
+            c if c.where != where or c.line else dataclasses.replace(c, line=self._line(c.key))
+            for c in complaints
+        ]
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    self.duplicates.append((key.value, key.start_mark.line + 1))
-                seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
-    return int(str(loader.construct_scalar(node)))
-
-
-def _float(loader: _Loader, node: yaml.ScalarNode) -> float:
-    text = str(loader.construct_scalar(node))
-    return float(text.replace(".", "", 1) if text[-1] in "fFnN" else text)
-
-
-for _tag, _pattern, _first in _RESOLVERS:
-    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), _first)
-_Loader.add_constructor(_INT, _int)
-_Loader.add_constructor(_FLOAT, _float)
+    def _line(self, key: str) -> int | None:
+        parts = key.split(".")
+        around = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        return next((self.lines[part] for part in around if part in self.lines), None)
 
 
 def parse(text: str, where: str, key: str = "") -> tuple[Any, list[Complaint]]:
-    """The value that `text` holds, None where it cannot be read, and the complaints about it."""
-    loader = _Loader(text)
+    """Return the value that `text` holds, None where it cannot be read, and the complaints about it."""
+    value, _, complaints = _parse(text, where, key)
+    return value, complaints
+
+
+def read_mapping(path: Path, where: str | None = None) -> tuple[YamlFile, list[Complaint]]:
+    """Return the mapping that a file holds, empty where it cannot be read, and the complaints about it.
+
+    `where` is what they call the file: as the user wrote it, where that is known. Keys of the file that begin
+    with `x-` are left out: they hold what aliases refer to.
+    """
+    where = where or str(path)
     try:
-        value = loader.get_single_data()
-        json.dumps(value)
-    except yaml.YAMLError as error:
-        return None, [Complaint(where, key, _fault(error), "correct the YAML there")]
-    except (TypeError, ValueError):
-        problem = "holds something else than text, numbers, lists and mappings, or contains itself"
-        return None, [
-            Complaint(where, key, problem, "remove the YAML tag, or the alias that refers to itself")
-        ]
+        text = read_text(path, where)
+    except ConfigError as error:
+        return YamlFile(), list(error.complaints)
+    value, lines, complaints = _parse(text, where, "")
+    if complaints and value is None:
+        return YamlFile(), complaints
+    if not isinstance(value, dict):
+        got = "an empty file" if value is None else f"a {_KINDS.get(type(value), 'value')}"
+        problem = f"expected `key: value` lines, got {got}"
+        return YamlFile(), [*complaints, Complaint(where, "", problem, "add the keys")]
+    plain = json.loads(json.dumps(value))
+    kept = {key: inner for key, inner in plain.items() if not key.startswith(_OF_ANCHORS)}
+    return YamlFile(kept, lines), complaints
+
+
+_KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value"}
+
+
+def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], list[Complaint]]:
+    if wrong := control_characters(text, where, key):
+        return None, {}, [dataclasses.replace(w, line=None, column=None) if key else w for w in wrong]
+    loader = Loader(text)
+    try:
+        node = loader.get_single_node()
+        value = None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter of `"\U99999999"`
+        return None, {}, [_complaint(error, where, key)]
     finally:
         loader.dispose()
     twice = [
-        Complaint(where, name, f"line {line}: the key {name!r} stands twice", "keep one of the two")
-        for name, line in loader.duplicates
+        Complaint(
+            where,
+            second.value,
+            f"duplicate key {second.value!r}",
+            "write `<<: [*one, *other]`" if second.value == "<<" else "keep one of the two",
+            line=second.start_mark.line + 1,
+        )
+        for second in loader.duplicates
     ]
-    return value, twice
+    return value, {} if node is None else dict(_lines(node, "")), twice
 
 
-def _fault(error: yaml.YAMLError) -> str:
+def _complaint(error: Exception, where: str, key: str) -> Complaint:
     mark = getattr(error, "problem_mark", None)
-    words = (getattr(error, "context", None), getattr(error, "problem", None))
-    problem = ", ".join(filter(None, words)) or "unreadable"
-    return f"not YAML: {problem}" if mark is None else f"line {mark.line + 1}: not YAML: {problem}"
+    line, column = (None, None) if mark is None or key else (mark.line + 1, mark.column + 1)
+    fix = getattr(error, "fix", None)
+    if fix is not None:
+        problem = str(getattr(error, "problem", ""))
+    elif getattr(error, "problem", None) == "but found another document":
+        problem, fix = "holds two YAML documents", "keep one, and write the other into a file of its own"
+    elif isinstance(error, yaml.YAMLError):
+        words = (getattr(error, "context", None), getattr(error, "problem", None))
+        problem, fix = f"not YAML: {', '.join(filter(None, words)) or 'unreadable'}", "correct the YAML there"
+    else:
+        problem, fix = "not YAML: an escape like \\U99999999 names no character", "correct the escape"
+    return Complaint(where, key, problem, fix, line=line, column=column)
 
 
-def read_mapping(path: Path, where: str | None = None) -> tuple[dict[str, Any], list[Complaint]]:
-    """The mapping that a file holds, empty where it cannot be read, and the complaints about it. `where` is
-    what they call the file: as the user wrote it, where that is known."""
-    where = where or str(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        siblings = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        remedy = did_you_mean(path.name, siblings) if siblings else "check the path: no YAML file lies there"
-        return {}, [Complaint(where, "", "there is no such file", remedy)]
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [
-            Complaint(where, "", f"unreadable ({type(error).__name__})", "give a readable UTF-8 file")
-        ]
-    value, complaints = parse(text, where)
-    if complaints and value is None:
-        return {}, complaints
-    if not isinstance(value, dict):
-        got = "nothing" if value is None else f"a {type(value).__name__}"
-        return {}, [
-            *complaints,
-            Complaint(where, "", f"expected `key: value` lines, got {got}", "add the keys"),
-        ]
-    return cast(dict[str, Any], json.loads(json.dumps(value))), complaints
+def _lines(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
+    """Of each key below `node`; what was merged comes first, so that a key beside it wins."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = f"{path}.{key.value}" if path else str(key.value)
+            yield inner, key.start_mark.line + 1
+            yield from _lines(value, inner)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            inner = f"{path}.{number}" if path else str(number)
+            yield inner, item.start_mark.line + 1
+            yield from _lines(item, inner)

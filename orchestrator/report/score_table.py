@@ -14,6 +14,7 @@ from orchestrator.contracts.sameness import text_key
 from orchestrator.contracts.separators import CHARACTERS, declared_separator, other_separator, spaced
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.report.scores import COLUMNS, Preset, ScorePoint
+from orchestrator.text_files import read_text
 
 Rows = list[tuple[int, dict[str, str]]]  # line in the file, values by column
 
@@ -41,15 +42,12 @@ def read_score_points(path: Path, preset: Preset) -> list[ScorePoint]:
 def read_rows(path: Path, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
     """Rows of a CSV with a head, stripped of blanks. Without rows where a required column is missing."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
-        return [], [Complaint(str(path), "", problem, "name a CSV file that is there")]
-    except UnicodeDecodeError:
-        return [], [Complaint(str(path), "", "is not UTF-8 text", "save it as a CSV file in UTF-8")]
+        text = read_text(path)
+    except ConfigError as error:
+        return [], list(error.complaints)
     try:
         return _rows(text, str(path), required)
-    except csv.Error as error:
+    except csv.Error as error:  # of a field beyond 131,072 characters, too
         remedy = "write it as comma-separated values, quoted with double quotes"
         return [], [Complaint(str(path), "", f"cannot be read as CSV ({error})", remedy)]
 

@@ -32,6 +32,10 @@ from orchestrator.tracking.timeline import timeline_of
 
 M = TypeVar("M", bound=BaseModel)
 _FOREIGN = "    -> it was written by another version or damaged: move its directory out of the sweep"
+_DAMAGED_SWEEP = (
+    "    -> it was written by another version or damaged: remove it, then start the sweep with "
+    "`frontier run CONFIG`, which writes it and keeps the trials"
+)
 _LEVELS = 5  # model / domain / method / task / seed or candidate
 
 
@@ -273,7 +277,8 @@ def _read(path: Path, model: type[M]) -> M | None:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
+        what = f"the record of a {'sweep' if path.name == layout.SWEEP else 'trial'}"
         raise LedgerError(
-            f"{path}: cannot be read as a {model.__name__.lstrip('_')}: {key or 'the file'}: {first['type']}"
-            f" ({error.error_count()} faults)\n{_FOREIGN}"
+            f"{path}: cannot be read as {what}: {key or 'the file'}: {first['type']}"
+            f" ({error.error_count()} faults)\n{_DAMAGED_SWEEP if path.name == layout.SWEEP else _FOREIGN}"
         ) from None

@@ -12,12 +12,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import yaml
-
 from orchestrator.cluster.checks import kuberay_clusters
 from orchestrator.cluster.checks.numbers import number as _number
 from orchestrator.cluster.documents import Document, get, items, mapping
 from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME
+from orchestrator.config.yaml_files import parse
 from orchestrator.errors import Complaint, did_you_mean
 
 _MODES = ("K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode")
@@ -83,11 +82,8 @@ def _ends(document: Document) -> Iterator[Complaint]:
             yield document.complaint(f"spec.{field}", f"{value} is too low", f"write {least} or more")
     text = spec.get("runtimeEnvYAML")
     if isinstance(text, str):
-        try:
-            sound = isinstance(yaml.safe_load(text) or {}, dict)
-        except yaml.YAMLError:
-            sound = False
-        if not sound:
+        value, wrong = parse(text, document.where)
+        if wrong or not isinstance(value or {}, dict):
             yield document.complaint("spec.runtimeEnvYAML", "is no YAML mapping", "correct it")
 
 

@@ -78,7 +78,7 @@ def built_in_kinds_are_known() -> bool:
 
 @cache
 def ray_schemas() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("ray.io_v1.json").read_text()
+    text = resources.files(__package__).joinpath("ray.io_v1.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 

@@ -1,0 +1,70 @@
+"""What a file is that was given in another's place, judged by the keys that mark each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from orchestrator.errors import Complaint
+
+
+class FileKind(StrEnum):
+    SWEEP = "a sweep file"
+    TASK = "a task of a catalogue"
+    BACKBONE = "a backbone of a catalogue"
+    METHOD = "a method of a catalogue"
+    PRICES = "a price book"
+    DEVICE = "a device of a catalogue"
+    LOCK = "a lock file"
+    SHEET = "what is known of published results"
+    RECORD = "the record of a sweep that has run"
+    KUBERNETES = "a Kubernetes object"
+
+
+class _Marks(NamedTuple):
+    keys: frozenset[str]
+    least: int  # of the keys, how many a file of the kind has at least
+    fix: str
+
+
+def _marks(keys: str, fix: str, least: int | None = None) -> _Marks:
+    found = frozenset(keys.split())
+    return _Marks(found, least or len(found), fix)
+
+
+_ENTRY = "move it to CATALOGUE/{0}/, and name it in `{0}` of a sweep file"
+_MARKS = {
+    FileKind.SWEEP: _marks("models domains methods tasks", "give it to `frontier plan`", least=2),
+    FileKind.RECORD: _marks("written_at frontier_version trials", "name the sweep: frontier status NAME"),
+    FileKind.TASK: _marks("kind reader metric", _ENTRY.format("tasks"), least=2),
+    FileKind.BACKBONE: _marks(
+        "architecture weights", "move it to CATALOGUE/backbones/, and name its model in a sweep file"
+    ),
+    FileKind.METHOD: _marks("settings", _ENTRY.format("methods")),
+    FileKind.PRICES: _marks("currency devices", "set `prices` of a sweep file to its path"),
+    FileKind.DEVICE: _marks("products memory_gib", "move it to CATALOGUE/devices/"),
+    FileKind.LOCK: _marks("backbones", "give the sweep file that it lies beside: NAME.yaml beside NAME.lock"),
+    FileKind.SHEET: _marks("protocol tables", "give its table: frontier report SWEEP --against NAME.csv"),
+    FileKind.KUBERNETES: _marks("apiVersion kind", "give it to `frontier doctor --manifests`"),
+}
+BY_DIRECTORY = {
+    "backbones": FileKind.BACKBONE,
+    "methods": FileKind.METHOD,
+    "tasks": FileKind.TASK,
+    "prices": FileKind.PRICES,
+    "devices": FileKind.DEVICE,
+}
+
+
+def taken_for(raw: Mapping[str, Any], expected: FileKind, where: str) -> list[Complaint]:
+    """Return one problem where the keys are those of another kind more than of the expected one."""
+    whole = [kind for kind in _MARKS if _likeness(raw, kind) >= _MARKS[kind].least]
+    found = max(whole, key=lambda kind: _likeness(raw, kind), default=expected)
+    if _likeness(raw, found) <= _likeness(raw, expected):
+        return []
+    return [Complaint(where, "", f"expected {expected}, got {found}", _MARKS[found].fix)]
+
+
+def _likeness(raw: Mapping[str, Any], kind: FileKind) -> int:
+    return len(_MARKS[kind].keys & raw.keys())

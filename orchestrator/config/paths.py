@@ -1,0 +1,62 @@
+"""The paths of a sweep file: made absolute, and refused where no file system takes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config.catalogue import is_price_file
+from orchestrator.config.complaints import Fault
+from orchestrator.storage.remote import is_uri
+from orchestrator.text_files import user_path
+
+LONGEST_NAME = 255  # bytes of one name, on every file system of note
+LONGEST_PATH = 4095  # bytes that Linux takes
+_SHORTEN = "give a shorter path"
+
+
+def anchor(raw: dict[str, Any], directory: Path) -> None:
+    """Make the paths of a file absolute. What is no path is left for validation to find."""
+    if isinstance(raw.get("data_dir"), str):
+        raw["data_dir"] = str(user_path(directory, raw["data_dir"]))
+    prices = raw.get("prices")
+    if isinstance(prices, str) and is_price_file(prices):
+        raw["prices"] = str(user_path(directory, prices))
+    if isinstance(raw.get("catalogues"), list):
+        raw["catalogues"] = [
+            str(user_path(directory, item)) if isinstance(item, str) else item for item in raw["catalogues"]
+        ]
+
+
+def too_long(path: Path | str) -> str | None:
+    """Return what is too long about a path, None where nothing is."""
+    longest = max((len(os.fsencode(part)) for part in Path(path).parts), default=0)
+    if longest > LONGEST_NAME:
+        return f"holds a name of {longest:,} bytes, and file systems take at most {LONGEST_NAME}"
+    whole = len(os.fsencode(path))
+    if whole > LONGEST_PATH:
+        return f"is a path of {whole:,} bytes, and the system takes at most {LONGEST_PATH:,}"
+    return None
+
+
+def overlong(raw: dict[str, Any], cwd: Path) -> list[Fault]:
+    """Return a fault for each path that is too long for a file system."""
+    return [
+        Fault(path, problem, _SHORTEN) for path, value in _paths(raw, cwd) if (problem := too_long(value))
+    ]
+
+
+def _paths(raw: dict[str, Any], cwd: Path) -> Iterator[tuple[tuple[str | int, ...], Path]]:
+    storage, prices = raw.get("storage"), raw.get("prices")
+    if isinstance(storage, str) and not is_uri(storage):
+        yield ("storage",), user_path(cwd, storage)
+    if isinstance(prices, str) and is_price_file(prices):
+        yield ("prices",), Path(prices)
+    if isinstance(raw.get("data_dir"), str):
+        yield ("data_dir",), Path(raw["data_dir"])
+    if isinstance(raw.get("catalogues"), list):
+        for number, item in enumerate(raw["catalogues"]):
+            if isinstance(item, str):
+                yield ("catalogues", number), Path(item)
