@@ -16,12 +16,13 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BitsAndBytesConfig
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.method import Lora, Settings
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.heads import headed_class, read_at_the_end
 from workers.layers import keep_layers
-from workers.methods import count, head_modules, refuse_quantised
+from workers.loading import check_finite, load, stored
+from workers.methods import Counted, count, count_trained, head_modules, refuse_quantised
 from workers.weights import verify
 
 Quantise = Literal["int8", "nf4"]
@@ -55,7 +56,7 @@ def build(
     Raises WeightsError where files are missing or foreign, where the number of parameters is not the one
     that the entry states, and where a quantised model has no GPU or no library.
     """
-    verify(spec, directory)
+    folder = verify(spec, directory)
     refuse_quantised(spec, Lora(quantise=quantise))
     tokenizer = load_tokenizer(spec, directory)
     config = _config(spec, directory)
@@ -65,14 +66,15 @@ def build(
     config.label2id = {label: number for number, label in enumerate(labels)}
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
+    heads = head_modules(_on_meta(spec, config, kind, len(labels)))
     try:
-        model, loading = headed_class(config, kind).from_pretrained(
-            directory,
-            config=config,
-            use_safetensors=True,
-            local_files_only=True,
+        model, missing = load(
+            spec,
+            headed_class(config, kind),
+            config,
+            folder,
+            heads,
             dtype=torch.bfloat16 if half else torch.float32,
-            output_loading_info=True,
             **_quantised(spec, config, kind, quantise),
         )
     except (OSError, ValueError, KeyError, RuntimeError) as failed:
@@ -82,7 +84,8 @@ def build(
             f"    -> check that architecture {spec.architecture!r} has such a head in transformers"
         ) from failed
     keep_layers(spec, model)
-    unsaved = _unsaved(spec, directory, model, loading["missing_keys"])
+    unsaved = _unsaved(spec, directory, model, missing)
+    check_finite(spec, folder, model.named_parameters() if quantise is None else stored(folder))
     return Backbone(read_at_the_end(model, kind), tokenizer, unsaved)
 
 
@@ -177,6 +180,12 @@ def _lowers(tokenizer: Any) -> bool:
     return normaliser is not None and "A" not in normaliser.normalize_str("A")
 
 
+def planned(spec: BackboneSpec, directory: Path, settings: Settings, kind: TaskKind, labels: int) -> Counted:
+    """What the method is to train of these weights, counted without reading them. Raises WeightsError."""
+    folder = verify(spec, directory)
+    return count_trained(_on_meta(spec, _config(spec, directory), kind, labels), settings, spec, kind, folder)
+
+
 def build_shape(spec: BackboneSpec, kind: TaskKind, labels: int, directory: Path | None = None) -> Any:
     """The same model without weights, on the meta device: of `spec.shape`, else of `directory`'s config."""
     if spec.shape:
@@ -197,7 +206,7 @@ def build_shape(spec: BackboneSpec, kind: TaskKind, labels: int, directory: Path
 def _config(spec: BackboneSpec, directory: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as failed:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failed:
         raise WeightsError(
             f"backbone {spec.name}: {directory / 'config.json'} is no configuration of architecture "
             f"{spec.architecture!r} ({type(failed).__name__})\n    -> fetch it again"
@@ -220,5 +229,5 @@ def _bad_shape(spec: BackboneSpec, kind: TaskKind, failed: Exception) -> Weights
     return WeightsError(
         f"backbone {spec.name}: no {kind} model of architecture {spec.architecture!r} can be built "
         f"from its shape ({type(failed).__name__})\n"
-        "    -> check the keys of shape against the library's configuration"
+        "    -> check the keys of shape, or of its config.json, against the library's configuration"
     )

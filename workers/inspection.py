@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import PositiveInt, ValidationError
 
-from orchestrator.contracts.backbone import BackboneSpec, MadeWeights
+from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TaskKind
@@ -36,14 +36,15 @@ def inspect_backbone(request: InspectionRequest) -> dict[str, Any]:
     WeightsError where neither is known, or no module matches.
     """
     from workers.backbones import build_shape
-    from workers.methods import adapt, head_modules
+    from workers.methods import count_trained
+    from workers.weights import verify
 
     spec = request.backbone
     directory = _directory(request)
+    folder = None if directory is None else verify(spec, directory)
     model = build_shape(spec, request.kind, request.labels, directory)
-    unsaved = _unsaved(spec, model, directory)
-    heads = head_modules(model) + unsaved
-    found = adapt(model, request.method.settings, spec, request.kind, unsaved, meta=True).parameters
+    counted = count_trained(model, request.method.settings, spec, request.kind, folder)
+    heads, found = counted.heads, counted.parameters
     answer: dict[str, Any] = {
         "backbone": spec.name,
         "architecture": spec.architecture,
@@ -73,20 +74,6 @@ def _directory(request: InspectionRequest) -> Path | None:
         return weights_directory(request.backbone, Path(request.cache_dir or ""), fetch=False)
     except WeightsError:
         return None
-
-
-def _unsaved(spec: BackboneSpec, model: Any, directory: Path | None) -> tuple[str, ...]:
-    """The pooler, where the model has one and its weights do not: it trains with the head."""
-    from workers.weights import lacks_pooler, verify
-
-    name = f"{model.base_model_prefix}.pooler"
-    has_weights = any(key.startswith(name + ".") for key, _ in model.named_parameters())
-    if directory is not None:
-        verify(spec, directory)
-        lacking = lacks_pooler(directory)
-    else:
-        lacking = isinstance(spec.weights, MadeWeights)
-    return (name,) if has_weights and lacking else ()
 
 
 def _note(spec: BackboneSpec, adapter: int, heads: tuple[str, ...]) -> str | None:

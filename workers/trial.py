@@ -18,7 +18,7 @@ from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Ser
 from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Split
-from workers.backbones import build, train_in_full
+from workers.backbones import build, planned, train_in_full
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.devices import settle
 from workers.evaluate import check_scorable, evaluate
@@ -26,7 +26,7 @@ from workers.gauges import Gauges
 from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept
 from workers.meter import Meter, Work
-from workers.methods import Adapted, adapt
+from workers.methods import Adapted, adapt, check_trained
 from workers.methods.activations import checkpoint_activations
 from workers.ranks import join
 from workers.records import EventLog
@@ -90,10 +90,11 @@ def carry_out(
     account.planned_steps = Budget.of(trial.recipe, account.epoch_steps).steps
 
     meter.enter(Phase.LOAD)
-    set_seed(trial.seed)
     directory = weights_directory(trial.backbone, Path(order.cache_dir), fetch=False)
     settings = trial.method.settings
     refuse_method(settings, resources)
+    counted = planned(trial.backbone, directory, settings, task.kind, len(examples.labels))
+    set_seed(trial.seed)
     quantise = settings.quantise if isinstance(settings, Lora) else None
     half = quantise is None and frozen_in_half(trial.backbone, settings, account.device.precision)
     backbone = build(trial.backbone, directory, task.kind, examples.labels, quantise=quantise, half=half)
@@ -106,6 +107,7 @@ def carry_out(
         steps=account.planned_steps,
     )
     train_in_full(adapted.model)
+    check_trained(adapted, counted, trial.backbone)
     if resources.gradient_checkpointing:
         checkpoint_activations(adapted, trial.backbone)
     if quantise is None and not spreads_weights(resources):  # a quantised base lies there already

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from orchestrator.contracts.backbone import (
     RandomWeights,
 )
 from orchestrator.contracts.made import made_root
+from orchestrator.contracts.weights_folder import WeightsFolder, read_weights
 from orchestrator.errors import WeightsError
 from workers.hub import snapshot
 
@@ -51,40 +51,19 @@ def _package_folder(name: str, weights: PackageWeights) -> Path:
     return Path(found.submodule_search_locations[0]) / weights.folder
 
 
-def verify(spec: BackboneSpec, directory: Path) -> None:
-    """Raises WeightsError, naming backbone and file, unless `directory` holds readable safetensors of the
-    architecture that `spec` says."""
-    where = f"backbone {spec.name}: {directory}"
-    config = directory / "config.json"
-    if not config.is_file():
-        raise WeightsError(f"{where} has no config.json\n    -> a folder in hub layout is needed")
+def verify(spec: BackboneSpec, directory: Path) -> WeightsFolder:
+    """What `directory` holds. Raises WeightsError with everything that is wrong with it: it has to hold whole
+    safetensors and a tokenizer of the architecture that `spec` says."""
     try:
-        model_type = json.loads(config.read_bytes()).get("model_type")
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as broken:
+        folder, problems = read_weights(spec, directory)
+    except OSError as failed:
         raise WeightsError(
-            f"backbone {spec.name}: {config} is not a JSON object\n    -> fetch it again"
-        ) from broken
-    if model_type != spec.architecture:
-        raise WeightsError(
-            f"backbone {spec.name}: {config} says model_type {model_type!r}, the catalogue entry says "
-            f"architecture {spec.architecture!r}\n    -> correct the entry, or the place of its weights"
-        )
-    files = sorted(directory.glob("*.safetensors"))
-    if not files:
-        pickles = [file.name for file in sorted(directory.glob("*.bin"))]
-        held = f"only {', '.join(pickles)}" if pickles else "no weights"
-        on_hub = isinstance(spec.weights, HubWeights)
-        remedy = (
-            "`frontier stage` with --convert fetches its pytorch_model.bin and converts it once, in a "
-            "process of its own that reads nothing but tensors; or pin a revision that has model.safetensors"
-            if on_hub
-            else "convert it on a machine that may trust it: load it, then save_pretrained"
-        )
-        raise WeightsError(
-            f"{where} holds {held}, and no *.safetensors; other formats can run code when they are read\n"
-            f"    -> {remedy}"
-        )
-    for file in files:
+            f"backbone {spec.name}: {directory} cannot be read ({type(failed).__name__})\n"
+            "    -> check the rights of its files"
+        ) from failed
+    if problems:
+        raise WeightsError("\n".join(map(str, problems)))
+    for file in folder.files:
         try:
             with safe_open(file, framework="pt"):
                 pass
@@ -92,12 +71,4 @@ def verify(spec: BackboneSpec, directory: Path) -> None:
             raise WeightsError(
                 f"backbone {spec.name}: {file} is not a whole safetensors file\n    -> fetch or make it again"
             ) from broken
-
-
-def lacks_pooler(directory: Path) -> bool:
-    """Whether the weights come from a pre-training without BERT's pooler."""
-    keys: list[str] = []
-    for file in directory.glob("*.safetensors"):
-        with safe_open(file, framework="pt") as opened:
-            keys += opened.keys()
-    return not any(".pooler." in f".{key}" for key in keys)
+    return folder

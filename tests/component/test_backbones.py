@@ -73,12 +73,12 @@ def test_weights_that_lack_a_part_of_the_backbone_are_refused(copy):
 def test_a_torn_file_is_named(copy):
     file = copy / "model.safetensors"
     file.write_bytes(file.read_bytes()[:200])
-    with pytest.raises(WeightsError, match=r"backbone mine: .*model\.safetensors is not a whole"):
+    with pytest.raises(WeightsError, match=r"backbone mine: .*model\.safetensors: is not a whole"):
         verify(entry(FolderWeights(folder=str(copy))), copy)
 
 
 def test_another_architecture_than_the_entry_says_is_refused(copy):
-    with pytest.raises(WeightsError, match=r"config\.json says model_type 'bert'.*'roberta'"):
+    with pytest.raises(WeightsError, match=r"config\.json: model_type: is 'bert'.*'roberta'"):
         verify(entry(FolderWeights(folder=str(copy)), "roberta"), copy)
 
 

@@ -2,6 +2,7 @@
 
 from workers.methods.adalora import settle_ranks
 from workers.methods.adapt import Adapted, adapt, count, head_modules
+from workers.methods.counted import Counted, check_trained, count_trained
 from workers.methods.quantised import refuse_quantised
 from workers.methods.refusal import UnsupportedError
 from workers.methods.targets import TARGETS
@@ -9,9 +10,12 @@ from workers.methods.targets import TARGETS
 __all__ = [
     "TARGETS",
     "Adapted",
+    "Counted",
     "UnsupportedError",
     "adapt",
+    "check_trained",
     "count",
+    "count_trained",
     "head_modules",
     "refuse_quantised",
     "settle_ranks",

@@ -59,9 +59,18 @@ def wrap(
         shared["fan_in_fan_out"] = not isinstance(modules[0], nn.Linear)  # GPT-2 stores them transposed
     config = _config(settings, shared, steps, meta)
     wrapped = get_peft_model(model, config, low_cpu_mem_usage=meta)
+    if isinstance(settings, AdaLora):
+        _freeze_counters(wrapped)
     for name in names:
         wrapped.get_base_model().get_submodule(name).register_forward_hook(_in_autocast)
     return wrapped
+
+
+def _freeze_counters(wrapped: PeftModel) -> None:
+    """AdaLoRA's counts of ranks are no weights. PEFT freezes them, except on the meta device."""
+    for name, parameter in wrapped.named_parameters():
+        if ".ranknum." in name:
+            parameter.requires_grad_(False)
 
 
 def _in_autocast(module: nn.Module, args: Any, output: Tensor) -> Tensor:

@@ -1,0 +1,141 @@
+"""Which files of a folder hold its weights, and what their headers say. Read without torch.
+
+A safetensors file begins with the length of its header (8 bytes, little-endian). The header is a JSON object
+that names each tensor with its shape and the place of its bytes behind the header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import Complaint
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+ADAPTER = "adapter_config.json"
+_POINTER = b"version https://git-lfs.github.com/spec/v1"
+_SHORT = 1024  # bytes: no pointer of git-lfs is longer
+_TEXT_AND_WEIGHTS = frozenset({".json", ".txt", ".model", ".safetensors"})
+_AGAIN = "fetch or make it again"
+_MOST = 3  # names that are listed
+_BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass
+class WeightFiles:
+    """The safetensors files that are read, the shapes of their tensors by name, and what is wrong."""
+
+    paths: list[Path] = field(default_factory=list)
+    shapes: Shapes = field(default_factory=dict)
+    problems: list[Complaint] = field(default_factory=list)
+
+
+def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
+    """The files that transformers would read: model.safetensors, else the shards of its index.
+
+    `place` names the backbone in complaints; `fix` says how to get safetensors where there are none. Raises
+    OSError where a file cannot be opened.
+    """
+    found = WeightFiles()
+    pointers = {path.name for path in pointers_of_lfs(directory)}
+    if (directory / SINGLE).is_file():
+        names: dict[str, list[str]] = {SINGLE: []}
+    elif INDEX in pointers:
+        names = {}
+    elif (directory / INDEX).is_file():
+        names = _shards(place, directory, found.problems)
+    else:
+        names = {}
+        found.problems.append(_no_weights(place, directory, fix))
+    for name in sorted(names.keys() - pointers):
+        try:
+            shapes = header(directory / name)
+        except ValueError as broken:
+            found.problems.append(Complaint(f"{place}/{name}", "", str(broken), _AGAIN))
+            continue
+        if absent := [tensor for tensor in names[name] if tensor not in shapes]:
+            problem = f"lacks {len(absent):,} of the tensors that {INDEX} says it has: {listed(absent)}"
+            found.problems.append(Complaint(f"{place}/{name}", "", problem, _AGAIN))
+        found.paths.append(directory / name)
+        found.shapes |= shapes
+    return found
+
+
+def pointers_of_lfs(directory: Path) -> Iterator[Path]:
+    """Files whose content git-lfs has not fetched."""
+    for path in sorted(directory.iterdir()):
+        if path.suffix in _TEXT_AND_WEIGHTS and path.is_file() and path.stat().st_size < _SHORT:
+            with path.open("rb") as stream:
+                if stream.read(len(_POINTER)) == _POINTER:
+                    yield path
+
+
+def header(file: Path) -> Shapes:
+    """Shapes of the tensors by name. Raises ValueError in words that say what is wrong with the file."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > size - 8:
+            raise ValueError(f"is not a whole safetensors file: its {size:,} bytes end inside the header")
+        text = stream.read(length)
+    try:
+        entries = json.loads(text)
+        entries.pop("__metadata__", None)
+        shapes = {name: tuple(map(int, entry["shape"])) for name, entry in entries.items()}
+        end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+    except _BROKEN as broken:
+        raise ValueError("is not a safetensors file: its header cannot be read") from broken
+    if size != 8 + length + end:
+        raise ValueError(
+            f"is not a whole safetensors file: expected {8 + length + end:,} bytes, got {size:,}"
+        )
+    return shapes
+
+
+def listed(names: list[str]) -> str:
+    """The first few of them."""
+    more = len(names) - _MOST
+    return ", ".join(sorted(names)[:_MOST]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _shards(place: str, directory: Path, problems: list[Complaint]) -> dict[str, list[str]]:
+    """Names of the tensors by name of their file; files that are not there are left out."""
+    where = f"{place}/{INDEX}"
+    try:
+        given: Any = json.loads((directory / INDEX).read_bytes())["weight_map"]
+        pairs = {str(tensor): str(file) for tensor, file in given.items()}
+    except _BROKEN:
+        problems.append(Complaint(where, "weight_map", "is not a mapping of tensors to files", _AGAIN))
+        return {}
+    found: dict[str, list[str]] = {}
+    for tensor, file in pairs.items():
+        found.setdefault(file, []).append(tensor)
+    foreign = [name for name in found if Path(name).name != name or not name.endswith(".safetensors")]
+    if foreign:
+        problem = f"names {listed(foreign)}, and only *.safetensors of the same folder are read"
+        problems.append(Complaint(where, "weight_map", problem, "convert the weights to safetensors"))
+    absent = [name for name in found.keys() - set(foreign) if not (directory / name).is_file()]
+    if absent:
+        problem = f"names {len(found):,} files, and {len(absent):,} are missing: {listed(absent)}"
+        problems.append(Complaint(where, "weight_map", problem, "copy or fetch the missing files"))
+    return {name: found[name] for name in found.keys() - set(foreign) - set(absent)}
+
+
+def _no_weights(place: str, directory: Path, fix: str) -> Complaint:
+    others = sorted(path.name for path in directory.glob("*.safetensors"))
+    if (directory / ADAPTER).is_file():
+        problem = f"holds an adapter ({ADAPTER}) and no {SINGLE}"
+        fix = "merge the adapter into its base (merge_and_unload, then save_pretrained), or name the base"
+    elif others:
+        problem = f"holds neither {SINGLE} nor {INDEX}, only {listed(others)}"
+        fix = f"rename the file to {SINGLE}, or add the index of its shards"
+    else:
+        pickles = sorted(path.name for path in directory.glob("*.bin"))
+        held = f"only {listed(pickles)}" if pickles else "no weights"
+        problem = f"holds {held}, and no *.safetensors; other formats can run code when they are read"
+    return Complaint(place, "", problem, fix)

@@ -1,0 +1,223 @@
+"""What a folder of weights holds, and whether it is what its catalogue entry says. Read without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights
+from orchestrator.contracts.safetensors_files import (
+    ADAPTER,
+    Shapes,
+    find_weights,
+    listed,
+    pointers_of_lfs,
+)
+from orchestrator.errors import Complaint
+
+CONFIG, TOKENIZER, _TOKENIZER_CONFIG, _WORDS = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
+# How the tables of a model's first layer are called, as endings of names.
+_TOKEN_TABLES = ("word_embeddings", "embed_tokens", "tok_embeddings", "wte", "embeddings")
+_POSITION_TABLES = ("position_embeddings", "wpe")
+_TYPE_TABLES = ("token_type_embeddings",)
+_OFFSET = frozenset({"roberta", "xlm-roberta", "longformer"})  # they number places from behind the padding
+_WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.")
+_CONVERT = "convert the weights on a machine that may trust them: load them, then save_pretrained"
+_CONVERT_HUB = (
+    "run `frontier stage` with --convert: it fetches pytorch_model.bin and converts it once, in a process of "
+    "its own that reads nothing but tensors; or pin a revision that has model.safetensors"
+)
+_SIZES = (  # keys of a configuration, and the tables that have so many rows
+    (("vocab_size",), _TOKEN_TABLES),
+    (("max_position_embeddings", "n_positions"), _POSITION_TABLES),
+    (("type_vocab_size",), _TYPE_TABLES),
+)
+
+
+@dataclass(frozen=True)
+class WeightsFolder:
+    """`config` and `tokenizer` are the content of the JSON files, empty where they cannot be read."""
+
+    directory: Path
+    config: Mapping[str, Any]
+    tokenizer: Mapping[str, Any]
+    tokenizer_config: Mapping[str, Any]
+    files: tuple[Path, ...]  # of safetensors, those that are read
+    shapes: Shapes  # of the tensors in them, by name
+
+    @property
+    def adapter(self) -> bool:
+        """Whether an adapter lies beside the weights. It is not read."""
+        return (self.directory / ADAPTER).is_file()
+
+    @property
+    def lacks_pooler(self) -> bool:
+        """Whether the weights come from a pre-training without BERT's pooler."""
+        return not any(".pooler." in f".{name}" for name in self.shapes)
+
+    @property
+    def rows(self) -> int | None:
+        """Tokens that the weights have an embedding for."""
+        return self.rows_of(_TOKEN_TABLES)
+
+    @property
+    def positions(self) -> int | None:
+        """Tokens that the weights take. None for models without a table of positions: nothing ends them."""
+        rows = self.rows_of(_POSITION_TABLES)
+        if rows is None or self.config.get("model_type") not in _OFFSET:
+            return rows
+        pad = self.config.get("pad_token_id", 1)
+        return rows - 1 - (pad if isinstance(pad, int) else 1)
+
+    @property
+    def token_types(self) -> int | None:
+        """Kinds of texts, of a pair the first and the second, that the weights tell apart."""
+        return self.rows_of(_TYPE_TABLES)
+
+    @property
+    def tokens(self) -> int | None:
+        """What the tokenizer may answer: the highest number of a token, and one more. None: not known."""
+        words = self.directory / _WORDS
+        if not self.tokenizer and words.is_file():
+            return len(words.read_bytes().splitlines()) or None
+        vocabulary = _mapping(self.tokenizer.get("model")).get("vocab")
+        if isinstance(vocabulary, list):
+            numbers = [len(vocabulary) - 1]
+        else:
+            numbers = [n for n in _mapping(vocabulary).values() if isinstance(n, int)]
+        for added in _list(self.tokenizer.get("added_tokens")):
+            if isinstance(number := _mapping(added).get("id"), int):
+                numbers.append(number)
+        added_later = _mapping(self.tokenizer_config.get("added_tokens_decoder"))
+        numbers += [int(number) for number in added_later if str(number).isdecimal()]
+        return max(numbers, default=-1) + 1 or None
+
+    @property
+    def numbers_texts(self) -> bool:
+        """Whether the tokenizer numbers the tokens of a pair's second text 1, for the model to tell them."""
+        inputs = self.tokenizer_config.get("model_input_names")
+        if isinstance(inputs, list):
+            told = "token_type_ids" in inputs
+        else:
+            kind = str(self.tokenizer_config.get("tokenizer_class") or self.config.get("model_type")).lower()
+            told = kind.startswith(("bert", "electra", "mobilebert", "deberta"))
+        return told and (not self.tokenizer or _numbers_second(self.tokenizer.get("post_processor")))
+
+    def rows_of(self, tables: tuple[str, ...]) -> int | None:
+        for name, shape in self.shapes.items():
+            parts = name.removesuffix(".weight")
+            if name.endswith(".weight") and any(f".{parts}".endswith(f".{table}") for table in tables):
+                return shape[0] if shape else None
+        return None
+
+
+def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, list[Complaint]]:
+    """The folder, and everything in it that is wrong. Reads headers of weights only, not the weights. Raises
+    OSError where a file is there but unreadable."""
+    place = f"backbone {spec.name}: {directory}"
+    problems: list[Complaint] = []
+    pointers = {path.name for path in pointers_of_lfs(directory)}
+    for name in sorted(pointers):
+        problem = "is a pointer of git-lfs, not the file"
+        problems.append(Complaint(f"{place}/{name}", "", problem, "run `git lfs pull` in its repository"))
+    small = {
+        name: {} if name in pointers else _json(place, directory / name, problems)
+        for name in (CONFIG, TOKENIZER, _TOKENIZER_CONFIG)
+    }
+    found = find_weights(place, directory, _CONVERT_HUB if isinstance(spec.weights, HubWeights) else _CONVERT)
+    folder = WeightsFolder(
+        directory=directory,
+        config=small[CONFIG],
+        tokenizer=small[TOKENIZER],
+        tokenizer_config=small[_TOKENIZER_CONFIG],
+        files=tuple(found.paths),
+        shapes=found.shapes,
+    )
+    if not (directory / CONFIG).is_file():
+        problems.append(Complaint(place, "", "has no config.json", "put a folder in hub layout there"))
+    elif folder.config:
+        problems += _of_config(spec, f"{place}/{CONFIG}", folder)
+    problems += found.problems
+    problems += _of_names(place, folder)
+    problems += _of_tokenizer(place, folder)
+    return folder, problems
+
+
+def _of_config(spec: BackboneSpec, where: str, folder: WeightsFolder) -> Iterator[Complaint]:
+    config = folder.config
+    if (kind := config.get("model_type")) != spec.architecture:
+        problem = f"is {kind!r}, the catalogue entry says architecture {spec.architecture!r}"
+        yield Complaint(where, "model_type", problem, "correct the entry, or the place of its weights")
+    labels = config.get("id2label")
+    numbered = isinstance(labels, dict) and all(str(key).isdecimal() for key in labels)
+    if labels is not None and not numbered:
+        got = f"a list of {len(labels)}" if isinstance(labels, list) else f"a {type(labels).__name__}"
+        got = "other keys" if isinstance(labels, dict) else got
+        problem = f"should be a mapping of class numbers to labels, got {got}"
+        yield Complaint(where, "id2label", problem, "remove it: every head is made for its task's labels")
+    for keys, tables in _SIZES:
+        rows = folder.rows_of(tables)
+        for key in keys:
+            said = config.get(key)
+            if rows is not None and isinstance(said, int) and said != rows:
+                problem = f"says {said:,}, and the weights have rows for {rows:,}"
+                yield Complaint(where, key, problem, "use config.json and weights of one model")
+
+
+def _of_names(place: str, folder: WeightsFolder) -> Iterator[Complaint]:
+    for prefix in _WRAPPERS:
+        names = [name for name in folder.shapes if name.startswith(prefix)]
+        if names:
+            problem = (
+                f"{len(names):,} of {len(folder.shapes):,} weights begin with {prefix!r}: {listed(names)}"
+            )
+            fix = "save the model inside the wrapper (model.module.save_pretrained), or rename the weights"
+            yield Complaint(place, "", problem, fix)
+
+
+def _of_tokenizer(place: str, folder: WeightsFolder) -> Iterator[Complaint]:
+    tokens, rows = folder.tokens, folder.rows
+    if tokens is not None and rows is not None and tokens > rows:
+        problem = f"the tokenizer has {tokens:,} tokens, the weights have rows for {rows:,}"
+        fix = "resize_token_embeddings and save_pretrained, or bring the tokenizer that belongs to them"
+        yield Complaint(place, "", problem, fix)
+
+
+def _numbers_second(processor: Any) -> bool:
+    """Whether a step after tokenising gives the second text of a pair the number 1."""
+    step = _mapping(processor)
+    if step.get("type") == "Sequence":
+        return any(_numbers_second(inner) for inner in _list(step.get("processors")))
+    if step.get("type") == "TemplateProcessing":
+        parts = [_mapping(value) for part in _list(step.get("pair")) for value in _mapping(part).values()]
+        return any(part.get("type_id") not in (0, None) for part in parts)
+    return step.get("type") == "BertProcessing"
+
+
+def _json(place: str, path: Path, problems: list[Complaint]) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        return found
+    problems.append(Complaint(f"{place}/{path.name}", "", "is not a JSON object", "fetch it again"))
+    return {}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,196 @@
+"""Folders that hold more than a backbone's weights, or weights that are not what they seem."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import IA3Config, LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from tiny_models import tiny_folder
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
+from orchestrator.contracts.method import AdaLora, BitFit, Full, Lora, Settings
+from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
+from orchestrator.errors import WeightsError
+from workers import trial
+from workers.attempt import run_attempt
+from workers.backbones import Backbone, build, planned
+from workers.heads import headed_class
+from workers.methods import Adapted, adapt, check_trained, head_modules
+
+LABELS = ("no", "yes", "perhaps")
+
+
+def entry(folder: Path) -> BackboneSpec:
+    kind = json.loads((folder / "config.json").read_text())["model_type"]
+    weights = FolderWeights(folder=str(folder))
+    return BackboneSpec(name="mine", model="m", domain="d", architecture=kind, weights=weights)
+
+
+def built(folder: Path, seed: int = 1, kind: TaskKind = TaskKind.CLASSIFICATION) -> Backbone:
+    torch.manual_seed(seed)
+    return build(entry(folder), folder, kind, LABELS)
+
+
+@pytest.fixture
+def copy(tiny_bert: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bert, tmp_path / "copy"))
+
+
+def put_adapter(folder: Path, config: Any) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    get_peft_model(model, config).save_pretrained(folder)
+
+
+def put_lora(folder: Path) -> None:
+    put_adapter(folder, LoraConfig(r=2, target_modules=["query"], task_type="SEQ_CLS"))
+
+
+def put_ia3_of_another_base(folder: Path) -> None:
+    put_adapter(folder, IA3Config(target_modules=["key"], feedforward_modules=[], task_type="SEQ_CLS"))
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": "../elsewhere"}))
+
+
+def put_broken_adapter(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{")
+
+
+@pytest.mark.parametrize("put", [put_lora, put_ia3_of_another_base, put_broken_adapter])
+@pytest.mark.parametrize("settings", [Full(), Lora(rank=2), BitFit()])
+def test_an_adapter_beside_the_weights_changes_nothing(
+    copy: Path, tiny_bert: Path, put: Callable[[Path], None], settings: Settings
+) -> None:
+    put(copy)
+    spec, kind = entry(copy), TaskKind.CLASSIFICATION
+    counted = planned(spec, copy, settings, kind, len(LABELS))
+    found = []
+    for folder in (copy, tiny_bert):
+        model = built(folder)
+        adapted = adapt(model.model, settings, spec, kind, model.unsaved)
+        check_trained(adapted, counted, spec)
+        found.append({name: (p.clone(), p.requires_grad) for name, p in adapted.model.named_parameters()})
+    beside, alone = found
+    assert beside.keys() == alone.keys()
+    assert all(torch.equal(beside[n][0], alone[n][0]) and beside[n][1] == alone[n][1] for n in alone)
+
+
+def frozen(adapted: Adapted) -> None:
+    next(p for p in adapted.model.parameters() if p.requires_grad).requires_grad_(False)
+
+
+def thawed(adapted: Adapted) -> None:
+    next(p for p in adapted.model.parameters() if not p.requires_grad).requires_grad_(True)
+
+
+def cut(adapted: Adapted) -> None:
+    parameter = next(p for p in adapted.model.parameters() if p.requires_grad)
+    parameter.data = parameter.data[:1].clone()
+
+
+@pytest.mark.parametrize(
+    ("change", "method", "words"),
+    [
+        (frozen, "full", "frozen: bert."),
+        (thawed, "ia3", "not planned: "),
+        (cut, "lora", "of another shape: "),
+    ],
+)
+def test_an_attempt_that_trains_other_weights_than_planned_ends_before_it_trains(
+    lab: Any, outcome_of: Any, monkeypatch: pytest.MonkeyPatch, change: Any, method: str, words: str
+) -> None:
+    def other(*given: Any, **named: Any) -> Adapted:
+        adapted = adapt(*given, **named)
+        change(adapted)
+        return adapted
+
+    monkeypatch.setattr(trial, "adapt", other)
+    order = lab.order(method, TaskKind.CLASSIFICATION)
+    run_attempt(order)
+    outcome = outcome_of(order)
+    assert (outcome.failure.kind, outcome.failure.phase) == (FailureKind.BAD_INPUT, Phase.LOAD)
+    assert f"{method} is planned to train " in outcome.failure.message
+    assert words in outcome.failure.message
+    assert outcome.steps == 0
+    assert outcome.test == {}
+
+
+def test_the_ranks_that_adalora_counts_are_not_counted_as_weights(tiny_bert: Path) -> None:
+    spec, kind, settings = entry(tiny_bert), TaskKind.NER, AdaLora(rank=2)
+    model = built(tiny_bert, kind=kind)
+    adapted = adapt(model.model, settings, spec, kind, model.unsaved, steps=10)
+    counted = planned(spec, tiny_bert, settings, kind, len(LABELS))
+    assert counted.parameters == adapted.parameters
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kind", "labels"),
+    [
+        ("bert", TaskKind.CLASSIFICATION, 3),
+        ("bert", TaskKind.NER, 3),
+        ("bert", TaskKind.NER, 9),
+        ("roberta", TaskKind.CLASSIFICATION, 3),  # classifier.dense
+        ("distilbert", TaskKind.CLASSIFICATION, 5),  # pre_classifier
+        ("deberta-v2", TaskKind.RELATION, 3),  # a pooler outside the backbone
+        ("llama", TaskKind.CLASSIFICATION, 3),  # score
+        ("mamba", TaskKind.NER, 2),  # a head of ours
+    ],
+)
+def test_a_trained_head_is_not_taken_over(
+    tmp_path: Path, architecture: str, kind: TaskKind, labels: int
+) -> None:
+    """It is drawn as if the folder held none, to the last bit, whatever its size."""
+    headless = tiny_folder(architecture)
+    config = AutoConfig.from_pretrained(headless, num_labels=labels)
+    torch.manual_seed(9)
+    headed_class(config, kind).from_pretrained(headless, config=config).save_pretrained(tmp_path)
+    for file in headless.glob("tokenizer*"):
+        shutil.copy(file, tmp_path)
+    heads = []
+    for folder, seed in ((tmp_path, 1), (tmp_path, 2), (headless, 1)):
+        model = built(folder, seed, kind).model
+        heads.append([p for name in head_modules(model) for p in model.get_submodule(name).parameters()])
+    first, other_seed, plain = heads
+    assert all(torch.equal(one, two) for one, two in zip(first, plain, strict=True))
+    assert not all(torch.equal(one, two) for one, two in zip(first, other_seed, strict=True))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_are_named_and_counted(copy: Path, value: float) -> None:
+    file = copy / "model.safetensors"
+    weights = load_file(file)
+    weights["encoder.layer.1.attention.self.query.weight"][3, 4:6] = value
+    weights["embeddings.LayerNorm.bias"][0] = value
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(WeightsError) as refused:
+        built(copy)
+    assert "1 of 32 weights in bert.embeddings.LayerNorm.bias and in 1 more tensor are" in str(refused.value)
+    assert "-> fetch or make the weights again" in str(refused.value)
+
+
+def test_what_is_not_read_may_be_anything(copy: Path) -> None:
+    """A foreign head that diverged, and the head of the pre-training."""
+    file = copy / "model.safetensors"
+    weights = load_file(file) | {
+        "classifier.weight": torch.full((2, 32), torch.nan),
+        "cls.predictions.bias": torch.full((7,), torch.inf),
+    }
+    save_file(weights, file, metadata={"format": "pt"})
+    assert all(p.isfinite().all() for p in built(copy).model.parameters())
+
+
+def test_tensors_of_another_shape_than_the_configuration_says_are_named(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
+    with pytest.raises(WeightsError) as refused:
+        built(copy)
+    assert "bert.encoder.layer.0.intermediate.dense.bias" in str(refused.value)
+    assert "has shape 64, expected 48 by its config.json" in str(refused.value)
+    assert "architecture" not in str(refused.value)

@@ -1,0 +1,89 @@
+"""The weights of a folder into a model: those of the backbone, and nothing else that the folder holds.
+
+Left to itself transformers would take over a trained head, attach an adapter that lies beside the weights and
+freeze the rest, or follow an index to other formats. So it is handed the tensors, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.weights_folder import WeightsFolder
+from orchestrator.errors import WeightsError
+from workers.methods.targets import Names
+
+
+def load(
+    spec: BackboneSpec, kind: Any, config: Any, folder: WeightsFolder, heads: Names, **options: Any
+) -> tuple[Any, set[str]]:
+    """A model of class `kind`, and the names of its weights that were drawn from torch's global generator:
+    those that the folder does not hold, and those of the `heads` whatever it holds.
+
+    Raises WeightsError where tensors have other shapes than `config` says, and what `from_pretrained` raises.
+    """
+    with ExitStack() as files:
+        tensors: dict[str, Any] = {}
+        for path in folder.files:
+            opened = files.enter_context(safe_open(path, framework="pt"))
+            names = [name for name in opened.keys() if name.partition(".")[0] not in heads]  # noqa: SIM118
+            tensors |= {name: opened.get_slice(name) for name in names}
+        model, loading = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=tensors,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
+        )
+    model.name_or_path = model.config.name_or_path = str(folder.directory)
+    for name, found, expected in sorted(loading["mismatched_keys"]):
+        raise WeightsError(
+            f"backbone {spec.name}: {name} in {folder.directory} has shape {_shape(found)}, expected "
+            f"{_shape(expected)} by its config.json\n    -> use config.json and weights of one model"
+        )
+    drawn = {name for name, _ in model.named_parameters() if name.partition(".")[0] in heads}
+    assert drawn <= loading["missing_keys"], "a head was not drawn"
+    return model, loading["missing_keys"]
+
+
+def check_finite(spec: BackboneSpec, folder: WeightsFolder, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """Raises WeightsError where one is NaN or infinite: no learning rate gets a finite loss out of them."""
+    bad = {name: count for name, value in weights if (count := _not_finite(value))}
+    if not bad:
+        return
+    first = min(bad)
+    others = len(bad) - 1
+    more = f" and in {others:,} more {'tensor' if others == 1 else 'tensors'}" if others else ""
+    raise WeightsError(
+        f"backbone {spec.name}: {bad[first][0]:,} of {bad[first][1]:,} weights in {first}{more} are not "
+        f"finite (in {folder.directory})\n    -> fetch or make the weights again"
+    )
+
+
+def stored(folder: WeightsFolder) -> Iterator[tuple[str, Tensor]]:
+    """The tensors as they lie in the folder, one at a time."""
+    for path in folder.files:
+        with safe_open(path, framework="pt") as opened:
+            for name in opened.keys():  # noqa: SIM118
+                yield name, opened.get_tensor(name)
+
+
+def _not_finite(value: Tensor) -> tuple[int, int] | None:
+    """How many of how many. Least and largest tell it in one pass that keeps nothing."""
+    if not value.is_floating_point() or not value.numel():
+        return None
+    if all(torch.isfinite(end) for end in torch.aminmax(value.detach())):
+        return None
+    return int((~torch.isfinite(value)).sum()), value.numel()
+
+
+def _shape(shape: Iterable[int]) -> str:
+    return "x".join(map(str, shape)) or "()"
