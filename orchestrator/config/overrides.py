@@ -85,6 +85,8 @@ def _unknown(key: str, argument: str) -> Complaint | None:
         return None
     if key.startswith("methods."):
         remedy = "write the whole item: methods=[{name: full, learning_rate: 1e-4}]"
+    elif short := [name for name in known if leaf == "".join(word[0] for word in name.split("_"))]:
+        remedy = f"did you mean {f'{parent}.{short[0]}'.lstrip('.')!r}?"
     elif known and parent:
         remedy = re.sub(r"'(\w+)'", rf"'{parent}.\1'", did_you_mean(leaf, known))
     else:
@@ -104,6 +106,11 @@ def _read(key: str, text: str) -> tuple[Any, list[Complaint]]:
     if text.strip() == "*":
         remedy = f"remove it: without it the sweep takes all {key} of the file"
         return None, [Complaint(WHERE, key, "names nothing, got '*'", remedy)]
+    span = re.fullmatch(r"\s*\[?\s*(\d+)\s*(?:-|\.\.)\s*(\d+)\s*\]?\s*", text) if key == "seeds" else None
+    if span is not None:
+        spelt = ",".join(map(str, range(int(span[1]), int(span[2]) + 1)[:_MOST_SEEDS]))
+        remedy = f"write each seed: seeds={spelt}"
+        return None, [Complaint(WHERE, key, f"no list of seeds, got {text.strip()!r}", remedy)]
     takes_several = key in _LISTS or key.startswith("axes.")
     listed = takes_several and not text.lstrip().startswith(("[", "- "))
     return parse(f"[{text}]" if listed else text, WHERE, key)

@@ -128,6 +128,9 @@ def test_a_mapping_that_loses_nothing_needs_no_note(load: Any) -> None:
         ("methods=lora,lora-r8", "'lora-r8' is in the grid already", "keep one"),
         ("methods.full.learning_rate=1e-4", "unknown key", "methods=[{name: full"),
         ("recipe.epoch=1", "unknown key", "did you mean 'recipe.epochs'?"),
+        ("recipe.lr=1e-3", "unknown key", "did you mean 'recipe.learning_rate'?"),
+        ("seeds=1-3", "no list of seeds, got '1-3'", "write each seed: seeds=1,2,3"),
+        ("seeds=[1..3]", "no list of seeds", "write each seed: seeds=1,2,3"),
         ("recipe={epoch: 1}", "unknown key", "did you mean 'epochs'?"),
     ],
 )
