@@ -29,7 +29,10 @@ def tagged_sentences(document: Document, types: tuple[str, ...], faults: Faults)
     those that share a word with a longer one.
     """
     words, bounds = words_of(document.text)
-    mentions = _once(document.mentions, types, faults.set_aside)
+    asked = [mention for mention in document.mentions if mention.type in types]
+    if len(asked) < len(document.mentions):
+        faults.set_aside["of another type"] += len(document.mentions) - len(asked)
+    mentions = _once(asked, faults.set_aside)
     spans = [WordSpan(*_word_span(words, mention), mention.type) for mention in mentions]
     for inside, tags in tag_sentences(bounds, spans, faults):
         tokens = tuple(document.text[start:end] for start, end in words[inside])
@@ -45,13 +48,13 @@ def masked_pairs(
     first, else `negative`. So it says what holds in the document, not always what the sentence says: it is
     noisy by construction. Sentences that share a mention are one.
 
-    Set aside are mentions of other types, repeated ones (their ids are joined) and those without an id, as no
-    relation could name them; relations of another type, repeated ones, and those that label no pair. A
-    document of `file` is a fault where an id of a relation matches no mention, so that a related pair would
-    be taken for a negative, and where a sentence has absurdly many mentions.
+    Set aside are repeated mentions (their ids are joined) and those without an id, as no relation could name
+    them; relations of another type, repeated ones, and those that label no pair. Mentions of other types are
+    no part of the task. A document of `file` is a fault where an id of a relation matches no mention, as a
+    related pair would be taken for a negative, and where a sentence has absurdly many mentions.
     """
     aside: Counter[str] = Counter()
-    mentions = _once(document.mentions, types, aside)
+    mentions = _once([mention for mention in document.mentions if mention.type in types], aside)
     aside["without an id"] += sum(not mention.ids for mention in mentions)
     sentences = list(_sentences(document.text, mentions))
     relations = read_relations(document, relation, file, aside)
@@ -76,14 +79,12 @@ class _Sentence:
     mentions: list[Mention]  # those with an id
 
 
-def _once(mentions: Sequence[Mention], types: Sequence[str], aside: Counter[str]) -> list[Mention]:
-    """The mentions of `types`; those of one type at one place are one, with the ids of all of them."""
+def _once(mentions: Sequence[Mention], aside: Counter[str]) -> list[Mention]:
+    """The mentions; those of one type at one place are one, with the ids of all of them."""
     kept: dict[tuple[int, int, str], Mention] = {}
     for mention in mentions:
         place = mention.start, mention.end, mention.type
-        if mention.type not in types:
-            aside["of another type"] += 1
-        elif place in kept:
+        if place in kept:
             aside["repeated"] += 1
             kept[place] = replace(mention, ids=kept[place].ids | mention.ids)
         else:

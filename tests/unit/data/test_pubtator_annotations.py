@@ -213,7 +213,6 @@ def test_every_relation_labels_a_pair_or_is_counted(tmp_path: Path) -> None:
     found = inspect_task(task(TaskKind.RELATION), tmp_path)["splits"]["train"]
     assert (found["examples"], found["labels"], found["relations"]) == (2, {"CID": 1, "none": 1}, 1)
     assert found["set_aside"] == {
-        "of another type": 1,
         "relations between other types": 1,
         "relations in different sentences": 1,
         "relations of another type": 1,
