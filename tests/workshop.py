@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from orchestrator.execution.ray_launcher import LOOPBACK
+
 PATIENCE = 240.0  # seconds until something must have happened
 
 
@@ -129,7 +131,7 @@ class Workshop:
     @property
     def environment(self) -> dict[str, str]:
         """The user's, less what would point at another cluster or server."""
-        foreign = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+        foreign = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", LOOPBACK)
         return {key: value for key, value in os.environ.items() if key not in foreign} | {"COLUMNS": "160"}
 
     def frontier(

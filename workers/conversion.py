@@ -20,6 +20,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
+from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.errors import WeightsError
 from workers.hub import check_files
 
@@ -50,8 +51,8 @@ def convert(
     os.close(descriptor)
     draft = Path(name)
     try:
-        command = [sys.executable, "-m", __name__, str(pickle), str(draft)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        command, safe = python_module(__name__, str(pickle), str(draft)), safe_environment(os.environ)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=safe)
         if done.returncode != 0:
             raise WeightsError(
                 f"{place}: {PICKLE} holds something else than tensors by name, which is not read\n"

@@ -8,15 +8,16 @@ Starting an attempt then costs a fork instead of seconds of imports, and its mem
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.errors import LaunchError
 
 
@@ -36,10 +37,11 @@ class AttemptHost:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        command = [sys.executable, "-m", "workers.template", *([str(threads)] if threads is not None else [])]
+        command = python_module("workers.template", *([str(threads)] if threads is not None else []))
         # A session of its own: Ctrl-C in a terminal is for the driver, which then decides.
         self._template = subprocess.Popen(
             command,
+            env=safe_environment(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

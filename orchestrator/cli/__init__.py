@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
+
+from orchestrator.contracts.child_processes import safe_environment
 
 # Every library below would talk to its makers' servers by default. Set before any of them is imported;
 # what the user has set stands. MLflow's own are in tracking.mlflow_view.
@@ -18,7 +22,16 @@ _QUIET = {
 }
 
 # What a path that the user named can be: not a directory, not writable, no room.
-_NO_PLACE = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_PLACE = {
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DEFECT = 70  # EX_SOFTWARE of sysexits.h
 
@@ -27,6 +40,8 @@ def main() -> None:
     """Entry point of `frontier`. Exit codes: 0 done, 1 some trials failed, 2 the input is wrong or
     the forecast beyond the budget, 3 the trials could not be started or nothing more be written, 4 the budget
     is spent and trials are left, 70 a defect of ours, 130 interrupted."""
+    _print_whatever_the_encoding()
+    _trust_no_working_directory()
     from orchestrator.errors import FrontierError
     from orchestrator.tracking.mlflow_view import quiet_environment
 
@@ -53,6 +68,25 @@ def main() -> None:
         sys.exit(3 if full else 2)
     except Exception:
         _end_as_defect()
+
+
+def _print_whatever_the_encoding() -> None:
+    """Let a stream replace what its encoding lacks: a sign in a table must not end a sweep."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _trust_no_working_directory() -> None:
+    """Import nothing from the working directory, here and in every child, Ray's and MLflow's too."""
+    safe = safe_environment(os.environ)
+    if safe.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):  # an empty entry: Python made it absolute
+        kept = [*safe.get("PYTHONPATH", "").split(os.pathsep), str(Path(__file__).parents[2])]
+        sys.path[:] = [folder for folder in sys.path if folder != os.getcwd() or folder in kept]
+    sys.path[:] = [folder for folder in sys.path if folder]
+    for name in ("PYTHONSAFEPATH", "PYTHONPATH"):
+        os.environ.pop(name, None)
+    os.environ.update(safe)
 
 
 def _end_as_defect() -> NoReturn:

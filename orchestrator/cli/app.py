@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,7 +71,8 @@ def _overrides(given: list[str] | None, storage: str | None) -> list[str]:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    print(json.dumps(value, indent=1, ensure_ascii=not unicode))  # escapes keep what `?` would lose
 
 
 @app.command()

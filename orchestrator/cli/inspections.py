@@ -77,7 +77,7 @@ def inspect_task(
         refuse_duplicates(spec, root, cache)
     found = count(spec, root)
     if as_json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print(json.dumps(found, indent=1))
         return
     Console().print(f"{spec.title} ({spec.kind}), metric {found['metric']}", highlight=False)
     Console().print(_splits_table(found))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
@@ -17,6 +16,7 @@ from orchestrator.cli.places import mlflow_uri
 from orchestrator.cli.replication_view import show_replication
 from orchestrator.cli.what_if import show_what_if
 from orchestrator.contracts import layout
+from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
 from orchestrator.report.evidence import Side
@@ -120,8 +120,10 @@ def serve_mlflow(
         f"MLflow UI: http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)", highlight=False, soft_wrap=True
     )
     console.print("The Ray dashboard's address is printed by `frontier run`; it lives as long as the run.")
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command = python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port))
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # seven processes that nobody here needs
     subprocess.run(
-        [*command, "--workers", "1", "--backend-store-uri", uri], env=os.environ | quiet, check=False
+        [*command, "--workers", "1", "--backend-store-uri", uri],
+        env=safe_environment(os.environ) | quiet,
+        check=False,
     )

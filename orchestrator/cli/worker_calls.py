@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.errors import FrontierError, WeightsError
 
 
@@ -20,7 +21,8 @@ def ask(module: str, request: Mapping[str, Any], *arguments: str) -> Iterator[di
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as trouble,
         subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            python_module(module, *arguments),
+            env=safe_environment(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=trouble,

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config.catalogue import is_price_file
+from orchestrator.config.checks import Source
 from orchestrator.config.complaints import Fault
+from orchestrator.config.grid import Grid
+from orchestrator.contracts import layout
+from orchestrator.errors import Complaint
 from orchestrator.storage.remote import is_uri
 from orchestrator.text_files import user_path
 
@@ -46,6 +50,44 @@ def overlong(raw: dict[str, Any], cwd: Path) -> list[Fault]:
     return [
         Fault(path, problem, _SHORTEN) for path, value in _paths(raw, cwd) if (problem := too_long(value))
     ]
+
+
+def check_storage(storage: Path, source: Source) -> Iterator[Complaint]:
+    """Yield a problem where no directory can be made at `storage`, which is absolute."""
+    for place in (storage, *storage.parents):
+        if place.is_symlink():
+            problem = f"{place} is a link that leads nowhere"
+        elif place.is_dir():
+            return
+        elif place.exists():
+            problem = f"{place} is a file"
+        else:
+            continue
+        yield Complaint(source.of("storage"), "storage", problem, "name a directory, or a path to a new one")
+        return
+
+
+def check_names(grid: Grid, directory: Path, source: Source) -> Iterator[Complaint]:
+    """Yield a problem for each axis with a name that cannot be a directory's, or one for the whole path.
+    `directory`: the sweep's own."""
+    cells = [cell.cell for cell in grid.cells]
+    for axis, names in (
+        ("models", {cell.model for cell in cells}),
+        ("domains", {cell.domain for cell in cells}),
+        ("methods", {cell.method for cell in cells}),
+        ("tasks", {cell.task for cell in cells}),
+    ):
+        longest = max(names, key=len, default="")
+        if problem := too_long(longest):
+            shortened = f"{longest[:20]}…"
+            yield Complaint(source.of(axis), axis, f"the name {shortened} {problem}", "rename the entry")
+            return
+    longest = max((cell.name for cell in cells), key=len, default="")
+    if problem := too_long(f"{directory}/{layout.TRIALS}/{longest}{'x' * _BELOW_A_TRIAL}"):
+        yield Complaint(source.of("storage"), "storage", f"with its longest trial {problem}", _SHORTEN)
+
+
+_BELOW_A_TRIAL = 200  # characters of seed, attempt, checkpoint and file
 
 
 def _paths(raw: dict[str, Any], cwd: Path) -> Iterator[tuple[tuple[str | int, ...], Path]]:

@@ -100,21 +100,27 @@ def load_sweep(
     if resources is not config.resources:
         config = config.model_copy(update={"resources": resources})
     grid, of_grid = _resolve(config, catalogue, source, faults, doubted)
-    complaints += of_device + of_grid
+    remote = Remote(config.storage, config.storage_options) if is_uri(config.storage) else None
+    storage = remote.mirror() if remote else user_path(cwd, config.storage)
+    complaints += [
+        *of_device,
+        *of_grid,
+        *paths.check_storage(storage, source),
+        *paths.check_names(grid, storage / config.name, source),
+    ]
     if complaints:
         told = [source.placed(complaint) for complaint in complaints]
         raise ConfigError(found.placed(told, str(path)))
     if smoke:
         config, grid = smoke_config(config), smoke_grid(grid)
         written = config
-    remote = Remote(config.storage, config.storage_options) if is_uri(config.storage) else None
     return ResolvedSweep(
         file=file,
         config=config,
         catalogue=catalogue,
         grid=grid,
         data_dir=None if config.data_dir is None else Path(config.data_dir),
-        storage=remote.mirror() if remote else user_path(cwd, config.storage),
+        storage=storage,
         remote=remote,
         lock=lock,
         source=source,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import ray
+from ray.job_config import JobConfig
 
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
@@ -34,13 +37,18 @@ def cluster(
 
 
 def _connect(address: str) -> str | None:
+    _refuse_dead(address)
     try:
-        context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        context = ray.init(
+            address=address,
+            job_config=_NoCodeFromHere(),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise LaunchError(
             f"no Ray cluster can be joined at {address} ({type(error).__name__})\n"
-            "    -> check --address or RAY_ADDRESS, and RAY_AUTH_TOKEN; without an address `frontier` starts"
-            " a cluster of its own"
+            f"    -> {_FIX}, and RAY_AUTH_TOKEN"
         ) from error
     return context.dashboard_url or None
 
@@ -50,12 +58,50 @@ def _start(directory: Path, cpus: int | None) -> str | None:
         address="local",
         num_cpus=cpus,
         include_dashboard=True,
+        job_config=_NoCodeFromHere(),
         object_store_memory=_OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.ERROR,
         _temp_dir=str(directory),
     )
     return context.dashboard_url or None
+
+
+class _NoCodeFromHere(JobConfig):  # type: ignore[misc]
+    """Ray puts the driver's script folder and working directory on the path of every worker, unless the job
+    brings a working directory. Ours needs neither: workers import what is installed where they run."""
+
+    def _runtime_env_has_working_dir(self) -> bool:
+        return True
+
+
+_FIX = (
+    "correct --address, or unset RAY_ADDRESS where it comes from the environment; without an address "
+    "`frontier` starts a cluster of its own"
+)
+_CONNECT_SECONDS = 20.0  # Ray itself would try for more than ten minutes
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # and settings of ours: none
+_FRAME_HEAD, _SETTINGS = 9, b"\4"
+_HIGHEST_PORT = 65535
+
+
+def _refuse_dead(address: str) -> None:
+    """Raise LaunchError where nothing that speaks gRPC answers at HOST:PORT; Ray resolves other forms.
+
+    A gRPC server answers the preface of a connection with a frame of settings (RFC 9113, section 3.4).
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit() or int(port) > _HIGHEST_PORT:
+        return
+    reason = "what listens there is no cluster"
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS) as connection:
+            connection.sendall(_PREFACE)
+            if connection.recv(_FRAME_HEAD)[3:4] == _SETTINGS or os.environ.get("RAY_USE_TLS", "0") != "0":
+                return
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    raise LaunchError(f"no Ray cluster answers at {address} ({reason})\n    -> {_FIX}")
 
 
 def nodes() -> tuple[NodeKind, ...]:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.contracts.capacity import NodeKind
+from orchestrator.contracts.child_processes import safe_environment
 from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
@@ -36,6 +37,10 @@ _QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 _LONGEST_TEMPORARY = 24  # characters: Ray puts Unix sockets 60 below it, and their paths end at 107
+_LONGEST_TMPDIR = 60  # of what processes put sockets of their own into
+# Of the user's shell: they would move or steer a cluster that is private.
+_FOREIGN = ("RAY_ADDRESS", "RAY_TMPDIR", "RAY_NAMESPACE", "RAY_JOB_CONFIG_JSON_ENV_VAR")
+LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # 0: a node's address is 127.0.0.1, and all of it binds there
 _PREFIX = "frontier-ray-"
 
 
@@ -135,13 +140,13 @@ class RayLauncher:
             top.mkdir(parents=True, exist_ok=True)
             prefix = f".{_PREFIX}"
         else:
-            top = Path(tempfile.gettempdir())
-            top = top if len(str(top)) <= _LONGEST_TEMPORARY else Path("/tmp")
+            top = _short_temporary()
             _remove_leftovers(top)
             prefix = f"{_PREFIX}{os.getpid()}-"
         directory = Path(tempfile.mkdtemp(prefix=prefix, dir=top)).absolute()
         try:
-            yield directory
+            with _short_tmpdir(directory):
+                yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -164,8 +169,41 @@ def _refuse_unlabelled(trials: Sequence[Resources], there: Sequence[NodeKind]) -
 def private_cluster_token() -> str:
     """A fresh random token for the private clusters of this process; sets what Ray reads at its import."""
     token = secrets.token_hex(32)
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token)
+    for name in _FOREIGN:
+        os.environ.pop(name, None)
+    os.environ.update(safe_environment(os.environ))
+    os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, LOOPBACK: "0"})
     return token
+
+
+def _short_temporary() -> Path:
+    """Return a directory whose sockets have short enough paths. Raises LaunchError where there is none."""
+    own = Path(tempfile.gettempdir())
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    others = (*([Path(runtime)] if runtime else []), Path("/tmp"), Path("/dev/shm"))
+    for top in (own, *others):
+        if len(os.fsencode(top)) <= _LONGEST_TEMPORARY and os.access(top, os.W_OK | os.X_OK):
+            return top
+    raise LaunchError(
+        f"TMPDIR is {len(os.fsencode(own))} characters long, too long for Ray's sockets, and none of "
+        f"{', '.join(map(str, others))} can be written\n    -> set TMPDIR to a path of at most "
+        f"{_LONGEST_TEMPORARY} characters"
+    )
+
+
+@contextmanager
+def _short_tmpdir(directory: Path) -> Iterator[None]:
+    """Give a folder below `directory` as TMPDIR to what starts meanwhile, where the user's is too long."""
+    before = os.environ.get("TMPDIR")
+    if before is None or len(os.fsencode(before)) <= _LONGEST_TMPDIR:
+        yield
+        return
+    (directory / "t").mkdir(mode=0o700)
+    try:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(directory / "t")
+        yield
+    finally:
+        os.environ["TMPDIR"], tempfile.tempdir = before, None
 
 
 def _remove_leftovers(top: Path) -> None:

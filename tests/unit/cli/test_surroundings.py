@@ -1,0 +1,209 @@
+"""What lies around the process: files in the working directory, encodings, long paths, dead addresses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.errors import ConfigError, LaunchError
+from orchestrator.execution.launcher import Workplace
+from orchestrator.execution.ray_launcher import RayLauncher
+from orchestrator.execution.retries import RetryPolicy
+from workers.host import AttemptHost
+
+MAIN = "from orchestrator.cli import main; main()"
+SWEEP = "name: x\nmodels: [tiny]\ndomains: [general]\nmethods: [full]\ntasks: [ncbi-disease]\nseeds: [1]\n"
+TRAP = "import pathlib\npathlib.Path({marker!r}).write_text(__name__)\nraise SystemExit(99)\n"
+TRAPS = ("workers.py", "random.py", "json.py", "ray/__init__.py", "torch.py", "orchestrator/__init__.py")
+
+
+@pytest.fixture
+def trapped(tmp_path: Path) -> Path:
+    """A working directory whose files say so when they are run."""
+    folder = tmp_path / "work"
+    for name in TRAPS:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(TRAP.format(marker=str(tmp_path / "executed")))
+    return folder
+
+
+def frontier(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-P", "-c", MAIN, *words],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "120", **environment},
+        capture_output=True,
+        timeout=110,
+    )
+
+
+@pytest.mark.parametrize("python_path", [None, os.pathsep, f".{os.pathsep}/nowhere"])
+def test_a_child_never_runs_what_lies_in_the_working_directory(
+    trapped: Path, monkeypatch: pytest.MonkeyPatch, python_path: str | None
+) -> None:
+    monkeypatch.chdir(trapped)
+    if python_path is not None:
+        monkeypatch.setenv("PYTHONPATH", python_path)
+    program = "import sys, workers, random, json; print(workers.__file__)"
+    for command in ([sys.executable, "-c", program], python_module("workers.stage")):
+        done = subprocess.run(
+            command,
+            input="no request",
+            env=safe_environment(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=110,
+        )
+        assert done.returncode != 99, done.stderr.decode()
+    assert not (trapped.parent / "executed").exists()
+
+
+def test_a_warm_process_never_runs_what_lies_in_the_working_directory(
+    trapped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trapped)
+    host = AttemptHost()
+    try:
+        assert host.listen() > 0
+    finally:
+        host.close()
+    assert not (trapped.parent / "executed").exists()
+
+
+def test_a_folder_on_the_users_python_path_stays_there() -> None:
+    given = {"PYTHONPATH": os.pathsep.join(["", "/ours", ".", "/theirs"]), "HOME": "/h"}
+    assert safe_environment(given) == {
+        "PYTHONPATH": f"/ours{os.pathsep}/theirs",
+        "HOME": "/h",
+        "PYTHONSAFEPATH": "1",
+    }
+    assert "PYTHONPATH" not in safe_environment({"PYTHONPATH": os.pathsep})
+
+
+@pytest.mark.parametrize("python_path", ["", os.pathsep])
+def test_the_command_line_itself_imports_nothing_from_the_working_directory(
+    trapped: Path, python_path: str
+) -> None:
+    (trapped / "sweep.yaml").write_text(SWEEP)
+    shutil.rmtree(trapped / "orchestrator")  # an empty entry is there before any line of ours
+    done = frontier("plan", "sweep.yaml", cwd=trapped, PYTHONPATH=python_path)
+    assert done.returncode == 0, done.stderr.decode()
+    assert not (trapped.parent / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+    ],
+)
+def test_an_output_that_is_not_utf_8_gets_replacements_and_no_traceback(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP + "question: Größe → 精度?\n", encoding="utf-8")
+    for words in (["plan", "sweep.yaml"], ["plan", "sweep.yaml", "models=精度"]):
+        done = frontier(*words, cwd=tmp_path, **environment)
+        assert b"Traceback" not in done.stderr
+        assert done.returncode == (0 if len(words) == 2 else 2), done.stderr.decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("storage", "words"),
+    [
+        ("a" * 300, "300 bytes"),
+        ("é" * 200, "400 bytes"),
+        ("/".join(["abcdefgh"] * 500), "is a path of"),
+        ("file", "is a file"),
+        ("file/below", "is a file"),
+        ("link/below", "leads nowhere"),
+    ],
+)
+def test_a_storage_that_cannot_be_made_is_a_mistake_of_the_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("link")
+    (tmp_path / "sweep.yaml").write_text(SWEEP, encoding="utf-8")
+    error = CliRunner().invoke(app, ["plan", "sweep.yaml", "--storage", storage]).exception
+    assert isinstance(error, ConfigError), error
+    (complaint,) = error.complaints
+    assert (complaint.where, complaint.key) == ("command line", "storage")
+    assert words in complaint.problem
+
+
+def test_a_name_that_no_file_system_takes_is_a_mistake_of_the_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    methods = tmp_path / "mine" / "methods"
+    methods.mkdir(parents=True)
+    (methods / f"{'m' * 249}.yaml").write_text("settings: {kind: lora}\nrecipe: {learning_rate: 1.0e-3}\n")
+    ranks = "rank: [4, 8], alpha: [16, 32]"
+    text = SWEEP.replace("[full]", f"[{{name: {'m' * 249}, {ranks}}}]") + "catalogues: [mine]\n"
+    (tmp_path / "sweep.yaml").write_text(text)
+    error = CliRunner().invoke(app, ["plan", "sweep.yaml"]).exception
+    assert isinstance(error, ConfigError), error
+    assert [complaint.key for complaint in error.complaints] == ["methods"]
+    assert "bytes" in error.complaints[0].problem
+
+
+def launcher(tmp_path: Path, address: str | None) -> RayLauncher:
+    place = Workplace(
+        sweep_directory=tmp_path / "sweeps" / "x",
+        cache_dir=tmp_path / "cache",
+        data_dir=None,
+        checkpoint_seconds=0,
+        keep_weights="none",
+    )
+    return RayLauncher(place, RetryPolicy(retries=0), address=address)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_dead_address_is_given_up_with_the_variable_that_may_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    from orchestrator.execution import ray_cluster
+
+    monkeypatch.setattr(ray_cluster.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray_cluster, "_CONNECT_SECONDS", 0.2)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if silent:  # it takes connections, and answers none
+            listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(LaunchError) as caught, ray_cluster.cluster(address, tmp_path, None, None):
+            pass
+    assert address in str(caught.value)
+    assert "RAY_ADDRESS" in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("length", [0, 40, 130])
+def test_sockets_lie_in_a_short_private_directory_that_goes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    users = tmp_path / ("a" * length)
+    users.mkdir(exist_ok=True)
+    monkeypatch.setenv("TMPDIR", str(users))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with launcher(tmp_path, None)._cluster_directory() as directory:
+        assert len(os.fsencode(directory)) <= 47
+        assert directory.stat().st_mode & 0o777 == 0o700
+        assert len(os.environ["TMPDIR"]) <= max(60, len(str(directory)) + 2)
+        assert Path(tempfile.gettempdir()).is_dir()
+    assert not directory.exists()
+    assert os.environ["TMPDIR"] == str(users)
