@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from orchestrator.contracts.sameness import texts_key
+from orchestrator.contracts.sameness import Identity, texts_key
 from orchestrator.contracts.task import ArrowReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
@@ -25,7 +25,7 @@ from workers.data.faults import Faults
 from workers.data.files import read_text
 from workers.data.holdout import Wanted
 from workers.data.labels import LONGEST
-from workers.data.masked import Sentences
+from workers.data.masked import sentence_ids
 
 _NUMBERED_TAGS = "ner_tags"  # what folders have that lack ner_tags_str
 _INFO, _ALL_TAGS = "info", "all_ner_tags"
@@ -58,17 +58,29 @@ def read_arrow(
     names = reader.names or _class_names(path, labelled)
     if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
         names = _listed_tags(path.parent / _INFO)
-    sentences = Sentences()
-    for number, row in enumerate(_rows(path, [*texts, labelled]), start=1):
+    rows = _identified(_rows(path, [*texts, labelled]), reader, kind)
+    for number, (row, identity) in enumerate(rows, start=1):
         make = _sentence if kind is TaskKind.NER else _text
         found = make(str(path), number, row, names, labels, f"{name}#{number}")
-        paired = kind is TaskKind.RELATION and _is_text(row[0])
-        if not wanted(sentences.id_of(row[0]) if paired else texts_key(row[:-1])):
+        if not wanted(identity):
             continue
         if isinstance(found, DataError):
             faults.found(found)
         else:
             yield found
+
+
+def _identified(
+    rows: Iterator[list[Any]], reader: ArrowReader, kind: TaskKind
+) -> Iterator[tuple[list[Any], Identity]]:
+    """Each row with what decides on its split; for relations its sentence, which only the whole folder
+    tells."""
+    if kind is not TaskKind.RELATION or reader.hold_out is None:
+        yield from ((row, texts_key(row[:-1])) for row in rows)
+        return
+    kept = list(rows)
+    ids = sentence_ids([row[0] if _is_text(row[0]) else "" for row in kept])
+    yield from zip(kept, ids, strict=True)
 
 
 def _text(

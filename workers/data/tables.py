@@ -21,7 +21,9 @@ from workers.data.faults import Faults
 from workers.data.files import lines, read_text
 from workers.data.holdout import Wanted
 from workers.data.labels import LONGEST
-from workers.data.masked import Sentences
+from workers.data.masked import sentence_ids
+
+_Row = Mapping[str, Any]
 
 
 def read_table(
@@ -41,10 +43,9 @@ def read_table(
     # What is no row at all belongs to the split of what has no id.
     no_rows = faults if wanted(NO_ID) else Faults(faults.on_bad_record)
     examples: list[Text] = []
-    sentences = Sentences()
     documents: dict[Identity, int] = {}
-    for number, (line, row) in enumerate(rows(path, reader, no_rows), start=1):
-        identity = _identity(row, reader, sentences if kind is TaskKind.RELATION else None)
+    identified = _identified(rows(path, reader, no_rows), reader, kind)
+    for number, (line, row, identity) in enumerate(identified, start=1):
         if not wanted(identity):
             continue
         document = documents.setdefault(identity, number) if reader.id else number
@@ -56,14 +57,21 @@ def read_table(
     return examples
 
 
-def _identity(row: Mapping[str, Any], reader: TableReader, sentences: Sentences | None) -> Identity:
-    """What decides on the split of a row: its id, else its text; with `sentences`, that of its sentence."""
-    if reader.id is not None:
-        return id_key(row.get(reader.id))
-    texts = [row.get(column) for column in (reader.text, reader.second_text) if column]
-    if not all(isinstance(text, str) for text in texts):
-        return NO_ID
-    return texts_key(texts) if sentences is None else sentences.id_of(str(texts[0]))
+def _identified(
+    rows: Iterator[tuple[int, _Row]], reader: TableReader, kind: TaskKind
+) -> Iterator[tuple[int, _Row, Identity]]:
+    """Each row with what decides on its split: its id, else its texts; for relations its sentence, which only
+    the whole file tells."""
+    columns = [column for column in (reader.text, reader.second_text) if column]
+    if reader.id is not None or reader.hold_out is None or kind is not TaskKind.RELATION:
+        for line, row in rows:
+            texts = [row.get(column) for column in columns]
+            yield line, row, texts_key(texts) if reader.id is None else id_key(row.get(reader.id))
+        return
+    kept = list(rows)
+    texts = [row.get(reader.text) for _, row in kept]
+    ids = sentence_ids([text if isinstance(text, str) else "" for text in texts])
+    yield from ((line, row, identity) for (line, row), identity in zip(kept, ids, strict=True))
 
 
 def _example(

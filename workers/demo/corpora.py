@@ -55,7 +55,8 @@ def write_task(task: TaskSpec, directory: Path) -> None:
             else:
                 path = entry / inner
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+                packed = path.suffix.lower() == ".gz"
+                path.write_bytes(gzip.compress(content, mtime=0) if packed else content)
         for entry, members in archives.items():
             entry.write_bytes(_archive(members))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from orchestrator.contracts.separators import CHARACTERS
 from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TableReader, TaskSpec
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.data.holdout import part_of
@@ -50,12 +50,13 @@ def table_file(task: TaskSpec, reader: TableReader, numbered: Numbered) -> bytes
     if reader.format == "jsonl":
         return "".join(json.dumps(row) + "\n" for row in rows).encode()
     columns = [identity, reader.text, *filter(None, [reader.second_text]), reader.label]
-    return _csv(columns, [[row[column] for column in columns] for row in rows])
+    separator = CHARACTERS[reader.separator or ","]
+    return _csv(columns, [[row[column] for column in columns] for row in rows], separator)
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]], separator: str = ",") -> bytes:
     content = io.StringIO(newline="")
-    csv.writer(content, quoting=csv.QUOTE_ALL).writerows([columns, *rows])
+    csv.writer(content, quoting=csv.QUOTE_ALL, delimiter=separator).writerows([columns, *rows])
     return content.getvalue().encode()
 
 
@@ -86,8 +87,7 @@ def mimic_files(
         tables["DIAGNOSES_ICD"].append([*both, "1", f"9{place:02d}"])
     for name in names:
         first, *rows = tables[Path(name).name.upper().split(".")[0]]
-        content = _csv(first, rows)
-        yield name, "", gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+        yield name, "", _csv(first, rows)
     if reader.groups:
         groups = [[f"9{place:02d}", name] for place, name in enumerate(classes)]
         yield reader.groups, "", _csv(["icd9_code", "group"], groups)

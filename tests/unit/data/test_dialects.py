@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.metrics import PRIMARY
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import MadeNotes, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, read_split
+from workers.demo.corpora import write_task
 
 MARKER = "Zzpatientword"
 ROWS = [("a, b; c", "x"), ("d\te|f", "y"), ("g", "x")]
@@ -263,3 +264,13 @@ def test_any_objects_give_rows_or_a_data_error_without_text(
     content = "\n".join([*objects, f'{{"{MARKER}": 1, "note": "{MARKER}"}}'])
     for on_bad_record in ("error", "skip"):
         assert MARKER not in said(root, content, task(format="jsonl", id="id"), Faults(on_bad_record))
+
+
+@pytest.mark.parametrize("name", ["all", "all.csv.gz"])
+@pytest.mark.parametrize("separator", [None, ";", "tab"])
+def test_invented_rows_are_written_as_the_reader_reads_them(
+    tmp_path: Path, name: str, separator: str | None
+) -> None:
+    spec = task(name, separator=separator).model_copy(update={"made": MadeNotes(train=9)})
+    write_task(spec, tmp_path)
+    assert len(read_split(spec, Split.TRAIN, tmp_path)) == 9
