@@ -67,6 +67,9 @@ def read_mimic(
     for (reason, patient), count in corpus.left_out.items():
         if wanted(patient):
             faults.set_aside[reason] += count
+    if reader.groups is not None:
+        for _, example in corpus.examples:
+            faults.spelt(example.label, str(root / reader.groups), None)
     return (example for patient, example in corpus.examples if wanted(patient))
 
 
@@ -174,7 +177,10 @@ def _texts(
     """The summaries of each admission by date; of equal texts, the last one only."""
     found: list[Summary] = []
     for summary in summaries:
-        if summary.admission in admissions and summary.text.strip():
+        if summary.error:
+            known = admissions.get(summary.admission or "")
+            left_out["discharge summaries marked as errors (ISERROR)", known.patient if known else NO_ID] += 1
+        elif summary.admission in admissions and summary.text.strip():
             found.append(summary)
         else:
             left_out["discharge summaries without text or admission", NO_ID] += 1

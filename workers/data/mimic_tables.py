@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from orchestrator.contracts.sameness import Identity, id_key
+from orchestrator.contracts.sameness import Identity, id_key, text_key
 from orchestrator.errors import DataError
 from workers.data.delimited import stream_rows
 from workers.data.faults import Faults
@@ -35,6 +35,7 @@ class Summary:
     admission: str | None
     date: str  # sorts as text
     report: bool  # and no addendum
+    error: bool  # a physician has marked it as an error
     text: str
 
 
@@ -100,14 +101,20 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Iterator[Summary]:
-    """The discharge summaries, in the order of the file; `unwanted` admissions are left out."""
+    """The discharge summaries, in the order of the file; `unwanted` admissions are left out. A table without
+    ISERROR marks none."""
     for line, row in _rows(path, ("HADM_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "TEXT"), faults):
         if row["CATEGORY"].strip().lower() != _SUMMARY:
             continue
         admission, text = _identity(row["HADM_ID"]), row["TEXT"]
         if admission in unwanted:
             continue
-        if admission is None and row["HADM_ID"].strip():
+        error = text_key(row.get("ISERROR", ""))
+        if error in ("1", "1.0"):
+            yield Summary(admission, "", False, True, "")
+        elif error not in ("", "0", "0.0"):
+            _bad(path, line, "ISERROR is not empty, 0 or 1", faults)
+        elif admission is None and row["HADM_ID"].strip():
             _bad(path, line, "HADM_ID is not a number", faults)
         elif not _DATE.fullmatch(row["CHARTDATE"].strip()):
             _bad(path, line, "CHARTDATE is not a date (2101-02-03)", faults)
@@ -115,7 +122,7 @@ def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Ite
             _bad(path, line, "TEXT is not UTF-8 text", faults)
         else:
             report = row["DESCRIPTION"].strip().lower() == "report"
-            yield Summary(admission, row["CHARTDATE"].strip(), report, text)
+            yield Summary(admission, row["CHARTDATE"].strip(), report, False, text)
 
 
 def _rows(path: Path, columns: Sequence[str], faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:

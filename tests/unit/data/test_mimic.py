@@ -244,6 +244,33 @@ def test_a_second_primary_diagnosis_is_a_fault_and_the_first_one_stands(tmp_path
     assert read(tmp_path, task("diagnosis-group", on_bad_record="skip"))[0] == [(RENDERED, "A")]
 
 
+@pytest.mark.parametrize("mark", ["1", "1.0", " 1 "])
+def test_summaries_marked_as_errors_are_left_out_and_counted(tmp_path: Path, mark: str) -> None:
+    wrong = {"TEXT": NOTE.replace("cough", MARKER), "ISERROR": mark}
+    write(tmp_path, events({"ISERROR": ""}, wrong, wrong | {"CHARTDATE": MARKER, "HADM_ID": "7"}))
+    found, aside, skipped = read(tmp_path)
+    assert [text for text, _ in found] == [RENDERED]
+    assert (aside, skipped) == ({"discharge summaries marked as errors (ISERROR)": 2}, 0)
+
+
+def test_an_admission_whose_only_summary_is_an_error_is_left_out(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        events({"ISERROR": "0"}, {"HADM_ID": "101", "ISERROR": "1"}),
+        admissions({}, {"HADM_ID": "101"}),
+    )
+    found, aside, _ = read(tmp_path)
+    assert len(found) == 1
+    assert aside["discharge summaries marked as errors (ISERROR)"] == 1
+
+
+def test_another_mark_of_errors_is_a_fault_of_its_row(tmp_path: Path) -> None:
+    write(tmp_path, events({"ISERROR": MARKER}))
+    with pytest.raises(DataError, match="line 2: ISERROR is not empty, 0 or 1") as caught:
+        read(tmp_path)
+    assert MARKER not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
