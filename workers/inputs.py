@@ -13,7 +13,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError
-from workers.data import Example, Faults, cap_rows, class_counts, label_set, read_split
+from workers.data import Example, Faults, cap_rows, check_spellings, class_counts, label_set, read_split
 from workers.tasks import IGNORED, Encoded, encode
 
 
@@ -77,6 +77,7 @@ def read_examples(order: AttemptOrder) -> Examples:
     faults = {split: Faults(task.on_bad_record) for split in Split}
     found = {split: read_split(task, split, root, faults[split]) for split in Split}
     labels = label_set(task, found[Split.TRAIN])
+    check_spellings(task, labels, faults.values())
     splits = {
         Split.TRAIN: cap_rows(found[Split.TRAIN], recipe.train_rows, recipe.train_rows_per_class),
         Split.DEV: cap_rows(found[Split.DEV], recipe.dev_rows),

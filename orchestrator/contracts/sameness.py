@@ -78,6 +78,12 @@ def look_alike_of(label: str, known: Collection[str]) -> str | None:
     return by_key.get(label_key(label))
 
 
+def spelling_fix(label: str, known: Collection[str], otherwise: str) -> str:
+    """The fix for a label that is not among the known ones: how to write it where it looks like one."""
+    meant = look_alike_of(label, known)
+    return otherwise if meant is None else f"write {visible(meant)} instead of {visible(label)}"
+
+
 def visible(label: str) -> str:
     r"""The label in quotes, with everything escaped that the eye cannot tell: 'toux\u200b'."""
     return "'" + "".join(map(_shown, label)) + "'"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Misfit
+from orchestrator.contracts.sameness import look_alikes, visible
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _labels(task: TaskSpec) -> Iterator[Misfit]:
     if task.kind is not TaskKind.RELATION and negative is not None:
         problem = f"belongs to relation tasks, and this is a {task.kind} task, got {negative!r}"
         yield Misfit("negative_label", problem, "remove it, or set kind: relation")
+    yield from _look_alikes("labels", labels or ())
     if labels is None:
         return
     for label, count in Counter(labels).items():
@@ -103,6 +105,7 @@ def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
             problem = f"a part of train is held out for {split}, and files.{split} names files for it"
             yield Misfit(f"{place}.hold_out.{split}", problem, "remove one of the two")
     foreign = sorted(set(getattr(reader, "merge", {}).values()) - set(task.labels or ()))
+    yield from _spellings(task, place, reader)
     if task.labels is not None and foreign:
         problem = f"merges into what labels does not hold, got {', '.join(map(repr, foreign))}"
         yield Misfit(f"{place}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
@@ -119,6 +122,23 @@ def _duplicates(place: str, reader: Reader) -> Iterator[Misfit]:
                 problem = f"names {path}, which files.{first} names as well"
                 remedy = f"name files that belong to {split} alone, or remove it and hold out a part of train"
                 yield Misfit(f"{place}.files.{split}", problem, remedy)
+
+
+def _look_alikes(place: str, labels: Sequence[str]) -> Iterator[Misfit]:
+    for earlier, label in look_alikes(labels):
+        yield Misfit(place, f"{visible(earlier)} and {visible(label)} look alike", "keep one of the two")
+
+
+def _spellings(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
+    """Names that look alike and mean two things."""
+    yield from _look_alikes(f"{place}.entity_types", getattr(reader, "entity_types", ()))
+    yield from _look_alikes(f"{place}.names", getattr(reader, "names", ()))
+    merge: dict[str, str] = getattr(reader, "merge", {})
+    for earlier, label in look_alikes([*(task.labels or ()), *merge, *merge.values()]):
+        one, other = merge.get(earlier, earlier), merge.get(label, label)
+        if one != other and not {earlier, label} <= set(task.labels or ()):
+            problem = f"{visible(earlier)} and {visible(label)} look alike, and become {one!r} and {other!r}"
+            yield Misfit(f"{place}.merge", problem, "merge both into one label")
 
 
 def _pairs(place: str, reader: PubtatorReader) -> Iterator[Misfit]:

@@ -5,7 +5,7 @@ Standard library only, but for the folders of `datasets`, which pyarrow reads.
 
 from workers.data.examples import Example, Text, Tokens
 from workers.data.faults import Faults
-from workers.data.labels import class_counts, label_set
+from workers.data.labels import check_spellings, class_counts, label_set
 from workers.data.sampling import cap_rows
 from workers.data.splits import read_split, splits_of
 from workers.data.summary import inspect_task
@@ -16,6 +16,7 @@ __all__ = [
     "Text",
     "Tokens",
     "cap_rows",
+    "check_spellings",
     "class_counts",
     "inspect_task",
     "label_set",

@@ -15,12 +15,12 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from orchestrator.contracts.sameness import Identity, texts_key
+from orchestrator.contracts.sameness import Identity, spelling_fix, texts_key
 from orchestrator.contracts.task import ArrowReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.conll import check_tag
-from workers.data.examples import Example, Text, Tokens
+from workers.data.examples import Example, Text, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.files import read_text
 from workers.data.holdout import Wanted
@@ -66,8 +66,10 @@ def read_arrow(
             continue
         if isinstance(found, DataError):
             faults.found(found)
-        else:
-            yield found
+            continue
+        for label in labels_of(found):
+            faults.spelt(label, str(path), number)
+        yield found
 
 
 def _identified(
@@ -98,7 +100,8 @@ def _text(
         return DataError(file, row, fault, "check that `label` of the reader names the label column")
     if labels is not None and found not in labels:
         fault = "a label that `labels` of the task does not hold"
-        return DataError(file, row, fault, "add it there, or check `names` of the reader")
+        remedy = spelling_fix(found, labels, "add it there, or check `names` of the reader")
+        return DataError(file, row, fault, remedy)
     return Text(texts[0], texts[1] if len(texts) > 1 else None, found, document)
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from orchestrator.contracts.sameness import Identity, words_key
+from orchestrator.contracts.sameness import Identity, spelling_fix, words_key
 from orchestrator.contracts.task import ConllReader
 from orchestrator.errors import DataError
 from workers.data.examples import Tokens
@@ -58,8 +58,11 @@ def read_conll(
             found = _sentence(str(path), rows, width, reader, types, f"{name}#{begun or number}")
             if isinstance(found, DataError):
                 faults.found(found)
-            else:
-                sentences.append(found)
+                continue
+            for (line, _), tag in zip(rows, found.tags, strict=True):
+                if tag.startswith("B-"):
+                    faults.spelt(tag[2:], str(path), line)
+            sentences.append(found)
     return sentences
 
 
@@ -184,5 +187,5 @@ def check_tag(file: str, line: int, tag: str, before: str, types: Collection[str
             file,
             line,
             "an entity type that `labels` of the task does not hold",
-            "add it there, or mend the tag",
+            spelling_fix(tag[2:], types, "add it there, or mend the tag"),
         )

@@ -25,3 +25,10 @@ class Text:
 
 
 Example = Tokens | Text
+
+
+def labels_of(example: Example) -> list[str]:
+    """The label of a text, or the entity type of each mention."""
+    if isinstance(example, Text):
+        return [example.label]
+    return [tag[2:] for tag in example.tags if tag.startswith("B-")]

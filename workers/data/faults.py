@@ -21,11 +21,16 @@ class Faults:
         self.set_aside: Counter[str] = Counter()
         # Relations that the labels of examples hold; one of a document may label several examples.
         self.relations = 0
+        # Labels and entity types as the files spell them, with file and line of the first of each.
+        self.spellings: dict[str, tuple[str, int | None]] = {}
 
     @property
     def count(self) -> int:
         """Records left out."""
         return self.kinds.total()
+
+    def spelt(self, label: str, file: str, line: int | None) -> None:
+        self.spellings.setdefault(label, (file, line))
 
     def found(self, error: DataError) -> None:
         """Raises it under "error"; else counts it, and the caller goes on without the record.

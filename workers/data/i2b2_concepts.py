@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from orchestrator.contracts.sameness import spelling_fix
 from orchestrator.errors import DataError
 from workers.data.corpus_files import Member
 from workers.data.faults import Faults
@@ -138,7 +139,8 @@ def _concepts(
             faults.found(DataError(file.place, number, "the concept does not stand at its place", remedy))
         elif match[6] not in types:
             fault = "a type of concept that the task does not know"
-            faults.found(DataError(file.place, number, fault, f"use one of {', '.join(types)}"))
+            remedy = spelling_fix(match[6], types, f"use one of {', '.join(types)}")
+            faults.found(DataError(file.place, number, fault, remedy))
         else:
             yield _Placed(*found, match[6]), place
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from orchestrator.contracts.sameness import id_key
+from orchestrator.contracts.sameness import id_key, spelling_fix
 from orchestrator.contracts.task import I2b2XmlReader
 from orchestrator.errors import DataError
 from workers.data.corpus_files import Member, members
@@ -95,10 +95,12 @@ def _document(
             faults.found(DataError(place, None, "it does not stand at its offsets", remedy))
         elif types is not None and kind not in types:
             fault = "an entity type that `labels` of the task does not hold"
-            faults.found(DataError(place, None, fault, "add it there, or mend the annotation"))
+            remedy = spelling_fix(kind, types, "add it there, or mend the annotation")
+            faults.found(DataError(place, None, fault, remedy))
         elif span in spans:
             faults.set_aside["repeated"] += 1
         else:
+            faults.spelt(kind, place, None)
             spans[span] = None
     yield from _sentences(text, words, list(spans), faults)
 

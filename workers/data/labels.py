@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestrator.contracts.task import ArrowReader, ConllReader, I2b2XmlReader, TableReader, TaskSpec
+from orchestrator.contracts.sameness import label_key, visible
+from orchestrator.contracts.task import (
+    ArrowReader,
+    ConllReader,
+    I2b2XmlReader,
+    PubtatorReader,
+    TableReader,
+    TaskSpec,
+)
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
-from workers.data.examples import Example, Tokens
+from workers.data.examples import Example, labels_of
+from workers.data.faults import Faults
 
 LONGEST = 60  # characters of a label that nobody declared; a longer one is text
 _MOST = 50  # classes that nobody declared
@@ -58,6 +67,37 @@ def check_no_text(task: TaskSpec, found: Mapping[str, int]) -> None:
     raise DataError(f"task {task.name}", None, f"{fault}, and no `labels` are declared", remedy)
 
 
+def check_spellings(task: TaskSpec, labels: Sequence[str], faults: Iterable[Faults]) -> None:
+    """Raises DataError where the files spell a label in two ways that look alike.
+
+    `labels` are those of `label_set`, `faults` of the splits that were read, train first. Both spellings are
+    shown, as one of them is a label of the task, and the other one looks like it.
+    """
+    known = {label[2:] for label in labels} if task.kind is TaskKind.NER else set(labels)
+    if isinstance(task.reader, PubtatorReader):
+        known |= {*task.reader.entity_types, *filter(None, [task.reader.relation])}
+    first = {label_key(label): label for label in task.labels or ()}
+    places: dict[str, tuple[str, int | None]] = {}
+    for found in faults:
+        for label, place in found.spellings.items():
+            places.setdefault(label, place)
+            earlier = first.setdefault(label_key(label), label)
+            if earlier != label and {earlier, label} & known:
+                raise _look_alikes(task, earlier, label, places)
+
+
+def _look_alikes(
+    task: TaskSpec, earlier: str, label: str, places: Mapping[str, tuple[str, int | None]]
+) -> DataError:
+    file, line = places.get(earlier, (f"task {task.name}", None))
+    origin = file if line is None else f"{file}, line {line}"
+    fault = f"the label {visible(label)} looks like {visible(earlier)} ({origin}) and is written otherwise"
+    remedy = f"write {visible(earlier)} everywhere"
+    if isinstance(task.reader, TableReader):
+        remedy += ", or name one of the two under `merge` of the reader"
+    return DataError(*places[label], fault, remedy)
+
+
 def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: Iterable[Example]) -> None:
     """Raises DataError where a split has labels besides those of `label_set`."""
     if task.kind is TaskKind.NER:
@@ -72,8 +112,5 @@ def class_counts(examples: Iterable[Example]) -> dict[str, int]:
     """Examples of each class, by its name; for ner mentions of each entity type."""
     found: Counter[str] = Counter()
     for example in examples:
-        if isinstance(example, Tokens):
-            found.update(tag[2:] for tag in example.tags if tag.startswith("B-"))
-        else:
-            found[example.label] += 1
+        found.update(labels_of(example))
     return dict(sorted(found.items()))

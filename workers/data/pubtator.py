@@ -67,6 +67,8 @@ def read_pubtator(path: Path, name: str, faults: Faults, wanted: Wanted) -> list
         if isinstance(found, DataError):
             faults.found(found)
         else:
+            for kind in (*(m.type for m in found.mentions), *(r.name for r in found.relations)):
+                faults.spelt(kind, str(path), block[0][0])
             documents.append(found)
     return documents
 

@@ -11,7 +11,7 @@ from orchestrator.contracts.task import ArrowReader, ConllReader, I2b2ConceptRea
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
-from workers.data.labels import check_known, class_counts, label_set
+from workers.data.labels import check_known, check_spellings, class_counts, label_set
 from workers.data.splits import read_split, splits_of
 
 
@@ -23,12 +23,13 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     tasks of readers that read relations between mentions. `documents` are those that gave an example; None
     for CoNLL and for sentences in Arrow, which do not mark them. `skipped` are malformed records,
     `set_aside` sound annotations that the examples cannot hold, or what the definition of the task leaves
-    out. Raises what `read_split`, `label_set` and `check_known` raise, so that no text that was taken for
-    labels is shown.
+    out. Raises what `read_split`, `label_set`, `check_spellings` and `check_known` raise, so that no text
+    that was taken for labels is shown.
     """
     faults = {split: Faults(task.on_bad_record) for split in splits_of(task)}
     examples = {split: read_split(task, split, root, faults[split]) for split in faults}
     labels = label_set(task, examples.get(Split.TRAIN, []))
+    check_spellings(task, labels, faults.values())
     for split, found in examples.items():
         check_known(task, labels, split, found)
     return {

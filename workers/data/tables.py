@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.contracts.sameness import NO_ID, Identity, id_key, text_key, texts_key
+from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix, text_key, texts_key
 from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
@@ -53,6 +53,7 @@ def read_table(
         if isinstance(found, DataError):
             faults.found(found)
         else:
+            faults.spelt(found.label, str(path), line)
             examples.append(found)
     return examples
 
@@ -94,12 +95,9 @@ def _example(
             remedy = "check that `label` of the reader names the label column"
             return DataError(str(path), line, fault, remedy)
         if labels is not None and label not in labels:
-            return DataError(
-                str(path),
-                line,
-                "a label that `labels` of the task does not hold",
-                "add it there, name another one for it under `merge` of the reader, or mend the row",
-            )
+            remedy = "add it there, name another one for it under `merge` of the reader, or mend the row"
+            fault = "a label that `labels` of the task does not hold"
+            return DataError(str(path), line, fault, spelling_fix(label, labels, remedy))
         text = _cell(path, line, row, reader.text, "text")
         second = _cell(path, line, row, reader.second_text, "second text") if reader.second_text else None
     except DataError as error:
