@@ -12,7 +12,7 @@ from accelerate.utils import set_seed
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.layout import MODEL
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.method import Lora, virtual_tokens
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
 from orchestrator.contracts.residence import frozen_in_half
@@ -25,6 +25,7 @@ from workers.evaluate import check_scorable, evaluate
 from workers.gauges import Gauges
 from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept
+from workers.limits import check_fits
 from workers.meter import Meter, Work
 from workers.methods import Adapted, adapt, check_trained
 from workers.methods.activations import checkpoint_activations
@@ -120,6 +121,7 @@ def carry_out(
     meter.enter(Phase.TOKENISE)
     data = encode_examples(examples, task, backbone.tokenizer, trial.recipe.max_length)
     account.rows = data.rows
+    check_fits(trial.backbone, counted.folder, data, virtual_tokens(settings))
     scored = (
         {Split.DEV: data.dev} if trial.candidate is not None else {Split.DEV: data.dev, Split.TEST: data.test}
     )

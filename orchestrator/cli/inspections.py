@@ -19,6 +19,7 @@ from orchestrator.config.inputs import refuse_duplicates
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import MethodItem
+from orchestrator.config.weights_files import look, notes_on
 from orchestrator.config.yaml_files import parse
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
 from orchestrator.contracts.made import made_root
@@ -130,6 +131,10 @@ def inspect_backbone(
     if wrong:
         raise ConfigError(wrong)
     spec, adapted = backbones[backbone], _variant(known, method, given)
+    folder, wrong = look(spec, cache_of(storage).resolve())
+    if wrong:
+        raise ConfigError(wrong)
+    notes = [] if folder is None else list(notes_on(spec, folder))
     request = {
         "backbone": spec.model_dump(mode="json"),
         "method": adapted.model_dump(mode="json"),
@@ -138,7 +143,7 @@ def inspect_backbone(
     }
     [found] = ask("workers.inspection", request, "backbone")
     if as_json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(found | ({"weights": notes} if notes else {}), indent=1))
         return
     table = _table(f"{spec.name} with {adapted.name}, {labels} labels", "parameters")
     for key in ("total", "trainable", "adapter", "head"):
@@ -148,7 +153,10 @@ def inspect_backbone(
         Console().print(
             f"adapters on {len(found['matched_modules'])} modules: {found['matched_modules'][0]} …"
         )
-    for line in (*_background(spec), *(f"note: {note}" for note in (found.get("note"), spec.note) if note)):
+    for line in (
+        *_background(spec),
+        *(f"note: {note}" for note in (found.get("note"), *notes, spec.note) if note),
+    ):
         Console().print(line, highlight=False)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from orchestrator.cli.words import duration
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
 from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with_staged, write_lock
+from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.made import made_root
@@ -136,12 +138,14 @@ class Session:
                     seconds = f" in {duration(answer['seconds'])}" if answer.get("seconds") else ""
                     console.print(f"staged {answer['item']}: {answer['state']}{seconds}", highlight=False)
                 if "problem" in answer:
-                    problems.append(_complaint(answer))
+                    problems += _complaints(answer)
                 if "commit" in answer:
                     staged[answer["item"]] = (answer["commit"], answer["files"])
-        session = self._lock(staged, console)
+        lock = self._lock(staged, console)
+        problems = problems or check_weights(self.sweep.grid.cells, cache)
         if problems:
             raise ConfigError(problems)
+        session = self if lock == self.sweep.lock or self.reopen is None else self.reopen(lock)
         if remote:
             share(session, console, tell_present)
         if tell_present:
@@ -158,10 +162,11 @@ class Session:
                     highlight=False,
                 )
 
-    def _lock(self, staged: dict[str, tuple[str, dict[str, str]]], console: Console) -> Session:
+    def _lock(self, staged: dict[str, tuple[str, dict[str, str]]], console: Console) -> Lock:
+        """Writes what is new in it."""
         lock = with_staged(self.sweep.lock, self.backbones.values(), staged)
         if lock == self.sweep.lock:
-            return self
+            return lock
         path = lock_path(self.sweep.file)
         names = ", ".join(sorted(staged))
         try:
@@ -170,15 +175,16 @@ class Session:
         except OSError as failed:
             reason = f"{path} cannot be written ({type(failed).__name__})"
             console.print(f"[yellow]{names}: locked for this run only, {reason}[/]", highlight=False)
-        return self.reopen(lock) if self.reopen else self
+        return lock
 
 
-def _complaint(answer: dict[str, Any]) -> Complaint:
-    """From the words of an error: place, problem, remedy."""
-    words, _, remedy = str(answer["problem"]).partition("\n    -> ")
-    place, colon, problem = words.partition(": ")
-    where, what = (place, problem) if colon else (str(answer["item"]), words)
-    return Complaint(where, "", what, remedy or "mend that, and stage again")
+def _complaints(answer: dict[str, Any]) -> Iterator[Complaint]:
+    """From the words of an error, which may name several: place, problem, remedy."""
+    for told in re.split(r"\n(?=backbone )", str(answer["problem"])):
+        words, _, remedy = told.partition("\n    -> ")
+        place, colon, problem = words.partition(": ")
+        where, what = (place, problem) if colon else (str(answer["item"]), words)
+        yield Complaint(where, "", what, remedy or "correct that, and stage again")
 
 
 def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cache: Path) -> bool:
@@ -193,9 +199,12 @@ def open_session(
     config: Path, overrides: Sequence[str], *, smoke: bool = False, lock: Lock | None = None
 ) -> Session:
     """`lock` takes the place of the lock file. Raises ConfigError with every mistake of the file, the
-    catalogue and the overrides."""
+    catalogue and the overrides, else of the weights that are here."""
     sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=gpu_name)
-    inputs = digest_inputs(sweep, cache_of(sweep.storage), hub_token=_has_hub_token())
+    cache = cache_of(sweep.storage)
+    inputs = digest_inputs(sweep, cache, hub_token=_has_hub_token())
+    if wrong := check_weights(sweep.grid.cells, cache):
+        raise ConfigError([*inputs.missing, *wrong])
     return Session(sweep, inputs, lambda new: open_session(config, overrides, smoke=smoke, lock=new))
 
 

@@ -177,7 +177,7 @@ def _weights_digest(backbone: BackboneSpec, files: _FileDigests, missing: list[C
         return made_digest(weights)
     if isinstance(weights, HubWeights):
         return _digest([("hub", weights.hub), ("revision", weights.revision)])
-    folder = _folder(weights)
+    folder = folder_of(weights)
     found = (
         sorted(p for p in folder.iterdir() if p.suffix in _WEIGHT_FILES) if folder and folder.is_dir() else []
     )
@@ -188,12 +188,16 @@ def _weights_digest(backbone: BackboneSpec, files: _FileDigests, missing: list[C
 
 
 def _staged(backbone: BackboneSpec, cache: Path) -> bool:
-    weights = backbone.weights
-    if not isinstance(weights, HubWeights):
-        return True
+    return not isinstance(backbone.weights, HubWeights) or snapshot_of(backbone.weights, cache) is not None
+
+
+def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:
+    """The folder of a revision, a commit or a name of one, once it is staged."""
     repository = cache / "hub" / f"models--{weights.hub.replace('/', '--')}"
-    places = (repository / "snapshots" / weights.revision, repository / "refs" / weights.revision)
-    return any(place.exists() for place in places)
+    name = repository / "refs" / weights.revision
+    commit = name.read_text(encoding="utf-8").strip() if name.is_file() else weights.revision
+    found = repository / "snapshots" / commit
+    return found if found.is_dir() else None
 
 
 def _no_token(backbone: BackboneSpec) -> Complaint:
@@ -204,7 +208,8 @@ def _no_token(backbone: BackboneSpec) -> Complaint:
     return Complaint(f"backbone {backbone.name}", "weights.hub", problem, remedy)
 
 
-def _folder(weights: FolderWeights | PackageWeights) -> Path | None:
+def folder_of(weights: FolderWeights | PackageWeights) -> Path | None:
+    """None where the package is not installed."""
     if isinstance(weights, FolderWeights):
         return Path(weights.folder)
     found = find_spec(weights.package)

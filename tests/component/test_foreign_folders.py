@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ from workers import trial
 from workers.attempt import run_attempt
 from workers.backbones import Backbone, build, planned
 from workers.heads import headed_class
+from workers.inputs import TaskData
+from workers.limits import check_fits
 from workers.methods import Adapted, adapt, check_trained, head_modules
+from workers.tasks import Encoded
+from workers.weights import verify
 
 LABELS = ("no", "yes", "perhaps")
 
@@ -194,3 +199,23 @@ def test_tensors_of_another_shape_than_the_configuration_says_are_named(copy: Pa
     assert "bert.encoder.layer.0.intermediate.dense.bias" in str(refused.value)
     assert "has shape 64, expected 48 by its config.json" in str(refused.value)
     assert "architecture" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "virtual", "words"),
+    [
+        ({"input_ids": [[2, 4, 500]]}, 0, "need 501 tokens, the weights have rows for "),
+        ({"input_ids": [[2] * 60]}, 5, "need 65 places, the weights have rows for 64"),
+        ({"token_type_ids": [[0, 0, 2]]}, 0, "need 3 kinds of texts, the weights have rows for 2"),
+    ],
+)
+def test_texts_that_the_tables_of_the_weights_lack_a_row_for_are_refused(
+    lab: Any, tiny_bert: Path, changes: dict[str, Any], virtual: int, words: str
+) -> None:
+    """In test alone, too, which is read when everything is paid for."""
+    fine = Encoded(input_ids=[[2, 4, 3]], labels=[0], token_type_ids=[[0, 0, 1]], truncated=0)
+    task, folder = lab.task(TaskKind.CLASSIFICATION), verify(entry(tiny_bert), tiny_bert)
+    data = TaskData(task=task, labels=LABELS, train=fine, dev=fine, test=fine, pad=0, rows={})
+    check_fits(entry(tiny_bert), folder, data, virtual=0)
+    with pytest.raises(WeightsError, match=words):
+        check_fits(entry(tiny_bert), folder, replace(data, test=replace(fine, **changes)), virtual)

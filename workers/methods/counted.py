@@ -29,6 +29,7 @@ class Counted:
     parameters: Parameters
     trained: Mapping[str, tuple[int, ...]]
     heads: Names
+    folder: WeightsFolder | None  # of the weights
 
 
 def count_trained(
@@ -41,7 +42,7 @@ def count_trained(
     unsaved = _unsaved(spec, model, folder)
     heads = head_modules(model) + unsaved
     adapted = adapt(model, settings, spec, kind, unsaved, meta=True)
-    return Counted(adapted.parameters, _trained(adapted), heads)
+    return Counted(adapted.parameters, _trained(adapted), heads, folder)
 
 
 def check_trained(adapted: Adapted, counted: Counted, spec: BackboneSpec) -> None:

@@ -1,0 +1,104 @@
+"""What is wrong with the weights of a sweep's backbones, known before a device is booked.
+
+Reads, of the weights that are on this machine, the headers and the small files beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from orchestrator.config.grid import GridCell
+from orchestrator.config.inputs import folder_of, snapshot_of
+from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
+from orchestrator.contracts.method import virtual_tokens
+from orchestrator.contracts.safetensors_files import ADAPTER
+from orchestrator.contracts.weights_folder import CONFIG, WeightsFolder, read_weights
+from orchestrator.errors import Complaint
+
+
+def check_weights(cells: Iterable[GridCell], cache: Path) -> list[Complaint]:
+    """Everything that is wrong with the weights of these cells, and with what the cells ask of them. Weights
+    that are not here are left out: `frontier stage` checks them when they come."""
+    by_backbone: dict[str, list[GridCell]] = {}
+    for cell in cells:
+        by_backbone.setdefault(cell.backbone.name, []).append(cell)
+    complaints: list[Complaint] = []
+    for own in by_backbone.values():
+        folder, problems = look(own[0].backbone, cache)
+        complaints += problems
+        if folder is not None:
+            complaints += _too_long(own, folder)
+            complaints += _untold_texts(own, folder)
+    return complaints
+
+
+def look(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Complaint]]:
+    """The folder of the weights, and what is wrong with it whatever it is used for. None: it is not here."""
+    directory = _directory(spec, cache)
+    if directory is None or not any(directory.glob("*.safetensors")):
+        return None, []
+    try:
+        folder, problems = read_weights(spec, directory)
+    except OSError as failed:
+        where, problem = f"backbone {spec.name}: {directory}", f"cannot be read ({type(failed).__name__})"
+        return None, [Complaint(where, "", problem, "check the rights of its files")]
+    room = folder.positions
+    if room is not None and "max_length" in spec.model_fields_set and spec.max_length > room:
+        problems.append(_of_length(spec, room, ""))
+    return folder, problems
+
+
+def notes_on(spec: BackboneSpec, folder: WeightsFolder) -> Iterator[str]:
+    """What is not wrong, and should be known."""
+    if folder.adapter:
+        yield f"{ADAPTER} is beside the weights: the adapter is not attached; merge it to train on from it"
+    if folder.positions is not None and folder.positions < spec.max_length:
+        yield (
+            f"the weights take {folder.positions:,} tokens, the entry says {spec.max_length:,}: "
+            f"set max_length: {folder.positions}, or sweeps with longer texts are refused"
+        )
+
+
+def _directory(spec: BackboneSpec, cache: Path) -> Path | None:
+    weights = spec.weights
+    if isinstance(weights, HubWeights):
+        return snapshot_of(weights, cache)
+    if isinstance(weights, FolderWeights | PackageWeights):
+        found = folder_of(weights)
+        return found if found is not None and found.is_dir() else None
+    return None  # made on the spot
+
+
+def _too_long(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Complaint]:
+    spec, room = cells[0].backbone, folder.positions
+    longest = max(cells, key=_tokens)
+    told = "max_length" in spec.model_fields_set and room is not None and spec.max_length > room
+    if room is None or told or _tokens(longest) <= room:
+        return
+    virtual = virtual_tokens(longest.variant.spec.settings)
+    added = f", {virtual} of them virtual" if virtual else ""
+    yield _of_length(spec, room, f", and {longest.cell.name} reads {_tokens(longest):,}{added}")
+
+
+def _of_length(spec: BackboneSpec, room: int, reading: str) -> Complaint:
+    problem = f"the weights take {room:,} tokens, the entry says {spec.max_length:,}{reading}"
+    return Complaint(f"backbone {spec.name}", "max_length", problem, f"set max_length: {room} in its entry")
+
+
+def _tokens(cell: GridCell) -> int:
+    return cell.recipe.max_length + virtual_tokens(cell.variant.spec.settings)
+
+
+def _untold_texts(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Complaint]:
+    paired = [c.task.spec.name for c in cells if getattr(c.task.spec.reader, "second_text", None) is not None]
+    if not paired or folder.token_types != 1 or not folder.numbers_texts:
+        return
+    where = f"backbone {cells[0].backbone.name}: {folder.directory / CONFIG}"
+    names = ", ".join(dict.fromkeys(paired))
+    problem = f"is 1, the tokenizer numbers the second text of a pair 1, and {names} has pairs of texts"
+    fix = (
+        "use weights with type_vocab_size: 2, or set model_input_names: [input_ids, attention_mask] in "
+        "tokenizer_config.json"
+    )
+    yield Complaint(where, "type_vocab_size", problem, fix)
