@@ -47,3 +47,26 @@ def test_a_corpus_that_is_not_there_is_said_with_all_its_layouts(tmp_path: Path)
     assert isinstance(done.exception, ConfigError)
     for name in ("concept_assertion_relation_training_data.tar.gz", "i2b2-2010-RE/validation"):
         assert name in str(done.exception)
+
+
+def test_what_is_set_aside_is_shown_beside_the_mentions_that_the_tags_hold(tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue"
+    (catalogue / "tasks").mkdir(parents=True)
+    lines = [
+        "title: Nested",
+        "kind: ner",
+        "domain: clinical",
+        "metric: entity_f1",
+        "labels: [Chemical, Disease]",
+    ]
+    files = "{train: [train.txt], dev: [dev.txt], test: [test.txt]}"
+    reader = f"reader: {{format: pubtator, entity_types: [Chemical, Disease], files: {files}}}"
+    (catalogue / "tasks" / "nested.yaml").write_text("\n".join([*lines, reader]))
+    for split in ("train", "dev", "test"):
+        text = f"Lithium nephrotoxicity in {split}."
+        mentions = "1\t0\t7\tLithium\tChemical\tC1\n1\t0\t22\tLithium nephrotoxicity\tDisease\tD1\n"
+        (tmp_path / f"{split}.txt").write_text(f"1|t|{text}\n1|a|\n{mentions}")
+    words = ["task", "inspect", "nested", f"data_dir={tmp_path}", "--catalogue", str(catalogue)]
+    shown = CliRunner().invoke(app, words, catch_exceptions=False)
+    table = " ".join(shown.stdout.split())
+    assert "mention Chemical 0 0 0 mention Disease 1 1 1 set aside: overlapping 1 1 1" in table
