@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -50,17 +49,13 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mlflow_store(common: Path) -> Path:
     """Return an SQLite store of MLflow without experiments, to be copied: to create one takes 4 seconds."""
-    store = common / "mlflow-template" / "mlflow.db"
-    store.parent.mkdir(exist_ok=True)
-    with store.with_name("lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not store.exists():
-            from mlflow import MlflowClient
 
-            draft = store.with_name("draft.db")
-            MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
-            draft.rename(store)
-    return store
+    def create(path: Path) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments(max_results=1)
+
+    return distribution.once(common / "mlflow.db", create)
 
 
 @pytest.fixture(scope="session")

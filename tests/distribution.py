@@ -6,7 +6,9 @@ a process, so that it is started once. Only one process at a time makes machines
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,17 @@ def processes() -> int:
     """Return how many share the tests with `-n auto`: the cores, but no fewer than 2 (some tests wait) and no
     more than 8 (each loads torch)."""
     return max(2, min(len(os.sched_getaffinity(0)), 8))
+
+
+def once(path: Path, make: Callable[[Path], object]) -> Path:
+    """Return a file or directory that the first process to ask for it makes. The others wait for it."""
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            draft = path.with_name(f"{path.name}.draft")
+            make(draft)
+            draft.rename(path)
+    return path
 
 
 def distribute(items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import distribution
 import pytest
 from mlflow_server import mlflow_server, postgres  # noqa: F401  # fixtures
 from object_store import s3  # noqa: F401  # a fixture
@@ -15,35 +16,48 @@ from workshop import BACKBONE, NER, OUTCOME, Workshop
 from orchestrator.contracts import layout
 
 
+def build(root: Path, cache: Path) -> Workshop:
+    for kind in ("backbones", "tasks"):
+        (root / "catalogue" / kind).mkdir(parents=True)
+    for domain in ("general", "clinical"):
+        entry = root / "catalogue" / "backbones" / f"mini-{domain}.yaml"
+        entry.write_text(BACKBONE.format(domain=domain))
+    (root / "catalogue" / "tasks" / "mini-ner.yaml").write_text(NER)
+    (root / "catalogue" / "tasks" / "mini-outcome.yaml").write_text(OUTCOME)
+    (root / "sweeps").mkdir()
+    (root / "sweeps" / "cache").symlink_to(cache)
+    return Workshop(root)
+
+
+@pytest.fixture(scope="session")
+def staged(tmp_path_factory: pytest.TempPathFactory, common: Path) -> Path:
+    """Return the cache of all workshops, with the generated weights and data of the mini sweep."""
+
+    def stage(cache: Path) -> None:
+        cache.mkdir()
+        workshop = build(tmp_path_factory.mktemp("stage"), cache)
+        workshop.frontier("stage", workshop.write())
+
+    return distribution.once(common / "cache", stage)
+
+
 @pytest.fixture(scope="session")
 def new_workshop(
-    tmp_path_factory: pytest.TempPathFactory, common: Path, mlflow_store: Path
+    tmp_path_factory: pytest.TempPathFactory, staged: Path, mlflow_store: Path
 ) -> Callable[[], Workshop]:
-    """Workshops share generated weights and data, also with other processes, and nothing else. Each has an
-    empty MLflow store."""
-    shared = common / "made"
-    shared.mkdir(exist_ok=True)
+    """Workshops share their cache, and nothing else. Each has an empty MLflow store."""
 
     def make() -> Workshop:
-        root = tmp_path_factory.mktemp("workshop")
-        for kind in ("backbones", "tasks"):
-            (root / "catalogue" / kind).mkdir(parents=True)
-        for domain in ("general", "clinical"):
-            entry = root / "catalogue" / "backbones" / f"mini-{domain}.yaml"
-            entry.write_text(BACKBONE.format(domain=domain))
-        (root / "catalogue" / "tasks" / "mini-ner.yaml").write_text(NER)
-        (root / "catalogue" / "tasks" / "mini-outcome.yaml").write_text(OUTCOME)
-        (root / "sweeps").mkdir()
-        (root / "sweeps" / "cache").symlink_to(shared)
-        shutil.copy(mlflow_store, root / "sweeps" / layout.MLFLOW_STORE)
-        return Workshop(root)
+        workshop = build(tmp_path_factory.mktemp("workshop"), staged)
+        shutil.copy(mlflow_store, workshop.sweeps / layout.MLFLOW_STORE)
+        return workshop
 
     return make
 
 
 @pytest.fixture(scope="session")
 def finished(new_workshop: Callable[[], Workshop]) -> Workshop:
-    """The mini sweep, run to its end on a local Ray cluster, from nothing. Tests only read its results."""
+    """The mini sweep, run to its end on a local Ray cluster. Tests must not change its results."""
     workshop = new_workshop()
     (workshop.sweeps / layout.MLFLOW_STORE).unlink()  # a first run creates it
     done = workshop.frontier("run", workshop.write(concurrency=2))
