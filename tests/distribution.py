@@ -27,8 +27,9 @@ GROUPS = {
 WHOLE = ("gpu", "cluster")
 # What waits comes first: at the end, quick tests even out the load.
 ORDER = ("e2e", "component", "contract", "gpu", "cluster", "unit", "manifests", "docs")
-# Seconds, where the limit of pyproject.toml is too short: whole sweeps, and faults that Ray notices late.
-SECONDS = {"e2e": 600}
+# Seconds, where the limit of pyproject.toml is too short: whole sweeps, late notice of faults by Ray, and
+# warm hosts that a test starts for itself.
+SECONDS = {"e2e": 600, "component/test_host.py": 300, "component/test_ranks_in_launchers.py": 300}
 
 
 def processes() -> int:
@@ -58,10 +59,10 @@ def distribute(items: list[pytest.Item]) -> None:
 
 
 def limit(items: list[pytest.Item]) -> None:
-    """Give the tests of the slow rooms more time."""
+    """Give the slow tests more time."""
     for item in items:
-        seconds = SECONDS.get(_room(item))
-        if seconds is not None and item.get_closest_marker("timeout") is None:
+        seconds = SECONDS.get(str(item.path.relative_to(TESTS)), SECONDS.get(_room(item)))
+        if seconds is not None:
             item.add_marker(pytest.mark.timeout(seconds))
 
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import pytest
+import workshop
 
 from workers.host import AttemptHost
 
 
 def wait_for(path: Path, text: str) -> None:
-    waiting = threading.Event()
-    for _ in range(3000):
-        if path.exists() and text in path.read_text():
-            return
-        waiting.wait(0.02)
-    pytest.fail(f"no {text} in {path.name}")
+    workshop.wait_for(lambda: path.exists() and text in path.read_text(), f"{text} in {path.name}")
 
 
 class Started:

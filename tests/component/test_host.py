@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from running_attempts import wait_for
+from workshop import PATIENCE
 
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.vocabulary import FailureKind
@@ -21,17 +23,6 @@ from workers.host import AttemptHost
 LONG = {"epochs": 5000}
 
 
-def first_line(order: Path, text: str) -> None:
-    """Waits until the attempt has written an event that holds `text`."""
-    events = order.parent / "events.jsonl"
-    waiting = threading.Event()
-    for _ in range(3000):
-        if events.exists() and text in events.read_text():
-            return
-        waiting.wait(0.02)
-    pytest.fail(f"no event with {text}")
-
-
 def ended(pid: int) -> bool:
     """Waits for the end of a process that need not be a child."""
     try:
@@ -39,7 +30,7 @@ def ended(pid: int) -> bool:
     except ProcessLookupError:
         return True
     with os.fdopen(descriptor) as file:
-        return bool(select.select([file], [], [], 60)[0])
+        return bool(select.select([file], [], [], PATIENCE)[0])
 
 
 def children(pid: int) -> list[int]:
@@ -75,7 +66,7 @@ def test_an_interrupt_kills_and_the_host_lives_on(host, lab, outcome_of):
     codes = []
     running = threading.Thread(target=lambda: codes.append(host.run(order)))
     running.start()
-    first_line(order, '"step"')
+    wait_for(order.parent / "events.jsonl", '"step"')
     host.interrupt()
     running.join()
     assert codes == [-signal.SIGKILL]
@@ -90,7 +81,7 @@ def test_an_interrupt_with_grace_leaves_a_checkpoint(host, lab, outcome_of):
     codes = []
     running = threading.Thread(target=lambda: codes.append(host.run(order)))
     running.start()
-    first_line(order, '"step"')
+    wait_for(order.parent / "events.jsonl", '"step"')
     host.interrupt(grace_seconds=60)
     running.join()
     assert codes == [0]
@@ -116,7 +107,7 @@ def test_a_dead_template_is_an_error_and_another_host_can_be_started(lab, outcom
 
     running = threading.Thread(target=run)
     running.start()
-    first_line(order, '"step"')
+    wait_for(order.parent / "events.jsonl", '"step"')
     template = broken._template.pid
     [attempt] = children(template)
     os.kill(template, signal.SIGKILL)
@@ -148,7 +139,7 @@ hosts[0].run(Path(sys.argv[1]))
 """
     driver = subprocess.Popen([sys.executable, "-c", program, str(order)], stdout=subprocess.PIPE, text=True)
     template = int(driver.stdout.readline())
-    first_line(order, '"step"')
+    wait_for(order.parent / "events.jsonl", '"step"')
     [attempt] = children(template)
     driver.kill()
     driver.wait()
