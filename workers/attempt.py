@@ -140,6 +140,7 @@ def _outcome(
         train_tokens=progress.tokens,
         tokens_per_second=progress.tokens / train_seconds if train_seconds and progress.tokens else None,
         rows=account.rows,
+        splits=account.splits,
         train_classes=account.train_classes,
         micro_batch_size=order.pass_size,
         labels=account.labels,

@@ -28,7 +28,6 @@ AUROC_MARGIN = 0.02
 # Where one class is rare, a model that ranks well may still name the other one everywhere. One that does so
 # and ranks this badly has given up, too.
 ONE_CLASS_AUROC_MARGIN = 0.1
-_HAD = MetricValue(value=0)  # the loss: it is missing for no split that has a word
 
 
 class DivergedError(Exception):
@@ -116,27 +115,17 @@ def _answer(model: Any, data: Encoded, batch: list[int], pad: int, device: Any) 
     return answered.cpu().numpy(), loss.item(), int((wanted != IGNORED).sum())
 
 
-def check_scorable(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, Encoded]) -> None:
-    """Raises DataError where not even perfect answers would have the task's metric, and says why: that no
-    training can mend. A metric that is missing because nothing was predicted may come yet."""
+def check_seen(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, Encoded]) -> None:
+    """Raises DataError where the task's metric is of what the model sees alone, and it sees no mention."""
+    if task.metric is not MetricName.SUBWORD_F1:
+        return
     for split, data in parts.items():
-        missing = _perfect_scores(task, labels, data).get(task.metric, _HAD).missing
-        if missing is not None:
-            remedy = "give it rows of every class, mentions to find, or set another `metric` in the task"
-            raise DataError(f"task {task.name}", None, f"{split} has no {task.metric}: {missing}", remedy)
-
-
-def _perfect_scores(task: TaskSpec, labels: tuple[str, ...], data: Encoded) -> Metrics:
-    """All but the loss."""
-    if task.kind is not TaskKind.NER:
-        gold = np.array(data.labels)
-        return score_sequences(task.kind, labels, task.negative_label, gold, np.eye(len(labels))[gold])
-    scores = score_tags(data.tags, data.tags)
-    if data.repeated:
         rows: Sequence[Any] = data.labels
         tags = [[labels[label] for label in row if label != IGNORED] for row in rows]
-        scores |= score_subwords(tags, tags)
-    return scores
+        if score_subwords(tags, tags)[task.metric].missing is not None:
+            problem = f"{split} has no {task.metric}: all of its mentions lie beyond the cut"
+            remedy = "raise max_length, or set another metric of the task"
+            raise DataError(f"task {task.name}", None, problem, remedy)
 
 
 def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:

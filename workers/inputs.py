@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.made import made_root
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError
-from workers.data import Example, Faults, cap_rows, check_spellings, class_counts, label_set, read_split
+from workers.data import Example, cap_rows, class_counts, read_corpus
 from workers.tasks import IGNORED, Encoded, encode
 
 
@@ -24,6 +25,7 @@ class Examples:
     labels: tuple[str, ...]  # by class id
     splits: dict[Split, list[Example]]
     rows: dict[str, int]
+    counts: dict[Split, SplitCounts]  # what is cut is not known yet
     train_classes: dict[str, int]  # training examples of each class; for ner mentions of each type
 
 
@@ -37,7 +39,11 @@ class TaskData:
     dev: Encoded
     test: Encoded
     pad: int  # token id
-    rows: dict[str, int]
+    counts: dict[Split, SplitCounts]
+
+    @property
+    def parts(self) -> dict[Split, Encoded]:
+        return {Split.TRAIN: self.train, Split.DEV: self.dev, Split.TEST: self.test}
 
     @cached_property
     def train_lengths(self) -> list[int]:
@@ -74,10 +80,8 @@ def read_examples(order: AttemptOrder) -> Examples:
     """All three splits, train and dev capped as the recipe says. Raises DataError, ConfigError."""
     task, recipe = order.trial.task, order.trial.recipe
     root = data_root(task, order.data_dir, Path(order.cache_dir))
-    faults = {split: Faults(task.on_bad_record) for split in Split}
-    found = {split: read_split(task, split, root, faults[split]) for split in Split}
-    labels = label_set(task, found[Split.TRAIN])
-    check_spellings(task, labels, faults.values())
+    corpus = read_corpus(task, root, Split)
+    found = corpus.splits
     splits = {
         Split.TRAIN: cap_rows(found[Split.TRAIN], recipe.train_rows, recipe.train_rows_per_class),
         Split.DEV: cap_rows(found[Split.DEV], recipe.dev_rows),
@@ -85,9 +89,8 @@ def read_examples(order: AttemptOrder) -> Examples:
     }
     rows = {f"{split}_available": len(found[split]) for split in (Split.TRAIN, Split.DEV)}
     rows |= {split.value: len(kept) for split, kept in splits.items()}
-    rows |= {f"skipped_{split}": faults[split].count for split in Split}
     classes = dict.fromkeys(task.labels or (), 0) | class_counts(splits[Split.TRAIN])
-    return Examples(labels, splits, rows, classes)
+    return Examples(corpus.labels, splits, rows, corpus.counts(splits), classes)
 
 
 def encode_examples(examples: Examples, task: TaskSpec, tokenizer: Any, max_length: int) -> TaskData:
@@ -102,5 +105,10 @@ def encode_examples(examples: Examples, task: TaskSpec, tokenizer: Any, max_leng
         dev=encoded[Split.DEV],
         test=encoded[Split.TEST],
         pad=tokenizer.pad_token_id,
-        rows=examples.rows | {f"truncated_{split}": found.truncated for split, found in encoded.items()},
+        counts={
+            split: examples.counts[split].model_copy(
+                update={"max_length": max_length, "cut": found.truncated, "mentions_cut": found.mentions_cut}
+            )
+            for split, found in encoded.items()
+        },
     )

@@ -16,12 +16,14 @@ from orchestrator.contracts.method import Lora, virtual_tokens
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
 from orchestrator.contracts.residence import frozen_in_half
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Split
 from workers.backbones import build, planned, train_in_full
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
+from workers.data import check_scorable
 from workers.devices import settle
-from workers.evaluate import check_scorable, evaluate
+from workers.evaluate import check_seen, evaluate
 from workers.gauges import Gauges
 from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept
@@ -49,6 +51,7 @@ class Account:
     device: Device | None = None
     parameters: Parameters | None = None
     rows: dict[str, int] = field(default_factory=dict)
+    splits: dict[Split, SplitCounts] = field(default_factory=dict)
     train_classes: dict[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     test: Metrics = field(default_factory=dict)
@@ -85,9 +88,11 @@ def carry_out(
     account.gauges.devices_settled()
     meter.enter(Phase.TOKENISE)
     examples = read_examples(order)
-    account.labels, account.rows = examples.labels, examples.rows
+    account.labels, account.rows, account.splits = examples.labels, examples.rows, examples.counts
     account.train_classes = examples.train_classes
     account.epoch_steps = steps_of_an_epoch(len(examples.splits[Split.TRAIN]), trial.recipe.batch_size)
+    scored = (Split.DEV,) if trial.candidate is not None else (Split.DEV, Split.TEST)
+    check_scorable(task, examples.labels, {split: examples.splits[split] for split in scored})
     account.planned_steps = Budget.of(trial.recipe, account.epoch_steps).steps
 
     meter.enter(Phase.LOAD)
@@ -120,12 +125,9 @@ def carry_out(
 
     meter.enter(Phase.TOKENISE)
     data = encode_examples(examples, task, backbone.tokenizer, trial.recipe.max_length)
-    account.rows = data.rows
+    account.splits = data.counts
     check_fits(trial.backbone, counted.folder, data, virtual_tokens(settings))
-    scored = (
-        {Split.DEV: data.dev} if trial.candidate is not None else {Split.DEV: data.dev, Split.TEST: data.test}
-    )
-    check_scorable(task, data.labels, scored)
+    check_seen(task, data.labels, {split: part for split, part in data.parts.items() if split in scored})
 
     meter.enter(Phase.LOAD)
     inherited = account.inherited_phases, account.inherited_work

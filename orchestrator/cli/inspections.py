@@ -25,7 +25,7 @@ from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretrainin
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import Complaint, ConfigError, DataError, did_you_mean
 from orchestrator.text_files import user_path
 
 task_app = typer.Typer(help="Look at a task's data.", no_args_is_help=True)
@@ -79,13 +79,23 @@ def inspect_task(
     found = count(spec, root)
     if as_json:
         print(json.dumps(found, indent=1))
-        return
-    Console().print(f"{spec.title} ({spec.kind}), metric {found['metric']}", highlight=False)
-    Console().print(_splits_table(found))
-    if spec.note:
-        Console().print(f"note: {spec.note}", highlight=False)
+    else:
+        Console().print(f"{spec.title} ({spec.kind}), metric {found['metric']}", highlight=False)
+        Console().print(_splits_table(found))
+        for line in found["caveats"]:
+            Console().print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        if spec.note:
+            Console().print(f"note: {spec.note}", highlight=False)
+    if (wrong := found["unscorable"]) is not None:
+        raise DataError(f"task {task}", None, wrong["problem"], wrong["fix"])
 
 
+_BETWEEN = {  # of the counts of a split: what it shares with another one
+    "also_in_train": "also in train",
+    "also_in_dev": "also in dev",
+    "ids_also_in_train": "ids also in train",
+    "ids_also_in_dev": "ids also in dev",
+}
 _COUNTED = {"labels": "label", "mentions": "mention", "skipped": "skipped:", "set_aside": "set aside:"}
 
 
@@ -100,6 +110,13 @@ def _splits_table(found: dict[str, Any]) -> Table:
         for name in sorted({name for split in splits.values() for name in split.get(group, {})}):
             counts = (split.get(group, {}).get(name, 0) for split in splits.values())
             table.add_row(f"{title} {name}", *(f"{count:,}" for count in counts))
+    counted = [split["counts"] for split in splits.values()]
+    for key, name in _BETWEEN.items():
+        if any(one[key] is not None for one in counted):
+            table.add_row(name, *("" if one[key] is None else f"{one[key]:,}" for one in counted))
+    table.add_row(f"over {counted[0]['max_length']} words", *(f"{one['cut']:,}" for one in counted))
+    if any(one["mentions_cut"] for one in counted):
+        table.add_row("mentions beyond them", *(f"{one['mentions_cut']:,}" for one in counted))
     return table
 
 

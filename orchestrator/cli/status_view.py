@@ -6,9 +6,12 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.contracts.caveats import caveats, distinct
 from orchestrator.contracts.ledger import Totals, TrialRecord, device_unit
+from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.accounting import totals_of
@@ -20,7 +23,8 @@ _PARTS = ("useful", "overhead", "wasted", "unfinished", "superseded", "tuning")
 
 
 def status_json(ledger: Ledger) -> dict[str, Any]:
-    """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, tuning, by_task, failed."""
+    """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, tuning, by_task, caveats,
+    failed."""
     sweep, records, candidates, totals = _read(ledger)
     by_task: dict[str, Counter[str]] = {}
     failed = []
@@ -56,6 +60,7 @@ def status_json(ledger: Ledger) -> dict[str, Any]:
             "tuned": {cell: found.model_dump(mode="json") for cell, found in sweep.tuned.items()},
         },
         "by_task": {task: dict(counts) for task, counts in by_task.items()},
+        "caveats": _caveats(sweep, records),
         "failed": failed,
     }
 
@@ -82,11 +87,24 @@ def show_status(ledger: Ledger, console: Console) -> None:
     for spent in found["device_hours"]:
         parts = ", ".join(f"{spent[key]:.3f} {key}" for key in _PARTS if spent[key])
         console.print(f"{spent['billed']:.3f} {spent['unit']} on {spent['device']}: {parts}", highlight=False)
+    for task, lines in found["caveats"].items():
+        for line in lines:
+            console.print(f"[yellow]{task}:[/] {escape(line)}", highlight=False, soft_wrap=True)
     for failure in found["failed"][:_MOST_FAILED]:
         console.print(
             f"[red]{failure['kind']}[/] {failure['trial']} in {failure['phase']}: {failure['message']}",
             highlight=False,
         )
+
+
+def _caveats(sweep: SweepRecord, records: list[TrialRecord]) -> dict[str, list[str]]:
+    """By task, what its trials have counted that changes how a score is read."""
+    outcomes: dict[str, list[Outcome]] = {}
+    for record in records:
+        if record.outcome is not None:
+            outcomes.setdefault(record.planned.cell.task, []).append(record.outcome)
+    found = {task: caveats(sweep.tasks[task], distinct(ended)) for task, ended in outcomes.items()}
+    return {task: lines for task, lines in found.items() if lines}
 
 
 def _read(ledger: Ledger) -> tuple[SweepRecord, list[TrialRecord], list[TrialRecord], Totals]:

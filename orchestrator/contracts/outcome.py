@@ -8,7 +8,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeA
 
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.record import Record
-from orchestrator.contracts.vocabulary import FailureKind, Figure, Phase, Precision, Signature, Source
+from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.vocabulary import FailureKind, Figure, Phase, Precision, Signature, Source, Split
 from orchestrator.contracts.work import PhaseWork, sum_of
 
 PhaseSeconds = dict[Phase, NonNegativeFloat]
@@ -104,9 +105,9 @@ class Outcome(Record):
     peak_device_memory_bytes: PositiveInt | None = None
     train_tokens: NonNegativeInt = 0  # real ones, padding left out; inherited ones included
     tokens_per_second: NonNegativeFloat | None = None  # real tokens through training steps
-    # train, dev, test, train_available, dev_available, truncated_train, truncated_dev, truncated_test
-    # skipped_train, skipped_dev, skipped_test (records that on_bad_record left out)
+    # train, dev, test, train_available, dev_available
     rows: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    splits: dict[Split, SplitCounts] = Field(default_factory=dict)  # see `counted`
     train_classes: dict[str, NonNegativeInt] = Field(default_factory=dict)  # training rows of each class
     micro_batch_size: PositiveInt | None = None  # examples a forward pass, as it ran
     labels: tuple[str, ...] = ()
@@ -118,6 +119,19 @@ class Outcome(Record):
         if (self.state == "failed") != (self.failure is not None):
             raise ValueError("a failed outcome has a failure, a finished one has none")
         return self
+
+    @property
+    def counted(self) -> dict[Split, SplitCounts]:
+        """What is known of each split. Outcomes from before `splits` say less, in their rows."""
+        return self.splits or {
+            split: SplitCounts(
+                examples=self.rows[split],
+                cut=self.rows.get(f"truncated_{split}"),
+                skipped={"": n} if (n := self.rows.get(f"skipped_{split}")) else None,
+            )
+            for split in Split
+            if split in self.rows
+        }
 
     @property
     def result_phases(self) -> PhaseSeconds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from orchestrator.contracts.caveats import doubts
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.sweep import RefusedCell, SweepRecord
@@ -94,6 +95,7 @@ def _task(
         metric=task.metric,
         metric_title=title,
         invented=task.invented,
+        doubts=tuple(doubts(task, found.counted(task.name))),
         notes=(*notes(task, found, len(comparisons), points), *_of_money(sweep, cells)),
         comparisons=tuple(comparisons.values()),
         answers=wording.answers(task.metric, tuple(comparisons.values()), points, sure.claims),

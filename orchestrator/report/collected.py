@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Signature, Split, TrialState
 from orchestrator.report.model import FailedTrial
@@ -20,7 +22,7 @@ class Collected:
         self._examples_of = examples_of
         self.cells: dict[Cell, CellResults] = {}
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
-        self.skipped: dict[str, set[tuple[str, int]]] = {}  # task -> (split, malformed records left out)
+        self._counted: dict[str, dict[Split, dict[str, SplitCounts]]] = {}  # by task and content
         self.collapsed: list[str] = []
         self.failed: list[FailedTrial] = []
         self.stale: list[str] = []
@@ -28,6 +30,10 @@ class Collected:
         self.until: float | None = None
         self.tally = Tally()
         self.phases = PhaseTally()
+
+    def counted(self, task: str) -> Counted:
+        """What trials of a task have counted, each different count of a split once."""
+        return {split: list(found.values()) for split, found in self._counted.get(task, {}).items()}
 
     def add_beside(self, record: TrialRecord) -> None:
         """Of a candidate, or of a trial that the grid no longer holds: what it cost, and nothing else."""
@@ -51,10 +57,9 @@ class Collected:
         ):
             self.collapsed.append(record.name)
         self.until = max(self.until or outcome.ended_at, outcome.ended_at)
-        for part in Split:
-            skipped = outcome.rows.get(f"skipped_{part}")
-            if skipped:
-                self.skipped.setdefault(cell.task, set()).add((part.value, skipped))
+        for part, counts in outcome.counted.items():
+            by_split = self._counted.setdefault(cell.task, {})
+            by_split.setdefault(part, {})[counts.model_dump_json()] = counts
         for split in CAPPED_SPLITS:
             used, there = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
             if used is not None and there is not None and used < there:

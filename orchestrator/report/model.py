@@ -121,6 +121,7 @@ class TaskReport(Record):
     metric_title: str
     invented: bool
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()  # those of the notes that make its test scores doubtful, as clauses
     comparisons: tuple[Comparison, ...]  # more than one: a frontier each
     answers: tuple[str, ...]  # sentences
     points: tuple[Point, ...]  # on the frontier by cost, then by quality, then those without a result

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
+from orchestrator.contracts.caveats import caveats
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import Source, Split
+from orchestrator.contracts.vocabulary import Source
 from orchestrator.report.collected import Collected
 from orchestrator.report.model import Point
 
@@ -42,19 +43,12 @@ def notes(task: TaskSpec, found: Collected, comparisons: int, points: Sequence[P
         lines.append(task.note)
     for split in _CAPPED:
         lines += _capped(split, [c for c in found.capped.get(task.name, ()) if c[0] == split])
-    for split in Split:
-        most = max((n for s, n in found.skipped.get(task.name, ()) if s == split), default=0)
-        if most:
-            lines.append(
-                f"{most:,} malformed {'record' if most == 1 else 'records'} of {split} left out "
-                "(on_bad_record: skip)."
-            )
     if comparisons > 1:
         lines.append(
             f"Results come from {comparisons} different set-ups (device, precision or software). Their costs "
             "cannot be compared, so each set-up has its own frontier."
         )
-    return (*lines, *_of_points(points))
+    return (*lines, *caveats(task, found.counted(task.name)), *_of_points(points))
 
 
 def _of_points(points: Sequence[Point]) -> list[str]:

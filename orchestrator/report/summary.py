@@ -88,6 +88,7 @@ def _caveat(report: Report, found: Sequence[Pick]) -> str:
     if invented:
         which = "all tasks" if invented == len(report.tasks) else f"{invented} of {len(report.tasks)} tasks"
         parts.append(f"the text of {which} is invented, so nothing about medicine follows")
+    parts += [doubt for task in report.tasks for doubt in task.doubts]
     seen = sorted({one.pick.name for one in found if one.pick.saw})
     if seen:
         parts.append(f"the pretraining of {', '.join(seen)} has read the corpus of a task")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.caveats import caveats, distinct
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.metrics import quality
@@ -23,6 +24,9 @@ STATE = "state"
 INVENTED = "The text of this task is invented: scores show that the pipeline works, nothing about medicine."
 _VERSION = "2"  # of this layout of runs: another one republishes every run
 _MIB = 2**20
+_COUNTS = {"cut", "mentions", "mentions_cut", "absent_classes"} | {
+    f"{what}also_in_{split}" for what in ("", "ids_") for split in ("train", "dev")
+}
 _ENDED = (TrialState.FINISHED, TrialState.FAILED)
 _STATUS = {TrialState.FINISHED: "FINISHED", TrialState.FAILED: "FAILED", TrialState.UNFINISHED: "KILLED"}
 
@@ -147,6 +151,9 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     if outcome is not None and outcome.failure is not None:
         tags["failure"] = outcome.failure.kind.value
         notes.insert(0, f"Failed in phase {outcome.failure.phase}: {outcome.failure.message}")
+    if outcome is not None and (lines := caveats(task, distinct([outcome]))):
+        tags["caveats"] = " ".join(lines)
+        notes += lines
     if outcome is not None:
         tags |= {f"source.{figure}": origin.source.value for figure, origin in outcome.origins.items()}
     if outcome is not None and outcome.signature is not None:
@@ -192,6 +199,11 @@ def _outcome_figures(outcome: Outcome) -> dict[str, float | None]:
         "peak_host_memory_mib": _mib(outcome.peak_host_memory_bytes),
         "peak_device_memory_mib": _mib(outcome.peak_device_memory_bytes),
     }
+    for split, counts in outcome.counted.items():
+        for name, count in counts.model_dump(include=_COUNTS).items():
+            figures[f"{split}_{name}"] = count
+        for name, kinds in (("skipped", counts.skipped), ("set_aside", counts.set_aside)):
+            figures[f"{split}_{name}"] = None if kinds is None else sum(kinds.values())
     for phase, seconds in {**outcome.phases, **outcome.result_phases}.items():
         figures[f"{phase}_seconds"] = seconds
     work = outcome.result_work

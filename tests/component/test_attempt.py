@@ -23,8 +23,6 @@ def test_every_method_trains_and_is_scored(lab, outcome_of, events_of, method, k
     assert outcome.test[MetricName.LOSS].value is not None
     assert outcome.rows == {
         "train": 42, "train_available": 42, "dev": 16, "dev_available": 16, "test": 16,
-        "truncated_train": 0, "truncated_dev": 0, "truncated_test": 0,
-        "skipped_train": 0, "skipped_dev": 0, "skipped_test": 0,
     }  # fmt: skip
     evaluations = [event for event in events_of(order) if event.event == "evaluation"]
     assert [(event.step, event.epoch) for event in evaluations] == [(3, 0.5), (6, 1.0), (9, 1.5), (12, 2.0)]

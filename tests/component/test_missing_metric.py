@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from orchestrator.contracts.vocabulary import FailureKind, TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from workers.attempt import run_attempt
 
 
@@ -35,7 +35,9 @@ def test_what_no_answer_can_score_fails_before_the_first_step(lab, outcome_of, s
     run_attempt(order)
     outcome = outcome_of(order)
     assert outcome.failure.kind is FailureKind.BAD_INPUT
-    assert f"{split} has no macro_auroc: 1 of the 2 classes have no gold example" in outcome.failure.message
+    message = f"{split} has no macro_auroc: 1 of the 2 classes has no row in it ('well')"
+    assert message in outcome.failure.message
+    assert outcome.failure.phase is Phase.TOKENISE  # before the weights are loaded
     assert "->" in outcome.failure.message
     assert outcome.steps == 0
 

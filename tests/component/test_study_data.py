@@ -43,7 +43,9 @@ def test_skipped_records_and_classes_are_in_the_outcome(lab, outcome_of):
     order = changed(lab.order(), on_bad_record="skip")
     run_attempt(order)
     outcome = outcome_of(order)
-    assert (outcome.rows["skipped_train"], outcome.rows["skipped_dev"]) == (2, 0)
+    skipped = {split: counts.skipped for split, counts in outcome.splits.items()}
+    assert skipped[Split.TRAIN] == {"the label is empty": 1, "it is not a JSON object": 1}
+    assert skipped[Split.DEV] == skipped[Split.TEST] == {}
     assert sum(outcome.train_classes.values()) == outcome.rows["train"] == 42
     assert outcome.train_classes.keys() == {"ill", "well"}
 

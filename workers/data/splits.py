@@ -20,6 +20,7 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Complaint, ConfigError, DataError
 from workers.data.arrow import read_arrow
 from workers.data.conll import read_conll
+from workers.data.copies import Ids
 from workers.data.documents import masked_pairs, tagged_sentences
 from workers.data.examples import Example
 from workers.data.faults import Faults
@@ -52,16 +53,18 @@ def _shares(hold_out: HoldOut | None) -> dict[Split, float]:
     return {split: share for split, share in shares.items() if share}
 
 
-def read_split(task: TaskSpec, split: Split, root: Path, faults: Faults | None = None) -> list[Example]:
+def read_split(
+    task: TaskSpec, split: Split, root: Path, faults: Faults | None = None, ids: Ids | None = None
+) -> list[Example]:
     """The examples of one split, in the order of its files below `root`.
 
     A split without files is held out of those of train. `faults` takes and counts the records that are
-    malformed; without it `on_bad_record` of the task holds. Raises DataError (file, line, fault; never the
-    text), ConfigError where reader and kind do not fit.
+    malformed; without it `on_bad_record` of the task holds. `ids` notes documents or patients. Raises
+    DataError (file, line, fault; never the text), ConfigError where reader and kind do not fit.
     """
     faults = Faults(task.on_bad_record) if faults is None else faults
     names, wanted = source_of(task, split)
-    examples = list(_read(task, names, root, faults, wanted))
+    examples = list(_read(task, names, root, faults, wanted if ids is None else ids.noting(wanted)))
     if not examples:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
             fault = f"there is no example for {split}: nothing of train falls into its share"

@@ -7,40 +7,54 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.contracts.caveats import caveats
 from orchestrator.contracts.task import ArrowReader, ConllReader, I2b2ConceptReader, PubtatorReader, TaskSpec
-from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import DataError
+from workers.data.corpus import Corpus, read_corpus
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
-from workers.data.labels import check_known, check_spellings, class_counts, label_set
-from workers.data.splits import read_split, splits_of
+from workers.data.labels import check_known, class_counts
+from workers.data.scorable import check_scorable
 
 
 def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     """{metric, labels, splits: {split: {documents, examples, labels: {name: n}, mentions: {type: n},
-    skipped: {fault: n}, set_aside: {reason: n}}}}, held-out splits included.
+    skipped: {fault: n}, set_aside: {reason: n}, counts}}, caveats, unscorable}, held-out splits included.
 
     All counts are of what the examples hold. `mentions` are counted for ner tasks, `relations` for relation
     tasks of readers that read relations between mentions. `documents` are those that gave an example; None
     for CoNLL and for sentences in Arrow, which do not mark them. `skipped` are malformed records,
     `set_aside` sound annotations that the examples cannot hold, or what the definition of the task leaves
-    out. Raises what `read_split`, `label_set`, `check_spellings` and `check_known` raise, so that no text
+    out. `counts` are a SplitCounts, what is cut in words; `caveats` the sentences on them; `unscorable` what
+    is missing for the metric, or None. Raises what `read_corpus` and `check_known` raise, so that no text
     that was taken for labels is shown.
     """
-    faults = {split: Faults(task.on_bad_record) for split in splits_of(task)}
-    examples = {split: read_split(task, split, root, faults[split]) for split in faults}
-    labels = label_set(task, examples.get(Split.TRAIN, []))
-    check_spellings(task, labels, faults.values())
-    for split, found in examples.items():
-        check_known(task, labels, split, found)
+    corpus = read_corpus(task, root)
+    for split, examples in corpus.splits.items():
+        check_known(task, corpus.labels, split, examples)
+    counts = corpus.counts_by_words(task.max_length)[task.max_length]
     return {
         "metric": str(task.metric),
-        "labels": list(labels),
+        "labels": list(corpus.labels),
         "splits": {
-            str(split): _split(task, found, faults[split])
-            | {"skipped": dict(faults[split].kinds), "set_aside": dict(faults[split].set_aside)}
-            for split, found in examples.items()
+            str(split): _split(task, examples, corpus.faults[split])
+            | {"skipped": counts[split].skipped, "set_aside": counts[split].set_aside}
+            | {"counts": counts[split].model_dump(exclude={"skipped", "set_aside"})}
+            for split, examples in corpus.splits.items()
         },
+        "caveats": caveats(task, {split: [found] for split, found in counts.items()}),
+        "unscorable": _unscorable(corpus),
     }
+
+
+def _unscorable(corpus: Corpus) -> dict[str, str] | None:
+    """What `check_scorable` would raise."""
+    try:
+        check_scorable(corpus.task, corpus.labels, corpus.splits)
+    except DataError as error:
+        return {"problem": error.fault, "fix": error.remedy}
+    return None
 
 
 def _split(task: TaskSpec, examples: Sequence[Example], faults: Faults) -> dict[str, Any]:

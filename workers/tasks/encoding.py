@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError, WeightsError
+from workers.data.corpus import mentions_beyond
 from workers.data.examples import Example, Text, Tokens
 
 IGNORED = -100  # the label of a sub-word that takes no part in the loss
@@ -32,6 +33,7 @@ class Encoded:
     labels: list[int] | list[list[int]]
     token_type_ids: list[list[int]] | None  # None where the tokenizer makes none
     truncated: int  # examples that were cut to max_length
+    mentions_cut: int | None = None  # of ner: those that do not lie whole before the cut
     tags: list[list[str]] = field(default_factory=list)
     places: list[list[int | None]] = field(default_factory=list)
     repeated: bool = False
@@ -102,6 +104,7 @@ def _encode_words(
     batch = tokenizer(texts, truncation=True, max_length=max_length)
     labels: list[list[int]] = []
     places: list[list[int | None]] = []
+    mentions_cut = 0
     for example, encoding in zip(examples, batch.encodings, strict=True):
         first: list[int | None] = [None] * len(example.tags)
         row = [IGNORED] * len(encoding.ids)
@@ -115,11 +118,15 @@ def _encode_words(
             row[place] = ids[example.tags[word]]
         labels.append(row)
         places.append(first)
+        if encoding.overflowing:
+            seen = max((word for word, place in enumerate(first) if place is not None), default=-1) + 1
+            mentions_cut += mentions_beyond(example.tags, seen)
     return Encoded(
         input_ids=batch["input_ids"],
         labels=labels,
         token_type_ids=batch.get("token_type_ids"),
         truncated=_truncated(batch, len(examples)),
+        mentions_cut=mentions_cut,
         tags=[list(example.tags) for example in examples],
         places=places,
         repeated=repeated,

@@ -167,7 +167,7 @@ def test_capped_rows_say_what_was_reached(built):
     for trial, rows in zip(trials, (120, 114), strict=True):
         counts = {"yes": 64, "no": rows - 64}
         outcome = {
-            "rows": {"train": rows, "train_available": 4000, "skipped_test": 2},
+            "rows": {"train": rows, "train_available": 4000, "test": 50, "skipped_test": 2},
             "train_classes": counts,
         }
         built.attempt(trial, Fate(quality=0.5, outcome=outcome))

@@ -1,0 +1,163 @@
+"""What to know of the rows behind a score, in sentences: the same on the console, in reports, in MLflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.split_counts import Kinds, SplitCounts
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind
+
+Counted = Mapping[Split, Sequence[SplitCounts]]  # different ones of the trials of one task
+
+_NOTABLE = 0.01  # a smaller share of the rows moves a score by less than a point
+_MOST_KINDS = 5
+
+
+def distinct(outcomes: Iterable[Outcome]) -> dict[Split, list[SplitCounts]]:
+    """What trials of one task have counted, each different count once."""
+    found: dict[Split, dict[str, SplitCounts]] = {}
+    for outcome in outcomes:
+        for split, counts in outcome.counted.items():
+            found.setdefault(split, {})[counts.model_dump_json()] = counts
+    return {split: list(found[split].values()) for split in Split if split in found}
+
+
+def caveats(task: TaskSpec, counted: Counted) -> list[str]:
+    """A sentence for each count that changes how a score is read; test first, then dev and train."""
+    lines = []
+    for split in reversed(Split):
+        found = counted.get(split, ())
+        if found:
+            lines += [*_shared(task, split, found), *_cut(task, split, found), *_absent(task, split, found)]
+            lines += [*_skipped(split, found), *_set_aside(split, found)]
+    return lines
+
+
+def doubts(task: TaskSpec, counted: Counted) -> list[str]:
+    """Clauses on what makes the test scores of a task doubtful, for a summary."""
+    found, words = counted.get(Split.TEST, ()), []
+    shared = [c for c in found if (c.also_in_train or 0) > _NOTABLE * c.examples]
+    if shared:
+        of = f"{shared[0].examples:,} test {_noun(task)} of {task.title}"
+        words.append(f"{_span(c.also_in_train for c in shared)} of {of} are also in train")
+    ceiling = min((c.recall_ceiling for c in found), default=1.0)
+    if ceiling < 1 - _NOTABLE and task.metric is not MetricName.SUBWORD_F1:
+        words.append(f"recall on {task.title} cannot exceed {_ceiling(ceiling)}")
+    elif cut := [c for c in found if (c.cut or 0) > _NOTABLE * c.examples]:
+        of = f"{cut[0].examples:,} test {_noun(task)} of {task.title}"
+        words.append(f"{_span(c.cut for c in cut)} of {of} are cut{_length(cut)}")
+    return words
+
+
+def _shared(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
+    for other, texts, ids in (
+        (Split.TRAIN, [c.also_in_train for c in found], [c.ids_also_in_train for c in found]),
+        (Split.DEV, [c.also_in_dev for c in found], [c.ids_also_in_dev for c in found]),
+    ):
+        if any(texts):
+            yield f"{_span(texts)} of {_examples(task, split, found)} {_are(texts)} also in {other}."
+        if any(ids):
+            whole = _span(c.ids for c in found)
+            yield (
+                f"{_span(ids)} of {whole} ids of {split} {_are(ids)} also in {other}: the same documents or "
+                "patients, unless each file numbers its own."
+            )
+
+
+def _cut(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
+    cut = [c for c in found if c.cut is not None]
+    if not any(c.cut for c in cut):
+        return
+    least = "at least " if any(c.counted_in == "words" for c in cut) else ""
+    count = [c.cut for c in cut]
+    line = f"{least}{_span(count)} of {_examples(task, split, cut)} {_are(count)} cut{_length(cut)}"
+    if any(c.mentions_cut for c in cut):
+        mentions = _span(c.mentions for c in cut)
+        line += f"; {least}{_span(c.mentions_cut for c in cut)} of {mentions} mentions lie beyond the cut"
+        line += _consequence(task, split, cut)
+    yield line[0].upper() + line[1:] + "."
+
+
+def _consequence(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> str:
+    if split is Split.TRAIN:
+        return ", where no model learns from them"
+    if task.metric is MetricName.SUBWORD_F1:
+        return f", where {task.metric} does not look"
+    ceiling = min(c.recall_ceiling for c in found)
+    if math.ceil(100 * ceiling) >= 100:
+        return ""
+    where = " where most are" if len({c.recall_ceiling for c in found}) > 1 else ""
+    f1 = _ceiling(2 * ceiling / (1 + ceiling))
+    return f", so recall cannot exceed {_ceiling(ceiling)} and F1 cannot exceed {f1}{where}"
+
+
+def _absent(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
+    absent = [c for c in found if c.absent_classes]
+    if absent:
+        ner = task.kind is TaskKind.NER
+        classes = f"{absent[0].classes} {'entity types' if ner else 'classes'}"
+        what = "mention" if ner else "row"
+        after = ", where no model can learn from one" if split is Split.TRAIN else ""
+        count = [c.absent_classes for c in absent]
+        has = "has" if _are(count) == "is" else "have"
+        yield f"{_span(count)} of {classes} {has} no {what} in {split}{after}."
+
+
+def _skipped(split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
+    kinds = _most(c.skipped for c in found)
+    if count := sum(kinds.values()):
+        records = "record" if count == 1 else "records"
+        yield f"{count:,} malformed {records} of {split} left out (on_bad_record: skip){_by_kind(kinds)}."
+
+
+def _set_aside(split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
+    kinds = _most(c.set_aside for c in found)
+    if count := sum(kinds.values()):
+        what = "annotation or record" if count == 1 else "annotations or records"
+        yield f"{count:,} {what} of {split} set aside{_by_kind(kinds)}."
+
+
+def _most(found: Iterable[Kinds | None]) -> Kinds:
+    return max((kinds for kinds in found if kinds), key=lambda kinds: sum(kinds.values()), default={})
+
+
+def _by_kind(kinds: Kinds) -> str:
+    ordered = sorted((item for item in kinds.items() if item[0]), key=lambda item: (-item[1], item[0]))
+    if not ordered:
+        return ""
+    named = [f"{count:,} × {kind}" for kind, count in ordered[:_MOST_KINDS]]
+    rest = f"; {len(ordered) - _MOST_KINDS} more kinds" if len(ordered) > _MOST_KINDS else ""
+    return f": {'; '.join(named)}{rest}"
+
+
+def _examples(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> str:
+    return f"{_span(c.examples for c in found)} {split} {_noun(task)}"
+
+
+def _noun(task: TaskSpec) -> str:
+    return "sentences" if task.kind is TaskKind.NER else "texts"
+
+
+def _length(found: Sequence[SplitCounts]) -> str:
+    lengths = [c.max_length for c in found if c.max_length]
+    return f" at {_span(lengths)} tokens" if lengths else ""
+
+
+def _span(values: Iterable[int | None]) -> str:
+    """`6`, or `1 to 6` where trials differ."""
+    known = [value for value in values if value is not None]
+    low, high = min(known), max(known)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _are(values: Iterable[int | None]) -> str:
+    return "is" if max(value or 0 for value in values) == 1 else "are"
+
+
+def _ceiling(share: float) -> str:
+    """Rounded up, so that what is said holds."""
+    return f"{math.ceil(100 * share - 1e-9) / 100:.2f}"

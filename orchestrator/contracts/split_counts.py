@@ -1,0 +1,41 @@
+"""What a split holds beside its size: numbers that change how a score on it is read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from orchestrator.contracts.record import Record
+
+Kinds = dict[str, NonNegativeInt]
+
+
+class SplitCounts(Record):
+    """Counts of one split of a task. None: not measured, or there is nothing of the kind to count.
+
+    Examples are those that are used: after the caps of a recipe, where there is one. Texts are compared by
+    `contracts.sameness`, ids are those of documents or patients.
+    """
+
+    examples: NonNegativeInt
+    classes: NonNegativeInt | None = None  # of the task; for ner its entity types
+    absent_classes: NonNegativeInt | None = None  # those without an example here, for ner without a mention
+    mentions: NonNegativeInt | None = None  # gold ones of ner
+    max_length: PositiveInt | None = None  # tokens that a text is cut to
+    # Words where no tokenizer was asked: then at least this much is cut.
+    counted_in: Literal["tokens", "words"] = "tokens"
+    cut: NonNegativeInt | None = None  # examples that are cut
+    mentions_cut: NonNegativeInt | None = None  # mentions that do not lie whole before the cut
+    also_in_train: NonNegativeInt | None = None  # examples of dev and test whose text is one of train
+    also_in_dev: NonNegativeInt | None = None  # likewise of test
+    ids: NonNegativeInt | None = None
+    ids_also_in_train: NonNegativeInt | None = None
+    ids_also_in_dev: NonNegativeInt | None = None
+    skipped: Kinds | None = None  # malformed records that on_bad_record left out, by fault
+    set_aside: Kinds | None = None  # sound annotations or records that no example has, by kind
+
+    @property
+    def recall_ceiling(self) -> float:
+        """The recall that no model of these tokens can exceed."""
+        return 1 - self.mentions_cut / self.mentions if self.mentions and self.mentions_cut else 1.0

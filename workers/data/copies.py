@@ -1,0 +1,72 @@
+"""What two splits share, told without keeping their text: digests under a key that no other process has."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Final
+
+from orchestrator.contracts.sameness import NO_ID, Identity, texts_key, words_key
+from orchestrator.contracts.task import ArrowReader, ConllReader, TableReader, TaskSpec
+from orchestrator.contracts.vocabulary import Split
+from workers.data.examples import Example, Tokens
+from workers.data.holdout import Wanted
+
+_KEY: Final = secrets.token_bytes(32)
+Digest = bytes
+
+
+class Ids:
+    """The documents or patients of a split, as its reader comes by them."""
+
+    def __init__(self, task: TaskSpec) -> None:
+        self.known = _has_ids(task)
+        self.digests: set[Digest] = set()
+
+    def noting(self, wanted: Wanted) -> Wanted:
+        """The same answers, with what is wanted noted down."""
+
+        def _noting(identity: Identity) -> bool:
+            answer = wanted(identity)
+            if answer and identity != NO_ID:
+                self.digests.add(_digest(identity))
+            return answer
+
+        return _noting if self.known else wanted
+
+
+def _has_ids(task: TaskSpec) -> bool:
+    """Of the others the text is the identity, and texts are compared anyway."""
+    if isinstance(task.reader, TableReader):
+        return task.reader.id is not None
+    return not isinstance(task.reader, ConllReader | ArrowReader)
+
+
+def shared_texts(splits: Mapping[Split, Sequence[Example]]) -> dict[tuple[Split, Split], int]:
+    """(split, an earlier one) -> examples of the split whose text is one of the earlier one."""
+    digests = {split: [_digest(_text(example)) for example in found] for split, found in splits.items()}
+    known = {split: set(found) for split, found in digests.items()}
+    return {pair: sum(d in known[pair[1]] for d in digests[pair[0]]) for pair in _pairs(splits)}
+
+
+def shared_ids(ids: Mapping[Split, Ids]) -> dict[tuple[Split, Split], int]:
+    """(split, an earlier one) -> ids of both. Empty where examples have none."""
+    pairs = _pairs({split: found for split, found in ids.items() if found.known})
+    return {(one, other): len(ids[one].digests & ids[other].digests) for one, other in pairs}
+
+
+def _pairs(splits: Mapping[Split, object]) -> list[tuple[Split, Split]]:
+    order = [split for split in Split if split in splits]
+    return [(split, other) for place, split in enumerate(order) for other in order[:place]]
+
+
+def _text(example: Example) -> Identity:
+    if isinstance(example, Tokens):
+        return words_key([example.tokens])
+    texts = [example.text] if example.second_text is None else [example.text, example.second_text]
+    return texts_key(texts)
+
+
+def _digest(key: Identity) -> Digest:
+    return blake2b(key.encode("utf-8", "surrogatepass"), key=_KEY, digest_size=16).digest()

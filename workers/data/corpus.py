@@ -1,0 +1,102 @@
+"""All splits of a task, and what is counted in and between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from workers.data.copies import Ids, shared_ids, shared_texts
+from workers.data.examples import Example, Tokens
+from workers.data.faults import Faults
+from workers.data.labels import check_spellings, class_counts, label_set
+from workers.data.splits import read_split, splits_of
+
+
+@dataclass(frozen=True, repr=False)
+class Corpus:
+    """The splits as read. Holds patient text."""
+
+    task: TaskSpec
+    labels: tuple[str, ...]  # by class id
+    splits: dict[Split, list[Example]]
+    faults: dict[Split, Faults]
+    ids: dict[Split, Ids]
+
+    def counts(self, used: Mapping[Split, Sequence[Example]] | None = None) -> dict[Split, SplitCounts]:
+        """Of all examples, or of those that are `used` of each split. What is cut is not counted."""
+        splits = self.splits if used is None else used
+        texts, ids = shared_texts(splits), shared_ids(self.ids)
+        return {
+            split: SplitCounts(
+                examples=len(found),
+                **self._classes(found),
+                also_in_train=texts.get((split, Split.TRAIN)),
+                also_in_dev=texts.get((split, Split.DEV)),
+                ids=len(self.ids[split].digests) if self.ids[split].known else None,
+                ids_also_in_train=ids.get((split, Split.TRAIN)),
+                ids_also_in_dev=ids.get((split, Split.DEV)),
+                skipped=dict(self.faults[split].kinds),
+                set_aside=dict(self.faults[split].set_aside),
+            )
+            for split, found in splits.items()
+        }
+
+    def counts_by_words(self, *lengths: int) -> dict[int, dict[Split, SplitCounts]]:
+        """Of all examples, and what is cut at each length at the least: every word is a token or more."""
+        counts = self.counts()
+        return {
+            length: {s: _cut_by_words(found, self.splits[s], length) for s, found in counts.items()}
+            for length in lengths
+        }
+
+    def _classes(self, examples: Sequence[Example]) -> dict[str, int]:
+        found = class_counts(examples)
+        names = {label.partition("-")[2] or label for label in self.labels} if self._ner else set(self.labels)
+        names -= {"O"} if self._ner else set()
+        counts = {"classes": len(names), "absent_classes": len(names - found.keys())}
+        return counts | ({"mentions": sum(found.values())} if self._ner else {})
+
+    @property
+    def _ner(self) -> bool:
+        return self.task.kind is TaskKind.NER
+
+
+def read_corpus(task: TaskSpec, root: Path, splits: Iterable[Split] | None = None) -> Corpus:
+    """All splits that can be read, or the given ones. Raises what `read_split`, `label_set` and
+    `check_spellings` raise."""
+    wanted = splits_of(task) if splits is None else tuple(splits)
+    faults = {split: Faults(task.on_bad_record) for split in wanted}
+    ids = {split: Ids(task) for split in wanted}
+    found = {split: read_split(task, split, root, faults[split], ids[split]) for split in wanted}
+    labels = label_set(task, found.get(Split.TRAIN, []))
+    check_spellings(task, labels, faults.values())
+    return Corpus(task, labels, found, faults, ids)
+
+
+def _cut_by_words(counts: SplitCounts, examples: Sequence[Example], max_length: int) -> SplitCounts:
+    cut = [example for example in examples if _words(example) > max_length]
+    mentions = [mentions_beyond(e.tags, max_length) for e in examples if isinstance(e, Tokens)]
+    return counts.model_copy(
+        update={
+            "max_length": max_length,
+            "counted_in": "words",
+            "cut": len(cut),
+            "mentions_cut": sum(mentions) if mentions else None,
+        }
+    )
+
+
+def mentions_beyond(tags: Sequence[str], seen: int) -> int:
+    """Mentions that do not lie whole among the first `seen` words."""
+    rest = tags[seen:]
+    return sum(tag.startswith("B-") for tag in rest) + (bool(rest) and rest[0].startswith("I-"))
+
+
+def _words(example: Example) -> int:
+    if isinstance(example, Tokens):
+        return len(example.tokens)
+    return len(example.text.split()) + len((example.second_text or "").split())

@@ -1,0 +1,68 @@
+"""Splits on which not even perfect answers have the task's metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.contracts.metrics import METRICS, PRIMARY, MetricName
+from orchestrator.contracts.sameness import visible
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task_rules import shares_held_out
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import DataError
+from workers.data.examples import Example
+from workers.data.labels import class_counts
+
+_FINDS = {  # metrics that are not defined where there is nothing to find
+    MetricName.ENTITY_F1,
+    MetricName.ENTITY_PRECISION,
+    MetricName.ENTITY_RECALL,
+    MetricName.SUBWORD_F1,
+    MetricName.POSITIVE_MICRO_F1,
+    MetricName.POSITIVE_MICRO_PRECISION,
+    MetricName.POSITIVE_MICRO_RECALL,
+}
+_MOST_NAMES = 5
+
+
+def check_scorable(
+    task: TaskSpec, labels: Sequence[str], splits: Mapping[Split, Sequence[Example]], cap: str = ""
+) -> None:
+    """Raises DataError, for dev and test at once, where the metric of the task cannot be had, whatever is
+    answered: that no training can change. `labels` by class id, `cap` the setting that cut the splits."""
+    missing = {
+        split: reason
+        for split in (Split.DEV, Split.TEST)
+        if split in splits and (reason := _missing(task, labels, splits[split])) is not None
+    }
+    if not missing:
+        return
+    under = f" under {cap}" if cap else ""
+    problem = "; ".join(f"{split}{under} has no {task.metric}: {reason}" for split, reason in missing.items())
+    remedy = f"raise {cap.split()[0]}" if cap else _remedy(task, list(missing))
+    raise DataError(f"task {task.name}", None, problem, remedy)
+
+
+def _missing(task: TaskSpec, labels: Sequence[str], examples: Sequence[Example]) -> str | None:
+    found = class_counts(examples)
+    if task.metric in _FINDS and not sum(n for name, n in found.items() if name != task.negative_label):
+        what = "mention" if task.kind is TaskKind.NER else f"row of another class than {task.negative_label}"
+        return f"there is nothing to find, as it has no {what}"
+    absent = [label for label in labels if label not in found]
+    if task.metric is MetricName.MACRO_AUROC and absent:
+        named = ", ".join(map(visible, absent[:_MOST_NAMES])) + (", …" if absent[_MOST_NAMES:] else "")
+        has = "has" if len(absent) == 1 else "have"
+        return f"{len(absent)} of the {len(labels)} classes {has} no row in it ({named})"
+    return None
+
+
+def _remedy(task: TaskSpec, splits: Sequence[Split]) -> str:
+    what = "mentions" if task.kind is TaskKind.NER else "rows of these classes"
+    if task.metric is not MetricName.MACRO_AUROC and task.kind is not TaskKind.NER:
+        what = "rows of the other classes"
+    held = [f"hold_out.{split}" for split in splits if split in shares_held_out(task.reader)]
+    ways = [f"add {what} to {' and '.join(splits)}"] + ([f"raise {' and '.join(held)}"] if held else [])
+    other = PRIMARY[task.kind] if task.metric is MetricName.MACRO_AUROC else MetricName.LOSS
+    if task.kind in METRICS[other].kinds:
+        ways.append(f"set another metric of the task, say {other}")
+    return ", or ".join(ways)
