@@ -4,7 +4,8 @@
 
 Standard output: a JSON line for each item as it is ready, {"item": name, "state": "made" | "present" |
 "fetched" | "converted" | "missing", "seconds": wall}, with "problem" for a missing one; for a backbone of the
-hub that is not locked yet with "commit" and "files" (sha256 by name); or {"error": words}.
+hub that is not locked yet with "commit" and "files" (sha256 by name); for a task with "counts" of its splits
+by length; or {"error": words}.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeight
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
 from workers.answers import answer_stream
 
@@ -37,6 +39,10 @@ class StageRequest(Record):
     data_dir: str | None = None
     backbones: tuple[BackboneSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()
+    lengths: dict[str, tuple[PositiveInt, ...]] = Field(
+        default_factory=dict
+    )  # by task, of texts that are cut
+    dev_rows: dict[str, tuple[PositiveInt, ...]] = Field(default_factory=dict)  # by task, caps on dev
     locked: dict[str, dict[str, str]] = Field(default_factory=dict)  # by backbone, sha256 of its files
     rehash: bool = False  # also what was there and checked before
     convert: bool = False  # pickled weights of a hub, where it has no others
@@ -47,7 +53,7 @@ def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
     """What is to be trained is made in processes of one thread each, the longest first."""
     cache = Path(request.cache_dir)
     for task in request.tasks:
-        yield _timed(task.name, partial(_stage_task, task, request.data_dir, cache))
+        yield _timed(task.name, partial(_stage_task, task, cache, request))
     waiting = [b for b in request.backbones if _to_train(b, cache)]
     for backbone in request.backbones:
         if backbone not in waiting:
@@ -77,19 +83,30 @@ def _timed(item: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return answer | {"seconds": round(time.monotonic() - began, 2)}
 
 
-def _stage_task(task: TaskSpec, data_dir: str | None, cache: Path) -> dict[str, Any]:
-    from workers.data import read_split, splits_of
+def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
+    from workers.data import cap_rows, check_scorable, read_corpus
+    from workers.data.labels import check_known
     from workers.demo.corpora import write_task
     from workers.inputs import data_root
 
-    root = data_root(task, data_dir, cache)
+    root = data_root(task, request.data_dir, cache)
     state = "present"
     if task.made is not None and not root.is_dir():
         _make(root, partial(write_task, task))
         state = "made"
-    for split in splits_of(task):
-        read_split(task, split, root)
-    return {"state": state}
+    corpus = read_corpus(task, root)
+    for split, examples in corpus.splits.items():
+        check_known(task, corpus.labels, split, examples)
+    check_scorable(task, corpus.labels, corpus.splits)
+    for rows in request.dev_rows.get(task.name, ()):
+        capped = {Split.DEV: cap_rows(corpus.splits[Split.DEV], rows)}
+        check_scorable(task, corpus.labels, capped, f"dev_rows {rows}")
+    by_length = corpus.counts_by_words(*request.lengths.get(task.name, (task.max_length,)))
+    counts = {
+        str(length): {str(split): found.model_dump() for split, found in splits.items()}
+        for length, splits in by_length.items()
+    }
+    return {"state": state, "counts": counts}
 
 
 def _stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.cli.forecast import forecast
@@ -22,8 +23,13 @@ from orchestrator.cli.search_view import (
 from orchestrator.cli.spending import budget_json
 from orchestrator.cli.too_large import show_too_large, too_large
 from orchestrator.cli.words import quantity
+from orchestrator.config.inputs import lengths_of
+from orchestrator.config.known_counts import ByLength
 from orchestrator.config.lock import unlocked
+from orchestrator.contracts.caveats import caveats
 from orchestrator.contracts.sweep import RefusedCell
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning import Plan, ToRun
 from orchestrator.planning.steps import with_few_steps
 
@@ -32,8 +38,8 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
-    searches, contaminated, unknown_pretraining, predicted, budget, missing, unlocked, pickled, notes, kept,
-    outdated."""
+    searches, caveats, contaminated, unknown_pretraining, predicted, budget, missing, unlocked, pickled,
+    notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
         return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
@@ -50,6 +56,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "placed": placement_json(plan),
         "too_large": too_large(plan),
         "searches": [search_json(search) for search in plan.searches],
+        "caveats": _caveats(plan),
         "contaminated": contamination_json(plan),
         "unknown_pretraining": unknown_pretraining(plan),
         "predicted": plan.predicted.model_dump(mode="json"),
@@ -61,6 +68,26 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "kept": [trial.name for trial in plan.kept],
         "outdated": [trial.name for trial in plan.outdated],
     }
+
+
+def _caveats(plan: Plan) -> dict[str, list[str]]:
+    """By task, what is known of its data that changes how a score will be read: what staging counted, else
+    what `mean_tokens` of the task says."""
+    tasks = {cell.task.spec.name: cell.task.spec for cell in plan.sweep.grid.cells}
+    found = {name: _caveats_of(task, plan.inputs.counts.get(name, {})) for name, task in tasks.items()}
+    lengths = lengths_of(plan.sweep)
+    for name, task in tasks.items():
+        if not plan.inputs.counts.get(name) and (task.mean_tokens or 0) >= min(lengths[name]):
+            found[name] = [
+                f"Most texts are cut: mean_tokens of the task is {task.mean_tokens}, max_length "
+                f"{min(lengths[name])}."
+            ]
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def _caveats_of(task: TaskSpec, by_length: ByLength) -> list[str]:
+    counted = [(split, counts) for found in by_length.values() for split, counts in found.items()]
+    return caveats(task, {split: [c for s, c in counted if s == split] for split in Split})
 
 
 def _unlocked(plan: Plan) -> list[str]:
@@ -87,6 +114,9 @@ def show_plan(plan: Plan, console: Console) -> None:
     show_searches(plan, console)
     _show_refused(plan.refused, console)
     _show_contaminated(plan, console)
+    for task, lines in _caveats(plan).items():
+        for line in lines:
+            console.print(f"[yellow]{task}:[/] {escape(line)}", highlight=False, soft_wrap=True)
     _show_stale(plan.stale, console)
     _show_kept(plan, console)
     for complaint in plan.inputs.missing[:_MOST_LINES]:

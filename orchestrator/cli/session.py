@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from orchestrator.cli.sharing import fetch_shared, share
 from orchestrator.cli.words import duration
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
+from orchestrator.config.inputs import lengths_of
+from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with_staged, write_lock
 from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
@@ -106,7 +108,8 @@ class Session:
 
     def stage(self, console: Console, *, tell_present: bool = False, convert: bool = False) -> Session:
         """Makes, fetches and verifies weights and data in a process of the worker's, and locks what comes
-        from the hub. Gives the session to go on with, whose plan names the locked commits.
+        from the hub. Gives the session to go on with, whose plan names the locked commits and knows what was
+        counted in the data. Files of the user are read each time, so that a fault in them stops all trials.
 
         `tell_present`: says what is there already, too, and hashes it. `convert`: pickled weights of a hub,
         where it has no others. Raises ConfigError with all that cannot be had.
@@ -114,17 +117,22 @@ class Session:
         tasks = {c.task.spec.name: c.task.spec for c in self.sweep.grid.cells}
         cache = cache_of(self.sweep.storage)
         remote = self.sweep.remote is not None
-        if remote and fetch_shared(self, tell_present):
-            return self
-        if not remote and not tell_present and _all_made(self.backbones.values(), tasks.values(), cache):
+        if remote:
+            present = fetch_shared(self, tell_present)
+        else:
+            present = not tell_present and _all_made(self.backbones.values(), tasks.values(), cache)
+        asked = [task for task in tasks.values() if not (present and task.invented)]
+        if present and not asked:
             return self
         self._tell_what_moved(console)
         entries = {name: lock_entry(spec, self.sweep.lock) for name, spec in self.backbones.items()}
         request = {
             "cache_dir": str(cache),
             "data_dir": str(self.sweep.data_dir) if self.sweep.data_dir else None,
-            "backbones": [b.model_dump(mode="json") for b in self.backbones.values()],
-            "tasks": [t.model_dump(mode="json") for t in tasks.values()],
+            "backbones": [] if present else [b.model_dump(mode="json") for b in self.backbones.values()],
+            "tasks": [task.model_dump(mode="json") for task in asked],
+            "lengths": lengths_of(self.sweep),
+            "dev_rows": self._dev_rows(),
             "locked": {name: entry.files for name, entry in entries.items() if entry is not None},
             "rehash": tell_present,
             "convert": convert,
@@ -132,6 +140,7 @@ class Session:
         began = time.monotonic()
         staged: dict[str, tuple[str, dict[str, str]]] = {}
         problems: list[Complaint] = []
+        counted: dict[str, dict[int, Any]] = {}
         with console.status("staging weights and data"):
             for answer in ask("workers.stage", request):
                 if tell_present or answer["state"] != "present":
@@ -139,18 +148,40 @@ class Session:
                     console.print(f"staged {answer['item']}: {answer['state']}{seconds}", highlight=False)
                 if "problem" in answer:
                     problems += _complaints(answer)
+                if "counts" in answer:
+                    counted[answer["item"]] = {int(n): found for n, found in answer["counts"].items()}
                 if "commit" in answer:
                     staged[answer["item"]] = (answer["commit"], answer["files"])
         lock = self._lock(staged, console)
-        problems = problems or check_weights(self.sweep.grid.cells, cache)
+        problems = problems or ([] if present else check_weights(self.sweep.grid.cells, cache))
         if problems:
             raise ConfigError(problems)
         session = self if lock == self.sweep.lock or self.reopen is None else self.reopen(lock)
-        if remote:
+        session = session._with_counts(tasks, counted)
+        if remote and not present:
             share(session, console, tell_present)
         if tell_present:
             console.print(f"everything is here ({duration(time.monotonic() - began)})", highlight=False)
         return session
+
+    def _dev_rows(self) -> dict[str, list[int]]:
+        """By task, the caps on dev of its cells."""
+        caps: dict[str, set[int]] = {}
+        for cell in self.sweep.grid.cells:
+            if cell.recipe.dev_rows is not None:
+                caps.setdefault(cell.task.spec.name, set()).add(cell.recipe.dev_rows)
+        return {task: sorted(rows) for task, rows in caps.items()}
+
+    def _with_counts(
+        self, tasks: Mapping[str, TaskSpec], counted: Mapping[str, Mapping[int, Any]]
+    ) -> Session:
+        cache = cache_of(self.sweep.storage)
+        counts = dict(self.inputs.counts)
+        for name, by_length in counted.items():
+            data = self.inputs.data.get(name)
+            if data is not None:
+                counts[name] = remember_counts(cache, tasks[name], data, by_length)
+        return replace(self, inputs=self.inputs.model_copy(update={"counts": counts}))
 
     def _tell_what_moved(self, console: Console) -> None:
         for spec in self.unlocked:

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import Field
+
 from orchestrator.config.duplicates import NamedFile, duplicates
+from orchestrator.config.known_counts import known_counts
 from orchestrator.config.layouts import looked_for
 from orchestrator.config.sweep import ResolvedSweep
 from orchestrator.contracts.backbone import (
@@ -24,7 +27,9 @@ from orchestrator.contracts.backbone import (
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
+from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 
 _CACHE = "file-digests.json"
@@ -40,6 +45,8 @@ class Inputs(Record):
     code: str  # of the worker
     metrics: str  # version of the metric definitions
     missing: tuple[Complaint, ...] = ()
+    # By task and length, what is known of its splits; of the files as they are, before any cap of a recipe.
+    counts: dict[str, dict[int, dict[Split, SplitCounts]]] = Field(default_factory=dict)
 
 
 def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) -> Inputs:
@@ -58,6 +65,8 @@ def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) 
     files.save()
     if doubled:
         raise ConfigError(doubled)
+    lengths = lengths_of(sweep)
+    counts = {name: known_counts(cache, task, data[name], lengths[name]) for name, task in tasks.items()}
     worker = worker_directory()
     code = code_digest(p for p in worker.rglob("*.py") if _GENERATORS not in p.relative_to(worker).parts)
     return Inputs(
@@ -66,7 +75,16 @@ def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) 
         code=code,
         metrics=metrics_version(worker),
         missing=tuple(dict.fromkeys(missing)),
+        counts=counts,
     )
+
+
+def lengths_of(sweep: ResolvedSweep) -> dict[str, tuple[int, ...]]:
+    """By task, the lengths in tokens that its cells cut texts to."""
+    found: dict[str, set[int]] = {}
+    for cell in sweep.grid.cells:
+        found.setdefault(cell.task.spec.name, set()).add(cell.recipe.max_length)
+    return {name: tuple(sorted(lengths)) for name, lengths in found.items()}
 
 
 def worker_directory() -> Path:

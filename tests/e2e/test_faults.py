@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -107,8 +106,8 @@ def test_missing_data_stops_a_run_but_not_a_plan(new_workshop: Callable[[], Work
     assert not (workshop.sweeps / "mini").exists()
 
 
-def test_a_broken_row_fails_its_trials_and_no_others(new_workshop: Callable[[], Workshop]) -> None:
-    """The message names file, line and fault, and not the text; exit code 1; the report says so."""
+def test_a_broken_row_stops_the_sweep_before_its_first_trial(new_workshop: Callable[[], Workshop]) -> None:
+    """The message names file, line and fault, and not the text; exit code 2."""
     workshop = new_workshop()
     data = workshop.root / "data"
     data.mkdir()
@@ -126,15 +125,23 @@ def test_a_broken_row_fails_its_trials_and_no_others(new_workshop: Callable[[], 
         seeds=[1],
         data_dir=str(data),
     )
-    done = workshop.frontier("run", file, "recipe.learning_rate=0.01", "--launcher", "local", expect=1)
-    states = {outcome["trial"].split("/")[3]: outcome for outcome in workshop.outcomes().values()}
-    assert states["mini-outcome"]["state"] == "finished"
-    failure = states["own"]["failure"]
-    assert failure["kind"] == "BAD_INPUT"
-    assert "train.tsv, line 2" in failure["message"]
-    assert "BAD_INPUT" in done.stdout
-    everything = done.stdout + done.stderr + json.dumps(workshop.outcomes())
-    assert "secretword" not in everything
+    done = workshop.frontier("run", file, "--launcher", "local", expect=2)
+    assert "train.tsv, line 2" in done.stderr
+    assert "secretword" not in done.stdout + done.stderr
+    assert workshop.outcomes() == {}
+
+
+def test_a_trial_that_fails_fails_no_other_and_the_run_ends_with_1(
+    new_workshop: Callable[[], Workshop],
+) -> None:
+    workshop = new_workshop()
+    methods = [{"name": "full", "learning_rate": 1e30}, {"name": "head-only", "learning_rate": 1e-2}]
+    file = workshop.write(tasks=["mini-outcome"], domains=["clinical"], methods=methods, seeds=[1])
+    done = workshop.frontier("run", file, "--launcher", "local", expect=1)
+    states = {outcome["trial"].split("/")[2]: outcome for outcome in workshop.outcomes().values()}
+    assert states["head-only"]["state"] == "finished"
+    assert states["full"]["failure"]["kind"] == "DIVERGED"
+    assert "DIVERGED" in done.stdout
 
 
 def test_ctrl_c_says_how_to_go_on(new_workshop: Callable[[], Workshop]) -> None:
