@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from running_attempts import wait_for
-from workshop import PATIENCE
+from workshop import PATIENCE, ending
 
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.vocabulary import FailureKind
@@ -137,14 +137,15 @@ maker.join()
 print(hosts[0]._template.pid, flush=True)
 hosts[0].run(Path(sys.argv[1]))
 """
-    driver = subprocess.Popen([sys.executable, "-c", program, str(order)], stdout=subprocess.PIPE, text=True)
-    template = int(driver.stdout.readline())
-    wait_for(order.parent / "events.jsonl", '"step"')
-    [attempt] = children(template)
-    driver.kill()
-    driver.wait()
-    assert ended(template)
-    assert ended(attempt)
+    command = [sys.executable, "-c", program, str(order)]
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as driver:
+        template = int(driver.stdout.readline())
+        wait_for(order.parent / "events.jsonl", '"step"')
+        [attempt] = children(template)
+        driver.kill()
+        driver.wait()
+        assert ended(template)
+        assert ended(attempt)
 
 
 def test_a_cold_attempt_needs_no_host(lab, outcome_of):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from workshop import PATIENCE, Workshop, below, stop_midway, wait_for
+from workshop import PATIENCE, Workshop, below, ending, stop_midway, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -27,26 +27,27 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
         concurrency=2,
     )
     trials = workshop.sweeps / "mini" / "trials"
-    driver = subprocess.Popen(
-        workshop.command("run", sweep),
-        cwd=workshop.root,
-        env=workshop.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with ending(
+        subprocess.Popen(
+            workshop.command("run", sweep),
+            cwd=workshop.root,
+            env=workshop.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    ) as driver:
+        wait_for(workshop.outcomes, "a finished trial")
 
-    wait_for(workshop.outcomes, "a finished trial")
+        def held() -> bool:
+            attempts, processes = [e.parent for e in trials.rglob("events.jsonl")], below(driver)
+            return any(stop_midway(attempt, processes) for attempt in attempts)
 
-    def held() -> bool:
-        attempts, processes = [e.parent for e in trials.rglob("events.jsonl")], below(driver)
-        return any(stop_midway(attempt, processes) for attempt in attempts)
-
-    wait_for(held, "another one under way")
-    descendants = psutil.Process(driver.pid).children(recursive=True)
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.wait()
-    _, alive = psutil.wait_procs(descendants, timeout=PATIENCE)  # Ray's own agents take a minute
-    assert [process.name() for process in alive] == []
+        wait_for(held, "another one under way")
+        descendants = psutil.Process(driver.pid).children(recursive=True)
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+        _, alive = psutil.wait_procs(descendants, timeout=PATIENCE)  # Ray's own agents take a minute
+        assert [process.name() for process in alive] == []
     before = workshop.outcomes()
     workshop.frontier("run", sweep)
     after = workshop.outcomes()
@@ -147,19 +148,21 @@ def test_a_trial_that_fails_fails_no_other_and_the_run_ends_with_1(
 def test_ctrl_c_says_how_to_go_on(new_workshop: Callable[[], Workshop]) -> None:
     workshop = new_workshop()
     sweep = workshop.write(recipe={"epochs": 400, "batch_size": 4}, domains=["clinical"], tasks=["mini-ner"])
-    driver = subprocess.Popen(
-        workshop.command("run", sweep, "--launcher", "local"),
-        cwd=workshop.root,
-        env=workshop.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    trials = workshop.sweeps / "mini" / "trials"
-    wait_for(lambda: any(trials.rglob("checkpoint/step-*")), "a checkpoint")
-    driver.send_signal(signal.SIGINT)
-    _, told = driver.communicate(timeout=PATIENCE)
-    assert driver.returncode == 130
+    with ending(
+        subprocess.Popen(
+            workshop.command("run", sweep, "--launcher", "local"),
+            cwd=workshop.root,
+            env=workshop.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    ) as driver:
+        trials = workshop.sweeps / "mini" / "trials"
+        wait_for(lambda: any(trials.rglob("checkpoint/step-*")), "a checkpoint")
+        driver.send_signal(signal.SIGINT)
+        _, told = driver.communicate(timeout=PATIENCE)
+        assert driver.returncode == 130
     assert "the same command goes on" in told
     assert "Traceback" not in told
     bills = list(trials.rglob("bill.json"))

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from object_store import BUCKET, S3
-from workshop import Workshop, below, results, stop_midway, wait_for
+from workshop import Workshop, below, ending, results, stop_midway, wait_for
 
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.remote import Remote
@@ -47,30 +47,32 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
         return Path(Remote(uri, s3.options).mirror())
 
     mirror = on("first")
-    driver = subprocess.Popen(
-        workshop.command("run", sweep, "--launcher", "local"),
-        cwd=workshop.root,
-        env=workshop.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with ending(
+        subprocess.Popen(
+            workshop.command("run", sweep, "--launcher", "local"),
+            cwd=workshop.root,
+            env=workshop.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    ) as driver:
 
-    def held() -> bool:
-        attempts, processes = [e.parent for e in mirror.rglob("seed-2/*/events.jsonl")], below(driver)
-        return any(stop_midway(attempt, processes) for attempt in attempts)
+        def held() -> bool:
+            attempts, processes = [e.parent for e in mirror.rglob("seed-2/*/events.jsonl")], below(driver)
+            return any(stop_midway(attempt, processes) for attempt in attempts)
 
-    def stored() -> bool:
-        assert driver.poll() is None
-        keys = s3.keys(prefix)
-        saved = [re.fullmatch(r".*/checkpoint/.*/complete.json", key) for key in of("seed-2", keys)]
-        return "attempt-001/bill.json" in of("seed-1", keys) and any(saved)
+        def stored() -> bool:
+            assert driver.poll() is None
+            keys = s3.keys(prefix)
+            saved = [re.fullmatch(r".*/checkpoint/.*/complete.json", key) for key in of("seed-2", keys)]
+            return "attempt-001/bill.json" in of("seed-1", keys) and any(saved)
 
-    wait_for(held, "the second trial under way")
-    wait_for(stored, "a finished trial beside one with a checkpoint, in the store")
-    descendants = psutil.Process(driver.pid).children(recursive=True)
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.wait()
-    psutil.wait_procs(descendants, timeout=60)
+        wait_for(held, "the second trial under way")
+        wait_for(stored, "a finished trial beside one with a checkpoint, in the store")
+        descendants = psutil.Process(driver.pid).children(recursive=True)
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+        psutil.wait_procs(descendants, timeout=60)
     assert workshop.outcomes() == {}  # nothing lies where sweeps lie by default
 
     mirror = on("second")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workshop import ending
 
 from orchestrator.cluster.submitter import Api, Exit, Submitter, main, never_retried_where_refused
 
@@ -193,11 +194,12 @@ def test_a_driver_that_is_stopped_comes_to_its_end_first(tmp_path: Path) -> None
         "time.sleep(0.3)\n"
         "sys.exit(130)"
     )
-    shell = subprocess.Popen(never_retried_where_refused(driver, ID), shell=True, start_new_session=True)
-    while not (tmp_path / "up").exists():
-        assert shell.poll() is None
-    os.killpg(shell.pid, signal.SIGTERM)
-    assert shell.wait(60) == 130
+    command = never_retried_where_refused(driver, ID)
+    with ending(subprocess.Popen(command, shell=True, start_new_session=True)) as shell:
+        while not (tmp_path / "up").exists():
+            assert shell.poll() is None
+        os.killpg(shell.pid, signal.SIGTERM)
+        assert shell.wait(60) == 130
     assert (tmp_path / "told").exists()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes_api import FakeApi, RefusedError
+from workshop import ending
 
 from .conftest import CALM, OVERLAY, RUNNING, STARTING, SUCCEEDED, Frontier, failed
 
@@ -323,20 +324,22 @@ def test_running_is_no_end(api: FakeApi, submit: Frontier, frontier: Frontier) -
 def test_ctrl_c_leaves_the_sweep_running(api: FakeApi, submit: Frontier, tmp_path: Path) -> None:
     api.scripts = [[STARTING]]
     submit("--no-follow")
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from orchestrator.cli import main; main()", "follow", "ours"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"KUBECONFIG": str(tmp_path / "kubeconfig")},
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "Initializing" in line:
-            process.send_signal(signal.SIGINT)
-            break
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", "from orchestrator.cli import main; main()", "follow", "ours"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"KUBECONFIG": str(tmp_path / "kubeconfig")},
+        )
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Initializing" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
     assert "runs on in the cluster" in errors
     assert "frontier follow ours-" in errors
     assert "Traceback" not in errors
