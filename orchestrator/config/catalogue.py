@@ -16,6 +16,7 @@ from orchestrator.config.file_kinds import BY_DIRECTORY, FileKind, taken_for
 from orchestrator.config.lineage import with_inherited
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.schema import SAFE_NAME
+from orchestrator.config.task_files import DescribedTask
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.device import DeviceKind
@@ -157,11 +158,11 @@ def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any])
         catalogue.devices.update({device.name: device} if device else {})
     else:
         recipe, complaints = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
-        task, more = _entry(TaskSpec, path, raw)
+        task, more = _entry(DescribedTask, path, raw)
         complaints += more
         complaints += [Complaint(str(path), m.key, m.problem, m.remedy) for m in _untrainable(task)]
         if task and recipe and not complaints:
-            catalogue.tasks[task.name] = TaskEntry(spec=task, recipe=recipe.recipe)
+            catalogue.tasks[task.name] = TaskEntry(spec=task.spec(), recipe=recipe.recipe)
     return complaints
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Misfit
-from orchestrator.contracts.sameness import look_alikes, visible
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
 if TYPE_CHECKING:
@@ -32,13 +30,13 @@ def misfits_of_task(task: TaskSpec) -> Iterator[Misfit]:
     """Metric and labels, and the reader of each layout against the kind of the task."""
     yield from _metric(task)
     yield from _labels(task)
-    for place, reader in (("reader", task.reader), *_numbered(task.layouts)):
+    for place, reader in readers_of(task):
         yield from _reader(task, place, reader)
 
 
 def lacking_splits(task: TaskSpec) -> Iterator[Misfit]:
     """Splits that the task has no files for and does not hold out: it can be read, and never be trained."""
-    for place, reader in (("reader", task.reader), *_numbered(task.layouts)):
+    for place, reader in readers_of(task):
         shares = shares_held_out(reader)
         for split in Split:
             if split not in reader.files and split not in shares:
@@ -54,8 +52,10 @@ def shares_held_out(reader: Reader) -> dict[Split, float]:
     return {split: share for split, share in shares.items() if share}
 
 
-def _numbered(layouts: tuple[Reader, ...]) -> Iterator[tuple[str, Reader]]:
-    return ((f"layouts.{number}", reader) for number, reader in enumerate(layouts))
+def readers_of(task: TaskSpec) -> Iterator[tuple[str, Reader]]:
+    """The reader of each layout, with its key in the task."""
+    yield "reader", task.reader
+    yield from ((f"layouts.{number}", reader) for number, reader in enumerate(task.layouts))
 
 
 def _metric(task: TaskSpec) -> Iterator[Misfit]:
@@ -74,7 +74,6 @@ def _labels(task: TaskSpec) -> Iterator[Misfit]:
     if task.kind is not TaskKind.RELATION and negative is not None:
         problem = f"belongs to relation tasks, and this is a {task.kind} task, got {negative!r}"
         yield Misfit("negative_label", problem, "remove it, or set kind: relation")
-    yield from _look_alikes("labels", labels or ())
     if labels is None:
         return
     for label, count in Counter(labels).items():
@@ -96,7 +95,6 @@ def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
         yield Misfit(f"{place}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
     elif task.kind is TaskKind.RELATION and reader.format == "pubtator":
         yield from _pairs(place, reader)
-    yield from _duplicates(place, reader)
     if reader.format == "jsonl" and reader.separator is not None:
         problem = f"belongs to format: csv, got {reader.separator!r} with format: jsonl"
         yield Misfit(f"{place}.separator", problem, "remove it, or set format: csv")
@@ -105,40 +103,9 @@ def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
             problem = f"a part of train is held out for {split}, and files.{split} names files for it"
             yield Misfit(f"{place}.hold_out.{split}", problem, "remove one of the two")
     foreign = sorted(set(getattr(reader, "merge", {}).values()) - set(task.labels or ()))
-    yield from _spellings(task, place, reader)
     if task.labels is not None and foreign:
         problem = f"merges into what labels does not hold, got {', '.join(map(repr, foreign))}"
         yield Misfit(f"{place}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
-
-
-def _duplicates(place: str, reader: Reader) -> Iterator[Misfit]:
-    """One path under two names: its rows would be trained on and scored, or counted twice."""
-    seen: dict[PurePosixPath, Split] = {}
-    for split in Split:
-        for path, count in Counter(map(PurePosixPath, reader.files.get(split, ()))).items():
-            if count > 1:
-                yield Misfit(f"{place}.files.{split}", f"names {path} {count} times", "name it once")
-            if (first := seen.setdefault(path, split)) is not split:
-                problem = f"names {path}, which files.{first} names as well"
-                remedy = f"name files that belong to {split} alone, or remove it and hold out a part of train"
-                yield Misfit(f"{place}.files.{split}", problem, remedy)
-
-
-def _look_alikes(place: str, labels: Sequence[str]) -> Iterator[Misfit]:
-    for earlier, label in look_alikes(labels):
-        yield Misfit(place, f"{visible(earlier)} and {visible(label)} look alike", "keep one of the two")
-
-
-def _spellings(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
-    """Names that look alike and mean two things."""
-    yield from _look_alikes(f"{place}.entity_types", getattr(reader, "entity_types", ()))
-    yield from _look_alikes(f"{place}.names", getattr(reader, "names", ()))
-    merge: dict[str, str] = getattr(reader, "merge", {})
-    for earlier, label in look_alikes([*(task.labels or ()), *merge, *merge.values()]):
-        one, other = merge.get(earlier, earlier), merge.get(label, label)
-        if one != other and not {earlier, label} <= set(task.labels or ()):
-            problem = f"{visible(earlier)} and {visible(label)} look alike, and become {one!r} and {other!r}"
-            yield Misfit(f"{place}.merge", problem, "merge both into one label")
 
 
 def _pairs(place: str, reader: PubtatorReader) -> Iterator[Misfit]:

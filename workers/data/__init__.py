@@ -6,7 +6,7 @@ Standard library only, but for the folders of `datasets`, which pyarrow reads.
 from workers.data.corpus import Corpus, read_corpus
 from workers.data.examples import Example, Text, Tokens
 from workers.data.faults import Faults
-from workers.data.labels import check_spellings, class_counts, label_set
+from workers.data.labels import class_counts, label_set
 from workers.data.sampling import cap_rows
 from workers.data.scorable import check_scorable
 from workers.data.splits import read_split, splits_of
@@ -20,7 +20,6 @@ __all__ = [
     "Tokens",
     "cap_rows",
     "check_scorable",
-    "check_spellings",
     "class_counts",
     "inspect_task",
     "label_set",

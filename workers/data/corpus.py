@@ -12,7 +12,7 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data.copies import Ids, shared_ids, shared_texts
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
-from workers.data.labels import check_spellings, class_counts, label_set
+from workers.data.labels import class_counts, label_set
 from workers.data.splits import read_split, splits_of
 
 
@@ -66,14 +66,13 @@ class Corpus:
 
 
 def read_corpus(task: TaskSpec, root: Path, splits: Iterable[Split] | None = None) -> Corpus:
-    """All splits that can be read, or the given ones. Raises what `read_split`, `label_set` and
-    `check_spellings` raise."""
+    """All splits that can be read, or the given ones. Raises what `read_split` and `label_set`
+    raise."""
     wanted = splits_of(task) if splits is None else tuple(splits)
     faults = {split: Faults(task.on_bad_record) for split in wanted}
     ids = {split: Ids(task) for split in wanted}
     found = {split: read_split(task, split, root, faults[split], ids[split]) for split in wanted}
-    labels = label_set(task, found.get(Split.TRAIN, []))
-    check_spellings(task, labels, faults.values())
+    labels = label_set(task, found.get(Split.TRAIN, []), faults.values())
     return Corpus(task, labels, found, faults, ids)
 
 

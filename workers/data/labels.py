@@ -25,29 +25,35 @@ _MOST = 50  # classes that nobody declared
 _FROM_DATA = ConllReader | TableReader | ArrowReader | I2b2XmlReader
 
 
-def label_set(task: TaskSpec, train: Sequence[Example]) -> tuple[str, ...]:
+def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults] = ()) -> tuple[str, ...]:
     """The labels in the order of their ids: those that the task declares, else those of train, sorted.
 
-    For ner "O", then "B-x" and "I-x" of each entity type, the types sorted. Raises DataError where train
+    For ner "O", then "B-x" and "I-x" of each entity type, the types sorted. `faults` are of the splits that
+    were read, train first. Raises DataError where two spellings look alike (`check_spellings`); where train
     cannot teach the task: a label that is not declared, or nothing to tell apart; and where labels that
-    nobody declared look like text (`check_no_text`).
+    nobody declared look like text (`text_for_labels`).
     """
     found = class_counts(train)
+    text = None
+    if task.labels is None and isinstance(task.reader, _FROM_DATA):
+        text = text_for_labels(task, found)
+    if text is None:
+        check_spellings(task, task.labels or sorted(found), faults)
     if task.labels is not None and (foreign := found.keys() - set(task.labels)):
         fault = f"train has {len(foreign)} labels that `labels` does not hold"
         raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or mend the data")
     if len(found) < (1 if task.kind is TaskKind.NER else 2):
         fault = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
         raise DataError(f"task {task.name}", None, fault, "check the label column or entity types")
-    if task.labels is None and isinstance(task.reader, _FROM_DATA):
-        check_no_text(task, found)
+    if text is not None:
+        raise text
     if task.kind is not TaskKind.NER:
         return task.labels or tuple(sorted(found))
     return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or found) for prefix in "BI"))
 
 
-def check_no_text(task: TaskSpec, found: Mapping[str, int]) -> None:
-    """Raises DataError, in counts alone, where the classes of train are more than 50, most of them with one
+def text_for_labels(task: TaskSpec, found: Mapping[str, int]) -> DataError | None:
+    """What is wrong, in counts alone, where the classes of train are more than 50, most of them with one
     example, or one of more than 60 characters: then a column of text was taken for the labels, and would go
     into every record."""
     once = sum(count == 1 for count in found.values())
@@ -59,24 +65,25 @@ def check_no_text(task: TaskSpec, found: Mapping[str, int]) -> None:
     elif long:
         fault = f"{long} of the {len(found)} classes of train have names of more than {LONGEST} characters"
     else:
-        return
+        return None
     remedy = (
         "check which column or attribute the reader takes for the labels; if they are right, list them under "
         "`labels` of the task"
     )
-    raise DataError(f"task {task.name}", None, f"{fault}, and no `labels` are declared", remedy)
+    return DataError(f"task {task.name}", None, f"{fault}, and no `labels` are declared", remedy)
 
 
 def check_spellings(task: TaskSpec, labels: Sequence[str], faults: Iterable[Faults]) -> None:
     """Raises DataError where the files spell a label in two ways that look alike.
 
-    `labels` are those of `label_set`, `faults` of the splits that were read, train first. Both spellings are
-    shown, as one of them is a label of the task, and the other one looks like it.
+    `labels` are the classes or entity types of the task, `faults` of the splits that were read, train first.
+    Both spellings are shown, as one of them is a label of the task, and the other one looks like it.
     """
-    known = {label[2:] for label in labels} if task.kind is TaskKind.NER else set(labels)
+    declared = [*(task.labels or ())]
     if isinstance(task.reader, PubtatorReader):
-        known |= {*task.reader.entity_types, *filter(None, [task.reader.relation])}
-    first = {label_key(label): label for label in task.labels or ()}
+        declared += [*task.reader.entity_types, *filter(None, [task.reader.relation])]
+    known = {*labels, *declared}
+    first = {label_key(label): label for label in reversed(declared)}
     places: dict[str, tuple[str, int | None]] = {}
     for found in faults:
         for label, place in found.spellings.items():

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow
 import pytest
 
+from orchestrator.config.task_files import DescribedTask
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
@@ -34,6 +35,14 @@ def task(kind: TaskKind, reader: dict[str, Any], **more: Any) -> TaskSpec:
     values = {"name": "t", "title": "T", "kind": kind, "domain": "clinical", "metric": PRIMARY[kind]}
     files = {"files": {"train": ["train"], "test": ["test"]}}
     return TaskSpec.model_validate(values | {"reader": files | reader} | more)
+
+
+def described(kind: TaskKind, reader: dict[str, Any], **more: Any) -> str:
+    """The mistakes of a task of a catalogue."""
+    spec = task(kind, {"files": {split: [split] for split in Split}} | reader, **more)
+    with pytest.raises(ValueError, match="1 validation error") as caught:
+        DescribedTask.model_validate(spec.model_dump(mode="json"))
+    return str(caught.value)
 
 
 def write_rows(path: Path, form: str, labels: list[str]) -> None:
@@ -155,9 +164,7 @@ def test_labels_of_a_task_that_look_alike_are_a_mistake_of_it(name: str) -> None
     reader = {"format": "csv", "text": "text", "label": "label"}
 
     def mistake(**more: Any) -> str:
-        with pytest.raises(ValueError, match="look alike") as caught:
-            task(TaskKind.CLASSIFICATION, reader | more.pop("reader", {}), **more)
-        return str(caught.value)
+        return described(TaskKind.CLASSIFICATION, reader | more.pop("reader", {}), **more)
 
     assert f"labels: '{plain}' and {shown} look alike" in mistake(labels=[plain, twin, "other"])
     assert "reader.merge" in mistake(reader={"merge": {plain: "one", twin: "two"}})
@@ -167,7 +174,59 @@ def test_labels_of_a_task_that_look_alike_are_a_mistake_of_it(name: str) -> None
 
 
 def test_entity_types_and_names_of_a_reader_that_look_alike_are_a_mistake_of_it() -> None:
-    with pytest.raises(ValueError, match=r"reader.entity_types: 'a' and 'a\\u200b' look alike"):
-        task(TaskKind.NER, {"format": "pubtator", "entity_types": ["a", "a\u200b"]})
-    with pytest.raises(ValueError, match=r"reader.names: '1' and '1.0' look alike"):
-        task(TaskKind.CLASSIFICATION, {"format": "arrow", "names": ["1", "1.0"]})
+    found = described(TaskKind.NER, {"format": "pubtator", "entity_types": ["a", "a\u200b"]})
+    assert r"reader.entity_types: 'a' and 'a\u200b' look alike" in found
+    found = described(TaskKind.CLASSIFICATION, {"format": "arrow", "names": ["1", "1.0"]})
+    assert "reader.names: '1' and '1.0' look alike" in found
+
+
+@pytest.mark.parametrize("kind", [TaskKind.NER, TaskKind.RELATION])
+@pytest.mark.parametrize("name", TWINS)
+def test_a_type_that_no_file_spells_as_the_reader_does_is_to_be_written_as_the_reader_does(
+    tmp_path: Path, name: str, kind: TaskKind
+) -> None:
+    """Then train has nothing of the task, which is not the cause."""
+    plain, twin, shown = TWINS[name]
+    reader = {"format": "pubtator", "entity_types": ["Drug", plain if kind is TaskKind.NER else "Sign"]}
+    more: dict[str, Any] = {}
+    if kind is TaskKind.RELATION:
+        reader |= {"relation": plain}
+        more = {"negative_label": "none"}
+    sign = twin if kind is TaskKind.NER else "Sign"
+    blocks = [
+        f"{n}|t|Aa bb {MARKER}\n{n}|a|\n{n}\t0\t2\tAa\tDrug\tD1\n{n}\t3\t5\tbb\t{sign}\tS1\n"
+        f"{n}\t{twin if kind is TaskKind.RELATION else 'CID'}\tD1\tS1\n"
+        for n in range(4)
+    ]
+    for split in ("train", "test"):
+        (tmp_path / split).write_text("\n".join(blocks), encoding="utf-8")
+    found = refusal(tmp_path, task(kind, reader, **more))
+    assert f"the label {shown} looks like '{plain}'" in found
+    assert f"-> write '{plain}' everywhere" in found
+
+
+def test_a_class_of_test_that_looks_like_the_only_one_of_train_is_told_first(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train", "csv", ["yes"] * 3)
+    write_rows(tmp_path / "test", "csv", ["yes\u200b"] * 3)
+    spec = task(TaskKind.CLASSIFICATION, {"format": "csv", "text": "text", "label": "label"})
+    assert r"the label 'yes\u200b' looks like 'yes'" in refusal(tmp_path, spec)
+
+
+def test_one_text_in_the_place_of_all_labels_is_not_shown(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train", "csv", [MARKER])
+    write_rows(tmp_path / "test", "csv", [f"{MARKER}\u200b"])
+    spec = task(TaskKind.CLASSIFICATION, {"format": "csv", "text": "text", "label": "label"})
+    assert "one class only" in refusal(tmp_path, spec)
+
+
+@pytest.mark.parametrize("labels", [["1", "1.0"], ["yes", "yes\u200b"], ["a b", "a\u00a0b"]])
+def test_a_record_of_a_task_is_read_whatever_looks_alike_or_is_named_twice_in_it(labels: list[str]) -> None:
+    """Sweeps were recorded before these were mistakes."""
+    reader = {"format": "csv", "text": "text", "label": "label"}
+    twice = {"files": {"train": ["a", "a"], "dev": ["a"], "test": ["./a"]}}
+    recorded = task(TaskKind.CLASSIFICATION, reader | twice, labels=labels)
+    assert TaskSpec.model_validate_json(recorded.model_dump_json()) == recorded
+    found = described(TaskKind.CLASSIFICATION, reader | twice, labels=labels)
+    assert "names a 2 times" in found
+    assert "reader.files.dev" in found
+    assert "look alike" in found

@@ -1,0 +1,65 @@
+"""A task as a file of the catalogue describes it: with rules that records of earlier sweeps may not meet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from pydantic import model_validator
+
+from orchestrator.contracts.record import Misfit, refuse
+from orchestrator.contracts.sameness import look_alikes, visible
+from orchestrator.contracts.task import Reader, TaskSpec
+from orchestrator.contracts.task_rules import misfits_of_task, readers_of
+from orchestrator.contracts.vocabulary import Split
+
+
+class DescribedTask(TaskSpec):
+    """The rules of a task in its place in the catalogue, checked at once with those of its record."""
+
+    @model_validator(mode="after")
+    def _coherent(self) -> DescribedTask:  # takes the place of the record's own
+        refuse([*misfits_of_task(self), *_repeated(self)])
+        return self
+
+    def spec(self) -> TaskSpec:
+        return TaskSpec.model_validate(self.model_dump())
+
+
+def _repeated(task: TaskSpec) -> Iterator[Misfit]:
+    """Files and labels that are there twice, by name or by look."""
+    yield from _look_alikes("labels", task.labels or ())
+    for place, reader in readers_of(task):
+        yield from _duplicates(place, reader)
+        yield from _spellings(task, place, reader)
+
+
+def _duplicates(place: str, reader: Reader) -> Iterator[Misfit]:
+    """One path under two names: its rows would be trained on and scored, or counted twice."""
+    seen: dict[PurePosixPath, Split] = {}
+    for split in Split:
+        for path, count in Counter(map(PurePosixPath, reader.files.get(split, ()))).items():
+            if count > 1:
+                yield Misfit(f"{place}.files.{split}", f"names {path} {count} times", "name it once")
+            if (first := seen.setdefault(path, split)) is not split:
+                problem = f"names {path}, which files.{first} names as well"
+                remedy = f"name files that belong to {split} alone, or remove it and hold out a part of train"
+                yield Misfit(f"{place}.files.{split}", problem, remedy)
+
+
+def _look_alikes(place: str, labels: Sequence[str]) -> Iterator[Misfit]:
+    for earlier, label in look_alikes(labels):
+        yield Misfit(place, f"{visible(earlier)} and {visible(label)} look alike", "keep one of the two")
+
+
+def _spellings(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
+    """Names that look alike and mean two things."""
+    yield from _look_alikes(f"{place}.entity_types", getattr(reader, "entity_types", ()))
+    yield from _look_alikes(f"{place}.names", getattr(reader, "names", ()))
+    merge: dict[str, str] = getattr(reader, "merge", {})
+    for earlier, label in look_alikes([*(task.labels or ()), *merge, *merge.values()]):
+        one, other = merge.get(earlier, earlier), merge.get(label, label)
+        if one != other and not {earlier, label} <= set(task.labels or ()):
+            problem = f"{visible(earlier)} and {visible(label)} look alike, and become {one!r} and {other!r}"
+            yield Misfit(f"{place}.merge", problem, "merge both into one label")
