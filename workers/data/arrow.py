@@ -20,6 +20,7 @@ from orchestrator.contracts.task import ArrowReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.conll import check_tag
+from workers.data.delimited import repeats_names
 from workers.data.examples import Example, Text, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.files import read_text
@@ -61,9 +62,11 @@ def read_arrow(
     rows = _identified(_rows(path, [*texts, labelled]), reader, kind)
     for number, (row, identity) in enumerate(rows, start=1):
         make = _sentence if kind is TaskKind.NER else _text
-        found = make(str(path), number, row, names, labels, f"{name}#{number}")
         if not wanted(identity):
             continue
+        found = make(str(path), number, row, names, labels, f"{name}#{number}")
+        if repeats_names(row, [*texts, labelled]):
+            found = DataError(str(path), number, "it repeats the column names", "remove the row")
         if isinstance(found, DataError):
             faults.found(found)
             continue

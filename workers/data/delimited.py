@@ -97,7 +97,7 @@ def _dialect(lines: Iterator[str], table: Table) -> _Dialect:
         if found is not None and wanted not in (None, found):
             fault = f"it declares the separator {named(found)}, and `separator` of the reader is another"
             raise DataError(table.file, 1, fault, f"set `separator: {named(found)}`, or remove that line")
-        if found is None and (line is None or line.strip("\r\n")):
+        if found is None and (line is None or text_key(line)):
             header = line or ""
             return _Dialect(header, wanted or declared or ",", number, chain([header] * bool(header), lines))
         declared = declared or found
@@ -131,6 +131,12 @@ def _fits(table: Table, line: int, names: Sequence[str]) -> bool:
     return True
 
 
+def repeats_names(cells: Sequence[object], columns: Sequence[str]) -> bool:
+    """Whether a row holds the names of its columns."""
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    return len(texts) == len(columns) and _folded(texts) == _folded(columns)
+
+
 def _folded(cells: Sequence[str]) -> list[str]:
     return [text_key(cell).casefold() for cell in cells]
 
@@ -139,6 +145,9 @@ def _misfit(file: str, line: int, cells: list[str], head: list[str]) -> DataErro
     """Raises DataError where the columns change places: no row below could be trusted."""
     if len(cells) != len(head):
         other = f"{len(cells)} columns, where the header has {len(head)}"
+        if any(cell.startswith(" ") and cell.lstrip(" ").startswith('"') for cell in cells):
+            other += ", as a quote behind a space quotes nothing"
+            return DataError(file, line, other, "remove the spaces that follow the separators")
         return DataError(file, line, other, "quote texts that hold separators or line breaks")
     found = _folded(cells)
     if found == head:

@@ -31,7 +31,7 @@ def read_text(path: Path) -> str:
     content, fault = _content(path)
     if fault is not None:
         raise DataError(str(path), None, *fault)
-    if (foreign := foreign_kind(content[:_LONGEST_BEGINNING])) is not None:
+    if (foreign := foreign_kind(content)) is not None:
         raise DataError(str(path), None, *foreign)
     text, line = _decoded(content)
     if text is None:
@@ -46,9 +46,16 @@ def lines(text: str) -> list[str]:
 
 def foreign_kind(beginning: bytes) -> tuple[str, str] | None:
     """The fault and the fix of a file that begins as no text in UTF-8 does."""
+    beginning = beginning[:_LONGEST_BEGINNING]
     for known, kind, remedy in _BEGINNINGS:
         if beginning.startswith(known):
             return f"expected text in UTF-8, got {kind}", remedy
+    zeros = [beginning[place::4].count(0) > 0.8 * (len(beginning) // 4) for place in range(4)]
+    for least, name in ((1, "LE"), (0, "BE")):
+        # Three of the four bytes of a character in UTF-32 are zero.
+        if len(beginning) > 7 and all(zeros[least : least + 3]):
+            kind = "UTF-32 text without a byte order mark"
+            return f"expected text in UTF-8, got {kind}", f"convert the file: iconv -f UTF-32{name} -t UTF-8"
     for order, name in ((1, "LE"), (0, "BE")):
         # Every other byte of Western text in UTF-16 is zero.
         if len(beginning) > 3 and beginning[order::2].count(0) > 0.8 * (len(beginning) // 2):

@@ -77,7 +77,3 @@ def _labels(examples: Sequence[Example]) -> dict[str, int]:
     for example in examples:
         counts.update(example.tags if isinstance(example, Tokens) else [example.label])
     return dict(sorted(counts.items()))
-
-
-def _begun(tags: dict[str, int]) -> dict[str, int]:
-    return {tag[2:]: count for tag, count in tags.items() if tag.startswith("B-")}

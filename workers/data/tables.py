@@ -15,7 +15,7 @@ from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fi
 from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
-from workers.data.delimited import Table, read_rows
+from workers.data.delimited import Table, read_rows, repeats_names
 from workers.data.examples import Text
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
@@ -128,7 +128,10 @@ def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tupl
                 shown = ", ".join(used) or "one that the reader does not use"
                 faults.found(DataError(str(path), line, f"duplicate key: {shown}", "keep one of them"))
             elif isinstance(row, dict):
-                yield line, row
+                if repeats_names([row.get(column) for column in wanted], wanted):
+                    faults.found(DataError(str(path), line, "it repeats the column names", "remove the line"))
+                else:
+                    yield line, row
             else:
                 remedy = "write one object a line: {…}"
                 faults.found(DataError(str(path), line, "it is not a JSON object", remedy))
@@ -177,12 +180,19 @@ def _checked_names(path: Path, reader: TableReader, line: int, names: list[str])
     return names
 
 
+def _plain(value: Any) -> str | None:
+    """A label or an id: text, a whole number, or a truth value as JSON has it."""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() if isinstance(value, str | int) else None
+
+
 def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str) -> str:
     value = row[column]
-    if what == "id" and isinstance(value, float) and value.is_integer():
-        value = id_key(value)
     if what in ("label", "id"):
-        value = str(value).strip() if isinstance(value, str | int) else None
+        value = _plain(value) if what == "label" or not isinstance(value, bool) else None
     if not isinstance(value, str):
         raise DataError(str(path), line, f"the {what} is not of a type that is read", "use a JSON string")
     if not text_key(value):

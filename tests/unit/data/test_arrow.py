@@ -155,6 +155,8 @@ def test_the_pairs_of_a_sentence_fall_into_one_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "columns", "row", "fault"),
     [
+        (TaskKind.CLASSIFICATION, {"text": ["a", "text"], "label": ["x", "label"]}, 2, "column names"),
+        (TaskKind.CLASSIFICATION, {"text": ["a", "Text "], "label": ["x", " LABEL"]}, 2, "column names"),
         (TaskKind.CLASSIFICATION, {"text": ["a", " "], "label": ["x", MARKER]}, 2, "empty"),
         (TaskKind.CLASSIFICATION, {"text": ["a", None], "label": ["x", MARKER]}, 2, "not text"),
         (TaskKind.CLASSIFICATION, {"text": ["a", MARKER], "label": ["x", None]}, 2, "label"),

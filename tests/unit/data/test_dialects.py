@@ -157,6 +157,35 @@ def test_a_second_header_in_another_order_ends_the_reading_of_the_file(tmp_path:
 
 
 @pytest.mark.parametrize(
+    "again",
+    [
+        '{"note": "note", "label": "label"}',
+        '{"label": "Label ", "note": "\\ufeffNOTE"}',
+        '{"id": "7", "note": "note", "label": "label"}',
+    ],
+)
+def test_a_json_line_of_the_column_names_is_a_fault_of_it(tmp_path: Path, again: str) -> None:
+    content = '{"note": "a", "label": "x"}\n' + again + '\n{"note": "label", "label": "note"}\n'
+    spec = task(format="jsonl")
+    assert "line 2: it repeats the column names\n    -> remove the line" in refused(tmp_path, content, spec)
+    faults = Faults("skip")
+    assert read(tmp_path, content, spec, faults) == [("a", "x"), ("label", "note")]
+    assert faults.kinds == {"it repeats the column names": 1}
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", " \u00a0 \t", "\ufeff"])
+def test_a_line_of_blanks_above_the_header_is_passed_over(tmp_path: Path, blank: str) -> None:
+    assert read(tmp_path, f"{blank}\nnote,label\na,x\n") == [("a", "x")]
+
+
+@pytest.mark.parametrize("head", ["label,note, id", "label, note,id", "label,note,id"])
+def test_a_quote_behind_a_space_that_not_each_separator_has_is_said(tmp_path: Path, head: str) -> None:
+    found = refused(tmp_path, f'{head}\nx, "{MARKER}, b", 1\n')
+    assert "line 2: 4 columns, where the header has 3, as a quote behind a space quotes nothing" in found
+    assert "-> remove the spaces that follow the separators" in found
+
+
+@pytest.mark.parametrize(
     "row",
     [
         '{"note": "a", "label": "x", "label": "y"}',
@@ -196,6 +225,8 @@ WORD = f"{MARKER} fièvre"
         (f"note,label\n{WORD},x\n".encode("utf-16-le"), "iconv -f UTF-16LE"),
         (f"note,label\n{WORD},x\n".encode("utf-16-be"), "iconv -f UTF-16BE"),
         (f"note,label\n{WORD},x\n".encode("utf-32"), "got UTF-32 text"),
+        (f"note,label\n{WORD},x\n".encode("utf-32-le"), "iconv -f UTF-32LE"),
+        (f"note,label\n{WORD},x\n".encode("utf-32-be"), "iconv -f UTF-32BE"),
         (f"note,label\n{WORD},x\n".encode("latin-1"), "line 2: it is not UTF-8 text; it may be Latin-1"),
         (
             f"note,label\na,x\n{WORD} “a”,x\n".encode("cp1252"),

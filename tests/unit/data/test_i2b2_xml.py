@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -143,6 +144,7 @@ def test_a_declared_encoding_is_read(tmp_path: Path, encoding: str) -> None:
             1,
             "not ascii text, as it declares",
         ),
+        (b'<?xml version="1.0" encoding="utf-16"?><r></r> ', 1, "not utf-16 text, as it declares"),
         (b'<?xml version="1.0" encoding="utf-7"?><r></r>', 1, "an encoding that is not read"),
         (b'<?xml version="1.0" encoding="rot13"?><r></r>', 1, "an encoding that is not read"),
         (f'<?xml version="1.0" encoding="{MARKER}"?><r></r>'.encode(), 1, "an encoding that is not read"),
@@ -155,6 +157,63 @@ def test_another_encoding_is_named(tmp_path: Path, content: bytes, line: int, fa
     assert caught.value.line == line
     assert MARKER not in str(caught.value)
     assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+DECLARED = f'<?xml version="1.0" encoding="{{}}"?>\n{document(MARKER)}'
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (DECLARED.format("utf-16").encode("utf-16-le"), "got UTF-16 text without a byte order mark"),
+        (DECLARED.format("utf-16").encode("utf-16-be"), "iconv -f UTF-16BE"),
+        (document(MARKER).encode("utf-16-le"), "iconv -f UTF-16LE"),
+        (DECLARED.format("utf-32").encode("utf-32"), "got UTF-32 text"),
+        (DECLARED.format("utf-32").encode("utf-32-le"), "iconv -f UTF-32LE"),
+        (document(MARKER).encode("utf-32-be"), "iconv -f UTF-32BE"),
+        (gzip.compress(document(MARKER).encode()), "got a file compressed with gzip"),
+        (b"PK\x03\x04\x14\x00", "got a ZIP archive"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "run git lfs pull"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
+    write(tmp_path, content)
+    with pytest.raises(DataError) as caught:
+        tagged(task(EVENTS), tmp_path)
+    assert said in str(caught.value)
+    assert MARKER not in f"{caught.value!s} {caught.value.__context__!r}"
+
+
+@pytest.mark.parametrize(
+    ("reference", "code"),
+    [
+        ("&#8;", "0008"),
+        ("&#0;", "0000"),
+        ("&#x1B;", "001B"),
+        ("&#xFFFF;", "FFFF"),
+        ("&#x1F600;&#xD800;", "D800"),
+    ],
+)
+def test_a_reference_to_what_xml_does_not_allow_is_named_with_its_line(
+    tmp_path: Path, reference: str, code: str
+) -> None:
+    write(tmp_path, f"<r>\n<TEXT><![CDATA[&#8;\n]]>{MARKER}{reference}</TEXT><TAGS/></r>")
+    with pytest.raises(DataError, match=rf"line 3: it refers to U\+{code}") as caught:
+        tagged(task(EVENTS), tmp_path)
+    assert MARKER not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "line"), [("\n", 2), (" ", 1), ("\r\n\r\n", 3), (f"<!-- {MARKER} -->\n", 2)]
+)
+def test_a_declaration_below_the_beginning_of_the_file_is_said(
+    tmp_path: Path, before: str, line: int
+) -> None:
+    write(tmp_path, before + DECLARED.format("utf-8"))
+    with pytest.raises(DataError, match=r"declaration .* is not at the beginning of the file") as caught:
+        tagged(task(EVENTS), tmp_path)
+    assert caught.value.line == line
+    assert MARKER not in str(caught.value)
 
 
 @pytest.mark.parametrize("page", ["\x0c", "\x0b", "\x1c", "\x1f"])
