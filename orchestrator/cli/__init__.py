@@ -1,96 +1,24 @@
 """The command line: the only place that prints, exits or reads the environment."""
 
-from __future__ import annotations
-
-import errno
-import io
+# No other import: sys.path may still hold the working directory, and each module loaded from it is executed.
 import os
 import sys
-import traceback
-from pathlib import Path
-from typing import NoReturn
 
-from orchestrator.contracts.child_processes import safe_environment
-
-# Every library below would talk to its makers' servers by default. Set before any of them is imported;
-# what the user has set stands. MLflow's own are in tracking.mlflow_view.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-
-# What a path that the user named can be: not a directory, not writable, no room.
-_NO_PLACE = {
-    errno.ENOTDIR,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENAMETOOLONG,
-    errno.ELOOP,
-}
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_DEFECT = 70  # EX_SOFTWARE of sysexits.h
+from orchestrator.contracts.child_processes import safe_environment, safe_path
 
 
 def main() -> None:
-    """Entry point of `frontier`. Exit codes: 0 done, 1 some trials failed, 2 the input is wrong or
-    the forecast beyond the budget, 3 the trials could not be started or nothing more be written, 4 the budget
-    is spent and trials are left, 70 a defect of ours, 130 interrupted."""
-    _print_whatever_the_encoding()
+    """Entry point of `frontier`."""
     _trust_no_working_directory()
-    from orchestrator.errors import FrontierError
-    from orchestrator.tracking.mlflow_view import quiet_environment
+    from orchestrator.cli.entry import enter
 
-    for name, value in {**_QUIET, **quiet_environment()}.items():
-        os.environ.setdefault(name, value)
-    from orchestrator.cli.app import app
-
-    try:
-        app()
-    except FrontierError as error:
-        print(f"frontier: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # `frontier plan … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OSError as error:
-        if error.filename is None or error.errno not in _NO_PLACE | _FULL:
-            _end_as_defect()
-        full = error.errno in _FULL
-        remedy = (
-            "make room; the same command goes on from there" if full else "mend it, or give another place"
-        )
-        print(f"frontier: {error.filename}: {error.strerror}\n    -> {remedy}", file=sys.stderr)
-        sys.exit(3 if full else 2)
-    except Exception:
-        _end_as_defect()
-
-
-def _print_whatever_the_encoding() -> None:
-    """Let a stream replace what its encoding lacks: a sign in a table must not end a sweep."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    enter()
 
 
 def _trust_no_working_directory() -> None:
     """Import nothing from the working directory, here and in every child, Ray's and MLflow's too."""
+    sys.path[:] = safe_path(sys.path, os.environ.get("PYTHONPATH", ""))
     safe = safe_environment(os.environ)
-    if safe.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):  # an empty entry: Python made it absolute
-        kept = [*safe.get("PYTHONPATH", "").split(os.pathsep), str(Path(__file__).parents[2])]
-        sys.path[:] = [folder for folder in sys.path if folder != os.getcwd() or folder in kept]
-    sys.path[:] = [folder for folder in sys.path if folder]
     for name in ("PYTHONSAFEPATH", "PYTHONPATH"):
         os.environ.pop(name, None)
     os.environ.update(safe)
-
-
-def _end_as_defect() -> NoReturn:
-    """Of the exception that is being handled."""
-    traceback.print_exc()
-    print("frontier: this is a defect of Frontier, not of your input; no record is lost", file=sys.stderr)
-    sys.exit(_DEFECT)

@@ -151,12 +151,11 @@ def launcher_for(session: Session, name: str, address: str | None) -> Launcher:
         return LocalLauncher(place, _policy(session), cpus=session.cpus, concurrency=config.concurrency)
     from orchestrator.execution.ray_launcher import RayLauncher
 
-    cpus = None if address else session.cpus
     return RayLauncher(
         place,
         _policy(session),
         address=address,
-        cpus=cpus,
+        cpus=session.cpus,
         concurrency=config.concurrency,
         capacity=config.capacity,
     )

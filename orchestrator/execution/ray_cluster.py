@@ -25,7 +25,8 @@ _OBJECT_STORE_BYTES = 200 * 2**20  # holds the jobs, nothing of the training
 def cluster(
     address: str | None, directory: Path, cpus: int | None, token: str | None
 ) -> Iterator[DashboardReady | None]:
-    """Connect to a cluster, or start one that dies with this process. One connected already is kept."""
+    """Connect to a cluster, or start one with `cpus` cores (None: all) that dies with this process. One
+    connected already is kept."""
     if ray.is_initialized():
         yield None
         return
@@ -48,7 +49,7 @@ def _connect(address: str) -> str | None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise LaunchError(
             f"no Ray cluster can be joined at {address} ({type(error).__name__})\n"
-            f"    -> {_FIX}, and RAY_AUTH_TOKEN"
+            f"    -> set RAY_AUTH_TOKEN as that cluster has it, or {_FIX}"
         ) from error
     return context.dashboard_url or None
 
@@ -75,10 +76,9 @@ class _NoCodeFromHere(JobConfig):  # type: ignore[misc]
         return True
 
 
-_FIX = (
-    "correct --address, or unset RAY_ADDRESS where it comes from the environment; without an address "
-    "`frontier` starts a cluster of its own"
-)
+_OR_NONE = "without an address `frontier` starts a cluster of its own"
+_FIX = f"correct --address, or unset RAY_ADDRESS where it comes from the environment; {_OR_NONE}"
+_FORM = "set --address, or RAY_ADDRESS where it comes from the environment, to HOST:PORT, say 127.0.0.1:6379"
 _CONNECT_SECONDS = 20.0  # Ray itself would try for more than ten minutes
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # and settings of ours: none
 _FRAME_HEAD, _SETTINGS = 9, b"\4"
@@ -86,13 +86,17 @@ _HIGHEST_PORT = 65535
 
 
 def _refuse_dead(address: str) -> None:
-    """Raise LaunchError where nothing that speaks gRPC answers at HOST:PORT; Ray resolves other forms.
+    """Raise LaunchError where nothing that speaks gRPC answers at HOST:PORT. Ray resolves `auto`, and what
+    other schemes than `ray://` name.
 
     A gRPC server answers the preface of a connection with a frame of settings (RFC 9113, section 3.4).
     """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit() or int(port) > _HIGHEST_PORT:
+    plain = address.removeprefix("ray://")
+    if plain == "auto" or "://" in plain:
         return
+    host, _, port = plain.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise LaunchError(f"expected HOST:PORT, got {address!r}\n    -> {_FORM}; {_OR_NONE}")
     reason = "what listens there is no cluster"
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS) as connection:

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -45,8 +45,9 @@ _PREFIX = "frontier-ray-"
 
 
 class RayLauncher:
-    """`address` None: a private cluster with `cpus` cores (None: all), taken down afterwards, never joined by
-    or joining another. Else the cluster of that address, with the user's own settings for its token."""
+    """`address` None or `local`: a private cluster with `cpus` cores (None: all), taken down afterwards; it
+    joins no other, and none joins it. Else the cluster of that address, with the user's own settings for its
+    token."""
 
     def __init__(
         self,
@@ -60,7 +61,8 @@ class RayLauncher:
         host_factory: HostFactory = attempt_host,
         clock: Clock | None = None,
     ) -> None:
-        self._place, self._policy, self._address, self._cpus = place, policy, address, cpus
+        self._place, self._policy, self._cpus = place, policy, cpus
+        self._address = joined_address(address, os.environ)
         self._concurrency, self._capacity, self._host_factory = concurrency, capacity, host_factory
         self._clock = clock or SystemClock()
         self._session: ExitStack | None = None  # keeps the cluster up between launches
@@ -165,6 +167,18 @@ def _refuse_unlabelled(trials: Sequence[Resources], there: Sequence[NodeKind]) -
         )
 
 
+def joined_address(address: str | None, environment: Mapping[str, str]) -> str | None:
+    """Return the address of the cluster to join, None for a private one.
+
+    Ray's word for that is `local`, which it would start on every interface and without a token. `auto` is
+    what RAY_ADDRESS names, as in Ray, and without it the cluster that runs on this machine.
+    """
+    asked = (address or "").strip()
+    if asked == "auto":
+        asked = environment.get("RAY_ADDRESS", "").strip() or asked
+    return None if asked in ("", "local", "local://") else asked
+
+
 @cache
 def private_cluster_token() -> str:
     """A fresh random token for the private clusters of this process; sets what Ray reads at its import."""
@@ -180,7 +194,8 @@ def _short_temporary() -> Path:
     """Return a directory whose sockets have short enough paths. Raises LaunchError where there is none."""
     own = Path(tempfile.gettempdir())
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    others = (*([Path(runtime)] if runtime else []), Path("/tmp"), Path("/dev/shm"))
+    # /tmp first: the other two are in memory, and systemd empties XDG_RUNTIME_DIR at logout.
+    others = (Path("/tmp"), Path("/dev/shm"), *([Path(runtime)] if runtime else []))
     for top in (own, *others):
         if len(os.fsencode(top)) <= _LONGEST_TEMPORARY and os.access(top, os.W_OK | os.X_OK):
             return top

@@ -25,7 +25,8 @@ from orchestrator.execution.ray_launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
 
 root = Path(sys.argv[1])
-launcher = RayLauncher(Workplace(root / "sweeps" / "x", root / "cache"), RetryPolicy(), cpus=1)
+place = Workplace(root / "sweeps" / "x", root / "cache")
+launcher = RayLauncher(place, RetryPolicy(), address="local", cpus=1)  # as without an address
 with launcher.session():
     directory = launcher._cluster(launcher._session, lambda event: None)
     import ray

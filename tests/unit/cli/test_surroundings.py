@@ -14,17 +14,28 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.contracts.child_processes import python_module, safe_environment, safe_path
 from orchestrator.errors import ConfigError, LaunchError
 from orchestrator.execution.launcher import Workplace
-from orchestrator.execution.ray_launcher import RayLauncher
+from orchestrator.execution.ray_launcher import RayLauncher, joined_address
 from orchestrator.execution.retries import RetryPolicy
 from workers.host import AttemptHost
 
 MAIN = "from orchestrator.cli import main; main()"
 SWEEP = "name: x\nmodels: [tiny]\ndomains: [general]\nmethods: [full]\ntasks: [ncbi-disease]\nseeds: [1]\n"
-TRAP = "import pathlib\npathlib.Path({marker!r}).write_text(__name__)\nraise SystemExit(99)\n"
-TRAPS = ("workers.py", "random.py", "json.py", "ray/__init__.py", "torch.py", "orchestrator/__init__.py")
+TRAP = "open({marker!r}, 'w').write(__name__)\nraise SystemExit(99)\n"
+TRAPS = (
+    *("workers.py", "random.py", "json.py", "ray/__init__.py", "torch.py", "orchestrator/__init__.py"),
+    *("traceback.py", "errno.py", "collections/__init__.py", "__future__.py", "pathlib.py", "typing.py"),
+)
+HERE = [
+    "",
+    ".",
+    "./",
+    "below/..",
+    "./.",
+    "link",
+]  # relative entries of PYTHONPATH that mean the working directory
 
 
 @pytest.fixture
@@ -35,6 +46,8 @@ def trapped(tmp_path: Path) -> Path:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(TRAP.format(marker=str(tmp_path / "executed")))
+    (folder / "below").mkdir()
+    (folder / "link").symlink_to(folder)
     return folder
 
 
@@ -82,16 +95,29 @@ def test_a_warm_process_never_runs_what_lies_in_the_working_directory(
 
 
 def test_a_folder_on_the_users_python_path_stays_there() -> None:
-    given = {"PYTHONPATH": os.pathsep.join(["", "/ours", ".", "/theirs"]), "HOME": "/h"}
+    given = {"PYTHONPATH": os.pathsep.join(["", "/ours", "./", "src", ".", "/theirs"]), "HOME": "/h"}
     assert safe_environment(given) == {
-        "PYTHONPATH": f"/ours{os.pathsep}/theirs",
+        "PYTHONPATH": os.pathsep.join(["/ours", "src", "/theirs"]),
         "HOME": "/h",
         "PYTHONSAFEPATH": "1",
     }
     assert "PYTHONPATH" not in safe_environment({"PYTHONPATH": os.pathsep})
 
 
-@pytest.mark.parametrize("python_path", ["", os.pathsep])
+@pytest.mark.parametrize("folder", HERE)
+def test_a_working_directory_leaves_the_path_however_it_is_spelt_and_returns_by_its_full_name(
+    trapped: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(trapped)
+    absolute = os.path.abspath(folder)
+    given = ["/bin", absolute, "/usr/lib"]
+    assert safe_path(given, os.pathsep.join([folder, "/usr/lib"])) == ["/bin", "/usr/lib"]
+    assert safe_path(given, os.pathsep.join([folder, absolute])) == given
+    assert safe_path(given, "") == given
+    assert "PYTHONPATH" not in safe_environment({"PYTHONPATH": folder})
+
+
+@pytest.mark.parametrize("python_path", ["", os.pathsep, f"/nowhere{os.pathsep}./", "link"])
 def test_the_command_line_itself_imports_nothing_from_the_working_directory(
     trapped: Path, python_path: str
 ) -> None:
@@ -190,6 +216,53 @@ def test_a_dead_address_is_given_up_with_the_variable_that_may_name_it(
     assert address in str(caught.value)
     assert "RAY_ADDRESS" in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.9", "head", "ray://head", "head:", "head:99999", ":6379", "LOCAL"]
+)
+def test_an_address_without_a_port_is_told_what_an_address_is(tmp_path: Path, address: str) -> None:
+    from orchestrator.execution import ray_cluster
+
+    with pytest.raises(LaunchError) as caught:
+        ray_cluster._connect(address)
+    assert str(caught.value).startswith(
+        f"expected HOST:PORT, got {address!r}\n    -> set --address, or RAY_ADDRESS"
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "variable", "joined"),
+    [
+        (None, None, None),
+        ("", None, None),
+        ("local", None, None),
+        (" local ", None, None),
+        ("local://", None, None),
+        ("auto", "local", None),
+        ("auto", "head:6379", "head:6379"),
+        ("auto", None, "auto"),
+        ("head:6379", "local", "head:6379"),
+    ],
+)
+def test_what_ray_calls_local_is_a_private_cluster(
+    address: str | None, variable: str | None, joined: str | None
+) -> None:
+    environment = {} if variable is None else {"RAY_ADDRESS": variable}
+    assert joined_address(address, environment) == joined
+
+
+def test_sockets_lie_in_tmp_rather_than_where_a_logout_deletes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("a" * 40)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with tempfile.TemporaryDirectory(dir="/tmp") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        with launcher(tmp_path, None)._cluster_directory() as directory:
+            assert directory.parent == Path("/tmp")
 
 
 @pytest.mark.parametrize("length", [0, 40, 130])
