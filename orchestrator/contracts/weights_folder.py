@@ -16,6 +16,7 @@ from orchestrator.contracts.safetensors_files import (
     listed,
     pointers_of_lfs,
 )
+from orchestrator.contracts.weight_tables import TOKEN_TABLES, TYPE_TABLES, position_rows, positions, rows_of
 from orchestrator.errors import Complaint
 
 CONFIG, TOKENIZER, _TOKENIZER_CONFIG, _WORDS = (
@@ -24,21 +25,11 @@ CONFIG, TOKENIZER, _TOKENIZER_CONFIG, _WORDS = (
     "tokenizer_config.json",
     "vocab.txt",
 )
-# How the tables of a model's first layer are called, as endings of names.
-_TOKEN_TABLES = ("word_embeddings", "embed_tokens", "tok_embeddings", "wte", "embeddings")
-_POSITION_TABLES = ("position_embeddings", "wpe")
-_TYPE_TABLES = ("token_type_embeddings",)
-_OFFSET = frozenset({"roberta", "xlm-roberta", "longformer"})  # they number places from behind the padding
 _WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.")
 _CONVERT = "convert the weights on a machine that may trust them: load them, then save_pretrained"
 _CONVERT_HUB = (
     "run `frontier stage` with --convert: it fetches pytorch_model.bin and converts it once, in a process of "
     "its own that reads nothing but tensors; or pin a revision that has model.safetensors"
-)
-_SIZES = (  # keys of a configuration, and the tables that have so many rows
-    (("vocab_size",), _TOKEN_TABLES),
-    (("max_position_embeddings", "n_positions"), _POSITION_TABLES),
-    (("type_vocab_size",), _TYPE_TABLES),
 )
 
 
@@ -66,21 +57,17 @@ class WeightsFolder:
     @property
     def rows(self) -> int | None:
         """Tokens that the weights have an embedding for."""
-        return self.rows_of(_TOKEN_TABLES)
+        return rows_of(self.shapes, TOKEN_TABLES)
 
     @property
     def positions(self) -> int | None:
         """Tokens that the weights take. None for models without a table of positions: nothing ends them."""
-        rows = self.rows_of(_POSITION_TABLES)
-        if rows is None or self.config.get("model_type") not in _OFFSET:
-            return rows
-        pad = self.config.get("pad_token_id", 1)
-        return rows - 1 - (pad if isinstance(pad, int) else 1)
+        return positions(self.shapes, self.config)
 
     @property
     def token_types(self) -> int | None:
         """Kinds of texts, of a pair the first and the second, that the weights tell apart."""
-        return self.rows_of(_TYPE_TABLES)
+        return rows_of(self.shapes, TYPE_TABLES)
 
     @property
     def tokens(self) -> int | None:
@@ -110,13 +97,6 @@ class WeightsFolder:
             kind = str(self.tokenizer_config.get("tokenizer_class") or self.config.get("model_type")).lower()
             told = kind.startswith(("bert", "electra", "mobilebert", "deberta"))
         return told and (not self.tokenizer or _numbers_second(self.tokenizer.get("post_processor")))
-
-    def rows_of(self, tables: tuple[str, ...]) -> int | None:
-        for name, shape in self.shapes.items():
-            parts = name.removesuffix(".weight")
-            if name.endswith(".weight") and any(f".{parts}".endswith(f".{table}") for table in tables):
-                return shape[0] if shape else None
-        return None
 
 
 def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, list[Complaint]]:
@@ -163,13 +143,19 @@ def _of_config(spec: BackboneSpec, where: str, folder: WeightsFolder) -> Iterato
         got = "other keys" if isinstance(labels, dict) else got
         problem = f"should be a mapping of class numbers to labels, got {got}"
         yield Complaint(where, "id2label", problem, "remove it: every head is made for its task's labels")
-    for keys, tables in _SIZES:
-        rows = folder.rows_of(tables)
-        for key in keys:
-            said = config.get(key)
-            if rows is not None and isinstance(said, int) and said != rows:
-                problem = f"says {said:,}, and the weights have rows for {rows:,}"
-                yield Complaint(where, key, problem, "use config.json and weights of one model")
+    places = position_rows(folder.shapes, config)
+    for key, rows, too_many_are_wrong in (
+        ("vocab_size", folder.rows, True),
+        ("max_position_embeddings", places, False),  # some classes make a longer table than the key says
+        ("n_positions", places, False),
+        ("type_vocab_size", folder.token_types, True),
+    ):
+        said = config.get(key)
+        if rows is None or not isinstance(said, int):
+            continue
+        if said > rows or (said < rows and too_many_are_wrong):
+            problem = f"says {said:,}, and the weights have rows for {rows:,}"
+            yield Complaint(where, key, problem, "use config.json and weights of one model")
 
 
 def _of_names(place: str, folder: WeightsFolder) -> Iterator[Complaint]:
