@@ -30,7 +30,7 @@ def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True
     if isinstance(weights, HubWeights):
         return snapshot(spec, weights, cache_dir, fetch=fetch)
     if isinstance(weights, FolderWeights):
-        directory, remedy = Path(weights.folder), "mend weights.folder in its catalogue entry"
+        directory, remedy = Path(weights.folder), "set weights.folder in its catalogue entry"
     elif isinstance(weights, PackageWeights):
         directory, remedy = _package_folder(spec.name, weights), "install the package again"
     else:

@@ -13,13 +13,12 @@ from typing import Any
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights
 from orchestrator.contracts.method import Settings
 from orchestrator.contracts.outcome import Parameters
+from orchestrator.contracts.safetensors_files import listed
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.contracts.weights_folder import WeightsFolder
 from orchestrator.errors import WeightsError
 from workers.methods.adapt import Adapted, adapt, head_modules
 from workers.methods.targets import Names
-
-_MOST = 3  # names that are listed
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def check_trained(adapted: Adapted, counted: Counted, spec: BackboneSpec) -> Non
         return
     counts = f"{counted.parameters.trainable:,} weights, and would train {adapted.parameters.trainable:,}"
     parts = [
-        f"{what}: {_listed(names)}"
+        f"{what}: {listed(names)}"
         for what, names in (("frozen", absent), ("not planned", foreign), ("of another shape", other))
         if names
     ]
@@ -76,8 +75,3 @@ def _unsaved(spec: BackboneSpec, model: Any, folder: WeightsFolder | None) -> Na
     has_weights = any(key.startswith(name + ".") for key, _ in model.named_parameters())
     lacking = isinstance(spec.weights, MadeWeights) if folder is None else folder.lacks_pooler
     return (name,) if has_weights and lacking else ()
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST
-    return ", ".join(names[:_MOST]) + (f" and {more:,} more" if more > 0 else "")
