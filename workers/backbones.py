@@ -21,7 +21,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.heads import headed_class, read_at_the_end
 from workers.layers import keep_layers
-from workers.loading import check_finite, load, stored
+from workers.loading import check_finite, freeze_as, load, stored
 from workers.methods import Counted, count, count_trained, head_modules, refuse_quantised
 from workers.weights import verify
 
@@ -66,14 +66,14 @@ def build(
     config.label2id = {label: number for number, label in enumerate(labels)}
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
-    heads = head_modules(_on_meta(spec, config, kind, len(labels)))
+    blank = _on_meta(spec, config, kind, len(labels))
     try:
         model, missing = load(
             spec,
             headed_class(config, kind),
             config,
             folder,
-            heads,
+            head_modules(blank),
             dtype=torch.bfloat16 if half else torch.float32,
             **_quantised(spec, config, kind, quantise),
         )
@@ -84,6 +84,7 @@ def build(
             f"    -> check that architecture {spec.architecture!r} has such a head in transformers"
         ) from failed
     keep_layers(spec, model)
+    freeze_as(model, blank)
     unsaved = _unsaved(spec, directory, model, missing)
     check_finite(spec, folder, model.named_parameters() if quantise is None else stored(folder))
     return Backbone(read_at_the_end(model, kind), tokenizer, unsaved)
@@ -106,7 +107,7 @@ def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:
         raise WeightsError(
             f"backbone {spec.name}: its catalogue entry expects {spec.parameters:,} parameters with a "
             f"2-label sequence head, the model in {directory} has {found:,}\n"
-            "    -> these are other weights than the entry means: mend weights, keep_layers or parameters"
+            "    -> set weights, keep_layers and parameters to those of one model"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.weights_folder import WeightsFolder
@@ -52,6 +52,15 @@ def load(
     drawn = {name for name, _ in model.named_parameters() if name.partition(".")[0] in heads}
     assert drawn <= loading["missing_keys"], "a head was not drawn"
     return model, loading["missing_keys"]
+
+
+def freeze_as(model: nn.Module, blank: nn.Module) -> None:
+    """Freezes what the class of the model freezes, as in `blank`, which is made without weights: RoFormer's
+    sines and cosines. Loading makes new parameters, which would train."""
+    frozen = {name for name, parameter in blank.named_parameters() if not parameter.requires_grad}
+    for name, parameter in model.named_parameters():
+        if name in frozen:
+            parameter.requires_grad = False
 
 
 def check_finite(spec: BackboneSpec, folder: WeightsFolder, weights: Iterable[tuple[str, Tensor]]) -> None:

@@ -14,7 +14,7 @@ import torch
 from peft import IA3Config, LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tiny_models import tiny_folder
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.method import AdaLora, BitFit, Full, Lora, Settings
@@ -85,6 +85,37 @@ def test_an_adapter_beside_the_weights_changes_nothing(
     beside, alone = found
     assert beside.keys() == alone.keys()
     assert all(torch.equal(beside[n][0], alone[n][0]) and beside[n][1] == alone[n][1] for n in alone)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.NER])
+@pytest.mark.parametrize(
+    ("architecture", "shape", "fixed"),
+    [
+        ("roformer", {"embedding_size": 32}, ["roformer.encoder.embed_positions.weight"]),
+        ("distilbert", {"sinusoidal_pos_embds": True}, []),
+        ("flaubert", {"sinusoidal_embeddings": True}, []),
+    ],
+)
+def test_what_the_class_of_a_model_freezes_stays_frozen(
+    tmp_path: Path,
+    tiny_bert: Path,
+    kind: TaskKind,
+    architecture: str,
+    shape: dict[str, Any],
+    fixed: list[str],
+) -> None:
+    """Full fine-tuning trains what was planned: all but the sines and cosines that a class keeps fixed."""
+    sizes = {"vocab_size": 900, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = AutoConfig.for_model(architecture, **sizes, max_position_embeddings=64, **shape)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    for file in tiny_bert.glob("tokenizer*"):
+        shutil.copy(file, tmp_path)
+    spec, settings = entry(tmp_path), Full()
+    counted = planned(spec, tmp_path, settings, kind, len(LABELS))
+    model = built(tmp_path, kind=kind)
+    adapted = adapt(model.model, settings, spec, kind, model.unsaved)
+    check_trained(adapted, counted, spec)
+    assert [name for name, p in adapted.model.named_parameters() if not p.requires_grad] == fixed
 
 
 def frozen(adapted: Adapted) -> None:
