@@ -27,6 +27,7 @@ from orchestrator.contracts.backbone import (
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.safetensors_files import has_weights
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split
@@ -196,12 +197,10 @@ def _weights_digest(backbone: BackboneSpec, files: _FileDigests, missing: list[C
     if isinstance(weights, HubWeights):
         return _digest([("hub", weights.hub), ("revision", weights.revision)])
     folder = folder_of(weights)
-    found = (
-        sorted(p for p in folder.iterdir() if p.suffix in _WEIGHT_FILES) if folder and folder.is_dir() else []
-    )
-    if not any(p.suffix == ".safetensors" for p in found):
+    if folder is None or not folder.is_dir() or not has_weights(folder):
         missing.append(_absent(backbone, folder))
         return None
+    found = sorted(p for p in folder.iterdir() if p.suffix in _WEIGHT_FILES)
     return _digest((p.name, files.of(p)) for p in found)
 
 

@@ -12,7 +12,7 @@ from orchestrator.config.grid import GridCell
 from orchestrator.config.inputs import folder_of, snapshot_of
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
 from orchestrator.contracts.method import virtual_tokens
-from orchestrator.contracts.safetensors_files import ADAPTER
+from orchestrator.contracts.safetensors_files import ADAPTER, has_weights
 from orchestrator.contracts.weights_folder import CONFIG, WeightsFolder, read_weights
 from orchestrator.errors import Complaint
 
@@ -36,7 +36,7 @@ def check_weights(cells: Iterable[GridCell], cache: Path) -> list[Complaint]:
 def look(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Complaint]]:
     """The folder of the weights, and what is wrong with it whatever it is used for. None: it is not here."""
     directory = _directory(spec, cache)
-    if directory is None or not any(directory.glob("*.safetensors")):
+    if directory is None or not has_weights(directory):
         return None, []
     try:
         folder, problems = read_weights(spec, directory)

@@ -35,6 +35,11 @@ class WeightFiles:
     problems: list[Complaint] = field(default_factory=list)
 
 
+def has_weights(directory: Path) -> bool:
+    """Whether it holds weights, whole or not: a safetensors file, or the index that names some."""
+    return (directory / INDEX).is_file() or any(directory.glob("*.safetensors"))
+
+
 def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
     """The files that transformers would read: model.safetensors, else the shards of its index.
 

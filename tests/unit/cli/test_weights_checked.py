@@ -66,6 +66,18 @@ def lose_a_shard(folder: Path) -> None:
     (folder / "model-2.safetensors").unlink()
 
 
+def lose_all_shards(folder: Path) -> None:
+    write_shards(folder)
+    for shard in folder.glob("*.safetensors"):
+        shard.unlink()
+
+
+def lose_all_shards_and_break_the_rest(folder: Path) -> None:
+    lose_all_shards(folder)
+    change_config(id2label=["no", "yes"])(folder)
+    (folder / "tokenizer.json").write_text(POINTER)
+
+
 def empty_a_shard(folder: Path) -> None:
     write_shards(folder)
     (folder / "b.safetensors").write_bytes(safetensors({}))
@@ -96,6 +108,12 @@ MISTAKES: list[tuple[Change, list[str]]] = [
     (lambda f: (f / "config.json").write_text("[]"), ["config.json: is not a JSON object", "-> fetch it"]),
     (lambda f: (f / "config.json").unlink(), ["has no config.json"]),
     (lose_a_shard, ["names 3 files, and 1 are missing: model-2.safetensors", "-> copy or fetch"]),
+    (lose_all_shards, ["names 2 files, and 2 are missing: a.safetensors, b.safetensors", "-> copy or fetch"]),
+    (lose_all_shards_and_break_the_rest, ["2 are missing: a.saf", "a list of 2", "a pointer of git-lfs"]),
+    (
+        lambda f: (lose_all_shards(f), pointer("model.safetensors.index.json")(f)),
+        ["model.safetensors.index.json: is a pointer of git-lfs"],
+    ),
     (empty_a_shard, ["b.safetensors: lacks 2 of the tensors", "embeddings.position_embeddings.weight"]),
     (lambda f: write_shards(f, ("a.safetensors", "b.bin")), ["names b.bin", "-> convert the weights"]),
     (lambda f: write_shards(f, ("../a.safetensors", "b.safetensors")), ["names ../a.safetensors"]),
@@ -140,6 +158,15 @@ def test_plan_and_inspect_say_all_of_it_at_once(tmp_path: Path) -> None:
     told = refused("backbone", "inspect", "mine", "--catalogue", catalogue, "--storage", storage)
     assert "2 mistakes" in told
     assert "id2label" in told
+
+
+def test_plan_says_which_shards_are_missing_where_all_are(tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "weights")
+    lose_all_shards_and_break_the_rest(weights)
+    told = plan_of(tmp_path, weights)
+    assert "3 mistakes" in told
+    assert "2 are missing: a.safetensors, b.safetensors" in told
+    assert "there is no *.safetensors" not in told
 
 
 def test_a_whole_folder_is_fine(tmp_path: Path) -> None:
@@ -192,7 +219,23 @@ def test_texts_that_fit_are_fine(tmp_path: Path, entry: Any) -> None:
     assert found(tmp_path, weights, entry=entry, methods=[prompt], recipe=recipe) == []
 
 
-@pytest.mark.parametrize(("architecture", "pad", "taken"), [("roberta", 1, 62), ("xlm-roberta", 0, 63)])
+@pytest.mark.parametrize(
+    ("architecture", "pad", "taken"),
+    [
+        ("roberta", 1, 62),
+        ("xlm-roberta", 0, 63),
+        ("camembert", 1, 62),
+        ("xmod", 1, 62),
+        ("xlm-roberta-xl", 1, 62),
+        ("data2vec-text", 1, 62),
+        ("roberta-prelayernorm", 1, 62),
+        ("ibert", 1, 62),
+        ("luke", 1, 62),
+        ("esm", 1, 62),
+        ("mpnet", 0, 62),  # whose code says 1, whatever the configuration says
+        ("bert", 0, 64),
+    ],
+)
 def test_kin_of_roberta_take_fewer_tokens_than_the_table_has_rows(
     tmp_path: Path, architecture: str, pad: int, taken: int
 ) -> None:
@@ -200,6 +243,42 @@ def test_kin_of_roberta_take_fewer_tokens_than_the_table_has_rows(
     weights = write_weights(tmp_path / "weights", "roberta.", **changes)
     folder, problems = read_weights(_spec(weights, architecture), weights)
     assert (folder.positions, problems) == (taken, [])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "table"),
+    [
+        ("nystromformer", "embeddings.position_embeddings"),
+        ("yoso", "embeddings.position_embeddings"),
+        ("mra", "embeddings.position_embeddings"),
+        ("opt", "decoder.embed_positions"),
+        ("biogpt", "embed_positions"),
+    ],
+)
+@pytest.mark.parametrize(("rows", "said"), [(66, 0), (65, 1)])
+def test_a_table_with_two_rows_before_the_first_position_is_whole(
+    tmp_path: Path, architecture: str, table: str, rows: int, said: int
+) -> None:
+    changes = {"model_type": architecture, "max_position_embeddings": 64}
+    weights = write_weights(tmp_path / "weights", **changes)
+    (weights / "model.safetensors").write_bytes(safetensors({f"model.{table}.weight": (rows, 4)}))
+    folder, problems = read_weights(_spec(weights, architecture), weights)
+    assert folder.positions == rows - 2
+    assert [str(p).partition("\n")[0].partition("config.json: ")[2] for p in problems] == [
+        "max_position_embeddings: says 64, and the weights have rows for 63"
+    ] * said
+
+
+@pytest.mark.parametrize(("rows", "wrong"), [(160, False), (200, False), (159, True)])
+def test_only_a_table_of_positions_that_is_too_short_is_refused(
+    tmp_path: Path, rows: int, wrong: bool
+) -> None:
+    """A longer one some class may make, and the built model's shapes decide."""
+    weights = write_weights(tmp_path / "weights", max_position_embeddings=rows)
+    change_config(max_position_embeddings=160)(weights)
+    told = "".join(found(tmp_path, weights))
+    assert ("max_position_embeddings: says 160, and the weights have rows for 159" in told) == wrong
+    assert bool(told) == wrong
 
 
 def test_one_token_type_is_refused_where_texts_come_in_pairs(tmp_path: Path) -> None:
