@@ -15,7 +15,8 @@ from orchestrator.cli.places import cache_of
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Catalogue, load_catalogue
 from orchestrator.config.complaints import check
-from orchestrator.config.inputs import refuse_duplicates
+from orchestrator.config.inputs import digest_data
+from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.methods import expand
 from orchestrator.config.schema import MethodItem
@@ -74,9 +75,10 @@ def inspect_task(
         raise ConfigError([Complaint(f"task {task}", "reader.files", looked_for(spec), remedy)])
     cache = cache_of(storage).resolve()
     root = _data_root(spec, data_dir, cache)
-    if not spec.invented:
-        refuse_duplicates(spec, root, cache)
+    data = digest_data(spec, root, cache)
     found = count(spec, root)
+    if data is not None:
+        remember_counts(cache, spec, data, {spec.max_length: _counts(found)})
     if as_json:
         print(json.dumps(found, indent=1))
     else:
@@ -88,6 +90,14 @@ def inspect_task(
             Console().print(f"note: {spec.note}", highlight=False)
     if (wrong := found["unscorable"]) is not None:
         raise DataError(f"task {task}", None, wrong["problem"], wrong["fix"])
+
+
+def _counts(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The SplitCounts of each split, as JSON."""
+    kinds = ("skipped", "set_aside")
+    return {
+        name: split["counts"] | {key: split[key] for key in kinds} for name, split in found["splits"].items()
+    }
 
 
 _BETWEEN = {  # of the counts of a split: what it shares with another one

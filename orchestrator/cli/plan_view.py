@@ -71,8 +71,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def _caveats(plan: Plan) -> dict[str, list[str]]:
-    """By task, what is known of its data that changes how a score will be read: what staging counted, else
-    what `mean_tokens` of the task says."""
+    """By task, what is known of its data that changes how a score will be read: what staging or an inspection
+    has counted, else what `mean_tokens` of the task says."""
     tasks = {cell.task.spec.name: cell.task.spec for cell in plan.sweep.grid.cells}
     found = {name: _caveats_of(task, plan.inputs.counts.get(name, {})) for name, task in tasks.items()}
     lengths = lengths_of(plan.sweep)

@@ -108,13 +108,17 @@ def metrics_version(worker: Path) -> str:
     raise LookupError("workers/metrics.py defines no VERSION")
 
 
-def refuse_duplicates(task: TaskSpec, data_dir: Path, cache: Path) -> None:
-    """Raises ConfigError where the task names the same file twice. `cache` as in `digest_inputs`."""
-    files = _FileDigests(cache / _CACHE)
-    found = list(duplicates(f"task {task.name}", _named_files(task, data_dir, files, [])))
+def digest_data(task: TaskSpec, data_dir: Path, cache: Path) -> str | None:
+    """That of the files of one task, None where one is not there. Raises ConfigError where the task names the
+    same file twice. `cache` as in `digest_inputs`."""
+    if task.made is not None:
+        return made_digest(task)
+    files, absent = _FileDigests(cache / _CACHE), list[Complaint]()
+    found = _named_files(task, data_dir, files, absent)
     files.save()
-    if found:
-        raise ConfigError(found)
+    if doubled := list(duplicates(f"task {task.name}", found)):
+        raise ConfigError(doubled)
+    return None if absent else _files_digest(found)
 
 
 def _data_digest(
@@ -135,7 +139,11 @@ def _data_digest(
     found = _named_files(task, sweep.data_dir, files, absent)
     doubled += duplicates(f"task {task.name}", found)
     missing += absent
-    return None if absent else _digest((file.key.rpartition(".")[2], file.digest) for file in found)
+    return None if absent else _files_digest(found)
+
+
+def _files_digest(files: Iterable[NamedFile]) -> str:
+    return _digest((file.key.rpartition(".")[2], file.digest) for file in files)
 
 
 def _named_files(

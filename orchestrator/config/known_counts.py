@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from orchestrator.contracts import sameness, split_counts
 from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.made import code_digest
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
@@ -19,30 +23,40 @@ ByLength = dict[int, dict[Split, SplitCounts]]  # by the length in tokens that t
 _KNOWN: TypeAdapter[dict[str, dict[Split, SplitCounts]]] = TypeAdapter(dict[str, dict[Split, SplitCounts]])
 
 
-def known_counts(cache: Path, task: TaskSpec, data: str | None, lengths: Iterable[int]) -> ByLength:
-    """What was counted of the same data read in the same way; empty where nobody has read it yet."""
+def known_counts(directory: Path, task: TaskSpec, data: str | None, lengths: Iterable[int]) -> ByLength:
+    """What the same code has counted of the same data, read in the same way; empty where nobody has read it
+    yet. It is kept in `directory`."""
     if data is None:
         return {}
-    known = _read(cache)
+    known = _read(directory)
     found = {length: known.get(_key(task, data, length)) for length in lengths}
     return {length: counts for length, counts in found.items() if counts is not None}
 
 
-def remember_counts(cache: Path, task: TaskSpec, data: str, counts: Mapping[int, object]) -> ByLength:
+def remember_counts(directory: Path, task: TaskSpec, data: str, counts: Mapping[int, object]) -> ByLength:
     """Keeps and gives what a worker has counted, as JSON by length."""
     read = {length: _KNOWN.validate_python({"": found})[""] for length, found in counts.items()}
-    known = _read(cache) | {_key(task, data, length): found for length, found in read.items()}
-    write_atomically(cache / _FILE, _KNOWN.dump_json(known).decode())
+    known = _read(directory) | {_key(task, data, length): found for length, found in read.items()}
+    write_atomically(directory / _FILE, _KNOWN.dump_json(known).decode())
     return read
 
 
-def _read(cache: Path) -> dict[str, dict[Split, SplitCounts]]:
+def _read(directory: Path) -> dict[str, dict[Split, SplitCounts]]:
     try:
-        return _KNOWN.validate_json((cache / _FILE).read_bytes())
+        return _KNOWN.validate_json((directory / _FILE).read_bytes())
     except (OSError, ValidationError):
         return {}  # a cache: what cannot be read is counted again
 
 
 def _key(task: TaskSpec, data: str, length: int) -> str:
-    content = [task.model_dump_json(), data, length]
+    content = [task.model_dump_json(), data, length, _code()]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+
+
+@cache
+def _code() -> str:
+    """That of what reads and counts: another version of it may count otherwise."""
+    found = find_spec("workers")
+    worker = [Path(place) for place in (found and found.submodule_search_locations) or ()]
+    readers = [file for place in worker for file in (place / "data").rglob("*.py")]
+    return code_digest([*readers, Path(str(sameness.__file__)), Path(str(split_counts.__file__))])

@@ -43,13 +43,15 @@ def doubts(task: TaskSpec, counted: Counted) -> list[str]:
     shared = [c for c in found if (c.also_in_train or 0) > _NOTABLE * c.examples]
     if shared:
         of = f"{shared[0].examples:,} test {_noun(task)} of {task.title}"
-        words.append(f"{_span(c.also_in_train for c in shared)} of {of} are also in train")
+        count = [c.also_in_train for c in shared]
+        words.append(f"{_span(count)} of {of} {_are(count)} also in train")
     ceiling = min((c.recall_ceiling for c in found), default=1.0)
     if ceiling < 1 - _NOTABLE and task.metric is not MetricName.SUBWORD_F1:
         words.append(f"recall on {task.title} cannot exceed {_ceiling(ceiling)}")
     elif cut := [c for c in found if (c.cut or 0) > _NOTABLE * c.examples]:
         of = f"{cut[0].examples:,} test {_noun(task)} of {task.title}"
-        words.append(f"{_span(c.cut for c in cut)} of {of} are cut{_length(cut)}")
+        count = [c.cut for c in cut]
+        words.append(f"{_span(count)} of {of} {_are(count)} cut{_length(cut)}")
     return words
 
 
@@ -61,10 +63,11 @@ def _shared(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Itera
         if any(texts):
             yield f"{_span(texts)} of {_examples(task, split, found)} {_are(texts)} also in {other}."
         if any(ids):
-            whole = _span(c.ids for c in found)
+            whole = [c.ids for c in found]
+            of = f"{_span(whole)} {_one(whole, 'ids')} in the files of {split}"
             yield (
-                f"{_span(ids)} of {whole} ids of {split} {_are(ids)} also in {other}: the same documents or "
-                "patients, unless each file numbers its own."
+                f"{_span(ids)} of {of} {_are(ids)} also in those of {other}: the same documents or patients, "
+                "unless each file numbers its own."
             )
 
 
@@ -76,8 +79,9 @@ def _cut(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator
     count = [c.cut for c in cut]
     line = f"{least}{_span(count)} of {_examples(task, split, cut)} {_are(count)} cut{_length(cut)}"
     if any(c.mentions_cut for c in cut):
-        mentions = _span(c.mentions for c in cut)
-        line += f"; {least}{_span(c.mentions_cut for c in cut)} of {mentions} mentions lie beyond the cut"
+        mentions, beyond = [c.mentions for c in cut], [c.mentions_cut for c in cut]
+        of = f"{_span(mentions)} {_one(mentions, 'mentions')}"
+        line += f"; {least}{_span(beyond)} of {of} {_are(beyond)} beyond the cut"
         line += _consequence(task, split, cut)
     yield line[0].upper() + line[1:] + "."
 
@@ -99,7 +103,8 @@ def _absent(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Itera
     absent = [c for c in found if c.absent_classes]
     if absent:
         ner = task.kind is TaskKind.NER
-        classes = f"{absent[0].classes} {'entity types' if ner else 'classes'}"
+        total = [c.classes for c in absent[:1]]
+        classes = f"{absent[0].classes} {_one(total, 'entity types' if ner else 'classes')}"
         what = "mention" if ner else "row"
         after = ", where no model can learn from one" if split is Split.TRAIN else ""
         count = [c.absent_classes for c in absent]
@@ -135,7 +140,8 @@ def _by_kind(kinds: Kinds) -> str:
 
 
 def _examples(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> str:
-    return f"{_span(c.examples for c in found)} {split} {_noun(task)}"
+    count = [c.examples for c in found]
+    return f"{_span(count)} {split} {_one(count, _noun(task))}"
 
 
 def _noun(task: TaskSpec) -> str:
@@ -156,6 +162,11 @@ def _span(values: Iterable[int | None]) -> str:
 
 def _are(values: Iterable[int | None]) -> str:
     return "is" if max(value or 0 for value in values) == 1 else "are"
+
+
+def _one(values: Iterable[int | None], many: str) -> str:
+    """The noun for that many."""
+    return many if _are(values) == "are" else {"classes": "class"}.get(many, many.removesuffix("s"))
 
 
 def _ceiling(share: float) -> str:

@@ -15,7 +15,8 @@ class SplitCounts(Record):
     """Counts of one split of a task. None: not measured, or there is nothing of the kind to count.
 
     Examples are those that are used: after the caps of a recipe, where there is one. Texts are compared by
-    `contracts.sameness`, ids are those of documents or patients.
+    `contracts.sameness`. What is left out and the ids (of documents or patients) are those of the files,
+    before any cap; some ids may have given no example.
     """
 
     examples: NonNegativeInt

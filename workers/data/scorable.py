@@ -1,4 +1,4 @@
-"""Splits on which not even perfect answers have the task's metric."""
+"""Splits on which a score says nothing: no answers have the task's metric, or all were seen before."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.contracts.metrics import METRICS, PRIMARY, MetricName
 from orchestrator.contracts.sameness import visible
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.task_rules import shares_held_out
 from orchestrator.contracts.vocabulary import Split, TaskKind
@@ -41,6 +42,29 @@ def check_scorable(
     problem = "; ".join(f"{split}{under} has no {task.metric}: {reason}" for split, reason in missing.items())
     remedy = f"raise {cap.split()[0]}" if cap else _remedy(task, list(missing))
     raise DataError(f"task {task.name}", None, problem, remedy)
+
+
+def check_separate(task: TaskSpec, counts: Mapping[Split, SplitCounts]) -> None:
+    """Raises DataError where each example of a split is also in an earlier one: it is a copy of it, or of a
+    part, and a score on it tells what was learnt by heart."""
+    copies = {split: other for split, found in counts.items() if (other := _copied(found)) is not None}
+    if not copies:
+        return
+    what = "sentences" if task.kind is TaskKind.NER else "texts"
+    problems = [
+        f"all {counts[s].examples:,} {what} of {s} are also in {other}" for s, other in copies.items()
+    ]
+    held = shares_held_out(task.reader)
+    named = [f"reader.files.{split}" for split in copies if split not in held]
+    remedy = "remove the duplicates from the files of train"
+    if named:
+        remedy = f"name other files under {' and '.join(named)}, or remove them and hold out a part of train"
+    raise DataError(f"task {task.name}", None, "; ".join(problems), remedy)
+
+
+def _copied(counts: SplitCounts) -> Split | None:
+    shared = {Split.TRAIN: counts.also_in_train, Split.DEV: counts.also_in_dev}
+    return next((other for other, count in shared.items() if count and count == counts.examples), None)
 
 
 def _missing(task: TaskSpec, labels: Sequence[str], examples: Sequence[Example]) -> str | None:

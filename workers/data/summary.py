@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.caveats import caveats
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import ArrowReader, ConllReader, I2b2ConceptReader, PubtatorReader, TaskSpec
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data.corpus import Corpus, read_corpus
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.labels import check_known, class_counts
-from workers.data.scorable import check_scorable
+from workers.data.scorable import check_scorable, check_separate
 
 
 def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
@@ -26,8 +27,8 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     tasks of readers that read relations between mentions. `documents` are those that gave an example; None
     for CoNLL and for sentences in Arrow, which do not mark them. `skipped` are malformed records,
     `set_aside` sound annotations that the examples cannot hold, or what the definition of the task leaves
-    out. `counts` are a SplitCounts, what is cut in words; `caveats` the sentences on them; `unscorable` what
-    is missing for the metric, or None. Raises what `read_corpus` and `check_known` raise, so that no text
+    out. `counts` are a SplitCounts, what is cut in words; `caveats` the sentences on them; `unscorable` why
+    a score would say nothing, or None. Raises what `read_corpus` and `check_known` raise, so that no text
     that was taken for labels is shown.
     """
     corpus = read_corpus(task, root)
@@ -44,13 +45,14 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
             for split, examples in corpus.splits.items()
         },
         "caveats": caveats(task, {split: [found] for split, found in counts.items()}),
-        "unscorable": _unscorable(corpus),
+        "unscorable": _unscorable(corpus, counts),
     }
 
 
-def _unscorable(corpus: Corpus) -> dict[str, str] | None:
-    """What `check_scorable` would raise."""
+def _unscorable(corpus: Corpus, counts: Mapping[Split, SplitCounts]) -> dict[str, str] | None:
+    """What `check_separate` or `check_scorable` would raise."""
     try:
+        check_separate(corpus.task, counts)
         check_scorable(corpus.task, corpus.labels, corpus.splits)
     except DataError as error:
         return {"problem": error.fault, "fix": error.remedy}

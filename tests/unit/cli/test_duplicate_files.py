@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import inspections  # noqa: F401  (registers its commands)
 from orchestrator.cli.app import app
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.config import known_counts
+from orchestrator.errors import Complaint, ConfigError, DataError
 
 FILES = {f"{split}.csv": table(*rows(split)) for split in ("train", "dev", "test")}
 
@@ -84,3 +86,62 @@ def test_equal_and_nested_directories_are_named(tmp_path: Path) -> None:
 def test_empty_files_are_left_to_their_reader(tmp_path: Path) -> None:
     words = write_task(tmp_path, FILES | {"dev.csv": "", "test.csv": ""}, TABLE)
     assert "no example" in str(CliRunner().invoke(app, words).exception)
+
+
+def with_line_ends_of_windows(data: Path) -> None:
+    (data / "test.csv").write_text(FILES["train.csv"].replace("\n", "\r\n"), newline="")
+
+
+def with_quotes(data: Path) -> None:
+    lines = FILES["train.csv"].splitlines()[1:5]
+    content = "label,note\n" + "".join('"{1}",{0}\n'.format(*line.rsplit(",", 1)) for line in lines)
+    (data / "test.csv").write_text(content)
+
+
+def in_other_order(data: Path) -> None:
+    (data / "test.csv").write_text(table(*reversed(rows("train"))))
+
+
+@pytest.mark.parametrize(
+    ("copy", "count"), [(with_line_ends_of_windows, 8), (with_quotes, 4), (in_other_order, 8)]
+)
+def test_a_copy_in_other_bytes_stops_inspect_stage_and_run(
+    tmp_path: Path, copy: Callable[[Path], None], count: int
+) -> None:
+    words = write_task(tmp_path, FILES, TABLE)
+    copy(tmp_path / "data")
+    problem = f"all {count} texts of test are also in train"
+    shown = CliRunner().invoke(app, words)
+    assert isinstance(shown.exception, DataError)
+    assert shown.exception.exit_code == 2
+    assert f"task mine: {problem}\n    -> name other files under reader.files.test" in str(shown.exception)
+    assert "also in train" in shown.stdout
+    sweep = str(write_sweep(tmp_path))
+    for command in (["stage", sweep], ["run", sweep, "--launcher", "local"]):
+        (found,) = complaints(command)
+        assert (found.where, found.problem) == ("task mine", problem)
+
+
+def test_a_compressed_copy_under_two_splits_is_named_for_both(tmp_path: Path) -> None:
+    words = write_task(tmp_path, {"train.csv": FILES["train.csv"]}, TABLE)
+    for split in ("dev", "test"):
+        packed = gzip.compress(FILES["train.csv"].encode(), mtime=len(split))
+        (tmp_path / "data" / f"{split}.csv.gz").write_bytes(packed)
+    named = {"train": ["train.csv"], "dev": ["dev.csv.gz"], "test": ["test.csv.gz"]}
+    words = write_task(tmp_path, {}, TABLE | {"files": named})
+    said = str(CliRunner().invoke(app, words).exception)
+    assert "all 8 texts of dev are also in train; all 8 texts of test are also in train" in said
+    assert "name other files under reader.files.dev and reader.files.test" in said
+
+
+def test_a_plan_says_what_an_inspection_has_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = {"test.csv": table(*rows("test"), *rows("train", 3))}
+    words = write_task(tmp_path, FILES | shared, TABLE)
+    sweep = str(write_sweep(tmp_path))
+    said = "3 of 11 test texts are also in train."
+    assert said not in CliRunner().invoke(app, ["plan", sweep]).stdout
+    CliRunner().invoke(app, [*words, "--storage", str(tmp_path / "sweeps")])
+    assert said in CliRunner().invoke(app, ["plan", sweep]).stdout
+    # Another version of what counts may count otherwise.
+    monkeypatch.setattr(known_counts, "_code", lambda: "another version")
+    assert said not in CliRunner().invoke(app, ["plan", sweep]).stdout

@@ -117,11 +117,12 @@ def test_documents_of_pubtator_are_compared_by_text_and_by_id(tmp_path: Path, ki
     words = write_task(tmp_path, files, reader | ({} if kind == "ner" else {"relation": "CID"}), kind, **keys)
     assert shared(words) == {"train": (None, None), "dev": (1, None), "test": (2, 1)}
     assert shared(words, "ids_") == {"train": (None, None), "dev": (1, None), "test": (0, 0)}
-    assert "1 of 2 ids of dev is also in train" in CliRunner().invoke(app, words).stdout
+    assert "1 of 2 ids in the files of dev is also in those of train" in CliRunner().invoke(app, words).stdout
 
 
 def test_patients_of_i2b2_are_compared_by_id(tmp_path: Path) -> None:
     files = {"train/1-01.xml": record("mild"), "dev/1-02.xml": record("no"), "test/2-01.xml": record("mild")}
+    files["test/2-02.xml"] = record("severe")
     reader = {"format": "i2b2-xml", "attribute": "type", "patient_before": "-"}
     reader |= {"files": {split: [split] for split in ("train", "dev", "test")}}
     words = write_task(tmp_path, files, reader, "ner", labels=["sign"])
@@ -145,7 +146,7 @@ def test_what_is_cut_is_counted_in_words_before_a_tokenizer_is_known(tmp_path: P
     long, short = "mild pain " * 5, "no pain"
     files = {
         "train.tsv": conll(long, short),
-        "dev.tsv": conll(short),
+        "dev.tsv": conll("some pain"),
         "test.tsv": conll(long + "today", long, f"{short} today"),
     }
     words = write_task(tmp_path, files, {"format": "conll"}, "ner", labels=["sign"], max_length=6)
@@ -157,7 +158,7 @@ def test_what_is_cut_is_counted_in_words_before_a_tokenizer_is_known(tmp_path: P
         "words",
     )
     shown = CliRunner().invoke(app, words).stdout
-    assert "At least 2 of 3 test sentences are cut at 6 tokens; at least 4 of 11 mentions lie" in shown
+    assert "At least 2 of 3 test sentences are cut at 6 tokens; at least 4 of 11 mentions are" in shown
     assert "beyond the cut, so recall cannot exceed 0.64 and F1 cannot exceed 0.78." in shown
 
 

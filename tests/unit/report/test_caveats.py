@@ -21,7 +21,7 @@ from orchestrator.tracking.run_content import describe
 NER = task("mentions", TaskKind.NER, invented=False)
 CUT = {"examples": 8, "max_length": 128, "cut": 8, "mentions": 392, "mentions_cut": 272}
 SAID_OF_CUT = (
-    "8 of 8 test sentences are cut at 128 tokens; 272 of 392 mentions lie beyond the cut, so recall cannot "
+    "8 of 8 test sentences are cut at 128 tokens; 272 of 392 mentions are beyond the cut, so recall cannot "
     "exceed 0.31 and F1 cannot exceed 0.47."
 )
 
@@ -67,7 +67,10 @@ def test_rows_of_train_are_named_beside_contamination(tmp_path: Path) -> None:
     built = built_of(tmp_path, task("outcome"), {"splits": {"test": shared}})
     notes = notes_of(built)
     assert "6 of 12 test texts are also in train." in notes
-    assert any(note.startswith("1 of 3 ids of test is also in train: the same documents") for note in notes)
+    assert any(
+        note.startswith("1 of 3 ids in the files of test is also in those of train: the same documents")
+        for note in notes
+    )
     report = build_report(built.ledger.sweep(), built.ledger.trials())
     assert "6 of 12 test texts of Outcome are also in train" in " ".join(sentences(report))
 
@@ -89,13 +92,33 @@ def test_what_is_left_out_is_named_by_kind(tmp_path: Path) -> None:
     assert "14 annotations or records of train set aside: 12 × overlapping; 2 × untyped." in notes
 
 
+def test_one_of_anything_is_told_in_the_singular(tmp_path: Path) -> None:
+    counts = {"examples": 1, "max_length": 9, "cut": 1, "mentions": 1, "mentions_cut": 1, "also_in_train": 1}
+    counts |= {
+        "ids": 1,
+        "ids_also_in_train": 1,
+        "classes": 1,
+        "absent_classes": 1,
+        "set_aside": {"untyped": 1},
+    }
+    notes = notes_of(built_of(tmp_path, NER, {"splits": {"test": counts}}))
+    for said in (
+        "1 of 1 test sentence is also in train.",
+        "1 of 1 id in the files of test is also in those of train",
+        "1 of 1 test sentence is cut at 9 tokens; 1 of 1 mention is beyond the cut",
+        "1 of 1 entity type has no mention in test.",
+        "1 annotation or record of test set aside",
+    ):
+        assert any(note.startswith(said) for note in notes), said
+
+
 def test_trials_that_differ_make_one_sentence_that_says_how_far(tmp_path: Path) -> None:
     less = CUT | {"max_length": 256, "cut": 3, "mentions_cut": 20}
     splits = [{"splits": {"test": counts, "train": counts}} for counts in (CUT, less)]
     assert [note for note in notes_of(built_of(tmp_path, NER, *splits)) if "cut at" in note] == [
-        "3 to 8 of 8 test sentences are cut at 128 to 256 tokens; 20 to 272 of 392 mentions lie beyond the "
+        "3 to 8 of 8 test sentences are cut at 128 to 256 tokens; 20 to 272 of 392 mentions are beyond the "
         "cut, so recall cannot exceed 0.31 and F1 cannot exceed 0.47 where most are.",
-        "3 to 8 of 8 train sentences are cut at 128 to 256 tokens; 20 to 272 of 392 mentions lie beyond the "
+        "3 to 8 of 8 train sentences are cut at 128 to 256 tokens; 20 to 272 of 392 mentions are beyond the "
         "cut, where no model learns from them.",
     ]
 
