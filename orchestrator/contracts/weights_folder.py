@@ -25,6 +25,28 @@ CONFIG, TOKENIZER, _TOKENIZER_CONFIG, _WORDS = (
     "tokenizer_config.json",
     "vocab.txt",
 )
+# Tokenizer classes of transformers that number the second text of a pair 1 unless told otherwise, and the
+# architectures whose tokenizer is one of them; without `Tokenizer`, `Fast` and hyphens.
+_NUMBERING = frozenset(
+    {
+        "bert",
+        "convbert",
+        "deberta",
+        "debertav2",
+        "electra",
+        "ernie",
+        "fnet",
+        "layoutlm",
+        "lxmert",
+        "markuplm",
+        "megatronbert",
+        "mobilebert",
+        "nezha",
+        "qdqbert",
+        "squeezebert",
+        "visualbert",
+    }
+)
 _WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.")
 _CONVERT = "convert the weights on a machine that may trust them: load them, then save_pretrained"
 _CONVERT_HUB = (
@@ -95,7 +117,9 @@ class WeightsFolder:
             told = "token_type_ids" in inputs
         else:
             kind = str(self.tokenizer_config.get("tokenizer_class") or self.config.get("model_type")).lower()
-            told = kind.startswith(("bert", "electra", "mobilebert", "deberta"))
+            for part in ("-", "_", "fast", "tokenizer"):
+                kind = kind.replace(part, "")
+            told = kind in _NUMBERING
         return told and (not self.tokenizer or _numbers_second(self.tokenizer.get("post_processor")))
 
 

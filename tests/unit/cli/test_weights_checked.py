@@ -289,11 +289,45 @@ def test_one_token_type_is_refused_where_texts_come_in_pairs(tmp_path: Path) -> 
     assert "-> use weights with type_vocab_size: 2" in told
 
 
-@pytest.mark.parametrize("kind", ["BertTokenizer", "RobertaTokenizer"])
+@pytest.mark.parametrize(
+    ("kind", "architecture"),
+    [
+        ("BertTokenizerFast", "roberta"),
+        ("ConvBertTokenizer", "convbert"),
+        ("DebertaV2TokenizerFast", "deberta-v2"),
+        ("LayoutLMTokenizerFast", "layoutlm"),
+        ("FNetTokenizer", "fnet"),
+        ("", "deberta-v2"),
+        ("", "megatron-bert"),
+    ],
+)
+def test_tokenizers_that_number_the_second_text_are_known(
+    tmp_path: Path, kind: str, architecture: str
+) -> None:
+    weights = write_weights(tmp_path / "weights", model_type=architecture)
+    write_tokenizer(weights, kind=kind)
+    assert read_weights(_spec(weights, architecture), weights)[0].numbers_texts
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "RobertaTokenizer",
+        "PreTrainedTokenizerFast",
+        "AlbertTokenizerFast",
+        "BertGenerationTokenizer",
+        "BigBirdTokenizer",
+        "RemBertTokenizerFast",
+    ],
+)
 def test_one_token_type_is_enough_where_nothing_numbers_the_second_text(tmp_path: Path, kind: str) -> None:
     weights = write_weights(tmp_path / "weights", type_vocab_size=1)
     write_tokenizer(weights, kind=kind)
-    assert found(tmp_path, weights, pairs=kind != "BertTokenizer") == []
+    assert found(tmp_path, weights, pairs=True) == []
+
+
+def test_one_token_type_is_enough_for_single_texts(tmp_path: Path) -> None:
+    assert found(tmp_path, write_weights(tmp_path / "weights", type_vocab_size=1)) == []
 
 
 def test_staged_weights_of_a_hub_are_looked_into(tmp_path: Path) -> None:
