@@ -9,7 +9,7 @@ from rich.console import Console
 
 from orchestrator.cli.words import quantity
 from orchestrator.planning import Plan
-from orchestrator.planning.steps import FEW_STEPS, optimiser_steps, with_few_steps
+from orchestrator.planning.steps import FEW_STEPS, optimiser_steps, with_few_steps, with_unknown_steps
 
 
 def recipes_json(plan: Plan) -> dict[str, dict[str, Any]]:
@@ -21,6 +21,12 @@ def recipes_json(plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def show_few_steps(plan: Plan, console: Console) -> None:
+    if unknown := with_unknown_steps(plan):
+        console.print(
+            f"[dim]the number of optimiser steps of {quantity(len(unknown), 'cell')} is not known yet: "
+            "`frontier stage` counts the rows[/]",
+            highlight=False,
+        )
     found = with_few_steps(plan)
     if not found:
         return

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from orchestrator.contracts.backbone import RandomWeights
 from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.schedule import training_steps
 
@@ -14,7 +15,7 @@ FEW_STEPS = 100  # below it a score says more about the length of the training t
 
 def optimiser_steps(plan: Plan) -> dict[str, int | None]:
     """By cell. None where a budget of time ends the training, or nothing tells how many rows the task has."""
-    rows = _rows([*plan.history.values(), *plan.probes.values()])
+    rows = _known_rows(plan)
     return {
         name: training_steps(cell.task.spec, cell.recipe, rows.get(cell.task.spec.name))
         for name, cell in plan.cells.items()
@@ -30,6 +31,31 @@ def with_few_steps(plan: Plan) -> dict[str, int]:
         and steps < FEW_STEPS
         and not isinstance(plan.cells[name].backbone.weights, RandomWeights)
     }
+
+
+def with_unknown_steps(plan: Plan) -> list[str]:
+    """The cells whose steps depend on how many rows their task has, which nobody has counted yet. Smoke runs
+    are left out."""
+    rows = _known_rows(plan)
+    return [
+        name
+        for name, steps in optimiser_steps(plan).items()
+        if steps is None
+        and plan.cells[name].recipe.train_seconds is None
+        and plan.cells[name].task.spec.name not in rows
+        and not isinstance(plan.cells[name].backbone.weights, RandomWeights)
+    ]
+
+
+def _known_rows(plan: Plan) -> dict[str, Mapping[str, int]]:
+    """By task: what staging has counted of its data as they are now, else what attempts have counted."""
+    staged = {
+        task: {"train_available": counts[Split.TRAIN].examples}
+        for task, by_length in plan.inputs.counts.items()
+        for counts in by_length.values()
+        if Split.TRAIN in counts
+    }
+    return _rows([*plan.history.values(), *plan.probes.values()]) | staged
 
 
 def _rows(known: Iterable[TrialHistory]) -> dict[str, Mapping[str, int]]:

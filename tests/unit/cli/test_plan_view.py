@@ -16,6 +16,8 @@ from orchestrator.cli.forecast import forecast, taken
 from orchestrator.cli.plan_view import plan_json, show_plan
 from orchestrator.cli.spending import pass_gate, show_budget
 from orchestrator.config import load_sweep
+from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, OverBudgetError
 from orchestrator.planning import Plan
 from orchestrator.planning.budget import Limit, limits
@@ -236,3 +238,29 @@ def test_what_the_command_line_changes_is_noted_in_the_plan(tmp_path: Path) -> N
         "note ia3 is not in virtual.yaml: added with the catalogue's settings",
     ]
     assert len(plan_json(plan)["notes"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("recipe", "steps"),
+    [({"epochs": 2}, 14), ({"epochs": 2, "train_rows": 40}, 10), ({"steps": 9}, 9), ({"epochs": 20}, None)],
+)
+def test_few_steps_of_a_users_own_data_are_told_once_its_rows_are_counted(
+    tmp_path: Path, recipe: dict[str, Any], steps: int | None
+) -> None:
+    (tmp_path / "own" / "tasks").mkdir(parents=True)
+    (tmp_path / "own" / "tasks" / "mine.yaml").write_text(
+        "title: x\nkind: classification\ndomain: clinical\nmetric: accuracy\nmax_length: 64\n"
+        "reader: {format: csv, text: t, label: l, files: {train: [a.csv], dev: [b.csv], test: [c.csv]}}\n"
+    )
+    plan = Project(tmp_path).plan(catalogues=["own"], tasks=["mine"], recipe={"batch_size": 8, **recipe})
+    waiting = starting(plan, "the number of optimiser steps")
+    if "steps" not in recipe:
+        assert starting(plan, "few steps") == []
+        assert waiting == [
+            "the number of optimiser steps of 4 cells is not known yet: `frontier stage` counts the rows"
+        ]
+    counts = {"mine": {64: {Split.TRAIN: SplitCounts(examples=52)}}}
+    counted = replace(plan, inputs=plan.inputs.model_copy(update={"counts": counts}))
+    assert starting(counted, "the number of optimiser steps") == []
+    found = starting(counted, "few steps")
+    assert [f"({steps});" in line for line in found] == ([] if steps is None else [True])
