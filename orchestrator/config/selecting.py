@@ -29,13 +29,18 @@ def select(
     """The items of the file `raw` that `wanted` names, with all their settings.
 
     A name is that of a method, for all items that have it, or that of one variant of an item (`lora-r8`). A
-    name that no item has is the catalogue's. A mapping says exactly what it says.
+    name that no item has is the catalogue's. What two names select is taken once. A mapping says exactly what
+    it says.
     """
     listed = raw.get("methods")
     items: list[Any] = listed if isinstance(listed, list) else []
     variants = [_variants(item, raw.get("axes"), entries) for item in items]
     found = Selection(names=[*map(_name, items), *(slug for slugs in variants for slug in slugs)])
-    for want in wanted:
+    texts = [want for want in wanted if isinstance(want, str)]
+    whole = {place for place, item in enumerate(items) if _name(item) in texts}
+    for number, want in enumerate(wanted):
+        if isinstance(want, str) and want in wanted[:number]:
+            continue
         named = [place for place, item in enumerate(items) if _name(item) == want]
         of_variant = [place for place, slugs in enumerate(variants) if want in slugs]
         if isinstance(want, str) and named:
@@ -43,7 +48,8 @@ def select(
                 _add(found, items[place], place)
         elif isinstance(want, str) and of_variant:
             place = of_variant[0]
-            _add(found, _only(items[place], want) if len(variants[place]) > 1 else items[place], place)
+            if place not in whole:
+                _add(found, _only(items[place], want) if len(variants[place]) > 1 else items[place], place)
         else:
             _add(found, want, None)
             found.notes += _of_own(want, items, entries, Path(file).name)

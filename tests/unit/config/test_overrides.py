@@ -116,6 +116,22 @@ def test_a_mapping_that_loses_nothing_needs_no_note(load: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("argument", "found"),
+    [
+        ("methods=full,full", {"full": 1e-3}),
+        ("methods=lora,lora-r8", {"lora-r4": 4e-3, "lora-r8": 4e-3, "lora-r16": 4e-3}),
+        ("methods=lora-r8,lora,lora-r8", {"lora-r4": 4e-3, "lora-r8": 4e-3, "lora-r16": 4e-3}),
+        ("methods=[lora-r8, lora-r4, lora-r8]", {"lora-r4": 4e-3, "lora-r8": 4e-3}),
+        ("methods=head-only,head-only,full", {"head-only": 3e-5, "full": 1e-3}),
+    ],
+)
+def test_what_two_names_select_is_taken_once(load: Any, argument: str, found: dict[str, float]) -> None:
+    sweep = load(argument, methods=METHODS)
+    assert rates(sweep) == found
+    assert len(sweep.grid.cells) == len({cell.cell for cell in sweep.grid.cells})
+
+
+@pytest.mark.parametrize(
     ("argument", "problem", "remedy"),
     [
         ("methods=lorra", "got 'lorra'", "did you mean 'lora'?"),
@@ -124,8 +140,6 @@ def test_a_mapping_that_loses_nothing_needs_no_note(load: Any) -> None:
         ("methods=*", "names nothing", "remove it"),
         ("models=*", "names nothing", "all models of the file"),
         ("methods=", "at least 1", "name at least one"),
-        ("methods=full,full", "'full' is in the grid already", "keep one"),
-        ("methods=lora,lora-r8", "'lora-r8' is in the grid already", "keep one"),
         ("methods.full.learning_rate=1e-4", "unknown key", "methods=[{name: full"),
         ("recipe.epoch=1", "unknown key", "did you mean 'recipe.epochs'?"),
         ("recipe.lr=1e-3", "unknown key", "did you mean 'recipe.learning_rate'?"),
