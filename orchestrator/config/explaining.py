@@ -8,12 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from orchestrator.config.catalogue import builtin_catalogue
 from orchestrator.config.grid import GridCell
 from orchestrator.config.recipes import EITHER
 from orchestrator.config.sweep import ResolvedSweep
+from orchestrator.config.yaml_files import read_mapping
 from orchestrator.contracts.trial import Recipe
 
 Source = Literal[
@@ -138,7 +137,7 @@ class _Places:
         for root in (builtin_catalogue(), *map(Path, self.sweep.config.catalogues)):
             file = root / kind / f"{name}.yaml"
             if file.is_file():
-                return Origin(source, key, file, _line(file, key))
+                return Origin(source, key, file, _lines(file).get(key))
         return Origin(source, key)
 
     def of_sweep(self, key: str, source: Source = "file") -> Origin:
@@ -146,7 +145,7 @@ class _Places:
         given = {key.split(".")[0], ".".join(key.split(".")[:2])} & self.sweep.source.overridden
         if given:
             return Origin("command line", key)
-        return Origin(source, key, self.sweep.file, _line(self.sweep.file, key))
+        return Origin(source, key, self.sweep.file, self.sweep.lines.get(key))
 
     def _of_item(self, key: str) -> Origin:
         place, chosen = self.cell.variant.place, self.sweep.source.methods
@@ -158,23 +157,10 @@ class _Places:
         if at is None:
             return Origin("command line", f"methods.{place}.{key}")
         dotted = f"methods.{at}.{key}"
-        return Origin("file", dotted, self.sweep.file, _line(self.sweep.file, dotted))
+        return Origin("file", dotted, self.sweep.file, self.sweep.lines.get(dotted))
 
 
 @cache
-def _line(file: Path, key: str) -> int | None:
-    """At which a dotted key stands in a file, None where it stands nowhere (as keys that an alias merges)."""
-    node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    line = None
-    for part in key.split("."):
-        if isinstance(node, yaml.MappingNode):
-            pairs = [(k, v) for k, v in node.value if k.value == part]
-            if not pairs:
-                return None
-            line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
-        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line + 1
-        else:
-            return None
-    return line
+def _lines(file: Path) -> Mapping[str, int]:
+    """Of an entry of the catalogue."""
+    return read_mapping(file)[0].lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from orchestrator.config.placing import settle_device
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.selecting import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
-from orchestrator.config.yaml_files import read_mapping
+from orchestrator.config.yaml_files import OF_ANCHORS, read_mapping
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.storage.remote import Remote, is_uri
 from orchestrator.text_files import user_path
@@ -46,6 +46,7 @@ class ResolvedSweep:
     remote: Remote | None  # the storage by URI, which `storage` then mirrors on this machine
     lock: Lock
     source: Source  # whom to point at where a key turns out to be wrong later
+    lines: Mapping[str, int]  # of the file, by dotted key
     notes: tuple[str, ...]  # what the command line adds to the file or takes from it, a sentence each
     raw: dict[
         str, Any
@@ -85,7 +86,7 @@ def load_sweep(
     catalogue, of_catalogue = read_catalogue(_directories(raw))
     source, of_methods = _select_methods(raw, applied, catalogue, str(path))
     config, faults = _validate(raw)
-    faults = [*endless, *faults]
+    faults = [*endless, *(_of_anchor(fault, found.anchored) for fault in faults)]
     complaints += applied.complaints + [fault.complaint(source.of(fault.key)) for fault in faults]
     absent = checks.check_catalogues(config, source)
     doubted = checks.doubted_axes(of_catalogue, absent)
@@ -124,6 +125,7 @@ def load_sweep(
         remote=remote,
         lock=lock,
         source=source,
+        lines=found.lines,
         notes=(*applied.notes, *of_methods, *checks.short_of_reach(config, source)),
         raw=written.model_dump(mode="json", exclude_unset=True),
     )
@@ -193,6 +195,14 @@ def _validate(raw: dict[str, Any]) -> tuple[SweepConfig, list[Fault]]:
         config, more = check(SweepConfig, rest)
     assert config is not None, more
     return config, faults
+
+
+def _of_anchor(fault: Fault, anchored: Set[str]) -> Fault:
+    """An unknown key of the file that holds an anchor is told how to."""
+    if not fault.unknown_key or fault.key not in anchored:
+        return fault
+    fix = f"begin its name with `{OF_ANCHORS}`, say `{OF_ANCHORS}{fault.key}`, to keep an anchor in it"
+    return dataclasses.replace(fault, remedy=fix)
 
 
 def _without(raw: dict[str, Any], faults: Sequence[Fault]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from orchestrator.config.yaml_loader import Loader
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.text_files import control_characters, read_text
 
-_OF_ANCHORS = "x-"  # a key that begins so may hold anchors, and is read no further
+OF_ANCHORS = "x-"  # a key that begins so may hold anchors, and is read no further
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class YamlFile:
 
     raw: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)  # by dotted key
+    anchored: frozenset[str] = frozenset()  # the keys of the mapping itself whose values hold an anchor
 
     def placed(self, complaints: Iterable[Complaint], where: str) -> list[Complaint]:
         """Return the complaints, those about `where` with the line of their key or of what is around it."""
@@ -41,7 +42,7 @@ class YamlFile:
 
 def parse(text: str, where: str, key: str = "") -> tuple[Any, list[Complaint]]:
     """Return the value that `text` holds, None where it cannot be read, and the complaints about it."""
-    value, _, complaints = _parse(text, where, key)
+    value, _, _, complaints = _parse(text, where, key)
     return value, complaints
 
 
@@ -56,7 +57,7 @@ def read_mapping(path: Path, where: str | None = None) -> tuple[YamlFile, list[C
         text = read_text(path, where)
     except ConfigError as error:
         return YamlFile(), list(error.complaints)
-    value, lines, complaints = _parse(text, where, "")
+    value, lines, anchored, complaints = _parse(text, where, "")
     if complaints and value is None:
         return YamlFile(), complaints
     if not isinstance(value, dict):
@@ -64,22 +65,25 @@ def read_mapping(path: Path, where: str | None = None) -> tuple[YamlFile, list[C
         problem = f"expected `key: value` lines, got {got}"
         return YamlFile(), [*complaints, Complaint(where, "", problem, "add the keys")]
     plain = json.loads(json.dumps(value))
-    kept = {key: inner for key, inner in plain.items() if not key.startswith(_OF_ANCHORS)}
-    return YamlFile(kept, lines), complaints
+    kept = {key: inner for key, inner in plain.items() if not key.startswith(OF_ANCHORS)}
+    return YamlFile(kept, lines, anchored), complaints
 
 
 _KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value"}
 
 
-def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], list[Complaint]]:
+def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], frozenset[str], list[Complaint]]:
+    """The value, its lines by dotted key, its own keys that hold an anchor, and what is wrong."""
     if wrong := control_characters(text, where, key):
-        return None, {}, [dataclasses.replace(w, line=None, column=None) if key else w for w in wrong]
+        told = [dataclasses.replace(w, line=None, column=None) if key else w for w in wrong]
+        return None, {}, frozenset(), told
     loader = Loader(text)
     try:
         node = loader.get_single_node()
+        anchored = _anchored(node, loader.anchored_at)  # before what is merged moves in
         value = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter of `"\U99999999"`
-        return None, {}, [_complaint(error, where, key)]
+        return None, {}, frozenset(), [_complaint(error, where, key)]
     finally:
         loader.dispose()
     twice = [
@@ -92,7 +96,16 @@ def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], list[C
         )
         for second in loader.duplicates
     ]
-    return value, {} if node is None else dict(_lines(node, "")), twice
+    return value, {} if node is None else dict(_lines(node, "")), anchored, twice
+
+
+def _anchored(node: yaml.Node | None, places: Iterable[int]) -> frozenset[str]:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return frozenset(
+        key.value
+        for key, value in pairs
+        if any(key.start_mark.index < place <= value.end_mark.index for place in places)
+    )
 
 
 def _complaint(error: Exception, where: str, key: str) -> Complaint:

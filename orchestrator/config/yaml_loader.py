@@ -68,6 +68,7 @@ class Loader(Composer, _Events, SafeConstructor, Resolver):  # type: ignore[misc
         SafeConstructor.__init__(self)
         Resolver.__init__(self)
         self.duplicates: list[yaml.ScalarNode] = []  # the second of two equal keys
+        self.anchored_at: list[int] = []  # characters before each value that has an anchor
         self._depth = 0
         self._sizes: dict[int, int] = {}  # by id of a node that is whole: what it stands for
 
@@ -84,6 +85,8 @@ class Loader(Composer, _Events, SafeConstructor, Resolver):  # type: ignore[misc
                 problem = f"the alias *{event.anchor} refers to the value that it is part of"
                 raise YamlProblem(problem, "remove the alias", event.start_mark)
             return node
+        if event.anchor is not None:
+            self.anchored_at.append(event.start_mark.index)
         self._sizes[id(node)] = size = self._size(node)
         if size > _LARGEST:
             problem = f"stands for more than {_LARGEST:,} characters, its aliases filled in"

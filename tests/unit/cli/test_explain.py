@@ -45,10 +45,22 @@ reader: {format: conll, files: {train: [a.tsv], dev: [b.tsv], test: [c.tsv]}}
 """
 
 
-def explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str, *arguments: str) -> dict[str, Any]:
+MERGED = """x-slow: &slow {learning_rate: 0.002}
+x-long: &long
+  <<: *slow
+  epochs: 5
+"""
+MERGED += FILE.replace("    weight_decay: 0.2", "    <<: *slow").replace(
+    "  epochs: 7", "  <<: *long\n  batch_size: 4"
+)
+
+
+def explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str, *arguments: str, text: str = FILE
+) -> dict[str, Any]:
     (tmp_path / "mine" / "tasks").mkdir(parents=True)
     (tmp_path / "mine" / "tasks" / "letters.yaml").write_text(TASK)
-    (tmp_path / "ours.yaml").write_text(FILE)
+    (tmp_path / "ours.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["plan", "ours.yaml", *arguments, "--explain", cell, "--json"])
     assert done.exit_code == 0, done.output
@@ -90,6 +102,16 @@ def test_an_item_that_was_selected_is_traced_to_its_place_in_the_file(
 ) -> None:
     told = origins(explained(tmp_path, monkeypatch, cell, "methods=lora,full"))
     assert told["weight_decay"] == ("file", "ours.yaml", 8, "methods.0.weight_decay")
+
+
+@pytest.mark.parametrize("arguments", [[], ["methods=full"]])
+def test_a_merged_key_is_traced_to_the_line_where_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    told = origins(explained(tmp_path, monkeypatch, "tiny/general/full/letters", *arguments, text=MERGED))
+    assert told["learning_rate"] == ("file", "ours.yaml", 1, "methods.0.learning_rate")
+    assert told["epochs"] == ("file", "ours.yaml", 4, "recipe.epochs")
+    assert told["batch_size"] == ("file", "ours.yaml", 19, "recipe.batch_size")
 
 
 def test_an_item_of_the_command_line_is_traced_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,30 @@ def test_merge_keys_are_read_and_an_x_key_may_hold_what_they_name(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "usual: &usual {epochs: 1}\n" + SWEEP + "recipe: {<<: *usual}\n",
+        SWEEP + "usual: &usual\n  epochs: 1\nrecipe: *usual\n",
+        "usual:\n  short: &short {epochs: 1}\n" + SWEEP + "recipe: {<<: *short}\n",
+        "usual: [&short {epochs: 1}]\n" + SWEEP + "recipe: {<<: *short}\n",
+    ],
+)
+def test_an_unknown_key_that_holds_an_anchor_is_told_how_to(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(text)
+    (complaint,) = complaints("plan", file)
+    assert complaint.key == "usual"
+    assert complaint.remedy == "begin its name with `x-`, say `x-usual`, to keep an anchor in it"
+
+
+def test_an_unknown_key_without_an_anchor_of_its_own_is_told_the_known_ones(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text("x-usual: &usual {epochs: 1}\n" + SWEEP + "recipes: *usual\n")
+    (complaint,) = complaints("plan", file)
+    assert (complaint.key, complaint.remedy) == ("recipes", "did you mean 'recipe'?")
+
+
+@pytest.mark.parametrize(
     ("text", "key", "line"),
     [
         (
