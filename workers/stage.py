@@ -84,7 +84,7 @@ def _timed(item: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
-    from workers.data import cap_rows, check_scorable, read_corpus
+    from workers.data import cap_rows, check_parted, check_scorable, read_corpus
     from workers.data.labels import check_known
     from workers.data.scorable import check_separate
     from workers.demo.corpora import write_task
@@ -99,7 +99,9 @@ def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str,
     for split, examples in corpus.splits.items():
         check_known(task, corpus.labels, split, examples)
     by_length = corpus.counts_by_words(*request.lengths.get(task.name, (task.max_length,)))
-    check_separate(task, next(iter(by_length.values())))
+    counted = next(iter(by_length.values()))
+    check_separate(task, counted)
+    check_parted(task, counted)
     check_scorable(task, corpus.labels, corpus.splits)
     for rows in request.dev_rows.get(task.name, ()):
         capped = {Split.DEV: cap_rows(corpus.splits[Split.DEV], rows)}

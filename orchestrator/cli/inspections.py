@@ -103,6 +103,7 @@ def _counts(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
 _BETWEEN = {  # of the counts of a split: what it shares with another one
     "also_in_train": "also in train",
     "also_in_dev": "also in dev",
+    "near_train": "near train",
     "ids_also_in_train": "ids also in train",
     "ids_also_in_dev": "ids also in dev",
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.split_counts import Kinds, SplitCounts
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import ArrowReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
 Counted = Mapping[Split, Sequence[SplitCounts]]  # different ones of the trials of one task
@@ -32,7 +32,12 @@ def caveats(task: TaskSpec, counted: Counted) -> list[str]:
     for split in reversed(Split):
         found = counted.get(split, ())
         if found:
-            lines += [*_shared(task, split, found), *_cut(task, split, found), *_absent(task, split, found)]
+            lines += [
+                *_shared(task, split, found),
+                *_near(task, split, found),
+                *_cut(task, split, found),
+                *_absent(task, split, found),
+            ]
             lines += [*_skipped(split, found), *_set_aside(split, found)]
     return lines
 
@@ -45,6 +50,10 @@ def doubts(task: TaskSpec, counted: Counted) -> list[str]:
         of = f"{shared[0].examples:,} test {_noun(task)} of {task.title}"
         count = [c.also_in_train for c in shared]
         words.append(f"{_span(count)} of {of} {_are(count)} also in train")
+    if near := [c for c in found if (c.near_train or 0) > _NOTABLE * c.examples]:
+        of = f"{near[0].examples:,} test {_noun(task)} of {task.title}"
+        count = [c.near_train for c in near]
+        words.append(f"{_span(count)} of {of} {_agree(count)} with a train text")
     ceiling = min((c.recall_ceiling for c in found), default=1.0)
     if ceiling < 1 - _NOTABLE and task.metric is not MetricName.SUBWORD_F1:
         words.append(f"recall on {task.title} cannot exceed {_ceiling(ceiling)}")
@@ -69,6 +78,18 @@ def _shared(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Itera
                 f"{_span(ids)} of {of} {_are(ids)} also in those of {other}: the same documents or patients, "
                 "unless each file numbers its own."
             )
+
+
+def _near(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
+    near = [c.near_train for c in found]
+    if any(near):
+        fix = "set `id` of the reader, so that the pairs of one sentence stay in one split"
+        then = "pairs of one sentence may be in both" if isinstance(task.reader, ArrowReader) else fix
+        yield f"{_span(near)} of {_examples(task, split, found)} {_agree(near)} with a train text: {then}."
+
+
+def _agree(values: Sequence[int | None]) -> str:
+    return "agrees in most of its words" if _are(values) == "is" else "agree in most of their words"
 
 
 def _cut(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:

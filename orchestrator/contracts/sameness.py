@@ -28,8 +28,9 @@ _WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")  # 17.0 is what pandas writes for 17 b
 
 def text_key(text: str) -> str:
     """The text in NFC, without invisible characters, with one space for each run of blanks and line ends."""
-    if text.isascii() and text.isprintable():
-        return " ".join(text.split())
+    words = " ".join(text.split())
+    if words.isascii() and words.isprintable():
+        return words
     return " ".join(unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).split())
 
 

@@ -30,6 +30,8 @@ class SplitCounts(Record):
     mentions_cut: NonNegativeInt | None = None  # mentions that do not lie whole before the cut
     also_in_train: NonNegativeInt | None = None  # examples of dev and test whose text is one of train
     also_in_dev: NonNegativeInt | None = None  # likewise of test
+    # Held-out relations without `id`: examples that agree in most of their words with one of train.
+    near_train: NonNegativeInt | None = None
     ids: NonNegativeInt | None = None
     ids_also_in_train: NonNegativeInt | None = None
     ids_also_in_dev: NonNegativeInt | None = None

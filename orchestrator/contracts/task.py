@@ -32,7 +32,9 @@ class HoldOut(Record):
     """Parts of the files of `train` that become the splits for which the corpus has no files of its own.
 
     A document (or all documents of one patient) falls into its part by a hash of its id alone: on every
-    machine, in every order, with any selection of files.
+    machine, in every order, with any selection of files. Rows without an id fall by their text, marked pairs
+    by their sentence, just as firmly. Masked pairs fall by the first row of their sentence, so another order
+    or selection of rows may move them, and pairs in another spelling fall apart: they are counted.
     """
 
     dev: float = Field(0, ge=0, lt=1)  # share of the ids
@@ -144,7 +146,8 @@ class TableReader(Record):
     """A CSV or JSON-lines file with a text column and a label column.
 
     Rows of one `id` (a document's, or a patient's) stay together under `hold_out`, and count as one document.
-    Without it `hold_out` parts train by the texts of a row, for relations by its sentence.
+    Without it `hold_out` parts train by the texts of a row, for relations by its sentence where that is
+    recognised.
     """
 
     format: Literal["csv", "jsonl"]

@@ -24,7 +24,7 @@ STATE = "state"
 INVENTED = "The text of this task is invented: scores show that the pipeline works, nothing about medicine."
 _VERSION = "2"  # of this layout of runs: another one republishes every run
 _MIB = 2**20
-_COUNTS = {"cut", "mentions", "mentions_cut", "absent_classes"} | {
+_COUNTS = {"cut", "mentions", "mentions_cut", "absent_classes", "near_train"} | {
     f"{what}also_in_{split}" for what in ("", "ids_") for split in ("train", "dev")
 }
 _ENDED = (TrialState.FINISHED, TrialState.FAILED)

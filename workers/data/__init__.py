@@ -7,6 +7,7 @@ from workers.data.corpus import Corpus, read_corpus
 from workers.data.examples import Example, Text, Tokens
 from workers.data.faults import Faults
 from workers.data.labels import class_counts, label_set
+from workers.data.near import check_parted
 from workers.data.sampling import cap_rows
 from workers.data.scorable import check_scorable
 from workers.data.splits import read_split, splits_of
@@ -19,6 +20,7 @@ __all__ = [
     "Text",
     "Tokens",
     "cap_rows",
+    "check_parted",
     "check_scorable",
     "class_counts",
     "inspect_task",

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from orchestrator.contracts.sameness import Identity, spelling_fix, texts_key
+from orchestrator.contracts.sameness import NO_ID, Identity, spelling_fix, texts_key
 from orchestrator.contracts.task import ArrowReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
@@ -24,9 +24,8 @@ from workers.data.delimited import repeats_names
 from workers.data.examples import Example, Text, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.files import read_text
-from workers.data.holdout import Wanted
+from workers.data.holdout import Wanted, parts_by_sentence
 from workers.data.labels import LONGEST
-from workers.data.masked import sentence_ids
 
 _NUMBERED_TAGS = "ner_tags"  # what folders have that lack ner_tags_str
 _INFO, _ALL_TAGS = "info", "all_ner_tags"
@@ -45,8 +44,7 @@ def read_arrow(
     """The rows of one folder, in order; `name` begins their document ids, `labels` None takes any label.
 
     A row is of no document or patient: the id that `wanted` is asked about is its text, so that equal texts
-    fall into one split; for relations its sentence, so that the pairs of a sentence do. Raises
-    DataError, whose line is the row, counted from 1.
+    fall into one split. Raises DataError, whose line is the row, counted from 1.
     """
     present = _column_names(path)
     tags = reader.tags if reader.tags in present else _NUMBERED_TAGS
@@ -59,10 +57,11 @@ def read_arrow(
     names = reader.names or _class_names(path, labelled)
     if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
         names = _listed_tags(path.parent / _INFO)
-    rows = _identified(_rows(path, [*texts, labelled]), reader, kind)
-    for number, (row, identity) in enumerate(rows, start=1):
-        make = _sentence if kind is TaskKind.NER else _text
-        if not wanted(identity):
+    by_sentence = parts_by_sentence(kind, reader)
+    make = _sentence if kind is TaskKind.NER else _text
+    for number, row in enumerate(_rows(path, [*texts, labelled]), start=1):
+        sentence = Identity(row[0]) if _is_text(row[0]) else NO_ID
+        if not wanted(sentence if by_sentence else texts_key(row[:-1])):
             continue
         found = make(str(path), number, row, names, labels, f"{name}#{number}")
         if repeats_names(row, [*texts, labelled]):
@@ -73,19 +72,6 @@ def read_arrow(
         for label in labels_of(found):
             faults.spelt(label, str(path), number)
         yield found
-
-
-def _identified(
-    rows: Iterator[list[Any]], reader: ArrowReader, kind: TaskKind
-) -> Iterator[tuple[list[Any], Identity]]:
-    """Each row with what decides on its split; for relations its sentence, which only the whole folder
-    tells."""
-    if kind is not TaskKind.RELATION or reader.hold_out is None:
-        yield from ((row, texts_key(row[:-1])) for row in rows)
-        return
-    kept = list(rows)
-    ids = sentence_ids([row[0] if _is_text(row[0]) else "" for row in kept])
-    yield from zip(kept, ids, strict=True)
 
 
 def _text(

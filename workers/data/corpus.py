@@ -13,6 +13,7 @@ from workers.data.copies import Ids, shared_ids, shared_texts
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.labels import class_counts, label_set
+from workers.data.near import near_train
 from workers.data.splits import read_split, splits_of
 
 
@@ -29,13 +30,14 @@ class Corpus:
     def counts(self, used: Mapping[Split, Sequence[Example]] | None = None) -> dict[Split, SplitCounts]:
         """Of all examples, or of those that are `used` of each split. What is cut is not counted."""
         splits = self.splits if used is None else used
-        texts, ids = shared_texts(splits), shared_ids(self.ids)
+        texts, ids, near = shared_texts(splits), shared_ids(self.ids), near_train(self.task, splits)
         return {
             split: SplitCounts(
                 examples=len(found),
                 **self._classes(found),
                 also_in_train=texts.get((split, Split.TRAIN)),
                 also_in_dev=texts.get((split, Split.DEV)),
+                near_train=near.get(split),
                 ids=len(self.ids[split].digests) if self.ids[split].known else None,
                 ids_also_in_train=ids.get((split, Split.TRAIN)),
                 ids_also_in_dev=ids.get((split, Split.DEV)),

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable
 
 from orchestrator.contracts.sameness import Identity
-from orchestrator.contracts.task import HoldOut
-from orchestrator.contracts.vocabulary import Split
+from orchestrator.contracts.task import ArrowReader, HoldOut, Reader, TableReader
+from orchestrator.contracts.vocabulary import Split, TaskKind
 
 _SALT = "frontier-hold-out-1"  # changing it changes every held-out split
 
@@ -27,3 +27,11 @@ def part_of(identity: str, hold_out: HoldOut) -> Split:
         return Split.DEV
     # Test takes its share from the far end, so that a changed share of dev leaves it alone.
     return Split.TEST if place >= 1 - hold_out.test else Split.TRAIN
+
+
+def parts_by_sentence(kind: TaskKind, reader: Reader) -> bool:
+    """Whether rows without an id are held out, of which several may be pairs of one sentence. What readers
+    ask `Wanted` about is then the text of a row."""
+    if kind is not TaskKind.RELATION or reader.hold_out is None:
+        return False
+    return isinstance(reader, ArrowReader) or (isinstance(reader, TableReader) and reader.id is None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
+from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 from orchestrator.contracts.sameness import Identity, text_key
 
+_SIGN = re.compile(r"[<>\[\]{}()@#$*^~|§¤_«»⟨⟩]")  # there is one in every mark
 # Marks are around a mention and leave it as it is: without them, all pairs of a sentence have one text.
 _CLOSING = re.compile(r"[<\[]\s*[/\\]\s*([\w:.-]+)\s*[>\]]")
 _BORDER = re.compile(r"[<\[{(]\s*[/\\]?[\w:-]*?(?:start|begin|end)[>\]})]|\b\w+_(?:start|begin|end)\b", re.I)
@@ -25,40 +25,76 @@ _MASK = re.compile(
     r"|\b[A-Z]{3,}[-_]?\d{1,2}\b|\bX{3,}\b"
     r"|<[A-Za-z][\w:-]*>|\[[A-Za-z][\w:-]*\]|\{[A-Za-z][\w:-]*\}"
 )
+_MASK_SIGN = re.compile(r"[@#<\[{]|__|[A-Z]{3}")  # there is one in every mask
 _HERE = "\0"  # a mask, among words
-_RUN = 3  # words in a row that two rows of a sentence share
-_COMMON = 300  # rows with the same run; a run of more of them tells nothing
-_NEXT = 3  # of the rows with the same run, those that are compared with each
-_SHARE = 0.5  # of the words of the row that has fewer
+_RUN = 3  # words in a row, by which rows of a sentence find each other
+_Words = list[str]
 
 
 def sentence_ids(texts: Sequence[str]) -> list[Identity]:
-    """One id for all pairs of a sentence, row by row.
+    """One id for all pairs of a sentence, row by row; equal texts have equal ids.
 
     The id of marked pairs is the text without marks and blanks, that of masked pairs the text of the first
     row of their sentence; a row of neither kind is its own id. Masked rows are of one sentence where they
-    differ only at their masks. Sentences that differ only there share an id as well, so that a split may be
-    coarser than need be.
+    differ only at their masks and share half of the words outside. Short ones are only recognised where they
+    are next to each other.
     """
     return list(_ids(tuple(texts)))
 
 
-@lru_cache(maxsize=1)  # each split reads the same file
+@lru_cache(maxsize=1)  # each split is cut out of the same rows
 def _ids(texts: Sequence[str]) -> list[Identity]:
-    plain = [text_key(text) for text in texts]
-    bare = [_without_marks(text) for text in plain]
-    first = _first_rows([_MASK.split(text) for text in bare])
-    return [
-        Identity(plain[first[row]] if _MASK.search(bare[row]) else _compact(bare[row], text))
-        for row, text in enumerate(plain)
-    ]
+    ids: dict[Identity, int] = {}  # of masked rows as they are without marks: their place in `sentences`
+    rows: list[Identity | int] = []
+    sentences, before = _Sentences(), None
+    for text in texts:
+        plain = text_key(text)
+        bare = without_marks(plain)
+        own = Identity(plain if bare == plain else "".join(bare.split()))
+        around, masks = _MASK.subn(_HERE, bare) if _MASK_SIGN.search(bare) else (bare, 0)
+        if masks and own not in ids:
+            words = [_HERE if _HERE in word else word for word in around.split()]
+            ids[own] = sentences.add(words, before)
+        before = ids.get(own)
+        rows.append(own if before is None else before)
+    known = list(ids)
+    return [known[sentences.first(row)] if isinstance(row, int) else row for row in rows]
 
 
-def _compact(bare: str, text: str) -> str:
-    return text if bare == text else "".join(bare.split())
+class _Sentences:
+    """Masked rows, those of one sentence joined."""
+
+    def __init__(self) -> None:
+        self._rows: list[_Words] = []
+        self._first: list[int] = []
+        self._latest: dict[tuple[str, ...], int] = {}  # the last row with a run of words
+
+    def add(self, words: _Words, before: int | None) -> int:
+        """Its number, counted from 0; `before` is that of the row beside it."""
+        row = len(self._rows)
+        self._rows.append(words)
+        self._first.append(row)
+        runs = [run for run in zip(*(words[at:] for at in range(_RUN)), strict=False) if _HERE not in run]
+        beside = [] if before is None else [before, self.first(before)]
+        for other in dict.fromkeys([*beside, *(self._latest[run] for run in runs if run in self._latest)]):
+            one, two = sorted((self.first(row), self.first(other)))
+            if one != two and _agree(words, self._rows[other]):
+                self._first[two] = one
+        self._latest.update(dict.fromkeys(runs, row))
+        return row
+
+    def first(self, row: int) -> int:
+        """The first row of its sentence."""
+        while self._first[row] != row:
+            self._first[row] = self._first[self._first[row]]
+            row = self._first[row]
+        return row
 
 
-def _without_marks(text: str) -> str:
+def without_marks(text: str) -> str:
+    """The text with its mentions, and without the marks around them that are known."""
+    if not _SIGN.search(text):
+        return text
     for name in set(_CLOSING.findall(text)):
         text = re.sub(rf"[<\[]\s*[/\\]?\s*{re.escape(name)}(?:\s[^<>\[\]]*)?[>\]]", "", text)
     text = _DOUBLE.sub("", _BORDER.sub("", _TYPED.sub(r"\1", text)))
@@ -67,77 +103,22 @@ def _without_marks(text: str) -> str:
     return _AROUND.sub(r"\2", text)
 
 
-def _first_rows(pieces: Sequence[Sequence[str]]) -> list[int]:
-    """For each row the first one of its sentence; `pieces` are the text between masks, one where none is."""
-    first = list(range(len(pieces)))
-
-    def join(row: int, other: int) -> None:
-        low, high = sorted((_root(first, row), _root(first, other)))
-        first[high] = low
-
-    for run in _side_by_side(pieces):
-        for row in run[1:]:
-            join(run[0], row)
-    # Of rows that are joined already, the first one speaks for all.
-    words = [
-        f" {_HERE} ".join(parts).split() if len(parts) > 1 and first[row] == row else []
-        for row, parts in enumerate(pieces)
-    ]
-    for row, other in _neighbours(words):
-        if _root(first, row) != _root(first, other) and _agree(words[row], words[other]):
-            join(row, other)
-    return [_root(first, row) for row in range(len(first))]
-
-
-def _root(first: list[int], row: int) -> int:
-    while first[row] != row:
-        first[row] = first[first[row]]
-        row = first[row]
-    return row
-
-
-def _side_by_side(pieces: Sequence[Sequence[str]]) -> list[list[int]]:
-    """Runs of rows with one sentence's beginning and end, as every converter writes them.
-
-    What is before the first mask and behind the last one is the sentence's own: of two pairs of a sentence,
-    the shorter beginning begins the longer one, and likewise with the ends.
-    """
-    runs: list[list[int]] = []
-    longest: tuple[str, str] | None = None  # beginning and end that are known of the sentence
-    for row, parts in enumerate(pieces):
-        if len(parts) == 1:
-            longest = None
-            continue
-        starts = sorted((parts[0], longest[0] if longest else ""), key=len)
-        ends = sorted((parts[-1], longest[1] if longest else ""), key=len)
-        if longest is None or not starts[1].startswith(starts[0]) or not ends[1].endswith(ends[0]):
-            runs.append([])
-            longest = parts[0], parts[-1]
-        else:
-            longest = starts[1], ends[1]
-        runs[-1].append(row)
-    return runs
-
-
-def _neighbours(words: Sequence[Sequence[str]]) -> Iterator[tuple[int, int]]:
-    """Pairs of rows that share a run of words without a mask, each pair once."""
-    rows: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
-    for row, found in enumerate(words):
-        for run in {tuple(found[at : at + _RUN]) for at in range(len(found) - _RUN + 1)}:
-            if _HERE not in run:
-                rows[run].append(row)
-    seen: set[tuple[int, int]] = set()
-    for same in rows.values():
-        if len(same) <= _COMMON:
-            pairs = {(row, other) for at, row in enumerate(same) for other in same[at + 1 : at + 1 + _NEXT]}
-            yield from sorted(pairs - seen)
-            seen |= pairs
-
-
-def _agree(words: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether the two differ only where one of them has a mask."""
-    mine, theirs = set(words), set(others)
-    if len(mine & theirs) < _SHARE * min(len(mine), len(theirs)):
+def _agree(words: _Words, others: _Words) -> bool:
+    """Whether the two share half of the words outside their masks and differ only at masks, each by words."""
+    fewer = min(len(words), len(others))
+    start = next((at for at in range(fewer) if words[at] != others[at]), fewer)
+    rest = fewer - start
+    end = next((at for at in range(rest) if words[-1 - at] != others[-1 - at]), rest)
+    mine, theirs = words[start : len(words) - end], others[start : len(others) - end]
+    if not mine and not theirs:
+        return True
+    if not _outside(mine) or not _outside(theirs):
+        return False  # a mention that is masked in one of them is words in the other
+    if _HERE not in mine[:1] + theirs[:1] or _HERE not in mine[-1:] + theirs[-1:]:
         return False
-    matched = SequenceMatcher(None, words, others, autojunk=False).get_opcodes()
-    return all(kind == "equal" or _HERE in words[a:b] or _HERE in others[c:d] for kind, a, b, c, d in matched)
+    shared = [*words[:start], *words[len(words) - end :], *(Counter(mine) & Counter(theirs)).elements()]
+    return 2 * _outside(shared) >= min(_outside(words), _outside(others))
+
+
+def _outside(words: _Words) -> int:
+    return len(words) - words.count(_HERE)

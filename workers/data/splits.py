@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from orchestrator.contracts.sameness import Identity
 from orchestrator.contracts.task import (
     ArrowReader,
     ConllReader,
@@ -24,9 +25,10 @@ from workers.data.copies import Ids
 from workers.data.documents import masked_pairs, tagged_sentences
 from workers.data.examples import Example
 from workers.data.faults import Faults
-from workers.data.holdout import Wanted, part_of
+from workers.data.holdout import Wanted, part_of, parts_by_sentence
 from workers.data.i2b2_2010 import concept_pairs, concept_sentences
 from workers.data.i2b2_xml import read_xml
+from workers.data.masked import sentence_ids
 from workers.data.mimic_notes import read_mimic
 from workers.data.pubtator import read_pubtator
 from workers.data.tables import read_table
@@ -64,6 +66,8 @@ def read_split(
     """
     faults = Faults(task.on_bad_record) if faults is None else faults
     names, wanted = source_of(task, split)
+    if parts_by_sentence(task.kind, task.reader) and split in {Split.TRAIN, *_shares(held_out(task))}:
+        wanted = _by_sentence(task, names, root, wanted)
     examples = list(_read(task, names, root, faults, wanted if ids is None else ids.noting(wanted)))
     if not examples:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
@@ -74,6 +78,20 @@ def read_split(
         fault = f"there is no example in it{_left_out(faults)}"
         raise DataError(files, None, fault, "check the file and `reader` of the task")
     return examples
+
+
+def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, wanted: Wanted) -> Wanted:
+    """Answers for the text of a row what `wanted` answers for its sentence, which only all files tell."""
+    texts: list[str] = []
+
+    def _noting(text: Identity) -> bool:
+        texts.append(text)
+        return False
+
+    for _ in _read(task, names, root, Faults(task.on_bad_record), _noting):
+        pass
+    sentences = dict(zip(texts, sentence_ids(texts), strict=True))
+    return lambda text: wanted(sentences[text])
 
 
 def _left_out(faults: Faults) -> str:

@@ -16,6 +16,7 @@ from workers.data.corpus import Corpus, read_corpus
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.labels import check_known, class_counts
+from workers.data.near import check_parted
 from workers.data.scorable import check_scorable, check_separate
 
 
@@ -50,9 +51,10 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
 
 
 def _unscorable(corpus: Corpus, counts: Mapping[Split, SplitCounts]) -> dict[str, str] | None:
-    """What `check_separate` or `check_scorable` would raise."""
+    """What `check_separate`, `check_parted` or `check_scorable` would raise."""
     try:
         check_separate(corpus.task, counts)
+        check_parted(corpus.task, counts)
         check_scorable(corpus.task, corpus.labels, corpus.splits)
     except DataError as error:
         return {"problem": error.fault, "fix": error.remedy}

@@ -19,9 +19,8 @@ from workers.data.delimited import Table, read_rows, repeats_names
 from workers.data.examples import Text
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
-from workers.data.holdout import Wanted
+from workers.data.holdout import Wanted, parts_by_sentence
 from workers.data.labels import LONGEST
-from workers.data.masked import sentence_ids
 
 _Row = Mapping[str, Any]
 
@@ -61,18 +60,15 @@ def read_table(
 def _identified(
     rows: Iterator[tuple[int, _Row]], reader: TableReader, kind: TaskKind
 ) -> Iterator[tuple[int, _Row, Identity]]:
-    """Each row with what decides on its split: its id, else its texts; for relations its sentence, which only
-    the whole file tells."""
+    """Each row with what decides on its split: its id, else its texts, for relations the first one."""
     columns = [column for column in (reader.text, reader.second_text) if column]
-    if reader.id is not None or reader.hold_out is None or kind is not TaskKind.RELATION:
-        for line, row in rows:
-            texts = [row.get(column) for column in columns]
+    by_sentence = parts_by_sentence(kind, reader)
+    for line, row in rows:
+        texts = [row.get(column) for column in columns]
+        if by_sentence:
+            yield line, row, Identity(texts[0]) if isinstance(texts[0], str) else NO_ID
+        else:
             yield line, row, texts_key(texts) if reader.id is None else id_key(row.get(reader.id))
-        return
-    kept = list(rows)
-    texts = [row.get(reader.text) for _, row in kept]
-    ids = sentence_ids([text if isinstance(text, str) else "" for text in texts])
-    yield from ((line, row, identity) for (line, row), identity in zip(kept, ids, strict=True))
 
 
 def _example(

@@ -16,7 +16,7 @@ import pytest
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from workers.data import read_split
+from workers.data import Text, inspect_task, read_split
 from workers.data.masked import sentence_ids
 
 Style = Callable[[str, int], str]  # a mention, first (1) or second (2) of its pair
@@ -70,26 +70,13 @@ def pairs(style: Style) -> list[str]:
     return rows
 
 
-def splits_of_sentences(root: Path, form: str, rows: list[str]) -> list[Counter[Split]]:
-    labels = ["causes" if n % 3 else "none" for n in range(len(rows))]
-    if form == "arrow":
-        (root / "all").mkdir()
-        table = pyarrow.table({"text": rows, "label": labels})
-        with (
-            pyarrow.OSFile(str(root / "all" / "data.arrow"), "wb") as sink,
-            pyarrow.ipc.new_stream(sink, table.schema) as out,
-        ):
-            out.write_table(table)
-        (root / "all" / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data.arrow"}]}))
-    elif form == "jsonl":
-        lines = [json.dumps({"text": text, "label": y}) for text, y in zip(rows, labels, strict=True)]
-        (root / "all").write_text("\n".join(lines))
-    else:
-        quoted = [text.replace('"', '""') for text in rows]
-        lines = [f'"{text}",{label}' for text, label in zip(quoted, labels, strict=True)]
-        (root / "all").write_text("\n".join(["text,label", *lines]))
-    reader: dict[str, Any] = {"format": form, "text": "text", "label": "label", "files": {"train": ["all"]}}
-    spec = TaskSpec.model_validate(
+def task_of(root: Path, form: str, *files: list[str]) -> TaskSpec:
+    """A relation task whose splits are held out of files with these texts."""
+    names = [f"all{number}" for number in range(len(files))]
+    for name, rows in zip(names, files, strict=True):
+        write_rows(root / name, form, rows)
+    reader: dict[str, Any] = {"format": form, "text": "text", "label": "label", "files": {"train": names}}
+    return TaskSpec.model_validate(
         {
             "name": "t",
             "title": "T",
@@ -100,9 +87,33 @@ def splits_of_sentences(root: Path, form: str, rows: list[str]) -> list[Counter[
             "metric": PRIMARY[TaskKind.RELATION],
         }
     )
+
+
+def write_rows(path: Path, form: str, rows: list[str]) -> None:
+    labels = ["causes" if n % 3 else "none" for n in range(len(rows))]
+    if form == "arrow":
+        path.mkdir()
+        table = pyarrow.table({"text": rows, "label": labels})
+        with (
+            pyarrow.OSFile(str(path / "data.arrow"), "wb") as sink,
+            pyarrow.ipc.new_stream(sink, table.schema) as out,
+        ):
+            out.write_table(table)
+        (path / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data.arrow"}]}))
+    elif form == "jsonl":
+        lines = [json.dumps({"text": text, "label": y}) for text, y in zip(rows, labels, strict=True)]
+        path.write_text("\n".join(lines))
+    else:
+        quoted = [text.replace('"', '""') for text in rows]
+        lines = [f'"{text}",{label}' for text, label in zip(quoted, labels, strict=True)]
+        path.write_text("\n".join(["text,label", *lines]))
+
+
+def splits_of_sentences(root: Path, spec: TaskSpec) -> list[Counter[Split]]:
     found: list[Counter[Split]] = [Counter() for _ in range(SENTENCES)]
     for split in Split:
         for example in read_split(spec, split, root):
+            assert isinstance(example, Text)
             found[int(example.text.split()[0][1:])][split] += 1
     return found
 
@@ -117,10 +128,110 @@ def shuffled(rows: list[str]) -> list[str]:
 def test_all_pairs_of_a_sentence_share_a_split(
     tmp_path: Path, style: str, order: Callable[[list[str]], list[str]], form: str
 ) -> None:
-    found = splits_of_sentences(tmp_path, form, order(pairs((MARKS | MASKS)[style])))
+    found = splits_of_sentences(tmp_path, task_of(tmp_path, form, order(pairs((MARKS | MASKS)[style]))))
     assert all(splits.total() == 6 for splits in found)
     assert [len(splits) for splits in found] == [1] * SENTENCES
     assert len({next(iter(splits)) for splits in found}) == 3
+
+
+@pytest.mark.parametrize("style", MARKS | MASKS)
+def test_the_pairs_of_a_sentence_in_two_files_share_a_split(tmp_path: Path, style: str) -> None:
+    rows = pairs((MARKS | MASKS)[style])
+    found = splits_of_sentences(tmp_path, task_of(tmp_path, "csv", rows[::2], rows[1::2]))
+    assert [len(splits) for splits in found] == [1] * SENTENCES
+
+
+def test_a_short_sentence_that_two_files_share_has_one_split(tmp_path: Path) -> None:
+    rows = [f"n{n} {pair}" for n in range(SENTENCES) for pair in ("DRUG1 , DRUG2 or c", "DRUG1 , b or DRUG2")]
+    found = splits_of_sentences(tmp_path, task_of(tmp_path, "jsonl", rows[:61], rows[61:]))
+    assert [len(splits) for splits in found] == [1] * SENTENCES
+
+
+@pytest.mark.parametrize("order", [list, shuffled])
+@pytest.mark.parametrize(
+    "form",
+    ["DRUG1 {} DRUG2", "@GENE$ {} @DISEASE$ .", "XXX {} XXX", "<DRUG> was {} by <GENE> in our patients ."],
+)
+def test_sentences_with_masks_at_both_ends_stay_apart(
+    form: str, order: Callable[[list[str]], list[str]]
+) -> None:
+    whole = [form.format(" ".join(sentence(number)[1:11])) for number in range(600)]
+    one_word = [form.format(f"mostly {a}{b}") for a in VOCABULARY[:20] for b in VOCABULARY[:20]]
+    for texts in (whole, one_word):
+        assert len(set(sentence_ids(order(texts)))) == len(set(texts))
+
+
+UNKNOWN: dict[str, Style] = {
+    "masks in small letters": lambda m, n: f"drug{n}",
+    "masks of another name": lambda m, n: f"entity{n}",
+    "masks without a number": lambda m, n: "BLINDED",
+    "underlines": lambda m, n: f"__{m}__",
+    "parentheses": lambda m, n: f"(({m}))",
+    "tildes": lambda m, n: f"~~{m}~~",
+    "words": lambda m, n: f"E{n}START {m} E{n}END",
+}
+
+
+@pytest.mark.parametrize("order", [list, shuffled])
+@pytest.mark.parametrize("style", UNKNOWN)
+def test_pairs_that_are_not_recognised_are_counted_and_refused(
+    tmp_path: Path, style: str, order: Callable[[list[str]], list[str]]
+) -> None:
+    check_refused(tmp_path, order(pairs(UNKNOWN[style])))
+
+
+def test_pairs_that_are_named_behind_their_sentence_are_counted_and_refused(tmp_path: Path) -> None:
+    rows = []
+    for number in range(SENTENCES):
+        words = sentence(number)
+        for first, second in combinations((2, 5, 6, 9), 2):
+            rows.append(f"{' '.join(words)} [SEP] {words[first]} [SEP] {words[second]}")
+    check_refused(tmp_path, rows)
+
+
+def test_short_enumerations_in_any_order_are_counted_and_refused(tmp_path: Path) -> None:
+    rows = []
+    for number in range(SENTENCES):
+        names = [f"{word}{number}" for word in ("ba", "de", "fi", "go")]
+        for first, second in combinations(range(4), 2):
+            shown = [
+                f"drug{(first, second).index(n) + 1}" if n in (first, second) else names[n] for n in range(4)
+            ]
+            rows.append(f"{', '.join(shown[:3])} or {shown[3]}")
+    check_refused(tmp_path, shuffled(rows))
+
+
+def check_refused(root: Path, rows: list[str]) -> None:
+    found = inspect_task(task_of(root, "csv", rows), root)
+    for split in ("dev", "test"):
+        counts = found["splits"][split]["counts"]
+        assert counts["near_train"] > 0.7 * counts["examples"]
+        said = f"{counts['near_train']} of {counts['examples']} {split} texts"
+        assert any(line.startswith(f"{said} agree in most of their words") for line in found["caveats"])
+        assert said in found["unscorable"]["problem"]
+    assert "`id`" in found["unscorable"]["fix"]
+
+
+def test_a_folder_that_has_no_ids_is_counted_and_not_refused(tmp_path: Path) -> None:
+    found = inspect_task(task_of(tmp_path, "arrow", pairs(UNKNOWN["tildes"])), tmp_path)
+    assert found["unscorable"] is None
+    assert any("pairs of one sentence may be in both" in line for line in found["caveats"])
+
+
+@pytest.mark.parametrize("style", ["tags", "types"])
+def test_recognised_pairs_are_not_refused_though_sentences_share_words(tmp_path: Path, style: str) -> None:
+    rows = pairs((MARKS | MASKS)[style])
+    few = VOCABULARY[:20]
+    for number in range(SENTENCES):
+        words = [f"n{number}", *random.Random(number).choices(few, k=12), "case"]
+        for first, second in combinations((2, 5, 6, 9), 2):
+            shown = {first: MARKS["tags"](words[first], 1), second: MARKS["tags"](words[second], 2)}
+            rows.append(" ".join(shown.get(at, word) for at, word in enumerate(words)))
+    found = inspect_task(task_of(tmp_path, "csv", rows), tmp_path)
+    counts = [found["splits"][split]["counts"] for split in ("train", "dev", "test")]
+    assert counts[0]["near_train"] is None
+    assert all(one["near_train"] <= 0.1 * one["examples"] for one in counts[1:])
+    assert found["unscorable"] is None
 
 
 @pytest.mark.parametrize("style", MARKS)

@@ -1,0 +1,83 @@
+"""Held-out texts that are almost one of train, as are pairs of one sentence whose marks are not known."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.task import TableReader, TaskSpec
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.errors import DataError
+from workers.data.examples import Example, Text
+from workers.data.holdout import parts_by_sentence
+from workers.data.masked import without_marks
+
+_WORD = re.compile(r"[^\W_]+")
+_FEWEST = 4  # different words, of which a text is compared
+_RARE, _FOLLOWED = 5, 20  # words of a text, the rarest first, and texts of train with each that are compared
+_SHARE = 0.65  # of the words of the text that has more
+_IN_ORDER = 0.25  # of its pairs of neighbouring words: a mask or a mark breaks two of them
+_MOST: Final = 0.2  # of a split: more are no chance
+
+_Words = tuple[str, ...]  # without the marks that are known
+
+
+def near_train(task: TaskSpec, splits: Mapping[Split, Sequence[Example]]) -> dict[Split, int]:
+    """Examples of each held-out split that agree in most of their words with one of train. Empty for tasks
+    that are not parted by sentences. About linear in the number of texts; nothing of them is kept."""
+    held = [s for s in splits if s is not Split.TRAIN and s not in task.reader.files]
+    if not held or Split.TRAIN not in splits or not parts_by_sentence(task.kind, task.reader):
+        return {}
+    train = _Texts(list(dict.fromkeys(map(_words, splits[Split.TRAIN]))))
+    return {split: sum(train.agree(_words(example)) for example in splits[split]) for split in held}
+
+
+def check_parted(task: TaskSpec, counted: Mapping[Split, SplitCounts]) -> None:
+    """Raises DataError where so many agree that sentences are parted, and the reader can be given ids."""
+    if not isinstance(task.reader, TableReader):
+        return
+    parted = [
+        f"{counts.near_train:,} of {counts.examples:,} {split} texts"
+        for split, counts in counted.items()
+        if (counts.near_train or 0) > _MOST * counts.examples
+    ]
+    if parted:
+        problem = f"{' and '.join(parted)} agree in most of their words with a train text"
+        remedy = "set `id` of the reader to a column that says which rows are pairs of one sentence"
+        raise DataError(f"task {task.name}", None, problem, remedy)
+
+
+class _Texts:
+    """Texts of train, found by their words."""
+
+    def __init__(self, texts: Sequence[_Words]) -> None:
+        self._with: defaultdict[str, list[_Words]] = defaultdict(list)
+        self._count = Counter(word for text in texts for word in set(text))
+        for text in texts:
+            for word in set(text):
+                if len(self._with[word]) < _FOLLOWED:
+                    self._with[word].append(text)
+
+    def agree(self, text: _Words) -> bool:
+        words = set(text)
+        if len(words) < _FEWEST:
+            return False
+        rare = sorted(sorted(words & self._count.keys()), key=self._count.__getitem__)[:_RARE]
+        return any(_agree(text, words, other) for word in rare for other in self._with[word])
+
+
+def _agree(text: _Words, words: set[str], other: _Words) -> bool:
+    others = set(other)
+    if len(words & others) < _SHARE * max(len(words), len(others)):
+        return False
+    mine, theirs = set(pairwise(text)), set(pairwise(other))
+    return len(mine & theirs) >= _IN_ORDER * max(len(mine), len(theirs))
+
+
+def _words(example: Example) -> _Words:
+    text = example.text if isinstance(example, Text) else ""
+    return tuple(_WORD.findall(without_marks(text).casefold()))
