@@ -17,7 +17,7 @@ import psutil
 
 from orchestrator.execution.ray_launcher import LOOPBACK
 
-PATIENCE = 240.0  # seconds until something must have happened
+PATIENCE = 480.0  # seconds until something must have happened, on a busy machine too
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
