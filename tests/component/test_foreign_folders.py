@@ -246,7 +246,7 @@ def test_texts_that_the_tables_of_the_weights_lack_a_row_for_are_refused(
     """In test alone, too, which is read when everything is paid for."""
     fine = Encoded(input_ids=[[2, 4, 3]], labels=[0], token_type_ids=[[0, 0, 1]], truncated=0)
     task, folder = lab.task(TaskKind.CLASSIFICATION), verify(entry(tiny_bert), tiny_bert)
-    data = TaskData(task=task, labels=LABELS, train=fine, dev=fine, test=fine, pad=0, rows={})
+    data = TaskData(task=task, labels=LABELS, train=fine, dev=fine, test=fine, pad=0, counts={})
     check_fits(entry(tiny_bert), folder, data, virtual=0)
     with pytest.raises(WeightsError, match=words):
         check_fits(entry(tiny_bert), folder, replace(data, test=replace(fine, **changes)), virtual)
