@@ -37,6 +37,8 @@ SECONDS = {
     "component/test_private_cluster.py": 300,
     "component/test_split_counts.py": 300,
     "component/test_foreign_folders.py": 300,
+    "unit/cli/test_surroundings.py": 300,
+    "unit/execution/test_whole_sweeps.py": 300,
 }
 
 

@@ -229,8 +229,9 @@ def test_the_lock_travels_with_the_sweep(rendered: RenderSweep, tmp_path: Path) 
 def test_what_does_not_fit_into_a_config_map_is_refused(rendered: RenderSweep, tmp_path: Path) -> None:
     methods = tmp_path / "mine" / "methods"
     methods.mkdir(parents=True)
-    note = f"note: {'x' * 1024 * 1024}\n"
-    (methods / "wide-lora.yaml").write_text(f"settings: {{kind: lora, rank: 64}}\n{note}")
+    note = f"note: {'x' * 600 * 1024}\n"
+    for rank in (64, 128):  # each is small enough to be read
+        (methods / f"lora-{rank}.yaml").write_text(f"settings: {{kind: lora, rank: {rank}}}\n{note}")
     with pytest.raises(ConfigError, match="a ConfigMap holds 1,048,576"):
         rendered("local-cpu", catalogues=["mine"])
 
