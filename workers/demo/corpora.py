@@ -62,18 +62,20 @@ def write_task(task: TaskSpec, directory: Path) -> None:
 
 
 def _numbered(task: TaskSpec, split: Split) -> list[tuple[int, Note]]:
-    """The notes in the files of a split. The numbers of held-out ones are ids that fall into their part."""
+    """The notes in the files of a split, each under a number that no other split has: documents of one id
+    are one. The numbers of held-out ones are ids that fall into their part."""
     made = task.made or MadeNotes()
     hold_out = held_out(task) if split is Split.TRAIN else None
     parts = [split]
     if split is Split.TRAIN:
         parts.extend(part for part in splits_of(task) if part not in task.reader.files)
     brief = task.kind is TaskKind.CLASSIFICATION
+    first = 1 + 100_000 * tuple(Split).index(split)
     numbered: list[tuple[int, Note]] = []
     for part in parts:
         source = random.Random(f"task:{task.kind}:{part}:{made.seed}")
         found = notes(_size(made)[part], source, held_out=part is not Split.TRAIN, brief=brief)
-        ids = (n for n in count(1) if hold_out is None or part_of(str(n), hold_out) is part)
+        ids = (n for n in count(first) if hold_out is None or part_of(str(n), hold_out) is part)
         numbered.extend((next(ids), note) for note in found)
     return sorted(numbered, key=lambda pair: pair[0])
 
