@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from rig import Guest, Node, address_of
-from workshop import Workshop, results, stop_midway, wait_for
+from workshop import ATTEMPTS, Workshop, results, stop_midway, wait_for
 
 from orchestrator.contracts.outcome import CheckpointEvent, StartEvent, StepEvent, read_event
 
@@ -58,7 +58,7 @@ class Sweep:
     def attempts(self) -> dict[str, list[Path]]:
         """Directories by trial, oldest first."""
         found: dict[str, list[Path]] = {}
-        for order in sorted(self.trials.rglob("order.json")):
+        for order in sorted(self.trials.glob(f"{ATTEMPTS}/order.json")):
             found.setdefault(str(order.parent.parent.relative_to(self.trials)), []).append(order.parent)
         return found
 

@@ -17,6 +17,8 @@ import psutil
 
 from orchestrator.execution.ray_launcher import LOOPBACK
 
+# Directories of attempts below trials/; ** would walk into their checkpoints, which come and go.
+ATTEMPTS = "*/*/*/*/*/attempt-*"
 PATIENCE = 480.0  # seconds until something must have happened, on a busy machine too
 
 
@@ -167,7 +169,7 @@ class Workshop:
     def outcomes(self, sweep: str = "mini", storage: Path | None = None) -> dict[str, dict[str, Any]]:
         """By path of the attempt's directory below trials/."""
         trials = (storage or self.sweeps) / sweep / "trials"
-        found = sorted(trials.rglob("outcome.json"))
+        found = sorted(trials.glob(f"{ATTEMPTS}/outcome.json"))
         return {str(path.parent.relative_to(trials)): json.loads(path.read_text()) for path in found}
 
     def runs(self, sweep: str = "mini") -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from workshop import PATIENCE, Workshop, below, ending, stop_midway, wait_for
+from workshop import ATTEMPTS, PATIENCE, Workshop, below, ending, stop_midway, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -39,7 +39,7 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
         wait_for(workshop.outcomes, "a finished trial")
 
         def held() -> bool:
-            attempts, processes = [e.parent for e in trials.rglob("events.jsonl")], below(driver)
+            attempts, processes = [e.parent for e in trials.glob(f"{ATTEMPTS}/events.jsonl")], below(driver)
             return any(stop_midway(attempt, processes) for attempt in attempts)
 
         wait_for(held, "another one under way")
@@ -159,12 +159,12 @@ def test_ctrl_c_says_how_to_go_on(new_workshop: Callable[[], Workshop]) -> None:
         )
     ) as driver:
         trials = workshop.sweeps / "mini" / "trials"
-        wait_for(lambda: any(trials.rglob("checkpoint/step-*")), "a checkpoint")
+        wait_for(lambda: any(trials.glob(f"{ATTEMPTS}/checkpoint/step-*")), "a checkpoint")
         driver.send_signal(signal.SIGINT)
         _, told = driver.communicate(timeout=PATIENCE)
         assert driver.returncode == 130
     assert "the same command goes on" in told
     assert "Traceback" not in told
-    bills = list(trials.rglob("bill.json"))
+    bills = list(trials.glob(f"{ATTEMPTS}/bill.json"))
     assert bills
     assert {item["reason"] for item in workshop.json("plan", sweep)["to_run"]} >= {"unfinished"}

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from object_store import BUCKET, S3
-from workshop import Workshop, below, ending, results, stop_midway, wait_for
+from workshop import ATTEMPTS, Workshop, below, ending, results, stop_midway, wait_for
 
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.remote import Remote
@@ -46,7 +46,7 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
         monkeypatch.setenv("FRONTIER_MIRROR", str(tmp_path / machine))
         return Path(Remote(uri, s3.options).mirror())
 
-    mirror = on("first")
+    trials = on("first") / "mini" / "trials"
     with ending(
         subprocess.Popen(
             workshop.command("run", sweep, "--launcher", "local"),
@@ -58,8 +58,8 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
     ) as driver:
 
         def held() -> bool:
-            attempts, processes = [e.parent for e in mirror.rglob("seed-2/*/events.jsonl")], below(driver)
-            return any(stop_midway(attempt, processes) for attempt in attempts)
+            attempts, processes = trials.glob(ATTEMPTS), below(driver)
+            return any(stop_midway(attempt, processes) for attempt in attempts if "seed-2" in attempt.parts)
 
         def stored() -> bool:
             assert driver.poll() is None
