@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_model
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -115,6 +116,7 @@ class Combination:
         if isinstance(self._settings, Full):
             keep_model(adapted, tokenizer, kept, "all")
             model = build(self._spec, kept, self._kind, LABELS).model
+            load_model(model, kept / "model.safetensors", strict=False)  # and its head, which is drawn anew
         else:
             keep_model(adapted, tokenizer, kept, "adapters")
             again = self._adapted(build(self._spec, self._folder, self._kind, LABELS))
