@@ -15,7 +15,7 @@ OWN_FILES = {
     "causes/{}.csv": "sentence,relation\n@drug$ gave @complaint$,causes\n@drug$ and @complaint$ {},none\n",
 }
 ONE_FILE = "".join(
-    f'{{"patient": {n // 2}, "note": "{note}", "due": "{due}"}}\n'
+    f'{{"patient": {n // 2}, "note": "{note}, {n}", "due": "{due}"}}\n'
     for n, (note, due) in enumerate([("See again", "yes"), ("Done", "no")] * 30)
 )
 
