@@ -1,13 +1,15 @@
 """The process boundary: one order in, `events.jsonl` and one atomic `outcome.json` out.
 
-    python -m workers.attempt ORDER_JSON
+    python -m workers.attempt ORDER_JSON [BEGAN]
 
 Usually called in a process forked from a warm template (`workers.host`). Heavy libraries are imported when
-the attempt starts, after the process has been told how to behave.
+the attempt starts, after the process has been told how to behave. BEGAN is the time.monotonic() at which the
+attempt was asked for.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import shutil
 import signal
@@ -24,6 +26,7 @@ from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
+from workers.code_places import code_places
 from workers.meter import Meter, add_phases
 from workers.records import EventLog, superseded, write_outcome
 from workers.signatures import signature
@@ -53,6 +56,23 @@ def settle_environment(threads: int | None = None, *, offline: bool = True) -> N
     if threads is not None:
         os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
     warnings.simplefilter("ignore")
+
+
+def run_logged(order_path: Path, began: float | None = None) -> int:
+    """Do what `run_attempt` does. A crash that leaves no outcome leaves `crash.log`: code places, without the
+    words of the exception."""
+    rank = os.environ.get("RANK", "0")
+    log = order_path.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
+    with log.open("w") as crash:
+        faulthandler.enable(crash)
+        try:
+            code = run_attempt(order_path, began)
+        except Exception as error:
+            crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
+            raise
+        faulthandler.disable()
+    log.unlink()
+    return code
 
 
 def run_attempt(order_path: Path, began: float | None = None) -> int:
@@ -150,6 +170,6 @@ def _outcome(
 
 
 if __name__ == "__main__":
-    began = time.monotonic()
+    began = float(sys.argv[2]) if len(sys.argv) > 2 else time.monotonic()
     settle_environment()
-    sys.exit(run_attempt(Path(sys.argv[1]), began))
+    sys.exit(run_logged(Path(sys.argv[1]), began))

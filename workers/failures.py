@@ -5,10 +5,6 @@ The text of a foreign exception is never written down: a library may quote what 
 
 from __future__ import annotations
 
-import sys
-import traceback
-from pathlib import Path
-
 import torch
 
 from orchestrator.contracts.outcome import Failure
@@ -16,10 +12,10 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.errors import FrontierError
 from workers.checkpoint import UnfaithfulCopyError
+from workers.code_places import code_places
 from workers.evaluate import DivergedError
 from workers.train import CollapsedError, PreemptedError, SupersededError
 
-_PLACES = 8  # innermost stack frames that are kept
 _NEEDS_LESS = (
     "a smaller micro_batch_size, evaluation_batch_size or max_length needs less, as does a smaller model"
 )
@@ -77,18 +73,3 @@ def _out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in _OUT_OF_MEMORY)
-
-
-def code_places(error: BaseException) -> tuple[str, ...]:
-    """ "file:line function" of the innermost stack frames, innermost last. Files without what is above their
-    package: no path of the machine."""
-    frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
-    return tuple(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
-
-
-def _short(file: str) -> str:
-    path = Path(file)
-    above = [Path(entry) for entry in sys.path if entry and path.is_relative_to(entry)]
-    if not above:
-        return path.name
-    return path.relative_to(max(above, key=lambda entry: len(entry.parts))).as_posix()

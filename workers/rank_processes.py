@@ -7,7 +7,6 @@ have it. That of the first one becomes the attempt's own.
 from __future__ import annotations
 
 import ctypes
-import faulthandler
 import json
 import os
 import select
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.child_processes import python_module
 from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER
 from orchestrator.contracts.files import write_once
 
@@ -54,14 +54,14 @@ class Group:
         master, port = (node["master"], node["port"]) if node else ("127.0.0.1", 0)
         return cls(order, began, tuple(range(first, first + here)), count, master, port)
 
-    def start(self, listening: socket.socket | None = None) -> dict[int, int]:
+    def start(self, listening: socket.socket | None = None, *, execute: bool = False) -> dict[int, int]:
         """Forks: process -> rank. In a child it never returns. `listening`: where the ranks meet, on the
-        first of several nodes."""
+        first of several nodes. `execute`: each child starts Python itself, and shares nothing with us."""
         template = os.getpid()
         if not self.ranks:
             child = os.fork()
             if child == 0:
-                _become(self.order, template, self.began, {})
+                _become(self.order, template, self.began, {}, execute)
             return {child: 0}
         if len(self.ranks) == self.count:
             listening = listen("127.0.0.1")
@@ -81,8 +81,9 @@ class Group:
                 if len(self.ranks) == self.count:
                     environment["GLOO_SOCKET_IFNAME"] = "lo"  # a machine's own name need not resolve
                 if rank == 0 and listening is not None:
+                    listening.set_inheritable(True)
                     environment["FRONTIER_MASTER_FD"] = str(listening.fileno())
-                _become(self.order, template, self.began, environment)
+                _become(self.order, template, self.began, environment, execute)
             children[child] = rank
         if listening is not None:
             listening.close()
@@ -184,7 +185,7 @@ def await_end(running: Running, next_request: Callable[..., dict[str, Any] | Non
         raise
 
 
-def _become(order: Path, template: int, began: float, environment: dict[str, str]) -> None:
+def _become(order: Path, template: int, began: float, environment: dict[str, str], execute: bool) -> None:
     """In the forked process; never returns."""
     code = 1
     try:
@@ -197,25 +198,11 @@ def _become(order: Path, template: int, began: float, environment: dict[str, str
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)
         os.environ.update(environment)
-        code = _run(order, began)
+        if execute:
+            command = python_module("workers.attempt", str(order), repr(began))
+            os.execv(command[0], command)
+        from workers.attempt import run_logged
+
+        code = run_logged(order, began)
     finally:
         os._exit(code)
-
-
-def _run(order: Path, began: float) -> int:
-    """A crash that leaves no outcome leaves `crash.log`: code places, without the words of the exception."""
-    from workers.attempt import run_attempt
-    from workers.failures import code_places
-
-    rank = os.environ.get("RANK", "0")
-    log = order.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
-    with log.open("w") as crash:
-        faulthandler.enable(crash)
-        try:
-            code = run_attempt(order, began)
-        except Exception as error:
-            crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
-            raise
-        faulthandler.disable()
-    log.unlink()
-    return code

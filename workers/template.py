@@ -1,4 +1,5 @@
-"""The warm process behind `workers.host`: imports once, then forks the processes of each attempt.
+"""The warm process behind `workers.host`: imports once, then forks the processes of each attempt. Where an
+import has started CUDA, which a fork cannot share, they start Python themselves.
 
     python -m workers.template [THREADS]
 
@@ -23,8 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workers.rank_processes import Group, Running, await_end, listen
-
-_WARM = ("torch", "transformers", "peft", "accelerate", "workers.trial", "workers.failures")
+from workers.warm_imports import import_warm
 
 
 class _Requests:
@@ -52,8 +52,8 @@ class _Requests:
         return request
 
 
-def _serve(requests: _Requests, answers: IO[bytes]) -> None:
-    """Until the driver closes its end, or dies."""
+def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
+    """Until the driver closes its end, or dies. `forkable`: an attempt may use what is loaded here."""
     listening: socket.socket | None = None
     while True:
         request = requests.next()
@@ -64,7 +64,8 @@ def _serve(requests: _Requests, answers: IO[bytes]) -> None:
             continue  # an interrupt that came too late
         order = Path(request["order"])
         _import_architecture(order)
-        running = Running(Group.of(order, request["at"], request.get("node")).start(listening))
+        group = Group.of(order, request["at"], request.get("node"))
+        running = Running(group.start(listening, execute=not forkable))
         listening = None
         await_end(running, requests.next)
         _answer(answers, "code", running.settle(order.parent))
@@ -92,12 +93,11 @@ def main(arguments: list[str]) -> None:
     from workers.attempt import settle_environment
 
     settle_environment(int(arguments[0]) if arguments else None)
-    for module in _WARM:
-        importlib.import_module(module)
+    forkable = import_warm()
     gc.collect()
     gc.freeze()  # a collection in an attempt would copy all the pages that it shares with the template
     try:
-        _serve(_Requests(sys.stdin.buffer), answers)
+        _serve(_Requests(sys.stdin.buffer), answers, forkable)
     except EOFError:
         os._exit(0)
 

@@ -1,0 +1,86 @@
+"""The warm template imports what it likes, and an attempt can still use a GPU."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from fake_nvml import FakeGpu, install
+from workshop import PATIENCE
+
+import workers.attempt
+from workers.rank_processes import Group
+from workers.warm_imports import _holds_a_context, import_warm
+
+GPUS = [FakeGpu("GPU-a", capability=(9, 0)), FakeGpu("GPU-b", capability=(8, 6))]
+# What bitsandbytes 0.50 does when it is imported.
+ASKS = "import torch\nfound = [torch.cuda.get_device_capability(torch.cuda.device(n)) for n in range(2)]\n"
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What has started CUDA."""
+    starts: list[str] = []
+
+    def start() -> None:
+        starts.append("torch")
+        raise RuntimeError("no CUDA here")
+
+    monkeypatch.setattr(torch.cuda, "_lazy_init", start)
+    return starts
+
+
+@pytest.fixture
+def bitsandbytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A stub beside what is installed; its name."""
+    (tmp_path / "bitsandbytes_stub.py").write_text(ASKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bitsandbytes_stub", raising=False)
+    return "bitsandbytes_stub"
+
+
+def test_a_library_that_asks_for_the_capability_starts_no_cuda(started, bitsandbytes, monkeypatch):
+    install(monkeypatch, GPUS)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    of_torch = torch.cuda.get_device_capability
+    assert import_warm((bitsandbytes,))
+    assert sys.modules[bitsandbytes].found == [(8, 6), (9, 0)]
+    assert started == []
+    assert torch.cuda.get_device_capability is of_torch
+
+
+def test_a_driver_that_knows_no_capability_leaves_the_answer_to_torch(started, bitsandbytes, monkeypatch):
+    install(monkeypatch, [])
+    with pytest.raises(RuntimeError, match="no CUDA here"):
+        import_warm((bitsandbytes,))
+    assert started == ["torch"]
+
+
+def test_no_attempt_is_forked_once_cuda_has_started(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    assert not import_warm(())
+
+
+def test_a_context_past_torch_is_found_by_what_it_has_open(tmp_path):
+    (tmp_path / "3").symlink_to("/dev/nvidiactl")
+    (tmp_path / "4").symlink_to("/dev/nvidia0")
+    assert not _holds_a_context(tmp_path)
+    (tmp_path / "5").symlink_to("/dev/nvidia-uvm")
+    assert _holds_a_context(tmp_path)
+
+
+def test_an_attempt_that_cannot_be_forked_starts_python_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers.attempt, "run_logged", lambda order, began: 99)  # of this process alone
+    order = tmp_path / "order.json"
+    order.write_text('{"trial": "the patient said"}')
+    [child] = Group.of(order, 0.0, None).start(execute=True)
+    with os.fdopen(os.pidfd_open(child)) as end:
+        assert select.select([end], [], [], PATIENCE)[0]
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    crash = (tmp_path / "crash.log").read_text()
+    assert crash.startswith("ValidationError")
+    assert "patient" not in crash
