@@ -56,12 +56,13 @@ class Meter:
         self._gauges.append(gauge)
 
     def enter(self, phase: Phase) -> None:
-        """Ends the phase that runs and begins `phase`."""
+        """Ends the phase that runs and begins `phase`. The gauges are read first: one that waits for the
+        device waits for what the old phase asked of it."""
+        for gauge in self._gauges:
+            self._take(gauge.lap())
         now = self.now()
         self._spent[self.phase] = self._spent.get(self.phase, 0.0) + now - self._since
         self._since = now
-        for gauge in self._gauges:
-            self._take(gauge.lap())
         if phase is not self.phase:
             self.phase = phase
             self._on_phase(phase)

@@ -31,6 +31,22 @@ def test_nested_phases_do_not_count_twice():
     assert begun == [Phase.TRAIN, Phase.EVALUATE, Phase.TRAIN]
 
 
+def test_waiting_for_a_gauge_belongs_to_the_phase_that_it_is_read_for():
+    """A gauge may wait for the device, which still computes what the phase asked for."""
+    clock = Clock()
+
+    class Waits:
+        def lap(self) -> dict[str, float | None]:
+            clock.now += 2.0
+            return {}
+
+    meter = Meter(clock)
+    meter.start_with(Waits())
+    meter.enter(Phase.TRAIN)
+    meter.enter(Phase.TEST)
+    assert meter.seconds() == {Phase.START: 2.0, Phase.TRAIN: 2.0, Phase.TEST: 2.0}
+
+
 def test_a_failure_stays_in_the_phase_that_it_happened_in():
     meter = Meter(Clock())
     with pytest.raises(KeyError), meter.within(Phase.CHECKPOINT):
