@@ -113,8 +113,9 @@ def train(
             log_losses(around, losses, rate, progress, budget.steps)
             losses.clear()
         if scoring:
-            if score_dev(adapted.model, data, progress, epoch_steps, around):
-                best = copy_of(trained_weights(adapted.model))
+            with around.meter.within(Phase.EVALUATE):
+                if score_dev(adapted.model, data, progress, epoch_steps, around):
+                    best = copy_of(trained_weights(adapted.model))
             stop_if_collapsed(recipe, budget, progress)
             adapted.train_mode()
         if saving:
@@ -183,30 +184,29 @@ def optimiser_step(
 
 def score_dev(model: Any, data: TaskData, progress: Progress, epoch_steps: int, around: Surroundings) -> bool:
     """Scores dev, writes it down, and says whether it is the best so far."""
-    with around.meter.within(Phase.EVALUATE):
-        size = around.order.evaluation_size
-        evaluation = evaluate(
-            model, data.dev, data.task, data.labels, batch_size=size, pad=data.pad, ranks=around.ranks
+    size = around.order.evaluation_size
+    evaluation = evaluate(
+        model, data.dev, data.task, data.labels, batch_size=size, pad=data.pad, ranks=around.ranks
+    )
+    metrics = evaluation.metrics
+    found, known = quality(data.task.metric, metrics), progress.best_quality
+    # Of evaluations without the metric the latest is kept: nothing tells them apart but the training.
+    best = known is None or (found is not None and found > known)
+    if best:
+        progress.best_step, progress.best_quality, progress.best_metrics = progress.step, found, metrics
+    scored = Scored(progress.step, around.train_seconds(), found, evaluation.collapsed)
+    progress.curve.append(scored)
+    around.log.write(
+        EvaluationEvent(
+            at=around.log.now(),
+            step=progress.step,
+            epoch=progress.step / epoch_steps,
+            metrics=metrics,
+            best=best,
+            train_seconds=scored.train_seconds,
+            collapsed=scored.collapsed,
         )
-        metrics = evaluation.metrics
-        found, known = quality(data.task.metric, metrics), progress.best_quality
-        # Of evaluations without the metric the latest is kept: nothing tells them apart but the training.
-        best = known is None or (found is not None and found > known)
-        if best:
-            progress.best_step, progress.best_quality, progress.best_metrics = progress.step, found, metrics
-        scored = Scored(progress.step, around.train_seconds(), found, evaluation.collapsed)
-        progress.curve.append(scored)
-        around.log.write(
-            EvaluationEvent(
-                at=around.log.now(),
-                step=progress.step,
-                epoch=progress.step / epoch_steps,
-                metrics=metrics,
-                best=best,
-                train_seconds=scored.train_seconds,
-                collapsed=scored.collapsed,
-            )
-        )
+    )
     return best
 
 

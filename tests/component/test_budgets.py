@@ -82,6 +82,14 @@ def test_seconds_are_those_of_training_steps_and_the_schedule_follows_them(lab, 
     assert account.test
 
 
+def test_copying_the_best_weights_counts_as_evaluation(lab, clock, monkeypatch):
+    without = carried_out(lab.order(recipe=RECIPE), clock)
+    monkeypatch.setattr(workers.train, "copy_of", clock.slow(workers.train.copy_of, OTHER_SECONDS))
+    account = carried_out(lab.order(recipe=RECIPE), clock)
+    assert account.progress.train_seconds == without.progress.train_seconds
+    assert account.progress.step == without.progress.step
+
+
 def test_a_resumed_trial_spends_its_seconds_once(lab, clock):
     whole = carried_out(lab.order(recipe=RECIPE), clock).progress
     broken = lab.order(recipe=RECIPE)
