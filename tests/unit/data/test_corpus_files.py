@@ -101,7 +101,7 @@ def test_a_damaged_archive_is_refused_and_never_read_in_part(tmp_path: Path) -> 
         whole[:-4],
         whole[:-8] + b"\0\0\0\0" + whole[-4:],
         whole[:3000] + b"\xff" * 9 + whole[3009:],
-        gzip.compress(b"no tar"),
+        gzip.compress(b"no tar", mtime=0),
         b"",
         MARKER.encode(),
     ):
