@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from rig import Guest, Node, address_of
-from workshop import ATTEMPTS, Workshop, results, stop_midway, wait_for
+from workshop import Workshop, results, stop_midway, wait_for
 
+from orchestrator.contracts.layout import ATTEMPTS
 from orchestrator.contracts.outcome import CheckpointEvent, StartEvent, StepEvent, read_event
 
 E = TypeVar("E", CheckpointEvent, StartEvent, StepEvent)

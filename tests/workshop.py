@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 
+from orchestrator.contracts.layout import ATTEMPTS
 from orchestrator.execution.ray_launcher import LOOPBACK
 
-# Directories of attempts below trials/; ** would walk into their checkpoints, which come and go.
-ATTEMPTS = "*/*/*/*/*/attempt-*"
+Driver = subprocess.Popen[str]
 PATIENCE = 480.0  # seconds until something must have happened, on a busy machine too
 
 
@@ -162,6 +162,20 @@ class Workshop:
         )
         assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    @contextmanager
+    def driving(self, *words: str | Path, stderr: int = subprocess.DEVNULL) -> Iterator[Driver]:
+        """Run the command beside the test, and kill it if the test fails before it has ended."""
+        driver = subprocess.Popen(
+            self.command(*words),
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            text=True,
+        )
+        with ending(driver):
+            yield driver
 
     def json(self, *words: str | Path) -> Any:
         return json.loads(self.frontier(*words, "--json").stdout)

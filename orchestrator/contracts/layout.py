@@ -31,6 +31,8 @@ CHECKPOINTS = "checkpoint"
 MODEL = "model"
 MLFLOW_STORE = "mlflow.db"
 CACHE = "cache"
+# Attempts below `trials`, by the depth of a trial's name; ** would walk into checkpoints, which come and go.
+ATTEMPTS = "*/*/*/*/*/attempt-*"
 
 
 def trial_directory(sweep: Path, trial: str) -> Path:

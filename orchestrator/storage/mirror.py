@@ -180,7 +180,7 @@ class Mirror:
     def push_leftovers(self) -> None:
         """What earlier drivers and attempts on this machine could not deliver."""
         listing = self.store.listing(f"{self._sweep}/{layout.TRIALS}")
-        for bill in sorted((self.directory / layout.TRIALS).glob(f"**/attempt-*/{layout.BILL}")):
+        for bill in sorted((self.directory / layout.TRIALS).glob(f"{layout.ATTEMPTS}/{layout.BILL}")):
             directory, key = bill.parent, self.key(bill.parent)
             if f"{key}/{layout.BILL}" in listing and _outcome_there(directory, key, listing):
                 continue

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from workshop import ATTEMPTS, PATIENCE, Workshop, below, ending, stop_midway, wait_for
+from workshop import PATIENCE, Workshop, below, stop_midway, wait_for
+
+from orchestrator.contracts.layout import ATTEMPTS
 
 pytestmark = pytest.mark.e2e
 
@@ -27,15 +29,7 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
         concurrency=2,
     )
     trials = workshop.sweeps / "mini" / "trials"
-    with ending(
-        subprocess.Popen(
-            workshop.command("run", sweep),
-            cwd=workshop.root,
-            env=workshop.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    ) as driver:
+    with workshop.driving("run", sweep) as driver:
         wait_for(workshop.outcomes, "a finished trial")
 
         def held() -> bool:
@@ -148,16 +142,7 @@ def test_a_trial_that_fails_fails_no_other_and_the_run_ends_with_1(
 def test_ctrl_c_says_how_to_go_on(new_workshop: Callable[[], Workshop]) -> None:
     workshop = new_workshop()
     sweep = workshop.write(recipe={"epochs": 400, "batch_size": 4}, domains=["clinical"], tasks=["mini-ner"])
-    with ending(
-        subprocess.Popen(
-            workshop.command("run", sweep, "--launcher", "local"),
-            cwd=workshop.root,
-            env=workshop.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    ) as driver:
+    with workshop.driving("run", sweep, "--launcher", "local", stderr=subprocess.PIPE) as driver:
         trials = workshop.sweeps / "mini" / "trials"
         wait_for(lambda: any(trials.glob(f"{ATTEMPTS}/checkpoint/step-*")), "a checkpoint")
         driver.send_signal(signal.SIGINT)

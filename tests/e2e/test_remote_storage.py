@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 from object_store import BUCKET, S3
-from workshop import ATTEMPTS, Workshop, below, ending, results, stop_midway, wait_for
+from workshop import Workshop, below, results, stop_midway, wait_for
 
+from orchestrator.contracts.layout import ATTEMPTS
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.remote import Remote
 
@@ -47,15 +47,7 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
         return Path(Remote(uri, s3.options).mirror())
 
     trials = on("first") / "mini" / "trials"
-    with ending(
-        subprocess.Popen(
-            workshop.command("run", sweep, "--launcher", "local"),
-            cwd=workshop.root,
-            env=workshop.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    ) as driver:
+    with workshop.driving("run", sweep, "--launcher", "local") as driver:
 
         def held() -> bool:
             attempts, processes = trials.glob(ATTEMPTS), below(driver)
