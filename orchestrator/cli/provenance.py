@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import tomllib
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -13,8 +14,16 @@ from orchestrator.config import Inputs
 _PACKAGES = ("torch", "transformers", "peft", "accelerate", "ray", "mlflow")
 
 
+_CHECKOUT = Path(__file__).parents[2]
+
+
 def version() -> str:
-    return version_of("frontier-sweeps")
+    """Return the version of the installed distribution; that of pyproject.toml in a checkout which is on the
+    path without being installed."""
+    try:
+        return version_of("frontier-sweeps")
+    except PackageNotFoundError:
+        return str(tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())["project"]["version"])
 
 
 def provenance(inputs: Inputs) -> dict[str, str]:
@@ -38,12 +47,11 @@ def provenance(inputs: Inputs) -> dict[str, str]:
 
 def _commit() -> str | None:
     """Of the checkout that this package lies in; None where it was installed without one."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
+    if not (_CHECKOUT / ".git").exists():
         return None
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
+            ["git", "-C", str(_CHECKOUT), "describe", "--always", "--dirty", "--abbrev=12"],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
