@@ -205,13 +205,17 @@ def build_shape(spec: BackboneSpec, kind: TaskKind, labels: int, directory: Path
 
 
 def _config(spec: BackboneSpec, directory: Path) -> Any:
+    """What the folder says, less the cache of keys and values: no text is read twice, so it would hold the
+    keys and values of a whole batch for nothing."""
     try:
-        return AutoConfig.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as failed:
         raise WeightsError(
             f"backbone {spec.name}: {directory / 'config.json'} is no configuration of architecture "
             f"{spec.architecture!r} ({type(failed).__name__})\n    -> fetch it again"
         ) from failed
+    config.use_cache = False
+    return config
 
 
 def _on_meta(spec: BackboneSpec, config: Any, kind: TaskKind, labels: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, cache_utils
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.made import made_root
@@ -100,6 +100,23 @@ def test_a_text_that_ends_in_the_padding_token_is_read_there(load: Any, architec
     assert not torch.allclose(end, before, atol=1e-4)
     torch.testing.assert_close(padded, before, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(embedded, end, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["scoring", "training"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", [*DECODERS, *STATE_SPACES])
+def test_no_keys_and_values_are_kept_for_later(
+    load: Any, monkeypatch: pytest.MonkeyPatch, architecture: str, kind: TaskKind, training: bool
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a cache was filled")
+
+    for layer in vars(cache_utils).values():
+        for method in ("update", "update_conv_state", "update_recurrent_state"):
+            if isinstance(layer, type) and method in vars(layer):
+                monkeypatch.setattr(layer, method, refuse)
+    model = load(tiny(architecture), kind).model.train(training)
+    model(input_ids=torch.tensor([[7, 8, 9]]), attention_mask=torch.ones(1, 3, dtype=torch.long))
 
 
 @pytest.mark.parametrize("architecture", DECODERS)
