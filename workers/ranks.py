@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +19,18 @@ from torch._C._distributed_c10d import TCPStore
 from orchestrator.contracts.trial import Resources
 
 LISTEN = "FRONTIER_MASTER_FD"  # of rank 0: the socket that listens at MASTER_PORT already
+_TIMEOUT = timedelta(hours=1)  # of one exchange: rank 0 may be writing a checkpoint of 100 GB meanwhile
+
+# Read by torch and NCCL when their process group is made; a user's own settings would change what an exit
+# code means. An exchange that fails ends its process with SIGABRT: going on would train on garbage. So does a
+# watchdog that hangs, or its trial would be billed for ever.
+_NCCL = {
+    "TORCH_NCCL_ASYNC_ERROR_HANDLING": "3",
+    "TORCH_NCCL_ENABLE_MONITORING": "1",
+    "TORCH_NCCL_HEARTBEAT_TIMEOUT_SEC": str(int(_TIMEOUT.total_seconds())),
+    "TORCH_NCCL_DUMP_ON_TIMEOUT": "0",  # stack traces of the machine, into /tmp
+    "TORCH_FR_BUFFER_SIZE": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -76,9 +90,13 @@ class Ranks:
 ALONE = Ranks()
 
 
-def join(resources: Resources) -> Ranks:
-    """Meets the other processes of the attempt, as RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT say; alone
-    where they say nothing. From here on torch's default process group exists, and accelerate takes it up."""
+def join(resources: Resources, attempt: Path) -> Ranks:
+    """Meet the other processes of the attempt, as RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT say; alone
+    where they are not set. From here on torch's default process group exists, and accelerate takes it up. It
+    serves tensors on the CPU as well: offloaded weights and gradients lie there.
+
+    NCCL writes its warnings into the directory `attempt`.
+    """
     if "RANK" not in os.environ:
         return ALONE
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -91,12 +109,21 @@ def join(resources: Resources) -> Ranks:
         wait_for_workers=False,
         master_listen_fd=None if listening is None else int(listening),
     )
-    if not resources.gpus:
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=count)
-        return Ranks(rank, count, dist.group.WORLD)
-    torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl", store=store, rank=rank, world_size=count)
-    return Ranks(rank, count, dist.new_group(backend="gloo"))
+    met: dict[str, Any] = {"store": store, "rank": rank, "world_size": count, "timeout": _TIMEOUT}
+    if resources.gpus:
+        os.environ.update(_NCCL, NCCL_DEBUG_FILE=str(attempt / nccl_log(rank)))
+        os.environ.setdefault("NCCL_DEBUG", "WARN")
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+        dist.init_process_group("cuda:nccl,cpu:gloo", device_id=device, **met)
+    else:
+        dist.init_process_group("gloo", **met)
+    return Ranks(rank, count, dist.group.WORLD)
+
+
+def nccl_log(rank: int) -> str:
+    """The file in an attempt's directory with what NCCL warns of; removed where all went well."""
+    return f"nccl.rank-{rank}.log"
 
 
 def lost_a_peer(error: BaseException) -> bool:

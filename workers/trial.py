@@ -83,7 +83,7 @@ def carry_out(
         )
     )
 
-    ranks = join(resources)
+    ranks = join(resources, Path(order.directory))
     accelerator, account.device = settle(resources, trial.recipe.precision, trial.recipe.max_grad_norm)
     account.gauges.devices_settled()
     meter.enter(Phase.TOKENISE)
