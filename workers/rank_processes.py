@@ -141,22 +141,32 @@ class Running:
                 os.kill(child, number)
 
     def settle(self, directory: Path) -> int:
-        """The exit code of the whole: 0 where there is an outcome. Makes the outcome of the first rank that
-        failed alone the attempt's."""
+        """Return the exit code of the whole: 0 where there is an outcome. Make the outcome of the first rank
+        that failed alone the attempt's.
+
+        NCCL aborts ranks whose peer is gone (SIGABRT): an abort is a reason only where no rank has another.
+        """
         codes = [code for _, code in self._ended]
+        if not any(codes):
+            self._drop_logs(directory)
         if len(self._ranks) == 1 and FAILED_ALONE not in codes:
             return codes[0]
         if (directory / layout.OUTCOME).exists() and 0 in [c for rank, c in self._ended if rank == 0]:
             return 0
-        killed = [code for code in codes if code < 0]
+        reasons = [code for code in codes if code not in (0, LOST_A_PEER, -signal.SIGABRT)]
+        killed = [code for code in reasons if code < 0]
         if killed:
             return killed[0]
         drafts = sorted(directory.glob("outcome.rank-*.json"), key=lambda path: path.stat().st_mtime_ns)
         if drafts:
             write_once(directory / layout.OUTCOME, drafts[0].read_bytes())
             return 0
-        crashed = [code for code in codes if code not in (0, LOST_A_PEER)]
-        return crashed[0] if crashed else next((code for code in codes if code), 0)
+        return next((code for code in [*reasons, *codes] if code), 0)
+
+    def _drop_logs(self, directory: Path) -> None:
+        """NCCL makes its files whether it has a warning or not; after a good end nobody asks for them."""
+        for rank in self._ranks.values():
+            layout.nccl_log(directory, rank).unlink(missing_ok=True)
 
 
 def await_end(running: Running, next_request: Callable[..., dict[str, Any] | None]) -> None:

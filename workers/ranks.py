@@ -16,6 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch._C._distributed_c10d import TCPStore
 
+from orchestrator.contracts import layout
 from orchestrator.contracts.trial import Resources
 
 LISTEN = "FRONTIER_MASTER_FD"  # of rank 0: the socket that listens at MASTER_PORT already
@@ -111,7 +112,7 @@ def join(resources: Resources, attempt: Path) -> Ranks:
     )
     met: dict[str, Any] = {"store": store, "rank": rank, "world_size": count, "timeout": _TIMEOUT}
     if resources.gpus:
-        os.environ.update(_NCCL, NCCL_DEBUG_FILE=str(attempt / nccl_log(rank)))
+        os.environ.update(_NCCL, NCCL_DEBUG_FILE=str(layout.nccl_log(attempt, rank)))
         os.environ.setdefault("NCCL_DEBUG", "WARN")
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
@@ -119,11 +120,6 @@ def join(resources: Resources, attempt: Path) -> Ranks:
     else:
         dist.init_process_group("gloo", **met)
     return Ranks(rank, count, dist.group.WORLD)
-
-
-def nccl_log(rank: int) -> str:
-    """The file in an attempt's directory with what NCCL warns of; removed where all went well."""
-    return f"nccl.rank-{rank}.log"
 
 
 def lost_a_peer(error: BaseException) -> bool:

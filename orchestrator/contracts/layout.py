@@ -44,6 +44,11 @@ def attempt_directory(sweep: Path, trial: str, attempt: int) -> Path:
     return trial_directory(sweep, trial) / f"attempt-{attempt:03d}"
 
 
+def nccl_log(attempt: Path, rank: int) -> Path:
+    """Where the NCCL of that rank writes its warnings. After a good end it is gone."""
+    return attempt / f"nccl.rank-{rank}.log"
+
+
 def attempts(trial: Path) -> list[tuple[int, Path]]:
     """The attempts of a trial directory that exist, by number, oldest first."""
     found = [(int(p.name.removeprefix("attempt-")), p) for p in trial.glob("attempt-[0-9]*") if p.is_dir()]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.contracts.exit_codes import LOST_A_PEER
+from orchestrator.contracts.exit_codes import LOST_A_PEER, NODE_LOST
 from orchestrator.contracts.vocabulary import FailureKind
 
 _CRASHES = frozenset(
@@ -31,6 +32,8 @@ def explain(ending: Ending) -> tuple[FailureKind, str]:
         return FailureKind.OUT_OF_MEMORY, "the system killed the attempt because host memory ran out"
     if ending.code is None:
         return FailureKind.PREEMPTED, "the process or machine that ran the attempt was lost"
+    if ending.code == NODE_LOST:
+        return FailureKind.PREEMPTED, "a node of the trial was lost"
     if ending.code == LOST_A_PEER:
         return FailureKind.PREEMPTED, "another process of the trial was lost"
     if ending.code >= 0:
@@ -41,6 +44,18 @@ def explain(ending: Ending) -> tuple[FailureKind, str]:
     if -ending.code in _CRASHES:
         return FailureKind.BUG, f"the attempt crashed with {_signal_name(-ending.code)}; see crash.log"
     return FailureKind.PREEMPTED, f"the attempt was killed from outside with {_signal_name(-ending.code)}"
+
+
+def code_of_nodes(codes: Sequence[int]) -> int:
+    """Return the exit code that is the reason, of an attempt over several nodes that left no outcome. What
+    ends the ranks of one node ends the others as well: they say that they lost a peer, or NCCL aborts them
+    (SIGABRT)."""
+    if NODE_LOST in codes:
+        return NODE_LOST
+    reasons = [code for code in codes if code not in (0, LOST_A_PEER, -signal.SIGABRT)]
+    if reasons:
+        return reasons[0]
+    return LOST_A_PEER if LOST_A_PEER in codes else -signal.SIGABRT
 
 
 def _signal_name(number: int) -> str:

@@ -19,9 +19,10 @@ from ray.util import get_current_placement_group, get_node_ip_address
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.exit_codes import LOST_A_PEER
+from orchestrator.contracts.exit_codes import NODE_LOST
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
+from orchestrator.execution.endings import code_of_nodes
 
 _NOT_THERE = 66  # the exit code of a node that does not see the order
 _GRACE_SECONDS = 5.0  # for the first node, once another one has ended badly
@@ -81,7 +82,9 @@ class NodesHost:
                 f"a node of the trial does not see {directory}\n"
                 "    -> resources.nodes needs a `storage` that all nodes mount under the same path"
             )
-        return _settled(code, codes, directory)
+        if code == 0 or (directory / layout.OUTCOME).exists():
+            return 0
+        return code_of_nodes([*codes, code])
 
     def _watch(self, runs: Sequence[Any], over: threading.Event) -> None:
         """Ends the first node's ranks where another node has failed: they may wait for it for ever."""
@@ -104,7 +107,7 @@ class NodesHost:
         for place, code in enumerate(codes):
             if code is None:
                 self._others[place] = self._placed(place + 1)
-        return [LOST_A_PEER if code is None else code for code in codes]
+        return [NODE_LOST if code is None else code for code in codes]
 
     def _placed(self, number: int) -> Any:
         """The host of a node, in the bundle of that number."""
@@ -140,12 +143,3 @@ def _code(run: Any) -> int | None:
         return int(ray.get(run))
     except RayError:
         return None
-
-
-def _settled(first: int, others: Sequence[int], attempt: Path) -> int:
-    """Of the whole: 0 where there is an outcome, else that of the node where it began."""
-    if first == 0 or (attempt / layout.OUTCOME).exists():
-        return 0
-    codes = [*others, first]
-    own = [code for code in codes if code not in (0, LOST_A_PEER)]
-    return own[0] if own else first
