@@ -152,7 +152,7 @@ def carry_out(
     )
     account.test, account.examples = tested.metrics, tested.examples
     account.gauges.compare(ranks)
-    if ranks.count == 1:  # a service is one process
+    if ranks.count == 1 and not resources.shares_a_gpu:  # a service is one process, alone on its device
         meter.enter(Phase.SERVE)
         account.serving = measure(adapted.model, data.test, size, data.pad)
     meter.enter(Phase.CHECKPOINT)

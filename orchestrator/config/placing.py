@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.config.checks import Source
@@ -13,6 +13,7 @@ from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, did_you_mean
 
 _OF_DEVICES = ("device_hours", "money")  # budgets that become seconds by the devices of a trial
+_OF_TIME = ("train_seconds", *_OF_DEVICES)  # in which a trial trains more or less, as its device allows
 
 
 def settle_device(
@@ -25,7 +26,7 @@ def settle_device(
     product name of this machine's GPU, None without one."""
     asked, where = config.resources, source.of("resources.device")
     if not isinstance(asked, AutoResources):
-        return asked, []
+        return asked, list(_on_a_share(config, source)) if asked.shares_a_gpu else []
     if asked.device is not None and asked.device not in devices:
         problem = f"device not in the catalogue, got {asked.device!r}"
         return asked, [Complaint(where, "resources.device", problem, did_you_mean(asked.device, devices))]
@@ -37,10 +38,27 @@ def settle_device(
             remedy = "name one of as much memory, or add devices/NAME.yaml to a catalogue of your own"
             return asked, [Complaint(where, "resources.device", problem, remedy)]
         asked = asked.model_copy(update={"device": found})
-    return asked, list(_budgets(config, source)) if asked.device is not None else []
+    return asked, list(_of_the_plan(config, source)) if asked.device is not None else []
 
 
-def _budgets(config: SweepConfig, source: Source) -> Iterator[Complaint]:
+def _of_the_plan(config: SweepConfig, source: Source) -> Iterator[Complaint]:
+    for key in _budgets(config, _OF_DEVICES):
+        problem = "is a budget of devices, and `resources` leaves them to the plan"
+        remedy = "use train_seconds, or say what a trial is given: resources: {cpus: 4, gpus: 1}"
+        yield Complaint(source.of(key), key, problem, remedy)
+
+
+def _on_a_share(config: SweepConfig, source: Source) -> Iterator[Complaint]:
+    for key in _budgets(config, _OF_TIME):
+        problem = (
+            f"is a budget of time, and a trial has {config.resources.gpus:g} of a GPU: how far it trains "
+            "would depend on the other trials of that GPU"
+        )
+        yield Complaint(source.of(key), key, problem, "set resources.gpus to 1, or use steps or epochs")
+
+
+def _budgets(config: SweepConfig, kinds: Sequence[str]) -> Iterator[str]:
+    """The keys of the file that set a budget of one of these kinds."""
     layers: list[tuple[str, dict[str, Any]]] = [("recipe", config.recipe.values())]
     layers += [("axes", config.axes.axes())]
     layers += [(f"methods.{place}", item.axes()) for place, item in enumerate(config.methods)]
@@ -48,8 +66,4 @@ def _budgets(config: SweepConfig, source: Source) -> Iterator[Complaint]:
         (f"rules.{place}.set", rule.set.values()) for place, rule in enumerate(config.rules) if rule.set
     ]
     for at, layer in layers:
-        for key in _OF_DEVICES:
-            if layer.get(key) is not None:
-                problem = "is a budget of devices, and `resources` leaves them to the plan"
-                remedy = "use train_seconds, or say what a trial is given: resources: {cpus: 4, gpus: 1}"
-                yield Complaint(source.of(f"{at}.{key}"), f"{at}.{key}", problem, remedy)
+        yield from (f"{at}.{kind}" for kind in kinds if layer.get(kind) is not None)

@@ -157,6 +157,11 @@ class Resources(Record):
         return self.gpus if self.gpus else float(self.cpus)
 
     @property
+    def shares_a_gpu(self) -> bool:
+        """Other trials may run on its GPU: what it takes there depends on them."""
+        return 0 < self.gpus < 1
+
+    @property
     def threads(self) -> int:
         """Cores of one process."""
         return self.cpus // self.processes

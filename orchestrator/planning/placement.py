@@ -96,7 +96,8 @@ def _least(
 def _ways(
     asked: AutoResources, backbone: BackboneSpec, settings: Settings, recipe: Recipe
 ) -> Iterator[Resources]:
-    """The cheapest first."""
+    """The cheapest first. No share of a GPU where training is measured in seconds: how many steps fit into
+    them, and so the score, would depend on the neighbours."""
     usual = recipe.pass_sizes[0]
     again = (False,) if backbone.architecture in _KEEP_ALL or isinstance(settings, Prefix) else (False, True)
 
@@ -104,7 +105,7 @@ def _ways(
         chosen = {"micro_batch_size": size} if size != usual else {}
         return Resources.model_validate({"cpus": asked.cpus, "gpus": 1.0, **chosen, **keys})
 
-    if asked.share:
+    if asked.share and recipe.train_seconds is None:
         yield from (given(usual, gpus=fraction) for fraction in _FRACTIONS)
     for checkpointing in again:
         for size in recipe.pass_sizes:

@@ -22,7 +22,7 @@ from orchestrator.report.results import Key, key_of
 from orchestrator.report.what_if import Amount, Ownership, TaskOwnership, Terms, WhatIf
 
 _GIB = 2**30
-_ONE_PROCESS = "it was not timed: that takes a finished trial of one process"
+_ONE_PROCESS = "it was not timed: that takes a finished trial of one process that shares no GPU"
 
 
 @dataclass
@@ -85,7 +85,7 @@ def _note(holding: _Holding, record: TrialRecord, outcome: Outcome, terms: Terms
     if outcome.parameters is not None:
         holding.parameters = outcome.parameters.total
     holding.memory.append(_memory(outcome))
-    if not outcome.serving:
+    if not outcome.serving or (record.decisive and record.decisive.resources.shares_a_gpu):
         return
     sizes = sorted(outcome.serving, key=lambda served: served.batch_size)
     served = sizes[0] if terms.batch == "one" else sizes[-1]

@@ -74,7 +74,7 @@ class CellResults:
         if record.state is TrialState.FINISHED:
             device = outcome.device
             key = _key(device, attempt.device_type)
-            self.results.append(_result(record, outcome, key, examples_of(attempt), attempt.devices))
+            self.results.append(_result(record, outcome, key, examples_of(attempt), attempt))
 
 
 def key_of(record: TrialRecord, outcome: Outcome) -> Key:
@@ -91,8 +91,9 @@ def _key(device: Device | None, billed_type: str) -> Key:
 
 
 def _result(
-    record: TrialRecord, outcome: Outcome, key: Key, examples: ScoredExamples | None, devices: float
+    record: TrialRecord, outcome: Outcome, key: Key, examples: ScoredExamples | None, attempt: AttemptRecord
 ) -> Result:
+    devices, shared = attempt.devices, attempt.resources.shares_a_gpu
     primary = outcome.test.get(outcome.metric)
     parameters = outcome.parameters
     return Result(
@@ -115,9 +116,14 @@ def _result(
         wall_seconds=record.useful_device_seconds / devices if devices else None,
         saved_bytes=outcome.saved_bytes,
         energy=energy_of(outcome, outcome.result_work, key[0]),
-        latency_ms=next((1000 * s.latency_seconds for s in outcome.serving if s.batch_size == 1), None),
+        latency_ms=None if shared else _latency(outcome),
         examples=_fitting(outcome, examples),
     )
+
+
+def _latency(outcome: Outcome) -> float | None:
+    """Milliseconds of one answer at a time."""
+    return next((1000 * s.latency_seconds for s in outcome.serving if s.batch_size == 1), None)
 
 
 def _fitting(outcome: Outcome, examples: ScoredExamples | None) -> ScoredExamples | None:

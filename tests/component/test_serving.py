@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Phase, TaskKind
 from workers.attempt import run_attempt
+from workers.devices import settle
 from workers.serving import measure
 from workers.tasks import Encoded
 
@@ -59,6 +61,19 @@ def test_a_trial_tells_it_in_a_phase_of_its_own_that_is_no_part_of_the_result(la
     assert all(served.examples_per_second > 0 for served in outcome.serving)
     assert outcome.phases[Phase.SERVE] > 0
     assert Phase.SERVE not in outcome.result_phases
+
+
+def test_a_share_of_a_gpu_is_no_place_to_time_a_service(lab, outcome_of, monkeypatch):
+    def on_the_cpu(resources, *more):
+        return settle(Resources(), *more)
+
+    monkeypatch.setattr("workers.trial.settle", on_the_cpu)
+    monkeypatch.setattr("workers.gauges.Gauges.devices_settled", lambda gauges: None)
+    for gpus, timed in ((0.5, False), (1.0, True)):
+        order = lab.order("lora", resources=Resources(gpus=gpus))
+        run_attempt(order)
+        assert bool(outcome_of(order).serving) is timed
+        assert (Phase.SERVE in outcome_of(order).phases) is timed
 
 
 def test_a_candidate_of_a_search_is_not_served(lab, outcome_of):

@@ -90,7 +90,8 @@ TABLE = [
     ("paper", "llama-2-7b", "full", A100, "2 GPUs (2 processes, fsdp)"),
     ("paper", "llama-2-7b", "full", H200, "a GPU"),
     ("paper", "llama-2-7b", "full", A10G, "it does not fit: nvidia-a10g has 22.0 GiB"),
-    ("paper", "llama-2-7b", "lora", A100, "half a GPU"),
+    ("paper", "llama-2-7b", "ia3", A100, "half a GPU"),
+    ("paper", "llama-2-7b", "lora", A100, "a GPU"),  # it trains for twelve hours, however far that is
     ("paper", "llama-2-7b", "lora", A10G, "a GPU"),
     ("paper", "llama-2-7b", "lora", T4, "recipe.precision is bf16, which nvidia-t4 has not in hardware"),
     ("scale", "llama-2-7b", "qlora", A100, "a quarter of a GPU"),
@@ -131,6 +132,12 @@ def test_more_gpus_than_a_node_has_are_taken_from_several(tmp_path: Path) -> Non
 def test_whole_gpus_for_wall_times_that_compare(tmp_path: Path) -> None:
     plan = planned(tmp_path, "paper", A100, share=False)
     assert {trial.resources.gpus for trial in plan.trials} == {1, 2}
+
+
+def test_a_budget_of_seconds_is_spent_on_a_whole_gpu(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "time-budget", A100)
+    assert {trial.resources.gpus for trial in plan.trials} == {1}
+    assert any(trial.resources.gpus < 1 for trial in planned(tmp_path, "paper", A100).trials)
 
 
 def test_smaller_passes_come_before_activations_that_are_computed_again(tmp_path: Path) -> None:
@@ -201,6 +208,13 @@ def test_the_gpu_that_is_found_here_is_the_device(tmp_path: Path) -> None:
         (
             {"resources": {"device": A100}, "recipe": {"device_hours": 1}},
             r"recipe\.device_hours: is a budget",
+        ),
+        (
+            {
+                "resources": {"gpus": 0.5},
+                "rules": [{"match": {"model": "tiny"}, "set": {"train_seconds": 60}}],
+            },
+            r"(?s)rules\.0\.set\.train_seconds: is a budget of time, .* has 0\.5 of a GPU.*gpus to 1",
         ),
         ({"resources": {"device": A100, "cpu": 1}}, r"(?s)resources\.cpu: unknown key.*did you mean 'cpus'"),
     ],
