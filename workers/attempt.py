@@ -80,8 +80,8 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
 
     `began` is the time.monotonic() at which the attempt's process began; now, if None. SIGTERM stops it at
     the next step, after a checkpoint. Of several ranks the first one writes. One that fails alone writes its
-    outcome beside, and leaves it to whoever forked it (`workers.rank_processes`). Raises where the order
-    cannot be read or the outcome not be written.
+    outcome beside, and leaves it to whoever forked it (`workers.rank_processes`); one that lost a peer writes
+    how it noticed. Raises where the order cannot be read or the outcome not be written.
     """
     started_at = time.time() - (time.monotonic() - began if began is not None else 0.0)
     stop = threading.Event()
@@ -108,9 +108,10 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
             raise SupersededError
     except Exception as error:
         alone = "RANK" in os.environ and not all_agree(error)
-        if alone and lost_a_peer(error):
-            return LOST_A_PEER
         failure = classify(error, meter.phase, order)
+        if alone and lost_a_peer(error):  # no gauge is read: a GPU that waits for the lost one never answers
+            write_atomically(layout.lost_peer(directory, rank), failure.model_dump_json(indent=1) + "\n")
+            return LOST_A_PEER
     if alone:
         name = f"outcome.rank-{rank}.json"
         write_outcome(directory / name, _outcome(order, account, meter, failure, started_at))

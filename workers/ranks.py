@@ -18,8 +18,10 @@ from torch._C._distributed_c10d import TCPStore
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.trial import Resources
+from orchestrator.errors import LaunchError
 
 LISTEN = "FRONTIER_MASTER_FD"  # of rank 0: the socket that listens at MASTER_PORT already
+_LONGEST_WORDS = 600  # characters of an error of torch or NCCL
 _TIMEOUT = timedelta(hours=1)  # of one exchange: rank 0 may be writing a checkpoint of 100 GB meanwhile
 
 # Read by torch and NCCL when their process group is made; a user's own settings would change what an exit
@@ -32,6 +34,10 @@ _NCCL = {
     "TORCH_NCCL_DUMP_ON_TIMEOUT": "0",  # stack traces of the machine, into /tmp
     "TORCH_FR_BUFFER_SIZE": "0",
 }
+
+
+class MeetingError(LaunchError):
+    """The ranks could not meet. It holds the words of torch and NCCL: no data has been read by then."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +102,37 @@ def join(resources: Resources, attempt: Path) -> Ranks:
     where they are not set. From here on torch's default process group exists, and accelerate takes it up. It
     serves tensors on the CPU as well: offloaded weights and gradients lie there.
 
-    NCCL writes its warnings into the directory `attempt`.
+    NCCL writes its warnings into the directory `attempt`. Raises MeetingError where the ranks cannot meet.
     """
     if "RANK" not in os.environ:
         return ALONE
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    backend, options = "gloo", dict[str, Any]()
+    if resources.gpus:
+        os.environ.update(_NCCL, NCCL_DEBUG_FILE=str(layout.nccl_log(attempt, rank)))
+        os.environ.setdefault("NCCL_DEBUG", "WARN")
+        backend, options["device_id"] = "cuda:nccl,cpu:gloo", torch.device("cuda", _local_rank())
+        torch.cuda.set_device(options["device_id"])
+    try:
+        options |= {"store": _store(rank, count), "rank": rank, "world_size": count, "timeout": _TIMEOUT}
+        dist.init_process_group(backend, **options)
+    except RuntimeError as error:
+        log = layout.nccl_log(attempt, rank).name
+        look = f"read {log} in the attempt's directory, and check" if resources.gpus else "check"
+        raise MeetingError(
+            f"the {count} processes of the trial could not meet over {backend}: {_words(error)}\n"
+            f"    -> {look} the driver, /dev/shm and the network between nodes"
+        ) from error
+    return Ranks(rank, count, dist.group.WORLD)
+
+
+def _local_rank() -> int:
+    return int(os.environ["LOCAL_RANK"])
+
+
+def _store(rank: int, count: int) -> Any:
     listening = os.environ.get(LISTEN)
-    store = TCPStore(
+    return TCPStore(
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
         count,
@@ -110,21 +140,17 @@ def join(resources: Resources, attempt: Path) -> Ranks:
         wait_for_workers=False,
         master_listen_fd=None if listening is None else int(listening),
     )
-    met: dict[str, Any] = {"store": store, "rank": rank, "world_size": count, "timeout": _TIMEOUT}
-    if resources.gpus:
-        os.environ.update(_NCCL, NCCL_DEBUG_FILE=str(layout.nccl_log(attempt, rank)))
-        os.environ.setdefault("NCCL_DEBUG", "WARN")
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-        dist.init_process_group("cuda:nccl,cpu:gloo", device_id=device, **met)
-    else:
-        dist.init_process_group("gloo", **met)
-    return Ranks(rank, count, dist.group.WORLD)
+
+
+def _words(error: BaseException) -> str:
+    """What it says, less the frames of C++ that follow."""
+    said = str(error).partition("Exception raised from")[0]
+    return " ".join(filter(None, map(str.strip, said.splitlines())))[:_LONGEST_WORDS]
 
 
 def lost_a_peer(error: BaseException) -> bool:
-    """Whether it says that another rank is gone: what ended that one is the reason, not this."""
-    if isinstance(error, dist.DistError):
+    """Return whether it says that another rank is gone: what ended that one is the reason, not this."""
+    if isinstance(error, dist.DistError | MeetingError):
         return True
     words = str(error)
     return isinstance(error, RuntimeError) and any(

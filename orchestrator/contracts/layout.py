@@ -44,6 +44,17 @@ def attempt_directory(sweep: Path, trial: str, attempt: int) -> Path:
     return trial_directory(sweep, trial) / f"attempt-{attempt:03d}"
 
 
+def lost_peer(attempt: Path, rank: int) -> Path:
+    """The Failure of a rank that ended because it lost another one, in its own words. It counts only where no
+    rank had another reason."""
+    return attempt / f"lost-peer.rank-{rank}.json"
+
+
+def lost_peers(attempt: Path) -> list[Path]:
+    """Those of all ranks, the first one first."""
+    return sorted(attempt.glob("lost-peer.rank-*.json"), key=lambda path: path.stat().st_mtime_ns)
+
+
 def nccl_log(attempt: Path, rank: int) -> Path:
     """Where the NCCL of that rank writes its warnings. After a good end it is gone."""
     return attempt / f"nccl.rank-{rank}.log"

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.exit_codes import LOST_A_PEER
 from orchestrator.contracts.files import write_atomically, write_once
 from orchestrator.contracts.ledger import CPU, UNKNOWN_GPU
 from orchestrator.contracts.outcome import (
@@ -201,12 +202,15 @@ def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outco
             steps, resumed = event.resumed_from_step or 0, event.resumed_from_step
     if kind is FailureKind.OUT_OF_MEMORY:
         message += f" {order.passes_tried}"
+    failure = Failure(kind=kind, phase=phase, message=message)
+    if ending.code == LOST_A_PEER:
+        failure = _lost_each_other(Path(order.directory)) or failure
     return Outcome(
         trial=order.trial.name,
         fingerprint=order.trial.fingerprint,
         attempt=order.attempt,
         state="failed",
-        failure=Failure(kind=kind, phase=phase, message=message),
+        failure=failure,
         metric=order.trial.task.metric,
         steps=steps,
         started_at=order.ordered_at,
@@ -214,6 +218,20 @@ def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outco
         resumed_from_step=resumed,
         micro_batch_size=order.pass_size,
     )
+
+
+def _lost_each_other(attempt: Path) -> Failure | None:
+    """What the first of the ranks says that lost another one, where no rank had a reason of its own."""
+    for file in layout.lost_peers(attempt):
+        try:
+            failure = Failure.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError):
+            continue
+        if failure.phase is Phase.START:  # they never met: its words say it all
+            return failure
+        message = f"the processes of the trial lost each other ({failure.message})"
+        return failure.model_copy(update={"message": message})
+    return None
 
 
 def _events(path: Path) -> list[Event]:

@@ -35,7 +35,7 @@ def explain(ending: Ending) -> tuple[FailureKind, str]:
     if ending.code == NODE_LOST:
         return FailureKind.PREEMPTED, "a node of the trial was lost"
     if ending.code == LOST_A_PEER:
-        return FailureKind.PREEMPTED, "another process of the trial was lost"
+        return FailureKind.BUG, "the processes of the trial lost each other, and none says why"
     if ending.code >= 0:
         return (
             FailureKind.BUG,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 from datetime import timedelta
 
 import pytest
 import torch
 import torch.distributed as dist
 
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts import layout
+from orchestrator.contracts.exit_codes import LOST_A_PEER
+from orchestrator.contracts.trial import AttemptOrder, Resources
+from orchestrator.contracts.vocabulary import FailureKind, Phase
+from orchestrator.execution.attempts import close_attempt
+from orchestrator.execution.endings import Ending
 from workers import ranks
+from workers.attempt import run_attempt
 from workers.ranks import join
 
 TWO_GPUS = Resources(cpus=2, gpus=2, processes=2)
@@ -74,3 +81,31 @@ def test_ranks_on_cores_need_no_nccl(asked, tmp_path):
     join(Resources(cpus=2, processes=2), tmp_path)
     assert asked["backend"] == "gloo"
     assert "device_id" not in asked
+
+
+NCCL_SAID = """NCCL error in: /pytorch/ProcessGroupNCCL.cpp:77, unhandled cuda error, NCCL version 2.29.7
+ncclUnhandledCudaError: Call to CUDA function failed.
+Last error:
+Cuda failure 2 'out of memory'
+Exception raised from create at NCCLUtils.cpp:37 (most recent call first):
+frame #0: c10::Error::Error"""
+
+
+def test_ranks_that_never_meet_end_in_the_words_of_nccl(asked, lab, monkeypatch):
+    """No rank has another reason: the trial was not preempted, and trying it again would end the same way."""
+
+    def fail(*_, **__):
+        raise dist.DistBackendError(NCCL_SAID)
+
+    monkeypatch.setattr(dist, "init_process_group", fail)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    path = lab.order(resources=TWO_GPUS)
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        assert run_attempt(path) == LOST_A_PEER
+    assert not (path.parent / layout.OUTCOME).exists()
+    order = AttemptOrder.model_validate_json(path.read_bytes())
+    failure = close_attempt(order, Ending(LOST_A_PEER), now=order.ordered_at)[0].failure
+    assert (failure.kind, failure.phase) == (FailureKind.BAD_INPUT, Phase.START)
+    assert "Last error: Cuda failure 2 'out of memory'\n    -> read nccl.rank-1.log" in failure.message
+    assert "frame #0" not in failure.message

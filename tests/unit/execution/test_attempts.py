@@ -10,8 +10,10 @@ import pytest
 from execution_fakes import make_outcome, make_trial
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.exit_codes import LOST_A_PEER
 from orchestrator.contracts.outcome import (
     Bill,
+    Failure,
     Outcome,
     PhaseEvent,
     StartEvent,
@@ -132,6 +134,30 @@ def test_the_outcome_on_behalf_says_how_far_the_child_came(place: Workplace) -> 
     outcome, _ = close_attempt(order, KILLED, now=25.0)
     assert outcome.failure is not None
     assert (outcome.failure.phase, outcome.steps, outcome.resumed_from_step) == (Phase.TRAIN, 50, 40)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "message"),
+    [
+        (Failure(kind=FailureKind.BAD_INPUT, phase=Phase.START, message="no route"), "BAD_INPUT", "no route"),
+        (
+            Failure(kind=FailureKind.BUG, phase=Phase.TRAIN, message="DistBackendError"),
+            "BUG",
+            "the processes of the trial lost each other (DistBackendError)",
+        ),
+        (None, "BUG", "the processes of the trial lost each other, and none says why"),
+    ],
+)
+def test_ranks_that_lost_each_other_say_how_they_noticed(
+    place: Workplace, told: Failure | None, kind: str, message: str
+) -> None:
+    """A lost node, or a rank with a reason of its own, ends otherwise."""
+    order = open_attempt(place, make_trial("a"), 1.0)
+    if told is not None:
+        layout.lost_peer(Path(order.directory), 1).write_text(told.model_dump_json())
+    failure = close_attempt(order, Ending(LOST_A_PEER), 2.0)[0].failure
+    assert failure is not None
+    assert (failure.kind, failure.message) == (kind, message)
 
 
 def test_the_outcome_of_the_child_stands(place: Workplace) -> None:
