@@ -23,6 +23,10 @@ of that part, with n large, this covers 93.3 to 97.0 % for two seeds, 94.5 to 96
 from five on, whatever the two parts are; at the levels that Holm's correction asks for, the rate of false
 claims stays within 1.25 times the level for two seeds, and below it from three on.
 
+Scores of n documents lie on a lattice of steps of 1/n, so the differences of two seeds are often equal to the
+last digit though the seeds do scatter. For the degrees of freedom the seeds' part is therefore never less
+than what rounding to the lattice adds to it (Sheppard): (1/n)^2 / 12 for each score, so 2 (1/n)^2 / (12 k).
+
 A bootstrap over two to five seeds is far too narrow. How often each of these holds is measured by
 `tests/bench/interval_coverage.py`. Without contributions of documents the seeds alone speak.
 """
@@ -95,7 +99,8 @@ class Estimate:
         if self.document_error == 0 or n is None or self.seed_error is None:
             return k - 1
         missed = min(0.3 * (level / 0.05) ** 0.75, 0.5)
-        seeds = self.seed_error**2 * (k - 1) / float(chdtri(k - 1, 1 - missed))
+        least = 2 / (12 * n**2 * k)
+        seeds = max(self.seed_error**2, least) * (k - 1) / float(chdtri(k - 1, 1 - missed))
         documents = self.document_error**2
         return (seeds + documents) ** 2 / (seeds**2 / (k - 1) + documents**2 / (n - 1))
 

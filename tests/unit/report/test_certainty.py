@@ -486,6 +486,13 @@ def test_an_interval_ends_where_its_p_value_is_one_in_twenty():
     assert Estimate(half, 2, 100, 0.01, 0.02).p == pytest.approx(0.05)
 
 
+def test_two_seeds_that_differ_by_the_same_count_of_documents_are_no_certain_claim():
+    """Scores of n documents lie on a lattice, so equal differences do not mean that seeds do not scatter."""
+    assert Estimate(0.02, 2, 2000, 0.0, 0.005).p > 0.05 / 28
+    assert Estimate(0.03, 2, 200, 0.0, 0.008).p > 0.05 / 28
+    assert Estimate(0.02, 5, 2000, 0.0, 0.005).p == pytest.approx(2 * stats.norm.sf(4), rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("seeds", "scatter", "f1", "documents"),
     [(2, 0.15, False, 100), (2, 0.03, False, 100), (3, 0.5, True, 100), (3, 0.0, False, 400)],
