@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, model_validator
 from orchestrator.contracts.record import Record
 
 GIB = 2**30
+CONTEXT_BYTES = 0.7 * GIB  # what CUDA and cuBLAS take of a GPU in each process, beside tensors
 DEVICE_LABEL = "frontier/device"  # of a node of Ray: the catalogue's name of its GPUs
 
 
@@ -20,6 +21,9 @@ class DeviceKind(Record):
     products: tuple[str, ...] = Field(min_length=1)
     memory_gib: PositiveFloat  # what torch can allot on an empty one: less than the data sheet says
     bf16: bool  # in hardware
+    # CUDA compute capability: which compiled code it runs. None: not known.
+    capability: float | None = Field(None, ge=1, lt=100)
+    tflops: PositiveFloat | None = None  # dense peak in bf16, in fp16 where it has none
     source: str = Field(min_length=1)
     note: str | None = None
 
@@ -28,6 +32,11 @@ class DeviceKind(Record):
         if len({product.casefold() for product in self.products}) < len(self.products):
             raise ValueError("products: a name stands twice, in upper and lower case")
         return self
+
+    @property
+    def compute_capability(self) -> tuple[int, int] | None:
+        """Major and minor number."""
+        return None if self.capability is None else divmod(round(self.capability * 10), 10)
 
     @property
     def memory_bytes(self) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.device import GIB
+from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.method import Full, HeadOnly, Lora, Settings, TopLayers, virtual_tokens
 from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import Recipe, Resources
@@ -21,7 +21,6 @@ from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning.shapes import Shape, shape_of, trained_parameters
 
 _QUANTISED = {"int8": 1.0, "nf4": 0.52}  # bytes a weight; nf4 with its doubly quantised constants
-_RUNTIME = 0.7 * GIB  # CUDA context and cuBLAS' workspace
 _EXCHANGE = 0.5 * GIB  # NCCL's buffers, where there are several processes
 _GATHERED_LAYERS = 2  # of spread weights: the one at work, and the next one on its way
 
@@ -146,7 +145,7 @@ class _Trial:
         yield from self._zero(trained) if self._zero_stage else self._plain(trained)
         yield max(self._activations(), self._scoring(), key=lambda part: part.bytes)
         several = self.resources.processes > 1
-        yield Part("runtime", _RUNTIME + (_EXCHANGE if several else 0))
+        yield Part("runtime", CONTEXT_BYTES + (_EXCHANGE if several else 0))
 
     @property
     def _zero_stage(self) -> int:
