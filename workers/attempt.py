@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = {
     "ACCELERATE_DISABLE_RICH": "1",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as the management library counts; CUDA's own order is by speed
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -45,12 +46,22 @@ _ENVIRONMENT = {
 }
 
 
+# Batches of ever new lengths would cut the GPU's memory into pieces that fit none of them.
+_ALLOCATOR = ("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+# They would change the figures of a trial in fp32, and some images set them.
+_SWITCHES_TF32 = ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
+
+
 def settle_environment(threads: int | None = None, *, offline: bool = True) -> None:
     """Before the heavy imports: no telemetry, no progress bars, no chatter, `threads` in every pool.
 
     `offline` shuts the hub off: staging has fetched what an attempt needs.
     """
     os.environ.update(_ENVIRONMENT)
+    if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # the older name, which a user may have set
+        os.environ.setdefault(*_ALLOCATOR)
+    for name in _SWITCHES_TF32:
+        os.environ.pop(name, None)
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     if threads is not None:
@@ -129,7 +140,7 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
 def _outcome(
     order: AttemptOrder, account: Account, meter: Meter, failure: Failure | None, started_at: float
 ) -> Outcome:
-    progress, peaks, (work, origins) = account.progress, account.gauges.peaks(), account.gauges.work()
+    progress, peaks, (work, origins) = account.progress, _peaks(account), account.gauges.work()
     phases = meter.seconds()
     train_seconds = add_phases(account.inherited_phases, phases).get(Phase.TRAIN)
     return Outcome(
@@ -168,6 +179,14 @@ def _outcome(
         saved_bytes=account.saved_bytes,
         serving=account.serving if failure is None else (),
     )
+
+
+def _peaks(account: Account) -> tuple[int | None, int | None]:
+    """Of host and device memory; unknown where a device that failed answers no more."""
+    try:
+        return account.gauges.peaks()
+    except Exception:
+        return None, None
 
 
 if __name__ == "__main__":

@@ -12,32 +12,33 @@ from accelerate import Accelerator
 from orchestrator.contracts.outcome import Device
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision
-from orchestrator.errors import LaunchError
+from workers.gpus import limit_memory, settle_arithmetic
 from workers.sharding import make_accelerator, sharding_software
 
 _SOFTWARE = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 
 
 def settle(
-    resources: Resources, wanted: Literal["auto", "fp32", "bf16"], max_grad_norm: float
+    resources: Resources,
+    wanted: Literal["auto", "fp32", "bf16"],
+    max_grad_norm: float,
+    *,
+    deterministic: bool = False,
 ) -> tuple[Accelerator, Device]:
-    """An accelerator of the granted devices, and what the records say of it. Sets torch's threads. The ranks
-    must have met (`ranks.join`).
+    """An accelerator of the granted devices, and what the records say of it. Sets torch's threads. The GPUs
+    must have been checked (`gpus.check_gpus`), and the ranks have met (`ranks.join`).
 
-    Raises LaunchError where a GPU was granted and none can be seen, or the sharding cannot be had.
+    Raises LaunchError where a share of a GPU is too small, or the sharding cannot be had.
     """
     torch.set_num_threads(resources.threads)
     gpu = resources.gpus > 0
-    if gpu and not torch.cuda.is_available():
-        raise LaunchError(
-            "the trial was given a GPU, but torch sees none\n"
-            "    -> check CUDA_VISIBLE_DEVICES and the driver, or set resources.gpus to 0"
-        )
-    if 0 < resources.gpus < 1:  # what it does not have, its neighbours are not made to give
-        torch.cuda.set_per_process_memory_fraction(resources.gpus)
+    if 0 < resources.gpus < 1:
+        limit_memory(resources.gpus)
     precision = _precision(wanted, gpu)
     mixed: Literal["no", "bf16"] = "bf16" if precision is Precision.BF16 else "no"
     software = {"python": python_version()} | {name: version(name) for name in _SOFTWARE}
+    if gpu:
+        software |= settle_arithmetic(deterministic=deterministic)
     device = Device(
         type=torch.cuda.get_device_name() if gpu else "cpu",
         count=resources.devices,

@@ -137,7 +137,8 @@ def gpu_energy(resources: Resources, uuids: Sequence[str]) -> tuple[EnergyGauge 
 
 
 def _nvml(uuids: Sequence[str]) -> Callable[[], float | None]:
-    """Raises NoCounterError: GPUs before Volta have none, and parts of one (MIG) neither."""
+    """Raises NoCounterError: GPUs before Volta have none, and the parts of one that MIG divides have one
+    together, whatever UUID CUDA gives them."""
     import pynvml
 
     try:
@@ -147,6 +148,8 @@ def _nvml(uuids: Sequence[str]) -> Callable[[], float | None]:
             pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except pynvml.NVMLError:
         raise NoCounterError("NVML counts no energy of this GPU") from None
+    if any(_divided(handle) for handle in handles):
+        raise NoCounterError("the GPU is divided (MIG), and NVML counts the energy of the whole")
 
     def joules() -> float | None:
         try:
@@ -155,3 +158,12 @@ def _nvml(uuids: Sequence[str]) -> Callable[[], float | None]:
             return None
 
     return joules
+
+
+def _divided(handle: Any) -> bool:
+    import pynvml
+
+    try:
+        return bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
+    except pynvml.NVMLError:  # it knows no MIG
+        return False

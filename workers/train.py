@@ -72,10 +72,10 @@ def train(
     """Trains until the budget is spent; gives the weights of the best evaluation on dev, of equals the first,
     and of the last one where the metric is missing at each.
 
-    The model ends up with its last weights. `progress` is kept up to date. With `start`, goes on from there,
-    to the last bit as if it had never stopped. Enters the phase of training, whose seconds are those of a
-    budget of seconds. All ranks come through here in step. Raises DivergedError, CollapsedError,
-    PreemptedError, each in all of them.
+    The model ends up with its last weights. `progress` is kept up to date. With `start`, goes on from there
+    as if it had never stopped: to the last bit on the CPU, and on a GPU with `deterministic`. Enters the
+    phase of training, whose seconds are those of a budget of seconds. All ranks come through here in step.
+    Raises DivergedError, CollapsedError, PreemptedError, each in all of them.
     """
     recipe, seed = around.order.trial.recipe, around.order.trial.seed
     share_out(adapted.model, around.accelerator, around.order.resources)

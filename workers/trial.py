@@ -25,6 +25,7 @@ from workers.data import check_scorable
 from workers.devices import settle
 from workers.evaluate import check_seen, evaluate
 from workers.gauges import Gauges
+from workers.gpus import check_gpus
 from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept
 from workers.limits import check_fits
@@ -83,8 +84,12 @@ def carry_out(
         )
     )
 
+    check_gpus(resources)
     ranks = join(resources, Path(order.directory))
-    accelerator, account.device = settle(resources, trial.recipe.precision, trial.recipe.max_grad_norm)
+    recipe = trial.recipe
+    accelerator, account.device = settle(
+        resources, recipe.precision, recipe.max_grad_norm, deterministic=order.deterministic
+    )
     account.gauges.devices_settled()
     meter.enter(Phase.TOKENISE)
     examples = read_examples(order)

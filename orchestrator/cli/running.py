@@ -169,6 +169,7 @@ def _workplace(session: Session) -> Workplace:
         data_dir=session.sweep.data_dir,
         checkpoint_seconds=config.checkpoint_seconds,
         keep_weights=config.keep_weights,
+        deterministic=config.deterministic,
         remote=session.sweep.remote,
     )
 

@@ -212,6 +212,9 @@ class SweepConfig(Record):
     paper_scoring: bool | None = Field(None, description="of all tasks")
     full_data: bool = Field(False, description="lift recipe.train_rows and dev_rows")
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    deterministic: bool = Field(
+        False, description="on GPUs as well, equal runs give equal bits: slower, as it takes other kernels"
+    )
     checkpoint_seconds: NonNegativeFloat = Field(30.0, description="least seconds between two checkpoints")
     prices: str | None = Field(
         None, description="entry of the price book, or a YAML file of one's own; relative to this file"

@@ -20,7 +20,9 @@ class Failure(Record):
 
     kind: FailureKind
     phase: Phase
-    message: str  # ours, or the class name of a foreign exception; never its text
+    # Ours, or the class name of a foreign exception; its text only where a GPU's library failed to start,
+    # before any data was read.
+    message: str
     places: tuple[str, ...] = ()  # "workers/train.py:88 train", innermost last
 
     @property

@@ -209,6 +209,7 @@ class AttemptOrder(Record):
     resources: Resources = Resources()
     checkpoint_seconds: NonNegativeFloat = 30.0  # least time between two resume checkpoints
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    deterministic: bool = False  # on a GPU as well, equal runs give equal bits
     # After an attempt that ran out of memory: fewer examples a forward pass, of the same optimiser step.
     micro_batch_size: PositiveInt | None = None
     ordered_at: float  # Unix time, seconds

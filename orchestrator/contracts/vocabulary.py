@@ -64,11 +64,17 @@ class Figure(StrEnum):
 class FailureKind(StrEnum):
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
     PREEMPTED = "PREEMPTED"  # killed from outside; nothing wrong with the trial
+    DEVICE = "DEVICE"  # its GPU failed, or could not be used; nothing wrong with the trial
     TIMEOUT = "TIMEOUT"
     DIVERGED = "DIVERGED"  # a non-finite loss
     COLLAPSED = "COLLAPSED"  # predicts one class for everything
     BAD_INPUT = "BAD_INPUT"  # the user's data, weights or settings
     BUG = "BUG"
+
+    @property
+    def blames_the_machine(self) -> bool:
+        """Nothing was wrong with the trial: elsewhere it may well finish."""
+        return self in (FailureKind.PREEMPTED, FailureKind.DEVICE)
 
 
 class TrialState(StrEnum):

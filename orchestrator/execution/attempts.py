@@ -77,6 +77,7 @@ def _next_order(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrder
         resources=trial.resources,
         checkpoint_seconds=place.checkpoint_seconds,
         keep_weights=place.keep_weights,
+        deterministic=place.deterministic,
         micro_batch_size=smaller_pass(directory.parent, trial.spec),
         ordered_at=now,
     )

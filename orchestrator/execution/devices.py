@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from orchestrator.contracts.gpus import visible_gpus
+
 
 def gpu_name() -> str | None:
-    """The product name of this machine's first GPU, as the driver of the card spells it; None without one."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        name = pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
-        pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
-        return None
-    return str(name)
+    """Return the product name of the first GPU that this process was given, as the driver of the card spells
+    it; None without one."""
+    gpus = visible_gpus()
+    return gpus[0].product if gpus else None

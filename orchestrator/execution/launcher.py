@@ -38,6 +38,7 @@ class Workplace:
     data_dir: Path | None = None
     checkpoint_seconds: float = 30.0
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    deterministic: bool = False
     timeout_seconds: float | None = None  # of one attempt; None: no limit
     remote: Remote | None = None  # the storage; the directories then mirror it, on each machine its own
 

@@ -18,7 +18,7 @@ class RetryPolicy:
     """Attempts after the first one, in one launch, besides those with smaller passes."""
 
     retries: int = 2  # after failures of the trial's own
-    preemptions: int = 8  # after losses of what it ran on: a spot node that goes says nothing about the trial
+    preemptions: int = 8  # after losses of what it ran on: a spot node or a GPU says nothing about the trial
 
     @property
     def most(self) -> int:
@@ -35,10 +35,10 @@ class NextStep(StrEnum):
 def next_step(outcomes: Sequence[Outcome], policy: RetryPolicy) -> NextStep:
     """What to do after `outcomes`, all those of this launch at one trial, oldest first.
 
-    TIMEOUT and OUT_OF_MEMORY while loading (once) may pass by themselves and use up `retries`, PREEMPTED uses
-    up `preemptions`. OUT_OF_MEMORY in forward passes is tried again with smaller ones (`open_attempt` does
-    that) down to one example, which neither bounds. The other kinds are deterministic: the same attempt again
-    would end the same way.
+    TIMEOUT and OUT_OF_MEMORY while loading (once) may pass by themselves and use up `retries`, PREEMPTED and
+    DEVICE use up `preemptions`. OUT_OF_MEMORY in forward passes is tried again with smaller ones
+    (`open_attempt` does that) down to one example, which neither bounds. The other kinds are deterministic:
+    the same attempt again would end the same way.
     """
     if any(outcome.state == "finished" for outcome in outcomes):
         return NextStep.FINISHED
@@ -52,7 +52,7 @@ def next_step(outcomes: Sequence[Outcome], policy: RetryPolicy) -> NextStep:
 
 
 def _may_pass(kinds: Sequence[FailureKind], policy: RetryPolicy) -> bool:
-    own = [kind for kind in kinds if kind is not FailureKind.PREEMPTED]
+    own = [kind for kind in kinds if not kind.blames_the_machine]
     return (
         len(kinds) - len(own) <= policy.preemptions
         and len(own) <= policy.retries

@@ -22,7 +22,7 @@ from orchestrator.planning.cost import Predicted, Predictor
 from orchestrator.planning.search import Values, draw, rounds
 
 # They say nothing about the values: the candidate is tried again, and the search waits for it.
-_SAYS_NOTHING = frozenset({FailureKind.PREEMPTED, FailureKind.TIMEOUT})
+_SAYS_NOTHING = frozenset({FailureKind.PREEMPTED, FailureKind.DEVICE, FailureKind.TIMEOUT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.contracts.ledger import AttemptRecord, Use, decisive
 from orchestrator.contracts.outcome import PhaseSeconds
-from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
+from orchestrator.contracts.vocabulary import Phase, TrialState
 
 _MICRO = 1_000_000
 
@@ -57,7 +57,7 @@ def bookings_of(
 
 def _loss(attempt: AttemptRecord) -> Use:
     failure = None if attempt.outcome is None else attempt.outcome.failure
-    return Use.PREEMPTED if failure is None or failure.kind is FailureKind.PREEMPTED else Use.FAILED
+    return Use.PREEMPTED if failure is None or failure.kind.blames_the_machine else Use.FAILED
 
 
 def _kept(current: Sequence[AttemptRecord], finisher: AttemptRecord | None) -> dict[int, PhaseSeconds]:

@@ -152,7 +152,7 @@ class Watcher:
         if failure is None or state is not TrialState.FAILED:
             found.waiting.append(trial)
             found.again += state is TrialState.UNFINISHED
-        elif failure.kind is FailureKind.PREEMPTED and driven:  # the driver tries it again
+        elif failure.kind.blames_the_machine and driven:  # the driver tries it again
             found.waiting.append(trial)
             found.again += 1
         else:

@@ -17,6 +17,7 @@ from tiny_models import tiny_folder, tiny_spec
 from transformers import AutoConfig, AutoModel
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
+from orchestrator.contracts.device import CONTEXT_BYTES
 from orchestrator.contracts.method import Lora, MethodSpec
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Family, Precision, Split, TaskKind
@@ -126,7 +127,8 @@ def test_a_quantised_base_trains_and_its_adapter_is_kept(host, lab, outcome_of, 
 
 
 def test_a_share_of_a_gpu_is_a_limit(host, lab, long_texts, wide_bert, outcome_of):
-    share = 64 * 2**20 / torch.cuda.get_device_properties(0).total_memory  # the weights alone take more
+    room = CONTEXT_BYTES + 64 * 2**20  # the weights alone take more
+    share = room / torch.cuda.get_device_properties(0).total_memory
     order = lab.order("full", backbone=wide_bert, resources=Resources(gpus=share))
     assert host.run(order) == 0
     assert outcome_of(order).failure.kind is FailureKind.OUT_OF_MEMORY
