@@ -44,7 +44,7 @@ def planned(tmp_path: Path, name: str, device: str | None, **more: Any) -> Plan:
 @pytest.mark.parametrize(
     ("prices", "usual", "expected"),
     [
-        ("prices=taylor-2024", A10G, {"full": ["nvidia-h200"]}),
+        ("prices=taylor-2024", A10G, {"full": ["nvidia-b200", "nvidia-gb200", "nvidia-h200"]}),
         ("prices=null", None, {}),  # one GPU of the catalogue holds each
     ],
 )
