@@ -1,18 +1,11 @@
 """Resume checkpoints: all that an attempt needs to go on as if it had never stopped.
 
-    checkpoint/step-<n>/  weights.safetensors     the trained weights
-                          best.safetensors        the same at the best evaluation so far
-                          state.pt                optimiser, memory of the method, random number generators
-                          progress.json           step, scores, what was spent
-
-A directory appears by rename: it is complete or absent. Names that end in .tmp are leftovers.
+What lies in one is shown in `workers.checkpoint_writer`, which writes them.
 """
 
 from __future__ import annotations
 
-import os
 import pickle
-import shutil
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +13,8 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from orchestrator.contracts.metrics import Metrics
@@ -34,7 +27,6 @@ from workers.ranks import Ranks
 from workers.sharding import Shares, fill, put_shares, sharing, whole
 from workers.signatures import Scored
 
-_KEEP = 2
 _DAMAGE = (
     OSError,
     ValidationError,
@@ -87,83 +79,16 @@ def copy_of(weights: Weights) -> Weights:
 def put_back(model: Any, weights: Weights) -> None:
     """Raises UnreadableCheckpointError unless `weights` are exactly those that train."""
     own = trained_weights(model)
-    if own.keys() != weights.keys() or any(_whole_shape(own[n]) != weights[n].shape for n in own):
+    if own.keys() != weights.keys() or any(whole_shape(own[n]) != weights[n].shape for n in own):
         raise UnreadableCheckpointError("its weights are not those that this trial trains")
     for name, value in own.items():
         fill(value, weights[name])
 
 
-def save(
-    directory: Path,
-    adapted: Adapted,
-    shares: Shares,
-    best: Weights | None,
-    progress: Progress,
-    ranks: Ranks,
-) -> None:
-    """Writes `directory/step-<n>` and drops all but the newest two. All ranks come here, the first writes.
-
-    Raises UnfaithfulCopyError where what lies there is not what trains; the older ones then stay.
-    """
-    place = directory / f"step-{progress.step}"
-    draft = place.with_name(place.name + ".tmp")
-    weights = copy_of(trained_weights(adapted.model))
-    random = ranks.gather(_random_state())
-    parts = None if shares.own is None else ranks.gather(shares.own)
-    if not ranks.leads:
-        return
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    save_file(weights, draft / "weights.safetensors")
-    if best is not None:
-        save_file(best, draft / "best.safetensors")
-    state = {"sharing": shares.sharing, "optimiser": shares.whole, "parts": parts}
-    torch.save(state | {"method": adapted.memory(), "random": random}, draft / "state.pt")
-    (draft / "progress.json").write_bytes(_PROGRESS.dump_json(progress))
-    for file in draft.iterdir():
-        _flush(file)
-    _prove(draft, adapted.model, weights, best)
-    draft.rename(place)
-    _flush(directory)
-    for old in saved(directory)[:-_KEEP]:
-        shutil.rmtree(old)
-
-
-def _prove(draft: Path, model: Any, weights: Weights, best: Weights | None) -> None:
-    """The weights read back: whole ones, each bit as it is in memory. The optimiser's state, which is larger
-    and rebuilt by our own code, is checked where it is resumed from."""
-    own = trained_weights(model)
-    for name, given in (("weights", weights), ("best", best or {})):
-        if given and not _is_as_written(draft / f"{name}.safetensors", given, own):
-            raise UnfaithfulCopyError(f"{draft.stem}: {name}.safetensors does not hold what trains")
-
-
-def _is_as_written(file: Path, given: Weights, own: Weights) -> bool:
-    if given.keys() != own.keys():
-        return False
-    with safe_open(file, framework="pt") as written:
-        return set(written.keys()) == own.keys() and all(
-            value.shape == _whole_shape(own[name]) and _same_bits(written.get_tensor(name), value)
-            for name, value in given.items()
-        )
-
-
-def _whole_shape(parameter: Tensor) -> torch.Size:
+def whole_shape(parameter: Tensor) -> torch.Size:
     """Also of one that is spread, of which this rank holds a part."""
     shape: torch.Size = getattr(parameter, "ds_shape", parameter.shape)
     return shape
-
-
-def _same_bits(one: Tensor, other: Tensor) -> bool:
-    """NaN is NaN."""
-    same_kind = one.dtype == other.dtype and one.shape == other.shape
-    return same_kind and torch.equal(_bits(one), _bits(other))
-
-
-def _bits(value: Tensor) -> Tensor:
-    """In words as wide as may be: three times as fast to compare as bytes."""
-    wide = value.numel() * value.element_size() % 8 == 0
-    return value.reshape(-1).view(torch.int64 if wide else torch.uint8)
 
 
 def saved(directory: Path) -> list[Path]:
@@ -221,8 +146,8 @@ def _uses_gpu() -> bool:
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
-def _random_state() -> dict[str, Any]:
-    """Of this rank: of the CPU, and of its GPU where it uses one."""
+def random_state() -> dict[str, Any]:
+    """State of the generators of this rank: of the CPU, and of its GPU where it uses one."""
     cuda = torch.cuda.get_rng_state() if _uses_gpu() else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
@@ -231,11 +156,3 @@ def _set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None and _uses_gpu():
         torch.cuda.set_rng_state(state["cuda"])
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

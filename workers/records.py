@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,18 @@ from orchestrator.contracts.outcome import Event, Outcome
 
 
 class EventLog:
-    """Appends to `events.jsonl`, one line at a time, so that a killed attempt loses at most its last line."""
+    """Appends to `events.jsonl`, one line at a time, so that a killed attempt loses at most its last line.
+    Threads may share it."""
 
     def __init__(self, path: Path, wall_clock: Callable[[], float] = time.time) -> None:
         self._file = path.open("a", buffering=1, encoding="utf-8")
+        self._writing = threading.Lock()
         self.now = wall_clock  # Unix time, for the `at` of events
 
     def write(self, event: Event) -> None:
-        self._file.write(event.model_dump_json() + "\n")
+        line = event.model_dump_json() + "\n"
+        with self._writing:
+            self._file.write(line)
 
     def close(self) -> None:
         self._file.close()

@@ -20,7 +20,8 @@ from orchestrator.contracts.trial import AttemptOrder, Recipe
 from orchestrator.contracts.vocabulary import Phase
 from orchestrator.contracts.work import add_work
 from workers.batches import collate, epoch_batches
-from workers.checkpoint import Checkpoint, Progress, Weights, copy_of, save, trained_weights
+from workers.checkpoint import Checkpoint, Progress, Weights, copy_of, trained_weights
+from workers.checkpoint_writer import CheckpointWriter
 from workers.evaluate import DivergedError, evaluate
 from workers.gauges import together
 from workers.inputs import TaskData
@@ -89,40 +90,41 @@ def train(
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
     budget = Budget.of(recipe, epoch_steps)
     losses: list[Tensor] = []
-    begins, saved_at = progress.step, around.meter.now()
+    begins = progress.step
     adapted.train_mode()
     around.meter.enter(Phase.TRAIN)
-    while budget.share(*(spent := (progress.step, progress.train_seconds))) < 1:
-        epoch, place = divmod(progress.step, epoch_steps)
-        if place == 0 or progress.step == begins:
-            batches = epoch_batches(data.train_lengths, recipe.batch_size, seed, epoch)
-        rate = budget.rate(*spent)
-        losses.append(optimiser_step(adapted, model, optimiser, data, batches[place], rate, around))
-        progress.step += 1
-        adapted.after_step(progress.step)
-        if budget.seconds is not None:
-            losses[-1].item()  # waits for the device: the clock must not run behind the steps
-        progress.tokens += sum(data.train_lengths[i] for i in batches[place])
-        waited = around.meter.now() - saved_at
-        agreed = around.ranks.agree(around.stopping(), around.train_seconds(), waited)
-        progress.train_seconds = agreed.train_seconds
-        now_spent = progress.step, progress.train_seconds
-        scoring = budget.evaluations_due(*now_spent) > budget.evaluations_due(*spent)
-        saving = agreed.stopping or save_is_due(around.order, agreed.waited, scoring)
-        if scoring or saving or len(losses) == _LOG_EVERY:
-            log_losses(around, losses, rate, progress, budget.steps)
-            losses.clear()
-        if scoring:
-            with around.meter.within(Phase.EVALUATE):
-                if score_dev(adapted.model, data, progress, epoch_steps, around):
-                    best = copy_of(trained_weights(adapted.model))
-            stop_if_collapsed(recipe, budget, progress)
-            adapted.train_mode()
-        if saving:
-            save_progress(adapted, model, optimiser, best, progress, around)
-            saved_at = around.meter.now()
-        if agreed.stopping:
-            raise PreemptedError
+    with checkpoint_writer(around) as writer:
+        while budget.share(*(spent := (progress.step, progress.train_seconds))) < 1:
+            epoch, place = divmod(progress.step, epoch_steps)
+            if place == 0 or progress.step == begins:
+                batches = epoch_batches(data.train_lengths, recipe.batch_size, seed, epoch)
+            rate = budget.rate(*spent)
+            losses.append(optimiser_step(adapted, model, optimiser, data, batches[place], rate, around))
+            progress.step += 1
+            adapted.after_step(progress.step)
+            if budget.seconds is not None:
+                losses[-1].item()  # waits for the device: the clock must not run behind the steps
+            progress.tokens += sum(data.train_lengths[i] for i in batches[place])
+            agreed = around.ranks.agree(around.stopping(), around.train_seconds(), writer.waited())
+            progress.train_seconds = agreed.train_seconds
+            now_spent = progress.step, progress.train_seconds
+            scoring = budget.evaluations_due(*now_spent) > budget.evaluations_due(*spent)
+            saving = agreed.stopping or save_is_due(around.order, agreed.waited, scoring)
+            if scoring or saving or len(losses) == _LOG_EVERY:
+                log_losses(around, losses, rate, progress, budget.steps)
+                losses.clear()
+            if scoring:
+                with around.meter.within(Phase.EVALUATE):
+                    if score_dev(adapted.model, data, progress, epoch_steps, around):
+                        best = copy_of(trained_weights(adapted.model))
+                stop_if_collapsed(recipe, budget, progress)
+                adapted.train_mode()
+            if saving:
+                save_progress(adapted, model, optimiser, best, progress, writer, around)
+            if agreed.stopping:
+                await_written(writer, around)
+                raise PreemptedError
+        await_written(writer, around)
     assert best is not None  # the budget ends with an evaluation
     return best
 
@@ -218,8 +220,19 @@ def stop_if_collapsed(recipe: Recipe, budget: Budget, progress: Progress) -> Non
 
 
 def save_is_due(order: AttemptOrder, waited: float, scored: bool) -> bool:
-    """After `checkpoint_seconds`; with 0 of them, after each evaluation and at no other step."""
-    return (scored or order.checkpoint_seconds > 0) and waited >= order.checkpoint_seconds
+    """When the writer says so; with 0 `checkpoint_seconds`, after each evaluation and at no other step."""
+    return scored if order.checkpoint_seconds == 0 else waited >= 1
+
+
+def checkpoint_writer(around: Surroundings) -> CheckpointWriter:
+    """The attempt's own. Each checkpoint that is complete is an event."""
+    order, log = around.order, around.log
+    return CheckpointWriter(
+        Path(order.directory) / CHECKPOINTS,
+        order.checkpoint_seconds,
+        around.meter.now,
+        lambda step: log.write(CheckpointEvent(at=log.now(), step=step)),
+    )
 
 
 def save_progress(
@@ -228,18 +241,24 @@ def save_progress(
     optimiser: Any,
     best: Weights | None,
     progress: Progress,
+    writer: CheckpointWriter,
     around: Surroundings,
 ) -> None:
-    """Raises SupersededError in the first rank, instead of saving where others have gone on meanwhile."""
+    """Raises SupersededError in the first rank, instead of saving where others have gone on meanwhile, and
+    what writing the checkpoint before raised."""
     if around.ranks.leads and superseded(Path(around.order.directory)):
         raise SupersededError
     with around.meter.within(Phase.CHECKPOINT):
         progress.phases = add_phases(around.inherited, around.meter.seconds())
         progress.work = add_work(around.inherited_work, together(around.ranks.gather(around.meter.work())))
-        place = Path(around.order.directory) / CHECKPOINTS
         shares = shares_of(model, optimiser, around.order.resources)
-        save(place, adapted, shares, best, progress, around.ranks)
-        around.log.write(CheckpointEvent(at=around.log.now(), step=progress.step))
+        writer.save(adapted, shares, best, progress, around.ranks)
+
+
+def await_written(writer: CheckpointWriter, around: Surroundings) -> None:
+    """Return when the last checkpoint is written. Raises what writing it raised."""
+    with around.meter.within(Phase.CHECKPOINT):
+        writer.wait()
 
 
 def log_losses(

@@ -11,6 +11,7 @@ import pytest
 
 import workers.train
 from orchestrator.contracts.trial import AttemptOrder
+from workers import checkpoint_writer
 from workers.attempt import run_attempt
 from workers.checkpoint import Progress, saved
 from workers.gauges import Gauges
@@ -46,8 +47,8 @@ def clock(monkeypatch) -> Clock:
     monkeypatch.setattr(
         workers.train, "optimiser_step", clock.slow(workers.train.optimiser_step, STEP_SECONDS)
     )
-    for name in ("evaluate", "save"):
-        monkeypatch.setattr(workers.train, name, clock.slow(getattr(workers.train, name), OTHER_SECONDS))
+    monkeypatch.setattr(workers.train, "evaluate", clock.slow(workers.train.evaluate, OTHER_SECONDS))
+    monkeypatch.setattr(checkpoint_writer, "snapshot", clock.slow(checkpoint_writer.snapshot, OTHER_SECONDS))
     return clock
 
 

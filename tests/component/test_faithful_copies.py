@@ -8,17 +8,17 @@ from kept_methods import IDS, METHODS, answers, stirred
 from safetensors.torch import load_file, save_file
 
 from orchestrator.contracts.method import AdaLora, Lora
-from workers import checkpoint
+from workers import checkpoint_writer
 from workers.checkpoint import (
     Checkpoint,
     Progress,
     UnfaithfulCopyError,
     UnreadableCheckpointError,
     copy_of,
-    save,
     saved,
     trained_weights,
 )
+from workers.checkpoint_writer import snapshot, write
 from workers.keep import Sample, keep_model, prove_kept
 from workers.ranks import ALONE
 from workers.sharding import Shares
@@ -67,7 +67,7 @@ def test_a_damaged_copy_is_found_out(tmp_path, settings, damage):
 
 
 def checkpointed(adapted, directory, step, best):
-    save(directory, adapted, Shares("none", {}, None), best, Progress("f", step=step), ALONE)
+    write(directory, snapshot(adapted, Shares("none", {}, None), best, Progress("f", step=step), ALONE))
 
 
 @pytest.mark.parametrize("damage", [empty, partial, blank])
@@ -82,7 +82,7 @@ def test_a_checkpoint_that_is_not_what_trains_is_none(tmp_path, monkeypatch, dam
     def damaged(tensors, file):
         save_file(damage(tensors) if file.stem == which else tensors, file)
 
-    monkeypatch.setattr(checkpoint, "save_file", damaged)
+    monkeypatch.setattr(checkpoint_writer, "save_file", damaged)
     with pytest.raises(UnfaithfulCopyError, match=rf"{which}.safetensors does not hold what trains"):
         checkpointed(adapted, directory, 2, best)
     assert [place.name for place in saved(directory)] == ["step-1"]
