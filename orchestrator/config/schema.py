@@ -215,7 +215,9 @@ class SweepConfig(Record):
     deterministic: bool = Field(
         False, description="on GPUs as well, equal runs give equal bits: slower, as it takes other kernels"
     )
-    checkpoint_seconds: NonNegativeFloat = Field(30.0, description="least seconds between two checkpoints")
+    checkpoint_seconds: NonNegativeFloat = Field(
+        30.0, description="least seconds between two checkpoints; 0: one after each evaluation"
+    )
     prices: str | None = Field(
         None, description="entry of the price book, or a YAML file of one's own; relative to this file"
     )

@@ -137,16 +137,17 @@ class Outcome(Record):
 
     @property
     def result_phases(self) -> PhaseSeconds:
-        """Seconds of each phase that the result took: as if nothing had interrupted it."""
-        own = {phase: s for phase, s in self.phases.items() if not phase.tells_of_the_host}
-        kept = {phase: s for phase, s in self.inherited_phases.items() if phase.is_kept}
+        """Seconds of each phase that the result took: as if nothing had interrupted it or been saved."""
+        own = {phase: s for phase, s in self.phases.items() if phase.is_result}
+        kept = {phase: s for phase, s in self.inherited_phases.items() if phase.is_result and phase.is_kept}
         return {p: own.get(p, 0.0) + kept.get(p, 0.0) for p in Phase if p in own or p in kept}
 
     @property
     def result_work(self) -> PhaseWork:
         """What was done in `result_phases`, summed up; a figure that one of them lacks is None."""
-        own = [w for phase, w in self.work.items() if not phase.tells_of_the_host]
-        return sum_of([*own, *(w for phase, w in self.inherited_work.items() if phase.is_kept)])
+        own = [w for phase, w in self.work.items() if phase.is_result]
+        kept = [w for phase, w in self.inherited_work.items() if phase.is_result and phase.is_kept]
+        return sum_of([*own, *kept])
 
 
 class Bill(Record):

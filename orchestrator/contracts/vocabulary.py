@@ -31,9 +31,10 @@ class Phase(StrEnum):
     SERVE = "serve"  # timing how fast the finished model answers
 
     @property
-    def tells_of_the_host(self) -> bool:
-        """Of the host, or of the service that the model may become: no part of what a result took."""
-        return self in (Phase.QUEUE, Phase.START, Phase.SERVE)
+    def is_result(self) -> bool:
+        """Part of what a result took. The others depend on the host, on its disk, or tell of the service that
+        the model may become."""
+        return self not in (Phase.QUEUE, Phase.START, Phase.CHECKPOINT, Phase.SERVE)
 
     @property
     def is_kept(self) -> bool:

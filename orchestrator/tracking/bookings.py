@@ -31,10 +31,11 @@ def bookings_of(
     """Of a planned trial with these attempts, oldest first, under any fingerprint.
 
     useful: the phases of the finishing attempt, and of those it resumed from what their checkpoints carried
-    over (training, scoring and saving; to load again is no part of a result). overhead: what else the
-    finisher was billed. failed and preempted: the rest under the fingerprint of a trial that has ended, by
-    what ended the attempt; one that nobody saw end counts as preempted. A candidate of a search gives no
-    result of its own: all it took is tuning. What stands under other fingerprints is superseded.
+    over (training and scoring; to load again is no part of a result). overhead: what else the finisher was
+    billed, and what their earlier checkpoints took of those it resumed from. failed and preempted: the rest
+    under the fingerprint of a trial that has ended, by what ended the attempt; one that nobody saw end counts
+    as preempted. A candidate of a search gives no result of its own: all it took is tuning. What stands under
+    other fingerprints is superseded.
     """
     current = tuple(a for a in attempts if a.fingerprint == fingerprint)
     finisher = decisive(current) if state is TrialState.FINISHED else None
@@ -46,7 +47,7 @@ def bookings_of(
         elif candidate:
             books += _book(attempt, {}, Use.TUNING)
         elif attempt is finisher:
-            own = {p: s for p, s in attempt.phases.items() if not p.tells_of_the_host}
+            own = {p: s for p, s in attempt.phases.items() if p.is_result}
             books += _book(attempt, own, Use.OVERHEAD)
         elif state is TrialState.UNFINISHED:
             books += _book(attempt, {}, Use.UNFINISHED)
@@ -79,14 +80,15 @@ def _kept(current: Sequence[AttemptRecord], finisher: AttemptRecord | None) -> d
     return found
 
 
-def _book(attempt: AttemptRecord, useful: PhaseSeconds, rest: Use) -> list[Booking]:
-    """The whole bill of one attempt: what was useful first, then its other phases, then what lies in none.
+def _book(attempt: AttemptRecord, kept: PhaseSeconds, rest: Use) -> list[Booking]:
+    """The whole bill of one attempt: what was kept first, then its other phases, then what lies in none.
 
     Nothing goes beyond the bill: phases that are longer, by the grain of two clocks, are cut.
     """
     whole = round((attempt.billed_device_seconds or 0.0) * _MICRO)
-    others = {p: max(0.0, s - useful.get(p, 0.0)) for p, s in attempt.phases.items()}
-    parts = [(Use.USEFUL, p, s) for p, s in useful.items()] + [(rest, p, s) for p, s in others.items()]
+    others = {p: max(0.0, s - kept.get(p, 0.0)) for p, s in attempt.phases.items()}
+    parts = [(Use.USEFUL if p.is_result else Use.OVERHEAD, p, s) for p, s in kept.items()]
+    parts += [(rest, p, s) for p, s in others.items()]
     books, seconds, booked = [], 0.0, 0
     for use, phase, part in parts:
         seconds += part
