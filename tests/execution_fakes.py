@@ -26,6 +26,7 @@ CRASH = "crash"  # the child exits with 1 and leaves nothing
 HANG = "hang"  # until it is interrupted
 HOST_GONE = "host gone"  # the template dies under the attempt
 ACTOR_GONE = "actor gone"  # the whole process that holds the host dies
+SEEN_GPUS = "gpus.txt"  # in an attempt's directory: UUIDs of those that its host saw
 Script = Mapping[str, Sequence[str]]  # task of the trial -> what its attempts do; the last one goes on
 
 MIXED: Script = {
@@ -98,6 +99,7 @@ class FakeHost:
 
     script: Script
     threads: int
+    gpus: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
@@ -105,6 +107,8 @@ class FakeHost:
     def run(self, order_path: Path, timeout: float | None = None) -> int:
         order = AttemptOrder.model_validate_json(order_path.read_bytes())
         act = act_of(self.script, order)
+        if self.gpus:
+            (Path(order.directory) / SEEN_GPUS).write_text(",".join(self.gpus))
         if act == HANG:
             self._stop.wait(60)
             return -signal.SIGKILL
@@ -134,8 +138,8 @@ class FakeHosts:
 
     script: Script
 
-    def __call__(self, threads: int) -> FakeHost:
-        return FakeHost(self.script, threads)
+    def __call__(self, threads: int, gpus: tuple[str, ...] = ()) -> FakeHost:
+        return FakeHost(self.script, threads, gpus)
 
 
 def simulated(script: Script, trial: TrialOrder, order: AttemptOrder) -> SimulatedAttempt:

@@ -13,6 +13,7 @@ import select
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,17 @@ class AttemptHost:
     """Runs attempts, one at a time, in processes forked from a template that it keeps.
 
     `threads` caps the template's thread pools; each attempt sets torch's threads to the cores it was given.
+    `gpus`: UUIDs of those that its attempts see; without any they see what this process sees. CUDA reads them
+    once, so each choice of GPUs needs a template of its own.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, gpus: Sequence[str] = ()) -> None:
+        visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
         command = python_module("workers.template", *([str(threads)] if threads is not None else []))
         # A session of its own: Ctrl-C in a terminal is for the driver, which then decides.
         self._template = subprocess.Popen(
             command,
-            env=safe_environment(os.environ),
+            env=safe_environment(os.environ | visible),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

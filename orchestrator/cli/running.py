@@ -20,6 +20,7 @@ from orchestrator.cli.reporting import show_report, summary_note, write
 from orchestrator.cli.session import Session
 from orchestrator.cli.spending import pass_gate, tell_left
 from orchestrator.cli.words import duration, quantity
+from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.errors import InterruptedSweepError
 from orchestrator.execution.clock import SystemClock, VirtualClock
@@ -148,7 +149,13 @@ def launcher_for(session: Session, name: str, address: str | None) -> Launcher:
     if name == "local":
         from orchestrator.execution.local_launcher import LocalLauncher
 
-        return LocalLauncher(place, _policy(session), cpus=session.cpus, concurrency=config.concurrency)
+        return LocalLauncher(
+            place,
+            _policy(session),
+            cpus=session.cpus,
+            gpus=[gpu.uuid for gpu in visible_gpus()] if config.resources.gpus else (),
+            concurrency=config.concurrency,
+        )
     from orchestrator.execution.ray_launcher import RayLauncher
 
     return RayLauncher(

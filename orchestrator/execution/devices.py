@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.contracts.gpus import visible_gpus
 
 
-def gpu_name() -> str | None:
-    """Return the product name of the first GPU that this process was given, as the driver of the card spells
-    it; None without one."""
-    gpus = visible_gpus()
+def gpu_name(uuids: Sequence[str] = ()) -> str | None:
+    """Return the product name of the first of these GPUs, or of those that this process was given, as the
+    driver of the card spells it; None without one."""
+    gpus = visible_gpus({"CUDA_VISIBLE_DEVICES": ",".join(uuids)} if uuids else None)
     return gpus[0].product if gpus else None

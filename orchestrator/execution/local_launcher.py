@@ -1,4 +1,4 @@
-"""Trials as processes of this machine, without Ray."""
+"""Trials as processes of this machine, without Ray: on its cores, and on its GPUs, whole or shared."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Protocol
 
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import LaunchError
 from orchestrator.execution.clock import Clock, SystemClock
+from orchestrator.execution.gpu_allotment import GpuAllotment
 from orchestrator.execution.interrupts import interrupts
 from orchestrator.execution.launcher import (
     AttemptEnded,
@@ -28,13 +31,18 @@ from orchestrator.execution.launcher import (
     never,
 )
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
-from orchestrator.execution.slot import HostFactory, Slot, attempt_host
+from orchestrator.execution.slot import Host, Slot, attempt_host
 
 _TICK_SECONDS = 1.0
 
 
+class LocalHostFactory(Protocol):
+    def __call__(self, threads: int, gpus: tuple[str, ...] = ()) -> Host:
+        """Make a host whose attempts see the GPUs with these UUIDs."""
+
+
 class LocalLauncher:
-    """At most `concurrency` trials at once, never more than `cpus` cores allocated. Cores only, no GPUs."""
+    """At most `concurrency` trials at once, never more than `cpus` cores and the `gpus` (UUIDs) allocated."""
 
     def __init__(
         self,
@@ -42,11 +50,13 @@ class LocalLauncher:
         policy: RetryPolicy,
         *,
         cpus: int,
+        gpus: Sequence[str] = (),
         concurrency: int | None = None,
-        host_factory: HostFactory = attempt_host,
+        host_factory: LocalHostFactory = attempt_host,
         clock: Clock | None = None,
     ) -> None:
         self.place, self.policy, self.cpus = place, policy, cpus
+        self.gpus = tuple(gpus)
         self.concurrency = concurrency or cpus
         self.host_factory, self.clock = host_factory, clock or SystemClock()
 
@@ -60,11 +70,17 @@ class LocalLauncher:
         """Nothing to share: a host dies with the thread that made it."""
         return nullcontext()
 
+    @property
+    def _seen(self) -> str:
+        many = f"{len(self.gpus)} GPUs" if len(self.gpus) > 1 else "one GPU" if self.gpus else "no GPU"
+        return f"this machine has {many} that CUDA_VISIBLE_DEVICES shows"
+
     def _refuse(self, trial: TrialOrder) -> None:
-        if trial.resources.gpus:
+        if trial.resources.gpus > len(self.gpus):
             raise LaunchError(
-                f"{trial.name}: wants {trial.resources.gpus:g} GPUs; the local launcher allots cores only\n"
-                "    -> use the launcher `ray`, or set resources.gpus to 0"
+                f"{trial.name}: resources.gpus is {trial.resources.gpus:g}, and {self._seen}\n"
+                "    -> lower resources.gpus (0: cores alone), or use the launcher `ray` with the --address "
+                "of a cluster that has them"
             )
         if trial.resources.nodes > 1:
             raise LaunchError(
@@ -86,8 +102,9 @@ class _Launch:
     ) -> None:
         self._settings, self._notify, self._hold = settings, notify, hold
         self._waiting = deque(waiting)
-        self._running: dict[Future[None], TrialOrder] = {}
-        self._idle: dict[int, list[Slot]] = {}  # by threads of the host
+        self._running: dict[Future[None], tuple[TrialOrder, tuple[str, ...]]] = {}  # with its GPUs
+        self._gpus = GpuAllotment(settings.gpus)
+        self._idle: dict[tuple[int, tuple[str, ...]], list[Slot]] = {}  # by threads and GPUs of the host
         self._slots: list[Slot] = []
         self._news: queue.SimpleQueue[LaunchEvent | Future[None]] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(max_workers=settings.concurrency, thread_name_prefix="trial")
@@ -119,13 +136,16 @@ class _Launch:
                     self._notify(TrialEnded(trial.name, self._settings.clock.now(), TrialState.UNFINISHED))
                 self._waiting.clear()
                 return
-            free = self._settings.cpus - sum(t.resources.cpus for t in self._running.values())
+            free = self._settings.cpus - sum(t.resources.cpus for t, _ in self._running.values())
             if self._waiting[0].resources.cpus > free:
+                return
+            gpus = self._gpus.take(self._waiting[0].resources.gpus)
+            if gpus is None:
                 return
             trial = self._waiting.popleft()
             self._notify(TrialStarted(trial.name, self._settings.clock.now(), socket.gethostname()))
-            future = self._pool.submit(self._run_trial, trial)
-            self._running[future] = trial
+            future = self._pool.submit(self._run_trial, trial, gpus)
+            self._running[future] = trial, gpus
             future.add_done_callback(self._news.put)
 
     def _hear(self, timeout: float) -> None:
@@ -136,14 +156,16 @@ class _Launch:
             self._notify(Tick(self._settings.clock.now()))
             return
         if isinstance(news, Future):
-            del self._running[news]
+            trial, gpus = self._running.pop(news)
+            self._gpus.give_back(gpus, trial.resources.gpus)
             news.result()
         else:
             self._notify(news)
 
-    def _run_trial(self, trial: TrialOrder) -> None:
+    def _run_trial(self, trial: TrialOrder, gpus: tuple[str, ...]) -> None:
         clock, outcomes = self._settings.clock, list[Outcome]()
-        slot = self._take_slot(trial.resources.threads)
+        idle = self._idle.setdefault((trial.resources.threads, gpus), [])
+        slot = self._take_slot(idle, trial.resources.threads, gpus)
         while (step := next_step(outcomes, self._settings.policy)) is NextStep.ATTEMPT:
             ended = slot.attempt(trial)
             if ended is None:
@@ -151,17 +173,17 @@ class _Launch:
                 return
             outcomes.append(ended.outcome)
             self._news.put(AttemptEnded(trial.name, clock.now(), ended.outcome, ended.bill))
-        self._idle[trial.resources.threads].append(slot)
+        idle.append(slot)
         state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
         self._news.put(TrialEnded(trial.name, clock.now(), state))
 
-    def _take_slot(self, threads: int) -> Slot:
-        idle = self._idle.setdefault(threads, [])
+    def _take_slot(self, idle: list[Slot], threads: int, gpus: tuple[str, ...]) -> Slot:
         try:
             return idle.pop()
         except IndexError:
             settings = self._settings
-            slot = Slot(settings.host_factory, threads, settings.place, settings.clock)
+            factory = partial(settings.host_factory, gpus=gpus)
+            slot = Slot(factory, threads, settings.place, settings.clock, gpus)
             self._slots.append(slot)
             return slot
 

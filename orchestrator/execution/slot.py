@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -44,11 +44,11 @@ class Host(Protocol):
 HostFactory = Callable[[int], Host]  # from the number of threads
 
 
-def attempt_host(threads: int) -> Host:
+def attempt_host(threads: int, gpus: tuple[str, ...] = ()) -> Host:
     """The real host. Imported late: a fake needs nothing of the workers."""
     from workers.host import AttemptHost
 
-    return AttemptHost(threads=threads)
+    return AttemptHost(threads=threads, gpus=gpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,13 @@ class Ended:
 
 
 class Slot:
-    """Opens, runs and closes attempts. `interrupt` is final, and may come from another thread."""
+    """Opens, runs and closes attempts. `interrupt` is final, and may come from another thread. `gpus`: UUIDs
+    of those that its attempts see, where that is not all that this process sees."""
 
-    def __init__(self, factory: HostFactory, threads: int, place: Workplace, clock: Clock) -> None:
+    def __init__(
+        self, factory: HostFactory, threads: int, place: Workplace, clock: Clock, gpus: Sequence[str] = ()
+    ) -> None:
+        self._gpus = gpus
         self._new_host = partial(factory, threads)
         self._place, self._clock = place.here(), clock
         self._host: Host | None = self._new_host()
@@ -88,7 +92,7 @@ class Slot:
             raise
 
     def _attempt(self, trial: TrialOrder) -> Ended | None:
-        gpu = gpu_name() if trial.resources.gpus else None
+        gpu = gpu_name(self._gpus) if trial.resources.gpus else None
         self._delivery.prepare(trial)
         order = open_attempt(self._place, trial, self._clock.now(), self._delivery.claim)
         directory = Path(order.directory)

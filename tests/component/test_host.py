@@ -90,6 +90,15 @@ def test_an_interrupt_with_grace_leaves_a_checkpoint(host, lab, outcome_of):
     assert (order.parent / CHECKPOINTS / f"step-{outcome.steps}").is_dir()
 
 
+@pytest.mark.parametrize(("gpus", "seen"), [(("GPU-a", "GPU-b"), "GPU-a,GPU-b"), ((), "GPU-b")])
+def test_a_template_sees_the_gpus_that_it_was_given(monkeypatch, gpus, seen):
+    started = []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-b")
+    monkeypatch.setattr(subprocess, "Popen", lambda command, env, **more: started.append(env))
+    AttemptHost(threads=1, gpus=gpus)
+    assert [env["CUDA_VISIBLE_DEVICES"] for env in started] == [seen]
+
+
 def test_a_time_limit_kills(host, lab):
     assert host.run(lab.order(recipe=LONG), timeout=0.5) == -signal.SIGKILL
 

@@ -36,6 +36,7 @@ class Launch:
         retries: int = 2,
         notify: Callable[[LaunchEvent], None] | None = None,
         hold: Hold = never,
+        gpus: Sequence[str] = (),
     ) -> list[LaunchEvent]:
         policy, script = RetryPolicy(retries, preemptions=retries), script or {}
         launcher: Any
@@ -45,7 +46,12 @@ class Launch:
             )
         elif self.kind == "local":
             launcher = LocalLauncher(
-                self.place, policy, cpus=2, concurrency=at_once, host_factory=fakes.FakeHosts(script)
+                self.place,
+                policy,
+                cpus=2,
+                gpus=gpus,
+                concurrency=at_once,
+                host_factory=fakes.FakeHosts(script),
             )
         else:
             launcher = RayLauncher(

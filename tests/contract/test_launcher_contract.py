@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from execution_fakes import ACTOR_GONE, FINISH, HANG, HOST_GONE, KILLED, make_trial
+from execution_fakes import ACTOR_GONE, FINISH, HANG, HOST_GONE, KILLED, SEEN_GPUS, make_trial
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill, Outcome
@@ -178,6 +178,39 @@ def test_a_trial_that_never_fits_is_refused(launch: Any, wanted: dict[str, int])
     with pytest.raises(LaunchError, match=r"lower|set resources"):
         launch([make_trial("huge", **wanted)])
     assert launch.events == []
+
+
+def gpus_of(sweep: Path, name: str) -> list[str]:
+    [attempt] = attempt_directories(sweep, name)
+    return (attempt / SEEN_GPUS).read_text().split(",")
+
+
+@pytest.mark.parametrize("launch", ["local"], indirect=True)
+def test_each_trial_sees_the_gpus_that_it_was_given_and_no_others(launch: Any) -> None:
+    """The pair begins first; then a whole one, and halves that share what it leaves."""
+    trials = [
+        make_trial("pair", 9.0, gpus=2),
+        make_trial("whole", 8.0, gpus=1),
+        *(make_trial(f"half-{place}", 7.0 - place, gpus=0.5) for place in range(3)),
+        make_trial("cores", 1.0),
+    ]
+    events = launch(trials, at_once=2, gpus=["GPU-a", "GPU-b"])
+    assert {e.state for e in events if isinstance(e, TrialEnded)} == {TrialState.FINISHED}
+    sweep = launch.place.sweep_directory
+    assert gpus_of(sweep, trials[0].name) == ["GPU-a", "GPU-b"]
+    assert all(len(gpus_of(sweep, trial.name)) == 1 for trial in trials[1:5])
+    [attempt] = attempt_directories(sweep, trials[5].name)
+    assert not (attempt / SEEN_GPUS).exists()
+    billed = {e.name: e.bill.devices for e in events if isinstance(e, AttemptEnded)}
+    assert billed == {trial.name: trial.resources.gpus or 1 for trial in trials}
+
+
+@pytest.mark.parametrize("launch", ["local"], indirect=True)
+def test_a_trial_waits_until_a_gpu_is_free(launch: Any) -> None:
+    trials = [make_trial("first", 9.0, gpus=0.75), make_trial("second", 1.0, gpus=0.5)]
+    told = [(type(e), e.name) for e in launch(trials, at_once=2, gpus=["GPU-a"]) if not isinstance(e, Tick)]
+    first, second = (trial.name for trial in trials)
+    assert told.index((TrialStarted, second)) > told.index((TrialEnded, first))
 
 
 @pytest.mark.parametrize("launch", ["ray"], indirect=True)

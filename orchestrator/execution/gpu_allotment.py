@@ -1,0 +1,36 @@
+"""Which GPUs of this machine each trial gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_EXACT = 1e-9  # parts of a GPU are sums of floats
+
+
+class GpuAllotment:
+    """The GPUs of one machine by UUID, and how much of each is free. Whole GPUs and parts of one, never parts
+    of several."""
+
+    def __init__(self, uuids: Sequence[str]) -> None:
+        self._free = dict.fromkeys(uuids, 1.0)
+
+    def take(self, gpus: float) -> tuple[str, ...] | None:
+        """Return the UUIDs that a trial gets, none for 0; None where they are not free now. A part is taken
+        from the fullest GPU that has room for it, so that others stay whole."""
+        found: list[str] = []
+        if 0 < gpus < 1:
+            room = [(free, uuid) for uuid, free in self._free.items() if free > gpus - _EXACT]
+            found = [min(room, key=lambda pair: pair[0])[1]] if room else []
+        elif gpus:
+            found = [uuid for uuid, free in self._free.items() if free > 1 - _EXACT][: int(gpus)]
+        if len(found) < gpus:
+            return None
+        self._add(found, -gpus)
+        return tuple(found)
+
+    def give_back(self, uuids: Sequence[str], gpus: float) -> None:
+        self._add(uuids, gpus)
+
+    def _add(self, uuids: Sequence[str], gpus: float) -> None:
+        for uuid in uuids:
+            self._free[uuid] += gpus / len(uuids)
