@@ -90,6 +90,7 @@ def make_outcome(
         started_at=order.ordered_at,
         ended_at=ended,
         micro_batch_size=order.pass_size,
+        evaluation_batch_size=order.evaluation_size,
     )
 
 

@@ -175,6 +175,7 @@ def _outcome(
         splits=account.splits,
         train_classes=account.train_classes,
         micro_batch_size=order.pass_size,
+        evaluation_batch_size=order.evaluation_size,
         labels=account.labels,
         saved_bytes=account.saved_bytes,
         serving=account.serving if failure is None else (),

@@ -23,6 +23,10 @@ from workers.train import CollapsedError, PreemptedError, SupersededError
 _NEEDS_LESS = (
     "a smaller micro_batch_size, evaluation_batch_size or max_length needs less, as does a smaller model"
 )
+_NO_STATE = (
+    "out of memory for the optimiser's state, which smaller passes do not make smaller\n"
+    "    -> choose a method that trains fewer weights, a larger device, or resources.sharding over several"
+)
 # What is said where torch has no class for it. Libraries that allocate past torch's allocator raise a
 # RuntimeError (or torch.AcceleratorError, which is one), and so does torch's own allocator on the CPU.
 _OUT_OF_MEMORY = (
@@ -79,7 +83,8 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
     if (stopped := _stopped(error)) is not None:
         return Failure(kind=stopped[0], phase=phase, message=stopped[1])
     if _out_of_memory(error):
-        kind, message = FailureKind.OUT_OF_MEMORY, f"out of memory {order.passes_tried}\n    -> {_NEEDS_LESS}"
+        kind = FailureKind.OUT_OF_MEMORY
+        message = f"out of memory {order.passes_tried(phase)}\n    -> {_NEEDS_LESS}"
     elif isinstance(error, DeviceFaultError):
         return Failure(kind=FailureKind.DEVICE, phase=phase, message=str(error))
     elif fault := _device_fault(error):
@@ -93,7 +98,8 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
     else:
         words = [type(error).__qualname__, *_words_of_start(error, phase)]
         kind, message = FailureKind.BUG, ": ".join(words)
-    return Failure(kind=kind, phase=phase, message=message, places=code_places(error))
+    failure = Failure(kind=kind, phase=phase, message=message, places=code_places(error))
+    return failure.model_copy(update={"message": _NO_STATE}) if failure.lacks_state else failure
 
 
 def _stopped(error: BaseException) -> tuple[FailureKind, str] | None:

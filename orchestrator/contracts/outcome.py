@@ -12,6 +12,7 @@ from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.vocabulary import FailureKind, Figure, Phase, Precision, Signature, Source, Split
 from orchestrator.contracts.work import PhaseWork, sum_of
 
+_OPTIMISERS = "torch/optim/"  # code places of torch's own, which DeepSpeed steps as well
 PhaseSeconds = dict[Phase, NonNegativeFloat]
 
 
@@ -28,8 +29,14 @@ class Failure(Record):
     @property
     def asks_for_less(self) -> bool:
         """Memory ran out in forward passes: smaller ones may fit. Loading weights takes what it takes."""
-        passing = self.phase in (Phase.TRAIN, Phase.EVALUATE, Phase.TEST)
-        return self.kind is FailureKind.OUT_OF_MEMORY and passing
+        passing = self.phase is Phase.TRAIN or self.phase.is_scoring
+        return self.kind is FailureKind.OUT_OF_MEMORY and passing and not self.lacks_state
+
+    @property
+    def lacks_state(self) -> bool:
+        """Memory ran out where the optimiser makes its state, which is as large whatever the passes are."""
+        inside = any(place.startswith(_OPTIMISERS) for place in self.places)
+        return self.kind is FailureKind.OUT_OF_MEMORY and self.phase is Phase.TRAIN and inside
 
 
 class Device(Record):
@@ -111,7 +118,8 @@ class Outcome(Record):
     rows: dict[str, NonNegativeInt] = Field(default_factory=dict)
     splits: dict[Split, SplitCounts] = Field(default_factory=dict)  # see `counted`
     train_classes: dict[str, NonNegativeInt] = Field(default_factory=dict)  # training rows of each class
-    micro_batch_size: PositiveInt | None = None  # examples a forward pass, as it ran
+    micro_batch_size: PositiveInt | None = None  # examples a forward pass of one process, as it ran
+    evaluation_batch_size: PositiveInt | None = None  # likewise of scoring
     labels: tuple[str, ...] = ()
     saved_bytes: NonNegativeInt | None = None  # of the kept weights
     serving: tuple[Serving, ...] = ()  # by batch size

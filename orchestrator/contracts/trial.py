@@ -12,6 +12,7 @@ from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.record import Misfit, Record, refuse
 from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Phase
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every library takes: numpy's generators take 32 bits
 BUDGETS = ("steps", "train_seconds", "device_hours", "money")  # instead of `epochs`
@@ -81,14 +82,15 @@ class Recipe(Record):
 
     @property
     def pass_sizes(self) -> tuple[int, ...]:
-        """Examples a forward pass: the recipe's own, then what is tried when memory runs out, down to 1.
-
-        Each is the largest divisor of `batch_size` that is at most half of the one before.
-        """
+        """Examples a forward pass: the recipe's own, then what is tried when memory runs out, down to 1."""
         sizes = [self.micro_batch_size or self.batch_size]
         while sizes[-1] > 1:
-            sizes.append(next(n for n in range(sizes[-1] // 2, 0, -1) if self.batch_size % n == 0))
+            sizes.append(self.smaller_pass(sizes[-1]))
         return tuple(sizes)
+
+    def smaller_pass(self, size: int) -> int:
+        """Return the largest divisor of `batch_size` that is at most half of `size`; 1 after 1."""
+        return next((n for n in range(size // 2, 0, -1) if self.batch_size % n == 0), 1)
 
 
 class Digests(Record):
@@ -161,6 +163,15 @@ class Resources(Record):
         """Other trials may run on its GPU: what it takes there depends on them."""
         return 0 < self.gpus < 1
 
+    def pass_size(self, recipe: Recipe) -> int:
+        """Return the examples of a training pass of one process: never more than its part of the batch."""
+        wanted = self.micro_batch_size or recipe.pass_sizes[0]
+        return min(wanted, -(-recipe.batch_size // self.processes))
+
+    def scoring_size(self, recipe: Recipe) -> int:
+        """Return the examples of a scoring pass of one process: in proportion to its training passes."""
+        return max(1, recipe.evaluation_batch_size * self.pass_size(recipe) // recipe.pass_sizes[0])
+
     @property
     def threads(self) -> int:
         """Cores of one process."""
@@ -210,26 +221,33 @@ class AttemptOrder(Record):
     checkpoint_seconds: NonNegativeFloat = 30.0  # least time between two resume checkpoints
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
     deterministic: bool = False  # on a GPU as well, equal runs give equal bits
-    # After an attempt that ran out of memory: fewer examples a forward pass, of the same optimiser step.
+    # After attempts that ran out of memory in training or scoring: fewer examples a forward pass of that. The
+    # optimiser step stays what it is.
     micro_batch_size: PositiveInt | None = None
+    evaluation_batch_size: PositiveInt | None = None
     ordered_at: float  # Unix time, seconds
 
     @property
     def pass_size(self) -> int:
-        """Examples a forward pass."""
-        return self.micro_batch_size or self.resources.micro_batch_size or self.trial.recipe.pass_sizes[0]
+        """Examples of a training pass of one process."""
+        planned = self.resources.pass_size(self.trial.recipe)
+        return min(self.micro_batch_size or planned, planned)
 
     @property
     def evaluation_size(self) -> int:
-        """Examples a forward pass of scoring: lowered in the same proportion."""
-        recipe = self.trial.recipe
-        return max(1, recipe.evaluation_batch_size * self.pass_size // recipe.pass_sizes[0])
+        """Examples of a scoring pass of one process."""
+        return self.evaluation_batch_size or self.resources.scoring_size(self.trial.recipe)
 
-    @property
-    def passes_tried(self) -> str:
-        """For messages of attempts that ran out of memory: what ran, what ran before, what is left."""
-        sizes = self.trial.recipe.pass_sizes
-        before = [str(size) for size in sizes if size > self.pass_size]
-        words = f"with {self.pass_size} of {self.trial.recipe.batch_size} examples a forward pass"
-        words += f", after {', '.join(before)}" if before else ""
-        return words if self.pass_size > 1 else f"{words}: no smaller pass is left to try"
+    def passes_tried(self, phase: Phase) -> str:
+        """Return what ran, what ran before, and what is left, for the message of an attempt that ran out of
+        memory in `phase`."""
+        recipe, scoring = self.trial.recipe, phase.is_scoring
+        size = self.evaluation_size if scoring else self.pass_size
+        words = f"scoring {size}" if scoring else f"with {size} of {recipe.batch_size}"
+        before = self.resources.scoring_size(recipe) if scoring else self.resources.pass_size(recipe)
+        larger = list[str]()
+        while before > size:
+            larger.append(str(before))
+            before = before // 2 if scoring else recipe.smaller_pass(before)
+        words += " examples a forward pass" + (f", after {', '.join(larger)}" if larger else "")
+        return words if size > 1 else f"{words}: no smaller pass is left to try"

@@ -37,6 +37,10 @@ class Phase(StrEnum):
         return self not in (Phase.QUEUE, Phase.START, Phase.CHECKPOINT, Phase.SERVE)
 
     @property
+    def is_scoring(self) -> bool:
+        return self in (Phase.EVALUATE, Phase.TEST)
+
+    @property
     def is_kept(self) -> bool:
         """Whether a checkpoint carries what it did over to the attempt that resumes, which does the others
         again."""

@@ -53,9 +53,10 @@ def open_attempt(
 ) -> AttemptOrder:
     """Claim the next attempt number, choose the checkpoint to resume from, write order.json.
 
-    After attempts under the fingerprint whose forward passes ran out of memory, the next smaller pass is
-    ordered; the optimiser step stays what it is. `claim` is asked, with trial, directory and order, whether
-    the number is free beyond this machine. Raises OSError where the directory cannot be written.
+    After attempts under the fingerprint whose forward passes ran out of memory, smaller ones are ordered of
+    what did, training or scoring; the optimiser step stays what it is. `claim` is asked, with trial,
+    directory and order, whether the number is free beyond this machine. Raises OSError where the directory
+    cannot be written.
     """
     while True:
         order = _next_order(place, trial, now)
@@ -78,7 +79,7 @@ def _next_order(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrder
         checkpoint_seconds=place.checkpoint_seconds,
         keep_weights=place.keep_weights,
         deterministic=place.deterministic,
-        micro_batch_size=smaller_pass(directory.parent, trial.spec),
+        **_smaller_passes(directory.parent, trial.spec),
         ordered_at=now,
     )
 
@@ -113,22 +114,23 @@ def newest_checkpoint(trial: Path, fingerprint: str) -> str | None:
     return None if best is None else str(best[2])
 
 
-def smaller_pass(directory: Path, trial: TrialSpec) -> int | None:
-    """Examples a forward pass, where the trial's attempts found the recipe's own number too large; at last 1.
-
-    `directory` is the trial's.
-    """
-    outcomes = (read_outcome(path) for _, path in layout.attempts(directory))
-    too_large = [
-        outcome.micro_batch_size
-        for outcome in outcomes
-        if outcome is not None and outcome.fingerprint == trial.fingerprint
-        if outcome.failure is not None and outcome.failure.asks_for_less and outcome.micro_batch_size
-    ]
-    if not too_large:
-        return None
-    sizes = trial.recipe.pass_sizes
-    return next((size for size in sizes if size < min(too_large)), sizes[-1])
+def _smaller_passes(directory: Path, trial: TrialSpec) -> dict[str, int | None]:
+    """The fields of the next order that shrink what ran out of memory, training or scoring, in the trial's
+    attempts so far; down to 1. `directory` is the trial's."""
+    too_large: dict[bool, list[int]] = {False: [], True: []}
+    for _, path in layout.attempts(directory):
+        outcome = read_outcome(path)
+        if outcome is None or outcome.fingerprint != trial.fingerprint:
+            continue
+        if outcome.failure is not None and outcome.failure.asks_for_less:
+            scoring = outcome.failure.phase.is_scoring
+            size = outcome.evaluation_batch_size if scoring else outcome.micro_batch_size
+            too_large[scoring] += [size] if size else []
+    training, scored = too_large[False], too_large[True]
+    return {
+        "micro_batch_size": trial.recipe.smaller_pass(min(training)) if training else None,
+        "evaluation_batch_size": max(1, min(scored) // 2) if scored else None,
+    }
 
 
 def _fingerprint(directory: Path) -> str | None:
@@ -202,10 +204,10 @@ def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outco
         elif isinstance(event, StartEvent):
             steps, resumed = event.resumed_from_step or 0, event.resumed_from_step
     if kind is FailureKind.OUT_OF_MEMORY:
-        message += f" {order.passes_tried}"
+        message += f" {order.passes_tried(phase)}"
     failure = Failure(kind=kind, phase=phase, message=message)
     if ending.code == LOST_A_PEER:
-        failure = _lost_each_other(Path(order.directory)) or failure
+        failure = _lost_each_other(order) or failure
     return Outcome(
         trial=order.trial.name,
         fingerprint=order.trial.fingerprint,
@@ -218,20 +220,22 @@ def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outco
         ended_at=max(now, order.ordered_at),
         resumed_from_step=resumed,
         micro_batch_size=order.pass_size,
+        evaluation_batch_size=order.evaluation_size,
     )
 
 
-def _lost_each_other(attempt: Path) -> Failure | None:
+def _lost_each_other(order: AttemptOrder) -> Failure | None:
     """What the first of the ranks says that lost another one, where no rank had a reason of its own."""
-    for file in layout.lost_peers(attempt):
+    for file in layout.lost_peers(Path(order.directory)):
         try:
             failure = Failure.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
             continue
         if failure.phase is Phase.START:  # they never met: its words say it all
             return failure
+        kind = FailureKind.DEVICE if order.resources.gpus else failure.kind
         message = f"the processes of the trial lost each other ({failure.message})"
-        return failure.model_copy(update={"message": message})
+        return failure.model_copy(update={"kind": kind, "message": message})
     return None
 
 

@@ -37,18 +37,24 @@ def next_step(outcomes: Sequence[Outcome], policy: RetryPolicy) -> NextStep:
 
     TIMEOUT and OUT_OF_MEMORY while loading (once) may pass by themselves and use up `retries`, PREEMPTED and
     DEVICE use up `preemptions`. OUT_OF_MEMORY in forward passes is tried again with smaller ones
-    (`open_attempt` does that) down to one example, which neither bounds. The other kinds are deterministic:
-    the same attempt again would end the same way.
+    (`open_attempt` does that, for training and scoring apart) down to one example, which neither bounds; in
+    the optimiser's state, which is as large whatever the passes are, it is not tried again. The other kinds
+    are deterministic: the same attempt again would end the same way.
     """
     if any(outcome.state == "finished" for outcome in outcomes):
         return NextStep.FINISHED
-    too_large, others = list[int | None](), list[FailureKind]()
-    for outcome in outcomes:
-        if outcome.failure is not None and outcome.failure.asks_for_less:
-            too_large.append(outcome.micro_batch_size)
-        elif outcome.failure is not None:
-            others.append(outcome.failure.kind)
-    return NextStep.ATTEMPT if _may_pass(others, policy) and _can_shrink(too_large) else NextStep.GIVE_UP
+    failed = [(outcome, outcome.failure) for outcome in outcomes if outcome.failure is not None]
+    others = [failure.kind for _, failure in failed if not failure.asks_for_less]
+    large = [(outcome, failure.phase.is_scoring) for outcome, failure in failed if failure.asks_for_less]
+    training = [outcome.micro_batch_size for outcome, scoring in large if not scoring]
+    scored = [outcome.evaluation_batch_size for outcome, scoring in large if scoring]
+    again = (
+        _may_pass(others, policy)
+        and _can_shrink(training)
+        and _can_shrink(scored)
+        and not any(failure.lacks_state for _, failure in failed)
+    )
+    return NextStep.ATTEMPT if again else NextStep.GIVE_UP
 
 
 def _may_pass(kinds: Sequence[FailureKind], policy: RetryPolicy) -> bool:

@@ -165,6 +165,7 @@ def _outcome(running: _Running, now: float) -> Outcome:
         test=scores if spec.candidate is None else {},
         dev=scores,
         micro_batch_size=order.pass_size,
+        evaluation_batch_size=order.evaluation_size,
         started_at=order.ordered_at,
         ended_at=now,
         phases={Phase.TRAIN: now - order.ordered_at},

@@ -237,10 +237,7 @@ class _Trial:
     @property
     def _pass(self) -> int:
         """Examples a forward pass of one process."""
-        return min(
-            self.resources.micro_batch_size or self.recipe.pass_sizes[0],
-            -(-self.recipe.batch_size // self.resources.processes),
-        )
+        return self.resources.pass_size(self.recipe)
 
     @property
     def _length(self) -> int:
@@ -267,7 +264,6 @@ class _Trial:
 
     def _scoring(self) -> Part:
         """A pass of scoring keeps nothing but the layer at work."""
-        recipe = self.recipe
-        examples = max(1, recipe.evaluation_batch_size * self._pass // recipe.pass_sizes[0])
+        examples = self.resources.scoring_size(self.recipe)
         words = f"activations of scoring ({examples} x {self._length} tokens)"
         return Part(words, examples * self._length * self._kept())

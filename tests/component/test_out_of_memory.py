@@ -49,3 +49,21 @@ def test_errors_with_a_class_of_their_own_need_no_words(order, error):
 )
 def test_other_errors_of_the_device_stay_bugs(order, error):
     assert classify(error, Phase.TRAIN, order).kind is FailureKind.BUG
+
+
+def test_the_state_of_the_optimiser_is_named_where_it_does_not_fit(order, monkeypatch):
+    """At the first step, on weights whose gradients did fit."""
+    weight = torch.nn.Parameter(torch.ones(3))
+    weight.grad = torch.ones(3)
+    optimiser = torch.optim.AdamW([weight], fused=True)
+
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(torch, "zeros_like", fail)
+    with pytest.raises(torch.OutOfMemoryError) as raised:
+        optimiser.step()
+    failure = classify(raised.value, Phase.TRAIN, order)
+    assert failure.lacks_state
+    assert not failure.asks_for_less
+    assert "out of memory for the optimiser's state" in failure.message

@@ -99,7 +99,7 @@ def test_ranks_inside_ray_learn_as_one_process_does(lab, still, place, tmp_path)
     for several in curves[1:]:
         assert several == pytest.approx(curves[0], rel=2e-4)
     assert [outcome.device.count for outcome, _ in found] == [1, 2, 4, 2]
-    assert [outcome.micro_batch_size for outcome, _ in found] == [8, 8, 8, 1]
+    assert [outcome.micro_batch_size for outcome, _ in found] == [8, 4, 2, 1]
 
 
 def attempt_of(place: Workplace, order: TrialOrder) -> tuple[Outcome, list[Event]]:

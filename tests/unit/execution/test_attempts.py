@@ -19,7 +19,7 @@ from orchestrator.contracts.outcome import (
     StartEvent,
     StepEvent,
 )
-from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.attempts import (
     abandon_attempt,
@@ -160,6 +160,15 @@ def test_ranks_that_lost_each_other_say_how_they_noticed(
     assert (failure.kind, failure.message) == (kind, message)
 
 
+def test_gpus_that_lost_each_other_in_training_are_tried_elsewhere(place: Workplace) -> None:
+    order = open_attempt(place, make_trial("a", gpus=1), 1.0)
+    told = Failure(kind=FailureKind.BUG, phase=Phase.TRAIN, message="DistBackendError")
+    layout.lost_peer(Path(order.directory), 1).write_text(told.model_dump_json())
+    failure = close_attempt(order, Ending(LOST_A_PEER), 2.0)[0].failure
+    assert failure is not None
+    assert failure.kind is FailureKind.DEVICE
+
+
 def test_the_outcome_of_the_child_stands(place: Workplace) -> None:
     order = open_attempt(place, make_trial("a"), now=10.0)
     own = make_outcome(order, value=0.75)
@@ -207,10 +216,12 @@ def test_outcomes_since_leaves_out_earlier_launches(place: Workplace) -> None:
     assert [outcome.attempt for outcome in outcomes_since(place, trial.name, before=1)] == [2, 3]
 
 
-def ran_out_of_memory(place: Workplace, trial: TrialOrder, ending: Ending = OUT_OF_MEMORY) -> AttemptOrder:
+def ran_out_of_memory(
+    place: Workplace, trial: TrialOrder, ending: Ending = OUT_OF_MEMORY, phase: Phase = Phase.TRAIN
+) -> AttemptOrder:
     order = open_attempt(place, trial, now=1.0)
-    training = PhaseEvent(at=1.0, phase=Phase.TRAIN)
-    (Path(order.directory) / layout.EVENTS).write_text(training.model_dump_json() + "\n")
+    entered = PhaseEvent(at=1.0, phase=phase)
+    (Path(order.directory) / layout.EVENTS).write_text(entered.model_dump_json() + "\n")
     close_attempt(order, ending, now=2.0)
     return order
 
@@ -219,6 +230,24 @@ def test_each_attempt_that_ran_out_of_memory_halves_the_pass_of_the_next(place: 
     trial = make_trial("a")
     sizes = [ran_out_of_memory(place, trial).micro_batch_size for _ in range(7)]
     assert sizes == [None, 16, 8, 4, 2, 1, 1]
+
+
+def test_what_ran_out_of_memory_is_halved_and_nothing_else(place: Workplace) -> None:
+    trial = make_trial("a")
+    phases = (Phase.EVALUATE, Phase.TRAIN, Phase.TEST)
+    orders = [ran_out_of_memory(place, trial, phase=phase) for phase in phases]
+    orders.append(open_attempt(place, trial, now=3.0))
+    sizes = [(order.pass_size, order.evaluation_size) for order in orders]
+    assert sizes == [(32, 64), (32, 32), (16, 32), (16, 16)]
+    outcome = read_outcome(Path(orders[2].directory))
+    assert outcome is not None
+    assert outcome.failure is not None
+    assert "memory ran out scoring 32 examples a forward pass, after 64" in outcome.failure.message
+
+
+def test_ranks_halve_their_own_part_of_the_batch(place: Workplace) -> None:
+    trial = replace(make_trial("a"), resources=Resources(cpus=8, processes=8))
+    assert [ran_out_of_memory(place, trial).pass_size for _ in range(4)] == [4, 2, 1, 1]
 
 
 def test_a_pass_is_a_divisor_of_the_batch(place: Workplace) -> None:

@@ -27,7 +27,8 @@ def step(*kinds: FailureKind | None, retries: int = 2) -> NextStep:
 def out_of_memory(size: int | None, phase: Phase = Phase.TRAIN) -> Outcome:
     failure = Failure(kind=FailureKind.OUT_OF_MEMORY, phase=phase, message="scripted")
     made = make_outcome(ORDER, FailureKind.OUT_OF_MEMORY)
-    return made.model_copy(update={"failure": failure, "micro_batch_size": size})
+    field = "evaluation_batch_size" if phase.is_scoring else "micro_batch_size"
+    return made.model_copy(update={"failure": failure, field: size})
 
 
 def test_begins_with_an_attempt_and_ends_with_a_result() -> None:
@@ -58,9 +59,22 @@ def test_a_pass_that_never_shrinks_is_not_tried_for_ever() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.EVALUATE, Phase.TEST])
-def test_scoring_has_passes_too(phase: Phase) -> None:
-    outcomes = [out_of_memory(size, phase) for size in (32, 16, 8)]
-    assert next_step(outcomes, RetryPolicy(0)) is NextStep.ATTEMPT
+def test_scoring_has_passes_of_its_own(phase: Phase) -> None:
+    training = [out_of_memory(size) for size in (4, 2)]
+    scoring = [out_of_memory(size, phase) for size in (64, 32, 16)]
+    assert next_step([*training, *scoring], RetryPolicy(0)) is NextStep.ATTEMPT
+    assert next_step([*training, out_of_memory(1), *scoring], RetryPolicy(0)) is NextStep.GIVE_UP
+    scoring += [out_of_memory(size, phase) for size in (8, 4, 2, 1)]
+    assert next_step([*training, *scoring], RetryPolicy(0)) is NextStep.GIVE_UP
+
+
+def test_a_state_of_the_optimiser_that_does_not_fit_is_not_tried_again() -> None:
+    """No smaller pass makes it smaller."""
+    places = ("workers/train.py:178 optimiser_step", "torch/optim/adam.py:142 _init_group")
+    outcome = out_of_memory(32)
+    assert outcome.failure is not None
+    lacks = outcome.model_copy(update={"failure": outcome.failure.model_copy(update={"places": places})})
+    assert next_step([lacks], RetryPolicy(9)) is NextStep.GIVE_UP
 
 
 def test_weights_that_do_not_fit_are_tried_again_once_as_smaller_passes_would_not_help() -> None:
@@ -118,9 +132,31 @@ def test_pass_sizes_fall_by_half_at_least_and_divide_the_batch(batch: int) -> No
     assert len(sizes) <= batch.bit_length()
 
 
+def ordered(batch: int, micro: int | None = None, **resources: int) -> AttemptOrder:
+    recipe = Recipe(learning_rate=1, batch_size=batch)
+    trial = ORDER.trial.model_copy(update={"recipe": recipe})
+    placed = Resources(cpus=resources.get("processes", 1), **resources)
+    return ORDER.model_copy(update={"trial": trial, "resources": placed, "micro_batch_size": micro})
+
+
+@pytest.mark.parametrize(("processes", "size"), [(1, 32), (8, 4), (5, 7)])
+def test_a_rank_passes_no_more_than_its_part_of_the_batch(processes: int, size: int) -> None:
+    assert ordered(32, processes=processes).pass_size == size
+    assert ordered(32, processes=processes, micro=2).pass_size == 2
+    assert ordered(32, processes=processes, micro_batch_size=2).pass_size == 2
+
+
+def test_ranks_try_no_pass_that_they_have_tried_already() -> None:
+    words = ordered(32, processes=8, micro=1).passes_tried(Phase.TRAIN)
+    assert words == "with 1 of 32 examples a forward pass, after 4, 2: no smaller pass is left to try"
+
+
 @pytest.mark.parametrize(("size", "scored"), [(None, 64), (8, 16), (1, 2)])
-def test_scoring_takes_smaller_passes_in_proportion(size: int | None, scored: int) -> None:
-    assert ORDER.model_copy(update={"micro_batch_size": size}).evaluation_size == scored
+def test_scoring_takes_smaller_passes_where_the_place_asks_for_them(size: int | None, scored: int) -> None:
+    placed = Resources(micro_batch_size=size)
+    assert ORDER.model_copy(update={"resources": placed}).evaluation_size == scored
+    assert ordered(32, micro=8).evaluation_size == 64  # training ran out of memory, scoring did not
     few = ORDER.trial.recipe.model_copy(update={"evaluation_batch_size": 4})
     order = ORDER.model_copy(update={"trial": ORDER.trial.model_copy(update={"recipe": few})})
-    assert order.model_copy(update={"micro_batch_size": 1}).evaluation_size == 1
+    tiny = Resources(micro_batch_size=1)
+    assert order.model_copy(update={"resources": tiny}).evaluation_size == 1
