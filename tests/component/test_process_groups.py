@@ -16,7 +16,7 @@ from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.attempts import close_attempt
 from orchestrator.execution.endings import Ending
-from workers import ranks
+from workers import ranks, trial
 from workers.attempt import run_attempt
 from workers.ranks import join
 
@@ -98,6 +98,7 @@ def test_ranks_that_never_meet_end_in_the_words_of_nccl(asked, lab, monkeypatch)
         raise dist.DistBackendError(NCCL_SAID)
 
     monkeypatch.setattr(dist, "init_process_group", fail)
+    monkeypatch.setattr(trial, "check_gpus", lambda resources: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     path = lab.order(resources=TWO_GPUS)
     for rank in ("1", "0"):
