@@ -33,6 +33,7 @@ SECONDS = {
     "e2e": 1200,
     "component/test_host.py": 300,
     "component/test_hub.py": 300,
+    "component/test_ranks.py": 300,
     "component/test_ranks_in_launchers.py": 300,
     "component/test_private_cluster.py": 300,
     "component/test_split_counts.py": 300,

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from orchestrator.cli import cluster, cluster_verbs, inspections
 from orchestrator.cli.capabilities import show_capabilities
-from orchestrator.cli.places import ledger_of, mlflow_uri, storage_here
+from orchestrator.cli.places import ledger_of, storage_here
+from orchestrator.tracking.tracking_uri import VARIABLE, tracking_uri, without_secrets
 
 app = typer.Typer(
     name="frontier",
@@ -153,7 +154,7 @@ def run(
         if as_json:
             print_json(rehearsed)
         return
-    uri = mlflow_uri(session.sweep.storage, os.environ.get("MLFLOW_TRACKING_URI"))
+    uri = tracking_uri(session.sweep.storage, os.environ)
     report, end = running.run(session, launcher, address, uri, out)
     if as_json:
         print_json(report)
@@ -302,11 +303,12 @@ def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
     from orchestrator.tracking.mlflow_view import sync as publish_all
 
     ledger = ledger_of(sweep, storage)
-    uri = mlflow_uri(ledger.directory.parent, os.environ.get("MLFLOW_TRACKING_URI"))
+    uri = tracking_uri(ledger.directory.parent, os.environ)
     with ledger.lock():
         done = publish_all(ledger, uri, summary_note(write(ledger)[0]))
+    there = without_secrets(uri)
     console().print(
-        f"{done.published} runs written, {done.unchanged} were up to date: {uri}", highlight=False
+        f"{done.published} runs written, {done.unchanged} were up to date: {there}", highlight=False
     )
 
 
@@ -340,15 +342,15 @@ def ui(
 
     if sweep is not None and target != "ray":
         raise typer.BadParameter("a second word goes with `ray` alone")
-    elsewhere = os.environ.get("MLFLOW_TRACKING_URI")
     if target == "ray":
         portals.open_ray(sweep, namespace, context, port or 0, show_token, console())
     elif target == "mlflow":
         portals.open_mlflow(namespace, context, port or 0, show_token, console())
     else:
-        if target is not None and elsewhere is None:
+        uri = tracking_uri(storage_here(storage), os.environ)
+        if target is not None and VARIABLE not in os.environ:
             ledger_of(target, storage)
-        serve_mlflow(storage_here(storage), target, port or 5000, elsewhere, console())
+        serve_mlflow(uri, target, port or 5000, console())
 
 
 @app.command()

@@ -60,8 +60,10 @@ class Display:
         ready = self._progress.dashboard
         if ready is not None and not self._told_dashboard:
             self._told_dashboard = True
-            token = f"  (token {ready.token})" if ready.token else ""
-            line = f"Ray dashboard while this runs: {ready.url}/#/cluster{token}"
+            line = f"Ray dashboard while this runs: {ready.url}/#/cluster"
+            if ready.token:
+                shown = ready.token if self._console.is_terminal else "is shown on a terminal only"
+                line += f"  (token {shown})"  # who reads a log may not be who may use the cluster
             self._console.print(line, highlight=False, soft_wrap=True)
 
     def _line(self, event: LaunchEvent) -> None:

@@ -50,8 +50,3 @@ def find_sweep(sweep: str, storage: Path) -> Path:
     known = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}")]
     remedy = did_you_mean(sweep, known) if known else "run a sweep first, or give --storage"
     raise ConfigError([Complaint(str(storage), "", f"there is no sweep {sweep!r}", remedy)])
-
-
-def mlflow_uri(storage: Path, from_environment: str | None) -> str:
-    """MLFLOW_TRACKING_URI where it is set, else a store beside the sweeps."""
-    return from_environment or f"sqlite:///{(storage / layout.MLFLOW_STORE).resolve()}"

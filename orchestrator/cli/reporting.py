@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cli.frontier_view import show_claims
-from orchestrator.cli.places import mlflow_uri
 from orchestrator.cli.replication_view import show_replication
 from orchestrator.cli.what_if import show_what_if
 from orchestrator.contracts import layout
@@ -24,6 +23,7 @@ from orchestrator.report.published import Published
 from orchestrator.report.what_if import WhatIf
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import runs_page
+from orchestrator.tracking.tracking_uri import SERVERS, SQLITE
 
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
@@ -105,25 +105,31 @@ def _cells(row: FrontierRow) -> tuple[str, ...]:
     )
 
 
-def serve_mlflow(
-    storage: Path, sweep: str | None, port: int, elsewhere: str | None, console: Console
-) -> None:
-    """Serves the store beside the sweeps until Ctrl-C; names the server where the user has one."""
-    uri = mlflow_uri(storage, elsewhere)
-    if elsewhere is None and not (storage / layout.MLFLOW_STORE).exists():
-        raise LedgerError(f"{storage}: no MLflow store here yet\n    -> run a sweep first, or give --storage")
+def serve_mlflow(uri: str, sweep: str | None, port: int, console: Console) -> None:
+    """Serve the store at `uri` until Ctrl-C; where a server serves it already, print the address.
+
+    Raises LedgerError where a store of this machine does not exist yet.
+    """
+    file = Path(uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and not file.exists():
+        raise LedgerError(
+            f"{file.parent}: no MLflow store here yet\n    -> run a sweep first, or give --storage"
+        )
     page = runs_page(uri, sweep) if sweep else "#/experiments"
-    if elsewhere and not elsewhere.startswith("sqlite"):
-        console.print(f"MLflow UI: {elsewhere.rstrip('/')}/{page}", highlight=False, soft_wrap=True)
+    if uri.startswith(SERVERS):
+        console.print(f"MLflow UI: {uri.rstrip('/')}/{page}", highlight=False, soft_wrap=True)
         return
     console.print(
         f"MLflow UI: http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)", highlight=False, soft_wrap=True
     )
     console.print("The Ray dashboard's address is printed by `frontier run`; it lives as long as the run.")
     command = python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port))
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # seven processes that nobody here needs
+    more = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody here needs
+        "MLFLOW_BACKEND_STORE_URI": uri,  # arguments are seen by all accounts of the machine
+    }
     subprocess.run(
-        [*command, "--workers", "1", "--backend-store-uri", uri],
-        env=safe_environment(os.environ) | quiet,
+        [*command, "--workers", "1", "--no-serve-artifacts"],
+        env=safe_environment(os.environ) | more,
         check=False,
     )

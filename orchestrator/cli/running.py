@@ -31,6 +31,7 @@ from orchestrator.execution.run import RunSummary, run_sweep
 from orchestrator.report import report_json
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView
+from orchestrator.tracking.tracking_uri import without_secrets
 
 
 class RunEnd(NamedTuple):
@@ -80,7 +81,7 @@ def run(
                 highlight=False,
                 soft_wrap=True,
             )
-    console.print(f"MLflow:  {uri}  (frontier ui opens it)", highlight=False, soft_wrap=True)
+    console.print(f"MLflow:  {without_secrets(uri)}  (frontier ui opens it)", highlight=False, soft_wrap=True)
     if summary.held:
         tell_left(replace(session).plan, console)
     return report_json(report), RunEnd(summary.failed + len(summary.not_run), summary.held)

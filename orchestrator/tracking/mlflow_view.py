@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -25,14 +24,13 @@ from orchestrator.tracking.accounting import totals_of
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.run_content import DIGEST, STATE, TRIAL, Point, RunContent, curve_points, describe
 from orchestrator.tracking.run_summary import experiment_tags, summary
+from orchestrator.tracking.tracking_uri import PASSWORD, SQLITE, USER, without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 _LOG = logging.getLogger(__name__)
-USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # mlflow reads them
-_SQLITE = "sqlite:///"
 _PAGE = 1_000  # runs a search returns at once
 _METRICS_A_BATCH = 1_000
 _PARAMS_A_BATCH = 100
@@ -210,7 +208,7 @@ class _Store:
 
 
 def _in_our_words(error: Exception, uri: str) -> TrackingError:
-    place = f"MLflow at {re.sub(r'//[^/@]*@', '//', uri)}"  # without a password
+    place = f"MLflow at {without_secrets(uri)}"
     status = getattr(error, "get_http_status_code", lambda: None)()  # of mlflow's own errors
     if status == HTTPStatus.UNAUTHORIZED:
         problem = f"{place} refuses the login"
@@ -231,12 +229,12 @@ def _open(uri: str) -> MlflowClient:
     tables, a driver would leave one that MLflow can neither use nor mend."""
     from mlflow import MlflowClient
 
-    path = Path(uri.removeprefix(_SQLITE))
-    if uri.startswith(_SQLITE) and not path.exists():
+    path = Path(uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         draft.unlink(missing_ok=True)
-        MlflowClient(tracking_uri=f"{_SQLITE}{draft}").search_experiments(max_results=1)
+        MlflowClient(tracking_uri=f"{SQLITE}{draft}").search_experiments(max_results=1)
         draft.rename(path)
     return MlflowClient(tracking_uri=uri)
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.cli.measuring import measure
-from orchestrator.cli.places import mlflow_uri
 from orchestrator.cli.running import run
 from orchestrator.cli.session import Session, open_session
 from orchestrator.planning import Plan
 from orchestrator.planning.cost import Predictor
 from orchestrator.planning.probes import billed_device_hours
+from orchestrator.tracking.tracking_uri import tracking_uri
 
 DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
 
@@ -36,7 +36,7 @@ def main() -> None:
         blind = open_session(config, words).plan
         session = measure(open_session(config, words), "ray", None, quiet)
         told = session.plan
-        uri = mlflow_uri(Path(storage), None)
+        uri = tracking_uri(Path(storage), {})
         run(session, "ray", None, uri, quiet)
         after = open_session(config, words)
         print(f"{config.stem}: {len(blind.trials)} trials, seconds of wall time each; {after.cpus} cores")

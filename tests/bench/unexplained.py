@@ -14,13 +14,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.cli.places import mlflow_uri
 from orchestrator.cli.running import run
 from orchestrator.cli.session import open_session
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import Phase
 from orchestrator.tracking.account import Statement, statements
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.tracking_uri import tracking_uri
 
 DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
 TARGET = 0.02
@@ -35,7 +35,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="frontier-bench-") as storage:
         session = open_session(asked, [*words, f"storage={storage}"])
-        run(session, "ray", None, mlflow_uri(Path(storage), None), Console(file=sys.stderr))
+        run(session, "ray", None, tracking_uri(Path(storage), {}), Console(file=sys.stderr))
         tell(session.ledger)
 
 

@@ -1,0 +1,48 @@
+"""The address of an MLflow store: where it is, and what of it may be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from orchestrator.contracts import layout
+from orchestrator.errors import Complaint, ConfigError
+
+VARIABLE = "MLFLOW_TRACKING_URI"
+USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # mlflow reads them
+SQLITE = "sqlite:///"
+SERVERS = ("http://", "https://")
+_MASK = "***"
+_SECRET = ("pass", "secret", "token", "key", "pwd")  # parts of the names of query parameters
+
+
+def tracking_uri(storage: Path, environment: Mapping[str, str]) -> str:
+    """Return MLFLOW_TRACKING_URI where it is set, else that of a store beside the sweeps.
+
+    Raises ConfigError where it is a server's and holds a login: mlflow would print it in its own messages.
+    """
+    uri = environment.get(VARIABLE)
+    if not uri:
+        return f"{SQLITE}{(storage / layout.MLFLOW_STORE).resolve()}"
+    if uri.startswith(SERVERS) and "@" in urlsplit(uri).netloc:
+        problem = f"{without_secrets(uri)} holds a login"
+        raise ConfigError([Complaint(VARIABLE, "", problem, f"remove it, and set {USER} and {PASSWORD}")])
+    return uri
+
+
+def without_secrets(uri: str) -> str:
+    """Return the address as it may be printed: passwords, in front of the host or as parameters, masked."""
+    parts = urlsplit(uri)
+    login, at, host = parts.netloc.rpartition("@")
+    user, colon, _ = login.partition(":")
+    netloc = f"{user}{colon}{_MASK if colon else ''}{at}{host}"
+    query = "&".join(_shown(parameter) for parameter in parts.query.split("&"))
+    if (netloc, query) == (parts.netloc, parts.query):
+        return uri
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def _shown(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    return f"{name}{equals}{_MASK}" if any(part in name.lower() for part in _SECRET) else parameter
