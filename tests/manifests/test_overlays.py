@@ -124,3 +124,14 @@ def test_mlflow_has_one_version(each_overlay: list[Document]) -> None:
 def _locked(package: str) -> str:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     return next(line.split("==")[1] for line in lines if line.startswith(f"{package}=="))
+
+
+def test_a_pod_with_the_gpu_of_one_machine_asks_for_the_runtime_of_its_driver() -> None:
+    """k3s, which that overlay is for, does not make it the default."""
+    asked = {
+        pod.spec.get("runtimeClassName")
+        for pod in created_pods(overlay("single-gpu"))
+        for container in pod.containers
+        if "nvidia.com/gpu" in str(container.body)
+    }
+    assert asked == {"nvidia"}
