@@ -24,6 +24,7 @@ FINISH = "finish"
 KILLED = "killed"  # the child dies of SIGKILL and leaves a checkpoint
 CRASH = "crash"  # the child exits with 1 and leaves nothing
 HANG = "hang"  # until it is interrupted
+FAULT = "fault"  # of the GPU, where the host's is faulty; elsewhere the attempt finishes
 HOST_GONE = "host gone"  # the template dies under the attempt
 ACTOR_GONE = "actor gone"  # the whole process that holds the host dies
 SEEN_GPUS = "gpus.txt"  # in an attempt's directory: UUIDs of those that its host saw
@@ -101,6 +102,7 @@ class FakeHost:
     script: Script
     threads: int
     gpus: tuple[str, ...] = ()
+    faulty: bool = False  # its GPU
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
@@ -122,9 +124,14 @@ class FakeHost:
         if act == KILLED:
             (Path(order.directory) / "checkpoint" / f"step-{10 * order.attempt}").mkdir(parents=True)
             return -signal.SIGKILL
+        if act == FAULT:
+            act = FailureKind.DEVICE if self.faulty else FINISH
         outcome = make_outcome(order, None if act == FINISH else FailureKind(act))
         (Path(order.directory) / "outcome.json").write_text(outcome.model_dump_json())
         return 0
+
+    def gpus_work(self) -> bool:
+        return not self.faulty
 
     def interrupt(self) -> None:
         self._stop.set()
@@ -138,9 +145,19 @@ class FakeHosts:
     """The factory of fake hosts; it pickles, so that it gets into a Ray actor."""
 
     script: Script
+    faulty: str | None = None  # a file to be made: the GPU of the host that makes it is faulty
 
     def __call__(self, threads: int, gpus: tuple[str, ...] = ()) -> FakeHost:
-        return FakeHost(self.script, threads, gpus)
+        return FakeHost(self.script, threads, gpus, faulty=self._first())
+
+    def _first(self) -> bool:
+        if self.faulty is None:
+            return False
+        try:
+            Path(self.faulty).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
 
 def simulated(script: Script, trial: TrialOrder, order: AttemptOrder) -> SimulatedAttempt:

@@ -17,7 +17,7 @@ from orchestrator.errors import FrontierError
 from workers.checkpoint import UnfaithfulCopyError
 from workers.code_places import code_places
 from workers.evaluate import DivergedError
-from workers.gpus import DeviceFaultError
+from workers.gpus import DeviceFaultError, this_machine
 from workers.train import CollapsedError, PreemptedError, SupersededError
 
 _NEEDS_LESS = (
@@ -85,10 +85,8 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
     if _out_of_memory(error):
         kind = FailureKind.OUT_OF_MEMORY
         message = f"out of memory {order.passes_tried(phase)}\n    -> {_NEEDS_LESS}"
-    elif isinstance(error, DeviceFaultError):
-        return Failure(kind=FailureKind.DEVICE, phase=phase, message=str(error))
     elif fault := _device_fault(error):
-        kind, message = FailureKind.DEVICE, f"the GPU failed: {fault}"
+        kind, message = FailureKind.DEVICE, fault
     elif isinstance(error, UnfaithfulCopyError):
         return Failure(kind=FailureKind.BUG, phase=phase, message=str(error))
     elif isinstance(error, FrontierError):
@@ -98,7 +96,8 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
     else:
         words = [type(error).__qualname__, *_words_of_start(error, phase)]
         kind, message = FailureKind.BUG, ": ".join(words)
-    failure = Failure(kind=kind, phase=phase, message=message, places=code_places(error))
+    machine = this_machine() if kind is FailureKind.DEVICE else None
+    failure = Failure(kind=kind, phase=phase, message=message, places=code_places(error), machine=machine)
     return failure.model_copy(update={"message": _NO_STATE}) if failure.lacks_state else failure
 
 
@@ -120,10 +119,13 @@ def _stopped(error: BaseException) -> tuple[FailureKind, str] | None:
 
 
 def _device_fault(error: BaseException) -> str | None:
-    """The words of the list that it holds."""
+    """What the GPU has: in our own words, or in those of the list."""
+    if isinstance(error, DeviceFaultError):
+        return str(error)
     if not isinstance(error, RuntimeError | torch.cuda.DeferredCudaCallError):
         return None
-    return next((words for words in _DEVICE_FAULTS if words in str(error)), None)
+    found = next((words for words in _DEVICE_FAULTS if words in str(error)), None)
+    return None if found is None else f"the GPU failed: {found}"
 
 
 def _words_of_start(error: BaseException, phase: Phase) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Sequence
 
 import torch
@@ -46,6 +47,11 @@ def check_gpus(resources: Resources) -> None:
     gpus = visible_gpus()
     for gpu in gpus[:wanted]:
         _check_code(gpu, torch.cuda.get_arch_list())
+
+
+def this_machine() -> str:
+    """Return its host name, and the UUIDs of the GPUs that this process sees."""
+    return ", ".join([socket.gethostname(), *(gpu.uuid for gpu in visible_gpus())])
 
 
 def _check_driver(built_for: str) -> None:

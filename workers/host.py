@@ -21,6 +21,8 @@ from typing import Any
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.errors import LaunchError
 
+_TEST_SECONDS = 120.0  # of the GPUs: one that hangs has failed
+
 
 @dataclass(frozen=True)
 class Node:
@@ -41,11 +43,12 @@ class AttemptHost:
 
     def __init__(self, threads: int | None = None, gpus: Sequence[str] = ()) -> None:
         visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
+        self._environment = safe_environment(os.environ | visible)
         command = python_module("workers.template", *([str(threads)] if threads is not None else []))
         # A session of its own: Ctrl-C in a terminal is for the driver, which then decides.
         self._template = subprocess.Popen(
             command,
-            env=safe_environment(os.environ | visible),
+            env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -82,6 +85,22 @@ class AttemptHost:
                 "    -> check memory, and that `python -m workers.template` starts in this environment"
             )
         return int(json.loads(answer)[what])
+
+    def gpus_work(self) -> bool:
+        """Whether each GPU that its attempts see still computes: asked in a process of its own."""
+        test = subprocess.Popen(
+            python_module("workers.gpu_test"),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            return test.wait(_TEST_SECONDS) == 0
+        except subprocess.TimeoutExpired:
+            test.kill()  # without waiting: one that hangs in the driver does not even die
+            return False
 
     def interrupt(self, grace_seconds: float = 0.0) -> None:
         """From another thread: ends the attempt that runs, if any, with all its processes. With a grace it is

@@ -197,3 +197,10 @@ def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary,
     console.print(taken(session.plan.predicted, summary.device_hours), highlight=False)
     for reason in summary.not_run:
         console.print(f"[red]not run[/] {reason}", highlight=False)
+    for machine in summary.faulty:
+        console.print(
+            f"[yellow]faulty GPU[/] {machine}: it ended attempts, which ran again elsewhere\n"
+            "    -> look at `nvidia-smi` and for Xid in `dmesg` there",
+            highlight=False,
+            soft_wrap=True,
+        )

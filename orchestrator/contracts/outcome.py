@@ -25,6 +25,8 @@ class Failure(Record):
     # before any data was read.
     message: str
     places: tuple[str, ...] = ()  # "workers/train.py:88 train", innermost last
+    # Of DEVICE: host name and UUIDs of the GPUs that the attempt saw.
+    machine: str | None = Field(None, exclude_if=lambda machine: machine is None)
 
     @property
     def asks_for_less(self) -> bool:

@@ -14,6 +14,16 @@ class GpuAllotment:
     def __init__(self, uuids: Sequence[str]) -> None:
         self._free = dict.fromkeys(uuids, 1.0)
 
+    @property
+    def count(self) -> int:
+        """GPUs that are not withdrawn."""
+        return len(self._free)
+
+    def withdraw(self, uuids: Sequence[str]) -> None:
+        """Give these to nobody from now on."""
+        for uuid in uuids:
+            self._free.pop(uuid, None)
+
     def take(self, gpus: float) -> tuple[str, ...] | None:
         """Return the UUIDs that a trial gets, none for 0; None where they are not free now. A part is taken
         from the fullest GPU that has room for it, so that others stay whole."""
@@ -33,4 +43,5 @@ class GpuAllotment:
 
     def _add(self, uuids: Sequence[str], gpus: float) -> None:
         for uuid in uuids:
-            self._free[uuid] += gpus / len(uuids)
+            if uuid in self._free:
+                self._free[uuid] += gpus / len(uuids)

@@ -102,11 +102,14 @@ class _Launch:
     ) -> None:
         self._settings, self._notify, self._hold = settings, notify, hold
         self._waiting = deque(waiting)
-        self._running: dict[Future[None], tuple[TrialOrder, tuple[str, ...]]] = {}  # with its GPUs
+        # With its GPUs; a thread returns whether those are faulty.
+        self._running: dict[Future[bool], tuple[TrialOrder, tuple[str, ...]]] = {}
+        self._outcomes: dict[str, list[Outcome]] = {}  # of the trials that have begun
+        self._withdrawn: list[str] = []  # GPUs
         self._gpus = GpuAllotment(settings.gpus)
         self._idle: dict[tuple[int, tuple[str, ...]], list[Slot]] = {}  # by threads and GPUs of the host
         self._slots: list[Slot] = []
-        self._news: queue.SimpleQueue[LaunchEvent | Future[None]] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[LaunchEvent | Future[bool]] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(max_workers=settings.concurrency, thread_name_prefix="trial")
 
     def run(self) -> None:
@@ -141,9 +144,13 @@ class _Launch:
                 return
             gpus = self._gpus.take(self._waiting[0].resources.gpus)
             if gpus is None:
+                if not self._running:
+                    raise self._too_few_gpus(self._waiting[0])
                 return
             trial = self._waiting.popleft()
-            self._notify(TrialStarted(trial.name, self._settings.clock.now(), socket.gethostname()))
+            if trial.name not in self._outcomes:
+                self._notify(TrialStarted(trial.name, self._settings.clock.now(), socket.gethostname()))
+            self._outcomes.setdefault(trial.name, [])
             future = self._pool.submit(self._run_trial, trial, gpus)
             self._running[future] = trial, gpus
             future.add_done_callback(self._news.put)
@@ -158,24 +165,31 @@ class _Launch:
         if isinstance(news, Future):
             trial, gpus = self._running.pop(news)
             self._gpus.give_back(gpus, trial.resources.gpus)
-            news.result()
+            if news.result():
+                self._withdraw(gpus)
+                if next_step(self._outcomes[trial.name], self._settings.policy) is NextStep.ATTEMPT:
+                    self._waiting.appendleft(trial)
         else:
             self._notify(news)
 
-    def _run_trial(self, trial: TrialOrder, gpus: tuple[str, ...]) -> None:
-        clock, outcomes = self._settings.clock, list[Outcome]()
+    def _run_trial(self, trial: TrialOrder, gpus: tuple[str, ...]) -> bool:
+        """In a thread. Return whether the slot is faulty: the trial may then have to go on elsewhere."""
+        clock, outcomes = self._settings.clock, self._outcomes[trial.name]
         idle = self._idle.setdefault((trial.resources.threads, gpus), [])
         slot = self._take_slot(idle, trial.resources.threads, gpus)
-        while (step := next_step(outcomes, self._settings.policy)) is NextStep.ATTEMPT:
+        while (step := next_step(outcomes, self._settings.policy)) is NextStep.ATTEMPT and not slot.faulty:
             ended = slot.attempt(trial)
             if ended is None:
                 self._news.put(TrialEnded(trial.name, clock.now(), TrialState.UNFINISHED))
-                return
+                return False
             outcomes.append(ended.outcome)
             self._news.put(AttemptEnded(trial.name, clock.now(), ended.outcome, ended.bill))
-        idle.append(slot)
-        state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
-        self._news.put(TrialEnded(trial.name, clock.now(), state))
+        if not slot.faulty:
+            idle.append(slot)
+        if step is not NextStep.ATTEMPT:
+            state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
+            self._news.put(TrialEnded(trial.name, clock.now(), state))
+        return slot.faulty
 
     def _take_slot(self, idle: list[Slot], threads: int, gpus: tuple[str, ...]) -> Slot:
         try:
@@ -187,6 +201,18 @@ class _Launch:
             self._slots.append(slot)
             return slot
 
+    def _withdraw(self, gpus: Sequence[str]) -> None:
+        self._gpus.withdraw(gpus)
+        self._withdrawn += [uuid for uuid in gpus if uuid not in self._withdrawn]
+
+    def _too_few_gpus(self, trial: TrialOrder) -> LaunchError:
+        return LaunchError(
+            f"{trial.name}: resources.gpus is {trial.resources.gpus:g}, and {self._gpus.count} of "
+            f"{len(self._settings.gpus)} GPUs are left: {', '.join(self._withdrawn)} failed their test\n"
+            "    -> look at `nvidia-smi` and for Xid in `dmesg`, reset or replace them; the same command "
+            "then goes on from here"
+        )
+
     def _stop(self) -> None:
         """Interrupt what runs, and wait until each has written its bill and told its end."""
         self._waiting.clear()
@@ -194,6 +220,8 @@ class _Launch:
             for slot in list(self._slots):
                 slot.interrupt()
             self._hear(timeout=0.1)
+        for trial in self._waiting:  # whose GPUs proved faulty meanwhile
+            self._notify(TrialEnded(trial.name, self._settings.clock.now(), TrialState.UNFINISHED))
 
 
 def _nobody(event: LaunchEvent) -> None:

@@ -43,6 +43,9 @@ class _NodeHost:
             return _NOT_THERE
         return self._host.run(Path(order), node=Node(number, master, port))
 
+    def gpus_work(self) -> bool:
+        return self._host.gpus_work()
+
     def interrupt(self) -> None:
         self._host.interrupt()
 
@@ -126,6 +129,13 @@ class NodesHost:
     def _release(self) -> None:
         for actor in self._others:
             ray.kill(actor)
+
+    def gpus_work(self) -> bool:
+        tests = [actor.gpus_work.remote() for actor in self._others]
+        try:
+            return self._first.gpus_work() and all(ray.get(tests))
+        except RayError:  # a node that is lost: another one takes its place
+            return True
 
     def interrupt(self) -> None:
         self._first.interrupt()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import logging
 import pickle
+import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -63,7 +65,7 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         """Tune reuses an actor for the same placement, which may be cut into other processes."""
         before = self._job.trial.resources
         self._take_up(config)
-        if self._job.trial.resources != before:
+        if self._job.trial.resources != before and not self._slot.faulty:
             self._slot.close()
             self._slot = self._new_slot()
         return True
@@ -77,6 +79,8 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         return f"trials of {self._job.trial.resources.devices:g} devices each"
 
     def step(self) -> dict[str, Any]:
+        if self._slot.faulty:
+            raise FaultyGpuError
         trial, before = self._job.trial, self._job.before
         ray._raylet.setproctitle(f"ray::{readable(trial.name)}")  # the trial at work, in ps and the dashboard
         told: dict[str, Any] = {}
@@ -89,6 +93,9 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         if ended is not None:
             outcomes.append(ended.outcome)
             told = {"outcome": ended.outcome.model_dump_json(), "bill": ended.bill.model_dump_json()}
+            if self._slot.faulty:
+                failure = ended.outcome.failure
+                told["faulty"] = (failure and failure.machine) or socket.gethostname()
         return {"done": next_step(outcomes, self._launch.policy) is not NextStep.ATTEMPT, "told": told}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -98,7 +105,15 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         """Nothing to load."""
 
     def cleanup(self) -> None:
+        """End the host. With a faulty GPU this process stays, so that Ray gives the GPU to no other: until
+        the launch is over, or Tune's patience is (TUNE_FORCE_TRIAL_CLEANUP_S, ten minutes)."""
         self._slot.close()
+        if self._slot.faulty:
+            threading.Event().wait()
+
+
+class FaultyGpuError(Exception):
+    """Tune starts the trial again, in another actor."""
 
 
 def readable(trial: str) -> str:

@@ -49,6 +49,7 @@ class RunSummary:
     device_hours: float
     wall_seconds: float
     held: bool = False  # whether trials were held back, as the budget was spent
+    faulty: tuple[str, ...] = ()  # machines where a GPU failed in an attempt, each once
 
 
 def run_sweep(
@@ -95,6 +96,7 @@ class _Run:
         self._states: list[TrialState] = []
         self._candidates = self._attempts = 0
         self._device_seconds = 0.0
+        self._faulty: dict[str, None] = {}
 
     def search(self, plan: Plan, record: SweepRecord) -> Plan:
         """Round after round; the plan in which every search is as far as this run can bring it."""
@@ -130,6 +132,8 @@ class _Run:
             self._states.append(event.state)
         elif isinstance(event, AttemptEnded):
             self._attempts += 1
+            if event.outcome.failure is not None and event.outcome.failure.machine is not None:
+                self._faulty[event.outcome.failure.machine] = None
             self._device_seconds += (event.bill.released_at - event.bill.allocated_at) * event.bill.devices
         self._publisher.hear(event)
         self._notify(event)
@@ -145,6 +149,7 @@ class _Run:
             device_hours=self._device_seconds / 3600,
             wall_seconds=wall_seconds,
             held=self._allowance is not None and self._allowance.held,
+            faulty=tuple(self._faulty),
         )
 
 

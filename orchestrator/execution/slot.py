@@ -12,6 +12,7 @@ from typing import Protocol
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import LaunchError, StorageError
 from orchestrator.execution.attempts import (
     abandon_attempt,
@@ -34,6 +35,9 @@ class Host(Protocol):
     def run(self, order_path: Path, timeout: float | None = None) -> int:
         """Block until the attempt has ended; its exit code, negative for a signal. After `timeout` seconds
         it is killed. Raises LaunchError where the host itself is gone."""
+
+    def gpus_work(self) -> bool:
+        """Whether each GPU that its attempts see still computes, tested in a process of its own."""
 
     def interrupt(self) -> None:
         """Kill the attempt that runs, if any, from another thread. Raises LaunchError as above."""
@@ -59,7 +63,11 @@ class Ended:
 
 class Slot:
     """Opens, runs and closes attempts. `interrupt` is final, and may come from another thread. `gpus`: UUIDs
-    of those that its attempts see, where that is not all that this process sees."""
+    of those that its attempts see, where that is not all that this process sees.
+
+    `faulty` once an attempt ended by a fault of its GPU, and the GPU failed its test afterwards: whoever
+    keeps the slot gives it no more trials, and its GPU to nobody else.
+    """
 
     def __init__(
         self, factory: HostFactory, threads: int, place: Workplace, clock: Clock, gpus: Sequence[str] = ()
@@ -68,6 +76,7 @@ class Slot:
         self._new_host = partial(factory, threads)
         self._place, self._clock = place.here(), clock
         self._host: Host | None = self._new_host()
+        self.faulty = False
         self._proven = False  # a host has brought an attempt to its end
         self._interrupted = threading.Event()
         self._delivery = Delivery(self._place, pause=self._interrupted.wait)
@@ -107,6 +116,8 @@ class Slot:
         outcome, bill = close_attempt(order, ending, now, gpu, asked_at)
         if not self._delivery.ended(directory):
             outcome, bill = read_outcome(directory) or outcome, read_bill(directory) or bill
+        if outcome.failure is not None and outcome.failure.kind is FailureKind.DEVICE:
+            self.faulty = self._host is not None and not self._host.gpus_work()
         return Ended(outcome, bill)
 
     def _run(self, order_path: Path) -> Ending:

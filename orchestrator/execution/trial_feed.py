@@ -91,6 +91,10 @@ class TrialFeed:
         state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
         self._events.append(TrialEnded(name, self._clock.now(), state))
 
+    @property
+    def all_ended(self) -> bool:
+        return len(self._ended) == len(self._jobs)
+
     def hand_on(self) -> None:
         """Tell all events so far, and a tick where the last one is long past."""
         events, self._events = self._events, []

@@ -26,6 +26,7 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
     def __init__(self, feed: TrialFeed, pending: Interrupts) -> None:
         self._feed, self._pending = feed, pending
         self._fatal: str | None = None
+        self._faulty: dict[str, list[Any]] = {}  # by machine, actors that keep a faulty GPU
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Tune writes its callbacks down for a restore that is never made: not what ours holds on to."""
@@ -45,6 +46,8 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
             return
         if told:
             self._feed.attempt_ended(trial.config[JOB], told["outcome"], told["bill"])
+        if "faulty" in told:
+            self._keep_faulty(told["faulty"], trial.temporary_state.ray_actor)
         if result["done"]:
             self._feed.ended(trial.config[JOB])
 
@@ -55,19 +58,38 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
         self._feed.lost(trial.config[JOB])
         self._feed.ended(trial.config[JOB])
 
+    def _keep_faulty(self, machine: str, actor: Any) -> None:
+        self._faulty.setdefault(machine, []).append(actor)
+        there = ray.cluster_resources().get("GPU", 0)
+        if 0 < there <= len(self._faulty):
+            self._fatal = (
+                f"all GPUs of the cluster ({there:g}) failed their test: {'; '.join(self._faulty)}\n"
+                "    -> look at `nvidia-smi` and for Xid in `dmesg` there, reset or replace them; the same "
+                "command then goes on from here"
+            )
+
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         try:
             self._feed.hand_on()
             self._pending.check()
+            if self._feed.all_ended:
+                self._release_faulty()
             if self._fatal is not None:
                 raise LaunchError(self._fatal)
         except KeyboardInterrupt:
             _kill_actors(trials)
+            self._release_faulty()
             self._feed.interrupt()
             raise InterruptedLaunchError from None
         except Exception:
             _kill_actors(trials)
+            self._release_faulty()
             raise
+
+    def _release_faulty(self) -> None:
+        for actor in (actor for actors in self._faulty.values() for actor in actors):
+            ray.kill(actor)
+        self._faulty.clear()
 
 
 class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for us

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.split_counts import SplitCounts
@@ -24,6 +26,7 @@ class Collected:
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self._counted: dict[str, dict[Split, dict[str, SplitCounts]]] = {}  # by task and content
         self.collapsed: list[str] = []
+        self.faulty: Counter[str] = Counter()  # machine with a GPU that failed -> attempts that it ended
         self.failed: list[FailedTrial] = []
         self.stale: list[str] = []
         self.unfinished: list[str] = []
@@ -39,11 +42,19 @@ class Collected:
         """Of a candidate, or of a trial that the grid no longer holds: what it cost, and nothing else."""
         self.tally.add(record, planned=False)
         self.phases.add(record)
+        self._add_faults(record)
+
+    def _add_faults(self, record: TrialRecord) -> None:
+        for attempt in record.attempts:
+            failure = None if attempt.outcome is None else attempt.outcome.failure
+            if failure is not None and failure.kind is FailureKind.DEVICE:
+                self.faulty[failure.machine or "a machine that is not recorded"] += 1
 
     def add(self, record: TrialRecord) -> None:
         cell = record.planned.cell
         self.tally.add(record)
         self.phases.add(record)
+        self._add_faults(record)
         self.cells.setdefault(cell, CellResults(cell)).add(record, self._examples_of)
         if record.state is TrialState.STALE:
             self.stale.append(record.name)

@@ -108,6 +108,11 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
             f"The sweep is not complete: {len(found.unfinished)} trials are not finished, and "
             f"{len(found.stale)} only have results of other settings, which are left out."
         )
+    lines += [
+        f"A GPU failed on {machine} and ended {count} {'attempt' if count == 1 else 'attempts'}. Nothing was "
+        "wrong with the trials. Look at `nvidia-smi` and for Xid in `dmesg` there."
+        for machine, count in sorted(found.faulty.items())
+    ]
     return (*lines, _INTERVALS, _COST)
 
 

@@ -3,6 +3,9 @@ the driver's library are told what to answer."""
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -214,6 +217,8 @@ def test_a_fault_of_the_gpu_says_nothing_against_the_trial(order, kind, words):
     failure = classify(kind(words), Phase.TRAIN, order)
     assert failure.kind is FailureKind.DEVICE
     assert failure.kind.blames_the_machine
+    assert failure.machine is not None
+    assert socket.gethostname() in failure.machine
     assert "patient" not in failure.model_dump_json()
 
 
@@ -252,3 +257,8 @@ def test_an_outcome_is_written_after_a_fault_that_ends_every_later_question(lab,
     assert outcome.work[Phase.TRAIN].tokens is None
     assert outcome.work[Phase.TOKENISE].tokens is not None
     assert outcome.work[Phase.TRAIN].peak_host_memory_bytes is not None
+
+
+def test_a_machine_without_a_gpu_fails_the_test_of_its_gpus():
+    """In a process of its own, as slots ask it."""
+    assert subprocess.run([sys.executable, "-m", "workers.gpu_test"], check=False).returncode == 1

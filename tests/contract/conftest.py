@@ -37,8 +37,10 @@ class Launch:
         notify: Callable[[LaunchEvent], None] | None = None,
         hold: Hold = never,
         gpus: Sequence[str] = (),
+        faulty: Path | None = None,
     ) -> list[LaunchEvent]:
         policy, script = RetryPolicy(retries, preemptions=retries), script or {}
+        hosts = fakes.FakeHosts(script, faulty=None if faulty is None else str(faulty))
         launcher: Any
         if self.kind == "simulated":
             launcher = SimulatedLauncher(
@@ -51,12 +53,10 @@ class Launch:
                 cpus=2,
                 gpus=gpus,
                 concurrency=at_once,
-                host_factory=fakes.FakeHosts(script),
+                host_factory=hosts,
             )
         else:
-            launcher = RayLauncher(
-                self.place, policy, concurrency=at_once, host_factory=fakes.FakeHosts(script)
-            )
+            launcher = RayLauncher(self.place, policy, concurrency=at_once, host_factory=hosts)
 
         def hear(event: LaunchEvent) -> None:
             self.events.append(event)

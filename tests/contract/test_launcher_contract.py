@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from execution_fakes import ACTOR_GONE, FINISH, HANG, HOST_GONE, KILLED, SEEN_GPUS, make_trial
+from execution_fakes import ACTOR_GONE, FAULT, FINISH, HANG, HOST_GONE, KILLED, SEEN_GPUS, make_trial
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill, Outcome
@@ -229,6 +229,32 @@ def test_an_actor_that_is_lost_every_time_fails_its_trial_alone(launch: Any) -> 
     states = {e.name.split("/")[3]: e.state for e in events if isinstance(e, TrialEnded)}
     assert states == {"doomed": TrialState.FAILED, "fine": TrialState.FINISHED}
     assert len(orders_of(launch.place.sweep_directory, trials[0].name)) == 2
+
+
+@pytest.mark.parametrize("launch", ["local", "ray"], indirect=True)
+def test_a_slot_with_a_faulty_gpu_gets_no_more_trials(launch: Any, tmp_path: Path) -> None:
+    """The first of two: the other one takes up its trial, and those that come later."""
+    trials = [make_trial(f"t{place}", 10.0 - place) for place in range(4)]
+    script = {trial.spec.task.name: (FAULT,) for trial in trials}
+    events = launch(trials, script, at_once=2, faulty=tmp_path / "faulty")
+    assert Counter(e.state for e in events if isinstance(e, TrialEnded)) == {TrialState.FINISHED: 4}
+    assert Counter(e.name for e in events if isinstance(e, TrialStarted)) == Counter(t.name for t in trials)
+    failures = [e.outcome.failure for e in events if isinstance(e, AttemptEnded)]
+    assert [failure.kind for failure in failures if failure is not None] == [FailureKind.DEVICE]
+
+
+@pytest.mark.parametrize("launch", ["local"], indirect=True)
+def test_a_faulty_gpu_is_withdrawn_and_the_last_one_ends_the_launch_in_words(
+    launch: Any, tmp_path: Path
+) -> None:
+    trials = [make_trial(f"t{place}", 10.0 - place, gpus=1) for place in range(3)]
+    script = {trial.spec.task.name: (FAULT,) for trial in trials}
+    events = launch(trials, script, at_once=2, gpus=["GPU-a", "GPU-b"], faulty=tmp_path / "faulty")
+    assert Counter(e.state for e in events if isinstance(e, TrialEnded)) == {TrialState.FINISHED: 3}
+    again = [make_trial("alone", gpus=1), make_trial("behind", 1.0, gpus=1)]
+    script = {"alone": (FAULT,)}
+    with pytest.raises(LaunchError, match=r"(?s)0 of 1 GPUs are left: GPU-a failed .*goes on from here"):
+        launch(again, script, gpus=["GPU-a"], faulty=tmp_path / "faulty-too")
 
 
 def test_trials_of_different_sizes_share_the_cores(launch: Any) -> None:

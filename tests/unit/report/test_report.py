@@ -11,6 +11,7 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.outcome import Failure
 from orchestrator.contracts.trial import Cell, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
@@ -66,6 +67,19 @@ def test_one_seed_says_that_it_has_no_interval(built):
     assert "n = 1, so no interval" in report.tasks[0].answers[0]
     points = report_json(report)["tasks"][0]["points"]
     assert [p["quality_interval"] for p in points] == [None, None]
+
+
+def test_a_machine_with_a_faulty_gpu_is_named_once(built):
+    first, second = built.plan(**SMALL, seeds=[11])
+    failure = {"kind": "DEVICE", "phase": "train", "message": "the GPU failed: x", "machine": "node-3, GPU-a"}
+    fault = Fate(failure=FailureKind.DEVICE, outcome={"failure": Failure.model_validate(failure)})
+    for trial in (first, second):
+        built.attempt(trial, fault)
+        built.attempt(trial, Fate(quality=0.6))
+    report = report_of(built)
+    [told] = [line for line in report.notices if "node-3" in line]
+    assert told.startswith("A GPU failed on node-3, GPU-a and ended 2 attempts. Nothing was wrong")
+    assert not report.failed
 
 
 def test_a_cell_with_a_failed_seed_is_partial_and_says_so(built):
