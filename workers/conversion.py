@@ -10,9 +10,9 @@ the two files. Trials read the safetensors alone.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.contracts.files import draft
 from orchestrator.errors import WeightsError
 from workers.hub import check_files
 
@@ -47,11 +48,8 @@ def convert(
             "model.safetensors"
         ) from failed
     check_files(spec, snapshot, {name: digest for name, digest in locked.items() if name == PICKLE})
-    descriptor, name = tempfile.mkstemp(prefix=".converted-", dir=snapshot)
-    os.close(descriptor)
-    draft = Path(name)
-    try:
-        command, safe = python_module(__name__, str(pickle), str(draft)), safe_environment(os.environ)
+    with draft(snapshot / CONVERTED) as temporary:
+        command, safe = python_module(__name__, str(pickle), str(temporary)), safe_environment(os.environ)
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=safe)
         if done.returncode != 0:
             raise WeightsError(
@@ -59,10 +57,8 @@ def convert(
                 "    -> use other weights, or a revision that has model.safetensors; load this one elsewhere "
                 "only if you trust who made it"
             )
-        draft.chmod(0o644)
-        draft.rename(snapshot / CONVERTED)
-    finally:
-        draft.unlink(missing_ok=True)
+        shutil.copymode(pickle, temporary)  # safetensors gives it to its owner alone
+        temporary.rename(snapshot / CONVERTED)
 
 
 def main(pickle: str, converted: str) -> None:

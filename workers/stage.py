@@ -13,9 +13,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -26,6 +24,7 @@ from typing import Any
 from pydantic import Field, PositiveInt, ValidationError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
+from orchestrator.contracts.files import draft
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
@@ -166,17 +165,14 @@ def _make_weights(weights: MadeWeights | RandomWeights, root: Path) -> None:
 
 def _make(root: Path, write: Callable[[Path], None]) -> None:
     """`root` appears whole, by rename. Where another process was first, its work is kept: it is the same."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{root.name[:12]}-", dir=root.parent))
-    try:
-        write(draft)
-        draft.chmod(0o755)
-        draft.rename(root)
-    except OSError:
-        if not root.is_dir():
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with draft(root) as temporary:
+        temporary.mkdir()
+        try:
+            write(temporary)
+            temporary.rename(root)
+        except OSError:
+            if not root.is_dir():
+                raise
 
 
 def _to_make(spec: BackboneSpec, cache: Path) -> bool:

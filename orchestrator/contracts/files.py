@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,13 +45,25 @@ def write_once(path: Path, content: str | bytes) -> bool:
 def _complete(path: Path, content: str | bytes) -> Iterator[Path]:
     """The content in a file beside `path`, gone afterwards unless it was renamed."""
     data = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with draft(path) as temporary:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         yield temporary
+
+
+@contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` for what is renamed to it once it is complete: a file or a directory. The
+    caller makes it, so the umask decides who may read it. What is left under that name is removed at the
+    end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)

@@ -80,7 +80,7 @@ class SharedCache:
             fetched = trees.fetch_tree(self._store, self._key(item), place)
         for file in place.rglob("*") if fetched else ():
             if file.is_file():
-                file.chmod(0o444)
+                file.chmod(file.stat().st_mode & 0o555)
         return fetched
 
     def need(self, spec: BackboneSpec | TaskSpec) -> None:

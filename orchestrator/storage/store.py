@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.contracts.files import draft
 from orchestrator.errors import StorageError
 
 
@@ -45,35 +45,27 @@ class DirectoryStore:
     def put(self, key: str, data: bytes | Path, *, if_absent: bool = False) -> bool:
         target = self._root / key
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
-        except OSError as failed:
-            raise self._error(failed) from failed
-        draft = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                if isinstance(data, Path):
-                    with data.open("rb") as source:
-                        shutil.copyfileobj(source, file)
-                else:
-                    file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.chmod(0o644)
-            if not if_absent:
-                draft.replace(target)
+            with draft(target) as temporary:
+                with temporary.open("xb") as file:
+                    if isinstance(data, Path):
+                        with data.open("rb") as source:
+                            shutil.copyfileobj(source, file)
+                    else:
+                        file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                if not if_absent:
+                    temporary.replace(target)
+                    return True
+                try:
+                    os.link(temporary, target)
+                except FileExistsError:
+                    return False
                 return True
-            try:
-                os.link(draft, target)
-            except FileExistsError:
-                return False
-            return True
         except OSError as failed:
             if isinstance(data, Path) and not data.exists():
                 raise FileNotFoundError(str(data)) from None
             raise self._error(failed) from failed
-        finally:
-            draft.unlink(missing_ok=True)
 
     def get(self, key: str) -> bytes | None:
         try:

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from orchestrator.contracts.files import draft
 from orchestrator.errors import StorageError
 from orchestrator.storage.store import Store
 
@@ -56,19 +54,15 @@ def fetch_tree(store: Store, key: str, directory: Path) -> bool:
         return False
     if directory.is_dir():
         return True
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=directory.parent))
-    try:
-        if not _fetch_files(store, key, wanted, draft):
+    with draft(directory) as temporary:
+        temporary.mkdir()
+        if not _fetch_files(store, key, wanted, temporary):
             return False
-        draft.chmod(0o755)
         try:
-            os.rename(draft, directory)
+            temporary.rename(directory)
         except OSError:
             if not directory.is_dir():  # another process was first: its copy is the same
                 raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return True
 
 

@@ -1,0 +1,51 @@
+"""Who may read what is stored is for the umask to say: nothing here gives more."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.contracts.files import write_atomically, write_once
+from orchestrator.storage import trees
+from orchestrator.storage.store import DirectoryStore
+from workers import stage
+
+
+@pytest.fixture(params=[0o077, 0o027, 0o022, 0o002], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def modes_below(directory: Path) -> dict[str, str]:
+    return {str(p.relative_to(directory)): oct(stat.S_IMODE(p.stat().st_mode)) for p in directory.rglob("*")}
+
+
+def test_files_and_directories_of_a_store_follow_the_umask(tmp_path: Path, umask: int) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    store = DirectoryStore(tmp_path / "store")
+    trees.put_tree(store, "mini/model", model)
+    assert trees.fetch_tree(store, "mini/model", tmp_path / "fetched" / "model")
+    write_atomically(tmp_path / "store" / "sweep.json", "{}")
+    write_once(tmp_path / "store" / "order.json", "{}")
+    file, directory = oct(0o666 & ~umask), oct(0o777 & ~umask)
+    for place in (tmp_path / "store", tmp_path / "fetched"):
+        found = modes_below(place)
+        assert {name: mode for name, mode in found.items() if (place / name).is_file()}
+        for name, mode in found.items():
+            assert mode == (file if (place / name).is_file() else directory), name
+
+
+def test_generated_weights_follow_the_umask(tmp_path: Path, umask: int) -> None:
+    root = tmp_path / "weights"
+    stage._make(root, lambda draft: (draft / "config.json").write_text("{}"))
+    assert oct(stat.S_IMODE(root.stat().st_mode)) == oct(0o777 & ~umask)
+    assert modes_below(root) == {"config.json": oct(0o666 & ~umask)}
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]
