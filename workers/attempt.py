@@ -27,6 +27,7 @@ from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
 from workers.code_places import code_places
+from workers.core_dumps import forbid_core_dumps
 from workers.meter import Meter, add_phases
 from workers.records import EventLog, superseded, write_outcome
 from workers.signatures import signature
@@ -53,10 +54,12 @@ _SWITCHES_TF32 = ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
 
 
 def settle_environment(threads: int | None = None, *, offline: bool = True) -> None:
-    """Before the heavy imports: no telemetry, no progress bars, no chatter, `threads` in every pool.
+    """Before the heavy imports: no core files, no telemetry, no progress bars, no chatter, `threads` in every
+    pool.
 
     `offline` shuts the hub off: staging has fetched what an attempt needs.
     """
+    forbid_core_dumps()
     os.environ.update(_ENVIRONMENT)
     if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # the older name, which a user may have set
         os.environ.setdefault(*_ALLOCATOR)
