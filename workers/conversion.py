@@ -21,6 +21,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.contracts.credentials import without_credentials
 from orchestrator.contracts.files import draft
 from orchestrator.errors import WeightsError
 from workers.hub import check_files
@@ -49,8 +50,9 @@ def convert(
         ) from failed
     check_files(spec, snapshot, {name: digest for name, digest in locked.items() if name == PICKLE})
     with draft(snapshot / CONVERTED) as temporary:
-        command, safe = python_module(__name__, str(pickle), str(temporary)), safe_environment(os.environ)
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=safe)
+        command = python_module(__name__, str(pickle), str(temporary))
+        bare = without_credentials(safe_environment(os.environ))
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=bare)
         if done.returncode != 0:
             raise WeightsError(
                 f"{place}: {PICKLE} holds something else than tensors by name, which is not read\n"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.contracts.credentials import without_credentials
 from orchestrator.errors import LaunchError
 
 _TEST_SECONDS = 120.0  # of the GPUs: one that hangs has failed
@@ -43,7 +44,7 @@ class AttemptHost:
 
     def __init__(self, threads: int | None = None, gpus: Sequence[str] = ()) -> None:
         visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
-        self._environment = safe_environment(os.environ | visible)
+        self._environment = without_credentials(safe_environment(os.environ | visible))
         command = python_module("workers.template", *([str(threads)] if threads is not None else []))
         # A session of its own: Ctrl-C in a terminal is for the driver, which then decides.
         self._template = subprocess.Popen(

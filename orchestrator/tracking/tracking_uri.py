@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.credentials import is_credential
 from orchestrator.errors import Complaint, ConfigError
 
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -14,7 +15,6 @@ USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # mlflo
 SQLITE = "sqlite:///"
 SERVERS = ("http://", "https://")
 _MASK = "***"
-_SECRET = ("pass", "secret", "token", "key", "pwd")  # parts of the names of query parameters
 
 
 def tracking_uri(storage: Path, environment: Mapping[str, str]) -> str:
@@ -45,4 +45,4 @@ def without_secrets(uri: str) -> str:
 
 def _shown(parameter: str) -> str:
     name, equals, _ = parameter.partition("=")
-    return f"{name}{equals}{_MASK}" if any(part in name.lower() for part in _SECRET) else parameter
+    return f"{name}{equals}{_MASK}" if is_credential(name) else parameter

@@ -1,0 +1,25 @@
+"""Which names, of environment variables and of parameters in an address, say that a value is a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_PARTS = ("auth", "credential", "key", "pass", "pwd", "secret", "token")
+_LOGIN = re.compile(r"://[^/@]*@")
+_SERVICES = ("AWS_", "AZURE_", "KUBE", "MLFLOW_")  # no attempt speaks to them
+
+
+def is_credential(name: str) -> bool:
+    """Return whether the name says so. Names that only sound like it, such as PWD, are taken for one too."""
+    return any(part in name.lower() for part in _PARTS)
+
+
+def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a process that needs no secrets: all processes of the account may read it.
+    What holds a login in front of a host goes as well."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not (is_credential(name) or name.startswith(_SERVICES) or _LOGIN.search(value))
+    }
