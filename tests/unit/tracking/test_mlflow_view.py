@@ -276,9 +276,9 @@ def test_what_a_server_refuses_is_said_with_what_to_do(tmp_path, status, said):
     built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11])
     built.finish_all()
     with refusing_server(status) as address, pytest.raises(TrackingError) as refused:
-        sync(built.ledger, f"http://user:word@{address}")
+        sync(built.ledger, f"http://user:hunter2@{address}")
     message = str(refused.value)
-    assert f"MLflow at http://{address} {said}" in message
+    assert f"MLflow at http://user:***@{address} {said}" in message
     assert "frontier sync" in message
     assert ("MLFLOW_TRACKING_USERNAME" in message) == (status != 500)
     assert "no words of the server" not in message
