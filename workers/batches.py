@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workers.tasks import IGNORED, Encoded
@@ -38,27 +42,96 @@ def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
         yield ranked[start : start + batch_size]
 
 
+@dataclass(frozen=True, repr=False)
+class Rows:
+    """Some examples of a split, in an order: their places in it, known to the host and on the device."""
+
+    places: Sequence[int]
+    on_device: Tensor
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, part: slice) -> Rows:
+        return Rows(self.places[part], self.on_device[part])
+
+
+@dataclass(frozen=True, repr=False)
+class Batch:
+    """Examples padded on the right to the longest. `inputs` are int64 of shape (batch, length); `labels` are
+    (batch,), or (batch, length) with IGNORED where there is no word to label. `padded`: some is shorter."""
+
+    inputs: dict[str, Tensor]
+    labels: Tensor
+    padded: bool
+
+
+class FlatSplit:
+    """An encoded split on a device, its examples end to end. Batches are gathered there, so no pass copies
+    anything to the device or waits for it.
+
+    `lengths` are the tokens of each example; `targets` the labels that its loss is made of: 1, or for ner its
+    words, or their sub-words under paper_scoring.
+    """
+
+    def __init__(self, data: Encoded, pad: int, device: torch.device) -> None:
+        rows: Sequence[Any] = data.labels
+        self._per_word = bool(rows) and isinstance(rows[0], list)
+        labels = _flat(rows) if self._per_word else np.array(rows, np.int32)
+        self.lengths = [len(ids) for ids in data.input_ids]
+        ends = np.cumsum(np.array(self.lengths, np.int64))
+        starts = ends - self.lengths
+        self.targets = [1] * len(rows)
+        if self._per_word:
+            before = np.concatenate([[0], np.cumsum(labels != IGNORED)])
+            self.targets = (before[ends] - before[starts]).tolist()
+        self._pad, self._device = pad, device
+        self._lengths, self._starts = self._put(ends - starts), self._put(starts)
+        self._ids, self._labels = self._put(_flat(data.input_ids)), self._put(labels)
+        self._types = None if data.token_type_ids is None else self._put(_flat(data.token_type_ids))
+
+    def _put(self, values: NDArray[np.integer[Any]]) -> Tensor:
+        return torch.from_numpy(values).to(self._device)
+
+    def rows(self, batches: Iterable[Sequence[int]]) -> list[Rows]:
+        """One for each batch: a single copy to the device, which waits for it."""
+        known = list(batches)
+        places = self._put(np.fromiter(itertools.chain.from_iterable(known), np.int64))
+        parts = places.split([len(batch) for batch in known])  # type: ignore[no-untyped-call]
+        return [Rows(batch, part) for batch, part in zip(known, parts, strict=True)]
+
+    def batch(self, rows: Rows) -> Batch:
+        chosen = [self.lengths[place] for place in rows.places]
+        longest = max(chosen)
+        columns = torch.arange(longest, device=self._device)
+        filler = columns >= self._lengths[rows.on_device][:, None]
+        tokens = (self._starts[rows.on_device][:, None] + columns).masked_fill_(filler, 0)
+
+        def padded(values: Tensor, value: int) -> Tensor:
+            return values[tokens].long().masked_fill_(filler, value)
+
+        inputs = {"input_ids": padded(self._ids, self._pad), "attention_mask": (~filler).long()}
+        if self._types is not None:
+            inputs["token_type_ids"] = padded(self._types, 0)
+        labels = padded(self._labels, IGNORED) if self._per_word else self._labels[rows.on_device].long()
+        return Batch(inputs, labels, padded=min(chosen) < longest)
+
+
+def _flat(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    return np.fromiter(itertools.chain.from_iterable(rows), np.int32)
+
+
 def collate(
     data: Encoded, indices: Sequence[int], pad: int, device: torch.device
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """(inputs, labels) of a batch, padded on the right to its longest example.
-
-    Inputs are int64 of shape (batch, length). Labels are (batch,), or (batch, length) with IGNORED where
-    there is no word to label.
-    """
-    ids = [data.input_ids[i] for i in indices]
-    length = max(map(len, ids))
-    inputs = {
-        "input_ids": _padded(ids, length, pad),
-        "attention_mask": _padded([[1] * len(row) for row in ids], length, 0),
-    }
-    if data.token_type_ids is not None:
-        inputs["token_type_ids"] = _padded([data.token_type_ids[i] for i in indices], length, 0)
-    labels: list[Any] = [data.labels[i] for i in indices]
-    per_word = isinstance(labels[0], list)
-    targets = _padded(labels, length, IGNORED) if per_word else torch.tensor(labels)
-    return {name: value.to(device) for name, value in inputs.items()}, targets.to(device)
-
-
-def _padded(rows: Sequence[Sequence[int]], length: int, value: int) -> Tensor:
-    return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows])
+    """(inputs, labels) of a batch of examples that the host holds, as those of `Batch`."""
+    types, labels = data.token_type_ids, data.labels
+    chosen = Encoded(
+        input_ids=[data.input_ids[i] for i in indices],
+        labels=[labels[i] for i in indices],  # type: ignore[arg-type]
+        token_type_ids=None if types is None else [types[i] for i in indices],
+        truncated=0,
+    )
+    flat = FlatSplit(chosen, pad, torch.device("cpu"))
+    batch = flat.batch(flat.rows([range(len(indices))])[0])
+    return {name: value.to(device) for name, value in batch.inputs.items()}, batch.labels.to(device)

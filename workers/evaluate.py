@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from orchestrator.contracts.examples import ScoredExamples
@@ -16,9 +17,10 @@ from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
-from workers.batches import by_length, collate
+from workers.batches import FlatSplit, Rows, by_length
 from workers.contributions import scored_examples
 from workers.data.examples import Example
+from workers.masks import padding_known
 from workers.metrics import score_sequences, score_subwords, score_tags
 from workers.ranks import ALONE, Ranks
 from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags
@@ -84,35 +86,38 @@ def _answers(
 ) -> tuple[list[Any], float, int]:
     """Logits in the order of the examples, and the summed cross-entropy of how many targets."""
     model.eval()
-    device = next(model.parameters()).device
-    batches = list(by_length([len(ids) for ids in data.input_ids], batch_size))
-    answers = []
+    examples = FlatSplit(data, pad, next(model.parameters()).device)
+    batches = examples.rows(by_length(examples.lengths, batch_size))
+    answers, losses = [], []
     # Weights that are spread over the ranks are put together in each pass: all make the same number of them.
     with torch.inference_mode() if ranks.count == 1 else torch.no_grad():
         for start in range(0, len(batches), ranks.count):
             place = start + ranks.rank
-            answer = _answer(model, data, batches[min(place, len(batches) - 1)], pad, device)
+            answer, loss = _answer(model, examples, batches[min(place, len(batches) - 1)])
             if place < len(batches):
                 answers.append(answer)
-    found = ranks.gather(answers)
+                losses.append(loss)
+    found = ranks.gather((answers, [loss.item() for loss in losses]))
     logits: list[Any] = [None] * len(data)
-    total, targets = np.float32(0), 0
+    total = np.float32(0)
     for place, batch in enumerate(batches):
-        rows, loss, wanted = found[place % ranks.count][place // ranks.count]
-        total, targets = total + np.float32(loss), targets + wanted
-        for index, row in zip(batch, rows, strict=True):
+        rows, sums = found[place % ranks.count]
+        total += np.float32(sums[place // ranks.count])
+        for index, row in zip(batch.places, rows[place // ranks.count], strict=True):
             logits[index] = row
     if not np.isfinite(total):
         raise DivergedError
-    return logits, float(total), targets
+    return logits, float(total), sum(examples.targets)
 
 
-def _answer(model: Any, data: Encoded, batch: list[int], pad: int, device: Any) -> tuple[Any, float, int]:
-    """Logits of a batch, their summed cross-entropy, and of how many targets."""
-    inputs, wanted = collate(data, batch, pad, device)
-    answered = model(**inputs).logits.float()
-    loss = cross_entropy(answered.flatten(0, -2), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
-    return answered.cpu().numpy(), loss.item(), int((wanted != IGNORED).sum())
+def _answer(model: Any, examples: FlatSplit, rows: Rows) -> tuple[Any, Tensor]:
+    """Logits of a batch, and on the device their summed cross-entropy."""
+    batch = examples.batch(rows)
+    with padding_known(batch.padded, batch.labels.device):
+        answered = model(**batch.inputs).logits.float()
+    wanted = batch.labels.flatten()
+    loss = cross_entropy(answered.flatten(0, -2), wanted, ignore_index=IGNORED, reduction="sum")
+    return answered.cpu().numpy(), loss
 
 
 def check_seen(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, Encoded]) -> None:

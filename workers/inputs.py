@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError
 from workers.data import Example, cap_rows, class_counts, read_corpus
-from workers.tasks import IGNORED, Encoded, encode
+from workers.tasks import Encoded, encode
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,18 +42,6 @@ class TaskData:
     @property
     def parts(self) -> dict[Split, Encoded]:
         return {Split.TRAIN: self.train, Split.DEV: self.dev, Split.TEST: self.test}
-
-    @cached_property
-    def train_lengths(self) -> list[int]:
-        """Tokens of each training example."""
-        return [len(ids) for ids in self.train.input_ids]
-
-    @cached_property
-    def train_targets(self) -> list[int]:
-        """Of each training example, how many labels its loss is made of: 1, or for ner its words, or their
-        sub-words under paper_scoring."""
-        rows: Sequence[Any] = self.train.labels
-        return [sum(label != IGNORED for label in row) if isinstance(row, list) else 1 for row in rows]
 
 
 def data_root(task: TaskSpec, data_dir: str | None, cache_dir: Path) -> Path:

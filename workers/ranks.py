@@ -60,10 +60,6 @@ class Ranks:
         """Whether this one writes the records."""
         return self.rank == 0
 
-    def share(self, items: list[Any]) -> list[Any]:
-        """This rank's part: dealt out in turn, so that the first ones may get one more."""
-        return items[self.rank :: self.count]
-
     def agree(self, stopping: bool, train_seconds: float, waited: float) -> Agreement:
         if self.count == 1:
             return Agreement(stopping, train_seconds, waited)

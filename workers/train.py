@@ -19,12 +19,13 @@ from orchestrator.contracts.outcome import CheckpointEvent, EvaluationEvent, Pha
 from orchestrator.contracts.trial import AttemptOrder, Recipe
 from orchestrator.contracts.vocabulary import Phase
 from orchestrator.contracts.work import add_work
-from workers.batches import collate, epoch_batches
+from workers.batches import FlatSplit, Rows, epoch_batches
 from workers.checkpoint import Checkpoint, Progress, Weights, copy_of, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
 from workers.evaluate import DivergedError, evaluate
 from workers.gauges import together
 from workers.inputs import TaskData
+from workers.masks import padding_known
 from workers.meter import Meter, Work, add_phases
 from workers.methods import Adapted
 from workers.ranks import ALONE, Ranks
@@ -87,6 +88,7 @@ def train(
     model, optimiser = prepare(around.accelerator, adapted.model, optimiser, around.order.resources)
     if start is not None:
         start.restore_shares(model, optimiser, around.ranks)
+    examples = FlatSplit(data.train, data.pad, around.accelerator.device)
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
     budget = Budget.of(recipe, epoch_steps)
     losses: list[Tensor] = []
@@ -97,14 +99,14 @@ def train(
         while budget.share(*(spent := (progress.step, progress.train_seconds))) < 1:
             epoch, place = divmod(progress.step, epoch_steps)
             if place == 0 or progress.step == begins:
-                batches = epoch_batches(data.train_lengths, recipe.batch_size, seed, epoch)
-            rate = budget.rate(*spent)
-            losses.append(optimiser_step(adapted, model, optimiser, data, batches[place], rate, around))
+                batches = examples.rows(epoch_batches(examples.lengths, recipe.batch_size, seed, epoch))
+            batch, rate = batches[place], budget.rate(*spent)
+            losses.append(optimiser_step(adapted, model, optimiser, examples, batch, rate, around))
             progress.step += 1
             adapted.after_step(progress.step)
             if budget.seconds is not None:
                 losses[-1].item()  # waits for the device: the clock must not run behind the steps
-            progress.tokens += sum(data.train_lengths[i] for i in batches[place])
+            progress.tokens += sum(examples.lengths[i] for i in batch.places)
             agreed = around.ranks.agree(around.stopping(), around.train_seconds(), writer.waited())
             progress.train_seconds = agreed.train_seconds
             now_spent = progress.step, progress.train_seconds
@@ -148,13 +150,13 @@ def optimiser_step(
     adapted: Adapted,
     model: Any,
     optimiser: Any,
-    data: TaskData,
-    batch: list[int],
+    examples: FlatSplit,
+    batch: Rows,
     rate: float,
     around: Surroundings,
 ) -> Tensor:
-    """One step on `batch`, in forward passes of the order's size. Gives this rank's part of the mean loss, on
-    the device.
+    """One step on `batch` of `examples`, in forward passes of the order's size. Gives this rank's part of the
+    mean loss, on the device.
 
     The mean is over the targets of the whole batch (examples; words for ner), however they fall into ranks
     and passes. All ranks make the same number of passes: one that has no example left in it learns nothing
@@ -163,15 +165,16 @@ def optimiser_step(
     accelerator, size, ranks = around.accelerator, around.order.pass_size, around.ranks
     for group in optimiser.param_groups:
         group["lr"] = rate
-    targets = max(1, sum(data.train_targets[i] for i in batch))
+    targets = max(1, sum(examples.targets[i] for i in batch.places))
     total = torch.zeros((), device=accelerator.device)
-    mine, longest = ranks.share(batch), math.ceil(len(batch) / ranks.count)
+    mine, longest = batch[ranks.rank :: ranks.count], math.ceil(len(batch) / ranks.count)
     for first in range(0, longest, size):
         part, last = mine[first : first + size], first + size >= longest
-        inputs, labels = collate(data.train, part or batch[:1], data.pad, accelerator.device)
-        with gathering(accelerator, model, last):
-            logits = model(**inputs).logits.float().flatten(0, -2)
-            loss = cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="sum") / targets
+        passed = examples.batch(part or batch[:1])
+        with gathering(accelerator, model, last), padding_known(passed.padded, accelerator.device):
+            logits = model(**passed.inputs).logits.float().flatten(0, -2)
+            wanted = passed.labels.flatten()
+            loss = cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="sum") / targets
             loss = loss if part else 0 * loss
             total += loss.detach()
             summed = loss * ranks.count  # the gradients of the ranks are averaged

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.batches import by_length, collate, epoch_batches
+from workers.batches import FlatSplit, by_length, collate, epoch_batches
 from workers.schedule import steps_of_an_epoch
 from workers.tasks import IGNORED, Encoded
 
@@ -52,3 +52,45 @@ def test_a_batch_is_padded_to_its_longest_and_no_further():
     assert inputs["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     assert labels.tolist() == [[IGNORED, 1, IGNORED, IGNORED, IGNORED], [IGNORED, 0, 1, IGNORED, IGNORED]]
     assert "token_type_ids" not in inputs
+
+
+def padded(rows, length, value):
+    return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows])
+
+
+examples = st.lists(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 1), st.integers(-1, 3)), min_size=1, max_size=9),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(examples, st.booleans(), st.booleans(), st.data())
+def test_batches_gathered_on_the_device_are_those_padded_row_by_row(found, per_word, typed, drawn):
+    ids, types = ([[token[k] for token in row] for row in found] for k in (0, 1))
+    labels = [[IGNORED if label < 0 else label for _, _, label in row] for row in found]
+    if not per_word:
+        labels = [len(row) % 3 for row in found]
+    data = Encoded(ids, labels, types if typed else None, truncated=0)
+    flat = FlatSplit(data, 7, torch.device("cpu"))
+    places = st.lists(st.integers(0, len(found) - 1), min_size=1, max_size=8)
+    batches = drawn.draw(st.lists(places, min_size=1, max_size=3))
+    for chosen, rows in zip(batches, flat.rows(batches), strict=True):
+        batch, length = flat.batch(rows), max(len(ids[i]) for i in chosen)
+        expected = {
+            "input_ids": padded([ids[i] for i in chosen], length, 7),
+            "attention_mask": padded([[1] * len(ids[i]) for i in chosen], length, 0),
+        }
+        if typed:
+            expected["token_type_ids"] = padded([types[i] for i in chosen], length, 0)
+        wanted = [labels[i] for i in chosen]
+        expected["labels"] = padded(wanted, length, IGNORED) if per_word else torch.tensor(wanted)
+        got = batch.inputs | {"labels": batch.labels}
+        assert got.keys() == expected.keys()
+        assert all(torch.equal(got[name], value) for name, value in expected.items())
+        assert {value.dtype for value in got.values()} == {torch.int64}
+        assert batch.padded == bool((expected["attention_mask"] == 0).any())
+        mine = flat.batch(rows[0 :: len(chosen)])
+        assert mine.inputs["input_ids"].tolist() == [ids[chosen[0]]]
+    assert flat.lengths == [len(row) for row in ids]
+    assert flat.targets == [sum(x != IGNORED for x in row) if per_word else 1 for row in labels]

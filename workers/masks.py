@@ -1,0 +1,44 @@
+"""Attention masks that are not read back from the device.
+
+transformers looks whether a mask hides anything, in every forward pass, and on a GPU that waits for all that
+was asked of it before. Whoever pads a batch knows it without looking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from transformers import AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
+
+_padded: ContextVar[bool | None] = ContextVar("padded", default=None)  # None: not known
+
+
+@contextmanager
+def padding_known(padded: bool, device: torch.device) -> Iterator[None]:
+    """Around a forward pass: whether its batch is padded. On the CPU, where a look costs nothing, the masks
+    stay those of transformers."""
+    if device.type == "cpu":
+        yield
+        return
+    AttentionMaskInterface.register("sdpa", _mask)
+    before = _padded.set(padded)
+    try:
+        yield
+    finally:
+        _padded.reset(before)
+
+
+def _mask(*, attention_mask: torch.Tensor | None = None, **options: Any) -> torch.Tensor | None:
+    """transformers' `sdpa_mask`: without padding as if there were no mask, else always a whole one."""
+    padded = _padded.get()
+    if padded is False:
+        attention_mask = None
+    elif padded:
+        options |= {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
+    found: torch.Tensor | None = sdpa_mask(attention_mask=attention_mask, **options)
+    return found
