@@ -64,9 +64,10 @@ def test_a_trial_tells_it_in_a_phase_of_its_own_that_is_no_part_of_the_result(la
 
 
 def test_a_share_of_a_gpu_is_no_place_to_time_a_service(lab, outcome_of, monkeypatch):
-    def on_the_cpu(resources, *more):
-        return settle(Resources(), *more)
+    def on_the_cpu(resources, *more, **fields):
+        return settle(Resources(), *more, **fields)
 
+    monkeypatch.setattr("workers.trial.check_gpus", lambda resources: None)
     monkeypatch.setattr("workers.trial.settle", on_the_cpu)
     monkeypatch.setattr("workers.gauges.Gauges.devices_settled", lambda gauges: None)
     for gpus, timed in ((0.5, False), (1.0, True)):
