@@ -16,8 +16,10 @@ from typing import Any
 from orchestrator.contracts.outcome import Origin
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Source
+from workers.meter import COUNTED_SECONDS
 
 POWERCAP = Path("/sys/class/powercap")
+_SHORT = f"; phases under {COUNTED_SECONDS:g} s estimated by their seconds"
 _SAMPLE_SECONDS = 20.0  # a counter of 65 kJ comes around after 2 minutes of 500 W
 
 
@@ -130,9 +132,9 @@ def gpu_energy(resources: Resources, uuids: Sequence[str]) -> tuple[EnergyGauge 
         return None, Origin(source=Source.MISSING, by=str(none))
     if resources.gpus >= 1:
         return EnergyGauge("gpu_joules", joules), Origin(
-            source=Source.MEASURED, by="NVML total energy counter"
+            source=Source.MEASURED, by=f"NVML total energy counter{_SHORT}"
         )
-    rule = f"NVML total energy counter of a shared GPU, by the granted share ({resources.gpus:g})"
+    rule = f"NVML total energy counter of a shared GPU, by the granted share ({resources.gpus:g}){_SHORT}"
     return EnergyGauge("gpu_joules", joules, resources.gpus), Origin(source=Source.ESTIMATED, by=rule)
 
 

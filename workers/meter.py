@@ -15,6 +15,8 @@ from orchestrator.contracts.vocabulary import Phase
 from orchestrator.contracts.work import PEAKS, PhaseWork
 
 Work = dict[Phase, PhaseWork]
+# The energy counter of a GPU moves every 20 to 100 ms: a shorter phase gets nothing, or a neighbour's joules.
+COUNTED_SECONDS = 1.0
 
 
 class Gauge(Protocol):
@@ -117,11 +119,29 @@ class Meter:
     def work(self) -> Work:
         """What the gauges told of each phase so far, the running one included."""
         self.enter(self.phase)
-        return {phase: PhaseWork.model_validate(found) for phase, found in self._found.items()}
+        found = {phase: dict(figures) for phase, figures in self._found.items()}
+        for phase, joules in _of_short_phases(found, self._spent).items():
+            found[phase]["gpu_joules"] = joules
+        return {phase: PhaseWork.model_validate(figures) for phase, figures in found.items()}
 
     def elapsed(self) -> float:
         """Seconds since the meter began, up to the last phase change: the sum of `seconds`."""
         return self._since - self._began
+
+
+def _of_short_phases(
+    found: Mapping[Phase, Mapping[str, float | None]], spent: PhaseSeconds
+) -> dict[Phase, float]:
+    """Joules of each phase, where one is shorter than the counter of a GPU can tell: that one gets its share
+    by seconds, the others what is left, in proportion to what they had. The sum stays."""
+    known = {p: joules for p, figures in found.items() if (joules := figures.get("gpu_joules")) is not None}
+    whole, seconds = sum(known.values()), sum(spent[phase] for phase in known)
+    short = {p: whole * spent[p] / seconds for p in known if seconds and spent[p] < COUNTED_SECONDS}
+    counted = sum(joules for phase, joules in known.items() if phase not in short)
+    if not short or (len(short) < len(known) and not counted):
+        return {}
+    left = whole - sum(short.values())
+    return short | {p: joules * left / counted for p, joules in known.items() if p not in short}
 
 
 def add_phases(first: PhaseSeconds, second: PhaseSeconds) -> PhaseSeconds:

@@ -106,6 +106,32 @@ def test_what_a_gauge_could_not_tell_stays_unknown_of_the_whole_phase():
     }
 
 
+def test_a_phase_that_is_shorter_than_the_energy_counter_can_tell_gets_its_share_of_the_seconds():
+    clock = Clock()
+    meter = Meter(clock)
+    laps = [{"gpu_joules": joules} for joules in (0.0, 900.0, 0.0, 300.0)]
+    meter.start_with(Counts(*laps))
+    for phase, seconds in ((Phase.TOKENISE, 0.5), (Phase.TRAIN, 9.0), (Phase.EVALUATE, 0.5), (None, 2.0)):
+        clock.now += seconds
+        if phase is not None:
+            meter.enter(phase)
+    found = {phase: work.gpu_joules for phase, work in meter.work().items()}
+    assert found == pytest.approx(
+        {Phase.START: 50.0, Phase.TOKENISE: 825.0, Phase.TRAIN: 50.0, Phase.EVALUATE: 275.0}
+    )
+
+
+def test_a_phase_of_which_nobody_knows_the_energy_is_not_estimated():
+    clock = Clock()
+    meter = Meter(clock)
+    meter.start_with(Counts({"gpu_joules": None}, {"gpu_joules": 60.0}))
+    clock.now += 0.5
+    meter.enter(Phase.TRAIN)
+    clock.now += 4.0
+    found = {phase: work.gpu_joules for phase, work in meter.work().items()}
+    assert found == {Phase.START: None, Phase.TRAIN: 60.0}
+
+
 def test_peak_memory_is_that_of_a_phase_and_of_this_process():
     memory = HostMemory()
     if not memory.told:
