@@ -16,6 +16,7 @@ from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Recipe, Resources, TrialSpec
+from orchestrator.planning.rates import AssumedRate
 from orchestrator.planning.schedule import (
     evaluations,
     operations,
@@ -24,9 +25,7 @@ from orchestrator.planning.schedule import (
     training_steps,
 )
 
-# Floating-point operations a second that training is assumed to reach on one device. Guesses for a plan
-# without history, on the low side of what small encoders reach; probes or finished trials replace them.
-ASSUMED_RATE = {"core": 2e10, "gpu": 3e13}
+# Guesses for a plan without history; probes or finished trials replace them.
 ASSUMED_START_SECONDS = 1.5  # loading and tokenising, whatever the training takes
 ASSUMED_CLOSING_SECONDS = 0.5  # scoring test, which a candidate of a search is spared
 
@@ -149,8 +148,10 @@ class Predictor:
         history: Iterable[TrialHistory],
         resources: Resources | AutoResources,
         probes: Iterable[TrialHistory] = (),
+        *,
+        rate: AssumedRate,
     ) -> None:
-        self._device = device_of(resources)
+        self._device, self._rate = device_of(resources), rate
         self._resources = resources
         self._found: dict[tuple[Basis, _Likeness], _Profile] = defaultdict(_Profile)
         self._known: dict[tuple[object, ...], Predicted | None] = {}
@@ -232,17 +233,16 @@ class Predictor:
         work = operations(backbone, method, task, recipe)
         if work is None:
             return None
-        seconds = rest + work / (ASSUMED_RATE[self._device] * devices)
+        seconds = rest + work / (self._rate.of(recipe) * devices)
         return _with_interval(seconds, "estimate", ASSUMED_SPREAD, ("estimate",))
 
     @property
     def assumption(self) -> str:
         """What an estimate rests on, in a sentence for the plan."""
-        unit = "GPU" if self._device == "gpu" else "core"
         return (
             "where no finished trial or probe is like it, a trial is taken to need "
             f"{ASSUMED_START_SECONDS + ASSUMED_CLOSING_SECONDS:g} s "
-            f"and its training arithmetic at {ASSUMED_RATE[self._device] / 1e9:g} GFLOP/s a {unit}, "
+            f"and its training arithmetic at {self._rate.words}, "
             "or its budget of training seconds; `frontier plan --measure` makes probes"
         )
 

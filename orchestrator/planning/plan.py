@@ -18,6 +18,7 @@ from orchestrator.planning.cost import Predicted, Predictor
 from orchestrator.planning.left_out import outdated, together
 from orchestrator.planning.peaks import Peaks
 from orchestrator.planning.placement import Placement, Placer, Refusal, longest_first
+from orchestrator.planning.rates import assumed_rate
 from orchestrator.planning.room import Line
 from orchestrator.planning.searches import Candidate, Search, Searcher
 from orchestrator.planning.totals import Prediction, total
@@ -194,7 +195,9 @@ class _Making:
     ) -> None:
         self._config, self._inputs, self._history = sweep.config, inputs, history
         self._parts, self._unknown = _Parts(inputs), TrialHistory()
-        self.predictor = Predictor(history.values(), sweep.config.resources, probes.values())
+        self.predictor = Predictor(
+            history.values(), sweep.config.resources, probes.values(), rate=assumed_rate(sweep)
+        )
         self._placer = Placer(sweep.config.resources, sweep.catalogue.devices)
         self._peaks = Peaks(
             history.values(), probes.values(), sweep.config.resources, sweep.catalogue.devices

@@ -22,6 +22,7 @@ from orchestrator.cli.session import Session, open_session
 from orchestrator.planning import Plan
 from orchestrator.planning.cost import Predictor
 from orchestrator.planning.probes import billed_device_hours
+from orchestrator.planning.rates import assumed_rate
 from orchestrator.tracking.tracking_uri import tracking_uri
 
 DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
@@ -53,7 +54,9 @@ def compare(title: str, plan: Plan, after: Session) -> None:
             if found.wall_seconds is not None:
                 took[name, fingerprint] = found.wall_seconds
     resources = plan.sweep.config.resources
-    predictor = Predictor(plan.history.values(), resources, plan.probes.values())
+    predictor = Predictor(
+        plan.history.values(), resources, plan.probes.values(), rate=assumed_rate(plan.sweep)
+    )
     ratios, inside = [], 0
     for trial in plan.trials:
         actual, spec = took.get((trial.name, trial.fingerprint)), plan.spec(trial)

@@ -94,6 +94,30 @@ def test_without_history_it_is_an_estimate_and_says_on_what_it_rests(plan: Any) 
     assert found.wall_seconds == pytest.approx(found.device_hours * 3600 * 2 / 3)
 
 
+@pytest.mark.parametrize(
+    ("keys", "rate"),
+    [
+        ({"resources": {"device": "nvidia-a100-80gb", "share": False}}, 0.3 * 312e12),
+        ({"resources": {"device": "nvidia-a100-80gb", "share": False}, "fp32": True}, 0.3 * 312e12 / 8),
+        ({"resources": {"device": "nvidia-t4", "share": False}}, 0.3 * 65e12 / 8),  # it has no bf16
+        ({"resources": {"gpus": 1}, "prices": "taylor-2024"}, 0.3 * 70e12),  # the book's A10G
+        ({"resources": {"gpus": 1}}, 3e13),
+    ],
+)
+def test_an_estimate_takes_a_gpu_at_three_tenths_of_its_peak(
+    plan: Any, keys: dict[str, Any], rate: float
+) -> None:
+    precision = {"precision": "fp32"} if keys.get("fp32") else {}
+    asked = {key: value for key, value in keys.items() if key != "fp32"}
+    made = plan(**ONE, **asked, recipe={"train_rows": 5000, **precision})
+    cell = made.cells["base/general/full/ncbi-disease"]
+    work = operations(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe)
+    assert work is not None
+    [found] = set(seconds(made).values())
+    assert found == pytest.approx(2 + work / rate)
+    assert ("30% of" in (made.predicted.assumption or "")) == (rate != 3e13)
+
+
 def test_finished_trials_give_the_median_of_their_seconds(plan: Any, finished: Any) -> None:
     first = plan(**ONE)
     history = {}
