@@ -20,8 +20,14 @@ _KWH = 3.6e6  # joules
 
 
 def ledger_json(ledger: Ledger) -> dict[str, Any]:
-    """Stable keys: sweep, devices. Device-microseconds are whole numbers: their sums are exact."""
-    return {"sweep": ledger.sweep().name, "devices": [_device_json(found) for found in _read(ledger)]}
+    """Stable keys: sweep, devices, held_gpu_hours. Device-microseconds are whole numbers: their sums are
+    exact. `held_gpu_hours`: of the cluster's nodes while runs went on; None where nobody counted them."""
+    held = ledger.held()
+    return {
+        "sweep": ledger.sweep().name,
+        "devices": [_device_json(found) for found in _read(ledger)],
+        "held_gpu_hours": held.gpu_seconds / 3600 if held.runs else None,
+    }
 
 
 def show_ledger(ledger: Ledger, console: Console) -> None:
@@ -36,6 +42,22 @@ def show_ledger(ledger: Ledger, console: Console) -> None:
         console.print(_work_table(statement))
         for line in _sources(statement):
             console.print(line, highlight=False)
+    if held := _held(ledger, found):
+        console.print(held, highlight=False)
+
+
+def _held(ledger: Ledger, found: list[Statement]) -> str | None:
+    """What nodes cost while they start, wait for trials, or wait to be given back is on no trial's bill."""
+    held = ledger.held()
+    if not held.runs:
+        return None
+    billed = sum(s.total() for s in found if device_unit(s.device_type) == "GPU-hours") / _MICRO
+    hours, paid = held.gpu_seconds / 3600, billed / 3600
+    return (
+        f"{hours:.6f} GPU-hours were held by the cluster while runs went on, {paid:.6f} were billed to "
+        "trials. A cloud's invoice follows the first figure, and adds what nodes took before Ray saw them "
+        "and after the run."
+    )
 
 
 def _read(ledger: Ledger) -> list[Statement]:

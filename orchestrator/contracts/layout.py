@@ -1,6 +1,7 @@
 """Where the records of a sweep lie. The only place that knows the names of files and directories.
 
 <storage>/<sweep>/sweep.json                      SweepRecord
+<storage>/<sweep>/held.json                       Held: GPUs of the cluster's nodes, times the time
 <storage>/<sweep>/lease/<number>.json             held by the one driver (orchestrator.storage.lease)
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
     order.json  events.jsonl  examples.bin  outcome.json  bill.json  checkpoint/step-<n>/  model/
@@ -19,6 +20,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SWEEP = "sweep.json"
+HELD = "held.json"
 LEASE = "lease"
 TRIALS = "trials"
 REPORT = "report"

@@ -95,9 +95,11 @@ class TrialEnded:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed, about once a second."""
+    """Time has passed, about once a second. Now and then it tells how many GPUs the cluster has, whoever uses
+    them."""
 
     at: float
+    gpus: float | None = None  # None: not asked
 
 
 LaunchEvent = RunPlanned | DashboardReady | TrialStarted | AttemptEnded | TrialEnded | Tick

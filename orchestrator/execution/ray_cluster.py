@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import ray
+from ray.exceptions import RayError
 from ray.job_config import JobConfig
 
 from orchestrator.contracts.capacity import NodeKind
@@ -106,6 +107,14 @@ def _refuse_dead(address: str) -> None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise LaunchError(f"no Ray cluster answers at {address} ({reason})\n    -> {_FIX}")
+
+
+def gpus() -> float | None:
+    """Of all nodes that are up; None where the cluster does not answer."""
+    try:
+        return float(sum(kind.nodes * kind.gpus for kind in nodes()))
+    except (RayError, RuntimeError):
+        return None
 
 
 def nodes() -> tuple[NodeKind, ...]:

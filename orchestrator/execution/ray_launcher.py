@@ -83,7 +83,10 @@ class RayLauncher:
         if not trials:
             return
         jobs = [Job(t, attempts_so_far(self._place, t.name)) for t in in_order(trials)]
-        feed = TrialFeed(jobs, self._place, self._policy, notify, self._clock, hold)
+        wanted = any(job.trial.resources.gpus for job in jobs)
+        feed = TrialFeed(
+            jobs, self._place, self._policy, notify, self._clock, hold, _gpus if wanted else _not_asked
+        )
         os.environ.update(_QUIET)
         with ExitStack() as launch:
             directory = self._cluster(self._session or launch, notify)
@@ -151,6 +154,16 @@ class RayLauncher:
                 yield directory
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _gpus() -> float | None:
+    from orchestrator.execution import ray_cluster
+
+    return ray_cluster.gpus()
+
+
+def _not_asked() -> None:
+    return None
 
 
 def _refuse_unlabelled(trials: Sequence[Resources], there: Sequence[NodeKind]) -> None:

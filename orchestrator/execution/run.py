@@ -12,6 +12,7 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.allowance import Allowance
 from orchestrator.execution.clock import Clock
+from orchestrator.execution.cluster_meter import ClusterMeter, HeldBook
 from orchestrator.execution.launcher import (
     AttemptEnded,
     Launcher,
@@ -25,7 +26,7 @@ from orchestrator.execution.publishing import Publisher, Records, View, publishi
 from orchestrator.planning import Plan, ToRun
 
 
-class RecordBook(Records, Protocol):
+class RecordBook(Records, HeldBook, Protocol):
     """What the loop needs of the ledger."""
 
     def lock(self) -> AbstractContextManager[None]: ...
@@ -91,7 +92,7 @@ class _Run:
         allowance: Allowance | None,
     ) -> None:
         self._ledger, self._launcher, self._allowance = ledger, launcher, allowance
-        self._publisher, self._notify = publisher, notify
+        self._publisher, self._notify, self._meter = publisher, notify, ClusterMeter(ledger)
         self._tried: set[str] = set()  # candidates launched by this run: none of them is launched twice
         self._states: list[TrialState] = []
         self._candidates = self._attempts = 0
@@ -124,6 +125,7 @@ class _Run:
         self._launcher.run(ordered, self._hear, self._allowance.hold)
 
     def _hear(self, event: LaunchEvent) -> None:
+        self._meter.hear(event)
         if self._allowance is not None:
             self._allowance.hear(event)
         if isinstance(event, TrialEnded) and event.name in self._tried:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from orchestrator.execution.launcher import (
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 
 _TICK_SECONDS = 1.0
+_COUNT_SECONDS = 15.0  # between two counts of the cluster's GPUs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,11 @@ class TrialFeed:
         notify: Notify,
         clock: Clock,
         hold: Hold = never,
+        gpus: Callable[[], float | None] = lambda: None,
     ) -> None:
-        self.hold = hold
+        """`gpus`: how many the cluster has now, None where that is not known or nobody's concern."""
+        self.hold, self._gpus = hold, gpus
+        self._counted = -math.inf  # when the GPUs were last asked for
         self._jobs, self._place, self._policy, self._notify, self._clock = jobs, place, policy, notify, clock
         self._delivery = DriverDelivery(place)
         self._started: set[int] = set()
@@ -101,9 +106,15 @@ class TrialFeed:
         now = self._clock.now()
         if now - self._ticked >= _TICK_SECONDS:
             self._ticked = now
-            events.append(Tick(now))
+            events.append(self._tick(now))
         for event in events:
             self._notify(event)
+
+    def _tick(self, now: float) -> Tick:
+        if now - self._counted < _COUNT_SECONDS:
+            return Tick(now)
+        self._counted = now
+        return Tick(now, self._gpus())
 
     def close(self) -> None:
         """End the trials that the scheduler dropped without a word, or never began as they were held back."""

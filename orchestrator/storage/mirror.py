@@ -49,10 +49,11 @@ class Mirror:
             self._pull_sweep()
 
     def _pull_sweep(self) -> None:
-        found = self.store.get(f"{self._sweep}/{layout.SWEEP}")
-        path = self.directory / layout.SWEEP
-        if found is not None and not (path.exists() and path.read_bytes() == found):
-            write_atomically(path, found)
+        for name in (layout.SWEEP, layout.HELD):
+            found = self.store.get(f"{self._sweep}/{name}")
+            path = self.directory / name
+            if found is not None and not (path.exists() and path.read_bytes() == found):
+                write_atomically(path, found)
 
     def _records(self, listing: Mapping[str, int]) -> dict[str, dict[str, int]]:
         """Sizes of records by name, by key of the attempt's directory."""
@@ -108,6 +109,9 @@ class Mirror:
 
     def push_sweep(self) -> None:
         self.store.put(f"{self._sweep}/{layout.SWEEP}", (self.directory / layout.SWEEP).read_bytes())
+
+    def push_held(self) -> None:
+        self.store.put(f"{self._sweep}/{layout.HELD}", (self.directory / layout.HELD).read_bytes())
 
     def push_report(self) -> None:
         directory = self.directory / layout.REPORT

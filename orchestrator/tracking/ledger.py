@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from orchestrator.contracts import layout
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.held import Held
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
 from orchestrator.contracts.outcome import Bill, Outcome
@@ -129,6 +130,18 @@ class Ledger:
     def last_sweep(self) -> SweepRecord | None:
         """What the last driver wrote down; None before the first. Raises LedgerError if it is unreadable."""
         return _read(self.directory / layout.SWEEP, SweepRecord)
+
+    def write_held(self, held: Held) -> None:
+        """Raises HeldError where another driver has taken the sweep over."""
+        if self._lease is not None:
+            self._lease.check()
+        write_atomically(self.directory / layout.HELD, held.model_dump_json(indent=1) + "\n")
+        if self._lease is not None and self.mirror is not None:
+            self.mirror.push_held()
+
+    def held(self) -> Held:
+        """Empty for a sweep that never ran on GPUs of a cluster. Raises LedgerError if it is unreadable."""
+        return _read(self.directory / layout.HELD, Held) or Held()
 
     def trials(self) -> Iterator[TrialRecord]:
         """A record for each planned trial, in the order of the plan."""
