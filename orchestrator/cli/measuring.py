@@ -1,4 +1,5 @@
-"""`frontier plan --measure`: the probes that are missing are run, and the plan is made anew."""
+"""`frontier plan --measure`: the probes that are missing are run, and the plan is made anew. `frontier run`
+makes those that its costs are taken from."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from orchestrator.errors import Complaint, ConfigError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.run import run_sweep
-from orchestrator.planning.probes import billed_device_hours
+from orchestrator.planning import Plan
+from orchestrator.planning.probes import billed_device_hours, uncalibrated
+from orchestrator.planning.standalone import family_of
 
 
 def measure(session: Session, launcher: str, address: str | None, console: Console) -> Session:
@@ -26,8 +29,22 @@ def measure(session: Session, launcher: str, address: str | None, console: Conso
         )
     session.refuse_missing()
     session = session.stage(console)
+    return run_probes(session, session.probing.plan, launcher, address, console)
+
+
+def calibrate(session: Session, launcher: str, address: str | None, console: Console) -> Session:
+    """Run the probes that costs are missing for: of the families of which a trial shares a GPU. Gives the
+    session to go on with; the same one where there are none."""
+    plan, wanted = session.probing.plan, uncalibrated(session.plan)
+    missing = tuple(item for item in plan.to_run if family_of(plan.cells[item.trial.cell.name]) in wanted)
+    if not missing:
+        return session
+    return run_probes(session, replace(plan, to_run=missing), launcher, address, console)
+
+
+def run_probes(session: Session, plan: Plan, launcher: str, address: str | None, console: Console) -> Session:
+    """`plan`: that of the probes. Gives the session to plan with."""
     probing = session.probing
-    plan = probing.plan
     if plan.to_run:
         old = len(plan.up_to_date)
         reused = f", {old} as they were before" if old else ""

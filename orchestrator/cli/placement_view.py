@@ -12,6 +12,7 @@ from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.trial import Resources
 from orchestrator.planning import Plan
 from orchestrator.planning.placement import Placement
+from orchestrator.planning.probes import uncalibrated
 
 _FRACTIONS = {0.125: "an eighth of a GPU", 0.25: "a quarter of a GPU", 0.5: "half a GPU", 1.0: "a GPU"}
 
@@ -51,6 +52,16 @@ def show_placements(plan: Plan, console: Console) -> None:
         cells = quantity(len(found), "cell")
         console.print(
             f"[cyan]placed[/] {cells} on {words} of {asked.device}, {precision}; {told}", highlight=False
+        )
+
+
+def show_calibrations(plan: Plan, console: Console) -> None:
+    """Where trials share a GPU: what their costs are taken from."""
+    if missing := uncalibrated(plan):
+        console.print(
+            f"[cyan]calibrated[/] trials that share a GPU cost what {quantity(len(missing), 'short run')} "
+            "of their kinds take alone on one: `frontier run` makes them first, billed apart",
+            highlight=False,
         )
 
 

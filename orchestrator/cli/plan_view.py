@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.cli.forecast import forecast
-from orchestrator.cli.placement_view import placement_json, show_placements
+from orchestrator.cli.placement_view import placement_json, show_calibrations, show_placements
 from orchestrator.cli.recipe_view import learning_rates, recipes_json, show_few_steps
 from orchestrator.cli.search_view import (
     contaminated,
@@ -110,6 +110,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     for note in plan.sweep.notes:
         console.print(f"[cyan]note[/] {note}", highlight=False)
     show_placements(plan, console)
+    show_calibrations(plan, console)
     show_too_large(plan, console)
     show_searches(plan, console)
     _show_refused(plan.refused, console)

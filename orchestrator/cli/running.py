@@ -28,6 +28,7 @@ from orchestrator.execution.launcher import Launcher, Workplace
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import RunSummary, run_sweep
+from orchestrator.planning.probes import uncalibrated
 from orchestrator.report import report_json
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView
@@ -49,6 +50,12 @@ def run(
     plan = session.plan
     show_plan(plan, console)
     allowance = pass_gate(plan, console)
+    if uncalibrated(plan):
+        from orchestrator.cli.measuring import calibrate
+
+        with _told_how_to_go_on():
+            session = calibrate(session, launcher, address, console)
+        plan = session.plan
     view = MlflowView(uri, record := record_of(session))
     progress = Progress()
     with Display(console, progress) as display, _told_how_to_go_on():

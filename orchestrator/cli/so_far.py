@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.contracts.compared import compared_device_seconds
 from orchestrator.contracts.ledger import TrialRecord, device_unit
 from orchestrator.contracts.metrics import quality
+from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.points import labels_of
@@ -21,15 +24,16 @@ _MOST_ROWS = 8  # of a table: the best
 class _Sum:
     seeds: int = 0
     quality: float = 0.0
-    device_hours: float = 0.0
+    device_hours: float | None = 0.0  # None as soon as one seed has none
 
 
 class SoFar:
     def __init__(self) -> None:
         self._cells: dict[str, dict[Key, dict[str, _Sum]]] = {}  # by task: keys never share a cost axis
 
-    def add(self, record: TrialRecord) -> None:
-        """A finished trial; candidates of searches have no score on test and count for nothing here."""
+    def add(self, record: TrialRecord, standalone: Mapping[str, Standalone]) -> None:
+        """A finished trial; candidates of searches have no score on test and count for nothing here.
+        `standalone`: the sweep's."""
         outcome = record.outcome
         if outcome is None or record.planned.candidate is not None:
             return
@@ -41,7 +45,11 @@ class SoFar:
         found = cells.setdefault(f"{cell.model}/{cell.domain}/{cell.method}", _Sum())
         found.seeds += 1
         found.quality += score
-        found.device_hours += record.useful_device_seconds / 3600
+        cost = compared_device_seconds(record, standalone)
+        if cost is None or found.device_hours is None:
+            found.device_hours = None
+        else:
+            found.device_hours += cost / 3600
 
     def tables(self, sweep: SweepRecord) -> list[Table]:
         found = []
@@ -54,10 +62,13 @@ class SoFar:
 
 def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:
     names = list(cells)
-    means = [(s.device_hours / s.seeds, s.quality / s.seeds) for s in cells.values()]
-    flags = on_frontier(means)
+    means = [
+        (None if s.device_hours is None else s.device_hours / s.seeds, s.quality / s.seeds)
+        for s in cells.values()
+    ]
+    flags = on_frontier(means)  # never of one without a cost
     rows = sorted(
-        (cost, score, name) for (cost, score), name, on in zip(means, names, flags, strict=True) if on
+        (cost or 0.0, score, name) for (cost, score), name, on in zip(means, names, flags, strict=True) if on
     )
     table = Table(
         title=title,

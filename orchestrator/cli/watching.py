@@ -82,7 +82,7 @@ class Page:
                 self._pace.learn(
                     own + sum(attempt.inherited_phases.values()), record.planned.predicted_seconds
                 )
-            self._so_far.add(record)
+            self._so_far.add(record, found.sweep.standalone)
         stopped = found.driver is None and mirror is None
         self.is_over = not found.running and (not found.waiting or stopped)
         return Group(*self._lines(found, at))

@@ -20,11 +20,23 @@ class Timing(Record):
     steps: NonNegativeInt = 0  # optimiser steps in it; 0: not told
     evaluate_seconds: NonNegativeFloat = 0.0  # of all evaluations on dev
     closing_seconds: NonNegativeFloat = 0.0  # scoring test, serving, saving: what candidates are spared
+    test_seconds: NonNegativeFloat = 0.0  # the part of it that scoring test takes
+    devices: PositiveFloat = 1.0  # allocated
     rows: dict[str, NonNegativeInt] = Field(
         default_factory=dict
     )  # as in an outcome: train, train_available …
     joules: NonNegativeFloat | None = None  # of the whole attempt, where there was a meter
     peak_memory_bytes: PositiveInt | None = None  # of the device where it is a GPU, else of the host
+
+    @property
+    def alone(self) -> Timing:
+        """As on a GPU that nobody shares, where it had a part of one: a full GPU gives each its part of the
+        time. On one that is not full it would have been less."""
+        if self.device_type == "cpu" or self.devices >= 1:
+            return self
+        names = (name for name in type(self).model_fields if name.endswith("_seconds"))
+        shorter = {name: getattr(self, name) * self.devices for name in names}
+        return self.model_copy(update=shorter | {"devices": 1.0})
 
     @property
     def wall_seconds(self) -> float:
@@ -37,3 +49,17 @@ class Timing(Record):
             + self.evaluate_seconds
             + self.closing_seconds
         )
+
+
+class Standalone(Record):
+    """What the calibration of a cell's family tells about a trial of the cell: a short trial that had a whole
+    GPU to itself. Seconds of wall time, times GPUs."""
+
+    device_type: str
+    step_seconds: PositiveFloat  # of an optimiser step, once it is at pace
+    other_seconds: NonNegativeFloat  # loading, tokenising, first steps, scoring dev as often as planned, test
+    calibrated_steps: PositiveInt
+
+    def device_seconds(self, steps: int) -> float:
+        """Of a trial of so many optimiser steps."""
+        return self.other_seconds + steps * self.step_seconds

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.price import Market, PriceBook
+from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell, Recipe, Resources, trial_name
@@ -51,6 +52,7 @@ class SweepRecord(Record):
     candidates: tuple[PlannedTrial, ...] = ()  # of tuning searches, as far as they are known
     tuned: dict[str, Tuned] = Field(default_factory=dict)  # by cell name, once its search is over
     refused: tuple[RefusedCell, ...] = ()
+    standalone: dict[str, Standalone] = Field(default_factory=dict)  # by cell name, where it was calibrated
     prices: PriceBook | None = None  # that `prices` named at launch, a file of the user's own included
     market: Market = "on_demand"
     money_per_device_hour: NonNegativeFloat | None = None  # by it, as the budget's gate reckons: power too

@@ -189,7 +189,7 @@ class Predictor:
         key = (backbone.name, method.name, task.name, recipe, candidate, devices)
         if key not in self._known:
             found = self._predict(backbone, method, task, recipe, candidate, devices)
-            self._known[key] = None if found is None else replace(found, devices=devices)
+            self._known[key] = None if found is None else _on(found, devices)
         return self._known[key]
 
     def _predict(
@@ -247,6 +247,16 @@ class Predictor:
         )
 
 
+def _on(found: Predicted, devices: float) -> Predicted:
+    """What was measured is told as on a GPU that nobody shares. A part of one gives that part of its time
+    where the others fill it, and all of it where they do not."""
+    if devices >= 1 or found.source == "estimate":
+        return replace(found, devices=devices)
+    watts = None if found.watts is None else found.watts * devices
+    seconds, high = found.seconds / devices, found.high / devices
+    return replace(found, devices=devices, seconds=seconds, high=high, watts=watts)
+
+
 def _with_interval(
     seconds: float, source: Source, spread: float, family: tuple[str, ...], parts: _Parts | None = None
 ) -> Predicted:
@@ -264,7 +274,7 @@ def _with_interval(
 
 
 def _seen(spec: TrialSpec, timing: Timing | None, wall_seconds: float, device_type: str) -> _Seen:
-    told = timing or Timing(device_type=device_type, train_seconds=wall_seconds)
+    told = (timing or Timing(device_type=device_type, train_seconds=wall_seconds)).alone
     examples = told.steps * spec.recipe.batch_size or training_examples(spec.task, spec.recipe, told.rows)
     each = operations_per_example(spec.backbone, spec.method, spec.task, spec.recipe)
     return _Seen(

@@ -32,6 +32,7 @@ def together(
             "tasks": _both(before.tasks, record.tasks, {cell.task for cell in cells}),
             "recipes": _both(before.recipes, record.recipes, left),
             "tuned": _both(before.tuned, record.tuned, left),
+            "standalone": _both(before.standalone, record.standalone, left),
             "trials": tuple(_both({t.name: t for t in before.trials}, trials, set()).values()),
             "candidates": (*record.candidates, *candidates),
             "refused": (

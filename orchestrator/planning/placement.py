@@ -49,7 +49,8 @@ class Placer:
         self._device = None if name is None else devices[name]
         self._known: dict[Hashable, Placement | Refusal] = {}
 
-    def place(self, cell: GridCell) -> Placement | Refusal:
+    def place(self, cell: GridCell, *, alone: bool = False) -> Placement | Refusal:
+        """`alone`: it shares no GPU, whatever the estimate says."""
         asked, device = self._asked, self._device
         if not isinstance(asked, AutoResources):
             return Placement(asked)
@@ -57,9 +58,11 @@ class Placer:
             return Placement(Resources(cpus=asked.cpus))
         settings = cell.variant.spec.settings
         key = (cell.backbone.name, settings, cell.recipe)
-        if key not in self._known:
-            self._known[key] = _least(asked, device, cell.backbone, settings, cell.recipe)
-        return self._known[key]
+        if alone:
+            asked = asked.model_copy(update={"share": False})
+        if (key, alone) not in self._known:
+            self._known[key, alone] = _least(asked, device, cell.backbone, settings, cell.recipe)
+        return self._known[key, alone]
 
 
 def precision_on(device: DeviceKind, recipe: Recipe) -> Precision:

@@ -21,6 +21,7 @@ from orchestrator.planning.placement import Placement, Placer, Refusal, longest_
 from orchestrator.planning.rates import assumed_rate
 from orchestrator.planning.room import Line
 from orchestrator.planning.searches import Candidate, Search, Searcher
+from orchestrator.planning.standalone import standalone_costs
 from orchestrator.planning.totals import Prediction, total
 
 # "waiting": the search of its cell comes first, and decides with which recipe the trial is run.
@@ -131,6 +132,7 @@ class Plan:
             candidates=tuple(c.trial for s in self.searches for c in s.candidates),
             tuned=self.tuned,
             refused=self.refused,
+            standalone=standalone_costs(self.cells.values(), self.probes.values()),
             prices=self.sweep.catalogue.prices.get(self.sweep.config.prices or ""),
             market=self.sweep.config.market,
             money_per_device_hour=self.predicted.money_per_device_hour,
@@ -248,6 +250,11 @@ class _Making:
         if isinstance(placed, Refusal):
             return placed
         full = self._peaks.refusal(cell, placed.resources)
+        if full is not None and placed.needs is not None and placed.resources.shares_a_gpu:
+            placed = self._placer.place(cell, alone=True)  # the probe was, and took more than the estimate
+            if isinstance(placed, Refusal):
+                return placed
+            full = self._peaks.refusal(cell, placed.resources)
         return placed if full is None else Refusal(full)
 
     def _given(self, cell: GridCell) -> Resources:

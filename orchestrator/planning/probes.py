@@ -11,27 +11,24 @@ from collections.abc import Iterable, Mapping
 
 from orchestrator.config import GridCell, ResolvedSweep
 from orchestrator.config.grid import Grid
+from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.history import TrialHistory
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.schedule import operations, training_steps
+from orchestrator.planning.standalone import Family, family_of, standalone_costs
 
 SUFFIX = "-probes"
 _MOST_STEPS, _LEAST_STEPS = 40, 8
 _SHARE = 0.1  # of the training that the probe stands for
 _EVALUATIONS = 2  # from the first to the last it is at pace
 
-Family = tuple[str, str, str]  # backbone, method entry, task
-
-
-def family_of(cell: GridCell) -> Family:
-    return cell.backbone.name, cell.variant.spec.entry, cell.cell.task
-
 
 def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
-    """One cell a family, the one with the most arithmetic; one seed, a few steps, no search. Inputs are those
-    of the sweep, and reading, scoring and saving are done in full: they are measured, not scaled."""
+    """One cell a family, the one with the most arithmetic; one seed, a few steps, no search, no GPU shared.
+    Inputs are those of the sweep, and reading, scoring and saving are done in full: they are measured, not
+    scaled."""
     families: dict[Family, GridCell] = {}
     for cell in sweep.grid.cells:
         found = families.setdefault(family_of(cell), cell)
@@ -43,25 +40,54 @@ def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
             "question": None,
             "seeds": sweep.config.seeds[:1],
             "budget": None,
+            "resources": _to_itself(sweep.config.resources),
         }
     )
-    grid = Grid(cells=[_short(cell) for cell in families.values()], refused=[])
+    shared = may_share(sweep.config.resources)
+    grid = Grid(cells=[_short(cell, calibrates=shared) for cell in families.values()], refused=[])
     raw = sweep.raw | {"name": config.name, "seeds": list(config.seeds)}
     return dataclasses.replace(sweep, config=config, grid=grid, raw=raw)
+
+
+def _to_itself(asked: Resources | AutoResources) -> Resources | AutoResources:
+    """A GPU that nobody shares: a probe tells of its cell, not of neighbours."""
+    if isinstance(asked, AutoResources):
+        return asked.model_copy(update={"share": False})
+    return asked.model_copy(update={"gpus": 1.0}) if asked.shares_a_gpu else asked
 
 
 def _work(cell: GridCell) -> float:
     return operations(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe) or 0.0
 
 
-def _short(cell: GridCell) -> GridCell:
-    return dataclasses.replace(cell, recipe=probe_recipe(cell), tune=None)
+def may_share(asked: Resources | AutoResources) -> bool:
+    """Whether trials may get a part of a GPU. Their costs are then those of their families' probes."""
+    if isinstance(asked, AutoResources):
+        return asked.share and asked.device is not None
+    return asked.shares_a_gpu
 
 
-def probe_recipe(cell: GridCell) -> Recipe:
-    """A tenth of the steps, 8 to 40 of them, with two evaluations: the steps between them are at pace."""
+def sharing_families(plan: Plan) -> set[Family]:
+    """Of the cells whose trials share a GPU."""
+    placed = plan.placements.items()
+    return {family_of(plan.cells[name]) for name, place in placed if place.resources.shares_a_gpu}
+
+
+def uncalibrated(plan: Plan) -> set[Family]:
+    """Those of `sharing_families` that no probe of `plan` tells of."""
+    known = standalone_costs(plan.cells.values(), plan.probes.values())
+    return sharing_families(plan) - {family_of(plan.cells[name]) for name in known}
+
+
+def _short(cell: GridCell, *, calibrates: bool) -> GridCell:
+    return dataclasses.replace(cell, recipe=probe_recipe(cell, calibrates=calibrates), tune=None)
+
+
+def probe_recipe(cell: GridCell, *, calibrates: bool = False) -> Recipe:
+    """A tenth of the steps, 8 to 40 of them, with two evaluations: the steps between them are at pace. One
+    that costs of trials are taken from (`calibrates`) makes 40 in any case."""
     planned = training_steps(cell.task.spec, cell.recipe)
-    steps = _MOST_STEPS if planned is None else round(planned * _SHARE)
+    steps = _MOST_STEPS if planned is None or calibrates else round(planned * _SHARE)
     return Recipe.model_validate(
         cell.recipe.model_dump()
         | {

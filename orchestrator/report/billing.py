@@ -38,7 +38,8 @@ def money_of(results: Sequence[Result], device_type: str, pricing: Pricing | Non
 def _amounts(results: Sequence[Result], device_type: str, pricing: Pricing | None) -> list[Amount]:
     if pricing is None:
         return []
-    return [pricing.money(Use(device_type, r.device_hours * 3600, r.energy)) for r in results]
+    hours = ((r.device_hours, r.energy) for r in results)
+    return [pricing.money(Use(device_type, None if h is None else h * 3600, e)) for h, e in hours]
 
 
 def money_note(sweep: SweepRecord, results: Sequence[tuple[str, Sequence[Result]]]) -> str | None:

@@ -46,7 +46,7 @@ def build_report(
     document, as `Ledger.examples` reads it; `axes` are further ones that frontiers are wanted on. Works on
     an empty or partial ledger. Depends on nothing else: no clock, no disk.
     """
-    found = Collected(examples_of)
+    found = Collected(examples_of, sweep.standalone)
     for record in trials:
         found.add(record)
     for record in beside:

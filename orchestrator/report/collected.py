@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Signature, Split, TrialState
@@ -20,8 +22,12 @@ CAPPED_SPLITS = ("train", "dev")
 class Collected:
     """What one pass over the records leaves."""
 
-    def __init__(self, examples_of: ExamplesOf = lambda attempt: None) -> None:
-        self._examples_of = examples_of
+    def __init__(
+        self,
+        examples_of: ExamplesOf = lambda attempt: None,
+        standalone: Mapping[str, Standalone] | None = None,
+    ) -> None:
+        self._examples_of, self._standalone = examples_of, standalone or {}
         self.cells: dict[Cell, CellResults] = {}
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self._counted: dict[str, dict[Split, dict[str, SplitCounts]]] = {}  # by task and content
@@ -55,7 +61,7 @@ class Collected:
         self.tally.add(record)
         self.phases.add(record)
         self._add_faults(record)
-        self.cells.setdefault(cell, CellResults(cell)).add(record, self._examples_of)
+        self.cells.setdefault(cell, CellResults(cell)).add(record, self._examples_of, self._standalone)
         if record.state is TrialState.STALE:
             self.stale.append(record.name)
         elif record.state in (TrialState.UNFINISHED, TrialState.NEW):

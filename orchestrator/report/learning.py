@@ -12,6 +12,7 @@ from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report.curves import Curve, Evaluations, curve_values
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
+from orchestrator.report.results import key_of
 from orchestrator.tracking.events import curves
 from orchestrator.tracking.ledger import Ledger
 
@@ -57,17 +58,8 @@ def _ran_under(trial: TrialRecord, comparison: Comparison) -> bool:
     attempt = trial.decisive
     if trial.state is not TrialState.FINISHED or attempt is None or attempt.outcome is None:
         return False
-    device = attempt.outcome.device
-    if device is None:
-        return comparison.precision is None and comparison.device_type == attempt.device_type
-    ran = (device.type, device.precision, device.software, device.count, device.spread)
-    return ran == (
-        comparison.device_type,
-        comparison.precision,
-        comparison.software,
-        comparison.devices,
-        comparison.spread,
-    )
+    software = tuple(sorted(comparison.software.items()))
+    return key_of(trial, attempt.outcome) == (comparison.device_type, comparison.precision, software)
 
 
 def _evaluations(task: TaskReport, trial: TrialRecord) -> Evaluations:

@@ -48,8 +48,6 @@ class Comparison(Record):
     device_type: str
     precision: Precision | None
     software: dict[str, str]
-    devices: float | None = None  # allocated to a trial; None: not told
-    spread: str = ""  # how they are used: several processes, what these share out
 
     @property
     def unit(self) -> str:
@@ -60,7 +58,8 @@ class Point(Record):
     """One cell, aggregated over its finished seeds under one comparison key.
 
     `quality` is oriented so that higher is better. `device_hours` are the useful ones of one trial: what a
-    run without a failure costs. Both are None unless a seed finished.
+    run without a failure costs. Both are None unless a seed finished. Where a seed shared a GPU, its
+    device-hours are those of a calibration of its family alone on one, and None without a calibration.
     """
 
     cell: Cell
@@ -72,6 +71,8 @@ class Point(Record):
     comparison: str | None = None  # label
     quality: Summary | None = None
     device_hours: Summary | None = None
+    billed_hours: float | None = None  # device-hours that were paid for a trial; mean of the finished seeds
+    shared_gpu: bool = False  # a seed had a part of a GPU
     metrics: dict[MetricName, Summary] = Field(default_factory=dict)
     frontier: bool = False
     total_parameters: int | None = None
@@ -102,8 +103,9 @@ class Point(Record):
 
     @property
     def with_tuning(self) -> float | None:
-        """Device-hours of a trial and of its share in the search; None unless both are known."""
-        if self.device_hours is None or self.tuning_share is None:
+        """Device-hours of a trial and of its share in the search; None unless both are known. What a search
+        was billed on a part of a GPU does not add to what a trial takes alone on one."""
+        if self.device_hours is None or self.tuning_share is None or self.shared_gpu:
             return None
         return self.device_hours.mean + self.tuning_share
 

@@ -61,11 +61,34 @@ def _of_points(points: Sequence[Point]) -> list[str]:
             f"Contamination: the pretraining of {names} read {corpus}, the corpus of this task. Their scores "
             "are not scores on unseen text."
         )
+    lines += _of_sharing([p for p in points if p.shared_gpu])
     if any(p.energy_kwh is not None for p in points):
         lines.append(_ENERGY + (_SHARED if any(p.energy_source is Source.ESTIMATED for p in points) else ""))
     if any(p.budget for p in points):
         lines.append("Training went by a budget, not by epochs: each point names its own.")
     return lines
+
+
+def _of_sharing(shared: Sequence[Point]) -> list[str]:
+    lines = []
+    if calibrated := sum(p.device_hours is not None for p in shared):
+        lines.append(
+            f"{_cells(calibrated)} shared a GPU, where the time of a trial depends on the others. The cost "
+            "given is that of the trial alone on one GPU, scaled from a short calibration of its model, "
+            "method and task. What was paid stands beside it as billed."
+        )
+    if without := len(shared) - calibrated:
+        lines.append(
+            f"{_cells(without)} shared a GPU and were not calibrated on one of their own: their cost is not "
+            "comparable, so none is given. Run `frontier run` again: it makes the missing calibrations."
+        )
+    if shared:
+        lines.append("Energy, latency and tokens a second are not given for trials that shared a GPU.")
+    return lines
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count:,} cells"
 
 
 def _capped(split: str, capped: Sequence[tuple[str, int, int]]) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.contracts.compared import compared_device_seconds, shared_a_gpu
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.price import PriceBook
+from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
@@ -59,7 +61,7 @@ def what_if(sweep: SweepRecord, trials: Iterable[TrialRecord], book: PriceBook, 
         if (cell, key) not in holdings:
             holdings[cell, key] = _Holding(cell, key, tuned=_search(cell, sweep))
         holding = holdings[cell, key]
-        _note(holding, record, outcome, terms)
+        _note(holding, record, outcome, terms, sweep.standalone)
     pricing = Pricing(book, terms)
     return WhatIf(
         terms=terms,
@@ -76,16 +78,25 @@ def _search(cell: Cell, sweep: SweepRecord) -> list[Use]:
     return [] if tuned is None else [Use(tuned.device_type, tuned.device_seconds)]
 
 
-def _note(holding: _Holding, record: TrialRecord, outcome: Outcome, terms: Terms) -> None:
+def _note(
+    holding: _Holding,
+    record: TrialRecord,
+    outcome: Outcome,
+    terms: Terms,
+    standalone: Mapping[str, Standalone],
+) -> None:
     device_type = record.decisive.device_type if record.decisive else ""
-    took = sum(s.useful + s.overhead for s in record.spending if s.device_type == device_type)
-    holding.trained.append(Use(device_type, took, energy_of(outcome, outcome.result_work, device_type)))
+    if shared_a_gpu(record):
+        holding.trained.append(Use(device_type, compared_device_seconds(record, standalone)))
+    else:
+        took = sum(s.useful + s.overhead for s in record.spending if s.device_type == device_type)
+        holding.trained.append(Use(device_type, took, energy_of(outcome, outcome.result_work, device_type)))
     if (found := quality(outcome.metric, outcome.test)) is not None:
         holding.qualities.append(found)
     if outcome.parameters is not None:
         holding.parameters = outcome.parameters.total
     holding.memory.append(_memory(outcome))
-    if not outcome.serving or (record.decisive and record.decisive.resources.shares_a_gpu):
+    if not outcome.serving or shared_a_gpu(record):
         return
     sizes = sorted(outcome.serving, key=lambda served: served.batch_size)
     served = sizes[0] if terms.batch == "one" else sizes[-1]

@@ -28,8 +28,6 @@ def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
             device_type=key[0],
             precision=key[1],
             software=dict(key[2]),
-            devices=key[3],
-            spread=key[4],
         )
         for key, label in labels.items()
     }
@@ -44,22 +42,12 @@ def labels_of(found: Iterable[Key]) -> dict[Key, str]:
 def _label(key: Key, keys: Sequence[Key]) -> str:
     parts = [key[0], key[1].value if key[1] else "unknown precision"]
     alike = [k for k in keys if k[:2] == key[:2]]
-    if len({k[3] for k in alike}) > 1:
-        parts.append(_devices(key[3]))
-    if key[4] or any(k[4] for k in alike):
-        parts.append(key[4] or "1 process")
     software = [dict(k[2]) for k in alike]
     mine = dict(key[2])
     for package in sorted({name for versions in software for name in versions}):
         if len({versions.get(package) for versions in software}) > 1:
             parts.append(f"{package} {mine.get(package, 'unknown')}")
     return ", ".join(parts)
-
-
-def _devices(count: float | None) -> str:
-    if count is None:
-        return "an unknown number of devices"
-    return "1 device" if count == 1 else f"{count:g} devices"
 
 
 def points_of(
@@ -134,7 +122,9 @@ def _aggregate(empty: Point, results: Sequence[Result], label: str, metric: Metr
             "seeds": len(results),
             "comparison": label,
             "quality": summarise_quality(scored, metric),
-            "device_hours": summarise([r.device_hours for r in results], low=0.0),
+            "device_hours": _summary_of_all([r.device_hours for r in results]),
+            "billed_hours": average([r.billed_hours for r in results]),
+            "shared_gpu": any(r.shared for r in results),
             "metrics": {name: summarise(values, *bounds(name)) for name, values in metrics.items()},
             "total_parameters": _largest([r.total_parameters for r in results]),
             "trainable_parameters": _largest([r.trainable_parameters for r in results]),

@@ -44,7 +44,7 @@ class Use:
     """What something took of one type of device. `energy` None: nothing is known of it."""
 
     device_type: str
-    device_seconds: float
+    device_seconds: float | None  # None: not comparable, as it shared a GPU
     energy: Energy | None = None
 
 
@@ -72,6 +72,8 @@ class Pricing:
     def carried(self, use: Use) -> Amount:
         """Device-seconds on the device of the terms: by the ratio of the two peak rates, as an estimate."""
         target = self.terms.device
+        if use.device_seconds is None:
+            return missing("it shared a GPU and was not calibrated on one of its own")
         if target is None or target.casefold() == use.device_type.casefold():
             return measured(use.device_seconds)
         here, there = self.book.device(use.device_type), self.book.device(target)

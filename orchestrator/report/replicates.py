@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class Replicates:
     """By seed, rising. `parts`: [seeds, documents]; None, with `test_set`, unless all seeds tell of the same
-    documents."""
+    documents. `device_hours` are not a number where a seed has none."""
 
     name: str  # model/domain/method
     seeds: tuple[int, ...]
@@ -53,7 +53,7 @@ def replicates(name: str, results: Sequence[Result]) -> Replicates | None:
         name=name,
         seeds=tuple(seed for seed, _ in scored),
         quality=np.array([r.quality for _, r in scored], dtype=np.float64),
-        device_hours=np.array([r.device_hours for _, r in scored], dtype=np.float64),
+        device_hours=np.array([r.device_hours for _, r in scored], dtype=np.float64),  # NaN for None
         parts=np.stack([contributions(examples) for examples in told]) if paired else None,
         test_set=sets.pop() if paired else None,
     )

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from orchestrator.contracts.compared import compared_device_seconds, shared_a_gpu
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
 from orchestrator.contracts.metrics import MetricName, Metrics, quality
 from orchestrator.contracts.outcome import Device, Outcome
+from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import Phase, Precision, Signature, TrialState
+from orchestrator.contracts.vocabulary import Phase, Precision, Signature, Source, TrialState
 from orchestrator.report.energy import Energy, energy_of
 
 _ROUNDED = 1e-5  # what a score may be off by, made of numbers that were written down
 
-# Device type, precision, software, allocated devices (None: not told), how they are used.
-Key = tuple[str, Precision | None, tuple[tuple[str, str], ...], float | None, str]
+# Device type, precision, software. How many devices there were changes no device-hour.
+Key = tuple[str, Precision | None, tuple[tuple[str, str], ...]]
+# What every trial runs on, and how it computes. What only some load, say deepspeed, tells no set-ups apart.
+_COMPARED = frozenset(
+    ("python", "torch", "transformers", "peft", "accelerate", "tokenizers", "tf32", "deterministic")
+)
+SHARED = "it shared a GPU, whose counter and clock tell of the others there as well"
 ExamplesOf = Callable[[AttemptRecord], ScoredExamples | None]  # None: the attempt tells nothing of them
 
 
@@ -33,7 +40,9 @@ class Result:
     quality: float | None
     metrics: dict[MetricName, float]
     missing: str | None  # why there is no quality
-    device_hours: float
+    device_hours: float | None  # None: it shared a GPU, and its cell was not calibrated on one of its own
+    billed_hours: float  # device-hours that were paid for, whatever they were for
+    shared: bool  # it had a part of a GPU: `device_hours` and `wall_seconds` are those of a calibration
     total_parameters: int | None
     trainable_parameters: int | None
     peak_memory_bytes: int | None
@@ -64,7 +73,7 @@ class CellResults:
     def planned(self) -> int:
         return sum(self.states.values())
 
-    def add(self, record: TrialRecord, examples_of: ExamplesOf) -> None:
+    def add(self, record: TrialRecord, examples_of: ExamplesOf, standalone: Mapping[str, Standalone]) -> None:
         self.states[record.state] += 1
         outcome, attempt = record.outcome, record.decisive
         if outcome is None or attempt is None:
@@ -72,9 +81,9 @@ class CellResults:
         if record.state is TrialState.FAILED and outcome.failure is not None:
             self.failures.append(outcome.failure.kind.value)
         if record.state is TrialState.FINISHED:
-            device = outcome.device
-            key = _key(device, attempt.device_type)
-            self.results.append(_result(record, outcome, key, examples_of(attempt), attempt))
+            key = _key(outcome.device, attempt.device_type)
+            made = _result(record, outcome, key, examples_of(attempt), attempt, standalone)
+            self.results.append(made)
 
 
 def key_of(record: TrialRecord, outcome: Outcome) -> Key:
@@ -85,15 +94,22 @@ def key_of(record: TrialRecord, outcome: Outcome) -> Key:
 
 def _key(device: Device | None, billed_type: str) -> Key:
     if device is None:
-        return billed_type, None, (), None, ""
-    software = tuple(sorted(device.software.items()))
-    return device.type, device.precision, software, device.count, device.spread
+        return billed_type, None, ()
+    compared = ((name, found) for name, found in device.software.items() if name in _COMPARED)
+    return device.type, device.precision, tuple(sorted(compared))
 
 
 def _result(
-    record: TrialRecord, outcome: Outcome, key: Key, examples: ScoredExamples | None, attempt: AttemptRecord
+    record: TrialRecord,
+    outcome: Outcome,
+    key: Key,
+    examples: ScoredExamples | None,
+    attempt: AttemptRecord,
+    standalone: Mapping[str, Standalone],
 ) -> Result:
-    devices, shared = attempt.devices, attempt.resources.shares_a_gpu
+    shared, took = shared_a_gpu(record), compared_device_seconds(record, standalone)
+    devices = 1.0 if shared else attempt.devices
+    step = standalone[record.planned.cell.name].step_seconds if shared and took is not None else None
     primary = outcome.test.get(outcome.metric)
     parameters = outcome.parameters
     return Result(
@@ -102,20 +118,24 @@ def _result(
         quality=quality(outcome.metric, outcome.test),
         metrics=_there(outcome.test),
         missing="not scored" if primary is None else primary.missing,
-        device_hours=record.useful_device_seconds / 3600,
+        device_hours=None if took is None else took / 3600,
+        billed_hours=record.billed_device_seconds / 3600,
+        shared=shared,
         total_parameters=parameters.total if parameters else None,
         trainable_parameters=parameters.trainable if parameters else None,
         peak_memory_bytes=outcome.peak_device_memory_bytes or outcome.peak_host_memory_bytes,
-        tokens_per_second=outcome.tokens_per_second,
+        tokens_per_second=None if shared else outcome.tokens_per_second,
         dev_metrics=_there(outcome.dev),
         head_parameters=parameters.head if parameters else None,
-        seconds_to_best=_seconds_to_best(outcome),
+        seconds_to_best=_steps_to_best(outcome, step) if shared else _seconds_to_best(outcome),
         signature=outcome.signature,
         train_rows=outcome.rows.get("train"),
         class_rows=(min(classes), max(classes)) if (classes := outcome.train_classes.values()) else None,
-        wall_seconds=record.useful_device_seconds / devices if devices else None,
+        wall_seconds=took / devices if devices and took is not None else None,
         saved_bytes=outcome.saved_bytes,
-        energy=energy_of(outcome, outcome.result_work, key[0]),
+        energy=Energy(None, Source.MISSING, SHARED)
+        if shared
+        else energy_of(outcome, outcome.result_work, key[0]),
         latency_ms=None if shared else _latency(outcome),
         examples=_fitting(outcome, examples),
     )
@@ -141,6 +161,13 @@ def _sum(part: array[float]) -> float:
 
 def _there(metrics: Metrics) -> dict[MetricName, float]:
     return {name: found.value for name, found in metrics.items() if found.value is not None}
+
+
+def _steps_to_best(outcome: Outcome, step_seconds: float | None) -> float | None:
+    """Seconds that training alone on a GPU takes up to the best evaluation."""
+    if outcome.best_step is None or step_seconds is None:
+        return None
+    return outcome.best_step * step_seconds
 
 
 def _seconds_to_best(outcome: Outcome) -> float | None:

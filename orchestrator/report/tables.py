@@ -157,6 +157,8 @@ def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         "device_hours": _mean(point.device_hours),
         "device_hours_spread": point.device_hours.sd if point.device_hours else None,
         "device_unit": _unit(task, point),
+        "billed_device_hours": point.billed_hours,
+        "shared_gpu": point.shared_gpu,
         "trainable_parameters": point.trainable_parameters,
         "total_parameters": point.total_parameters,
         "peak_memory_bytes": point.peak_memory_bytes,

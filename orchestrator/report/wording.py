@@ -83,12 +83,20 @@ def within(metric: MetricName, points: float = 100 * CLOSE) -> str:
 
 def remark(point: Point) -> str:
     """What a reader of this point's line should know beside its figures; empty where there is nothing."""
-    parts = [point.reason, f"saw {point.saw} in pretraining" if point.saw else None]
+    parts = [point.reason, _sharing(point), f"saw {point.saw} in pretraining" if point.saw else None]
     for signature, words in _SIGNATURES.items():
         if point.signatures.get(signature):
             parts.append(f"{point.signatures[signature]} of {point.seeds} seeds {words}")
     parts += [rows(point), f"budget {point.budget}" if point.budget else None]
     return "; ".join(part for part in parts if part)
+
+
+def _sharing(point: Point) -> str | None:
+    if not point.shared_gpu:
+        return None
+    if point.device_hours is None:
+        return "shared a GPU and was not calibrated: no comparable cost"
+    return f"shared a GPU; cost of a calibration, {hours(point.billed_hours)} were billed"
 
 
 _SIGNATURES = {

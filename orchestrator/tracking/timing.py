@@ -30,6 +30,8 @@ def timing_of(outcome: Outcome, bill: Bill) -> Timing | None:
         steps=outcome.steps,
         evaluate_seconds=both[Phase.EVALUATE],
         closing_seconds=own.get(Phase.TEST, 0.0) + own.get(Phase.SERVE, 0.0) + both[Phase.CHECKPOINT],
+        test_seconds=own.get(Phase.TEST, 0.0),
+        devices=bill.devices,
         rows=outcome.rows,
         joules=done.joules(on_gpu=bill.device_type != CPU),
         peak_memory_bytes=_peak(outcome, bill),

@@ -1,0 +1,25 @@
+"""What a trial costs in comparisons. One that shares a GPU waits for the others there, so its own clock
+says as much about them as about itself: then a calibration of its family, alone on a GPU, takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.probe import Standalone
+
+
+def shared_a_gpu(record: TrialRecord) -> bool:
+    """Whether an attempt that the result may rest on had a part of a GPU."""
+    return any(attempt.resources.shares_a_gpu for attempt in record.current)
+
+
+def compared_device_seconds(record: TrialRecord, standalone: Mapping[str, Standalone]) -> float | None:
+    """Return the device-seconds of a finished trial: those it took, or where it shared a GPU, those it takes
+    alone (`standalone`, by cell). None where it shared one and no calibration ran on that kind of GPU."""
+    if not shared_a_gpu(record):
+        return record.useful_device_seconds
+    found, outcome, attempt = standalone.get(record.planned.cell.name), record.outcome, record.decisive
+    if found is None or outcome is None or attempt is None or found.device_type != attempt.device_type:
+        return None
+    return found.device_seconds(outcome.steps)

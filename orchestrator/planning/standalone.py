@@ -1,0 +1,58 @@
+"""What the trials of a plan cost alone on a GPU, by the probes of their families: each had one to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchestrator.config import GridCell
+from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.ledger import CPU
+from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.probe import Standalone, Timing
+from orchestrator.contracts.trial import TrialSpec
+from orchestrator.planning.schedule import evaluations, operations_per_example, training_steps
+
+Family = tuple[str, str, str]  # backbone, method entry, task
+
+
+def family_of(cell: GridCell) -> Family:
+    return cell.backbone.name, cell.variant.spec.entry, cell.cell.task
+
+
+def standalone_costs(cells: Iterable[GridCell], probes: Iterable[TrialHistory]) -> dict[str, Standalone]:
+    """By cell. A cell whose family has no probe on a GPU is left out."""
+    found = dict(filter(None, map(_probe, probes)))
+    costs = ((cell.cell.name, found.get(family_of(cell)), cell) for cell in cells)
+    return {name: _cost(cell, *probe) for name, probe, cell in costs if probe is not None}
+
+
+def _probe(history: TrialHistory) -> tuple[Family, tuple[TrialSpec, Timing]] | None:
+    spec = history.last
+    known = None if spec is None else history.by_fingerprint.get(spec.fingerprint)
+    timing = None if known is None else known.timing
+    if spec is None or timing is None or timing.device_type == CPU or timing.devices < 1 or not timing.steps:
+        return None
+    return (spec.backbone.name, spec.method.entry, spec.task.name), (spec, timing)
+
+
+def _cost(cell: GridCell, probe: TrialSpec, timing: Timing) -> Standalone:
+    """A step of the cell to one of the probe is as their arithmetic: the same, but for a family whose cells
+    differ in length, batch or settings."""
+    recipe, task = cell.recipe, cell.task.spec
+    scored = timing.evaluate_seconds / evaluations(probe.recipe, timing.steps)
+    before = timing.load_seconds + timing.tokenise_seconds + timing.warm_up_seconds
+    planned = training_steps(task, recipe, timing.rows)
+    step = _arithmetic(cell.variant.spec, cell) / _arithmetic(probe.method, cell, probe)
+    return Standalone(
+        device_type=timing.device_type,
+        step_seconds=timing.train_seconds / timing.steps * step * timing.devices,
+        other_seconds=(before + scored * evaluations(recipe, planned) + timing.test_seconds) * timing.devices,
+        calibrated_steps=timing.steps,
+    )
+
+
+def _arithmetic(method: MethodSpec, cell: GridCell, probe: TrialSpec | None = None) -> float:
+    """Of an optimiser step. Of an unknown size, examples count instead, in the cell as in its probe."""
+    recipe = cell.recipe if probe is None else probe.recipe
+    each = operations_per_example(cell.backbone, method, cell.task.spec, recipe)
+    return recipe.batch_size * (each or 1.0)
