@@ -11,7 +11,7 @@ import torch
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.backbones import Backbone, build
+from workers.backbones import Backbone, build, planned
 from workers.demo.tiny import write_tiny
 from workers.methods import Adapted, adapt
 
@@ -53,3 +53,9 @@ def adapted_tiny(
 ) -> Adapted:
     built = built_tiny(architecture, kind, seed)
     return adapt(built.model, settings, tiny_spec(architecture), kind, built.unsaved, steps=steps)
+
+
+def blank_tiny(architecture: str, settings: Any, kind: TaskKind = TaskKind.CLASSIFICATION) -> Any:
+    """The same model on the meta device, as a trial counts on it."""
+    spec, folder = tiny_spec(architecture), tiny_folder(architecture)
+    return planned(spec, folder, settings, kind, len(LABELS)).blank.model

@@ -58,9 +58,10 @@ class Gauges:
         if energy is not None:
             self._meter.attach(energy)
 
-    def model_built(self, model: Any, ranks: Ranks) -> None:
-        """Before its weights are spread: the first rank works out what a pass takes, and tells the others."""
-        operations, self.origins[Figure.FLOPS] = ranks.gather(_operations(model) if ranks.leads else None)[0]
+    def model_built(self, model: Any, blank: Any) -> None:
+        """What a pass takes is counted on `blank`: the same model on the meta device, before it is quantised,
+        halved or spread."""
+        operations, self.origins[Figure.FLOPS] = _operations(blank)
         self._passes.watch(model, operations, again=self._order.resources.gradient_checkpointing)
 
     def compare(self, ranks: Ranks) -> None:
@@ -88,11 +89,11 @@ class Gauges:
         return together([own, *(work for work, _ in self._others)]), self.origins
 
 
-def _operations(model: Any) -> tuple[Operations | None, Origin]:
+def _operations(blank: Any) -> tuple[Operations | None, Origin]:
     try:
-        found = operations_of(model)
+        found = operations_of(blank)
     except Exception as error:
-        reason = f"a small forward pass of the model failed with {type(error).__qualname__}"
+        reason = f"counting the matrix products of the model failed with {type(error).__qualname__}"
         return None, Origin(source=Source.MISSING, by=reason)
     return found, Origin(source=Source.ESTIMATED, by="matrix products by shape (workers.operations)")
 

@@ -11,7 +11,8 @@ nor what attention computes again in its backward pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 Shape = tuple[int, int]  # examples, positions of each: tokens, and the virtual ones before them
 _STEP = 8  # positions
@@ -75,9 +77,10 @@ class Operations:
 
 
 def operations_of(model: Any) -> Operations:
-    """From a few small forward passes in evaluation mode: nothing is drawn, nothing is trained. The model is
-    left in that mode. Raises what the model raises."""
-    device, vocabulary = next(model.parameters()).device, int(model.config.vocab_size)
+    """From a few small forward passes in evaluation mode: nothing is drawn, nothing is trained. `model` is on
+    the meta device, where that takes no time whatever its size, or on the CPU. It is left in evaluation mode.
+    Raises what the model raises."""
+    vocabulary = int(model.config.vocab_size)
     window, virtual, chunk = _window(model.config), _virtual(model), getattr(model.config, "chunk_size", 1)
     step = next((grain for grain in (window, chunk) if grain > 1), _STEP)
     positions = [(virtual // step + n) * step for n in _POINTS]
@@ -89,8 +92,8 @@ def operations_of(model: Any) -> Operations:
     backward: dict[Shape, float] = {}
     for shape in shapes:
         examples, length = shape[0], shape[1] - virtual
-        ids = torch.arange(examples * length, device=device).reshape(examples, length) % vocabulary
-        with torch.enable_grad(), Products() as products:
+        ids = torch.arange(examples * length).reshape(examples, length) % vocabulary
+        with torch.enable_grad(), _without_kernels(), Products() as products:
             model(input_ids=ids, attention_mask=torch.ones_like(ids))
         forward[shape], backward[shape] = products.forward, products.backward
     return Operations(Curve.through(forward, chunk), Curve.through(backward, chunk), window, virtual)
@@ -108,8 +111,24 @@ def _virtual(model: Any) -> int:
     return sum(getattr(found, "num_virtual_tokens", 0) or 0 for found in configs)
 
 
+@contextmanager
+def _without_kernels() -> Iterator[None]:
+    """Fused kernels (mamba's) need a GPU, and nothing shows the products inside them. While torch exports a
+    model, transformers calls its own reference instead."""
+    before = torch.compiler._is_exporting_flag
+    torch.compiler._is_exporting_flag = True
+    try:
+        yield
+    finally:
+        torch.compiler._is_exporting_flag = before
+
+
 class Products(TorchFunctionMode):
-    """Counts the matrix products that are asked for while it is on, and those that their gradients take."""
+    """Counts the matrix products that are asked for while it is on, and those that their gradients take.
+
+    Of a model on the meta device only what comes of its weights has no values. Tokens, masks and places keep
+    theirs on the CPU, as models decide by them what to compute.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,13 +137,54 @@ class Products(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        found = func(*args, **(kwargs or {}))
+        found, args, kwargs = _call(func, args, kwargs or {})
         count = _PRODUCTS.get(func)
         if count is not None:
-            for flops, factors in count(found, *args, **(kwargs or {})):
+            for flops, factors in count(found, *args, **kwargs):
                 self.forward += flops
                 self.backward += flops * sum(factor.requires_grad for factor in factors)
         return found
+
+
+_META, _CPU = torch.device("meta"), torch.device("cpu")
+
+
+def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
+    """What `func` gives, with its arguments on one device: the meta device if one of its tensors is there,
+    else the CPU. A scalar may stay where it is. Numbers with a fraction that are made for the meta device, to
+    be filled in there, are made there."""
+    leaves = tree_leaves((args, kwargs))
+    empty = any(isinstance(value, Tensor) and value.is_meta for value in leaves)
+    asked = any(isinstance(value, torch.device) and value == _META for value in leaves)
+    home = _META if empty else _CPU
+
+    def settle(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value.to(home) if value.ndim else value
+        return home if isinstance(value, torch.device) else value
+
+    args, kwargs = tree_map(settle, (args, kwargs))
+    if empty and func in _SHAPES:
+        shape, needed = _SHAPES[func](*args), any(isinstance(v, Tensor) and v.requires_grad for v in leaves)
+        found = args[0].new_empty(shape)
+        return found.requires_grad_().clone() if needed else found, args, kwargs
+    found = func(*args, **kwargs)
+    if asked and isinstance(found, Tensor) and found.is_floating_point():
+        found = found.to(_META)
+    return found, args, kwargs
+
+
+# What torch works out on the meta device too, but slowly, in Python.
+_SHAPES: dict[Any, Callable[..., tuple[int, ...]]] = {
+    functional.linear: lambda signal, weight, *_: (*signal.shape[:-1], weight.shape[0]),
+    functional.scaled_dot_product_attention: lambda query, _, value, *__: (
+        *query.shape[:-1],
+        value.shape[-1],
+    ),
+    **dict.fromkeys(
+        (functional.layer_norm, functional.gelu, functional.silu), lambda signal, *_, **__: signal.shape
+    ),
+}
 
 
 Counted = Iterable[tuple[float, tuple[Tensor, ...]]]  # FLOPs of each product, and its factors

@@ -119,14 +119,14 @@ def carry_out(
     )
     train_in_full(adapted.model)
     check_trained(adapted, counted, trial.backbone)
-    if resources.gradient_checkpointing:
-        checkpoint_activations(adapted, trial.backbone)
+    for each in (adapted, counted.blank) if resources.gradient_checkpointing else ():
+        checkpoint_activations(each, trial.backbone)
     if quantise is None and not spreads_weights(resources):  # a quantised base lies there already
         adapted.model.to(accelerator.device)
     if ranks.count > 1:  # built alike, from here on each draws its own dropout
         torch.manual_seed(int.from_bytes(sha256(f"{trial.seed}/{ranks.rank}".encode()).digest()[:6]))
     account.parameters = adapted.parameters
-    account.gauges.model_built(adapted.model, ranks)
+    account.gauges.model_built(adapted.model, counted.blank.model)
 
     meter.enter(Phase.TOKENISE)
     data = encode_examples(examples, task, backbone.tokenizer, trial.recipe.max_length)

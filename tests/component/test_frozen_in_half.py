@@ -9,7 +9,7 @@ from tiny_models import tiny_folder, tiny_spec
 
 from orchestrator.contracts.backbone import FolderWeights
 from orchestrator.contracts.trial import AttemptOrder, Resources
-from orchestrator.contracts.vocabulary import Family, TaskKind
+from orchestrator.contracts.vocabulary import Family, Figure, Phase, Source, TaskKind
 from workers.backbones import build, train_in_full
 from workers.methods import adapt
 
@@ -28,16 +28,19 @@ def curve(events) -> list[float]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_it_learns_as_in_full_precision(host, lab, decoder, outcome_of, events_of, method):
-    curves = []
+    curves, flops = [], []
     for precision in ("fp32", "bf16"):
         recipe = {"evaluations_per_epoch": 6, "precision": precision}
         order = lab.order(method, recipe=recipe, backbone=decoder, keep_weights="all")
         assert host.run(order) == 0
         assert outcome_of(order).state == "finished", outcome_of(order).failure
         assert outcome_of(order).device.precision == precision
+        assert outcome_of(order).origins[Figure.FLOPS].source is Source.ESTIMATED
+        flops.append(outcome_of(order).work[Phase.TRAIN].flops)
         curves.append(curve(events_of(order)))
         [file] = (order.parent / "model").glob("*.safetensors")
         assert {value.dtype for value in load_file(file).values()} == {torch.float32}
+    assert flops[0] == flops[1] > 0
     # Other heads are drawn: they start alike, near the logarithm of the number of classes.
     assert len(curves[0]) == len(curves[1])
     assert curves[1][0] == pytest.approx(curves[0][0], abs=0.3)

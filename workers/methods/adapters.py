@@ -77,7 +77,9 @@ def _in_autocast(module: nn.Module, args: Any, output: Tensor) -> Tensor:
     """Under autocast a linear map answers in half precision, and models count on it (DeBERTa). PEFT's vera,
     oft and boft answer in the precision of their input."""
     device = output.device.type
-    return output.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else output
+    if output.is_meta or not torch.is_autocast_enabled(device):
+        return output
+    return output.to(torch.get_autocast_dtype(device))
 
 
 def _config(settings: Layered, shared: dict[str, Any], steps: int | None, meta: bool) -> Any:

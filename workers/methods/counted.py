@@ -23,12 +23,14 @@ from workers.methods.targets import Names
 
 @dataclass(frozen=True)
 class Counted:
-    """`trained`: shapes of the weights that train, by name. `heads`: modules that every method trains."""
+    """`trained`: shapes of the weights that train, by name. `heads`: modules that every method trains.
+    `blank`: the adapted model that was counted, on the meta device."""
 
     parameters: Parameters
     trained: Mapping[str, tuple[int, ...]]
     heads: Names
     folder: WeightsFolder | None  # of the weights
+    blank: Adapted
 
 
 def count_trained(
@@ -41,7 +43,7 @@ def count_trained(
     unsaved = _unsaved(spec, model, folder)
     heads = head_modules(model) + unsaved
     adapted = adapt(model, settings, spec, kind, unsaved, meta=True)
-    return Counted(adapted.parameters, _trained(adapted), heads, folder)
+    return Counted(adapted.parameters, _trained(adapted), heads, folder, adapted)
 
 
 def check_trained(adapted: Adapted, counted: Counted, spec: BackboneSpec) -> None:
