@@ -27,6 +27,8 @@ class Timing(Record):
     )  # as in an outcome: train, train_available …
     joules: NonNegativeFloat | None = None  # of the whole attempt, where there was a meter
     peak_memory_bytes: PositiveInt | None = None  # of the device where it is a GPU, else of the host
+    spread: str = ""  # how the devices were used, as in `Device`
+    pass_size: PositiveInt | None = None  # examples of a training pass of one process; None: not told
 
     @property
     def alone(self) -> Timing:

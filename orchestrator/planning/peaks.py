@@ -54,7 +54,9 @@ class Peaks:
         timing = None if found is None else found.timing
         if spec is None or timing is None or timing.peak_memory_bytes is None or timing.device_type == CPU:
             return
-        key = _key(spec.backbone.name, spec.method.name, spec.task.name, spec.recipe)
+        passes = timing.pass_size or Resources().pass_size(spec.recipe)
+        names = spec.backbone.name, spec.method.name, spec.task.name
+        key = _key(names, spec.recipe, timing.spread, passes)
         before = self._peaks.get(key)
         if before is None or before.by != by or timing.peak_memory_bytes > before.bytes:
             self._peaks[key] = _Peak(timing.peak_memory_bytes, timing.device_type, by)
@@ -64,9 +66,8 @@ class Peaks:
         has run to its end on such a device, nothing is kept in reserve."""
         if not given.gpus:
             return None
-        peak = self._peaks.get(
-            _key(cell.backbone.name, cell.variant.spec.name, cell.task.spec.name, cell.recipe)
-        )
+        names = cell.backbone.name, cell.variant.spec.name, cell.task.spec.name
+        peak = self._peaks.get(_key(names, cell.recipe, given.spread, given.pass_size(cell.recipe)))
         device = None if peak is None else device_kind(self._asked, peak.device_type, self._devices)
         if peak is None or device is None:
             return None
@@ -83,6 +84,6 @@ class Peaks:
         return f"it does not fit: {took}, and{part} {device.name} has {gib(room)}; {remedy}"
 
 
-def _key(backbone: str, method: str, task: str, recipe: Recipe) -> Hashable:
-    sizes = recipe.pass_sizes[0], recipe.evaluation_batch_size, recipe.max_length, recipe.precision
-    return backbone, method, task, sizes
+def _key(names: tuple[str, str, str], recipe: Recipe, spread: str, passes: int) -> Hashable:
+    """What decides how much memory a trial takes on one device: `passes` are examples of a training pass."""
+    return names, spread, passes, recipe.evaluation_batch_size, recipe.max_length, recipe.precision

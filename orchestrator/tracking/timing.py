@@ -35,6 +35,8 @@ def timing_of(outcome: Outcome, bill: Bill) -> Timing | None:
         rows=outcome.rows,
         joules=done.joules(on_gpu=bill.device_type != CPU),
         peak_memory_bytes=_peak(outcome, bill),
+        spread="" if outcome.device is None else outcome.device.spread,
+        pass_size=outcome.micro_batch_size,
     )
 
 

@@ -85,8 +85,8 @@ GIB = 2**30
 ON_ONE_GPU = {"resources": {"gpus": 1, "cpus": 1}, "budget": None}
 
 
-def seen(plan: Any, finished: Any, peak: float, device: str, trials: Any) -> Any:
-    timing = Timing(device_type=device, train_seconds=10.0, peak_memory_bytes=round(peak * GIB))
+def seen(plan: Any, finished: Any, peak: float, device: str, trials: Any, **way: Any) -> Any:
+    timing = Timing(device_type=device, train_seconds=10.0, peak_memory_bytes=round(peak * GIB), **way)
     return finished(plan, trials, wall_seconds=20.0, device_type=device, timing=timing)
 
 
@@ -113,6 +113,19 @@ def test_a_share_of_a_gpu_has_that_share_of_its_memory(plan: Any, probes: Any, f
     found = plan(probes=seen(probe, finished, 10.5, "NVIDIA A10G", probe.trials[:1]), **GRID | half)
     [refused] = found.refused
     assert "and 0.5 of nvidia-a10g has 11.0 GiB" in refused.reason
+
+
+def test_what_was_seen_in_one_way_says_nothing_about_another(plan: Any, probes: Any, finished: Any) -> None:
+    probe = probes(**ON_ONE_GPU)
+
+    def refused(**way: Any) -> int:
+        peaks = seen(probe, finished, 21.0, "NVIDIA A10G", probe.trials[:1], **way)
+        return len(plan(probes=peaks, **GRID | ON_ONE_GPU).refused)
+
+    assert refused(pass_size=32) == 1
+    assert refused(pass_size=1) == 0
+    assert refused(spread="2 processes, fsdp") == 0
+    assert refused(spread="gradient checkpointing") == 0
 
 
 def test_what_has_run_to_its_end_there_is_not_refused_and_unknown_gpus_and_cores_are_not_judged(
