@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.outcome import Origin
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Figure, Phase, Source
@@ -20,6 +21,11 @@ from workers.passes import Passes
 from workers.ranks import Ranks
 
 _NO_GPU = Origin(source=Source.MISSING, by="no GPU was granted")
+_TOLD = Origin(source=Source.MEASURED, by="what torch reserved, and beside it what NVML says of the process")
+_NOT_TOLD = Origin(
+    source=Source.ESTIMATED,
+    by=f"what torch reserved, and {CONTEXT_BYTES / GIB:.1f} GiB for CUDA: NVML does not know the process",
+)
 _NOT_REACHED = Origin(source=Source.MISSING, by="the attempt ended before it")
 
 
@@ -51,10 +57,11 @@ class Gauges:
         """Once torch has taken its GPU, if there is one."""
         if not self._order.resources.gpus:
             return
-        self._device = DeviceMemory()
+        uuids = _uuids()
+        self._device = DeviceMemory(uuids[0])
         self._meter.attach(self._device)
-        self.origins[Figure.DEVICE_MEMORY] = Origin(source=Source.MEASURED, by="torch, tensors on the GPU")
-        energy, self.origins[Figure.GPU_ENERGY] = gpu_energy(self._order.resources, _uuids())
+        self.origins[Figure.DEVICE_MEMORY] = _TOLD if self._device.told else _NOT_TOLD
+        energy, self.origins[Figure.GPU_ENERGY] = gpu_energy(self._order.resources, uuids)
         if energy is not None:
             self._meter.attach(energy)
 
@@ -69,8 +76,8 @@ class Gauges:
         self._others = ranks.gather((self._meter.work(), self._largest()))[1:]
 
     def peaks(self) -> tuple[int, int | None]:
-        """Bytes of host memory, of all processes that are known together, and of tensors on the GPU that
-        needs most; None without one."""
+        """Bytes of host memory, of all processes that are known together, and of the GPU that needs most;
+        None without one."""
         found = [self._largest(), *(peaks for _, peaks in self._others or [])]
         devices = [device for _, device in found if device is not None]
         return sum(host for host, _ in found), max(devices, default=None)

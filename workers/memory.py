@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from orchestrator.contracts.device import CONTEXT_BYTES
 
 _PROCESS = Path("/proc/self")
 _FORGET_PEAK = b"5"  # proc(5), clear_refs: the peak begins anew at what is resident now
@@ -59,17 +63,49 @@ def _peak_of_process() -> int:
 
 
 class DeviceMemory:
-    """The most bytes that torch had given out for tensors on the GPU since the last lap."""
+    """The most bytes of the GPU that this process had taken since the last lap: what torch had reserved, and
+    beside it what CUDA and its libraries take. `told` is whether the driver says how much that is."""
 
-    def __init__(self) -> None:
+    def __init__(self, uuid: str) -> None:
+        """`uuid`: of the GPU, as NVML names it."""
+        self._uuid = uuid
         self._largest = 0
+        self._beside: int | None = None
+        self.told = self._look()
 
     def lap(self) -> Mapping[str, float | None]:
-        peak = torch.cuda.max_memory_allocated()
+        self._look()
+        peak = self._peak()
         self._largest = max(self._largest, peak)
         torch.cuda.reset_peak_memory_stats()
-        return {"peak_device_memory_bytes": peak} if peak else {}
+        return {"peak_device_memory_bytes": peak}
 
-    def largest(self) -> int | None:
+    def largest(self) -> int:
         """Of all phases so far, in bytes."""
-        return max(self._largest, torch.cuda.max_memory_allocated()) or None
+        return max(self._largest, self._peak())
+
+    def _peak(self) -> int:
+        beside = CONTEXT_BYTES if self._beside is None else self._beside
+        return torch.cuda.max_memory_reserved() + round(beside)
+
+    def _look(self) -> bool:
+        """Libraries load their kernels as they need them: the most that was seen counts."""
+        whole = bytes_of_process(self._uuid)
+        if whole is None:
+            return False
+        self._beside = max(self._beside or 0, whole - torch.cuda.memory_reserved())
+        return True
+
+
+def bytes_of_process(uuid: str) -> int | None:
+    """What the driver says that this process takes of a GPU. None where it does not know the process by its
+    number: in most containers."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handle: Any = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        found = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except pynvml.NVMLError:
+        return None
+    return next((process.usedGpuMemory for process in found if process.pid == os.getpid()), None)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import mmap
+import os
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+from orchestrator.contracts.device import CONTEXT_BYTES
 from orchestrator.contracts.vocabulary import Phase
-from workers.memory import HostMemory
+from workers.memory import DeviceMemory, HostMemory
 from workers.meter import Meter, add_phases
 
 
@@ -156,3 +162,56 @@ def test_a_kernel_that_forgets_no_peaks_tells_none_by_phase(tmp_path):
     assert not memory.told
     assert memory.lap() == {}
     assert memory.largest() > 10**7
+
+
+class _Driver:
+    """NVML of one GPU: what it says that this process takes, None where it does not know the process."""
+
+    NVMLError = LookupError
+
+    def __init__(self, told: int | None) -> None:
+        self.told = told
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        pass
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
+        return uuid
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: str) -> list[SimpleNamespace]:  # noqa: N802
+        others = SimpleNamespace(pid=1, usedGpuMemory=10**12)
+        own = SimpleNamespace(pid=os.getpid(), usedGpuMemory=self.told)
+        return [others] if self.told is None else [others, own]
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], _Driver]:
+    """A GPU on which torch holds 300 bytes, and had reserved 900 at most."""
+
+    def gpu(told: int | None) -> _Driver:
+        driver = _Driver(told)
+        monkeypatch.setitem(sys.modules, "pynvml", driver)
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 300)
+        monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 900)
+        monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+        return driver
+
+    return gpu
+
+
+def test_the_peak_of_a_gpu_is_what_torch_reserved_and_what_the_driver_adds(gpu) -> None:
+    driver = gpu(800)
+    memory = DeviceMemory("GPU-1")
+    assert memory.told
+    assert memory.lap() == {"peak_device_memory_bytes": 900 + 500}
+    driver.told = 850  # a library loaded its kernels
+    assert memory.lap() == {"peak_device_memory_bytes": 900 + 550}
+    driver.told = None
+    assert memory.largest() == 900 + 550
+
+
+def test_where_the_driver_does_not_know_the_process_its_context_is_estimated(gpu) -> None:
+    gpu(None)
+    memory = DeviceMemory("GPU-1")
+    assert not memory.told
+    assert memory.lap() == {"peak_device_memory_bytes": 900 + round(CONTEXT_BYTES)}
