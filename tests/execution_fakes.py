@@ -68,7 +68,7 @@ def make_trial(
         digests=Digests(data=None, weights=None, code="c", metrics="1"),
         fingerprint=fingerprint,
     )
-    return TrialOrder(spec, Resources(cpus=cpus, gpus=gpus), predicted)
+    return TrialOrder(spec, Resources(cpus=cpus, gpus=gpus, processes=max(1, int(gpus))), predicted)
 
 
 def act_of(script: Script, order: AttemptOrder) -> str:

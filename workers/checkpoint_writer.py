@@ -197,13 +197,13 @@ def _is_as_written(file: Path, given: Weights, shapes: dict[str, torch.Size]) ->
         return False
     with safe_open(file, framework="pt") as written:
         return set(written.keys()) == shapes.keys() and all(
-            value.shape == shapes[name] and _same_bits(written.get_tensor(name), value)
+            value.shape == shapes[name] and same_bits(written.get_tensor(name), value)
             for name, value in given.items()
         )
 
 
-def _same_bits(one: Tensor, other: Tensor) -> bool:
-    """NaN is NaN."""
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    """Return whether both are the same to the last bit, shape and type included. NaN is NaN."""
     same_kind = one.dtype == other.dtype and one.shape == other.shape
     return same_kind and torch.equal(_bits(one), _bits(other))
 

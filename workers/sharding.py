@@ -41,7 +41,7 @@ from torch.distributed.fsdp import (
 )
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-from orchestrator.contracts.method import AdaLora, Lora, Settings
+from orchestrator.contracts.method import AdaLora, Lora, Prefix, Prompt, PTuning, Settings
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
 
@@ -63,6 +63,8 @@ def refuse_method(settings: Settings, resources: Resources) -> None:
     if resources.sharding != "none":
         if isinstance(settings, AdaLora):
             problem = "adalora reads the gradients of each step, which no rank holds whole"
+        elif isinstance(settings, Prefix | Prompt | PTuning) and spreads_weights(resources):
+            problem = "virtual tokens are kept as a network makes them, and no rank holds all of that"
         elif isinstance(settings, Lora) and settings.quantise and spreads_weights(resources):
             problem = f"a base in {settings.quantise} cannot be spread over devices"
     if problem:
@@ -85,7 +87,10 @@ def make_accelerator(resources: Resources, mixed: Literal["no", "bf16"], max_gra
             options |= {"cpu": False, "kwargs_handlers": [InitProcessGroupKwargs(backend="gloo")]}
     else:
         options["kwargs_handlers"] = [
-            DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+            # A trained weight has one gradient, not one of its own and one in a bucket.
+            DistributedDataParallelKwargs(
+                find_unused_parameters=True, broadcast_buffers=False, gradient_as_bucket_view=True
+            )
         ]
     accelerator = Accelerator(**options)
     if resources.sharding == "zero3":

@@ -18,7 +18,7 @@ from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Ser
 from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import AttemptOrder
-from orchestrator.contracts.vocabulary import Phase, Split
+from orchestrator.contracts.vocabulary import Phase, Precision, Split
 from workers.backbones import build, planned, train_in_full
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.data import check_scorable
@@ -27,10 +27,10 @@ from workers.evaluate import check_seen, evaluate
 from workers.gauges import Gauges
 from workers.gpus import check_gpus
 from workers.inputs import encode_examples, read_examples
-from workers.keep import Sample, keep_model, prove_kept
+from workers.keep import Sample, keep_model, prove_kept, prove_written
 from workers.limits import check_fits
 from workers.meter import Meter, Work
-from workers.methods import Adapted, adapt, check_trained
+from workers.methods import adapt, check_trained
 from workers.methods.activations import checkpoint_activations
 from workers.ranks import join
 from workers.records import EventLog
@@ -161,21 +161,18 @@ def carry_out(
         meter.enter(Phase.SERVE)
         account.serving = measure(adapted.model, data.test, size, data.pad)
     meter.enter(Phase.CHECKPOINT)
-    sample = Sample.of(adapted.model, data)
+    sample = None if spreads_weights(resources) else Sample.of(adapted.model, data)
     if not ranks.leads:
         return
     kept = Path(order.directory) / MODEL
     account.saved_bytes = keep_model(adapted, backbone.tokenizer, kept, order.keep_weights, best)
-    if account.saved_bytes is not None and adapted.is_adapter:
-        prove_kept(adapted, kept, sample, lambda: _afresh(order, directory, data.labels, account))
-
-
-def _afresh(order: AttemptOrder, directory: Path, labels: tuple[str, ...], account: Account) -> Adapted:
-    """The model as it was before training, whole, on the CPU."""
-    trial = order.trial
-    built = build(trial.backbone, directory, trial.task.kind, labels)
-    settings, kind, steps = trial.method.settings, trial.task.kind, account.planned_steps
-    return adapt(built.model, settings, trial.backbone, kind, built.unsaved, steps=steps)
+    if account.saved_bytes is None or not adapted.is_adapter:
+        return
+    if sample is None:
+        prove_written(adapted, kept, best)
+    else:
+        half = quantise is not None or account.device.precision is not Precision.FP32
+        prove_kept(adapted, kept, sample, half=half)
 
 
 def _resume(order: AttemptOrder, account: Account) -> Checkpoint | None:

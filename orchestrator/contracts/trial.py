@@ -141,8 +141,9 @@ class Resources(Record):
             if whole % parts:
                 problem = f"{whole} cannot be shared evenly by {of} {parts}"
                 yield Misfit(what, problem, f"make {what} a multiple of {of}")
-        if self.processes > 1 and self.gpus and self.gpus != self.processes:
-            problem = f"{self.gpus:g}, and each of processes {self.processes} takes one GPU"
+        if self.gpus and self.gpus != self.processes and (self.processes > 1 or self.gpus > 1):
+            each = f"each of processes {self.processes}" if self.processes > 1 else "processes 1"
+            problem = f"{self.gpus:g}, and {each} takes one GPU"
             yield Misfit("gpus", problem, "make gpus and processes the same number")
         if self.offload and (self.sharding == "none" or not self.gpus):
             problem = (

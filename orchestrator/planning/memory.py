@@ -163,8 +163,6 @@ class _Trial:
             yield Part("bf16 copies of weights", self._copied(trained))
         yield Part(f"gradients{among}", 4 * trained * home)
         yield Part(f"optimiser's moments{among}", 8 * trained * home)
-        if self.resources.processes > 1 and not spread:
-            yield Part("gradients under way between processes", 4 * trained)
 
     def _zero(self, trained: float) -> Iterator[Part]:
         """DeepSpeed holds everything in half precision, and masters of what trains in full."""

@@ -11,7 +11,7 @@ from orchestrator.config import GridCell
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import DeviceKind
-from orchestrator.contracts.method import AdaLora, Lora, Prefix, Settings
+from orchestrator.contracts.method import AdaLora, Lora, Prefix, Prompt, PTuning, Settings
 from orchestrator.contracts.trial import Recipe, Resources, Sharding
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning.memory import Estimate, estimate, gib
@@ -151,6 +151,8 @@ def _why_not_spread(asked: AutoResources, settings: Settings) -> str | None:
         return f"a base in {settings.quantise} cannot be spread over devices"
     if isinstance(settings, AdaLora):
         return "adalora reads the gradients of each step, which no process holds whole where they are spread"
+    if isinstance(settings, Prefix | Prompt | PTuning):
+        return "virtual tokens are kept as a network makes them, which no process holds whole if it is spread"
     if asked.most_gpus == 1:
         return "most_gpus is 1"
     return None

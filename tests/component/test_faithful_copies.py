@@ -19,7 +19,7 @@ from workers.checkpoint import (
     trained_weights,
 )
 from workers.checkpoint_writer import snapshot, write
-from workers.keep import Sample, keep_model, prove_kept
+from workers.keep import Sample, keep_model, prove_kept, prove_written
 from workers.ranks import ALONE
 from workers.sharding import Shares
 
@@ -35,13 +35,32 @@ def kept(directory, settings):
 
 
 def prove(adapted, directory, sample):
-    prove_kept(adapted, directory, sample, afresh=lambda: adapted)
+    prove_kept(adapted, directory, sample, half=False)
 
 
 @pytest.mark.parametrize("settings", ADAPTERS, ids=lambda s: s.kind)
 def test_what_is_kept_is_proved(tmp_path, settings):
     adapted, sample = kept(tmp_path / "kept", settings)
     prove(adapted, tmp_path / "kept", sample)
+
+
+WHOLE = [s for s in ADAPTERS if s.kind not in ("prefix", "prompt", "p-tuning", "top-layers")]
+
+
+@pytest.mark.parametrize("settings", WHOLE, ids=lambda s: s.kind)
+def test_what_is_kept_of_spread_weights_is_proved_by_its_bits(tmp_path, settings):
+    """Answers in half precision would not do: a copy of the same weights in full rounds otherwise."""
+    adapted = stirred("bert", settings)
+    trained = copy_of(trained_weights(adapted.model))
+    keep_model(adapted, None, tmp_path / "kept", "adapters", trained)
+    prove_written(adapted, tmp_path / "kept", trained)
+    file = tmp_path / "kept" / "adapter_model.safetensors"
+    tensors = load_file(file)
+    first = next(iter(tensors))
+    tensors[first].view(-1)[0] += 1e-6
+    save_file(tensors, file)
+    with pytest.raises(UnfaithfulCopyError):
+        prove_written(adapted, tmp_path / "kept", trained)
 
 
 def empty(tensors):
@@ -60,10 +79,23 @@ def blank(tensors):
 @pytest.mark.parametrize("settings", [Lora(rank=2), AdaLora(rank=2)], ids=lambda s: s.kind)
 def test_a_damaged_copy_is_found_out(tmp_path, settings, damage):
     adapted, sample = kept(tmp_path / "kept", settings)
+    trained = copy_of(trained_weights(adapted.model))
     file = tmp_path / "kept" / "adapter_model.safetensors"
     save_file({n: v.contiguous() for n, v in damage(load_file(file)).items()}, file)
-    with pytest.raises(UnfaithfulCopyError, match="answers differently"):
-        prove(adapted, tmp_path / "kept", sample)
+    for half in (False, True):
+        with pytest.raises(UnfaithfulCopyError, match="is not the one that was trained"):
+            prove_kept(adapted, tmp_path / "kept", sample, half=half)
+    with pytest.raises(UnfaithfulCopyError, match="is not the one that was trained"):
+        prove_written(adapted, tmp_path / "kept", trained)
+
+
+def test_in_half_precision_a_copy_may_round_otherwise(tmp_path):
+    """As another kernel does: it is the same adapter."""
+    adapted, sample = kept(tmp_path / "kept", Lora(rank=2))
+    rounded = Sample(sample.inputs, sample.logits.bfloat16().float())
+    with pytest.raises(UnfaithfulCopyError):
+        prove_kept(adapted, tmp_path / "kept", rounded, half=False)
+    prove_kept(adapted, tmp_path / "kept", rounded, half=True)
 
 
 def checkpointed(adapted, directory, step, best):

@@ -9,9 +9,12 @@ from running_attempts import Started
 from safetensors.torch import load_file
 
 from orchestrator.contracts.layout import CHECKPOINTS
+from orchestrator.contracts.method import Prompt
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind
+from orchestrator.errors import LaunchError
 from workers.checkpoint import saved
+from workers.sharding import refuse_method
 
 needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
 KINDS = [*(pytest.param(f"zero{n}", marks=needs_deepspeed) for n in (1, 2, 3)), "fsdp"]
@@ -82,6 +85,15 @@ def test_a_checkpoint_of_other_shares_is_not_taken(host, lab, outcome_of):
     assert host.run(order) == 0
     assert outcome_of(order).state == "finished"
     assert outcome_of(order).resumed_from_step is None
+
+
+def test_virtual_tokens_are_refused_where_weights_are_shared_out():
+    """They are kept as their encoder makes them: a trained one would fail at its end."""
+    virtual = Prompt(virtual_tokens=3)
+    refuse_method(virtual, shared("zero2"))
+    for kind in ("fsdp", "zero3"):
+        with pytest.raises(LaunchError, match="virtual tokens"):
+            refuse_method(virtual, shared(kind))
 
 
 def test_adalora_is_refused_where_gradients_are_shared_out(host, lab, outcome_of):

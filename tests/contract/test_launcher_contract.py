@@ -189,7 +189,7 @@ def gpus_of(sweep: Path, name: str) -> list[str]:
 def test_each_trial_sees_the_gpus_that_it_was_given_and_no_others(launch: Any) -> None:
     """The pair begins first; then a whole one, and halves that share what it leaves."""
     trials = [
-        make_trial("pair", 9.0, gpus=2),
+        make_trial("pair", 9.0, cpus=2, gpus=2),
         make_trial("whole", 8.0, gpus=1),
         *(make_trial(f"half-{place}", 7.0 - place, gpus=0.5) for place in range(3)),
         make_trial("cores", 1.0),

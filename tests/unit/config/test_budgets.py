@@ -36,7 +36,7 @@ def complaints(load: Any, **keys: Any) -> dict[str, str]:
 
 
 def test_money_buys_device_hours_and_these_are_shared_by_the_devices_of_a_trial(load: Any) -> None:
-    gpus = {"resources": {"gpus": 2}, "prices": "taylor-2024"}
+    gpus = {"resources": {"cpus": 2, "gpus": 2, "processes": 2}, "prices": "taylor-2024"}
     price = load(**gpus).catalogue.prices["taylor-2024"].rate("NVIDIA A10G")
     [recipe, _] = [c.recipe for c in load(recipe={"money": price * 3}, **gpus).grid.cells]
     assert recipe.train_seconds == pytest.approx(3 * 3600 / 2)

@@ -16,6 +16,7 @@ from orchestrator.contracts.trial import Resources
         ({"cpus": 3, "processes": 2}, "cpus: 3 cannot be shared evenly by processes 2"),
         ({"cpus": 3, "processes": 3, "nodes": 2}, "processes: 3 cannot be shared evenly by nodes 2"),
         ({"cpus": 2, "processes": 2, "gpus": 1}, "each of processes 2 takes one GPU"),
+        ({"cpus": 2, "gpus": 2}, "gpus: 2, and processes 1 takes one GPU"),
         ({"sharding": "zero2"}, "shares out between processes, and processes is 1"),
         ({"cpus": 2, "processes": 2, "sharding": "zero3", "offload": True}, "off the GPUs"),
         ({"gpus": 1, "offload": True}, "sharding none, gpus 1"),

@@ -154,7 +154,10 @@ def test_seconds_of_another_kind_of_device_say_nothing(plan: Any, finished: Any)
 
 
 def test_hours_count_the_devices_and_money_the_hours(plan: Any, finished: Any) -> None:
-    keys: dict[str, Any] = ONE | {"resources": {"cpus": 4, "gpus": 2}, "prices": "taylor-2024"}
+    keys: dict[str, Any] = ONE | {
+        "resources": {"cpus": 4, "gpus": 2, "processes": 2},
+        "prices": "taylor-2024",
+    }
     first = plan(**keys)
     history = finished(first, first.trials[:1], wall_seconds=1800.0, device_type="NVIDIA A10G")
     found = plan(history, **keys).predicted
