@@ -13,6 +13,7 @@ from orchestrator.contracts.trial import Resources
 from orchestrator.planning import Plan
 from orchestrator.planning.placement import Placement
 from orchestrator.planning.probes import uncalibrated
+from orchestrator.planning.room import per_node
 
 _FRACTIONS = {0.125: "an eighth of a GPU", 0.25: "a quarter of a GPU", 0.5: "half a GPU", 1.0: "a GPU"}
 
@@ -43,9 +44,18 @@ def show_placements(plan: Plan, console: Console) -> None:
         cores = quantity(asked.cpus, "core")
         console.print(f"[cyan]placed[/] every trial on {cores}: there is no GPU here", highlight=False)
         return
+    kind = plan.sweep.catalogue.devices.get(asked.device)
+    if kind is not None and not kind.catalogued:
+        console.print(
+            f"[cyan]placed[/] on {kind.products[0]}, which is not in the catalogue: its driver tells "
+            f"{kind.memory_gib:.1f} GiB and compute capability {kind.capability}",
+            highlight=False,
+        )
     kinds: dict[tuple[str, str], list[tuple[str, Placement]]] = defaultdict(list)
     for name, placed in plan.placements.items():
         kinds[place_words(placed.resources), str(placed.precision)].append((name, placed))
+    for line in _short_of_cores(plan):
+        console.print(f"[cyan]placed[/] {line}", highlight=False)
     for (words, precision), found in kinds.items():
         name, largest = max(found, key=lambda pair: pair[1].needs.bytes if pair[1].needs else 0)
         told = f"largest {name}: {largest.needs.words}" if largest.needs else "their size is not known"
@@ -63,6 +73,21 @@ def show_calibrations(plan: Plan, console: Console) -> None:
             "of their kinds take alone on one: `frontier run` makes them first, billed apart",
             highlight=False,
         )
+
+
+def _short_of_cores(plan: Plan) -> list[str]:
+    """A line for each kind of node whose cores end before its GPUs are full of shares."""
+    lines = list[str]()
+    for kind in plan.sweep.config.capacity or ():
+        for trial in sorted({placed.resources for placed in plan.placements.values()}, key=lambda r: r.gpus):
+            room = kind.gpus * round(1 / trial.gpus) if 0 < trial.gpus < 1 else 0
+            if kind.cpus // trial.cpus < room and per_node(kind, trial):
+                lines.append(
+                    f"on nodes with {quantity(kind.cpus, 'core')} and {quantity(kind.gpus, 'GPU')}, at most "
+                    f"{kind.cpus // trial.cpus} trials with {place_words(trial)} at once: the cores end "
+                    f"before the GPUs, which would hold {room}"
+                )
+    return lines
 
 
 def place_words(resources: Resources) -> str:

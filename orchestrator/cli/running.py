@@ -204,6 +204,13 @@ def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary,
     console.print(taken(session.plan.predicted, summary.device_hours), highlight=False)
     for reason in summary.not_run:
         console.print(f"[red]not run[/] {reason}", highlight=False)
+    for planned, product in summary.elsewhere:
+        console.print(
+            f"[yellow]another GPU[/] trials planned for {planned} ran on {product}\n"
+            f"    -> correct the label frontier/device of its nodes, or set resources.device to what it is",
+            highlight=False,
+            soft_wrap=True,
+        )
     for machine in summary.faulty:
         console.print(
             f"[yellow]faulty GPU[/] {machine}: it ended attempts, which ran again elsewhere\n"

@@ -27,7 +27,7 @@ from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Complaint, ConfigError, StorageError
-from orchestrator.execution.devices import gpu_name
+from orchestrator.execution.devices import first_gpu
 from orchestrator.planning import Plan, make_plan
 from orchestrator.planning.budget import mistakes
 from orchestrator.planning.probes import SUFFIX, probe_sweep, usable
@@ -231,7 +231,7 @@ def open_session(
 ) -> Session:
     """`lock` takes the place of the lock file. Raises ConfigError with every mistake of the file, the
     catalogue and the overrides, else of the weights that are here."""
-    sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=gpu_name)
+    sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=first_gpu)
     cache = cache_of(sweep.storage)
     inputs = digest_inputs(sweep, cache, hub_token=_has_hub_token())
     if wrong := check_weights(sweep.grid.cells, cache):

@@ -9,6 +9,7 @@ from orchestrator.config.checks import Source
 from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.device import DeviceKind
+from orchestrator.contracts.gpus import Gpu
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, did_you_mean
 
@@ -20,25 +21,30 @@ def settle_device(
     config: SweepConfig,
     devices: Mapping[str, DeviceKind],
     source: Source,
-    gpu_here: Callable[[], str | None],
-) -> tuple[Resources | AutoResources, list[Complaint]]:
-    """The sweep's resources with their device named, and what is wrong with them. `gpu_here` gives the
-    product name of this machine's GPU, None without one."""
+    gpu_here: Callable[[], Gpu | None],
+) -> tuple[Resources | AutoResources, list[Complaint], DeviceKind | None]:
+    """The sweep's resources with their device named, what is wrong with them, and that device where the
+    catalogue does not have it. `gpu_here` gives this machine's GPU, None without one."""
     asked, where = config.resources, source.of("resources.device")
     if not isinstance(asked, AutoResources):
-        return asked, list(_on_a_share(config, source)) if asked.shares_a_gpu else []
+        return asked, list(_on_a_share(config, source)) if asked.shares_a_gpu else [], None
     if asked.device is not None and asked.device not in devices:
         problem = f"device not in the catalogue, got {asked.device!r}"
-        return asked, [Complaint(where, "resources.device", problem, did_you_mean(asked.device, devices))]
+        wrong = Complaint(where, "resources.device", problem, did_you_mean(asked.device, devices))
+        return asked, [wrong], None
+    found = None
     if asked.device is None:
-        product = gpu_here()
-        found = next((name for name, kind in devices.items() if kind.is_product(product or "")), None)
-        if product is not None and found is None:
-            problem = f"the GPU here is {product!r}, which is none of the catalogue's devices"
-            remedy = "name one of as much memory, or add devices/NAME.yaml to a catalogue of your own"
-            return asked, [Complaint(where, "resources.device", problem, remedy)]
-        asked = asked.model_copy(update={"device": found})
-    return asked, list(_of_the_plan(config, source)) if asked.device is not None else []
+        gpu = gpu_here()
+        name = next((name for name, kind in devices.items() if gpu and kind.is_product(gpu.product)), None)
+        if gpu is not None and name is None:
+            if gpu.capability is None:
+                problem = f"the GPU here is {gpu.product!r}, which is none of the catalogue's devices"
+                remedy = "name one of as much memory, or add devices/NAME.yaml to a catalogue of your own"
+                return asked, [Complaint(where, "resources.device", problem, remedy)], None
+            found = DeviceKind.of_driver(gpu.product, gpu.memory_bytes, gpu.capability)
+            name = found.name
+        asked = asked.model_copy(update={"device": name})
+    return asked, list(_of_the_plan(config, source)) if asked.device is not None else [], found
 
 
 def _of_the_plan(config: SweepConfig, source: Source) -> Iterator[Complaint]:

@@ -24,6 +24,7 @@ from orchestrator.config.schema import SweepConfig
 from orchestrator.config.selecting import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
 from orchestrator.config.yaml_files import OF_ANCHORS, read_mapping
+from orchestrator.contracts.gpus import Gpu
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.storage.remote import Remote, is_uri
 from orchestrator.text_files import user_path
@@ -64,12 +65,12 @@ def load_sweep(
     cwd: Path,
     smoke: bool = False,
     lock: Lock | None = None,
-    gpu_here: Callable[[], str | None] = lambda: None,
+    gpu_here: Callable[[], Gpu | None] = lambda: None,
 ) -> ResolvedSweep:
     """Reads and checks everything. `cwd`: what paths of the command line and `storage` are relative to.
     `smoke`: the same sweep at smoke size (`orchestrator.config.smoke`). `lock` takes the place of the lock
-    file beside the sweep file. `gpu_here` gives the product name of this machine's GPU, None without one:
-    it is asked where the sweep leaves resources to the plan and names no device.
+    file beside the sweep file. `gpu_here` gives this machine's GPU, None without one: it is asked where the
+    sweep leaves resources to the plan and names no device.
 
     Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
     """
@@ -97,7 +98,9 @@ def load_sweep(
         complaints += of_lock
     catalogue = _locked(_with_tasks_of(config, catalogue), lock)
     written = config  # on whichever machine it is read again: no device is settled in it
-    resources, of_device = settle_device(config, catalogue.devices, source, gpu_here)
+    resources, of_device, found_here = settle_device(config, catalogue.devices, source, gpu_here)
+    if found_here is not None:
+        catalogue.devices[found_here.name] = found_here
     if resources is not config.resources:
         config = config.model_copy(update={"resources": resources})
     grid, of_grid = _resolve(config, catalogue, source, faults, doubted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from pydantic import Field, PositiveFloat, model_validator
@@ -11,6 +12,11 @@ from orchestrator.contracts.record import Record
 GIB = 2**30
 CONTEXT_BYTES = 0.7 * GIB  # what CUDA and cuBLAS take of a GPU in each process, beside tensors
 DEVICE_LABEL = "frontier/device"  # of a node of Ray: the catalogue's name of its GPUs
+
+
+_OF_THE_DRIVER = "not in the catalogue: as the driver of this machine describes it"
+_OVERHEAD = 0.98  # of what the driver counts, CUDA reports the rest
+_FIRST_WITH_BF16 = (8, 0)
 
 
 class DeviceKind(Record):
@@ -37,6 +43,22 @@ class DeviceKind(Record):
     def compute_capability(self) -> tuple[int, int] | None:
         """Major and minor number."""
         return None if self.capability is None else divmod(round(self.capability * 10), 10)
+
+    @classmethod
+    def of_driver(cls, product: str, memory_bytes: int, capability: tuple[int, int]) -> Self:
+        """Describe a GPU that the catalogue does not have by what its driver tells."""
+        return cls(
+            name=re.sub(r"[^a-z0-9]+", "-", product.lower()).strip("-"),
+            products=(product,),
+            memory_gib=_OVERHEAD * memory_bytes / GIB,
+            bf16=capability >= _FIRST_WITH_BF16,
+            capability=capability[0] + capability[1] / 10,
+            source=_OF_THE_DRIVER,
+        )
+
+    @property
+    def catalogued(self) -> bool:
+        return self.source != _OF_THE_DRIVER
 
     @property
     def memory_bytes(self) -> float:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.contracts.gpus import visible_gpus
+from orchestrator.contracts.gpus import Gpu, visible_gpus
+
+
+def first_gpu() -> Gpu | None:
+    """Return the first GPU that this process was given; None without one."""
+    return next(iter(visible_gpus()), None)
 
 
 def gpu_name(uuids: Sequence[str] = ()) -> str | None:

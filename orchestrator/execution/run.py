@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from orchestrator.contracts.device import DeviceKind
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
@@ -51,6 +52,7 @@ class RunSummary:
     wall_seconds: float
     held: bool = False  # whether trials were held back, as the budget was spent
     faulty: tuple[str, ...] = ()  # machines where a GPU failed in an attempt, each once
+    elsewhere: tuple[tuple[str, str], ...] = ()  # device planned for, product of the GPU that it ran on
 
 
 def run_sweep(
@@ -98,6 +100,8 @@ class _Run:
         self._candidates = self._attempts = 0
         self._device_seconds = 0.0
         self._faulty: dict[str, None] = {}
+        self._elsewhere: dict[tuple[str, str], None] = {}
+        self._planned: dict[str, DeviceKind] = {}  # by trial, where the plan chose for a device
 
     def search(self, plan: Plan, record: SweepRecord) -> Plan:
         """Round after round; the plan in which every search is as far as this run can bring it."""
@@ -118,6 +122,10 @@ class _Run:
         self._notify(ahead(plan, self._tried))
         self._tried |= {item.trial.name for item in items if item.trial.candidate is not None}
         ordered = orders(plan, items)
+        kinds = plan.sweep.catalogue.devices
+        for order in ordered:
+            if order.resources.device in kinds:
+                self._planned[order.name] = kinds[order.resources.device]
         if self._allowance is None:
             self._launcher.run(ordered, self._hear)
             return
@@ -134,11 +142,18 @@ class _Run:
             self._states.append(event.state)
         elif isinstance(event, AttemptEnded):
             self._attempts += 1
-            if event.outcome.failure is not None and event.outcome.failure.machine is not None:
-                self._faulty[event.outcome.failure.machine] = None
+            self._look_at_gpu(event)
             self._device_seconds += (event.bill.released_at - event.bill.allocated_at) * event.bill.devices
         self._publisher.hear(event)
         self._notify(event)
+
+    def _look_at_gpu(self, event: AttemptEnded) -> None:
+        failure, device = event.outcome.failure, event.outcome.device
+        if failure is not None and failure.machine is not None:
+            self._faulty[failure.machine] = None
+        planned = self._planned.get(event.name)
+        if planned is not None and device is not None and not planned.is_product(device.type):
+            self._elsewhere[planned.name, device.type] = None
 
     def summary(self, plan: Plan, wall_seconds: float) -> RunSummary:
         return RunSummary(
@@ -152,6 +167,7 @@ class _Run:
             wall_seconds=wall_seconds,
             held=self._allowance is not None and self._allowance.held,
             faulty=tuple(self._faulty),
+            elsewhere=tuple(self._elsewhere),
         )
 
 

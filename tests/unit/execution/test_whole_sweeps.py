@@ -37,6 +37,13 @@ def test_wall_and_device_time_are_those_of_the_attempts(project: Project) -> Non
     assert summary.device_hours * 3600 == pytest.approx(8 * 30.0)
 
 
+def test_trials_that_ran_on_another_gpu_than_planned_are_told(tmp_path: Path) -> None:
+    summary = Project(tmp_path, keys={"resources": {"device": "nvidia-a10g"}}).run()
+    assert summary.elsewhere == (("nvidia-a10g", "simulated GPU"),)
+    (tmp_path / "cores").mkdir()
+    assert Project(tmp_path / "cores").run().elsewhere == ()
+
+
 def test_a_killed_driver_loses_no_trial_and_repeats_none(project: Project) -> None:
     ended: list[str] = []
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from virtual_sweeps import Project
 
-from orchestrator.cli.placement_view import place_words
+from orchestrator.cli.placement_view import place_words, show_placements
 from orchestrator.cli.plan_view import plan_json
 from orchestrator.config import Inputs, load_catalogue, load_sweep
 from orchestrator.config.catalogue import builtin_catalogue
+from orchestrator.contracts.device import GIB
+from orchestrator.contracts.gpus import Gpu
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import ConfigError
@@ -193,11 +197,39 @@ def test_the_gpu_that_is_found_here_is_the_device(tmp_path: Path) -> None:
     path = tmp_path / "ours.yaml"
     keys = {"models": ["base"], "domains": ["general"], "methods": ["full"], "tasks": ["demo-outcome"]}
     path.write_text(json.dumps({"name": "ours", "resources": "auto", **keys}))
-    found = load_sweep(path, cwd=tmp_path, gpu_here=lambda: "nvidia a10G")
+    found = load_sweep(path, cwd=tmp_path, gpu_here=lambda: Gpu("GPU-a", "nvidia a10G", 23 * GIB, (8, 6)))
     assert found.config.resources.device == A10G  # type: ignore[union-attr]
     assert found.raw["resources"] == {"device": None}, "another machine finds its own"
     with pytest.raises(ConfigError, match="'Riva 128', which is none of the catalogue's devices"):
-        load_sweep(path, cwd=tmp_path, gpu_here=lambda: "Riva 128")
+        load_sweep(path, cwd=tmp_path, gpu_here=lambda: Gpu("GPU-r", "Riva 128", 4 * 2**20, None))
+
+
+def test_a_gpu_that_the_catalogue_lacks_is_taken_as_its_driver_describes_it(tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    keys = {"models": ["base"], "domains": ["general"], "methods": ["full"], "tasks": ["demo-outcome"]}
+    path.write_text(json.dumps({"name": "ours", "resources": "auto", **keys}))
+    found = load_sweep(path, cwd=tmp_path, gpu_here=lambda: Gpu("GPU-x", "NVIDIA X1 Pro", 20 * GIB, (8, 9)))
+    assert found.config.resources.device == "nvidia-x1-pro"  # type: ignore[union-attr]
+    kind = found.catalogue.devices["nvidia-x1-pro"]
+    assert (kind.memory_gib, kind.bf16, kind.compute_capability) == (pytest.approx(19.6), True, (8, 9))
+    inputs = Inputs(data={"demo-outcome": "d"}, weights={"bert-base": "w"}, code="c", metrics="1")
+    console = Console(file=StringIO(), width=200)
+    show_placements(make_plan(found, inputs, {}), console)
+    assert "on NVIDIA X1 Pro, which is not in the catalogue: its driver tells 19.6 GiB" in written(console)
+
+
+def test_cores_that_end_before_the_shares_of_a_gpu_are_told(tmp_path: Path) -> None:
+    capacity = [{"nodes": 2, "cpus": 6, "gpus": 1, "device": A10G}]
+    project = Project(tmp_path, keys={"resources": {"device": A10G}, "capacity": capacity})
+    console = Console(file=StringIO(), width=200)
+    show_placements(project.plan(), console)
+    assert "at most 6 trials with an eighth of a GPU at once: the cores end before" in written(console)
+
+
+def written(console: Console) -> str:
+    file = console.file
+    assert isinstance(file, StringIO)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(
