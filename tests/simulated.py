@@ -8,7 +8,7 @@ documents scatter, and mix, as they do in fine-tuning.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
@@ -44,14 +44,17 @@ class World:
         rng: np.random.Generator,
         *,
         f1: bool = False,
+        scatter: Sequence[float] | None = None,
     ) -> list[Replicates]:
-        """A cell for each true accuracy (of a mention with `f1`), on one draw of documents."""
+        """A cell for each true accuracy (of a mention with `f1`), on one draw of documents. `scatter`: of the
+        skill of each cell over seeds, where it is not that of the world."""
         count = 1 + rng.poisson(MENTIONS - 1, documents) if f1 else np.ones(documents, dtype=int)
         place = np.repeat(np.arange(documents), count)
         on_document = self.document * rng.standard_normal(documents)
+        worlds = [self] * len(accuracies) if scatter is None else [replace(self, seed=s) for s in scatter]
         return [
-            self._cell(f"m{i}/general/full", a, seeds, on_document, place, rng, f1)
-            for i, a in enumerate(accuracies)
+            world._cell(f"m{i}/general/full", a, seeds, on_document, place, rng, f1)
+            for i, (world, a) in enumerate(zip(worlds, accuracies, strict=True))
         ]
 
     def _cell(self, name, accuracy, seeds, on_document, place, rng, f1) -> Replicates:

@@ -15,6 +15,7 @@ from orchestrator.report.frontier import best, cheapest_close
 from orchestrator.report.groups import best_group, frontier_groups
 from orchestrator.report.membership import Draws, draws
 from orchestrator.report.model import Comparison, Point
+from orchestrator.report.moderation import Prior, prior_of
 from orchestrator.report.points import figures
 from orchestrator.report.replicates import Replicates, replicates
 from orchestrator.report.results import CellResults, Key
@@ -69,36 +70,41 @@ def certainty_of(
             frontiers.append(view)
             if view.axes == DEFAULT:
                 chances |= {(label, cell): value for cell, value in chance.items()}
-        claims += factor_families(group, here, scale)
+        prior = prior_of([here[p.name] for p in group])
+        claims += factor_families(group, here, scale, prior)
         members = sorted((p for p in group if p.frontier), key=lambda p: (figures(p)[0] or 0.0, p.name))
-        claims += _picked(members, group, here, scale)
-        claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, label)
-        top = best_group(group, here)
+        claims += _picked(members, group, here, scale, prior)
+        claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, prior)
+        top = best_group(group, here, prior, scale)
         groups += [top] if top is not None else []
-        groups += frontier_groups(members, here, len(group))
+        groups += frontier_groups(members, here, len(group), prior)
     sure = tuple(_surer(p, found, chances, metric) for p in points)
     return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), moved)
 
 
 def _picked(
-    members: Sequence[Point], group: Sequence[Point], here: Mapping[str, Replicates], scale: saying.Scale
+    members: Sequence[Point],
+    group: Sequence[Point],
+    here: Mapping[str, Replicates],
+    scale: saying.Scale,
+    prior: Prior | None,
 ) -> list[ClaimFamily]:
     results = [figures(p) for p in group]
     top, close = best(results), cheapest_close(results)
     answer = None if top is None or close is None else (group[top].name, group[close].name)
-    made = frontier_family(members, answer, here, len(group), scale) if members else None
+    made = frontier_family(members, answer, here, len(group), scale, prior) if members else None
     return [] if made is None else [made]
 
 
 def _taught(
-    pairs: Sequence[Pair], here: Mapping[str, Replicates], scale: saying.Scale, label: str
+    pairs: Sequence[Pair], here: Mapping[str, Replicates], scale: saying.Scale, prior: Prior | None
 ) -> list[ClaimFamily]:
     compared: list[Compared] = []
     for pair in pairs:
         student, teacher = f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"
         if student in here and teacher in here:
-            compared.append((student, teacher, difference(here[student], here[teacher])))
-    return [family("teachers", compared, scale, label)] if compared else []
+            compared.append((student, teacher, difference(here[student], here[teacher], prior)))
+    return [family("teachers", compared, scale, pairs[0].comparison)] if compared else []
 
 
 def _surer(

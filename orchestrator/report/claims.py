@@ -7,6 +7,8 @@ so are the documents of the test part. The family `teachers` compares each stude
 The family `frontier` compares points that were picked by their results. A pick is only honest if it pays for
 all that could have been picked: it is corrected for every two scored points. Corrections are Holm's
 (1979), by statsmodels.
+
+The variance over seeds is moderated over the cells of the task (`moderation`).
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from orchestrator.report import saying
 from orchestrator.report.comparing import Estimate, comparable, difference, mean_difference
 from orchestrator.report.evidence import Claim, ClaimFamily
 from orchestrator.report.model import Point
+from orchestrator.report.moderation import Prior
+from orchestrator.report.power import limit_of
 from orchestrator.report.replicates import Replicates
 
 LEVEL = 0.05
@@ -33,7 +37,7 @@ Compared = tuple[str, str, Estimate]  # one, other, and what one has more
 
 
 def factor_families(
-    points: Sequence[Point], found: Mapping[str, Replicates], scale: saying.Scale
+    points: Sequence[Point], found: Mapping[str, Replicates], scale: saying.Scale, prior: Prior | None = None
 ) -> list[ClaimFamily]:
     """Methods, domains and models of one task and comparison key."""
     parts: list[tuple[str, Callable[[Point], tuple[str, tuple[str, str]]]]] = [
@@ -41,7 +45,7 @@ def factor_families(
         ("domains", lambda p: (p.cell.domain, (p.cell.model, p.cell.method))),
         ("models", lambda p: (p.cell.model, (p.cell.domain, p.cell.method))),
     ]
-    families = [_factor(name, part, points, found, scale) for name, part in parts]
+    families = [_factor(name, part, points, found, scale, prior) for name, part in parts]
     return [family for family in families if family is not None]
 
 
@@ -51,6 +55,7 @@ def _factor(
     points: Sequence[Point],
     found: Mapping[str, Replicates],
     scale: saying.Scale,
+    prior: Prior | None,
 ) -> ClaimFamily | None:
     levels: dict[str, dict[tuple[str, str], Replicates]] = {}
     for point in points:
@@ -63,7 +68,7 @@ def _factor(
         pairs = {rest: (levels[one][rest], levels[other][rest]) for rest in shared}
         kept = comparable(pairs)
         if shared:
-            compared.append((one, other, mean_difference([pairs[rest] for rest in kept or shared])))
+            compared.append((one, other, mean_difference([pairs[rest] for rest in kept or shared], prior)))
             over.add(len(kept or shared))
             left_out += [(one, other, rest) for rest in shared if kept and rest not in kept]
     if not compared:
@@ -96,8 +101,10 @@ def family(
     testable = sum(estimate.p is not None for _, _, estimate in compared)
     size = testable if could is None else max(could, testable)
     adjusted = holm([estimate.p for _, _, estimate in compared], size)
+    shown_so_far = sum(value is not None and value < LEVEL for value in adjusted)
+    next_level = LEVEL / max(size - shown_so_far, 1)  # that Holm holds the smallest of the others against
     claims = [
-        _claim(pair, value, size, scale)
+        _claim(pair, value, (size, next_level), scale)
         for pair, value in zip(compared, adjusted, strict=True)
         if shown is None or pair[:2] in shown
     ]
@@ -130,14 +137,22 @@ def holm(found: Sequence[float | None], size: int) -> list[float | None]:
     return [None if p is None else float(next(adjusted)) for p in found]
 
 
-def _claim(pair: Compared, adjusted: float | None, size: int, scale: saying.Scale) -> Claim:
+def _claim(
+    pair: Compared, adjusted: float | None, corrected: tuple[int, float], scale: saying.Scale
+) -> Claim:
     one, other, found = pair
+    size, level = corrected
     flipped = found.mean < 0
     better, worse = (other, one) if flipped else (one, other)
     interval = found.interval
     if interval is not None and flipped:
         interval = -interval[1], -interval[0]
     told_apart = None if adjusted is None else adjusted < LEVEL
+    missed = told_apart is False
+    detectable, limit = (found.half(level), limit_of(found, level)) if missed else (None, None)
+    sentence = saying.claim(
+        (better, worse), abs(found.mean), interval, adjusted, told_apart, (found, size), scale
+    )
     return Claim(
         better=better,
         worse=worse,
@@ -148,9 +163,9 @@ def _claim(pair: Compared, adjusted: float | None, size: int, scale: saying.Scal
         seeds=found.seeds,
         examples=found.documents if found.seeds > 1 else None,
         told_apart=told_apart,
-        sentence=saying.claim(
-            (better, worse), abs(found.mean), interval, adjusted, told_apart, (found, size), scale
-        ),
+        sentence=f"{sentence}{saying.shown_from(detectable, limit, scale)}",
+        detectable=detectable,
+        limit=limit,
     )
 
 
@@ -160,6 +175,7 @@ def frontier_family(
     found: Mapping[str, Replicates],
     scored: int,
     scale: saying.Scale,
+    prior: Prior | None = None,
 ) -> ClaimFamily | None:
     """`members`: of one frontier, by cost. `answer`: the best, and the cheapest close to it. Claims are made
     of neighbours and of the answer."""
@@ -174,7 +190,7 @@ def frontier_family(
         return None
     order = {p.name: index for index, p in enumerate(members)}
     ordered = sorted(pairs, key=lambda pair: (order.get(pair[0], 0), -order.get(pair[1], 0)))
-    compared = [(one, other, difference(found[one], found[other])) for one, other in ordered]
+    compared = [(one, other, difference(found[one], found[other], prior)) for one, other in ordered]
     return family(
         "frontier",
         compared,

@@ -27,6 +27,9 @@ Scores of n documents lie on a lattice of steps of 1/n, so the differences of tw
 last digit though the seeds do scatter. For the degrees of freedom the seeds' part is therefore never less
 than what rounding to the lattice adds to it (Sheppard): (1/n)^2 / 12 for each score, so 2 (1/n)^2 / (12 k).
 
+The seeds' part of a contrast is moderated over the cells of its task (`moderation`), where these are given;
+k - 1 is then the larger number of degrees of freedom that come with it.
+
 A bootstrap over two to five seeds is far too narrow. How often each of these holds is measured by
 `tests/bench/interval_coverage.py`. Without contributions of documents the seeds alone speak.
 """
@@ -43,6 +46,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import chdtri, stdtr, stdtrit
 
+from orchestrator.report.moderation import Prior
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.statistics import CONFIDENCE
 
@@ -55,13 +59,15 @@ _LEAST_P = 1e-12
 
 @dataclass(frozen=True)
 class Estimate:
-    """`seed_error` and `document_error` are the two parts of the standard error of `mean`."""
+    """`seed_error` and `document_error` are the two parts of the standard error of `mean`. `freedom`: of the
+    first; None: one less than `seeds`."""
 
     mean: float
     seeds: int
     documents: int | None
     seed_error: float | None = None  # None for one seed
     document_error: float = 0.0
+    freedom: float | None = None
 
     @property
     def error(self) -> float | None:
@@ -74,11 +80,15 @@ class Estimate:
     @property
     def interval(self) -> tuple[float, float] | None:
         """95 %, two-sided."""
+        half = self.half(1 - CONFIDENCE)
+        return None if half is None else (self.mean - half, self.mean + half)
+
+    def half(self, level: float) -> float | None:
+        """Half the width of the two-sided interval that misses with the probability `level`: so the least
+        mean that differs from 0 at that level. None where there is no error."""
         if self.error is None:
             return None
-        level = 1 - CONFIDENCE
-        half = -float(stdtrit(self._freedom(level), level / 2)) * self.error
-        return self.mean - half, self.mean + half
+        return -float(stdtrit(self._freedom(level), level / 2)) * self.error
 
     @property
     def p(self) -> float | None:
@@ -96,17 +106,21 @@ class Estimate:
 
     def _freedom(self, level: float) -> float:
         k, n = self.seeds, self.documents
+        known = k - 1 if self.freedom is None else self.freedom
         if self.document_error == 0 or n is None or self.seed_error is None:
-            return k - 1
+            return known
         missed = min(0.3 * (level / 0.05) ** 0.75, 0.5)
         least = 2 / (12 * n**2 * k)
-        seeds = max(self.seed_error**2, least) * (k - 1) / float(chdtri(k - 1, 1 - missed))
+        seeds = max(self.seed_error**2, least) * known / float(chdtri(known, 1 - missed))
         documents = self.document_error**2
-        return (seeds + documents) ** 2 / (seeds**2 / (k - 1) + documents**2 / (n - 1))
+        return (seeds + documents) ** 2 / (seeds**2 / known + documents**2 / (n - 1))
 
 
-def estimate(values: Floats, parts: Floats | None) -> Estimate:
-    """`values`: [k], one a seed. `parts`: [k, n], what documents add: of mean `values` over n."""
+def estimate(
+    values: Floats, parts: Floats | None, prior: Prior | None = None, weight: float = 1.0
+) -> Estimate:
+    """`values`: [k], one a seed. `parts`: [k, n], what documents add: of mean `values` over n. `prior`: of
+    the variance of a seed; `weight`: how many times that `values` have."""
     k, mean = len(values), float(values.mean())
     if k < 2:
         return Estimate(mean, k, None if parts is None else parts.shape[1])
@@ -114,7 +128,11 @@ def estimate(values: Floats, parts: Floats | None) -> Estimate:
     if parts is not None and parts.shape[1] > 1:
         n = parts.shape[1]
         documents = _of_documents(parts, seeds)
-    return Estimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents))
+    freedom: float = k - 1
+    if prior is not None and (documents > 0 or math.sqrt(seeds) > _GRAIN):
+        variance, freedom = prior.moderate(seeds * k, freedom, weight)
+        seeds = variance / k
+    return Estimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom)
 
 
 def _of_documents(parts: Floats, seeds: float) -> float:
@@ -128,9 +146,9 @@ def _of_documents(parts: Floats, seeds: float) -> float:
     return float(max(spread - mixed, 0.0)) if spread > mixed or math.sqrt(seeds) > _GRAIN else spread
 
 
-def difference(one: Replicates, other: Replicates) -> Estimate:
+def difference(one: Replicates, other: Replicates, prior: Prior | None = None) -> Estimate:
     """`one` less `other`, on the seeds that both have. A mean of those means where they share none."""
-    return mean_difference([(one, other)])
+    return mean_difference([(one, other)], prior)
 
 
 def comparable(pairs: Mapping[Rest, Pair]) -> list[Rest]:
@@ -148,8 +166,9 @@ def comparable(pairs: Mapping[Rest, Pair]) -> list[Rest]:
     return found or [rest for rest, seeds in shared.items() if len(seeds) > 1][:1]
 
 
-def mean_difference(pairs: list[Pair]) -> Estimate:
+def mean_difference(pairs: list[Pair], prior: Prior | None = None) -> Estimate:
     """The mean over the pairs of the first less the second, on the seeds that all of them have."""
+    weight = 2 / len(pairs)
     seeds = sorted(set.intersection(*(set(r.seeds) for pair in pairs for r in pair)))
     if not seeds:
         mean = math.fsum(a.mean - b.mean for a, b in pairs) / len(pairs)
@@ -157,8 +176,8 @@ def mean_difference(pairs: list[Pair]) -> Estimate:
     values = np.mean([a.of(seeds) - b.of(seeds) for a, b in pairs], axis=0)
     sets = {r.test_set for pair in pairs for r in pair}
     if len(sets) > 1 or None in sets:
-        return estimate(values, None)
+        return estimate(values, None, prior, weight)
     parts = np.zeros(1)
     for a, b in pairs:
         parts = parts + a.parts_of(seeds) - b.parts_of(seeds)
-    return estimate(values, parts / len(pairs))
+    return estimate(values, parts / len(pairs), prior, weight)

@@ -36,6 +36,14 @@ SIDES: dict[Side, tuple[str, str]] = {  # title, unit of the figure
 }
 
 
+class Limit(StrEnum):
+    """What keeps a smaller difference from being shown."""
+
+    SEEDS = "seeds"
+    DOCUMENTS = "documents"
+    BOTH = "both"
+
+
 class Claim(Record):
     """One comparison: `better` has the higher mean. Names are those of the family's kind: a cell
     (model/domain/method), a method, a domain or a model.
@@ -43,6 +51,9 @@ class Claim(Record):
     `difference` is in units of quality (0.012 is 1.2 points), never negative. `interval` is its 95 %
     interval, not widened for the family; `adjusted` the p-value, corrected over it. All three of `interval`,
     `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be claimed.
+
+    Of two that cannot be told apart `detectable` is the smallest difference that these results could have
+    shown, in units of quality, and `limit` what would show a smaller one.
     """
 
     better: str
@@ -55,6 +66,8 @@ class Claim(Record):
     examples: int | None  # documents of the test part, paired; None: the seeds alone speak
     told_apart: bool | None  # adjusted < 0.05; None: cannot be said
     sentence: str
+    detectable: float | None = None
+    limit: Limit | None = None
 
 
 class ClaimFamily(Record):
@@ -76,6 +89,10 @@ class Group(Record):
     `best`: the 95 % set of the best. Of the cells that have two seeds or more the best is one of these, and
     the first one scored highest; `behind` says of each further one, in the set or not, how far it may lie
     behind the first: the paired 95 % interval of the difference in quality, where there is one.
+
+    `risk`: how much better another cell may be than the one that the answer names, which is the largest upper
+    end of the 95 % intervals of all others less that one. `detectable`: how far behind the first a cell must
+    be measured to be left out, and `limit` what would lessen that.
     """
 
     comparison: str | None
@@ -84,6 +101,9 @@ class Group(Record):
     sentence: str
     behind: dict[str, tuple[float, float]] = Field(default_factory=dict)
     one_seed: tuple[str, ...] = ()  # cells that cannot be judged, of a set of the best
+    risk: float | None = None
+    detectable: float | None = None
+    limit: Limit | None = None
 
 
 class Within(Record):

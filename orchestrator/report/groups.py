@@ -13,47 +13,82 @@ from collections.abc import Mapping, Sequence
 from orchestrator.report import saying
 from orchestrator.report.claims import LEVEL, MOST_MEMBERS, holm
 from orchestrator.report.comparing import difference
-from orchestrator.report.evidence import Group
+from orchestrator.report.evidence import Group, Limit
+from orchestrator.report.frontier import cheapest_close
 from orchestrator.report.model import Point
+from orchestrator.report.moderation import Prior
+from orchestrator.report.points import figures
+from orchestrator.report.power import joint_limit, limit_of
 from orchestrator.report.replicates import Replicates
 
+_POINTS = saying.Scale("", True)
 
-def best_group(points: Sequence[Point], found: Mapping[str, Replicates]) -> Group | None:
+
+def best_group(
+    points: Sequence[Point],
+    found: Mapping[str, Replicates],
+    prior: Prior | None = None,
+    scale: saying.Scale = _POINTS,
+) -> Group | None:
     """Of one task and comparison key. None unless two cells have two seeds."""
     here = sorted((found[p.name] for p in points if p.name in found), key=lambda r: (-r.mean, r.name))
     judged = [r for r in here if len(r.seeds) > 1]
     if len(judged) < 2:
         return None
     top, rivals = judged[0], len(judged) - 1
+    level = 2 * LEVEL / rivals  # two-sided
     names, silent, behind = [top.name], [], {}
+    needed: list[tuple[float, Limit | None]] = []
     for other in judged[1:]:
-        found_difference = difference(top, other)
+        found_difference = difference(top, other, prior)
         p, interval = found_difference.p, found_difference.interval
         if p is None:  # it may be the best, for all that these results say
             silent.append(other.name)
-        if p is None or rivals * p / 2 >= LEVEL:
+        if p is None or p >= level:
             names.append(other.name)
+            half = found_difference.half(level)
+            needed += [] if half is None else [(half, limit_of(found_difference, level))]
         if interval is not None:
             behind[other.name] = interval
     one_seed = [r.name for r in here if len(r.seeds) < 2]
     above = one_seed[0] if here[0].name in one_seed else None
+    detectable = max((half for half, _ in needed), default=None)
+    limit = joint_limit(limit for _, limit in needed)
+    sentence = saying.best_set(names, silent, len(judged), (len(one_seed), above))
     return Group(
         comparison=points[0].comparison,
         best=True,
         cells=tuple(names),
-        sentence=saying.best_set(names, silent, len(judged), (len(one_seed), above)),
+        sentence=sentence + saying.narrowed(detectable, limit, scale),
         behind=behind,
         one_seed=tuple(one_seed),
+        risk=_risk(points, judged, prior),
+        detectable=detectable,
+        limit=limit,
     )
 
 
-def frontier_groups(members: Sequence[Point], found: Mapping[str, Replicates], scored: int) -> list[Group]:
+def _risk(points: Sequence[Point], judged: Sequence[Replicates], prior: Prior | None) -> float | None:
+    """How much better another cell may be than the one that the answer names. None where no interval says,
+    and where each says that it is worse."""
+    index = cheapest_close([figures(p) for p in points])
+    named = next((r for r in judged if index is not None and r.name == points[index].name), None)
+    if named is None:
+        return None
+    others = (difference(other, named, prior).interval for other in judged if other is not named)
+    most = max((interval[1] for interval in others if interval is not None), default=0.0)
+    return most if most > 0 else None
+
+
+def frontier_groups(
+    members: Sequence[Point], found: Mapping[str, Replicates], scored: int, prior: Prior | None = None
+) -> list[Group]:
     """The longest runs of neighbours, by cost, of which no two are told apart, corrected for every two of the
     `scored` points."""
     names = [p.name for p in members if p.name in found][:MOST_MEMBERS]
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
     p_values = holm(
-        [difference(found[names[i]], found[names[j]]).p for i, j in pairs], scored * (scored - 1) // 2
+        [difference(found[names[i]], found[names[j]], prior).p for i, j in pairs], scored * (scored - 1) // 2
     )
     apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and p < LEVEL}
     judged = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None}

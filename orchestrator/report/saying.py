@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from orchestrator.report.comparing import Estimate
+from orchestrator.report.evidence import Limit
 
 TITLES = {
     "methods": "Methods against each other",
@@ -22,6 +23,11 @@ _OVER = {
 
 
 _MOST_NAMED = 6
+MORE = {
+    Limit.SEEDS: "more seeds",
+    Limit.DOCUMENTS: "more test documents",
+    Limit.BOTH: "more seeds and more test documents",
+}
 
 
 class Scale(NamedTuple):
@@ -63,6 +69,18 @@ def claim(
     if told_apart:
         return f"{better} beats {worse} on {scale.task} by {by} ({details})."
     return f"{better} and {worse} cannot be told apart on {scale.task}: {by} between them ({details})."
+
+
+def shown_from(detectable: float | None, limit: Limit | None, scale: Scale) -> str:
+    """What follows "cannot be told apart"."""
+    if detectable is None or limit is None:
+        return ""
+    if scale.points and detectable >= 1:
+        return f" No difference would have been shown with so few seeds; {MORE[limit]} would help."
+    return (
+        f" A difference of {scale.with_unit(detectable)} would have been shown; {MORE[limit]} would show a "
+        "smaller one."
+    )
 
 
 def _p(value: float) -> str:
@@ -119,6 +137,18 @@ def picked(scored: int) -> str:
     return (
         f"These points were picked by their results, so they are corrected for every two of the {scored} "
         "scored points: a difference that holds here would hold if any other two had come out ahead."
+    )
+
+
+def narrowed(detectable: float | None, limit: Limit | None, scale: Scale) -> str:
+    """What follows a set of the best that holds several cells."""
+    if detectable is None or limit is None:
+        return ""
+    if scale.points and detectable >= 1:
+        return f" With so few seeds no cell could have been left out; {MORE[limit]} would narrow the set."
+    return (
+        f" A cell that scored {scale.with_unit(detectable)} below the first would have been left out; "
+        f"{MORE[limit]} would narrow the set."
     )
 
 

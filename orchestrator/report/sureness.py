@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from orchestrator.report.evidence import Group
 from orchestrator.report.picks import Pick
-from orchestrator.report.points import figures
-from orchestrator.report.saying import Scale
+from orchestrator.report.power import joint_limit
+from orchestrator.report.saying import MORE, Scale
 from orchestrator.report.statistics import Summary
 
 Judged = tuple[Pick, Group]
@@ -43,7 +43,9 @@ def _parts(sets: Sequence[Judged], found: Sequence[Pick]) -> list[str]:
     open_sets = [(one, group) for one, group in sets if len(group.cells) > 1]
     among = " with two seeds or more" if any(group.one_seed for _, group in sets) else ""
     if open_sets:
-        parts = [_unsettled(open_sets, total, among), "more seeds would narrow this down"]
+        parts = [_unsettled(open_sets, total, among)]
+        limit = joint_limit(group.limit for _, group in open_sets)
+        parts += [f"{MORE[limit]} would narrow this down"] if limit is not None else []
     else:
         parts = [f"the best of the cells{among} is told apart from all others {_where(len(sets), total)}"]
     single = sorted({one.pick.name for one in found if one.pick.quality is None or one.pick.quality.n < 2})
@@ -60,33 +62,10 @@ def _unsettled(sets: Sequence[Judged], total: int, among: str) -> str:
     sizes = sorted(len(group.cells) for _, group in sets)
     span = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
     text = f"{_where(len(sets), total)} these results do not settle which of {span} cells{among} is the best"
-    named = max((amount for one, group in sets if (amount := _risk(one, group))), default=None)
-    cheap = max((amount for one, group in sets if (amount := _risk_of_cheaper(one, group))), default=None)
-    if named is not None:
-        text += f": the model named may be up to {_amount(named)} worse than another of them"
-        text += f", and a cheaper one up to {_amount(cheap)}" if cheap is not None else ""
-        return f"{text} (95 %)"
-    return f"{text}: a cheaper one may be up to {_amount(cheap)} worse (95 %)" if cheap is not None else text
-
-
-def _risk(one: Pick, group: Group) -> Amount | None:
-    """How much better another cell of the set may be than the one named, beyond which no interval reaches."""
-    first, *others = group.cells
-    if one.pick.name == first:
-        found = [-group.behind[name][0] for name in others if name in group.behind]
-    else:
-        found = [group.behind[one.pick.name][1]] if one.pick.name in group.behind else []
-    return (_points(one), max(found)) if found and max(found) > 0 else None
-
-
-def _risk_of_cheaper(one: Pick, group: Group) -> Amount | None:
-    """How much worse than the first a cell of the set may be that costs less than the one named."""
-    limit = figures(one.pick)[0]
-    here = [p for p in one.task.points if p.comparison == one.comparison.label]
-    costs = ((p.name, figures(p)[0]) for p in here)
-    cheaper = {name for name, cost in costs if cost is not None and limit is not None and cost < limit}
-    found = [group.behind[name][1] for name in group.cells if name in cheaper & group.behind.keys()]
-    return (_points(one), max(found)) if found else None
+    risk = max(((_points(one), group.risk) for one, group in sets if group.risk is not None), default=None)
+    if risk is None:
+        return text
+    return f"{text}: the model named may be up to {_amount(risk)} worse than another one (95 %)"
 
 
 def _points(one: Pick) -> bool:

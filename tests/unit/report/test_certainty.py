@@ -84,6 +84,10 @@ def test_a_planned_claim_says_by_how_much_on_how_many_seeds_and_documents(built)
     [close] = [c for pair, c in claims_of(report, "methods").items() if set(pair) == {"full", "lora-r8"}]
     assert close.told_apart is False
     assert "cannot be told apart" in close.sentence
+    assert close.detectable > close.difference
+    assert f"A difference of {100 * close.detectable:.1f} point" in close.sentence
+    assert "would have been shown; more" in close.sentence
+    assert close.limit is not None
 
 
 def test_one_seed_claims_nothing_and_says_so(built):
@@ -229,9 +233,27 @@ def test_what_is_not_told_apart_is_not_called_as_good(built):
     low, high = group.behind["tiny/general/ia3"]
     assert low < 0 < 0.22 < high
     assert "do not settle which of 2 cells is the best" in sure
-    assert f"and a cheaper one up to {min(100 * high, 100):.1f} points (95 %)" in sure
+    assert f"may be up to {min(-100 * low, 100):.1f} points worse than another one (95 %)" in sure
     assert "more seeds would narrow this down" in sure
     assert "as good" not in sure + group.sentence
+
+
+def test_the_risk_of_the_model_named_looks_at_every_other_cell(built):
+    """The cheap one is named. The dear one scored above it and is steady; the third scored no higher, but its
+    seeds scatter, so it may be far better."""
+    built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=range(5))
+    scores = {
+        "full": {s: 0.805 + 0.001 * (s % 2) for s in range(5)},
+        "ia3": {s: 0.800 + 0.001 * (s % 3) for s in range(5)},
+        "lora-r8": dict(enumerate([0.62, 0.91, 0.74, 0.88, 0.83])),
+    }
+    by_seed(built, scores, {"full": 200, "ia3": 50, "lora-r8": 300})
+    report = report_of(built)
+    choice, sure, _ = sentences(report)
+    assert "take tiny/general/ia3" in choice
+    [group] = [g for g in report.tasks[0].groups if g.best]
+    assert group.risk > 0.08
+    assert f"may be up to {100 * group.risk:.1f} points worse than another one (95 %)" in sure
 
 
 def test_the_set_of_the_best_says_what_one_seed_keeps_out_of_it(built):

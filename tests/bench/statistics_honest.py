@@ -1,0 +1,217 @@
+"""Whether what the report says is true as often as it says, on sweeps whose truth is known.
+
+    python tests/bench/statistics_honest.py [SWEEPS] [ROW ...]
+
+Each line is one world: what was measured over its sweeps, the limit, and whether it passes. A share may be
+two standard errors of the simulation beyond its limit. Rows: S3 families and the set of the best where
+nothing differs, S4 what is shown where something does, S12 the risk of the cell that the answer names.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from simulated import World, point_of
+
+from orchestrator.report.claims import LEVEL, frontier_family, holm
+from orchestrator.report.comparing import difference
+from orchestrator.report.evidence import ClaimFamily, Limit
+from orchestrator.report.frontier import on_frontier
+from orchestrator.report.groups import best_group
+from orchestrator.report.model import Point
+from orchestrator.report.moderation import prior_of
+from orchestrator.report.replicates import Replicates
+from orchestrator.report.saying import Scale
+
+POINT = 0.03  # of a cell's skill over seeds: 0.9 points of accuracy at 80 %
+ALIKE, MORE, UNEQUAL = "0.9 points", "2.4 points", "0.5 to 5 points"
+FRONTIER = (0.72, 0.78, 0.82, 0.835)  # steps of 6, 4 and 1.5 points, each at twice the cost
+REST = (0.70, 0.71, 0.72, 0.73, 0.74, 0.75, 0.76, 0.77)  # dearer than what is better
+
+
+@dataclass(frozen=True)
+class Line:
+    row: str
+    world: str
+    measure: str
+    share: float
+    limit: float
+    sweeps: int
+    least: bool = False  # the share is to be at least the limit
+
+    @property
+    def passes(self) -> bool:
+        error = 2 * float(np.sqrt(self.limit * (1 - self.limit) / self.sweeps))
+        return self.share >= self.limit - error if self.least else self.share <= self.limit + error
+
+    def __str__(self) -> str:
+        sign = ">=" if self.least else "<="
+        verdict = "pass" if self.passes else "FAIL"
+        return (
+            f"{self.row:<4} {self.world:<52} {self.measure:<32} {100 * self.share:6.1f} % "
+            f"{sign} {100 * self.limit:5.1f} %  {verdict}"
+        )
+
+
+@dataclass(frozen=True)
+class Setting:
+    seeds: int
+    documents: int
+    scatter: str = ALIKE
+
+    def draw(
+        self, accuracies: Sequence[float], costs: Sequence[float], rng: np.random.Generator
+    ) -> list[Replicates]:
+        number = len(accuracies)
+        scatter = {
+            ALIKE: np.full(number, POINT),
+            MORE: np.full(number, 0.1),
+            UNEQUAL: rng.permutation(np.geomspace(0.016, 0.21, number)),
+        }[self.scatter]
+        cells = World(seed=POINT).draw(
+            accuracies, self.seeds, self.documents, rng, scatter=[float(s) for s in scatter]
+        )
+        return [replace(c, device_hours=c.device_hours * h) for c, h in zip(cells, costs, strict=True)]
+
+    def __str__(self) -> str:
+        return f"{self.seeds} seeds of {self.scatter}, {self.documents:,} documents"
+
+
+def families(sweeps: int, cells: int, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
+    """S3: equal cells."""
+    wrong = missed = 0
+    small = dict.fromkeys((0.05, 0.005), 0)
+    for _ in range(sweeps):
+        drawn = setting.draw([0.8] * cells, [1.0] * cells, rng)
+        prior = prior_of(drawn)
+        found = [difference(one, other, prior).p for one, other in combinations(drawn, 2)]
+        p_values = [1.0 if p is None else p for p in found]
+        wrong += min(p for p in holm(p_values, len(p_values)) if p is not None) < LEVEL
+        for level in small:
+            small[level] += sum(p <= level for p in p_values)
+        group = best_group([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior)
+        missed += group is not None and drawn[-1].name not in group.cells
+    world, pairs = f"{cells} equal cells, {setting}", sweeps * cells * (cells - 1) // 2
+    yield Line("S3", world, "a family claims something", wrong / sweeps, 0.06, sweeps)
+    yield Line("S3", world, "the set misses a given best", missed / sweeps, 0.06, sweeps)
+    for level, count in small.items():
+        yield Line("S3", world, f"p <= {level}", count / pairs, 1.25 * level, sweeps)
+
+
+def power(sweeps: int, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
+    """S4: a frontier of 4 in 12 cells."""
+    accuracies, costs = [*FRONTIER, *REST], [1.0, 2.0, 4.0, 8.0, *(3.0 + i for i in range(len(REST)))]
+    told, sizes, named = 0, [], []
+    parts = np.zeros(2)
+    for _ in range(sweeps):
+        drawn = setting.draw(accuracies, costs, rng)
+        prior = prior_of(drawn)
+        family = _steps(drawn)
+        apart = {frozenset((c.better, c.worse)) for c in family.claims if c.told_apart}
+        told += sum(frozenset((a.name, b.name)) in apart for a, b in pairwise(drawn[:4]))
+        group = best_group([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior)
+        assert group is not None
+        sizes.append(len(group.cells))
+        named += [group.limit] if group.limit is not None else []
+        error = difference(drawn[3], drawn[2], prior)
+        parts += [(error.seed_error or 0.0) ** 2, error.document_error**2]
+    right = [_right(limit, parts) for limit in named]
+    least = 0.5 if (setting.seeds, setting.documents, setting.scatter) == (3, 2000, ALIKE) else 0.0
+    most = 5 / 12 if least else 1.0
+    world = f"frontier of 4 in 12, {setting}"
+    yield Line("S4", world, "steps told apart", told / (3 * sweeps), least, 3 * sweeps, least=True)
+    yield Line("S4", world, "size of the set, of 12", float(np.mean(sizes)) / 12, most, sweeps)
+    if right:
+        yield Line("S4", world, "names what limits it", float(np.mean(right)), 0.9, len(right), least=True)
+
+
+def _right(limit: Limit, parts: np.ndarray) -> bool:
+    """`parts`: the variances due to seeds and documents. Where they are alike, any answer is right."""
+    share = float(parts[0] / parts.sum())
+    if limit is Limit.BOTH:
+        return 0.2 <= share <= 0.8
+    return share >= 0.4 if limit is Limit.SEEDS else share <= 0.6
+
+
+def _steps(drawn: Sequence[Replicates]) -> ClaimFamily:
+    points = [point_of(cell) for cell in drawn]
+    flags = on_frontier([_figures(p) for p in points])
+    members = sorted((p for p, on in zip(points, flags, strict=True) if on), key=_figures)
+    here = {cell.name: cell for cell in drawn}
+    family = frontier_family(members, None, here, len(drawn), Scale("t", True), prior_of(drawn))
+    assert family is not None
+    return family
+
+
+def _figures(point: Point) -> tuple[float, float]:
+    assert point.device_hours is not None
+    assert point.quality is not None
+    return point.device_hours.mean, point.quality.mean
+
+
+def risk(sweeps: int, wild: float, ahead: float, rng: np.random.Generator) -> Iterator[Line]:
+    """S12: the dearest of 12 cells is truly best by `ahead`, and its seeds scatter `wild`."""
+    held = said = 0
+    accuracies, costs = [0.8] * 11 + [0.8 + ahead], [float(i) for i in range(1, 13)]
+    for _ in range(sweeps):
+        drawn = World(seed=POINT).draw(accuracies, 3, 400, rng, scatter=[POINT] * 11 + [wild])
+        cells = [replace(c, device_hours=c.device_hours * h) for c, h in zip(drawn, costs, strict=True)]
+        group = best_group([point_of(c) for c in cells], {c.name: c for c in cells}, prior_of(cells))
+        if group is None or group.risk is None or len(group.cells) < 2:
+            continue
+        said += 1
+        named = _named(cells)
+        held += max(accuracies) - accuracies[named] <= group.risk
+    world = f"best by {100 * ahead:.0f} points, its seeds scatter {wild} of skill"
+    yield Line(
+        "S12", world, "the risk that is named holds", held / max(said, 1), 0.93, max(said, 1), least=True
+    )
+
+
+def _named(cells: Sequence[Replicates]) -> int:
+    from orchestrator.report.frontier import cheapest_close
+
+    index = cheapest_close([_figures(point_of(cell)) for cell in cells])
+    assert index is not None
+    return index
+
+
+def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Iterator[Line]:
+    if "S3" in wanted:
+        for cells, seeds, documents, scatter in (
+            *((12, k, 200, s) for k in (2, 3, 5) for s in (ALIKE, MORE, UNEQUAL)),
+            *((8, k, 1000, s) for k in (2, 3, 5) for s in (MORE, UNEQUAL)),
+            *((4, k, 100, s) for k in (2, 3, 5) for s in (ALIKE, UNEQUAL)),
+        ):
+            yield from families(sweeps, cells, Setting(seeds, documents, scatter), rng)
+    if "S4" in wanted:
+        for seeds, documents in ((2, 400), (3, 400), (5, 400), (2, 2000), (3, 2000), (5, 2000)):
+            yield from power(sweeps, Setting(seeds, documents), rng)
+    if "S12" in wanted:
+        for wild, ahead in ((POINT, 0.03), (0.15, 0.03), (0.4, 0.06)):
+            yield from risk(sweeps, wild, ahead, rng)
+
+
+ROWS = ("S3", "S4", "S12")
+
+
+def main() -> None:
+    sweeps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    rng = np.random.default_rng(20240216)
+    failed = 0
+    for line in lines(sweeps, sys.argv[2:] or ROWS, rng):
+        print(line, flush=True)
+        failed += not line.passes
+    print(f"{failed} lines fail" if failed else "all lines pass")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""What the report says holds as often as it says: the bench's rows at 40 sweeps each, and their parts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bench.statistics_honest import ALIKE, UNEQUAL, Setting, families, power, risk
+from scipy import stats
+
+from orchestrator.report.comparing import Estimate, difference, mean_difference
+from orchestrator.report.evidence import Limit
+from orchestrator.report.moderation import Prior, prior_of
+from orchestrator.report.power import limit_of
+from orchestrator.report.replicates import Replicates
+
+SWEEPS = 40
+
+
+def cells_of(scores: np.ndarray) -> list[Replicates]:
+    """[cells, seeds]; without documents."""
+    seeds = tuple(range(scores.shape[1]))
+    return [Replicates(f"m{i}", seeds, row, np.ones(len(row)), None, None) for i, row in enumerate(scores)]
+
+
+@pytest.mark.parametrize(("seeds", "scatter"), [(2, ALIKE), (3, UNEQUAL)])
+def test_equal_cells_are_seldom_told_apart(seeds, scatter):
+    found = list(families(SWEEPS, 6, Setting(seeds, 200, scatter), np.random.default_rng(1)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_true_steps_are_shown_with_three_seeds_and_what_limits_them_is_named():
+    found = list(power(SWEEPS, Setting(3, 2000), np.random.default_rng(2)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_the_risk_that_is_named_holds_where_one_cell_scatters_more():
+    found = list(risk(SWEEPS, 0.15, 0.03, np.random.default_rng(3)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_a_prior_of_many_cells_is_the_one_that_their_variances_were_drawn_from():
+    """Variances d0 s0^2 / chi-squared(d0), with d0 = 6 and s0 = 2."""
+    rng = np.random.default_rng(4)
+    spread = 2 * np.sqrt(6 / rng.chisquare(6, 20_000))
+    prior = prior_of(cells_of(spread[:, None] * rng.standard_normal((20_000, 4))))
+    assert prior.freedom == pytest.approx(6, rel=0.15)
+    assert math.sqrt(prior.variance) == pytest.approx(2, rel=0.05)
+
+
+def test_cells_that_scatter_alike_are_pooled_over_all_their_seeds():
+    rng = np.random.default_rng(5)
+    prior = prior_of(cells_of(rng.standard_normal((4000, 3))))
+    assert prior.freedom > 15
+    assert prior.variance == pytest.approx(1, rel=0.1)
+    assert prior.pooled == pytest.approx(3999 * 2)
+    assert Prior(1.0, math.inf, 22.0).moderate(0.5, 2, 2.0) == (2.0, 22.0)
+
+
+def test_what_a_seed_does_to_all_cells_alike_is_no_scatter_of_a_difference():
+    rng = np.random.default_rng(6)
+    scores = rng.standard_normal((12, 4))
+    common = 10 * rng.standard_normal(4)
+    assert prior_of(cells_of(scores + common)) == pytest.approx(prior_of(cells_of(scores)))
+
+
+def test_a_cell_that_misses_seeds_is_no_reason_against_a_prior():
+    rng = np.random.default_rng(7)
+    cells = cells_of(rng.standard_normal((6, 4)))
+    cells[0] = replace(cells[0], seeds=(0, 1), quality=cells[0].quality[:2])
+    prior = prior_of(cells)
+    assert prior.pooled == pytest.approx(6 * 4 - 2 - 6 - 3)
+    assert prior_of(cells[:1]) is None
+    assert prior_of(cells_of(np.ones((3, 2)))) is None
+
+
+def test_a_difference_is_never_judged_by_less_than_its_own_scatter():
+    cells = cells_of(np.array([[0.0, 9.0, 0.0], [1.0, 0.0, 2.0], *([[0.0, 0.1, 0.3]] * 6)]))
+    prior = prior_of(cells)
+    alone, moderated = difference(cells[0], cells[1]), difference(cells[0], cells[1], prior)
+    assert moderated.seed_error >= alone.seed_error
+    assert moderated.freedom >= 2
+
+
+def test_a_mean_over_combinations_scales_the_prior_by_its_weights():
+    rng = np.random.default_rng(8)
+    cells = cells_of(rng.standard_normal((40, 2)))
+    prior = Prior(1.0, math.inf, 100.0)
+    pairs = list(zip(cells[::2], cells[1::2], strict=True))[:8]
+    found = mean_difference(pairs, prior)
+    own = np.mean([a.quality - b.quality for a, b in pairs], axis=0).var(ddof=1)
+    assert found.seed_error**2 == pytest.approx(max(2 / 8, own) / 2)
+
+
+def test_what_limits_a_difference_is_the_part_that_scatters_more():
+    assert limit_of(Estimate(0.01, 3, 400, 0.001, 0.02), 0.001) is Limit.DOCUMENTS
+    assert limit_of(Estimate(0.01, 3, 40_000, 0.02, 0.001), 0.001) is Limit.SEEDS
+    assert limit_of(Estimate(0.01, 3, None, 0.02), 0.05) is Limit.SEEDS
+    assert limit_of(Estimate(0.01, 1, None), 0.05) is None
+
+
+def test_the_smallest_difference_shown_has_the_p_value_it_is_held_against():
+    least = Estimate(0.0, 3, 400, 0.01, 0.02, 20.0).half(0.001)
+    assert Estimate(least, 3, 400, 0.01, 0.02, 20.0).p == pytest.approx(0.001, rel=1e-3)
+
+
+def test_a_difference_can_be_shown_with_two_seeds_where_all_cells_scatter_alike():
+    """Holm asks for 0.05 / 66 of 12 cells, which two seeds of their own never reach."""
+    away = np.array([0.005, -0.005])
+    cells = cells_of(np.array([0.7 + 0.06 * i + (-1) ** i * away for i in range(12)]))
+    assert difference(cells[1], cells[0]).p > 0.05
+    assert difference(cells[1], cells[0], prior_of(cells)).p < 0.05 / 66
+
+
+def test_moderated_p_values_of_equal_cells_are_uniform_enough():
+    rng = np.random.default_rng(10)
+    found = []
+    for _ in range(300):
+        cells = cells_of(rng.standard_normal((8, 3)))
+        found.append(difference(cells[0], cells[1], prior_of(cells)).p)
+    assert stats.binomtest(sum(p <= 0.05 for p in found), 300, 0.05).pvalue > 0.001
