@@ -48,10 +48,12 @@ def build(
     labels: tuple[str, ...],
     quantise: Quantise | None = None,
     half: bool = False,
+    device: torch.device | None = None,
 ) -> Backbone:
     """The model in fp32 on the CPU, with a head drawn from torch's global generator: seed it first. With
-    `quantise` it lies on the GPU instead, its backbone's linear maps in 8 or 4 bits, the head in fp32. With
-    `half` it is in bf16: once it is adapted, `train_in_full` has to bring back what trains.
+    `device` its weights go from the disk to that GPU, and host memory never holds them. With `quantise` it
+    is on the GPU as well, its backbone's linear maps in 8 or 4 bits, the head in fp32. With `half` it is in
+    bf16: once it is adapted, `train_in_full` has to bring back what trains.
 
     Raises WeightsError where files are missing or foreign, where the number of parameters is not the one
     that the entry states, and where a quantised model has no GPU or no library.
@@ -75,8 +77,11 @@ def build(
             folder,
             head_modules(blank),
             dtype=torch.bfloat16 if half else torch.float32,
+            **({} if device is None else {"device_map": {"": device}}),
             **_quantised(spec, config, kind, quantise),
         )
+    except (torch.OutOfMemoryError, torch.AcceleratorError):
+        raise  # of the GPU, not of the weights
     except (OSError, ValueError, KeyError, RuntimeError) as failed:
         raise WeightsError(
             f"backbone {spec.name}: no {kind} model can be loaded from {directory} "

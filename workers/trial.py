@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,7 @@ from workers.backbones import build, planned, train_in_full
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.data import check_scorable
 from workers.devices import settle
+from workers.drawing import DrawnOnCpu
 from workers.evaluate import check_seen, evaluate
 from workers.gauges import Gauges
 from workers.gpus import check_gpus
@@ -108,15 +110,26 @@ def carry_out(
     set_seed(trial.seed)
     quantise = settings.quantise if isinstance(settings, Lora) else None
     half = quantise is None and frozen_in_half(trial.backbone, settings, account.device.precision)
-    backbone = build(trial.backbone, directory, task.kind, examples.labels, quantise=quantise, half=half)
-    adapted = adapt(
-        backbone.model,
-        settings,
-        trial.backbone,
-        task.kind,
-        backbone.unsaved,
-        steps=account.planned_steps,
-    )
+    # Weights that are spread go to their GPUs in parts.
+    device = accelerator.device if resources.gpus and not spreads_weights(resources) else None
+    with nullcontext() if device is None else DrawnOnCpu():
+        backbone = build(
+            trial.backbone,
+            directory,
+            task.kind,
+            examples.labels,
+            quantise=quantise,
+            half=half,
+            device=None if quantise else device,
+        )
+        adapted = adapt(
+            backbone.model,
+            settings,
+            trial.backbone,
+            task.kind,
+            backbone.unsaved,
+            steps=account.planned_steps,
+        )
     train_in_full(adapted.model)
     check_trained(adapted, counted, trial.backbone)
     for each in (adapted, counted.blank) if resources.gradient_checkpointing else ():

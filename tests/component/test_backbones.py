@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ from orchestrator.contracts.backbone import (
 from orchestrator.contracts.method import Lora
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
+from workers import backbones
 from workers.backbones import build, load_tokenizer
+from workers.drawing import DrawnOnCpu
+from workers.loading import load
 from workers.methods import adapt
 from workers.weights import verify, weights_directory
 
@@ -139,3 +143,47 @@ def test_weights_in_a_package_are_found_without_importing_it(tmp_path, monkeypat
     monkeypatch.syspath_prepend(tmp_path)
     found = weights_directory(entry(PackageWeights(package="carrier", folder="model")), tmp_path)
     assert found == package / "model"
+
+
+def test_weights_go_straight_to_the_device_that_is_asked_for(tiny_bert, monkeypatch):
+    """Through host memory a large model would have to fit into that as well."""
+    asked = []
+    monkeypatch.setattr(
+        backbones, "load", lambda *given, **options: asked.append(options) or load(*given, **options)
+    )
+    found = []
+    for device in (None, torch.device("cpu")):
+        torch.manual_seed(5)
+        spec = entry(FolderWeights(folder=str(tiny_bert)))
+        built = build(spec, tiny_bert, TaskKind.NER, LABELS, device=device)
+        found.append(built.model.state_dict())
+    assert [options.get("device_map") for options in asked] == [None, {"": torch.device("cpu")}]
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(found[0][name], value) for name, value in found[1].items())
+
+
+INIT = torch.nn.init
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [INIT.normal_, INIT.xavier_uniform_, INIT.kaiming_uniform_, torch.Tensor.normal_],
+)
+def test_what_is_drawn_for_another_device_is_what_the_cpu_would_draw(draw):
+    """Shown on the device without memory, by the state that the CPU's generator is left in."""
+    states = []
+    for device, mode in (("cpu", nullcontext()), ("meta", DrawnOnCpu())):
+        torch.manual_seed(5)
+        with mode:
+            assert draw(torch.empty(3, 4, device=device)).device.type == device
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)
+
+
+def test_a_gpu_that_is_full_is_no_fault_of_the_weights(tiny_bert, monkeypatch):
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(backbones, "load", fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        build(entry(FolderWeights(folder=str(tiny_bert))), tiny_bert, TaskKind.NER, LABELS)

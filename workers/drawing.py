@@ -1,0 +1,30 @@
+"""Random numbers of a model that is made on a GPU: drawn on the CPU, so that both begin alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+# Methods of a tensor, and functions of torch.nn.init, which transformers wraps under the same names.
+_DRAWS = ("normal_", "uniform_", "bernoulli_", "random_", "kaiming_uniform_")
+
+
+class DrawnOnCpu(TorchFunctionMode):
+    """While it is on, a tensor elsewhere is filled with what the CPU's generator gives one of its shape."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = dict(kwargs or {})
+        if getattr(func, "__name__", None) not in _DRAWS:
+            return func(*args, **named)
+        target: Tensor = args[0] if args else named.pop("tensor")
+        if target.device.type == "cpu":
+            return func(target, *args[1:], **named)
+        drawn = torch.empty_like(target, device="cpu")
+        func(drawn, *args[1:], **named)
+        with torch.no_grad():
+            return target.copy_(drawn)
