@@ -120,7 +120,7 @@ def test_too_little_memory_is_told_from_a_bug(lab, outcome_of, monkeypatch):
     def hungry(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("workers.trial.evaluate", hungry)
+    monkeypatch.setattr("workers.train.optimiser_step", hungry)
     order = lab.order(micro_batch_size=2)
     run_attempt(order)
     outcome = outcome_of(order)
