@@ -128,7 +128,10 @@ class Checkpoint:
         return self.best
 
     def restore_shares(self, model: Any, optimiser: Any, ranks: Ranks) -> None:
-        """The optimiser's state, where it is shared out. All ranks come here."""
+        """The optimiser's state, where it is shared out, and that of the scaler of its loss. All ranks come
+        here."""
+        if (scaler := self._state.get("scaler")) is not None:
+            optimiser.scaler.load_state_dict(scaler)
         if self._state["sharing"] != "none":
             parts = self._state["parts"]
             own = None if parts is None else parts[ranks.rank]

@@ -73,7 +73,7 @@ def snapshot(
     parts = None if shares.own is None else ranks.gather(shares.own)
     if not ranks.leads:
         return None
-    state = {"sharing": shares.sharing, "optimiser": shares.whole, "parts": parts}
+    state = {"sharing": shares.sharing, "optimiser": shares.whole, "parts": parts, "scaler": shares.scaler}
     state = tree_map(lambda value: _copy(value, pin), state)
     if pin:
         torch.cuda.synchronize()

@@ -20,7 +20,7 @@ _SOFTWARE = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 
 def settle(
     resources: Resources,
-    wanted: Literal["auto", "fp32", "bf16"],
+    wanted: Literal["auto", "fp32", "bf16", "fp16"],
     max_grad_norm: float,
     *,
     deterministic: bool = False,
@@ -28,14 +28,14 @@ def settle(
     """An accelerator of the granted devices, and what the records say of it. Sets torch's threads. The GPUs
     must have been checked (`gpus.check_gpus`), and the ranks have met (`ranks.join`).
 
-    Raises LaunchError where a share of a GPU is too small, or the sharding cannot be had.
+    Raises LaunchError where a share of a GPU is too small, fp16 is asked for without a whole model on a GPU,
+    or the sharding cannot be had.
     """
     torch.set_num_threads(resources.threads)
     gpu = resources.gpus > 0
     if 0 < resources.gpus < 1:
         limit_memory(resources.gpus)
     precision = _precision(wanted, gpu)
-    mixed: Literal["no", "bf16"] = "bf16" if precision is Precision.BF16 else "no"
     software = {"python": python_version()} | {name: version(name) for name in _SOFTWARE}
     if gpu:
         software |= settle_arithmetic(deterministic=deterministic)
@@ -46,10 +46,10 @@ def settle(
         software=software | sharding_software(resources),
         spread=resources.spread,
     )
-    return make_accelerator(resources, mixed, max_grad_norm), device
+    return make_accelerator(resources, precision, max_grad_norm), device
 
 
-def _precision(wanted: Literal["auto", "fp32", "bf16"], gpu: bool) -> Precision:
+def _precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], gpu: bool) -> Precision:
     if wanted == "auto":
         # Older GPUs can only imitate bf16, at a fraction of the speed of fp32.
         has_it = gpu and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -43,6 +43,7 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from orchestrator.contracts.method import AdaLora, Lora, Prefix, Prompt, PTuning, Settings
 from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import LaunchError
 
 _STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
@@ -57,8 +58,12 @@ def sharding_software(resources: Resources) -> dict[str, str]:
     return {"deepspeed": version("deepspeed")} if resources.sharding in _STAGES else {}
 
 
-def refuse_method(settings: Settings, resources: Resources) -> None:
-    """Raises LaunchError where a method cannot stand what the resources say."""
+def refuse_method(settings: Settings, resources: Resources, precision: Precision) -> None:
+    """Raises LaunchError where a method cannot train as the resources or the precision say."""
+    if precision is Precision.FP16 and isinstance(settings, AdaLora):
+        raise LaunchError(
+            "recipe.precision fp16: adalora would count gradients that overflow\n    -> set precision: fp32"
+        )
     problem = None
     if resources.sharding != "none":
         if isinstance(settings, AdaLora):
@@ -74,9 +79,20 @@ def refuse_method(settings: Settings, resources: Resources) -> None:
         )
 
 
-def make_accelerator(resources: Resources, mixed: Literal["no", "bf16"], max_grad_norm: float) -> Accelerator:
-    """Raises LaunchError where DeepSpeed is asked for and not installed."""
+def make_accelerator(resources: Resources, precision: Precision, max_grad_norm: float) -> Accelerator:
+    """Its scaler of the loss is for fp16 alone.
+
+    Raises LaunchError where DeepSpeed is asked for and not installed, and for fp16 without a GPU that holds
+    the whole model.
+    """
     cpu = not resources.gpus
+    if precision is Precision.FP16 and (cpu or resources.sharding != "none"):
+        got = "no GPU" if cpu else f"resources.sharding {resources.sharding}"
+        raise LaunchError(
+            f"recipe.precision fp16: expected a GPU that holds the whole model, got {got}\n"
+            "    -> set precision: fp32"
+        )
+    mixed = "no" if precision is Precision.FP32 else precision.value
     options: dict[str, Any] = {"mixed_precision": mixed, "cpu": cpu}
     if resources.sharding in _STAGES:
         _settle_deepspeed(cpu)
@@ -238,11 +254,12 @@ def fill(parameter: Any, value: Tensor) -> None:
 
 @dataclass(frozen=True)
 class Shares:
-    """An optimiser's state: the whole of it, or this rank's own part."""
+    """An optimiser's state: the whole of it, or this rank's own part; and that of the scaler of its loss."""
 
     sharing: str
     whole: Any = None
     own: Any = None
+    scaler: Any = None
 
 
 def sharing(resources: Resources) -> str:
@@ -255,7 +272,8 @@ def shares_of(model: Any, optimiser: Any, resources: Resources) -> Shares:
     """Of prepared ones. All ranks have to ask."""
     kind = sharing(resources)
     if resources.sharding == "none":
-        return Shares(kind, whole=optimiser.state_dict())
+        scaler = getattr(optimiser, "scaler", None)  # of a prepared one, under fp16
+        return Shares(kind, whole=optimiser.state_dict(), scaler=scaler and scaler.state_dict())
     if resources.sharding == "fsdp":
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         return Shares(kind, whole=get_optimizer_state_dict(model, optimiser, options=options))

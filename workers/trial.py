@@ -105,7 +105,7 @@ def carry_out(
     meter.enter(Phase.LOAD)
     directory = weights_directory(trial.backbone, Path(order.cache_dir), fetch=False)
     settings = trial.method.settings
-    refuse_method(settings, resources)
+    refuse_method(settings, resources, account.device.precision)
     counted = planned(trial.backbone, directory, settings, task.kind, len(examples.labels))
     set_seed(trial.seed)
     quantise = settings.quantise if isinstance(settings, Lora) else None

@@ -63,6 +63,16 @@ def show_placements(plan: Plan, console: Console) -> None:
         console.print(
             f"[cyan]placed[/] {cells} on {words} of {asked.device}, {precision}; {told}", highlight=False
         )
+    if kind is not None and not kind.bf16 and any(_is_auto(plan, name) for name in plan.placements):
+        console.print(
+            f"[yellow]note[/] {asked.device} has no bf16, so precision: auto trains in fp32 there; "
+            "set precision: fp16 to use its tensor cores",
+            highlight=False,
+        )
+
+
+def _is_auto(plan: Plan, cell: str) -> bool:
+    return plan.cells[cell].recipe.precision == "auto"
 
 
 def show_calibrations(plan: Plan, console: Console) -> None:

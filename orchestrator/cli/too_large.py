@@ -66,5 +66,5 @@ def _usual(plan: Plan) -> DeviceKind | None:
 
 
 def _needs(cell: GridCell, resources: Resources) -> Estimate | None:
-    precision = Precision.FP32 if cell.recipe.precision == "fp32" else Precision.BF16
+    precision = Precision.BF16 if cell.recipe.precision == "auto" else Precision(cell.recipe.precision)
     return estimate(cell.backbone, cell.variant.spec.settings, cell.recipe, resources, precision)

@@ -93,6 +93,12 @@ class TrialState(StrEnum):
 class Precision(StrEnum):
     FP32 = "fp32"
     BF16 = "bf16"
+    FP16 = "fp16"  # with a scaled loss
+
+    @property
+    def halves(self) -> bool:
+        """Whether activations take two bytes."""
+        return self is not Precision.FP32
 
 
 class Family(StrEnum):

@@ -43,7 +43,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class _Keeping:
-    """Under bf16 and in fp32, of a model that trains as a whole and of one whose layers are frozen."""
+    """In half precision and in fp32, of a model that trains as a whole and of one whose layers are frozen."""
 
     half: Kept
     half_frozen: Kept
@@ -51,7 +51,7 @@ class _Keeping:
     full_frozen: Kept
 
     def of(self, precision: Precision, frozen: bool) -> Kept:
-        if precision is Precision.BF16:
+        if precision.halves:
             return self.half_frozen if frozen else self.half
         return self.full_frozen if frozen else self.full
 
@@ -160,14 +160,14 @@ class _Trial:
         if spread:
             yield Part("weights put together for a layer", self._gathered())
         elif self._copied(trained):
-            yield Part("bf16 copies of weights", self._copied(trained))
+            yield Part(f"{self.precision} copies of weights", self._copied(trained))
         yield Part(f"gradients{among}", 4 * trained * home)
         yield Part(f"optimiser's moments{among}", 8 * trained * home)
 
     def _zero(self, trained: float) -> Iterator[Part]:
         """DeepSpeed holds everything in half precision, and masters of what trains in full."""
         stage, share = self._zero_stage, self.resources.processes
-        size = 2 if self.precision is Precision.BF16 else 4
+        size = 2 if self.precision.halves else 4
         home = 0 if self.resources.offload else 1 / share
         weights, spread = float(size * self.shape.parameters), stage == 3
         if isinstance(self.settings, Lora) and self.settings.quantise:
@@ -206,7 +206,7 @@ class _Trial:
 
     def _copied(self, trained: float) -> float:
         """Autocast's copies of fp32 weights live until the backward pass has used them."""
-        if self.precision is not Precision.BF16 or isinstance(self.settings, HeadOnly):
+        if not self.precision.halves or isinstance(self.settings, HeadOnly):
             return 0
         if frozen_in_half(self.backbone, self.settings, self.precision) or self._quantised:
             return 2 * trained
@@ -220,7 +220,7 @@ class _Trial:
 
     def _gathered(self) -> float:
         """The layers at work, and what lies outside layers: embeddings above all."""
-        size = 2 if self.precision is Precision.BF16 else 4
+        size = 2 if self.precision.halves else 4
         return size * (_GATHERED_LAYERS * self.shape.layer_parameters + self.shape.embeddings)
 
     @property
@@ -248,7 +248,7 @@ class _Trial:
         return kept.of(self.shape, self._length)
 
     def _activations(self) -> Part:
-        layers, kept, size = self._active_layers, self._kept(), 2 if self.precision is Precision.BF16 else 4
+        layers, kept, size = self._active_layers, self._kept(), 2 if self.precision.halves else 4
         if isinstance(self.settings, Lora) and self.settings.targets in ("all", "feed-forward"):
             # The adapters beyond the usual two keep their input as well: once dropped out, once in fp32.
             kept += 6 * (4 * self.shape.hidden + self.shape.intermediate)

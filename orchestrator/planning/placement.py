@@ -85,6 +85,10 @@ def _least(
         return Refusal(
             f"recipe.precision is bf16, which {device.name} has not in hardware; set precision: fp32, or auto"
         )
+    if precision is Precision.FP16 and isinstance(settings, AdaLora):
+        return Refusal(
+            "adalora cannot train in fp16: gradients that overflow would count; set precision: fp32"
+        )
     for way in _ways(asked, backbone, settings, recipe):
         resources = way.model_copy(update={"device": device.name})
         needs = estimate(backbone, settings, recipe, resources, precision)
@@ -113,7 +117,7 @@ def _ways(
     for checkpointing in again:
         for size in recipe.pass_sizes:
             yield given(size, gradient_checkpointing=checkpointing)
-    if _why_not_spread(asked, settings) is not None:
+    if recipe.precision == "fp16" or _why_not_spread(asked, settings) is not None:
         return
     for offload in (False, True) if asked.offload else (False,):
         for count in _counts(asked, recipe):

@@ -126,6 +126,31 @@ def test_a_cell_that_fits_nowhere_is_refused_with_the_arithmetic(tmp_path: Path)
     assert "cannot be spread over devices" in quantised
 
 
+def test_fp16_is_for_whole_models_on_gpus_without_bf16(tmp_path: Path) -> None:
+    def of(precision: str) -> Plan:
+        asked = [f"resources={json.dumps({'device': T4, 'cpus': 2})}", f"recipe.precision={precision}"]
+        cells = ["models=[tiny]", "domains=[general]", "methods=[full,adalora]", "tasks=[mimic-mortality]"]
+        sweep = load_sweep(SWEEPS / "paper.yaml", [*asked, *cells], cwd=tmp_path)
+        names = {cell.backbone.name: "w" for cell in sweep.grid.cells}
+        return make_plan(
+            sweep, Inputs(data={"mimic-mortality": "d"}, weights=names, code="c", metrics="1"), {}
+        )
+
+    def told(plan: Plan) -> str:
+        show_placements(plan, Console(file=(written := StringIO()), width=200))
+        return written.getvalue()
+
+    scaled, auto = of("fp16"), of("auto")
+    [(name, placed)] = scaled.placements.items()
+    assert placed.precision is Precision.FP16
+    assert auto.placements[name].precision is Precision.FP32
+    assert {r.reason for r in scaled.refused} == {
+        "adalora cannot train in fp16: gradients that overflow would count; set precision: fp32"
+    }
+    assert "set precision: fp16 to use its tensor cores" in told(auto)
+    assert "tensor cores" not in told(scaled)
+
+
 def test_more_gpus_than_a_node_has_are_taken_from_several(tmp_path: Path) -> None:
     plan = planned(tmp_path, "paper", A100, gpus_a_node=1)
     assert place(plan, "llama-2-7b", "full") == "2 GPUs (2 processes, 2 nodes, fsdp)"
