@@ -98,7 +98,9 @@ def _task(
         doubts=tuple(doubts(task, found.counted(task.name))),
         notes=(*notes(task, found, len(comparisons), points), *_of_money(sweep, cells)),
         comparisons=tuple(comparisons.values()),
-        answers=wording.answers(task.metric, tuple(comparisons.values()), points, sure.claims),
+        answers=wording.answers(
+            task.metric, tuple(comparisons.values()), points, sure.claims, sure.good_enough
+        ),
         points=points,
         beside=_beside(task),
         refusals=_refusals(refused),
@@ -108,6 +110,7 @@ def _task(
         frontiers=sure.frontiers,
         claims=sure.claims,
         groups=sure.groups,
+        good_enough=sure.good_enough,
         currency=None if sweep.prices is None else sweep.prices.currency,
     )
     return report.model_copy(update={"scores": scores_of(report)}), sure.draws

@@ -9,9 +9,10 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.report import saying
 from orchestrator.report.claims import Compared, factor_families, family, frontier_family
 from orchestrator.report.comparing import difference, estimate
-from orchestrator.report.evidence import ClaimFamily, FrontierView, Group, Side
+from orchestrator.report.evidence import ClaimFamily, FrontierView, GoodEnough, Group, Side
 from orchestrator.report.findings import Pair
 from orchestrator.report.frontier import best, cheapest_close
+from orchestrator.report.good_enough import good_enough
 from orchestrator.report.groups import best_group, frontier_groups
 from orchestrator.report.membership import Draws, draws
 from orchestrator.report.model import Comparison, Point
@@ -30,6 +31,7 @@ class Certainty(NamedTuple):
     frontiers: tuple[FrontierView, ...]
     claims: tuple[ClaimFamily, ...]
     groups: tuple[Group, ...]
+    good_enough: tuple[GoodEnough, ...]
     draws: Mapping[str, Draws]  # by label of the comparison key, where any cell has two seeds
 
 
@@ -58,6 +60,7 @@ def certainty_of(
     frontiers: list[FrontierView] = []
     claims: list[ClaimFamily] = []
     groups: list[Group] = []
+    close: list[GoodEnough] = []
     moved: dict[str, Draws] = {}
     chances: dict[tuple[str, str], float | None] = {}
     for label, here in found.items():
@@ -77,9 +80,11 @@ def certainty_of(
         claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, prior)
         top = best_group(group, here, prior, scale)
         groups += [top] if top is not None else []
+        judged = good_enough(group, here, prior)
+        close += [judged] if judged is not None else []
         groups += frontier_groups(members, here, len(group), prior)
     sure = tuple(_surer(p, found, chances, metric) for p in points)
-    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), moved)
+    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved)
 
 
 def _picked(

@@ -106,6 +106,30 @@ class Group(Record):
     limit: Limit | None = None
 
 
+class GoodEnough(Record):
+    """What is shown of the answer of one comparison key, by 95 % limits that hold for all its cells at once.
+
+    `cell` is the cheapest that scored at most `within` below the best. It is `shown` to be that close where
+    no other cell may be better by `within` or more; `most_below` is how much better another one may be, None
+    where one cannot be judged. `cheaper` has the limits of the best less each cell that costs less than
+    `cell`, and None for one that cannot be judged. `budgets` says for each cell that is recommended by budget
+    whether it is shown to be that close to the best that the budget buys.
+    """
+
+    comparison: str | None
+    cell: str  # model/domain/method
+    within: float
+    shown: bool
+    most_below: float | None
+    cheaper: dict[str, tuple[float, float] | None] = Field(default_factory=dict)
+    budgets: dict[str, bool] = Field(default_factory=dict)
+
+    @property
+    def open_cheaper(self) -> tuple[str, ...]:
+        """Cheaper cells of which it is not shown that they lie further below the best than `within`."""
+        return tuple(name for name, ends in self.cheaper.items() if ends is None or ends[0] <= self.within)
+
+
 class Within(Record):
     """The first cell by the second axis whose quality is at most `points` hundredths below the best."""
 

@@ -13,7 +13,7 @@ from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, Source, TaskKind
 from orchestrator.report.curves import Curve
-from orchestrator.report.evidence import AcrossTasks, ClaimFamily, FrontierView, Group
+from orchestrator.report.evidence import AcrossTasks, ClaimFamily, FrontierView, GoodEnough, Group
 from orchestrator.report.findings import (
     Axis,
     DomainMatrix,
@@ -136,6 +136,7 @@ class TaskReport(Record):
     frontiers: tuple[FrontierView, ...] = ()  # quality and device-hours first; per comparison and axes
     claims: tuple[ClaimFamily, ...] = ()
     groups: tuple[Group, ...] = ()
+    good_enough: tuple[GoodEnough, ...] = ()  # per comparison key
     currency: str | None = None  # of the points' money; None where the sweep names no prices
     curves: tuple[Curve, ...] = ()  # of the frontier and the best of the others; read apart, see `learning`
 

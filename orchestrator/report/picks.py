@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.contracts.record import Record
 from orchestrator.report.frontier import best, cheapest_close
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
@@ -17,9 +19,30 @@ class Pick(Record):
     best: Point
 
     @property
+    def shown(self) -> bool:
+        """Whether the first is shown to be that close."""
+        return any(
+            found.shown for found in self.task.good_enough if found.comparison == self.comparison.label
+        )
+
+    @property
     def place(self) -> str:
         several = len(self.task.comparisons) > 1
         return f"{self.task.title} on {self.comparison.label}" if several else self.task.title
+
+
+def by_budget(points: Sequence[Point]) -> list[tuple[float, Point]]:
+    """What to take from each budget on, rising: the cheapest whose quality is within a point of the best that
+    the budget buys. `points`: of one task and comparison key. A dearer one is never named for less than a
+    point more."""
+    known = [p for p in points if p.frontier and p.device_hours]
+    rising = sorted(known, key=lambda p: figures(p)[0] or 0.0)
+    found: list[tuple[float, Point]] = []
+    for count, dearest in enumerate(rising, start=1):
+        index = cheapest_close([figures(p) for p in rising[:count]])
+        if index is not None and (not found or found[-1][1] != rising[index]):
+            found.append((figures(dearest)[0] or 0.0, rising[index]))
+    return found
 
 
 def picks(report: Report) -> list[Pick]:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import wording
-from orchestrator.report.frontier import cheapest_close
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
-from orchestrator.report.picks import Pick, picks
+from orchestrator.report.picks import Pick, by_budget, picks
 from orchestrator.report.points import figures
 from orchestrator.report.sureness import sureness
 
@@ -18,22 +17,22 @@ _FEW = 4  # tasks that a sentence can name one by one
 
 class Recommendation(Record):
     """From a budget of `cost` device-hours a trial on, until the next one: the cheapest whose quality is
-    within a point of the best that the budget buys."""
+    within a point of the best that the budget buys. `shown`: that it is so close is shown, else measured."""
 
     cost: float
     point: Point
+    shown: bool
 
 
 def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommendation, ...]:
-    """By budget, rising. A dearer model is never named for less than a point more."""
-    known = [p for p in task.points if p.comparison == comparison.label and p.frontier and p.device_hours]
-    rising = sorted(known, key=lambda p: figures(p)[0] or 0.0)
-    found: list[Recommendation] = []
-    for count, dearest in enumerate(rising, start=1):
-        index = cheapest_close([figures(p) for p in rising[:count]])
-        if index is not None and (not found or found[-1].point != rising[index]):
-            found.append(Recommendation(cost=figures(dearest)[0] or 0.0, point=rising[index]))
-    return tuple(found)
+    """By budget, rising."""
+    here = [p for p in task.points if p.comparison == comparison.label]
+    judged = [found.budgets for found in task.good_enough if found.comparison == comparison.label]
+    shown = judged[0] if judged else {}
+    return tuple(
+        Recommendation(cost=cost, point=point, shown=shown.get(point.name, False))
+        for cost, point in by_budget(here)
+    )
 
 
 def sentences(report: Report) -> tuple[str, ...]:

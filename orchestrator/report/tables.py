@@ -103,6 +103,7 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
         "frontiers": [view.model_dump(mode="json") for view in task.frontiers],
         "claims": [family.model_dump(mode="json") for family in task.claims],
         "groups": [group.model_dump(mode="json") for group in task.groups],
+        "good_enough": [found.model_dump(mode="json") for found in task.good_enough],
         "recommended": [_recommended_json(task, c) for c in task.comparisons],
         "curves": [curve.model_dump(mode="json") for curve in task.curves],
     }
@@ -110,7 +111,7 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
 
 def _recommended_json(task: TaskReport, comparison: Comparison) -> dict[str, Any]:
     rows = recommendations(task, comparison)
-    found = [{"budget_device_hours": row.cost, "cell": row.point.name} for row in rows]
+    found = [{"budget_device_hours": row.cost, "cell": row.point.name, "shown": row.shown} for row in rows]
     return {"comparison": comparison.label, "by_budget": found}
 
 

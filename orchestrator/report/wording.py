@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
-from orchestrator.report.evidence import Claim, ClaimFamily
+from orchestrator.report.evidence import Claim, ClaimFamily, GoodEnough
 from orchestrator.report.findings import Replicated, Replication
 from orchestrator.report.frontier import CLOSE, best, cheapest_close
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.points import figures
+from orchestrator.report.saying import Scale
 from orchestrator.report.statistics import Summary
 
 MISSING = "–"
@@ -125,6 +126,7 @@ def answers(
     comparisons: Sequence[Comparison],
     points: Sequence[Point],
     claims: Sequence[ClaimFamily] = (),
+    judged: Sequence[GoodEnough] = (),
 ) -> tuple[str, ...]:
     """One answer a comparison key; one that says what is missing where there is no result yet."""
     if not comparisons:
@@ -135,23 +137,64 @@ def answers(
         steps = [
             c for f in claims if f.name == "frontier" and f.comparison == comparison.label for c in f.claims
         ]
-        text = _answer(metric, comparison.unit, group, steps)
+        close = next((one for one in judged if one.comparison == comparison.label), None)
+        text = _answer(metric, comparison.unit, group, steps, close)
         found.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
     return tuple(found)
 
 
-def _answer(name: MetricName, unit: str, points: Sequence[Point], claims: Sequence[Claim]) -> str:
+def _answer(
+    name: MetricName,
+    unit: str,
+    points: Sequence[Point],
+    claims: Sequence[Claim],
+    judged: GoodEnough | None,
+) -> str:
     results = [figures(p) for p in points]
     close, top = cheapest_close(results), best(results)
     if close is None or top is None:
         return "No finished trial has a score."
     near, metric = within(name), short(METRICS[name].title)
+    scale = Scale("", name is not MetricName.LOSS)
+    shown = "" if judged is None else _shown(judged, near, scale)
     if close == top:
-        return f"The best is {_named(points[top], metric, unit)}. Nothing cheaper comes {near} of it."
+        cheaper = "" if judged is None else _cheaper(judged, near, scale)
+        return f"The best is {_named(points[top], metric, unit)}.{cheaper}{shown}"
     ending = _between(points[top].name, points[close].name, claims)
     return (
         f"The cheapest {near} of the best is {_named(points[close], metric, unit)}; "
-        f"the best is {_named(points[top], metric, unit)}.{ending}"
+        f"the best is {_named(points[top], metric, unit)}.{shown}{ending}"
+    )
+
+
+def _shown(judged: GoodEnough, near: str, scale: Scale) -> str:
+    """What is known of the model named against all others."""
+    if judged.shown:
+        return f" {judged.cell} is shown to be {near} of the best of all (95 %)."
+    if judged.most_below is None:
+        return f" Whether {judged.cell} is {near} of the best of all cannot be judged yet."
+    most = min(judged.most_below, 1.0) if scale.points else judged.most_below
+    return (
+        f" Whether {judged.cell} is {near} of the best of all is open: another one may be up to "
+        f"{scale.with_unit(most)} better (95 %, over all cells)."
+    )
+
+
+def _cheaper(judged: GoodEnough, near: str, scale: Scale) -> str:
+    """What is known of the cells that cost less than the best."""
+    if not judged.cheaper:
+        return " Nothing is cheaper."
+    found = judged.open_cheaper
+    if not found:
+        return f" Nothing cheaper comes {near} of it (95 %, over all cells)."
+    known = {name: ends for name in found if (ends := judged.cheaper[name]) is not None}
+    if not known:
+        return f" Whether anything cheaper comes {near} of it cannot be judged yet."
+    name, (low, high) = min(known.items(), key=lambda item: (sum(item[1]), item[0]))
+    return (
+        f" Whether anything cheaper comes {near} of it is open: {name} scored "
+        f"{scale.with_unit((low + high) / 2)} below it (95 % {scale.amount(low)} to {scale.amount(high)}, "
+        "over all cells)."
     )
 
 

@@ -4,7 +4,9 @@
 
 Each line is one world: what was measured over its sweeps, the limit, and whether it passes. A share may be
 two standard errors of the simulation beyond its limit. Rows: S3 families and the set of the best where
-nothing differs, S4 what is shown where something does, S12 the risk of the cell that the answer names.
+nothing differs, S4 what is shown where something does, S12 the risk of the cell that the answer names; S1
+"nothing cheaper comes within 1 point" and "shown to be within 1 point" over all sweeps: one that says neither
+leaves both open.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,8 @@ from simulated import World, point_of
 from orchestrator.report.claims import LEVEL, frontier_family, holm
 from orchestrator.report.comparing import difference
 from orchestrator.report.evidence import ClaimFamily, Limit
-from orchestrator.report.frontier import on_frontier
+from orchestrator.report.frontier import CLOSE, cheapest_close, on_frontier
+from orchestrator.report.good_enough import good_enough
 from orchestrator.report.groups import best_group
 from orchestrator.report.model import Point
 from orchestrator.report.moderation import prior_of
@@ -83,6 +86,38 @@ class Setting:
 
     def __str__(self) -> str:
         return f"{self.seeds} seeds of {self.scatter}, {self.documents:,} documents"
+
+
+TRUTHS: dict[str, tuple[Sequence[float], Sequence[float]]] = {  # accuracies, costs
+    "12 equal cells": ([0.8] * 12, [float(i) for i in range(1, 13)]),
+    "frontier of 4 in 12": ([*FRONTIER, *REST], [1.0, 2.0, 4.0, 8.0, *(3.0 + i for i in range(8))]),
+    "steps of 0.5 point": ([0.78 + 0.005 * i for i in range(12)], [float(i) for i in range(1, 13)]),
+    "best 0.9 points above a cheaper one": ([0.8, 0.809, *[0.75] * 10], [1.0, 2.0, *[3.0] * 10]),
+    "best 1.1 points above a cheaper one": ([0.8, 0.811, *[0.75] * 10], [1.0, 2.0, *[3.0] * 10]),
+}
+
+
+def answers(sweeps: int, truth: str, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
+    """S1."""
+    accuracies, costs = TRUTHS[truth]
+    nothing = close = unsaid = 0
+    for _ in range(sweeps):
+        drawn = setting.draw(accuracies, costs, rng)
+        points = [point_of(cell) for cell in drawn]
+        judged = good_enough(points, {c.name: c for c in drawn}, prior_of(drawn))
+        assert judged is not None
+        [named] = [i for i, cell in enumerate(drawn) if cell.name == judged.cell]
+        top = max(range(12), key=lambda i: drawn[i].mean)
+        cheaper = [i for i, cell in enumerate(drawn) if cell.name in judged.cheaper]
+        says_nothing = named == top and bool(cheaper) and not judged.open_cheaper
+        nothing += says_nothing and any(accuracies[top] - accuracies[i] <= CLOSE for i in cheaper)
+        close += judged.shown and max(accuracies) - accuracies[named] > CLOSE + 1e-9
+        unsaid += not says_nothing and not judged.shown
+    world = f"{truth}, {setting}"
+    yield Line("S1", world, '"nothing cheaper" false', nothing / sweeps, 0.05, sweeps)
+    yield Line("S1", world, '"shown within 1 point" false', close / sweeps, 0.05, sweeps)
+    decides = truth == "frontier of 4 in 12" and setting == Setting(5, 1000)
+    yield Line("S1", world, "open", unsaid / sweeps, 0.5 if decides else 1.0, sweeps)
 
 
 def families(sweeps: int, cells: int, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
@@ -177,14 +212,15 @@ def risk(sweeps: int, wild: float, ahead: float, rng: np.random.Generator) -> It
 
 
 def _named(cells: Sequence[Replicates]) -> int:
-    from orchestrator.report.frontier import cheapest_close
-
     index = cheapest_close([_figures(point_of(cell)) for cell in cells])
     assert index is not None
     return index
 
 
 def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Iterator[Line]:
+    if "S1" in wanted:
+        for truth, seeds, documents, scatter in product(TRUTHS, (2, 3, 5), (200, 1000), (ALIKE, MORE)):
+            yield from answers(sweeps, truth, Setting(seeds, documents, scatter), rng)
     if "S3" in wanted:
         for cells, seeds, documents, scatter in (
             *((12, k, 200, s) for k in (2, 3, 5) for s in (ALIKE, MORE, UNEQUAL)),
@@ -200,7 +236,7 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
             yield from risk(sweeps, wild, ahead, rng)
 
 
-ROWS = ("S3", "S4", "S12")
+ROWS = ("S1", "S3", "S4", "S12")
 
 
 def main() -> None:

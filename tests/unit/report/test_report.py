@@ -57,7 +57,39 @@ def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
     )
     assert "n = 3) at 0.025 core-hours" in answer
     assert "the best is mini/general/full" in answer
+    assert "Whether tiny/general/full is within 1 point of the best of all is open: another one may" in answer
     assert answer.endswith("These results do not tell the two apart.")
+
+
+@pytest.mark.parametrize(
+    ("gap", "says"), [(0.2, "Nothing cheaper comes within 1 point of it (95 %"), (0.02, "open")]
+)
+def test_that_nothing_cheaper_comes_close_is_said_only_where_it_is_shown(built, gap, says):
+    trials = built.plan(**SMALL, seeds=[11, 12, 13])
+    for trial, by in zip(trials, (0.010, -0.010, 0.0, 0.004, 0.010, -0.014), strict=True):
+        tiny = trial.cell.model == "tiny"
+        built.attempt(trial, Fate(quality=(0.7 - gap if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    report = report_of(built)
+    [answer] = report.tasks[0].answers
+    assert answer.startswith("The best is mini/general/full")
+    assert says in answer
+    [judged] = report.tasks[0].good_enough
+    assert judged.cheaper.keys() == {"tiny/general/full"}
+    assert bool(judged.open_cheaper) is (says == "open")
+    [close] = report_json(report)["tasks"][0]["good_enough"]
+    assert close["cell"] == "mini/general/full"
+
+
+def test_a_recommendation_by_budget_says_whether_it_is_shown(built):
+    trials = built.plan(**SMALL, seeds=[11, 12, 13])
+    for trial, by in zip(trials, (0.001, -0.001, 0.0, 0.001, 0.002, -0.001), strict=True):
+        tiny = trial.cell.model == "tiny"
+        built.attempt(trial, Fate(quality=(0.5 if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    rows = report_json(report_of(built))["tasks"][0]["recommended"][0]["by_budget"]
+    assert [(row["cell"], row["shown"]) for row in rows] == [
+        ("tiny/general/full", True),
+        ("mini/general/full", True),
+    ]
 
 
 def test_one_seed_says_that_it_has_no_interval(built):

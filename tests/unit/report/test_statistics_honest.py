@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench.statistics_honest import ALIKE, UNEQUAL, Setting, families, power, risk
+from bench.statistics_honest import ALIKE, UNEQUAL, Setting, answers, families, power, risk
 from scipy import stats
 
 from orchestrator.report.comparing import Estimate, difference, mean_difference
@@ -28,6 +28,14 @@ def cells_of(scores: np.ndarray) -> list[Replicates]:
 @pytest.mark.parametrize(("seeds", "scatter"), [(2, ALIKE), (3, UNEQUAL)])
 def test_equal_cells_are_seldom_told_apart(seeds, scatter):
     found = list(families(SWEEPS, 6, Setting(seeds, 200, scatter), np.random.default_rng(1)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize(
+    ("truth", "seeds"), [("12 equal cells", 2), ("best 0.9 points above a cheaper one", 3)]
+)
+def test_within_a_point_is_seldom_said_to_be_shown_falsely(truth, seeds):
+    found = list(answers(SWEEPS, truth, Setting(seeds, 200), np.random.default_rng(11)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
