@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoTokenizer, BitsAndBytesConfig
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.method import Lora, Settings
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import WeightsError
 from workers.heads import headed_class, read_at_the_end
 from workers.layers import keep_layers
@@ -26,6 +26,7 @@ from workers.methods import Counted, count, count_trained, head_modules, refuse_
 from workers.weights import verify
 
 Quantise = Literal["int8", "nf4"]
+_READ_IN_SCANS = ("conv1d", "x_proj", "dt_proj", "out_proj")
 
 
 @dataclass(frozen=True)
@@ -117,19 +118,26 @@ def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:
 
 
 def _quantised(spec: BackboneSpec, config: Any, kind: TaskKind, quantise: Quantise | None) -> dict[str, Any]:
-    """Options of loading. What is trained with the head must not be quantised: nothing could train it."""
+    """Options of loading. What is trained with the head must not be quantised: nothing could train it. Nor
+    may the modules of a state-space model whose weights transformers reads without calling them."""
     if quantise is None:
         return {}
     model = _on_meta(spec, config, kind, config.num_labels)
+    read = _READ_IN_SCANS if spec.family is Family.STATE_SPACE else ()
     settings = BitsAndBytesConfig(
         load_in_8bit=quantise == "int8",
         load_in_4bit=quantise == "nf4",
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=[*head_modules(model), f"{model.base_model_prefix}.pooler"],
+        llm_int8_skip_modules=[*head_modules(model), f"{model.base_model_prefix}.pooler", *read],
     )
-    return {"quantization_config": settings, "device_map": {"": torch.cuda.current_device()}}
+    return {"quantization_config": settings, "device_map": {"": _device()}}
+
+
+def _device() -> torch.device | int:
+    """The GPU of this process. bitsandbytes runs on cores as well, where the tests ask for it."""
+    return torch.cuda.current_device() if torch.cuda.is_available() else torch.device("cpu")
 
 
 def _unsaved(spec: BackboneSpec, directory: Path, model: nn.Module, missing: set[str]) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from workers.methods import adapt, check_trained
 from workers.methods.activations import checkpoint_activations
 from workers.ranks import join
 from workers.records import EventLog
+from workers.scans import scan_software
 from workers.schedule import Budget, steps_of_an_epoch
 from workers.serving import measure
 from workers.sharding import refuse_method, spreads_weights
@@ -139,6 +140,8 @@ def carry_out(
     if ranks.count > 1:  # built alike, from here on each draws its own dropout
         torch.manual_seed(int.from_bytes(sha256(f"{trial.seed}/{ranks.rank}".encode()).digest()[:6]))
     account.parameters = adapted.parameters
+    software = account.device.software | scan_software(trial.backbone)
+    account.device = account.device.model_copy(update={"software": software})
     account.gauges.model_built(adapted.model, counted.blank.model)
 
     meter.enter(Phase.TOKENISE)

@@ -17,10 +17,12 @@ from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.method import Full, HeadOnly, Lora, Settings, TopLayers, virtual_tokens
 from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import Recipe, Resources
-from orchestrator.contracts.vocabulary import Precision
+from orchestrator.contracts.vocabulary import Family, Precision
 from orchestrator.planning.shapes import Shape, shape_of, trained_parameters
 
 _QUANTISED = {"int8": 1.0, "nf4": 0.52}  # bytes a weight; nf4 with its doubly quantised constants
+_NOT_QUANTISED = 0.4  # of a state-space model's layers: what its scan reads (`workers.backbones`)
+_QUANTISED_KERNELS = 0.3 * GIB  # of bitsandbytes, beside what CUDA takes
 _EXCHANGE = 0.5 * GIB  # NCCL's buffers, where there are several processes
 _GATHERED_LAYERS = 2  # of spread weights: the one at work, and the next one on its way
 
@@ -144,8 +146,8 @@ class _Trial:
         trained = float(trained_parameters(self.shape, self.settings))
         yield from self._zero(trained) if self._zero_stage else self._plain(trained)
         yield max(self._activations(), self._scoring(), key=lambda part: part.bytes)
-        several = self.resources.processes > 1
-        yield Part("runtime", CONTEXT_BYTES + (_EXCHANGE if several else 0))
+        runtime = CONTEXT_BYTES + (_EXCHANGE if self.resources.processes > 1 else 0)
+        yield Part("runtime", runtime + (_QUANTISED_KERNELS if self._quantised else 0))
 
     @property
     def _zero_stage(self) -> int:
@@ -198,8 +200,10 @@ class _Trial:
     def _weights(self, trained: float) -> float:
         shape = self.shape
         if isinstance(self.settings, Lora) and self.settings.quantise:
-            whole = shape.embeddings + trained
-            return _QUANTISED[self.settings.quantise] * (shape.parameters - shape.embeddings) + 4 * whole
+            layers, scans = shape.parameters - shape.embeddings, self.backbone.family is Family.STATE_SPACE
+            whole = layers * (_NOT_QUANTISED if scans else 0)
+            stored = _QUANTISED[self.settings.quantise] * (layers - whole)
+            return stored + 4 * (whole + shape.embeddings + trained)
         if frozen_in_half(self.backbone, self.settings, self.precision):
             return 2 * shape.parameters + 4 * trained
         return 4 * (shape.parameters + (0 if isinstance(self.settings, Full) else trained))

@@ -26,7 +26,8 @@ LOCKED = {
     for name, version in (line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-NOT_IN_PODS = {"dev", "postgres"}  # the driver asks MLflow's server, and that one has the database
+# The driver asks MLflow's server, and that one has the database; mamba's kernels are built with nvcc.
+NOT_IN_PODS = {"dev", "postgres", "ssm"}
 SEPARATORS = re.compile(r"&&|;|\bthen\b|\belse\b|\bfi\b")
 
 
