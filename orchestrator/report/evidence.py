@@ -90,9 +90,8 @@ class Group(Record):
     the first one scored highest; `behind` says of each further one, in the set or not, how far it may lie
     behind the first: the paired 95 % interval of the difference in quality, where there is one.
 
-    `risk`: how much better another cell may be than the one that the answer names, which is the largest upper
-    end of the 95 % intervals of all others less that one. `detectable`: how far behind the first a cell must
-    be measured to be left out, and `limit` what would lessen that.
+    `detectable`: how far behind the first a cell must be measured to be left out, and `limit` what would
+    lessen that.
     """
 
     comparison: str | None
@@ -101,7 +100,6 @@ class Group(Record):
     sentence: str
     behind: dict[str, tuple[float, float]] = Field(default_factory=dict)
     one_seed: tuple[str, ...] = ()  # cells that cannot be judged, of a set of the best
-    risk: float | None = None
     detectable: float | None = None
     limit: Limit | None = None
 
@@ -110,10 +108,10 @@ class GoodEnough(Record):
     """What is shown of the answer of one comparison key, by 95 % limits that hold for all its cells at once.
 
     `cell` is the cheapest that scored at most `within` below the best. It is `shown` to be that close where
-    no other cell may be better by `within` or more; `most_below` is how much better another one may be, None
-    where one cannot be judged. `cheaper` has the limits of the best less each cell that costs less than
-    `cell`, and None for one that cannot be judged. `budgets` says for each cell that is recommended by budget
-    whether it is shown to be that close to the best that the budget buys.
+    no other cell may be better by `within` or more, and all can be judged; `most_below` is how much better
+    another one may be, None where none can be judged. `cheaper` has the limits of the best less each cell
+    that costs less than `cell`, and None for one that cannot be judged. `budgets` says for each cell that is
+    recommended by budget whether it is shown to be that close to the best that the budget buys.
     """
 
     comparison: str | None
@@ -121,6 +119,7 @@ class GoodEnough(Record):
     within: float
     shown: bool
     most_below: float | None
+    unjudged: int = 0  # cells that share fewer than two seeds with `cell`, or no scatter
     cheaper: dict[str, tuple[float, float] | None] = Field(default_factory=dict)
     budgets: dict[str, bool] = Field(default_factory=dict)
 

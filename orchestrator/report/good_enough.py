@@ -13,7 +13,8 @@ false, so the same level pays for choosing it by its score. What is not shown is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from orchestrator.report.claims import LEVEL
 from orchestrator.report.comparing import difference
@@ -39,13 +40,14 @@ def good_enough(
         return None
     judge = _Judge(found, prior, len(scored) - 1)
     named, limit, first = scored[close].name, _cost(scored[close]), scored[top].name
-    above = judge.above(named, (p.name for p in scored))
+    below = judge.below(named, [p.name for p in scored])
     return GoodEnough(
         comparison=points[0].comparison,
         cell=named,
         within=within,
-        shown=above is not None and above < within,
-        most_below=above,
+        shown=below.shown(within),
+        most_below=below.most,
+        unjudged=below.unjudged,
         cheaper={p.name: judge.limits(first, p.name) for p in scored if _cost(p) < limit},
         budgets=_budgets(scored, judge, within),
     )
@@ -58,8 +60,8 @@ def _budgets(scored: Sequence[Point], judge: _Judge, within: float) -> dict[str,
     shown = {}
     for place, (_, point) in enumerate(rows, start=1):
         end = rows[place][0] if place < len(rows) else math.inf
-        above = judge.above(point.name, (p.name for p in scored if _cost(p) < end))
-        shown[point.name] = above is not None and above < within
+        below = judge.below(point.name, [p.name for p in scored if _cost(p) < end])
+        shown[point.name] = below.shown(within)
     return shown
 
 
@@ -81,8 +83,17 @@ class _Judge:
         half = made.half(self._level)
         return None if half is None else (made.mean - half, made.mean + half)
 
-    def above(self, name: str, others: Iterable[str]) -> float | None:
-        """How much better the best of the others may be; None where one of them cannot be judged."""
-        found = [self.limits(other, name) for other in others if other != name]
+    def below(self, name: str, cells: Sequence[str]) -> _Below:
+        found = [self.limits(other, name) for other in cells if other != name]
         known = [limits[1] for limits in found if limits is not None]
-        return max(0.0, *known) if known and len(known) == len(found) else (None if found else 0.0)
+        return _Below(max(0.0, *known) if known else None, len(found) - len(known))
+
+
+class _Below(NamedTuple):
+    """How much better the best of the others may be than a cell: of those that can be judged."""
+
+    most: float | None  # None where none can be judged
+    unjudged: int
+
+    def shown(self, within: float) -> bool:
+        return self.unjudged == 0 and (self.most is None or self.most < within)

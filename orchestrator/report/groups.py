@@ -14,10 +14,8 @@ from orchestrator.report import saying
 from orchestrator.report.claims import LEVEL, MOST_MEMBERS, holm
 from orchestrator.report.comparing import difference
 from orchestrator.report.evidence import Group, Limit
-from orchestrator.report.frontier import cheapest_close
 from orchestrator.report.model import Point
 from orchestrator.report.moderation import Prior
-from orchestrator.report.points import figures
 from orchestrator.report.power import joint_limit, limit_of
 from orchestrator.report.replicates import Replicates
 
@@ -62,22 +60,9 @@ def best_group(
         sentence=sentence + saying.narrowed(detectable, limit, scale),
         behind=behind,
         one_seed=tuple(one_seed),
-        risk=_risk(points, judged, prior),
         detectable=detectable,
         limit=limit,
     )
-
-
-def _risk(points: Sequence[Point], judged: Sequence[Replicates], prior: Prior | None) -> float | None:
-    """How much better another cell may be than the one that the answer names. None where no interval says,
-    and where each says that it is worse."""
-    index = cheapest_close([figures(p) for p in points])
-    named = next((r for r in judged if index is not None and r.name == points[index].name), None)
-    if named is None:
-        return None
-    others = (difference(other, named, prior).interval for other in judged if other is not named)
-    most = max((interval[1] for interval in others if interval is not None), default=0.0)
-    return most if most > 0 else None
 
 
 def frontier_groups(

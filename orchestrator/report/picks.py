@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.contracts.record import Record
+from orchestrator.report.evidence import GoodEnough
 from orchestrator.report.frontier import best, cheapest_close
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
 from orchestrator.report.points import figures
@@ -21,9 +22,16 @@ class Pick(Record):
     @property
     def shown(self) -> bool:
         """Whether the first is shown to be that close."""
-        return any(
-            found.shown for found in self.task.good_enough if found.comparison == self.comparison.label
-        )
+        return any(found.shown for found in self._judged)
+
+    @property
+    def most_below(self) -> float | None:
+        """How much better another cell may be (95 %, over all cells)."""
+        return next((found.most_below for found in self._judged), None)
+
+    @property
+    def _judged(self) -> list[GoodEnough]:
+        return [found for found in self.task.good_enough if found.comparison == self.comparison.label]
 
     @property
     def place(self) -> str:

@@ -72,7 +72,7 @@ def _unsettled(sets: Sequence[Judged], total: int, among: str) -> str:
     sizes = sorted(len(group.cells) for _, group in sets)
     span = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
     text = f"{_where(len(sets), total)} these results do not settle which of {span} cells{among} is the best"
-    risk = max(((_points(one), group.risk) for one, group in sets if group.risk is not None), default=None)
+    risk = max(((_points(one), most) for one, _ in sets if (most := one.most_below)), default=None)
     if risk is None:
         return text
     return f"{text}: the model named may be up to {_amount(risk)} worse than another one (95 %)"

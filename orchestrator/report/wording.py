@@ -174,9 +174,10 @@ def _shown(judged: GoodEnough, near: str, scale: Scale) -> str:
     if judged.most_below is None:
         return f" Whether {judged.cell} is {near} of the best of all cannot be judged yet."
     most = min(judged.most_below, 1.0) if scale.points else judged.most_below
+    unjudged = f"; {judged.unjudged} of the others cannot be judged" if judged.unjudged else ""
     return (
         f" Whether {judged.cell} is {near} of the best of all is open: another one may be up to "
-        f"{scale.with_unit(most)} better (95 %, over all cells)."
+        f"{scale.with_unit(most)} better (95 %, over all cells){unjudged}."
     )
 
 
