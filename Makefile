@@ -1,7 +1,7 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup servers sweep sweep-render sweep-stop plan report ui test test-fast check fmt bench clean
+.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check fmt bench clean
 unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= configs/sweeps/demo.yaml
@@ -9,6 +9,7 @@ ARGS ?=
 TARGET ?= local
 OVERLAY ?= local-cpu
 OUT ?= build/k8s
+MINUTES ?= 9
 SWEEP ?= $(basename $(notdir $(CONFIG)))
 BIN := .venv/bin
 # The order in which the tests are handed out is that of tests/distribution.py.
@@ -58,6 +59,9 @@ check: setup  ## lint, format, types, import rules
 fmt: setup  ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+check-gpu: $(if $(PYTHON),,setup)  ## check that all works on the GPU of this machine: MINUTES=9 [PYTHON=python3]
+	@PYTHONPATH="$(CURDIR)" $(or $(PYTHON),$(BIN)/python) -P -m workers.selfcheck --minutes $(MINUTES) --out build/gpu $(ARGS)
 
 bench: setup  ## list the benchmarks of tests/bench
 	@for script in tests/bench/*.py; do printf '  %s %s\n' "$(BIN)/python" "$$script"; done

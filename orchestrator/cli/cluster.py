@@ -45,9 +45,18 @@ def doctor(
         str | None, typer.Option(envvar="FRONTIER_NAMESPACE", help="Another than the overlay's.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="A context of the kubeconfig.")] = None,
+    gpu: Annotated[
+        bool,
+        typer.Option("--gpu", help="Check the GPU of this machine, in about a minute; needs no cluster."),
+    ] = False,
 ) -> None:
     """Look for mistakes before they cost device time: in the manifests, then in the cluster that the
-    kubeconfig names. Tells all of them; exit code 2 where there are any."""
+    kubeconfig names. Tells all of them; exit code 2 where there are any. With --gpu, check this machine's
+    GPU instead: exit code 1 where a check does not pass, 3 without a GPU."""
+    if gpu:
+        from orchestrator.cli.gpu_checks import check_gpu
+
+        raise typer.Exit(check_gpu())
     from orchestrator.cli.rendering import check_sources
 
     console = Console()

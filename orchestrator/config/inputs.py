@@ -35,7 +35,9 @@ from orchestrator.errors import Complaint, ConfigError, did_you_mean
 
 _CACHE = "file-digests.json"
 _WEIGHT_FILES = frozenset({".json", ".model", ".safetensors", ".txt"})  # configuration, tokenizer, weights
-_GENERATORS = "demo"  # made inputs carry the digest of this code themselves
+# Folders of the worker that no result depends on: made inputs carry the digest of `demo` themselves, and the
+# checks of a GPU train nothing for a sweep.
+_BESIDE_RESULTS = frozenset({"demo", "selfcheck"})
 
 
 class Inputs(Record):
@@ -69,7 +71,8 @@ def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) 
     lengths = lengths_of(sweep)
     counts = {name: known_counts(cache, task, data[name], lengths[name]) for name, task in tasks.items()}
     worker = worker_directory()
-    code = code_digest(p for p in worker.rglob("*.py") if _GENERATORS not in p.relative_to(worker).parts)
+    files_of_worker = worker.rglob("*.py")
+    code = code_digest(p for p in files_of_worker if _BESIDE_RESULTS.isdisjoint(p.relative_to(worker).parts))
     return Inputs(
         data=data,
         weights=weights,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config import Inputs, digest_inputs
+from orchestrator.config import Inputs, digest_inputs, inputs
 from orchestrator.config.inputs import metrics_version
 
 FILES = ("train.tsv", "devel.tsv", "test.tsv")
@@ -150,6 +150,19 @@ def test_the_version_of_the_metrics_is_read_without_importing_them(tmp_path: Pat
     (tmp_path / "metrics.py").write_text("OTHER = 1\n")
     with pytest.raises(LookupError):
         metrics_version(tmp_path)
+
+
+@pytest.mark.parametrize(("file", "counts"), [("train.py", True), ("selfcheck/row.py", False)])
+def test_a_result_depends_on_what_trains_and_not_on_the_checks_of_a_gpu(
+    load: Any, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, file: str, counts: bool
+) -> None:
+    worker = tmp_path / "worker"
+    (worker / "selfcheck").mkdir(parents=True)
+    (worker / "metrics.py").write_text('VERSION = "1"\n')
+    monkeypatch.setattr(inputs, "worker_directory", lambda: worker)
+    before = digests(load, tmp_path, "data_dir=data").code
+    (worker / file).write_text("x = 1\n")
+    assert (digests(load, tmp_path, "data_dir=data").code != before) is counts
 
 
 def test_planning_loads_nothing_heavy() -> None:

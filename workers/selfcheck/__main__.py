@@ -1,0 +1,92 @@
+"""`python -m workers.selfcheck`: run the checks and print what they find. Exit codes: 0 passed, 1 a required
+check did not pass, 3 there is no GPU."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+
+from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.gpus import driver_versions, visible_gpus
+from workers.attempt import settle_environment
+from workers.selfcheck.page import lines_of, markdown, summary
+from workers.selfcheck.results import CheckResult, Machine, Verdict
+from workers.selfcheck.running import WHOLE_MINUTES, run_checks, words_of
+from workers.selfcheck.workspace import Workspace
+
+_NO_GPU = (
+    "this machine has no NVIDIA GPU, or its driver does not answer\n"
+    "    -> run it where `nvidia-smi` lists a GPU; --rehearse runs on the CPU what needs none"
+)
+_SOFTWARE = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "deepspeed")
+
+
+def main() -> int:
+    asked = _arguments()
+    machine = _machine()
+    if machine.gpu is None and not asked.rehearse:
+        print(f"selfcheck: {_NO_GPU}", file=sys.stderr)
+        return 3
+    settle_environment(1)
+    from workers.warm_imports import import_warm
+
+    import_warm()
+    from workers.selfcheck.checks import CHECKS
+    from workers.selfcheck.models import rehearsed_models
+
+    checks = [check for check in CHECKS if check.doctor or not asked.doctor]
+    with tempfile.TemporaryDirectory(prefix="frontier-selfcheck-") as root:
+        workspace = Workspace(Path(root), asked.rehearse)
+
+        def tell(check: CheckResult) -> None:
+            print(*lines_of(check), sep="\n", flush=True)
+            if check.verdict in (Verdict.FAILED, Verdict.TIMED_OUT):
+                print(words_of(workspace, check), file=sys.stderr, flush=True)
+
+        if asked.rehearse:
+            rehearsed_models(workspace)
+        results = run_checks(checks, workspace, machine, asked.minutes, tell)
+    print(summary(results))
+    if asked.out is not None:
+        asked.out.mkdir(parents=True, exist_ok=True)
+        write_atomically(asked.out / "gpu-checks.json", results.model_dump_json(indent=1) + "\n")
+        write_atomically(asked.out / "gpu-checks.md", markdown(results))
+    return 1 if results.broken else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m workers.selfcheck", description=__doc__)
+    parser.add_argument("--rehearse", action="store_true", help="run on the CPU what needs no GPU")
+    parser.add_argument("--doctor", action="store_true", help="run the checks of the first minute only")
+    parser.add_argument("--minutes", type=float, default=WHOLE_MINUTES, help="no check starts after them")
+    parser.add_argument("--out", type=Path, help="folder for gpu-checks.json and gpu-checks.md")
+    return parser.parse_args()
+
+
+def _machine() -> Machine:
+    gpus, versions = visible_gpus(), driver_versions()
+    software = {"python": python_version()}
+    for package in _SOFTWARE:
+        try:
+            software[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if not gpus:
+        return Machine(software=software)
+    first = gpus[0]
+    return Machine(
+        gpu=first.product,
+        gpus=len(gpus),
+        memory_bytes=first.memory_bytes,
+        capability=None if first.capability is None else ".".join(map(str, first.capability)),
+        driver=None if versions is None else versions[0],
+        software=software,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

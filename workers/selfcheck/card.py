@@ -1,0 +1,45 @@
+"""What the driver says of the first GPU, through NVIDIA's management library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from orchestrator.contracts.gpus import visible_gpus
+from workers.selfcheck.results import CheckProblemError
+from workers.selfcheck.workspace import Workspace
+
+
+def first_gpu() -> tuple[Any, Any]:
+    """Return the library, ready, and the handle of the GPU that a process sees first."""
+    try:
+        import pynvml
+    except ImportError:
+        problem = "the Python package nvidia-ml-py is not installed"
+        raise CheckProblemError(problem, "pip install nvidia-ml-py") from None
+    found = visible_gpus()
+    if not found:
+        raise CheckProblemError("the driver names no GPU", "check that `nvidia-smi` lists it")
+    pynvml.nvmlInit()
+    return pynvml, pynvml.nvmlDeviceGetHandleByUUID(found[0].uuid)
+
+
+def has_bf16() -> bool:
+    """Whether the first GPU computes in bf16. Asking torch would start CUDA, and end forking."""
+    found = visible_gpus()
+    return bool(found) and (found[0].capability or (0, 0)) >= (8, 0)
+
+
+def timing_event() -> Any:
+    """Return an event that the GPU stamps with the time when it comes to it."""
+    event: Any = torch.cuda.Event
+    return event(enable_timing=True)
+
+
+def used_bytes(workspace: Workspace) -> int:
+    """Return the bytes that are taken on the GPU, by whomever; 0 in a rehearsal."""
+    if workspace.rehearsal:
+        return 0
+    nvml, handle = first_gpu()
+    return int(nvml.nvmlDeviceGetMemoryInfo(handle).used)

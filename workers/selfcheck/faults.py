@@ -1,0 +1,173 @@
+"""Rows 4 to 6: memory that runs out, a kill in the middle of training, a fault of the device."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.device import CONTEXT_BYTES
+from orchestrator.contracts.gpus import visible_gpus
+from orchestrator.contracts.layout import MODEL
+from orchestrator.contracts.outcome import CheckpointEvent, StepEvent
+from orchestrator.contracts.trial import Resources, TrialSpec
+from orchestrator.contracts.vocabulary import FailureKind, Phase
+from workers.selfcheck.card import used_bytes
+from workers.selfcheck.correctness import deviation
+from workers.selfcheck.hosts import Around, ForkedHost, finished, host_of
+from workers.selfcheck.injected import broken_index, killed_after_a_checkpoint, too_little_memory
+from workers.selfcheck.models import bert
+from workers.selfcheck.results import Figure, at_most, equal
+from workers.selfcheck.retried import run_with_retries
+from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
+
+_SHARE_BYTES = 1.2 * 2**30 + CONTEXT_BYTES
+_LEFT_BYTES = 64 * 2**20
+
+
+def out_of_memory(workspace: Workspace) -> list[Figure]:
+    """Passes of a whole batch run out of memory; the next attempt halves them and finishes."""
+    trials = Trials(workspace.of_check("4"))
+    backbone = bert(workspace, hidden=workspace.sized(768, 64), layers=workspace.sized(4, 2))
+    batch = workspace.sized(128, 16)
+    recipe: dict[str, Any] = {
+        "batch_size": batch,
+        "steps": 8,
+        "evaluations": 8,
+        "precision": "fp32",
+        "warmup_ratio": 0.2,
+    }
+    recipe["evaluation_batch_size"] = batch // 2
+    trial = trials.spec(backbone, texts=Texts(batch, workspace.sized(126, 20)), recipe=recipe)
+    before = used_bytes(workspace)
+    around: Around = (lambda: too_little_memory(batch // 2)) if workspace.rehearsal else nullcontext
+    given = workspace.resources() if workspace.rehearsal else Resources(gpus=_share())
+    attempts = run_with_retries(trials, trial, given, lambda threads: ForkedHost(around), "first")
+    after = used_bytes(workspace)
+    first, last = attempts[0][0].outcome, attempts[-1][0]
+    size = last.outcome.micro_batch_size or 0
+    smaller = workspace.resources(micro_batch_size=size or None)
+    with host_of(workspace) as host:
+        reference = finished(host, trials.order(trial, smaller, "reference"))
+    kind = str(first.failure.kind) if first.failure else "none"
+    return [
+        equal("failure of the first attempt", kind, str(FailureKind.OUT_OF_MEMORY)),
+        equal("last attempt", last.outcome.state, "finished"),
+        Figure(
+            name="its examples per pass",
+            value=size,
+            limit=f"at most {batch // 2}",
+            passed=0 < size <= batch // 2,
+        ),
+        at_most("its losses differ from those of a run with such passes by", _apart(reference, last), 1e-4),
+        equal("bills", float(len(attempts)), float(len({bill.allocated_at for _, bill in attempts}))),
+        *([] if workspace.rehearsal else [at_most("bytes left on the GPU", after - before, _LEFT_BYTES)]),
+    ]
+
+
+def _share() -> float:
+    [gpu, *_] = visible_gpus()
+    return _SHARE_BYTES / gpu.memory_bytes
+
+
+def killed_while_training(workspace: Workspace) -> list[Figure]:
+    """Kill an attempt after a checkpoint. The next one resumes there, and ends where it would have ended."""
+    trials = Trials(workspace.of_check("5"))
+    width, layers = workspace.sized(512, 64), workspace.sized(4, 2)
+    backbone = bert(workspace, hidden=width, layers=layers, dropout=True)
+    steps = workspace.sized(48, 12)
+    recipe: dict[str, Any] = {"batch_size": workspace.sized(32, 8), "steps": steps, "evaluations": steps // 3}
+    recipe["precision"] = "fp32"
+    trial = trials.spec(backbone, texts=Texts(96, workspace.sized(478, 20)), recipe=recipe)
+    folder = _folder(trials, trial, "killed")
+    attempts = run_with_retries(
+        trials,
+        trial,
+        workspace.resources(),
+        lambda threads: ForkedHost(lambda: killed_after_a_checkpoint(folder, steps // 2)),
+        "killed",
+        checkpoint_seconds=0.0,
+        keep_weights="all",
+    )
+    with host_of(workspace) as host:
+        whole, again = (
+            finished(host, trials.order(trial, workspace.resources(), name, keep_weights="all"))
+            for name in ("whole", "again")
+        )
+    first, last = attempts[0][0], attempts[-1][0]
+    resumed = last.outcome.resumed_from_step or 0
+    done = max((event.step for event in first.events if isinstance(event, StepEvent)), default=0)
+    told = max((event.step for event in first.events if isinstance(event, CheckpointEvent)), default=0)
+    spread, apart = _weights_apart(whole, again), _weights_apart(whole, last)
+    kind = str(first.outcome.failure.kind) if first.outcome.failure else "none"
+    return [
+        equal("failure of the killed attempt", kind, str(FailureKind.PREEMPTED)),
+        equal("last attempt", last.outcome.state, "finished"),
+        equal("its steps", float(last.outcome.steps), float(steps)),
+        Figure(
+            name="resumed from step",
+            value=resumed,
+            limit=f"at least {told}, the last checkpoint that the events name",
+            passed=resumed > 0 and resumed >= told,
+        ),
+        Figure(name="steps lost", value=done - resumed),
+        Figure(name="two equal runs: largest difference of a weight", value=spread),
+        Figure(
+            name="the resumed run: largest difference of a weight",
+            value=apart,
+            limit=f"at most {2 * spread:g}, twice that of equal runs",
+            passed=apart <= 2 * spread,
+        ),
+    ]
+
+
+def fault_of_the_device(workspace: Workspace) -> list[Figure]:
+    """An index out of range poisons the CUDA context of an attempt: it still leaves its outcome, and the next
+    attempt from the same process finishes."""
+    trials = Trials(workspace.of_check("6"))
+    trial = trials.spec(bert(workspace, hidden=64, layers=2), recipe={"steps": 6, "precision": "fp32"})
+    order = trials.order(trial, workspace.resources(), "fault")
+    folder, on_gpu = order.parent.parent, not workspace.rehearsal
+
+    def around() -> AbstractContextManager[object]:
+        return broken_index(folder, 3, on_gpu)
+
+    host = ForkedHost(around)
+    code = host.run(order)
+    wrote = (order.parent / layout.OUTCOME).exists()
+    figures = [
+        equal("outcome of the broken attempt", "written" if wrote else f"none, code {code}", "written")
+    ]
+    if wrote:
+        failure = Ran.read(order.parent).outcome.failure
+        kind = str(failure.kind) if failure else "none"
+        figures += [
+            Figure(name="its failure", value=kind, limit="DEVICE or BUG", passed=kind in ("DEVICE", "BUG")),
+            equal("its phase", str(failure.phase) if failure else "none", str(Phase.TRAIN)),
+            Figure(
+                name="places in the code",
+                value=len(failure.places) if failure else 0,
+                limit="at least 1",
+                passed=bool(failure and failure.places),
+            ),
+        ]
+    after = host.run(trials.order(trial, workspace.resources(), "fault", attempt=2))
+    state = Ran.read(folder / "attempt-002").outcome.state if after == 0 else f"exit code {after}"
+    return [*figures, equal("next attempt", state, "finished")]
+
+
+def _folder(trials: Trials, trial: TrialSpec, name: str) -> Path:
+    return layout.trial_directory(trials.folder / "sweeps" / name, trial.name)
+
+
+def _apart(expected: Ran, got: Ran) -> float:
+    return deviation(expected.losses, got.losses) if len(expected.losses) == len(got.losses) else math.inf
+
+
+def _weights_apart(first: Ran, second: Ran) -> float:
+    a, b = (load_file(ran.directory / MODEL / "model.safetensors") for ran in (first, second))
+    return max(float((a[name].float() - b[name].float()).abs().max()) for name in a)

@@ -1,0 +1,92 @@
+"""What runs the attempts of a check: the product's warm host, or processes forked from the check itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from orchestrator.contracts import layout
+from workers.host import AttemptHost, Node
+from workers.selfcheck.results import CheckProblemError
+from workers.selfcheck.workspace import Ran, Workspace
+
+Around = Callable[[], AbstractContextManager[object]]
+
+
+class ForkedHost:
+    """Runs attempts like `AttemptHost`, in processes forked from this one, which has the libraries loaded and
+    must not have touched the GPU. `around` is entered in the attempt's process: a fault, or a stopwatch."""
+
+    def __init__(self, around: Around = nullcontext) -> None:
+        self._around = around
+        self._child: int | None = None
+
+    def run(self, order_path: Path, timeout: float | None = None, node: Node | None = None) -> int:
+        """Return the exit code, negative for a signal."""
+        began = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            self._carry_out(order_path.resolve(), began)
+        self._child = child
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        self._child = None
+        return code
+
+    def _carry_out(self, order_path: Path, began: float) -> None:
+        from workers.attempt import run_attempt
+
+        code = 1
+        try:
+            with self._around():
+                code = run_attempt(order_path, began)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+    def gpus_work(self) -> bool:
+        """A fault here was put in by the check: the GPU is not asked."""
+        return True
+
+    def interrupt(self) -> None:
+        if self._child is not None:
+            os.kill(self._child, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Nothing is kept between attempts."""
+
+
+Host = AttemptHost | ForkedHost
+
+
+@contextmanager
+def host_of(workspace: Workspace) -> Iterator[Host]:
+    """The product's own host on a GPU. A rehearsal saves its imports."""
+    host: Host = ForkedHost() if workspace.rehearsal else AttemptHost(threads=1)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+def run(host: Host, order: Path) -> Ran:
+    """Carry out an order. Raises CheckProblemError where it leaves no outcome."""
+    code = host.run(order)
+    if not (order.parent / layout.OUTCOME).exists():
+        raise CheckProblemError(f"an attempt ended with exit code {code} and left no outcome")
+    return Ran.read(order.parent)
+
+
+def finished(host: Host, order: Path) -> Ran:
+    """Carry out an order. Raises CheckProblemError where it does not finish, with the attempt's own words."""
+    ran = run(host, order)
+    if (failure := ran.outcome.failure) is not None:
+        place = f" ({failure.places[-1]})" if failure.places else ""
+        problem = f"an attempt failed in phase {failure.phase}: {failure.kind}, {failure.message}{place}"
+        raise CheckProblemError(problem)
+    return ran

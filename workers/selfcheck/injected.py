@@ -1,0 +1,94 @@
+"""Faults that are put into an attempt, by way of torch: at the pass or at the moment that a check wants."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+_PATIENCE = 60.0  # seconds until a checkpoint is on disk
+
+
+@contextmanager
+def before_each_pass(act: Callable[[Tensor, int], Tensor | None]) -> Iterator[None]:
+    """Call `act` with the token ids and the number, from 1, of every training pass, before its embedding.
+    What it returns takes the place of the ids."""
+    embedding: Any = nn.Embedding
+    forward = embedding.forward
+    passes = 0
+
+    def patched(self: nn.Embedding, ids: Tensor) -> Tensor:
+        nonlocal passes
+        # The first embedding of a model is that of its words, with the most rows.
+        if ids.ndim == 2 and self.training and torch.is_grad_enabled() and self.num_embeddings > 600:
+            passes += 1
+            found = act(ids, passes)
+            ids = ids if found is None else found
+        answer: Tensor = forward(self, ids)
+        return answer
+
+    embedding.forward = patched
+    try:
+        yield
+    finally:
+        embedding.forward = forward
+
+
+@contextmanager
+def too_little_memory(examples: int) -> Iterator[None]:
+    """Passes of more than `examples` run out of memory."""
+
+    def act(ids: Tensor, _: int) -> None:
+        if len(ids) > examples:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with before_each_pass(act):
+        yield
+
+
+@contextmanager
+def killed_after_a_checkpoint(trial: Path, passes: int) -> Iterator[None]:
+    """In the first attempt of the trial: SIGKILL at the first pass from `passes` on that has a checkpoint
+    behind it."""
+
+    def act(_: Tensor, number: int) -> None:
+        if number < passes or len(list(trial.glob("attempt-*"))) > 1:
+            return
+        deadline = time.monotonic() + _PATIENCE
+        while not any(path.suffix == "" for path in trial.glob("attempt-001/checkpoint/step-*")):
+            if time.monotonic() > deadline:
+                raise TimeoutError("no checkpoint was written")
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with before_each_pass(act):
+        yield
+
+
+@contextmanager
+def broken_index(trial: Path, at: int, on_gpu: bool) -> Iterator[None]:
+    """In the first attempt of the trial: an index out of range on the device in pass `at`. Without a GPU, an
+    error like the device's, after which no value can be read off a tensor any more."""
+
+    def act(ids: Tensor, number: int) -> Tensor | None:
+        if number != at or len(list(trial.glob("attempt-*"))) > 1:
+            return None
+        if on_gpu:
+            return ids + 10**6
+
+        def poisoned(*_: Any) -> NoReturn:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+        tensor: Any = Tensor
+        tensor.item = poisoned
+        return poisoned()
+
+    with before_each_pass(act):
+        yield

@@ -1,0 +1,78 @@
+"""The results as Markdown, and as lines on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workers.selfcheck.results import CheckResult, Figure, Results, Verdict
+
+_MARKS = {
+    Verdict.PASSED: "passed",
+    Verdict.FAILED: "FAILED",
+    Verdict.TIMED_OUT: "TIMED OUT",
+    Verdict.NOT_REACHED: "NOT REACHED",
+    Verdict.LEFT_OUT: "left out",
+}
+
+
+def lines_of(check: CheckResult) -> Iterator[str]:
+    """Yield a line for the check, and one for each figure, problem and fix of it."""
+    yield f"{check.number:>4}  {_MARKS[check.verdict]:<11} {check.name} ({check.seconds:.1f} s)"
+    for figure in check.figures:
+        mark = "" if figure.passed else "  <- beyond it"
+        yield f"        {figure.name}: {_words(figure)}{mark}"
+        if not figure.passed and figure.fix:
+            yield f"        -> {figure.fix}"
+    if check.problem:
+        place = f" at {check.places[-1]}" if check.places else ""
+        yield f"        {check.problem}{place}"
+    if check.fix:
+        yield f"        -> {check.fix}"
+
+
+def _words(figure: Figure) -> str:
+    value = figure.value if isinstance(figure.value, str) else f"{figure.value:g}"
+    return f"{value} (limit: {figure.limit})" if figure.limit else value
+
+
+def summary(results: Results) -> str:
+    """Return one sentence on the whole."""
+    passed = sum(check.verdict is Verdict.PASSED for check in results.checks)
+    words = f"{passed} of {len(results.checks)} checks passed in {results.seconds:.0f} seconds"
+    if results.broken:
+        numbers = ", ".join(check.number for check in results.broken)
+        return f"{words}; required and not passed: {numbers}"
+    return f"{words}; this was a rehearsal on the CPU" if results.rehearsed else words
+
+
+def markdown(results: Results) -> str:
+    machine = results.machine
+    software = ", ".join(f"{name} {version}" for name, version in sorted(machine.software.items()))
+    memory = f", {machine.memory_bytes / 2**30:.1f} GiB" if machine.memory_bytes else ""
+    device = f"{machine.gpu}{memory}, driver {machine.driver}" if machine.gpu else "CPU: a rehearsal"
+    head = [
+        "# GPU checks",
+        "",
+        f"Device: {device}  ",
+        f"Software: {software}  ",
+        f"{summary(results)}.",
+        "",
+        "| # | check | claim | passes where | required | result | figures |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *map(_row, results.checks), ""])
+
+
+def _row(check: CheckResult) -> str:
+    figures = "; ".join(f"{figure.name}: {_words(figure)}" for figure in check.figures)
+    found = ". ".join(filter(None, (figures, check.problem)))
+    cells = (
+        check.number,
+        check.name,
+        check.claim,
+        check.criterion,
+        "yes" if check.required else "no",
+        _MARKS[check.verdict],
+        found,
+    )
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

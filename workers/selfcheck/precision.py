@@ -1,0 +1,64 @@
+"""Row 13: each precision on an encoder and a decoder."""
+
+from __future__ import annotations
+
+import math
+from statistics import mean
+from typing import get_args
+
+from orchestrator.contracts.metrics import quality
+from orchestrator.contracts.trial import Recipe
+from workers.selfcheck.card import has_bf16
+from workers.selfcheck.hosts import finished, host_of
+from workers.selfcheck.models import bert, llama
+from workers.selfcheck.results import Figure, at_most, equal
+from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
+
+_SEEDS = (1, 2, 3)
+
+
+def precisions(workspace: Workspace) -> list[Figure]:
+    """Train three seeds in each precision that this GPU has, and hold the scores against those in fp32."""
+    trials, figures = Trials(workspace.of_check("13")), list[Figure]()
+    models = bert(workspace, hidden=256, layers=4), llama(workspace, hidden=256, layers=4)
+    with host_of(workspace) as host:
+        for model in models:
+            scores = dict[str, float]()
+            for precision in _offered():
+                recipe = {"batch_size": 16, "steps": 120, "precision": precision, "learning_rate": 5e-4}
+                ran = [
+                    finished(
+                        host,
+                        trials.order(
+                            trials.spec(model, texts=Texts(256, 62), recipe=recipe, seed=seed),
+                            workspace.resources(),
+                            f"{model.architecture}-{precision}-{seed}",
+                        ),
+                    )
+                    for seed in _SEEDS
+                ]
+                scores[precision] = mean(map(_quality, ran))
+                figures += _of(f"{model.architecture}, {precision}", ran, scores[precision] - scores["fp32"])
+    return figures
+
+
+def _offered() -> list[str]:
+    """fp32 first: the others are compared with it."""
+    known = [p for p in get_args(Recipe.model_fields["precision"].annotation) if p not in ("auto", "fp32")]
+    return ["fp32", *(p for p in known if p != "bf16" or has_bf16())]
+
+
+def _of(name: str, ran: list[Ran], apart: float) -> list[Figure]:
+    finite = all(math.isfinite(loss) for one in ran for loss in one.losses)
+    device = ran[0].outcome.device
+    tf32 = device.software.get("tf32", "not told") if device else "not told"
+    return [
+        equal(f"{name}: losses", "finite" if finite else "not finite", "finite"),
+        at_most(f"{name}: mean score differs from fp32's by", abs(apart), 0.01),
+        Figure(name=f"{name}: TF32", value=tf32, limit="told", passed=tf32 != "not told"),
+    ]
+
+
+def _quality(ran: Ran) -> float:
+    found = quality(ran.outcome.metric, ran.outcome.test)
+    return math.nan if found is None else found

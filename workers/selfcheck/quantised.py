@@ -1,0 +1,97 @@
+"""Rows 11 and 12: bases in 4 and 8 bits, and adapters that share one base."""
+
+from __future__ import annotations
+
+import math
+from importlib.util import find_spec
+from typing import Literal
+
+from orchestrator.contracts.layout import MODEL
+from orchestrator.contracts.method import Lora
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import Precision
+from orchestrator.planning.memory import estimate
+from workers.selfcheck.hosts import Host, finished, host_of
+from workers.selfcheck.models import llama
+from workers.selfcheck.results import CheckProblemError, Figure, LeftOutError, at_most, equal
+from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
+
+Kind = Literal["nf4", "int8"]
+_KINDS: tuple[Kind, ...] = ("nf4", "int8")
+_LAST = 10  # steps whose mean loss is compared
+
+
+def quantised(workspace: Workspace) -> list[Figure]:
+    """Train LoRA on a base in nf4 and int8, beside the same in bf16. The worker itself loads each adapter
+    again, and fails the attempt where it does not answer as before."""
+    if find_spec("bitsandbytes") is None:
+        words = "bitsandbytes is not installed"
+        if workspace.rehearsal:
+            raise LeftOutError(words)
+        raise CheckProblemError(words, "pip install 'frontier-sweeps[quantised]'")
+    trials = Trials(workspace.of_check("11"))
+    with host_of(workspace) as host:
+        reference = _train(workspace, trials, host, None)
+        return [
+            figure
+            for quantise in _KINDS
+            for figure in _compared(workspace, trials, host, quantise, _end(reference))
+        ]
+
+
+def _train(workspace: Workspace, trials: Trials, host: Host, quantise: Kind | None) -> Ran:
+    base = llama(workspace, hidden=workspace.sized(1024, 64), layers=workspace.sized(8, 2))
+    steps = workspace.sized(60, 10)
+    recipe = {"batch_size": workspace.sized(16, 8), "steps": steps, "evaluations": steps, "precision": "bf16"}
+    texts = Texts(64, workspace.sized(126, 20))
+    trial = trials.spec(base, Lora(quantise=quantise, dropout=0.0), texts, recipe=recipe)
+    return finished(
+        host, trials.order(trial, workspace.resources(), quantise or "bf16", keep_weights="adapters")
+    )
+
+
+def _end(ran: Ran) -> float:
+    last = ran.losses[-_LAST:]
+    return sum(last) / len(last)
+
+
+def _compared(
+    workspace: Workspace, trials: Trials, host: Host, quantise: Kind, reference: float
+) -> list[Figure]:
+    ran = _train(workspace, trials, host, quantise)
+    loss = _end(ran)
+    kept = (ran.directory / MODEL / "adapter_model.safetensors").exists()
+    fell = loss < ran.losses[0] if math.isfinite(loss) else False
+    figures = [
+        equal(f"{quantise}: loss", "fell" if fell else "did not fall", "fell"),
+        equal(f"{quantise}: adapter", "kept" if kept else "missing", "kept"),
+    ]
+    if workspace.rehearsal:
+        return figures
+    order = trials.folder / "orders" / quantise / "attempt-001" / "order.json"
+    return [
+        *figures,
+        at_most(f"{quantise}: last losses differ from bf16's by a share of", abs(loss / reference - 1), 0.05),
+        _memory(order.read_bytes(), ran, quantise),
+    ]
+
+
+def _memory(order: bytes, ran: Ran, quantise: str) -> Figure:
+    asked = AttemptOrder.model_validate_json(order)
+    trial = asked.trial
+    needs = estimate(
+        trial.backbone,
+        trial.method.settings,
+        trial.recipe,
+        asked.resources,
+        Precision(trial.recipe.precision),
+    )
+    peak = ran.outcome.peak_device_memory_bytes or 0
+    if needs is None:
+        raise CheckProblemError(f"{quantise}: the plan has no estimate")
+    return at_most(f"{quantise}: peak, share of the estimate", peak / needs.bytes, 1.0)
+
+
+def adapters_on_one_base(workspace: Workspace) -> list[Figure]:
+    """Several adapters in one process, on one copy of their base."""
+    raise LeftOutError("not built")

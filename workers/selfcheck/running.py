@@ -1,0 +1,161 @@
+"""Runs checks one after another, each in a process of its own, forked from this one, under a time limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from pydantic import ValidationError
+
+from orchestrator.contracts.files import write_atomically
+from workers.code_places import code_places
+from workers.selfcheck.results import (
+    Check,
+    CheckProblemError,
+    CheckResult,
+    LeftOutError,
+    Machine,
+    Results,
+    Verdict,
+)
+from workers.selfcheck.workspace import Workspace
+
+WHOLE_MINUTES = 9.0  # in which all checks fit; with fewer only the required ones run
+_POLL_SECONDS = 0.02
+_REHEARSED_SLOWER = 6.0  # a machine that others use as well; limits are for a GPU of one's own
+_NO_GPU = "needs a GPU"
+_WORDS = "words.txt"  # what a check printed
+
+
+def run_checks(
+    checks: Sequence[Check],
+    workspace: Workspace,
+    machine: Machine,
+    minutes: float = WHOLE_MINUTES,
+    notify: Callable[[CheckResult], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Results:
+    """Run the required checks in their order, then the others; `notify` hears of each result at once.
+
+    After `minutes` no further check starts. Without a GPU (a rehearsal) those that need one are left out.
+    """
+    began, results = clock(), list[CheckResult]()
+    slower = _REHEARSED_SLOWER if workspace.rehearsal else 1.0
+    for check in sorted(checks, key=lambda check: not check.required):
+        left = began + 60 * minutes * slower - clock()
+        result = _result_of(check, workspace, min(check.seconds * slower, left), minutes < WHOLE_MINUTES)
+        results.append(result)
+        notify(result)
+    return Results(
+        machine=machine, rehearsed=workspace.rehearsal, seconds=clock() - began, checks=tuple(results)
+    )
+
+
+def _result_of(check: Check, workspace: Workspace, seconds: float, required_only: bool) -> CheckResult:
+    if workspace.rehearsal and check.needs_gpu:
+        return _without_figures(check, Verdict.LEFT_OUT, _NO_GPU)
+    if required_only and not check.required:
+        return _without_figures(check, Verdict.LEFT_OUT, f"runs with --minutes {WHOLE_MINUTES:g} or more")
+    if seconds <= 0:
+        return _without_figures(check, Verdict.NOT_REACHED, "no time was left", "give more --minutes")
+    return run_apart(check, workspace, seconds)
+
+
+def run_apart(check: Check, workspace: Workspace, seconds: float) -> CheckResult:
+    """Run one check in a child process. After `seconds` it is killed, with all that it started."""
+    place = workspace.of_check(check.number)
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        _carry_out(check, workspace, place)
+    code = _wait(child, began + seconds)
+    taken = time.monotonic() - began
+    with suppress(ProcessLookupError, PermissionError):  # what it started goes with it
+        os.killpg(child, signal.SIGKILL)
+    if code is None:
+        problem = f"it was ended after {seconds:.0f} seconds"
+        return _without_figures(check, Verdict.TIMED_OUT, problem).model_copy(update={"seconds": taken})
+    try:
+        found = CheckResult.model_validate_json((place / "result.json").read_bytes())
+    except (OSError, ValidationError):
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        found = _without_figures(check, Verdict.FAILED, f"its process ended with {how}")
+    return found.model_copy(update={"seconds": taken})
+
+
+def words_of(workspace: Workspace, check: CheckResult) -> str:
+    """Return the last lines that a check printed, foreign messages included: for the screen only."""
+    try:
+        return (workspace.of_check(check.number) / _WORDS).read_text(errors="replace")[-4000:]
+    except OSError:
+        return ""
+
+
+def _wait(child: int, deadline: float) -> int | None:
+    """Return the exit code, negative for a signal; None after the deadline, when the child is killed."""
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() >= deadline:
+            with suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return None
+        time.sleep(_POLL_SECONDS)
+
+
+def _carry_out(check: Check, workspace: Workspace, place: Path) -> NoReturn:
+    """In the child: run the check, write its result and end."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout = sys.stderr = (place / _WORDS).open("w", buffering=1)
+        os.dup2(sys.stdout.fileno(), 1)
+        os.dup2(sys.stdout.fileno(), 2)
+        write_atomically(place / "result.json", result_here(check, workspace).model_dump_json())
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def result_here(check: Check, workspace: Workspace) -> CheckResult:
+    """Run a check in this process. Text of a foreign exception goes to stderr, its class into the result."""
+    try:
+        figures = tuple(check.run(workspace))
+    except LeftOutError as reason:
+        return _without_figures(check, Verdict.LEFT_OUT, str(reason))
+    except CheckProblemError as error:
+        return _without_figures(check, Verdict.FAILED, error.problem, error.fix)
+    except Exception as error:
+        traceback.print_exc()
+        found = _without_figures(check, Verdict.FAILED, type(error).__qualname__)
+        return found.model_copy(update={"places": code_places(error)})
+    verdict = Verdict.PASSED if all(figure.passed for figure in figures) else Verdict.FAILED
+    return _without_figures(check, verdict).model_copy(update={"figures": figures})
+
+
+def _without_figures(
+    check: Check, verdict: Verdict, problem: str | None = None, fix: str | None = None
+) -> CheckResult:
+    return CheckResult(
+        number=check.number,
+        name=check.name,
+        claim=check.claim,
+        criterion=check.criterion,
+        required=check.required,
+        verdict=verdict,
+        problem=problem,
+        fix=fix,
+    )

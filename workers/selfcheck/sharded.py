@@ -1,0 +1,34 @@
+"""Row 15: what several GPUs use, on one: NCCL, and states that are shared out and kept in host memory."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from orchestrator.contracts.layout import MODEL
+from orchestrator.contracts.method import Full, Lora
+from orchestrator.contracts.trial import Resources
+from workers.selfcheck.hosts import host_of, run
+from workers.selfcheck.models import bert
+from workers.selfcheck.results import Figure, equal
+from workers.selfcheck.workspace import Texts, Trials, Workspace
+
+
+def one_rank(workspace: Workspace) -> list[Figure]:
+    """One process with each way of sharding that one GPU allows: those that keep states in host memory. The
+    worker itself proves that an adapter that it kept answers as before."""
+    trials, figures = Trials(workspace.of_check("15")), list[Figure]()
+    kinds = ["fsdp"] + (["zero2", "zero3"] if find_spec("deepspeed") is not None else [])
+    with host_of(workspace) as host:
+        for kind in kinds:
+            for settings in (Full(), Lora()):
+                resources = Resources.model_validate({"gpus": 1, "sharding": kind, "offload": True})
+                trial = trials.spec(bert(workspace, hidden=256, layers=4), settings, Texts(64, 62))
+                name, slug = f"{kind} with offload, {settings.kind}", f"{kind}-{settings.kind}"
+                ran = run(host, trials.order(trial, resources, slug, keep_weights="adapters"))
+                failure = ran.outcome.failure
+                state = ran.outcome.state if failure is None else f"{failure.kind}, {failure.message}"
+                figures.append(equal(name, state, "finished"))
+                if settings.kind == "lora" and failure is None:
+                    kept = any((ran.directory / MODEL).glob("adapter_model*"))
+                    figures.append(equal(f"{name}: adapter", "kept" if kept else "missing", "kept"))
+    return figures

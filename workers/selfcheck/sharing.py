@@ -1,0 +1,83 @@
+"""Row 10: several trials at once on one GPU."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from orchestrator.contracts.trial import Resources
+from workers.host import AttemptHost
+from workers.selfcheck.card import first_gpu
+from workers.selfcheck.hosts import finished, run
+from workers.selfcheck.models import bert
+from workers.selfcheck.results import Figure, at_most, equal
+from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
+
+
+def together(workspace: Workspace) -> list[Figure]:
+    """Two and eight trials at once, each against the same trial alone; then one that runs out of memory
+    beside others."""
+    trials = Trials(workspace.of_check("10"))
+    recipe = {"batch_size": 32, "steps": 60, "precision": "fp32"}
+    trial = trials.spec(bert(workspace, hidden=256, layers=4), texts=Texts(128, 126), recipe=recipe)
+    nvml, handle = first_gpu()
+    hosts = [AttemptHost(threads=1) for _ in range(8)]
+
+    def at_once(count: int, name: str) -> tuple[list[Ran], float, float]:
+        orders = [trials.order(trial, Resources(gpus=1 / count), f"{name}-{n}") for n in range(count)]
+        before, began = nvml.nvmlDeviceGetTotalEnergyConsumption(handle), time.monotonic()
+        with ThreadPoolExecutor(count) as pool:
+            ran = list(pool.map(finished, hosts, orders))
+        joules = (nvml.nvmlDeviceGetTotalEnergyConsumption(handle) - before) / 1000
+        return ran, time.monotonic() - began, joules
+
+    try:
+        at_once(8, "warm-up")
+        [alone], seconds, _ = at_once(1, "alone")
+        figures = []
+        for count in (2, 8):
+            ran, taken, joules = at_once(count, f"of-{count}")
+            figures += _compared(alone, seconds, count, ran, taken, joules)
+        return [*figures, *_beside_one_that_fails(workspace, trials, hosts)]
+    finally:
+        for host in hosts:
+            host.close()
+
+
+def _compared(
+    alone: Ran, seconds: float, count: int, ran: list[Ran], taken: float, joules: float
+) -> list[Figure]:
+    apart = max(abs(a - b) / abs(a) for one in ran for a, b in zip(alone.losses, one.losses, strict=True))
+    booked = sum(work.gpu_joules or 0.0 for one in ran for work in one.outcome.work.values())
+    peaks = [one.outcome.peak_device_memory_bytes or 0 for one in ran]
+    total = first_total_bytes()
+    return [
+        at_most(f"{count} at once: losses differ from those alone by", apart, 1e-4),
+        at_most(f"{count} at once: largest peak, share of its part", max(peaks) * count / total, 1.0),
+        at_most(f"{count} at once: booked joules and the counter differ by a share of",
+                abs(booked / joules - 1) if joules else 1.0, 0.05),
+        Figure(name=f"{count} at once: speed-up", value=round(count * seconds / taken, 2)),
+        Figure(name=f"{count} at once: one trial takes, times that alone", value=round(taken / seconds, 2)),
+    ]  # fmt: skip
+
+
+def first_total_bytes() -> int:
+    nvml, handle = first_gpu()
+    return int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
+
+
+def _beside_one_that_fails(workspace: Workspace, trials: Trials, hosts: list[AttemptHost]) -> list[Figure]:
+    small = trials.spec(bert(workspace, hidden=256, layers=4), texts=Texts(128, 126), recipe={"steps": 60})
+    recipe = {"batch_size": 512, "steps": 4, "precision": "fp32"}
+    large = trials.spec(bert(workspace, hidden=768, layers=12), texts=Texts(512, 478), recipe=recipe)
+    share = min(0.25, 6 * 2**30 / first_total_bytes())
+    orders = [trials.order(large, Resources(gpus=share), "too-large")]
+    orders += [trials.order(small, Resources(gpus=share), f"beside-{n}") for n in range(3)]
+    with ThreadPoolExecutor(len(orders)) as pool:
+        failed, *others = pool.map(run, hosts, orders)
+    kind = str(failed.outcome.failure.kind) if failed.outcome.failure else "none"
+    finished_beside = sum(one.outcome.state == "finished" for one in others)
+    return [
+        equal("the one that needs too much", kind, "OUT_OF_MEMORY"),
+        equal("of three beside it, finished", float(finished_beside), 3.0),
+    ]
