@@ -11,6 +11,7 @@ from orchestrator.config.catalogue import HOW_TO_MAKE_ONE, KINDS, Catalogue, is_
 from orchestrator.config.grid import UNSET, BadRecipe, Grid
 from orchestrator.config.methods import MethodVariant
 from orchestrator.config.schema import SweepConfig
+from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import Complaint, did_you_mean
 
@@ -103,6 +104,30 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
             did_you_mean(config.prices, catalogue.prices),
         )
         complaints.append(Complaint(source.of("prices"), "prices", problem, remedy))
+    return complaints
+
+
+def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Complaint]:
+    """Tasks that the sweep does not have, and a least quality for one that is measured by its loss."""
+    wanted = config.good_enough
+    if wanted is None:
+        return []
+    complaints = []
+    for name in wanted.tasks:
+        if name not in config.tasks:
+            key = f"good_enough.tasks.{name}"
+            problem, remedy = f"not a task of this sweep, got {name!r}", did_you_mean(name, config.tasks)
+            complaints.append(Complaint(source.of(key), key, problem, remedy))
+    for name in config.tasks:
+        entry = catalogue.tasks.get(name)
+        if (
+            entry is not None
+            and entry.spec.metric is MetricName.LOSS
+            and wanted.of(name).at_least is not None
+        ):
+            key = f"good_enough.tasks.{name}" if name in wanted.tasks else "good_enough.at_least"
+            problem = f"{name} is measured by its loss, which has no least value"
+            complaints.append(Complaint(source.of(key), key, problem, "set within for this task"))
     return complaints
 
 

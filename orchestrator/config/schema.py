@@ -27,6 +27,7 @@ from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.price import Market
 from orchestrator.contracts.record import Misfit, MisfitError, Record
+from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Recipe, Resources, Seed
 from orchestrator.contracts.tuning import Tune
 
@@ -171,6 +172,9 @@ class SweepConfig(Record):
 
     name: str = Field(pattern=SAFE_NAME, max_length=64, description="directory and MLflow experiment")
     question: str | None = Field(None, description="what the sweep is to answer; heads the report")
+    good_enough: SweepTarget | None = Field(
+        None, description="within: 0.01 of the best, or at_least: 0.85; tasks: {NAME: …} for one task"
+    )
     partial: bool = Field(
         False, description="part of the sweep of that name: keep the results of its other trials"
     )

@@ -243,6 +243,7 @@ def _resolve(
     complaints = [complaint for complaint in names if complaint.key.split(".")[0] not in doubted]
     broken |= {complaint.key.split(".")[0] for complaint in names}
     complaints += checks.check_doubles(config, source) + checks.check_idle_keys(config, source)
+    complaints += checks.check_good_enough(config, catalogue, source)
     known = _known_part(config, catalogue)
     variants, wrong = expand(config.methods, catalogue.methods, source.of("methods"), config.axes)
     complaints += wrong

@@ -11,6 +11,7 @@ from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.price import Market, PriceBook
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell, Recipe, Resources, trial_name
 from orchestrator.contracts.tuning import Tuned, with_values
@@ -41,6 +42,7 @@ class SweepRecord(Record):
 
     name: str
     question: str | None = None
+    good_enough: SweepTarget | None = None
     written_at: float  # Unix time
     frontier_version: str
     config: dict[str, Any]  # the resolved sweep file, overrides included

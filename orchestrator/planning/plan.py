@@ -121,6 +121,7 @@ class Plan:
         record = SweepRecord(
             name=self.sweep.config.name,
             question=self.sweep.config.question,
+            good_enough=self.sweep.config.good_enough,
             written_at=written_at,
             frontier_version=frontier_version,
             config=self.sweep.raw,

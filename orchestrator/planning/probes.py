@@ -38,6 +38,7 @@ def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
         update={
             "name": f"{sweep.config.name}{SUFFIX}",
             "question": None,
+            "good_enough": None,
             "seeds": sweep.config.seeds[:1],
             "budget": None,
             "resources": _to_itself(sweep.config.resources),

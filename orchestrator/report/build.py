@@ -8,6 +8,7 @@ from orchestrator.contracts.caveats import doubts
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.sweep import RefusedCell, SweepRecord
+from orchestrator.contracts.target import NEAR
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TaskKind
@@ -85,7 +86,8 @@ def _task(
     plain = points_of(cells, refused, comparisons, sweep)
     pairs = pairs_of(plain, sweep)
     replicates = replicates_of(cells, comparisons)
-    sure = certainty_of((task.name, task.title, task.metric), plain, replicates, pairs, axes)
+    target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
+    sure = certainty_of((task.name, task.title, task.metric), plain, replicates, pairs, axes, target)
     points = sure.points
     title = METRICS[task.metric].title
     report = TaskReport(
@@ -99,7 +101,7 @@ def _task(
         notes=(*notes(task, found, len(comparisons), points), *_of_money(sweep, cells)),
         comparisons=tuple(comparisons.values()),
         answers=wording.answers(
-            task.metric, tuple(comparisons.values()), points, sure.claims, sure.good_enough
+            task.metric, tuple(comparisons.values()), points, sure.claims, sure.good_enough, target
         ),
         points=points,
         beside=_beside(task),
@@ -111,6 +113,7 @@ def _task(
         claims=sure.claims,
         groups=sure.groups,
         good_enough=sure.good_enough,
+        target=target,
         currency=None if sweep.prices is None else sweep.prices.currency,
     )
     return report.model_copy(update={"scores": scores_of(report)}), sure.draws

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report import saying
 from orchestrator.report.claims import Compared, factor_families, family, frontier_family
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.evidence import ClaimFamily, FrontierView, GoodEnough, Group, Side
 from orchestrator.report.findings import Pair
-from orchestrator.report.frontier import best, cheapest_close
+from orchestrator.report.frontier import best, cheapest_enough
 from orchestrator.report.good_enough import good_enough
 from orchestrator.report.groups import best_group, frontier_groups
 from orchestrator.report.membership import Draws, draws
@@ -53,6 +54,7 @@ def certainty_of(
     found: Found,
     pairs: Sequence[Pair],
     asked: Sequence[tuple[Side, ...]] = (),
+    target: Target = NEAR,
 ) -> Certainty:
     """`task`: its name, its title, its metric. Comparison keys are never mixed."""
     name, title, metric = task
@@ -76,11 +78,11 @@ def certainty_of(
         prior = prior_of([here[p.name] for p in group])
         claims += factor_families(group, here, scale, prior)
         members = sorted((p for p in group if p.frontier), key=lambda p: (figures(p)[0] or 0.0, p.name))
-        claims += _picked(members, group, here, scale, prior)
+        claims += _picked(members, group, here, scale, (prior, target))
         claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, prior)
         top = best_group(group, here, prior, scale)
         groups += [top] if top is not None else []
-        judged = good_enough(group, here, prior)
+        judged = good_enough(group, here, prior, target)
         close += [judged] if judged is not None else []
         groups += frontier_groups(members, here, len(group), prior)
     sure = tuple(_surer(p, found, chances, metric) for p in points)
@@ -92,10 +94,11 @@ def _picked(
     group: Sequence[Point],
     here: Mapping[str, Replicates],
     scale: saying.Scale,
-    prior: Prior | None,
+    by: tuple[Prior | None, Target],
 ) -> list[ClaimFamily]:
+    prior, target = by
     results = [figures(p) for p in group]
-    top, close = best(results), cheapest_close(results)
+    top, close = best(results), cheapest_enough(results, target)
     answer = None if top is None or close is None else (group[top].name, group[close].name)
     made = frontier_family(members, answer, here, len(group), scale, prior) if members else None
     return [] if made is None else [made]

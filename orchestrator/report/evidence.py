@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.target import Target
 
 
 class Side(StrEnum):
@@ -107,16 +108,19 @@ class Group(Record):
 class GoodEnough(Record):
     """What is shown of the answer of one comparison key, by 95 % limits that hold for all its cells at once.
 
-    `cell` is the cheapest that scored at most `within` below the best. It is `shown` to be that close where
-    no other cell may be better by `within` or more, and all can be judged; `most_below` is how much better
-    another one may be, None where none can be judged. `cheaper` has the limits of the best less each cell
-    that costs less than `cell`, and None for one that cannot be judged. `budgets` says for each cell that is
-    recommended by budget whether it is shown to be that close to the best that the budget buys.
+    `cell` is the cheapest that scored well enough for `target`, or the best where none did. `most_below` is
+    how much better another cell may be, None where none can be judged. `budgets` says for each cell that is
+    recommended by budget whether it is shown to be good enough.
+
+    For `within` the cell is `shown` where no other one may be better by that or more, and all can be judged;
+    `cheaper` has the limits of the best less each cell that costs less than `cell`. For `at_least` it is
+    shown where the lower limit of its own quality reaches that; `cheaper` has the limits of the quality of
+    each. None means that a cell cannot be judged.
     """
 
     comparison: str | None
     cell: str  # model/domain/method
-    within: float
+    target: Target
     shown: bool
     most_below: float | None
     unjudged: int = 0  # cells that share fewer than two seeds with `cell`, or no scatter
@@ -125,8 +129,13 @@ class GoodEnough(Record):
 
     @property
     def open_cheaper(self) -> tuple[str, ...]:
-        """Cheaper cells of which it is not shown that they lie further below the best than `within`."""
-        return tuple(name for name, ends in self.cheaper.items() if ends is None or ends[0] <= self.within)
+        """Cheaper cells of which it is not shown that they are not good enough."""
+        return tuple(name for name, ends in self.cheaper.items() if ends is None or self._may_be(ends))
+
+    def _may_be(self, ends: tuple[float, float]) -> bool:
+        if self.target.at_least is not None:
+            return ends[1] >= self.target.at_least
+        return ends[0] <= (self.target.within or 0.0)
 
 
 class Within(Record):

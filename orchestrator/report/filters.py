@@ -132,6 +132,7 @@ _FIGURES = {
     "interval": wording.interval,
     "ends": wording.ends,
     "within": wording.within,
+    "enough": wording.enough,
     "population": _population,
     "signed": wording.signed,
     "times": wording.times,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from orchestrator.contracts.target import Target
+
 CLOSE = 0.01  # one point: "the cheapest within 1 point of the best"
 _GRAIN = 1e-9  # what a difference of floats may be off by
 
@@ -38,6 +40,15 @@ def cheapest_close(results: Sequence[Figures], within: float = CLOSE) -> int | N
     top = max((quality for _, _, quality in complete), default=math.inf)
     close = [r for r in complete if r[2] >= top - within - _GRAIN]
     found = min(close, key=lambda r: (r[1], -r[2], r[0]), default=None)
+    return None if found is None else found[0]
+
+
+def cheapest_enough(results: Sequence[Figures], target: Target) -> int | None:
+    """Index of the cheapest that is good enough; of equal costs the better. None where none is."""
+    if target.at_least is None:
+        return cheapest_close(results, target.within or CLOSE)
+    enough = [r for r in _complete(results) if r[2] >= target.at_least - _GRAIN]
+    found = min(enough, key=lambda r: (r[1], -r[2], r[0]), default=None)
     return None if found is None else found[0]
 
 

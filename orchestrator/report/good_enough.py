@@ -8,6 +8,8 @@ that could have been named (Bonferroni), and the cells that each is compared wit
 That nothing cheaper comes within the margin of the best is shown where the best, less each cheaper cell, has
 a lower limit above the margin. Whichever cell scored highest, one pair has to be misjudged for that to be
 false, so the same level pays for choosing it by its score. What is not shown is open.
+
+Where good enough is a least quality, the limits are those of each cell's quality over seeds and documents.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report.claims import LEVEL
-from orchestrator.report.comparing import difference
+from orchestrator.report.comparing import Estimate, difference, estimate
 from orchestrator.report.evidence import GoodEnough
-from orchestrator.report.frontier import CLOSE, best, cheapest_close
+from orchestrator.report.frontier import best, cheapest_enough
 from orchestrator.report.model import Point
 from orchestrator.report.moderation import Prior
 from orchestrator.report.picks import by_budget
@@ -30,38 +33,41 @@ Interval = tuple[float, float]
 
 
 def good_enough(
-    points: Sequence[Point], found: Mapping[str, Replicates], prior: Prior | None, within: float = CLOSE
+    points: Sequence[Point], found: Mapping[str, Replicates], prior: Prior | None, target: Target = NEAR
 ) -> GoodEnough | None:
     """Of one task and comparison key. None unless two cells have a cost and a score."""
     scored = [p for p in points if p.name in found and None not in figures(p)]
     results = [figures(p) for p in scored]
-    close, top = cheapest_close(results, within), best(results)
-    if close is None or top is None or len(scored) < 2:
+    enough, top = cheapest_enough(results, target), best(results)
+    if top is None or len(scored) < 2:
         return None
-    judge = _Judge(found, prior, len(scored) - 1)
-    named, limit, first = scored[close].name, _cost(scored[close]), scored[top].name
-    below = judge.below(named, [p.name for p in scored])
+    judge = _Judge(found, prior, len(scored), target)
+    named, first = scored[top if enough is None else enough], scored[top].name
+    cheaper = [p.name for p in scored if _cost(p) < _cost(named)]
+    below = judge.below(named.name, [p.name for p in scored])
     return GoodEnough(
         comparison=points[0].comparison,
-        cell=named,
-        within=within,
-        shown=below.shown(within),
+        cell=named.name,
+        target=target,
+        shown=judge.shown(named.name, [p.name for p in scored]),
         most_below=below.most,
         unjudged=below.unjudged,
-        cheaper={p.name: judge.limits(first, p.name) for p in scored if _cost(p) < limit},
-        budgets=_budgets(scored, judge, within),
+        cheaper={
+            name: judge.limits(first, name) if target.at_least is None else judge.own(name)
+            for name in cheaper
+        },
+        budgets=_budgets(scored, judge, target),
     )
 
 
-def _budgets(scored: Sequence[Point], judge: _Judge, within: float) -> dict[str, bool]:
+def _budgets(scored: Sequence[Point], judge: _Judge, target: Target) -> dict[str, bool]:
     """A cell that is named from one budget on stays named up to the next, so it is compared with all cells
     that cost less than that."""
-    rows = by_budget(scored)
+    rows = by_budget(scored, target)
     shown = {}
     for place, (_, point) in enumerate(rows, start=1):
         end = rows[place][0] if place < len(rows) else math.inf
-        below = judge.below(point.name, [p.name for p in scored if _cost(p) < end])
-        shown[point.name] = below.shown(within)
+        shown[point.name] = judge.shown(point.name, [p.name for p in scored if _cost(p) < end])
     return shown
 
 
@@ -72,16 +78,30 @@ def _cost(point: Point) -> float:
 
 
 class _Judge:
-    """Limits that hold for `cells` choices at once."""
+    """Limits that hold for whichever of `cells` is named."""
 
-    def __init__(self, found: Mapping[str, Replicates], prior: Prior | None, cells: int) -> None:
-        self._found, self._prior, self._level = found, prior, 2 * LEVEL / cells
+    def __init__(
+        self, found: Mapping[str, Replicates], prior: Prior | None, cells: int, target: Target
+    ) -> None:
+        self._found, self._prior, self._cells, self._target = found, prior, cells, target
+
+    def shown(self, name: str, cells: Sequence[str]) -> bool:
+        """Whether `name` is good enough among `cells`."""
+        if self._target.at_least is not None:
+            own = self.own(name)
+            return own is not None and own[0] >= self._target.at_least
+        below = self.below(name, cells)
+        return below.unjudged == 0 and (below.most is None or below.most < (self._target.within or 0.0))
+
+    def own(self, name: str) -> Interval | None:
+        """Of its quality, over seeds and documents."""
+        cell = self._found[name]
+        return _ends(estimate(cell.quality, cell.parts), 2 * LEVEL / self._cells)
 
     def limits(self, one: str, other: str) -> Interval | None:
-        """Of `one` less `other`; each end misses with 5 % over the number of choices."""
+        """Of `one` less `other`; only the best itself cannot be misjudged."""
         made = difference(self._found[one], self._found[other], self._prior)
-        half = made.half(self._level)
-        return None if half is None else (made.mean - half, made.mean + half)
+        return _ends(made, 2 * LEVEL / (self._cells - 1))
 
     def below(self, name: str, cells: Sequence[str]) -> _Below:
         found = [self.limits(other, name) for other in cells if other != name]
@@ -89,11 +109,13 @@ class _Judge:
         return _Below(max(0.0, *known) if known else None, len(found) - len(known))
 
 
+def _ends(made: Estimate, level: float) -> Interval | None:
+    half = made.half(level)
+    return None if half is None else (made.mean - half, made.mean + half)
+
+
 class _Below(NamedTuple):
     """How much better the best of the others may be than a cell: of those that can be judged."""
 
     most: float | None  # None where none can be judged
     unjudged: int
-
-    def shown(self, within: float) -> bool:
-        return self.unjudged == 0 and (self.most is None or self.most < within)

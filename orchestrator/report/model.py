@@ -10,6 +10,7 @@ from pydantic import Field
 from orchestrator.contracts.ledger import Totals, device_unit
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.target import NEAR, Target
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, Source, TaskKind
 from orchestrator.report.curves import Curve
@@ -137,6 +138,7 @@ class TaskReport(Record):
     claims: tuple[ClaimFamily, ...] = ()
     groups: tuple[Group, ...] = ()
     good_enough: tuple[GoodEnough, ...] = ()  # per comparison key
+    target: Target = NEAR  # what is good enough
     currency: str | None = None  # of the points' money; None where the sweep names no prices
     curves: tuple[Curve, ...] = ()  # of the frontier and the best of the others; read apart, see `learning`
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.target import Target
 from orchestrator.report.evidence import GoodEnough
-from orchestrator.report.frontier import best, cheapest_close
+from orchestrator.report.frontier import best, cheapest_enough
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
 from orchestrator.report.points import figures
 
 
 class Pick(Record):
-    """Of one task under one comparison key: the cheapest within a point of the best, and the best."""
+    """Of one task under one comparison key: the cheapest that is good enough, and the best; the best twice
+    where none is `enough`."""
 
     task: TaskReport
     comparison: Comparison
     pick: Point
     best: Point
+    enough: bool = True
 
     @property
     def shown(self) -> bool:
-        """Whether the first is shown to be that close."""
+        """Whether the first is shown to be good enough."""
         return any(found.shown for found in self._judged)
 
     @property
@@ -39,15 +42,14 @@ class Pick(Record):
         return f"{self.task.title} on {self.comparison.label}" if several else self.task.title
 
 
-def by_budget(points: Sequence[Point]) -> list[tuple[float, Point]]:
-    """What to take from each budget on, rising: the cheapest whose quality is within a point of the best that
-    the budget buys. `points`: of one task and comparison key. A dearer one is never named for less than a
-    point more."""
+def by_budget(points: Sequence[Point], target: Target) -> list[tuple[float, Point]]:
+    """What to take from each budget on, rising: the cheapest that is good enough, measured by the best that
+    the budget buys. `points`: of one task and comparison key."""
     known = [p for p in points if p.frontier and p.device_hours]
     rising = sorted(known, key=lambda p: figures(p)[0] or 0.0)
     found: list[tuple[float, Point]] = []
     for count, dearest in enumerate(rising, start=1):
-        index = cheapest_close([figures(p) for p in rising[:count]])
+        index = cheapest_enough([figures(p) for p in rising[:count]], target)
         if index is not None and (not found or found[-1][1] != rising[index]):
             found.append((figures(dearest)[0] or 0.0, rising[index]))
     return found
@@ -59,7 +61,16 @@ def picks(report: Report) -> list[Pick]:
         for comparison in task.comparisons:
             group = [p for p in task.points if p.comparison == comparison.label]
             results = [figures(p) for p in group]
-            close, top = cheapest_close(results), best(results)
-            if close is not None and top is not None:
-                found.append(Pick(task=task, comparison=comparison, pick=group[close], best=group[top]))
+            enough, top = cheapest_enough(results, task.target), best(results)
+            if top is not None:
+                pick = group[top if enough is None else enough]
+                found.append(
+                    Pick(
+                        task=task,
+                        comparison=comparison,
+                        pick=pick,
+                        best=group[top],
+                        enough=enough is not None,
+                    )
+                )
     return found

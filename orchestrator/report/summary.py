@@ -16,8 +16,8 @@ _FEW = 4  # tasks that a sentence can name one by one
 
 
 class Recommendation(Record):
-    """From a budget of `cost` device-hours a trial on, until the next one: the cheapest whose quality is
-    within a point of the best that the budget buys. `shown`: that it is so close is shown, else measured."""
+    """From a budget of `cost` device-hours a trial on, until the next one: the cheapest that is good enough.
+    `shown`: that it is so is shown, else measured."""
 
     cost: float
     point: Point
@@ -31,7 +31,7 @@ def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommend
     shown = judged[0] if judged else {}
     return tuple(
         Recommendation(cost=cost, point=point, shown=shown.get(point.name, False))
-        for cost, point in by_budget(here)
+        for cost, point in by_budget(here, task.target)
     )
 
 
@@ -40,13 +40,23 @@ def sentences(report: Report) -> tuple[str, ...]:
     found = picks(report)
     if not found:
         return ("No trial has a score yet, so there is nothing to recommend.", _caveat(report, found))
-    return (_choice(found), sureness(found), _caveat(report, found))
+    enough = [one for one in found if one.enough]
+    choice = [_none(one) for one in found if not one.enough][:_FEW] + ([_choice(enough)] if enough else [])
+    return (" ".join(choice), sureness(found), _caveat(report, found))
+
+
+def _none(one: Pick) -> str:
+    least = f"{wording.short(one.task.metric_title)} {one.task.target.at_least:g}"
+    best = f"{one.best.name}, with {_score(one)} at {_cost(one)}"
+    return f"For {one.place}, no model reaches {least}: the best is {best}."
 
 
 def _choice(found: Sequence[Pick]) -> str:
-    losses = {one.task.loss for one in found}
-    near = wording.within(found[0].task.metric) if len(losses) == 1 else "close to"
-    close = f"the cheapest {near} {'of ' if len(losses) == 1 else ''}the best"
+    alike = {wording.enough(one.task.target, one.task.metric) for one in found}
+    close = "the cheapest that is good enough"
+    if len(alike) == 1:
+        least = found[0].task.target.at_least is not None
+        close = f"the cheapest {'with ' if least else ''}{alike.pop()}"
     if len(found) == 1:
         [only] = found
         return (

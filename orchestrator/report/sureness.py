@@ -52,20 +52,20 @@ def _parts(sets: Sequence[Judged], found: Sequence[Pick]) -> list[str]:
     if single:
         verb = "has" if len(single) == 1 else "have"
         parts.append(f"{', '.join(single)} {verb} one seed, so how good that is cannot be judged")
-    parts.append(_close(found))
+    parts += _close([one for one in found if one.enough])
     unjudged = total - len(sets)
     if unjudged:
         parts.append(f"{_where(unjudged, total)} nothing can be judged, for want of seeds")
     return parts
 
 
-def _close(found: Sequence[Pick]) -> str:
-    """On how many tasks it is shown that the model named is as close to the best as is said."""
+def _close(found: Sequence[Pick]) -> list[str]:
+    """On how many tasks it is shown that the model named is good enough."""
     shown, total = sum(one.shown for one in found), len(found)
     if shown == 0:
-        return "that the model named is as close to the best as measured is not shown yet"
+        return ["that the model named is good enough is measured, but not shown yet"] if found else []
     rest = "" if shown == total else ", and open on the others"
-    return f"the model named is shown to be that close to the best {_where(shown, total)}{rest}"
+    return [f"the model named is shown to be good enough {_where(shown, total)}{rest}"]
 
 
 def _unsettled(sets: Sequence[Judged], total: int, among: str) -> str:

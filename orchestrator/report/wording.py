@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.target import NEAR, Target
 from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
 from orchestrator.report.evidence import Claim, ClaimFamily, GoodEnough
 from orchestrator.report.findings import Replicated, Replication
-from orchestrator.report.frontier import CLOSE, best, cheapest_close
+from orchestrator.report.frontier import CLOSE, best, cheapest_enough
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.points import figures
 from orchestrator.report.saying import Scale
@@ -82,6 +83,13 @@ def within(metric: MetricName, points: float = 100 * CLOSE) -> str:
     return f"within {points:g} {'point' if points == 1 else 'points'}"
 
 
+def enough(target: Target, metric: MetricName) -> str:
+    """`within 1 point of the best`, or `at least 0.85`."""
+    if target.at_least is not None:
+        return f"at least {target.at_least:g}"
+    return f"{within(metric, 100 * (target.within or CLOSE))} of the best"
+
+
 def remark(point: Point) -> str:
     """What a reader of this point's line should know beside its figures; empty where there is nothing."""
     parts = [point.reason, _sharing(point), f"saw {point.saw} in pretraining" if point.saw else None]
@@ -127,6 +135,7 @@ def answers(
     points: Sequence[Point],
     claims: Sequence[ClaimFamily] = (),
     judged: Sequence[GoodEnough] = (),
+    target: Target = NEAR,
 ) -> tuple[str, ...]:
     """One answer a comparison key; one that says what is missing where there is no result yet."""
     if not comparisons:
@@ -138,23 +147,29 @@ def answers(
             c for f in claims if f.name == "frontier" and f.comparison == comparison.label for c in f.claims
         ]
         close = next((one for one in judged if one.comparison == comparison.label), None)
-        text = _answer(metric, comparison.unit, group, steps, close)
+        text = _answer((metric, target), comparison.unit, group, steps, close)
         found.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
     return tuple(found)
 
 
 def _answer(
-    name: MetricName,
+    of: tuple[MetricName, Target],
     unit: str,
     points: Sequence[Point],
     claims: Sequence[Claim],
     judged: GoodEnough | None,
 ) -> str:
+    name, target = of
     results = [figures(p) for p in points]
-    close, top = cheapest_close(results), best(results)
-    if close is None or top is None:
+    close, top = cheapest_enough(results, target), best(results)
+    metric = short(METRICS[name].title)
+    if top is None:
         return "No finished trial has a score."
-    near, metric = within(name), short(METRICS[name].title)
+    if target.at_least is not None:
+        named = None if close is None else _named(points[close], metric, unit)
+        return _reaching(f"{metric} {target.at_least:g}", named, _named(points[top], metric, unit), judged)
+    assert close is not None
+    near = enough(target, name).removesuffix(" of the best")
     scale = Scale("", name is not MetricName.LOSS)
     shown = "" if judged is None else _shown(judged, near, scale)
     if close == top:
@@ -165,6 +180,23 @@ def _answer(
         f"The cheapest {near} of the best is {_named(points[close], metric, unit)}; "
         f"the best is {_named(points[top], metric, unit)}.{shown}{ending}"
     )
+
+
+def _reaching(least: str, named: str | None, best: str, judged: GoodEnough | None) -> str:
+    """The answer where good enough is a least quality."""
+    if named is None:
+        return f"No model reaches {least}. The best is {best}."
+    text = f"The cheapest that reaches {least} is {named}"
+    text += ". It is also the best." if named == best else f"; the best is {best}."
+    if judged is None:
+        return text
+    if judged.shown:
+        text += f" {judged.cell} is shown to reach it (95 %, over all cells, seeds and documents)."
+    else:
+        text += f" Whether {judged.cell} would reach it with other seeds and documents is open."
+    if judged.cheaper and not judged.open_cheaper:
+        text += " Nothing cheaper reaches it (95 %, over all cells)."
+    return text
 
 
 def _shown(judged: GoodEnough, near: str, scale: Scale) -> str:

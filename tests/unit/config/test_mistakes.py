@@ -53,6 +53,13 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"models": "tiny"}, "models", "'tiny'", "write a list"),
     ({"models": []}, "models", "at least 1", "name at least one"),
     ({"tasks": ["ncbi-disease", 7]}, "tasks.1", "7", "quotes"),
+    ({"good_enough": {"within": 0.01, "at_least": 0.8}}, "good_enough", "expected one of them", "remove one"),
+    (
+        {"good_enough": {"tasks": {"ncbi-diseese": {"at_least": 0.8}}}},
+        "good_enough.tasks.ncbi-diseese",
+        "'ncbi-diseese'",
+        "did you mean 'ncbi-disease'?",
+    ),
     ({"seeds": [-1]}, "seeds.0", "-1", "greater than or equal to 0"),
     ({"seeds": [1, 1]}, "seeds", "1 stands 2 times", "keep it once"),
     ({"name": "../elsewhere"}, "name", "'../elsewhere'", "letters"),

@@ -12,10 +12,12 @@ from ledger_builder import Fate, LedgerBuilder, task
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Failure
+from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Cell, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.model import PointState
+from orchestrator.report.summary import sentences
 
 
 def report_of(built: LedgerBuilder) -> Report:
@@ -78,6 +80,46 @@ def test_that_nothing_cheaper_comes_close_is_said_only_where_it_is_shown(built, 
     assert bool(judged.open_cheaper) is (says == "open")
     [close] = report_json(report)["tasks"][0]["good_enough"]
     assert close["cell"] == "mini/general/full"
+
+
+@pytest.mark.parametrize(
+    ("least", "begins", "takes"),
+    [
+        (0.45, "The cheapest that reaches macro F1 0.45 is tiny/general/full", "tiny/general/full"),
+        (0.6, "The cheapest that reaches macro F1 0.6 is mini/general/full", "mini/general/full"),
+        (0.9, "No model reaches macro F1 0.9. The best is mini/general/full", None),
+    ],
+)
+def test_good_enough_may_be_a_least_quality(built, least, begins, takes):
+    trials = built.plan(**SMALL, seeds=[11, 12, 13])
+    for trial, by in zip(trials, (0.001, -0.001, 0.0, 0.001, 0.002, -0.001), strict=True):
+        tiny = trial.cell.model == "tiny"
+        built.attempt(trial, Fate(quality=(0.5 if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    sweep = built.ledger.sweep().model_copy(update={"good_enough": SweepTarget(at_least=least)})
+    report = build_report(sweep, built.ledger.trials())
+    [answer] = report.tasks[0].answers
+    assert answer.startswith(begins)
+    choice, _, _ = sentences(report)
+    if takes is None:
+        assert choice.startswith("For Outcome, no model reaches macro F1 0.9: the best is mini/general/full")
+    else:
+        assert f"take {takes}: it is the cheapest with at least {least:g}" in choice
+        assert "is shown to reach it" in answer
+    assert report_json(report)["tasks"][0]["target"] == {"at_least": least}
+    rows = report_json(report)["tasks"][0]["recommended"][0]["by_budget"]
+    assert [row["cell"] for row in rows] == ([] if takes is None else [takes])
+    assert "good enough is at least" in write_report(report, built.ledger.directory / "r")["html"].read_text()
+
+
+def test_a_margin_of_the_users_own_is_named(built):
+    trials = built.plan(**SMALL, seeds=[11, 12, 13])
+    for trial, by in zip(trials, (0.010, -0.010, 0.0, 0.004, 0.010, -0.014), strict=True):
+        tiny = trial.cell.model == "tiny"
+        built.attempt(trial, Fate(quality=(0.66 if tiny else 0.7) + by, seconds=100 if tiny else 250))
+    wanted = SweepTarget(within=0.05)
+    sweep = built.ledger.sweep().model_copy(update={"good_enough": wanted})
+    [answer] = build_report(sweep, built.ledger.trials()).tasks[0].answers
+    assert answer.startswith("The cheapest within 5 points of the best is tiny/general/full")
 
 
 def test_a_recommendation_by_budget_says_whether_it_is_shown(built):

@@ -1,0 +1,52 @@
+"""What the user of a sweep calls good enough."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from orchestrator.contracts.record import Misfit, MisfitError, Record
+
+
+class Target(Record):
+    """Good enough is a quality that is at most `within` below the best, or one of `at_least`. Both are in
+    units of the metric: of a share 0.01 is one point."""
+
+    within: PositiveFloat | None = None
+    at_least: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> Target:
+        _refuse_both(self.within, self.at_least)
+        if self.within is None and self.at_least is None:
+            raise MisfitError(Misfit("", "expected within or at_least, got neither", "set within: 0.01"))
+        return self
+
+
+def _refuse_both(within: float | None, at_least: float | None) -> None:
+    if within is not None and at_least is not None:
+        problem = f"expected one of them, got within: {within:g} and at_least: {at_least:g}"
+        raise MisfitError(Misfit("", problem, "remove one (on the command line: set it to null)"))
+
+
+NEAR = Target(within=0.01)
+
+
+class SweepTarget(Record):
+    """That of the sweep, and of the tasks that have another one."""
+
+    within: PositiveFloat | None = None
+    at_least: float | None = Field(None, ge=0, le=1)
+    tasks: dict[str, Target] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one(self) -> SweepTarget:
+        _refuse_both(self.within, self.at_least)
+        return self
+
+    def of(self, task: str) -> Target:
+        return self.tasks.get(task) or self._own()
+
+    def _own(self) -> Target:
+        if self.within is None and self.at_least is None:
+            return NEAR
+        return Target(within=self.within, at_least=self.at_least)
