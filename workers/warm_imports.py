@@ -35,6 +35,7 @@ def _capability_from_driver() -> Iterator[None]:
 
     def capability(device: Any = None) -> tuple[int, int]:
         gpus = visible_gpus()
+        device = torch.device(device) if isinstance(device, str) else device
         number = getattr(device, "idx", getattr(device, "index", device)) or 0
         known = gpus[number].capability if isinstance(number, int) and number < len(gpus) else None
         found: tuple[int, int] = known or of_torch(device)

@@ -72,8 +72,13 @@ def test_a_driver_that_is_too_old_is_refused_with_both_versions(machine):
 
 def test_no_driver_at_all_is_refused(machine):
     machine()
-    with pytest.raises(DeviceFaultError, match="no NVIDIA driver answers"):
+    with pytest.raises(DeviceFaultError, match="expected 1 GPU, and torch sees 0"):
         check_gpus(Resources(gpus=1))
+
+
+def test_a_container_without_the_library_of_the_driver_is_taken_at_the_word_of_torch(machine):
+    machine(seen=1)
+    check_gpus(Resources(gpus=1))
 
 
 def test_fewer_gpus_than_processes_are_refused_before_one_is_taken(machine, monkeypatch):

@@ -18,7 +18,12 @@ from workers.warm_imports import _holds_a_context, import_warm
 
 GPUS = [FakeGpu("GPU-a", capability=(9, 0)), FakeGpu("GPU-b", capability=(8, 6))]
 # What bitsandbytes 0.50 does when it is imported.
-ASKS = "import torch\nfound = [torch.cuda.get_device_capability(torch.cuda.device(n)) for n in range(2)]\n"
+ASKS = """
+import torch
+found = [torch.cuda.get_device_capability(torch.cuda.device(n)) for n in range(2)]
+assert torch.cuda.get_device_capability("cuda:1") == torch.cuda.get_device_capability(1) == found[1]
+assert torch.cuda.get_device_capability() == found[0]
+"""
 
 
 @pytest.fixture
