@@ -22,12 +22,20 @@ _NO_GPU = (
     "this machine has no NVIDIA GPU, or its driver does not answer\n"
     "    -> run it where `nvidia-smi` lists a GPU; --rehearse runs on the CPU what needs none"
 )
+_NO_BINDING = (
+    "the Python package nvidia-ml-py is not installed (module {}), so nothing can ask the driver\n"
+    "    -> pip install nvidia-ml-py, or put its wheel on PYTHONPATH"
+)
 _SOFTWARE = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "deepspeed")
 
 
 def main() -> int:
     asked = _arguments()
-    machine = _machine()
+    try:
+        machine = _machine()
+    except ModuleNotFoundError as missing:
+        print(f"selfcheck: {_NO_BINDING.format(missing.name)}", file=sys.stderr)
+        return 3
     if machine.gpu is None and not asked.rehearse:
         print(f"selfcheck: {_NO_GPU}", file=sys.stderr)
         return 3
