@@ -256,6 +256,9 @@ class _Trial:
         if isinstance(self.settings, Lora) and self.settings.targets in ("all", "feed-forward"):
             # The adapters beyond the usual two keep their input as well: once dropped out, once in fp32.
             kept += 6 * (4 * self.shape.hidden + self.shape.intermediate)
+        elif isinstance(self.settings, Lora) and self.settings.quantise == "nf4":
+            # A projection in 4 bits without an adapter answers in its input's fp32.
+            kept += 4 * (self.shape.hidden + self.shape.intermediate)
         again = self.resources.gradient_checkpointing
         # With checkpointing each layer's input, and all of the one at work.
         held = layers * 4 * self.shape.hidden + kept if again else max(layers, 1) * kept
