@@ -17,6 +17,7 @@ from orchestrator.execution.launcher import Hold, LaunchEvent, Notify, Tick, Tri
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import run_sweep
 from orchestrator.execution.simulated_launcher import SimulatedLauncher
+from orchestrator.execution.trial_feed import TrialFeed
 from orchestrator.tracking.ledger import Ledger
 
 
@@ -47,6 +48,20 @@ def test_where_nobody_counts_gpus_nothing_is_written(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "sweep")
     ClusterMeter(ledger).hear(Tick(1.0))
     assert not ledger.directory.exists()
+
+
+def test_the_gpus_of_the_cluster_are_counted_now_and_then_among_the_ticks(tmp_path: Path) -> None:
+    clock, heard = VirtualClock(), list[LaunchEvent]()
+    place, counts = Workplace(tmp_path, cache_dir=tmp_path), iter([2.0, None, 4.0])
+    feed = TrialFeed([], place, RetryPolicy(0), heard.append, clock, gpus=lambda: next(counts))
+    began = clock.now()
+    for _ in range(45):
+        clock.advance_to(clock.now() + 1)
+        feed.hand_on()
+    ticks = [(event.at - began, event.gpus) for event in heard if isinstance(event, Tick)]
+    assert len(ticks) == 45
+    assert [gpus for _, gpus in ticks[:1] + ticks[30:31]] == [2.0, 4.0]
+    assert [gpus for _, gpus in ticks if gpus is not None] == [2.0, 4.0], "not known at the 16th second"
 
 
 class OnNodes(SimulatedLauncher):
