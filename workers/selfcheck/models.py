@@ -72,7 +72,7 @@ def backbone(
     decoder = architecture not in ("bert", "distilbert", "modernbert")
     if not (folder / "config.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _tokenizer(decoder).save_pretrained(folder)
+        _tokenizer(decoder, token_types=architecture == "bert").save_pretrained(folder)
         if workspace.rehearsal:
             _draw(config, folder, "cpu", torch.float32)
         else:
@@ -114,13 +114,13 @@ def in_a_fork(act: Callable[[], object]) -> None:
         raise CheckProblemError("the weights of a model could not be drawn on the GPU")
 
 
-def _tokenizer(decoder: bool) -> PreTrainedTokenizerFast:
+def _tokenizer(decoder: bool, *, token_types: bool) -> PreTrainedTokenizerFast:
     entries = (*_MARKS, *(f"w{number}" for number in range(WORDS)))
     tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(entries)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     if not decoder:
         tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    names = ["input_ids", "attention_mask"] if decoder else ["input_ids", "token_type_ids", "attention_mask"]
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if token_types else [])]
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",
