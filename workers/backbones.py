@@ -23,6 +23,7 @@ from workers.heads import headed_class, read_at_the_end
 from workers.layers import keep_layers
 from workers.loading import check_finite, freeze_as, load, stored
 from workers.methods import Counted, count, count_trained, head_modules, refuse_quantised
+from workers.methods.targets import Names
 from workers.weights import verify
 
 Quantise = Literal["int8", "nf4"]
@@ -64,11 +65,7 @@ def build(
     tokenizer = load_tokenizer(spec, directory)
     config = _config(spec, directory)
     check_parameters(spec, config, directory)
-    config.num_labels = len(labels)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: number for number, label in enumerate(labels)}
-    if config.pad_token_id is None:
-        config.pad_token_id = tokenizer.pad_token_id
+    _set_labels(config, labels, tokenizer)
     blank = _on_meta(spec, config, kind, len(labels))
     try:
         model, missing = load(
@@ -94,6 +91,27 @@ def build(
     unsaved = _unsaved(spec, directory, model, missing)
     check_finite(spec, folder, model.named_parameters() if quantise is None else stored(folder))
     return Backbone(read_at_the_end(model, kind), tokenizer, unsaved)
+
+
+def build_empty(
+    spec: BackboneSpec, directory: Path, kind: TaskKind, labels: tuple[str, ...], trained: Names
+) -> Backbone:
+    """Return what `build` does, with its weights on the meta device: nothing is read but the configuration
+    and the tokenizer. `trained`: the modules that every method trains."""
+    tokenizer = load_tokenizer(spec, directory)
+    config = _config(spec, directory)
+    _set_labels(config, labels, tokenizer)
+    model = _on_meta(spec, config, kind, len(labels))
+    heads = head_modules(model)
+    return Backbone(model, tokenizer, tuple(name for name in trained if name not in heads))
+
+
+def _set_labels(config: Any, labels: tuple[str, ...], tokenizer: Any) -> None:
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
 
 
 def train_in_full(model: nn.Module) -> None:

@@ -25,20 +25,13 @@ from accelerate.utils import (
     DistributedType,
     InitProcessGroupKwargs,
 )
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_optimizer_state_dict,
     set_optimizer_state_dict,
 )
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import (
-    CPUOffloadPolicy,
-    FSDPModule,
-    MixedPrecisionPolicy,
-    OffloadPolicy,
-    fully_shard,
-)
+from torch.distributed.fsdp import FSDPModule
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from orchestrator.contracts.method import AdaLora, Lora, Prefix, Prompt, PTuning, Settings
@@ -142,35 +135,6 @@ def _deepspeed(resources: Resources, max_grad_norm: float) -> dict[str, Any]:
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
     }
-
-
-def share_out(model: Any, accelerator: Accelerator, resources: Resources) -> None:
-    """Spreads the weights as fully_shard does, before there is an optimiser; nothing where that is not asked.
-
-    Not by way of accelerate: its 1.15 spreads the last norm of a model apart from the layers, and in an
-    encoder that norm lies inside one.
-    """
-    if resources.sharding != "fsdp":
-        return
-    half = accelerator.mixed_precision == "bf16"
-    options: dict[str, Any] = {
-        "mesh": init_device_mesh(accelerator.device.type, (resources.processes,)),
-        "reshard_after_forward": True,
-        "mp_policy": MixedPrecisionPolicy(torch.bfloat16, torch.float32) if half else MixedPrecisionPolicy(),
-        "offload_policy": CPUOffloadPolicy() if resources.offload else OffloadPolicy(),
-    }
-    for layer in _layers(model):
-        fully_shard(layer, **options)
-    fully_shard(model, **options)
-
-
-def _layers(module: nn.Module) -> Iterator[nn.Module]:
-    """The members of the outermost lists of modules."""
-    for child in module.children():
-        if isinstance(child, nn.ModuleList):
-            yield from child
-        else:
-            yield from _layers(child)
 
 
 def prepare(accelerator: Accelerator, model: Any, optimiser: Any, resources: Resources) -> tuple[Any, Any]:

@@ -31,8 +31,9 @@ from workers.methods import Adapted
 from workers.ranks import ALONE, Ranks
 from workers.records import EventLog, superseded
 from workers.schedule import Budget, steps_of_an_epoch
-from workers.sharding import gathering, prepare, share_out, shares_of
+from workers.sharding import gathering, prepare, shares_of
 from workers.signatures import Scored
+from workers.spreading import share_out
 from workers.tasks import IGNORED
 
 _LOG_EVERY = 10  # optimiser steps: reading the loss waits for the device

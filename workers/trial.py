@@ -20,7 +20,7 @@ from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Precision, Split
-from workers.backbones import build, planned, train_in_full
+from workers.backbones import build, build_empty, planned, train_in_full
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.data import check_scorable
 from workers.devices import settle
@@ -40,6 +40,7 @@ from workers.scans import scan_software
 from workers.schedule import Budget, steps_of_an_epoch
 from workers.serving import measure
 from workers.sharding import refuse_method, spreads_weights
+from workers.spreading import match_kinds, reads
 from workers.train import Surroundings, train
 from workers.weights import weights_directory
 
@@ -113,16 +114,14 @@ def carry_out(
     half = quantise is None and frozen_in_half(trial.backbone, settings, account.device.precision)
     # Weights that are spread go to their GPUs in parts.
     device = accelerator.device if resources.gpus and not spreads_weights(resources) else None
+    place = trial.backbone, directory, task.kind, examples.labels
+    first = reads(ranks, resources)
     with nullcontext() if device is None else DrawnOnCpu():
-        backbone = build(
-            trial.backbone,
-            directory,
-            task.kind,
-            examples.labels,
-            quantise=quantise,
-            half=half,
-            device=None if quantise else device,
-        )
+        if first:
+            options = {"half": half, "device": None if quantise else device}
+            backbone = build(*place, quantise=quantise, **options)
+        else:
+            backbone = build_empty(*place, counted.heads)
         adapted = adapt(
             backbone.model,
             settings,
@@ -130,7 +129,9 @@ def carry_out(
             task.kind,
             backbone.unsaved,
             steps=account.planned_steps,
+            meta=not first,
         )
+    match_kinds(adapted.model, ranks, resources)
     train_in_full(adapted.model)
     check_trained(adapted, counted, trial.backbone)
     for each in (adapted, counted.blank) if resources.gradient_checkpointing else ():

@@ -18,14 +18,14 @@ from orchestrator.contracts.backbone import (
     MadeWeights,
     PackageWeights,
 )
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.method import Full, Lora, Vera
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers import backbones
-from workers.backbones import build, load_tokenizer
+from workers.backbones import build, build_empty, load_tokenizer
 from workers.drawing import DrawnOnCpu
 from workers.loading import load
-from workers.methods import adapt
+from workers.methods import adapt, head_modules
 from workers.weights import verify, weights_directory
 
 LABELS = ("no", "yes")
@@ -187,3 +187,20 @@ def test_a_gpu_that_is_full_is_no_fault_of_the_weights(tiny_bert, monkeypatch):
     monkeypatch.setattr(backbones, "load", fail)
     with pytest.raises(torch.OutOfMemoryError):
         build(entry(FolderWeights(folder=str(tiny_bert))), tiny_bert, TaskKind.NER, LABELS)
+
+
+@pytest.mark.parametrize("settings", [Full(), Lora(rank=2), Vera(rank=8)], ids=lambda s: s.kind)
+def test_a_rank_that_receives_its_weights_reads_none(tiny_bert, monkeypatch, settings):
+    spec, kind = entry(FolderWeights(folder=str(tiny_bert))), TaskKind.NER
+    built = build(spec, tiny_bert, kind, LABELS)
+    read = adapt(built.model, settings, spec, kind, built.unsaved).model
+    heads = (*head_modules(built.model), *built.unsaved)
+    monkeypatch.setattr(backbones, "load", None)
+    empty = build_empty(spec, tiny_bert, kind, LABELS, heads)
+    made = adapt(empty.model, settings, spec, kind, empty.unsaved, meta=True).model
+    assert all(parameter.is_meta for parameter in made.parameters())
+    shapes = [{n: p.shape for n, p in model.named_parameters()} for model in (made, read)]
+    assert shapes[0] == shapes[1]
+    buffers = [{n: b.shape for n, b in model.named_buffers()} for model in (made, read)]
+    assert buffers[0] == buffers[1]
+    assert made.config.to_dict() == read.config.to_dict()
