@@ -118,8 +118,8 @@ def carry_out(
     first = reads(ranks, resources)
     with nullcontext() if device is None else DrawnOnCpu():
         if first:
-            options = {"half": half, "device": None if quantise else device}
-            backbone = build(*place, quantise=quantise, **options)
+            home = None if quantise else device
+            backbone = build(*place, quantise=quantise, half=half, device=home)
         else:
             backbone = build_empty(*place, counted.heads)
         adapted = adapt(
