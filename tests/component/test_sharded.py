@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.method import Prompt
 from orchestrator.contracts.trial import Resources
-from orchestrator.contracts.vocabulary import FailureKind
+from orchestrator.contracts.vocabulary import FailureKind, Precision
 from orchestrator.errors import LaunchError
 from workers.checkpoint import saved
 from workers.sharding import refuse_method
@@ -90,10 +90,10 @@ def test_a_checkpoint_of_other_shares_is_not_taken(host, lab, outcome_of):
 def test_virtual_tokens_are_refused_where_weights_are_shared_out():
     """They are kept as their encoder makes them: a trained one would fail at its end."""
     virtual = Prompt(virtual_tokens=3)
-    refuse_method(virtual, shared("zero2"))
+    refuse_method(virtual, shared("zero2"), Precision.FP32)
     for kind in ("fsdp", "zero3"):
         with pytest.raises(LaunchError, match="virtual tokens"):
-            refuse_method(virtual, shared(kind))
+            refuse_method(virtual, shared(kind), Precision.FP32)
 
 
 def test_adalora_is_refused_where_gradients_are_shared_out(host, lab, outcome_of):
