@@ -28,6 +28,7 @@ from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.groups import best_group
 from orchestrator.report.membership import draws, on_frontier_rows
+from orchestrator.report.moderation import prior_of
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.saying import Scale
 
@@ -84,7 +85,8 @@ def coverage(simulations: int, rng: np.random.Generator) -> None:
 
 def any_claim(cells: Sequence[Replicates]) -> bool:
     """In a planned family of every two."""
-    found = [difference(one, other).p for one, other in combinations(cells, 2)]
+    prior = prior_of(cells)
+    found = [difference(one, other, prior).p for one, other in combinations(cells, 2)]
     return any(p is not None and p < LEVEL for p in holm(found, len(found)))
 
 
@@ -96,13 +98,14 @@ def any_step(cells: Sequence[Replicates]) -> bool:
     members = sorted(
         (p for p, on in zip(points, flags, strict=True) if on), key=lambda p: p.device_hours.mean
     )
-    family = frontier_family(members, None, here, len(cells), Scale("t", True))
+    family = frontier_family(members, None, here, len(cells), Scale("t", True), prior_of(cells))
     return family is not None and any(claim.told_apart for claim in family.claims)
 
 
 def misses_the_best(cells: Sequence[Replicates]) -> bool:
     """The set of the best, where the last cell is the best."""
-    group = best_group([point_of(cell) for cell in cells], {cell.name: cell for cell in cells})
+    here = {cell.name: cell for cell in cells}
+    group = best_group([point_of(cell) for cell in cells], here, prior_of(cells))
     return group is not None and cells[-1].name not in group.cells
 
 
