@@ -20,7 +20,7 @@ from typing import Any
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.child_processes import python_module
-from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER
+from orchestrator.contracts.exit_codes import FAILED_ALONE, reasons
 from orchestrator.contracts.files import write_once
 
 _PR_SET_PDEATHSIG = 1
@@ -142,10 +142,7 @@ class Running:
 
     def settle(self, directory: Path) -> int:
         """Return the exit code of the whole: 0 where there is an outcome. Make the outcome of the first rank
-        that failed alone the attempt's.
-
-        NCCL aborts ranks whose peer is gone (SIGABRT): an abort is a reason only where no rank has another.
-        """
+        that failed alone the attempt's."""
         codes = [code for _, code in self._ended]
         if not any(codes):
             self._drop_logs(directory)
@@ -153,15 +150,15 @@ class Running:
             return codes[0]
         if (directory / layout.OUTCOME).exists() and 0 in [c for rank, c in self._ended if rank == 0]:
             return 0
-        reasons = [code for code in codes if code not in (0, LOST_A_PEER, -signal.SIGABRT)]
-        killed = [code for code in reasons if code < 0]
+        own = reasons(codes)
+        killed = [code for code in own if code < 0]
         if killed:
             return killed[0]
         drafts = sorted(directory.glob("outcome.rank-*.json"), key=lambda path: path.stat().st_mtime_ns)
         if drafts:
             write_once(directory / layout.OUTCOME, drafts[0].read_bytes())
             return 0
-        return next((code for code in [*reasons, *codes] if code), 0)
+        return next((code for code in [*own, *codes] if code), 0)
 
     def _drop_logs(self, directory: Path) -> None:
         """NCCL makes its files whether it has a warning or not; after a good end nobody asks for them."""

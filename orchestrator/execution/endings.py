@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.contracts.exit_codes import LOST_A_PEER, NODE_LOST
+from orchestrator.contracts.exit_codes import LOST_A_PEER, NODE_LOST, reasons
 from orchestrator.contracts.vocabulary import FailureKind
 
 _CRASHES = frozenset(
@@ -47,15 +47,10 @@ def explain(ending: Ending) -> tuple[FailureKind, str]:
 
 
 def code_of_nodes(codes: Sequence[int]) -> int:
-    """Return the exit code that is the reason, of an attempt over several nodes that left no outcome. What
-    ends the ranks of one node ends the others as well: they say that they lost a peer, or NCCL aborts them
-    (SIGABRT)."""
+    """Return the exit code that is the reason, of an attempt over several nodes that left no outcome."""
     if NODE_LOST in codes:
         return NODE_LOST
-    reasons = [code for code in codes if code not in (0, LOST_A_PEER, -signal.SIGABRT)]
-    if reasons:
-        return reasons[0]
-    return LOST_A_PEER if LOST_A_PEER in codes else -signal.SIGABRT
+    return next(iter(reasons(codes)), LOST_A_PEER if LOST_A_PEER in codes else -signal.SIGABRT)
 
 
 def _signal_name(number: int) -> str:
