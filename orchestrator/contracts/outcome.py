@@ -146,6 +146,15 @@ class Outcome(Record):
         }
 
     @property
+    def too_large(self) -> tuple[bool, int | None] | None:
+        """Of an attempt whose forward passes ran out of memory: whether those of scoring did, and of how many
+        examples they were (None: not told). None for all others."""
+        if self.failure is None or not self.failure.asks_for_less:
+            return None
+        scoring = self.failure.phase.is_scoring
+        return scoring, self.evaluation_batch_size if scoring else self.micro_batch_size
+
+    @property
     def result_phases(self) -> PhaseSeconds:
         """Seconds of each phase that the result took: as if nothing had interrupted it or been saved."""
         own = {phase: s for phase, s in self.phases.items() if phase.is_result}

@@ -117,16 +117,12 @@ def newest_checkpoint(trial: Path, fingerprint: str) -> str | None:
 def _smaller_passes(directory: Path, trial: TrialSpec) -> dict[str, int | None]:
     """The fields of the next order that shrink what ran out of memory, training or scoring, in the trial's
     attempts so far; down to 1. `directory` is the trial's."""
-    too_large: dict[bool, list[int]] = {False: [], True: []}
-    for _, path in layout.attempts(directory):
-        outcome = read_outcome(path)
-        if outcome is None or outcome.fingerprint != trial.fingerprint:
-            continue
-        if outcome.failure is not None and outcome.failure.asks_for_less:
-            scoring = outcome.failure.phase.is_scoring
-            size = outcome.evaluation_batch_size if scoring else outcome.micro_batch_size
-            too_large[scoring] += [size] if size else []
-    training, scored = too_large[False], too_large[True]
+    outcomes = (read_outcome(path) for _, path in layout.attempts(directory))
+    tried = [o.too_large for o in outcomes if o is not None and o.fingerprint == trial.fingerprint]
+    training, scored = (
+        [found[1] for found in tried if found is not None and found[0] is scoring and found[1]]
+        for scoring in (False, True)
+    )
     return {
         "micro_batch_size": trial.recipe.smaller_pass(min(training)) if training else None,
         "evaluation_batch_size": max(1, min(scored) // 2) if scored else None,

@@ -43,16 +43,12 @@ def next_step(outcomes: Sequence[Outcome], policy: RetryPolicy) -> NextStep:
     """
     if any(outcome.state == "finished" for outcome in outcomes):
         return NextStep.FINISHED
-    failed = [(outcome, outcome.failure) for outcome in outcomes if outcome.failure is not None]
-    others = [failure.kind for _, failure in failed if not failure.asks_for_less]
-    large = [(outcome, failure.phase.is_scoring) for outcome, failure in failed if failure.asks_for_less]
-    training = [outcome.micro_batch_size for outcome, scoring in large if not scoring]
-    scored = [outcome.evaluation_batch_size for outcome, scoring in large if scoring]
+    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    too_large = [outcome.too_large for outcome in outcomes if outcome.too_large is not None]
     again = (
-        _may_pass(others, policy)
-        and _can_shrink(training)
-        and _can_shrink(scored)
-        and not any(failure.lacks_state for _, failure in failed)
+        _may_pass([failure.kind for failure in failures if not failure.asks_for_less], policy)
+        and all(_can_shrink([size for of, size in too_large if of is scoring]) for scoring in (False, True))
+        and not any(failure.lacks_state for failure in failures)
     )
     return NextStep.ATTEMPT if again else NextStep.GIVE_UP
 
