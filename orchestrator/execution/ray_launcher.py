@@ -25,7 +25,7 @@ from orchestrator.execution.clock import Clock, SystemClock
 from orchestrator.execution.launcher import Hold, Notify, TrialOrder, Workplace, in_order, never
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.slot import HostFactory, attempt_host
-from orchestrator.execution.trial_feed import Job, TrialFeed
+from orchestrator.execution.trial_feed import Job, TrialFeed, uncounted
 from orchestrator.planning.room import Line, at_once
 
 _QUIET = {
@@ -85,7 +85,7 @@ class RayLauncher:
         jobs = [Job(t, attempts_so_far(self._place, t.name)) for t in in_order(trials)]
         wanted = any(job.trial.resources.gpus for job in jobs)
         feed = TrialFeed(
-            jobs, self._place, self._policy, notify, self._clock, hold, _gpus if wanted else _not_asked
+            jobs, self._place, self._policy, notify, self._clock, hold, _gpus if wanted else uncounted
         )
         os.environ.update(_QUIET)
         with ExitStack() as launch:
@@ -160,10 +160,6 @@ def _gpus() -> float | None:
     from orchestrator.execution import ray_cluster
 
     return ray_cluster.gpus()
-
-
-def _not_asked() -> None:
-    return None
 
 
 def _refuse_unlabelled(trials: Sequence[Resources], there: Sequence[NodeKind]) -> None:

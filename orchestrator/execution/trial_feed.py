@@ -39,6 +39,10 @@ class Job:
     before: int
 
 
+def uncounted() -> None:
+    """How many GPUs the cluster has is nobody's concern."""
+
+
 class TrialFeed:
     """Jobs go by their index. Events wait until `hand_on`: nothing of ours runs inside the scheduler."""
 
@@ -50,7 +54,7 @@ class TrialFeed:
         notify: Notify,
         clock: Clock,
         hold: Hold = never,
-        gpus: Callable[[], float | None] = lambda: None,
+        gpus: Callable[[], float | None] = uncounted,
     ) -> None:
         """`gpus`: how many the cluster has now, None where that is not known or nobody's concern."""
         self.hold, self._gpus = hold, gpus
