@@ -84,6 +84,9 @@ class _Judge:
         self, found: Mapping[str, Replicates], prior: Prior | None, cells: int, target: Target
     ) -> None:
         self._found, self._prior, self._cells, self._target = found, prior, cells, target
+        self._known: dict[
+            tuple[str, str], Interval | None
+        ] = {}  # limits of pairs, which budgets ask for again
 
     def shown(self, name: str, cells: Sequence[str]) -> bool:
         """Whether `name` is good enough among `cells`."""
@@ -100,8 +103,10 @@ class _Judge:
 
     def limits(self, one: str, other: str) -> Interval | None:
         """Of `one` less `other`; only the best itself cannot be misjudged."""
-        made = difference(self._found[one], self._found[other], self._prior)
-        return _ends(made, 2 * LEVEL / (self._cells - 1))
+        if (one, other) not in self._known:
+            made = difference(self._found[one], self._found[other], self._prior)
+            self._known[one, other] = _ends(made, 2 * LEVEL / (self._cells - 1))
+        return self._known[one, other]
 
     def below(self, name: str, cells: Sequence[str]) -> _Below:
         found = [self.limits(other, name) for other in cells if other != name]
