@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.config.checks import Source
 from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SweepConfig
-from orchestrator.contracts.device import DeviceKind
+from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.gpus import Gpu
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, did_you_mean
@@ -35,7 +35,8 @@ def settle_device(
     found = None
     if asked.device is None:
         gpu = gpu_here()
-        name = next((name for name, kind in devices.items() if gpu and kind.is_product(gpu.product)), None)
+        known = kind_of_product(devices.values(), None if gpu is None else gpu.product)
+        name = None if known is None else known.name
         if gpu is not None and name is None:
             if gpu.capability is None:
                 problem = f"the GPU here is {gpu.product!r}, which is none of the catalogue's devices"

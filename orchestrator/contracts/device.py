@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import Field, PositiveFloat, model_validator
@@ -16,7 +17,7 @@ DEVICE_LABEL = "frontier/device"  # of a node of Ray: the catalogue's name of it
 
 _OF_THE_DRIVER = "not in the catalogue: as the driver of this machine describes it"
 _OVERHEAD = 0.98  # of what the driver counts, CUDA reports the rest
-_FIRST_WITH_BF16 = (8, 0)
+_FIRST_WITH_BF16 = (8, 0)  # CUDA compute capability
 
 
 class DeviceKind(Record):
@@ -51,7 +52,7 @@ class DeviceKind(Record):
             name=re.sub(r"[^a-z0-9]+", "-", product.lower()).strip("-"),
             products=(product,),
             memory_gib=_OVERHEAD * memory_bytes / GIB,
-            bf16=capability >= _FIRST_WITH_BF16,
+            bf16=has_bf16(capability),
             capability=capability[0] + capability[1] / 10,
             source=_OF_THE_DRIVER,
         )
@@ -66,3 +67,13 @@ class DeviceKind(Record):
 
     def is_product(self, name: str) -> bool:
         return name.casefold() in {product.casefold() for product in self.products}
+
+
+def has_bf16(capability: tuple[int, int]) -> bool:
+    """Return whether GPUs of this compute capability have bf16 in hardware."""
+    return capability >= _FIRST_WITH_BF16
+
+
+def kind_of_product(kinds: Iterable[DeviceKind], product: str | None) -> DeviceKind | None:
+    """Return the one that a driver calls so; None where none is."""
+    return next((kind for kind in kinds if product is not None and kind.is_product(product)), None)

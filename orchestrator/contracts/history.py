@@ -39,6 +39,12 @@ class TrialHistory(Record):
     by_fingerprint: dict[str, FingerprintHistory] = Field(default_factory=dict)
     last: TrialSpec | None = None
 
+    @property
+    def newest(self) -> tuple[TrialSpec, FingerprintHistory] | None:
+        """`last`, and where the attempts under its fingerprint ended up."""
+        found = None if self.last is None else self.by_fingerprint.get(self.last.fingerprint)
+        return None if self.last is None or found is None else (self.last, found)
+
     def state(self, fingerprint: str) -> TrialState:
         """NEW without any attempt, STALE where all attempts were made under other fingerprints."""
         found = self.by_fingerprint.get(fingerprint)

@@ -161,9 +161,10 @@ class Predictor:
             self._learn(trial, "probe")
 
     def _learn(self, trial: TrialHistory, basis: Basis) -> None:
-        spec = trial.last
-        found = trial.by_fingerprint.get(spec.fingerprint) if spec is not None else None
-        if spec is None or found is None or found.wall_seconds is None:
+        if trial.newest is None:
+            return
+        spec, found = trial.newest
+        if found.wall_seconds is None:
             return
         if (found.device_type == CPU) != (self._device == "core"):
             return

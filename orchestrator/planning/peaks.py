@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.config import GridCell
 from orchestrator.config.resources import AutoResources
-from orchestrator.contracts.device import DeviceKind
+from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.trial import Recipe, Resources
@@ -28,7 +28,7 @@ def device_kind(
     """The GPU that the sweep names, else the one that trials have told; None where the catalogue lacks it."""
     if isinstance(asked, AutoResources) and asked.device is not None:
         return devices[asked.device]
-    return next((kind for kind in devices.values() if told is not None and kind.is_product(told)), None)
+    return kind_of_product(devices.values(), told)
 
 
 class Peaks:
@@ -49,10 +49,10 @@ class Peaks:
                 self._learn(trial, by)
 
     def _learn(self, trial: TrialHistory, by: str) -> None:
-        spec = trial.last
-        found = None if spec is None else trial.by_fingerprint.get(spec.fingerprint)
-        timing = None if found is None else found.timing
-        if spec is None or timing is None or timing.peak_memory_bytes is None or timing.device_type == CPU:
+        if trial.newest is None:
+            return
+        spec, timing = trial.newest[0], trial.newest[1].timing
+        if timing is None or timing.peak_memory_bytes is None or timing.device_type == CPU:
             return
         passes = timing.pass_size or Resources().pass_size(spec.recipe)
         names = spec.backbone.name, spec.method.name, spec.task.name

@@ -8,6 +8,7 @@ from orchestrator.config import ResolvedSweep
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.device import DeviceKind
 from orchestrator.contracts.trial import Recipe
+from orchestrator.planning.peaks import device_kind
 
 # Floating-point operations a second, on the low side of what small encoders reach.
 _CORE, _UNKNOWN_GPU = 2e10, 3e13
@@ -53,12 +54,10 @@ def assumed_rate(sweep: ResolvedSweep) -> AssumedRate:
     if not asked.gpus:
         return AssumedRate(gpu=False)
     book = sweep.catalogue.prices.get(sweep.config.prices or "")
-    if isinstance(asked, AutoResources) and asked.device is not None:
-        kind: DeviceKind | None = sweep.catalogue.devices[asked.device]
-        product = sweep.catalogue.devices[asked.device].products[0]
-    else:
-        product = (None if book is None else book.usual("gpu")) or ""
-        kind = next((k for k in sweep.catalogue.devices.values() if k.is_product(product)), None)
-    price = None if book is None else book.device(product)
+    product = None if book is None else book.usual("gpu")
+    kind = device_kind(asked, product, sweep.catalogue.devices)
+    if kind is not None and isinstance(asked, AutoResources) and asked.device is not None:
+        product = kind.products[0]
+    price = None if book is None else book.device(product or "")
     told = (None if kind is None else kind.tflops) or (None if price is None else price.tflops)
-    return AssumedRate(gpu=True, product=product or None, tflops=told, kind=kind)
+    return AssumedRate(gpu=True, product=product, tflops=told, kind=kind)

@@ -27,10 +27,10 @@ def standalone_costs(cells: Iterable[GridCell], probes: Iterable[TrialHistory]) 
 
 
 def _probe(history: TrialHistory) -> tuple[Family, tuple[TrialSpec, Timing]] | None:
-    spec = history.last
-    known = None if spec is None else history.by_fingerprint.get(spec.fingerprint)
-    timing = None if known is None else known.timing
-    if spec is None or timing is None or timing.device_type == CPU or timing.devices < 1 or not timing.steps:
+    if history.newest is None:
+        return None
+    spec, timing = history.newest[0], history.newest[1].timing
+    if timing is None or timing.device_type == CPU or timing.devices < 1 or not timing.steps:
         return None
     return (spec.backbone.name, spec.method.entry, spec.task.name), (spec, timing)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from orchestrator.contracts import device
 from orchestrator.contracts.gpus import visible_gpus
 from workers.selfcheck.results import CheckProblemError
 from workers.selfcheck.workspace import Workspace
@@ -28,7 +29,7 @@ def first_gpu() -> tuple[Any, Any]:
 def has_bf16() -> bool:
     """Whether the first GPU computes in bf16. Asking torch would start CUDA, and end forking."""
     found = visible_gpus()
-    return bool(found) and (found[0].capability or (0, 0)) >= (8, 0)
+    return bool(found) and device.has_bf16(found[0].capability or (0, 0))
 
 
 def timing_event() -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from orchestrator.config.catalogue import load_catalogue
-from orchestrator.contracts.device import DeviceKind
+from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.gpus import driver_versions
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import FrontierError
@@ -65,8 +65,7 @@ def catalogue(workspace: Workspace) -> list[Figure]:
 
 
 def kind_here() -> DeviceKind | None:
-    name = torch.cuda.get_device_name()
-    return next((kind for kind in load_catalogue().devices.values() if kind.is_product(name)), None)
+    return kind_of_product(load_catalogue().devices.values(), torch.cuda.get_device_name())
 
 
 def state_of_the_card(workspace: Workspace) -> list[Figure]:
