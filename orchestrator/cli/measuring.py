@@ -35,7 +35,10 @@ def measure(session: Session, launcher: str, address: str | None, console: Conso
 def calibrate(session: Session, launcher: str, address: str | None, console: Console) -> Session:
     """Run the probes that costs are missing for: of the families of which a trial shares a GPU. Gives the
     session to go on with; the same one where there are none."""
-    plan, wanted = session.probing.plan, uncalibrated(session.plan)
+    wanted = uncalibrated(session.plan)
+    if not wanted:
+        return session
+    plan = session.probing.plan
     missing = tuple(item for item in plan.to_run if family_of(plan.cells[item.trial.cell.name]) in wanted)
     if not missing:
         return session

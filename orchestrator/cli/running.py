@@ -28,7 +28,6 @@ from orchestrator.execution.launcher import Launcher, Workplace
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import RunSummary, run_sweep
-from orchestrator.planning.probes import uncalibrated
 from orchestrator.report import report_json
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView
@@ -45,17 +44,16 @@ def run(
 ) -> tuple[dict[str, Any], RunEnd]:
     """Runs what is missing and writes the report. Gives the report as JSON, and how it ended. Raises
     OverBudgetError before anything starts where the forecast is beyond the sweep's budget."""
+    from orchestrator.cli.measuring import calibrate  # which runs its sweep as this module does
+
     session.refuse_missing()
     session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
     plan = session.plan
     show_plan(plan, console)
     allowance = pass_gate(plan, console)
-    if uncalibrated(plan):
-        from orchestrator.cli.measuring import calibrate
-
-        with _told_how_to_go_on():
-            session = calibrate(session, launcher, address, console)
-        plan = session.plan
+    with _told_how_to_go_on():
+        session = calibrate(session, launcher, address, console)
+    plan = session.plan
     view = MlflowView(uri, record := record_of(session))
     progress = Progress()
     with Display(console, progress) as display, _told_how_to_go_on():
