@@ -108,10 +108,13 @@ class Mirror:
     # To the store.
 
     def push_sweep(self) -> None:
-        self.store.put(f"{self._sweep}/{layout.SWEEP}", (self.directory / layout.SWEEP).read_bytes())
+        self._push(layout.SWEEP)
 
     def push_held(self) -> None:
-        self.store.put(f"{self._sweep}/{layout.HELD}", (self.directory / layout.HELD).read_bytes())
+        self._push(layout.HELD)
+
+    def _push(self, name: str) -> None:
+        self.store.put(f"{self._sweep}/{name}", (self.directory / name).read_bytes())
 
     def push_report(self) -> None:
         directory = self.directory / layout.REPORT
