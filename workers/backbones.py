@@ -76,7 +76,7 @@ def build(
             head_modules(blank),
             dtype=torch.bfloat16 if half else torch.float32,
             **({} if device is None else {"device_map": {"": device}}),
-            **_quantised(spec, config, kind, quantise),
+            **_quantised(spec, blank, quantise),
         )
     except (torch.OutOfMemoryError, torch.AcceleratorError):
         raise  # of the GPU, not of the weights
@@ -135,12 +135,12 @@ def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:
         )
 
 
-def _quantised(spec: BackboneSpec, config: Any, kind: TaskKind, quantise: Quantise | None) -> dict[str, Any]:
-    """Options of loading. What is trained with the head must not be quantised: nothing could train it. Nor
-    may the modules of a state-space model whose weights transformers reads without calling them."""
+def _quantised(spec: BackboneSpec, blank: Any, quantise: Quantise | None) -> dict[str, Any]:
+    """Options of loading a model that is `blank` on the meta device. What is trained with the head must not
+    be quantised: nothing could train it. Nor may the modules of a state-space model whose weights
+    transformers reads without calling them."""
     if quantise is None:
         return {}
-    model = _on_meta(spec, config, kind, config.num_labels)
     read = _READ_IN_SCANS if spec.family is Family.STATE_SPACE else ()
     settings = BitsAndBytesConfig(
         load_in_8bit=quantise == "int8",
@@ -148,7 +148,7 @@ def _quantised(spec: BackboneSpec, config: Any, kind: TaskKind, quantise: Quanti
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=[*head_modules(model), f"{model.base_model_prefix}.pooler", *read],
+        llm_int8_skip_modules=[*head_modules(blank), f"{blank.base_model_prefix}.pooler", *read],
     )
     return {"quantization_config": settings, "device_map": {"": _device()}}
 

@@ -71,9 +71,14 @@ def trained_weights(model: Any) -> Weights:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def copy_of(weights: Weights) -> Weights:
-    """Whole ones, on the CPU. Where weights are spread, all ranks have to ask for it."""
-    return {name: whole(value).detach().to("cpu", copy=True).contiguous() for name, value in weights.items()}
+def copy_of(weights: Weights, *, pin: bool = False) -> Weights:
+    """Whole ones, on the CPU. Where weights are spread, all ranks have to ask for it. `pin`: as `on_host`."""
+    return {name: on_host(whole(value), pin=pin).contiguous() for name, value in weights.items()}
+
+
+def on_host(value: Tensor, *, pin: bool) -> Tensor:
+    """Return a copy on the CPU; with `pin` in pinned memory, where it is complete once the device is idle."""
+    return torch.empty_like(value, device="cpu", pin_memory=pin).copy_(value.detach(), non_blocking=pin)
 
 
 def put_back(model: Any, weights: Weights) -> None:

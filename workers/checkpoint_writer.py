@@ -31,6 +31,8 @@ from workers.checkpoint import (
     Progress,
     UnfaithfulCopyError,
     Weights,
+    copy_of,
+    on_host,
     random_state,
     saved,
     trained_weights,
@@ -38,7 +40,7 @@ from workers.checkpoint import (
 )
 from workers.methods import Adapted
 from workers.ranks import Ranks
-from workers.sharding import Shares, whole
+from workers.sharding import Shares
 
 _KEEP = 2
 _SHARE = 20  # times what the last checkpoint took, until the next one: 5 % of the time goes into them
@@ -68,13 +70,13 @@ def snapshot(
     pin = (
         any(value.is_cuda for value in own.values()) and sum(v.nbytes for v in own.values()) <= _PINNED_BYTES
     )
-    weights = {name: _copy(whole(value), pin).contiguous() for name, value in own.items()}
+    weights = copy_of(own, pin=pin)
     random = ranks.gather(random_state())
     parts = None if shares.own is None else ranks.gather(shares.own)
     if not ranks.leads:
         return None
     state = {"sharing": shares.sharing, "optimiser": shares.whole, "parts": parts, "scaler": shares.scaler}
-    state = tree_map(lambda value: _copy(value, pin), state)
+    state = tree_map(lambda value: on_host(value, pin=pin) if isinstance(value, Tensor) else value, state)
     if pin:
         torch.cuda.synchronize()
     return Snapshot(
@@ -85,13 +87,6 @@ def snapshot(
         state=state | {"method": adapted.memory(), "random": random},
         progress=_PROGRESS.dump_json(progress),
     )
-
-
-def _copy(value: Any, pin: bool) -> Any:
-    """A tensor's copy on the host; with `pin` it is complete once the device is idle."""
-    if not isinstance(value, Tensor):
-        return value
-    return torch.empty_like(value, device="cpu", pin_memory=pin).copy_(value.detach(), non_blocking=pin)
 
 
 def write(directory: Path, taken: Snapshot) -> None:
