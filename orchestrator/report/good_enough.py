@@ -84,9 +84,8 @@ class _Judge:
         self, found: Mapping[str, Replicates], prior: Prior | None, cells: int, target: Target
     ) -> None:
         self._found, self._prior, self._cells, self._target = found, prior, cells, target
-        self._known: dict[
-            tuple[str, str], Interval | None
-        ] = {}  # limits of pairs, which budgets ask for again
+        # Of pairs: each budget asks for the same ones again.
+        self._known: dict[tuple[str, str], Interval | None] = {}
 
     def shown(self, name: str, cells: Sequence[str]) -> bool:
         """Whether `name` is good enough among `cells`."""
