@@ -49,21 +49,22 @@ class Evaluation:
 def evaluate(
     model: Any,
     data: Encoded,
+    flat: FlatSplit,
     task: TaskSpec,
     labels: tuple[str, ...],
     *,
     batch_size: int,
-    pad: int,
     ranks: Ranks = ALONE,
     examples: Sequence[Example] | None = None,
 ) -> Evaluation:
     """All metrics of the task's kind, and the mean cross-entropy of an example (of a word for ner). The ranks
-    share the batches, and all get the same answer as one would. With `examples`, those that `data` encodes,
-    also what each of their documents adds to the task's metric.
+    share the batches, and all get the same answer as one would. `flat` is `data` on the device; with
+    `examples`, those that it encodes, also what each of their documents adds to the task's metric.
 
     Leaves the model in evaluation mode. Raises DivergedError where the model's output is not finite.
     """
-    logits, loss, targets = _answers(model, data, batch_size, pad, ranks)
+    logits, loss = _answers(model, flat, batch_size, ranks)
+    targets = sum(flat.targets)
     if task.kind is TaskKind.NER:
         scores, one_class = score_tags(data.tags, decode_tags(data, logits, labels)), False
         if data.repeated:
@@ -81,12 +82,9 @@ def evaluate(
     return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, told)
 
 
-def _answers(
-    model: Any, data: Encoded, batch_size: int, pad: int, ranks: Ranks
-) -> tuple[list[Any], float, int]:
-    """Logits in the order of the examples, and the summed cross-entropy of how many targets."""
+def _answers(model: Any, examples: FlatSplit, batch_size: int, ranks: Ranks) -> tuple[list[Any], float]:
+    """Logits in the order of the examples, and the summed cross-entropy of their targets."""
     model.eval()
-    examples = FlatSplit(data, pad, next(model.parameters()).device)
     batches = examples.rows(by_length(examples.lengths, batch_size))
     answers, losses = [], []
     # Weights that are spread over the ranks are put together in each pass: all make the same number of them.
@@ -98,7 +96,7 @@ def _answers(
                 answers.append(answer)
                 losses.append(loss)
     found = ranks.gather((answers, [loss.item() for loss in losses]))
-    logits: list[Any] = [None] * len(data)
+    logits: list[Any] = [None] * len(examples.lengths)
     total = np.float32(0)
     for place, batch in enumerate(batches):
         rows, sums = found[place % ranks.count]
@@ -107,7 +105,7 @@ def _answers(
             logits[index] = row
     if not np.isfinite(total):
         raise DivergedError
-    return logits, float(total), sum(examples.targets)
+    return logits, float(total)
 
 
 def _answer(model: Any, examples: FlatSplit, rows: Rows) -> tuple[Any, Tensor]:

@@ -89,7 +89,7 @@ def train(
     model, optimiser = prepare(around.accelerator, adapted.model, optimiser, around.order.resources)
     if start is not None:
         start.restore_shares(model, optimiser, around.ranks)
-    examples = FlatSplit(data.train, data.pad, around.accelerator.device)
+    examples, dev = (FlatSplit(d, data.pad, around.accelerator.device) for d in (data.train, data.dev))
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
     budget = Budget.of(recipe, epoch_steps)
     losses: list[Tensor] = []
@@ -118,7 +118,7 @@ def train(
                 losses.clear()
             if scoring:
                 with around.meter.within(Phase.EVALUATE):
-                    if score_dev(adapted.model, data, progress, epoch_steps, around):
+                    if score_dev(adapted.model, data, dev, progress, epoch_steps, around):
                         best = copy_of(trained_weights(adapted.model))
                 stop_if_collapsed(recipe, budget, progress)
                 adapted.train_mode()
@@ -188,12 +188,12 @@ def optimiser_step(
     return total
 
 
-def score_dev(model: Any, data: TaskData, progress: Progress, epoch_steps: int, around: Surroundings) -> bool:
-    """Scores dev, writes it down, and says whether it is the best so far."""
+def score_dev(
+    model: Any, data: TaskData, dev: FlatSplit, progress: Progress, epoch_steps: int, around: Surroundings
+) -> bool:
+    """Scores dev, which lies on the device, writes it down, and says whether it is the best so far."""
     size = around.order.evaluation_size
-    evaluation = evaluate(
-        model, data.dev, data.task, data.labels, batch_size=size, pad=data.pad, ranks=around.ranks
-    )
+    evaluation = evaluate(model, data.dev, dev, data.task, data.labels, batch_size=size, ranks=around.ranks)
     metrics = evaluation.metrics
     found, known = quality(data.task.metric, metrics), progress.best_quality
     # Of evaluations without the metric the latest is kept: nothing tells them apart but the training.

@@ -21,6 +21,7 @@ from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Precision, Split
 from workers.backbones import build, build_empty, planned, train_in_full
+from workers.batches import FlatSplit
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.data import check_scorable
 from workers.devices import settle
@@ -165,10 +166,10 @@ def carry_out(
     tested = evaluate(
         adapted.model,
         data.test,
+        FlatSplit(data.test, data.pad, accelerator.device),
         task,
         data.labels,
         batch_size=size,
-        pad=data.pad,
         ranks=ranks,
         examples=examples.splits[Split.TEST],
     )
