@@ -27,6 +27,27 @@ class Gauge(Protocol):
         whole phase stays unknown. May raise: the meter goes on without it."""
 
 
+class _Read:
+    """A gauge as the meter reads it. One that raises is never read again, and what it told is unknown from
+    then on: after a fault of a GPU every question to it fails, and the attempt still has an outcome to
+    write."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge: Gauge | None = gauge
+        self._told = set[str]()
+
+    def lap(self) -> Mapping[str, float | None]:
+        if self._gauge is not None:
+            try:
+                figures = self._gauge.lap()
+            except Exception:
+                self._gauge = None
+            else:
+                self._told.update(figures)
+                return figures
+        return dict.fromkeys(self._told)
+
+
 class Meter:
     """Begins in the start phase. `began` is the clock's value at which it did, in seconds: the fork, say.
 
@@ -42,48 +63,32 @@ class Meter:
         self.now = clock
         self._began = self._since = clock() if began is None else began
         self._on_phase = on_phase
-        self._gauges: list[Gauge] = []
-        self._told: dict[int, set[str]] = {}  # which figures, by id of the gauge
-        self._broken: set[int] = set()
+        self._gauges: list[_Read] = []
         self._spent: dict[Phase, float] = {}
         self._found: dict[Phase, dict[str, float | None]] = {}
         self.phase = Phase.START
 
     def start_with(self, *gauges: Gauge) -> None:
         """They tell the whole of the phase that runs."""
-        self._gauges += gauges
+        self._gauges += map(_Read, gauges)
 
     def attach(self, gauge: Gauge) -> None:
         """From the next phase on: of the one that runs it cannot tell the whole."""
         self.enter(self.phase)
-        self._unknown(self._read(gauge))
-        self._gauges.append(gauge)
+        self._gauges.append(read := _Read(gauge))
+        self._unknown(read.lap())
 
     def enter(self, phase: Phase) -> None:
         """Ends the phase that runs and begins `phase`. The gauges are read first: one that waits for the
         device waits for what the old phase asked of it."""
         for gauge in self._gauges:
-            self._take(self._read(gauge))
+            self._take(gauge.lap())
         now = self.now()
         self._spent[self.phase] = self._spent.get(self.phase, 0.0) + now - self._since
         self._since = now
         if phase is not self.phase:
             self.phase = phase
             self._on_phase(phase)
-
-    def _read(self, gauge: Gauge) -> Mapping[str, float | None]:
-        """Its lap. One that raises is never read again, and what it told is unknown from then on: after a
-        fault of a GPU every question to it fails, and the attempt still has an outcome to write."""
-        told = self._told.setdefault(id(gauge), set())
-        if id(gauge) not in self._broken:
-            try:
-                figures = gauge.lap()
-            except Exception:
-                self._broken.add(id(gauge))
-            else:
-                told.update(figures)
-                return figures
-        return dict.fromkeys(told)
 
     def _take(self, figures: Mapping[str, float | None]) -> None:
         found = self._found.setdefault(self.phase, {})
