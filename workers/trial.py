@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
-
-import torch
-from accelerate.utils import set_seed
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.layout import MODEL
-from orchestrator.contracts.method import Lora, virtual_tokens
+from orchestrator.contracts.method import virtual_tokens
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
-from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Precision, Split
-from workers.backbones import build, build_empty, planned, train_in_full
+from workers.backbones import planned
 from workers.batches import FlatSplit
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
 from workers.data import check_scorable
 from workers.devices import settle
-from workers.drawing import DrawnOnCpu
 from workers.evaluate import check_seen, evaluate
 from workers.gauges import Gauges
 from workers.gpus import check_gpus
@@ -33,16 +26,14 @@ from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept, prove_written
 from workers.limits import check_fits
 from workers.meter import Meter, Work
-from workers.methods import adapt, check_trained
-from workers.methods.activations import checkpoint_activations
 from workers.ranks import join
 from workers.records import EventLog
 from workers.scans import scan_software
 from workers.schedule import Budget, steps_of_an_epoch
 from workers.serving import measure
 from workers.sharding import refuse_method, spreads_weights
-from workers.spreading import match_kinds, reads
 from workers.train import Surroundings, train
+from workers.trial_model import make_model, quantised_to
 from workers.weights import weights_directory
 
 
@@ -110,44 +101,23 @@ def carry_out(
     settings = trial.method.settings
     refuse_method(settings, resources, account.device.precision)
     counted = planned(trial.backbone, directory, settings, task.kind, len(examples.labels))
-    set_seed(trial.seed)
-    quantise = settings.quantise if isinstance(settings, Lora) else None
-    half = quantise is None and frozen_in_half(trial.backbone, settings, account.device.precision)
-    # Weights that are spread go to their GPUs in parts.
-    device = accelerator.device if resources.gpus and not spreads_weights(resources) else None
-    place = trial.backbone, directory, task.kind, examples.labels
-    first = reads(ranks, resources)
-    with nullcontext() if device is None else DrawnOnCpu():
-        if first:
-            home = None if quantise else device
-            backbone = build(*place, quantise=quantise, half=half, device=home)
-        else:
-            backbone = build_empty(*place, counted.heads)
-        adapted = adapt(
-            backbone.model,
-            settings,
-            trial.backbone,
-            task.kind,
-            backbone.unsaved,
-            steps=account.planned_steps,
-            meta=not first,
-        )
-    match_kinds(adapted.model, ranks, resources)
-    train_in_full(adapted.model)
-    check_trained(adapted, counted, trial.backbone)
-    for each in (adapted, counted.blank) if resources.gradient_checkpointing else ():
-        checkpoint_activations(each, trial.backbone)
-    if quantise is None and not spreads_weights(resources):  # a quantised base lies there already
-        adapted.model.to(accelerator.device)
-    if ranks.count > 1:  # built alike, from here on each draws its own dropout
-        torch.manual_seed(int.from_bytes(sha256(f"{trial.seed}/{ranks.rank}".encode()).digest()[:6]))
+    adapted, tokenizer = make_model(
+        order,
+        directory,
+        examples.labels,
+        account.device.precision,
+        account.planned_steps,
+        counted,
+        accelerator,
+        ranks,
+    )
     account.parameters = adapted.parameters
     software = account.device.software | scan_software(trial.backbone)
     account.device = account.device.model_copy(update={"software": software})
     account.gauges.model_built(adapted.model, counted.blank.model)
 
     meter.enter(Phase.TOKENISE)
-    data = encode_examples(examples, task, backbone.tokenizer, trial.recipe.max_length)
+    data = encode_examples(examples, task, tokenizer, trial.recipe.max_length)
     account.splits = data.counts
     check_fits(trial.backbone, counted.folder, data, virtual_tokens(settings))
     check_seen(task, data.labels, {split: part for split, part in data.parts.items() if split in scored})
@@ -183,13 +153,13 @@ def carry_out(
     if not ranks.leads:
         return
     kept = Path(order.directory) / MODEL
-    account.saved_bytes = keep_model(adapted, backbone.tokenizer, kept, order.keep_weights, best)
+    account.saved_bytes = keep_model(adapted, tokenizer, kept, order.keep_weights, best)
     if account.saved_bytes is None or not adapted.is_adapter:
         return
     if sample is None:
         prove_written(adapted, kept, best)
     else:
-        half = quantise is not None or account.device.precision is not Precision.FP32
+        half = quantised_to(settings) is not None or account.device.precision is not Precision.FP32
         prove_kept(adapted, kept, sample, half=half)
 
 

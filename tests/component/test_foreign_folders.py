@@ -20,7 +20,7 @@ from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.method import AdaLora, BitFit, Full, Lora, Settings
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from orchestrator.errors import WeightsError
-from workers import trial
+from workers import trial_model
 from workers.attempt import run_attempt
 from workers.backbones import Backbone, build, planned
 from workers.heads import headed_class
@@ -147,7 +147,7 @@ def test_an_attempt_that_trains_other_weights_than_planned_ends_before_it_trains
         change(adapted)
         return adapted
 
-    monkeypatch.setattr(trial, "adapt", other)
+    monkeypatch.setattr(trial_model, "adapt", other)
     order = lab.order(method, TaskKind.CLASSIFICATION)
     run_attempt(order)
     outcome = outcome_of(order)
