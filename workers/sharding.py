@@ -34,7 +34,8 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.fsdp import FSDPModule
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-from orchestrator.contracts.method import AdaLora, Lora, Prefix, Prompt, PTuning, Settings
+from orchestrator.contracts.method import AdaLora, Settings
+from orchestrator.contracts.sharding import SPREADS_WEIGHTS, why_not_shared
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import LaunchError
@@ -44,7 +45,7 @@ _STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
 
 def spreads_weights(resources: Resources) -> bool:
     """Whether no rank holds a whole model."""
-    return resources.sharding in ("zero3", "fsdp")
+    return resources.sharding in SPREADS_WEIGHTS
 
 
 def sharding_software(resources: Resources) -> dict[str, str]:
@@ -57,15 +58,7 @@ def refuse_method(settings: Settings, resources: Resources, precision: Precision
         raise LaunchError(
             "recipe.precision fp16: adalora would count gradients that overflow\n    -> set precision: fp32"
         )
-    problem = None
-    if resources.sharding != "none":
-        if isinstance(settings, AdaLora):
-            problem = "adalora reads the gradients of each step, which no rank holds whole"
-        elif isinstance(settings, Prefix | Prompt | PTuning) and spreads_weights(resources):
-            problem = "virtual tokens are kept as a network makes them, and no rank holds all of that"
-        elif isinstance(settings, Lora) and settings.quantise and spreads_weights(resources):
-            problem = f"a base in {settings.quantise} cannot be spread over devices"
-    if problem:
+    if problem := why_not_shared(settings, resources.sharding):
         raise LaunchError(
             f"resources.sharding {resources.sharding}: {problem}\n"
             "    -> set sharding: none, or leave the method out"

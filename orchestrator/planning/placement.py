@@ -11,7 +11,8 @@ from orchestrator.config import GridCell
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import DeviceKind
-from orchestrator.contracts.method import AdaLora, Lora, Prefix, Prompt, PTuning, Settings
+from orchestrator.contracts.method import AdaLora, Prefix, Settings
+from orchestrator.contracts.sharding import why_not_shared
 from orchestrator.contracts.trial import Recipe, Resources, Sharding
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning.memory import Estimate, estimate, gib
@@ -150,16 +151,9 @@ def _shardings(asked: AutoResources) -> tuple[Sharding, ...]:
 
 
 def _why_not_spread(asked: AutoResources, settings: Settings) -> str | None:
-    """As the worker would refuse it (`workers.sharding`)."""
-    if isinstance(settings, Lora) and settings.quantise:
-        return f"a base in {settings.quantise} cannot be spread over devices"
-    if isinstance(settings, AdaLora):
-        return "adalora reads the gradients of each step, which no process holds whole where they are spread"
-    if isinstance(settings, Prefix | Prompt | PTuning):
-        return "virtual tokens are kept as a network makes them, which no process holds whole if it is spread"
-    if asked.most_gpus == 1:
-        return "most_gpus is 1"
-    return None
+    """By the way that spreads most; where that is out, the others are not offered either."""
+    problem = why_not_shared(settings, _shardings(asked)[-1])
+    return problem or ("most_gpus is 1" if asked.most_gpus == 1 else None)
 
 
 def _told(device: DeviceKind, tried: Sequence[tuple[Resources, Estimate]], not_spread: str | None) -> str:
