@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from orchestrator.contracts import layout
 from workers.host import AttemptHost, Node
+from workers.selfcheck.forks import fork
 from workers.selfcheck.results import CheckProblemError
 from workers.selfcheck.workspace import Ran, Workspace
 
@@ -28,26 +29,16 @@ class ForkedHost:
 
     def run(self, order_path: Path, timeout: float | None = None, node: Node | None = None) -> int:
         """Return the exit code, negative for a signal."""
-        began = time.monotonic()
-        child = os.fork()
-        if child == 0:
-            self._carry_out(order_path.resolve(), began)
-        self._child = child
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        self._child = fork(partial(self._carry_out, order_path.resolve(), time.monotonic()))
+        code = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
         self._child = None
         return code
 
-    def _carry_out(self, order_path: Path, began: float) -> None:
+    def _carry_out(self, order_path: Path, began: float) -> int:
         from workers.attempt import run_attempt
 
-        code = 1
-        try:
-            with self._around():
-                code = run_attempt(order_path, began)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
+        with self._around():
+            return run_attempt(order_path, began)
 
     def gpus_work(self) -> bool:
         """A fault here was put in by the check: the GPU is not asked."""

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from orchestrator.contracts.outcome import Bill
 from orchestrator.contracts.vocabulary import Figure as Metered
 from orchestrator.contracts.vocabulary import Phase, Source
 from workers.selfcheck.card import first_gpu, timing_event
+from workers.selfcheck.forks import fork
 from workers.selfcheck.hosts import ForkedHost
 from workers.selfcheck.injected import before_each_pass
 from workers.selfcheck.models import bert, llama
@@ -160,14 +161,7 @@ def _mean_power(watts: Callable[[], float], seconds: float) -> float:
 def _under_load(joules: Callable[[], float], watts: Callable[[], float]) -> tuple[float, float]:
     """Return the joules of the counter and of the integrated power, over the same seconds of matrix products
     in a process of its own."""
-    child = os.fork()
-    if child == 0:
-        with suppress(BaseException):
-            a = torch.randn(8192, 8192, device="cuda", dtype=torch.float16)
-            end = time.monotonic() + _LOAD_SECONDS + 10
-            while time.monotonic() < end:
-                (a @ a).sum().item()
-        os._exit(0)
+    child = fork(_multiply)
     try:
         _wait_for_load(watts)
         time.sleep(_SETTLING_SECONDS)
@@ -181,6 +175,13 @@ def _under_load(joules: Callable[[], float], watts: Callable[[], float]) -> tupl
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
+
+
+def _multiply() -> None:
+    a = torch.randn(8192, 8192, device="cuda", dtype=torch.float16)
+    end = time.monotonic() + _LOAD_SECONDS + 10
+    while time.monotonic() < end:
+        (a @ a).sum().item()
 
 
 def _wait_for_load(watts: Callable[[], float]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from workers.backbones import build_shape
 from workers.methods import count
+from workers.selfcheck.forks import fork
 from workers.selfcheck.results import CheckProblemError
 from workers.selfcheck.workspace import WORDS, Workspace
 
@@ -98,19 +98,9 @@ def _draw(config: Any, folder: Path, device: str, dtype: torch.dtype) -> None:
     model.to(dtype).save_pretrained(folder)
 
 
-def in_a_fork(act: Callable[[], object]) -> None:
+def in_a_fork(act: Callable[[], None]) -> None:
     """Do something with CUDA and leave this process without it, so that attempts can be forked from here."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            act()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    if os.waitpid(child, 0)[1]:
+    if os.waitpid(fork(act), 0)[1]:
         raise CheckProblemError("the weights of a model could not be drawn on the GPU")
 
 

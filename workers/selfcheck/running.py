@@ -9,13 +9,15 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 from pydantic import ValidationError
 
 from orchestrator.contracts.files import write_atomically
 from workers.code_places import code_places
+from workers.selfcheck.forks import fork
 from workers.selfcheck.results import (
     Check,
     CheckProblemError,
@@ -60,11 +62,13 @@ def run_checks(
 
 def _result_of(check: Check, workspace: Workspace, seconds: float, required_only: bool) -> CheckResult:
     if workspace.rehearsal and check.needs_gpu:
-        return _without_figures(check, Verdict.LEFT_OUT, _NO_GPU)
+        return _result(check, Verdict.LEFT_OUT, problem=_NO_GPU)
     if required_only and not check.required:
-        return _without_figures(check, Verdict.LEFT_OUT, f"runs with --minutes {WHOLE_MINUTES:g} or more")
+        words = f"runs with --minutes {WHOLE_MINUTES:g} or more"
+        return _result(check, Verdict.LEFT_OUT, problem=words)
     if seconds <= 0:
-        return _without_figures(check, Verdict.NOT_REACHED, "no time was left", "give more --minutes")
+        words = "no time was left"
+        return _result(check, Verdict.NOT_REACHED, problem=words, fix="give more --minutes")
     return run_apart(check, workspace, seconds)
 
 
@@ -72,21 +76,19 @@ def run_apart(check: Check, workspace: Workspace, seconds: float) -> CheckResult
     """Run one check in a child process. After `seconds` it is killed, with all that it started."""
     place = workspace.of_check(check.number)
     began = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        _carry_out(check, workspace, place)
+    child = fork(partial(_carry_out, check, workspace, place))
     code = _wait(child, began + seconds)
     taken = time.monotonic() - began
     with suppress(ProcessLookupError, PermissionError):  # what it started goes with it
         os.killpg(child, signal.SIGKILL)
     if code is None:
         problem = f"it was ended after {seconds:.0f} seconds"
-        return _without_figures(check, Verdict.TIMED_OUT, problem).model_copy(update={"seconds": taken})
+        return _result(check, Verdict.TIMED_OUT, problem=problem, seconds=taken)
     try:
         found = CheckResult.model_validate_json((place / "result.json").read_bytes())
     except (OSError, ValidationError):
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        found = _without_figures(check, Verdict.FAILED, f"its process ended with {how}")
+        found = _result(check, Verdict.FAILED, problem=f"its process ended with {how}")
     return found.model_copy(update={"seconds": taken})
 
 
@@ -114,20 +116,15 @@ def _wait(child: int, deadline: float) -> int | None:
         time.sleep(_POLL_SECONDS)
 
 
-def _carry_out(check: Check, workspace: Workspace, place: Path) -> NoReturn:
-    """In the child: run the check, write its result and end."""
-    code = 1
-    try:
-        os.setpgid(0, 0)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        sys.stdout = sys.stderr = (place / _WORDS).open("w", buffering=1)
-        os.dup2(sys.stdout.fileno(), 1)
-        os.dup2(sys.stdout.fileno(), 2)
-        write_atomically(place / "result.json", result_here(check, workspace).model_dump_json())
-        code = 0
-    finally:
-        os._exit(code)
+def _carry_out(check: Check, workspace: Workspace, place: Path) -> None:
+    """In the child: run the check and write its result."""
+    os.setpgid(0, 0)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    sys.stdout = sys.stderr = (place / _WORDS).open("w", buffering=1)
+    os.dup2(sys.stdout.fileno(), 1)
+    os.dup2(sys.stdout.fileno(), 2)
+    write_atomically(place / "result.json", result_here(check, workspace).model_dump_json())
 
 
 def result_here(check: Check, workspace: Workspace) -> CheckResult:
@@ -135,20 +132,18 @@ def result_here(check: Check, workspace: Workspace) -> CheckResult:
     try:
         figures = tuple(check.run(workspace))
     except LeftOutError as reason:
-        return _without_figures(check, Verdict.LEFT_OUT, str(reason))
+        return _result(check, Verdict.LEFT_OUT, problem=str(reason))
     except CheckProblemError as error:
-        return _without_figures(check, Verdict.FAILED, error.problem, error.fix)
+        return _result(check, Verdict.FAILED, problem=error.problem, fix=error.fix)
     except Exception as error:
         traceback.print_exc()
-        found = _without_figures(check, Verdict.FAILED, type(error).__qualname__)
-        return found.model_copy(update={"places": code_places(error)})
+        problem = type(error).__qualname__
+        return _result(check, Verdict.FAILED, problem=problem, places=code_places(error))
     verdict = Verdict.PASSED if all(figure.passed for figure in figures) else Verdict.FAILED
-    return _without_figures(check, verdict).model_copy(update={"figures": figures})
+    return _result(check, verdict, figures=figures)
 
 
-def _without_figures(
-    check: Check, verdict: Verdict, problem: str | None = None, fix: str | None = None
-) -> CheckResult:
+def _result(check: Check, verdict: Verdict, **found: Any) -> CheckResult:
     return CheckResult(
         number=check.number,
         name=check.name,
@@ -156,6 +151,5 @@ def _without_figures(
         criterion=check.criterion,
         required=check.required,
         verdict=verdict,
-        problem=problem,
-        fix=fix,
+        **found,
     )
