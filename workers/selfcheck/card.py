@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from orchestrator.contracts import device
 from orchestrator.contracts.gpus import visible_gpus
 from workers.selfcheck.results import CheckProblemError
 from workers.selfcheck.workspace import Workspace
+
+INSTALL_BITSANDBYTES = "pip install 'frontier-sweeps[quantised]'"
 
 
 def first_gpu() -> tuple[Any, Any]:
@@ -36,6 +39,10 @@ def timing_event() -> Any:
     """Return an event that the GPU stamps with the time when it comes to it."""
     event: Any = torch.cuda.Event
     return event(enable_timing=True)
+
+
+def has_bitsandbytes() -> bool:
+    return find_spec("bitsandbytes") is not None
 
 
 def used_bytes(workspace: Workspace) -> int:

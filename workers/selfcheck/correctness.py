@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from workers.selfcheck.hosts import Host, finished, host_of
 from workers.selfcheck.models import bert, llama
 from workers.selfcheck.plain_loop import Batch, train_plainly
 from workers.selfcheck.results import Figure, at_most, equal
-from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
+from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace, deviation
 
 _EARLY = 20  # steps over which rounding has not grown yet
 
@@ -67,11 +66,10 @@ def _compared(
     texts = Texts(rows=4 * batch, length=workspace.sized(478, 30))
     trial = trials.spec(backbone, settings, texts, recipe=recipe)
     given = workspace.resources()
-    slug = name.replace(", ", "-")
     # The rate of the first step is 0: what is kept after one step is what training begins with.
     first = trials.spec(backbone, settings, texts, recipe={**recipe, "steps": 1, "evaluations": 1})
-    start = finished(host, trials.order(first, given, f"{slug}-start", keep_weights="all")).directory / MODEL
-    ran = finished(host, trials.order(trial, given, slug, keep_weights="all"))
+    start = finished(host, trials.order(first, given, f"{name}, start", keep_weights="all")).directory / MODEL
+    ran = finished(host, trials.order(trial, given, name, keep_weights="all"))
     device = torch.device("cpu" if workspace.rehearsal else "cuda")
     plain = _load(backbone, settings, start).to(device)
     batches = _batches(trial, trials.data, ran.outcome)
@@ -97,11 +95,6 @@ def _compared(
         at_most(f"{name}: losses of {steps} steps differ by", deviation(losses, ran.losses), 1e-3),
         at_most(f"{name}: logits of dev differ by", logits, 1e-3),
     ]
-
-
-def deviation(expected: Sequence[float], got: Sequence[float]) -> float:
-    """Return the largest relative difference; infinite values never come here, as losses are finite."""
-    return max(abs(a - b) / max(abs(a), 1e-9) for a, b in zip(expected, got, strict=False))
 
 
 def _load(backbone: BackboneSpec, settings: Settings, kept: Path) -> Any:
@@ -159,7 +152,7 @@ def cpu_against_gpu(workspace: Workspace) -> list[Figure]:
         )
     same = _scores(cpu) == _scores(gpu)
     return [
-        at_most(f"losses of {_EARLY} steps differ by", deviation(cpu.losses, gpu.losses), 1e-3),
+        at_most(f"losses of {_EARLY} steps differ by", cpu.losses_apart(gpu), 1e-3),
         equal("scores on test", "equal" if same else "differ", "equal"),
     ]
 

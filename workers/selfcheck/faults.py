@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 from safetensors.torch import load_file
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.device import CONTEXT_BYTES
+from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.outcome import CheckpointEvent, StepEvent
 from orchestrator.contracts.trial import Resources, TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from workers.selfcheck.card import used_bytes
-from workers.selfcheck.correctness import deviation
 from workers.selfcheck.hosts import Around, ForkedHost, finished, host_of
 from workers.selfcheck.injected import broken_index, killed_after_a_checkpoint, too_little_memory
 from workers.selfcheck.models import bert
@@ -25,7 +23,7 @@ from workers.selfcheck.results import Figure, at_most, equal
 from workers.selfcheck.retried import run_with_retries
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
 
-_SHARE_BYTES = 1.2 * 2**30 + CONTEXT_BYTES
+_SHARE_BYTES = 1.2 * GIB + CONTEXT_BYTES
 _LEFT_BYTES = 64 * 2**20
 
 
@@ -48,14 +46,13 @@ def out_of_memory(workspace: Workspace) -> list[Figure]:
     given = workspace.resources() if workspace.rehearsal else Resources(gpus=_share())
     attempts = run_with_retries(trials, trial, given, lambda threads: ForkedHost(around), "first")
     after = used_bytes(workspace)
-    first, last = attempts[0][0].outcome, attempts[-1][0]
+    first, last = attempts[0][0], attempts[-1][0]
     size = last.outcome.micro_batch_size or 0
     smaller = workspace.resources(micro_batch_size=size or None)
     with host_of(workspace) as host:
         reference = finished(host, trials.order(trial, smaller, "reference"))
-    kind = str(first.failure.kind) if first.failure else "none"
     return [
-        equal("failure of the first attempt", kind, str(FailureKind.OUT_OF_MEMORY)),
+        equal("failure of the first attempt", first.failure_kind, str(FailureKind.OUT_OF_MEMORY)),
         equal("last attempt", last.outcome.state, "finished"),
         Figure(
             name="its examples per pass",
@@ -63,7 +60,9 @@ def out_of_memory(workspace: Workspace) -> list[Figure]:
             limit=f"at most {batch // 2}",
             passed=0 < size <= batch // 2,
         ),
-        at_most("its losses differ from those of a run with such passes by", _apart(reference, last), 1e-4),
+        at_most(
+            "its losses differ from those of a run with such passes by", reference.losses_apart(last), 1e-4
+        ),
         equal("bills", float(len(attempts)), float(len({bill.allocated_at for _, bill in attempts}))),
         *([] if workspace.rehearsal else [at_most("bytes left on the GPU", after - before, _LEFT_BYTES)]),
     ]
@@ -103,9 +102,8 @@ def killed_while_training(workspace: Workspace) -> list[Figure]:
     done = max((event.step for event in first.events if isinstance(event, StepEvent)), default=0)
     told = max((event.step for event in first.events if isinstance(event, CheckpointEvent)), default=0)
     spread, apart = _weights_apart(whole, again), _weights_apart(whole, last)
-    kind = str(first.outcome.failure.kind) if first.outcome.failure else "none"
     return [
-        equal("failure of the killed attempt", kind, str(FailureKind.PREEMPTED)),
+        equal("failure of the killed attempt", first.failure_kind, str(FailureKind.PREEMPTED)),
         equal("last attempt", last.outcome.state, "finished"),
         equal("its steps", float(last.outcome.steps), float(steps)),
         Figure(
@@ -143,8 +141,8 @@ def fault_of_the_device(workspace: Workspace) -> list[Figure]:
         equal("outcome of the broken attempt", "written" if wrote else f"none, code {code}", "written")
     ]
     if wrote:
-        failure = Ran.read(order.parent).outcome.failure
-        kind = str(failure.kind) if failure else "none"
+        broken = Ran.read(order.parent)
+        failure, kind = broken.outcome.failure, broken.failure_kind
         figures += [
             Figure(name="its failure", value=kind, limit="DEVICE or BUG", passed=kind in ("DEVICE", "BUG")),
             equal("its phase", str(failure.phase) if failure else "none", str(Phase.TRAIN)),
@@ -162,10 +160,6 @@ def fault_of_the_device(workspace: Workspace) -> list[Figure]:
 
 def _folder(trials: Trials, trial: TrialSpec, name: str) -> Path:
     return layout.trial_directory(trials.folder / "sweeps" / name, trial.name)
-
-
-def _apart(expected: Ran, got: Ran) -> float:
-    return deviation(expected.losses, got.losses) if len(expected.losses) == len(got.losses) else math.inf
 
 
 def _weights_apart(first: Ran, second: Ran) -> float:

@@ -7,8 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from orchestrator.contracts.device import GIB
 from orchestrator.contracts.vocabulary import Figure as Metered
 from orchestrator.contracts.vocabulary import Source
 from workers.host import AttemptHost
-from workers.selfcheck.card import timing_event, used_bytes
+from workers.selfcheck.card import INSTALL_BITSANDBYTES, has_bitsandbytes, timing_event, used_bytes
 from workers.selfcheck.environment import kind_here
 from workers.selfcheck.hosts import finished
 from workers.selfcheck.models import bert
@@ -139,12 +137,8 @@ def _reduce(rank: int, count: int, place: str) -> None:
 
 def four_bits(workspace: Workspace) -> list[Figure]:
     """bitsandbytes' nf4 product against the product of its dequantised weights."""
-    if find_spec("bitsandbytes") is None:
-        raise LeftOutError("bitsandbytes is not installed (pip install 'frontier-sweeps[quantised]')")
-    return list(_products())
-
-
-def _products() -> Iterator[Figure]:
+    if not has_bitsandbytes():
+        raise LeftOutError(f"bitsandbytes is not installed ({INSTALL_BITSANDBYTES})")
     bnb: Any = importlib.import_module("bitsandbytes")
     torch.manual_seed(0)
     layer = bnb.nn.Linear4bit(512, 512, bias=False, compute_dtype=torch.bfloat16, quant_type="nf4").cuda()
@@ -152,4 +146,5 @@ def _products() -> Iterator[Figure]:
     weights = bnb.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state)
     expected = inputs @ weights.to(torch.bfloat16).T
     apart = (layer(inputs) - expected).float().norm() / expected.float().norm()
-    yield at_most("relative difference", apart.item(), 1e-2, "install a bitsandbytes built for this CUDA")
+    fix = "install a bitsandbytes built for this CUDA"
+    return [at_most("relative difference", apart.item(), 1e-2, fix)]

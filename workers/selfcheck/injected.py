@@ -42,6 +42,24 @@ def before_each_pass(act: Callable[[Tensor, int], Tensor | None]) -> Iterator[No
 
 
 @contextmanager
+def after_each_step(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` when an optimiser step has been asked for."""
+    optimiser: Any = torch.optim.AdamW
+    step = optimiser.step
+
+    def patched(self: Any, *arguments: Any, **options: Any) -> Any:
+        answer = step(self, *arguments, **options)
+        act()
+        return answer
+
+    optimiser.step = patched
+    try:
+        yield
+    finally:
+        optimiser.step = step
+
+
+@contextmanager
 def too_little_memory(examples: int) -> Iterator[None]:
     """Passes of more than `examples` run out of memory."""
 

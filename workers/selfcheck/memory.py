@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.device import GIB
 from orchestrator.contracts.method import Full, Lora, Settings
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.trial import Resources, TrialSpec
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from orchestrator.planning.memory import estimate
-from workers.selfcheck.card import has_bf16
+from workers.selfcheck.card import has_bf16, has_bitsandbytes
 from workers.selfcheck.hosts import Host, finished, host_of
 from workers.selfcheck.models import backbone, bert, llama
 from workers.selfcheck.results import CheckProblemError, Figure
@@ -60,7 +60,7 @@ def _shapes(workspace: Workspace) -> Iterator[_Shape]:
     wide = llama(workspace, hidden=4096, layers=8, intermediate=11008)  # 8 of the 32 layers of a 7B
     yield _Shape("7B's width, 8 layers, lora", wide, Lora(), batch=4, length=480)
     yield _Shape("7B's width, ner, scored 64 x 480", wide, Lora(), batch=4, length=480, kind=TaskKind.NER)
-    if find_spec("bitsandbytes") is not None:
+    if has_bitsandbytes():
         yield _Shape("7B's width, 8 layers, nf4", wide, Lora(quantise="nf4", targets="all"), batch=4)
 
 
@@ -89,15 +89,19 @@ def _held_against_estimate(
     texts = Texts(2 * max(shape.batch, shape.scored), shape.length, shape.kind)
     trial = trials.spec(shape.model, shape.settings, texts, recipe=recipe)
     resources = Resources(gpus=1, gradient_checkpointing=shape.checkpointing)
-    needs = estimate(shape.model, shape.settings, trial.recipe, resources, precision)
-    if needs is None:
-        raise CheckProblemError(f"{shape.name}: the plan has no estimate")
-    name = shape.name.replace(", ", "-").replace(" ", "-")
-    peak = finished(host, trials.order(trial, resources, name)).outcome.peak_device_memory_bytes or 0
-    gib = 2**30
+    needs = planned_bytes(trial, resources, precision)
+    peak = finished(host, trials.order(trial, resources, shape.name)).outcome.peak_device_memory_bytes or 0
     yield Figure(
         name=f"{shape.name}: estimate, GiB",
-        value=round(needs.bytes / gib, 2),
-        limit=f"{peak / gib:.2f}, the peak, to {_MOST * peak / gib:.2f}",
-        passed=peak <= needs.bytes <= _MOST * peak,
+        value=round(needs / GIB, 2),
+        limit=f"{peak / GIB:.2f}, the peak, to {_MOST * peak / GIB:.2f}",
+        passed=peak <= needs <= _MOST * peak,
     )
+
+
+def planned_bytes(trial: TrialSpec, resources: Resources, precision: Precision) -> float:
+    """Return what a plan reckons with for the trial."""
+    needs = estimate(trial.backbone, trial.method.settings, trial.recipe, resources, precision)
+    if needs is None:
+        raise CheckProblemError(f"{trial.name}: the plan has no estimate")
+    return needs.bytes

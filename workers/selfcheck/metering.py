@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from orchestrator.contracts.method import Full, Lora, Settings
 from orchestrator.contracts.outcome import Bill
 from orchestrator.contracts.vocabulary import Figure as Metered
 from orchestrator.contracts.vocabulary import Phase, Source
-from workers.selfcheck.card import first_gpu, timing_event
+from workers.selfcheck.card import first_gpu, has_bitsandbytes, timing_event
 from workers.selfcheck.forks import fork
 from workers.selfcheck.hosts import ForkedHost
-from workers.selfcheck.injected import before_each_pass
+from workers.selfcheck.injected import after_each_step, before_each_pass
 from workers.selfcheck.models import bert, llama
 from workers.selfcheck.results import CheckProblemError, Figure, at_most
 from workers.selfcheck.retried import run_with_retries
@@ -41,7 +40,7 @@ def seconds_and_figures(workspace: Workspace) -> list[Figure]:
         ("bert, full", encoder, Full()),
         ("llama, lora, bf16", decoder, Lora()),
     ]
-    if find_spec("bitsandbytes") is not None and not workspace.rehearsal:
+    if has_bitsandbytes() and not workspace.rehearsal:
         cases.append(("llama, nf4", decoder, Lora(quantise="nf4")))
     return [figure for case in cases for figure in _metered(workspace, *case)]
 
@@ -52,9 +51,9 @@ def _metered(workspace: Workspace, name: str, backbone: BackboneSpec, settings: 
     if "bf16" in name:
         recipe["precision"] = "bf16"
     trial = trials.spec(backbone, settings, Texts(64, workspace.sized(254, 30)), recipe=recipe)
-    slug, watch = name.replace(", ", "-"), trials.folder / f"{name}.seconds"
+    watch = trials.folder / f"{name}.seconds"
     host: Callable[[int], ForkedHost] = lambda threads: ForkedHost(lambda: _stopwatch(watch))  # noqa: E731
-    [(ran, bill), *_] = run_with_retries(trials, trial, workspace.resources(), host, slug)
+    [(ran, bill), *_] = run_with_retries(trials, trial, workspace.resources(), host, name)
     if ran.outcome.failure is not None:
         raise CheckProblemError(f"{name}: {ran.outcome.failure.kind}, {ran.outcome.failure.message}")
     return [*_time(workspace, name, ran, bill, float(watch.read_text())), *_present(workspace, name, ran)]
@@ -91,7 +90,6 @@ def _stopwatch(file: Path) -> Iterator[None]:
     """Write the seconds from the first training pass to the end of the last optimiser step: on a GPU by its
     own events."""
     on_gpu, marks = torch.cuda.is_available(), dict[str, Any]()
-    step: Any = torch.optim.AdamW.step
 
     def mark(name: str) -> None:
         if on_gpu:
@@ -104,13 +102,7 @@ def _stopwatch(file: Path) -> Iterator[None]:
         if number == 1:
             mark("begin")
 
-    def stepped(self: Any, *arguments: Any, **options: Any) -> Any:
-        answer = step(self, *arguments, **options)
-        mark("end")
-        return answer
-
-    torch.optim.AdamW.step = stepped  # type: ignore[method-assign]
-    with before_each_pass(begin):
+    with before_each_pass(begin), after_each_step(lambda: mark("end")):
         yield
     if on_gpu:
         marks["end"].synchronize()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.contracts.device import GIB
 from workers.selfcheck.results import CheckResult, Figure, Results, Verdict
 
 _MARKS = {
@@ -48,7 +49,7 @@ def summary(results: Results) -> str:
 def markdown(results: Results) -> str:
     machine = results.machine
     software = ", ".join(f"{name} {version}" for name, version in sorted(machine.software.items()))
-    memory = f", {machine.memory_bytes / 2**30:.1f} GiB" if machine.memory_bytes else ""
+    memory = f", {machine.memory_bytes / GIB:.1f} GiB" if machine.memory_bytes else ""
     device = f"{machine.gpu}{memory}, driver {machine.driver}" if machine.gpu else "CPU: a rehearsal"
     head = [
         "# GPU checks",

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from importlib.util import find_spec
 from typing import Any, Literal
 
-from orchestrator.contracts.layout import MODEL
+from orchestrator.contracts.layout import MODEL, ORDER
 from orchestrator.contracts.method import Lora
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Precision
-from orchestrator.planning.memory import estimate
 from workers import backbones
 from workers.methods import quantised as methods_quantised
+from workers.selfcheck.card import INSTALL_BITSANDBYTES, has_bitsandbytes
 from workers.selfcheck.hosts import ForkedHost, Host, finished, host_of
+from workers.selfcheck.memory import planned_bytes
 from workers.selfcheck.models import llama
 from workers.selfcheck.results import CheckProblemError, Figure, LeftOutError, at_most, equal
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
@@ -28,11 +28,11 @@ _LAST = 10  # steps whose mean loss is compared
 def quantised(workspace: Workspace) -> list[Figure]:
     """Train LoRA on a base in nf4 and int8, beside the same in bf16. The worker itself loads each adapter
     again, and fails the attempt where it does not answer as before."""
-    if find_spec("bitsandbytes") is None:
+    if not has_bitsandbytes():
         words = "bitsandbytes is not installed"
         if workspace.rehearsal:
             raise LeftOutError(words)
-        raise CheckProblemError(words, "pip install 'frontier-sweeps[quantised]'")
+        raise CheckProblemError(words, INSTALL_BITSANDBYTES)
     trials = Trials(workspace.of_check("11"))
     with nullcontext(ForkedHost(_on_cores)) if workspace.rehearsal else host_of(workspace) as host:
         reference = _train(workspace, trials, host, None)
@@ -80,30 +80,20 @@ def _compared(
     ]
     if workspace.rehearsal:  # its few steps teach nothing yet
         return figures
-    order = trials.folder / "orders" / quantise / "attempt-001" / "order.json"
     fell = loss < sum(ran.losses[:_LAST]) / _LAST
     return [
         *figures,
         equal(f"{quantise}: loss", "fell" if fell else "did not fall", "fell"),
         at_most(f"{quantise}: last losses differ from bf16's by a share of", abs(loss / reference - 1), 0.05),
-        _memory(order.read_bytes(), ran, quantise),
+        _memory(ran, quantise),
     ]
 
 
-def _memory(order: bytes, ran: Ran, quantise: str) -> Figure:
-    asked = AttemptOrder.model_validate_json(order)
-    trial = asked.trial
-    needs = estimate(
-        trial.backbone,
-        trial.method.settings,
-        trial.recipe,
-        asked.resources,
-        Precision(trial.recipe.precision),
-    )
+def _memory(ran: Ran, quantise: str) -> Figure:
+    order = AttemptOrder.model_validate_json((ran.directory / ORDER).read_bytes())
+    needs = planned_bytes(order.trial, order.resources, Precision(order.trial.recipe.precision))
     peak = ran.outcome.peak_device_memory_bytes or 0
-    if needs is None:
-        raise CheckProblemError(f"{quantise}: the plan has no estimate")
-    return at_most(f"{quantise}: peak, share of the estimate", peak / needs.bytes, 1.0)
+    return at_most(f"{quantise}: peak, share of the estimate", peak / needs, 1.0)
 
 
 def adapters_on_one_base(workspace: Workspace) -> list[Figure]:

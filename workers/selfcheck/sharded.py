@@ -23,8 +23,8 @@ def one_rank(workspace: Workspace) -> list[Figure]:
             for settings in (Full(), Lora()):
                 resources = Resources.model_validate({"gpus": 1, "sharding": kind, "offload": True})
                 trial = trials.spec(bert(workspace, hidden=256, layers=4), settings, Texts(64, 62))
-                name, slug = f"{kind} with offload, {settings.kind}", f"{kind}-{settings.kind}"
-                ran = run(host, trials.order(trial, resources, slug, keep_weights="adapters"))
+                name = f"{kind} with offload, {settings.kind}"
+                ran = run(host, trials.order(trial, resources, name, keep_weights="adapters"))
                 failure = ran.outcome.failure
                 state = ran.outcome.state if failure is None else f"{failure.kind}, {failure.message}"
                 figures.append(equal(name, state, "finished"))

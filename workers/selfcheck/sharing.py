@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from orchestrator.contracts.device import GIB
 from orchestrator.contracts.trial import Resources
 from workers.host import AttemptHost
 from workers.selfcheck.card import first_gpu
@@ -47,7 +48,7 @@ def together(workspace: Workspace) -> list[Figure]:
 def _compared(
     alone: Ran, seconds: float, count: int, ran: list[Ran], taken: float, joules: float
 ) -> list[Figure]:
-    apart = max(abs(a - b) / abs(a) for one in ran for a, b in zip(alone.losses, one.losses, strict=True))
+    apart = max(alone.losses_apart(one) for one in ran)
     booked = sum(work.gpu_joules or 0.0 for one in ran for work in one.outcome.work.values())
     peaks = [one.outcome.peak_device_memory_bytes or 0 for one in ran]
     total = first_total_bytes()
@@ -70,14 +71,13 @@ def _beside_one_that_fails(workspace: Workspace, trials: Trials, hosts: list[Att
     small = trials.spec(bert(workspace, hidden=256, layers=4), texts=Texts(128, 126), recipe={"steps": 60})
     recipe = {"batch_size": 512, "steps": 4, "precision": "fp32"}
     large = trials.spec(bert(workspace, hidden=768, layers=12), texts=Texts(512, 478), recipe=recipe)
-    share = min(0.25, 6 * 2**30 / first_total_bytes())
+    share = min(0.25, 6 * GIB / first_total_bytes())
     orders = [trials.order(large, Resources(gpus=share), "too-large")]
     orders += [trials.order(small, Resources(gpus=share), f"beside-{n}") for n in range(3)]
     with ThreadPoolExecutor(len(orders)) as pool:
         failed, *others = pool.map(run, hosts, orders)
-    kind = str(failed.outcome.failure.kind) if failed.outcome.failure else "none"
     finished_beside = sum(one.outcome.state == "finished" for one in others)
     return [
-        equal("the one that needs too much", kind, "OUT_OF_MEMORY"),
+        equal("the one that needs too much", failed.failure_kind, "OUT_OF_MEMORY"),
         equal("of three beside it, finished", float(finished_beside), 3.0),
     ]

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -22,7 +21,7 @@ from orchestrator.contracts.vocabulary import Split
 from workers.host import AttemptHost
 from workers.selfcheck.card import first_gpu
 from workers.selfcheck.hosts import ForkedHost, finished, run
-from workers.selfcheck.injected import before_each_pass
+from workers.selfcheck.injected import after_each_step, before_each_pass
 from workers.selfcheck.models import bert, llama
 from workers.selfcheck.results import Figure, at_least, equal
 from workers.selfcheck.workspace import Texts, Trials, Workspace
@@ -45,7 +44,7 @@ def against_the_trainer(workspace: Workspace) -> list[Figure]:
         for name, model, settings, batch, length in cases:
             recipe = {"batch_size": batch, "steps": _STEPS, "precision": "bf16"}
             trial = trials.spec(model, settings, Texts(4 * batch, length - 2), recipe=recipe)
-            order = trials.order(trial, workspace.resources(), name.replace(", ", "-").replace(" ", "-"))
+            order = trials.order(trial, workspace.resources(), name)
             with _busy() as busy:
                 ours = finished(host, order).outcome.tokens_per_second or 0.0
             theirs = _trainer(trial, trials.data, batch * length)
@@ -72,19 +71,11 @@ def _no_waits(workspace: Workspace, trials: Trials) -> Figure:
 
 @contextmanager
 def _waiting_is_an_error() -> Iterator[None]:
-    step: Any = torch.optim.AdamW.step
-
     def begin(_: Tensor, number: int) -> None:
         if number > 2:  # the first steps set up handles and workspaces
             torch.cuda.set_sync_debug_mode("error")
 
-    def stepped(self: Any, *arguments: Any, **options: Any) -> Any:
-        answer = step(self, *arguments, **options)
-        torch.cuda.set_sync_debug_mode("default")
-        return answer
-
-    torch.optim.AdamW.step = stepped  # type: ignore[method-assign]
-    with before_each_pass(begin):
+    with before_each_pass(begin), after_each_step(lambda: torch.cuda.set_sync_debug_mode("default")):
         yield
 
 

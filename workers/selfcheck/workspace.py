@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,6 +91,11 @@ class Texts:
         return f"{' '.join(words)},{('first', 'second')[second]}"
 
 
+def deviation(expected: Sequence[float], got: Sequence[float]) -> float:
+    """Return the largest relative difference; infinite values never come here, as losses are finite."""
+    return max(abs(a - b) / max(abs(a), 1e-9) for a, b in zip(expected, got, strict=False))
+
+
 @dataclass(frozen=True)
 class Ran:
     """An attempt that has ended."""
@@ -102,6 +108,17 @@ class Ran:
     def losses(self) -> list[float]:
         """Return the training losses, one per step event."""
         return [event.loss for event in self.events if isinstance(event, StepEvent)]
+
+    @property
+    def failure_kind(self) -> str:
+        """Of an attempt that failed; else "none"."""
+        return str(self.outcome.failure.kind) if self.outcome.failure else "none"
+
+    def losses_apart(self, other: Ran) -> float:
+        """Return the largest relative difference of two equally many losses; else infinity."""
+        if len(self.losses) != len(other.losses):
+            return math.inf
+        return deviation(self.losses, other.losses)
 
     @classmethod
     def read(cls, directory: Path) -> Ran:
