@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from saved_tensors import saved_bytes
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
@@ -47,32 +48,17 @@ def spec(architecture: str, layers: int) -> BackboneSpec:
     )
 
 
-def saved_bytes(architecture: str, layers: int, examples: int, settings: Any, half: bool) -> int:
+def bytes_kept(architecture: str, layers: int, examples: int, settings: Any, half: bool) -> int:
     """Of all tensors that the backward pass needs, weights left out."""
     torch.manual_seed(0)
     config = AutoConfig.for_model(architecture, **shape(architecture, layers))
     model = AutoModelForSequenceClassification.from_config(config)
     adapted = adapt(model, settings, spec(architecture, layers), TaskKind.CLASSIFICATION)
     adapted.train_mode()
-    weights = {p.untyped_storage().data_ptr() for p in adapted.model.parameters()}
-    found: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            found[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # an output that its own operation saves would hold its graph for ever
-
     ids = torch.randint(3, 90, (examples, LENGTH))
     mask = torch.ones_like(ids)
     mask[0, LENGTH // 2 :] = 0
-    with (
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16, enabled=half),
-    ):
-        logits = adapted.model(input_ids=ids, attention_mask=mask).logits
-        assert logits.requires_grad
-    return sum(found.values())
+    return saved_bytes(adapted.model, ids, mask, half=half)
 
 
 def reckoned_bytes(architecture: str, layers: int, examples: int, settings: Any, half: bool) -> float:
@@ -93,7 +79,7 @@ def a_layer(of: Any, *what: Any) -> float:
 @pytest.mark.parametrize("architecture", sorted(_EXTRA))
 def test_a_layer_keeps_what_the_plan_reckons(architecture: str, settings: Any, half: bool) -> None:
     def measured(layers: int, examples: int) -> float:
-        return saved_bytes(architecture, layers, examples, settings, half)
+        return bytes_kept(architecture, layers, examples, settings, half)
 
     def reckoned(layers: int, examples: int) -> float:
         return reckoned_bytes(architecture, layers, examples, settings, half)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from saved_tensors import saved_bytes
 from tiny_models import LABELS
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, RandomWeights
@@ -102,23 +103,9 @@ def kept(spec: BackboneSpec, settings: Lora, examples: int) -> float:
     built = build(spec, folder, kind, LABELS, quantise=settings.quantise)
     adapted = adapt(built.model, settings, spec, kind, built.unsaved)
     adapted.train_mode()
-    weights = {p.untyped_storage().data_ptr() for p in adapted.model.parameters()}
-    found: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            found[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # an output that its own operation saves would hold its graph for ever
-
     mask = torch.ones(examples, LENGTH, dtype=torch.long)
     mask[0, LENGTH // 2 :] = 0
-    with (
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16),
-    ):
-        assert adapted.model(input_ids=7 * mask, attention_mask=mask).logits.requires_grad
-    return sum(found.values())
+    return saved_bytes(adapted.model, 7 * mask, mask, half=True)
 
 
 def reckoned(spec: BackboneSpec, settings: Lora, examples: int) -> float:
