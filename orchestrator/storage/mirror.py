@@ -107,13 +107,8 @@ class Mirror:
 
     # To the store.
 
-    def push_sweep(self) -> None:
-        self._push(layout.SWEEP)
-
-    def push_held(self) -> None:
-        self._push(layout.HELD)
-
-    def _push(self, name: str) -> None:
+    def push_record(self, name: str) -> None:
+        """One of the sweep itself: `layout.SWEEP`, `layout.HELD`."""
         self.store.put(f"{self._sweep}/{name}", (self.directory / name).read_bytes())
 
     def push_report(self) -> None:

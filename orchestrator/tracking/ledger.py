@@ -111,11 +111,7 @@ class Ledger:
 
     def write_sweep(self, record: SweepRecord) -> None:
         """Raises HeldError where another driver has taken the sweep over."""
-        if self._lease is not None:
-            self._lease.check()
-        write_atomically(self.directory / layout.SWEEP, record.model_dump_json(indent=1) + "\n")
-        if self._lease is not None and self.mirror is not None:
-            self.mirror.push_sweep()
+        self._write(layout.SWEEP, record)
 
     def sweep(self) -> SweepRecord:
         """Raises LedgerError where there is no such sweep, or its record cannot be read."""
@@ -133,11 +129,14 @@ class Ledger:
 
     def write_held(self, held: Held) -> None:
         """Raises HeldError where another driver has taken the sweep over."""
+        self._write(layout.HELD, held)
+
+    def _write(self, name: str, record: BaseModel) -> None:
         if self._lease is not None:
             self._lease.check()
-        write_atomically(self.directory / layout.HELD, held.model_dump_json(indent=1) + "\n")
+        write_atomically(self.directory / name, record.model_dump_json(indent=1) + "\n")
         if self._lease is not None and self.mirror is not None:
-            self.mirror.push_held()
+            self.mirror.push_record(name)
 
     def held(self) -> Held:
         """Empty for a sweep that never ran on GPUs of a cluster. Raises LedgerError if it is unreadable."""
