@@ -17,6 +17,7 @@ from orchestrator.errors import Complaint
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
 _POINTER = b"version https://git-lfs.github.com/spec/v1"
+_LONGEST_HEADER = 100_000_000  # bytes: the format's own limit
 _SHORT = 1024  # bytes: no pointer of git-lfs is longer
 _TEXT_AND_WEIGHTS = frozenset({".json", ".txt", ".model", ".safetensors"})
 _AGAIN = "fetch or make it again"
@@ -87,6 +88,10 @@ def header(file: Path) -> Shapes:
         length = int.from_bytes(stream.read(8), "little")
         if size < 8 or length > size - 8:
             raise ValueError(f"is not a whole safetensors file: its {size:,} bytes end inside the header")
+        if length > _LONGEST_HEADER:
+            raise ValueError(
+                f"is not a safetensors file: expected a header of at most 100 MB, got {length:,}"
+            )
         text = stream.read(length)
     try:
         entries = json.loads(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.contracts import foreign_requests
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.safetensors_files import (
     ADAPTER,
@@ -149,9 +150,11 @@ def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, li
         problems.append(Complaint(place, "", "has no config.json", "put a folder in hub layout there"))
     elif folder.config:
         problems += _of_config(spec, f"{place}/{CONFIG}", folder)
+        problems += foreign_requests.of_config(f"{place}/{CONFIG}", folder.config, len(folder.shapes))
     problems += found.problems
     problems += _of_names(place, folder)
     problems += _of_tokenizer(place, folder)
+    problems += foreign_requests.of_tokenizer_config(f"{place}/{_TOKENIZER_CONFIG}", folder.tokenizer_config)
     return folder, problems
 
 

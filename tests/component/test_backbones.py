@@ -86,12 +86,15 @@ def test_another_architecture_than_the_entry_says_is_refused(copy):
         verify(entry(FolderWeights(folder=str(copy)), "roberta"), copy)
 
 
-def test_code_in_a_repository_is_not_run(copy, tmp_path):
+def test_code_in_a_repository_is_refused_and_not_run(copy, tmp_path):
+    spec = entry(FolderWeights(folder=str(copy)))
+    (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    build(spec, copy, TaskKind.CLASSIFICATION, LABELS)
     config = json.loads((copy / "config.json").read_text())
     config["auto_map"] = {"AutoModelForSequenceClassification": "evil.Model", "AutoConfig": "evil.Config"}
     (copy / "config.json").write_text(json.dumps(config))
-    (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    build(entry(FolderWeights(folder=str(copy))), copy, TaskKind.CLASSIFICATION, LABELS)
+    with pytest.raises(WeightsError, match="auto_map: names code that came with the model"):
+        build(spec, copy, TaskKind.CLASSIFICATION, LABELS)
     assert not (tmp_path / "ran").exists()
 
 

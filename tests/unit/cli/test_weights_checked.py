@@ -88,6 +88,13 @@ def only_an_adapter(folder: Path) -> None:
     (folder / "adapter_config.json").write_text("{}")
 
 
+def change_tokenizer_config(**changes: Any) -> Change:
+    def change(folder: Path) -> None:
+        (folder / "tokenizer_config.json").write_text(json.dumps(changes))
+
+    return change
+
+
 def prefixed(prefix: str) -> Change:
     return lambda folder: write_weights(folder, prefix)
 
@@ -126,6 +133,41 @@ MISTAKES: list[tuple[Change, list[str]]] = [
     (lambda f: (f / "model.safetensors").write_bytes(b"\4" + bytes(7) + b"text"), ["header cannot be read"]),
     (only_an_adapter, ["holds an adapter (adapter_config.json) and no model", "-> merge the adapter"]),
     (lambda f: (f / "model.safetensors").rename(f / "w.safetensors"), ["only w.safetensors", "-> rename"]),
+    (
+        lambda f: (f / "model.safetensors").write_bytes(
+            (100_000_001).to_bytes(8, "little") + bytes(100_000_001)
+        ),
+        ["a header of at most 100 MB, got 100,000,001"],
+    ),
+    (
+        change_config(auto_map={"AutoModel": "evil.Model"}),
+        ["config.json: auto_map: names code that came with the model, which is never run", "-> use weights"],
+    ),
+    (
+        change_tokenizer_config(auto_map=["evil.Tokenizer", None]),
+        ["tokenizer_config.json: auto_map: names code"],
+    ),
+    (
+        change_tokenizer_config(tokenizer_class="BertTokenizer", vocab="/data/notes.txt"),
+        ["tokenizer_config.json: vocab: names a file", "-> remove the key, and put vocab.txt"],
+    ),
+    (
+        change_config(attn_implementation="owner/kernel"),
+        ["config.json: attn_implementation: names a kernel of a hub", "-> remove the key"],
+    ),
+    (change_config(_attn_implementation_internal="a/b"), ["_attn_implementation_internal: names a kernel"]),
+    (
+        change_config(text_config={"_experts_implementation": {"": "eager", "moe": "owner/kernel:f"}}),
+        ["config.json: text_config._experts_implementation: names a kernel"],
+    ),
+    (
+        change_config(quantization_config={"quant_method": "bitsandbytes"}),
+        ["config.json: quantization_config: says that the weights are quantised", "-> use weights that are"],
+    ),
+    (
+        change_config(num_hidden_layers=100_000),
+        ["num_hidden_layers: says 100,000 layers, and the weights have only 4 tensors", "-> use config.json"],
+    ),
 ]
 
 
