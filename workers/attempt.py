@@ -81,7 +81,7 @@ def run_logged(order_path: Path, began: float | None = None) -> int:
         faulthandler.enable(crash)
         try:
             code = run_attempt(order_path, began)
-        except Exception as error:
+        except BaseException as error:
             crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
             raise
         faulthandler.disable()
@@ -120,7 +120,7 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
         carry_out(order, account, meter, log, stop.is_set)
         if rank == 0 and superseded(directory):
             raise SupersededError
-    except Exception as error:
+    except BaseException as error:  # a panic in Rust is no Exception
         alone = "RANK" in os.environ and not all_agree(error)
         failure = classify(error, meter.phase, order)
         if alone and lost_a_peer(error):  # no gauge is read: a GPU that waits for the lost one never answers

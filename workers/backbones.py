@@ -19,6 +19,7 @@ from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.method import Lora, Settings
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import WeightsError
+from workers.foreign_tokenizers import LOADING_SECONDS, bounded
 from workers.heads import headed_class, read_at_the_end
 from workers.layers import keep_layers
 from workers.loading import check_finite, freeze_as, load, stored
@@ -176,6 +177,11 @@ def load_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
     Where the entry says whether the backbone is cased, it decides: a folder with nothing but a vocabulary
     file would be read in lower case, as Bio_ClinicalBERT's, whose words are cased.
     """
+    with bounded(spec.name, LOADING_SECONDS):
+        return _fitting_tokenizer(spec, directory)
+
+
+def _fitting_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
     tokenizer = _read_tokenizer(spec, directory)
     if not tokenizer.is_fast:
         raise WeightsError(

@@ -13,6 +13,8 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError
 from workers.data import Example, cap_rows, class_counts, read_corpus
+from workers.data.examples import characters
+from workers.foreign_tokenizers import bounded, reading_seconds
 from workers.tasks import Encoded, encode
 
 
@@ -79,11 +81,18 @@ def read_examples(order: AttemptOrder) -> Examples:
     return Examples(corpus.labels, splits, rows, corpus.counts(splits), classes)
 
 
-def encode_examples(examples: Examples, task: TaskSpec, tokenizer: Any, max_length: int) -> TaskData:
-    encoded = {
-        split: encode(task.kind, found, examples.labels, tokenizer, max_length, repeated=task.paper_scoring)
-        for split, found in examples.splits.items()
-    }
+def encode_examples(
+    examples: Examples, task: TaskSpec, tokenizer: Any, max_length: int, backbone: str
+) -> TaskData:
+    """Return what the tokenizer of `backbone` makes of the examples. Raises WeightsError, DataError."""
+    seconds = reading_seconds(sum(characters(e) for found in examples.splits.values() for e in found))
+    with bounded(backbone, seconds):
+        encoded = {
+            split: encode(
+                task.kind, found, examples.labels, tokenizer, max_length, repeated=task.paper_scoring
+            )
+            for split, found in examples.splits.items()
+        }
     return TaskData(
         task=task,
         labels=examples.labels,

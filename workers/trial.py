@@ -117,7 +117,7 @@ def carry_out(
     account.gauges.model_built(adapted.model, counted.blank.model)
 
     meter.enter(Phase.TOKENISE)
-    data = encode_examples(examples, task, tokenizer, trial.recipe.max_length)
+    data = encode_examples(examples, task, tokenizer, trial.recipe.max_length, trial.backbone.name)
     account.splits = data.counts
     check_fits(trial.backbone, counted.folder, data, virtual_tokens(settings))
     check_seen(task, data.labels, {split: part for split, part in data.parts.items() if split in scored})

@@ -13,6 +13,11 @@ from orchestrator.contracts.vocabulary import FailureKind
 _CRASHES = frozenset(
     getattr(signal, f"SIG{name}") for name in ("SEGV", "ABRT", "BUS", "FPE", "ILL", "SYS", "TRAP")
 )
+# The attempt has set itself a limit for it (workers/foreign_tokenizers.py), which the kernel keeps.
+_TOKENIZER_WITHOUT_END = (
+    "the tokenizer of the backbone did not come to an end\n"
+    "    -> use a tokenizer.json with simpler patterns, or other weights"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ def explain(ending: Ending) -> tuple[FailureKind, str]:
             FailureKind.BUG,
             f"the attempt exited with code {ending.code} and left no outcome; see crash.log",
         )
+    if ending.code == -signal.SIGPROF:
+        return FailureKind.BAD_INPUT, _TOKENIZER_WITHOUT_END
     if -ending.code in _CRASHES:
         return FailureKind.BUG, f"the attempt crashed with {_signal_name(-ending.code)}; see crash.log"
     return FailureKind.PREEMPTED, f"the attempt was killed from outside with {_signal_name(-ending.code)}"

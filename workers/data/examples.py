@@ -32,3 +32,10 @@ def labels_of(example: Example) -> list[str]:
     if isinstance(example, Text):
         return [example.label]
     return [tag[2:] for tag in example.tags if tag.startswith("B-")]
+
+
+def characters(example: Example) -> int:
+    """Return how many a tokenizer has to read."""
+    if isinstance(example, Text):
+        return len(example.text) + len(example.second_text or "")
+    return sum(len(token) + 1 for token in example.tokens)
