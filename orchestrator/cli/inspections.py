@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from orchestrator.config.yaml_files import parse
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.sameness import visible
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Complaint, ConfigError, DataError, did_you_mean
 from orchestrator.text_files import user_path
@@ -53,7 +55,9 @@ def inspect_task(
     storage: Storage = Path("sweeps"),
     as_json: Json = False,
 ) -> None:
-    """Metric, labels, and what each split holds. Reads every row, so a malformed one is found here."""
+    """Metric, labels, and what each split holds. Reads every row, so a malformed one is found here. No other
+    command names a file inside a corpus: it may be named after a patient."""
+    from workers.data import file_name
     from workers.data import inspect_task as count
 
     known = load_catalogue(catalogue or []).tasks
@@ -76,7 +80,12 @@ def inspect_task(
     cache = cache_of(storage).resolve()
     root = _data_root(spec, data_dir, cache)
     data = digest_data(spec, root, cache)
-    found = count(spec, root)
+    try:
+        found = count(spec, root)
+    except DataError as error:
+        if (name := file_name(error.file)) is not None:
+            print(f"{error.file} is {visible(name)}", file=sys.stderr)
+        raise
     if data is not None:
         remember_counts(cache, spec, data, {spec.max_length: _counts(found)})
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ from orchestrator.contracts.safetensors_files import has_weights
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import Complaint, ConfigError
 
 _CACHE = "file-digests.json"
 _WEIGHT_FILES = frozenset({".json", ".model", ".safetensors", ".txt"})  # configuration, tokenizer, weights
@@ -172,12 +173,26 @@ def _places(task: TaskSpec) -> Iterator[tuple[str, str]]:
 
 
 def _no_file(task: TaskSpec, at: str, path: Path) -> Complaint:
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    remedy = did_you_mean(path.name, siblings) if siblings else "put it there, or correct data_dir"
     problem = f"there is no file or directory {path}"
     if others := looked_for(task):
         problem += f"; {others}"
-    return Complaint(f"task {task.name}", at, problem, remedy)
+    return Complaint(f"task {task.name}", at, problem, _instead(path))
+
+
+def _instead(path: Path) -> str:
+    """The fix where a file is missing. Others in its folder may be named after patients, so that only what
+    has the same name but for case and suffix is quoted."""
+    others = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    same = [name for name in others if _stem(name) == _stem(path.name)]
+    if same:
+        return f"did you mean {same[0]!r}?"
+    close = len(difflib.get_close_matches(path.name, others, n=len(others) or 1, cutoff=0.6))
+    near = f"; {close} of the {len(others)} names in that folder are close to it" if close else ""
+    return f"put it there, or correct data_dir{near}"
+
+
+def _stem(name: str) -> str:
+    return name.casefold().partition(".")[0]
 
 
 def _ignored(task: TaskSpec) -> str:

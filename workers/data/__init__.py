@@ -1,9 +1,11 @@
-"""Readers: data files to examples. A fault names file and line, never the text.
+"""Readers: data files to examples. A fault names a file of the task and a line, never the text or a file
+inside a corpus.
 
 Standard library only, but for the folders of `datasets`, which pyarrow reads.
 """
 
 from workers.data.corpus import Corpus, read_corpus
+from workers.data.corpus_files import file_name
 from workers.data.examples import Example, Text, Tokens
 from workers.data.faults import Faults
 from workers.data.labels import class_counts, label_set
@@ -23,6 +25,7 @@ __all__ = [
     "check_parted",
     "check_scorable",
     "class_counts",
+    "file_name",
     "inspect_task",
     "label_set",
     "read_corpus",

@@ -1,4 +1,8 @@
-"""The files of a corpus, from a directory or from its .tar.gz archive, which is never unpacked to disk."""
+"""The files of a corpus, from a directory or from its .tar.gz archive, which is never unpacked to disk.
+
+A file is often named after its patient. So messages give its number among those of its suffix, in the order
+of their paths, and only `frontier task inspect` asks for the name.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import io
 import re
 import tarfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +20,7 @@ from orchestrator.errors import DataError
 
 MEMBER_BYTES = 2**24  # of one file: the largest note of these corpora has a thousandth of it
 ARCHIVE_BYTES = 2**28  # of an archive when unpacked
-_PLAIN = re.compile(r"[\w.+ -]+(/[\w.+ -]+)*", re.ASCII)
+_PLACE = re.compile(r"(?P<root>.+): (?P<suffix>\.\w+) file (?P<number>[0-9]+)", re.DOTALL)
 # What tarfile, gzip and zlib raise for bytes that are no archive, or a damaged one.
 _BROKEN = (
     tarfile.TarError,
@@ -31,7 +36,7 @@ _BROKEN = (
 
 @dataclass(frozen=True, repr=False)
 class Member:
-    place: str  # for messages: the file, or the archive and the path in it
+    place: str  # for messages: the directory or archive, and the number of the file; not its name
     path: PurePosixPath  # below the directory, or in the archive
     content: bytes
 
@@ -47,43 +52,68 @@ def members(path: Path, suffixes: Collection[str]) -> list[Member]:
     """The regular files with one of the suffixes (".xml"), sorted by path.
 
     Left out are hidden ones and what lies below a hidden directory; in archives, links and devices too.
-    Raises DataError where `path` is neither a directory nor such an archive, where a file cannot be read, and
-    where one is absurdly large.
+    Raises DataError where `path` is neither a directory nor such an archive, where a file cannot be read,
+    where one is absurdly large, and where a link leads out of the directory.
     """
-    found: list[Member] = []
     if path.is_dir():
-        found.extend(_in_directory(path, suffixes))
-    elif path.is_file():
-        found.extend(_in_archive(path, suffixes))
-    else:
-        remedy = "check data_dir, and `files` of the task, which are paths below it"
-        raise DataError(str(path), None, "there is no such directory or archive", remedy)
-    return sorted(found, key=lambda member: member.path)
+        return [_read(path, *found) for found in _numbered(_in_directory(path, suffixes))]
+    if path.is_file():
+        found = _in_archive(path, suffixes)
+        return [Member(_place(path, *at), name, found[name]) for at, name in _numbered(found)]
+    remedy = "check data_dir, and `files` of the task, which are paths below it"
+    raise DataError(str(path), None, "there is no such directory or archive", remedy)
+
+
+def file_name(place: str) -> str | None:
+    """Return the path, in its directory or archive, of the file that a message calls `place`; None where it
+    is no such place. For the terminal of whoever holds the corpus, and nothing else. Raises DataError."""
+    found = _PLACE.match(place)
+    if found is None:
+        return None
+    root, suffix = Path(found["root"]), found["suffix"]
+    paths = _in_directory(root, [suffix]) if root.is_dir() else _in_archive(root, [suffix])
+    names = {number: str(path) for (_, number), path in _numbered(paths)}
+    return names.get(int(found["number"]))
+
+
+def _numbered(paths: Iterable[PurePosixPath]) -> Iterator[tuple[tuple[str, int], PurePosixPath]]:
+    """The paths in order, each with its suffix and its number among those of that suffix."""
+    counts: Counter[str] = Counter()
+    for path in sorted(paths):
+        suffix = path.suffix.lower()
+        counts[suffix] += 1
+        yield (suffix, counts[suffix]), path
+
+
+def _place(root: Path, suffix: str, number: int) -> str:
+    return f"{root}: {suffix} file {number}"
 
 
 def _wanted(path: PurePosixPath, suffixes: Collection[str]) -> bool:
     return path.suffix.lower() in suffixes and not any(part.startswith(".") for part in path.parts)
 
 
-def _too_large(place: str) -> DataError:
-    fault = f"it is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
-    return DataError(place, None, fault, "check that it belongs to the corpus, else move it away")
+def _read(root: Path, at: tuple[str, int], path: PurePosixPath) -> Member:
+    place = _place(root, *at)
+    content, fault = _content(root / path)
+    if fault is not None:
+        raise DataError(place, None, fault, "make it readable, or move it away")
+    if len(content) > MEMBER_BYTES:
+        fault = f"it is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
+        raise DataError(place, None, fault, "check that it belongs to the corpus, else move it away")
+    return Member(place, path, content)
 
 
-def _in_directory(root: Path, suffixes: Collection[str]) -> Iterator[Member]:
+def _in_directory(root: Path, suffixes: Collection[str]) -> list[PurePosixPath]:
     files, fault = _files(root)
     if fault is not None:
         raise DataError(str(root), None, fault, "make it readable")
-    for file in files:
-        path = PurePosixPath(file.relative_to(root))
-        if _wanted(path, suffixes):
-            place = str(file).encode("utf-8", "backslashreplace").decode()  # names may be any bytes
-            content, fault = _content(file)
-            if fault is not None:
-                raise DataError(place, None, fault, "make it readable, or move it away")
-            if len(content) > MEMBER_BYTES:
-                raise _too_large(place)
-            yield Member(place, path, content)
+    found = [file for file in files if _wanted(PurePosixPath(file.relative_to(root)), suffixes)]
+    whole = root.resolve()
+    if outside := sum(not file.resolve().is_relative_to(whole) for file in found):
+        fault = f"{outside} of its {len(found)} files are reached by a link that leads out of it"
+        raise DataError(str(root), None, fault, "copy them there, or name the directory they are in")
+    return [PurePosixPath(file.relative_to(root)) for file in found]
 
 
 def _files(root: Path) -> tuple[list[Path], str | None]:
@@ -111,16 +141,17 @@ def _content(file: Path) -> tuple[bytes, str | None]:
         return b"", f"it cannot be read ({type(error).__name__})"
 
 
-def _in_archive(archive: Path, suffixes: Collection[str]) -> list[Member]:
-    found: dict[PurePosixPath, Member] = {}  # a path that comes twice is the later one, as when unpacking
+def _in_archive(archive: Path, suffixes: Collection[str]) -> dict[PurePosixPath, bytes]:
+    """The content of each file by its path; of a path that comes twice the later one, as when unpacking."""
+    found: dict[PurePosixPath, bytes] = {}
     fault = _unpack(archive, suffixes, found)
     if fault is not None:
         remedy = "name a directory or the .tar.gz as it was distributed; download a damaged one again"
         raise DataError(str(archive), None, fault, remedy)
-    return list(found.values())
+    return found
 
 
-def _unpack(archive: Path, suffixes: Collection[str], found: dict[PurePosixPath, Member]) -> str | None:
+def _unpack(archive: Path, suffixes: Collection[str], found: dict[PurePosixPath, bytes]) -> str | None:
     """Fills `found`; the fault of the archive, if it has one. The errors of tarfile may quote a header."""
     try:
         with gzip.open(archive) as unzipped:
@@ -130,12 +161,11 @@ def _unpack(archive: Path, suffixes: Collection[str], found: dict[PurePosixPath,
                     path = PurePosixPath(header.name)
                     if not header.isreg() or header.issparse() or not _wanted(path, suffixes):
                         continue
-                    shown = str(path) if _PLAIN.fullmatch(str(path)) else f"member {number}"
                     if header.size > MEMBER_BYTES:
-                        return f"{shown} is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
+                        return f"member {number} is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
                     member = content.extractfile(header)
                     if member is not None:
-                        found[path] = Member(f"{archive}: {shown}", path, member.read())
+                        found[path] = member.read()
             # The checksum stands behind what tarfile reads.
             while limited.read(2**20):
                 pass

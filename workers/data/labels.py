@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,6 +22,9 @@ from workers.data.faults import Faults
 
 LONGEST = 60  # characters of a label that nobody declared; a longer one is text
 _MOST = 50  # classes that nobody declared
+_MOST_WORDS = 4  # of a label that nobody declared
+# A number of a record, a date, an address.
+_IDENTIFIES = re.compile(r"[0-9]{5}|[0-9]{1,4}([./-])[0-9]{1,2}\1[0-9]{1,4}|@")
 # The others have their classes from the task, from their format or from a file of groups.
 _FROM_DATA = ConllReader | TableReader | ArrowReader | I2b2XmlReader
 
@@ -54,16 +58,28 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
 
 def text_for_labels(task: TaskSpec, found: Mapping[str, int]) -> DataError | None:
     """What is wrong, in counts alone, where the classes of train are more than 50, most of them with one
-    example, or one of more than 60 characters: then a column of text was taken for the labels, and would go
-    into every record."""
+    example, one of more than 60 characters, or where names look like text or like what identifies somebody:
+    then a column of text or of ids was taken for the labels, and would go into every record."""
     once = sum(count == 1 for count in found.values())
     long = sum(len(label) > LONGEST for label in found)
+    names = {label_key(label) for label in found}
+    wordy = sum(" " in name for name in names)
+    many_words = sum(name.count(" ") >= _MOST_WORDS for name in names)
+    ids = sum(bool(_IDENTIFIES.search(label)) for label in found)
     if len(found) > _MOST:
         fault = f"train has {len(found)} classes"
     elif 2 * once > len(found):
         fault = f"{once} of the {len(found)} classes of train have one example only"
     elif long:
         fault = f"{long} of the {len(found)} classes of train have names of more than {LONGEST} characters"
+    elif ids:
+        fault = f"{ids} of the {len(found)} classes of train hold a date, an address or a long number"
+    elif many_words:
+        fault = (
+            f"{many_words} of the {len(found)} classes of train have names of more than {_MOST_WORDS} words"
+        )
+    elif 2 * wordy > len(names):
+        fault = f"{wordy} of the {len(names)} classes of train have names of several words"
     else:
         return None
     remedy = (

@@ -11,7 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix, text_key, texts_key
+from orchestrator.contracts.sameness import (
+    NO_ID,
+    Identity,
+    id_key,
+    spelling_fix,
+    text_key,
+    texts_key,
+    visible,
+)
 from orchestrator.contracts.task import TableReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
@@ -162,18 +170,26 @@ def _checked_names(path: Path, reader: TableReader, line: int, names: list[str])
             continue
         if count:
             raise DataError(str(path), line, f"the column {column!r} stands twice", "rename one of them")
-        # A file without a header has a row of text here, so only a name close to the wanted one is shown.
-        close = difflib.get_close_matches(column, names, n=1, cutoff=0.6)
-        header = "" if reader.format == "jsonl" else "add a header line if it has none, or "
-        guess = (
-            f"did you mean {close[0]!r}? "
-            if close
-            else f"none of its {len(names)} columns is close to that; {header}"
-        )
-        raise DataError(
-            str(path), line, f"there is no column {column!r}", f"{guess}set `{key}` of the reader"
-        )
+        fix = f"{_guess(column, names, reader)}set `{key}` of the reader"
+        raise DataError(str(path), line, f"there is no column {column!r}", fix)
     return names
+
+
+def _guess(column: str, names: list[str], reader: TableReader) -> str:
+    """What to say of the name that may be meant. A file without a header has cells here, and an object may
+    have names of patients for keys: only what is the wanted name but for case and signs is quoted."""
+    close = difflib.get_close_matches(column, names, n=1, cutoff=0.6)
+    meant = next((name for name in names if _letters(name) == _letters(column)), None)
+    if meant is not None:
+        return f"did you mean {visible(meant)}? "
+    if close:
+        return f"column {names.index(close[0]) + 1} of its {len(names)} has a name close to that: "
+    header = "" if reader.format == "jsonl" else "add a header line if it has none, or "
+    return f"none of its {len(names)} columns is close to that; {header}"
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _plain(value: Any) -> str | None:

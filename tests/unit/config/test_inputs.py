@@ -75,7 +75,12 @@ def test_each_missing_file_is_named(load: Any, tmp_path: Path, data: Path) -> No
     (complaint,) = found.missing
     assert complaint.key == "reader.files.train"
     assert str(data / "train.tsv") in complaint.problem
-    assert "did you mean 'trian.tsv'?" in complaint.remedy
+    assert complaint.remedy == (
+        "put it there, or correct data_dir; 1 of the 3 names in that folder are close to it"
+    )
+    (data / "trian.tsv").rename(data / "Train.tsv.gz")
+    (complaint,) = digests(load, tmp_path, "data_dir=data").missing
+    assert complaint.remedy == "did you mean 'Train.tsv.gz'?"
 
 
 @pytest.mark.parametrize(("arguments", "problem"), [((), "is not set"), (("data_dir=nowhere",), "nowhere")])

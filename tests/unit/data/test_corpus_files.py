@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import DataError
-from workers.data.corpus_files import ARCHIVE_BYTES, MEMBER_BYTES, members
+from workers.data.corpus_files import ARCHIVE_BYTES, MEMBER_BYTES, file_name, members
 
 MARKER = "Zzpatientword"
 
@@ -48,32 +48,60 @@ def test_members_are_regular_files_of_the_suffix_in_order(tmp_path: Path) -> Non
     before = sorted(tmp_path.rglob("*"))
     found = members(path, (".xml",))
     assert [(str(m.path), m.content) for m in found] == [("a/1.xml", b"one"), ("b/2.XML", b"two")]
-    assert found[1].place == f"{path}: b/2.XML"
+    assert found[1].place == f"{path}: .xml file 2"
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_names_in_archives_are_shown_only_where_they_are_plain(tmp_path: Path) -> None:
-    path = archive(tmp_path / "a.tar.gz", (header("a\nb.xml", 1), b"x"))
-    assert [m.place for m in members(path, (".xml",))] == [f"{path}: member 1"]
+@pytest.mark.parametrize("packed", [True, False])
+def test_only_a_question_of_its_own_names_a_file(tmp_path: Path, packed: bool) -> None:
+    names = ("b/Zzpatientword.XML", "a/1.xml", "a/0.txt")
+    if packed:
+        path = archive(tmp_path / "a.tar.gz", *((header(name, 1), b"x") for name in names))
+    else:
+        path = tmp_path / "corpus"
+        for name in names:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(b"x")
+    places = [member.place for member in members(path, (".xml", ".txt"))]
+    assert places == [f"{path}: .txt file 1", f"{path}: .xml file 1", f"{path}: .xml file 2"]
+    assert [file_name(place) for place in places] == ["a/0.txt", "a/1.xml", "b/Zzpatientword.XML"]
+    assert file_name(f"{places[2]}, annotation 3") == "b/Zzpatientword.XML"
+    assert [file_name(place) for place in (str(path), f"{path}: .xml file 3", "task mine")] == [None] * 3
 
 
 def test_directories_may_hold_links_but_no_circles(tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "2.xml").write_bytes(b"two")
     corpus = tmp_path / "corpus"
-    (corpus / "b").mkdir(parents=True)
+    for folder in ("b", ".elsewhere"):
+        (corpus / folder).mkdir(parents=True)
+    (corpus / ".elsewhere" / "2.xml").write_bytes(b"two")
     (corpus / "b" / "1.xml").write_bytes(b"one")
     (corpus / "b" / "again").symlink_to(corpus)
-    (corpus / "linked").symlink_to(elsewhere)
+    (corpus / "linked").symlink_to(corpus / ".elsewhere")
+    (tmp_path / "named").symlink_to(corpus)
     os.mkfifo(corpus / "pipe.xml")
-    assert [m.content for m in members(corpus, (".xml",))] == [b"one", b"two"]
+    for path in (corpus, tmp_path / "named"):
+        assert [m.content for m in members(path, (".xml",))] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("link", ["file", "directory"])
+def test_a_link_out_of_the_corpus_is_refused(tmp_path: Path, link: str) -> None:
+    corpus, elsewhere = tmp_path / "corpus", tmp_path / "elsewhere"
+    corpus.mkdir()
+    elsewhere.mkdir()
+    (corpus / "1.xml").write_bytes(b"one")
+    (elsewhere / f"{MARKER}.xml").write_bytes(b"two")
+    (corpus / f"{MARKER}.xml").symlink_to(
+        elsewhere / f"{MARKER}.xml" if link == "file" else elsewhere, link == "directory"
+    )
+    with pytest.raises(DataError, match="1 of its 2 files are reached by a link that leads out") as caught:
+        members(corpus, (".xml",))
+    assert MARKER not in str(caught.value)
 
 
 def test_a_member_of_absurd_size_is_refused(tmp_path: Path) -> None:
     large = bytes(MEMBER_BYTES + 1)
     path = archive(tmp_path / "a.tar.gz", (header("large.xml", len(large)), large))
-    with pytest.raises(DataError, match=r"large\.xml is larger than 16 MiB"):
+    with pytest.raises(DataError, match="member 1 is larger than 16 MiB"):
         members(path, (".xml",))
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "large.xml").write_bytes(large)
@@ -139,11 +167,11 @@ def test_a_chain_of_headers_without_an_end_is_no_archive(tmp_path: Path) -> None
         members(path, (".xml",))
 
 
-def test_names_that_are_not_text_can_be_written_down(tmp_path: Path) -> None:
+def test_a_file_whose_name_is_not_text_is_read(tmp_path: Path) -> None:
     file = tmp_path / os.fsdecode(b"caf\xe9.xml")
     file.write_bytes(b"x")
     [found] = members(tmp_path, (".xml",))
-    assert found.place.encode() == str(tmp_path).encode() + b"/caf\\udce9.xml"
+    assert found.place == f"{tmp_path}: .xml file 1"
     file.write_bytes(bytes(MEMBER_BYTES + 1))
     with pytest.raises(DataError) as caught:
         members(tmp_path, (".xml",))

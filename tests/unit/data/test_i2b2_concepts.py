@@ -141,7 +141,7 @@ def test_records_of_one_name_are_told_apart_by_their_hospital(tmp_path: Path) ->
     write(tmp_path, record("no fall", 'c="fall" 1:1 1:1||t="problem"', name="corpus/partners"))
     assert tagged(task(), tmp_path) == ["a/O cough/B-problem", "no/O fall/B-problem"]
     (tmp_path / "corpus/partners/concept/r1.con").unlink()
-    with pytest.raises(DataError, match=r"partners/txt/r1\.txt: a text without its one \.con file"):
+    with pytest.raises(DataError, match=r"corpus: \.txt file 2: a text without its one \.con file"):
         read_split(task(), Split.TRAIN, tmp_path)
 
 
@@ -201,7 +201,9 @@ def test_a_concept_over_two_lines_joins_them_and_stays_whole(tmp_path: Path) -> 
         "She/O has/O mild/B-problem asthma/I-problem ./O Then/O",
         "no/O cough/B-problem",
     ]
-    with pytest.raises(DataError, match=r"r1\.rel, line 1: a relation that matches no two concepts of one"):
+    with pytest.raises(
+        DataError, match=r"\.rel file 1, line 1: a relation that matches no two concepts of one"
+    ):
         pairs(tmp_path)
 
 
@@ -283,7 +285,7 @@ def test_a_malformed_annotation_is_named_by_line_or_left_out(
     with pytest.raises(DataError, match=fault) as caught:
         pairs(tmp_path)
     assert caught.value.line == len(lines) + 1
-    assert caught.value.file == str(path)
+    assert caught.value.file == f"{tmp_path / 'corpus'}: {path.suffix} file 1"
     assert MARKER not in str(caught.value)
     faults = Faults("skip")
     assert pairs(tmp_path, faults) == [("a @problem$ so @treatment$", "TrAP")]
@@ -295,8 +297,11 @@ def test_a_malformed_annotation_is_named_by_line_or_left_out(
     [
         ({"corpus/txt/r1.txt": "a"}, r"there is no \.con file"),
         ({"corpus/concept/r1.con": ""}, r"there is no \.txt file"),
-        (record("a", "") | {"corpus/beth/txt/r2.txt": "b"}, r"r2\.txt: a text without its one \.con"),
-        (record("a", "") | {"corpus/beth/concept/r2.con": ""}, r"r2\.con: a \.con file without its text"),
+        (record("a", "") | {"corpus/beth/txt/r2.txt": "b"}, r"\.txt file 2: a text without its one \.con"),
+        (
+            record("a", "") | {"corpus/beth/concept/r2.con": ""},
+            r"\.con file 2: a \.con file without its text",
+        ),
         ({"corpus": b"no archive"}, r"not a \.tar\.gz archive"),
         ({"other": ""}, "no such directory or archive"),
     ],

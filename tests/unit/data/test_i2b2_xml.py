@@ -305,7 +305,7 @@ def test_what_is_malformed_is_named_without_its_words_or_left_out(
     with pytest.raises(DataError, match=fault) as caught:
         read_split(task(EVENTS, labels=("TEST",)), Split.TRAIN, tmp_path)
     assert MARKER not in str(caught.value)
-    assert "1.xml" in caught.value.file
+    assert ".xml file 1" in caught.value.file
     assert caught.value.__context__ is None
     faults = Faults("skip")
     assert tagged(task(EVENTS, labels=("TEST",)), tmp_path, faults) == [

@@ -42,6 +42,14 @@ def test_a_fault_stops_it_unless_told_otherwise(data_dir: Path) -> None:
     assert isinstance(CliRunner().invoke(app, [*words, "on_bad_record=ignore"]).exception, ConfigError)
 
 
+def test_only_the_terminal_of_who_inspects_names_the_file_of_a_fault(data_dir: Path) -> None:
+    shown = CliRunner().invoke(app, ["task", "inspect", "i2b2-2014-deid", f"data_dir={data_dir}"])
+    record = min((data_dir / "i2b2-2014" / "testing-PHI-Gold-fixed").glob("*.xml"))
+    assert record.name not in str(shown.exception)
+    assert ".xml file 1, annotation 1: it does not stand at its offsets" in str(shown.exception)
+    assert f".xml file 1, annotation 1 is '{record.name}'" in shown.stderr
+
+
 def test_a_corpus_that_is_not_there_is_said_with_all_its_layouts(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["task", "inspect", "i2b2-2010-re", f"data_dir={tmp_path}"])
     assert isinstance(done.exception, ConfigError)

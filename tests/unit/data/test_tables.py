@@ -80,10 +80,34 @@ def test_a_very_long_text_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_not_there_brings_a_guess(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no column 'label'[\s\S]*did you mean 'lable'\?[\s\S]*`label`"):
+    close = r"no column 'label'[\s\S]*column 2 of its 2 has a name close to that: set `label`"
+    with pytest.raises(DataError, match=close):
         read(tmp_path, "text,lable\na,x\n", task())
-    with pytest.raises(DataError, match=r"line 2[\s\S]*did you mean 'txt'\?"):
+    with pytest.raises(DataError, match=r"no column 'label'[\s\S]*did you mean 'LABEL_'\? set `label`"):
+        read(tmp_path, "text,LABEL_\na,x\n", task())
+    with pytest.raises(DataError, match=r"line 2[\s\S]*column 1 of its 2 has a name close to that"):
         read(tmp_path, '{"text": "a", "label": "x"}\n{"txt": "a", "label": "x"}\n', task("jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("csv", "Peter,x\nb,y\n"),
+        ("csv", "Mabel,x\nb,y\n"),
+        ("csv", "text,Mabel\nb,y\n"),
+        ("csv", "Dexter,Isabel\nb,y\n"),
+        ("jsonl", '{"Dexter": "a", "label": "x"}\n'),
+        ("jsonl", '{"text": "a", "Mabel": "x"}\n'),
+    ],
+)
+@pytest.mark.parametrize("column", ["letter", "label", "text"])
+def test_a_guess_never_quotes_a_cell_or_a_key(tmp_path: Path, kind: str, content: str, column: str) -> None:
+    for wanted in (task(kind, text=column), task(kind, text="text", label=column)):
+        try:
+            read(tmp_path, content, wanted)
+        except DataError as error:
+            said = f"{error} {error.__context__!r}"
+            assert not any(name in said for name in ("Peter", "Mabel", "Dexter", "Isabel"))
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,11 @@ def both_refuse(spec: TaskSpec, root: Path, fault: str) -> None:
 
 MANY = [f"{MARKER} {number}" for number in range(51)] * 2
 SINGLE = [f"{MARKER} {number}" for number in range(4)] + ["x"] * 9 + ["y"] * 9
+PERSONS = [f"{MARKER} born 12.03.1951, MRN 99887766", f"Eve {MARKER} 1951-03-12", "x"] * 8
+NUMBERS = [f"{MARKER[:3]}-998877", "x"] * 8
+ADDRESSES = [f"{MARKER}@mail", "x"] * 8
+SENTENCES = [f"the {MARKER} was seen today", "x", "y"] * 8
+NAMES = [f"Ann {MARKER}", f"Eve {MARKER}", "x"] * 8
 LONG = [f"{MARKER} " + "a" * 60, "x"] * 5
 
 
@@ -65,6 +70,11 @@ LONG = [f"{MARKER} " + "a" * 60, "x"] * 5
     [
         (MANY, "51 classes, and no `labels`"),
         (SINGLE, "4 of the 6 classes of train have one example only, and no `labels`"),
+        (PERSONS, "2 of the 3 classes of train hold a date, an address or a long number, and no `labels`"),
+        (NUMBERS, "1 of the 2 classes of train hold a date, an address or a long number, and no `labels`"),
+        (ADDRESSES, "1 of the 2 classes of train hold a date, an address or a long number, and no `labels`"),
+        (SENTENCES, "1 of the 3 classes of train have names of more than 4 words, and no `labels`"),
+        (NAMES, "2 of the 3 classes of train have names of several words, and no `labels`"),
         (LONG, "line 2: the label is longer than 60 characters, and no `labels`"),
     ],
 )
