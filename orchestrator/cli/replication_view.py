@@ -33,7 +33,7 @@ def _table(title: str, rows: Sequence[Replicated]) -> Table:
     table = Table(
         title=escape(title), title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
     )
-    for name in ("cell", "published", "ours", "95 %", "n", "difference", ""):
+    for name in ("cell", "published", "ours", "95 % over seeds", "n", "difference", ""):
         figure = name != "cell"
         table.add_column(name, justify="right" if figure else "left", overflow="fold", no_wrap=figure)
     for row in rows:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
+from textwrap import wrap
 
 from rich.console import Console
 from rich.table import Table
@@ -21,10 +22,12 @@ from orchestrator.report import FrontierRow, Report, build_report, frontier_rows
 from orchestrator.report.evidence import Side
 from orchestrator.report.published import Published
 from orchestrator.report.what_if import WhatIf
+from orchestrator.report.wording import over
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import runs_page
 from orchestrator.tracking.tracking_uri import SERVERS, SQLITE
 
+_NARROW = 13  # letters of a heading
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 
@@ -51,8 +54,9 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
     by_name = {task.task: task for task in report.tasks}
     for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
         console.print()
-        console.print(_table(f"{by_name[name].title}: {by_name[name].metric_title}", list(rows)))
-        for line in (*by_name[name].answers, *by_name[name].notes):
+        task = by_name[name]
+        console.print(_table(f"{task.title}: {task.metric_title}", list(rows), over(task.points)))
+        for line in (*task.answers, *task.notes):
             console.print(line, highlight=False)
     show_claims(report, console)
     if report.replication is not None:
@@ -70,13 +74,14 @@ def summary_note(report: Report) -> str:
     return "\n".join(f"- **{task.title}**: {' '.join(task.answers)}" for task in report.tasks)
 
 
-def _table(title: str, rows: list[FrontierRow]) -> Table:
-    """On the frontier first (marked), then the best of the dominated ones."""
+def _table(title: str, rows: list[FrontierRow], sure: str) -> Table:
+    """On the frontier first (marked), then the best of the dominated ones. `sure`: what the intervals are."""
     unit = next((row.device_unit for row in rows if row.device_unit), "device-hours")
     table = Table(
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
-    for name in ("", "model/domain/method", "quality", "95 %", "seeds", unit, "trained"):
+    interval = "\n".join(wrap(f"95 % {sure}", _NARROW))
+    for name in ("", "model/domain/method", "quality", interval, "seeds", unit, "trained"):
         left = name in ("", "model/domain/method")
         table.add_column(name, justify="left" if left else "right", overflow="fold")
     shown = [row for row in rows if row.frontier]
@@ -91,7 +96,7 @@ def _table(title: str, rows: list[FrontierRow]) -> Table:
 def _cells(row: FrontierRow) -> tuple[str, ...]:
     if row.quality is None:
         return "", row.cell, f"{row.state}", "", str(row.seeds), "", row.reason or ""
-    interval = "" if row.quality_interval is None else "{:.3f}-{:.3f}".format(*row.quality_interval)
+    interval = "" if row.interval is None else "{:.3f}-{:.3f}".format(*row.interval)
     cost = "" if row.device_hours is None else f"{row.device_hours:.5f}"
     trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
     return (

@@ -33,7 +33,7 @@ _RANKS = (
     "Mean rank: the place among these {cells} cells, 1 is best, in the mean over the tasks; ties share one."
 )
 _INTERVALS = (
-    "Intervals are 95 %, over seeds and test documents; those of the rank, among these cells. "
+    "Intervals are 95 % over seeds and test documents; those of the rank, among these cells. "
     "One seed gives none."
 )
 _TAILS = (2.5, 97.5)  # per cent

@@ -98,6 +98,7 @@ def _value(point: Point, value: float) -> AxisValue:
         value=value,
         cell=point.name,
         quality=point.quality,
+        simultaneous=point.simultaneous,
         device_hours=point.device_hours.mean if point.device_hours else None,
         trainable_parameters=point.trainable_parameters,
     )

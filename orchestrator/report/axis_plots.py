@@ -23,6 +23,7 @@ def axis_plot(task: TaskReport, axis: Axis) -> dict[str, Any]:
     """{data, layout, series} for Plotly and the legend; trace i is series i."""
     values = sorted({v.value for s in axis.series for v in s.values})
     log = values[0] > 0 and values[-1] / values[0] >= _WIDE
+    points = [v for s in axis.series for v in s.values]
     places = [math.log10(v) if log else v for v in values]
     reach = (places[-1] - places[0]) or 1.0
     traces = [
@@ -40,7 +41,9 @@ def axis_plot(task: TaskReport, axis: Axis) -> dict[str, Any]:
             },
             "yaxis": {
                 "title": {"text": f"{wording.short(task.metric_title)}, test"},
-                "range": span([v.quality for s in axis.series for v in s.values]),
+                "range": span(
+                    [v.quality.read.mean for v in points], [wording.read_interval(v) for v in points]
+                ),
                 "tickformat": ".2f",
             },
         },
@@ -62,7 +65,7 @@ def _shift(index: int, count: int, reach: float) -> float:
 
 def _trace(series: AxisSeries, index: int, shift: float) -> dict[str, Any]:
     means = [v.quality.read.mean for v in series.values]
-    ends = [v.quality.read.interval for v in series.values]
+    ends = [wording.read_interval(v) for v in series.values]
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -87,8 +90,7 @@ def _trace(series: AxisSeries, index: int, shift: float) -> dict[str, Any]:
 
 def _hover(series: AxisSeries) -> Sequence[list[str]]:
     return [
-        [str(escape(text)) for text in (v.cell, number(v.value), wording.score_with_interval(v.quality))]
-        for v in series.values
+        [str(escape(text)) for text in (v.cell, number(v.value), wording.score_of(v))] for v in series.values
     ]
 
 

@@ -10,7 +10,7 @@ from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report import saying
 from orchestrator.report.claims import Compared, factor_families, family, frontier_family
 from orchestrator.report.comparing import difference, estimate
-from orchestrator.report.evidence import ClaimFamily, FrontierView, GoodEnough, Group, Side
+from orchestrator.report.evidence import ClaimFamily, FrontierView, GoodEnough, Group, Side, Simultaneous
 from orchestrator.report.findings import Pair
 from orchestrator.report.frontier import best, cheapest_enough
 from orchestrator.report.good_enough import good_enough
@@ -21,6 +21,7 @@ from orchestrator.report.moderation import Prior, prior_of
 from orchestrator.report.points import figures
 from orchestrator.report.replicates import Replicates, replicates
 from orchestrator.report.results import CellResults, Key
+from orchestrator.report.simultaneous import simultaneous
 from orchestrator.report.statistics import bounds
 from orchestrator.report.views import DEFAULT, views
 
@@ -65,10 +66,13 @@ def certainty_of(
     close: list[GoodEnough] = []
     moved: dict[str, Draws] = {}
     chances: dict[tuple[str, str], float | None] = {}
+    intervals: dict[tuple[str, str], Simultaneous] = {}
     for label, here in found.items():
         group = [p for p in points if p.comparison == label and p.name in here]
         if not group:
             continue
+        of_all = simultaneous([here[p.name] for p in group], metric)
+        intervals |= {(label, cell): interval for cell, interval in of_all.items()}
         if any(len(here[p.name].seeds) > 1 for p in group):
             moved[label] = draws(f"{name} {label}", [here[p.name] for p in group])
         for view, chance in views(group, here, moved.get(label), asked, loss=metric is MetricName.LOSS):
@@ -85,7 +89,12 @@ def certainty_of(
         judged = good_enough(group, here, prior, target)
         close += [judged] if judged is not None else []
         groups += frontier_groups(members, here, len(group), prior)
-    sure = tuple(_surer(p, found, chances, metric) for p in points)
+    sure = tuple(
+        _surer(p, found, chances, metric).model_copy(
+            update={"simultaneous": intervals.get((p.comparison or "", p.name))}
+        )
+        for p in points
+    )
     return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved)
 
 

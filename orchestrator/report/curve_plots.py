@@ -35,13 +35,14 @@ def curve_plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[st
         traces.append(_line(curve, dash, look.symbols[curve.method], meta))
         series.append({"label": curve.cell, "colour": meta["colour"], "symbol": look.symbols[curve.method]})
     metric = wording.short(task.metric_title)
+    read = [v.quality.read for c in curves for v in c.values]
     return {
         "data": traces,
         "layout": {
             "xaxis": {"title": {"text": "training steps"}, "rangemode": "tozero"},
             "yaxis": {
                 "title": {"text": f"{metric}, dev"},
-                "range": span([v.quality for c in curves for v in c.values]),
+                "range": span([q.mean for q in read], [q.interval for q in read]),
                 "tickformat": ".2f",
             },
         },

@@ -105,6 +105,23 @@ class Group(Record):
     limit: Limit | None = None
 
 
+class Simultaneous(Record):
+    """The 95 % interval of a cell's quality, over other seeds and, where `documents` is set, other test
+    documents. It holds for all `cells` of a task and comparison key at once, so for the one that was chosen
+    by its score as well. None of one seed, and where nothing scatters."""
+
+    interval: tuple[float, float] | None
+    seeds: int
+    documents: int | None
+    cells: int
+
+    @property
+    def over(self) -> str:
+        """`3 seeds and 150 documents`."""
+        seeds = f"{self.seeds} seed{'' if self.seeds == 1 else 's'}"
+        return f"{seeds} alone" if self.documents is None else f"{seeds} and {self.documents:,} documents"
+
+
 class GoodEnough(Record):
     """What is shown of the answer of one comparison key, by 95 % limits that hold for all its cells at once.
 
@@ -116,6 +133,9 @@ class GoodEnough(Record):
     `cheaper` has the limits of the best less each cell that costs less than `cell`. For `at_least` it is
     shown where the lower limit of its own quality reaches that; `cheaper` has the limits of the quality of
     each. None means that a cell cannot be judged.
+
+    `held_out` and `best_held_out`: what the cell that is chosen in the same way, or the best, scores on seeds
+    and documents that had no part in choosing it. None where the cells share fewer than two seeds.
     """
 
     comparison: str | None
@@ -126,6 +146,9 @@ class GoodEnough(Record):
     unjudged: int = 0  # cells that share fewer than two seeds with `cell`, or no scatter
     cheaper: dict[str, tuple[float, float] | None] = Field(default_factory=dict)
     budgets: dict[str, bool] = Field(default_factory=dict)
+    cells: int = 2  # that were chosen from
+    held_out: float | None = None
+    best_held_out: float | None = None
 
     @property
     def open_cheaper(self) -> tuple[str, ...]:

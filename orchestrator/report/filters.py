@@ -17,7 +17,6 @@ from orchestrator.report.axis_plots import number
 from orchestrator.report.evidence import SIDES
 from orchestrator.report.model import Point, PointState
 from orchestrator.report.signs import sign
-from orchestrator.report.statistics import mirrored
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -114,17 +113,6 @@ def _unscored(points: Sequence[Point]) -> list[Point]:
     return [p for p in points if not p.seeds and p.state is not PointState.REFUSED]
 
 
-def _populated(points: Sequence[Point]) -> bool:
-    """Whether any tells how far it would move with other documents."""
-    return any(p.population_interval for p in points)
-
-
-def _population(point: Point) -> str:
-    interval = point.population_interval
-    turned = point.quality is not None and point.quality.turned
-    return wording.ends(mirrored(interval) if turned else interval)
-
-
 _FIGURES = {
     "hours": wording.hours,
     "count": wording.count,
@@ -133,7 +121,8 @@ _FIGURES = {
     "ends": wording.ends,
     "within": wording.within,
     "enough": wording.enough,
-    "population": _population,
+    "interval_of": wording.interval_of,
+    "over": wording.over,
     "signed": wording.signed,
     "times": wording.times,
     "number": number,
@@ -155,5 +144,4 @@ _FIGURES = {
     "moment": _moment,
     "scored": _scored,
     "unscored": _unscored,
-    "populated": _populated,
 }

@@ -7,6 +7,7 @@ from pydantic import Field
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.tuning import Value
+from orchestrator.report.evidence import Simultaneous
 from orchestrator.report.scores import Scores
 from orchestrator.report.statistics import Summary
 
@@ -37,6 +38,7 @@ class AxisValue(Record):
     value: float
     cell: str  # model/domain/method
     quality: Summary
+    simultaneous: Simultaneous | None
     device_hours: float | None
     trainable_parameters: int | None
 

@@ -18,11 +18,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report.claims import LEVEL
 from orchestrator.report.comparing import Estimate, difference, estimate
 from orchestrator.report.evidence import GoodEnough
 from orchestrator.report.frontier import best, cheapest_enough
+from orchestrator.report.held_out import held_out
 from orchestrator.report.model import Point
 from orchestrator.report.moderation import Prior
 from orchestrator.report.picks import by_budget
@@ -45,6 +48,7 @@ def good_enough(
     named, first = scored[top if enough is None else enough], scored[top].name
     cheaper = [p.name for p in scored if _cost(p) < _cost(named)]
     below = judge.below(named.name, [p.name for p in scored])
+    cells = [found[p.name] for p in scored]
     return GoodEnough(
         comparison=points[0].comparison,
         cell=named.name,
@@ -57,7 +61,17 @@ def good_enough(
             for name in cheaper
         },
         budgets=_budgets(scored, judge, target),
+        cells=len(scored),
+        held_out=held_out(cells, lambda scores: _chosen(scored, scores, target)),
+        best_held_out=held_out(cells, lambda scores: int(np.argmax(scores))),
     )
+
+
+def _chosen(scored: Sequence[Point], scores: Sequence[float], target: Target) -> int:
+    """Which of them these scores would name."""
+    results = [(_cost(point), score) for point, score in zip(scored, scores, strict=True)]
+    enough = cheapest_enough(results, target)
+    return int(np.argmax(scores)) if enough is None else enough
 
 
 def _budgets(scored: Sequence[Point], judge: _Judge, target: Target) -> dict[str, bool]:

@@ -36,10 +36,12 @@ def best_group(
     top, rivals = judged[0], len(judged) - 1
     level = 2 * LEVEL / rivals  # two-sided
     names, silent, behind = [top.name], [], {}
+    told = True
     needed: list[tuple[float, Limit | None]] = []
     for other in judged[1:]:
         found_difference = difference(top, other, prior)
         p, interval = found_difference.p, found_difference.interval
+        told = told and found_difference.documents is not None
         if p is None:  # it may be the best, for all that these results say
             silent.append(other.name)
         if p is None or p >= level:
@@ -52,7 +54,8 @@ def best_group(
     above = one_seed[0] if here[0].name in one_seed else None
     detectable = max((half for half, _ in needed), default=None)
     limit = joint_limit(limit for _, limit in needed)
-    sentence = saying.best_set(names, silent, len(judged), (len(one_seed), above))
+    over = "over seeds and documents" if told else "over seeds alone"
+    sentence = saying.best_set(names, silent, len(judged), (len(one_seed), above), over)
     return Group(
         comparison=points[0].comparison,
         best=True,

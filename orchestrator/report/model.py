@@ -14,7 +14,14 @@ from orchestrator.contracts.target import NEAR, Target
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, Source, TaskKind
 from orchestrator.report.curves import Curve
-from orchestrator.report.evidence import AcrossTasks, ClaimFamily, FrontierView, GoodEnough, Group
+from orchestrator.report.evidence import (
+    AcrossTasks,
+    ClaimFamily,
+    FrontierView,
+    GoodEnough,
+    Group,
+    Simultaneous,
+)
 from orchestrator.report.findings import (
     Axis,
     DomainMatrix,
@@ -90,7 +97,8 @@ class Point(Record):
     dev_metrics: dict[MetricName, Summary] = Field(default_factory=dict)  # at the best checkpoint
     adapted_parameters: int | None = None  # trained, the head left out; under full, the whole model
     seconds_to_best: float | None = None  # in training steps up to the best evaluation; mean of the seeds
-    # Quality's 95 % interval over seeds and test examples: how far it would move with another test set, too.
+    # The interval of quality that is printed; and that of this cell alone over seeds and test documents.
+    simultaneous: Simultaneous | None = None
     population_interval: tuple[float, float] | None = None
     # Of being on the frontier of quality and device-hours; None where it cannot be said (one seed).
     frontier_probability: float | None = None

@@ -70,6 +70,39 @@ def prior_of(cells: Sequence[Replicates]) -> Prior | None:
     return _fitted(variances, freedom)
 
 
+def prior_of_means(cells: Sequence[Replicates]) -> Prior | None:
+    """Of the variance of a seed's score around its cell's mean, with what a seed does to all cells alike: for
+    intervals of single cells. None unless two cells have several seeds, and these scatter.
+
+    The degrees of freedom of all cells together are Satterthwaite's: of the common part only those of the
+    seeds, however many cells there are."""
+    several = [cell for cell in cells if len(cell.seeds) > 1]
+    variances = np.array([cell.quality.var(ddof=1) for cell in several])
+    if len(several) < 2 or math.sqrt(float(np.median(variances))) < _GRAIN:
+        return None
+    freedom = np.array([len(cell.seeds) - 1.0 for cell in several])
+    found = _fitted(variances, freedom)
+    return found._replace(pooled=_freedom_of_all(several, found.pooled))
+
+
+def _freedom_of_all(cells: Sequence[Replicates], independent: float) -> float:
+    """`independent`: if seeds did nothing to all cells alike, which is assumed where they share fewer than
+    two. Of the mean variance over the cells, made of the mean squares of seeds and residual."""
+    shared = sorted(set.intersection(*(set(cell.seeds) for cell in cells)))
+    if len(shared) < 2:
+        return independent
+    scores = np.stack([cell.of(shared) for cell in cells])
+    number, k = scores.shape
+    scores = scores - scores.mean(axis=1, keepdims=True)
+    common = scores.mean(axis=0)
+    by_seed = float((common**2).sum()) / (k - 1)
+    rest = float(((scores - common) ** 2).sum()) / ((k - 1) * number)
+    if by_seed + rest <= 0:
+        return independent
+    found = (by_seed + rest) ** 2 / (by_seed**2 / (k - 1) + rest**2 / ((k - 1) * (number - 1)))
+    return float(min(found, independent))
+
+
 def _residual(cells: Sequence[Replicates]) -> tuple[Floats, Floats]:
     """The variance of each cell's scores once cells and seeds are taken out, and its degrees of freedom: what
     the cell's own mean and its part in the effects of the seeds leave."""

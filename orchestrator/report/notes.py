@@ -13,9 +13,9 @@ from orchestrator.report.collected import Collected
 from orchestrator.report.model import Point
 
 _INTERVALS = (
-    "Intervals are 95 % t-intervals over seeds: how much the mean would move with other seeds. "
-    "They say nothing about another test set; claims, groups and the probability of being on the frontier "
-    "do, where results tell how they did on each document."
+    "The 95 % interval beside a quality is over other seeds and, where results tell how they did on each "
+    "document, other test documents. It holds for all cells of a task at once, so also for the one that is "
+    "chosen. It is not over other training data."
 )
 _COST = (
     "Cost is what a trial takes without interruption: allocated devices × time in its phases. "

@@ -52,7 +52,8 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
     domains = sorted({p.cell.domain for p in points})
     qualities = [p.quality.read for p in points if p.quality is not None]
     sizes = _sizes(points)
-    ends = [q.interval or (None, None) for q in qualities]
+    known = [wording.read_interval(p) for p in points]
+    ends = [interval or (None, None) for interval in known]
     return {
         "domains": [{"name": d, "colour": look.colours[d]} for d in domains],
         "methods": sorted({p.cell.method for p in points}),
@@ -65,7 +66,7 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
         "text": [_hover(p, comparison.unit) for p in points],
         "axis": {
             "title": f"{wording.short(task.metric_title)}, test{_lower(task)}",
-            "range": span(qualities),
+            "range": span([q.mean for q in qualities], known),
         },
         "views": views,
     }
@@ -147,7 +148,7 @@ def _hover(point: Point, unit: str) -> list[str]:
     trained, total = wording.count(point.trainable_parameters), wording.count(point.total_parameters)
     seeds = f"{point.seeds} of {point.planned_seeds} seeds"
     lines = [
-        wording.score_with_interval(point.quality) if point.quality else wording.MISSING,
+        wording.score_of(point),
         f"{cost} {unit} a trial, {seeds}",
         f"{trained} of {total} parameters trained",
         phrases.place(point.frontier_probability),

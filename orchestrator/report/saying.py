@@ -55,7 +55,7 @@ def claim(
     behind: tuple[Estimate, int],
     scale: Scale,
 ) -> str:
-    """`lora-r8 beats ia3 on Triage by 1.2 points (95 % 0.3 to 2.1, 5 seeds, Holm-adjusted p = 0.012).`"""
+    """`lora-r8 beats ia3 on Triage by 1.2 points (95 % 0.3 to 2.1 over 5 seeds, Holm-adjusted p = 0.012).`"""
     found, size = behind
     better, worse = names
     by = scale.with_unit(amount)
@@ -64,7 +64,7 @@ def claim(
     if interval is None:
         return f"{better} and {worse} scored the same on {scale.task} ({_on(found)})."
     low, high = (scale.amount(end) for end in interval)
-    details = f"95 % {low} to {high}{' for this pair alone' if size > 1 else ''}, {_on(found)}, "
+    details = f"95 % {low} to {high} over {_on(found)}{', for this pair alone' if size > 1 else ''}, "
     details += f"Holm-adjusted{_p(adjusted)}" + (f" over {size:,} comparisons" if size > 1 else "")
     if told_apart:
         return f"{better} beats {worse} on {scale.task} by {by} ({details})."
@@ -153,17 +153,18 @@ def narrowed(detectable: float | None, limit: Limit | None, scale: Scale) -> str
 
 
 def best_set(
-    names: Sequence[str], silent: Sequence[str], judged: int, one_seed: tuple[int, str | None]
+    names: Sequence[str], silent: Sequence[str], judged: int, one_seed: tuple[int, str | None], over: str
 ) -> str:
     """The 95 % set of the best. `silent`: those of it whose difference to the first has no scatter that it
     could be judged by. `one_seed`: how many cells could not be judged, and which of them scored above all."""
     left_out, above = one_seed
     of = f"{judged} cells" + (" with two seeds or more" if left_out else "")
     if len(names) == 1:
-        text = f"{names[0]} is the best of the {of}, with 95 % confidence."
+        text = f"{names[0]} is the best of the {of}, with 95 % confidence {over}."
     else:
         text = (
-            f"With 95 % confidence the best of the {of} is one of these {len(names)}: {_named(names)}. "
+            f"With 95 % confidence {over}, the best of the {of} is one of these {len(names)}: "
+            f"{_named(names)}. "
             f"{names[0]} scored highest of them; these results do not settle whether it is the best."
         )
     if silent:

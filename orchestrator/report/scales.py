@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.report import wording
-from orchestrator.report.statistics import Summary
 
 
-def span(summaries: Sequence[Summary]) -> list[float]:
+def span(means: Sequence[float], intervals: Sequence[tuple[float, float] | None]) -> list[float]:
     """The vertical axis: all means, and their intervals as far as they leave the means apart."""
-    means = [s.mean for s in summaries]
-    ends = [end for s in summaries if s.interval for end in s.interval]
+    ends = [end for interval in intervals if interval for end in interval]
     low, high = min(means), max(means)
     reach = max(high - low, 0.1)
     bottom = max(min([low, *ends]), low - reach) - 0.05 * reach

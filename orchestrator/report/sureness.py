@@ -8,7 +8,7 @@ from orchestrator.report.evidence import Group
 from orchestrator.report.picks import Pick
 from orchestrator.report.power import joint_limit
 from orchestrator.report.saying import MORE, Scale
-from orchestrator.report.statistics import Summary
+from orchestrator.report.wording import over
 
 Judged = tuple[Pick, Group]
 Amount = tuple[bool, float]  # whether in points, and how much
@@ -24,17 +24,17 @@ def sureness(found: Sequence[Pick]) -> str:
     ]
     if sets:
         return f"How sure: {'; '.join(_parts(sets, found))}."
-    known = [one for one in found if _interval(one.pick.quality) is not None]
+    known = [one for one in found if _interval(one) is not None]
     if not known:
         return (
             "How sure: nothing here has seeds that scatter, so no interval; run more seeds before deciding."
         )
-    widest = max((_points(one), _half(one.pick.quality)) for one in known)
+    widest = max((_points(one), _half(one)) for one in known)
     single = len(found) - len(known)
     rest = f"; {_where(single, len(found))} it has none, for want of seeds that scatter" if single else ""
     return (
-        f"How sure: other seeds would move the quality of the model named by up to {_amount(widest)} "
-        f"(95 % intervals of the mean){rest}."
+        f"How sure: the quality of the model named may be off by up to {_amount(widest)} "
+        f"(95 % {over([one.pick for one in known])}){rest}."
     )
 
 
@@ -75,7 +75,8 @@ def _unsettled(sets: Sequence[Judged], total: int, among: str) -> str:
     risk = max(((_points(one), most) for one, _ in sets if (most := one.most_below)), default=None)
     if risk is None:
         return text
-    return f"{text}: the model named may be up to {_amount(risk)} worse than another one (95 %)"
+    sure = over([one.pick for one, _ in sets])
+    return f"{text}: the model named may be up to {_amount(risk)} worse than another one (95 % {sure})"
 
 
 def _points(one: Pick) -> bool:
@@ -87,12 +88,12 @@ def _amount(found: Amount) -> str:
     return Scale("", points).with_unit(min(amount, 1.0) if points else amount)  # shares differ by 1 at most
 
 
-def _interval(quality: Summary | None) -> tuple[float, float] | None:
-    return None if quality is None else quality.interval
+def _interval(one: Pick) -> tuple[float, float] | None:
+    return None if one.pick.simultaneous is None else one.pick.simultaneous.interval
 
 
-def _half(quality: Summary | None) -> float:
-    low, high = _interval(quality) or (0.0, 0.0)
+def _half(one: Pick) -> float:
+    low, high = _interval(one) or (0.0, 0.0)
     return (high - low) / 2
 
 

@@ -24,7 +24,7 @@ class FrontierRow(Record):
     frontier: bool
     state: PointState
     quality: float | None
-    quality_interval: tuple[float, float] | None
+    interval: tuple[float, float] | None  # of quality, 95 %
     seeds: int
     device_hours: float | None
     device_unit: str | None
@@ -46,7 +46,7 @@ def _row(task: TaskReport, point: Point) -> FrontierRow:
         frontier=point.frontier,
         state=point.state,
         quality=_mean(point.quality),
-        quality_interval=point.quality.interval if point.quality else None,
+        interval=point.simultaneous.interval if point.simultaneous else None,
         seeds=point.seeds,
         device_hours=_mean(point.device_hours),
         device_unit=_unit(task, point),
@@ -166,6 +166,7 @@ def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         "peak_memory_bytes": point.peak_memory_bytes,
         "tokens_per_second": point.tokens_per_second,
         "frontier_probability": point.frontier_probability,
+        "simultaneous_interval": point.simultaneous and point.simultaneous.model_dump(mode="json"),
         "population_interval": list(point.population_interval) if point.population_interval else None,
         "wall_seconds": _mean(point.wall_seconds),
         "saved_bytes": point.saved_bytes,
@@ -229,6 +230,8 @@ def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[st
     metrics, signatures = figures.pop("metrics"), figures.pop("signatures")
     fewest, most = figures.pop("train_rows") or (None, None)
     smallest, largest = figures.pop("rows_of_a_class") or (None, None)
+    held = figures.pop("simultaneous_interval") or {}
+    low_of_all, high_of_all = held.get("interval") or (None, None)
     lowest, highest = figures.pop("population_interval") or (None, None)
     return {
         "task": task.task,
@@ -238,6 +241,8 @@ def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[st
         "frontier": str(point.frontier).lower(),
         "quality_low": low,
         "quality_high": high,
+        "simultaneous_low": low_of_all,
+        "simultaneous_high": high_of_all,
         "population_low": lowest,
         "population_high": highest,
         "train_rows_fewest": fewest,

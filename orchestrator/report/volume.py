@@ -55,7 +55,9 @@ def _volumes(costs: Floats, quality: Floats, low: float, high: float) -> Floats:
 def _sentence(value: float, interval: tuple[float, float] | None, ends: Sequence[float], side: Side) -> str:
     title, unit = SIDES[side]
     low, high = ends
-    sure = "" if interval is None else f" (95 % {interval[0]:.3f} to {interval[1]:.3f})"
+    sure = (
+        "" if interval is None else f" (95 % {interval[0]:.3f} to {interval[1]:.3f} over seeds and documents)"
+    )
     return (
         f"A budget between {low:.3g} and {high:.3g} {unit} ({title}) buys a quality of {value:.3f}{sure} in "
         "the mean over the logarithm of the budget: the hypervolume under the frontier, against the "

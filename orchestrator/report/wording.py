@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
-from orchestrator.report.evidence import Claim, ClaimFamily, GoodEnough
+from orchestrator.report.evidence import Claim, ClaimFamily, GoodEnough, Simultaneous
 from orchestrator.report.findings import Replicated, Replication
 from orchestrator.report.frontier import CLOSE, best, cheapest_enough
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.points import figures
 from orchestrator.report.saying import Scale
-from orchestrator.report.statistics import Summary
+from orchestrator.report.statistics import Summary, mirrored
 
 MISSING = "–"
+
+
+class Scored(Protocol):
+    """What has a quality, and the interval of it that is printed."""
+
+    @property
+    def quality(self) -> Summary | None: ...
+
+    @property
+    def simultaneous(self) -> Simultaneous | None: ...
 
 
 def hours(value: float | None) -> str:
@@ -52,12 +63,37 @@ def score(summary: Summary | None) -> str:
 
 
 def interval(summary: Summary | None) -> str:
-    """`0.795 to 0.829`, or why there is none."""
+    """`0.795 to 0.829`, over seeds alone, or why there is none."""
     if summary is None:
         return MISSING
-    if summary.interval is None:
-        return "none: n = 1" if summary.n == 1 else "none: all alike"
-    return ends(summary.read.interval)
+    return _no_interval(summary.n) if summary.interval is None else ends(summary.read.interval)
+
+
+def interval_of(point: Scored) -> str:
+    """`0.795 to 0.829`, for all cells at once, or why there is none."""
+    if point.quality is None:
+        return MISSING
+    found = read_interval(point)
+    return _no_interval(point.quality.n) if found is None else ends(found)
+
+
+def _no_interval(seeds: int) -> str:
+    return "none: n = 1" if seeds == 1 else "none: all alike"
+
+
+def read_interval(point: Scored) -> tuple[float, float] | None:
+    """That of all cells at once; of a loss, as it is read."""
+    found = None if point.simultaneous is None else point.simultaneous.interval
+    return mirrored(found) if point.quality is not None and point.quality.turned else found
+
+
+def over(points: Sequence[Scored]) -> str:
+    """What the intervals of these are over: `over seeds and documents`."""
+    known = [p.simultaneous for p in points if p.simultaneous is not None]
+    told = [found.documents is not None for found in known]
+    if told and all(told):
+        return "over seeds and documents"
+    return "over seeds and, where told, documents" if any(told) else "over seeds alone"
 
 
 def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
@@ -69,11 +105,25 @@ def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
 
 
 def score_with_interval(summary: Summary) -> str:
-    """`0.812 (95 % 0.795 to 0.829, n = 3)`."""
+    """`0.812 (95 % 0.795 to 0.829 over 3 seeds alone)`."""
     if summary.interval is None:
-        alike = "" if summary.n == 1 else ", all alike"
-        return f"{score(summary)} (n = {summary.n}{alike}, so no interval)"
-    return f"{score(summary)} (95 % {interval(summary)}, n = {summary.n})"
+        return f"{score(summary)} ({_without_interval(summary.n)})"
+    return f"{score(summary)} (95 % {interval(summary)} over {summary.n} seeds alone)"
+
+
+def score_of(point: Scored) -> str:
+    """`0.812 (95 % 0.795 to 0.829 over 3 seeds and 150 documents, for all 12 cells at once)`."""
+    found = point.simultaneous
+    if point.quality is None:
+        return MISSING
+    if found is None or found.interval is None:
+        return f"{score(point.quality)} ({_without_interval(point.quality.n)})"
+    at_once = f", for all {found.cells:,} cells at once" if found.cells > 1 else ""
+    return f"{score(point.quality)} (95 % {ends(read_interval(point))} over {found.over}{at_once})"
+
+
+def _without_interval(seeds: int) -> str:
+    return f"n = {seeds}{'' if seeds == 1 else ', all alike'}, so no interval"
 
 
 def within(metric: MetricName, points: float = 100 * CLOSE) -> str:
@@ -162,27 +212,49 @@ def _answer(
     name, target = of
     results = [figures(p) for p in points]
     close, top = cheapest_enough(results, target), best(results)
-    metric = short(METRICS[name].title)
+    metric, sure = short(METRICS[name].title), f"95 % {over(points)}, all cells at once"
     if top is None:
         return "No finished trial has a score."
     if target.at_least is not None:
         named = None if close is None else _named(points[close], metric, unit)
-        return _reaching(f"{metric} {target.at_least:g}", named, _named(points[top], metric, unit), judged)
+        best_named = _named(points[top], metric, unit)
+        return _reaching(f"{metric} {target.at_least:g}", named, best_named, judged, sure)
     assert close is not None
     near = enough(target, name).removesuffix(" of the best")
     scale = Scale("", name is not MetricName.LOSS)
-    shown = "" if judged is None else _shown(judged, near, scale)
+    shown = "" if judged is None else _shown(judged, near, scale, sure)
+    chosen = _chosen(judged, close == top, points[top])
     if close == top:
-        cheaper = "" if judged is None else _cheaper(judged, near, scale)
-        return f"The best is {_named(points[top], metric, unit)}.{cheaper}{shown}"
+        cheaper = "" if judged is None else _cheaper(judged, near, scale, sure)
+        return f"The best is {_named(points[top], metric, unit)}.{chosen}{cheaper}{shown}"
     ending = _between(points[top].name, points[close].name, claims)
     return (
         f"The cheapest {near} of the best is {_named(points[close], metric, unit)}; "
-        f"the best is {_named(points[top], metric, unit)}.{shown}{ending}"
+        f"the best is {_named(points[top], metric, unit)}.{chosen}{shown}{ending}"
     )
 
 
-def _reaching(least: str, named: str | None, best: str, judged: GoodEnough | None) -> str:
+def _chosen(judged: GoodEnough | None, same: bool, best: Point) -> str:
+    """That scores which choose are too good, and what they are without it. `same`: the best is named."""
+    if judged is None:
+        return ""
+    scores, cells = (
+        ("This score chose it", "the best has") if same else ("These scores chose them", "they have")
+    )
+    text = f" {scores} among {judged.cells:,} cells and so tend{'s' if same else ''} to be too good"
+    found = [judged.best_held_out] if same else [judged.held_out, judged.best_held_out]
+    known = [value for value in found if value is not None]
+    if len(known) < len(found) or best.quality is None:
+        return f"{text}."
+    told = best.simultaneous is not None and best.simultaneous.documents is not None
+    sign = -1 if best.quality.turned else 1
+    return (
+        f"{text}: chosen by some seeds{' and documents' if told else ''} and scored on the others, "
+        f"{cells} {' and '.join(f'{sign * value:.3f}' for value in known)}."
+    )
+
+
+def _reaching(least: str, named: str | None, best: str, judged: GoodEnough | None, sure: str) -> str:
     """The answer where good enough is a least quality."""
     if named is None:
         return f"No model reaches {least}. The best is {best}."
@@ -191,49 +263,48 @@ def _reaching(least: str, named: str | None, best: str, judged: GoodEnough | Non
     if judged is None:
         return text
     if judged.shown:
-        text += f" {judged.cell} is shown to reach it (95 %, over all cells, seeds and documents)."
+        text += f" {judged.cell} is shown to reach it ({sure})."
     else:
         text += f" Whether {judged.cell} would reach it with other seeds and documents is open."
     if judged.cheaper and not judged.open_cheaper:
-        text += " Nothing cheaper reaches it (95 %, over all cells)."
+        text += f" Nothing cheaper reaches it ({sure})."
     return text
 
 
-def _shown(judged: GoodEnough, near: str, scale: Scale) -> str:
+def _shown(judged: GoodEnough, near: str, scale: Scale, sure: str) -> str:
     """What is known of the model named against all others."""
     if judged.shown:
-        return f" {judged.cell} is shown to be {near} of the best of all (95 %)."
+        return f" {judged.cell} is shown to be {near} of the best of all ({sure})."
     if judged.most_below is None:
         return f" Whether {judged.cell} is {near} of the best of all cannot be judged yet."
     most = min(judged.most_below, 1.0) if scale.points else judged.most_below
     unjudged = f"; {judged.unjudged} of the others cannot be judged" if judged.unjudged else ""
     return (
         f" Whether {judged.cell} is {near} of the best of all is open: another one may be up to "
-        f"{scale.with_unit(most)} better (95 %, over all cells){unjudged}."
+        f"{scale.with_unit(most)} better ({sure}){unjudged}."
     )
 
 
-def _cheaper(judged: GoodEnough, near: str, scale: Scale) -> str:
+def _cheaper(judged: GoodEnough, near: str, scale: Scale, sure: str) -> str:
     """What is known of the cells that cost less than the best."""
     if not judged.cheaper:
         return " Nothing is cheaper."
     found = judged.open_cheaper
     if not found:
-        return f" Nothing cheaper comes {near} of it (95 %, over all cells)."
+        return f" Nothing cheaper comes {near} of it ({sure})."
     known = {name: ends for name in found if (ends := judged.cheaper[name]) is not None}
     if not known:
         return f" Whether anything cheaper comes {near} of it cannot be judged yet."
     name, (low, high) = min(known.items(), key=lambda item: (sum(item[1]), item[0]))
     return (
         f" Whether anything cheaper comes {near} of it is open: {name} scored "
-        f"{scale.with_unit((low + high) / 2)} below it (95 % {scale.amount(low)} to {scale.amount(high)}, "
-        "over all cells)."
+        f"{scale.with_unit((low + high) / 2)} below it, {scale.amount(low)} to {scale.amount(high)} ({sure})."
     )
 
 
 def _named(point: Point, metric: str, unit: str) -> str:
     cost, _ = figures(point)
-    text = score_with_interval(point.quality) if point.quality else MISSING
+    text = score_of(point)
     missing = f", its backbone saw {point.saw} in pretraining" if point.saw else ""
     missing += f", {point.reason}" if point.state is PointState.PARTIAL and point.reason else ""
     return f"{point.name}: {metric} {text} at {hours(cost)} {unit} a trial{missing}"
@@ -292,6 +363,6 @@ def verdict(found: Replication) -> str:
         return f"None of the {found.published} published numbers has one of ours beside it yet."
     held = len({id(row.published) for row in found.rows})
     text = f"{held} of {found.published} published numbers have ours beside them: "
-    text += f"{found.inside} inside our 95 % interval, {found.outside} outside"
+    text += f"{found.inside} inside our 95 % interval over seeds alone, {found.outside} outside"
     text += f", {found.without_interval} without an interval" if found.without_interval else ""
     return f"{text}. The interval tells of our seeds alone, not of other splits or other settings."

@@ -6,13 +6,14 @@ Each line is one world: what was measured over its sweeps, the limit, and whethe
 two standard errors of the simulation beyond its limit. Rows: S3 families and the set of the best where
 nothing differs, S4 what is shown where something does, S12 the risk of the cell that the answer names; S1
 "nothing cheaper comes within 1 point" and "shown to be within 1 point" over all sweeps: one that says neither
-leaves both open.
+leaves both open; S2 the interval printed with the best and with the cheapest within 1 point, and by how many
+standard errors the score without choosing that is told beside them is too high.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise, product
 from pathlib import Path
@@ -23,16 +24,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulated import World, point_of
 
+from orchestrator.contracts.metrics import MetricName
 from orchestrator.report.claims import LEVEL, frontier_family, holm
-from orchestrator.report.comparing import difference
+from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.evidence import ClaimFamily, Limit
-from orchestrator.report.frontier import CLOSE, on_frontier
+from orchestrator.report.frontier import CLOSE, cheapest_close, on_frontier
 from orchestrator.report.good_enough import good_enough
 from orchestrator.report.groups import best_group
+from orchestrator.report.held_out import held_out
 from orchestrator.report.model import Point
-from orchestrator.report.moderation import prior_of
+from orchestrator.report.moderation import prior_of, prior_of_means
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.saying import Scale
+from orchestrator.report.simultaneous import simultaneous
 
 POINT = 0.03  # of a cell's skill over seeds: 0.9 points of accuracy at 80 %
 ALIKE, MORE, UNEQUAL = "0.9 points", "2.4 points", "0.5 to 5 points"
@@ -49,10 +53,11 @@ class Line:
     limit: float
     sweeps: int
     least: bool = False  # the share is to be at least the limit
+    error: float | None = None  # of the simulation; None: that of a share
 
     @property
     def passes(self) -> bool:
-        error = 2 * float(np.sqrt(self.limit * (1 - self.limit) / self.sweeps))
+        error = 2 * (self.error or float(np.sqrt(self.limit * (1 - self.limit) / self.sweeps)))
         return self.share >= self.limit - error if self.least else self.share <= self.limit + error
 
     def __str__(self) -> str:
@@ -118,6 +123,42 @@ def answers(sweeps: int, truth: str, setting: Setting, rng: np.random.Generator)
     yield Line("S1", world, '"shown within 1 point" false', close / sweeps, 0.05, sweeps)
     decides = truth == "frontier of 4 in 12" and setting == Setting(5, 1000)
     yield Line("S1", world, "open", unsaid / sweeps, 0.5 if decides else 1.0, sweeps)
+
+
+def winner(sweeps: int, truth: str, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
+    """S2."""
+    accuracies, costs = TRUTHS[truth]
+    rules: dict[str, Callable[[Sequence[float]], int]] = {
+        "best": lambda scores: int(np.argmax(scores)),
+        "pick": lambda scores: cheapest_close(list(zip(costs, scores, strict=True))) or 0,
+    }
+    held, off = dict.fromkeys(rules, 0), {name: [] for name in rules}
+    for _ in range(sweeps):
+        drawn = setting.draw(accuracies, [1.0] * len(costs), rng)
+        printed, prior = simultaneous(drawn, MetricName.ACCURACY), prior_of_means(drawn)
+        for name, rule in rules.items():
+            cell, true = _named(drawn, accuracies, rule)
+            interval = printed[cell.name].interval
+            held[name] += interval is not None and interval[0] <= true <= interval[1]
+            error, told = estimate(cell.quality, cell.parts, prior).error, held_out(drawn, rule)
+            assert error is not None
+            assert told is not None
+            off[name].append((told - true) / error)
+    for name, found in off.items():
+        world, error = f"{truth}, {setting}", float(np.std(found) / np.sqrt(sweeps))
+        yield Line(
+            "S2", world, f"interval of the {name} holds", held[name] / sweeps, 0.93, sweeps, least=True
+        )
+        yield Line(
+            "S2", world, f"{name} too high, of an error", float(np.mean(found)), 0.3, sweeps, error=error
+        )
+
+
+def _named(
+    drawn: Sequence[Replicates], accuracies: Sequence[float], rule: Callable[[Sequence[float]], int]
+) -> tuple[Replicates, float]:
+    index = rule([cell.mean for cell in drawn])
+    return drawn[index], accuracies[index]
 
 
 def families(sweeps: int, cells: int, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
@@ -215,6 +256,9 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
     if "S1" in wanted:
         for truth, seeds, documents, scatter in product(TRUTHS, (2, 3, 5), (200, 1000), (ALIKE, MORE)):
             yield from answers(sweeps, truth, Setting(seeds, documents, scatter), rng)
+    if "S2" in wanted:
+        for truth, seeds, documents, scatter in product(TRUTHS, (2, 3, 5), (200, 1000), (ALIKE, MORE)):
+            yield from winner(sweeps, truth, Setting(seeds, documents, scatter), rng)
     if "S3" in wanted:
         for cells, seeds, documents, scatter in (
             *((12, k, 200, s) for k in (2, 3, 5) for s in (ALIKE, MORE, UNEQUAL)),
@@ -230,7 +274,7 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
             yield from risk(sweeps, wild, ahead, rng)
 
 
-ROWS = ("S1", "S3", "S4", "S12")
+ROWS = ("S1", "S2", "S3", "S4", "S12")
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
     assert answer.startswith(
         "The cheapest within 1 point of the best is tiny/general/full: macro F1 0.695 (95 %"
     )
-    assert "n = 3) at 0.025 core-hours" in answer
+    assert "over 3 seeds alone, for all 2 cells at once) at 0.025 core-hours" in answer
     assert "the best is mini/general/full" in answer
     assert "Whether tiny/general/full is within 1 point of the best of all is open: another one may" in answer
     assert answer.endswith("These results do not tell the two apart.")
@@ -232,7 +232,7 @@ def test_another_backbone_changes_no_other_point(built):
             built.attempt(trial, Fate(quality=0.99, seconds=1.0))  # dominates everything
     after = {p.cell: p for p in report_of(built).tasks[0].points}
     for cell, point in before.items():
-        place = {"frontier": point.frontier, "frontier_probability": point.frontier_probability}
+        place = {name: getattr(point, name) for name in ("frontier", "frontier_probability", "simultaneous")}
         assert after[cell].model_copy(update=place) == point
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench.statistics_honest import ALIKE, UNEQUAL, Setting, answers, families, power, risk
+from bench.statistics_honest import ALIKE, UNEQUAL, Setting, answers, families, power, risk, winner
 from scipy import stats
 
 from orchestrator.report.comparing import Estimate, difference, mean_difference
@@ -36,6 +36,12 @@ def test_equal_cells_are_seldom_told_apart(seeds, scatter):
 )
 def test_within_a_point_is_seldom_said_to_be_shown_falsely(truth, seeds):
     found = list(answers(SWEEPS, truth, Setting(seeds, 200), np.random.default_rng(11)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize(("truth", "seeds"), [("12 equal cells", 2), ("frontier of 4 in 12", 3)])
+def test_the_interval_of_the_chosen_cell_holds_its_true_score(truth, seeds):
+    found = list(winner(SWEEPS, truth, Setting(seeds, 200), np.random.default_rng(12)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
