@@ -24,7 +24,7 @@ from orchestrator.contracts.child_processes import python_module, safe_environme
 from orchestrator.contracts.credentials import without_credentials
 from orchestrator.contracts.files import draft
 from orchestrator.errors import WeightsError
-from workers.hub import check_files
+from workers.content import check_file
 
 PICKLE, CONVERTED = "pytorch_model.bin", "model.safetensors"
 
@@ -48,7 +48,8 @@ def convert(
             "    -> check the network, and on its page that it has this file; or pin a revision that has "
             "model.safetensors"
         ) from failed
-    check_files(spec, snapshot, {name: digest for name, digest in locked.items() if name == PICKLE})
+    if PICKLE in locked:
+        check_file(spec, snapshot / PICKLE, locked[PICKLE])
     with draft(snapshot / CONVERTED) as temporary:
         command = python_module(__name__, str(pickle), str(temporary))
         bare = without_credentials(safe_environment(os.environ))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from workers.memory import DeviceMemory, HostMemory
 from workers.meter import Meter, Work
 from workers.operations import Operations, operations_of
 from workers.passes import Passes
-from workers.ranks import Ranks
+from workers.ranks import Ranks, first_of_machine
 
 _NO_GPU = Origin(source=Source.MISSING, by="no GPU was granted")
 _TOLD = Origin(source=Source.MEASURED, by="what torch reserved, and beside it what NVML says of the process")
@@ -48,7 +47,7 @@ class Gauges:
             else Origin(source=Source.MISSING, by="the kernel does not tell peaks by phase"),
         }
         meter.start_with(self._host, self._passes)
-        if int(os.environ.get("LOCAL_RANK", "0")) == 0:  # the counters are the machine's: one process reads
+        if first_of_machine():  # the counters are the machine's: one process reads
             processors, self.origins[Figure.CPU_ENERGY] = processor_energy(resources)
             if processors is not None:
                 meter.start_with(processors)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,26 +61,3 @@ def _remedy(spec: BackboneSpec, weights: HubWeights, failed: Exception) -> str:
     if isinstance(failed, RepositoryNotFoundError):
         return "check weights.hub in its catalogue entry, and HF_TOKEN if the repository is private"
     return "check the network; or point weights.folder at a local copy"
-
-
-def file_digests(directory: Path) -> dict[str, str]:
-    """sha256 of the files of a snapshot, by name."""
-    found = {}
-    for file in sorted(path for path in directory.iterdir() if path.is_file()):
-        with file.open("rb") as stream:
-            found[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
-
-
-def check_files(spec: BackboneSpec, directory: Path, expected: Mapping[str, str]) -> None:
-    """Raises WeightsError where the files of a snapshot are not those that were locked."""
-    found = file_digests(directory)
-    for name, digest in sorted(expected.items()):
-        if found.get(name) == digest:
-            continue
-        got = f"has sha256 {found[name][:12]}…" if name in found else "is missing"
-        raise WeightsError(
-            f"backbone {spec.name}: {directory / name} {got}, the lock file says {digest[:12]}…\n"
-            f"    -> remove {directory.parents[1]} and stage again; or, if these weights are the ones you "
-            "want, remove its entry in the lock file"
-        )

@@ -123,7 +123,12 @@ def join(resources: Resources, attempt: Path) -> Ranks:
 
 
 def _local_rank() -> int:
-    return int(os.environ["LOCAL_RANK"])
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def first_of_machine() -> bool:
+    """Return whether this process does what one of each machine has to do."""
+    return _local_rank() == 0
 
 
 def _store(rank: int, count: int) -> Any:

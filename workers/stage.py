@@ -130,8 +130,8 @@ def _stage_snapshot(
     spec: BackboneSpec, weights: HubWeights, cache: Path, request: StageRequest
 ) -> dict[str, Any]:
     """Files are hashed when they come, when they are not locked yet, and on demand: it takes a while."""
+    from workers.content import check_content, file_digests
     from workers.conversion import convert
-    from workers.hub import check_files, file_digests
     from workers.weights import verify, weights_directory
 
     state, locked = "present", request.locked.get(spec.name)
@@ -147,7 +147,7 @@ def _stage_snapshot(
     if locked is None:
         return {"state": state, "commit": directory.name, "files": file_digests(directory)}
     if request.rehash or state != "present":
-        check_files(spec, directory, locked)
+        check_content(spec, directory, locked)
     return {"state": state}
 
 

@@ -17,6 +17,7 @@ from orchestrator.contracts.vocabulary import Phase, Precision, Split
 from workers.backbones import planned
 from workers.batches import FlatSplit
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
+from workers.content import check_content
 from workers.data import check_scorable
 from workers.devices import settle
 from workers.evaluate import check_seen, evaluate
@@ -26,7 +27,7 @@ from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept, prove_written
 from workers.limits import check_fits
 from workers.meter import Meter, Work
-from workers.ranks import join
+from workers.ranks import first_of_machine, join
 from workers.records import EventLog
 from workers.scans import scan_software
 from workers.schedule import Budget, steps_of_an_epoch
@@ -80,6 +81,9 @@ def carry_out(
         )
     )
 
+    directory = weights_directory(trial.backbone, Path(order.cache_dir), fetch=False)
+    if order.weights and first_of_machine():
+        check_content(trial.backbone, directory, order.weights)
     check_gpus(resources)
     ranks = join(resources, Path(order.directory))
     recipe = trial.recipe
@@ -97,7 +101,6 @@ def carry_out(
     account.planned_steps = Budget.of(trial.recipe, account.epoch_steps).steps
 
     meter.enter(Phase.LOAD)
-    directory = weights_directory(trial.backbone, Path(order.cache_dir), fetch=False)
     settings = trial.method.settings
     refuse_method(settings, resources, account.device.precision)
     counted = planned(trial.backbone, directory, settings, task.kind, len(examples.labels))

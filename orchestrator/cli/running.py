@@ -19,6 +19,7 @@ from orchestrator.cli.provenance import provenance, version
 from orchestrator.cli.reporting import show_report, summary_note, write
 from orchestrator.cli.session import Session
 from orchestrator.cli.spending import pass_gate, tell_left
+from orchestrator.cli.weights_content import weights_content
 from orchestrator.cli.words import duration, quantity
 from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.sweep import SweepRecord
@@ -183,6 +184,7 @@ def _workplace(session: Session) -> Workplace:
         checkpoint_seconds=config.checkpoint_seconds,
         keep_weights=config.keep_weights,
         deterministic=config.deterministic,
+        weights=weights_content(session),
         remote=session.sweep.remote,
     )
 

@@ -42,6 +42,13 @@ def share(session: Session, console: Console, everything: bool) -> None:
                 cache.push(item)
 
 
+def shared_files(session: Session, spec: BackboneSpec) -> dict[str, str]:
+    """Return sha256 by name of the files that the storage has of a backbone; empty where it has none. Raises
+    StorageError."""
+    item = item_of(spec)
+    return {} if item is None else _cache(session).files(item)
+
+
 def _cache(session: Session) -> SharedCache:
     assert session.sweep.remote is not None
     return SharedCache(session.sweep.remote.open(), cache_of(session.sweep.storage))

@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pydantic import Field
 from orchestrator.config.duplicates import NamedFile, duplicates
 from orchestrator.config.known_counts import known_counts
 from orchestrator.config.layouts import looked_for
+from orchestrator.config.lock import Lock, lock_entry
 from orchestrator.config.sweep import ResolvedSweep
 from orchestrator.contracts.backbone import (
     BackboneSpec,
@@ -28,14 +29,13 @@ from orchestrator.contracts.backbone import (
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
 from orchestrator.contracts.record import Record
-from orchestrator.contracts.safetensors_files import has_weights
+from orchestrator.contracts.safetensors_files import READ, has_weights
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError
 
 _CACHE = "file-digests.json"
-_WEIGHT_FILES = frozenset({".json", ".model", ".safetensors", ".txt"})  # configuration, tokenizer, weights
 # Folders of the worker that no result depends on: made inputs carry the digest of `demo` themselves, and the
 # checks of a GPU train nothing for a sweep.
 _BESIDE_RESULTS = frozenset({"demo", "selfcheck"})
@@ -48,6 +48,9 @@ class Inputs(Record):
     weights: dict[str, str | None]  # by backbone
     code: str  # of the worker
     metrics: str  # version of the metric definitions
+    # By backbone, sha256 of its files by name: as they are, or for those of a hub as the lock says. Empty for
+    # weights that are made.
+    weights_files: dict[str, dict[str, str]] = Field(default_factory=dict)
     missing: tuple[Complaint, ...] = ()
     # By task and length, what is known of its splits; of the files as they are, before any cap of a recipe.
     counts: dict[str, dict[int, dict[Split, SplitCounts]]] = Field(default_factory=dict)
@@ -63,7 +66,8 @@ def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) 
     tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
     backbones = {cell.backbone.name: cell.backbone for cell in sweep.grid.cells}
     data = {name: _data_digest(task, sweep, files, missing, doubled) for name, task in tasks.items()}
-    weights = {name: _weights_digest(backbone, files, missing) for name, backbone in backbones.items()}
+    held = {name: _weights_files(backbone, sweep.lock, files) for name, backbone in backbones.items()}
+    weights = {name: _weights_digest(b, held[name], missing) for name, b in backbones.items()}
     if not hub_token:
         missing += [_no_token(b) for b in backbones.values() if b.gated and not _staged(b, cache)]
     files.save()
@@ -79,6 +83,7 @@ def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) 
         weights=weights,
         code=code,
         metrics=metrics_version(worker),
+        weights_files=held,
         missing=tuple(dict.fromkeys(missing)),
         counts=counts,
     )
@@ -215,19 +220,31 @@ def _content(path: Path, files: _FileDigests, ignored: str) -> str | None:
     return _digest(found) if found else None
 
 
-def _weights_digest(backbone: BackboneSpec, files: _FileDigests, missing: list[Complaint]) -> str | None:
+def _weights_files(backbone: BackboneSpec, lock: Lock, files: _FileDigests) -> dict[str, str]:
+    """Return sha256 by name of what a trial reads; empty where that is not known yet, or not here."""
+    weights = backbone.weights
+    if isinstance(weights, HubWeights):
+        entry = lock_entry(backbone, lock)
+        return {} if entry is None else dict(entry.files)
+    if isinstance(weights, MadeWeights | RandomWeights):
+        return {}
+    folder = folder_of(weights)
+    if folder is None or not folder.is_dir() or not has_weights(folder):
+        return {}
+    return {p.name: files.of(p) for p in sorted(folder.iterdir()) if p.suffix in READ}
+
+
+def _weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: list[Complaint]) -> str | None:
     """Hub weights are named by their revision, staged or not, so that staging makes no result stale."""
     weights = backbone.weights
     if isinstance(weights, MadeWeights | RandomWeights):
         return made_digest(weights)
     if isinstance(weights, HubWeights):
         return _digest([("hub", weights.hub), ("revision", weights.revision)])
-    folder = folder_of(weights)
-    if folder is None or not folder.is_dir() or not has_weights(folder):
-        missing.append(_absent(backbone, folder))
+    if not held:
+        missing.append(_absent(backbone, folder_of(weights)))
         return None
-    found = sorted(p for p in folder.iterdir() if p.suffix in _WEIGHT_FILES)
-    return _digest((p.name, files.of(p)) for p in found)
+    return _digest(held.items())
 
 
 def _staged(backbone: BackboneSpec, cache: Path) -> bool:

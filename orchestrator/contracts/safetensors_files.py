@@ -19,7 +19,7 @@ ADAPTER = "adapter_config.json"
 _POINTER = b"version https://git-lfs.github.com/spec/v1"
 _LONGEST_HEADER = 100_000_000  # bytes: the format's own limit
 _SHORT = 1024  # bytes: no pointer of git-lfs is longer
-_TEXT_AND_WEIGHTS = frozenset({".json", ".txt", ".model", ".safetensors"})
+READ = frozenset({".json", ".txt", ".model", ".safetensors"})  # endings: configuration, tokenizer, weights
 _AGAIN = "fetch or make it again"
 _MOST = 3  # names that are listed
 _BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
@@ -75,7 +75,7 @@ def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
 def pointers_of_lfs(directory: Path) -> Iterator[Path]:
     """Files whose content git-lfs has not fetched."""
     for path in sorted(directory.iterdir()):
-        if path.suffix in _TEXT_AND_WEIGHTS and path.is_file() and path.stat().st_size < _SHORT:
+        if path.suffix in READ and path.is_file() and path.stat().st_size < _SHORT:
             with path.open("rb") as stream:
                 if stream.read(len(_POINTER)) == _POINTER:
                     yield path

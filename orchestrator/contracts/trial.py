@@ -219,6 +219,8 @@ class AttemptOrder(Record):
     resume_from: str | None = None  # a checkpoint directory of an earlier attempt under the same fingerprint
     data_dir: str | None = None
     cache_dir: str  # made weights and data, staged hub snapshots
+    # sha256 by name of all that may be read in the folder of the backbone. Empty: not known.
+    weights: dict[str, str] = Field(default_factory=dict)
     resources: Resources = Resources()
     checkpoint_seconds: NonNegativeFloat = 30.0  # least time between two resume checkpoints
     keep_weights: Literal["all", "adapters", "none"] = "adapters"

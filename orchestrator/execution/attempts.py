@@ -75,6 +75,7 @@ def _next_order(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrder
         resume_from=newest_checkpoint(directory.parent, trial.spec.fingerprint),
         data_dir=None if place.data_dir is None else str(place.data_dir),
         cache_dir=str(place.cache_dir),
+        weights=dict(place.weights.get(trial.spec.backbone.name, {})),
         resources=trial.resources,
         checkpoint_seconds=place.checkpoint_seconds,
         keep_weights=place.keep_weights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,6 +40,7 @@ class Workplace:
     keep_weights: Literal["all", "adapters", "none"] = "adapters"
     deterministic: bool = False
     timeout_seconds: float | None = None  # of one attempt; None: no limit
+    weights: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by backbone, sha256 by file
     remote: Remote | None = None  # the storage; the directories then mirror it, on each machine its own
 
     def here(self) -> Workplace:

@@ -64,6 +64,10 @@ class SharedCache:
             )
         return True
 
+    def files(self, item: str) -> dict[str, str]:
+        """Return sha256 by file of what the store has of it; empty where that is not whole."""
+        return trees.digests(self._store, self._key(item)) or {}
+
     def push(self, item: str) -> None:
         trees.put_tree(self._store, self._key(item), self._local / item)
 

@@ -23,6 +23,7 @@ from orchestrator.errors import WeightsError
 from workers import trial_model
 from workers.attempt import run_attempt
 from workers.backbones import Backbone, build, planned
+from workers.content import file_digests
 from workers.heads import headed_class
 from workers.inputs import TaskData
 from workers.limits import check_fits
@@ -116,6 +117,45 @@ def test_what_the_class_of_a_model_freezes_stays_frozen(
     adapted = adapt(model.model, settings, spec, kind, model.unsaved)
     check_trained(adapted, counted, spec)
     assert [name for name, p in adapted.model.named_parameters() if not p.requires_grad] == fixed
+
+
+def put_index(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')
+
+
+def exchange_weights(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    save_file({name: tensor + 1 for name, tensor in load_file(file).items()}, file)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (exchange_weights, "model.safetensors has sha256 "),
+        (put_index, "index.json is an extra file, expected the same files as when the run began"),
+        (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json is missing, expected "),
+    ],
+)
+def test_weights_that_change_while_a_sweep_runs_end_its_next_attempt(
+    lab: Any, outcome_of: Any, copy: Path, change: Callable[[Path], None], words: str
+) -> None:
+    """Nobody exchanges weights unseen: each attempt reads what the driver saw, or nothing."""
+    order = lab.order(backbone=entry(copy), weights=file_digests(copy))
+    change(copy)
+    run_attempt(order)
+    failure = outcome_of(order).failure
+    assert (failure.kind, failure.phase) == (FailureKind.BAD_INPUT, Phase.START)
+    assert words in failure.message
+    assert "    -> " in failure.message
+
+
+def test_what_no_library_reads_may_come_beside_the_weights(lab: Any, outcome_of: Any, copy: Path) -> None:
+    """A pickle, Python, a chat template: none of it is read, so none of it is looked at."""
+    order = lab.order("head-only", backbone=entry(copy), weights=file_digests(copy))
+    for name in ("pytorch_model.bin", "modeling_evil.py", "chat_template.jinja", "kernel.so"):
+        (copy / name).write_bytes(b"evil")
+    run_attempt(order)
+    assert outcome_of(order).failure is None
 
 
 def frozen(adapted: Adapted) -> None:

@@ -110,6 +110,10 @@ def test_a_file_that_changed_in_the_cache_is_refused_and_what_is_staged_needs_no
     told = desk.frontier("stage", "mini.yaml", expect=2)
     assert "backbone mini" in told
     assert "config.json has sha256" in told
+    weights.write_bytes(weights.read_bytes()[:-1])
+    (snapshot / "adapter_config.json").write_text("{}")
+    told = desk.frontier("stage", "mini.yaml", expect=2)
+    assert "adapter_config.json is an extra file, expected the same files as in the lock file" in told
 
 
 def test_a_gated_repository_says_what_it_wants(desk: Desk) -> None:

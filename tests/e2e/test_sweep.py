@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from workshop import Workshop
 
+from orchestrator.contracts.safetensors_files import has_weights
+
 pytestmark = pytest.mark.e2e
 
 
@@ -58,6 +60,14 @@ def test_again_there_is_nothing_to_do_and_the_report_is_the_same(copy: Workshop)
     assert "nothing to do" in done.stdout
     assert copy.outcomes() == attempts
     assert digests(copy.sweeps / "mini/report") == report
+
+
+def test_each_attempt_was_told_the_bytes_of_its_weights(finished: Workshop) -> None:
+    """And held them against what it read, or there would be no result."""
+    made = [digests(folder) for folder in (finished.sweeps / "cache/made").iterdir() if has_weights(folder)]
+    orders = [json.loads(path.read_bytes()) for path in (finished.sweeps / "mini").rglob("order.json")]
+    assert orders
+    assert all(order["weights"] in made for order in orders)
 
 
 def test_each_trial_is_one_run_in_mlflow_and_sync_changes_nothing(copy: Workshop) -> None:

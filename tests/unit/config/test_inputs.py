@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,10 @@ def test_weights_of_a_folder_are_known_by_content(load: Any, tmp_path: Path) -> 
     (weights / "config.json").write_text("{}")
     two = digests(load, tmp_path, **keys)
     assert len({None, one.weights["ours"], two.weights["ours"]}) == 3
+    assert (none.weights_files["ours"], two.weights_files["ours"]) == (
+        {},
+        {"config.json": sha256(b"{}").hexdigest(), "model.safetensors": sha256(b"one").hexdigest()},
+    )
 
 
 def test_a_package_that_is_not_installed_is_named_with_its_extra(load: Any, tmp_path: Path) -> None:

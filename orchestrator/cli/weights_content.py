@@ -1,0 +1,38 @@
+"""The bytes of a sweep's weights when it is launched: each attempt reads these, or none."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.places import cache_of
+from orchestrator.cli.sharing import shared_files
+from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
+from orchestrator.contracts.made import made_root
+
+if TYPE_CHECKING:
+    from orchestrator.cli.session import Session
+
+
+def weights_content(session: Session) -> dict[str, dict[str, str]]:
+    """Return sha256 by name of the files of each backbone. Raises StorageError."""
+    return session.inputs.weights_files | {
+        name: _made(session, spec)
+        for name, spec in session.backbones.items()
+        if isinstance(spec.weights, MadeWeights | RandomWeights)
+    }
+
+
+def _made(session: Session, spec: BackboneSpec) -> dict[str, str]:
+    """In an object store all machines read what lies there, and not what this one has made."""
+    if session.sweep.remote is not None:
+        return shared_files(session, spec)
+    assert isinstance(spec.weights, MadeWeights | RandomWeights)
+    root = made_root(cache_of(session.sweep.storage), spec.weights)
+    return {p.name: _sha256(p) for p in sorted(root.iterdir()) if p.is_file()} if root.is_dir() else {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

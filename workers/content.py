@@ -1,0 +1,62 @@
+"""Whether the files of a backbone are, byte for byte, those that were locked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.contracts.backbone import BackboneSpec, HubWeights
+from orchestrator.contracts.safetensors_files import READ
+from orchestrator.errors import WeightsError
+
+_SHOWN = 12  # hex digits
+
+
+def file_digests(directory: Path) -> dict[str, str]:
+    """Return sha256 of the files of a folder, by name."""
+    return {path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file()}
+
+
+def check_content(spec: BackboneSpec, directory: Path, expected: Mapping[str, str]) -> None:
+    """Raises WeightsError where a file that may be read is not as `expected` (sha256 by name), or is not
+    named there: a library would read it all the same."""
+    for name, digest in sorted(expected.items()):
+        if Path(name).suffix in READ:
+            check_file(spec, directory / name, digest)
+    others = sorted(p.name for p in directory.iterdir() if p.suffix in READ and p.name not in expected)
+    if others:
+        problem = f"is an extra file, expected the same files {_where(spec)}"
+        raise WeightsError(
+            f"backbone {spec.name}: {directory / others[0]} {problem}\n    -> remove it, {_or_take_it(spec)}"
+        )
+
+
+def check_file(spec: BackboneSpec, path: Path, digest: str) -> None:
+    """Raises WeightsError where the file is not there, or has another sha256."""
+    found = _sha256(path) if path.is_file() else None
+    if found == digest:
+        return
+    got = "is missing" if found is None else f"has sha256 {found[:_SHOWN]}…"
+    again = (
+        f"remove {path.parents[2]} and stage again" if isinstance(spec.weights, HubWeights) else "restore it"
+    )
+    raise WeightsError(
+        f"backbone {spec.name}: {path} {got}, expected {digest[:_SHOWN]}… {_where(spec)}\n"
+        f"    -> {again}; {_or_take_it(spec)}"
+    )
+
+
+def _where(spec: BackboneSpec) -> str:
+    return "as in the lock file" if isinstance(spec.weights, HubWeights) else "as when the run began"
+
+
+def _or_take_it(spec: BackboneSpec) -> str:
+    if isinstance(spec.weights, HubWeights):
+        return "or, if these weights are the ones you want, remove its entry in the lock file"
+    return "or run again, if these weights are the ones you want"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
