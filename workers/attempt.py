@@ -177,6 +177,7 @@ def _outcome(
         rows=account.rows,
         splits=account.splits,
         train_classes=account.train_classes,
+        guessing=account.guessing,
         micro_batch_size=order.pass_size,
         evaluation_batch_size=order.evaluation_size,
         labels=account.labels,

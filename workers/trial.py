@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.method import virtual_tokens
-from orchestrator.contracts.metrics import Metrics
+from orchestrator.contracts.metrics import MetricName, Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import AttemptOrder
@@ -23,6 +23,7 @@ from workers.devices import settle
 from workers.evaluate import check_seen, evaluate
 from workers.gauges import Gauges
 from workers.gpus import check_gpus
+from workers.guessing import guessing
 from workers.inputs import encode_examples, read_examples
 from workers.keep import Sample, keep_model, prove_kept, prove_written
 from workers.limits import check_fits
@@ -51,6 +52,7 @@ class Account:
     rows: dict[str, int] = field(default_factory=dict)
     splits: dict[Split, SplitCounts] = field(default_factory=dict)
     train_classes: dict[str, int] = field(default_factory=dict)
+    guessing: dict[MetricName, float] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     test: Metrics = field(default_factory=dict)
     examples: ScoredExamples | None = None  # of the test part
@@ -98,6 +100,10 @@ def carry_out(
     account.epoch_steps = steps_of_an_epoch(len(examples.splits[Split.TRAIN]), trial.recipe.batch_size)
     scored = (Split.DEV,) if trial.candidate is not None else (Split.DEV, Split.TEST)
     check_scorable(task, examples.labels, {split: examples.splits[split] for split in scored})
+    if Split.TEST in scored:
+        account.guessing = guessing(
+            task, examples.labels, examples.splits[Split.TRAIN], examples.splits[Split.TEST]
+        )
     account.planned_steps = Budget.of(trial.recipe, account.epoch_steps).steps
 
     meter.enter(Phase.LOAD)

@@ -101,7 +101,7 @@ def _cells(row: FrontierRow) -> tuple[str, ...]:
     trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
     return (
         "◆" if row.frontier else "",
-        row.cell,
+        f"{row.cell} ({row.failures})" if row.failures else row.cell,
         f"{row.quality:.3f}",
         interval,
         str(row.seeds),

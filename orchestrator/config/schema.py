@@ -30,6 +30,7 @@ from orchestrator.contracts.record import Misfit, MisfitError, Record
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Recipe, Resources, Seed
 from orchestrator.contracts.tuning import Tune
+from orchestrator.contracts.vocabulary import FailureRule
 
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
 
@@ -174,6 +175,10 @@ class SweepConfig(Record):
     question: str | None = Field(None, description="what the sweep is to answer; heads the report")
     good_enough: SweepTarget | None = Field(
         None, description="within: 0.01 of the best, or at_least: 0.85; tasks: {NAME: …} for one task"
+    )
+    failures: FailureRule = Field(
+        FailureRule.COUNT,
+        description="seeds that collapsed or diverged: count (with what guessing gives) or leave_out",
     )
     partial: bool = Field(
         False, description="part of the sweep of that name: keep the results of its other trials"

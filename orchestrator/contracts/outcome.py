@@ -120,6 +120,7 @@ class Outcome(Record):
     rows: dict[str, NonNegativeInt] = Field(default_factory=dict)
     splits: dict[Split, SplitCounts] = Field(default_factory=dict)  # see `counted`
     train_classes: dict[str, NonNegativeInt] = Field(default_factory=dict)  # training rows of each class
+    guessing: dict[MetricName, float] = Field(default_factory=dict)  # what it scores on test
     micro_batch_size: PositiveInt | None = None  # examples a forward pass of one process, as it ran
     evaluation_batch_size: PositiveInt | None = None  # likewise of scoring
     labels: tuple[str, ...] = ()

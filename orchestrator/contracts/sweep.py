@@ -15,6 +15,7 @@ from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell, Recipe, Resources, trial_name
 from orchestrator.contracts.tuning import Tuned, with_values
+from orchestrator.contracts.vocabulary import FailureRule
 
 
 class PlannedTrial(Record):
@@ -43,6 +44,7 @@ class SweepRecord(Record):
     name: str
     question: str | None = None
     good_enough: SweepTarget | None = None
+    failures: FailureRule = FailureRule.COUNT
     written_at: float  # Unix time
     frontier_version: str
     config: dict[str, Any]  # the resolved sweep file, overrides included

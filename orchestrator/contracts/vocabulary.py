@@ -81,6 +81,18 @@ class FailureKind(StrEnum):
         """Nothing was wrong with the trial: elsewhere it may well finish."""
         return self in (FailureKind.PREEMPTED, FailureKind.DEVICE)
 
+    @property
+    def blames_the_training(self) -> bool:
+        """Training itself went wrong: with another seed, or on another machine, it may well do so again."""
+        return self in (FailureKind.COLLAPSED, FailureKind.DIVERGED)
+
+
+class FailureRule(StrEnum):
+    """What a report does with seeds whose training collapsed or diverged."""
+
+    COUNT = "count"  # each counts with what guessing gives
+    LEAVE_OUT = "leave_out"  # quality is that of the other seeds
+
 
 class TrialState(StrEnum):
     FINISHED = "finished"  # an outcome under the planned fingerprint, with test metrics

@@ -122,6 +122,7 @@ class Plan:
             name=self.sweep.config.name,
             question=self.sweep.config.question,
             good_enough=self.sweep.config.good_enough,
+            failures=self.sweep.config.failures,
             written_at=written_at,
             frontier_version=frontier_version,
             config=self.sweep.raw,

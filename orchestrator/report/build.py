@@ -19,6 +19,7 @@ from orchestrator.report.billing import money_note
 from orchestrator.report.certainty import certainty_of, replicates_of
 from orchestrator.report.collected import Collected
 from orchestrator.report.evidence import Side
+from orchestrator.report.failed_seeds import Counting
 from orchestrator.report.findings import RefusalGroup, TunedCell
 from orchestrator.report.membership import Draws
 from orchestrator.report.model import Point, Refusal, Report, TaskReport
@@ -83,9 +84,10 @@ def _task(
     cells = [c for c in found.cells.values() if c.cell.task == task.name]
     comparisons = comparisons_of(cells)
     refused = [r for r in sweep.refused if r.cell.task == task.name]
-    plain = points_of(cells, refused, comparisons, sweep)
+    counting = Counting(sweep.failures, task.metric, found.guessing(task).scores)
+    plain = points_of(cells, refused, comparisons, sweep, counting)
     pairs = pairs_of(plain, sweep)
-    replicates = replicates_of(cells, comparisons)
+    replicates = replicates_of(cells, comparisons, counting)
     target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
     sure = certainty_of((task.name, task.title, task.metric), plain, replicates, pairs, axes, target)
     points = sure.points

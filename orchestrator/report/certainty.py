@@ -11,6 +11,7 @@ from orchestrator.report import saying
 from orchestrator.report.claims import Compared, factor_families, family, frontier_family
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.evidence import ClaimFamily, FrontierView, GoodEnough, Group, Side, Simultaneous
+from orchestrator.report.failed_seeds import Counting, keys_of, seed_scores
 from orchestrator.report.findings import Pair
 from orchestrator.report.frontier import best, cheapest_enough
 from orchestrator.report.good_enough import good_enough
@@ -18,6 +19,7 @@ from orchestrator.report.groups import best_group, frontier_groups
 from orchestrator.report.membership import Draws, draws
 from orchestrator.report.model import Comparison, Point
 from orchestrator.report.moderation import Prior, prior_of
+from orchestrator.report.naming import level_marks, marked, marks_of
 from orchestrator.report.points import figures
 from orchestrator.report.replicates import Replicates, replicates
 from orchestrator.report.results import CellResults, Key
@@ -37,13 +39,15 @@ class Certainty(NamedTuple):
     draws: Mapping[str, Draws]  # by label of the comparison key, where any cell has two seeds
 
 
-def replicates_of(cells: Sequence[CellResults], comparisons: Mapping[Key, Comparison]) -> Found:
+def replicates_of(
+    cells: Sequence[CellResults], comparisons: Mapping[Key, Comparison], counting: Counting
+) -> Found:
     """Of one task."""
     found: dict[str, dict[str, Replicates]] = {c.label: {} for c in comparisons.values()}
     for cell in cells:
         name = f"{cell.cell.model}/{cell.cell.domain}/{cell.cell.method}"
         for key, comparison in comparisons.items():
-            made = replicates(name, [r for r in cell.results if r.key == key])
+            made = replicates(name, seed_scores(cell, key, counting)) if key in keys_of(cell) else None
             if made is not None:
                 found[comparison.label][name] = made
     return found
@@ -59,7 +63,8 @@ def certainty_of(
 ) -> Certainty:
     """`task`: its name, its title, its metric. Comparison keys are never mixed."""
     name, title, metric = task
-    scale = saying.Scale(title, metric is not MetricName.LOSS)
+    marks = marks_of(points)
+    scale = saying.Scale(title, metric is not MetricName.LOSS, level_marks(points) | marks)
     frontiers: list[FrontierView] = []
     claims: list[ClaimFamily] = []
     groups: list[Group] = []
@@ -95,6 +100,7 @@ def certainty_of(
         )
         for p in points
     )
+    groups = [g.model_copy(update={"sentence": marked(g.sentence, marks)}) for g in groups]
     return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved)
 
 
@@ -132,7 +138,7 @@ def _surer(
         return point
     made = estimate(here.quality, here.parts)
     low, high = bounds(metric)
-    interval = made.interval if made.documents is not None else None
+    interval = made.interval if made.documents is not None and not here.failed else None
     return point.model_copy(
         update={
             "population_interval": interval and (max(low, interval[0]), min(high, interval[1])),

@@ -9,8 +9,10 @@ from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Signature, Split, TrialState
+from orchestrator.report.guessing import Guess, Told, guess
 from orchestrator.report.model import FailedTrial
 from orchestrator.report.phases import PhaseTally
 from orchestrator.report.results import CellResults, ExamplesOf
@@ -31,6 +33,7 @@ class Collected:
         self.cells: dict[Cell, CellResults] = {}
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self._counted: dict[str, dict[Split, dict[str, SplitCounts]]] = {}  # by task and content
+        self._guessing: dict[str, Told] = {}  # by task
         self.collapsed: list[str] = []
         self.faulty: Counter[str] = Counter()  # machine with a GPU that failed -> attempts that it ended
         self.failed: list[FailedTrial] = []
@@ -43,6 +46,10 @@ class Collected:
     def counted(self, task: str) -> Counted:
         """What trials of a task have counted, each different count of a split once."""
         return {split: list(found.values()) for split, found in self._counted.get(task, {}).items()}
+
+    def guessing(self, task: TaskSpec) -> Guess:
+        """What guessing gives on the test part of a task."""
+        return guess(task, self._guessing.get(task.name))
 
     def add_beside(self, record: TrialRecord) -> None:
         """Of a candidate, or of a trial that the grid no longer holds: what it cost, and nothing else."""
@@ -81,6 +88,9 @@ class Collected:
             used, there = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
             if used is not None and there is not None and used < there:
                 self.capped.setdefault(cell.task, set()).add((split, used, there))
+        told = Told.by(outcome)
+        if told.is_better(self._guessing.get(cell.task)):
+            self._guessing[cell.task] = told
         if record.state is TrialState.FAILED and outcome.failure is not None:
             failure = outcome.failure.model_dump(include={"kind", "phase", "message", "places"})
             self.failed.append(FailedTrial(trial=record.name, attempts=len(record.current), **failure))

@@ -167,7 +167,10 @@ def comparable(pairs: Mapping[Rest, Pair]) -> list[Rest]:
 
 
 def mean_difference(pairs: list[Pair], prior: Prior | None = None) -> Estimate:
-    """The mean over the pairs of the first less the second, on the seeds that all of them have."""
+    """The mean over the pairs of the first less the second, on the seeds that all of them have. With failed
+    seeds among them, their own scatter alone is what it is judged by."""
+    if any(r.failed for pair in pairs for r in pair):
+        prior = None
     weight = 2 / len(pairs)
     seeds = sorted(set.intersection(*(set(r.seeds) for pair in pairs for r in pair)))
     if not seeds:

@@ -16,6 +16,7 @@ from orchestrator.report import phrases, wording
 from orchestrator.report.axis_plots import number
 from orchestrator.report.evidence import SIDES
 from orchestrator.report.model import Point, PointState
+from orchestrator.report.naming import named
 from orchestrator.report.signs import sign
 
 _LATEX = {
@@ -123,6 +124,7 @@ _FIGURES = {
     "enough": wording.enough,
     "interval_of": wording.interval_of,
     "over": wording.over,
+    "named": named,
     "signed": wording.signed,
     "times": wording.times,
     "number": number,

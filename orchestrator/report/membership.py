@@ -67,8 +67,10 @@ def _generator(*names: str) -> np.random.Generator:
 
 
 def _relative(hours: Floats) -> Floats:
-    mean = float(hours.mean())
-    return hours / mean if mean > 0 else np.ones(len(hours))
+    """Of the seeds that have any, and where none has, as if they all cost the same."""
+    known = hours[np.isfinite(hours)]
+    mean = float(known.mean()) if len(known) else 0.0
+    return known / mean if mean > 0 else np.ones(len(hours))
 
 
 def _pooled(values: Sequence[Floats]) -> tuple[float, int]:

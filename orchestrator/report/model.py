@@ -63,10 +63,11 @@ class Comparison(Record):
 
 
 class Point(Record):
-    """One cell, aggregated over its finished seeds under one comparison key.
+    """One cell, aggregated over its seeds under one comparison key.
 
-    `quality` is oriented so that higher is better. `device_hours` are the useful ones of one trial: what a
-    run without a failure costs. Both are None unless a seed finished. Where a seed shared a GPU, its
+    `quality` is oriented so that higher is better; seeds whose training failed are in it with what guessing
+    gives, unless the sweep leaves them out. `device_hours` are the useful ones of one trial: what a run
+    without a failure costs. They are None unless a seed finished. Where a seed shared a GPU, its
     device-hours are those of a calibration of its family alone on one, and None without a calibration.
     """
 
@@ -74,6 +75,9 @@ class Point(Record):
     backbone: str | None
     state: PointState
     reason: str | None = None  # of a refused or failed cell, or of what is missing from a partial one
+    failed: dict[FailureKind, int] = Field(
+        default_factory=dict
+    )  # seeds; those that collapsed and finished, too
     seeds: int = 0  # finished
     planned_seeds: int = 0
     comparison: str | None = None  # label

@@ -58,8 +58,9 @@ class Prior(NamedTuple):
 
 
 def prior_of(cells: Sequence[Replicates]) -> Prior | None:
-    """Of cells that are compared with each other. None unless two share seeds, and their seeds scatter."""
-    several = [cell for cell in cells if len(cell.seeds) > 1]
+    """Of cells that are compared with each other, those left out that have failed seeds: their scores lie in
+    two heaps. None unless two share seeds, and their seeds scatter."""
+    several = [cell for cell in cells if len(cell.seeds) > 1 and not cell.failed]
     if len(several) < 2:
         return None
     variances, freedom = _residual(several)

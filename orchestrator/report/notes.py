@@ -8,7 +8,7 @@ from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretrain
 from orchestrator.contracts.caveats import caveats
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import Source
+from orchestrator.contracts.vocabulary import FailureRule, Source
 from orchestrator.report.collected import Collected
 from orchestrator.report.model import Point
 
@@ -17,6 +17,17 @@ _INTERVALS = (
     "document, other test documents. It holds for all cells of a task at once, so also for the one that is "
     "chosen. It is not over other training data."
 )
+_ELSEWHERE = "Seeds lost to the machine, to a time limit or to memory are left out of all figures."
+_FAILURES = {
+    FailureRule.COUNT: (
+        "Seeds whose training collapsed or diverged count with what guessing gives, whether stop_collapsed "
+        f"ended them or not (failures: count). {_ELSEWHERE}"
+    ),
+    FailureRule.LEAVE_OUT: (
+        "Seeds whose training collapsed or diverged are left out, so quality is that of the seeds that "
+        f"worked (failures: leave_out). {_ELSEWHERE}"
+    ),
+}
 _COST = (
     "Cost is what a trial takes without interruption: allocated devices × time in its phases. "
     "What failures and preemptions cost stands under the totals."
@@ -136,7 +147,7 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
         "wrong with the trials. Look at `nvidia-smi` and for Xid in `dmesg` there."
         for machine, count in sorted(found.faulty.items())
     ]
-    return (*lines, _INTERVALS, _COST)
+    return (*lines, _INTERVALS, _FAILURES[sweep.failures], _COST)
 
 
 def _all(names: list[str], total: int, what: str) -> str:

@@ -13,6 +13,15 @@ from orchestrator.contracts.sweep import RefusedCell, SweepRecord
 from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.vocabulary import Source, TrialState
 from orchestrator.report.billing import money_of, pricing_of
+from orchestrator.report.failed_seeds import (
+    Counting,
+    SeedScore,
+    failed_seeds,
+    keys_of,
+    lost,
+    mark,
+    seed_scores,
+)
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.results import CellResults, Key, Result
@@ -21,7 +30,7 @@ from orchestrator.report.statistics import Summary, average, bounds, summarise, 
 
 def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
     """The comparison keys that occur in one task, each labelled by what tells it from the others."""
-    labels = labels_of({r.key for cell in cells for r in cell.results})
+    labels = labels_of({key for cell in cells for key in keys_of(cell)})
     return {
         key: Comparison(
             label=label,
@@ -55,9 +64,10 @@ def points_of(
     refused: Sequence[RefusedCell],
     comparisons: Mapping[Key, Comparison],
     sweep: SweepRecord,
+    counting: Counting,
 ) -> tuple[Point, ...]:
     """All cells of a task: the frontier by cost, then results by quality, then those without one by name."""
-    points = [point for cell in cells for point in _points(cell, comparisons, sweep)]
+    points = [point for cell in cells for point in _points(cell, comparisons, sweep, counting)]
     points += [
         Point(
             cell=r.cell,
@@ -84,48 +94,56 @@ def figures(point: Point) -> tuple[float | None, float | None]:
     )
 
 
-def _points(cell: CellResults, comparisons: Mapping[Key, Comparison], sweep: SweepRecord) -> list[Point]:
+def _points(
+    cell: CellResults, comparisons: Mapping[Key, Comparison], sweep: SweepRecord, counting: Counting
+) -> list[Point]:
     recipe = sweep.recipes.get(cell.cell.name)
     empty = Point(
         cell=cell.cell,
         backbone=_backbone(cell.cell, sweep),
         state=_state(cell),
         reason=_reason(cell),
+        failed=failed_seeds(cell),
         planned_seeds=cell.planned,
         saw=_saw(cell.cell, sweep),
         budget=None if recipe is None else budget(recipe),
     )
-    by_key: dict[Key, list[Result]] = {}
-    for result in cell.results:
-        by_key.setdefault(result.key, []).append(result)
-    if not by_key:
-        return [empty]
-    metric = sweep.tasks[cell.cell.task].metric
-    return [
-        _aggregate(empty, found, comparisons[key].label, metric).model_copy(
-            update=_also(cell, found, key, sweep)
-        )
-        for key, found in by_key.items()
-    ]
+    found = []
+    for key in keys_of(cell):
+        results = [r for r in cell.results if r.key == key]
+        scores = seed_scores(cell, key, counting)
+        if results:
+            made = _aggregate(empty, results, scores, counting).model_copy(
+                update=_also(cell, results, key, sweep)
+            )
+        elif scores:  # no trial came to its end, and what they end with is known all the same
+            made = empty.model_copy(update={"quality": _quality(scores, counting)})
+        else:
+            continue
+        found.append(made.model_copy(update={"comparison": comparisons[key].label}))
+    return found or [empty]
 
 
-def _aggregate(empty: Point, results: Sequence[Result], label: str, metric: MetricName) -> Point:
-    names = sorted({name for r in results for name in r.metrics})
-    metrics = {name: [r.metrics[name] for r in results if name in r.metrics] for name in names}
+def _quality(scores: Sequence[SeedScore], counting: Counting) -> Summary | None:
+    failed = sum(score.failed for score in scores)
+    return summarise_quality([score.quality for score in scores], counting.metric, failed)
+
+
+def _aggregate(
+    empty: Point, results: Sequence[Result], scores: Sequence[SeedScore], counting: Counting
+) -> Point:
     partial = len(results) < empty.planned_seeds
-    scored = [r.quality for r in results if r.quality is not None]
-    unscored = sorted({r.missing for r in results if r.quality is None and r.missing})
+    unscored = sorted({r.missing for r in results if r.quality is None and not r.collapsed and r.missing})
     return empty.model_copy(
         update={
             "state": PointState.PARTIAL if partial else PointState.FINISHED,
             "reason": "; ".join([*([empty.reason] if empty.reason else []), *unscored]) or None,
             "seeds": len(results),
-            "comparison": label,
-            "quality": summarise_quality(scored, metric),
+            "quality": _quality(scores, counting),
             "device_hours": _summary_of_all([r.device_hours for r in results]),
             "billed_hours": average([r.billed_hours for r in results]),
             "shared_gpu": any(r.shared for r in results),
-            "metrics": {name: summarise(values, *bounds(name)) for name, values in metrics.items()},
+            "metrics": _metrics(results, sum(score.failed for score in scores), counting),
             "total_parameters": _largest([r.total_parameters for r in results]),
             "trainable_parameters": _largest([r.trainable_parameters for r in results]),
             "peak_memory_bytes": _largest([r.peak_memory_bytes for r in results]),
@@ -137,6 +155,19 @@ def _aggregate(empty: Point, results: Sequence[Result], label: str, metric: Metr
             "latency_ms": _average_of_all([r.latency_ms for r in results]),
         }
     )
+
+
+def _metrics(results: Sequence[Result], failed: int, counting: Counting) -> dict[MetricName, Summary]:
+    """Of the seeds that worked, and of the `failed` ones that count what guessing gives."""
+    worked = [r.metrics for r in results if not r.collapsed]
+    names = sorted({name for metrics in worked for name in metrics})
+    found = {}
+    for name in names:
+        values = [metrics[name] for metrics in worked if name in metrics]
+        values += [counting.guessing[name]] * failed if name in counting.guessing else []
+        if (made := summarise(values, *bounds(name))) is not None:
+            found[name] = made
+    return found
 
 
 def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRecord) -> dict[str, Any]:
@@ -213,10 +244,8 @@ def _state(cell: CellResults) -> PointState:
 
 
 def _reason(cell: CellResults) -> str | None:
-    parts = []
-    if cell.failures:
-        kinds = ", ".join(sorted(set(cell.failures)))
-        parts.append(f"{len(cell.failures)} of {cell.planned} seeds failed ({kinds})")
+    failed = failed_seeds(cell)
+    parts = [part for part in (mark(failed, cell.planned), lost(failed, cell.planned)) if part]
     words = {
         TrialState.UNFINISHED: "not ended",
         TrialState.STALE: "only have results of other settings",

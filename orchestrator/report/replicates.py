@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.contracts.examples import ScoredExamples
-from orchestrator.report.results import Result
+from orchestrator.report.failed_seeds import SeedScore
 
 Floats = NDArray[np.float64]
 
@@ -17,7 +17,8 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class Replicates:
     """By seed, rising. `parts`: [seeds, documents]; None, with `test_set`, unless all seeds tell of the same
-    documents. `device_hours` are not a number where a seed has none."""
+    documents. `device_hours` are not a number where a seed has none. `failed`: how many seeds count with what
+    guessing gives, each document alike."""
 
     name: str  # model/domain/method
     seeds: tuple[int, ...]
@@ -25,6 +26,7 @@ class Replicates:
     device_hours: Floats
     parts: Floats | None
     test_set: str | None
+    failed: int = 0
 
     @property
     def mean(self) -> float:
@@ -41,22 +43,28 @@ class Replicates:
         return [self.seeds.index(seed) for seed in seeds]
 
 
-def replicates(name: str, results: Sequence[Result]) -> Replicates | None:
-    """None where no seed has a quality."""
-    scored = sorted(((r.seed, r) for r in results if r.quality is not None), key=lambda found: found[0])
-    if not scored:
+def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:
+    """`scores`: by seed, rising. None without any."""
+    if not scores:
         return None
-    told = [r.examples for _, r in scored if r.examples is not None]
+    told = [one.examples for one in scores if one.examples is not None]
     sets = {examples.test_set for examples in told}
-    paired = len(told) == len(scored) and len(sets) == 1
+    paired = len(told) == sum(not one.failed for one in scores) and len(sets) == 1
     return Replicates(
         name=name,
-        seeds=tuple(seed for seed, _ in scored),
-        quality=np.array([r.quality for _, r in scored], dtype=np.float64),
-        device_hours=np.array([r.device_hours for _, r in scored], dtype=np.float64),  # NaN for None
-        parts=np.stack([contributions(examples) for examples in told]) if paired else None,
+        seeds=tuple(one.seed for one in scores),
+        quality=np.array([one.quality for one in scores], dtype=np.float64),
+        device_hours=np.array([one.device_hours for one in scores], dtype=np.float64),  # NaN for None
+        parts=np.stack([_parts(one, len(told[0].numerator)) for one in scores]) if paired else None,
         test_set=sets.pop() if paired else None,
+        failed=sum(one.failed for one in scores),
     )
+
+
+def _parts(score: SeedScore, documents: int) -> Floats:
+    if score.examples is None:
+        return np.full(documents, score.quality)
+    return contributions(score.examples)
 
 
 def contributions(examples: ScoredExamples) -> Floats:

@@ -16,7 +16,7 @@ from orchestrator.contracts.metrics import MetricName, Metrics, quality
 from orchestrator.contracts.outcome import Device, Outcome
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.trial import Cell
-from orchestrator.contracts.vocabulary import Phase, Precision, Signature, Source, TrialState
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, Source, TrialState
 from orchestrator.report.energy import Energy, energy_of
 
 _ROUNDED = 1e-5  # what a score may be off by, made of numbers that were written down
@@ -59,6 +59,20 @@ class Result:
     latency_ms: float | None  # of one answer at a time
     examples: ScoredExamples | None
 
+    @property
+    def collapsed(self) -> bool:
+        """It came to its end, with a model that gives one answer to everything."""
+        return self.signature is Signature.COLLAPSED
+
+
+@dataclass(frozen=True)
+class FailedSeed:
+    """A trial that ended in a failure."""
+
+    key: Key | None  # None: it failed before it knew its device
+    seed: int
+    kind: FailureKind
+
 
 @dataclass
 class CellResults:
@@ -66,7 +80,7 @@ class CellResults:
 
     cell: Cell
     results: list[Result] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)  # kinds
+    failures: list[FailedSeed] = field(default_factory=list)
     states: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(TrialState, 0))
 
     @property
@@ -79,7 +93,8 @@ class CellResults:
         if outcome is None or attempt is None:
             return
         if record.state is TrialState.FAILED and outcome.failure is not None:
-            self.failures.append(outcome.failure.kind.value)
+            failed_on = None if outcome.device is None else _key(outcome.device, attempt.device_type)
+            self.failures.append(FailedSeed(failed_on, record.planned.seed, outcome.failure.kind))
         if record.state is TrialState.FINISHED:
             key = _key(outcome.device, attempt.device_type)
             made = _result(record, outcome, key, examples_of(attempt), attempt, standalone)

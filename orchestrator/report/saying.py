@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.report.comparing import Estimate
@@ -31,10 +32,15 @@ MORE = {
 
 
 class Scale(NamedTuple):
-    """What a difference is told in: points, hundredths of a metric that goes from 0 to 1, or plain."""
+    """What a difference is told in: points, hundredths of a metric that goes from 0 to 1, or plain. `marks`:
+    what is said beside the names of what is compared."""
 
     task: str
     points: bool  # else of a loss
+    marks: Mapping[str, str] = MappingProxyType({})
+
+    def name(self, name: str) -> str:
+        return f"{name} ({self.marks[name]})" if name in self.marks else name
 
     def amount(self, value: float) -> str:
         return f"{100 * value:.1f}" if self.points else f"{value:.4f}"
@@ -57,7 +63,7 @@ def claim(
 ) -> str:
     """`lora-r8 beats ia3 on Triage by 1.2 points (95 % 0.3 to 2.1 over 5 seeds, Holm-adjusted p = 0.012).`"""
     found, size = behind
-    better, worse = names
+    better, worse = (scale.name(name) for name in names)
     by = scale.with_unit(amount)
     if adjusted is None or (interval is None and amount > 0):
         return f"{better} scored {by} above {worse} on {scale.task}; {_why_not(found)}"

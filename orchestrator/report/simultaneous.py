@@ -20,13 +20,14 @@ from orchestrator.report.statistics import CONFIDENCE, bounds
 
 
 def simultaneous(cells: Sequence[Replicates], metric: MetricName) -> Mapping[str, Simultaneous]:
-    """By name, of all scored cells of one task and comparison key. Cut where the metric ends."""
-    prior = prior_of_means(cells)
+    """By name, of all scored cells of one task and comparison key. Cut where the metric ends. None with
+    failed seeds, whose scores lie in two heaps."""
+    prior = prior_of_means([cell for cell in cells if not cell.failed])
     low, high = bounds(metric)
     found = {}
     for cell in cells:
         made = estimate(cell.quality, cell.parts, prior)
-        half = made.half((1 - CONFIDENCE) / len(cells))
+        half = None if cell.failed else made.half((1 - CONFIDENCE) / len(cells))
         found[cell.name] = Simultaneous(
             interval=None if half is None else (max(low, made.mean - half), min(high, made.mean + half)),
             seeds=made.seeds,

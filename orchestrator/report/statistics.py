@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pydantic import Field
-from scipy.special import stdtrit
+from scipy.special import betaincinv, stdtrit
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
@@ -19,14 +19,18 @@ class Summary(Record):
     """`sd` is the sample standard deviation (n - 1), `interval` the two-sided 95 % t-interval of the mean.
 
     Both are None for n = 1: one value says nothing about spread. Values that are all alike have no interval
-    either. `turned`: the values are losses with their signs turned, so that higher is better; `read` is how
-    they are read.
+    either, nor have those of which some are of failed seeds: they lie in two heaps, which no t-interval
+    describes (`values` has them). `turned`: the values are losses with their signs turned, so that higher is
+    better; `read` is how they are read.
     """
 
     n: int
     mean: float
     sd: float | None
     interval: tuple[float, float] | None
+    # Of the n: seeds whose training failed, which count with what guessing gives; and all n where some did.
+    failed: int = Field(0, exclude_if=lambda failed: failed == 0)
+    values: tuple[float, ...] = Field((), exclude_if=lambda values: values == ())
     turned: bool = Field(False, exclude=True)
 
     @property
@@ -34,7 +38,14 @@ class Summary(Record):
         """The loss itself, where this is one with its sign turned."""
         if not self.turned:
             return self
-        return Summary(n=self.n, mean=-self.mean, sd=self.sd, interval=mirrored(self.interval))
+        return self.model_copy(
+            update={
+                "mean": -self.mean,
+                "interval": mirrored(self.interval),
+                "values": tuple(-value for value in self.values),
+                "turned": False,
+            }
+        )
 
 
 def mirrored(interval: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -47,10 +58,24 @@ def bounds(metric: MetricName) -> tuple[float, float]:
     return (-math.inf, math.inf) if metric is MetricName.LOSS else (0.0, 1.0)
 
 
-def summarise_quality(values: Sequence[float], metric: MetricName) -> Summary | None:
-    """`values`: of the metric, oriented so that higher is better. None without values."""
+def summarise_quality(values: Sequence[float], metric: MetricName, failed: int = 0) -> Summary | None:
+    """`values`: of the metric, oriented so that higher is better; `failed` of them are of seeds whose
+    training failed. None without values."""
     found = summarise(values, *bounds(metric))
-    return found.model_copy(update={"turned": metric is MetricName.LOSS}) if found is not None else None
+    if found is None:
+        return None
+    made = found.model_copy(update={"turned": metric is MetricName.LOSS})
+    if not failed:
+        return made
+    return made.model_copy(update={"interval": None, "failed": failed, "values": tuple(values)})
+
+
+def share_interval(count: int, n: int) -> tuple[float, float]:
+    """The two-sided 95 % interval of a share of which `count` in `n` were seen (Clopper and Pearson 1934)."""
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
+    return low, high
 
 
 def summarise(values: Sequence[float], low: float = -math.inf, high: float = math.inf) -> Summary | None:

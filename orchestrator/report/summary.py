@@ -8,6 +8,7 @@ from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import wording
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
+from orchestrator.report.naming import marked, marks_of
 from orchestrator.report.picks import Pick, by_budget, picks
 from orchestrator.report.points import figures
 from orchestrator.report.sureness import sureness
@@ -42,7 +43,8 @@ def sentences(report: Report) -> tuple[str, ...]:
         return ("No trial has a score yet, so there is nothing to recommend.", _caveat(report, found))
     enough = [one for one in found if one.enough]
     choice = [_none(one) for one in found if not one.enough][:_FEW] + ([_choice(enough)] if enough else [])
-    return (" ".join(choice), sureness(found), _caveat(report, found))
+    marks = marks_of({id(p): p for one in found for p in (one.pick, one.best)}.values())
+    return (marked(" ".join(choice), marks), sureness(found), _caveat(report, found))
 
 
 def _none(one: Pick) -> str:
@@ -92,7 +94,10 @@ def _cost(one: Pick) -> str:
 def _caveat(report: Report, found: Sequence[Pick]) -> str:
     states = report.totals.trials
     planned, finished = sum(states.values()), states.get(TrialState.FINISHED, 0)
-    parts = [f"{finished:,} of {planned:,} planned trials are in"]
+    failed = states.get(TrialState.FAILED, 0)
+    parts = [
+        f"{finished:,} of {planned:,} planned trials are in{f' and {failed:,} failed' if failed else ''}"
+    ]
     invented = sum(task.invented for task in report.tasks)
     if invented:
         which = "all tasks" if invented == len(report.tasks) else f"{invented} of {len(report.tasks)} tasks"

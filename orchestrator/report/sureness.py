@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.report.evidence import Group
+from orchestrator.report.failed_seeds import mark
 from orchestrator.report.picks import Pick
 from orchestrator.report.power import joint_limit
 from orchestrator.report.saying import MORE, Scale
+from orchestrator.report.statistics import CONFIDENCE, share_interval
 from orchestrator.report.wording import over
 
 Judged = tuple[Pick, Group]
@@ -23,8 +25,11 @@ def sureness(found: Sequence[Pick]) -> str:
         if group.best and group.comparison in (None, one.comparison.label)
     ]
     if sets:
-        return f"How sure: {'; '.join(_parts(sets, found))}."
+        return f"How sure: {'; '.join([*_parts(sets, found), *_reliable(found)])}."
     known = [one for one in found if _interval(one) is not None]
+    failed = _failed(found)
+    if not known and failed:
+        return f"How sure: {'; '.join(failed)}; nothing here has an interval."
     if not known:
         return (
             "How sure: nothing here has seeds that scatter, so no interval; run more seeds before deciding."
@@ -32,10 +37,40 @@ def sureness(found: Sequence[Pick]) -> str:
     widest = max((_points(one), _half(one)) for one in known)
     single = len(found) - len(known)
     rest = f"; {_where(single, len(found))} it has none, for want of seeds that scatter" if single else ""
-    return (
+    text = (
         f"How sure: the quality of the model named may be off by up to {_amount(widest)} "
-        f"(95 % {over([one.pick for one in known])}){rest}."
+        f"(95 % {over([one.pick for one in known])}){rest}"
     )
+    return f"{'; '.join([text, *_reliable(found)])}."
+
+
+def _reliable(found: Sequence[Pick]) -> list[str]:
+    """How often the training of the models named fails, and where it never did, how often it still may (the
+    rule of three: Hanley and Lippman-Hand 1983)."""
+    failed = _failed(found)
+    fewest = min((one.pick.quality.n for one in found if one.pick.quality is not None), default=0)
+    if failed or fewest < 2:
+        return failed
+    most = 1 - (1 - CONFIDENCE) ** (1 / fewest)
+    return [
+        f"none of the {fewest} seeds of the model named failed, so up to {100 * most:.0f} % of others may "
+        f"(95 % over {fewest} seeds)"
+    ]
+
+
+def _failed(found: Sequence[Pick]) -> list[str]:
+    parts = []
+    for one in found:
+        quality, told = one.pick.quality, mark(one.pick.failed, one.pick.planned_seeds)
+        if told:
+            where = f" on {one.place}" if len(found) > 1 else ""
+            parts.append(f"{told} of {one.pick.name}{where}")
+            if quality is not None and quality.failed:
+                low, high = (100 * end for end in share_interval(quality.failed, quality.n))
+                parts[-1] += (
+                    f", so {low:.0f} to {high:.0f} % of all its seeds may (95 % over {quality.n} seeds)"
+                )
+    return parts
 
 
 def _parts(sets: Sequence[Judged], found: Sequence[Pick]) -> list[str]:

@@ -10,6 +10,7 @@ from orchestrator.contracts.ledger import Spending
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Signature
+from orchestrator.report.failed_seeds import mark
 from orchestrator.report.findings import Replication, TaskScores
 from orchestrator.report.model import Comparison, Point, PointState, Report, TaskReport
 from orchestrator.report.statistics import Summary
@@ -32,6 +33,7 @@ class FrontierRow(Record):
     trainable_parameters: int | None
     invented: bool
     reason: str | None
+    failures: str = ""  # how many of its seeds failed, in words
 
 
 def frontier_rows(report: Report) -> list[FrontierRow]:
@@ -54,6 +56,7 @@ def _row(task: TaskReport, point: Point) -> FrontierRow:
         trainable_parameters=point.trainable_parameters,
         invented=task.invented,
         reason=point.reason,
+        failures=mark(point.failed, point.planned_seeds),
     )
 
 
@@ -147,6 +150,7 @@ def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         **point.cell.model_dump(exclude={"task"}),
         "state": point.state.value,
         "reason": point.reason,
+        "failed": {kind.value: count for kind, count in point.failed.items()},
         "frontier": point.frontier,
         "comparison": point.comparison,
         "quality": _mean(point.quality),
@@ -228,6 +232,7 @@ def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[st
     figures = _point_json(task, point)
     low, high = figures.pop("quality_interval") or (None, None)
     metrics, signatures = figures.pop("metrics"), figures.pop("signatures")
+    failed = figures.pop("failed")
     fewest, most = figures.pop("train_rows") or (None, None)
     smallest, largest = figures.pop("rows_of_a_class") or (None, None)
     held = figures.pop("simultaneous_interval") or {}
@@ -249,6 +254,7 @@ def _csv_row(task: TaskReport, point: Point, names: list[MetricName]) -> dict[st
         "train_rows_most": most,
         "class_rows_fewest": smallest,
         "class_rows_most": largest,
+        "seeds_failed": sum(failed.values()),
         **{f"seeds_{name}": signatures.get(name, 0 if signatures else None) for name in Signature},
         **{f"test_{name}": metrics[name]["mean"] if name in metrics else None for name in names},
     }

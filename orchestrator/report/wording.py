@@ -13,9 +13,10 @@ from orchestrator.report.evidence import Claim, ClaimFamily, GoodEnough, Simulta
 from orchestrator.report.findings import Replicated, Replication
 from orchestrator.report.frontier import CLOSE, best, cheapest_enough
 from orchestrator.report.model import Comparison, Point, PointState
+from orchestrator.report.naming import marked, marks_of
 from orchestrator.report.points import figures
 from orchestrator.report.saying import Scale
-from orchestrator.report.statistics import Summary, mirrored
+from orchestrator.report.statistics import Summary, mirrored, share_interval
 
 MISSING = "–"
 
@@ -66,7 +67,7 @@ def interval(summary: Summary | None) -> str:
     """`0.795 to 0.829`, over seeds alone, or why there is none."""
     if summary is None:
         return MISSING
-    return _no_interval(summary.n) if summary.interval is None else ends(summary.read.interval)
+    return _no_interval(summary) if summary.interval is None else ends(summary.read.interval)
 
 
 def interval_of(point: Scored) -> str:
@@ -74,11 +75,13 @@ def interval_of(point: Scored) -> str:
     if point.quality is None:
         return MISSING
     found = read_interval(point)
-    return _no_interval(point.quality.n) if found is None else ends(found)
+    return _no_interval(point.quality) if found is None else ends(found)
 
 
-def _no_interval(seeds: int) -> str:
-    return "none: n = 1" if seeds == 1 else "none: all alike"
+def _no_interval(summary: Summary) -> str:
+    if summary.n > 1 and summary.failed:
+        return f"none: {summary.failed} of {summary.n} seeds failed"
+    return "none: n = 1" if summary.n == 1 else "none: all alike"
 
 
 def read_interval(point: Scored) -> tuple[float, float] | None:
@@ -107,7 +110,7 @@ def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
 def score_with_interval(summary: Summary) -> str:
     """`0.812 (95 % 0.795 to 0.829 over 3 seeds alone)`."""
     if summary.interval is None:
-        return f"{score(summary)} ({_without_interval(summary.n)})"
+        return f"{score(summary)} ({_without_interval(summary)})"
     return f"{score(summary)} (95 % {interval(summary)} over {summary.n} seeds alone)"
 
 
@@ -117,13 +120,19 @@ def score_of(point: Scored) -> str:
     if point.quality is None:
         return MISSING
     if found is None or found.interval is None:
-        return f"{score(point.quality)} ({_without_interval(point.quality.n)})"
+        return f"{score(point.quality)} ({_without_interval(point.quality)})"
     at_once = f", for all {found.cells:,} cells at once" if found.cells > 1 else ""
     return f"{score(point.quality)} (95 % {ends(read_interval(point))} over {found.over}{at_once})"
 
 
-def _without_interval(seeds: int) -> str:
-    return f"n = {seeds}{'' if seeds == 1 else ', all alike'}, so no interval"
+def _without_interval(summary: Summary) -> str:
+    """Why there is none; with failed seeds the scores themselves, and the share of seeds that fail."""
+    if summary.n > 1 and summary.failed:
+        seeds = ", ".join(f"{value:.3f}" for value in sorted(summary.read.values))
+        low, high = (100 * end for end in share_interval(summary.failed, summary.n))
+        fail = f"{low:.0f} to {high:.0f} % of seeds fail (95 % over {summary.n} seeds)"
+        return f"mean of {seeds}, so no interval; {fail}"
+    return f"n = {summary.n}{'' if summary.n == 1 else ', all alike'}, so no interval"
 
 
 def within(metric: MetricName, points: float = 100 * CLOSE) -> str:
@@ -159,7 +168,6 @@ def _sharing(point: Point) -> str | None:
 
 
 _SIGNATURES = {
-    Signature.COLLAPSED: "collapsed",
     Signature.PLATEAUED: "never rose",
     Signature.IMPROVING: "still rising at the end",
 }
@@ -215,10 +223,11 @@ def _answer(
     metric, sure = short(METRICS[name].title), f"95 % {over(points)}, all cells at once"
     if top is None:
         return "No finished trial has a score."
+    marks = marks_of(points)
     if target.at_least is not None:
         named = None if close is None else _named(points[close], metric, unit)
-        best_named = _named(points[top], metric, unit)
-        return _reaching(f"{metric} {target.at_least:g}", named, best_named, judged, sure)
+        best_named, least = _named(points[top], metric, unit), f"{metric} {target.at_least:g}"
+        return _reaching((least, named, best_named), judged, sure, marks)
     assert close is not None
     near = enough(target, name).removesuffix(" of the best")
     scale = Scale("", name is not MetricName.LOSS)
@@ -226,11 +235,12 @@ def _answer(
     chosen = _chosen(judged, close == top, points[top])
     if close == top:
         cheaper = "" if judged is None else _cheaper(judged, near, scale, sure)
-        return f"The best is {_named(points[top], metric, unit)}.{chosen}{cheaper}{shown}"
+        doubts = marked(cheaper + shown, marks)
+        return f"The best is {_named(points[top], metric, unit)}.{chosen}{doubts}"
     ending = _between(points[top].name, points[close].name, claims)
     return (
         f"The cheapest {near} of the best is {_named(points[close], metric, unit)}; "
-        f"the best is {_named(points[top], metric, unit)}.{chosen}{shown}{ending}"
+        f"the best is {_named(points[top], metric, unit)}.{chosen}{marked(shown, marks)}{ending}"
     )
 
 
@@ -254,18 +264,22 @@ def _chosen(judged: GoodEnough | None, same: bool, best: Point) -> str:
     )
 
 
-def _reaching(least: str, named: str | None, best: str, judged: GoodEnough | None, sure: str) -> str:
-    """The answer where good enough is a least quality."""
+def _reaching(
+    of: tuple[str, str | None, str], judged: GoodEnough | None, sure: str, marks: Mapping[str, str]
+) -> str:
+    """The answer where good enough is a least quality: what that is, and what is named."""
+    least, named, best = of
     if named is None:
         return f"No model reaches {least}. The best is {best}."
     text = f"The cheapest that reaches {least} is {named}"
     text += ". It is also the best." if named == best else f"; the best is {best}."
     if judged is None:
         return text
+    cell = f"{judged.cell} ({marks[judged.cell]})" if judged.cell in marks else judged.cell
     if judged.shown:
-        text += f" {judged.cell} is shown to reach it ({sure})."
+        text += f" {cell} is shown to reach it ({sure})."
     else:
-        text += f" Whether {judged.cell} would reach it with other seeds and documents is open."
+        text += f" Whether {cell} would reach it with other seeds and documents is open."
     if judged.cheaper and not judged.open_cheaper:
         text += f" Nothing cheaper reaches it ({sure})."
     return text
@@ -306,7 +320,8 @@ def _named(point: Point, metric: str, unit: str) -> str:
     cost, _ = figures(point)
     text = score_of(point)
     missing = f", its backbone saw {point.saw} in pretraining" if point.saw else ""
-    missing += f", {point.reason}" if point.state is PointState.PARTIAL and point.reason else ""
+    told = point.reason if point.state is PointState.PARTIAL or point.failed else None
+    missing += f", {told}" if told else ""
     return f"{point.name}: {metric} {text} at {hours(cost)} {unit} a trial{missing}"
 
 

@@ -7,12 +7,14 @@ two standard errors of the simulation beyond its limit. Rows: S3 families and th
 nothing differs, S4 what is shown where something does, S12 the risk of the cell that the answer names; S1
 "nothing cheaper comes within 1 point" and "shown to be within 1 point" over all sweeps: one that says neither
 leaves both open; S2 the interval printed with the best and with the cheapest within 1 point, and by how many
-standard errors the score without choosing that is told beside them is too high.
+standard errors the score without choosing that is told beside them is too high; S7 cells whose training fails
+with some seeds, on ledgers.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise, product
@@ -22,9 +24,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from ledger_builder import Fate, LedgerBuilder
 from simulated import World, point_of
 
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.vocabulary import FailureKind, Signature
+from orchestrator.report import Report, build_report
 from orchestrator.report.claims import LEVEL, frontier_family, holm
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.evidence import ClaimFamily, Limit
@@ -37,6 +42,8 @@ from orchestrator.report.moderation import prior_of, prior_of_means
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.saying import Scale
 from orchestrator.report.simultaneous import simultaneous
+from orchestrator.report.statistics import share_interval
+from orchestrator.report.summary import sentences
 
 POINT = 0.03  # of a cell's skill over seeds: 0.9 points of accuracy at 80 %
 ALIKE, MORE, UNEQUAL = "0.9 points", "2.4 points", "0.5 to 5 points"
@@ -252,6 +259,77 @@ def risk(sweeps: int, wild: float, ahead: float, rng: np.random.Generator) -> It
     )
 
 
+GUESS = {MetricName.MACRO_F1: 0.1}
+
+
+def failures(sweeps: int, rate: float, seeds: int, rng: np.random.Generator) -> Iterator[Line]:
+    """S7: full scores 0.85 and collapses to 0.1 with a share of its seeds, ia3 0.84 and never fails."""
+    expected = 0.85 - 0.75 * rate
+    unmarked = differs = moved = 0
+    told, covered = [], 0
+    for _ in range(sweeps):
+        collapsed = rng.random(seeds) < rate
+        scores = np.stack(
+            [0.85 + 0.01 * rng.standard_normal(seeds), 0.84 + 0.01 * rng.standard_normal(seeds)]
+        )
+        stopped, finished = (_report(scores, collapsed, stop) for stop in (True, False))
+        one, other = (_quality_of(report, "full") for report in (stopped, finished))
+        differs += one != other
+        lost = int(rng.integers(seeds))  # of ia3, by preemption
+        moved += _quality_of(_report(scores, collapsed, True, lost), "ia3") != _quality_of(
+            _report(np.delete(scores, lost, axis=1), np.delete(collapsed, lost), True), "ia3"
+        )
+        told.append(one[0] - expected)
+        low, high = share_interval(int(collapsed.sum()), seeds)
+        covered += low <= rate <= high
+        named = "tiny/general/full" in sentences(stopped)[0].split(":")[0]
+        unmarked += expected < 0.84 and named and not _marked(stopped, int(collapsed.sum()), seeds)
+    world = f"{100 * rate:.0f} % of the seeds of one of 2 cells collapse, {seeds} seeds"
+    yield Line("S7", world, "worse, named and unmarked", unmarked / sweeps, 0.1, sweeps)
+    yield Line("S7", world, "stop_collapsed moves its quality", differs / sweeps, 0.0, sweeps)
+    yield Line("S7", world, "preemption moves a quality", moved / sweeps, 0.0, sweeps)
+    beyond = abs(float(np.mean(told))) - 3 * float(np.std(told)) / sweeps**0.5
+    yield Line("S7", world, "bias of its quality, beyond noise", max(beyond, 0.0), 0.0, sweeps)
+    yield Line("S7", world, "share of failures covered", covered / sweeps, 0.95, sweeps, least=True)
+
+
+def _report(scores: np.ndarray, collapsed: np.ndarray, stop: bool, lost: int | None = None) -> Report:
+    """[cells, seeds]. `stop`: what collapses is ended, else it is trained and scored."""
+    with tempfile.TemporaryDirectory() as directory:
+        built = LedgerBuilder(Path(directory))
+        trials = built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=range(scores.shape[1]))
+        for trial in trials:
+            full = trial.cell.method == "full"
+            fate = Fate(quality=float(scores[0 if full else 1, trial.seed]), outcome={"guessing": GUESS})
+            if full and collapsed[trial.seed]:
+                fate = replace(fate, quality=0.11, outcome=fate.outcome | {"signature": Signature.COLLAPSED})
+                if stop:
+                    fate = replace(fate, quality=None, failure=FailureKind.COLLAPSED)
+            elif not full and trial.seed == lost:
+                fate = replace(fate, quality=None, failure=FailureKind.PREEMPTED)
+            built.attempt(trial, fate)
+        return build_report(built.ledger.sweep(), built.ledger.trials())
+
+
+def _quality_of(report: Report, method: str) -> tuple[float, float]:
+    [point] = [p for p in report.tasks[0].points if p.cell.method == method]
+    assert point.quality is not None
+    return round(point.quality.mean, 12), round(point.quality.sd or 0.0, 12)
+
+
+def _marked(report: Report, failed: int, seeds: int) -> bool:
+    """Whether the sentences that name full say how many of its seeds failed; where none did, the one on how
+    sure that is says how many may."""
+    said = sentences(report)
+    if not failed:
+        return f"none of the {seeds} seeds of the model named failed" in said[1]
+    task = report.tasks[0]
+    lines = [said[0], *(group.sentence for group in task.groups)]
+    lines += [claim.sentence for family in task.claims for claim in family.claims]
+    mark = f"{failed} of {seeds} seeds collapsed"
+    return all(mark in line for line in lines if "full" in line)
+
+
 def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Iterator[Line]:
     if "S1" in wanted:
         for truth, seeds, documents, scatter in product(TRUTHS, (2, 3, 5), (200, 1000), (ALIKE, MORE)):
@@ -269,12 +347,15 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
     if "S4" in wanted:
         for seeds, documents in ((2, 400), (3, 400), (5, 400), (2, 2000), (3, 2000), (5, 2000)):
             yield from power(sweeps, Setting(seeds, documents), rng)
+    if "S7" in wanted:
+        for rate, seeds in product((0.0, 0.1, 0.3), (3, 5)):
+            yield from failures(sweeps, rate, seeds, rng)
     if "S12" in wanted:
         for wild, ahead in ((POINT, 0.03), (0.15, 0.03), (0.4, 0.06)):
             yield from risk(sweeps, wild, ahead, rng)
 
 
-ROWS = ("S1", "S2", "S3", "S4", "S12")
+ROWS = ("S1", "S2", "S3", "S4", "S7", "S12")
 
 
 def main() -> None:

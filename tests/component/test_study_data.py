@@ -48,6 +48,7 @@ def test_skipped_records_and_classes_are_in_the_outcome(lab, outcome_of):
     assert skipped[Split.DEV] == skipped[Split.TEST] == {}
     assert sum(outcome.train_classes.values()) == outcome.rows["train"] == 42
     assert outcome.train_classes.keys() == {"ill", "well"}
+    assert outcome.guessing[MetricName.MACRO_F1] < outcome.guessing[MetricName.ACCURACY] < 1
 
 
 @pytest.mark.parametrize("size", [1, 5, 100])

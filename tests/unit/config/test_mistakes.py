@@ -60,6 +60,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
         "'ncbi-diseese'",
         "did you mean 'ncbi-disease'?",
     ),
+    ({"failures": "ignore"}, "failures", "'ignore'", "leave_out"),
     ({"seeds": [-1]}, "seeds.0", "-1", "greater than or equal to 0"),
     ({"seeds": [1, 1]}, "seeds", "1 stands 2 times", "keep it once"),
     ({"name": "../elsewhere"}, "name", "'../elsewhere'", "letters"),

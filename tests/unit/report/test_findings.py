@@ -133,10 +133,10 @@ def test_how_training_went_is_counted_by_point_and_collapses_are_listed(built):
     }
     assert report.collapsed == (trials[0].name, trials[3].name)
     page = files_of(built)
-    assert "1 of 3 seeds collapsed; 1 of 3 seeds still rising at the end" in page["markdown"]
+    assert "2 of 4 seeds collapsed; 1 of 3 seeds still rising at the end" in page["markdown"]
     assert "Collapsed trials: one class for everything (2)" in page["html"]
     [row] = csv.DictReader(page["csv"].splitlines())
-    assert (row["seeds_collapsed"], row["seeds_plateaued"]) == ("1", "0")
+    assert (row["seeds_collapsed"], row["seeds_plateaued"], row["seeds_failed"]) == ("1", "0", "2")
 
 
 def test_refused_cells_stand_by_reason(built):

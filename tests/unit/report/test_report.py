@@ -163,11 +163,11 @@ def test_a_cell_with_a_failed_seed_is_partial_and_says_so(built):
     report = report_of(built)
     partial, empty = report.tasks[0].points
     assert (partial.state, partial.seeds, partial.planned_seeds) == (PointState.PARTIAL, 1, 2)
-    assert partial.reason == "1 of 2 seeds failed (DIVERGED)"
+    assert partial.reason == "1 of 2 seeds diverged"
     assert (empty.state, empty.quality, empty.frontier) == (PointState.NEW, None, False)
     [failed] = report.failed
     assert (failed.trial, failed.kind, failed.attempts) == (trials[1].name, FailureKind.DIVERGED, 1)
-    assert "1 of 2 seeds failed" in report.tasks[0].answers[0]
+    assert "1 of 2 seeds diverged" in report.tasks[0].answers[0]
 
 
 def test_refused_failed_and_stale_cells_stay_in_the_report(built):

@@ -7,7 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench.statistics_honest import ALIKE, UNEQUAL, Setting, answers, families, power, risk, winner
+from bench.statistics_honest import (
+    ALIKE,
+    UNEQUAL,
+    Setting,
+    answers,
+    failures,
+    families,
+    power,
+    risk,
+    winner,
+)
 from scipy import stats
 
 from orchestrator.report.comparing import Estimate, difference, mean_difference
@@ -52,6 +62,11 @@ def test_true_steps_are_shown_with_three_seeds_and_what_limits_them_is_named():
 
 def test_the_risk_that_is_named_holds_where_one_cell_scatters_more():
     found = list(risk(SWEEPS, 0.15, 0.03, np.random.default_rng(3)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_seeds_that_collapse_count_and_are_named():
+    found = list(failures(8, 0.3, 3, np.random.default_rng(4)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 

@@ -1,0 +1,64 @@
+"""What guessing gives on the test part of a task: the floor of its scores.
+
+Trials tell it of each metric, by the classes of train and test (`workers.guessing`). Of trials from before
+they did, it is made of the classes of their training rows, taken to be as frequent in test: of the share p of
+the commonest of k classes, accuracy and micro F1 are p, macro F1 is 2p / (1 + p) / k. Where not even these
+are known it is 0, which no score is below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import TaskKind
+
+_BY_SHARE = (MetricName.ACCURACY, MetricName.MICRO_F1, MetricName.MICRO_F1_WITH_NEGATIVE)
+
+
+class Told(NamedTuple):
+    """What one trial tells of guessing. The one with the most training rows knows the classes best."""
+
+    measured: bool
+    rows: int
+    scores: Mapping[MetricName, float]
+    classes: Mapping[str, int]
+
+    @classmethod
+    def by(cls, outcome: Outcome) -> Told:
+        rows = outcome.rows.get("train", 0)
+        return cls(bool(outcome.guessing), rows, outcome.guessing, outcome.train_classes)
+
+    def is_better(self, other: Told | None) -> bool:
+        return other is None or self[:2] > other[:2]
+
+
+class Guess(NamedTuple):
+    """`scores`: by metric, as it is read. `measured`: on the test part, and not supposed."""
+
+    scores: Mapping[MetricName, float]
+    measured: bool
+
+
+def guess(task: TaskSpec, told: Told | None) -> Guess:
+    """`told`: by the trial that knows it best; None where none has read the data."""
+    if told is not None and told.measured:
+        return Guess(told.scores, measured=True)
+    scores = {
+        name: 0.0 for name, info in METRICS.items() if task.kind in info.kinds and info.higher_is_better
+    }
+    if MetricName.MACRO_AUROC in scores:
+        scores[MetricName.MACRO_AUROC] = 0.5
+    counts = {} if told is None or task.kind is TaskKind.NER else told.classes
+    shares = [count / sum(counts.values()) for count in counts.values() if count]
+    if shares:
+        most = max(shares)
+        scores |= {name: most for name in _BY_SHARE if name in scores}
+        if MetricName.MACRO_F1 in scores:
+            scores[MetricName.MACRO_F1] = 2 * most / (1 + most) / len(counts)
+        scores[MetricName.LOSS] = -math.fsum(share * math.log(share) for share in shares)
+    return Guess(scores, measured=False)

@@ -1,0 +1,149 @@
+"""Seeds whose training failed: what they count for, and that each sentence with their cell says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ledger_builder import Fate, LedgerBuilder
+from scipy.stats import binomtest
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.vocabulary import FailureKind, FailureRule, Precision, Signature
+from orchestrator.report import Report, build_report, write_report
+from orchestrator.report.model import PointState
+from orchestrator.report.naming import marked
+from orchestrator.report.statistics import share_interval
+from orchestrator.report.summary import sentences
+
+GUESS = {"guessing": {MetricName.MACRO_F1: 0.2, MetricName.ACCURACY: 0.5}}
+COLLAPSED = Fate(quality=0.21, outcome={**GUESS, "signature": Signature.COLLAPSED})
+STOPPED = Fate(failure=FailureKind.COLLAPSED, outcome=GUESS)
+IA3 = [Fate(quality=q) for q in (0.832, 0.829, 0.834)]
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> LedgerBuilder:
+    return LedgerBuilder(tmp_path)
+
+
+def scored(*qualities: float) -> list[Fate]:
+    return [Fate(quality=q, outcome=GUESS) for q in qualities]
+
+
+def report_of(path: Path, full: list[Fate], ia3: list[Fate], rule: FailureRule = FailureRule.COUNT) -> Report:
+    built = LedgerBuilder(path)
+    trials = built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[11, 12, 13])
+    built.sweep = built.sweep.model_copy(update={"failures": rule})
+    built.ledger.write_sweep(built.sweep)
+    for trial, fate in zip(trials, [*full, *ia3], strict=False):
+        built.attempt(trial, fate)
+    return build_report(built.ledger.sweep(), built.ledger.trials())
+
+
+def full_of(report: Report):
+    [point] = [p for p in report.tasks[0].points if p.cell.method == "full"]
+    return point
+
+
+@pytest.mark.parametrize("rule", FailureRule)
+def test_a_collapsed_seed_gives_one_quality_whether_it_was_stopped_or_not(tmp_path, rule):
+    works = scored(0.851, 0.846)
+    ended = full_of(report_of(tmp_path / "a", [*works, STOPPED], IA3, rule))
+    finished = full_of(report_of(tmp_path / "b", [*works, COLLAPSED], IA3, rule))
+    assert ended.quality == finished.quality
+    assert ended.metrics == finished.metrics
+    expected = (0.851 + 0.846 + 0.2) / 3 if rule is FailureRule.COUNT else (0.851 + 0.846) / 2
+    assert ended.quality.mean == pytest.approx(expected)
+
+
+def test_a_method_that_fails_one_time_in_three_is_not_what_to_take(tmp_path):
+    report = report_of(tmp_path, [*scored(0.851, 0.846), STOPPED], IA3)
+    assert sentences(report)[0].startswith("For Outcome, take tiny/general/ia3")
+
+
+def test_each_sentence_with_such_a_cell_says_how_many_of_its_seeds_failed(tmp_path):
+    report = report_of(
+        tmp_path, [*scored(0.99, 0.98), STOPPED], [Fate(quality=0.5 + q.quality / 10) for q in IA3]
+    )
+    [task] = report.tasks
+    lines = [*sentences(report), *task.answers, *(group.sentence for group in task.groups)]
+    lines += [claim.sentence for family in task.claims for claim in family.claims]
+    named = [line for line in lines if "full" in line]
+    assert len(named) >= 5
+    assert [line for line in named if "1 of 3 seeds collapsed" not in line] == []
+    written = write_report(report, tmp_path / "report")
+    assert "tiny/general/full (1 of 3 seeds collapsed)" in written["markdown"].read_text()
+
+
+def test_the_scores_of_seeds_stand_where_an_interval_of_their_mean_would_be_wrong(tmp_path):
+    report = report_of(tmp_path, [*scored(0.99, 0.98), STOPPED], [Fate(quality=0.3)])
+    point = full_of(report)
+    assert (point.quality.interval, point.population_interval, point.quality.failed) == (None, None, 1)
+    [answer] = report.tasks[0].answers
+    assert (
+        "0.723 (mean of 0.200, 0.980, 0.990, so no interval; 1 to 91 % of seeds fail (95 % over 3 seeds))"
+        in answer
+    )
+
+
+@pytest.mark.parametrize("kind", [FailureKind.PREEMPTED, FailureKind.DEVICE, FailureKind.TIMEOUT])
+def test_what_the_machine_or_a_limit_ended_moves_no_figure(tmp_path, kind):
+    lost = report_of(tmp_path / "a", scored(0.851, 0.846, 0.85), [*IA3[:2], Fate(failure=kind)])
+    never = report_of(tmp_path / "b", scored(0.851, 0.846, 0.85), IA3[:2])
+    for one, other in zip(lost.tasks[0].points, never.tasks[0].points, strict=True):
+        assert (one.quality, one.device_hours, one.frontier) == (
+            other.quality,
+            other.device_hours,
+            other.frontier,
+        )
+        assert one.frontier_probability == other.frontier_probability
+    assert lost.tasks[0].claims == never.tasks[0].claims
+    assert lost.tasks[0].groups == never.tasks[0].groups
+    assert sentences(lost)[0] == sentences(never)[0]
+
+
+def test_a_seed_without_the_memory_to_train_is_told_and_does_not_count(tmp_path):
+    point = full_of(report_of(tmp_path, [*scored(0.85, 0.84), Fate(failure=FailureKind.OUT_OF_MEMORY)], IA3))
+    assert (point.quality.n, point.reason) == (2, "1 of 3 seeds failed (OUT_OF_MEMORY)")
+
+
+def test_a_cell_of_which_each_seed_collapsed_has_what_guessing_gives(tmp_path):
+    point = full_of(report_of(tmp_path, [STOPPED, STOPPED, STOPPED], IA3))
+    assert (point.state, point.device_hours) == (PointState.FAILED, None)
+    assert point.quality.mean == pytest.approx(0.2)
+    assert (point.reason, point.frontier) == ("3 of 3 seeds collapsed", False)
+
+
+def test_a_seed_that_diverged_on_another_device_counts_with_the_seeds_of_its_cell(tmp_path):
+    away = Fate(failure=FailureKind.DIVERGED, outcome=GUESS, device_type="Some GPU", precision=Precision.BF16)
+    report = report_of(tmp_path, [*scored(0.851, 0.846), away], IA3)
+    assert [c.label for c in report.tasks[0].comparisons] == ["cpu, fp32"]
+    assert full_of(report).quality.n == 3
+
+
+@pytest.mark.parametrize("rule", FailureRule)
+def test_the_report_names_its_rule(tmp_path, rule):
+    report = report_of(tmp_path, scored(0.85), [], rule)
+    assert any(f"failures: {rule}" in notice for notice in report.notices)
+
+
+def test_where_no_seed_failed_the_report_says_how_many_still_may(tmp_path):
+    report = report_of(tmp_path, scored(0.951, 0.946, 0.95), IA3)
+    assert (
+        "none of the 3 seeds of the model named failed, so up to 63 % of others may (95 % over 3 seeds)"
+        in sentences(report)[1]
+    )
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 3), (1, 3), (2, 5), (3, 3)])
+def test_the_interval_of_a_share_is_that_of_clopper_and_pearson(count, n):
+    expected = binomtest(count, n).proportion_ci(0.95, method="exact")
+    assert share_interval(count, n) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_name_is_marked_once_and_never_inside_a_longer_one():
+    marks = {"a/b/lora": "1 of 3 seeds collapsed"}
+    assert marked("a/b/lora-r8 beats a/b/lora. So a/b/lora loses.", marks) == (
+        "a/b/lora-r8 beats a/b/lora (1 of 3 seeds collapsed). So a/b/lora loses."
+    )
