@@ -1,10 +1,18 @@
-"""Standard output for answers alone."""
+"""What a process answers to whoever asked it: JSON lines, and no words of a foreign exception."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from typing import TextIO
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TextIO
+
+from orchestrator.contracts.code_places import code_places
+from orchestrator.contracts.debugging import shows_words
+
+DEFECT = 70
 
 
 def answer_stream() -> TextIO:
@@ -14,3 +22,25 @@ def answer_stream() -> TextIO:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
+
+
+def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
+    """Write each answer of `work` as a JSON line and return the exit code: 2 where one of them is an "error".
+
+    Whatever is raised, a panic of a library in Rust included, may quote a text: the last line is then
+    {"defect": name of its class, "places": where in the code}, and the exit code 70.
+    """
+    answers, code = answer_stream(), 0
+    try:
+        for line in work():
+            code = 2 if "error" in line else code
+            answers.write(json.dumps(line) + "\n")
+            answers.flush()
+    except BaseException as error:
+        code = DEFECT
+        line = {"defect": type(error).__qualname__, "places": code_places(error)}
+        answers.write(json.dumps(line) + "\n")
+        if shows_words():
+            traceback.print_exc()
+    answers.close()
+    return code

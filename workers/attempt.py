@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, WRITTEN
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
-from workers.code_places import code_places
 from workers.core_dumps import forbid_core_dumps
 from workers.meter import Meter, add_phases
 from workers.records import EventLog, superseded, write_outcome
@@ -74,7 +74,7 @@ def settle_environment(threads: int | None = None, *, offline: bool = True) -> N
 
 def run_logged(order_path: Path, began: float | None = None) -> int:
     """Do what `run_attempt` does. A crash that leaves no outcome leaves `crash.log`: code places, without the
-    words of the exception."""
+    words of the exception, which end here: the exit code is then 1."""
     rank = os.environ.get("RANK", "0")
     log = order_path.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
     with log.open("w") as crash:
@@ -83,7 +83,7 @@ def run_logged(order_path: Path, began: float | None = None) -> int:
             code = run_attempt(order_path, began)
         except BaseException as error:
             crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
-            raise
+            return 1
         faulthandler.disable()
     log.unlink()
     return code

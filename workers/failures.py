@@ -10,12 +10,12 @@ from itertools import pairwise
 
 import torch
 
+from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.outcome import Failure
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.errors import FrontierError
 from workers.checkpoint import UnfaithfulCopyError
-from workers.code_places import code_places
 from workers.evaluate import DivergedError
 from workers.gpus import DeviceFaultError, this_machine
 from workers.train import CollapsedError, PreemptedError, SupersededError

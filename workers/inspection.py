@@ -6,8 +6,8 @@ Standard input: {"backbone": BackboneSpec, "method": MethodSpec, "labels": 2, "k
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import FrontierError, WeightsError
-from workers.answers import answer_stream
+from workers.answers import answer
 
 
 class InspectionRequest(Record):
@@ -92,18 +92,17 @@ def main(arguments: list[str]) -> int:
     if arguments != ["backbone"]:
         sys.stderr.write("usage: python -m workers.inspection backbone < request.json\n")
         return 2
+    return answer(_answers)
+
+
+def _answers() -> Iterator[dict[str, Any]]:
     from workers.attempt import settle_environment
 
-    answers = answer_stream()
     settle_environment()
     try:
-        request = InspectionRequest.model_validate_json(sys.stdin.read())
-        answer = inspect_backbone(request)
+        yield inspect_backbone(InspectionRequest.model_validate_json(sys.stdin.read()))
     except (FrontierError, ValidationError) as error:
-        answer = {"error": str(error)}
-    with answers:
-        answers.write(json.dumps(answer) + "\n")
-    return 2 if "error" in answer else 0
+        yield {"error": str(error)}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,7 @@ class Running:
     def settle(self, directory: Path) -> int:
         """Return the exit code of the whole: 0 where there is an outcome. Make the outcome of the first rank
         that failed alone the attempt's."""
+        self._drop_output(directory)
         codes = [code for _, code in self._ended]
         if not any(codes):
             self._drop_logs(directory)
@@ -164,6 +166,16 @@ class Running:
         """NCCL makes its files whether it has a warning or not; after a good end nobody asks for them."""
         for rank in self._ranks.values():
             layout.nccl_log(directory, rank).unlink(missing_ok=True)
+
+    def _drop_output(self, directory: Path) -> None:
+        """What was printed may quote text: it stays where it can say why an attempt failed, and else goes."""
+        finished = _finished(directory / layout.OUTCOME)
+        for rank in self._ranks.values():
+            log = layout.output_log(directory, rank)
+            if finished or (log.exists() and log.stat().st_size == 0):
+                log.unlink(missing_ok=True)
+        with suppress(OSError):  # another node's ranks still print there
+            (directory / layout.SENSITIVE).rmdir()
 
 
 def await_end(running: Running, next_request: Callable[..., dict[str, Any] | None]) -> None:
@@ -192,6 +204,27 @@ def await_end(running: Running, next_request: Callable[..., dict[str, Any] | Non
         raise
 
 
+def _finished(outcome: Path) -> bool:
+    try:
+        return bool(json.loads(outcome.read_bytes())["state"] == "finished")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _shut_streams(log: Path) -> None:
+    """Keep what libraries print in the attempt's own folder, and make that the working directory."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    try:
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.chdir(log.parent)
+    except OSError:
+        output = nothing
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+
+
 def _become(order: Path, template: int, began: float, environment: dict[str, str], execute: bool) -> None:
     """In the forked process; never returns."""
     code = 1
@@ -201,9 +234,7 @@ def _become(order: Path, template: int, began: float, environment: dict[str, str
         os.setsid()
         if os.getppid() != template:
             os._exit(1)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(nowhere, descriptor)
+        _shut_streams(layout.output_log(order.parent, int(environment.get("RANK", "0"))))
         os.environ.update(environment)
         if execute:
             command = python_module("workers.attempt", str(order), repr(began))

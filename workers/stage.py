@@ -10,7 +10,6 @@ by length; or {"error": words}.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import sys
@@ -30,7 +29,7 @@ from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
-from workers.answers import answer_stream
+from workers.answers import answer
 
 
 class StageRequest(Record):
@@ -196,20 +195,15 @@ def _settle() -> None:
     settle_environment(threads=1, offline=False)
 
 
-def main() -> int:
-    answers = answer_stream()
+def _answers() -> Iterator[dict[str, Any]]:
     _settle()
     try:
         request = StageRequest.model_validate_json(sys.stdin.read())
     except ValidationError as error:
-        answers.write(json.dumps({"error": str(error)}) + "\n")
-        answers.flush()
-        return 2
-    for answer in stage(request):
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-    return 0
+        yield {"error": str(error)}
+        return
+    yield from stage(request)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(_answers))

@@ -15,6 +15,7 @@ from rich.console import Console
 from orchestrator.cli import cluster, cluster_verbs, inspections
 from orchestrator.cli.capabilities import show_capabilities
 from orchestrator.cli.places import ledger_of, storage_here
+from orchestrator.contracts.debugging import show_words
 from orchestrator.tracking.tracking_uri import VARIABLE, tracking_uri, without_secrets
 
 app = typer.Typer(
@@ -24,6 +25,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _before_the_verb(
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="Print foreign tracebacks in full. They may quote the data. Not in a cluster."
+        ),
+    ] = False,
+) -> None:
+    if debug:
+        show_words()
+
+
 app.command("capabilities")(show_capabilities)
 app.add_typer(inspections.task_app, name="task")
 app.add_typer(inspections.backbone_app, name="backbone")

@@ -55,15 +55,17 @@ def enter() -> None:
         sys.exit(0)
     except OSError as error:
         if error.filename is None or error.errno not in _NO_PLACE | _FULL:
-            _end_as_defect()
+            _end_as_defect(error)
         full = error.errno in _FULL
         remedy = (
             "make room; the same command goes on from there" if full else "mend it, or give another place"
         )
         print(f"frontier: {error.filename}: {error.strerror}\n    -> {remedy}", file=sys.stderr)
         sys.exit(3 if full else 2)
-    except Exception:
-        _end_as_defect()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of a library in Rust is no Exception
+        _end_as_defect(error)
 
 
 def _print_whatever_the_encoding() -> None:
@@ -73,8 +75,13 @@ def _print_whatever_the_encoding() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _end_as_defect() -> NoReturn:
-    """Of the exception that is being handled."""
-    traceback.print_exc()
+def _end_as_defect(error: BaseException) -> NoReturn:
+    from orchestrator.cli.worker_calls import defect
+    from orchestrator.contracts.code_places import code_places
+    from orchestrator.contracts.debugging import shows_words
+
+    if shows_words():
+        traceback.print_exception(error)
+    print(f"frontier: {defect(type(error).__qualname__, code_places(error))}", file=sys.stderr)
     print("frontier: this is a defect of Frontier, not of your input; no record is lost", file=sys.stderr)
     sys.exit(_DEFECT)

@@ -4,43 +4,50 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.contracts.debugging import shows_words
 from orchestrator.errors import FrontierError, WeightsError
 
 
 def ask(module: str, request: Mapping[str, Any], *arguments: str) -> Iterator[dict[str, Any]]:
     """Runs `python -m module arguments`, hands it `request` as JSON, and yields the JSON lines it answers.
 
-    Raises WeightsError with the worker's own words where it refuses the request, FrontierError where it dies.
+    Raises WeightsError with the worker's own words where it refuses the request; FrontierError, without the
+    words of any other exception, where it dies. What its libraries print is shown under --debug alone.
     """
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as trouble,
-        subprocess.Popen(
-            python_module(module, *arguments),
-            env=safe_environment(os.environ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=trouble,
-            encoding="utf-8",
-            errors="replace",
-        ) as process,
-    ):
+    with subprocess.Popen(
+        python_module(module, *arguments),
+        env=safe_environment(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=None if shows_words() else subprocess.DEVNULL,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(request))
-        process.stdin.close()
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(request))
+            process.stdin.close()
         for line in process.stdout:
             answer = json.loads(line)
             if "error" in answer:
                 raise WeightsError(answer["error"])
+            if "defect" in answer:
+                raise FrontierError(defect(f"{module} ended by {answer['defect']}", answer["places"]))
             yield answer
-        if process.wait():
-            trouble.seek(0)
-            raise FrontierError(
-                f"{module} ended with exit code {process.returncode}:\n{trouble.read()[-2000:]}"
-            )
+        if code := process.wait():
+            how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
+            raise FrontierError(defect(f"{module} ended by {how}", ()))
+
+
+def defect(what: str, places: Iterable[str]) -> str:
+    """What to say of a defect: no words of an exception, as they may quote text of patients."""
+    where = "".join(f"\n    at {place}" for place in places)
+    return f"{what}{where}\n    -> report these lines; `frontier --debug` shows more, which may quote data"

@@ -5,6 +5,7 @@
 <storage>/<sweep>/lease/<number>.json             held by the one driver (orchestrator.storage.lease)
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
     order.json  events.jsonl  examples.bin  outcome.json  bill.json  checkpoint/step-<n>/  model/
+    sensitive/output.rank-<n>.log                 what libraries print: may quote text, stays where it is
 <storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
 <storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv,
                                                   tables.tex
@@ -29,6 +30,7 @@ EVENTS = "events.jsonl"
 EXAMPLES = "examples.bin"
 OUTCOME = "outcome.json"
 BILL = "bill.json"
+SENSITIVE = "sensitive"  # of an attempt; for its owner alone, never copied to a store
 CHECKPOINTS = "checkpoint"
 MODEL = "model"
 MLFLOW_STORE = "mlflow.db"
@@ -60,6 +62,11 @@ def lost_peers(attempt: Path) -> list[Path]:
 def nccl_log(attempt: Path, rank: int) -> Path:
     """Where the NCCL of that rank writes its warnings. After a good end it is gone."""
     return attempt / f"nccl.rank-{rank}.log"
+
+
+def output_log(attempt: Path, rank: int) -> Path:
+    """Where standard output and error of that rank go. After a good end it is gone."""
+    return attempt / SENSITIVE / f"output.rank-{rank}.log"
 
 
 def attempts(trial: Path) -> list[tuple[int, Path]]:

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.files import write_atomically
-from workers.code_places import code_places
 from workers.selfcheck.forks import fork
 from workers.selfcheck.results import (
     Check,
