@@ -11,6 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
+def printable(text: str) -> str:
+    """Return the text with its control characters spelt out: a terminal would obey them."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 class FrontierError(Exception):
     """The root. `exit_code` is what the command line exits with; 70 is a defect of ours."""
 
@@ -32,12 +37,7 @@ class Complaint:
         numbers = ("line", self.line), ("column", self.column)
         place = ", ".join([self.where, *(f"{name} {number}" for name, number in numbers if number)])
         place = f"{place}: {self.key}" if self.key else place
-        return f"{_visible(f'{place}: {self.problem}')}\n    -> {_visible(self.remedy)}"
-
-
-def _visible(text: str) -> str:
-    """Return the text with its control characters spelt out: a terminal would obey them."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+        return f"{printable(f'{place}: {self.problem}')}\n    -> {printable(self.remedy)}"
 
 
 class ConfigError(FrontierError):

@@ -15,6 +15,7 @@ from rich.console import Console
 from orchestrator.cli import cluster, cluster_verbs, inspections
 from orchestrator.cli.capabilities import show_capabilities
 from orchestrator.cli.places import ledger_of, storage_here
+from orchestrator.cli.terminal import Terminal
 from orchestrator.contracts.debugging import show_words
 from orchestrator.tracking.tracking_uri import VARIABLE, tracking_uri, without_secrets
 
@@ -80,7 +81,7 @@ class LauncherName(StrEnum):
 
 def console(as_json: bool = False) -> Console:
     """For people; where the output is JSON, what people should know goes to stderr."""
-    return Console(stderr=as_json, soft_wrap=False)
+    return Terminal(stderr=as_json)
 
 
 def _overrides(given: list[str] | None, storage: str | None) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.terminal import Terminal
 from orchestrator.config.capabilities import Capabilities, load_capabilities
 from orchestrator.contracts.capability import Capability
 from orchestrator.contracts.vocabulary import TaskKind
@@ -34,7 +34,7 @@ def show_capabilities(
     if as_json:
         print(json.dumps([row.model_dump(mode="json") for row in rows], indent=1))
         return
-    console = Console()
+    console = Terminal()
     reasons: list[str] = []
     for title, kind in _HEADS.items():
         console.print(f"{title}:")

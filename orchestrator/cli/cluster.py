@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from orchestrator.cli.terminal import Terminal
 
 
 def render(
@@ -25,7 +26,7 @@ def render(
     """The YAML that runs a sweep on Kubernetes, checked. For GitOps, or for `kubectl apply --server-side`."""
     from orchestrator.cli.rendering import rendered, write
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     found = rendered(config, overrides or [], overlay, smoke, console)
     if out is None:
         print(found.text, end="")
@@ -59,7 +60,7 @@ def doctor(
         raise typer.Exit(check_gpu())
     from orchestrator.cli.rendering import check_sources
 
-    console = Console()
+    console = Terminal()
     if manifests:
         check_sources(sources or [], console)
         return

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from orchestrator.cli.terminal import Terminal
 
 NAMESPACE = "frontier"  # that of k8s/base
 
@@ -42,7 +43,7 @@ def submit(
     from orchestrator.cli.rendering import rendered
     from orchestrator.cli.sweeping import follow_to_end, in_namespace, most_pods, open_sweeps
 
-    console = Console()
+    console = Terminal()
     found = rendered(config, overrides or [], overlay, smoke, console)
     sweeps = open_sweeps(in_namespace(found, namespace, NAMESPACE), context, console)
     console.print(most_pods(found), highlight=False)
@@ -56,7 +57,7 @@ def follow(
     """What a sweep in a cluster does and waits for, until it ends. Ctrl-C leaves it running."""
     from orchestrator.cli.sweeping import follow_to_end, open_sweeps
 
-    console = Console()
+    console = Terminal()
     sweeps = open_sweeps(namespace, context, console)
     _then(follow_to_end(sweeps, sweeps.named(sweep), storage, console))
 
@@ -65,7 +66,7 @@ def stop(sweep: Sweep, namespace: Namespace = NAMESPACE, context: Context = None
     """End a sweep in a cluster and remove its pods. Storage stays; `frontier resume` goes on from there."""
     from orchestrator.cli.sweeping import open_sweeps
 
-    sweeps = open_sweeps(namespace, context, Console())
+    sweeps = open_sweeps(namespace, context, Terminal())
     sweeps.stop(sweeps.named(sweep))
 
 
@@ -79,7 +80,7 @@ def resume(
     """Go on with a sweep that was stopped, suspended or ended early, as it was submitted."""
     from orchestrator.cli.sweeping import follow_to_end, open_sweeps
 
-    console = Console()
+    console = Terminal()
     sweeps = open_sweeps(namespace, context, console)
     name = sweeps.named(sweep)
     sweeps.resume(name)

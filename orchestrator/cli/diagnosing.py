@@ -8,15 +8,16 @@ from rich.console import Console
 
 from orchestrator.cli.cluster_verbs import NAMESPACE
 from orchestrator.cli.sweeping import open_sweeps
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import quantity
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.diagnosis import Finding, Verdict, bad, diagnose, good
 from orchestrator.cluster.documents import Document, load, of_kind
 
 _MARKS = {
-    Verdict.GOOD: "[green]ok[/]    ",
-    Verdict.BAD: "[red]bad[/]   ",
-    Verdict.UNSURE: "[yellow]unsure[/]",
+    Verdict.GOOD: styled("ok    ", "green"),
+    Verdict.BAD: styled("bad   ", "red"),
+    Verdict.UNSURE: styled("unsure", "yellow"),
 }
 
 
@@ -42,7 +43,7 @@ def _namespace_of(documents: Sequence[Document]) -> str:
 
 
 def _tell(finding: Finding, console: Console) -> None:
-    console.print(f"{_MARKS[finding.verdict]} ", end="")
-    console.print(finding.words, highlight=False, markup=False, soft_wrap=True)
+    console.print(_MARKS[finding.verdict], end=" ")
+    console.print(finding.words, highlight=False, soft_wrap=True)
     if finding.remedy:
-        console.print(f"       -> {finding.remedy}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"       -> {finding.remedy}", highlight=False, soft_wrap=True)

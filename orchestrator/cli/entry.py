@@ -38,7 +38,7 @@ def enter() -> None:
     the forecast beyond the budget, 3 the trials could not be started or nothing more be written, 4 the budget
     is spent and trials are left, 70 a defect of ours, 130 interrupted."""
     _print_whatever_the_encoding()
-    from orchestrator.errors import FrontierError
+    from orchestrator.errors import FrontierError, printable
     from orchestrator.tracking.mlflow_view import quiet_environment
 
     for name, value in {**_QUIET, **quiet_environment()}.items():
@@ -48,7 +48,7 @@ def enter() -> None:
     try:
         app()
     except FrontierError as error:
-        print(f"frontier: {error}", file=sys.stderr)
+        print(f"frontier: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `frontier plan … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,7 +60,9 @@ def enter() -> None:
         remedy = (
             "make room; the same command goes on from there" if full else "mend it, or give another place"
         )
-        print(f"frontier: {error.filename}: {error.strerror}\n    -> {remedy}", file=sys.stderr)
+        print(
+            f"frontier: {printable(str(error.filename))}: {error.strerror}\n    -> {remedy}", file=sys.stderr
+        )
         sys.exit(3 if full else 2)
     except (KeyboardInterrupt, SystemExit):
         raise

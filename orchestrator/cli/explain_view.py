@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.terminal import styled
 from orchestrator.config.explaining import Explained, Origin, explain
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 from orchestrator.planning import Plan
@@ -37,7 +38,7 @@ def show_explained(plan: Plan, asked: str, console: Console) -> None:
     name, recipe, settings = _explained(plan, asked)
     steps = optimiser_steps(plan)[name]
     trained = "" if steps is None else f", {steps:,} optimiser steps"
-    console.print(f"[bold]{name}[/]{trained}", highlight=False)
+    console.print(styled(name, "bold"), trained, sep="", highlight=False)
     for title, found in (("settings of the method", settings), ("recipe", recipe)):
         if found:
             console.print(_table(title, found))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.cli.words import quantity
@@ -50,7 +49,7 @@ def show_frontiers(report: Report, axes: tuple[Side, ...], console: Console) -> 
                 console.print()
                 console.print(_table(task.title, view))
                 for line in _lines(view):
-                    console.print(line, highlight=False, markup=False)
+                    console.print(line, highlight=False)
 
 
 def show_claims(report: Report, console: Console) -> None:
@@ -63,20 +62,18 @@ def show_claims(report: Report, console: Console) -> None:
             lines.append(f"… {more} held as well; the report has all that were tested.")
         if lines:
             console.print()
-            console.print(f"[bold]{escape(task.title)}: what holds[/]", highlight=False)
+            console.print(f"{task.title}: what holds", style="bold", highlight=False)
         for line in lines:
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False)
 
 
 def _table(title: str, view: FrontierView) -> Table:
     on = "" if view.comparison is None else f", on {view.comparison}"
     heading = f"{title}: frontier of {' and '.join(SIDES[side][0] for side in view.axes)}{on}"
-    table = Table(
-        title=escape(heading), title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
+    table = Table(title=heading, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("model/domain/method", overflow="fold")
     for side in view.axes:
-        table.add_column(f"{side.value} [{SIDES[side][1]}]".replace("[", "\\["), justify="right")
+        table.add_column(f"{side.value} [{SIDES[side][1]}]", justify="right")
     table.add_column("probability", justify="right")
     for member in view.members:
         table.add_row(*_cells(member, view.axes))
@@ -89,7 +86,7 @@ def _cells(member: Member, axes: Sequence[Side]) -> tuple[str, ...]:
         for side in axes
     ]
     chance = "" if member.probability is None else f"{100 * member.probability:.0f} %"
-    return escape(member.cell), *figures, chance
+    return member.cell, *figures, chance
 
 
 def _lines(view: FrontierView) -> list[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cli.places import cache_of
+from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Catalogue, load_catalogue
 from orchestrator.config.complaints import check
@@ -91,12 +91,12 @@ def inspect_task(
     if as_json:
         print(json.dumps(found, indent=1))
     else:
-        Console().print(f"{spec.title} ({spec.kind}), metric {found['metric']}", highlight=False)
-        Console().print(_splits_table(found))
+        Terminal().print(f"{spec.title} ({spec.kind}), metric {found['metric']}", highlight=False)
+        Terminal().print(_splits_table(found))
         for line in found["caveats"]:
-            Console().print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+            Terminal().print(line, style="yellow", highlight=False, soft_wrap=True)
         if spec.note:
-            Console().print(f"note: {spec.note}", highlight=False)
+            Terminal().print(f"note: {spec.note}", highlight=False)
     if (wrong := found["unscorable"]) is not None:
         raise DataError(f"task {task}", None, wrong["problem"], wrong["fix"])
 
@@ -185,16 +185,16 @@ def inspect_backbone(
     table = _table(f"{spec.name} with {adapted.name}, {labels} labels", "parameters")
     for key in ("total", "trainable", "adapter", "head"):
         table.add_row(key, f"{found[f'{key}_parameters']:,}")
-    Console().print(table)
+    Terminal().print(table)
     if found["matched_modules"]:
-        Console().print(
+        Terminal().print(
             f"adapters on {len(found['matched_modules'])} modules: {found['matched_modules'][0]} …"
         )
     for line in (
         *_background(spec),
         *(f"note: {note}" for note in (found.get("note"), *notes, spec.note) if note),
     ):
-        Console().print(line, highlight=False)
+        Terminal().print(line, highlight=False)
 
 
 def _background(spec: BackboneSpec) -> Iterator[str]:

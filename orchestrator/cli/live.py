@@ -8,8 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import duration
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded
@@ -47,8 +47,8 @@ class Display:
         if isinstance(event, AttemptEnded) and event.outcome.failure is not None:
             failure = event.outcome.failure
             self._console.print(
-                f"[red]{failure.kind}[/] {event.name}, attempt {event.outcome.attempt}, "
-                f"in {failure.phase}: {failure.message}",
+                styled(failure.kind, "red"),
+                f"{event.name}, attempt {event.outcome.attempt}, in {failure.phase}: {failure.message}",
                 highlight=False,
             )
         if self._live:
@@ -95,11 +95,11 @@ class Display:
         ended = p.finished + p.failed + p.unfinished + p.tuning_ended
         best = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         for task, found in sorted(p.best.items()):
-            best.add_row(f"best {task}", f"{found.quality:.3f}", Text(found.trial, style="dim"))
-        running = [Text(f"  {name}", style="dim") for name in p.running[:_MOST_RUNNING]]
+            best.add_row(f"best {task}", f"{found.quality:.3f}", styled(found.trial, "dim"))
+        running = [styled(f"  {name}", "dim") for name in p.running[:_MOST_RUNNING]]
         return Group(
             ProgressBar(total=p.total + p.tuning_total, completed=ended, width=60),
-            Text(self._counts()),
+            styled(self._counts()),
             *running,
             best,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import quantity
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.trial import Resources
@@ -42,12 +43,15 @@ def show_placements(plan: Plan, console: Console) -> None:
         return
     if asked.device is None:
         cores = quantity(asked.cpus, "core")
-        console.print(f"[cyan]placed[/] every trial on {cores}: there is no GPU here", highlight=False)
+        console.print(
+            styled("placed", "cyan"), f"every trial on {cores}: there is no GPU here", highlight=False
+        )
         return
     kind = plan.sweep.catalogue.devices.get(asked.device)
     if kind is not None and not kind.catalogued:
         console.print(
-            f"[cyan]placed[/] on {kind.products[0]}, which is not in the catalogue: its driver tells "
+            styled("placed", "cyan"),
+            f"on {kind.products[0]}, which is not in the catalogue: its driver tells "
             f"{kind.memory_gib:.1f} GiB and compute capability {kind.capability}",
             highlight=False,
         )
@@ -55,17 +59,20 @@ def show_placements(plan: Plan, console: Console) -> None:
     for name, placed in plan.placements.items():
         kinds[place_words(placed.resources), str(placed.precision)].append((name, placed))
     for line in _short_of_cores(plan):
-        console.print(f"[cyan]placed[/] {line}", highlight=False)
+        console.print(styled("placed", "cyan"), line, highlight=False)
     for (words, precision), found in kinds.items():
         name, largest = max(found, key=lambda pair: pair[1].needs.bytes if pair[1].needs else 0)
         told = f"largest {name}: {largest.needs.words}" if largest.needs else "their size is not known"
         cells = quantity(len(found), "cell")
         console.print(
-            f"[cyan]placed[/] {cells} on {words} of {asked.device}, {precision}; {told}", highlight=False
+            styled("placed", "cyan"),
+            f"{cells} on {words} of {asked.device}, {precision}; {told}",
+            highlight=False,
         )
     if kind is not None and not kind.bf16 and any(_is_auto(plan, name) for name in plan.placements):
         console.print(
-            f"[yellow]note[/] {asked.device} has no bf16, so precision: auto trains in fp32 there; "
+            styled("note", "yellow"),
+            f"{asked.device} has no bf16, so precision: auto trains in fp32 there; "
             "set precision: fp16 to use its tensor cores",
             highlight=False,
         )
@@ -79,7 +86,8 @@ def show_calibrations(plan: Plan, console: Console) -> None:
     """Where trials share a GPU: what their costs are taken from."""
     if missing := uncalibrated(plan):
         console.print(
-            f"[cyan]calibrated[/] trials that share a GPU cost what {quantity(len(missing), 'short run')} "
+            styled("calibrated", "cyan"),
+            f"trials that share a GPU cost what {quantity(len(missing), 'short run')} "
             "of their kinds take alone on one: `frontier run` makes them first, billed apart",
             highlight=False,
         )

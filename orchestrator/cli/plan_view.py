@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.cli.forecast import forecast
@@ -21,6 +20,7 @@ from orchestrator.cli.search_view import (
     unknown_pretraining,
 )
 from orchestrator.cli.spending import budget_json
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.too_large import show_too_large, too_large
 from orchestrator.cli.words import quantity
 from orchestrator.config.inputs import lengths_of
@@ -104,11 +104,11 @@ def _pickled(plan: Plan) -> list[str]:
 
 def show_plan(plan: Plan, console: Console) -> None:
     config = plan.sweep.config
-    console.print(f"[bold]{config.name}[/]" + (f"  {config.question}" if config.question else ""))
+    console.print(styled(config.name, "bold"), *([f" {config.question}"] if config.question else []))
     console.print(_table(plan))
     show_few_steps(plan, console)
     for note in plan.sweep.notes:
-        console.print(f"[cyan]note[/] {note}", highlight=False)
+        console.print(styled("note", "cyan"), note, highlight=False)
     show_placements(plan, console)
     show_calibrations(plan, console)
     show_too_large(plan, console)
@@ -117,11 +117,11 @@ def show_plan(plan: Plan, console: Console) -> None:
     _show_contaminated(plan, console)
     for task, lines in _caveats(plan).items():
         for line in lines:
-            console.print(f"[yellow]{task}:[/] {escape(line)}", highlight=False, soft_wrap=True)
+            console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
     _show_stale(plan.stale, console)
     _show_kept(plan, console)
     for complaint in plan.inputs.missing[:_MOST_LINES]:
-        console.print(f"[yellow]missing[/] {complaint}", highlight=False)
+        console.print(styled("missing", "yellow"), str(complaint), highlight=False)
     if names := _unlocked(plan):
         many = f"{len(names)} backbone is" if len(names) == 1 else f"{len(names)} backbones are"
         console.print(
@@ -171,7 +171,7 @@ def _show_refused(refused: Sequence[RefusedCell], console: Console) -> None:
     by_count = sorted(cells.items(), key=lambda pair: -len(pair[1]))
     for reason, names in by_count[:_MOST_LINES]:
         where = names[0] if len(names) == 1 else f"{len(names):,} cells, say {names[0]}"
-        console.print(f"[yellow]refused[/] {where}: {reason}", highlight=False)
+        console.print(styled("refused", "yellow"), f"{where}: {reason}", highlight=False)
     if len(cells) > _MOST_LINES:
         rest = sum(len(names) for _, names in by_count[_MOST_LINES:])
         more = quantity(len(cells) - _MOST_LINES, "more reason")
@@ -182,14 +182,15 @@ def _show_contaminated(plan: Plan, console: Console) -> None:
     found = contaminated(plan)
     for (backbone, corpus), tasks in list(found.items())[:_MOST_LINES]:
         console.print(
-            f"[yellow]contaminated[/] {backbone} read {corpus} in its pretraining: {', '.join(tasks)}",
+            styled("contaminated", "yellow"),
+            f"{backbone} read {corpus} in its pretraining: {', '.join(tasks)}",
             highlight=False,
         )
     if len(found) > _MOST_LINES:
         console.print(f"… {quantity(len(found) - _MOST_LINES, 'more backbone')}; --json lists them")
     if names := unknown_pretraining(plan):
         console.print(
-            f"[dim]what the pretraining of {', '.join(names)} read is not known[/]", highlight=False
+            f"what the pretraining of {', '.join(names)} read is not known", style="dim", highlight=False
         )
 
 
@@ -200,14 +201,15 @@ def _show_kept(plan: Plan, console: Console) -> None:
     cells = len({trial.cell for trial in plan.kept})
     kept = f"{quantity(len(plan.kept), 'trial')} of {quantity(cells, 'cell')}"
     console.print(
-        f"[cyan]kept[/] {kept} that this part of the sweep leaves out: status, report and MLflow still show "
-        "their results",
+        styled("kept", "cyan"),
+        f"{kept} that this part of the sweep leaves out: status, report and MLflow still show their results",
         highlight=False,
     )
     if old := len(plan.outdated):
         verb = "was" if old == 1 else "were"
         console.print(
-            f"[yellow]kept[/] {quantity(old, 'trial')} of these {verb} run with other data, weights or code; "
+            styled("kept", "yellow"),
+            f"{quantity(old, 'trial')} of these {verb} run with other data, weights or code; "
             "run the whole sweep to update the results",
             highlight=False,
         )
@@ -221,7 +223,7 @@ def _show_stale(stale: Sequence[ToRun], console: Console) -> None:
     for changed, names in list(by_change.items())[:_MOST_LINES]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         console.print(
-            f"[yellow]stale[/] {names[0]}{more}: {'; '.join(changed) or 'changed'}", highlight=False
+            styled("stale", "yellow"), f"{names[0]}{more}: {'; '.join(changed) or 'changed'}", highlight=False
         )
     if len(by_change) > _MOST_LINES:
         console.print(f"… {len(by_change) - _MOST_LINES} more changes; --json lists them")

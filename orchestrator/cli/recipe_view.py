@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import quantity
 from orchestrator.planning import Plan
 from orchestrator.planning.steps import FEW_STEPS, optimiser_steps, with_few_steps, with_unknown_steps
@@ -23,8 +24,9 @@ def recipes_json(plan: Plan) -> dict[str, dict[str, Any]]:
 def show_few_steps(plan: Plan, console: Console) -> None:
     if unknown := with_unknown_steps(plan):
         console.print(
-            f"[dim]the number of optimiser steps of {quantity(len(unknown), 'cell')} is not known yet: "
-            "`frontier stage` counts the rows[/]",
+            f"the number of optimiser steps of {quantity(len(unknown), 'cell')} is not known yet: "
+            "`frontier stage` counts the rows",
+            style="dim",
             highlight=False,
         )
     found = with_few_steps(plan)
@@ -36,7 +38,8 @@ def show_few_steps(plan: Plan, console: Console) -> None:
     verb, possessive = ("trains", "its") if len(names) == 1 else ("train", "their")
     named = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
     console.print(
-        f"[yellow]few steps[/] {quantity(len(names), 'cell')} {verb} for fewer than {FEW_STEPS} optimiser "
+        styled("few steps", "yellow"),
+        f"{quantity(len(names), 'cell')} {verb} for fewer than {FEW_STEPS} optimiser "
         f"steps ({steps}); {possessive} scores say little: raise recipe.epochs, or lower recipe.batch_size "
         f"({named})",
         highlight=False,

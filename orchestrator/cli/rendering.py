@@ -52,7 +52,7 @@ def check_sources(sources: Sequence[str], console: Console) -> None:
     complaints: list[Complaint] = []
     if not built_in_kinds_are_known():
         note = "kubernetes-validate is not installed: of Kubernetes' own kinds the fields are not checked"
-        console.print(f"[yellow]{note}[/]", highlight=False)
+        console.print(note, style="yellow", highlight=False)
     for source in sources or overlays():
         documents = load(source)
         found = check_manifests(documents)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.report import wording
@@ -15,31 +14,29 @@ from orchestrator.report.findings import Replicated, Replication
 def show_replication(found: Replication, console: Console) -> None:
     """Each published number with a cell of ours, those without by reason, and how the protocols differ."""
     console.print()
-    console.print(f"[bold]Beside {escape(found.title)}[/]", highlight=False)
-    console.print(wording.verdict(found), highlight=False, markup=False)
+    console.print(f"Beside {found.title}", style="bold", highlight=False)
+    console.print(wording.verdict(found), highlight=False)
     for title, rows in found.by_table.items():
         console.print()
         console.print(_table(title, rows))
     console.print()
     for reason, number in found.left_out.items():
-        console.print(f"without ours: {number} ({reason})", highlight=False, markup=False)
+        console.print(f"without ours: {number} ({reason})", highlight=False)
     if found.protocol:
         console.print("What differs in the protocol:", highlight=False)
     for p in found.protocol:
-        console.print(f"  {p.topic}: {p.theirs} Ours: {p.ours}", highlight=False, markup=False)
+        console.print(f"  {p.topic}: {p.theirs} Ours: {p.ours}", highlight=False)
 
 
 def _table(title: str, rows: Sequence[Replicated]) -> Table:
-    table = Table(
-        title=escape(title), title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for name in ("cell", "published", "ours", "95 % over seeds", "n", "difference", ""):
         figure = name != "cell"
         table.add_column(name, justify="right" if figure else "left", overflow="fold", no_wrap=figure)
     for row in rows:
         interval = "" if row.ours.interval is None else "{:.3f}-{:.3f}".format(*row.ours.interval)
         table.add_row(
-            escape(row.cell),
+            row.cell,
             f"{row.published.value:.3f}",
             wording.score(row.ours),
             interval,

@@ -14,9 +14,11 @@ from rich.table import Table
 
 from orchestrator.cli.frontier_view import show_claims
 from orchestrator.cli.replication_view import show_replication
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.what_if import show_what_if
 from orchestrator.contracts import layout
 from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.contracts.markdown import plain
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
 from orchestrator.report.evidence import Side
@@ -50,7 +52,7 @@ def write(
 
 def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> None:
     for notice in report.notices:
-        console.print(f"[yellow]{notice}[/]", highlight=False)
+        console.print(notice, style="yellow", highlight=False)
     by_name = {task.task: task for task in report.tasks}
     for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
         console.print()
@@ -64,14 +66,14 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
     if report.what_if is not None:
         show_what_if(report.what_if, console)
     for failed in report.failed:
-        console.print(f"[red]{failed.kind}[/] {failed.trial}: {failed.message}", highlight=False)
+        console.print(styled(failed.kind, "red"), f"{failed.trial}: {failed.message}", highlight=False)
     console.print()
     console.print(f"report:  {paths['html']}", highlight=False, soft_wrap=True)
 
 
 def summary_note(report: Report) -> str:
     """Markdown of the answers, for the summary run."""
-    return "\n".join(f"- **{task.title}**: {' '.join(task.answers)}" for task in report.tasks)
+    return "\n".join(f"- **{plain(task.title)}**: {plain(' '.join(task.answers))}" for task in report.tasks)
 
 
 def _table(title: str, rows: list[FrontierRow], sure: str) -> Table:

@@ -19,6 +19,7 @@ from orchestrator.cli.provenance import provenance, version
 from orchestrator.cli.reporting import show_report, summary_note, write
 from orchestrator.cli.session import Session
 from orchestrator.cli.spending import pass_gate, tell_left
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.weights_content import weights_content
 from orchestrator.cli.words import duration, quantity
 from orchestrator.contracts.gpus import visible_gpus
@@ -76,14 +77,15 @@ def run(
     view.publish_summary(report.totals, summary_note(report))
     show_report(report, paths, console)
     if view.warning:
-        console.print(f"[yellow]{view.warning}[/]", highlight=False)
+        console.print(view.warning, style="yellow", highlight=False)
     if session.sweep.remote is not None:
         there = f"{session.sweep.remote.uri}/{session.sweep.config.name}"
         console.print(f"records: {there}", highlight=False, soft_wrap=True)
         if uri.startswith("sqlite"):
             console.print(
-                "[yellow]MLFLOW_TRACKING_URI is not set: MLflow's runs are on this machine alone; with it "
-                f"set, `frontier sync {there}` writes them to a server[/]",
+                "MLFLOW_TRACKING_URI is not set: MLflow's runs are on this machine alone; with it "
+                f"set, `frontier sync {there}` writes them to a server",
+                style="yellow",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -203,17 +205,19 @@ def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary,
     console.print(f"{closing_line(progress)} in {duration(summary.wall_seconds)}", highlight=False)
     console.print(taken(session.plan.predicted, summary.device_hours), highlight=False)
     for reason in summary.not_run:
-        console.print(f"[red]not run[/] {reason}", highlight=False)
+        console.print(styled("not run", "red"), reason, highlight=False)
     for planned, product in summary.elsewhere:
         console.print(
-            f"[yellow]another GPU[/] trials planned for {planned} ran on {product}\n"
+            styled("another GPU", "yellow"),
+            f"trials planned for {planned} ran on {product}\n"
             f"    -> correct the label frontier/device of its nodes, or set resources.device to what it is",
             highlight=False,
             soft_wrap=True,
         )
     for machine in summary.faulty:
         console.print(
-            f"[yellow]faulty GPU[/] {machine}: it ended attempts, which ran again elsewhere\n"
+            styled("faulty GPU", "yellow"),
+            f"{machine}: it ended attempts, which ran again elsewhere\n"
             "    -> look at `nvidia-smi` and for Xid in `dmesg` there",
             highlight=False,
             soft_wrap=True,

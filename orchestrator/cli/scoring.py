@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.cli.places import ledger_of
@@ -68,7 +67,7 @@ def show_scores(scores: Scores, notes: tuple[str, ...], console: Console) -> Non
     first = float("inf")  # no finite number: nothing is spent
     for s in sorted(scores.scores, key=lambda s: first if s.raw is None else s.raw, reverse=True):
         raw, rescaled = ("none" if x is None else f"{x:.6g}" for x in (s.raw, s.rescaled))
-        table.add_row(escape(s.name), raw, rescaled)
+        table.add_row(s.name, raw, rescaled)
     console.print(table)
     tell_set(scores, notes, console)
 
@@ -77,6 +76,6 @@ def tell_set(scores: Scores, notes: tuple[str, ...], console: Console) -> None:
     """The normalisation set, and the warnings. Never without the scores: they mean nothing alone."""
     what = f"Normalisation set: {scores.points} points. Add or drop one, and every score can move."
     for line in (what, *(f"  {text}" for text in scores.normalisation), *notes):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
     for line in scores.warnings:
-        console.print(f"warning: {line}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"warning: {line}", style="yellow", highlight=False, soft_wrap=True)

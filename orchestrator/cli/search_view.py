@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import figure, quantity
 from orchestrator.contracts.backbone import contamination, pretraining_known
 from orchestrator.contracts.tuning import Range, Tune, Value
@@ -49,7 +50,8 @@ def show_searches(plan: Plan, console: Console) -> None:
         cost = "" if None in seconds else f", about {figure(sum(filter(None, seconds)) / 3600)} {unit}"
         rest = f"{quantity(left, 'candidate')} to run{cost}" if left else "nothing left to run"
         console.print(
-            f"[cyan]search[/] {method} in {quantity(len(searches), 'cell')}, at most"
+            styled("search", "cyan"),
+            f"{method} in {quantity(len(searches), 'cell')}, at most"
             f" {searches[0].tune.trials} candidates each over {space}: {over} over, {rest}",
             highlight=False,
         )

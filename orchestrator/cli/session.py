@@ -15,6 +15,7 @@ from rich.console import Console
 
 from orchestrator.cli.places import cache_of, mirror_of
 from orchestrator.cli.sharing import fetch_shared, share
+from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.cli.words import duration
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
@@ -63,7 +64,9 @@ class Session:
             self._pull()
         except StorageError as failed:
             notice = "the plan knows only the records that are on this machine"
-            Console(stderr=True).print(f"[yellow]{notice}:[/] {failed}", highlight=False, soft_wrap=True)
+            Terminal(stderr=True).print(
+                styled(f"{notice}:", "yellow"), str(failed), highlight=False, soft_wrap=True
+            )
         return make_plan(
             self.sweep,
             self.inputs,
@@ -205,7 +208,7 @@ class Session:
             console.print(f"locked {names}: {path.name}; keep it with the sweep file", highlight=False)
         except OSError as failed:
             reason = f"{path} cannot be written ({type(failed).__name__})"
-            console.print(f"[yellow]{names}: locked for this run only, {reason}[/]", highlight=False)
+            console.print(f"{names}: locked for this run only, {reason}", style="yellow", highlight=False)
         return lock
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.table import Table
-from rich.text import Text
 
+from orchestrator.cli.terminal import styled
 from orchestrator.contracts.compared import compared_device_seconds
 from orchestrator.contracts.ledger import TrialRecord, device_unit
 from orchestrator.contracts.metrics import quality
@@ -82,5 +82,5 @@ def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:
     for head in ("quality", "seeds", device_unit(device)):
         table.add_column(head, justify="right")
     for cost, score, name in rows[-_MOST_ROWS:]:
-        table.add_row(Text(name), f"{score:.3f}", str(cells[name].seeds), f"{cost:.5f}")
+        table.add_row(styled(name), f"{score:.3f}", str(cells[name].seeds), f"{cost:.5f}")
     return table

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import figure, quantity
 from orchestrator.errors import OverBudgetError
 from orchestrator.execution.allowance import Allowance
@@ -18,7 +19,7 @@ def show_budget(plan: Plan, console: Console) -> None:
     """What a run would say. Raises ConfigError where the budget is of what the sweep has no figure of."""
     for limit in limits(plan):
         style = "red" if limit.is_over else "green"
-        console.print(f"[{style}]budget[/] {_standing(limit)}", highlight=False)
+        console.print(styled("budget", style), _standing(limit), highlight=False)
         if limit.is_over:
             for line in _remedies(plan, limit):
                 console.print(line, highlight=False)
@@ -53,14 +54,14 @@ def pass_gate(plan: Plan, console: Console) -> Allowance | None:
             style, remark = "yellow", "; no trial begins once it is spent"
         elif limit.spent + (limit.most_ahead or 0.0) > limit.limit:
             style, remark = "yellow", "; it may not suffice: no trial begins once it is spent"
-        console.print(f"[{style}]budget[/] {_standing(limit)}{remark}", highlight=False)
+        console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
     return Allowance(min(limit.device_hours_left for limit in found)) if found else None
 
 
 def tell_left(plan: Plan, console: Console) -> None:
     """After a run that the budget has stopped. `plan` is made anew."""
     for limit in limits(plan):
-        console.print(f"[yellow]budget[/] {_standing(limit)}", highlight=False)
+        console.print(styled("budget", "yellow"), _standing(limit), highlight=False)
     left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted
     known = predicted.device_hours
     hours = "" if known is None else f", about {figure(known)} {predicted.device}"

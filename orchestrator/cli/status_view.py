@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.cli.terminal import styled
 from orchestrator.contracts.caveats import caveats, distinct
 from orchestrator.contracts.ledger import Totals, TrialRecord, device_unit
 from orchestrator.contracts.outcome import Outcome
@@ -89,10 +89,11 @@ def show_status(ledger: Ledger, console: Console) -> None:
         console.print(f"{spent['billed']:.3f} {spent['unit']} on {spent['device']}: {parts}", highlight=False)
     for task, lines in found["caveats"].items():
         for line in lines:
-            console.print(f"[yellow]{task}:[/] {escape(line)}", highlight=False, soft_wrap=True)
+            console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
     for failure in found["failed"][:_MOST_FAILED]:
         console.print(
-            f"[red]{failure['kind']}[/] {failure['trial']} in {failure['phase']}: {failure['message']}",
+            styled(failure["kind"], "red"),
+            f"{failure['trial']} in {failure['phase']}: {failure['message']}",
             highlight=False,
         )
 

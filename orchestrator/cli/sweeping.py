@@ -27,7 +27,7 @@ _EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED:
 
 def open_sweeps(namespace: str, context: str | None, console: Console) -> Sweeps:
     def say(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
 
     cluster = connect(namespace, context=context, warn=lambda words: say(f"the cluster warns: {words}"))
     return Sweeps(cluster, say)

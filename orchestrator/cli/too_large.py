@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import quantity
 from orchestrator.config import GridCell
 from orchestrator.contracts.device import DeviceKind
@@ -51,7 +52,8 @@ def show_too_large(plan: Plan, console: Console) -> None:
         fits = ", ".join(line["fits_on"]) or "none"
         trials = f"{quantity(line['trials'], 'trial')} of {line['backbone']} {line['method']}"
         console.print(
-            f"[yellow]too large?[/] {trials} need {line['memory']} on a GPU; {has}of the GPUs in "
+            styled("too large?", "yellow"),
+            f"{trials} need {line['memory']} on a GPU; {has}of the GPUs in "
             f"configs/devices these hold it: {fits}\n"
             "    -> resources: {device: …} gives each cell what it needs, or refuses it",
             highlight=False,

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from orchestrator.cli.outlook import Pace, TimeLeft
 from orchestrator.cli.so_far import SoFar
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import duration, figure, quantity
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import TrialState
@@ -88,15 +89,15 @@ class Page:
         return Group(*self._lines(found, at))
 
     def _lines(self, found: Standing, at: float) -> list[RenderableType]:
-        lines: list[RenderableType] = [_title(found), _bar(found), Text(_counts(found))]
+        lines: list[RenderableType] = [_title(found), _bar(found), styled(_counts(found))]
         burn = self._burn(found, at)
-        lines += [Text(line) for line in (_burn_words(burn), self._left_words(found, at)) if line]
-        lines += [Text(f"waits: {reason}") for reason in _reasons(found, burn)]
+        lines += [styled(line) for line in (_burn_words(burn), self._left_words(found, at)) if line]
+        lines += [styled(f"waits: {reason}") for reason in _reasons(found, burn)]
         for running in found.running[:_MOST_RUNNING]:
             since = duration(max(0.0, at - running.since))
-            lines.append(Text(f"  {running.trial.name}  {since}", style="dim"))
+            lines.append(styled(f"  {running.trial.name}  {since}", "dim"))
         if len(found.running) > _MOST_RUNNING:
-            lines.append(Text(f"  … {len(found.running) - _MOST_RUNNING} more at work", style="dim"))
+            lines.append(styled(f"  … {len(found.running) - _MOST_RUNNING} more at work", "dim"))
         return [*lines, *self._so_far.tables(found.sweep)]
 
     def _burn(self, found: Standing, at: float) -> Burn:

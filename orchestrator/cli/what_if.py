@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import figure, gibibytes, quantity
 from orchestrator.config.catalogue import is_price_file, load_catalogue, read_prices
 from orchestrator.config.complaints import check
@@ -118,7 +119,7 @@ def show_what_if(found: WhatIf, console: Console) -> None:
         for offer in task.pay_offs[:_MOST_ROWS]:
             console.print(offer.sentence, highlight=False)
         for why in dict.fromkeys(why for row in task.rows if (why := row.total.why)):
-            console.print(f"[yellow]~[/] {why}", highlight=False)
+            console.print(styled("~", "yellow"), why, highlight=False)
     for note in found.notes:
         console.print(note, style="dim", highlight=False)
 

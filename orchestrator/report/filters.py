@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from orchestrator.contracts.ledger import device_unit
+from orchestrator.contracts.markdown import plain, without_links
 from orchestrator.report import phrases, wording
 from orchestrator.report.axis_plots import number
 from orchestrator.report.evidence import SIDES
@@ -43,17 +43,34 @@ _LATEX = {
 
 @cache
 def environment() -> Environment:
-    """For HTML and Markdown: the former escapes by itself, the latter where its template says `cell`."""
+    """For HTML, which escapes by itself."""
     made = Environment(
         loader=PackageLoader("orchestrator.report"),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= _FIGURES | {"cell": _table_cell, "plain": _plain, "pretty": _pretty}
+    made.filters |= _FIGURES | {"pretty": _pretty}
     made.globals |= {"sign": sign, "SIDES": SIDES}
+    return made
+
+
+@cache
+def markdown_environment() -> Environment:
+    """Nothing that is printed makes HTML, a link or an image; of a user's words a template says that they are
+    `plain`, in a table `cell`."""
+    made = Environment(
+        loader=PackageLoader("orchestrator.report"),
+        autoescape=False,
+        finalize=without_links,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= _FIGURES | {"cell": _table_cell, "plain": plain}
     return made
 
 
@@ -98,11 +115,6 @@ def _pretty(value: Any) -> str:
 def _table_cell(text: object) -> str:
     """Text that cannot break a Markdown table."""
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
-
-
-def _plain(text: object) -> str:
-    """A user's words in running Markdown: no HTML, no image, no link, one line."""
-    return re.sub(r"([\\`*_\[\]!#|])", r"\\\1", " ".join(str(text).split())).replace("<", "&lt;")
 
 
 def _scored(points: Sequence[Point]) -> list[Point]:

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.report.alternatives import axis_alternative, curves_alternative, frontier_alternative
 from orchestrator.report.axis_plots import axis_plot
 from orchestrator.report.curve_plots import curve_plot
-from orchestrator.report.filters import environment, latex_environment
+from orchestrator.report.filters import environment, latex_environment, markdown_environment
 from orchestrator.report.heat import heat
 from orchestrator.report.model import Report
 from orchestrator.report.picks import Pick, picks
@@ -41,18 +41,14 @@ def html(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    return _text("report.md.j2", report)
+    template = markdown_environment().get_template("report.md.j2")
+    return template.render(report=report, sentences=sentences(report), advice=_advice(report))
 
 
 def latex(report: Report) -> str:
     """Tables to \\input into a paper: they need booktabs and longtable."""
     template = latex_environment().get_template("tables.tex.j2")
     return template.render(report=report, sentences=sentences(report), advice=_advice(report))
-
-
-def _text(template: str, report: Report) -> str:
-    found = environment().get_template(template)
-    return found.render(report=report, sentences=sentences(report), advice=_advice(report))
 
 
 def _advice(report: Report) -> list[tuple[Pick, tuple[Recommendation, ...]]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.contracts import layout
 from orchestrator.contracts.caveats import caveats, distinct
 from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.markdown import plain
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
@@ -159,7 +160,7 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     if outcome is not None and outcome.signature is not None:
         tags["signature"] = outcome.signature.value
     if notes:
-        tags["mlflow.note.content"] = "\n\n".join(notes)
+        tags["mlflow.note.content"] = "\n\n".join(map(plain, notes))
     return tags
 
 

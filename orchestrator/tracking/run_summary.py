@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from orchestrator.contracts.ledger import Totals, device_unit
+from orchestrator.contracts.markdown import plain
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.run_content import INVENTED, STATE, TRIAL, RunContent
@@ -51,7 +52,7 @@ def experiment_tags(sweep: SweepRecord) -> dict[str, str]:
 
 
 def _description(sweep: SweepRecord) -> str:
-    parts = [f"**{sweep.question}**"] if sweep.question else []
+    parts = [f"**{plain(sweep.question)}**"] if sweep.question else []
     parts.append(
         f"{len(sweep.trials)} trials over {len(sweep.recipes)} cells. One run a trial; `quality` is "
         "the task's primary metric on test, higher is better. Group by `model`, `domain`, `method` or `task`."
@@ -59,7 +60,9 @@ def _description(sweep: SweepRecord) -> str:
     invented = sorted(task.name for task in sweep.tasks.values() if task.invented)
     if invented:
         parts.append(f"{INVENTED} ({', '.join(invented)})")
-    parts += [f"{t.title}: {t.note}" for t in sorted(sweep.tasks.values(), key=lambda t: t.name) if t.note]
+    parts += [
+        plain(f"{t.title}: {t.note}") for t in sorted(sweep.tasks.values(), key=lambda t: t.name) if t.note
+    ]
     return "\n\n".join(parts)
 
 
