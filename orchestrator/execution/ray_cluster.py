@@ -7,9 +7,10 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import ray
 from ray.exceptions import RayError
 from ray.job_config import JobConfig
@@ -56,16 +57,49 @@ def _connect(address: str) -> str | None:
 
 
 def _start(directory: Path, cpus: int | None) -> str | None:
-    context = ray.init(
-        address="local",
-        num_cpus=cpus,
-        include_dashboard=True,
-        job_config=_NoCodeFromHere(),
-        object_store_memory=_OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        _temp_dir=str(directory),
-    )
+    """Start a private cluster. Ray waits 30 seconds for a node: a busy machine gets a second try."""
+    try:
+        return _started(directory, cpus)
+    except _TooLateError:
+        pass
+    try:
+        return _started(directory, cpus)
+    except _TooLateError as error:
+        raise LaunchError(
+            "Ray did not start on this machine within 30 seconds, twice: the machine is too busy\n"
+            "    -> run the same command when fewer programs run, or add --launcher local, which needs no Ray"
+        ) from error
+
+
+class _TooLateError(Exception):
+    """The processes of a node were not up in time."""
+
+
+def _started(directory: Path, cpus: int | None) -> str | None:
+    """Return the URL of the dashboard. Where it fails, what was started has ended."""
+    before = set(psutil.Process().children())
+    try:
+        context = ray.init(
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=True,
+            job_config=_NoCodeFromHere(),
+            object_store_memory=_OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(directory),
+        )
+    except Exception as error:  # Ray raises the bare class, too
+        for process in set(psutil.Process().children()) - before:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait()
+        if "timed out during startup" in str(error):
+            raise _TooLateError from error
+        raise LaunchError(
+            f"Ray could not start on this machine ({type(error).__name__}: {error})\n"
+            "    -> remove the cause, or add --launcher local, which needs no Ray"
+        ) from error
     return context.dashboard_url or None
 
 
