@@ -96,7 +96,7 @@ def test_wrong_input_is_one_outcome(host, lab, outcome_of):
 
 def test_all_ranks_stop_at_one_step_and_go_on_from_there(host, lab, outcome_of, events_of):
     """SIGTERM reaches one rank only; with dropout, so that every rank needs its own random state back."""
-    recipe = {"epochs": 60}  # far from its end when it is stopped
+    recipe = {"epochs": 24}  # far from its end when it is stopped
     whole = lab.order("lora", recipe=recipe, resources=spread(2), keep_weights="all")
     assert host.run(whole) == 0
     broken = lab.order("lora", recipe=recipe, resources=spread(2))

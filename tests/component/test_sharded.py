@@ -56,7 +56,7 @@ def test_shares_learn_as_one_process_does(host, lab, still, outcome_of, events_o
 
 @pytest.mark.parametrize("kind", [KINDS[1], KINDS[2], KINDS[3]])
 def test_a_stopped_attempt_goes_on_as_if_it_had_not(host, lab, still, outcome_of, kind):
-    recipe = {"epochs": 15}  # far from its end when it is stopped
+    recipe = {"epochs": 8}  # far from its end when it is stopped
     whole = lab.order("lora", recipe=recipe, backbone=still, resources=shared(kind))
     assert host.run(whole) == 0
     broken = lab.order("lora", recipe=recipe, backbone=still, resources=shared(kind))

@@ -22,7 +22,7 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
     """kill -9 in mid-sweep, then the same command: finished trials stand, unfinished ones resume."""
     workshop = new_workshop()
     sweep = workshop.write(
-        recipe={"epochs": 40, "batch_size": 4},
+        recipe={"epochs": 16, "batch_size": 4},
         domains=["clinical"],
         methods=[{"name": "full", "learning_rate": 1e-3}],
         seeds=[1, 2, 3],
@@ -40,7 +40,7 @@ def test_a_killed_driver_loses_nothing(new_workshop: Callable[[], Workshop]) -> 
         descendants = psutil.Process(driver.pid).children(recursive=True)
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-        _, alive = psutil.wait_procs(descendants, timeout=PATIENCE)  # Ray's own agents take a minute
+        _, alive = psutil.wait_procs(descendants, timeout=PATIENCE)
         assert [process.name() for process in alive] == []
     before = workshop.outcomes()
     workshop.frontier("run", sweep)

@@ -25,7 +25,7 @@ GRID = {
     "methods": [{"name": "lora", "learning_rate": 4e-3}],
     "tasks": ["mini-outcome"],
     "seeds": [1, 2],
-    "recipe": {"epochs": 40, "batch_size": 4},
+    "recipe": {"epochs": 16, "batch_size": 4},
     "concurrency": 1,
 }
 
