@@ -126,6 +126,9 @@ def _sentences(statement: Statement, unit: str) -> list[str]:
     if not billed:
         return [f"{statement.attempts} attempts, none of them billed"]
     lines = [f"{statement.unexplained / billed:.2%} of what was billed lies in no phase."]
+    if start := statement.total(phase=Phase.START):
+        each = f"{start / _MICRO / statement.attempts:.1f} {unit.removesuffix('hours')}seconds an attempt"
+        lines.append(f"{start / billed:.0%} of what was billed went into starting attempts: {each}.")
     if statement.estimated:
         hours = statement.estimated / _MICRO / 3600
         lines.append(f"{hours:.6f} {unit} are estimated, from first to last sign of life: no bill was left.")

@@ -96,6 +96,15 @@ def test_the_figures_are_exact(sweep: str) -> None:
     assert found["saved_bytes"] == 1_000
 
 
+def test_what_it_took_to_start_attempts_is_said_for_one(sweep: str) -> None:
+    [found] = json.loads(ran(sweep, "--json"))["devices"]
+    start = found["by_phase"]["start"]
+    assert start
+    each = f"{start / 1e6 / 6:.1f} core-seconds an attempt"
+    share = f"{start / found['billed_device_microseconds']:.0%}"
+    assert f"{share} of what was billed went into starting attempts: {each}." in ran(sweep)
+
+
 def test_a_sweep_that_billed_nothing_says_so(tmp_path: Path) -> None:
     built = LedgerBuilder(tmp_path)
     built.plan(["tiny"], ["general"], ["full"])
