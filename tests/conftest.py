@@ -21,9 +21,13 @@ profiles.load()
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_configure() -> None:
-    """Ray reads once whether a token is asked for, and which: when it is imported, by whichever test."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Ray reads once whether a token is asked for, and which: when it is imported, by whichever test. What
+    commands remember of corpora goes to a directory of this run."""
     private_cluster_token()
+    own = tempfile.TemporaryDirectory(prefix="frontier-tests-")
+    os.environ["XDG_CACHE_HOME"] = own.name
+    config.add_cleanup(own.cleanup)
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from orchestrator.cli.places import cache_of
+from orchestrator.cli.places import cache_of, own_cache
 from orchestrator.cli.terminal import Terminal
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Catalogue, load_catalogue
@@ -79,7 +79,7 @@ def inspect_task(
         raise ConfigError([Complaint(f"task {task}", "reader.files", looked_for(spec), remedy)])
     cache = cache_of(storage).resolve()
     root = _data_root(spec, data_dir, cache)
-    data = digest_data(spec, root, cache)
+    data = digest_data(spec, root, own_cache())
     try:
         found = count(spec, root)
     except DataError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from orchestrator.contracts import layout
@@ -12,8 +13,13 @@ from orchestrator.tracking.ledger import Ledger
 
 
 def cache_of(storage: Path) -> Path:
-    """Made weights and data, staged snapshots, digests of files."""
+    """Made weights and data, staged snapshots, digests of weights."""
     return storage / layout.CACHE
+
+
+def own_cache() -> Path:
+    """The account's own, for what must not lie in shared storage."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "frontier"
 
 
 def mirror_of(remote: Remote, sweep: str) -> Mirror:

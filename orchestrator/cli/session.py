@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.places import cache_of, mirror_of
+from orchestrator.cli.places import cache_of, mirror_of, own_cache
 from orchestrator.cli.sharing import fetch_shared, share
 from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.cli.words import duration
@@ -236,7 +236,7 @@ def open_session(
     catalogue and the overrides, else of the weights that are here."""
     sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=first_gpu)
     cache = cache_of(sweep.storage)
-    inputs = digest_inputs(sweep, cache, hub_token=_has_hub_token())
+    inputs = digest_inputs(sweep, cache, own_cache(), hub_token=_has_hub_token())
     if wrong := check_weights(sweep.grid.cells, cache):
         raise ConfigError([*inputs.missing, *wrong])
     return Session(sweep, inputs, lambda new: open_session(config, overrides, smoke=smoke, lock=new))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from orchestrator.config.corpus_digests import CorpusDigests, digest_of
 from orchestrator.config.duplicates import NamedFile, duplicates
 from orchestrator.config.known_counts import known_counts
 from orchestrator.config.layouts import looked_for
@@ -26,7 +27,7 @@ from orchestrator.contracts.backbone import (
     PackageWeights,
     RandomWeights,
 )
-from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.files import leads_out, write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.safetensors_files import READ, has_weights
@@ -56,21 +57,25 @@ class Inputs(Record):
     counts: dict[str, dict[int, dict[Split, SplitCounts]]] = Field(default_factory=dict)
 
 
-def digest_inputs(sweep: ResolvedSweep, cache: Path, *, hub_token: bool = True) -> Inputs:
-    """Digests of all that the sweep's cells read. `cache` is a directory in which digests of files are kept,
-    by path, size and time of change, and hub weights once they are staged. `hub_token`: whether there is one
-    for gated repositories. Raises OSError where a file is there but unreadable, ConfigError where two files
-    of a task are the same.
+def digest_inputs(
+    sweep: ResolvedSweep, cache: Path, own_cache: Path | None = None, *, hub_token: bool = True
+) -> Inputs:
+    """Digests of all that the sweep's cells read. `cache` is a directory in which digests of weights are
+    kept, by path, size and time of change, and hub weights once they are staged; `own_cache` one of the
+    account's own, for those of corpora. `hub_token`: whether there is one for gated repositories. Raises
+    OSError where a file is there but unreadable, ConfigError where two files of a task are the same.
     """
     files, missing, doubled = _FileDigests(cache / _CACHE), list[Complaint](), list[Complaint]()
+    corpora = CorpusDigests(own_cache)
     tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
     backbones = {cell.backbone.name: cell.backbone for cell in sweep.grid.cells}
-    data = {name: _data_digest(task, sweep, files, missing, doubled) for name, task in tasks.items()}
+    data = {name: _data_digest(task, sweep, corpora, missing, doubled) for name, task in tasks.items()}
     held = {name: _weights_files(backbone, sweep.lock, files) for name, backbone in backbones.items()}
     weights = {name: _weights_digest(b, held[name], missing) for name, b in backbones.items()}
     if not hub_token:
         missing += [_no_token(b) for b in backbones.values() if b.gated and not _staged(b, cache)]
     files.save()
+    corpora.save()
     if doubled:
         raise ConfigError(doubled)
     lengths = lengths_of(sweep)
@@ -117,12 +122,12 @@ def metrics_version(worker: Path) -> str:
     raise LookupError("workers/metrics.py defines no VERSION")
 
 
-def digest_data(task: TaskSpec, data_dir: Path, cache: Path) -> str | None:
+def digest_data(task: TaskSpec, data_dir: Path, own_cache: Path | None = None) -> str | None:
     """That of the files of one task, None where one is not there. Raises ConfigError where the task names the
-    same file twice. `cache` as in `digest_inputs`."""
+    same file twice. `own_cache` as in `digest_inputs`."""
     if task.made is not None:
         return made_digest(task)
-    files, absent = _FileDigests(cache / _CACHE), list[Complaint]()
+    files, absent = CorpusDigests(own_cache), list[Complaint]()
     found = _named_files(task, data_dir, files, absent)
     files.save()
     if doubled := list(duplicates(f"task {task.name}", found)):
@@ -133,7 +138,7 @@ def digest_data(task: TaskSpec, data_dir: Path, cache: Path) -> str | None:
 def _data_digest(
     task: TaskSpec,
     sweep: ResolvedSweep,
-    files: _FileDigests,
+    files: CorpusDigests,
     missing: list[Complaint],
     doubled: list[Complaint],
 ) -> str | None:
@@ -152,16 +157,19 @@ def _data_digest(
 
 
 def _files_digest(files: Iterable[NamedFile]) -> str:
-    return _digest((file.key.rpartition(".")[2], file.digest) for file in files)
+    return digest_of((file.key.rpartition(".")[2], file.digest) for file in files)
 
 
 def _named_files(
-    task: TaskSpec, data_dir: Path, files: _FileDigests, absent: list[Complaint]
+    task: TaskSpec, data_dir: Path, files: CorpusDigests, absent: list[Complaint]
 ) -> list[NamedFile]:
     """What the task names below its data directory and is there."""
     named = []
     for at, name in _places(task):
-        digest = _content(data_dir / name, files, _ignored(task))
+        if leads_out(data_dir / name, data_dir):
+            absent.append(_linked_away(task, at, data_dir / name))
+            continue
+        digest = files.of(data_dir / name, _ignored(task))
         if digest is None:
             absent.append(_no_file(task, at, data_dir / name))
         else:
@@ -182,6 +190,11 @@ def _no_file(task: TaskSpec, at: str, path: Path) -> Complaint:
     if others := looked_for(task):
         problem += f"; {others}"
     return Complaint(f"task {task.name}", at, problem, _instead(path))
+
+
+def _linked_away(task: TaskSpec, at: str, path: Path) -> Complaint:
+    remedy = "set data_dir to a folder that holds what it leads to, or copy that there"
+    return Complaint(f"task {task.name}", at, f"a link leads from {path} out of data_dir", remedy)
 
 
 def _instead(path: Path) -> str:
@@ -205,21 +218,6 @@ def _ignored(task: TaskSpec) -> str:
     return "cache-*" if isinstance(task.reader, ArrowReader) else ""
 
 
-def _content(path: Path, files: _FileDigests, ignored: str) -> str | None:
-    """Of a file, or of the visible files below a directory with their places in it. None: nothing there."""
-    if path.is_file():
-        return files.of(path)
-    if not path.is_dir():
-        return None
-    found = []
-    for file in sorted(path.rglob("*")):
-        place = file.relative_to(path)
-        hidden = any(part.startswith(".") for part in place.parts)
-        if file.is_file() and not hidden and not (ignored and place.match(ignored)):
-            found.append((place.as_posix(), files.of(file)))
-    return _digest(found) if found else None
-
-
 def _weights_files(backbone: BackboneSpec, lock: Lock, files: _FileDigests) -> dict[str, str]:
     """Return sha256 by name of what a trial reads; empty where that is not known yet, or not here."""
     weights = backbone.weights
@@ -240,11 +238,11 @@ def _weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: li
     if isinstance(weights, MadeWeights | RandomWeights):
         return made_digest(weights)
     if isinstance(weights, HubWeights):
-        return _digest([("hub", weights.hub), ("revision", weights.revision)])
+        return digest_of([("hub", weights.hub), ("revision", weights.revision)])
     if not held:
         missing.append(_absent(backbone, folder_of(weights)))
         return None
-    return _digest(held.items())
+    return digest_of(held.items())
 
 
 def _staged(backbone: BackboneSpec, cache: Path) -> bool:
@@ -287,10 +285,6 @@ def _absent(backbone: BackboneSpec, folder: Path | None) -> Complaint:
         return Complaint(where, "weights.package", f"{weights.package} is not installed", remedy)
     remedy = "put config.json, the tokenizer's files and *.safetensors there; pickled weights are not read"
     return Complaint(where, "weights.folder", f"there is no *.safetensors in {folder}", remedy)
-
-
-def _digest(parts: Iterable[tuple[str, str]]) -> str:
-    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()
 
 
 class _FileDigests:

@@ -13,6 +13,11 @@ from pathlib import Path
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # what file systems without them say
 
 
+def leads_out(path: Path, root: Path) -> bool:
+    """Return whether the path, all links followed, is anywhere but below `root`."""
+    return not path.resolve().is_relative_to(root.resolve())
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write beside `path`, flush to disk, rename. Text is UTF-8. Raises OSError.
 

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from orchestrator.contracts.files import leads_out
 from orchestrator.errors import DataError
 
 MEMBER_BYTES = 2**24  # of one file: the largest note of these corpora has a thousandth of it
@@ -109,8 +110,7 @@ def _in_directory(root: Path, suffixes: Collection[str]) -> list[PurePosixPath]:
     if fault is not None:
         raise DataError(str(root), None, fault, "make it readable")
     found = [file for file in files if _wanted(PurePosixPath(file.relative_to(root)), suffixes)]
-    whole = root.resolve()
-    if outside := sum(not file.resolve().is_relative_to(whole) for file in found):
+    if outside := sum(leads_out(file, root) for file in found):
         fault = f"{outside} of its {len(found)} files are reached by a link that leads out of it"
         raise DataError(str(root), None, fault, "copy them there, or name the directory they are in")
     return [PurePosixPath(file.relative_to(root)) for file in found]

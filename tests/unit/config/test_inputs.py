@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from orchestrator.config import Inputs, digest_inputs, inputs
+from orchestrator.config.corpus_digests import CorpusDigests
 from orchestrator.config.inputs import metrics_version
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.errors import DataError
+from workers.data import read_split
 
 FILES = ("train.tsv", "devel.tsv", "test.tsv")
 
@@ -28,7 +32,7 @@ def data(tmp_path: Path) -> Path:
 
 def digests(load: Any, tmp_path: Path, *arguments: str, **keys: Any) -> Inputs:
     keys = {"models": ["tiny"], "domains": ["general"], "methods": ["full"], "tasks": ["ncbi-disease"]} | keys
-    return digest_inputs(load(*arguments, **keys), tmp_path / "cache")
+    return digest_inputs(load(*arguments, **keys), tmp_path / "cache", tmp_path / "own")
 
 
 def test_a_digest_follows_the_content_and_not_the_place(load: Any, tmp_path: Path, data: Path) -> None:
@@ -61,12 +65,47 @@ def test_unchanged_files_are_not_read_twice(load: Any, tmp_path: Path, data: Pat
     assert digests(load, tmp_path, "data_dir=data").data != first.data
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"a": 1}', '["ab"]'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"a": 1}', '["ab"]', '{"salt": "a", "known": []}', '{"salt": 1}']
+)
 def test_a_broken_cache_is_made_again(load: Any, tmp_path: Path, data: Path, content: str) -> None:
     first = digests(load, tmp_path, "data_dir=data")
-    (cache,) = (tmp_path / "cache").iterdir()
+    (cache,) = (tmp_path / "own").iterdir()
     cache.write_text(content)
     assert digests(load, tmp_path, "data_dir=data") == first
+
+
+def test_what_is_remembered_of_a_corpus_names_no_file_and_gives_no_digest_of_a_note(
+    tmp_path: Path,
+) -> None:
+    notes = tmp_path / "corpus" / "Smith_Eve"
+    notes.mkdir(parents=True)
+    for name in ("Zzpatientword-1.xml", "Zzpatientword-2.xml"):
+        (notes / name).write_text("one text")
+    first = CorpusDigests(tmp_path / "own")
+    digest = first.of(tmp_path / "corpus")
+    first.save()
+    (kept,) = (tmp_path / "own").iterdir()
+    written = kept.read_text()
+    assert digest is not None
+    assert not any(name in written for name in ("Zzpatientword", "Smith", sha256(b"one text").hexdigest()))
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    (notes / "Zzpatientword-2.xml").unlink()
+    assert CorpusDigests(tmp_path / "own").of(tmp_path / "corpus") != digest
+
+
+def test_a_link_out_of_the_data_directory_is_refused(load: Any, tmp_path: Path, data: Path) -> None:
+    (data / "train.tsv").rename(tmp_path / "train.tsv")
+    (data / "train.tsv").symlink_to(tmp_path / "train.tsv")
+    (data / "test.tsv").rename(data / "there.tsv")
+    (data / "test.tsv").symlink_to("there.tsv")
+    found = digests(load, tmp_path, "data_dir=data")
+    (complaint,) = found.missing
+    assert complaint.key == "reader.files.train"
+    assert complaint.problem == f"a link leads from {data / 'train.tsv'} out of data_dir"
+    reader = load("data_dir=data", tasks=["ncbi-disease"]).grid.cells[0].task.spec
+    with pytest.raises(DataError, match="a link leads from it out of data_dir"):
+        read_split(reader, Split.TRAIN, tmp_path / "data")
 
 
 def test_each_missing_file_is_named(load: Any, tmp_path: Path, data: Path) -> None:

@@ -1,0 +1,98 @@
+"""sha256 of the files and directories of corpora, remembered while sizes and times of change stay the same.
+
+What is remembered is for the account alone, and says neither the name of a file nor the digest of one note: a
+directory has one digest, and paths and stamps are keyed by a random salt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.files import write_atomically
+
+_NAME = "corpus-digests.json"
+
+
+class CorpusDigests:
+    """Kept in `directory`; None: for this object's life only."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._file = None if directory is None else directory / _NAME
+        self._changed = False
+        self._salt, self._known = _read(self._file)
+
+    def of(self, path: Path, ignored: str = "") -> str | None:
+        """Return that of a file, or of the visible files below a directory with their places in it, but those
+        that match `ignored`; None where nothing is there. Raises OSError, which names `path` alone."""
+        try:
+            return self._of(path, ignored)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+
+    def _of(self, path: Path, ignored: str) -> str | None:
+        files = _files(path, ignored)
+        if not files:
+            return None
+        states = [(place, file.stat()) for place, file in files]
+        key = self._keyed(str(path.resolve()), ignored)
+        stamp = self._keyed(*(f"{place} {s.st_size} {s.st_mtime_ns}" for place, s in states))
+        known = self._known.get(key)
+        if isinstance(known, list) and known[:-1] == [stamp]:
+            return str(known[-1])
+        found = [(place, _sha256(file)) for place, file in files]
+        digest = found[0][1] if path.is_file() else digest_of(found)
+        self._known[key] = [stamp, digest]
+        self._changed = True
+        return digest
+
+    def _keyed(self, *words: str) -> str:
+        content = json.dumps(words).encode()
+        return hmac.new(self._salt.encode(), content, hashlib.sha256).hexdigest()
+
+    def save(self) -> None:
+        """Where nothing can be written, it is found out again the next time."""
+        if not self._changed or self._file is None:
+            return
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._file, json.dumps({"salt": self._salt, "known": self._known}))
+        except OSError:
+            return
+
+
+def digest_of(parts: Iterable[tuple[str, str]]) -> str:
+    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()
+
+
+def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
+    try:
+        found = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        salt, known = found["salt"], found["known"]
+    except (OSError, ValueError, TypeError, KeyError):
+        salt, known = None, None
+    if isinstance(salt, str) and isinstance(known, dict):
+        return salt, known
+    return secrets.token_hex(32), {}
+
+
+def _files(path: Path, ignored: str) -> list[tuple[str, Path]]:
+    if path.is_file():
+        return [("", path)]
+    found = []
+    for file in sorted(path.rglob("*")) if path.is_dir() else []:
+        place = file.relative_to(path)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if file.is_file() and not hidden and not (ignored and place.match(ignored)):
+            found.append((place.as_posix(), file))
+    return found
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
