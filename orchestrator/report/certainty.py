@@ -24,7 +24,7 @@ from orchestrator.report.points import figures
 from orchestrator.report.replicates import Replicates, replicates
 from orchestrator.report.results import CellResults, Key
 from orchestrator.report.simultaneous import simultaneous
-from orchestrator.report.statistics import bounds
+from orchestrator.report.statistics import CONFIDENCE, between, bounds
 from orchestrator.report.views import DEFAULT, views
 
 Found = Mapping[str, Mapping[str, Replicates]]  # by label of the comparison key, by model/domain/method
@@ -138,10 +138,10 @@ def _surer(
         return point
     made = estimate(here.quality, here.parts)
     low, high = bounds(metric)
-    interval = made.interval if made.documents is not None and not here.failed else None
+    half = made.half(1 - CONFIDENCE) if made.documents is not None and not here.failed else None
     return point.model_copy(
         update={
-            "population_interval": interval and (max(low, interval[0]), min(high, interval[1])),
+            "population_interval": None if half is None else between(made.mean, half, low, high),
             "frontier_probability": chances.get((point.comparison or "", point.name)),
         }
     )

@@ -31,6 +31,7 @@ from orchestrator.report.moderation import Prior
 from orchestrator.report.picks import by_budget
 from orchestrator.report.points import figures
 from orchestrator.report.replicates import Replicates
+from orchestrator.report.statistics import between
 
 Interval = tuple[float, float]
 
@@ -110,9 +111,11 @@ class _Judge:
         return below.unjudged == 0 and (below.most is None or below.most < (self._target.within or 0.0))
 
     def own(self, name: str) -> Interval | None:
-        """Of its quality, over seeds and documents."""
+        """Of its quality, a share, over seeds and documents."""
         cell = self._found[name]
-        return _ends(estimate(cell.quality, cell.parts), 2 * LEVEL / self._cells)
+        made = estimate(cell.quality, cell.parts)
+        half = made.half(2 * LEVEL / self._cells)
+        return None if half is None else between(made.mean, half, 0.0, 1.0)
 
     def limits(self, one: str, other: str) -> Interval | None:
         """Of `one` less `other`; only the best itself cannot be misjudged."""

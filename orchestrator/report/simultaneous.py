@@ -16,12 +16,12 @@ from orchestrator.report.comparing import estimate
 from orchestrator.report.evidence import Simultaneous
 from orchestrator.report.moderation import prior_of_means
 from orchestrator.report.replicates import Replicates
-from orchestrator.report.statistics import CONFIDENCE, bounds
+from orchestrator.report.statistics import CONFIDENCE, between, bounds
 
 
 def simultaneous(cells: Sequence[Replicates], metric: MetricName) -> Mapping[str, Simultaneous]:
-    """By name, of all scored cells of one task and comparison key. Cut where the metric ends. None with
-    failed seeds, whose scores lie in two heaps."""
+    """By name, of all scored cells of one task and comparison key. None with failed seeds, whose scores lie
+    in two heaps."""
     prior = prior_of_means([cell for cell in cells if not cell.failed])
     low, high = bounds(metric)
     found = {}
@@ -29,7 +29,7 @@ def simultaneous(cells: Sequence[Replicates], metric: MetricName) -> Mapping[str
         made = estimate(cell.quality, cell.parts, prior)
         half = None if cell.failed else made.half((1 - CONFIDENCE) / len(cells))
         found[cell.name] = Simultaneous(
-            interval=None if half is None else (max(low, made.mean - half), min(high, made.mean + half)),
+            interval=None if half is None else between(made.mean, half, low, high),
             seeds=made.seeds,
             documents=made.documents,
             cells=len(cells),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from orchestrator.report.frontier import best, cheapest_close, on_frontier
-from orchestrator.report.statistics import summarise
+from orchestrator.report.statistics import between, summarise
 
 # Few distinct values, so that ties are common.
 figure = st.integers(1, 6).map(float)
@@ -78,4 +79,17 @@ def test_an_interval_never_leaves_what_the_figure_can_be():
     summary = summarise([0.9, 1.0], low=0.0, high=1.0)
     assert summary is not None
     assert summary.interval is not None
-    assert summary.interval[1] == 1.0
+    assert 0 < summary.interval[0] < 0.95 < summary.interval[1] < 1
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.98, 0.014), (0.98, 0.025), (0.03, 0.02), (0.85, 0.01)])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_an_interval_near_an_end_of_the_scale_holds_the_mean_as_often_as_it_says(mean, sd, seeds):
+    total = mean * (1 - mean) / sd**2 - 1
+    drawn = np.random.default_rng(1).beta(mean * total, (1 - mean) * total, (2000, seeds))
+    found = [summarise(values, low=0.0, high=1.0).interval for values in drawn.tolist()]
+    assert 0.91 <= np.mean([low <= mean <= high for low, high in found]) <= 0.965
+
+
+def test_an_interval_of_a_loss_is_that_of_its_seeds():
+    assert between(-0.3, 0.5, -math.inf, math.inf) == (-0.8, pytest.approx(0.2))
