@@ -12,6 +12,7 @@ import distribution
 import profiles
 import pytest
 
+from orchestrator.contracts.files import current_umask
 from orchestrator.execution.ray_launcher import private_cluster_token
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     return distribution.processes()
+
+
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """A command that a test calls in its own process takes the rights of other accounts away."""
+    before = current_umask()
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from orchestrator.cli.capabilities import show_capabilities
 from orchestrator.cli.places import ledger_of, storage_here
 from orchestrator.cli.terminal import Terminal
 from orchestrator.contracts.debugging import show_words
+from orchestrator.contracts.files import OTHER_ACCOUNTS, OTHER_GROUPS, shut_out
 from orchestrator.tracking.tracking_uri import VARIABLE, tracking_uri, without_secrets
 
 app = typer.Typer(
@@ -36,7 +37,13 @@ def _before_the_verb(
             "--debug", help="Print foreign tracebacks in full. They may quote the data. Not in a cluster."
         ),
     ] = False,
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="Let the group read and write what is stored, where the umask does."),
+    ] = False,
 ) -> None:
+    """What is stored is for this account alone, unless it is shared."""
+    shut_out(OTHER_GROUPS if shared else OTHER_ACCOUNTS)
     if debug:
         show_words()
 

@@ -22,6 +22,7 @@ from orchestrator.cli.spending import pass_gate, tell_left
 from orchestrator.cli.terminal import styled
 from orchestrator.cli.weights_content import weights_content
 from orchestrator.cli.words import duration, quantity
+from orchestrator.contracts.files import current_umask
 from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.errors import InterruptedSweepError
@@ -187,6 +188,7 @@ def _workplace(session: Session) -> Workplace:
         keep_weights=config.keep_weights,
         deterministic=config.deterministic,
         weights=weights_content(session),
+        umask=current_umask(),
         remote=session.sweep.remote,
     )
 

@@ -10,7 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+OTHER_ACCOUNTS = 0o077  # bits of a umask
+OTHER_GROUPS = 0o007
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # what file systems without them say
+
+
+def shut_out(others: int) -> None:
+    """Give the bits of a umask no right to what this process and its children write from now on, beside those
+    that its umask gives none already."""
+    os.umask(os.umask(0o777) | others)
+
+
+def current_umask() -> int:
+    """Return that of this process; there is no way to ask for it but to set one."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def leads_out(path: Path, root: Path) -> bool:

@@ -41,6 +41,7 @@ class Workplace:
     deterministic: bool = False
     timeout_seconds: float | None = None  # of one attempt; None: no limit
     weights: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by backbone, sha256 by file
+    umask: int | None = None  # of all that writes records, wherever it runs; None: its own
     remote: Remote | None = None  # the storage; the directories then mirror it, on each machine its own
 
     def here(self) -> Workplace:

@@ -7,6 +7,7 @@ cache under the same paths.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.exit_codes import NODE_LOST
+from orchestrator.contracts.files import current_umask
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.endings import code_of_nodes
@@ -31,9 +33,10 @@ _GRACE_SECONDS = 5.0  # for the first node, once another one has ended badly
 class _NodeHost:
     """One further node. `interrupt` comes while `run` is at work."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, umask: int) -> None:
         from workers.host import AttemptHost
 
+        os.umask(umask)
         self._host = AttemptHost(threads=threads)
 
     def run(self, order: str, number: int, master: str, port: int) -> int:
@@ -124,7 +127,7 @@ class NodesHost:
             num_gpus=resources.gpus / resources.nodes,
             max_concurrency=2,
             scheduling_strategy=place,
-        ).remote(self._threads)
+        ).remote(self._threads, current_umask())
 
     def _release(self) -> None:
         for actor in self._others:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -72,6 +73,8 @@ class Slot:
     def __init__(
         self, factory: HostFactory, threads: int, place: Workplace, clock: Clock, gpus: Sequence[str] = ()
     ) -> None:
+        if place.umask is not None:
+            os.umask(place.umask)
         self._gpus = gpus
         self._new_host = partial(factory, threads)
         self._place, self._clock = place.here(), clock

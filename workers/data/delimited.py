@@ -25,7 +25,7 @@ from orchestrator.contracts.separators import (
 )
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
-from workers.data.files import foreign_kind
+from workers.data.files import TOO_LARGE, foreign_kind, most_unpacked
 
 _LONGEST_FIELD = 2**24  # characters; csv refuses fields above 2**17 unasked, and joined notes are longer
 Header = Callable[[int, list[str]], list[str]]
@@ -166,6 +166,8 @@ def _next(rows: Iterator[_Row]) -> tuple[_Row | None, tuple[str, str] | None]:
     except csv.Error:
         fault = "the row is not CSV (a quote that is not closed, or text beside a quoted field)"
         return None, (fault, 'quote texts with "…", and double the quotes inside them')
+    except _TooLargeError:
+        return None, TOO_LARGE
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         fault = f"the file cannot be read on as gzip ({type(error).__name__})"
         return None, (
@@ -186,7 +188,21 @@ def stream_rows(path: Path, faults: Faults, header: Header) -> Iterator[tuple[in
     if stream is None:
         raise DataError(str(path), None, *fault)
     with closing(stream):
-        yield from read_rows(stream, Table(str(path), header), faults)
+        content = _bounded(stream, most_unpacked(path)) if path.suffix.lower() == ".gz" else stream
+        yield from read_rows(content, Table(str(path), header), faults)
+
+
+class _TooLargeError(Exception):
+    """A packed file unpacks to absurd size, or holds a line of it."""
+
+
+def _bounded(stream: io.TextIOBase, most: int) -> Iterator[str]:
+    """The lines. A small file may unpack to more than there is memory, in one line even."""
+    while line := stream.readline(min(most, _LONGEST_FIELD) + 1):
+        most -= len(line)
+        if most < 0 or len(line) > _LONGEST_FIELD:
+            raise _TooLargeError
+        yield line
 
 
 def _opened(path: Path) -> tuple[io.TextIOBase | None, tuple[str, str]]:

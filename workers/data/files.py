@@ -22,6 +22,10 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0", "an Excel workbook", _AS_CSV),
     (b"PAR1", "a Parquet file", _AS_CSV),
 )
+TOO_LARGE = (
+    "it unpacks to more than 100 times its size, which no text does",
+    "fetch it again, and look at what it holds",
+)
 _LONGEST_BEGINNING = 512
 _UNUSED_IN_1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
@@ -37,6 +41,11 @@ def read_text(path: Path) -> str:
     if text is None:
         raise DataError(str(path), line, *_other_encoding(content))
     return text
+
+
+def most_unpacked(path: Path) -> int:
+    """Return the bytes that a packed file may stand for. Raises OSError."""
+    return max(2**26, 100 * path.stat().st_size)
 
 
 def lines(text: str) -> list[str]:
@@ -68,7 +77,8 @@ def _content(path: Path) -> tuple[bytes, tuple[str, str] | None]:
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path) as unpacked:
-                return unpacked.read(), None
+                content = unpacked.read(most_unpacked(path) + 1)
+            return content, TOO_LARGE if len(content) > most_unpacked(path) else None
         return path.read_bytes(), None
     except FileNotFoundError:
         return b"", ("there is no such file", _CHECK)

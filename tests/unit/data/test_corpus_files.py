@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import DataError
 from workers.data.corpus_files import ARCHIVE_BYTES, MEMBER_BYTES, file_name, members
+from workers.data.delimited import stream_rows
+from workers.data.faults import Faults
+from workers.data.files import read_text
 
 MARKER = "Zzpatientword"
 
@@ -118,6 +121,22 @@ def test_an_archive_that_unpacks_to_absurd_size_is_refused(tmp_path: Path) -> No
             content.write(bytes(2**20))
     with pytest.raises(DataError, match="more than 256 MiB"):
         members(path, (".xml",))
+
+
+@pytest.mark.parametrize(
+    "line", [bytes(2**20), (b"0" * 1023 + b"\n") * 2**10], ids=["one line", "many lines"]
+)
+def test_a_packed_file_that_unpacks_to_absurd_size_is_refused(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "notes.csv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as content:
+        content.write(b"text\n")
+        for _ in range(68):
+            content.write(line)
+    with pytest.raises(DataError, match="more than 100 times its size"):
+        read_text(path)
+    with pytest.raises(DataError, match="more than 100 times its size"):
+        for _ in stream_rows(path, Faults("skip"), lambda line, names: names):
+            pass
 
 
 def test_a_damaged_archive_is_refused_and_never_read_in_part(tmp_path: Path) -> None:

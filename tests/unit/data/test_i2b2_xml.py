@@ -286,6 +286,7 @@ GOOD = annotation(TEXT, "No", "TEST")
         (document(TEXT, GOOD, '<EVENT start="4" end="99" text="cough" type="TEST" />'), "offsets", 1),
         (document(TEXT, GOOD, annotation(TEXT, "cough", MARKER)), "`labels` of the task", 1),
         (f"<root><TEXT>{MARKER}", "not XML", 0),
+        (f"{MARKER}{'<a>' * 2_000_000}", "more than 200,000 tags", 0),
         (f"<root><TEXT><![CDATA[{MARKER}", "not XML", 0),
         (f"<root><TEXT>{MARKER}</TEXT></root>", "no TEXT or no TAGS", 0),
         (b"<root>\xff</root>", "not utf-8", 0),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from execution_fakes import make_trial
@@ -75,6 +77,16 @@ def test_a_lost_host_is_replaced(tmp_path: Path) -> None:
         kinds.append(ended.outcome.failure.kind)
     assert kinds == [FailureKind.BUG, FailureKind.PREEMPTED, FailureKind.BUG]
     assert len(hosts) == 2
+
+
+def test_records_have_the_umask_of_the_driver_wherever_the_slot_is(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    os.umask(0o022)
+    shared = replace(place(tmp_path, None), umask=0o007)
+    slot = Slot(lambda threads: TimedHost(clock, 10.0), 1, shared, clock)
+    assert slot.attempt(make_trial("a")) is not None
+    modes = {oct(path.stat().st_mode & 0o777) for path in tmp_path.rglob("*.json")}
+    assert modes == {"0o660"}
 
 
 def test_importing_the_launchers_loads_neither_ray_nor_the_training_stack() -> None:

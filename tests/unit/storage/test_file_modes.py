@@ -1,4 +1,5 @@
-"""Who may read what is stored is for the umask to say: nothing here gives more."""
+"""Who may read what is stored: the account alone, a group where it is shared; nothing gives more than the
+umask."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from orchestrator.cli.app import app
 from orchestrator.contracts.files import write_atomically, write_once
 from orchestrator.storage import trees
 from orchestrator.storage.store import DirectoryStore
@@ -49,3 +52,24 @@ def test_generated_weights_follow_the_umask(tmp_path: Path, umask: int) -> None:
     assert oct(stat.S_IMODE(root.stat().st_mode)) == oct(0o777 & ~umask)
     assert modes_below(root) == {"config.json": oct(0o666 & ~umask)}
     assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+
+
+@pytest.mark.parametrize(
+    ("options", "umask", "left"),
+    [
+        ([], 0o022, 0o700),
+        ([], 0o177, 0o600),
+        (["--shared"], 0o002, 0o770),
+        (["--shared"], 0o022, 0o750),
+        (["--shared"], 0o077, 0o700),
+    ],
+    indirect=["umask"],
+)
+def test_a_command_stores_for_its_account_alone_unless_told_otherwise(
+    tmp_path: Path, options: list[str], umask: int, left: int
+) -> None:
+    words = [*options, "render", "configs/sweeps/demo.yaml", "--out", str(tmp_path / "k8s")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    modes = {path.suffix: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {"": left, ".yaml": left & 0o666}
