@@ -56,6 +56,7 @@ class FakeApi:
     warning: str | None = None
     operator: str | None = "quay.io/kuberay/operator:v1.7.0"
     ports: dict[tuple[str, int], int] = field(default_factory=dict)  # (pod, port) -> port of this machine
+    logs: dict[str, str] = field(default_factory=dict)  # pod -> what it has printed
     finalisers: bool = True
     objects: dict[Key, Body] = field(default_factory=dict)
     seen: list[tuple[str, str]] = field(default_factory=list)  # (verb, plural) of everything that came
@@ -103,6 +104,9 @@ class FakeApi:
             raise self.refusals[verb, plural]
         self.before.pop((verb, plural), lambda: None)()
         key = (group, plural, namespace, name)
+        if rest[2:] == ["log"]:
+            lines = self.logs.get(name, "").splitlines(keepends=True)
+            return 200, "".join(lines[-int(query["tailLines"]) :]).encode()
         with self.changed:
             if plural == "selfsubjectaccessreviews":
                 wanted = body["spec"]["resourceAttributes"]

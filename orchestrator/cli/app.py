@@ -163,7 +163,8 @@ def run(
         bool,
         typer.Option(
             "--exit-zero",
-            help="Exit 0 although trials failed or the budget is spent, for who would start the job again.",
+            help="Exit 0 although trials failed or the budget is spent, where a scheduler would start the "
+            "job again. The last line of the output says in JSON how it ended.",
         ),
     ] = False,
 ) -> None:
@@ -182,7 +183,9 @@ def run(
     report, end = running.run(session, launcher, address, uri, out)
     if as_json:
         print_json(report)
-    if (end.failed or end.held) and not exit_zero:
+    if exit_zero:
+        print(end.verdict.line, flush=True)
+    elif end.failed or end.held:
         raise typer.Exit(1 if end.failed else 4)
 
 

@@ -79,7 +79,7 @@ class Display:
     def _counts(self) -> str:
         p = self._progress
         words = [f"tuning {p.tuning_ended}/{p.tuning_total}"] if p.tuning_total else []
-        words += [f"{p.finished}/{p.total} done", f"{len(p.running)} running"]
+        words += [f"{p.done_before + p.finished}/{p.done_before + p.total} done", f"{len(p.running)} running"]
         if p.failed:
             words.append(f"{p.failed} failed")
         words.append(f"{p.device_hours:.3f} {p.unit}")
@@ -92,13 +92,13 @@ class Display:
 
     def _picture(self) -> RenderableType:
         p = self._progress
-        ended = p.finished + p.failed + p.unfinished + p.tuning_ended
+        ended = p.done_before + p.finished + p.failed + p.unfinished + p.tuning_ended
         best = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         for task, found in sorted(p.best.items()):
             best.add_row(f"best {task}", f"{found.quality:.3f}", styled(found.trial, "dim"))
         running = [styled(f"  {name}", "dim") for name in p.running[:_MOST_RUNNING]]
         return Group(
-            ProgressBar(total=p.total + p.tuning_total, completed=ended, width=60),
+            ProgressBar(total=p.done_before + p.total + p.tuning_total, completed=ended, width=60),
             styled(self._counts()),
             *running,
             best,

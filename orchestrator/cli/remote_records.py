@@ -45,9 +45,9 @@ class RemoteRecords:
             return None
         return "trials: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
-    def show_report(self, console: Console) -> int:
+    def show_report(self, console: Console) -> int | None:
         """Written again on this machine, from the records; or where it lies. Gives the number of trials that
-        failed, as far as it can be seen from here."""
+        failed; None where the records are out of reach."""
         try:
             if self._there():
                 report, paths = write(self._ledger)
@@ -61,7 +61,7 @@ class RemoteRecords:
             highlight=False,
             soft_wrap=True,
         )
-        return 0
+        return None
 
     def _there(self) -> bool:
         if self._mirror is not None:

@@ -25,6 +25,7 @@ from orchestrator.cli.words import duration, quantity
 from orchestrator.contracts.files import current_umask
 from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.verdict import Verdict, reasons
 from orchestrator.errors import InterruptedSweepError
 from orchestrator.execution.clock import SystemClock, VirtualClock
 from orchestrator.execution.launcher import Launcher, Workplace
@@ -40,6 +41,7 @@ from orchestrator.tracking.tracking_uri import without_secrets
 class RunEnd(NamedTuple):
     failed: int  # trials; those too that were left out because their search found no settings
     held: bool  # whether trials were held back, as the budget was spent
+    verdict: Verdict
 
 
 def run(
@@ -93,7 +95,15 @@ def run(
     console.print(f"MLflow:  {without_secrets(uri)}  (frontier ui opens it)", highlight=False, soft_wrap=True)
     if summary.held:
         tell_left(replace(session).plan, console)
-    return report_json(report), RunEnd(summary.failed + len(summary.not_run), summary.held)
+    verdict = Verdict(
+        trials=len(plan.trials),
+        finished=summary.up_to_date + summary.finished,
+        failed=summary.failed,
+        not_run=summary.not_run,
+        held=summary.held,
+        reasons=reasons((failed.kind, failed.message) for failed in report.failed),
+    )
+    return report_json(report), RunEnd(summary.failed + len(summary.not_run), summary.held, verdict)
 
 
 @contextmanager

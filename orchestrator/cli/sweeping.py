@@ -8,20 +8,21 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from orchestrator.cli.remote_records import RemoteRecords
+from orchestrator.cli.verdict_view import tell_verdict
 from orchestrator.cli.words import quantity
 from orchestrator.cluster.capacity import groups
 from orchestrator.cluster.client import Cluster, connect
 from orchestrator.cluster.dashboard import progress
 from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.following import End, follow
-from orchestrator.cluster.observing import Look, head_pod
-from orchestrator.cluster.ray_job import MOST_RECREATIONS, Step
+from orchestrator.cluster.observing import Look, driver_verdict, head_pod
+from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step
 from orchestrator.cluster.render import FILE, Rendered
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.config.yaml_files import parse
+from orchestrator.contracts.verdict import Verdict
 from orchestrator.errors import ConfigError, InterruptedSweepError, LaunchError
 
-_SOME_TRIALS_FAILED = 1
 _EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED: 0}
 
 
@@ -56,7 +57,7 @@ def follow_to_end(sweeps: Sweeps, name: str, storage: str | None, console: Conso
     view = _View(sweeps, storage, console)
     with _told_how_to_attach(name, sweeps.cluster):
         end = follow(sweeps, name, view.show)
-    return _tell_end(end, name, view.records(), sweeps.say, console)
+    return _tell_end(end, name, view.records(), sweeps, console)
 
 
 @contextmanager
@@ -70,9 +71,8 @@ def _told_how_to_attach(name: str, cluster: Cluster) -> Iterator[None]:
         ) from None
 
 
-def _tell_end(
-    end: End, name: str, records: RemoteRecords | None, say: Callable[[str], None], console: Console
-) -> int:
+def _tell_end(end: End, name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console) -> int:
+    say, cluster = sweeps.say, sweeps.cluster
     if end.step is Step.STOPPED:
         say(f"{name} was stopped; its records stay, and `frontier resume {name}` goes on from them")
         return _EXIT_CODES[end.step]
@@ -81,11 +81,18 @@ def _tell_end(
         if end.job.message:
             say(end.job.message)
         say(f"    -> {_remedy(end)}")
-    failed = 0 if records is None else records.show_report(console)
-    if failed and end.step is Step.SUCCEEDED:
-        say(f"{quantity(failed, 'trial')} failed; the same submission tries them again")
-        return _SOME_TRIALS_FAILED
-    return _EXIT_CODES[end.step]
+    shown = None if records is None else records.show_report(console)
+    if end.step is not Step.SUCCEEDED or end.job is None:
+        return _EXIT_CODES[end.step]
+    return tell_verdict(_verdict(cluster, end.job, say), shown, say)
+
+
+def _verdict(cluster: Cluster, job: RayJob, say: Callable[[str], None]) -> Verdict | None:
+    try:
+        return driver_verdict(cluster, job)
+    except LaunchError as error:
+        say(f"the driver's log cannot be read: {error}")
+        return None
 
 
 def _remedy(end: End) -> str:
@@ -109,7 +116,6 @@ class _View:
         self._sweeps, self._storage, self._console = sweeps, storage, console
         self._said: dict[str, str] = {}
         self._found: RemoteRecords | None = None
-        self._driver_is_mute = False
 
     def show(self, look: Look) -> None:
         if self._found is None:
@@ -138,13 +144,12 @@ class _View:
 
     def _trials(self, look: Look) -> str | None:
         counted = None if self._found is None else self._found.counts()
-        if counted is not None or self._driver_is_mute or look.job.ray_state != "RUNNING":
+        if counted is not None or look.job.ray_state != "RUNNING":
             return counted
         try:
             pod = head_pod(self._sweeps.cluster, look.job)
             return None if pod is None else progress(self._sweeps.cluster, look.job, pod)
         except LaunchError as error:
-            self._driver_is_mute = True
             return f"no word from the driver: {error}"
 
     def _say(self, what: str, line: str) -> None:

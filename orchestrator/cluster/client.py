@@ -116,6 +116,12 @@ class Cluster:
         except (HTTPError, OSError):
             return False
 
+    def log(self, pod: str, lines: int) -> str:
+        """The end of what a pod has printed."""
+        query = {"tailLines": str(lines)}
+        answer = self._send("get", PODS, pod, query=query, part="log")
+        return bytes(answer.read()).decode(errors="replace")
+
     def ask_path(self, path: str) -> Any:
         """A GET outside the resources (`/version`, `/openapi/v3/…`); None where there is none."""
         answer = self._request("GET", path, [])
@@ -168,11 +174,12 @@ class Cluster:
         kind: str = _JSON,
         namespace: str | None = None,
         seconds: float = _TIMEOUT_SECONDS,
+        part: str = "",
     ) -> Any:
-        """Raises RefusalError for whatever is no success."""
+        """Raises RefusalError for whatever is no success. `part`: a subresource."""
         place = self.namespace if namespace is None else namespace
         method = {"patch": "PATCH", "create": "POST", "delete": "DELETE"}.get(verb, "GET")
-        path = resource.path(place, "" if verb == "create" else quote(name))
+        path = resource.path(place, "" if verb == "create" else quote(name)) + (f"/{part}" if part else "")
         answer = self._request(method, path, list((query or {}).items()), body, kind, seconds)
         if not 200 <= answer.status < 300:
             raise refusal(verb, resource, name, place, answer.status, answer.read())

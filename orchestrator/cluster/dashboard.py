@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import re
+from http import HTTPStatus
 from typing import Any
 
 from orchestrator.cluster.client import Cluster
@@ -28,7 +29,8 @@ def token(cluster: Cluster, job: RayJob) -> str | None:
 
 
 def progress(cluster: Cluster, job: RayJob, pod: str) -> str | None:
-    """The driver's newest line of counts, from its log. Raises LaunchError where it cannot be had."""
+    """The driver's newest line of counts, from its log; None where there is none yet, as a head that has just
+    come in the place of another knows no job. Raises LaunchError where it cannot be had."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=_TIMEOUT_SECONDS)
     connection.sock = cluster.connect_to(pod, PORT)
     known = token(cluster, job)
@@ -41,7 +43,9 @@ def progress(cluster: Cluster, job: RayJob, pod: str) -> str | None:
         raise LaunchError(f"the dashboard in pod {pod} does not answer ({type(error).__name__})") from None
     finally:
         connection.close()
-    if answer.status != 200:
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return None
+    if answer.status != HTTPStatus.OK:
         raise LaunchError(f"the dashboard in pod {pod} refuses the driver's log (HTTP {answer.status})")
     return _last_progress(json.loads(content))
 

@@ -11,6 +11,9 @@ from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.resources import EVENTS, PODS
 from orchestrator.cluster.troubles import Trouble, counts, troubles
+from orchestrator.contracts.verdict import Verdict, last_verdict
+
+_LAST_LINES = 200  # of the submitter's log, which ends with the driver's
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,20 @@ def head_pod(cluster: Cluster, job: RayJob) -> str | None:
     selector = f"{SWEEP_LABEL}={job.name},ray.io/node-type=head"
     running = [p for p in cluster.every(PODS, labels=selector) if get(p, "status", "phase") == "Running"]
     return next((str(get(p, "metadata", "name")) for p in running if not _going(p)), None)
+
+
+def driver_verdict(cluster: Cluster, job: RayJob) -> Verdict | None:
+    """How the driver says that the sweep ended, from the submitter's log; None where that is gone, or the
+    image is of a version whose driver does not say it. Raises LaunchError where the log may not be read."""
+    pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name},frontier/role=submitter")
+    for pod in sorted(pods, key=_created, reverse=True):
+        if found := last_verdict(cluster.log(str(get(pod, "metadata", "name")), _LAST_LINES)):
+            return found
+    return None
+
+
+def _created(body: dict[str, Any]) -> str:
+    return str(get(body, "metadata", "creationTimestamp") or "")
 
 
 def _going(body: dict[str, Any]) -> bool:

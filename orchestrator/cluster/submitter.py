@@ -44,7 +44,7 @@ _FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
 _INPUT_REFUSED = 2  # the driver's exit code
 _STOP_SECONDS = 60  # for Ray to stop the job; then it fails after all
 _MOST_REFUSALS = 5  # of one submission, one after the other
-_LAST_LINES = 50  # of the driver's log, when it ended
+_LAST_LINES = 50  # of the driver's log, when it ended; its verdict is the last one
 
 
 class OutOfReachError(Exception):

@@ -59,6 +59,7 @@ class RunPlanned:
 
     trials: tuple[PlannedTrial, ...]  # those that wait for a search, and candidates that are drawn, included
     undrawn: tuple[float | None, ...] = ()  # predicted wall seconds of the candidates yet to be drawn
+    up_to_date: int = 0  # trials that need no run, those that this run has finished included
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Progress:
 
     def __init__(self, trials: Iterable[PlannedTrial] = ()) -> None:
         self._planned = {trial.name: trial for trial in trials}
+        self._done_before: int | None = None
         self._waiting = dict.fromkeys(self._planned)
         self._undrawn: tuple[float | None, ...] = ()  # predicted seconds of candidates yet to be drawn
         self._running: dict[str, float] = {}  # name -> since when
@@ -57,6 +58,11 @@ class Progress:
         self.total = sum(trial.candidate is None for trial in trials)  # candidates left out
         self.tuning_total = len(trials) - self.total + len(self._undrawn)  # those not drawn yet included
         self.unit = "GPU-hours" if any(trial.resources.gpus for trial in trials) else "core-hours"
+
+    @property
+    def done_before(self) -> int:
+        """Trials of the sweep that earlier runs have finished."""
+        return self._done_before or 0
 
     @property
     def tuning_ended(self) -> int:
@@ -136,6 +142,8 @@ class Progress:
 
     def _plan(self, event: RunPlanned) -> None:
         """Trials that never started and are planned no longer are forgotten: their search found nothing."""
+        if self._done_before is None:
+            self._done_before = event.up_to_date
         for name in self._waiting:
             del self._planned[name]
         fresh = [trial for trial in event.trials if trial.name not in self._planned]

@@ -191,6 +191,7 @@ def ahead(plan: Plan, tried: Iterable[str] = ()) -> RunPlanned:
             *(i.trial for i in plan.to_run if i.reason != "waiting" or i.trial.cell.name in cells),
         ),
         undrawn=tuple(None if predicted is None else predicted.seconds for predicted in later),
+        up_to_date=len(plan.up_to_date),
     )
 
 

@@ -78,7 +78,7 @@ def test_failed_trials_are_told(api: FakeApi, submit: Frontier, tmp_path: Path) 
     api.scripts = [list(CALM)]
     said = submit("--storage", str(tmp_path / "mounted"))
     assert said.code == 1
-    assert "1 trial failed; the same submission tries them again" in said.text
+    assert "1 trial failed\n    -> the same submission tries them again" in said.text
 
 
 def test_a_defect_of_the_driver_is_a_failure(api: FakeApi, submit: Frontier) -> None:
@@ -166,7 +166,8 @@ def test_a_store_out_of_reach_is_said_once(submit: Frontier) -> None:
 
 @pytest.fixture
 def dashboard(api: FakeApi) -> Iterator[list[str]]:
-    """A Ray dashboard behind the API server's port forwarding. Gives what it was asked, with the token."""
+    """A Ray dashboard behind the API server's port forwarding. Gives what it was asked, with the token. Where
+    `404` is last in that list, it knows no job."""
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -174,10 +175,11 @@ def dashboard(api: FakeApi) -> Iterator[list[str]]:
             pass
 
         def do_GET(self) -> None:
+            status = 404 if asked[-1:] == ["404"] else 200
             asked.append(f"{self.path} {self.headers.get('Authorization')}")
             log = "ours\n1/2 done, 1 running, 0.001 core-hours\n2/2 done, 0 running, 0.002 core-hours\nrest\n"
             content = json.dumps({"logs": log}).encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -204,6 +206,31 @@ def test_else_the_driver_is_asked(api: FakeApi, submit: Frontier, dashboard: lis
     assert "1/2 done" not in said.text
     assert dashboard[0] == "/api/jobs/j/logs Bearer secret-token"
     assert "secret-token" not in said.text
+
+
+def test_a_head_that_has_just_come_silences_no_later_word(
+    api: FakeApi, submit: Frontier, dashboard: list[str]
+) -> None:
+    """It knows no job yet (HTTP 404); what the driver says afterwards is shown."""
+
+    def new_head(fake: FakeApi, body: Body) -> Body:
+        dashboard.append("404")
+        return running_head(fake, body)
+
+    def refused(fake: FakeApi, body: Body) -> Body:
+        fake.refusals["get", "portforward"] = RefusedError(403, "no")
+        return RUNNING
+
+    def allowed(fake: FakeApi, body: Body) -> Body:
+        del fake.refusals["get", "portforward"]
+        return RUNNING
+
+    api.scripts = [[new_head, refused, allowed, SUCCEEDED]]
+    said = submit()
+    assert said.code == 0, said.text
+    assert "HTTP 404" not in said.text
+    assert said.text.count("no word from the driver") == 1
+    assert "2/2 done, 0 running, 0.002 core-hours" in said.text
 
 
 @pytest.mark.usefixtures("dashboard")

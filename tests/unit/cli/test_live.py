@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
+from execution_fakes import make_trial
 from rich.console import Console
 
 from orchestrator.cli.live import Display
-from orchestrator.execution.launcher import DashboardReady
+from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.execution.launcher import DashboardReady, RunPlanned, TrialEnded, TrialStarted
 from orchestrator.execution.progress import Progress
 
 
@@ -20,3 +23,22 @@ def test_the_token_of_the_dashboard_is_printed_on_a_terminal_only(terminal: bool
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert "http://127.0.0.1:8265" in printed
     assert ("secret-of-the-cluster" in printed) is terminal
+
+
+def test_what_earlier_runs_have_finished_counts_as_done() -> None:
+    """A driver that was replaced goes on at 5/6, and not at 0/1."""
+    console = Console(file=io.StringIO(), force_terminal=False, width=160)
+    order = make_trial("last")
+    spec = order.spec
+    left = PlannedTrial(
+        cell=spec.cell, seed=spec.seed, fingerprint=spec.fingerprint, resources=order.resources
+    )
+    with Display(console, Progress()) as display:
+        display.update(RunPlanned((left,), up_to_date=5))
+        display.update(TrialStarted(order.name, 0.0, "here"))
+        display.update(TrialEnded(order.name, 1.0, TrialState.FINISHED))
+        display.update(RunPlanned((), up_to_date=6))
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "5/6 done, 1 running" in printed
+    assert "6/6 done, 0 running" in printed
+    assert "0/1" not in printed
