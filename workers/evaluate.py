@@ -101,21 +101,21 @@ def _answers(model: Any, examples: FlatSplit, batch_size: int, ranks: Ranks) -> 
     for place, batch in enumerate(batches):
         rows, sums = found[place % ranks.count]
         total += np.float32(sums[place // ranks.count])
-        for index, row in zip(batch.places, rows[place // ranks.count], strict=True):
+        for index, row in zip(batch.places, rows[place // ranks.count].numpy(), strict=True):
             logits[index] = row
     if not np.isfinite(total):
         raise DivergedError
     return logits, float(total)
 
 
-def _answer(model: Any, examples: FlatSplit, rows: Rows) -> tuple[Any, Tensor]:
+def _answer(model: Any, examples: FlatSplit, rows: Rows) -> tuple[Tensor, Tensor]:
     """Logits of a batch, and on the device their summed cross-entropy."""
     batch = examples.batch(rows)
     with padding_known(batch.padded, batch.labels.device):
         answered = model(**batch.inputs).logits.float()
     wanted = batch.labels.flatten()
     loss = cross_entropy(answered.flatten(0, -2), wanted, ignore_index=IGNORED, reduction="sum")
-    return answered.cpu().numpy(), loss
+    return answered.cpu(), loss
 
 
 def check_seen(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, Encoded]) -> None:

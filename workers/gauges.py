@@ -14,7 +14,7 @@ from orchestrator.contracts.vocabulary import Figure, Phase, Source
 from orchestrator.contracts.work import PhaseWork, sum_of
 from workers.energy import gpu_energy, processor_energy
 from workers.memory import DeviceMemory, HostMemory
-from workers.meter import Meter, Work
+from workers.meter import Meter, Work, plain_work, told_work
 from workers.operations import Operations, operations_of
 from workers.passes import Passes
 from workers.ranks import Ranks, first_of_machine
@@ -72,7 +72,10 @@ class Gauges:
 
     def compare(self, ranks: Ranks) -> None:
         """The first rank hears what the others have found so far. All of them come here."""
-        self._others = ranks.gather((self._meter.work(), self._largest()))[1:]
+        self._others = [
+            (told_work(work), largest)
+            for work, largest in ranks.gather((plain_work(self._meter.work()), self._largest()))[1:]
+        ]
 
     def peaks(self) -> tuple[int, int | None]:
         """Bytes of host memory, of all processes that are known together, and of the GPU that needs most;

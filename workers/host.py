@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from orchestrator.contracts.child_processes import python_module, safe_environme
 from orchestrator.contracts.credentials import without_credentials
 from orchestrator.errors import LaunchError
 
+SECRET_BYTES = 32
 _TEST_SECONDS = 120.0  # of the GPUs: one that hangs has failed
 
 
@@ -32,6 +33,7 @@ class Node:
     number: int  # from 0, which has the first ranks
     master: str  # address of node 0
     port: int
+    secret: str = field(repr=False)  # of the attempt, that its ranks know each other by
 
 
 class AttemptHost:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.contracts.outcome import PhaseSeconds
 from orchestrator.contracts.vocabulary import Phase
@@ -151,3 +151,13 @@ def _of_short_phases(
 
 def add_phases(first: PhaseSeconds, second: PhaseSeconds) -> PhaseSeconds:
     return {p: first.get(p, 0.0) + second.get(p, 0.0) for p in Phase if p in first or p in second}
+
+
+def plain_work(work: Work) -> dict[str, dict[str, Any]]:
+    """Return it in words and numbers, as ranks send it each other."""
+    return {phase.value: done.model_dump() for phase, done in work.items()}
+
+
+def told_work(plain: Mapping[str, Mapping[str, Any]]) -> Work:
+    """Return what another rank has sent."""
+    return {Phase(phase): PhaseWork.model_validate(done) for phase, done in plain.items()}

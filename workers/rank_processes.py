@@ -15,14 +15,16 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.child_processes import python_module
 from orchestrator.contracts.exit_codes import FAILED_ALONE, reasons
 from orchestrator.contracts.files import write_once
+from workers.host import SECRET_BYTES
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 5.0  # for the others, once a rank has ended
@@ -38,10 +40,11 @@ class Group:
     count: int
     master: str
     port: int
+    secret: str = field(repr=False)  # that its ranks know each other by
 
     @classmethod
     def of(cls, order: Path, began: float, node: dict[str, Any] | None) -> Group:
-        """`node`: number, master, port, where there are several nodes."""
+        """`node`: number, master, port and secret, where there are several nodes."""
         try:
             resources = json.loads(order.read_bytes())["resources"]
             count, nodes = int(resources["processes"]), int(resources["nodes"])
@@ -49,11 +52,12 @@ class Group:
         except (OSError, ValueError, KeyError, TypeError):
             count, nodes, alone = 1, 1, True  # the attempt will say what is wrong
         if alone:
-            return cls(order, began, (), 1, "", 0)
+            return cls(order, began, (), 1, "", 0, "")
         here = count // nodes
         first = node["number"] * here if node else 0
         master, port = (node["master"], node["port"]) if node else ("127.0.0.1", 0)
-        return cls(order, began, tuple(range(first, first + here)), count, master, port)
+        secret = node["secret"] if node else token_hex(SECRET_BYTES)
+        return cls(order, began, tuple(range(first, first + here)), count, master, port, secret)
 
     def start(self, listening: socket.socket | None = None, *, execute: bool = False) -> dict[int, int]:
         """Forks: process -> rank. In a child it never returns. `listening`: where the ranks meet, on the
@@ -78,6 +82,7 @@ class Group:
                     "LOCAL_WORLD_SIZE": str(len(self.ranks)),
                     "MASTER_ADDR": self.master,
                     "MASTER_PORT": str(port),
+                    "FRONTIER_SECRET": self.secret,
                 }
                 if len(self.ranks) == self.count:
                     environment["GLOO_SOCKET_IFNAME"] = "lo"  # a machine's own name need not resolve

@@ -19,8 +19,10 @@ from torch._C._distributed_c10d import TCPStore
 from orchestrator.contracts import layout
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
+from workers.exchange import exchanged, refuse_objects, strangers
 
 LISTEN = "FRONTIER_MASTER_FD"  # of rank 0: the socket that listens at MASTER_PORT already
+SECRET = "FRONTIER_SECRET"  # of the attempt: whoever does not know it is none of its ranks
 _LONGEST_WORDS = 600  # characters of an error of torch or NCCL
 _TIMEOUT = timedelta(hours=1)  # of one exchange: rank 0 may be writing a checkpoint of 100 GB meanwhile
 
@@ -78,12 +80,10 @@ class Ranks:
         return summed
 
     def gather(self, value: Any) -> list[Any]:
-        """What each rank has, in their order."""
+        """What each rank has, in their order: tensors, plain values and containers of them."""
         if self.count == 1:
             return [value]
-        found: list[Any] = [None] * self.count
-        dist.all_gather_object(found, value, group=self._control)
-        return found
+        return exchanged(value, self.count, self._control)
 
     def wait(self) -> None:
         """Until all ranks are here."""
@@ -98,7 +98,8 @@ def join(resources: Resources, attempt: Path) -> Ranks:
     where they are not set. From here on torch's default process group exists, and accelerate takes it up. It
     serves tensors on the CPU as well: offloaded weights and gradients lie there.
 
-    NCCL writes its warnings into the directory `attempt`. Raises MeetingError where the ranks cannot meet.
+    NCCL writes its warnings into the directory `attempt`. Raises MeetingError where the ranks cannot meet,
+    and where a process joins them that does not know the secret of the attempt.
     """
     if "RANK" not in os.environ:
         return ALONE
@@ -119,7 +120,19 @@ def join(resources: Resources, attempt: Path) -> Ranks:
             f"the {count} processes of the trial could not meet over {backend}: {_words(error)}\n"
             f"    -> {look} the driver, /dev/shm and the network between nodes"
         ) from error
+    _refuse_strangers(rank, count)
     return Ranks(rank, count, dist.group.WORLD)
+
+
+def _refuse_strangers(rank: int, count: int) -> None:
+    """A rendezvous asks nobody who he is: any account of the machine reaches its port."""
+    refuse_objects()
+    if strange := strangers(os.environ.pop(SECRET), rank, count):
+        numbers = ", ".join(map(str, strange))
+        raise MeetingError(
+            f"another process joined the trial as rank {numbers}, and does not know its secret\n"
+            "    -> find out who runs it: it is not one of Frontier's"
+        )
 
 
 def _local_rank() -> int:

@@ -4,10 +4,10 @@ import has started CUDA, which a fork cannot share, they start Python themselves
     python -m workers.template [THREADS]
 
 Requests come as JSON lines on standard input: {"order": path, "at": monotonic seconds}, and where the attempt
-has several nodes "node": {"number", "master", "port"}; answered with {"code": exit code} when the attempt has
-ended; {"interrupt": seconds of grace} meanwhile; {"listen": true} before an attempt on several nodes,
-answered with {"port": where its ranks are to meet}. Nobody outlives the one above: the template ends when its
-standard input does, the attempt when the template dies.
+has several nodes "node": {"number", "master", "port", "secret"}; answered with {"code": exit code} when the
+attempt has ended; {"interrupt": seconds of grace} meanwhile; {"listen": true} before an attempt on several
+nodes, answered with {"port": where its ranks are to meet}. Nobody outlives the one above: the template ends
+when its standard input does, the attempt when the template dies.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from workers.evaluate import DivergedError, evaluate
 from workers.gauges import together
 from workers.inputs import TaskData
 from workers.masks import padding_known
-from workers.meter import Meter, Work, add_phases
+from workers.meter import Meter, Work, add_phases, plain_work, told_work
 from workers.methods import Adapted
 from workers.ranks import ALONE, Ranks
 from workers.records import EventLog, superseded
@@ -254,7 +254,8 @@ def save_progress(
         raise SupersededError
     with around.meter.within(Phase.CHECKPOINT):
         progress.phases = add_phases(around.inherited, around.meter.seconds())
-        progress.work = add_work(around.inherited_work, together(around.ranks.gather(around.meter.work())))
+        told = around.ranks.gather(plain_work(around.meter.work()))
+        progress.work = add_work(around.inherited_work, together([told_work(each) for each in told]))
         shares = shares_of(model, optimiser, around.order.resources)
         writer.save(adapted, shares, best, progress, around.ranks)
 

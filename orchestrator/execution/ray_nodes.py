@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import ray
@@ -39,12 +40,12 @@ class _NodeHost:
         os.umask(umask)
         self._host = AttemptHost(threads=threads)
 
-    def run(self, order: str, number: int, master: str, port: int) -> int:
+    def run(self, order: str, number: int, master: str, port: int, secret: str) -> int:
         from workers.host import Node
 
         if not Path(order).exists():
             return _NOT_THERE
-        return self._host.run(Path(order), node=Node(number, master, port))
+        return self._host.run(Path(order), node=Node(number, master, port, secret))
 
     def gpus_work(self) -> bool:
         return self._host.gpus_work()
@@ -64,19 +65,19 @@ class NodesHost:
         self._others = [self._placed(number) for number in range(1, resources.nodes)]
 
     def run(self, order_path: Path, timeout: float | None = None) -> int:
-        from workers.host import Node
+        from workers.host import SECRET_BYTES, Node
 
-        master, port = get_node_ip_address(), self._first.listen()
+        master, port, secret = get_node_ip_address(), self._first.listen(), token_hex(SECRET_BYTES)
         order = str(order_path.resolve())
         runs = [
-            actor.run.remote(order, number, master, port)
+            actor.run.remote(order, number, master, port, secret)
             for number, actor in enumerate(self._others, start=1)
         ]
         over, directory = threading.Event(), order_path.parent
         watcher = threading.Thread(target=self._watch, args=(runs, over), daemon=True)
         watcher.start()
         try:
-            code = self._first.run(order_path, timeout=timeout, node=Node(0, master, port))
+            code = self._first.run(order_path, timeout=timeout, node=Node(0, master, port, secret))
         except LaunchError:
             self._release()
             raise

@@ -34,6 +34,7 @@ def asked(monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", "1")
     found = {}
+    monkeypatch.setattr(ranks, "_refuse_strangers", lambda rank, count: None)
     monkeypatch.setattr(ranks, "TCPStore", lambda *_, **__: "store")
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: found.update(device=device))
     monkeypatch.setattr(
