@@ -72,6 +72,10 @@ Storage = Annotated[str, typer.Option(help="Where sweeps are stored: a directory
 Smoke = Annotated[
     bool, typer.Option("--smoke", help="The same grid on tiny untrained models and a few invented rows.")
 ]
+InsecureCluster = Annotated[
+    bool,
+    typer.Option("--insecure-cluster", help="Join a cluster that asks for no token; the report says so."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 OwnStorage = Annotated[
     str | None, typer.Option("--storage", help="Where sweeps are stored, instead of `storage` of the file.")
@@ -113,6 +117,7 @@ def plan(
     address: Annotated[
         str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster for the probes.")
     ] = None,
+    insecure_cluster: InsecureCluster = False,
     smoke: Smoke = False,
     explain: Annotated[
         str | None,
@@ -130,8 +135,9 @@ def plan(
     session = open_session(config, _overrides(overrides, storage), smoke=smoke)
     if measure:
         from orchestrator.cli.measuring import measure as run_probes
+        from orchestrator.execution.launcher import ClusterChoice
 
-        session = run_probes(session, launcher, address, console(as_json))
+        session = run_probes(session, launcher, ClusterChoice(address, insecure_cluster), console(as_json))
     found = session.plan
     if explain is not None:
         from orchestrator.cli.explain_view import explain_json, show_explained
@@ -157,6 +163,7 @@ def run(
         str | None,
         typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to join instead of one of our own."),
     ] = None,
+    insecure_cluster: InsecureCluster = False,
     smoke: Smoke = False,
     as_json: Json = False,
     exit_zero: Annotated[
@@ -171,6 +178,7 @@ def run(
     """Train what the plan says is missing, then write the report. Again: goes on where it stopped."""
     from orchestrator.cli import running
     from orchestrator.cli.session import open_session
+    from orchestrator.execution.launcher import ClusterChoice
 
     session = open_session(config, _overrides(overrides, storage), smoke=smoke)
     out = console(as_json)
@@ -180,7 +188,7 @@ def run(
             print_json(rehearsed)
         return
     uri = tracking_uri(session.sweep.storage, os.environ)
-    report, end = running.run(session, launcher, address, uri, out)
+    report, end = running.run(session, launcher, ClusterChoice(address, insecure_cluster), uri, out)
     if as_json:
         print_json(report)
     if exit_zero:

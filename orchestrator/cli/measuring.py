@@ -13,6 +13,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.words import duration, figure, quantity
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.execution.clock import SystemClock
+from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.run import run_sweep
 from orchestrator.planning import Plan
@@ -20,7 +21,7 @@ from orchestrator.planning.probes import billed_device_hours, uncalibrated
 from orchestrator.planning.standalone import family_of
 
 
-def measure(session: Session, launcher: str, address: str | None, console: Console) -> Session:
+def measure(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
     """Gives the session to plan with. Raises ConfigError where something is missing, as a run would."""
     if launcher == "simulated":
         remedy = "use --launcher ray or local"
@@ -29,10 +30,10 @@ def measure(session: Session, launcher: str, address: str | None, console: Conso
         )
     session.refuse_missing()
     session = session.stage(console)
-    return run_probes(session, session.probing.plan, launcher, address, console)
+    return run_probes(session, session.probing.plan, launcher, cluster, console)
 
 
-def calibrate(session: Session, launcher: str, address: str | None, console: Console) -> Session:
+def calibrate(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
     """Run the probes that costs are missing for: of the families of which a trial shares a GPU. Gives the
     session to go on with; the same one where there are none."""
     wanted = uncalibrated(session.plan)
@@ -42,10 +43,12 @@ def calibrate(session: Session, launcher: str, address: str | None, console: Con
     missing = tuple(item for item in plan.to_run if family_of(plan.cells[item.trial.cell.name]) in wanted)
     if not missing:
         return session
-    return run_probes(session, replace(plan, to_run=missing), launcher, address, console)
+    return run_probes(session, replace(plan, to_run=missing), launcher, cluster, console)
 
 
-def run_probes(session: Session, plan: Plan, launcher: str, address: str | None, console: Console) -> Session:
+def run_probes(
+    session: Session, plan: Plan, launcher: str, cluster: ClusterChoice, console: Console
+) -> Session:
     """`plan`: that of the probes. Gives the session to plan with."""
     probing = session.probing
     if plan.to_run:
@@ -56,9 +59,9 @@ def run_probes(session: Session, plan: Plan, launcher: str, address: str | None,
         with Display(console, progress) as display:
             summary = run_sweep(
                 plan,
-                record_of(probing),
+                record_of(probing, cluster),
                 ledger=probing.ledger,
-                launcher=launcher_for(probing, launcher, address),
+                launcher=launcher_for(probing, launcher, cluster),
                 view=None,
                 notify=display.update,
                 clock=SystemClock(),

@@ -28,7 +28,7 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.verdict import Verdict, reasons
 from orchestrator.errors import InterruptedSweepError
 from orchestrator.execution.clock import SystemClock, VirtualClock
-from orchestrator.execution.launcher import Launcher, Workplace
+from orchestrator.execution.launcher import ClusterChoice, Launcher, Workplace
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import RunSummary, run_sweep
@@ -45,7 +45,7 @@ class RunEnd(NamedTuple):
 
 
 def run(
-    session: Session, launcher: str, address: str | None, uri: str, console: Console
+    session: Session, launcher: str, cluster: ClusterChoice, uri: str, console: Console
 ) -> tuple[dict[str, Any], RunEnd]:
     """Runs what is missing and writes the report. Gives the report as JSON, and how it ended. Raises
     OverBudgetError before anything starts where the forecast is beyond the sweep's budget."""
@@ -57,16 +57,16 @@ def run(
     show_plan(plan, console)
     allowance = pass_gate(plan, console)
     with _told_how_to_go_on():
-        session = calibrate(session, launcher, address, console)
+        session = calibrate(session, launcher, cluster, console)
     plan = session.plan
-    view = MlflowView(uri, record := record_of(session))
+    view = MlflowView(uri, record := record_of(session, cluster))
     progress = Progress()
     with Display(console, progress) as display, _told_how_to_go_on():
         summary = run_sweep(
             plan,
             record,
             ledger=session.ledger,
-            launcher=launcher_for(session, launcher, address),
+            launcher=launcher_for(session, launcher, cluster),
             view=view,
             notify=display.update,
             clock=SystemClock(),
@@ -134,7 +134,7 @@ def rehearse(session: Session, console: Console) -> dict[str, Any]:
         )
         summary = run_sweep(
             plan,
-            record_of(session),
+            record_of(session, ClusterChoice()),
             ledger=Ledger(directory),
             launcher=launcher,
             view=None,
@@ -163,7 +163,7 @@ def rehearse(session: Session, console: Console) -> dict[str, Any]:
     return found
 
 
-def launcher_for(session: Session, name: str, address: str | None) -> Launcher:
+def launcher_for(session: Session, name: str, cluster: ClusterChoice) -> Launcher:
     place = _workplace(session)
     config = session.sweep.config
     if name == "local":
@@ -181,7 +181,8 @@ def launcher_for(session: Session, name: str, address: str | None) -> Launcher:
     return RayLauncher(
         place,
         _policy(session),
-        address=address,
+        address=cluster.address,
+        insecure=cluster.insecure,
         cpus=session.cpus,
         concurrency=config.concurrency,
         capacity=config.capacity,
@@ -207,10 +208,11 @@ def _policy(session: Session) -> RetryPolicy:
     return RetryPolicy(retries=session.sweep.config.retries)
 
 
-def record_of(session: Session) -> SweepRecord:
-    return session.plan.record(
-        written_at=SystemClock().now(), frontier_version=version(), provenance=provenance(session.inputs)
-    )
+def record_of(session: Session, cluster: ClusterChoice) -> SweepRecord:
+    made = provenance(session.inputs)
+    if cluster.insecure and cluster.address:
+        made["cluster"] = "one that asks for no token (--insecure-cluster)"
+    return session.plan.record(written_at=SystemClock().now(), frontier_version=version(), provenance=made)
 
 
 def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary, console: Console) -> None:

@@ -115,6 +115,14 @@ def never() -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterChoice:
+    """The Ray cluster that was asked for. `insecure`: it is joined although it asks nobody for a token."""
+
+    address: str | None = None  # None: one of our own
+    insecure: bool = False
+
+
 class Launcher(Protocol):
     def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         """Run all trials to their end; `notify` is called in this thread, in the order of events.

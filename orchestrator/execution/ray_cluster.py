@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import os
 import socket
+import urllib.error
+import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 
 import psutil
@@ -18,28 +22,28 @@ from ray.job_config import JobConfig
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.errors import LaunchError
-from orchestrator.execution.launcher import DashboardReady
+from orchestrator.execution.launcher import ClusterChoice, DashboardReady
 
 _OBJECT_STORE_BYTES = 200 * 2**20  # holds the jobs, nothing of the training
 
 
 @contextmanager
 def cluster(
-    address: str | None, directory: Path, cpus: int | None, token: str | None
+    choice: ClusterChoice, directory: Path, cpus: int | None, token: str | None
 ) -> Iterator[DashboardReady | None]:
     """Connect to a cluster, or start one with `cpus` cores (None: all) that dies with this process. One
-    connected already is kept."""
+    connected already is kept. Raises LaunchError where none can be joined, or one asks for no token."""
     if ray.is_initialized():
         yield None
         return
     try:
-        url = _connect(address) if address else _start(directory, cpus)
+        url = _connect(choice.address, choice.insecure) if choice.address else _start(directory, cpus)
         yield DashboardReady(f"http://{url}", token) if url else None
     finally:
         ray.shutdown()
 
 
-def _connect(address: str) -> str | None:
+def _connect(address: str, insecure: bool) -> str | None:
     _refuse_dead(address)
     try:
         context = ray.init(
@@ -53,7 +57,39 @@ def _connect(address: str) -> str | None:
             f"no Ray cluster can be joined at {address} ({type(error).__name__})\n"
             f"    -> set RAY_AUTH_TOKEN as that cluster has it, or {_FIX}"
         ) from error
+    if not insecure:
+        refuse_open(address, context.dashboard_url or None, os.environ)
     return context.dashboard_url or None
+
+
+def refuse_open(address: str, dashboard: str | None, environment: Mapping[str, str]) -> None:
+    """Raise LaunchError where the cluster just joined answers without a token, or nobody can tell: its ports
+    then run anybody's code, beside the corpora."""
+    if environment.get("RAY_AUTH_MODE") != "token":
+        problem = "let this driver join without a token"
+    elif dashboard is None or (status := _status_without_token(dashboard)) is None:
+        problem = "has no dashboard that answers, so nobody can tell whether it asks for a token"
+    elif status == HTTPStatus.OK:
+        problem = "answers without a token"
+    else:
+        return
+    raise LaunchError(
+        f"the Ray cluster at {address} {problem}\n"
+        "    -> start it with RAY_AUTH_MODE=token and set RAY_AUTH_TOKEN here; or set --insecure-cluster, "
+        "which the report then states"
+    )
+
+
+def _status_without_token(dashboard: str) -> int | None:
+    """Return the status of an answer of the cluster's API; None: there was none."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{dashboard}/api/version", timeout=_CONNECT_SECONDS) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+    except (OSError, http.client.HTTPException):
+        return None
 
 
 def _start(directory: Path, cpus: int | None) -> str | None:

@@ -22,7 +22,15 @@ from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.attempts import attempts_so_far
 from orchestrator.execution.clock import Clock, SystemClock
-from orchestrator.execution.launcher import Hold, Notify, TrialOrder, Workplace, in_order, never
+from orchestrator.execution.launcher import (
+    ClusterChoice,
+    Hold,
+    Notify,
+    TrialOrder,
+    Workplace,
+    in_order,
+    never,
+)
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.slot import HostFactory, attempt_host
 from orchestrator.execution.trial_feed import Job, TrialFeed, uncounted
@@ -55,6 +63,7 @@ class RayLauncher:
         policy: RetryPolicy,
         *,
         address: str | None = None,
+        insecure: bool = False,
         cpus: int | None = None,
         concurrency: int | None = None,
         capacity: Sequence[NodeKind] | None = None,
@@ -62,7 +71,7 @@ class RayLauncher:
         clock: Clock | None = None,
     ) -> None:
         self._place, self._policy, self._cpus = place, policy, cpus
-        self._address = joined_address(address, os.environ)
+        self._address, self._insecure = joined_address(address, os.environ), insecure
         self._concurrency, self._capacity, self._host_factory = concurrency, capacity, host_factory
         self._clock = clock or SystemClock()
         self._session: ExitStack | None = None  # keeps the cluster up between launches
@@ -108,7 +117,8 @@ class RayLauncher:
         token = None if self._address else private_cluster_token()
         from orchestrator.execution import ray_cluster
 
-        dashboard = keeper.enter_context(ray_cluster.cluster(self._address, directory, self._cpus, token))
+        choice = ClusterChoice(self._address, self._insecure)
+        dashboard = keeper.enter_context(ray_cluster.cluster(choice, directory, self._cpus, token))
         if keeper is self._session:
             self._directory = directory
         if dashboard is not None:

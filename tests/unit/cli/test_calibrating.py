@@ -14,7 +14,7 @@ from orchestrator.cli import measuring
 from orchestrator.cli.placement_view import show_calibrations
 from orchestrator.cli.session import open_session
 from orchestrator.execution.clock import VirtualClock
-from orchestrator.execution.launcher import Workplace
+from orchestrator.execution.launcher import ClusterChoice, Workplace
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.simulated_launcher import SimulatedLauncher
 
@@ -50,7 +50,7 @@ def test_the_missing_probes_run_on_whole_gpus_and_are_billed_apart(tmp_path: Pat
     told = io.StringIO()
     show_calibrations(session.plan, Console(file=told, width=400))
     assert "cost what 2 short runs of their kinds take alone on one" in told.getvalue()
-    measuring.calibrate(session, "local", None, Console(file=told, width=400))
+    measuring.calibrate(session, "local", ClusterChoice(), Console(file=told, width=400))
     assert "measuring 2 probes" in told.getvalue()
     ledger = session.probing.ledger
     assert ledger.directory.name == "shared-probes"
@@ -64,6 +64,6 @@ def test_trials_with_a_gpu_to_themselves_need_none(tmp_path: Path) -> None:
     session = opened(tmp_path, resources={"gpus": 1})
     told = io.StringIO()
     show_calibrations(session.plan, Console(file=told))
-    assert measuring.calibrate(session, "local", None, Console(file=told)) is session
+    assert measuring.calibrate(session, "local", ClusterChoice(), Console(file=told)) is session
     assert told.getvalue() == ""
     assert not session.probing.ledger.directory.exists()

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.contracts.child_processes import python_module, safe_environment, safe_path
 from orchestrator.errors import ConfigError, LaunchError
-from orchestrator.execution.launcher import Workplace
+from orchestrator.execution.launcher import ClusterChoice, Workplace
 from orchestrator.execution.ray_launcher import RayLauncher, joined_address
 from orchestrator.execution.retries import RetryPolicy
 from workers.host import AttemptHost
@@ -211,7 +211,8 @@ def test_a_dead_address_is_given_up_with_the_variable_that_may_name_it(
         if silent:  # it takes connections, and answers none
             listening.listen()
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-        with pytest.raises(LaunchError) as caught, ray_cluster.cluster(address, tmp_path, None, None):
+        choice = ClusterChoice(address)
+        with pytest.raises(LaunchError) as caught, ray_cluster.cluster(choice, tmp_path, None, None):
             pass
     assert address in str(caught.value)
     assert "RAY_ADDRESS" in str(caught.value)
@@ -225,7 +226,7 @@ def test_an_address_without_a_port_is_told_what_an_address_is(tmp_path: Path, ad
     from orchestrator.execution import ray_cluster
 
     with pytest.raises(LaunchError) as caught:
-        ray_cluster._connect(address)
+        ray_cluster._connect(address, insecure=False)
     assert str(caught.value).startswith(
         f"expected HOST:PORT, got {address!r}\n    -> set --address, or RAY_ADDRESS"
     )
