@@ -325,6 +325,41 @@ MISTAKES = [
         ("Secret/frontier-submitter", "would lie in git"),
         more=(("stringData", {"key": "abc"}), ("automountServiceAccountToken", GONE)),
     ),
+    Mistake(
+        "tokens off beside authOptions",
+        JOB,
+        f"{WORKER}.containers.0.env",
+        [{"name": "RAY_AUTH_MODE", "value": "disabled"}],
+        ("worker cpu: RAY_AUTH_MODE is 'disabled'", "write 'token'"),
+    ),
+    *(
+        Mistake(
+            f"{name} on",
+            JOB,
+            f"{HEAD}.containers.0.env",
+            [{"name": name, "value": value}],
+            (f"head: {name} is {value!r}, which turns a promise of SECURITY.md off",),
+        )
+        for name, value in (
+            ("RAY_USAGE_STATS_ENABLED", "1"),
+            ("HF_HUB_DISABLE_TELEMETRY", "0"),
+            ("MLFLOW_DISABLE_TELEMETRY", "false"),
+        )
+    ),
+    Mistake(
+        "MLflow's password for trials",
+        JOB,
+        f"{WORKER}.containers.0.envFrom",
+        [{"secretRef": {"name": "frontier-mlflow", "optional": True}}],
+        ("worker cpu: it gets the secret frontier-mlflow, which is for head alone",),
+    ),
+    Mistake(
+        "the database's password for trials",
+        JOB,
+        f"{WORKER}.containers.0.env",
+        [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "frontier-mlflow-server", "key": "k"}}}],
+        ("it gets the secret frontier-mlflow-server, which is for mlflow and mlflow-postgres alone",),
+    ),
     # Resources.
     Mistake(
         "memroy",

@@ -34,8 +34,9 @@ def test_golden_files_are_fresh(name: str) -> None:
     assert [document.body for document in load(name)] == list(golden)
 
 
-def test_the_loader_fits_into_every_overlay(each_overlay: list[Document]) -> None:
-    loader = load(str(K8S / "loader.yaml"))
+@pytest.mark.parametrize("file", ["loader.yaml", "loader-report.yaml"])
+def test_the_loaders_fit_into_every_overlay(each_overlay: list[Document], file: str) -> None:
+    loader = load(str(K8S / file))
     assert [str(complaint) for complaint in check_manifests([*each_overlay, *loader], ask_ray=False)] == []
     images = {str(c.body["image"]) for pod in created_pods(loader) for c in pod.containers}
     assert images <= {
@@ -44,6 +45,24 @@ def test_the_loader_fits_into_every_overlay(each_overlay: list[Document]) -> Non
         for c in pod.containers
         if c.body
     }
+
+
+def test_whoever_fetches_reports_reaches_no_corpus_and_changes_no_record() -> None:
+    [pod] = load(str(K8S / "loader-report.yaml"))
+    [container] = pod.spec["containers"]
+    assert [(m["name"], m["readOnly"]) for m in container["volumeMounts"]] == [("storage", True)]
+    claims = [v["persistentVolumeClaim"] for v in pod.spec["volumes"]]
+    assert claims == [{"claimName": "frontier-storage", "readOnly": True}]
+
+
+def test_workers_of_the_shipped_overlays_reach_no_network_outside(each_overlay: list[Document]) -> None:
+    """They hold the notes. What a bucket needs is an overlay's own decision."""
+    for policy in of_kind(each_overlay, "NetworkPolicy"):
+        blocks = [
+            end for rule in policy.spec.get("egress", []) for end in rule.get("to", []) if "ipBlock" in end
+        ]
+        if blocks:
+            assert policy.spec["podSelector"] == {"matchLabels": {"ray.io/node-type": "head"}}
 
 
 def test_every_component_is_used() -> None:

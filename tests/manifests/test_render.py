@@ -177,7 +177,8 @@ def test_a_device_that_no_group_has_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("name", "announced", "shut"), [("gke", False, 0), ("onprem", False, 2), ("onprem", True, 0)]
+    ("name", "announced", "shut"),
+    [("gke", False, 4), ("gke", True, 0), ("onprem", False, 2), ("onprem", True, 0)],
 )
 def test_an_object_store_must_be_within_reach(
     rendered: RenderSweep, name: str, announced: bool, shut: int

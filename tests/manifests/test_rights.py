@@ -12,15 +12,18 @@ from golden_overlays import overlay
 from orchestrator.cluster.documents import of_kind
 from orchestrator.cluster.permissions import NEEDED
 
-LOADER = yaml.safe_load((Path(__file__).parents[2] / "k8s" / "loader.yaml").read_text())["metadata"]["name"]
+LOADER, REPORTS = (
+    yaml.safe_load((Path(__file__).parents[2] / "k8s" / file).read_text())["metadata"]["name"]
+    for file in ("loader.yaml", "loader-report.yaml")
+)
 COPYING = [
     ("pods", "create", ""),
-    ("pods", "get", LOADER),
+    ("pods", "get", REPORTS),
     ("pods", "list", ""),
     ("pods", "watch", ""),
-    ("pods", "delete", LOADER),
-    ("pods/exec", "get", LOADER),
-    ("pods/exec", "create", LOADER),
+    ("pods", "delete", REPORTS),
+    ("pods/exec", "get", REPORTS),
+    ("pods/exec", "create", REPORTS),
 ]
 VERBS = [
     (resource.plural + (f"/{part}" if part else ""), verb, "any")
@@ -41,7 +44,7 @@ def permitted(resource: str, verb: str, name: str) -> bool:
 
 
 @pytest.mark.parametrize(("resource", "verb", "name"), [*VERBS, *COPYING])
-def test_users_may_do_what_the_verbs_and_the_loader_need(resource: str, verb: str, name: str) -> None:
+def test_users_may_do_what_the_verbs_and_the_reports_need(resource: str, verb: str, name: str) -> None:
     assert permitted(resource, verb, name)
 
 
@@ -59,3 +62,4 @@ def test_users_may_do_what_the_verbs_and_the_loader_need(resource: str, verb: st
 )
 def test_users_may_do_no_more(resource: str, verb: str) -> None:
     assert not permitted(resource, verb, "mlflow-0")
+    assert not permitted(resource, verb, LOADER)  # which holds the corpora

@@ -19,6 +19,7 @@ from orchestrator.cluster.checks import (
     schema,
     secrets,
     submission,
+    switches,
     tolerations,
     versions,
 )
@@ -44,6 +45,7 @@ def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> l
         names.check(documents, pods),
         rights.check(documents, pods),
         secrets.check(documents, pods),
+        switches.check(documents, pods),
         reachability.check(documents, pods),
         kueue.check(documents),
         versions.check(documents, pods),
