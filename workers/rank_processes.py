@@ -243,7 +243,7 @@ def _become(order: Path, template: int, began: float, environment: dict[str, str
         os.environ.update(environment)
         if execute:
             command = python_module("workers.attempt", str(order), repr(began))
-            os.execv(command[0], command)
+            os.execv(command[0], command)  # noqa: S606, a list without a shell
         from workers.attempt import run_logged
 
         code = run_logged(order, began)

@@ -214,7 +214,7 @@ def _short_temporary() -> Path:
     own = Path(tempfile.gettempdir())
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     # /tmp first: the other two are in memory, and systemd empties XDG_RUNTIME_DIR at logout.
-    others = (Path("/tmp"), Path("/dev/shm"), *([Path(runtime)] if runtime else []))
+    others = (Path("/tmp"), Path("/dev/shm"), *([Path(runtime)] if runtime else []))  # noqa: S108
     for top in (own, *others):
         if len(os.fsencode(top)) <= _LONGEST_TEMPORARY and os.access(top, os.W_OK | os.X_OK):
             return top

@@ -71,7 +71,7 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         return True
 
     def _take_up(self, config: dict[str, Any]) -> None:
-        self._job: Job = pickle.loads(self._launch.jobs[config[JOB]])
+        self._job: Job = pickle.loads(self._launch.jobs[config[JOB]])  # noqa: S301, of the driver
 
     def __repr__(self) -> str:
         """What the dashboard's table of actors shows. Ray asks once, and an actor takes up many trials: the

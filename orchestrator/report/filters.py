@@ -80,7 +80,7 @@ def latex_environment() -> Environment:
     printed is escaped."""
     made = Environment(
         loader=PackageLoader("orchestrator.report"),
-        autoescape=False,
+        autoescape=False,  # noqa: S701, `finalize` escapes for LaTeX
         finalize=tex,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -294,6 +294,33 @@ def test_the_operator_says_where_and_what(
     assert "RAY_DASHBOARD_ADDRESS and RAY_JOB_SUBMISSION_ID" in capsys.readouterr().err
 
 
+def test_the_token_goes_to_the_head_alone(head: Head, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither to a proxy of the pod nor to where a head sends it on to."""
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", f"http://{address}/api/jobs/{ID}")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        place = f"127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("http_proxy", f"http://{place}")
+        assert Api(address, TOKEN).ask("GET", f"/api/jobs/{ID}")[0] == 404
+        assert asked == []
+        head.jobs[ID] = "RUNNING"  # to be found there, if anybody went on
+        assert Api(place, TOKEN).ask("GET", "/")[0] == 302
+        server.shutdown()
+        thread.join()
+
+
 def test_the_submitter_needs_the_standard_library_alone() -> None:
     """Its pod has 128 MiB and half a core."""
     heavy = ("pydantic", "yaml", "typer", "rich", "ray", "kubernetes", "requests")

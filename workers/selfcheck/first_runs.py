@@ -92,12 +92,12 @@ def matrix_product(workspace: Workspace) -> list[Figure]:
 def all_reduce(workspace: Workspace) -> list[Figure]:
     """NCCL over all visible GPUs, one process each: 256 MB added up."""
     count = torch.cuda.device_count()
-    shared = shutil.disk_usage("/dev/shm").total / GIB
+    shared = shutil.disk_usage("/dev/shm").total / GIB  # noqa: S108
     fix = "mount a memory volume at /dev/shm (docker run --shm-size=2g)"
     figures = [
         Figure(name="GPUs", value=count),
         Figure(
-            name="/dev/shm, GiB",
+            name="/dev/shm, GiB",  # noqa: S108
             value=round(shared, 2),
             limit="at least 1" if count > 1 else "",
             passed=count == 1 or shared >= 1,

@@ -95,9 +95,9 @@ def _ray_pod(pod: Pod) -> Iterator[Complaint]:
     volumes = {volume.get("name"): volume for volume in items(pod.spec.get("volumes"))}
     for container in items(pod.spec.get("containers"))[:1]:
         mounts = {m.get("mountPath"): m.get("name") for m in items(container.get("volumeMounts"))}
-        volume = mapping(volumes.get(mounts.get("/dev/shm")))
+        volume = mapping(volumes.get(mounts.get("/dev/shm")))  # noqa: S108, a path in a pod
         if get(volume, "emptyDir", "medium") != "Memory":
-            problem = "/dev/shm would be 64 MB: too little for NCCL and for Ray's objects"
+            problem = "/dev/shm would be 64 MB: too little for NCCL and for Ray's objects"  # noqa: S108, a path in a pod
             remedy = "mount an emptyDir of medium Memory there"
             yield pod.complaint("containers.0.volumeMounts", problem, remedy)
 
