@@ -63,7 +63,7 @@ def markdown_environment() -> Environment:
     `plain`, in a table `cell`."""
     made = Environment(
         loader=PackageLoader("orchestrator.report"),
-        autoescape=False,
+        autoescape=False,  # noqa: S701, Markdown, whose templates filter words
         finalize=without_links,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -30,10 +30,10 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Compla
     for pod in pods:
         for container in pod.containers:
             for number, env in enumerate(items(container.body.get("env"))):
-                name, value = env.get("name"), env.get("value")
-                if _is_wrong(name, value):
-                    problem = f"{pod.role}: {name} {_problem(value)}"
-                    yield pod.complaint(f"{container.key}.env.{number}.value", problem, _fix(name))
+                switch, given = env.get("name"), env.get("value")
+                if _is_wrong(switch, given):
+                    problem = f"{pod.role}: {switch} {_problem(given)}"
+                    yield pod.complaint(f"{container.key}.env.{number}.value", problem, _fix(switch))
         yield from _foreign_secrets(pod)
 
 
