@@ -1,7 +1,7 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check fmt bench clean
+.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check fmt bench bench-canaries clean
 unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= configs/sweeps/demo.yaml
@@ -65,6 +65,9 @@ check-gpu: $(if $(PYTHON),,setup)  ## check that all works on the GPU of this ma
 
 bench: setup  ## list the benchmarks of tests/bench
 	@for script in tests/bench/*.py; do printf '  %s %s\n' "$(BIN)/python" "$$script"; done
+
+bench-canaries: setup  ## plant marked words everywhere, fail trials in every way, search all that is left
+	@$(BIN)/python tests/bench/canaries.py $(ARGS)
 
 clean:  ## remove .venv and caches; records in sweeps/ stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

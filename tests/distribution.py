@@ -31,6 +31,7 @@ ORDER = ("e2e", "component", "contract", "gpu", "cluster", "unit", "manifests", 
 # notices late, commands that stage weights, and warm hosts that a test starts for itself.
 SECONDS = {
     "e2e": 1200,
+    "component/test_canaries.py": 300,
     "component/test_host.py": 300,
     "component/test_hub.py": 300,
     "component/test_ranks.py": 300,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from canaries import found, in_processes, planted
+from canary_corpora import write
 from workshop import wait_for
 
 from orchestrator.contracts import layout
@@ -83,6 +84,21 @@ def test_an_exception_leaves_its_class_and_places(
     failure = outcome_of(order).failure
     assert failure.kind is kind
     assert failure.places[-1].startswith("sitecustomize.py:")
+    check(order, surroundings, capfd)
+
+
+@pytest.mark.parametrize("order", ["none"], indirect=True)
+@pytest.mark.parametrize("name", ["csv", "conll", "pubtator", "xml", "packed", "records", "headless"])
+def test_a_malformed_record_is_bad_input_without_its_words_and_the_name_of_its_file(
+    planted_host, surroundings, order, lab, name, outcome_of, capfd
+) -> None:
+    task = write(name, lab.data, lab.data, bad=True)
+    ordered = json.loads(order.read_text())
+    ordered["trial"]["task"] |= task.entry
+    order.write_text(json.dumps(ordered))
+    assert planted_host.run(order) == WRITTEN
+    assert outcome_of(order).failure.kind is FailureKind.BAD_INPUT
+    assert found(order.parent, task.markers.values()) == {}
     check(order, surroundings, capfd)
 
 

@@ -42,6 +42,12 @@ def test_commands_exist(document: Path) -> None:
     assert set(re.findall(r"(?m)^frontier ([a-z]+)", code)) <= verbs
 
 
+def test_every_test_that_security_names_is_there() -> None:
+    named = re.findall(r"tests/[\w/]+\.py", (ROOT / "SECURITY.md").read_text())
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
 def _verbs() -> list[str]:
     import typer
 

@@ -1,0 +1,160 @@
+"""Corpora of each format with a marker of its own in every place that may hold text or an identity."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.vocabulary import Split
+
+LABELS = ("no", "yes")
+_ROWS = 6
+
+
+@dataclass
+class Planted:
+    """A task's corpus: what stands in the catalogue, and its markers by what they stand for."""
+
+    name: str
+    entry: dict[str, Any]
+    markers: dict[str, str] = field(default_factory=dict)
+
+    def mark(self, source: str) -> str:
+        """Return the marker of a source, letters only: a tokenizer or a reader takes it for a word."""
+        letters = "".join(filter(str.isalpha, f"{self.name}{source}"))
+        return self.markers.setdefault(source, f"Zz{letters}")
+
+
+def _entry(kind: str, reader: dict[str, Any], files: str | None, labels: Iterable[str]) -> dict[str, Any]:
+    names = {split: [files.format(split)] for split in Split} if files else {}
+    metric = "entity_f1" if kind == "ner" else "accuracy"
+    return {
+        "title": "Planted",
+        "kind": kind,
+        "domain": "clinical",
+        "metric": metric,
+        "labels": list(labels),
+        "reader": {**reader, "files": names},
+    }
+
+
+def _csv(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    text, second, identity = (task.mark(source) for source in ("text", "second", "id"))
+    rows = [
+        f"{identity}{split}{n},{text} {task.name} {split} {n},{second} {n},{LABELS[n % 2]}"
+        for n in range(_ROWS)
+    ]
+    rows += [f"{identity},{text},{second},no,{text}"] * bad
+    (root / f"{split}.csv").write_text("\n".join(["id,text,second,label", *rows, ""]))
+
+
+def _headless(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    cells = [task.mark("headercell"), task.mark("label")]
+    (root / f"{split}.csv").write_text("\n".join([",".join(cells)] * _ROWS))
+
+
+def _jsonl(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    rows = [
+        {"text": f"{task.mark('text')} {split} {n}", "label": LABELS[n % 2], task.mark("key"): n}
+        for n in range(_ROWS)
+    ]
+    lines = [json.dumps(row) for row in rows] + [f'{{"text": "{task.mark("text")}", "lab'] * bad
+    (root / f"{split}.jsonl").write_text("\n".join(lines))
+
+
+def _conll(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    token = task.mark("token")
+    blocks = [f"{split}{n}\tO\n{token}\tB-x\nhere\tO\n" for n in range(_ROWS)] + [f"{token}\tI-x\n"] * bad
+    (root / f"{split}.tsv").write_text("\n".join(blocks))
+
+
+def _pubtator(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    title, identity = task.mark("title"), task.mark("pmid")
+    documents = []
+    for n in range(_ROWS):
+        head = f"{title} of {split} {n}."
+        start = 3 if bad and n == 0 else 0
+        mention = f"{identity}{n}\t{start}\t{start + len(title)}\t{title}\tx\tD1"
+        documents.append(f"{identity}{n}|t|{head}\n{identity}{n}|a|{task.mark('abstract')}.\n{mention}\n")
+    (root / f"{split}.txt").write_text("\n".join(documents))
+
+
+def _xml_files(task: Planted, split: Split, bad: bool) -> dict[str, str]:
+    words, files = task.mark("text"), {}
+    for n in range(_ROWS):
+        start = 7 if bad and n == 0 else 0
+        place = f'start="{start}" end="{start + len(words)}" text="{words}"'
+        tag = f'<N {place} TYPE="x" n="{task.mark("attribute")}"/>'
+        body = f"<R><TEXT><![CDATA[{words} in {split} {n} .]]></TEXT><TAGS>{tag}</TAGS></R>"
+        files[f"{task.mark('folder')}/{task.mark('file')}_{split}_{n}.xml"] = body
+    return files
+
+
+def _xml(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    for name, content in _xml_files(task, split, bad).items():
+        path = root / split / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def _xml_packed(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    _xml(task, root / "loose", split, bad)
+    with tarfile.open(root / f"{split}.tar.gz", "w:gz") as archive:
+        archive.add(root / "loose" / split, arcname="")
+
+
+def _i2b2(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    words = task.mark("text")
+    for n in range(_ROWS):
+        stem = f"{task.mark('record')}-{split}-{n}"
+        concept = f'c="{words.lower()}" 1:{int(bad and n == 0)} 1:0||t="problem"\n'
+        text = f"{words} {split} {n} .\n"
+        for place, content in ((f"txt/{stem}.txt", text), (f"concept/{stem}.con", concept)):
+            path = root / split / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+
+
+_TABLE = {"text": "text", "label": "label"}
+_XML = {"format": "i2b2-xml", "attribute": "TYPE"}
+_Writer = Callable[[Planted, Path, Split, bool], None]
+FORMATS: dict[str, tuple[_Writer, dict[str, Any]]] = {
+    "csv": (
+        _csv,
+        _entry(
+            "classification",
+            {"format": "csv", **_TABLE, "second_text": "second", "id": "id"},
+            "csv/{}.csv",
+            LABELS,
+        ),
+    ),
+    "jsonl": (_jsonl, _entry("classification", {"format": "jsonl", **_TABLE}, "jsonl/{}.jsonl", LABELS)),
+    "conll": (_conll, _entry("ner", {"format": "conll"}, "conll/{}.tsv", ["x"])),
+    "pubtator": (
+        _pubtator,
+        _entry("ner", {"format": "pubtator", "entity_types": ["x"]}, "pubtator/{}.txt", ["x"]),
+    ),
+    "xml": (_xml, _entry("ner", _XML, "xml/{}", ["x"])),
+    "packed": (_xml_packed, _entry("ner", _XML, "packed/{}.tar.gz", ["x"])),
+    "records": (_i2b2, _entry("ner", {"format": "i2b2-2010"}, "records/{}", ["problem"])),
+    # Its first row is taken for the header: it is malformed as it is.
+    "headless": (_headless, _entry("classification", {"format": "csv", **_TABLE}, "headless/{}.csv", LABELS)),
+}
+
+
+def write(name: str, root: Path, catalogue: Path, prefix: str = "", *, bad: bool = False) -> Planted:
+    """Write the corpus of a format below `root`, and its task, named `prefix` and the format, into the
+    catalogue. With `bad` one record of each split is malformed."""
+    writer, entry = FORMATS[name]
+    task = Planted(f"{prefix}{name}", json.loads(json.dumps(entry).replace(f'"{name}/', f'"{prefix}{name}/')))
+    folder = root / task.name
+    folder.mkdir(parents=True)
+    for split in Split:
+        writer(task, folder, split, bad)
+    (catalogue / "tasks").mkdir(parents=True, exist_ok=True)
+    (catalogue / "tasks" / f"{task.name}.yaml").write_text(json.dumps(task.entry))
+    return task
