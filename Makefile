@@ -1,7 +1,8 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check fmt bench bench-canaries clean
+.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check audit licences sbom fmt \
+	bench bench-canaries clean
 unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= configs/sweeps/demo.yaml
@@ -55,6 +56,16 @@ check: setup  ## lint, format, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit:  ## ask PyPI's advisories for each pinned version; needs the network
+	@.ci/audit
+
+licences: setup  ## name packages whose licence nobody has looked at
+	@$(BIN)/python k8s/images/sbom.py | $(BIN)/python .ci/licences
+
+sbom: setup  ## write what is installed as a bill of materials: build/sbom.json
+	@mkdir -p build
+	@$(BIN)/python k8s/images/sbom.py > build/sbom.json
 
 fmt: setup  ## format the code
 	@$(BIN)/ruff check --fix .
