@@ -1,6 +1,7 @@
 """What each document of a part adds to the score of a model: the base of paired comparisons.
 
-For each document two numbers leave the worker, and the score is sum(numerator) / sum(denominator):
+For each document (or patient, or what else the examples of a reader share: `Example.group`) two numbers
+leave the worker, and the score is sum(numerator) / sum(denominator):
 
 F1          2 x correct, and found + wanted: mentions for ner, positive examples for relation. Exact.
 precision   correct, and found; recall: correct, and wanted. Exact.
@@ -45,7 +46,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.vocabulary import TaskKind, Unit
 from workers.data.examples import Example
 from workers.metrics import entities_by_sentence
 from workers.tasks import Encoded, decode_subwords, decode_tags
@@ -75,7 +76,8 @@ def scored_examples(
     whole = _digest(examples)
     places = _places(examples, key=_derived(whole, b"order"))
     numerator, denominator = (floats(np.bincount(places, weights=part)) for part in parts)
-    return ScoredExamples(task.metric, _derived(whole, b"test part").hex()[:16], numerator, denominator)
+    test_set = _derived(whole, b"test part").hex()[:16]
+    return ScoredExamples(task.metric, test_set, numerator, denominator, _unit(examples))
 
 
 def _digest(examples: Sequence[Example]) -> bytes:
@@ -92,10 +94,15 @@ def _derived(whole: bytes, what: bytes) -> bytes:
 
 def _places(examples: Sequence[Example], key: bytes) -> list[int]:
     """Of each example the place of its document, by a hash that takes the test part to make."""
-    names = {example.document for example in examples}
+    names = {example.group or example.document for example in examples}
     ordered = sorted(names, key=lambda name: hmac.digest(key, name.encode(), "sha256"))
     place = {name: index for index, name in enumerate(ordered)}
-    return [place[example.document] for example in examples]
+    return [place[example.group or example.document] for example in examples]
+
+
+def _unit(examples: Sequence[Example]) -> Unit:
+    """What the documents are: where they differ, the weakest."""
+    return max((example.unit for example in examples), key=list(Unit).index)
 
 
 def _of_mentions(

@@ -17,6 +17,7 @@ from pydantic import PositiveInt
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Unit
 
 _FLOAT: Final = "f"  # single precision, little-endian in the file
 _BYTES = 4
@@ -26,6 +27,7 @@ class _Head(Record):
     metric: MetricName
     test_set: str
     documents: PositiveInt
+    unit: Unit = Unit.DOCUMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class ScoredExamples:
     test_set: str
     numerator: array[float]  # of single precision
     denominator: array[float]
+    unit: Unit = Unit.DOCUMENT  # what its documents are
 
     def __post_init__(self) -> None:
         if len(self.numerator) != len(self.denominator):
@@ -56,7 +59,9 @@ class ScoredExamples:
             raise ValueError("denominators are not negative, and one is positive")
 
     def to_bytes(self) -> bytes:
-        head = _Head(metric=self.metric, test_set=self.test_set, documents=len(self.numerator))
+        head = _Head(
+            metric=self.metric, test_set=self.test_set, documents=len(self.numerator), unit=self.unit
+        )
         numbers = (_turned(part).tobytes() for part in (self.numerator, self.denominator))
         return b"".join((head.model_dump_json().encode(), b"\n", *numbers))
 
@@ -69,7 +74,7 @@ class ScoredExamples:
         if len(numbers) != 2 * size:
             raise ValueError(f"{len(numbers)} bytes of numbers for {head.documents} documents")
         numerator, denominator = (_turned(array(_FLOAT, part)) for part in (numbers[:size], numbers[size:]))
-        return cls(head.metric, head.test_set, numerator, denominator)
+        return cls(head.metric, head.test_set, numerator, denominator, head.unit)
 
 
 def floats(values: Iterable[float]) -> array[float]:

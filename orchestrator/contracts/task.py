@@ -128,7 +128,8 @@ class ArrowReader(Record):
 
     For ner `tokens` and `tags` are columns; else `text` and `label`. Labels that are numbers are named by
     `names` in order, else by the folder's own class names, and tags also by the folder `info` beside it.
-    `hold_out` parts train by the text of a row, as rows are of no document.
+    Rows of one `id` (a document's, or a patient's) stay together under `hold_out`, and count as one document.
+    Without it `hold_out` parts train by the text of a row.
     """
 
     format: Literal["arrow"] = "arrow"
@@ -138,6 +139,7 @@ class ArrowReader(Record):
     text: str = "text"
     second_text: str | None = None
     label: str = "label"
+    id: str | None = None  # column, of text or whole numbers
     names: tuple[str, ...] = ()
     hold_out: HoldOut | None = None
 

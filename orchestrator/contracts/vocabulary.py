@@ -17,6 +17,20 @@ class Split(StrEnum):
     TEST = "test"
 
 
+class Unit(StrEnum):
+    """What of a test part is drawn independently, as far as its files tell; the weakest last."""
+
+    PATIENT = "patients"
+    DOCUMENT = "documents"
+    SENTENCE = "sentences"  # perhaps several of one document
+    TEXT = "texts"  # likewise
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the files say which examples belong together."""
+        return self in (Unit.PATIENT, Unit.DOCUMENT)
+
+
 class Phase(StrEnum):
     """What an attempt spends its device time on. Phases are exclusive: a second belongs to one."""
 

@@ -23,7 +23,7 @@ from orchestrator.report.failed_seeds import Counting
 from orchestrator.report.findings import RefusalGroup, TunedCell
 from orchestrator.report.membership import Draws
 from orchestrator.report.model import Point, Refusal, Report, TaskReport
-from orchestrator.report.notes import notes, notices
+from orchestrator.report.notes import independence, notes, notices
 from orchestrator.report.origins import weights_of
 from orchestrator.report.points import comparisons_of, points_of
 from orchestrator.report.published import Published
@@ -100,7 +100,13 @@ def _task(
         metric_title=title,
         invented=task.invented,
         doubts=tuple(doubts(task, found.counted(task.name))),
-        notes=(*notes(task, found, len(comparisons), points), *_of_money(sweep, cells)),
+        notes=(
+            *notes(task, found, len(comparisons), points),
+            *independence(
+                task, {r.examples.unit for c in cells for r in c.results if r.examples is not None}
+            ),
+            *_of_money(sweep, cells),
+        ),
         comparisons=tuple(comparisons.values()),
         answers=wording.answers(
             task.metric, tuple(comparisons.values()), points, sure.claims, sure.good_enough, target

@@ -46,6 +46,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import chdtri, stdtr, stdtrit
 
+from orchestrator.contracts.vocabulary import Unit
 from orchestrator.report.moderation import Prior
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.statistics import CONFIDENCE
@@ -68,6 +69,7 @@ class Estimate:
     seed_error: float | None = None  # None for one seed
     document_error: float = 0.0
     freedom: float | None = None
+    unit: Unit = Unit.DOCUMENT  # what the documents are
 
     @property
     def error(self) -> float | None:
@@ -117,13 +119,17 @@ class Estimate:
 
 
 def estimate(
-    values: Floats, parts: Floats | None, prior: Prior | None = None, weight: float = 1.0
+    values: Floats,
+    parts: Floats | None,
+    prior: Prior | None = None,
+    weight: float = 1.0,
+    unit: Unit = Unit.DOCUMENT,
 ) -> Estimate:
     """`values`: [k], one a seed. `parts`: [k, n], what documents add: of mean `values` over n. `prior`: of
-    the variance of a seed; `weight`: how many times that `values` have."""
+    the variance of a seed; `weight`: how many times that `values` have; `unit`: what the documents are."""
     k, mean = len(values), float(values.mean())
     if k < 2:
-        return Estimate(mean, k, None if parts is None else parts.shape[1])
+        return Estimate(mean, k, None if parts is None else parts.shape[1], unit=unit)
     seeds, documents, n = float(values.var(ddof=1)) / k, 0.0, None
     if parts is not None and parts.shape[1] > 1:
         n = parts.shape[1]
@@ -132,7 +138,7 @@ def estimate(
     if prior is not None and (documents > 0 or math.sqrt(seeds) > _GRAIN):
         variance, freedom = prior.moderate(seeds * k, freedom, weight)
         seeds = variance / k
-    return Estimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom)
+    return Estimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom, unit)
 
 
 def _of_documents(parts: Floats, seeds: float) -> float:
@@ -183,4 +189,4 @@ def mean_difference(pairs: list[Pair], prior: Prior | None = None) -> Estimate:
     parts = np.zeros(1)
     for a, b in pairs:
         parts = parts + a.parts_of(seeds) - b.parts_of(seeds)
-    return estimate(values, parts / len(pairs), prior, weight)
+    return estimate(values, parts / len(pairs), prior, weight, pairs[0][0].unit)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.target import Target
+from orchestrator.contracts.vocabulary import Unit
 
 
 class Side(StrEnum):
@@ -113,13 +114,14 @@ class Simultaneous(Record):
     interval: tuple[float, float] | None
     seeds: int
     documents: int | None
+    unit: Unit = Unit.DOCUMENT  # what the documents are
     cells: int
 
     @property
     def over(self) -> str:
-        """`3 seeds and 150 documents`."""
+        """`3 seeds and 150 documents`, or patients."""
         seeds = f"{self.seeds} seed{'' if self.seeds == 1 else 's'}"
-        return f"{seeds} alone" if self.documents is None else f"{seeds} and {self.documents:,} documents"
+        return f"{seeds} alone" if self.documents is None else f"{seeds} and {self.documents:,} {self.unit}"
 
 
 class GoodEnough(Record):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
 from orchestrator.contracts.caveats import caveats
 from orchestrator.contracts.sweep import SweepRecord
-from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import FailureRule, Source
+from orchestrator.contracts.task import ConllReader, TaskSpec
+from orchestrator.contracts.vocabulary import FailureRule, Source, Unit
 from orchestrator.report.collected import Collected
 from orchestrator.report.model import Point
 
@@ -39,11 +39,25 @@ _CAPPED = {
     "dev": "The best checkpoint was chosen on {used} of the {there:,} dev examples (dev_rows).",
 }
 _FEW_CAPS = 2
+_SET_ID = "set `id` of the reader to the column with the id of the patient or note"
 _ENERGY = (
     "Energy is that of the devices a trial is billed for: of GPUs by their own counters, of cores by the "
     "processors'. What else the machine draws is not in it."
 )
 _SHARED = " Of trials on a part of them it is estimated, by their share of the counter."
+
+
+def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:
+    """What the intervals suppose where the files do not say which test examples belong together."""
+    unknown = [unit for unit in Unit if unit in units and not unit.is_known]
+    if not unknown:
+        return []
+    fix = "mark documents with -DOCSTART- lines" if isinstance(task.reader, ConllReader) else _SET_ID
+    taken = unknown[-1].value
+    return [
+        f"Test {taken} are taken as independent, for the files do not say which of them are of one note or "
+        f"patient: where several are, intervals are too narrow and p-values too small. To cure that, {fix}."
+    ]
 
 
 def notes(task: TaskSpec, found: Collected, comparisons: int, points: Sequence[Point]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.vocabulary import Unit
 from orchestrator.report.failed_seeds import SeedScore
 
 Floats = NDArray[np.float64]
@@ -27,6 +28,7 @@ class Replicates:
     parts: Floats | None
     test_set: str | None
     failed: int = 0
+    unit: Unit = Unit.DOCUMENT  # what its documents are
 
     @property
     def mean(self) -> float:
@@ -58,6 +60,7 @@ def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:
         parts=np.stack([_parts(one, len(told[0].numerator)) for one in scores]) if paired else None,
         test_set=sets.pop() if paired else None,
         failed=sum(one.failed for one in scores),
+        unit=told[0].unit if told else Unit.DOCUMENT,
     )
 
 

@@ -95,7 +95,7 @@ def _p(value: float) -> str:
 
 def _on(found: Estimate) -> str:
     seeds = f"{found.seeds} seeds"
-    return seeds if found.documents is None else f"{seeds}, {found.documents:,} test documents"
+    return seeds if found.documents is None else f"{seeds}, {found.documents:,} test {found.unit}"
 
 
 def _why_not(found: Estimate) -> str:

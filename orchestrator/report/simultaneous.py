@@ -26,12 +26,13 @@ def simultaneous(cells: Sequence[Replicates], metric: MetricName) -> Mapping[str
     low, high = bounds(metric)
     found = {}
     for cell in cells:
-        made = estimate(cell.quality, cell.parts, prior)
+        made = estimate(cell.quality, cell.parts, prior, unit=cell.unit)
         half = None if cell.failed else made.half((1 - CONFIDENCE) / len(cells))
         found[cell.name] = Simultaneous(
             interval=None if half is None else between(made.mean, half, low, high),
             seeds=made.seeds,
             documents=made.documents,
+            unit=made.unit,
             cells=len(cells),
         )
     return found

@@ -7,8 +7,8 @@ two standard errors of the simulation beyond its limit. Rows: S3 families and th
 nothing differs, S4 what is shown where something does, S12 the risk of the cell that the answer names; S1
 "nothing cheaper comes within 1 point" and "shown to be within 1 point" over all sweeps: one that says neither
 leaves both open; S2 the interval printed with the best and with the cheapest within 1 point, and by how many
-standard errors the score without choosing that is told beside them is too high; S7 cells whose training fails
-with some seeds, on ledgers.
+standard errors the score without choosing that is told beside them is too high; S5 sentences of one note,
+told by the note; S7 cells whose training fails with some seeds, on ledgers.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from ledger_builder import Fate, LedgerBuilder
 from simulated import World, point_of
 
+from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import FailureKind, Signature
 from orchestrator.report import Report, build_report
@@ -39,7 +40,7 @@ from orchestrator.report.groups import best_group
 from orchestrator.report.held_out import held_out
 from orchestrator.report.model import Point
 from orchestrator.report.moderation import prior_of, prior_of_means
-from orchestrator.report.replicates import Replicates
+from orchestrator.report.replicates import Replicates, contributions
 from orchestrator.report.saying import Scale
 from orchestrator.report.simultaneous import simultaneous
 from orchestrator.report.statistics import share_interval
@@ -259,6 +260,33 @@ def risk(sweeps: int, wild: float, ahead: float, rng: np.random.Generator) -> It
     )
 
 
+def units(sweeps: int, shared: float, rng: np.random.Generator) -> Iterator[Line]:
+    """S5: two models that are equally good, on 60 notes of 20 sentences. `shared`: of a model's own effect on
+    a sentence, the share that is common to its note."""
+    small = held = 0
+    for _ in range(sweeps):
+        one, other = (_on_notes(shared, rng) for _ in range(2))
+        found = difference(one, other)
+        small += found.p is not None and found.p <= 0.05
+        low, high = found.interval or (0.0, 0.0)
+        held += low <= 0 <= high
+    world = f"60 notes of 20 sentences, {100 * shared:.0f} % of the effect shared"
+    yield Line("S5", world, "p <= 0.05 of equal models", small / sweeps, 0.06, sweeps)
+    yield Line("S5", world, "the interval holds", held / sweeps, 0.93, sweeps, least=True)
+
+
+def _on_notes(shared: float, rng: np.random.Generator) -> Replicates:
+    """Five seeds, told by the note, as the workers sum what sentences add."""
+    own = np.sqrt(shared) * rng.standard_normal((60, 1)) + np.sqrt(1 - shared) * rng.standard_normal((60, 20))
+    parts = []
+    for _ in range(5):
+        right = 0.84 + POINT * rng.standard_normal() + own + 0.5 * rng.standard_normal((60, 20)) > 0
+        record = ScoredExamples(MetricName.ACCURACY, "t", floats(right.sum(axis=1)), floats([20.0] * 60))
+        parts.append(contributions(record))
+    quality = np.array([part.mean() for part in parts])
+    return Replicates("m/general/full", tuple(range(5)), quality, np.ones(5), np.stack(parts), "t")
+
+
 GUESS = {MetricName.MACRO_F1: 0.1}
 
 
@@ -347,6 +375,9 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
     if "S4" in wanted:
         for seeds, documents in ((2, 400), (3, 400), (5, 400), (2, 2000), (3, 2000), (5, 2000)):
             yield from power(sweeps, Setting(seeds, documents), rng)
+    if "S5" in wanted:
+        for shared in (0.1, 0.3):
+            yield from units(10 * sweeps, shared, rng)
     if "S7" in wanted:
         for rate, seeds in product((0.0, 0.1, 0.3), (3, 5)):
             yield from failures(sweeps, rate, seeds, rng)
@@ -355,7 +386,7 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
             yield from risk(sweeps, wild, ahead, rng)
 
 
-ROWS = ("S1", "S2", "S3", "S4", "S7", "S12")
+ROWS = ("S1", "S2", "S3", "S4", "S5", "S7", "S12")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from orchestrator.contracts.sameness import NO_ID, Identity, spelling_fix, texts_key
+from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix, texts_key
 from orchestrator.contracts.task import ArrowReader
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
@@ -43,27 +43,41 @@ def read_arrow(
 ) -> Iterator[Example]:
     """The rows of one folder, in order; `name` begins their document ids, `labels` None takes any label.
 
-    A row is of no document or patient: the id that `wanted` is asked about is its text, so that equal texts
-    fall into one split. Raises DataError, whose line is the row, counted from 1.
+    Rows of one `id` of the reader are of one document. Without it a row is of none: the id that `wanted` is
+    asked about is its text, so that equal texts fall into one split. Raises DataError, whose line is the row,
+    counted from 1.
     """
     present = _column_names(path)
     tags = reader.tags if reader.tags in present else _NUMBERED_TAGS
     labelled = tags if kind is TaskKind.NER else reader.label
     texts = [reader.tokens] if kind is TaskKind.NER else [reader.text, *filter(None, [reader.second_text])]
-    for column in (*texts, labelled):
+    ids = [] if reader.id is None else [reader.id]
+    for column in (*texts, labelled, *ids):
         if present.count(column) != 1:
-            remedy = "name the columns in the reader: text and label, or tokens and tags"
+            remedy = (
+                "name the columns in the reader: text and label, or tokens and tags; id where there is one"
+            )
             raise DataError(str(path), None, f"there is no column {column!r}", remedy)
     names = reader.names or _class_names(path, labelled)
     if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
         names = _listed_tags(path.parent / _INFO)
     by_sentence = parts_by_sentence(kind, reader)
     make = _sentence if kind is TaskKind.NER else _text
-    for number, row in enumerate(_rows(path, [*texts, labelled]), start=1):
-        sentence = Identity(row[0]) if _is_text(row[0]) else NO_ID
-        if not wanted(sentence if by_sentence else texts_key(row[:-1])):
+    documents: dict[Identity, int] = {}
+    for number, cells in enumerate(_rows(path, [*texts, labelled, *ids]), start=1):
+        row = cells[: len(texts) + 1]
+        identity = id_key(cells[-1]) if ids else texts_key(row[:-1])
+        if by_sentence:
+            identity = Identity(row[0]) if _is_text(row[0]) else NO_ID
+        if not wanted(identity):
             continue
-        found = make(str(path), number, row, names, labels, f"{name}#{number}")
+        if ids and identity == NO_ID:
+            faults.found(
+                DataError(str(path), number, "the id is empty, or not text or a number", "fill it in")
+            )
+            continue
+        document = documents.setdefault(identity, number) if ids else number
+        found = make(str(path), number, row, names, labels, f"{name}#{document}")
         if repeats_names(row, [*texts, labelled]):
             found = DataError(str(path), number, "it repeats the column names", "remove the row")
         if isinstance(found, DataError):

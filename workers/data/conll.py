@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orchestrator.contracts.sameness import Identity, spelling_fix, words_key
 from orchestrator.contracts.task import ConllReader
+from orchestrator.contracts.vocabulary import Unit
 from orchestrator.errors import DataError
 from workers.data.examples import Tokens
 from workers.data.faults import Faults
@@ -55,7 +56,8 @@ def read_conll(
         if not wanted(_identity(blocks, reader)):
             continue
         for rows in blocks:
-            found = _sentence(str(path), rows, width, reader, types, f"{name}#{begun or number}")
+            document = f"{name}#{begun or number}", Unit.DOCUMENT if begun else Unit.SENTENCE
+            found = _sentence(str(path), rows, width, reader, types, document)
             if isinstance(found, DataError):
                 faults.found(found)
                 continue
@@ -127,7 +129,7 @@ def _sentence(
     width: int,
     reader: ConllReader,
     types: Collection[str] | None,
-    document: str,
+    document: tuple[str, Unit],
 ) -> Tokens | DataError:
     tokens: list[str] = []
     tags: list[str] = []
@@ -139,7 +141,8 @@ def _sentence(
             tags.append(tag)
     except DataError as error:
         return error
-    return Tokens(tuple(tokens), tuple(tags), document)
+    name, unit = document
+    return Tokens(tuple(tokens), tuple(tags), name, unit=unit)
 
 
 def _cells(file: str, line: int, columns: list[str], width: int, reader: ConllReader) -> tuple[str, str]:

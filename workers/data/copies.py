@@ -38,9 +38,9 @@ class Ids:
 
 def _has_ids(task: TaskSpec) -> bool:
     """Of the others the text is the identity, and texts are compared anyway."""
-    if isinstance(task.reader, TableReader):
+    if isinstance(task.reader, TableReader | ArrowReader):
         return task.reader.id is not None
-    return not isinstance(task.reader, ConllReader | ArrowReader)
+    return not isinstance(task.reader, ConllReader)
 
 
 def shared_texts(splits: Mapping[Split, Sequence[Example]]) -> dict[tuple[Split, Split], int]:

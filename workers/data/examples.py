@@ -1,8 +1,14 @@
-"""What the readers give: one labelled example. Both hold patient text: never log, print or store them."""
+"""What the readers give: one labelled example. Both hold patient text: never log, print or store them.
+
+`document` is the one that an example comes from, unique within a split. `group` is what it shares its luck
+with where that is more than the document, say the patient; `unit` says what document or group are.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from orchestrator.contracts.vocabulary import Unit
 
 
 @dataclass(frozen=True, repr=False)
@@ -11,7 +17,9 @@ class Tokens:
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
-    document: str  # which document it comes from, unique within a split
+    document: str
+    group: str | None = None
+    unit: Unit = Unit.DOCUMENT
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,7 +29,9 @@ class Text:
     text: str
     second_text: str | None
     label: str
-    document: str  # which document it comes from, unique within a split
+    document: str
+    group: str | None = None
+    unit: Unit = Unit.DOCUMENT
 
 
 Example = Tokens | Text

@@ -34,4 +34,4 @@ def parts_by_sentence(kind: TaskKind, reader: Reader) -> bool:
     ask `Wanted` about is then the text of a row."""
     if kind is not TaskKind.RELATION or reader.hold_out is None:
         return False
-    return isinstance(reader, ArrowReader) or (isinstance(reader, TableReader) and reader.id is None)
+    return isinstance(reader, ArrowReader | TableReader) and reader.id is None

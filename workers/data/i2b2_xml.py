@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 from orchestrator.contracts.sameness import id_key, spelling_fix
 from orchestrator.contracts.task import I2b2XmlReader
+from orchestrator.contracts.vocabulary import Unit
 from orchestrator.errors import DataError
 from workers.data.corpus_files import Member, members
 from workers.data.examples import Tokens
@@ -54,10 +55,11 @@ def read_xml(
         raise DataError(str(path), None, "there is no .xml file in it", "name a directory or archive of them")
     for number, member in enumerate(files, start=1):
         stem = member.path.stem
-        patient = stem.partition(reader.patient_before)[0] if reader.patient_before else stem
-        if wanted(id_key(patient)):
+        patient = id_key(stem.partition(reader.patient_before)[0] if reader.patient_before else stem)
+        group, unit = (patient, Unit.PATIENT) if reader.patient_before else (None, Unit.DOCUMENT)
+        if wanted(patient):
             for words, tags in _document(member, reader, types, faults):
-                yield Tokens(words, tags, f"{name}#{number}")
+                yield Tokens(words, tags, f"{name}#{number}", group, unit)
 
 
 def _document(

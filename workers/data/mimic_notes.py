@@ -16,6 +16,7 @@ from typing import Literal
 
 from orchestrator.contracts.sameness import NO_ID, Identity
 from orchestrator.contracts.task import MimicNotesReader
+from orchestrator.contracts.vocabulary import Unit
 from orchestrator.errors import Complaint, ConfigError, DataError
 from workers.data.examples import Text
 from workers.data.faults import Faults
@@ -96,7 +97,8 @@ def _corpus(
         if text is None:
             left_out[reason, patient] += 1
         else:
-            examples.append((patient, Text(text, None, label, f"admission#{number}")))
+            made = Text(text, None, label, f"admission#{number}", patient, Unit.PATIENT)
+            examples.append((patient, made))
     return _Corpus(examples, faults, left_out)
 
 

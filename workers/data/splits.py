@@ -26,6 +26,7 @@ from workers.data.copies import Ids
 from workers.data.documents import masked_pairs, tagged_sentences
 from workers.data.examples import Example
 from workers.data.faults import Faults
+from workers.data.groups import grouped
 from workers.data.holdout import Wanted, part_of, parts_by_sentence
 from workers.data.i2b2_2010 import concept_pairs, concept_sentences
 from workers.data.i2b2_xml import read_xml
@@ -82,7 +83,7 @@ def read_split(
         files = ", ".join(str(root / name) for name in names)
         fault = f"there is no example in it{_left_out(faults)}"
         raise DataError(files, None, fault, "check the file and `reader` of the task")
-    return examples
+    return grouped(task, examples) if split is Split.TEST else examples
 
 
 def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, wanted: Wanted) -> Wanted:

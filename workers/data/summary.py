@@ -69,7 +69,7 @@ def _split(task: TaskSpec, examples: Sequence[Example], faults: Faults) -> dict[
     if task.kind is TaskKind.RELATION and isinstance(task.reader, PubtatorReader | I2b2ConceptReader):
         summary |= {"relations": faults.relations}
     if isinstance(task.reader, ConllReader) or (
-        task.kind is TaskKind.NER and isinstance(task.reader, ArrowReader)
+        task.kind is TaskKind.NER and isinstance(task.reader, ArrowReader) and task.reader.id is None
     ):
         return summary
     return summary | {"documents": len({example.document for example in examples})}

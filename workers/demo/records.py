@@ -111,10 +111,15 @@ def arrow_files(
     task: TaskSpec, reader: ArrowReader, names: Sequence[str], numbered: Numbered, naming: Naming
 ) -> Iterator[File]:
     """A folder for each of the names, with labels as text."""
-    notes = [note for _, note in numbered]
+    ner = task.kind is TaskKind.NER
     for place, name in enumerate(names):
-        mine = notes[place :: len(names)]
-        columns = _sentences(reader, mine, naming) if task.kind is TaskKind.NER else _rows(task, reader, mine)
+        mine = numbered[place :: len(names)]
+        notes = [note for _, note in mine]
+        columns = _sentences(reader, notes, naming) if ner else _rows(task, reader, notes)
+        if reader.id is not None:
+            columns[reader.id] = [
+                number for number, note in mine for _ in (note.sentences if ner else [note])
+            ]
         data = "data-00000-of-00001.arrow"
         yield name, data, _stream(columns)
         yield name, "state.json", json.dumps({"_data_files": [{"filename": data}]}).encode()

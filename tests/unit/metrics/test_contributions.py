@@ -13,7 +13,7 @@ from ledger_builder import task
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.metrics import METRICS, MetricName
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.vocabulary import TaskKind, Unit
 from workers.contributions import scored_examples
 from workers.data.examples import Text, Tokens
 from workers.metrics import score_sequences, score_subwords, score_tags
@@ -145,7 +145,8 @@ def told(examples: list[Text]) -> ScoredExamples:
 def test_only_numbers_and_a_digest_leave_and_the_digest_is_that_of_the_whole_part():
     record, _ = classified(TaskKind.CLASSIFICATION, [0, 1, 2], np.eye(3), MetricName.MACRO_AUROC)
     head, _, numbers = record.to_bytes().partition(b"\n")
-    assert json.loads(head) == {"metric": "macro_auroc", "test_set": record.test_set, "documents": 3}
+    expected = {"metric": "macro_auroc", "test_set": record.test_set, "documents": 3, "unit": "documents"}
+    assert json.loads(head) == expected
     assert len(numbers) == 2 * 3 * 4
     one, other = Text("x", None, "a", "1"), Text("y", None, "b", "2")
     parts = [[one, other], [other, one], [one], [dataclasses.replace(one, label="b"), other]]
@@ -194,3 +195,19 @@ def test_the_order_takes_the_whole_test_part_to_make():
     texts = [f"text {index}" for index in range(12)]
     assert order(texts) == order(texts)
     assert order(texts) != order([*texts[:-1], "another"])
+
+
+def test_documents_of_one_patient_are_summed_and_told_as_patients():
+    examples = [
+        Text("secret words", None, CLASSES[label], str(index), patient, unit)
+        for index, (label, patient, unit) in enumerate(
+            [(0, "p", Unit.PATIENT), (1, "p", Unit.PATIENT), (2, "q", Unit.PATIENT)]
+        )
+    ]
+    data = Encoded(input_ids=[[1]] * 3, labels=[0, 1, 2], token_type_ids=None, truncated=0)
+    asked = task("t", TaskKind.CLASSIFICATION).model_copy(update={"metric": MetricName.ACCURACY})
+    record = scored_examples(asked, CLASSES, examples, data, list(np.eye(3)))
+    assert sorted(record.denominator) == [1, 2]
+    assert ScoredExamples.from_bytes(record.to_bytes()).unit is Unit.PATIENT
+    weaker = [*examples[:2], dataclasses.replace(examples[2], unit=Unit.SENTENCE)]
+    assert scored_examples(asked, CLASSES, weaker, data, list(np.eye(3))).unit is Unit.SENTENCE

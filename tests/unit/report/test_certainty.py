@@ -18,7 +18,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Serving
-from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.contracts.vocabulary import TaskKind, Unit
 from orchestrator.report import Report, build_report, report_json
 from orchestrator.report.claims import holm
 from orchestrator.report.comparing import Estimate, difference, estimate
@@ -41,7 +41,12 @@ def built(tmp_path: Path) -> LedgerBuilder:
 
 
 def finish(
-    built: LedgerBuilder, truth: dict[str, float], *, documents: int = 0, spread: float = 0.01
+    built: LedgerBuilder,
+    truth: dict[str, float],
+    *,
+    documents: int = 0,
+    spread: float = 0.01,
+    unit: Unit = Unit.DOCUMENT,
 ) -> None:
     """One attempt a planned trial, by the true quality of its method; with documents where wanted."""
     for trial in built.sweep.trials:
@@ -57,6 +62,7 @@ def finish(
                 test_set="t",
                 numerator=floats(right),
                 denominator=floats([1.0] * documents),
+                unit=unit,
             )
             (path / layout.EXAMPLES).write_bytes(record.to_bytes())
 
@@ -66,6 +72,17 @@ def claims_of(report: Report, family: str) -> dict[tuple[str, str], object]:
 
 
 # Claims
+
+
+@pytest.mark.parametrize(("unit", "warned"), [(Unit.PATIENT, False), (Unit.SENTENCE, True)])
+def test_sentences_use_the_word_for_what_is_independent_and_say_where_that_is_taken(built, unit, warned):
+    built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=range(3))
+    finish(built, {"full": 0.80, "lora-r8": 0.80, "ia3": 0.5}, documents=400, unit=unit)
+    [task] = report_of(built).tasks
+    claim = claims_of(report_of(built), "methods")["full", "ia3"]
+    assert f"3 seeds, 400 test {unit}, for this pair alone" in claim.sentence
+    assert f"over 3 seeds and 400 {unit}" in task.answers[0]
+    assert any(f"Test {unit} are taken as independent" in note for note in task.notes) is warned
 
 
 def test_a_planned_claim_says_by_how_much_on_how_many_seeds_and_documents(built):

@@ -16,6 +16,7 @@ from bench.statistics_honest import (
     families,
     power,
     risk,
+    units,
     winner,
 )
 from scipy import stats
@@ -62,6 +63,11 @@ def test_true_steps_are_shown_with_three_seeds_and_what_limits_them_is_named():
 
 def test_the_risk_that_is_named_holds_where_one_cell_scatters_more():
     found = list(risk(SWEEPS, 0.15, 0.03, np.random.default_rng(3)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_equal_models_are_seldom_told_apart_by_sentences_of_one_note():
+    found = list(units(200, 0.3, np.random.default_rng(5)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
