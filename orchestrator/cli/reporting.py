@@ -53,6 +53,7 @@ def write(
 def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> None:
     for notice in report.notices:
         console.print(notice, style="yellow", highlight=False)
+    console.print("◆ on the frontier with 90 % or more, ◇ with 10 to 90 %", highlight=False)
     by_name = {task.task: task for task in report.tasks}
     for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
         console.print()
@@ -102,7 +103,7 @@ def _cells(row: FrontierRow) -> tuple[str, ...]:
     cost = "" if row.device_hours is None else f"{row.device_hours:.5f}"
     trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
     return (
-        "◆" if row.frontier else "",
+        row.mark,
         f"{row.cell} ({row.failures})" if row.failures else row.cell,
         f"{row.quality:.3f}",
         interval,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report import saying
+from orchestrator.report.chances import Chance
 from orchestrator.report.claims import Compared, factor_families, family, frontier_family
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.evidence import ClaimFamily, FrontierView, GoodEnough, Group, Side, Simultaneous
@@ -70,7 +71,7 @@ def certainty_of(
     groups: list[Group] = []
     close: list[GoodEnough] = []
     moved: dict[str, Draws] = {}
-    chances: dict[tuple[str, str], float | None] = {}
+    chances: dict[tuple[str, str], Chance | None] = {}
     intervals: dict[tuple[str, str], Simultaneous] = {}
     for label, here in found.items():
         group = [p for p in points if p.comparison == label and p.name in here]
@@ -131,7 +132,7 @@ def _taught(
 
 
 def _surer(
-    point: Point, found: Found, chances: Mapping[tuple[str, str], float | None], metric: MetricName
+    point: Point, found: Found, chances: Mapping[tuple[str, str], Chance | None], metric: MetricName
 ) -> Point:
     here = found.get(point.comparison or "", {}).get(point.name)
     if here is None:
@@ -139,9 +140,11 @@ def _surer(
     made = estimate(here.quality, here.parts)
     low, high = bounds(metric)
     half = made.half(1 - CONFIDENCE) if made.documents is not None and not here.failed else None
+    chance = chances.get((point.comparison or "", point.name))
     return point.model_copy(
         update={
             "population_interval": None if half is None else between(made.mean, half, low, high),
-            "frontier_probability": chances.get((point.comparison or "", point.name)),
+            "frontier_probability": chance and chance.on,
+            "near_probability": chance and chance.near,
         }
     )

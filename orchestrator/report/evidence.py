@@ -137,7 +137,7 @@ class GoodEnough(Record):
     each. None means that a cell cannot be judged.
 
     `held_out` and `best_held_out`: what the cell that is chosen in the same way, or the best, scores on seeds
-    and documents that had no part in choosing it. None where the cells share fewer than two seeds.
+    and documents that had no part in choosing it. None where cells have other seeds than others.
     """
 
     comparison: str | None
@@ -187,11 +187,13 @@ class Hypervolume(Record):
 
 
 class Member(Record):
-    """A point of a frontier. `probability`: of being on it; None where it cannot be said."""
+    """A point of a frontier. `probability`: of being on it; `near`: of being on it or so near that no other
+    one is more than 1 point better and more than 5 % cheaper. None where it cannot be said."""
 
     cell: str  # model/domain/method
     figures: dict[Side, float]
     probability: float | None = None
+    near: float | None = None
 
 
 class FrontierView(Record):

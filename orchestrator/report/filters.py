@@ -147,6 +147,7 @@ _FIGURES = {
     "why": wording.why,
     "short": wording.short,
     "chance": phrases.chance,
+    "mark": phrases.mark,
     "p_value": phrases.p_value,
     "size": phrases.size,
     "small": phrases.small,

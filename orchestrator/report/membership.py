@@ -1,10 +1,14 @@
-"""The probability of being on the frontier: how often a point is, when seeds and documents are drawn anew.
+"""The probability of being on the frontier: how often a point is, when seeds and documents are drawn again.
 
-Drawn are the means of the points. Quality moves with its seeds as the t-distribution that its interval is
-made of, and with the documents as their contributions do, all points on the same draw of documents (a
-multiplier bootstrap: each document has a normal weight). Cost moves with its seeds on a logarithmic scale.
-The t-distribution stands for resampling because two to five seeds, resampled, give too little scatter. One
-seed says nothing about scatter: it is taken to move as the seeds of the other cells do, pooled over them.
+Two kinds of draws. `draws` move the measured means: quality with its seeds as the t-distribution that its
+interval is made of, and with the documents as their contributions do, all points on the same draw of
+documents (a multiplier bootstrap: each document has a normal weight); cost with its seeds on a logarithmic
+scale. The t-distribution stands for resampling because two to five seeds, resampled, give too little scatter.
+One seed says nothing about scatter: it is taken to move as the seeds of the other cells do, pooled over them.
+Intervals of means over tasks and of hypervolumes are made of these.
+
+They err twice, so a probability counted from them is too sure where cells are nearly equal. `chances` counts
+from true scores and costs as they may be (`posterior`), of the points that the first kind leaves in doubt.
 
 Each cell has a random generator of its own, and the documents one for all: so a further cell changes no
 figure of another one that it does not beat.
@@ -20,11 +24,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.report.comparing import Estimate, estimate
+from orchestrator.report.frontier import CLOSE
+from orchestrator.report.posterior import of_documents
 from orchestrator.report.replicates import Replicates
 
 Floats = NDArray[np.float64]
 DRAWS = 1000
+NEAR_QUALITY, NEAR_COST = CLOSE, 0.05
 _FURTHEST = 50.0  # of a logarithm: one more is a cost of infinity to a float
 _BLOCKS = 1000  # of documents: those of a block share a weight, so that many documents cost no more
 _AT_ONCE = 250  # draws
@@ -33,6 +39,7 @@ _AT_ONCE = 250  # draws
 class Draws(NamedTuple):
     """[DRAWS, points], by their `names`. `hours`: what device-hours are multiplied by."""
 
+    place: str
     names: tuple[str, ...]
     quality: Floats
     hours: Floats
@@ -40,7 +47,7 @@ class Draws(NamedTuple):
     def of(self, names: Sequence[str]) -> Draws:
         places = {name: place for place, name in enumerate(self.names)}
         there = [places[name] for name in names]
-        return Draws(tuple(names), self.quality[:, there], self.hours[:, there])
+        return Draws(self.place, tuple(names), self.quality[:, there], self.hours[:, there])
 
 
 def draws(place: str, group: Sequence[Replicates]) -> Draws:
@@ -50,18 +57,18 @@ def draws(place: str, group: Sequence[Replicates]) -> Draws:
     cost_spread = _pooled(relative)
     quality, hours = [], []
     for r, cost in zip(group, relative, strict=True):
-        random = _generator(place, r.name)
+        random = generator(place, r.name)
         quality.append(_moved(r.quality, spread, random))
         moved = _moved(cost, cost_spread, random) - 1.0
         hours.append(np.exp(np.clip(moved, -_FURTHEST, _FURTHEST)))
     found = np.stack(quality, axis=1)
     for test_set in sorted({r.test_set for r in group if r.test_set is not None}):
         there = [index for index, r in enumerate(group) if r.test_set == test_set]
-        found[:, there] += _by_documents([group[index] for index in there], _generator(place, test_set))
-    return Draws(tuple(r.name for r in group), found, np.stack(hours, axis=1))
+        found[:, there] += _by_documents([group[index] for index in there], generator(place, test_set))
+    return Draws(place, tuple(r.name for r in group), found, np.stack(hours, axis=1))
 
 
-def _generator(*names: str) -> np.random.Generator:
+def generator(*names: str) -> np.random.Generator:
     digest = hashlib.sha256("\n".join(names).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8]))
 
@@ -92,26 +99,12 @@ def _moved(values: Floats, pooled: tuple[float, int], random: np.random.Generato
 
 def _by_documents(group: Sequence[Replicates], random: np.random.Generator) -> Floats:
     """What other documents add to the means: [DRAWS, points]."""
-    parts = [r.parts for r in group if r.parts is not None]
-    n = parts[0].shape[1]
-    if n < 2:
-        return np.zeros((DRAWS, len(group)))
-    over_seeds = np.stack([part.mean(axis=0) for part in parts], axis=1)
-    shares = [_share(estimate(r.quality, r.parts), part) for r, part in zip(group, parts, strict=True)]
-    centred = (over_seeds - over_seeds.mean(axis=0)) * np.sqrt(shares) / np.sqrt(n * (n - 1))
-    if n > _BLOCKS:
-        places = np.linspace(0, n, _BLOCKS, endpoint=False).astype(int)
-        centred = np.add.reduceat(centred, places, axis=0)
-    found = [random.standard_normal((_AT_ONCE, len(centred))) @ centred for _ in range(DRAWS // _AT_ONCE)]
+    moves = of_documents(group)
+    if len(moves) > _BLOCKS:
+        places = np.linspace(0, len(moves), _BLOCKS, endpoint=False).astype(int)
+        moves = np.add.reduceat(moves, places, axis=0)
+    found = [random.standard_normal((_AT_ONCE, len(moves))) @ moves for _ in range(DRAWS // _AT_ONCE)]
     return np.concatenate(found)
-
-
-def _share(found: Estimate, part: Floats) -> float:
-    """Of the variance of the documents' means, what is not seeds and documents mixed."""
-    if found.seeds < 2:
-        return 1.0
-    whole = float(part.mean(axis=0).var(ddof=1)) / part.shape[1]
-    return found.document_error**2 / whole if whole > 0 else 0.0
 
 
 def on_frontier_rows(costs: Floats, quality: Floats) -> NDArray[np.bool_]:
@@ -127,4 +120,21 @@ def on_frontier_rows(costs: Floats, quality: Floats) -> NDArray[np.bool_]:
     on = above[rows, first] & (good == good[rows, first])
     found = np.zeros(costs.shape, dtype=bool)
     found[rows, order] = on
+    return found
+
+
+def near_frontier_rows(costs: Floats, quality: Floats) -> NDArray[np.bool_]:
+    """Those of each row that no other one beats by more than `NEAR_QUALITY` and at less than 1 - `NEAR_COST`
+    of its cost at the same time: on the frontier, or so near that nobody would miss them (epsilon-dominance;
+    Laumanns et al. 2002)."""
+    order = np.argsort(costs, axis=1)
+    cost, good = np.take_along_axis(costs, order, axis=1), np.take_along_axis(quality, order, axis=1)
+    best = np.maximum.accumulate(good, axis=1)
+    # How many of its row are clearly cheaper than each: its place among costs and limits, less its own place.
+    both = np.concatenate([(1 - NEAR_COST) * cost, cost], axis=1)
+    places = np.argsort(np.argsort(both, axis=1, kind="stable"), axis=1)[:, : cost.shape[1]]
+    cheaper = places - np.arange(cost.shape[1])
+    beaten = np.take_along_axis(best, np.maximum(cheaper - 1, 0), axis=1) > good + NEAR_QUALITY
+    found = np.zeros(costs.shape, dtype=bool)
+    np.put_along_axis(found, order, ~beaten | (cheaper == 0), axis=1)
     return found

@@ -106,6 +106,7 @@ class Point(Record):
     population_interval: tuple[float, float] | None = None
     # Of being on the frontier of quality and device-hours; None where it cannot be said (one seed).
     frontier_probability: float | None = None
+    near_probability: float | None = None  # on it, or within 1 point and 5 % of the cost: see `Member`
     # Further axes: means over the finished seeds, None where not all of them tell.
     wall_seconds: Summary | None = None
     saved_bytes: int | None = None  # the largest of the seeds

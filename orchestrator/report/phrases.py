@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.report import wording
 from orchestrator.report.evidence import Side
+from orchestrator.report.model import Point
 from orchestrator.report.what_if import Ownership
 
 _PREFIXES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -19,6 +20,17 @@ def chance(probability: float | None) -> str:
     if probability > 0.99:
         return "> 99 %"
     return "< 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
+
+
+SURE = 0.9  # from this probability on a point is drawn as one of the frontier, below 1 - it as none
+
+
+def mark(point: Point) -> str:
+    """◆ on the frontier, ◇ open, nothing for a point that is not on it."""
+    chance = point.frontier_probability
+    if chance is not None and chance >= SURE:
+        return "◆"
+    return "◇" if point.frontier or (chance is not None and chance > 1 - SURE) else ""
 
 
 def place(probability: float | None) -> str:

@@ -10,6 +10,7 @@ from orchestrator.contracts.ledger import Spending
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Signature
+from orchestrator.report import phrases
 from orchestrator.report.failed_seeds import mark
 from orchestrator.report.findings import Replication, TaskScores
 from orchestrator.report.model import Comparison, Point, PointState, Report, TaskReport
@@ -23,6 +24,7 @@ class FrontierRow(Record):
     task: str
     cell: str  # model/domain/method
     frontier: bool
+    mark: str  # ◆ on the frontier, ◇ open
     state: PointState
     quality: float | None
     interval: tuple[float, float] | None  # of quality, 95 %
@@ -46,6 +48,7 @@ def _row(task: TaskReport, point: Point) -> FrontierRow:
         task=task.task,
         cell=point.name,
         frontier=point.frontier,
+        mark=phrases.mark(point),
         state=point.state,
         quality=_mean(point.quality),
         interval=point.simultaneous.interval if point.simultaneous else None,
@@ -170,6 +173,7 @@ def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         "peak_memory_bytes": point.peak_memory_bytes,
         "tokens_per_second": point.tokens_per_second,
         "frontier_probability": point.frontier_probability,
+        "near_frontier_probability": point.near_probability,
         "simultaneous_interval": point.simultaneous and point.simultaneous.model_dump(mode="json"),
         "population_interval": list(point.population_interval) if point.population_interval else None,
         "wall_seconds": _mean(point.wall_seconds),

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.report.chances import Chance, chances, costs_drawn
 from orchestrator.report.evidence import SIDES, FrontierView, Hypervolume, Member, Side, Within
 from orchestrator.report.frontier import cheapest_close, on_frontier
-from orchestrator.report.membership import Draws, on_frontier_rows
+from orchestrator.report.membership import Draws
 from orchestrator.report.model import Point
 from orchestrator.report.replicates import Replicates
-from orchestrator.report.sides import figure, oriented, undominated, undominated_rows
+from orchestrator.report.sides import figure, oriented, undominated
 from orchestrator.report.volume import hypervolume
 
 DEFAULT = (Side.QUALITY, Side.DEVICE_HOURS)
@@ -21,12 +22,11 @@ WITHIN = (0.5, 1.0, 2.0, 5.0)  # points
 _LIKELY = 0.05  # from which probability on a point that is not on the frontier is named
 _MANY = 60  # points, of which more get no probability on axes that were not asked for
 _MOST_OF_THREE = 60  # points that three axes are drawn anew for
-_MOVING = (Side.DEVICE_HOURS, Side.WALL_TIME, Side.MONEY)
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Drawn = tuple[list[Floats], Floats]  # each cost, and quality: [draws, points]
-Chances = Mapping[str, float | None]  # of being on a frontier, by name
+Chances = Mapping[str, Chance | None]  # by name
 
 
 def views(
@@ -64,7 +64,9 @@ def _view(
     inside = [p for p, whole in zip(scored, complete, strict=True) if whole]
     wanted = asked or axes == DEFAULT or len(inside) <= _MANY
     drawn = _drawn(axes, inside, moved) if wanted and inside else None
-    chance = {} if drawn is None else _chances(drawn, inside, found)
+    chance: Chances = {}
+    if drawn is not None and moved is not None:
+        chance = chances(axes, inside, found, moved, near=axes == DEFAULT)
     members = [_member(p, axes, chance) for p, on in zip(scored, _flags(costs), strict=True) if on]
     members.sort(key=lambda m: (m.figures[axes[1]], m.cell))
     names = {m.cell for m in members}
@@ -94,7 +96,7 @@ def _drawn(axes: tuple[Side, ...], inside: Sequence[Point], moved: Draws | None)
     if moved is None or (len(axes) > 2 and len(inside) > _MOST_OF_THREE):
         return None
     here = moved.of([p.name for p in inside])
-    return [_cost(side, inside, here) for side in axes[1:]], here.quality
+    return costs_drawn(axes, inside, here.hours), here.quality
 
 
 def _flags(costs: Floats) -> Sequence[bool] | Flags:
@@ -106,7 +108,13 @@ def _flags(costs: Floats) -> Sequence[bool] | Flags:
 
 def _member(point: Point, axes: tuple[Side, ...], chance: Chances) -> Member:
     known = {side: value for side in axes if (value := figure(point, side)) is not None}
-    return Member(cell=point.name, figures=known, probability=chance.get(point.name))
+    found = chance.get(point.name)
+    return Member(
+        cell=point.name,
+        figures=known,
+        probability=found and found.on,
+        near=found and found.near,
+    )
 
 
 def _within(
@@ -115,25 +123,6 @@ def _within(
     index = cheapest_close(first, points / 100)
     assert index is not None
     return Within(points=points, cell=inside[index].name)
-
-
-def _chances(drawn: Drawn, inside: Sequence[Point], found: Mapping[str, Replicates]) -> Chances:
-    """By name; None of one seed."""
-    costs, quality = drawn
-    if len(costs) == 1:
-        flags = on_frontier_rows(costs[0], quality)
-    else:
-        flags = undominated_rows(np.stack([*costs, -quality], axis=2))
-    return {
-        p.name: round(float(share), 2) if len(found[p.name].seeds) > 1 else None
-        for p, share in zip(inside, flags.mean(axis=0), strict=True)
-    }
-
-
-def _cost(side: Side, inside: Sequence[Point], moved: Draws) -> Floats:
-    """[draws, points]. Time moves with the seeds, and money with time; all else stays as it was measured."""
-    still = np.array([figure(p, side) for p in inside], dtype=np.float64)
-    return still * moved.hours if side in _MOVING else np.broadcast_to(still, moved.hours.shape)
 
 
 def knee(members: Sequence[Member], side: Side) -> str | None:
@@ -172,6 +161,10 @@ def _notes(
     if not wanted:
         lines.append("The probability of being on it is left out here; ask for these axes to have it.")
         return tuple(lines)
+    lines.append(
+        "Probabilities are counted from scores and costs as they may truly be, given those of all cells, so "
+        "luck in the scores is allowed for. Of two cells that cost nearly the same either may be cheaper."
+    )
     single = sum(len(found[p.name].seeds) < 2 for p in inside if p.name in found)
     if single:
         cells = "1 cell has" if single == 1 else f"{single} cells have"

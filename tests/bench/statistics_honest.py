@@ -8,7 +8,9 @@ nothing differs, S4 what is shown where something does, S12 the risk of the cell
 "nothing cheaper comes within 1 point" and "shown to be within 1 point" over all sweeps: one that says neither
 leaves both open; S2 the interval printed with the best and with the cheapest within 1 point, and by how many
 standard errors the score without choosing that is told beside them is too high; S5 sentences of one note,
-told by the note; S7 cells whose training fails with some seeds, on ledgers.
+told by the note; S7 cells whose training fails with some seeds, on ledgers; S6 the probabilities of being on
+the frontier, by fifths: how far the mean of what was said is from the share that is true (over how many
+cells), the skill against saying the base rate to all, and how many that are drawn on the frontier are not.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import FailureKind, Signature
 from orchestrator.report import Report, build_report
+from orchestrator.report.chances import chances
 from orchestrator.report.claims import LEVEL, frontier_family, holm
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.evidence import ClaimFamily, Limit
@@ -38,13 +41,16 @@ from orchestrator.report.frontier import CLOSE, cheapest_close, on_frontier
 from orchestrator.report.good_enough import good_enough
 from orchestrator.report.groups import best_group
 from orchestrator.report.held_out import held_out
+from orchestrator.report.membership import draws
 from orchestrator.report.model import Point
 from orchestrator.report.moderation import prior_of, prior_of_means
+from orchestrator.report.phrases import SURE
 from orchestrator.report.replicates import Replicates, contributions
 from orchestrator.report.saying import Scale
 from orchestrator.report.simultaneous import simultaneous
 from orchestrator.report.statistics import share_interval
 from orchestrator.report.summary import sentences
+from orchestrator.report.views import DEFAULT
 
 POINT = 0.03  # of a cell's skill over seeds: 0.9 points of accuracy at 80 %
 ALIKE, MORE, UNEQUAL = "0.9 points", "2.4 points", "0.5 to 5 points"
@@ -241,6 +247,68 @@ def _figures(point: Point) -> tuple[float, float]:
     return point.device_hours.mean, point.quality.mean
 
 
+WORLDS = ("rising", "near ties", "frontier of 4 in 12", "costs in triples", "common seeds", "load by blocks")
+FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.01)
+FEWEST = 30  # cells of a fifth, below which nothing is said of it
+
+
+def _sweep(
+    world: str, setting: Setting, rng: np.random.Generator
+) -> tuple[list[Replicates], list[tuple[float, float]]]:
+    """Its cells, and their true costs and accuracies."""
+    costs = np.sort(rng.uniform(1, 10, 12))
+    if world == "costs in triples":
+        costs = np.repeat(np.sort(rng.uniform(1, 10, 4)), 3) * (1 + 0.005 * np.tile([0, 1, 2], 4))
+    accuracies = 0.74 + 0.004 * costs + 0.02 * rng.standard_normal(12)
+    if world == "near ties":
+        accuracies = 0.78 + 0.003 * rng.standard_normal(12)
+    if world in TRUTHS:
+        accuracies, costs = (np.array(part) for part in TRUTHS[world])
+    drawn = setting.draw([float(a) for a in accuracies], [float(c) for c in costs], rng)
+    shift = 0.01 * rng.standard_normal(setting.seeds) if world == "common seeds" else np.zeros(setting.seeds)
+    load = np.exp(0.1 * rng.standard_normal(setting.seeds)) if world == "load by blocks" else 1.0
+    moved = [
+        replace(
+            c,
+            quality=c.quality + shift,
+            parts=None if c.parts is None else c.parts + shift[:, None],
+            device_hours=c.device_hours * load,
+        )
+        for c in drawn
+    ]
+    return moved, [(float(c), float(a)) for c, a in zip(costs, accuracies, strict=True)]
+
+
+def probabilities(sweeps: int, world: str, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
+    """S6."""
+    said, true = np.zeros((sweeps, 12)), np.zeros((sweeps, 12))
+    for sweep in range(sweeps):
+        drawn, truth = _sweep(world, setting, rng)
+        here, points = {c.name: c for c in drawn}, [point_of(c) for c in drawn]
+        found = chances(DEFAULT, points, here, draws(f"{world} {sweep}", drawn), near=False)
+        said[sweep] = [chance.on for chance in found.values() if chance is not None]
+        true[sweep] = on_frontier(truth)
+    name = f"{world}, {setting}"
+    for low, high in pairwise(FIFTHS):
+        inside = (said >= low) & (said < high)
+        if inside.sum() >= FEWEST:
+            off, error = _off((said - true) * inside, int(inside.sum()))
+            measure = f"{100 * low:.0f} to {100 * min(high, 1):.0f} %, off by ({inside.sum()})"
+            yield Line("S6", name, measure, off, 0.1, sweeps, error=error)
+    base, off_base = float(true.mean()), float(((said - true) ** 2).mean())
+    skill = 1 - off_base / (base * (1 - base))
+    yield Line("S6", name, "skill against the base rate", skill, 0.0, sweeps, least=True, error=1e-9)
+    wrong = float((said >= SURE)[true == 0].sum() / max((said >= SURE).sum(), 1))
+    yield Line("S6", name, "drawn on it and are not", wrong, 0.1, sweeps)
+
+
+def _off(found: np.ndarray, number: int) -> tuple[float, float]:
+    """By how much the mean is off, and its error: cells of one sweep are wrong together."""
+    mean = float(found.sum() / number)
+    by_sweep = found.sum(axis=1) - mean * (found != 0).sum(axis=1)
+    return abs(mean), float(np.sqrt((by_sweep**2).sum())) / number
+
+
 def risk(sweeps: int, wild: float, ahead: float, rng: np.random.Generator) -> Iterator[Line]:
     """S12: the dearest of 12 cells is truly best by `ahead`, and its seeds scatter `wild`."""
     held = said = 0
@@ -381,12 +449,15 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
     if "S7" in wanted:
         for rate, seeds in product((0.0, 0.1, 0.3), (3, 5)):
             yield from failures(sweeps, rate, seeds, rng)
+    if "S6" in wanted:
+        for world, (seeds, documents) in product(WORLDS, ((2, 200), (3, 200), (5, 1000))):
+            yield from probabilities(sweeps, world, Setting(seeds, documents), rng)
     if "S12" in wanted:
         for wild, ahead in ((POINT, 0.03), (0.15, 0.03), (0.4, 0.06)):
             yield from risk(sweeps, wild, ahead, rng)
 
 
-ROWS = ("S1", "S2", "S3", "S4", "S5", "S7", "S12")
+ROWS = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S12")
 
 
 def main() -> None:

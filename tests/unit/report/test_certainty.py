@@ -19,13 +19,14 @@ from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import TaskKind, Unit
-from orchestrator.report import Report, build_report, report_json
+from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.claims import holm
 from orchestrator.report.comparing import Estimate, difference, estimate
 from orchestrator.report.evidence import Side
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.groups import best_group
-from orchestrator.report.membership import on_frontier_rows
+from orchestrator.report.membership import near_frontier_rows, on_frontier_rows
+from orchestrator.report.posterior import scores
 from orchestrator.report.sides import undominated, undominated_rows
 from orchestrator.report.summary import sentences
 
@@ -355,10 +356,33 @@ def test_a_point_that_is_clearly_on_the_frontier_is_surely_on_it_and_a_close_one
         rng = np.random.default_rng([trial.seed, *trial.cell.model.encode(), 5])
         seconds, quality = {"tiny": (10, 0.7), "mini": (50, 0.5), "base": (100, 0.701)}[trial.cell.model]
         built.attempt(trial, Fate(quality=quality + 0.01 * rng.standard_normal(), seconds=seconds))
-    chance = {p.cell.model: p.frontier_probability for p in report_of(built).tasks[0].points}
+    report = report_of(built)
+    chance = {p.cell.model: p.frontier_probability for p in report.tasks[0].points}
     assert chance["tiny"] == 1.0
     assert chance["mini"] == 0.0
     assert 0.05 < chance["base"] < 0.95
+    marks = {row.cell.split("/")[0]: row.mark for row in frontier_rows(report)}
+    assert marks == {"tiny": "◆", "mini": "", "base": "◇"}
+    assert "◇" in write_report(report, built.ledger.directory / "report")["markdown"].read_text()
+
+
+def test_near_the_frontier_is_what_nothing_beats_clearly_on_both():
+    """By more than 1 point and at less than 95 % of the cost."""
+    costs = np.array([[1.0, 1.04, 2.0, 2.0, 3.0]])
+    quality = np.array([[0.8, 0.7, 0.795, 0.785, 0.9]])
+    assert near_frontier_rows(costs, quality).tolist() == [[True, True, True, False, True]]
+
+
+def test_true_scores_are_drawn_nearer_together_than_measured_ones():
+    rng = np.random.default_rng(9)
+    cells = World(seed=0.1).draw([0.8] * 12, 3, 200, rng)
+    true = scores(cells, np.arange(1.0, 13.0), 2000, rng)
+    measured = np.array([cell.mean for cell in cells])
+    assert true.shape == (2000, 12)
+    assert np.ptp(true.mean(axis=0)) < 0.5 * np.ptp(measured)
+    apart = World(seed=0.1).draw(list(np.linspace(0.55, 0.9, 12)), 3, 2000, rng)
+    drawn = scores(apart, np.ones(12), 2000, rng).mean(axis=0)
+    assert drawn == pytest.approx([cell.mean for cell in apart], abs=0.04)
 
 
 def test_one_seed_is_drawn_with_the_scatter_of_the_others(built):

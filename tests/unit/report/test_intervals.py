@@ -60,7 +60,7 @@ def printed(report: Report, directory: Path) -> str:
 
 def unqualified(text: str) -> list[str]:
     """Each "95 %" that does not say in its bracket, cell or heading what it is over."""
-    flat = " ".join(text.split())
+    flat = re.sub(r"([>|] ?)\d+ %( ?[<|])", r"\1\2", " ".join(text.split()))  # cells that hold a probability
     return [found.group(0) for found in LEVEL.finditer(flat) if not re.search(r"\bover\b", found.group(1))]
 
 

@@ -232,7 +232,10 @@ def test_another_backbone_changes_no_other_point(built):
             built.attempt(trial, Fate(quality=0.99, seconds=1.0))  # dominates everything
     after = {p.cell: p for p in report_of(built).tasks[0].points}
     for cell, point in before.items():
-        place = {name: getattr(point, name) for name in ("frontier", "frontier_probability", "simultaneous")}
+        place = {
+            name: getattr(point, name)
+            for name in ("frontier", "frontier_probability", "near_probability", "simultaneous")
+        }
         assert after[cell].model_copy(update=place) == point
 
 

@@ -15,6 +15,7 @@ from bench.statistics_honest import (
     failures,
     families,
     power,
+    probabilities,
     risk,
     units,
     winner,
@@ -58,6 +59,11 @@ def test_the_interval_of_the_chosen_cell_holds_its_true_score(truth, seeds):
 
 def test_true_steps_are_shown_with_three_seeds_and_what_limits_them_is_named():
     found = list(power(SWEEPS, Setting(3, 2000), np.random.default_rng(2)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_a_probability_of_being_on_the_frontier_is_as_often_true_as_it_says():
+    found = list(probabilities(SWEEPS // 2, "near ties", Setting(3, 200), np.random.default_rng(13)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
