@@ -11,12 +11,14 @@ from typing import NoReturn
 
 # Every library below would talk to its makers' servers by default. Set before any of them is imported;
 # what the user has set stands. MLflow's own are in tracking.mlflow_view.
-_QUIET = {
+# Off whatever the user's environment says: nobody is told that a hospital trains here.
+_TELLS_NOBODY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
-    "TOKENIZERS_PARALLELISM": "false",
 }
+_QUIET = {"TOKENIZERS_PARALLELISM": "false"}
 
 # What a path that the user named can be: not a directory, not writable, no room.
 _NO_PLACE = {
@@ -43,6 +45,7 @@ def enter() -> None:
 
     for name, value in {**_QUIET, **quiet_environment()}.items():
         os.environ.setdefault(name, value)
+    os.environ.update(_TELLS_NOBODY)
     from orchestrator.cli.app import app
 
     try:

@@ -115,7 +115,7 @@ def _files(root: Path, complaints: list[Complaint]) -> Iterator[tuple[str, Path]
             complaints.append(Complaint(str(directory), "", problem, did_you_mean(directory.name, KINDS)))
             continue
         for path in sorted(p for p in directory.iterdir() if not _ignored(p)):
-            if path.suffix != ".yaml" or not re.match(SAFE_NAME, path.stem):
+            if path.suffix != ".yaml" or not re.fullmatch(SAFE_NAME, path.stem):
                 problem, remedy = (
                     "not an entry",
                     "an entry is a file NAME.yaml, NAME of letters, digits, . _ -",
@@ -199,7 +199,7 @@ def _add_backbone(catalogue: Catalogue, path: Path, raw: dict[str, Any]) -> list
     if backbone is None:
         return complaints
     for key, value in (("model", backbone.model), ("domain", backbone.domain)):
-        if not re.match(SAFE_NAME, value):
+        if not re.fullmatch(SAFE_NAME, value):
             problem = f"cannot be a directory's name, got {value!r}"
             complaints.append(Complaint(str(path), key, problem, "use letters, digits, '.', '_' and '-'"))
     axis = (backbone.model, backbone.domain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 
@@ -40,3 +41,21 @@ def test_a_defect_is_told_from_trials_that_failed(
         cli.main()
     assert ended.value.code == code
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("told", ["1", "0", ""])
+def test_nobody_is_told_of_a_run_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    found = {}
+    names = (
+        "RAY_USAGE_STATS_ENABLED",
+        "HF_HUB_DISABLE_TELEMETRY",
+        "MLFLOW_DISABLE_TELEMETRY",
+        "DO_NOT_TRACK",
+    )
+    for name in names:
+        monkeypatch.setenv(name, told)
+    monkeypatch.setattr(app, "app", lambda: found.update({name: os.environ[name] for name in names}))
+    cli.main()
+    assert found == dict(zip(names, ("0", "1", "true", "1"), strict=True))

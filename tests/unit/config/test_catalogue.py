@@ -130,6 +130,7 @@ def test_a_folder_of_weights_is_found_from_the_entry(tmp_path: Path) -> None:
         ("methods", "lora.yaml", "settings: {kind: lora}", "stands already in"),
         ("backbones", "b.yaml", FOLDER.replace("ours", "tiny"), "already the backbone 'tiny-clinicalbert'"),
         ("backbones", "b.yaml", FOLDER.replace("ours", "a/b"), "cannot be a directory's name"),
+        ("backbones", "b.yaml", FOLDER.replace("ours", '"ours\\n"'), "cannot be a directory's name"),
         ("task", "a.yaml", "title: a", "holds no 'task'"),
         ("tasks", "a.yml", "title: a", "not an entry"),
         ("tasks", "a b.yaml", "title: a", "not an entry"),
