@@ -24,10 +24,9 @@ Floats = NDArray[np.float64]
 Ends = tuple[float, float]
 Moved = Mapping[str, Draws]  # by label of the comparison key
 
-_GUESSING = {MetricName.MACRO_AUROC: 0.5}  # of all others 0
 _MEANS = (
-    "Normalised mean: each task's metric from what guessing gives (AUROC 0.5, all others 0) to 1, then the "
-    "mean over the tasks. It does not hang on which other cells there are, so the frontier is made of it."
+    "Normalised mean: each task's metric from what guessing gives ({floors}) to 1, then the mean over the "
+    "tasks. It does not hang on which other cells there are, so the frontier is made of it."
 )
 _RANKS = (
     "Mean rank: the place among these {cells} cells, 1 is best, in the mean over the tasks; ties share one."
@@ -84,7 +83,8 @@ def _across(
         )
         for n, rank, mean, cost, flag in zip(whole, ranks, means, hours, flags, strict=True)
     ]
-    notes = [_MEANS, _RANKS.format(cells=len(whole)), _INTERVALS]
+    floors = ", ".join(f"{task.title} {_floor(task):.3f}" for task in tasks)
+    notes = [_MEANS.format(floors=floors), _RANKS.format(cells=len(whole)), _INTERVALS]
     if losses:
         notes.append("Tasks that are measured by their loss have no scale to be normalised on: left out.")
     left_out = tuple(name for name in names if name not in whole)
@@ -126,9 +126,14 @@ def _intervals(
 
 def _normalised(quality: Floats, tasks: Sequence[TaskReport]) -> Floats:
     """[tasks, draws, cells] -> [draws, cells]."""
-    floors = np.array([_GUESSING.get(task.metric, 0.0) for task in tasks])[:, None, None]
+    floors = np.array([_floor(task) for task in tasks])[:, None, None]
     found: Floats = ((quality - floors) / (1 - floors)).mean(axis=0)
     return found
+
+
+def _floor(task: TaskReport) -> float:
+    """What guessing scores; below 1, so that there is something to be normalised."""
+    return min(task.guessing.get(task.metric, 0.0), 0.999)
 
 
 def _ranks(quality: Floats) -> Floats:

@@ -23,7 +23,7 @@ from orchestrator.report.failed_seeds import Counting
 from orchestrator.report.findings import RefusalGroup, TunedCell
 from orchestrator.report.membership import Draws
 from orchestrator.report.model import Point, Refusal, Report, TaskReport
-from orchestrator.report.notes import independence, notes, notices
+from orchestrator.report.notes import guessed, independence, notes, notices
 from orchestrator.report.origins import weights_of
 from orchestrator.report.points import comparisons_of, points_of
 from orchestrator.report.published import Published
@@ -84,12 +84,15 @@ def _task(
     cells = [c for c in found.cells.values() if c.cell.task == task.name]
     comparisons = comparisons_of(cells)
     refused = [r for r in sweep.refused if r.cell.task == task.name]
-    counting = Counting(sweep.failures, task.metric, found.guessing(task).scores)
+    guess = found.guessing(task)
+    counting = Counting(sweep.failures, task.metric, guess.scores)
     plain = points_of(cells, refused, comparisons, sweep, counting)
     pairs = pairs_of(plain, sweep)
     replicates = replicates_of(cells, comparisons, counting)
     target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
-    sure = certainty_of((task.name, task.title, task.metric), plain, replicates, pairs, axes, target)
+    sure = certainty_of(
+        (task.name, task.title, task.metric), plain, replicates, pairs, axes, target, counting.guessed
+    )
     points = sure.points
     title = METRICS[task.metric].title
     report = TaskReport(
@@ -102,6 +105,7 @@ def _task(
         doubts=tuple(doubts(task, found.counted(task.name))),
         notes=(
             *notes(task, found, len(comparisons), points),
+            *guessed(task, guess),
             *independence(
                 task, {r.examples.unit for c in cells for r in c.results if r.examples is not None}
             ),
@@ -109,7 +113,13 @@ def _task(
         ),
         comparisons=tuple(comparisons.values()),
         answers=wording.answers(
-            task.metric, tuple(comparisons.values()), points, sure.claims, sure.good_enough, target
+            task.metric,
+            tuple(comparisons.values()),
+            points,
+            sure.claims,
+            sure.good_enough,
+            target,
+            sure.unlearned,
         ),
         points=points,
         beside=_beside(task),
@@ -122,6 +132,8 @@ def _task(
         groups=sure.groups,
         good_enough=sure.good_enough,
         target=target,
+        guessing=dict(guess.scores),
+        unlearned=sure.unlearned,
         currency=None if sweep.prices is None else sweep.prices.currency,
     )
     return report.model_copy(update={"scores": scores_of(report)}), sure.draws

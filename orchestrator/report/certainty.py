@@ -17,6 +17,7 @@ from orchestrator.report.findings import Pair
 from orchestrator.report.frontier import best, cheapest_enough
 from orchestrator.report.good_enough import good_enough
 from orchestrator.report.groups import best_group, frontier_groups
+from orchestrator.report.learned import unlearned
 from orchestrator.report.membership import Draws, draws
 from orchestrator.report.model import Comparison, Point
 from orchestrator.report.moderation import Prior, prior_of
@@ -38,6 +39,7 @@ class Certainty(NamedTuple):
     groups: tuple[Group, ...]
     good_enough: tuple[GoodEnough, ...]
     draws: Mapping[str, Draws]  # by label of the comparison key, where any cell has two seeds
+    unlearned: dict[str, str]  # by label of the comparison key: why no cell learnt anything
 
 
 def replicates_of(
@@ -61,11 +63,14 @@ def certainty_of(
     pairs: Sequence[Pair],
     asked: Sequence[tuple[Side, ...]] = (),
     target: Target = NEAR,
+    floor: float | None = None,
 ) -> Certainty:
-    """`task`: its name, its title, its metric. Comparison keys are never mixed."""
+    """`task`: its name, its title, its metric. `floor`: the quality of guessing. Comparison keys are never
+    mixed."""
     name, title, metric = task
     marks = marks_of(points)
-    scale = saying.Scale(title, metric is not MetricName.LOSS, level_marks(points) | marks)
+    plain = saying.Scale(title, metric is not MetricName.LOSS, level_marks(points) | marks)
+    nothing: dict[str, str] = {}
     frontiers: list[FrontierView] = []
     claims: list[ClaimFamily] = []
     groups: list[Group] = []
@@ -78,6 +83,9 @@ def certainty_of(
         if not group:
             continue
         of_all = simultaneous([here[p.name] for p in group], metric)
+        why = None if floor is None else unlearned(group, of_all, floor)
+        nothing |= {} if why is None else {label: why}
+        scale = plain._replace(advises=why is None)
         intervals |= {(label, cell): interval for cell, interval in of_all.items()}
         if any(len(here[p.name].seeds) > 1 for p in group):
             moved[label] = draws(f"{name} {label}", [here[p.name] for p in group])
@@ -102,7 +110,7 @@ def certainty_of(
         for p in points
     )
     groups = [g.model_copy(update={"sentence": marked(g.sentence, marks)}) for g in groups]
-    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved)
+    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved, nothing)
 
 
 def _picked(

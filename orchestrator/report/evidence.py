@@ -211,8 +211,8 @@ class FrontierView(Record):
 
 
 class AcrossRow(Record):
-    """One cell over all tasks. `normalised_mean`: each metric from what guessing gives (AUROC one half, all
-    others 0) to 1. `mean_rank`: 1 is best; it hangs on the set of cells, so no frontier is made of it."""
+    """One cell over all tasks. `normalised_mean`: each metric from what guessing gives to 1. `mean_rank`: 1
+    is best; it hangs on the set of cells, so no frontier is made of it."""
 
     cell: str  # model/domain/method
     mean_rank: float

@@ -38,10 +38,13 @@ class Counting:
     @property
     def floor(self) -> float | None:
         """The quality of a seed that failed, higher is better; None where it is left out."""
+        return None if self.rule is FailureRule.LEAVE_OUT else self.guessed
+
+    @property
+    def guessed(self) -> float | None:
+        """The quality of guessing."""
         found = self.guessing.get(self.metric)
-        if self.rule is FailureRule.LEAVE_OUT or found is None:
-            return None
-        return found if METRICS[self.metric].higher_is_better else -found
+        return found if found is None or METRICS[self.metric].higher_is_better else -found
 
 
 @dataclass(frozen=True)

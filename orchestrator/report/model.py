@@ -152,6 +152,9 @@ class TaskReport(Record):
     groups: tuple[Group, ...] = ()
     good_enough: tuple[GoodEnough, ...] = ()  # per comparison key
     target: Target = NEAR  # what is good enough
+    guessing: dict[MetricName, float] = Field(default_factory=dict)  # what it scores, as each metric is read
+    # By label of the comparison key: why none of its cells learnt anything, as a sentence.
+    unlearned: dict[str, str] = Field(default_factory=dict)
     currency: str | None = None  # of the points' money; None where the sweep names no prices
     curves: tuple[Curve, ...] = ()  # of the frontier and the best of the others; read apart, see `learning`
 

@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
 from orchestrator.contracts.caveats import caveats
+from orchestrator.contracts.metrics import METRICS
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import ConllReader, TaskSpec
-from orchestrator.contracts.vocabulary import FailureRule, Source, Unit
+from orchestrator.contracts.vocabulary import FailureRule, Source, TaskKind, Unit
 from orchestrator.report.collected import Collected
+from orchestrator.report.guessing import Guess
 from orchestrator.report.model import Point
 
 _INTERVALS = (
@@ -45,6 +47,17 @@ _ENERGY = (
     "processors'. What else the machine draws is not in it."
 )
 _SHARED = " Of trials on a part of them it is estimated, by their share of the counter."
+
+
+def guessed(task: TaskSpec, guess: Guess) -> list[str]:
+    """What guessing scores, where trials tell it or it is known by the classes of train."""
+    found = guess.scores.get(task.metric)
+    if found is None or not (guess.measured or found):
+        return []
+    one = "no entity" if task.kind is TaskKind.NER else "the commonest class of train"
+    supposed = "" if guess.measured else ", if test has the classes of train"
+    title = METRICS[task.metric].title.split(" (")[0]
+    return [f"Guessing, {one} for everything, gives {title} {found:.3f}{supposed}."]
 
 
 def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:

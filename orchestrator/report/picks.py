@@ -23,6 +23,11 @@ class Pick(Record):
     enough: bool = True
 
     @property
+    def unlearned(self) -> str | None:
+        """Why no cell learnt anything."""
+        return self.task.unlearned.get(self.comparison.label)
+
+    @property
     def shown(self) -> bool:
         """Whether the first is shown to be good enough."""
         return any(found.shown for found in self._judged)

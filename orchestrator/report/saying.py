@@ -38,6 +38,7 @@ class Scale(NamedTuple):
     task: str
     points: bool  # else of a loss
     marks: Mapping[str, str] = MappingProxyType({})
+    advises: bool = True  # else what would show a smaller difference is not said: no cell learnt anything
 
     def name(self, name: str) -> str:
         return f"{name} ({self.marks[name]})" if name in self.marks else name
@@ -79,7 +80,7 @@ def claim(
 
 def shown_from(detectable: float | None, limit: Limit | None, scale: Scale) -> str:
     """What follows "cannot be told apart"."""
-    if detectable is None or limit is None:
+    if detectable is None or limit is None or not scale.advises:
         return ""
     if scale.points and detectable >= 1:
         return f" No difference would have been shown with so few seeds; {MORE[limit]} would help."
@@ -148,7 +149,7 @@ def picked(scored: int) -> str:
 
 def narrowed(detectable: float | None, limit: Limit | None, scale: Scale) -> str:
     """What follows a set of the best that holds several cells."""
-    if detectable is None or limit is None:
+    if detectable is None or limit is None or not scale.advises:
         return ""
     if scale.points and detectable >= 1:
         return f" With so few seeds no cell could have been left out; {MORE[limit]} would narrow the set."

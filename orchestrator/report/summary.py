@@ -27,6 +27,8 @@ class Recommendation(Record):
 
 def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommendation, ...]:
     """By budget, rising."""
+    if comparison.label in task.unlearned:
+        return ()
     here = [p for p in task.points if p.comparison == comparison.label]
     judged = [found.budgets for found in task.good_enough if found.comparison == comparison.label]
     shown = judged[0] if judged else {}
@@ -38,13 +40,28 @@ def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommend
 
 def sentences(report: Report) -> tuple[str, ...]:
     """What to take, how sure that is, and what to bear in mind."""
-    found = picks(report)
+    found = [one for one in picks(report) if one.unlearned is None]
+    nothing = _nothing(report)
+    if not found and nothing:
+        return (f"{nothing}{wording.INSTEAD}", _caveat(report, found))
     if not found:
         return ("No trial has a score yet, so there is nothing to recommend.", _caveat(report, found))
     enough = [one for one in found if one.enough]
     choice = [_none(one) for one in found if not one.enough][:_FEW] + ([_choice(enough)] if enough else [])
     marks = marks_of({id(p): p for one in found for p in (one.pick, one.best)}.values())
-    return (marked(" ".join(choice), marks), sureness(found), _caveat(report, found))
+    said = " ".join(part for part in (nothing, *choice) if part)
+    return (marked(said, marks), sureness(found), _caveat(report, found))
+
+
+def _nothing(report: Report) -> str:
+    """The tasks of which no cell learnt anything; empty where each has one."""
+    lines = []
+    for task in report.tasks:
+        for label, why in task.unlearned.items():
+            place = f"{task.title} on {label}" if len(task.comparisons) > 1 else task.title
+            lines.append(f"For {place}, nothing was learnt. {why}")
+    more = [f"The same holds for {len(lines) - _FEW} more."] if len(lines) > _FEW else []
+    return " ".join([*lines[:_FEW], *more])
 
 
 def _none(one: Pick) -> str:

@@ -110,6 +110,8 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
         "claims": [family.model_dump(mode="json") for family in task.claims],
         "groups": [group.model_dump(mode="json") for group in task.groups],
         "target": task.target.model_dump(mode="json", exclude_none=True),
+        "guessing": {name.value: value for name, value in task.guessing.items()},
+        "unlearned": task.unlearned,
         "good_enough": [found.model_dump(mode="json") for found in task.good_enough],
         "recommended": [_recommended_json(task, c) for c in task.comparisons],
         "curves": [curve.model_dump(mode="json") for curve in task.curves],

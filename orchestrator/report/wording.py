@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from orchestrator.contracts.metrics import METRICS, MetricName
@@ -194,6 +195,7 @@ def answers(
     claims: Sequence[ClaimFamily] = (),
     judged: Sequence[GoodEnough] = (),
     target: Target = NEAR,
+    unlearned: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[str, ...]:
     """One answer a comparison key; one that says what is missing where there is no result yet."""
     if not comparisons:
@@ -205,9 +207,23 @@ def answers(
             c for f in claims if f.name == "frontier" and f.comparison == comparison.label for c in f.claims
         ]
         close = next((one for one in judged if one.comparison == comparison.label), None)
-        text = _answer((metric, target), comparison.unit, group, steps, close)
+        if why := unlearned.get(comparison.label):
+            text = f"{why} {_highest(metric, comparison.unit, group)}{INSTEAD}"
+        else:
+            text = _answer((metric, target), comparison.unit, group, steps, close)
         found.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
     return tuple(found)
+
+
+INSTEAD = " So nothing is recommended: train longer, on more rows, or with another learning rate first."
+
+
+def _highest(name: MetricName, unit: str, points: Sequence[Point]) -> str:
+    """What scored highest, where that recommends nothing."""
+    top = best([figures(p) for p in points])
+    if top is None:
+        return "No trial came to its end."
+    return f"The highest score is that of {_named(points[top], short(METRICS[name].title), unit)}."
 
 
 def _answer(

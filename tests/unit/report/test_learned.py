@@ -1,0 +1,78 @@
+"""What guessing gives, and a report of cells that do no better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ledger_builder import Fate, LedgerBuilder, task
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.vocabulary import FailureKind, TaskKind
+from orchestrator.report import Report, build_report, write_report
+from orchestrator.report.summary import recommendations, sentences
+
+OUTCOME = {"guessing": {MetricName.MACRO_F1: 0.4, MetricName.ACCURACY: 0.66}}
+STOPPED = Fate(failure=FailureKind.COLLAPSED, outcome=OUTCOME)
+
+
+def report_of(path: Path, *scores: float | None, outcome=OUTCOME) -> Report:
+    """Two cells of three seeds; None: it collapsed."""
+    built = LedgerBuilder(path)
+    trials = built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2, 3])
+    for trial, quality in zip(trials, scores, strict=True):
+        built.attempt(trial, STOPPED if quality is None else Fate(quality=quality, outcome=outcome))
+    return build_report(built.ledger.sweep(), built.ledger.trials())
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        ((0.39, 0.40, 0.38, 0.40, 0.37, 0.36), "No model scores better than guessing."),
+        (
+            (0.9, None, None, 0.8, None, None),
+            "Training failed with most seeds: 4 of 6 collapsed",
+        ),
+        ((None,) * 6, "Training failed with most seeds: 6 of 6 collapsed or diverged."),
+        ((0.39, 0.43, 0.41, 0.37, 0.44, 0.40), "No model is shown to score better than guessing."),
+    ],
+)
+def test_where_nothing_was_learnt_the_answer_begins_with_that_and_recommends_nothing(tmp_path, scores, why):
+    report = report_of(tmp_path, *scores)
+    [task] = report.tasks
+    [answer] = task.answers
+    assert answer.startswith(why)
+    assert "So nothing is recommended: train longer" in answer
+    assert sentences(report)[0].startswith(f"For Outcome, nothing was learnt. {why}")
+    assert recommendations(task, task.comparisons[0]) == ()
+    page = write_report(report, tmp_path / "report")["markdown"].read_text()
+    assert "more seeds" not in page
+    assert "take tiny" not in page
+
+
+def test_cells_that_are_better_than_guessing_are_recommended(tmp_path):
+    report = report_of(tmp_path, 0.60, 0.61, 0.62, 0.5, 0.52, 0.51)
+    assert report.tasks[0].unlearned == {}
+    assert sentences(report)[0].startswith("For Outcome, take tiny/general/full")
+
+
+def test_the_report_says_what_guessing_gives(tmp_path):
+    notes = report_of(tmp_path, *[0.6] * 6).tasks[0].notes
+    assert "Guessing, the commonest class of train for everything, gives macro F1 0.400." in notes
+
+
+def test_of_older_trials_it_is_supposed_from_the_classes_of_train(tmp_path):
+    report = report_of(tmp_path, *[0.9] * 6, outcome={"train_classes": {"ill": 25, "well": 75}})
+    assert report.tasks[0].guessing[MetricName.ACCURACY] == 0.75
+    assert report.tasks[0].guessing[MetricName.MACRO_F1] == pytest.approx(1.5 / 1.75 / 2)
+    assert any("if test has the classes of train" in note for note in report.tasks[0].notes)
+
+
+def test_means_over_tasks_go_from_what_guessing_gives_on_each(tmp_path):
+    built = LedgerBuilder(tmp_path)
+    both = [task("one"), task("two", TaskKind.RELATION)]
+    for trial in built.plan(["tiny"], ["general"], ["full"], both, seeds=[1]):
+        built.attempt(trial, Fate(quality=0.7, outcome=OUTCOME if trial.cell.task == "one" else {}))
+    [across] = build_report(built.ledger.sweep(), built.ledger.trials()).across
+    assert across.rows[0].normalised_mean == pytest.approx((0.3 / 0.6 + 0.7) / 2)
+    assert "(One 0.400, Two 0.000)" in across.notes[0]
