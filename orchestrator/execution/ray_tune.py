@@ -26,7 +26,14 @@ from orchestrator.execution.ray_nodes import NodesHost
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 from orchestrator.execution.slot import HostFactory, Slot
 from orchestrator.execution.trial_feed import Job, TrialFeed
-from orchestrator.execution.tune_hooks import JOB, Holding, InLine, InterruptedLaunchError, Listener
+from orchestrator.execution.tune_hooks import (
+    JOB,
+    Holding,
+    InLine,
+    InterruptedLaunchError,
+    Listener,
+    propagate_no_credentials,
+)
 from orchestrator.planning.room import Line
 
 
@@ -149,6 +156,7 @@ def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, lin
 
     Tune is never given more than fits: it would stage the rest, and start them in any order.
     """
+    propagate_no_credentials()
     groups = [placement(trial) for trial in line.trials]
     trainable = tune.with_resources(
         tune.with_parameters(TrialSlot, launch=launch),

@@ -6,10 +6,12 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
+from orchestrator.contracts.credentials import is_credential
 from orchestrator.errors import LaunchError
 from orchestrator.execution.interrupts import Interrupts
 from orchestrator.execution.trial_feed import TrialFeed
@@ -18,6 +20,13 @@ from orchestrator.planning.room import Line
 JOB = "job"  # the one key of a Tune configuration: the index of a job
 # Of a result; Tune keeps statistics of each figure in it, some 10 KiB a trial, and nobody asks for them.
 _KEPT_BY_TUNE = frozenset({"done", "trial_id", "training_iteration"})
+
+
+def propagate_no_credentials() -> None:
+    """Keep Tune from putting the driver's cloud credentials into the runtime environment of its actors, which
+    Ray writes into its logs and shows on its dashboard. The nodes have credentials of their own."""
+    names = class_cache.ENV_VARS_TO_PROPAGATE
+    class_cache.ENV_VARS_TO_PROPAGATE = {name for name in names if not is_credential(name)}
 
 
 class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -164,9 +165,10 @@ class Rig:
         return {"t": "temporary files", "home": "caches"}.get(place[0], "elsewhere")
 
     def _note(self, hit: str, sink: str, where: str) -> None:
-        marker = hit.partition(" ")[0]
-        if where not in self.hits[marker, sink]:
-            self.hits[marker, sink].append(f"{where} as {hit.partition(' ')[2]}")
+        marker, _, form = hit.partition(" ")
+        words = f"{where} {form}"
+        if words not in self.hits[marker, sink]:
+            self.hits[marker, sink].append(words)
 
     def check(self, sweep: str, good: set[str]) -> None:
         """Whether each trial ended as planted, and what it printed is where it belongs."""
@@ -231,11 +233,14 @@ def run(rig: Rig, launchers: list[str]) -> None:
 
 def main(launchers: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
-    # Ray's sockets need a short path.
-    with tempfile.TemporaryDirectory(prefix="c", dir="/tmp") as directory:
-        rig = Rig(Path(directory))
+    directory = Path(f"/tmp/c{os.getpid()}")  # Ray's sockets need a short path
+    directory.mkdir()
+    try:
+        rig = Rig(directory)
         run(rig, launchers or ["local", "ray"])
         leaks = rig.table()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
     print(f"\n{leaks} of {len(rig.markers) * len(_SINKS)} sources and sinks have a hit")
     return 1 if leaks or rig.wrong or not rig.ended else 0
 

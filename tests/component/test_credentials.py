@@ -23,6 +23,7 @@ SECRETS = (
     "RAY_AUTH_TOKEN",
     "WANDB_API_KEY",
 )
+OF_A_CLOUD = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 NEEDED = ("PATH", "HOME", "LD_LIBRARY_PATH", "NCCL_SOCKET_IFNAME", "TMPDIR", "HTTPS_PROXY")
 
 
@@ -40,3 +41,19 @@ def test_attempts_see_no_credentials_of_the_driver(monkeypatch: pytest.MonkeyPat
     names = {entry.partition("=")[0] for entry in given}
     assert names.isdisjoint(SECRETS)
     assert names.issuperset(NEEDED)
+
+
+def test_tune_gives_its_actors_no_credentials_of_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray writes the runtime environment of an actor into its logs, and shows it on its dashboard."""
+    from ray.tune.execution import class_cache
+
+    from orchestrator.execution.tune_hooks import propagate_no_credentials
+
+    for name in OF_A_CLOUD:
+        monkeypatch.setenv(name, "planted")
+    monkeypatch.setattr(class_cache, "ENV_VARS_TO_PROPAGATE", {*OF_A_CLOUD, "RAY_CHDIR_TO_TRIAL_DIR"})
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    propagate_no_credentials()
+    options = class_cache._ActorClassCache().get(type("Any", (), {}))._default_options
+    assert "planted" not in str(options)
+    assert options["runtime_env"]["env_vars"]["RAY_CHDIR_TO_TRIAL_DIR"] == "0"
