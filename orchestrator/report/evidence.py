@@ -51,8 +51,9 @@ class Claim(Record):
     (model/domain/method), a method, a domain or a model.
 
     `difference` is in units of quality (0.012 is 1.2 points), never negative. `interval` is its 95 %
-    interval, not widened for the family; `adjusted` the p-value, corrected over it. All three of `interval`,
-    `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be claimed.
+    interval, which holds for all of the family at once; `adjusted` the p-value, corrected over it. All three
+    of `interval`, `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be
+    claimed.
 
     Of two that cannot be told apart `detectable` is the smallest difference that these results could have
     shown, in units of quality, and `limit` what would show a smaller one.

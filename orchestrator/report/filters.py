@@ -147,6 +147,8 @@ _FIGURES = {
     "why": wording.why,
     "short": wording.short,
     "chance": phrases.chance,
+    "verdict_of_claim": phrases.verdict,
+    "verdict_of": phrases.verdict_of,
     "mark": phrases.mark,
     "p_value": phrases.p_value,
     "size": phrases.size,

@@ -69,7 +69,6 @@ class Pair(Record):
     student_quality: Summary
     teacher_quality: Summary
     difference: float  # student less teacher
-    told_apart: bool | None  # whether the two intervals are disjoint; None without intervals
     cost_ratio: float | None
     parameter_ratio: float | None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.report import wording
-from orchestrator.report.evidence import Side
+from orchestrator.report.evidence import Claim, ClaimFamily, Side
+from orchestrator.report.findings import Pair
 from orchestrator.report.model import Point
 from orchestrator.report.what_if import Ownership
 
@@ -36,6 +37,20 @@ def mark(point: Point) -> str:
 def place(probability: float | None) -> str:
     """For a hover text; empty where it cannot be said."""
     return "" if probability is None else f"on the frontier with {chance(probability)}"
+
+
+def verdict(claim: Claim | None) -> str:
+    """Of the paired test."""
+    if claim is None or claim.told_apart is None:
+        return "cannot be said"
+    return "told apart" if claim.told_apart else "not told apart"
+
+
+def verdict_of(pair: Pair, claims: Sequence[ClaimFamily]) -> str:
+    """Of the family that compares students with their teachers: there is one verdict on a pair."""
+    both = {f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"}
+    here = [f for f in claims if f.name == "teachers" and f.comparison == pair.comparison]
+    return verdict(next((c for f in here for c in f.claims if {c.better, c.worse} == both), None))
 
 
 def p_value(value: float | None) -> str:

@@ -9,7 +9,6 @@ from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.report.findings import DomainColumn, DomainMatrix, Pair
 from orchestrator.report.model import Point, TaskReport
-from orchestrator.report.statistics import Summary
 
 
 def pairs_of(points: Sequence[Point], sweep: SweepRecord) -> tuple[Pair, ...]:
@@ -52,16 +51,9 @@ def _pair(student: Point, teacher: Point) -> Pair:
         student_quality=student.quality,
         teacher_quality=teacher.quality,
         difference=student.quality.mean - teacher.quality.mean,
-        told_apart=_told_apart(student.quality, teacher.quality),
         cost_ratio=_ratio(*costs),
         parameter_ratio=_ratio(*sizes),
     )
-
-
-def _told_apart(one: Summary, other: Summary) -> bool | None:
-    if one.interval is None or other.interval is None:
-        return None
-    return one.interval[0] > other.interval[1] or other.interval[0] > one.interval[1]
 
 
 def _ratio(one: float | None, other: float | None) -> float | None:

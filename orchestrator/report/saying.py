@@ -62,7 +62,7 @@ def claim(
     behind: tuple[Estimate, int],
     scale: Scale,
 ) -> str:
-    """`lora-r8 beats ia3 on Triage by 1.2 points (95 % 0.3 to 2.1 over 5 seeds, Holm-adjusted p = 0.012).`"""
+    """`lora-r8 beats ia3 on Triage by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; Holm-adjusted p = 0.012).`"""
     found, size = behind
     better, worse = (scale.name(name) for name in names)
     by = scale.with_unit(amount)
@@ -71,8 +71,8 @@ def claim(
     if interval is None:
         return f"{better} and {worse} scored the same on {scale.task} ({_on(found)})."
     low, high = (scale.amount(end) for end in interval)
-    details = f"95 % {low} to {high} over {_on(found)}{', for this pair alone' if size > 1 else ''}, "
-    details += f"Holm-adjusted{_p(adjusted)}" + (f" over {size:,} comparisons" if size > 1 else "")
+    at_once = f", for {size:,} comparisons at once" if size > 1 else ""
+    details = f"95 % {low} to {high} over {_on(found)}{at_once}; Holm-adjusted{_p(adjusted)}"
     if told_apart:
         return f"{better} beats {worse} on {scale.task} by {by} ({details})."
     return f"{better} and {worse} cannot be told apart on {scale.task}: {by} between them ({details})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,14 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import TaskKind, Unit
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
-from orchestrator.report.claims import holm
+from orchestrator.report.claims import family, holm
 from orchestrator.report.comparing import Estimate, difference, estimate
 from orchestrator.report.evidence import Side
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.groups import best_group
 from orchestrator.report.membership import near_frontier_rows, on_frontier_rows
 from orchestrator.report.posterior import scores
+from orchestrator.report.saying import Scale
 from orchestrator.report.sides import undominated, undominated_rows
 from orchestrator.report.summary import sentences
 
@@ -81,7 +83,7 @@ def test_sentences_use_the_word_for_what_is_independent_and_say_where_that_is_ta
     finish(built, {"full": 0.80, "lora-r8": 0.80, "ia3": 0.5}, documents=400, unit=unit)
     [task] = report_of(built).tasks
     claim = claims_of(report_of(built), "methods")["full", "ia3"]
-    assert f"3 seeds, 400 test {unit}, for this pair alone" in claim.sentence
+    assert f"3 seeds, 400 test {unit}, for 3 comparisons at once" in claim.sentence
     assert f"over 3 seeds and 400 {unit}" in task.answers[0]
     assert any(f"Test {unit} are taken as independent" in note for note in task.notes) is warned
 
@@ -96,8 +98,7 @@ def test_a_planned_claim_says_by_how_much_on_how_many_seeds_and_documents(built)
     claim = claims_of(report, "methods")["lora-r8", "ia3"]
     assert claim.told_apart
     assert claim.sentence.startswith("lora-r8 beats ia3 on Outcome by 3")
-    assert "over 5 seeds, 400 test documents, for this pair alone, Holm-adj" in claim.sentence
-    assert claim.sentence.endswith(" p < 0.001 over 3 comparisons).")
+    assert "over 5 seeds, 400 test documents, for 3 comparisons at once; Holm-adjusted p" in claim.sentence
     low, high = claim.interval
     assert low < claim.difference < high
     [close] = [c for pair, c in claims_of(report, "methods").items() if set(pair) == {"full", "lora-r8"}]
@@ -175,6 +176,21 @@ def test_combinations_that_miss_different_seeds_are_chosen_by_what_is_there(buil
     [family] = [f for f in report_of(built).tasks[0].claims if f.name == "methods"]
     assert [claim.seeds for claim in family.claims] == [2]
     assert "with base and general" in family.notes[1]
+
+
+def test_an_interval_and_its_verdict_agree_whatever_the_family():
+    """Where the p-value is adjusted the interval is as well."""
+    rng = np.random.default_rng(10)
+    verdicts = set()
+    for gap in (0.0, 0.01, 0.02, 0.03, 0.05):
+        cells = World(seed=0.05).draw([0.7 + gap * i for i in range(5)], 3, 400, rng)
+        compared = [(a.name, b.name, difference(a, b)) for a, b in combinations(cells, 2)]
+        for claim in family("methods", compared, Scale("t", True), None).claims:
+            low, high = claim.interval
+            assert (low >= 0) is claim.told_apart
+            assert low < claim.difference < high <= 1
+            verdicts.add(claim.told_apart)
+    assert verdicts == {True, False}
 
 
 def test_a_long_frontier_says_how_many_of_its_points_are_not_compared(built):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -244,16 +245,25 @@ def test_a_student_stands_beside_its_teacher_under_each_method(built):
     change(built, backbones=lineage)
     for trial in built.sweep.trials:
         base = trial.cell.model == "base"
-        quality = (0.8 if base else 0.7) + 0.001 * trial.seed
+        quality = (0.8 if base else 0.7) + 0.001 * trial.seed * (2 if base else 1)
+        if trial.cell.method == "lora-r8":  # each 95 % interval over seeds is apart, and the pairs scatter
+            quality += 0.06 * (1 if base else -1) * (trial.seed == 1)
         built.attempt(trial, Fate(quality=quality, seconds=100 if base else 20))
-    found = report_of(built).tasks[0].pairs
+    report = report_of(built)
+    found = report.tasks[0].pairs
     assert [(p.student, p.teacher, p.method) for p in found] == [
         ("tiny/general", "base/general", "full"),
         ("tiny/general", "base/general", "lora-r8"),
     ]
-    assert found[0].difference == pytest.approx(-0.1)
+    assert found[0].difference == pytest.approx(-0.102)
     assert found[0].cost_ratio == pytest.approx(0.2)
-    assert found[0].told_apart is True
+    [family] = [f for f in report.tasks[0].claims if f.name == "teachers"]
+    verdicts = {c.better.split("/")[2]: c.told_apart for c in family.claims}
+    page = write_report(report, built.ledger.directory / "report")["markdown"].read_text()
+    rows = re.findall(r"^\| tiny/general \| base/general \| (\S+) .* \| (\S[^|]*) \|$", page, re.MULTILINE)
+    said = {True: "told apart", False: "not told apart", None: "cannot be said"}
+    assert dict(rows) == {method: said[verdict] for method, verdict in verdicts.items()}
+    assert len(set(verdicts.values())) == 2
 
 
 def test_domains_are_compared_over_the_same_models_and_methods_only(built):
