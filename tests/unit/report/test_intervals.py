@@ -22,6 +22,7 @@ from orchestrator.report.replicates import Replicates
 from orchestrator.report.simultaneous import simultaneous
 from orchestrator.report.summary import sentences
 
+ROOT = Path(__file__).parents[3]
 LEVEL = re.compile(r"95(?: |\\,|&nbsp;)\\?%([^)|<&]*)")
 
 
@@ -70,6 +71,10 @@ def test_no_95_percent_stands_without_what_it_is_over(built, documents):
     text = printed(finish(built, documents), built.ledger.directory / "report")
     assert text.count("95 %") > 20
     assert unqualified(text) == []
+
+
+def test_readme_shows_no_95_percent_without_what_it_is_over():
+    assert unqualified((ROOT / "README.md").read_text()) == []
 
 
 def test_the_answer_names_seeds_documents_and_the_choice(built):
