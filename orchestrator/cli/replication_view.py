@@ -30,18 +30,17 @@ def show_replication(found: Replication, console: Console) -> None:
 
 def _table(title: str, rows: Sequence[Replicated]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for name in ("cell", "published", "ours", "95 % over seeds", "n", "difference", ""):
+    for name in ("cell", "published", "ours", "n", "difference", "90 % over seeds and runs", ""):
         figure = name != "cell"
         table.add_column(name, justify="right" if figure else "left", overflow="fold", no_wrap=figure)
     for row in rows:
-        interval = "" if row.ours.interval is None else "{:.3f}-{:.3f}".format(*row.ours.interval)
         table.add_row(
             row.cell,
             f"{row.published.value:.3f}",
             wording.score(row.ours),
-            interval,
             str(row.ours.n),
             wording.signed(row.difference),
-            wording.inside(row),
+            wording.signed_ends(row.interval),
+            row.verdict.value,
         )
     return table

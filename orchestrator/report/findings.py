@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from orchestrator.contracts.metrics import MetricName
@@ -114,15 +116,26 @@ class PublishedNumber(Record):
     note: str = ""
 
 
+class Verdict(StrEnum):
+    """Of a published number beside ours."""
+
+    AGREES = "agrees"  # shown to be within 1 point
+    DIFFERS = "differs"  # shown to be further apart
+    OPEN = "open"
+
+
 class Replicated(Record):
-    """A published number beside ours. `inside`: theirs lies in our interval; None without one."""
+    """A published number beside ours. `interval`: of the difference, 90 %, over our seeds and their runs; the
+    rules are those of `report.equivalence`."""
 
     published: PublishedNumber
     cell: str  # ours, with its task
     comparison: str | None
     ours: Summary
-    difference: float  # ours less theirs
-    inside: bool | None
+    difference: float  # ours less theirs; of a published maximum, what ours is expected to be
+    interval: tuple[float, float] | None
+    verdict: Verdict
+    why: str | None = None  # there is no interval, or what was compared
     remark: str | None = None
 
 
@@ -152,14 +165,5 @@ class Replication(Record):
             found.setdefault(self.tables.get(name, name or "Published numbers"), []).append(row)
         return found
 
-    @property
-    def inside(self) -> int:
-        return sum(row.inside is True for row in self.rows)
-
-    @property
-    def outside(self) -> int:
-        return sum(row.inside is False for row in self.rows)
-
-    @property
-    def without_interval(self) -> int:
-        return sum(row.inside is None for row in self.rows)
+    def count(self, verdict: Verdict) -> int:
+        return sum(row.verdict is verdict for row in self.rows)

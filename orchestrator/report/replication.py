@@ -1,4 +1,4 @@
-"""Published numbers beside ours: what we got, how far apart, and whether our interval holds theirs."""
+"""Published numbers beside ours: what we got, how far apart, and whether that agrees."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from orchestrator.contracts.backbone import MadeWeights, RandomWeights
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import Split
+from orchestrator.report.equivalence import held_against
 from orchestrator.report.findings import Protocol, PublishedNumber, Replicated, Replication
 from orchestrator.report.model import Point, TaskReport
 from orchestrator.report.points import budget
@@ -97,14 +98,16 @@ def _row(
     ours = metrics.get(metric)
     if ours is None:
         return None
-    inside = None if ours.interval is None else ours.interval[0] <= number.value <= ours.interval[1]
+    held = held_against(ours, number)
     return Replicated(
         published=number,
         cell=point.cell.name,
         comparison=point.comparison,
         ours=ours,
-        difference=ours.mean - number.value,
-        inside=inside,
+        difference=held.difference,
+        interval=held.interval,
+        verdict=held.verdict,
+        why=held.why,
         remark=_remark(point, sheet, sweep),
     )
 

@@ -12,7 +12,7 @@ from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Signature
 from orchestrator.report import phrases
 from orchestrator.report.failed_seeds import mark
-from orchestrator.report.findings import Replication, TaskScores
+from orchestrator.report.findings import Replication, TaskScores, Verdict
 from orchestrator.report.model import Comparison, Point, PointState, Report, TaskReport
 from orchestrator.report.statistics import Summary
 from orchestrator.report.summary import recommendations, sentences
@@ -133,7 +133,7 @@ def _scores_json(found: TaskScores) -> dict[str, Any]:
 
 
 def _replication_json(found: Replication) -> dict[str, Any]:
-    counts = {"inside": found.inside, "outside": found.outside, "without_interval": found.without_interval}
+    counts = {verdict.value: found.count(verdict) for verdict in Verdict}
     rows = [
         {
             **row.published.model_dump(mode="json"),
@@ -141,7 +141,9 @@ def _replication_json(found: Replication) -> dict[str, Any]:
             "comparison": row.comparison,
             "ours": _summary_json(row.ours),
             "difference": row.difference,
-            "inside": row.inside,
+            "interval": row.interval,
+            "verdict": row.verdict.value,
+            "why": row.why,
             "remark": row.remark,
         }
         for row in found.rows

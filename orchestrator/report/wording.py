@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
 from types import MappingProxyType
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from orchestrator.contracts.target import NEAR, Target
 from orchestrator.contracts.tuning import Value
 from orchestrator.contracts.vocabulary import Signature
 from orchestrator.report.evidence import Claim, ClaimFamily, GoodEnough, Simultaneous
-from orchestrator.report.findings import Replicated, Replication
+from orchestrator.report.findings import Replicated, Replication, Verdict
 from orchestrator.report.frontier import CLOSE, best, cheapest_enough
 from orchestrator.report.model import Comparison, Point, PointState
 from orchestrator.report.naming import marked, marks_of
@@ -361,6 +362,11 @@ def signed(value: float | None) -> str:
     return MISSING if value is None else f"{value:+.3f}"
 
 
+def signed_ends(interval: tuple[float, float] | None) -> str:
+    """`-0.003 to +0.012`."""
+    return MISSING if interval is None else " to ".join(map(signed, interval))
+
+
 def times(value: float | None) -> str:
     """`0.24 ×`."""
     return MISSING if value is None else f"{value:.2g} ×"
@@ -374,17 +380,13 @@ def settings(values: Mapping[str, Value]) -> str:
     )
 
 
-def inside(row: Replicated) -> str:
-    return {True: "inside", False: "outside", None: "no interval"}[row.inside]
-
-
 def why(row: Replicated) -> str:
     """What to know about a replicated number: `theirs: median, sd 0.004, n = 3; …; ours: n = 2; …`."""
     theirs = [row.published.statistic]
     theirs += [f"sd {row.published.sd:g}"] if row.published.sd is not None else []
     theirs += [f"n = {row.published.n}"] if row.published.n is not None else []
     theirs += [row.published.note] if row.published.note else []
-    ours = [f"n = {row.ours.n}"] + ([row.remark] if row.remark else [])
+    ours = [f"n = {row.ours.n}", *(part for part in (row.why, row.remark) if part)]
     return f"theirs: {', '.join(theirs)}; ours: {', '.join(ours)}"
 
 
@@ -394,6 +396,12 @@ def verdict(found: Replication) -> str:
         return f"None of the {found.published} published numbers has one of ours beside it yet."
     held = len({id(row.published) for row in found.rows})
     text = f"{held} of {found.published} published numbers have ours beside them: "
-    text += f"{found.inside} inside our 95 % interval over seeds alone, {found.outside} outside"
-    text += f", {found.without_interval} without an interval" if found.without_interval else ""
-    return f"{text}. The interval tells of our seeds alone, not of other splits or other settings."
+    agree, differ, unsettled = (found.count(one) for one in Verdict)
+    text += f"{agree} agree within 1 point, {differ} differ by more, {unsettled} are open"
+    text += " (two one-sided tests at 5 % over our seeds and their runs, each number alone)."
+    apart = [100 * row.difference for row in found.rows]
+    if len(apart) > 2:
+        mean, spread = fmean(apart), 1.96 * stdev(apart)
+        low, high = mean - spread, mean + spread
+        text += f" Ours less theirs is {mean:+.1f} points in the mean, mostly from {low:+.1f} to {high:+.1f}."
+    return f"{text} It says nothing about other splits or settings."

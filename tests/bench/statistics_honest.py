@@ -8,9 +8,10 @@ nothing differs, S4 what is shown where something does, S12 the risk of the cell
 "nothing cheaper comes within 1 point" and "shown to be within 1 point" over all sweeps: one that says neither
 leaves both open; S2 the interval printed with the best and with the cheapest within 1 point, and by how many
 standard errors the score without choosing that is told beside them is too high; S5 sentences of one note,
-told by the note; S7 cells whose training fails with some seeds, on ledgers; S6 the probabilities of being on
-the frontier, by fifths: how far the mean of what was said is from the share that is true (over how many
-cells), the skill against saying the base rate to all, and how many that are drawn on the frontier are not.
+told by the note; S7 cells whose training fails with some seeds, on ledgers; S8 published numbers beside ours;
+S6 the probabilities of being on the frontier, by fifths: how far the mean of what was said is from the share
+that is true (over how many cells), the skill against saying the base rate to all, and how many that are drawn
+on the frontier are not.
 
 Two rows do not pass. S4: with 3 seeds and 2,000 documents 43 % of the true steps are told apart where 50 were
 wanted, as steps that results picked pay for all 66 pairs; each claim names the difference that it could have
@@ -40,7 +41,9 @@ from orchestrator.report import Report, build_report
 from orchestrator.report.chances import chances
 from orchestrator.report.claims import LEVEL, frontier_family, holm
 from orchestrator.report.comparing import difference, estimate
+from orchestrator.report.equivalence import held_against
 from orchestrator.report.evidence import ClaimFamily, Limit
+from orchestrator.report.findings import PublishedNumber, Verdict
 from orchestrator.report.frontier import CLOSE, cheapest_close, on_frontier
 from orchestrator.report.good_enough import good_enough
 from orchestrator.report.groups import best_group
@@ -52,7 +55,7 @@ from orchestrator.report.phrases import SURE
 from orchestrator.report.replicates import Replicates, contributions
 from orchestrator.report.saying import Scale
 from orchestrator.report.simultaneous import simultaneous
-from orchestrator.report.statistics import share_interval
+from orchestrator.report.statistics import share_interval, summarise
 from orchestrator.report.summary import sentences
 from orchestrator.report.views import DEFAULT
 
@@ -430,6 +433,31 @@ def _marked(report: Report, failed: int, seeds: int) -> bool:
     return all(mark in line for line in lines if "full" in line)
 
 
+def replication(sweeps: int, seeds: int, of: tuple[str, int], rng: np.random.Generator) -> Iterator[Line]:
+    """S8: ours at the truth of theirs and 2 points below, where a seed scatters by 0.3 points."""
+    statistic, runs = of
+    agrees = differs = same = 0
+    for _ in range(sweeps):
+        drawn = 0.85 + 0.003 * rng.standard_normal(runs)
+        value = float(drawn.max() if statistic == "max" else drawn.mean())
+        number = PublishedNumber(
+            source_table="", model="", domain="", method="", task="", metric="", statistic=statistic,
+            value=value, n=runs, sd=float(drawn.std(ddof=1)) if statistic == "mean" else None,
+        )  # fmt: skip
+        noise = 0.003 * rng.standard_normal(seeds)
+        near, far = (summarise((truth + noise).tolist()) for truth in (0.85, 0.83))
+        assert near is not None
+        assert far is not None
+        agrees += held_against(far, number).verdict is Verdict.AGREES
+        differs += held_against(near, number).verdict is Verdict.DIFFERS
+        same += held_against(near, number).verdict is Verdict.AGREES
+    world = f"published {statistic} of {runs}, {seeds} seeds of 0.3 points"
+    yield Line("S8", world, "agrees when 2 points off", agrees / sweeps, 0.05, sweeps)
+    yield Line("S8", world, "differs at the same truth", differs / sweeps, 0.05, sweeps)
+    decides = seeds == 10 and statistic == "mean"
+    yield Line("S8", world, "agrees at the same truth", same / sweeps, 0.5 if decides else 0.0, sweeps, True)
+
+
 def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Iterator[Line]:
     if "S1" in wanted:
         for truth, seeds, documents, scatter in product(TRUTHS, (2, 3, 5), (200, 1000), (ALIKE, MORE)):
@@ -456,12 +484,15 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
     if "S6" in wanted:
         for world, (seeds, documents) in product(WORLDS, ((2, 200), (3, 200), (5, 1000))):
             yield from probabilities(sweeps, world, Setting(seeds, documents), rng)
+    if "S8" in wanted:
+        for seeds, of in product((2, 3, 5, 10), (("single", 1), ("mean", 3), ("max", 5))):
+            yield from replication(10 * sweeps, seeds, of, rng)
     if "S12" in wanted:
         for wild, ahead in ((POINT, 0.03), (0.15, 0.03), (0.4, 0.06)):
             yield from risk(sweeps, wild, ahead, rng)
 
 
-ROWS = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S12")
+ROWS = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S12")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.report import Report, build_report, report_json
+from orchestrator.report.equivalence import held_against
+from orchestrator.report.findings import PublishedNumber, Verdict
 from orchestrator.report.published import is_cost, read_published
+from orchestrator.report.statistics import summarise
 
 # One number or more of each table, read off the source by hand.
 SPOTS = """
@@ -148,7 +152,7 @@ class Study:
 FULL, LORA = "base/biomedical/full/i2b2-2010-re", "base/biomedical/lora-r8/i2b2-2010-re"
 
 
-def test_numbers_stand_beside_ours_inside_or_outside(tmp_path):
+def test_numbers_beside_ours_agree_differ_or_are_open(tmp_path):
     study = Study(tmp_path)
     study.run({FULL: [0.93, 0.94, 0.95], LORA: [0.90, 0.90, 0.901]}, MetricName.MICRO_F1_WITH_NEGATIVE)
     found = study.report().replication
@@ -156,8 +160,9 @@ def test_numbers_stand_beside_ours_inside_or_outside(tmp_path):
     assert set(peft) == {FULL, LORA}
     assert peft[FULL].ours.mean == pytest.approx(0.94)
     assert peft[FULL].difference == pytest.approx(0.94 - 0.935)
-    assert peft[FULL].inside is True
-    assert peft[LORA].inside is False
+    assert peft[FULL].verdict is Verdict.OPEN  # it may be 2 points above, or below
+    assert peft[LORA].verdict is Verdict.DIFFERS
+    assert peft[LORA].interval[1] < -0.01
     dev = {row.cell: row.published.value for row in found.rows if row.published.split == Split.DEV}
     assert dev == {FULL: 0.938, LORA: 0.925}
     assert len(found.rows) + sum(found.left_out.values()) == found.published == len(rows())
@@ -170,10 +175,10 @@ def test_one_seed_has_no_interval(tmp_path):
     study = Study(tmp_path, seeds=1)
     study.run({FULL: [0.935]}, MetricName.MICRO_F1_WITH_NEGATIVE)
     found = study.report().replication
-    assert {row.inside for row in found.rows} == {None}
-    assert "without an interval" in CliRunner().invoke(
-        app, ["report", "study", "--storage", str(tmp_path), "--against", "taylor-2024"]
-    ).stdout.replace("\n", " ")
+    assert {(row.interval, row.why) for row in found.rows} == {(None, "ours is one seed")}
+    command = ["report", "study", "--storage", str(tmp_path), "--against", "taylor-2024"]
+    printed = " ".join(CliRunner().invoke(app, command).stdout.split())
+    assert f"0 agree within 1 point, 0 differ by more, {len(found.rows)} are open" in printed
 
 
 def test_other_settings_budgets_and_metrics_never_stand_beside(tmp_path):
@@ -281,8 +286,8 @@ def test_a_table_of_ones_own_works_and_reaches_every_file(tmp_path):
     command = ["report", "study", "--storage", str(tmp_path), "--against", str(mine), "--json"]
     printed = json.loads(CliRunner().invoke(app, command).stdout)
     [row] = printed["replication"]["rows"]
-    assert (row["value"], row["inside"], row["cell"], row["ours"]["seeds"]) == (0.5, False, FULL, 3)
-    assert printed["replication"]["outside"] == 1
+    assert (row["value"], row["verdict"], row["cell"], row["ours"]["seeds"]) == (0.5, "differs", FULL, 3)
+    assert printed["replication"]["differs"] == 1
     written = tmp_path / "study" / "report"
     assert "0.500" in (written / "report.html").read_text()
     assert "<b>ours" not in (written / "report.html").read_text()
@@ -329,3 +334,19 @@ def test_an_unknown_name_is_told_with_what_there_is() -> None:
     with pytest.raises(ConfigError) as caught:
         load_published("taylor-2042")
     assert "did you mean 'taylor-2024'? a CSV file of your own works too" in str(caught.value)
+
+
+def test_a_published_maximum_is_held_against_the_maximum_that_ours_would_have():
+    number = PublishedNumber(
+        source_table="", model="m", domain="d", method="full", task="t", metric="accuracy",
+        statistic="max", value=0.85, n=3,
+    )  # fmt: skip
+    ours = summarise([0.849, 0.850, 0.851])
+    held = held_against(ours, number)
+    assert held.difference == pytest.approx(3 / (2 * math.sqrt(math.pi)) * 0.001)
+    assert (held.verdict, held.why) == (Verdict.AGREES, "our expected maximum of 3")
+    unknown = held_against(ours, number.model_copy(update={"statistic": "best-of-repeats", "n": None}))
+    assert (unknown.interval, unknown.verdict) == (None, Verdict.OPEN)
+    assert unknown.why == "theirs is the maximum of an unknown number of runs"
+    mean = held_against(ours, number.model_copy(update={"statistic": "mean", "sd": 0.001}))
+    assert mean.interval == pytest.approx((-0.00174, 0.00174), abs=2e-5)  # Welch, 4 degrees of freedom

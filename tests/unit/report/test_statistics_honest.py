@@ -16,6 +16,7 @@ from bench.statistics_honest import (
     families,
     power,
     probabilities,
+    replication,
     risk,
     units,
     winner,
@@ -74,6 +75,12 @@ def test_the_risk_that_is_named_holds_where_one_cell_scatters_more():
 
 def test_equal_models_are_seldom_told_apart_by_sentences_of_one_note():
     found = list(units(200, 0.3, np.random.default_rng(5)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize("of", [("single", 1), ("mean", 3), ("max", 5)])
+def test_published_numbers_agree_or_differ_only_where_that_is_shown(of):
+    found = list(replication(400, 3, of, np.random.default_rng(6)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
