@@ -55,6 +55,7 @@ app.command()(cluster.render)
 app.command()(cluster.doctor)
 app.command()(cluster_verbs.submit)
 app.command()(cluster_verbs.follow)
+app.command()(cluster_verbs.fetch)
 app.command()(cluster_verbs.stop)
 app.command()(cluster_verbs.resume)
 

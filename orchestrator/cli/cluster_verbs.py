@@ -62,6 +62,27 @@ def follow(
     _then(follow_to_end(sweeps, sweeps.named(sweep), storage, console))
 
 
+def fetch(
+    sweep: Sweep,
+    namespace: Namespace = NAMESPACE,
+    context: Context = None,
+    into: Annotated[Path, typer.Option(help="The directory that holds sweeps on this machine.")] = Path(
+        "sweeps"
+    ),
+) -> None:
+    """Copy the records and the report of a sweep in a cluster to this machine, then show the report. Again:
+    in the place of the last copy. Checkpoints and weights stay there."""
+    from orchestrator.cli.fetching import bring_home
+    from orchestrator.cli.reporting import show_report, write
+    from orchestrator.cli.sweeping import open_sweeps
+    from orchestrator.tracking.ledger import Ledger
+
+    console = Terminal()
+    sweeps = open_sweeps(namespace, context, console)
+    report, paths = write(Ledger(bring_home(sweeps, sweeps.named(sweep), into, console)))
+    show_report(report, paths, console)
+
+
 def stop(sweep: Sweep, namespace: Namespace = NAMESPACE, context: Context = None) -> None:
     """End a sweep in a cluster and remove its pods. Storage stays; `frontier resume` goes on from there."""
     from orchestrator.cli.sweeping import open_sweeps

@@ -55,4 +55,5 @@ def find_sweep(sweep: str, storage: Path) -> Path:
             return directory.resolve()
     known = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}")]
     remedy = did_you_mean(sweep, known) if known else "run a sweep first, or give --storage"
+    remedy += "; `frontier fetch` copies one from a cluster"
     raise ConfigError([Complaint(str(storage), "", f"there is no sweep {sweep!r}", remedy)])

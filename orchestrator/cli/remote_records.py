@@ -7,10 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from orchestrator.cli.places import mirror_of
-from orchestrator.cli.reporting import show_report, write
 from orchestrator.contracts import layout
 from orchestrator.errors import LedgerError, StorageError
 from orchestrator.storage.mirror import Mirror
@@ -45,23 +42,19 @@ class RemoteRecords:
             return None
         return "trials: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
-    def show_report(self, console: Console) -> int | None:
-        """Written again on this machine, from the records; or where it lies. Gives the number of trials that
-        failed; None where the records are out of reach."""
-        try:
-            if self._there():
-                report, paths = write(self._ledger)
-                show_report(report, paths, console)
-                return len(report.failed)
-        except (LedgerError, OSError) as error:  # mounted read-only, say
-            self._say(f"no report can be written here: {str(error) or type(error).__name__}")
-        console.print(
-            f"the report is in {self._written_to}/{self._sweep}/{layout.REPORT}; with --storage PATH this "
-            "command shows it where that storage is mounted here",
-            highlight=False,
-            soft_wrap=True,
-        )
-        return None
+    @property
+    def in_store(self) -> bool:
+        """Whether the pods write to an object store, and to no volume of theirs."""
+        return is_uri(self._written_to)
+
+    @property
+    def place(self) -> str:
+        """The report's, as the pods see it."""
+        return f"{self._written_to}/{self._sweep}/{layout.REPORT}"
+
+    def within_reach(self) -> Ledger | None:
+        """The records, where this machine can read them."""
+        return self._ledger if self._there() else None
 
     def _there(self) -> bool:
         if self._mirror is not None:

@@ -51,6 +51,7 @@ def run(
     OverBudgetError before anything starts where the forecast is beyond the sweep's budget."""
     from orchestrator.cli.measuring import calibrate  # which runs its sweep as this module does
 
+    session.ledger.refuse_copy()
     session.refuse_missing()
     session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
     plan = session.plan

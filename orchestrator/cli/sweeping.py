@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 
 from orchestrator.cli.remote_records import RemoteRecords
-from orchestrator.cli.verdict_view import tell_verdict
+from orchestrator.cli.sweep_end import tell_end
 from orchestrator.cli.words import quantity
 from orchestrator.cluster.capacity import groups
 from orchestrator.cluster.client import Cluster, connect
 from orchestrator.cluster.dashboard import progress
 from orchestrator.cluster.documents import get, mapping
-from orchestrator.cluster.following import End, follow
-from orchestrator.cluster.observing import Look, driver_verdict, head_pod
-from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step
+from orchestrator.cluster.following import follow
+from orchestrator.cluster.observing import Look, head_pod
 from orchestrator.cluster.render import FILE, Rendered
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.config.yaml_files import parse
-from orchestrator.contracts.verdict import Verdict
 from orchestrator.errors import ConfigError, InterruptedSweepError, LaunchError
-
-_EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED: 0}
 
 
 def open_sweeps(namespace: str, context: str | None, console: Console) -> Sweeps:
@@ -57,7 +53,7 @@ def follow_to_end(sweeps: Sweeps, name: str, storage: str | None, console: Conso
     view = _View(sweeps, storage, console)
     with _told_how_to_attach(name, sweeps.cluster):
         end = follow(sweeps, name, view.show)
-    return _tell_end(end, name, view.records(), sweeps, console)
+    return tell_end(end, name, view.records(), sweeps, console)
 
 
 @contextmanager
@@ -69,44 +65,6 @@ def _told_how_to_attach(name: str, cluster: Cluster) -> Iterator[None]:
             f"{name} runs on in the cluster; `frontier follow {name} --namespace {cluster.namespace}` "
             f"attaches again, `frontier stop {name}` ends it"
         ) from None
-
-
-def _tell_end(end: End, name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console) -> int:
-    say, cluster = sweeps.say, sweeps.cluster
-    if end.step is Step.STOPPED:
-        say(f"{name} was stopped; its records stay, and `frontier resume {name}` goes on from them")
-        return _EXIT_CODES[end.step]
-    if end.job is not None and end.step is not Step.SUCCEEDED:
-        say(f"{name} ended: {end.job}")
-        if end.job.message:
-            say(end.job.message)
-        say(f"    -> {_remedy(end)}")
-    shown = None if records is None else records.show_report(console)
-    if end.step is not Step.SUCCEEDED or end.job is None:
-        return _EXIT_CODES[end.step]
-    return tell_verdict(_verdict(cluster, end.job, say), shown, say)
-
-
-def _verdict(cluster: Cluster, job: RayJob, say: Callable[[str], None]) -> Verdict | None:
-    try:
-        return driver_verdict(cluster, job)
-    except LaunchError as error:
-        say(f"the driver's log cannot be read: {error}")
-        return None
-
-
-def _remedy(end: End) -> str:
-    assert end.job is not None
-    if end.step is Step.REFUSED:
-        return (
-            "the driver refuses its input, as its log says (`kubectl logs` of the submitter), so it is not "
-            "started again: correct the sweep, then submit it (just submit it if somebody stopped it in Ray)"
-        )
-    if end.job.recreations >= MOST_RECREATIONS:
-        return f"it was started again {MOST_RECREATIONS} times; `frontier resume` tries on from its records"
-    if end.job.deployment == "ValidationFailed":
-        return "KubeRay refuses the RayJob; `frontier doctor --manifests` tells why"
-    return "`frontier doctor` looks at the cluster; the same submission goes on from the records"
 
 
 class _View:

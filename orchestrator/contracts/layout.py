@@ -2,6 +2,7 @@
 
 <storage>/<sweep>/sweep.json                      SweepRecord
 <storage>/<sweep>/held.json                       Held: GPUs of the cluster's nodes, times the time
+<storage>/<sweep>/copy.json                       Copy: where these records were fetched from, and when
 <storage>/<sweep>/lease/<number>.json             held by the one driver (orchestrator.storage.lease)
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
     order.json  events.jsonl  examples.bin  outcome.json  bill.json  checkpoint/step-<n>/  model/
@@ -31,6 +32,8 @@ EXAMPLES = "examples.bin"
 OUTCOME = "outcome.json"
 BILL = "bill.json"
 SENSITIVE = "sensitive"  # of an attempt; for its owner alone, never copied to a store
+RECORDS = (ORDER, EVENTS, EXAMPLES, OUTCOME, BILL)  # of an attempt, in the order in which they come
+COPY = "copy.json"  # beside sweep.json where the records are a copy of those in a cluster
 CHECKPOINTS = "checkpoint"
 MODEL = "model"
 MLFLOW_STORE = "mlflow.db"

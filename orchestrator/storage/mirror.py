@@ -19,7 +19,6 @@ from orchestrator.errors import StorageError
 from orchestrator.storage import trees
 from orchestrator.storage.store import Store, claim
 
-_RECORDS = (layout.ORDER, layout.EVENTS, layout.EXAMPLES, layout.OUTCOME, layout.BILL)  # so they come
 _STEP = re.compile(r"step-(\d+)")
 _KEPT_CHECKPOINTS = 2  # as many as the worker keeps
 _AT_ONCE = 8  # requests
@@ -60,7 +59,7 @@ class Mirror:
         found: dict[str, dict[str, int]] = {}
         for key, size in listing.items():
             path = PurePosixPath(key)
-            if path.name in _RECORDS and path.parent.name.startswith("attempt-"):
+            if path.name in layout.RECORDS and path.parent.name.startswith("attempt-"):
                 found.setdefault(path.parent.as_posix(), {})[path.name] = size
         return found
 
@@ -69,7 +68,7 @@ class Mirror:
         new here means that they may have grown since they were listed."""
         local = self._local(key)
         ended = layout.OUTCOME in sizes and not (local / layout.OUTCOME).exists()
-        for name in _RECORDS:
+        for name in layout.RECORDS:
             path = local / name
             if name not in sizes:
                 continue

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.contracts import layout
+from orchestrator.contracts.copied import copy_in
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.held import Held
@@ -22,7 +23,7 @@ from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.trial import AttemptOrder, Cell, Resources
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.errors import LedgerError, StorageError
+from orchestrator.errors import LaunchError, LedgerError, StorageError
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
@@ -73,7 +74,9 @@ class Ledger:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Held by the one driver. Raises HeldError, naming the process, where another one holds it, also
-        where another one takes it over; then the main thread is interrupted first."""
+        where another one takes it over; then the main thread is interrupted first. Raises LaunchError where
+        the records are a copy."""
+        self.refuse_copy()
         lease = self._new_lease()
         with hold(lease, _interrupt_main_thread):
             self._lease = lease
@@ -82,6 +85,14 @@ class Ledger:
                     yield
             finally:
                 self._lease = None
+
+    def refuse_copy(self) -> None:
+        """Raise LaunchError where the records are a copy."""
+        if (copy := copy_in(self.directory)) is not None:
+            raise LaunchError(
+                f"{self.directory} is {copy}: nothing runs on a copy\n"
+                "    -> run the sweep with another `name` or --storage, or move the copy away"
+            )
 
     @contextmanager
     def _delivered(self) -> Iterator[None]:

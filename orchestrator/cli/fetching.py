@@ -1,0 +1,111 @@
+"""`frontier fetch`, and the records that a sweep in a cluster brings home at its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from orchestrator.cluster.documents import get, mapping
+from orchestrator.cluster.fetch_job import fetch_job
+from orchestrator.cluster.fetching import fetch
+from orchestrator.cluster.ray_job import RayJob
+from orchestrator.cluster.render import FILE
+from orchestrator.cluster.sweeps import Sweeps
+from orchestrator.config.yaml_files import parse
+from orchestrator.contracts import layout
+from orchestrator.contracts.copied import Copy, copy_in
+from orchestrator.contracts.files import current_umask, write_atomically
+from orchestrator.errors import ConfigError, LaunchError
+from orchestrator.storage.remote import is_uri
+
+
+def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Path:
+    """Copy the records of the sweep of that id below `storage`, in the place of an earlier copy, and return
+    their directory. Raises LaunchError where the cluster keeps no file of the sweep, or its records cannot be
+    had; an earlier copy is then as it was."""
+    job, config_map = _objects(sweeps, name)
+    config = _config(config_map, name)
+    written_to, sweep = str(config.get("storage", "")), job.sweep_name
+    if is_uri(written_to):
+        raise LaunchError(
+            f"the records of {name} are in {written_to}, which needs no copy\n"
+            f"    -> `frontier report {sweep} --storage {written_to}` reads them there"
+        )
+    there = _place(storage, sweep, name)
+    storage.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{there.name}.fetched-", dir=storage))
+    try:
+        body = fetch_job(job.body, written_to, sweep)
+        with Progress(
+            TextColumn("fetching the records"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ) as bar:
+            task = bar.add_task("", total=None)
+            count = fetch(
+                sweeps.cluster,
+                body,
+                draft,
+                sweeps.say,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        mark = Copy(
+            sweep=name, host=sweeps.cluster.host, namespace=sweeps.cluster.namespace, fetched_at=time.time()
+        )
+        write_atomically(draft / layout.COPY, mark.model_dump_json().encode())
+        _exchange(draft, there)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    sweeps.say(f"fetched {count:,} files into {there}")
+    return there
+
+
+def _objects(sweeps: Sweeps, name: str) -> tuple[RayJob, object]:
+    job = sweeps.job(name)
+    if job is not None:
+        return job, sweeps.files.of(job)
+    kept = sweeps.files.kept(name)
+    if kept is None:
+        raise LaunchError(f"{name}: the cluster keeps no file of it\n    -> `frontier submit` it again")
+    config_map, body = kept
+    return RayJob(body), config_map
+
+
+def _config(config_map: object, name: str) -> dict[str, Any]:
+    text = get(mapping(config_map), "data", FILE)
+    if text is None:
+        raise LaunchError(f"{name}: its ConfigMap is gone\n    -> `frontier submit` it again")
+    config, wrong = parse(text, f"ConfigMap of {name}", FILE)
+    if wrong:
+        raise ConfigError(wrong)
+    return dict(config)
+
+
+def _place(storage: Path, sweep: str, identity: str) -> Path:
+    """By the sweep's name; by its id where that name is of a sweep of this machine."""
+    there = storage / sweep
+    if (there / layout.SWEEP).is_file() and copy_in(there) is None:
+        return storage / identity
+    return there
+
+
+def _exchange(draft: Path, there: Path) -> None:
+    os.chmod(draft, 0o777 & ~current_umask())
+    if there.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{there.name}.old-", dir=there.parent))
+        there.rename(old / there.name)
+        draft.rename(there)
+        shutil.rmtree(old)
+    else:
+        draft.rename(there)

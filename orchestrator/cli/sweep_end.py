@@ -1,0 +1,93 @@
+"""The end of a sweep in a cluster: as `frontier run` ends, whatever of its storage is mounted here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.cli.fetching import bring_home
+from orchestrator.cli.remote_records import RemoteRecords
+from orchestrator.cli.reporting import show_report, write
+from orchestrator.cli.verdict_view import tell_verdict
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.following import End
+from orchestrator.cluster.observing import driver_verdict
+from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step
+from orchestrator.cluster.sweeps import Sweeps
+from orchestrator.contracts.verdict import Verdict
+from orchestrator.errors import ConfigError, LaunchError, LedgerError
+from orchestrator.report import Report
+from orchestrator.tracking.ledger import Ledger
+
+HOME = Path("sweeps")  # where `frontier report SWEEP` looks
+_EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED: 0}
+Written = tuple[Report, Mapping[str, Path]]
+
+
+def tell_end(end: End, name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console) -> int:
+    """Say how it ended and show the report; return the exit code."""
+    if end.step is Step.STOPPED:
+        sweeps.say(f"{name} was stopped; its records stay, and `frontier resume {name}` goes on from them")
+        return _EXIT_CODES[end.step]
+    done = end.job if end.step is Step.SUCCEEDED else None
+    if end.job is not None and done is None:
+        sweeps.say(f"{name} ended: {end.job}")
+        if end.job.message:
+            sweeps.say(end.job.message)
+        sweeps.say(f"    -> {_remedy(end)}")
+    ledger = None if records is None else records.within_reach()
+    if done is not None and ledger is None and not (records is not None and records.in_store):
+        ledger = _brought(name, sweeps, console)
+    written = None if ledger is None else _written(ledger, sweeps)
+    code = _EXIT_CODES[end.step]
+    if done is not None:
+        failed = None if written is None else len(written[0].failed)
+        code = tell_verdict(_verdict(sweeps.cluster, done, sweeps), failed, sweeps.say)
+    if written is not None:
+        show_report(*written, console)
+    elif records is not None:
+        sweeps.say(
+            f"the report is in {records.place}; `frontier fetch {name}` brings it here, and --storage PATH "
+            "shows it where that storage is mounted"
+        )
+    return code
+
+
+def _brought(name: str, sweeps: Sweeps, console: Console) -> Ledger | None:
+    try:
+        return Ledger(bring_home(sweeps, name, HOME, console))
+    except (LaunchError, ConfigError, OSError) as error:
+        sweeps.say(f"the records could not be fetched: {str(error) or type(error).__name__}")
+        return None
+
+
+def _written(ledger: Ledger, sweeps: Sweeps) -> Written | None:
+    try:
+        return write(ledger)
+    except (LedgerError, OSError) as error:  # mounted read-only, say
+        sweeps.say(f"no report can be written here: {str(error) or type(error).__name__}")
+        return None
+
+
+def _verdict(cluster: Cluster, job: RayJob, sweeps: Sweeps) -> Verdict | None:
+    try:
+        return driver_verdict(cluster, job)
+    except LaunchError as error:
+        sweeps.say(f"the driver's log cannot be read: {error}")
+        return None
+
+
+def _remedy(end: End) -> str:
+    assert end.job is not None
+    if end.step is Step.REFUSED:
+        return (
+            "the driver refuses its input, as its log says (`kubectl logs` of the submitter), so it is not "
+            "started again: correct the sweep, then submit it (just submit it if somebody stopped it in Ray)"
+        )
+    if end.job.recreations >= MOST_RECREATIONS:
+        return f"it was started again {MOST_RECREATIONS} times; `frontier resume` tries on from its records"
+    if end.job.deployment == "ValidationFailed":
+        return "KubeRay refuses the RayJob; `frontier doctor --manifests` tells why"
+    return "`frontier doctor` looks at the cluster; the same submission goes on from the records"
