@@ -47,6 +47,20 @@ def test_the_loaders_fit_into_every_overlay(each_overlay: list[Document], file: 
     }
 
 
+def test_the_admission_policies_are_whole_and_about_what_the_overlays_have(
+    each_overlay: list[Document],
+) -> None:
+    """What they permit was tried with a CEL interpreter, and in no cluster yet."""
+    policies = load(str(K8S / "admission.yaml"))
+    assert [str(c) for c in check_manifests([*each_overlay, *policies], ask_ray=False)] == []
+    named = set(re.findall(r"frontier-[a-z]+", " ".join(str(policy.spec) for policy in policies)))
+    secrets = {"frontier-mlflow"}  # made by hand
+    known = {document.name for document in each_overlay} | secrets | {"frontier-reports", "frontier-users"}
+    assert {name for name in named if name not in known} <= {"frontier-storage"}
+    bound = {b.spec["policyName"] for b in of_kind(policies, "ValidatingAdmissionPolicyBinding")}
+    assert bound == {p.name for p in of_kind(policies, "ValidatingAdmissionPolicy")}
+
+
 def test_whoever_fetches_reports_reaches_no_corpus_and_changes_no_record() -> None:
     [pod] = load(str(K8S / "loader-report.yaml"))
     [container] = pod.spec["containers"]

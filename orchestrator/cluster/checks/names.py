@@ -17,6 +17,8 @@ _CLUSTER_SCOPED = (
     "ClusterQueue",
     "ClusterRole",
     "ClusterRoleBinding",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "Namespace",
     "ResourceFlavor",
     "WorkloadPriorityClass",
