@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 
@@ -23,14 +24,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulated import World, point_of, true_f1
 
+from orchestrator.report.chances import chances
 from orchestrator.report.claims import LEVEL, frontier_family, holm
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.groups import best_group
-from orchestrator.report.membership import draws, on_frontier_rows
+from orchestrator.report.membership import draws
 from orchestrator.report.moderation import prior_of
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.saying import Scale
+from orchestrator.report.views import DEFAULT
 
 SEEDS, DOCUMENTS = (2, 3, 5), (100, 400)
 SCATTER = {"none": 0.0, "little": 0.03, "some": 0.15, "much": 0.5}  # of a cell's skill over seeds
@@ -128,9 +131,11 @@ def calibration(simulations: int, rng: np.random.Generator) -> None:
     for simulation in range(simulations):
         hours = np.sort(rng.uniform(1, 10, 6))
         accuracies = np.clip(0.74 + 0.004 * hours + 0.02 * rng.standard_normal(6), 0.6, 0.9)
-        cells = World(seed=0.05).draw(list(accuracies), 3, 200, rng)
-        moved = draws(f"simulation {simulation}", cells)
-        said.append(on_frontier_rows(moved.hours * hours, moved.quality).mean(axis=0))
+        drawn = World(seed=0.05).draw(list(accuracies), 3, 200, rng)
+        cells = [replace(c, device_hours=c.device_hours * h) for c, h in zip(drawn, hours, strict=True)]
+        points, here = [point_of(c) for c in cells], {c.name: c for c in cells}
+        found = chances(DEFAULT, points, here, draws(f"simulation {simulation}", cells), near=False)
+        said.append([chance.on for chance in found.values() if chance is not None])
         true.append(on_frontier(list(zip(hours, accuracies, strict=True))))
     chance, on = np.concatenate(said), np.concatenate(true)
     print(f"\nProbability of being on the frontier, {simulations:,} simulations of 6 cells with 3 seeds")
