@@ -40,7 +40,9 @@ def run_there(workshop: Workshop, file: Path, name: str, s3: S3, server: MlflowS
         account = server.environment() | {"MLFLOW_TRACKING_URI": rig.door_to(server.uri)}
         options = json.dumps({"endpoint_url": rig.door_to(s3.endpoint)})
         store = [f"storage=s3://{BUCKET}/{prefix}", f"storage_options={options}"]
-        command = workshop.command("run", file, *store, "--address", address_of(head))
+        command = workshop.command(
+            "run", file, *store, "--address", address_of(head), "--insecure-cluster"
+        )  # as in rig_sweep
         driver = head.run(command, workshop.root, **account)
         assert driver.wait() == 0, driver.output()
         shares = [len(list((worker.own / "mirror").rglob("bill.json"))) for worker in workers]

@@ -212,7 +212,7 @@ def _policy(session: Session) -> RetryPolicy:
 def record_of(session: Session, cluster: ClusterChoice) -> SweepRecord:
     made = provenance(session.inputs)
     if cluster.insecure and cluster.address:
-        made["cluster"] = "one that asks for no token (--insecure-cluster)"
+        made["cluster"] = "joined whether it asks for a token or not (--insecure-cluster)"
     return session.plan.record(written_at=SystemClock().now(), frontier_version=version(), provenance=made)
 
 
