@@ -49,7 +49,7 @@ def fetch_job(ray_job: dict[str, Any], storage: str, sweep: str) -> dict[str, An
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "containers": [served],
-        "volumes": [volume],
+        "volumes": [_read_only(volume)],
     }
     labels = {FETCHES: name, "frontier/role": "records"}
     return {
@@ -77,3 +77,8 @@ def _holding(mounts: list[dict[str, Any]], storage: str) -> dict[str, Any] | Non
         if not mount.get("subPath") and PurePosixPath(storage).is_relative_to(str(mount.get("mountPath")))
     ]
     return max(found, key=lambda mount: len(str(mount["mountPath"])), default=None)
+
+
+def _read_only(volume: dict[str, Any]) -> dict[str, Any]:
+    claim = volume.get("persistentVolumeClaim")
+    return volume if claim is None else volume | {"persistentVolumeClaim": claim | {"readOnly": True}}

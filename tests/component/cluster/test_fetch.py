@@ -111,7 +111,8 @@ def test_the_job_mounts_the_storage_read_only_and_is_gone_afterwards(
     [container] = pod["containers"]
     [mount] = container["volumeMounts"]
     assert (mount["mountPath"], mount["readOnly"]) == ("/storage", True)
-    assert [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"]] == ["frontier-storage"]
+    [volume] = pod["volumes"]
+    assert volume["persistentVolumeClaim"] == {"claimName": "frontier-storage", "readOnly": True}
     assert container["command"][-1] == "/storage/sweeps/ours"
     assert pod["automountServiceAccountToken"] is False
     assert job["spec"]["ttlSecondsAfterFinished"] <= 60
