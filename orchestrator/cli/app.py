@@ -39,7 +39,10 @@ def _before_the_verb(
     ] = False,
     shared: Annotated[
         bool,
-        typer.Option("--shared", help="Let the group read and write what is stored, where the umask does."),
+        typer.Option(
+            "--shared",
+            help="Let your group read what is stored, and write it where your umask is 002.",
+        ),
     ] = False,
 ) -> None:
     """What is stored is for this account alone, unless it is shared."""
@@ -193,7 +196,7 @@ def run(
     if as_json:
         print_json(report)
     if exit_zero:
-        print(end.verdict.line, flush=True)
+        print(end.verdict.line, file=sys.stderr if as_json else sys.stdout, flush=True)
     elif end.failed or end.held:
         raise typer.Exit(1 if end.failed else 4)
 

@@ -18,6 +18,10 @@ Storage = Annotated[
     typer.Option(metavar="PATH|URI", help="Where this machine sees the storage of the pods, if elsewhere."),
 ]
 Sweep = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's id, or its name.")]
+Bring = Annotated[
+    bool,
+    typer.Option("--fetch/--no-fetch", help="Copy records and report to ./sweeps at the end, where needed."),
+]
 Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="Stay until it ends.")]
 
 
@@ -38,6 +42,7 @@ def submit(
     context: Context = None,
     storage: Storage = None,
     stay: Follow = True,
+    bring: Bring = True,
 ) -> None:
     """Run a sweep on Kubernetes: plan, render, check, apply, follow. Again: attaches, or goes on."""
     from orchestrator.cli.rendering import rendered
@@ -48,18 +53,22 @@ def submit(
     sweeps = open_sweeps(in_namespace(found, namespace, NAMESPACE), context, console)
     console.print(most_pods(found), highlight=False)
     name = sweeps.submit(found)
-    _then(stay and follow_to_end(sweeps, name, storage, console))
+    _then(stay and follow_to_end(sweeps, name, storage, console, bring))
 
 
 def follow(
-    sweep: Sweep, namespace: Namespace = NAMESPACE, context: Context = None, storage: Storage = None
+    sweep: Sweep,
+    namespace: Namespace = NAMESPACE,
+    context: Context = None,
+    storage: Storage = None,
+    bring: Bring = True,
 ) -> None:
     """What a sweep in a cluster does and waits for, until it ends. Ctrl-C leaves it running."""
     from orchestrator.cli.sweeping import follow_to_end, open_sweeps
 
     console = Terminal()
     sweeps = open_sweeps(namespace, context, console)
-    _then(follow_to_end(sweeps, sweeps.named(sweep), storage, console))
+    _then(follow_to_end(sweeps, sweeps.named(sweep), storage, console, bring))
 
 
 def fetch(
@@ -70,8 +79,8 @@ def fetch(
         "sweeps"
     ),
 ) -> None:
-    """Copy the records and the report of a sweep in a cluster to this machine, then show the report. Again:
-    in the place of the last copy. Checkpoints and weights stay there."""
+    """Copy the records and the report of a sweep in a cluster to this machine, then show the report. A second
+    fetch replaces the copy. Checkpoints and weights stay in the cluster."""
     from orchestrator.cli.fetching import bring_home
     from orchestrator.cli.reporting import show_report, write
     from orchestrator.cli.sweeping import open_sweeps
@@ -97,6 +106,7 @@ def resume(
     context: Context = None,
     storage: Storage = None,
     stay: Follow = True,
+    bring: Bring = True,
 ) -> None:
     """Go on with a sweep that was stopped, suspended or ended early, as it was submitted."""
     from orchestrator.cli.sweeping import follow_to_end, open_sweeps
@@ -105,7 +115,7 @@ def resume(
     sweeps = open_sweeps(namespace, context, console)
     name = sweeps.named(sweep)
     sweeps.resume(name)
-    _then(stay and follow_to_end(sweeps, name, storage, console))
+    _then(stay and follow_to_end(sweeps, name, storage, console, bring))
 
 
 def _then(exit_code: int) -> None:

@@ -38,7 +38,10 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
             f"the records of {name} are in {written_to}, which needs no copy\n"
             f"    -> `frontier report {sweep} --storage {written_to}` reads them there"
         )
-    there = _place(storage, sweep, name)
+    mark = Copy(
+        sweep=name, host=sweeps.cluster.host, namespace=sweeps.cluster.namespace, fetched_at=time.time()
+    )
+    there = _place(storage, sweep, mark)
     storage.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{there.name}.fetched-", dir=storage))
     try:
@@ -60,9 +63,6 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
                 sweeps.say,
                 lambda done, total: bar.update(task, completed=done, total=total),
             )
-        mark = Copy(
-            sweep=name, host=sweeps.cluster.host, namespace=sweeps.cluster.namespace, fetched_at=time.time()
-        )
         write_atomically(draft / layout.COPY, mark.model_dump_json().encode())
         _exchange(draft, there)
     finally:
@@ -92,20 +92,31 @@ def _config(config_map: object, name: str) -> dict[str, Any]:
     return dict(config)
 
 
-def _place(storage: Path, sweep: str, identity: str) -> Path:
-    """By the sweep's name; by its id where that name is of a sweep of this machine."""
-    there = storage / sweep
-    if (there / layout.SWEEP).is_file() and copy_in(there) is None:
-        return storage / identity
-    return there
+def _place(storage: Path, sweep: str, mark: Copy) -> Path:
+    """By the sweep's name; by its id where something else has that name. Raises LaunchError where both are
+    taken."""
+    for there in (storage / sweep, storage / mark.sweep):
+        earlier = copy_in(there)
+        if not os.path.lexists(there) or (earlier is not None and earlier.is_of_the_same(mark)):
+            return there
+    raise LaunchError(
+        f"{storage / sweep} and {storage / mark.sweep} exist, and neither is a copy of this sweep\n"
+        "    -> move one of them away, or name another directory with --into"
+    )
 
 
 def _exchange(draft: Path, there: Path) -> None:
+    """Put the draft in the place of an earlier copy, which stays where that fails."""
     os.chmod(draft, 0o777 & ~current_umask())
-    if there.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{there.name}.old-", dir=there.parent))
-        there.rename(old / there.name)
+    if not there.exists():
         draft.rename(there)
-        shutil.rmtree(old)
-    else:
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{there.name}.old-", dir=there.parent))
+    old = there.rename(aside / there.name)
+    try:
         draft.rename(there)
+    except OSError:
+        old.rename(there)
+        raise
+    finally:
+        shutil.rmtree(aside)

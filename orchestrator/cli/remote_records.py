@@ -28,6 +28,7 @@ class RemoteRecords:
         say: Callable[[str], None],
     ) -> None:
         self._sweep, self._written_to, self._say = sweep, written_to, say
+        self._closed = False  # to this account
         place = here or written_to
         self._mirror: Mirror | None = mirror_of(Remote(place, options), sweep) if is_uri(place) else None
         self._ledger = Ledger(self._mirror.directory if self._mirror else Path(place) / sweep)
@@ -63,4 +64,12 @@ class RemoteRecords:
             except StorageError as error:
                 self._say(f"the records cannot be read from here: {error}")
                 self._mirror = None
-        return (self._ledger.directory / layout.SWEEP).is_file()
+        try:
+            return (self._ledger.directory / layout.SWEEP).is_file()
+        except PermissionError:
+            if not self._closed:
+                self._closed = True
+                self._say(
+                    f"{self._ledger.directory} may not be read by this account: its pods keep it to theirs"
+                )
+            return False

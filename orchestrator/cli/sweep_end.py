@@ -26,8 +26,11 @@ _EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED:
 Written = tuple[Report, Mapping[str, Path]]
 
 
-def tell_end(end: End, name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console) -> int:
-    """Say how it ended and show the report; return the exit code."""
+def tell_end(
+    end: End, name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console, bring: bool
+) -> int:
+    """Say how it ended and show the report; return the exit code. `bring`: copy records that are out of reach
+    to this machine."""
     if end.step is Step.STOPPED:
         sweeps.say(f"{name} was stopped; its records stay, and `frontier resume {name}` goes on from them")
         return _EXIT_CODES[end.step]
@@ -38,7 +41,7 @@ def tell_end(end: End, name: str, records: RemoteRecords | None, sweeps: Sweeps,
             sweeps.say(end.job.message)
         sweeps.say(f"    -> {_remedy(end)}")
     ledger = None if records is None else records.within_reach()
-    if done is not None and ledger is None and not (records is not None and records.in_store):
+    if bring and done is not None and ledger is None and not (records is not None and records.in_store):
         ledger = _brought(name, sweeps, console)
     written = None if ledger is None else _written(ledger, sweeps)
     code = _EXIT_CODES[end.step]
@@ -48,11 +51,16 @@ def tell_end(end: End, name: str, records: RemoteRecords | None, sweeps: Sweeps,
     if written is not None:
         show_report(*written, console)
     elif records is not None:
-        sweeps.say(
-            f"the report is in {records.place}; `frontier fetch {name}` brings it here, and --storage PATH "
-            "shows it where that storage is mounted"
-        )
+        sweeps.say(f"the report is in {records.place}; {_way_to(records, name)}")
     return code
+
+
+def _way_to(records: RemoteRecords, name: str) -> str:
+    if records.in_store:
+        return "with access to that store `frontier report --storage` shows it"
+    return (
+        f"`frontier fetch {name}` brings it here, and --storage PATH shows it where that storage is mounted"
+    )
 
 
 def _brought(name: str, sweeps: Sweeps, console: Console) -> Ledger | None:

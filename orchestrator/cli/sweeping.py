@@ -48,12 +48,12 @@ def most_pods(rendered: Rendered) -> str:
     return f"at most {many} pods at once: {', '.join(words)}" + (f"; {quantity(gpus, 'GPU')}" if gpus else "")
 
 
-def follow_to_end(sweeps: Sweeps, name: str, storage: str | None, console: Console) -> int:
-    """Ends with the report where the records are in reach. Gives the exit code."""
+def follow_to_end(sweeps: Sweeps, name: str, storage: str | None, console: Console, bring: bool) -> int:
+    """Ends with the report where the records are in reach, or may be brought. Gives the exit code."""
     view = _View(sweeps, storage, console)
     with _told_how_to_attach(name, sweeps.cluster):
         end = follow(sweeps, name, view.show)
-    return tell_end(end, name, view.records(), sweeps, console)
+    return tell_end(end, name, view.records(), sweeps, console, bring)
 
 
 @contextmanager

@@ -19,7 +19,8 @@ def tell_verdict(verdict: Verdict | None, failed: int | None, say: Callable[[str
     if verdict.failed or verdict.not_run:
         reasons = [f"{reason.kind}: {reason.message}" for reason in verdict.reasons] if failed is None else []
         head = f"{verdict.failed} of {quantity(verdict.trials, 'trial')} failed"
-        say(f"{head}: {reasons[0]}" if len(reasons) == 1 else head)
+        if verdict.failed:
+            say(f"{head}: {reasons[0]}" if len(reasons) == 1 else head)
         if len(reasons) > 1:
             for reason, words in zip(verdict.reasons, reasons, strict=True):
                 say(f"  {quantity(reason.trials, 'trial')}: {words}")
@@ -37,8 +38,8 @@ def tell_verdict(verdict: Verdict | None, failed: int | None, say: Callable[[str
 def _told_by_records(failed: int | None, say: Callable[[str], None]) -> int:
     if failed is None:
         say(
-            "the driver's log does not say how its trials ended\n"
-            "    -> look at the report, or build the image from this version of Frontier"
+            "how the trials ended is not known here: no log of the driver says it\n"
+            "    -> look at the report; an image of this version of Frontier says it"
         )
         return 0
     if failed:

@@ -34,8 +34,7 @@ def fetch(
     """Run `job` (`fetch_job`), write what its pod serves below `into`, which must be empty, and remove the
     job. Return the number of files. Raises LaunchError where the pod does not come, or an archive arrives
     damaged: what is in `into` is of no use then."""
-    with _running(cluster, job, say) as pod:
-        connection = _connected(cluster, pod)
+    with _running(cluster, job, say) as pod, _connected(cluster, pod) as connection:
         try:
             connection.request("GET", ARCHIVE)
             answer = connection.getresponse()
@@ -48,14 +47,8 @@ def fetch(
         except (OSError, http.client.HTTPException, tarfile.TarError) as error:
             raise LaunchError(
                 f"the records were cut short on their way ({type(error).__name__})\n"
-                "    -> the same command again"
+                "    -> run the same command again"
             ) from None
-        finally:
-            connection.close()
-            with suppress(LaunchError, OSError, http.client.HTTPException):
-                ending = _connected(cluster, pod)
-                ending.request("POST", DONE)
-                ending.getresponse()
 
 
 @contextmanager
@@ -80,7 +73,9 @@ def _await_pod(cluster: Cluster, job: str, say: Callable[[str], None]) -> str:
                 return name
             if phase in ("Failed", "Succeeded"):
                 raise LaunchError(
-                    f"pod {name}, which serves the records, has ended: {_last_words(cluster, name)}"
+                    f"pod {name}, which serves the records, has ended: {_last_words(cluster, name)}\n"
+                    "    -> build the image from this version of Frontier, or copy the report through "
+                    "k8s/loader-report.yaml"
                 )
             words = "; ".join(map(str, troubles([pod], []))) or f"waits for pod {name}: {phase or 'Pending'}"
         if time.monotonic() - said >= _SILENCE_SECONDS:
@@ -98,11 +93,25 @@ def _last_words(cluster: Cluster, pod: str) -> str:
         lines = cluster.log(pod, 1).splitlines()
     except LaunchError:
         lines = []
-    return lines[-1] if lines else "it left no words"
+    return lines[-1] if lines else "it printed nothing"
 
 
-def _connected(cluster: Cluster, pod: str) -> http.client.HTTPConnection:
-    """To a server that may have begun to start a moment ago."""
+@contextmanager
+def _connected(cluster: Cluster, pod: str) -> Iterator[http.client.HTTPConnection]:
+    """A connection to the server, which is told to end afterwards."""
+    connection = _await_server(cluster, pod)
+    try:
+        yield connection
+    finally:
+        connection.close()
+        with suppress(LaunchError, OSError, http.client.HTTPException):
+            connection.sock = cluster.connect_to(pod, PORT)
+            connection.request("POST", DONE)
+            connection.getresponse()
+
+
+def _await_server(cluster: Cluster, pod: str) -> http.client.HTTPConnection:
+    """Its process may have begun to start a moment ago."""
     began = time.monotonic()
     while True:
         connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=_TIMEOUT_SECONDS)
@@ -118,7 +127,7 @@ def _connected(cluster: Cluster, pod: str) -> http.client.HTTPConnection:
             if time.monotonic() - began >= _TIMEOUT_SECONDS:
                 raise LaunchError(
                     f"pod {pod}, which serves the records, does not answer ({type(error).__name__})\n"
-                    "    -> the same command again"
+                    "    -> run the same command again"
                 ) from None
             time.sleep(LOOK_SECONDS)
 
@@ -132,7 +141,9 @@ def _unpack(stream: IO[bytes], total: int, into: Path, received: Received) -> in
         for member in archive:
             content = archive.extractfile(member)
             if content is None or not _below(member.name):
-                raise LaunchError(f"the records hold a name that is none of theirs: {member.name!r}")
+                raise LaunchError(
+                    f"the archive of the records has a file that belongs to none of them: {member.name!r}"
+                )
             if member.name == INDEX:
                 index = json.load(content)
                 continue
@@ -146,7 +157,9 @@ def _unpack(stream: IO[bytes], total: int, into: Path, received: Received) -> in
                     received(size, max(total, size))
             digests[member.name] = sha256.hexdigest()
     if index != digests:
-        raise LaunchError("the records arrived damaged or not at all\n    -> the same command again")
+        raise LaunchError(
+            "the archive of the records is incomplete or damaged\n    -> run the same command again"
+        )
     return len(digests)
 
 

@@ -16,6 +16,10 @@ class Copy(Record):
     namespace: str
     fetched_at: NonNegativeFloat  # Unix seconds
 
+    def is_of_the_same(self, other: Copy) -> bool:
+        """Whether both are copies of one sweep."""
+        return (self.sweep, self.host, self.namespace) == (other.sweep, other.host, other.namespace)
+
     def __str__(self) -> str:
         return f"a copy of {self.sweep} in namespace {self.namespace} of {self.host}"
 

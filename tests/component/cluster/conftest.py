@@ -41,7 +41,8 @@ def failed(reason: str = "AppFailed", message: str = "", ray: str = "FAILED") ->
 @dataclass(frozen=True)
 class Said:
     code: int
-    text: str
+    text: str  # both streams
+    out: str = ""
 
 
 Frontier = Callable[..., Said]
@@ -76,7 +77,7 @@ def frontier(host: str) -> Frontier:
             return Said(result.exception.exit_code, f"{result.output}{result.exception}")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Said(result.exit_code, result.output)
+        return Said(result.exit_code, result.output, result.stdout)
 
     return _frontier
 

@@ -21,7 +21,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.tracking.ledger import Ledger
 
-from .conftest import CALM, Frontier
+from .conftest import Frontier
 from .test_verdict import CALM_END, ending
 
 HOME = Path("sweeps", "ours")
@@ -137,6 +137,33 @@ def test_a_copy_is_marked_is_refreshed_and_never_run(
 
 
 @pytest.mark.usefixtures("served")
+def test_records_stay_in_the_cluster_where_they_are_asked_to(api: FakeApi, submit: Frontier) -> None:
+    api.scripts = [ending(CALM_END)]
+    said = submit("--no-fetch")
+    assert said.code == 0, said.text
+    assert "2 of 2 trials finished" in said.text
+    assert "`frontier fetch ours" in said.text
+    assert not Path("sweeps").exists()
+
+
+@pytest.mark.usefixtures("served")
+def test_what_is_no_copy_of_the_sweep_is_never_replaced(
+    submit: Frontier, frontier: Frontier, identity: Any
+) -> None:
+    """A folder of another kind has its name, then a copy of another sweep its id as well."""
+    (HOME / "notes").mkdir(parents=True)
+    submit("--no-follow")
+    assert frontier("fetch", "ours").code == 0
+    mark = Path("sweeps") / identity() / layout.COPY
+    mark.write_text(json.dumps(json.loads(mark.read_text()) | {"namespace": "another"}))
+    said = frontier("fetch", "ours")
+    assert said.code == 3
+    assert "neither is a copy of this sweep" in said.text
+    assert (HOME / "notes").is_dir()
+    assert "another" in mark.read_text()
+
+
+@pytest.mark.usefixtures("served")
 def test_a_sweep_of_this_machine_is_never_replaced(
     submit: Frontier, frontier: Frontier, tmp_path: Path, identity: Any
 ) -> None:
@@ -232,12 +259,6 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
     out = BytesIO()
     with tarfile.open(fileobj=out, mode="w") as opened:
         opened.addfile(tarfile.TarInfo(name), BytesIO(b""))
-    with pytest.raises(fetching.LaunchError, match="none of theirs"):
+    with pytest.raises(fetching.LaunchError, match="belongs to none"):
         fetching._unpack(BytesIO(out.getvalue()), 0, tmp_path / "into", lambda done, total: None)
     assert not (tmp_path / "out").exists()
-
-
-def test_calm_states_end_alike_where_nothing_serves(api: FakeApi, submit: Frontier) -> None:
-    """As with an image of an earlier version."""
-    api.scripts = [list(CALM)]
-    assert submit().code == 0

@@ -63,6 +63,7 @@ def test_cells_whose_search_found_nothing_are_failures_as_well(api: FakeApi, sub
     said = submit()
     assert said.code == 1
     assert "not run: a/b/c/d: nothing to choose" in said.text
+    assert "0 of 2" not in said.text
 
 
 def test_a_spent_budget_ends_as_it_does_on_one_machine(api: FakeApi, submit: Frontier) -> None:
@@ -96,7 +97,7 @@ def test_a_log_without_a_verdict_is_said_to_have_none(api: FakeApi, submit: Fron
     api.scripts = [ending(line)]
     said = submit()
     assert said.code == 0
-    assert "does not say how its trials ended" in said.text
+    assert "how the trials ended is not known here" in said.text
 
 
 def test_whoever_may_not_read_logs_is_told_so(api: FakeApi, submit: Frontier) -> None:
@@ -127,6 +128,7 @@ def test_a_run_that_exits_0_says_in_its_last_line_how_it_ended(
     assert said.code == 0
     assert last_verdict(said.text) == ALL_FAILED
     assert frontier("run", sweep()).code == 1
+    assert "verdict" not in frontier("run", sweep(), "--exit-zero", "--json").out
 
 
 def test_a_sweep_whose_submitter_is_gone_ends_as_before(api: FakeApi, submit: Frontier) -> None:
