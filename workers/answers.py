@@ -28,7 +28,7 @@ def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
     """Write each answer of `work` as a JSON line and return the exit code: 2 where one of them is an "error".
 
     Whatever is raised, a panic of a library in Rust included, may quote a text: the last line is then
-    {"defect": name of its class, "places": where in the code}, and the exit code 70.
+    {"defect": name of its class and the system's reason, "places": where in the code}, and the exit code 70.
     """
     answers, code = answer_stream(), 0
     try:
@@ -38,9 +38,16 @@ def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
             answers.flush()
     except BaseException as error:
         code = DEFECT
-        line = {"defect": type(error).__qualname__, "places": code_places(error)}
+        line = {"defect": _name(error), "places": code_places(error)}
         answers.write(json.dumps(line) + "\n")
         if shows_words():
             traceback.print_exc()
     answers.close()
     return code
+
+
+def _name(error: BaseException) -> str:
+    """`OSError (No space left on device)`: what the system says of its own errors quotes nothing."""
+    name = type(error).__qualname__
+    number = error.errno if isinstance(error, OSError) else None
+    return name if number is None else f"{name} ({os.strerror(number)})"

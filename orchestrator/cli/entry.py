@@ -9,9 +9,8 @@ import sys
 import traceback
 from typing import NoReturn
 
-# Every library below would talk to its makers' servers by default. Set before any of them is imported;
-# what the user has set stands. MLflow's own are in tracking.mlflow_view.
-# Off whatever the user's environment says: nobody is told that a hospital trains here.
+# Every library below would talk to its makers' servers by default. Set before any of them is imported, and
+# off whatever the user's environment says: nobody is told that a hospital trains here.
 _TELLS_NOBODY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -61,7 +60,7 @@ def enter() -> None:
             _end_as_defect(error)
         full = error.errno in _FULL
         remedy = (
-            "make room; the same command goes on from there" if full else "mend it, or give another place"
+            "make room; the same command goes on from there" if full else "correct it, or give another place"
         )
         print(
             f"frontier: {printable(str(error.filename))}: {error.strerror}\n    -> {remedy}", file=sys.stderr

@@ -22,6 +22,7 @@ from orchestrator.contracts.markdown import plain
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
 from orchestrator.report.evidence import Side
+from orchestrator.report.phrases import LEGEND, mark
 from orchestrator.report.published import Published
 from orchestrator.report.what_if import WhatIf
 from orchestrator.report.wording import over
@@ -53,7 +54,8 @@ def write(
 def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> None:
     for notice in report.notices:
         console.print(notice, style="yellow", highlight=False)
-    console.print("◆ on the frontier with 90 % or more, ◇ with 10 to 90 %", highlight=False)
+    if any(mark(point) for task in report.tasks for point in task.points):
+        console.print(LEGEND, highlight=False)
     by_name = {task.task: task for task in report.tasks}
     for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
         console.print()

@@ -46,8 +46,6 @@ class Guess(NamedTuple):
 
 def guess(task: TaskSpec, told: Told | None) -> Guess:
     """`told`: by the trial that knows it best; None where none has read the data."""
-    if told is not None and told.measured:
-        return Guess(told.scores, measured=True)
     scores = {
         name: 0.0 for name, info in METRICS.items() if task.kind in info.kinds and info.higher_is_better
     }
@@ -61,4 +59,6 @@ def guess(task: TaskSpec, told: Told | None) -> Guess:
         if MetricName.MACRO_F1 in scores:
             scores[MetricName.MACRO_F1] = 2 * most / (1 + most) / len(counts)
         scores[MetricName.LOSS] = -math.fsum(share * math.log(share) for share in shares)
+    if told is not None and told.measured:
+        return Guess({**scores, **told.scores}, measured=True)  # a metric that was undefined is supposed
     return Guess(scores, measured=False)

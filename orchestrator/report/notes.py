@@ -54,10 +54,10 @@ def guessed(task: TaskSpec, guess: Guess) -> list[str]:
     found = guess.scores.get(task.metric)
     if found is None or not (guess.measured or found):
         return []
-    one = "no entity" if task.kind is TaskKind.NER else "the commonest class of train"
+    one = "no entity anywhere" if task.kind is TaskKind.NER else "the commonest class of train everywhere"
     supposed = "" if guess.measured else ", if test has the classes of train"
     title = METRICS[task.metric].title.split(" (")[0]
-    return [f"Guessing, {one} for everything, gives {title} {found:.3f}{supposed}."]
+    return [f"Guessing ({one}) gives {title} {found:.3f}{supposed}."]
 
 
 def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:
@@ -68,8 +68,8 @@ def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:
     fix = "mark documents with -DOCSTART- lines" if isinstance(task.reader, ConllReader) else _SET_ID
     taken = unknown[-1].value
     return [
-        f"Test {taken} are taken as independent, for the files do not say which of them are of one note or "
-        f"patient: where several are, intervals are too narrow and p-values too small. To cure that, {fix}."
+        f"Test {taken} are taken as independent, because the files do not say which of them are of one note "
+        f"or patient: where several are, intervals are too narrow and p-values too small. To fix this, {fix}."
     ]
 
 

@@ -23,6 +23,7 @@ def chance(probability: float | None) -> str:
     return "< 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
 
 
+LEGEND = "◆ on the frontier with a probability of 90 % or more; ◇ open: 10 to 90 %, or one seed only"
 SURE = 0.9  # from this probability on a point is drawn as one of the frontier, below 1 - it as none
 
 

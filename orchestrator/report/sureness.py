@@ -53,7 +53,7 @@ def _reliable(found: Sequence[Pick]) -> list[str]:
         return failed
     most = 1 - (1 - CONFIDENCE) ** (1 / fewest)
     return [
-        f"none of the {fewest} seeds of the model named failed, so up to {100 * most:.0f} % of others may "
+        f"no seed of {fewest} failed; the failure rate may still be up to {100 * most:.0f} % "
         f"(95 % over {fewest} seeds)"
     ]
 
@@ -64,11 +64,11 @@ def _failed(found: Sequence[Pick]) -> list[str]:
         quality, told = one.pick.quality, mark(one.pick.failed, one.pick.planned_seeds)
         if told:
             where = f" on {one.place}" if len(found) > 1 else ""
-            parts.append(f"{told} of {one.pick.name}{where}")
+            parts.append(f"{one.pick.name}{where}: {told}")
             if quality is not None and quality.failed:
                 low, high = (100 * end for end in share_interval(quality.failed, quality.n))
                 parts[-1] += (
-                    f", so {low:.0f} to {high:.0f} % of all its seeds may (95 % over {quality.n} seeds)"
+                    f", so {low:.0f} to {high:.0f} % of its seeds may fail (95 % over {quality.n} seeds)"
                 )
     return parts
 

@@ -425,7 +425,7 @@ def _marked(report: Report, failed: int, seeds: int) -> bool:
     sure that is says how many may."""
     said = sentences(report)
     if not failed:
-        return f"none of the {seeds} seeds of the model named failed" in said[1]
+        return f"no seed of {seeds} failed" in said[1]
     task = report.tasks[0]
     lines = [said[0], *(group.sentence for group in task.groups)]
     lines += [claim.sentence for family in task.claims for claim in family.claims]

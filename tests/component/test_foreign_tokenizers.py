@@ -71,9 +71,12 @@ def test_a_tokenizer_without_an_end_ends_its_attempt(lab: Any, monkeypatch: pyte
     monkeypatch.setattr(foreign_tokenizers, "LOADING_SECONDS", 0.05)
     order = lab.order()
     child = os.fork()
-    if child == 0:
-        run_attempt(order)
-        os._exit(0)
+    if child == 0:  # which must not go on as a test
+        signal.alarm(60)
+        try:
+            run_attempt(order)
+        finally:
+            os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code == -signal.SIGPROF
     kind, message = explain(Ending(code))

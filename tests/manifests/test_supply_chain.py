@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKED = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
+LOCKED = dict(
+    line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,10 @@ def test_the_bill_of_materials_names_what_the_lock_pins(bill: dict[str, Any]) ->
 
 
 def test_every_licence_was_looked_at(bill: dict[str, Any]) -> None:
-    done = judged(bill)
+    """Of what the lock pins, whatever else is installed beside it."""
+    locked = [part for part in bill["components"] if part["name"].replace("_", "-") in LOCKED]
+    assert len(locked) > 100
+    done = judged(bill | {"components": locked})
     assert done.stderr == ""
 
 
