@@ -38,6 +38,7 @@ SECONDS = {
     "component/test_ranks_in_launchers.py": 300,
     "component/test_private_cluster.py": 300,
     "component/test_selfcheck.py": 1500,
+    "component/test_sharded.py": 300,
     "component/test_split_counts.py": 300,
     "component/test_foreign_folders.py": 300,
     "gpu/test_selfcheck.py": 1500,
