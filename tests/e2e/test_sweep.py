@@ -40,9 +40,11 @@ def test_a_sweep_ends_with_a_frontier_and_a_report(finished: Workshop) -> None:
             assert point["state"] == "finished"
             assert point["seeds"] == 2
             assert point["device_hours"] > 0
+            if point["failed"]:  # training is this short: an interval of the mean would be wrong then
+                assert point["quality_interval"] is None
+                assert f"({sum(point['failed'].values())} of 2 seeds collapsed)" in out
             low, high = point["quality_interval"] or [point["quality"]] * 2  # none where both seeds agree
             assert low <= point["quality"] <= high
-    assert any(point["quality_interval"] for task in report["tasks"] for point in task["points"])
     page = (finished.sweeps / "mini/report/report.html").read_text()
     assert "invented" in page
     rows = list(csv.DictReader((finished.sweeps / "mini/report/frontier.csv").open()))
