@@ -19,8 +19,15 @@ from torch.distributed import distributed_c10d
 
 # What libraries send over torch.distributed beside containers, by module and name.
 _HARMLESS = frozenset(
-    {("torch", "Size"), ("torch", "device"), ("torch.distributed._state_dict_utils", "_TensorInfo")}
+    {
+        ("collections", "OrderedDict"),
+        ("torch", "Size"),
+        ("torch", "device"),
+        ("torch._utils", "_rebuild_tensor_v2"),
+        ("torch.distributed._state_dict_utils", "_TensorInfo"),
+    }
 )
+_STORAGE = ("torch.storage", "_load_from_bytes")  # of a tensor, say a step counter; it would read any pickle
 
 
 def exchanged(value: Any, count: int, group: Any) -> list[Any]:
@@ -66,9 +73,15 @@ def refuse_objects() -> None:
 
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == _STORAGE:
+            return _storage
         if (module, name) in _HARMLESS or (module == "torch" and _is_dtype(name)):
             return super().find_class(module, name)
         raise pickle.UnpicklingError("a rank sent an object that is neither a tensor nor a plain value")
+
+
+def _storage(content: bytes) -> Any:
+    return torch.load(io.BytesIO(content), weights_only=True)
 
 
 def _is_dtype(name: str) -> bool:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from torch.distributed import distributed_c10d
 
 from workers.exchange import refuse_objects
@@ -93,3 +94,18 @@ def test_nothing_but_plain_values_is_read_from_what_a_library_exchanges(
     for harmful in (os.system, Path(), subprocess.Popen):
         with pytest.raises(pickle.UnpicklingError):
             distributed_c10d._unpickler(io.BytesIO(pickle.dumps(harmful))).load()
+
+
+def test_tensors_are_read_from_what_a_library_exchanges_without_reading_their_pickles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The step counters of an optimiser whose state is shared out, say."""
+    monkeypatch.setattr(distributed_c10d, "_unpickler", distributed_c10d._unpickler)  # put back afterwards
+    refuse_objects()
+    sent = {"step": torch.tensor(7.0), "rate": 0.1}
+    assert distributed_c10d._unpickler(io.BytesIO(pickle.dumps(sent))).load() == sent
+    stored = io.BytesIO()
+    torch.save(Path("/"), stored, _use_new_zipfile_serialization=False)
+    read_storage = distributed_c10d._unpickler(io.BytesIO()).find_class("torch.storage", "_load_from_bytes")
+    with pytest.raises(pickle.UnpicklingError):
+        read_storage(stored.getvalue())
