@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
+from orchestrator.contracts.files import sha256_of
 from orchestrator.contracts.safetensors_files import READ
 from orchestrator.errors import WeightsError
 
 _SHOWN = 12  # hex digits
-
-
-def file_digests(directory: Path) -> dict[str, str]:
-    """Return sha256 of the files of a folder, by name."""
-    return {path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.is_file()}
 
 
 def check_content(spec: BackboneSpec, directory: Path, expected: Mapping[str, str]) -> None:
@@ -34,7 +29,7 @@ def check_content(spec: BackboneSpec, directory: Path, expected: Mapping[str, st
 
 def check_file(spec: BackboneSpec, path: Path, digest: str) -> None:
     """Raises WeightsError where the file is not there, or has another sha256."""
-    found = _sha256(path) if path.is_file() else None
+    found = sha256_of(path) if path.is_file() else None
     if found == digest:
         return
     got = "is missing" if found is None else f"has sha256 {found[:_SHOWN]}…"
@@ -55,8 +50,3 @@ def _or_take_it(spec: BackboneSpec) -> str:
     if isinstance(spec.weights, HubWeights):
         return "or, if these weights are the ones you want, remove its entry in the lock file"
     return "or run again, if these weights are the ones you want"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import Field, PositiveInt, ValidationError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
-from orchestrator.contracts.files import draft
+from orchestrator.contracts.files import draft, file_digests
 from orchestrator.contracts.made import made_root
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
@@ -129,7 +129,7 @@ def _stage_snapshot(
     spec: BackboneSpec, weights: HubWeights, cache: Path, request: StageRequest
 ) -> dict[str, Any]:
     """Files are hashed when they come, when they are not locked yet, and on demand: it takes a while."""
-    from workers.content import check_content, file_digests
+    from workers.content import check_content
     from workers.conversion import convert
     from workers.weights import verify, weights_directory
 

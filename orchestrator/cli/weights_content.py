@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.places import cache_of
 from orchestrator.cli.sharing import shared_files
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
+from orchestrator.contracts.files import file_digests
 from orchestrator.contracts.made import made_root
 
 if TYPE_CHECKING:
@@ -30,9 +29,4 @@ def _made(session: Session, spec: BackboneSpec) -> dict[str, str]:
         return shared_files(session, spec)
     assert isinstance(spec.weights, MadeWeights | RandomWeights)
     root = made_root(cache_of(session.sweep.storage), spec.weights)
-    return {p.name: _sha256(p) for p in sorted(root.iterdir()) if p.is_file()} if root.is_dir() else {}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_digests(root) if root.is_dir() else {}

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.files import sha256_of, write_atomically
 
 _NAME = "corpus-digests.json"
 
@@ -45,7 +45,7 @@ class CorpusDigests:
         known = self._known.get(key)
         if isinstance(known, list) and known[:-1] == [stamp]:
             return str(known[-1])
-        found = [(place, _sha256(file)) for place, file in files]
+        found = [(place, sha256_of(file)) for place, file in files]
         digest = found[0][1] if path.is_file() else digest_of(found)
         self._known[key] = [stamp, digest]
         self._changed = True
@@ -91,8 +91,3 @@ def _files(path: Path, ignored: str) -> list[tuple[str, Path]]:
         if file.is_file() and not hidden and not (ignored and place.match(ignored)):
             found.append((place.as_posix(), file))
     return found
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

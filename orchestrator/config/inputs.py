@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +26,7 @@ from orchestrator.contracts.backbone import (
     PackageWeights,
     RandomWeights,
 )
-from orchestrator.contracts.files import leads_out, write_atomically
+from orchestrator.contracts.files import leads_out, sha256_of, write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.safetensors_files import READ, has_weights
@@ -304,8 +303,7 @@ class _FileDigests:
         entry = self._known.get(str(path.resolve()))
         if isinstance(entry, list) and entry[:-1] == stamp:
             return str(entry[-1])
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256_of(path)
         self._known[str(path.resolve())] = [*stamp, digest]
         self._changed = True
         return digest

@@ -1,8 +1,9 @@
-"""Files that are complete or absent, whatever kills the writer."""
+"""Files: complete or absent, whatever kills the writer; who may read them, and what they hold."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -31,6 +32,17 @@ def current_umask() -> int:
 def leads_out(path: Path, root: Path) -> bool:
     """Return whether the path, all links followed, is anywhere but below `root`."""
     return not path.resolve().is_relative_to(root.resolve())
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file. Raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_digests(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files of a folder, by name; not of those in folders below it."""
+    return {path.name: sha256_of(path) for path in sorted(directory.iterdir()) if path.is_file()}
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

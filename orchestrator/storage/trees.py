@@ -3,12 +3,11 @@ with their sha256; whatever lacks a marker does not exist for a reader."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from orchestrator.contracts.files import draft
+from orchestrator.contracts.files import draft, sha256_of
 from orchestrator.errors import StorageError
 from orchestrator.storage.store import Store
 
@@ -33,7 +32,7 @@ def digests(store: Store, key: str) -> dict[str, str] | None:
 def put_tree(store: Store, key: str, directory: Path) -> None:
     """Raises FileNotFoundError where a file goes away meanwhile: the directory then stays incomplete."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
-    found = {path.relative_to(directory).as_posix(): _sha256(path) for path in files}
+    found = {path.relative_to(directory).as_posix(): sha256_of(path) for path in files}
     there = digests(store, key)
     if there == found:
         return
@@ -74,7 +73,7 @@ def _fetch_files(store: Store, key: str, wanted: Mapping[str, str], draft: Path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not store.fetch(f"{key}/{name}", path):
             return False  # it is being deleted
-        if _sha256(path) != digest:
+        if sha256_of(path) != digest:
             raise DamagedTreeError(f"{key}/{name}: is not what its marker says\n    -> {_REMEDY}")
     return True
 
@@ -88,8 +87,3 @@ def delete_tree(store: Store, key: str, keys: Iterable[str]) -> None:
     for other in keys:
         if other.startswith(f"{key}/"):
             store.delete(other)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

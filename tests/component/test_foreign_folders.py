@@ -17,13 +17,13 @@ from tiny_models import tiny_folder
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
+from orchestrator.contracts.files import file_digests
 from orchestrator.contracts.method import AdaLora, BitFit, Full, Lora, Settings
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from orchestrator.errors import WeightsError
 from workers import trial_model
 from workers.attempt import run_attempt
 from workers.backbones import Backbone, build, planned
-from workers.content import file_digests
 from workers.heads import headed_class
 from workers.inputs import TaskData
 from workers.limits import check_fits
