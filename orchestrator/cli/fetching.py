@@ -12,17 +12,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.fetch_job import fetch_job
 from orchestrator.cluster.fetching import fetch
 from orchestrator.cluster.ray_job import RayJob
-from orchestrator.cluster.render import FILE
+from orchestrator.cluster.sweep_files import config_in
 from orchestrator.cluster.sweeps import Sweeps
-from orchestrator.config.yaml_files import parse
 from orchestrator.contracts import layout
 from orchestrator.contracts.copied import Copy, copy_in
 from orchestrator.contracts.files import current_umask, write_atomically
-from orchestrator.errors import ConfigError, LaunchError
+from orchestrator.errors import LaunchError
 from orchestrator.storage.remote import is_uri
 
 
@@ -31,7 +29,9 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
     their directory. Raises LaunchError where the cluster keeps no file of the sweep, or its records cannot be
     had; an earlier copy is then as it was."""
     job, config_map = _objects(sweeps, name)
-    config = _config(config_map, name)
+    config = config_in(config_map, name)
+    if config is None:
+        raise LaunchError(f"{name}: its ConfigMap is gone\n    -> `frontier submit` it again")
     written_to, sweep = str(config.get("storage", "")), job.sweep_name
     if is_uri(written_to):
         raise LaunchError(
@@ -71,7 +71,7 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
     return there
 
 
-def _objects(sweeps: Sweeps, name: str) -> tuple[RayJob, object]:
+def _objects(sweeps: Sweeps, name: str) -> tuple[RayJob, dict[str, Any] | None]:
     job = sweeps.job(name)
     if job is not None:
         return job, sweeps.files.of(job)
@@ -80,16 +80,6 @@ def _objects(sweeps: Sweeps, name: str) -> tuple[RayJob, object]:
         raise LaunchError(f"{name}: the cluster keeps no file of it\n    -> `frontier submit` it again")
     config_map, body = kept
     return RayJob(body), config_map
-
-
-def _config(config_map: object, name: str) -> dict[str, Any]:
-    text = get(mapping(config_map), "data", FILE)
-    if text is None:
-        raise LaunchError(f"{name}: its ConfigMap is gone\n    -> `frontier submit` it again")
-    config, wrong = parse(text, f"ConfigMap of {name}", FILE)
-    if wrong:
-        raise ConfigError(wrong)
-    return dict(config)
 
 
 def _place(storage: Path, sweep: str, mark: Copy) -> Path:

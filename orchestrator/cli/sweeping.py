@@ -16,10 +16,10 @@ from orchestrator.cluster.dashboard import progress
 from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.following import follow
 from orchestrator.cluster.observing import Look, head_pod
-from orchestrator.cluster.render import FILE, Rendered
+from orchestrator.cluster.render import Rendered
+from orchestrator.cluster.sweep_files import config_in
 from orchestrator.cluster.sweeps import Sweeps
-from orchestrator.config.yaml_files import parse
-from orchestrator.errors import ConfigError, InterruptedSweepError, LaunchError
+from orchestrator.errors import InterruptedSweepError, LaunchError
 
 
 def open_sweeps(namespace: str, context: str | None, console: Console) -> Sweeps:
@@ -89,13 +89,9 @@ class _View:
         return self._found
 
     def _records(self, look: Look) -> RemoteRecords | None:
-        config_map = self._sweeps.files.of(look.job)
-        text = get(config_map, "data", FILE)
-        if text is None:
+        config = config_in(self._sweeps.files.of(look.job), look.job.sweep_name)
+        if config is None:
             return None
-        config, wrong = parse(text, f"ConfigMap of {look.job.sweep_name}", FILE)
-        if wrong:
-            raise ConfigError(wrong)
         options = mapping(config.get("storage_options"))
         written_to = str(config.get("storage", ""))
         return RemoteRecords(look.job.sweep_name, written_to, self._storage, options, self._sweeps.say)

@@ -17,7 +17,10 @@ from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
 from orchestrator.cluster.refusals import RefusalError
+from orchestrator.cluster.render import FILE
 from orchestrator.cluster.resources import CONFIG_MAPS, RAY_JOBS
+from orchestrator.config.yaml_files import parse
+from orchestrator.errors import ConfigError
 
 _KEPT_JOB = "frontier/ray-job"  # annotation of a ConfigMap whose RayJob is gone
 _NOT_KEPT = ("kubectl.kubernetes.io/", RECREATIONS, STOPPED)  # annotations
@@ -157,3 +160,14 @@ def config_map_to_apply(body: dict[str, Any]) -> dict[str, Any]:
         "immutable": True,
         "data": mapping(body.get("data")),
     }
+
+
+def config_in(config_map: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
+    """The sweep's file as it was submitted; None where the ConfigMap is gone. Raises ConfigError."""
+    text = get(config_map, "data", FILE)
+    if text is None:
+        return None
+    config, wrong = parse(text, f"ConfigMap of {name}", FILE)
+    if wrong:
+        raise ConfigError(wrong)
+    return dict(config)
