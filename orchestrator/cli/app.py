@@ -192,13 +192,13 @@ def run(
             print_json(rehearsed)
         return
     uri = tracking_uri(session.sweep.storage, os.environ)
-    report, end = running.run(session, launcher, ClusterChoice(address, insecure_cluster), uri, out)
+    report, verdict = running.run(session, launcher, ClusterChoice(address, insecure_cluster), uri, out)
     if as_json:
         print_json(report)
     if exit_zero:
-        print(end.verdict.line, file=sys.stderr if as_json else sys.stdout, flush=True)
-    elif end.failed or end.held:
-        raise typer.Exit(1 if end.failed else 4)
+        print(verdict.line, file=sys.stderr if as_json else sys.stdout, flush=True)
+    elif verdict.exit_code:
+        raise typer.Exit(verdict.exit_code)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 
@@ -38,15 +38,9 @@ from orchestrator.tracking.mlflow_view import MlflowView
 from orchestrator.tracking.tracking_uri import without_secrets
 
 
-class RunEnd(NamedTuple):
-    failed: int  # trials; those too that were left out because their search found no settings
-    held: bool  # whether trials were held back, as the budget was spent
-    verdict: Verdict
-
-
 def run(
     session: Session, launcher: str, cluster: ClusterChoice, uri: str, console: Console
-) -> tuple[dict[str, Any], RunEnd]:
+) -> tuple[dict[str, Any], Verdict]:
     """Runs what is missing and writes the report. Gives the report as JSON, and how it ended. Raises
     OverBudgetError before anything starts where the forecast is beyond the sweep's budget."""
     from orchestrator.cli.measuring import calibrate  # which runs its sweep as this module does
@@ -104,7 +98,7 @@ def run(
         held=summary.held,
         reasons=reasons((failed.kind, failed.message) for failed in report.failed),
     )
-    return report_json(report), RunEnd(summary.failed + len(summary.not_run), summary.held, verdict)
+    return report_json(report), verdict
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from orchestrator.cli.words import quantity
 from orchestrator.contracts.verdict import Verdict
 
-_FAILED, _HELD = 1, 4
+_SOME_FAILED = 1  # as the records say, where no verdict was left
 _AGAIN = "    -> the same submission tries them again"
 
 
@@ -27,12 +27,11 @@ def tell_verdict(verdict: Verdict | None, failed: int | None, say: Callable[[str
         for cell in verdict.not_run:
             say(f"not run: {cell}")
         say(_AGAIN)
-        return _FAILED
+        return verdict.exit_code
     say(f"{verdict.finished} of {quantity(verdict.trials, 'trial')} finished")
     if verdict.held:
         say("the budget is spent, and trials are left\n    -> raise `budget` and submit the sweep again")
-        return _HELD
-    return 0
+    return verdict.exit_code
 
 
 def _told_by_records(failed: int | None, say: Callable[[str], None]) -> int:
@@ -44,5 +43,5 @@ def _told_by_records(failed: int | None, say: Callable[[str], None]) -> int:
         return 0
     if failed:
         say(f"{quantity(failed, 'trial')} failed\n{_AGAIN}")
-        return _FAILED
+        return _SOME_FAILED
     return 0

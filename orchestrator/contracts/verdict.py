@@ -12,6 +12,7 @@ from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import FailureKind
 
 _BEFORE = "frontier-verdict: "
+_SOME_FAILED, _HELD = 1, 4  # exit codes
 MOST_REASONS = 5
 _LONGEST = 400  # characters of a message
 
@@ -31,6 +32,13 @@ class Verdict(Record):
     not_run: tuple[str, ...] = ()  # cells whose search found no settings, each with the reason
     held: bool = False  # whether trials were held back, as the budget was spent
     reasons: tuple[Reason, ...] = ()  # the commonest first
+
+    @property
+    def exit_code(self) -> int:
+        """What `frontier run` exits with."""
+        if self.failed or self.not_run:
+            return _SOME_FAILED
+        return _HELD if self.held else 0
 
     @property
     def line(self) -> str:

@@ -122,8 +122,7 @@ def test_a_run_that_exits_0_says_in_its_last_line_how_it_ended(
 ) -> None:
     from orchestrator.cli import running
 
-    end = running.RunEnd(failed=2, held=False, verdict=ALL_FAILED)
-    monkeypatch.setattr(running, "run", lambda *given: ({}, end))
+    monkeypatch.setattr(running, "run", lambda *given: ({}, ALL_FAILED))
     said = frontier("run", sweep(), "--exit-zero")
     assert said.code == 0
     assert last_verdict(said.text) == ALL_FAILED
