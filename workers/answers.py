@@ -11,8 +11,7 @@ from typing import Any, TextIO
 
 from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.debugging import shows_words
-
-DEFECT = 70
+from orchestrator.errors import FrontierError
 
 
 def answer_stream() -> TextIO:
@@ -37,7 +36,7 @@ def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
             answers.write(json.dumps(line) + "\n")
             answers.flush()
     except BaseException as error:
-        code = DEFECT
+        code = FrontierError.exit_code
         line = {"defect": _name(error), "places": code_places(error)}
         answers.write(json.dumps(line) + "\n")
         if shows_words():

@@ -26,7 +26,7 @@ from orchestrator.contracts.backbone import (
     PackageWeights,
     RandomWeights,
 )
-from orchestrator.contracts.files import leads_out, sha256_of, write_atomically
+from orchestrator.contracts.files import INTO_DATA_DIR, leads_out, sha256_of, write_atomically
 from orchestrator.contracts.made import code_digest, made_digest
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.safetensors_files import READ, has_weights
@@ -192,8 +192,8 @@ def _no_file(task: TaskSpec, at: str, path: Path) -> Complaint:
 
 
 def _linked_away(task: TaskSpec, at: str, path: Path) -> Complaint:
-    remedy = "set data_dir to a folder that holds what it leads to, or copy that there"
-    return Complaint(f"task {task.name}", at, f"a link leads from {path} out of data_dir", remedy)
+    problem = f"a link leads from {path} out of data_dir"
+    return Complaint(f"task {task.name}", at, problem, INTO_DATA_DIR)
 
 
 def _instead(path: Path) -> str:

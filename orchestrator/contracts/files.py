@@ -13,6 +13,8 @@ from pathlib import Path
 
 OTHER_ACCOUNTS = 0o077  # bits of a umask
 OTHER_GROUPS = 0o007
+# The fix where a link leads out of data_dir.
+INTO_DATA_DIR = "set data_dir to a folder that holds what it leads to, or copy that there"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # what file systems without them say
 
 

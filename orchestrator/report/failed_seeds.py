@@ -22,9 +22,9 @@ from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.vocabulary import FailureKind, FailureRule
 from orchestrator.report.results import CellResults, FailedSeed, Key, Result
 
-_TRAINING = {FailureKind.COLLAPSED: "collapsed", FailureKind.DIVERGED: "diverged"}
+_TRAINING = {kind: kind.value.lower() for kind in sorted(FailureKind) if kind.blames_the_training}
 # They tell of the machine or of a limit that the user set, and not of the cell.
-_ELSEWHERE = frozenset({FailureKind.PREEMPTED, FailureKind.DEVICE, FailureKind.TIMEOUT})
+_ELSEWHERE = {kind for kind in FailureKind if kind.blames_the_machine} | {FailureKind.TIMEOUT}
 
 
 @dataclass(frozen=True)

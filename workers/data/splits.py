@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.contracts.files import leads_out
+from orchestrator.contracts.files import INTO_DATA_DIR, leads_out
 from orchestrator.contracts.sameness import Identity
 from orchestrator.contracts.task import (
     ArrowReader,
@@ -70,8 +70,7 @@ def read_split(
     names, wanted = source_of(task, split)
     for name in names:
         if leads_out(root / name, root):
-            remedy = "set data_dir to a folder that holds what it leads to, or copy that there"
-            raise DataError(str(root / name), None, "a link leads from it out of data_dir", remedy)
+            raise DataError(str(root / name), None, "a link leads from it out of data_dir", INTO_DATA_DIR)
     if parts_by_sentence(task.kind, task.reader) and split in {Split.TRAIN, *_shares(held_out(task))}:
         wanted = _by_sentence(task, names, root, wanted)
     examples = list(_read(task, names, root, faults, wanted if ids is None else ids.noting(wanted)))
