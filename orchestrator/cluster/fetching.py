@@ -8,13 +8,13 @@ import json
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get
-from orchestrator.cluster.record_server import ARCHIVE, BYTES, DONE, INDEX, PORT
+from orchestrator.cluster.record_server import ARCHIVE, BYTES, INDEX, PORT
 from orchestrator.cluster.resources import JOBS, PODS
 from orchestrator.cluster.troubles import troubles
 from orchestrator.errors import LaunchError
@@ -34,7 +34,7 @@ def fetch(
     """Run `job` (`fetch_job`), write what its pod serves below `into`, which must be empty, and remove the
     job. Return the number of files. Raises LaunchError where the pod does not come, or an archive arrives
     damaged: what is in `into` is of no use then."""
-    with _running(cluster, job, say) as pod, _connected(cluster, pod) as connection:
+    with _running(cluster, job, say) as pod, closing(_await_server(cluster, pod)) as connection:
         try:
             connection.request("GET", ARCHIVE)
             answer = connection.getresponse()
@@ -96,20 +96,6 @@ def _last_words(cluster: Cluster, pod: str) -> str:
     return lines[-1] if lines else "it printed nothing"
 
 
-@contextmanager
-def _connected(cluster: Cluster, pod: str) -> Iterator[http.client.HTTPConnection]:
-    """A connection to the server, which is told to end afterwards."""
-    connection = _await_server(cluster, pod)
-    try:
-        yield connection
-    finally:
-        connection.close()
-        with suppress(LaunchError, OSError, http.client.HTTPException):
-            connection.sock = cluster.connect_to(pod, PORT)
-            connection.request("POST", DONE)
-            connection.getresponse()
-
-
 def _await_server(cluster: Cluster, pod: str) -> http.client.HTTPConnection:
     """Its process may have begun to start a moment ago."""
     began = time.monotonic()
@@ -119,8 +105,6 @@ def _await_server(cluster: Cluster, pod: str) -> http.client.HTTPConnection:
             connection.sock = cluster.connect_to(pod, PORT)
             connection.request("HEAD", "/")
             connection.getresponse().read()
-            connection.close()
-            connection.sock = cluster.connect_to(pod, PORT)
             return connection
         except (LaunchError, OSError, http.client.HTTPException) as error:
             connection.close()

@@ -5,7 +5,7 @@ server's port forwarding alone.
 
 `GET /records.tar` gives a tar archive of the records and the report, without checkpoints, weights and what
 may quote text. Its last member `index.json` holds the SHA-256 of each file as it was sent: an archive without
-it was cut short. `POST /done` ends the process. Standard library only.
+it was cut short. It is sent once: then the process ends. Standard library only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import IO
 from orchestrator.contracts import layout
 
 PORT = 8080
-ARCHIVE, DONE, INDEX = "/records.tar", "/done", "index.json"
+ARCHIVE, INDEX = "/records.tar", "index.json"
 BYTES = "X-Records-Bytes"  # header: about how many are to come
 _OF_SWEEP = (layout.SWEEP, layout.HELD)
 
@@ -79,6 +79,7 @@ class RecordServer(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: RecordServer
+    protocol_version = "HTTP/1.1"  # both requests come over one connection
 
     def log_message(self, *_: object) -> None:
         """Nothing is logged."""
@@ -89,20 +90,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
+        threading.Thread(target=self.server.shutdown, daemon=True).start()  # once this is answered
         directory = self.server.directory
         if self.path != ARCHIVE or not (directory / layout.SWEEP).is_file():
             self.send_error(404)
             return
         self.send_response(200)
         self.send_header(BYTES, str(sum(path.stat().st_size for path in records(directory))))
+        self.send_header("Connection", "close")  # its end is that of the archive
         self.end_headers()
         write_archive(directory, self.wfile)
-
-    def do_POST(self) -> None:
-        self.send_response(204)
-        self.end_headers()
-        if self.path == DONE:
-            threading.Thread(target=self.server.shutdown, daemon=True).start()
 
 
 def main(arguments: list[str]) -> int:
