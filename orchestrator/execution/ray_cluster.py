@@ -94,17 +94,13 @@ def _status_without_token(dashboard: str) -> int | None:
 
 def _start(directory: Path, cpus: int | None) -> str | None:
     """Start a private cluster. Ray waits 30 seconds for a node: a busy machine gets a second try."""
-    try:
-        return _started(directory, cpus)
-    except _TooLateError:
-        pass
-    try:
-        return _started(directory, cpus)
-    except _TooLateError as error:
-        raise LaunchError(
-            "Ray did not start on this machine within 30 seconds, twice: the machine is too busy\n"
-            "    -> run the same command when fewer programs run, or add --launcher local, which needs no Ray"
-        ) from error
+    for _ in range(2):
+        with suppress(_TooLateError):
+            return _started(directory, cpus)
+    raise LaunchError(
+        "Ray did not start on this machine within 30 seconds, twice: the machine is too busy\n"
+        "    -> run the same command when fewer programs run, or add --launcher local, which needs no Ray"
+    )
 
 
 class _TooLateError(Exception):
