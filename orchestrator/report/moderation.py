@@ -73,11 +73,12 @@ def prior_of(cells: Sequence[Replicates]) -> Prior | None:
 
 def prior_of_means(cells: Sequence[Replicates]) -> Prior | None:
     """Of the variance of a seed's score around its cell's mean, with what a seed does to all cells alike: for
-    intervals of single cells. None unless two cells have several seeds, and these scatter.
+    intervals of single cells. Cells with failed seeds are left out, as in `prior_of`. None unless two others
+    have several seeds, and these scatter.
 
     The degrees of freedom of all cells together are Satterthwaite's: of the common part only those of the
     seeds, however many cells there are."""
-    several = [cell for cell in cells if len(cell.seeds) > 1]
+    several = [cell for cell in cells if len(cell.seeds) > 1 and not cell.failed]
     variances = np.array([cell.quality.var(ddof=1) for cell in several])
     if len(several) < 2 or math.sqrt(float(np.median(variances))) < _GRAIN:
         return None

@@ -22,7 +22,7 @@ from orchestrator.report.statistics import CONFIDENCE, between, bounds
 def simultaneous(cells: Sequence[Replicates], metric: MetricName) -> Mapping[str, Simultaneous]:
     """By name, of all scored cells of one task and comparison key. None with failed seeds, whose scores lie
     in two heaps."""
-    prior = prior_of_means([cell for cell in cells if not cell.failed])
+    prior = prior_of_means(cells)
     low, high = bounds(metric)
     found = {}
     for cell in cells:
