@@ -14,6 +14,7 @@ from rich.console import Console
 
 from orchestrator.cli import cluster, cluster_verbs, inspections
 from orchestrator.cli.capabilities import show_capabilities
+from orchestrator.cli.copy_note import show_copied
 from orchestrator.cli.places import ledger_of, storage_here
 from orchestrator.cli.terminal import Terminal
 from orchestrator.contracts.debugging import show_words
@@ -232,12 +233,20 @@ def status(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Trials by state, what failed and why, and the device-hours so far."""
+    """Trials by state, what failed and why, and the device-hours so far. Of a sweep that only the cluster of
+    the kubeconfig has: what it does there."""
+    from orchestrator.cli.in_cluster import InClusterError, show_in_cluster
     from orchestrator.cli.status_view import show_status, status_json
 
-    ledger = ledger_of(sweep, storage)
     if watch and as_json:
         raise typer.BadParameter("--watch is a page to look at, --json a record: give one of them")
+    try:
+        ledger = ledger_of(sweep, storage)
+    except InClusterError as there:
+        if watch or as_json:
+            raise
+        show_in_cluster(there, console())
+        return
     if watch:
         from orchestrator.cli.watching import watch as watch_sweep
 
@@ -257,6 +266,7 @@ def ledger(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> 
     if as_json:
         print_json(ledger_json(found))
     else:
+        show_copied(found, console())
         show_ledger(found, console())
 
 
@@ -302,6 +312,7 @@ def report(
 
         print_json(report_json(found))
     else:
+        show_copied(ledger, console())
         show_report(found, paths, console())
         for wanted in asked:
             show_frontiers(found, wanted, console())
@@ -357,8 +368,8 @@ def ui(
         str | None,
         typer.Argument(
             metavar="[ray|mlflow|SWEEP]",
-            help="In the cluster: `ray`, the dashboard of a sweep, or `mlflow`. Else the MLflow of this "
-            "machine, open at the runs of this sweep.",
+            help="In the cluster: `ray`, the dashboard of a sweep, or `mlflow`. Else the MLflow that has the "
+            "runs of this sweep: of this machine, or of its cluster.",
         ),
     ] = None,
     sweep: Annotated[
@@ -387,8 +398,10 @@ def ui(
         portals.open_mlflow(namespace, context, port or 0, show_token, console())
     else:
         uri = tracking_uri(storage_here(storage), os.environ)
-        if target is not None and VARIABLE not in os.environ:
-            ledger_of(target, storage)
+        there = None if target is None or VARIABLE in os.environ else portals.cluster_of(target, storage)
+        if there is not None:
+            portals.open_mlflow(there.namespace, context, port or 0, show_token, console(), there.host)
+            return
         serve_mlflow(uri, target, port or 5000, console())
 
 

@@ -33,7 +33,7 @@ def storage_here(storage: str) -> Path:
 
 def ledger_of(sweep: str, storage: str) -> Ledger:
     """The records of a sweep, by its name in `storage`, or by a path or URI of its own; those in an object
-    store as they are there now. Raises ConfigError where there is no such sweep, StorageError."""
+    store as they are there now. Raises ConfigError where there is none (`find_sweep`), StorageError."""
     if is_uri(sweep):
         uri, _, name = sweep.rstrip("/").rpartition("/")
     elif is_uri(storage):
@@ -49,11 +49,14 @@ def ledger_of(sweep: str, storage: str) -> Ledger:
 
 
 def find_sweep(sweep: str, storage: Path) -> Path:
-    """The directory of a sweep, by its name below `storage` or by a path; else a ConfigError."""
+    """The directory of a sweep, by its name below `storage` or by a path. Raises InClusterError where the
+    cluster of the kubeconfig alone has it, ConfigError where nobody has."""
+    from orchestrator.cli.in_cluster import look_in_cluster
+
     for directory in (storage / sweep, Path(sweep)):
         if (directory / layout.SWEEP).is_file():
             return directory.resolve()
     known = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}")]
     remedy = did_you_mean(sweep, known) if known else "run a sweep first, or give --storage"
-    remedy += "; `frontier fetch` copies one from a cluster"
+    remedy += look_in_cluster(sweep, str(storage)) or "; `frontier fetch` copies one from a cluster"
     raise ConfigError([Complaint(str(storage), "", f"there is no sweep {sweep!r}", remedy)])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.in_cluster import InClusterError
+from orchestrator.cli.places import ledger_of
 from orchestrator.cli.sweeping import open_sweeps
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT, token
@@ -19,6 +22,7 @@ from orchestrator.cluster.observing import head_pod
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.resources import PODS, RAY_JOBS, SECRETS, SERVICES
 from orchestrator.cluster.sweeps import Sweeps
+from orchestrator.contracts.copied import copy_in
 from orchestrator.errors import LaunchError
 
 _MLFLOW, _LOGIN = "mlflow", "frontier-mlflow"  # service and secret, of k8s/components/mlflow
@@ -50,10 +54,40 @@ def open_ray(
     _serve("Ray dashboard", lambda: sweeps.cluster.connect_to(head()[1], PORT), port, "/#/cluster", sweeps)
 
 
-def open_mlflow(namespace: str, context: str | None, port: int, show_token: bool, console: Console) -> None:
-    """The tracking server of the cluster, until Ctrl-C."""
+@dataclass(frozen=True)
+class Place:
+    """Where the runs of a sweep are."""
+
+    host: str  # of the API server
+    namespace: str
+
+
+def cluster_of(sweep: str, storage: str) -> Place | None:
+    """Where MLflow has the runs of the sweep, None for this machine. Raises ConfigError where nobody has a
+    sweep of that name."""
+    try:
+        copy = copy_in(ledger_of(sweep, storage).directory)
+    except InClusterError as there:
+        return Place(there.sweeps.cluster.host, there.sweeps.cluster.namespace)
+    return None if copy is None else Place(copy.host, copy.namespace)
+
+
+def open_mlflow(
+    namespace: str,
+    context: str | None,
+    port: int,
+    show_token: bool,
+    console: Console,
+    host: str | None = None,
+) -> None:
+    """The tracking server of the cluster, until Ctrl-C. `host`: of the API server that it must be behind."""
     sweeps = open_sweeps(namespace, context, console)
     cluster = sweeps.cluster
+    if host is not None and cluster.host != host:
+        raise LaunchError(
+            f"the runs are in the cluster {host}, and the kubeconfig names {cluster.host}\n"
+            "    -> choose that cluster's context with --context"
+        )
     inside = _behind(cluster, _MLFLOW)[1]
     login = cluster.get(SECRETS, _LOGIN)
     if login is not None:

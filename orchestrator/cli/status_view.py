@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.copy_note import show_copied
 from orchestrator.cli.terminal import styled
 from orchestrator.contracts.caveats import caveats, distinct
-from orchestrator.contracts.copied import copy_in
 from orchestrator.contracts.ledger import Totals, TrialRecord, device_unit
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import SweepRecord
@@ -79,11 +78,7 @@ def show_status(ledger: Ledger, console: Console) -> None:
     for task, counts in found["by_task"].items():
         table.add_row(task, *(str(counts.get(state, 0)) for state in states))
     console.print(table)
-    if (copy := copy_in(ledger.directory)) is not None:
-        when = datetime.fromtimestamp(copy.fetched_at).isoformat(" ", "minutes")
-        console.print(
-            f"{copy}, fetched {when}; `frontier fetch` refreshes it", highlight=False, soft_wrap=True
-        )
+    show_copied(ledger, console)
     if found["refused"]:
         console.print(f"{found['refused']} cells refused")
     if tuning := found["tuning"]["searches"]:

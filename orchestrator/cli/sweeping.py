@@ -50,7 +50,7 @@ def most_pods(rendered: Rendered) -> str:
 
 def follow_to_end(sweeps: Sweeps, name: str, storage: str | None, console: Console, bring: bool) -> int:
     """Ends with the report where the records are in reach, or may be brought. Gives the exit code."""
-    view = _View(sweeps, storage, console)
+    view = View(sweeps, storage)
     with _told_how_to_attach(name, sweeps.cluster):
         end = follow(sweeps, name, view.show)
     return tell_end(end, name, view.records(), sweeps, console, bring)
@@ -67,11 +67,11 @@ def _told_how_to_attach(name: str, cluster: Cluster) -> Iterator[None]:
         ) from None
 
 
-class _View:
-    """Says every line once."""
+class View:
+    """Says every line once. `storage`: where this machine sees that of the pods, if elsewhere."""
 
-    def __init__(self, sweeps: Sweeps, storage: str | None, console: Console) -> None:
-        self._sweeps, self._storage, self._console = sweeps, storage, console
+    def __init__(self, sweeps: Sweeps, storage: str | None) -> None:
+        self._sweeps, self._storage = sweeps, storage
         self._said: dict[str, str] = {}
         self._found: RemoteRecords | None = None
 

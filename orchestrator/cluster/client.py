@@ -21,6 +21,7 @@ from orchestrator.errors import LaunchError
 
 FIELD_MANAGER = "frontier"
 _TIMEOUT_SECONDS = 30.0
+_SHORT_SECONDS = 3.0
 _TRIES = 4
 _BUSY = (429, 500, 502, 503, 504)
 _APPLY, _MERGE, _JSON = (
@@ -38,6 +39,7 @@ class Cluster:
     namespace: str
     host: str
     warn: Callable[[str], None] = lambda warning: None
+    timeout_seconds: float = _TIMEOUT_SECONDS
     _warned: set[str] = field(default_factory=set)
 
     def get(self, resource: Resource, name: str) -> dict[str, Any] | None:
@@ -106,7 +108,7 @@ class Cluster:
         from urllib3.exceptions import HTTPError
 
         try:
-            answer = self._send("watch", resource, query=query, seconds=seconds + _TIMEOUT_SECONDS)
+            answer = self._send("watch", resource, query=query, seconds=seconds + self.timeout_seconds)
             with closing(answer.response) as stream:
                 return any(stream.stream(4096))
         except RefusalError as refused:
@@ -173,7 +175,7 @@ class Cluster:
         body: Any = None,
         kind: str = _JSON,
         namespace: str | None = None,
-        seconds: float = _TIMEOUT_SECONDS,
+        seconds: float | None = None,
         part: str = "",
     ) -> Any:
         """Raises RefusalError for whatever is no success. `part`: a subresource."""
@@ -194,7 +196,7 @@ class Cluster:
         query: list[tuple[str, str]],
         body: Any = None,
         kind: str = _JSON,
-        seconds: float = _TIMEOUT_SECONDS,
+        seconds: float | None = None,
     ) -> Any:
         headers = {"Accept": "application/json"} | ({"Content-Type": kind} if body is not None else {})
         with _words_for_silence(self.host):
@@ -206,7 +208,7 @@ class Cluster:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            return self.api.call_api(*request, _request_timeout=seconds)
+            return self.api.call_api(*request, _request_timeout=seconds or self.timeout_seconds)
 
     def _tell(self, header: str) -> None:
         """`299 - "the words"`."""
@@ -235,9 +237,11 @@ def _words_for_silence(host: str) -> Iterator[None]:
     )
 
 
-def connect(namespace: str, *, context: str | None = None, warn: Callable[[str], None]) -> Cluster:
-    """By the kubeconfig (KUBECONFIG, ~/.kube/config). Talks to nobody yet. Raises LaunchError where the
-    client library or the context is missing."""
+def connect(
+    namespace: str, *, context: str | None = None, warn: Callable[[str], None], patient: bool = True
+) -> Cluster:
+    """By the kubeconfig (KUBECONFIG, ~/.kube/config). Talks to nobody yet. `patient`: try again, and wait
+    long for an answer. Raises LaunchError where the client library or the context is missing."""
     try:
         from kubernetes import client, config
     except ModuleNotFoundError:
@@ -255,10 +259,11 @@ def connect(namespace: str, *, context: str | None = None, warn: Callable[[str],
             "    -> point KUBECONFIG at a kubeconfig, or choose one of its contexts with --context"
         ) from None
     configuration.retries = Retry(
-        total=_TRIES,
+        total=_TRIES if patient else 0,
         backoff_factor=0.2,
         status_forcelist=_BUSY,
         allowed_methods={"GET", "PATCH", "POST", "DELETE"},
         raise_on_status=False,
     )
-    return Cluster(client.ApiClient(configuration), namespace, str(configuration.host), warn)
+    timeout = _TIMEOUT_SECONDS if patient else _SHORT_SECONDS
+    return Cluster(client.ApiClient(configuration), namespace, str(configuration.host), warn, timeout)

@@ -115,12 +115,8 @@ class Sweeps:
 
     def named(self, sweep: str) -> str:
         """The id, from an id or the name in the sweep's file. Raises ConfigError."""
-        names: dict[str, str] = {}
-        for body in self.files.kept_jobs():
-            names.update(_known(body))
-        for body in self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL):
-            names.update(_known(body))
-        found = [identity for identity, name in names.items() if sweep in (identity, name)]
+        names = self._names()
+        found = _called(sweep, names)
         if len(found) == 1:
             return found[0]
         where = f"namespace {self.cluster.namespace}"
@@ -135,6 +131,17 @@ class Sweeps:
             else "submit it first, or give --namespace"
         )
         raise ConfigError([Complaint(where, "", f"there is no sweep {sweep!r}", remedy)])
+
+    def ids_of(self, sweep: str) -> list[str]:
+        """Of the sweeps that have that id or name."""
+        return _called(sweep, self._names())
+
+    def _names(self) -> dict[str, str]:
+        """By id, the names of all sweeps, of stopped ones too."""
+        names: dict[str, str] = {}
+        for body in (*self.files.kept_jobs(), *self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL)):
+            names.update(_known(body))
+        return names
 
     def _refuse_changed(self, rendered: Rendered, job: RayJob) -> None:
         changed = differences(rendered, job.body, self.files.of(job))
@@ -199,6 +206,10 @@ class Sweeps:
             f"{name} does not go: KubeRay's operator, or a pod that cannot end, holds it\n"
             f"    -> look at it with `kubectl describe rayjob {name}`, then do this again"
         )
+
+
+def _called(sweep: str, names: dict[str, str]) -> list[str]:
+    return [identity for identity, name in names.items() if sweep in (identity, name)]
 
 
 def _known(job: dict[str, Any]) -> dict[str, str]:

@@ -1,0 +1,23 @@
+"""Which records are a copy, and of what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.console import Console
+
+from orchestrator.contracts.copied import copy_in
+from orchestrator.tracking.ledger import Ledger
+
+
+def show_copied(ledger: Ledger, console: Console) -> None:
+    """Nothing where the records are the sweep's own."""
+    copy = copy_in(ledger.directory)
+    if copy is None:
+        return
+    when = datetime.fromtimestamp(copy.fetched_at).isoformat(" ", "minutes")
+    console.print(
+        f"{copy}, fetched {when}; `frontier fetch {copy.sweep}` refreshes it",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,71 @@
+"""A sweep that is not on this machine: whether the cluster of the kubeconfig has it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.cli.cluster_verbs import NAMESPACE
+from orchestrator.cluster.client import connect
+from orchestrator.cluster.ray_job import RayJob
+from orchestrator.cluster.sweeps import Sweeps
+from orchestrator.errors import Complaint, ConfigError, LaunchError
+
+
+class InClusterError(ConfigError):
+    """The records are not here: the sweep `name` is in the cluster of `sweeps`. `job`: None where it was
+    stopped."""
+
+    def __init__(self, sweep: str, storage: str, sweeps: Sweeps, name: str, job: RayJob | None) -> None:
+        self.sweeps, self.name, self.job = sweeps, name, job
+        there = f"namespace {sweeps.cluster.namespace} of {sweeps.cluster.host}"
+        state = "stopped" if job is None else str(job)
+        problem = f"the records of {sweep!r} are not here; the sweep is in {there} ({state})"
+        remedy = (
+            f"run `frontier fetch {sweep}`, which copies them; `frontier status {sweep}` asks the cluster"
+        )
+        super().__init__([Complaint(storage, "", problem, remedy)])
+
+
+def look_in_cluster(sweep: str, storage: str) -> str:
+    """Raise InClusterError where the cluster of the kubeconfig has a sweep of that name or id. Return what
+    is to be said of the cluster otherwise, "" without a kubeconfig. Waits for seconds only."""
+    if not _has_kubeconfig():
+        return ""
+    try:
+        cluster = connect(
+            os.environ.get("FRONTIER_NAMESPACE") or NAMESPACE, warn=lambda words: None, patient=False
+        )
+        sweeps = Sweeps(cluster, lambda line: None)
+        names = sweeps.ids_of(sweep)
+        if not names:
+            return f"; namespace {cluster.namespace} of {cluster.host} has none of that name either"
+        job = sweeps.job(sweeps.named(sweep))
+    except LaunchError as error:
+        return f"; the cluster was asked as well: {str(error).splitlines()[0]}"
+    raise InClusterError(sweep, storage, sweeps, names[0], job)
+
+
+def show_in_cluster(found: InClusterError, console: Console) -> None:
+    """What a sweep does, asked of its cluster, once."""
+    from orchestrator.cli.sweeping import View
+    from orchestrator.cluster.observing import look
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    cluster, name = found.sweeps.cluster, found.name
+    say(f"{name}, in namespace {cluster.namespace} of {cluster.host}:")
+    if found.job is None:
+        say(f"stopped; `frontier resume {name}` goes on from its records")
+    else:
+        View(Sweeps(cluster, say), None).show(look(cluster, found.job))
+    say(f"`frontier follow {name}` shows what comes; `frontier fetch {name}` copies the records here")
+
+
+def _has_kubeconfig() -> bool:
+    named = os.environ.get("KUBECONFIG")
+    files = named.split(os.pathsep) if named else ["~/.kube/config"]
+    return any(Path(file).expanduser().is_file() for file in files)
