@@ -12,7 +12,7 @@ from rich.table import Table
 from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import duration
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded
+from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialLost
 from orchestrator.execution.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -70,7 +70,10 @@ class Display:
         at = getattr(event, "at", None)
         last = isinstance(event, TrialEnded) and not self._progress.waiting and not self._progress.running
         if at is None or not (
-            last or self._last_line is None or at - self._last_line >= _SECONDS_BETWEEN_LINES
+            last
+            or isinstance(event, TrialLost)
+            or self._last_line is None
+            or at - self._last_line >= _SECONDS_BETWEEN_LINES
         ):
             return
         self._last_line = at
@@ -80,6 +83,7 @@ class Display:
         p = self._progress
         words = [f"tuning {p.tuning_ended}/{p.tuning_total}"] if p.tuning_total else []
         words += [f"{p.done_before + p.finished}/{p.done_before + p.total} done", f"{len(p.running)} running"]
+        words += [f"{p.lost} waiting for another node"] if p.lost else []
         if p.failed:
             words.append(f"{p.failed} failed")
         words.append(f"{p.device_hours:.3f} {p.unit}")

@@ -121,7 +121,7 @@ class Page:
         if not left or not found.running:
             return ""
         elapsed = [max(0.0, at - r.since) for r in found.running]
-        time_left = self._pace.left([t.predicted_seconds for t in left], elapsed, len(found.running))
+        time_left = self._pace.left([t.seconds_left for t in left], elapsed, len(found.running))
         return _time_words(time_left)
 
 

@@ -77,9 +77,9 @@ def troubles(pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]) -
 
 
 def counts(pods: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    """Role -> ready pods, all pods."""
+    """Role -> ready pods, all pods. Those that have ended, or go, are none."""
     found: dict[str, tuple[int, int]] = {}
-    for pod in sorted(pods, key=role):
+    for pod in sorted((pod for pod in pods if not _over(pod)), key=role):
         ready, whole = found.get(role(pod), (0, 0))
         found[role(pod)] = (ready + _ready(pod), whole + 1)
     return found
@@ -90,10 +90,15 @@ def _ready(pod: dict[str, Any]) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
+def _over(pod: dict[str, Any]) -> bool:
+    ended = get(pod, "status", "phase") in ("Succeeded", "Failed")
+    return ended or get(pod, "metadata", "deletionTimestamp") is not None
+
+
 def _why(pod: dict[str, Any]) -> str | None:
     """What keeps this pod from running, or None."""
     status = mapping(pod.get("status"))
-    if status.get("phase") in ("Succeeded", "Failed") or get(pod, "metadata", "deletionTimestamp"):
+    if _over(pod):
         return None
     for condition in items(status.get("conditions")):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":

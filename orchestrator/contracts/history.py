@@ -27,6 +27,9 @@ class FingerprintHistory(Record):
     dev_quality: float | None = None
     timing: Timing | None = None  # where `wall_seconds` went
     device_seconds: NonNegativeFloat = 0.0  # billed, all attempts under the fingerprint
+    done_share: NonNegativeFloat = (
+        0.0  # of its steps, in the newest checkpoint; of a trial that has not finished
+    )
 
 
 class TrialHistory(Record):
@@ -44,6 +47,11 @@ class TrialHistory(Record):
         """`last`, and where the attempts under its fingerprint ended up."""
         found = None if self.last is None else self.by_fingerprint.get(self.last.fingerprint)
         return None if self.last is None or found is None else (self.last, found)
+
+    def done_share(self, fingerprint: str) -> float:
+        """How much of its steps the checkpoint holds that the next attempt goes on from."""
+        found = self.by_fingerprint.get(fingerprint)
+        return 0.0 if found is None else found.done_share
 
     def state(self, fingerprint: str) -> TrialState:
         """NEW without any attempt, STALE where all attempts were made under other fingerprints."""

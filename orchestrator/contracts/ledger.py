@@ -57,6 +57,9 @@ class AttemptRecord(Record):
     phases: PhaseSeconds = Field(default_factory=dict)
     inherited_phases: PhaseSeconds = Field(default_factory=dict)
     phases_source: Source = Source.MISSING
+    done_share: NonNegativeFloat = (
+        0.0  # of the trial's steps, in its last checkpoint; of one that did not finish
+    )
 
 
 class Spending(Record):

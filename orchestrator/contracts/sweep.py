@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
@@ -23,12 +23,20 @@ class PlannedTrial(Record):
     seed: NonNegativeInt
     fingerprint: str
     resources: Resources
-    predicted_seconds: NonNegativeFloat | None = None  # wall
+    predicted_seconds: NonNegativeFloat | None = None  # wall, of the whole trial
+    done_share: Annotated[float, Field(ge=0, le=1)] = (
+        0.0  # of its steps, in the checkpoint that it goes on from
+    )
     candidate: PositiveInt | None = None  # number in a tuning search
 
     @property
     def name(self) -> str:
         return trial_name(self.cell, self.seed, self.candidate)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Predicted wall seconds of what its checkpoint has not done."""
+        return None if self.predicted_seconds is None else self.predicted_seconds * (1 - self.done_share)
 
 
 class RefusedCell(Record):

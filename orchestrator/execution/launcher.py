@@ -80,6 +80,22 @@ class TrialStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialLost:
+    """What ran the trial is gone: it holds no devices, and waits until it goes on elsewhere, or ends."""
+
+    name: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialWentOn:
+    """A trial that was lost holds devices again."""
+
+    name: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptEnded:
     name: str
     at: float
@@ -105,7 +121,9 @@ class Tick:
     gpus: float | None = None  # None: not asked
 
 
-LaunchEvent = RunPlanned | DashboardReady | TrialStarted | AttemptEnded | TrialEnded | Tick
+LaunchEvent = (
+    RunPlanned | DashboardReady | TrialStarted | TrialLost | TrialWentOn | AttemptEnded | TrialEnded | Tick
+)
 Notify = Callable[[LaunchEvent], None]
 Hold = Callable[[], bool]
 

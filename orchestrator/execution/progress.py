@@ -15,7 +15,9 @@ from orchestrator.execution.launcher import (
     LaunchEvent,
     RunPlanned,
     TrialEnded,
+    TrialLost,
     TrialStarted,
+    TrialWentOn,
 )
 
 _HOUR = 3600.0
@@ -44,6 +46,7 @@ class Progress:
         self._ended = dict.fromkeys(TrialState, 0)
         self._candidates_ended = 0
         self._device_seconds = 0.0  # of the attempts that ended
+        self._lost: set[str] = set()  # of those that wait: their node is gone
         self._attempting: dict[str, float] = {}  # name -> start of the attempt at work
         self._predicted = self._actual = 0.0  # seconds of the finished trials that had a prediction
         self._durations: list[float] = []
@@ -70,8 +73,13 @@ class Progress:
 
     @property
     def waiting(self) -> int:
-        """Trials and candidates that have not started."""
+        """Trials and candidates that have not started, or were lost and start again."""
         return len(self._waiting) + len(self._undrawn)
+
+    @property
+    def lost(self) -> int:
+        """The part of `waiting` whose node is gone."""
+        return len(self._lost)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -105,10 +113,10 @@ class Progress:
 
         None until there is a prediction or a finished trial to go by; 0 where nothing is left.
         """
-        left = [self._expected(self._planned[name].predicted_seconds) for name in self._waiting]
+        left = [self._expected(self._planned[name].seconds_left) for name in self._waiting]
         left += [self._expected(predicted) for predicted in self._undrawn]
         for name, since in self._running.items():
-            expected = self._expected(self._planned[name].predicted_seconds)
+            expected = self._expected(self._planned[name].seconds_left)
             left.append(None if expected is None else max(0.0, expected - ((self._now or since) - since)))
         known = [seconds for seconds in left if seconds is not None]
         if len(known) < len(left):
@@ -128,10 +136,16 @@ class Progress:
             self._plan(event)
             return
         self._now = max(self._now or event.at, event.at)
-        if isinstance(event, TrialStarted):
+        if isinstance(event, TrialStarted | TrialWentOn):
             self._waiting.pop(event.name, None)
+            self._lost.discard(event.name)
             self._running[event.name] = self._attempting[event.name] = event.at
             self._widest = max(self._widest, len(self._running))
+        elif isinstance(event, TrialLost):
+            self._running.pop(event.name, None)
+            self._attempting.pop(event.name, None)
+            self._waiting[event.name] = None
+            self._lost.add(event.name)
         elif isinstance(event, AttemptEnded):
             bill = event.bill
             self._device_seconds += (bill.released_at - bill.allocated_at) * bill.devices
@@ -155,13 +169,14 @@ class Progress:
     def _end(self, event: TrialEnded) -> None:
         self._waiting.pop(event.name, None)
         self._attempting.pop(event.name, None)
+        self._lost.discard(event.name)
         since = self._running.pop(event.name, None)
         if self._planned[event.name].candidate is None:
             self._ended[event.state] += 1
         else:
             self._candidates_ended += 1
         if event.state is TrialState.FINISHED and since is not None:
-            predicted = self._planned[event.name].predicted_seconds
+            predicted = self._planned[event.name].seconds_left
             self._durations.append(event.at - since)
             if predicted:
                 self._predicted += predicted

@@ -174,8 +174,7 @@ class _Run:
 def orders(plan: Plan, items: Iterable[ToRun]) -> list[TrialOrder]:
     """For trials or candidates of the plan."""
     return [
-        TrialOrder(plan.spec(item.trial), item.trial.resources, item.trial.predicted_seconds)
-        for item in items
+        TrialOrder(plan.spec(item.trial), item.trial.resources, item.trial.seconds_left) for item in items
     ]
 
 

@@ -20,8 +20,10 @@ from orchestrator.execution.launcher import (
     Notify,
     Tick,
     TrialEnded,
+    TrialLost,
     TrialOrder,
     TrialStarted,
+    TrialWentOn,
     Workplace,
     never,
 )
@@ -63,14 +65,19 @@ class TrialFeed:
         self._delivery = DriverDelivery(place)
         self._started: set[int] = set()
         self._ended: set[int] = set()
+        self._lost: set[int] = set()
         self._events: list[LaunchEvent] = []
         self._ticked = clock.now()
 
     def started(self, job: int, where: str) -> None:
-        """Told again when a lost trial starts anew."""
+        """Told again when a lost trial goes on."""
+        name, now = self._jobs[job].trial.name, self._clock.now()
         if job not in self._started:
             self._started.add(job)
-            self._events.append(TrialStarted(self._jobs[job].trial.name, self._clock.now(), where))
+            self._events.append(TrialStarted(name, now, where))
+        elif job in self._lost:
+            self._lost.remove(job)
+            self._events.append(TrialWentOn(name, now))
 
     def attempt_ended(self, job: int, outcome: str, bill: str) -> None:
         """`outcome` and `bill` as JSON, as they came over the wire."""
@@ -89,6 +96,9 @@ class TrialFeed:
             closed = close_attempt(order, Ending(code=None), now)
             self._delivery.closed(Path(order.directory))
             self._tell_attempt(job, *closed)
+        if job in self._started - self._ended - self._lost:
+            self._lost.add(job)
+            self._events.append(TrialLost(self._jobs[job].trial.name, now))
 
     def ended(self, job: int) -> None:
         """FINISHED where an attempt of this launch finished, else FAILED."""

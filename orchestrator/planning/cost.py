@@ -57,6 +57,13 @@ class Predicted:
     device_type: str | None = None  # that it was measured on
     peak_memory_bytes: int | None = None  # the largest that trials like it took
 
+    def left(self, done_share: float) -> Predicted:
+        """Of a trial whose checkpoint holds that share of its steps."""
+        if not done_share:
+            return self
+        rest = 1 - done_share
+        return replace(self, seconds=self.seconds * rest, low=self.low * rest, high=self.high * rest)
+
 
 def device_of(resources: Resources | AutoResources) -> Literal["gpu", "core"]:
     return "gpu" if resources.gpus else "core"

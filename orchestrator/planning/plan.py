@@ -276,13 +276,15 @@ class _Making:
                 resources=self._given(cell),
                 predicted_seconds=None if found is None else found.seconds,
             )
-            self.trials.append(trial)
             known = self._history.get(trial.name, self._unknown)
             state = known.state(trial.fingerprint)
+            done = known.done_share(trial.fingerprint)
+            trial = trial.model_copy(update={"done_share": done}) if done else trial
+            self.trials.append(trial)
             if state is TrialState.FINISHED:
                 self.up_to_date.append(trial)
                 continue
-            self.to_pay.append(found)
+            self.to_pay.append(found if found is None else found.left(trial.done_share))
             stale = state is TrialState.STALE and not waiting
             changed = _changed(known, cell, self._inputs, trial) if stale else ()
             self.to_run.append(ToRun(trial, "waiting" if waiting else _REASONS[state], changed))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.ledger import AttemptRecord
-from orchestrator.contracts.outcome import EvaluationEvent, Event, StepEvent, read_event
+from orchestrator.contracts.outcome import CheckpointEvent, EvaluationEvent, Event, StepEvent, read_event
 from orchestrator.errors import LedgerError
 
 _STEP = b'{"event":"step"'  # how the line of a step begins: most lines of a long training
+_CHECKPOINT = b'{"event":"checkpoint"'
 
 
 def read_events(path: Path, *, steps: bool = True) -> list[Event]:
@@ -48,6 +50,26 @@ def readable(path: Path) -> list[Event]:
         except ValidationError:
             continue
     return found
+
+
+def done_share(path: Path) -> float:
+    """How much of the planned steps the last checkpoint holds, 0 to 1; 0 without a checkpoint, and under a
+    budget of seconds."""
+    lines = _lines(path)
+    kept = _last(lines, _CHECKPOINT)
+    step = None if kept is None else _last(lines, _STEP)
+    if not isinstance(kept, CheckpointEvent) or not isinstance(step, StepEvent) or not step.planned_steps:
+        return 0.0
+    return min(1.0, kept.step / step.planned_steps)
+
+
+def _last(lines: Sequence[bytes], begins: bytes) -> Event | None:
+    """The last readable one whose line begins so."""
+    for line in reversed(lines):
+        if line.startswith(begins):
+            with suppress(ValidationError):
+                return read_event(line)
+    return None
 
 
 def signs_of_life(path: Path) -> tuple[float, float] | None:

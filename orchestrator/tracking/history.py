@@ -55,4 +55,5 @@ def _under_one(attempts: tuple[AttemptRecord, ...]) -> FingerprintHistory:
         dev_quality=dev,
         timing=timing,
         device_seconds=sum(a.billed_device_seconds or 0.0 for a in attempts),
+        done_share=0.0 if state is TrialState.FINISHED else max(a.done_share for a in attempts),
     )

@@ -28,7 +28,7 @@ from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
 from orchestrator.tracking.accounting import billed_seconds, device_of, spending_of, state_of
-from orchestrator.tracking.events import readable, signs_of_life
+from orchestrator.tracking.events import done_share, readable, signs_of_life
 from orchestrator.tracking.history import newest_of, trial_history
 from orchestrator.tracking.timeline import timeline_of
 
@@ -241,6 +241,7 @@ class Ledger:
         signs = signs_of_life(path / layout.EVENTS) if bill is None else None
         billed, source = billed_seconds(devices, outcome, bill, signs)
         told = outcome is not None and outcome.phases
+        finished = outcome is not None and outcome.state == "finished"
         time = timeline_of(outcome, bill, [] if told else readable(path / layout.EVENTS))
         record = AttemptRecord(
             attempt=order.attempt,
@@ -259,6 +260,7 @@ class Ledger:
             phases=time.phases,
             inherited_phases=time.inherited,
             phases_source=time.source,
+            done_share=0.0 if finished else done_share(path / layout.EVENTS),
         )
         if outcome is not None and bill is not None:
             self._sealed[path] = order.trial, record

@@ -21,7 +21,9 @@ from orchestrator.execution.launcher import (
     LaunchEvent,
     Tick,
     TrialEnded,
+    TrialLost,
     TrialStarted,
+    TrialWentOn,
 )
 
 STATES = {
@@ -220,6 +222,8 @@ def test_a_lost_actor_costs_one_attempt(launch: Any) -> None:
     assert {e.state for e in events if isinstance(e, TrialEnded)} == {TrialState.FINISHED}
     kinds = [e.outcome.failure.kind for e in events if isinstance(e, AttemptEnded) and e.outcome.failure]
     assert kinds == [FailureKind.PREEMPTED]
+    told = [(type(e), e.name) for e in events if isinstance(e, TrialLost | TrialWentOn)]
+    assert told == [(TrialLost, trials[0].name), (TrialWentOn, trials[0].name)]
 
 
 @pytest.mark.parametrize("launch", ["ray"], indirect=True)

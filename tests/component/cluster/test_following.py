@@ -120,6 +120,19 @@ def test_what_pods_wait_for_is_told(api: FakeApi, submit: Frontier) -> None:
     assert said.text.count("3 Insufficient nvidia.com/gpu. -> no node has a free GPU") == 1
 
 
+def test_pods_that_go_or_have_ended_are_not_counted(api: FakeApi, submit: Frontier) -> None:
+    def lost(fake: FakeApi, body: Body) -> Body:
+        name, ready = body["metadata"]["name"], [{"type": "Ready", "status": "True"}]
+        fake.pod("w1", name, "worker", conditions=ready)
+        going = fake.pod("w2", name, "worker", conditions=ready)
+        going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:01Z"
+        fake.pod("w3", name, "worker", phase="Failed")
+        return RUNNING
+
+    api.scripts = [[lost, SUCCEEDED]]
+    assert "pods ready: worker cpu 1/1" in submit().text
+
+
 def test_pods_that_are_refused_are_told(api: FakeApi, submit: Frontier) -> None:
     def refused(fake: FakeApi, body: Body) -> Body:
         fake.event(

@@ -11,7 +11,15 @@ from rich.console import Console
 from orchestrator.cli.live import Display
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.execution.launcher import DashboardReady, RunPlanned, TrialEnded, TrialStarted
+from orchestrator.execution.launcher import (
+    DashboardReady,
+    RunPlanned,
+    TrialEnded,
+    TrialLost,
+    TrialOrder,
+    TrialStarted,
+    TrialWentOn,
+)
 from orchestrator.execution.progress import Progress
 
 
@@ -25,14 +33,32 @@ def test_the_token_of_the_dashboard_is_printed_on_a_terminal_only(terminal: bool
     assert ("secret-of-the-cluster" in printed) is terminal
 
 
+def planned(order: TrialOrder) -> PlannedTrial:
+    spec = order.spec
+    return PlannedTrial(
+        cell=spec.cell, seed=spec.seed, fingerprint=spec.fingerprint, resources=order.resources
+    )
+
+
+def test_a_lost_node_is_told_at_once_and_its_trial_waits() -> None:
+    """The line before was said a second ago; nothing else is said before ten are over."""
+    console = Console(file=io.StringIO(), force_terminal=False, width=160)
+    order = make_trial("lost")
+    with Display(console, Progress()) as display:
+        display.update(RunPlanned((planned(order),)))
+        display.update(TrialStarted(order.name, 0.0, "here"))
+        display.update(TrialLost(order.name, 1.0))
+        display.update(TrialWentOn(order.name, 2.0))
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "0/1 done, 1 running, 0.000 core-hours\n" in printed
+    assert "0/1 done, 0 running, 1 waiting for another node, 0.000 core-hours\n" in printed
+
+
 def test_what_earlier_runs_have_finished_counts_as_done() -> None:
     """A driver that was replaced goes on at 5/6, and not at 0/1."""
     console = Console(file=io.StringIO(), force_terminal=False, width=160)
     order = make_trial("last")
-    spec = order.spec
-    left = PlannedTrial(
-        cell=spec.cell, seed=spec.seed, fingerprint=spec.fingerprint, resources=order.resources
-    )
+    left = planned(order)
     with Display(console, Progress()) as display:
         display.update(RunPlanned((left,), up_to_date=5))
         display.update(TrialStarted(order.name, 0.0, "here"))

@@ -15,8 +15,10 @@ from orchestrator.execution.launcher import (
     RunPlanned,
     Tick,
     TrialEnded,
+    TrialLost,
     TrialOrder,
     TrialStarted,
+    TrialWentOn,
 )
 from orchestrator.execution.progress import Progress
 
@@ -141,6 +143,36 @@ def test_time_left_is_unknown_until_there_is_something_to_go_by() -> None:
         begin(progress, trial, 40.0)
         end(progress, trial, 80.0)
     assert progress.seconds_left == 0
+
+
+def test_a_trial_whose_node_is_gone_waits_until_it_goes_on() -> None:
+    trial = make_trial("a", predicted=100.0)
+    progress = progress_of([trial])
+    begin(progress, trial, 0.0)
+    attempt(progress, trial, 0.0, 60.0, FailureKind.PREEMPTED)
+    progress.update(TrialLost(trial.name, 60.0))
+    assert (progress.running, progress.waiting, progress.lost) == ((), 1, 1)
+    progress.update(Tick(3660.0))
+    assert progress.device_hours == pytest.approx(60 / 3600)  # while it waits it costs nothing
+    progress.update(TrialWentOn(trial.name, 3660.0))
+    assert (progress.running, progress.waiting, progress.lost) == ((trial.name,), 0, 0)
+    end(progress, trial, 3700.0)
+    assert (progress.finished, progress.seconds_left) == (1, 0)
+
+
+def test_a_lost_trial_that_fails_waits_no_longer() -> None:
+    trial = make_trial("a")
+    progress = progress_of([trial])
+    begin(progress, trial, 0.0)
+    progress.update(TrialLost(trial.name, 1.0))
+    end(progress, trial, 1.0, TrialState.FAILED)
+    assert (progress.running, progress.waiting, progress.lost, progress.failed) == ((), 0, 0, 1)
+
+
+def test_time_left_counts_what_the_checkpoint_has_not_done() -> None:
+    trial = make_trial("a", predicted=100.0)
+    progress = Progress([planned(trial).model_copy(update={"done_share": 0.75})])
+    assert progress.seconds_left == pytest.approx(25.0)
 
 
 def test_a_late_event_does_not_turn_the_clock_back() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from orchestrator.config import load_catalogue
+from orchestrator.contracts.history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS
 from orchestrator.planning.schedule import compute_parameters, operations, training_examples
 
@@ -321,3 +323,16 @@ def test_the_device_that_trials_told_is_the_one_that_is_priced(plan: Any, finish
     found = plan(history, **keys).predicted
     assert found.priced_as == "NVIDIA L4"
     assert found.money == pytest.approx(found.device_hours * 0.8048)
+
+
+def test_a_forecast_counts_what_a_checkpoint_has_not_done(plan: Any) -> None:
+    demo = ONE | {"models": ["demo-tiny"], "tasks": ["demo-ner"]}
+    fresh = plan(**demo)
+    trial = fresh.trials[0]
+    found = FingerprintHistory(state=TrialState.UNFINISHED, done_share=0.75)
+    again = plan({trial.name: TrialHistory(by_fingerprint={trial.fingerprint: found})}, **demo)
+    saved = 0.75 * trial.predicted_seconds * trial.resources.devices / 3600
+    assert again.predicted.device_hours == pytest.approx(fresh.predicted.device_hours - saved)
+    [resumed] = [t for t in again.trials if t.name == trial.name]
+    assert resumed.predicted_seconds == trial.predicted_seconds
+    assert resumed.seconds_left == pytest.approx(trial.predicted_seconds / 4)

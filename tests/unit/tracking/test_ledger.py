@@ -14,6 +14,7 @@ from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.outcome import CheckpointEvent, StepEvent
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Source, TrialState
 from orchestrator.errors import HeldError, LedgerError
@@ -223,3 +224,21 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path, monkey
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
+
+
+def test_a_trial_that_did_not_finish_tells_how_much_its_checkpoint_holds(built):
+    trial, whole = built.plan(**{**ONE, "seeds": [11, 12]})
+    path = built.attempt(trial, Fate())
+    events = [
+        StepEvent(at=1.0, step=90, planned_steps=200, loss=1.0, learning_rate=1.0, tokens=1),
+        CheckpointEvent(at=2.0, step=100),
+        StepEvent(at=3.0, step=110, planned_steps=200, loss=1.0, learning_rate=1.0, tokens=1),
+    ]
+    with (path / layout.EVENTS).open("a") as file:
+        file.writelines(f"{event.model_dump_json()}\n" for event in events)
+    built.attempt(trial, Fate(failure=FailureKind.PREEMPTED, resumed_from_step=100))
+    built.attempt(whole, Fate(quality=0.5))
+    history = built.ledger.history()
+    assert history[trial.name].done_share(trial.fingerprint) == 0.5
+    assert history[trial.name].done_share("0" * 16) == 0.0
+    assert history[whole.name].done_share(whole.fingerprint) == 0.0
