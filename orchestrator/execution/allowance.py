@@ -19,7 +19,7 @@ _GRAIN = 1e-3  # device-seconds that the clocks of bills may add up to
 class Allowance:
     """Holds back new trials once the next one would take more than is left of the budget after what has ended
     and what runs is expected to take. A trial that runs is never stopped for it: half a trial is paid for and
-    worth nothing. Trials begin longest first, and the first that does not fit holds back all behind it: what
+    worth nothing. Trials begin seed by seed, and the first that does not fit holds back all behind it: what
     is left over then goes to the same command with a larger budget, and not to whatever happens to be small.
     """
 

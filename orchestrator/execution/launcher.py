@@ -1,4 +1,4 @@
-"""What a launcher is: it runs trials to their end, longest first, and tells what happens."""
+"""What a launcher is: it runs trials to their end, seed by seed, and tells what happens."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Launcher(Protocol):
 
 
 def in_order(trials: Sequence[TrialOrder]) -> list[TrialOrder]:
-    """As launchers start them: longest predicted first."""
-    from orchestrator.planning.placement import longest_first
+    """As launchers start them: seed by seed, and of one seed the longest predicted first."""
+    from orchestrator.planning.placement import seed_by_seed
 
-    return longest_first(trials, lambda trial: trial.predicted_seconds)
+    return seed_by_seed(trials, lambda trial: trial.spec.seed, lambda trial: trial.predicted_seconds)

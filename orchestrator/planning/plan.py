@@ -17,7 +17,7 @@ from orchestrator.planning import identity
 from orchestrator.planning.cost import Predicted, Predictor
 from orchestrator.planning.left_out import outdated, together
 from orchestrator.planning.peaks import Peaks
-from orchestrator.planning.placement import Placement, Placer, Refusal, longest_first
+from orchestrator.planning.placement import Placement, Placer, Refusal, longest_first, seed_by_seed
 from orchestrator.planning.rates import assumed_rate
 from orchestrator.planning.room import Line
 from orchestrator.planning.searches import Candidate, Search, Searcher
@@ -50,7 +50,7 @@ class Plan:
     inputs: Inputs
     trials: tuple[PlannedTrial, ...]  # in the order of the grid, seeds varying fastest; no candidates
     refused: tuple[RefusedCell, ...]
-    to_run: tuple[ToRun, ...]  # longest first, those that wait for a search included
+    to_run: tuple[ToRun, ...]  # seed by seed, longest first, those that wait for a search included
     up_to_date: tuple[PlannedTrial, ...]
     predicted: Prediction
     searches: tuple[Search, ...] = ()  # of the cells that are tuned, in the order of the grid
@@ -164,7 +164,12 @@ def make_plan(
     for cell in sweep.grid.cells:
         made.add(cell)
     before = before if sweep.config.partial else None
-    ordered = longest_first(made.to_run, lambda item: item.trial.predicted_seconds)
+    pairs = seed_by_seed(
+        list(zip(made.to_run, made.to_pay, strict=True)),
+        lambda pair: pair[0].trial.seed,
+        lambda pair: pair[0].trial.predicted_seconds,
+    )
+    ordered, to_pay = [item for item, _ in pairs], [paid for _, paid in pairs]
     if sweep.config.capacity is not None:
         line = Line([item.trial.resources for item in ordered], sweep.config.capacity)
         slots = line.begin_together() or None
@@ -176,7 +181,7 @@ def make_plan(
         refused=(*sweep.grid.refused, *made.refused),
         to_run=tuple(ordered),
         up_to_date=tuple(made.up_to_date),
-        predicted=total(sweep, made.to_pay, ahead, made.predictor.assumption, slots),
+        predicted=total(sweep, to_pay, ahead, made.predictor.assumption, slots),
         searches=tuple(made.searches),
         slots=slots,
         history=history,

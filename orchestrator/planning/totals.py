@@ -64,10 +64,13 @@ def total(
     assumption: str,
     slots: int | None,
 ) -> Prediction:
-    """`searches`: of each the rounds that are left. `slots`: trials that the machines take at once, None
-    where that is not known."""
+    """`trials`: in the order in which they start. `searches`: of each the rounds that are left. `slots`: how
+    many trials the machines take at once, None where that is not known."""
     # A round of all searches is launched together, and the next one waits for its last candidate.
-    rounds = [[p for part in parts for p in part] for parts in itertools.zip_longest(*searches, fillvalue=())]
+    rounds = [
+        longest_first([p for part in parts for p in part], lambda p: None if p is None else p.seconds)
+        for parts in itertools.zip_longest(*searches, fillvalue=())
+    ]
     everything = [p for part in (*rounds, trials) for p in part]
     known = [p for p in everything if p is not None]
     sources = {p.source for p in known}
@@ -143,8 +146,7 @@ def _around(value: float | None, spread: Interval) -> Interval | None:
 
 def _wall(launches: Sequence[_Seconds], at_once: int) -> float:
     """Each launch starts when the one before it is through. All predictions are known."""
-    seconds = [longest_first([p.seconds for p in part if p is not None], lambda s: s) for part in launches]
-    return sum(makespan(part, at_once) for part in seconds)
+    return sum(makespan([p.seconds for p in part if p is not None], at_once) for part in launches)
 
 
 def _priced_as(

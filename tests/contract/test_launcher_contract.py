@@ -49,15 +49,16 @@ def orders_of(sweep: Path, name: str) -> list[AttemptOrder]:
     ]
 
 
-def test_starts_longest_first_and_the_unpredicted_before_them(launch: Any) -> None:
+def test_starts_seed_by_seed_longest_first_and_the_unpredicted_before_them(launch: Any) -> None:
     trials = [
         make_trial("short", 1.0),
         make_trial("long", 30.0),
         make_trial("middle", 10.0),
         make_trial("unknown", None),
+        make_trial("longest", 40.0, seed=2),
     ]
     started = [e.name.split("/")[3] for e in launch(trials) if isinstance(e, TrialStarted)]
-    assert started == ["unknown", "long", "middle", "short"]
+    assert started == ["unknown", "long", "middle", "short", "longest"]
 
 
 def test_each_trial_ends_once_in_its_own_state_whatever_the_others_do(mixed: Any) -> None:

@@ -62,7 +62,12 @@ def test_no_trial_begins_that_would_take_more_than_is_left(run: Any) -> None:
 
 
 def order(name: str, seconds: float | None, devices: int = 1) -> Any:
-    return SimpleNamespace(name=name, predicted_seconds=seconds, resources=SimpleNamespace(devices=devices))
+    return SimpleNamespace(
+        name=name,
+        spec=SimpleNamespace(seed=1),
+        predicted_seconds=seconds,
+        resources=SimpleNamespace(devices=devices),
+    )
 
 
 def test_the_first_that_does_not_fit_holds_back_the_shorter_ones_behind_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.planning import longest_first, makespan
+from orchestrator.planning import longest_first, makespan, seed_by_seed
 
 DURATIONS = st.lists(st.floats(0, 1e6), max_size=40)
 
@@ -13,6 +13,14 @@ DURATIONS = st.lists(st.floats(0, 1e6), max_size=40)
 def test_longest_first_with_unknown_ones_leading() -> None:
     seconds = {"a": 1.0, "b": 3.0, "c": None, "d": 3.0}
     assert longest_first(list(seconds), seconds.__getitem__) == ["c", "b", "d", "a"]
+
+
+def test_all_cells_of_a_seed_start_before_any_of_the_next_and_the_longest_of_each_first() -> None:
+    trials = [("short", 34), ("short", 12), ("long", 34), ("long", 12), ("unknown", 12)]
+    seconds = {"short": 1.0, "long": 9.0, "unknown": None}
+    found = seed_by_seed(trials, lambda trial: trial[1], lambda trial: seconds[trial[0]])
+    assert found == [("long", 34), ("short", 34), ("unknown", 12), ("long", 12), ("short", 12)]
+    assert seed_by_seed(found, lambda trial: trial[1], lambda trial: seconds[trial[0]]) == found
 
 
 def test_list_scheduling_of_a_known_case() -> None:

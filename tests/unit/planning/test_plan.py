@@ -95,10 +95,14 @@ def test_resources_and_prices_make_nothing_stale(plan: Any, finished: Any) -> No
     assert plan(finished(first, first.trials), **keys).to_run == ()
 
 
-def test_the_longest_runs_first(plan: Any) -> None:
-    seconds = [item.trial.predicted_seconds for item in plan().to_run]
-    assert seconds == sorted(seconds, reverse=True)
-    assert len(set(seconds)) > 3
+def test_seeds_run_one_after_the_other_and_of_each_the_longest_first(plan: Any) -> None:
+    made = plan()
+    assert len({item.trial.predicted_seconds for item in made.to_run}) > 3
+    seeds = [item.trial.seed for item in made.to_run]
+    assert seeds == sorted(seeds, key=made.sweep.config.seeds.index)
+    for seed in made.sweep.config.seeds:
+        seconds = [item.trial.predicted_seconds for item in made.to_run if item.trial.seed == seed]
+        assert seconds == sorted(seconds, reverse=True)
 
 
 def test_the_record_holds_each_entry_once_and_survives_being_written(plan: Any) -> None:

@@ -14,6 +14,7 @@ from bench.statistics_honest import (
     answers,
     failures,
     families,
+    load,
     power,
     probabilities,
     replication,
@@ -81,6 +82,11 @@ def test_equal_models_are_seldom_told_apart_by_sentences_of_one_note():
 @pytest.mark.parametrize("of", [("single", 1), ("mean", 3), ("max", 5)])
 def test_published_numbers_agree_or_differ_only_where_that_is_shown(of):
     found = list(replication(400, 3, of, np.random.default_rng(6)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_the_interval_of_a_cost_holds_on_a_machine_whose_load_drifts():
+    found = list(load(SWEEPS, 0.1, 3, np.random.default_rng(7)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
