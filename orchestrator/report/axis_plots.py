@@ -11,7 +11,7 @@ from markupsafe import escape
 from orchestrator.report import wording
 from orchestrator.report.findings import Axis, AxisSeries
 from orchestrator.report.model import TaskReport
-from orchestrator.report.plots import COLOURS
+from orchestrator.report.plots import COLOURS, floor
 from orchestrator.report.scales import span
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
@@ -23,7 +23,7 @@ def axis_plot(task: TaskReport, axis: Axis) -> dict[str, Any]:
     """{data, layout, series} for Plotly and the legend; trace i is series i."""
     values = sorted({v.value for s in axis.series for v in s.values})
     log = values[0] > 0 and values[-1] / values[0] >= _WIDE
-    points = [v for s in axis.series for v in s.values]
+    points, guessed = [v for s in axis.series for v in s.values], floor(task)
     places = [math.log10(v) if log else v for v in values]
     reach = (places[-1] - places[0]) or 1.0
     traces = [
@@ -42,11 +42,14 @@ def axis_plot(task: TaskReport, axis: Axis) -> dict[str, Any]:
             "yaxis": {
                 "title": {"text": f"{wording.short(task.metric_title)}, test"},
                 "range": span(
-                    [v.quality.read.mean for v in points], [wording.read_interval(v) for v in points]
+                    [v.quality.read.mean for v in points],
+                    [wording.read_interval(v) for v in points],
+                    guessed["value"] if guessed else None,
                 ),
                 "tickformat": ".2f",
             },
         },
+        "guessing": guessed,
         "series": [
             {
                 "label": s.label,

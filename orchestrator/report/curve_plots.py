@@ -9,31 +9,29 @@ from markupsafe import escape
 from orchestrator.report import wording
 from orchestrator.report.curves import Curve
 from orchestrator.report.model import Comparison, TaskReport
-from orchestrator.report.plots import Style
+from orchestrator.report.plots import COLOURS
 from orchestrator.report.scales import span
+from orchestrator.report.signs import SIGNS
 
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>"
 
 
-def curve_plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any] | None:
+def curve_plot(task: TaskReport, comparison: Comparison) -> dict[str, Any] | None:
     """{data, layout, series} for Plotly and the legend. Series i are the traces whose `meta.series` is i: its
-    band, where its seeds are more than one, and its line. Colour by domain, symbol by method as on the
-    frontier; models of one domain and method differ in the dash."""
+    band, where its seeds are more than one, and its line. Each has a symbol of its own; there are fewer
+    colours, so that those which share one differ in the dash as well."""
     curves = [c for c in task.curves if c.comparison == comparison.label]
     if not curves:
         return None
     traces: list[dict[str, Any]] = []
     series = []
-    alike: dict[tuple[str, str], int] = {}
+    symbols = list(SIGNS)
     for index, curve in enumerate(curves):
-        place = (curve.domain, curve.method)
-        dash = _DASHES[alike.get(place, 0) % len(_DASHES)]
-        alike[place] = alike.get(place, 0) + 1
-        meta = {"colour": look.colours[curve.domain], "series": index}
+        symbol, dash = symbols[index % len(symbols)], "dash" if index // COLOURS % 2 else "solid"
+        meta = {"colour": f"s{index % COLOURS}", "series": index}
         traces += _band(curve, meta)
-        traces.append(_line(curve, dash, look.symbols[curve.method], meta))
-        series.append({"label": curve.cell, "colour": meta["colour"], "symbol": look.symbols[curve.method]})
+        traces.append(_line(curve, dash, symbol, meta))
+        series.append({"label": curve.cell, "colour": meta["colour"], "symbol": symbol, "dash": dash})
     metric = wording.short(task.metric_title)
     read = [v.quality.read for c in curves for v in c.values]
     return {
@@ -58,7 +56,7 @@ def _line(curve: Curve, dash: str, symbol: str, meta: dict[str, Any]) -> dict[st
         "x": [round(v.step, 1) for v in curve.values],
         "y": [round(v.quality.read.mean, 5) for v in curve.values],
         "line": {"width": 1.8, "dash": dash},
-        "marker": {"symbol": symbol, "size": 6},
+        "marker": {"symbol": symbol, "size": 8},
         "customdata": [
             [str(escape(curve.cell)), f"step {v.step:,.0f}: {wording.score_with_interval(v.quality)}"]
             for v in curve.values

@@ -15,9 +15,10 @@ from orchestrator.contracts.markdown import plain, without_links
 from orchestrator.report import phrases, wording
 from orchestrator.report.axis_plots import number
 from orchestrator.report.evidence import SIDES
+from orchestrator.report.guessing import answer_to_all
 from orchestrator.report.model import Point, PointState
 from orchestrator.report.naming import named
-from orchestrator.report.signs import sign
+from orchestrator.report.signs import sign, stroke
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -53,7 +54,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= _FIGURES | {"pretty": _pretty}
-    made.globals |= {"sign": sign, "SIDES": SIDES}
+    made.globals |= {"sign": sign, "stroke": stroke, "SIDES": SIDES}
     return made
 
 
@@ -158,6 +159,7 @@ _FIGURES = {
     "reasons": phrases.reasons,
     "points_interval": phrases.points_interval,
     "unit": device_unit,
+    "answer_to_all": answer_to_all,
     "moment": _moment,
     "scored": _scored,
     "unscored": _unscored,

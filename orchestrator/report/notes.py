@@ -9,9 +9,9 @@ from orchestrator.contracts.caveats import caveats
 from orchestrator.contracts.metrics import METRICS
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import ConllReader, TaskSpec
-from orchestrator.contracts.vocabulary import FailureRule, Source, TaskKind, Unit
+from orchestrator.contracts.vocabulary import FailureRule, Source, Unit
 from orchestrator.report.collected import Collected
-from orchestrator.report.guessing import Guess
+from orchestrator.report.guessing import Guess, answer_to_all
 from orchestrator.report.model import Point
 
 _INTERVALS = (
@@ -54,10 +54,9 @@ def guessed(task: TaskSpec, guess: Guess) -> list[str]:
     found = guess.scores.get(task.metric)
     if found is None or not (guess.measured or found):
         return []
-    one = "no entity anywhere" if task.kind is TaskKind.NER else "the commonest class of train everywhere"
     supposed = "" if guess.measured else ", if test has the classes of train"
     title = METRICS[task.metric].title.split(" (")[0]
-    return [f"Guessing ({one}) gives {title} {found:.3f}{supposed}."]
+    return [f"Guessing ({answer_to_all(task.kind)}) gives {title} {found:.3f}{supposed}."]
 
 
 def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:

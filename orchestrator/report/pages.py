@@ -64,7 +64,7 @@ def _plots(report: Report, look: Style) -> tuple[dict[str, Any], dict[str, str]]
             if (drawn := plot(task, comparison, look)) is not None:
                 plots[f"plot-{t}-{c}"] = drawn
                 alts[f"plot-{t}-{c}"] = frontier_alternative(task, comparison)
-            if (drawn := curve_plot(task, comparison, look)) is not None:
+            if (drawn := curve_plot(task, comparison)) is not None:
                 plots[f"curve-{t}-{c}"] = drawn
                 alts[f"curve-{t}-{c}"] = curves_alternative(task, comparison)
         for a, axis in enumerate(task.axes):

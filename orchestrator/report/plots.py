@@ -50,6 +50,7 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
     if not views:
         return None
     domains = sorted({p.cell.domain for p in points})
+    guessed = floor(task)
     qualities = [p.quality.read for p in points if p.quality is not None]
     sizes = _sizes(points)
     known = [wording.read_interval(p) for p in points]
@@ -63,13 +64,21 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
         "domain": [domains.index(p.cell.domain) for p in points],
         "symbol": [look.symbols[p.cell.method] for p in points],
         "size": [sizes[p.total_parameters] for p in points],
+        "name": [str(escape(p.name)) for p in points],
         "text": [_hover(p, comparison.unit) for p in points],
+        "guessing": guessed,
         "axis": {
             "title": f"{wording.short(task.metric_title)}, test{_lower(task)}",
-            "range": span([q.mean for q in qualities], known),
+            "range": span([q.mean for q in qualities], known, guessed["value"] if guessed else None),
         },
         "views": views,
     }
+
+
+def floor(task: TaskReport) -> dict[str, Any] | None:
+    """{value, label} of the line of guessing; None where nobody knows it."""
+    value = task.guessing.get(task.metric)
+    return None if value is None else {"value": _short(value), "label": f"guessing {value:.3f}"}
 
 
 def _lower(task: TaskReport) -> str:
@@ -105,25 +114,31 @@ def _view(
     on = [p.name in members and cost is not None for p, cost in zip(points, costs, strict=True)]
     name, unit = SIDES[side]
     unit = task.currency or unit if side is Side.MONEY else unit
-    title = f"{comparison.unit} a trial" if side is Side.DEVICE_HOURS else f"{name} ({unit})"
+    time = side is Side.DEVICE_HOURS
+    title = f"training run, time {wording.on_one(comparison.unit)}" if time else f"{name} ({unit})"
     if side is Side.ENERGY and any(p.energy_source is Source.ESTIMATED for p in points):
         title += ", estimated"
+    axis = ticks(known, _ends(points) if time else (), time=time)
     return {
         "side": side.value,
         "title": title[0].upper() + title[1:],
         "x": [_short(cost) for cost in costs],
-        "spread": _cost_bars(points, side, min(known)),
+        "spread": _cost_bars(points, axis["range"]) if time else None,
         "frontier": [int(flag) for flag in on],
         "line": _line([(c, p) for c, p, flag in zip(costs, points, on, strict=True) if flag], max(known)),
-        "axis": ticks(known),
+        "axis": axis,
     }
 
 
-def _cost_bars(points: Sequence[Point], side: Side, least: float) -> list[list[float] | None] | None:
+def _ends(points: Sequence[Point]) -> list[float]:
+    """Of the bars of the frontier's costs."""
+    return [end for p in points if p.frontier and p.device_hours for end in p.device_hours.interval or ()]
+
+
+def _cost_bars(points: Sequence[Point], limits: Sequence[float]) -> list[list[float] | None]:
     """[down, up] of the 95 % interval of the cost, for the frontier alone: all of them would be a thicket.
-    One that reaches down to 0 ends where the axis does."""
-    if side is not Side.DEVICE_HOURS:
-        return None
+    One that leaves the axis, from and to powers of ten in `limits`, ends just inside of it."""
+    least, most = 10 ** (limits[0] + 0.01), 10 ** (limits[1] - 0.01)
     bars: list[list[float] | None] = []
     for point in points:
         cost = point.device_hours
@@ -131,7 +146,7 @@ def _cost_bars(points: Sequence[Point], side: Side, least: float) -> list[list[f
             bars.append(None)
             continue
         low, high = cost.interval
-        bars.append([_short(cost.mean - max(low, least / 10)), _short(high - cost.mean)])
+        bars.append([_short(cost.mean - max(low, least)), _short(min(high, most) - cost.mean)])
     return bars
 
 
@@ -144,12 +159,12 @@ def _line(frontier: Sequence[tuple[float | None, Point]], end: float) -> list[li
 
 def _hover(point: Point, unit: str) -> list[str]:
     """The cell, and the lines below it."""
-    cost = wording.hours(point.device_hours.mean if point.device_hours else None)
+    cost = wording.device_time(point.device_hours.mean if point.device_hours else None, unit)
     trained, total = wording.count(point.trainable_parameters), wording.count(point.total_parameters)
     seeds = f"{point.seeds} of {point.planned_seeds} seeds"
     lines = [
         wording.score_of(point),
-        f"{cost} {unit} a trial, {seeds}",
+        f"a training run takes {cost}; {seeds}",
         f"{trained} of {total} parameters trained",
         phrases.place(point.frontier_probability),
         wording.remark(point),

@@ -19,6 +19,15 @@ SIGNS = {  # paths in a box from -8 to 8
 }
 
 
+def stroke(symbol: str, colour: str, dash: str) -> Markup:
+    """The same on a piece of its line, which is solid or dashed."""
+    return Markup(
+        '<svg class="sign long" viewBox="-20 -8 40 16" aria-hidden="true">'
+        '<path d="M-20 0H20" stroke="var(--{})" stroke-width="2.5" stroke-dasharray="{}"/>'
+        '<path d="{}" fill="var(--{})"/></svg>'
+    ).format(colour, "7 4" if dash == "dash" else "none", SIGNS[symbol], colour)
+
+
 def sign(symbol: str, colour: str = "ink") -> Markup:
     """A small picture beside the name that it stands for, so it says nothing to a screen reader."""
     return Markup(

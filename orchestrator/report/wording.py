@@ -45,6 +45,27 @@ def hours(value: float | None) -> str:
     return f"{value:.6f}" if "e" in text else text
 
 
+def time(hours_: float | None) -> str:
+    """`0.35 s`, `28 s`, `3.4 min`, `2.1 h`: two significant digits."""
+    if hours_ is None:
+        return MISSING
+    seconds = 3600 * hours_
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size * 0.995:
+            return f"{hours(seconds / size)} {unit}"
+    return f"{hours(seconds)} s"
+
+
+def device_time(hours_: float | None, unit: str) -> str:
+    """`28 s on one core`. `unit`: core-hours, GPU-hours or device-hours."""
+    return MISSING if hours_ is None else f"{time(hours_)} {on_one(unit)}"
+
+
+def on_one(unit: str) -> str:
+    """`on one core`."""
+    return f"on one {unit.removesuffix('-hours')}"
+
+
 def count(value: int | None) -> str:
     """4.4M, 12.3k, 870."""
     if value is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -114,9 +115,61 @@ def test_hover_says_cell_seeds_and_cost(browser, page):
         const look = () => layer.textContent ? done(layer.textContent) : requestAnimationFrame(look);
         look();
     })""")
-    assert "core-hours a trial" in text
+    assert "a training run takes" in text
+    assert "on one core" in text
     assert "seeds" in text
     assert "/" in text
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_marker_of_a_plot_is_paler_than_its_colour(browser, page, dark):
+    """The colours themselves are three to one against the page: see test_page."""
+    look(browser, page, dark=dark)
+    pale = """[...document.querySelectorAll('.plot .scatterlayer path.point')].filter(p => {
+        const s = getComputedStyle(p);
+        const drawn = s.fill === 'none' || /, 0\\)$/.test(s.fill) ? s.strokeOpacity : s.fillOpacity;
+        const trace = getComputedStyle(p.closest('.trace')).opacity;
+        return Number(s.opacity) * Number(drawn) * Number(trace) < 1;
+    }).length"""
+    assert browser.evaluate("document.querySelectorAll('.plot .scatterlayer path.point').length") > 0
+    assert browser.evaluate(pale) == 0
+
+
+def test_each_learning_curve_looks_like_its_entry_in_the_legend_and_like_no_other(browser, page):
+    look(browser, page)
+    legend = """[...document.querySelectorAll('button[data-plot="curve-0-0"] .sign')].map(s =>
+        s.innerHTML)"""
+    entries = browser.evaluate(legend)
+    assert len(entries) > 6
+    assert len(set(entries)) == len(entries)
+
+
+def test_no_bar_of_a_cost_runs_out_of_its_axis(browser, page):
+    look(browser, page)
+    beyond = """[...document.querySelectorAll('#plot-0-0, #plot-1-0')].flatMap(box =>
+        box._fullData.filter(t => t.error_x && t.error_x.arrayminus).flatMap(t => t.x.map((x, i) =>
+            [Math.log10(x - (t.error_x.arrayminus[i] || 0)), Math.log10(x + (t.error_x.array[i] || 0)),
+             ...box._fullLayout.xaxis.range])))"""
+    bars = browser.evaluate(beyond)
+    assert bars
+    assert all(low < left <= right < high for left, right, low, high in bars)
+
+
+def test_ticks_on_a_phone_are_told_apart(browser, page):
+    look(browser, page, PHONE)
+    boxes = """[...document.querySelectorAll('#plot-0-0 .xtick text')].filter(t => t.textContent.trim())
+        .map(t => [t.getBoundingClientRect().left, t.getBoundingClientRect().right])"""
+    found = sorted(browser.evaluate(boxes))
+    assert len(found) >= 3
+    assert all(one[1] < other[0] for one, other in pairwise(found))
+
+
+def test_what_guessing_gives_stands_in_each_plot_of_quality(browser, page):
+    look(browser, page)
+    words = "[...document.querySelectorAll('.plot[id^=plot-], .plot[id^=axis-]')].map(p => p.textContent)"
+    drawn = browser.evaluate(words)
+    assert len(drawn) >= 4
+    assert all("guessing" in text for text in drawn)
 
 
 def test_on_paper_plots_fit_the_page_in_light_colours(browser, page, tmp_path):

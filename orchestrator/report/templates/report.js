@@ -17,7 +17,8 @@
   const less = (one, other) => (one === null || other === null ? null : one - other);
 
   // A frontier plot: its points stand once, each view says where they are on its cost axis.
-  const cost = (plot, view, away, colour) => {
+  const cost = (plot, view, away, colour, named) => {
+    const middle = (view.axis.range[0] + view.axis.range[1]) / 2;
     const order = view.x.map((_, i) => i).filter((i) => view.frontier[i]);
     order.sort((i, j) => view.x[i] - view.x[j]);
     const number = new Map(order.map((i, rank) => [i, String(rank + 1)]));
@@ -27,7 +28,7 @@
         .map((_, i) => i)
         .filter((i) => plot.domain[i] === domain && view.frontier[i] === on && view.x[i] !== null);
       const pick = (values) => here.map((i) => values[i]);
-      const bars = { type: "data", symmetric: false, color: own, thickness: 1, width: 3 };
+      const bars = { type: "data", symmetric: false, color: on ? own : faint(own, 0.5), thickness: 1, width: 3 };
       const spread = on && view.spread ? pick(view.spread) : null;
       return {
         type: "scatter",
@@ -35,13 +36,18 @@
         visible: !away.has(domain) && here.length > 0,
         x: pick(view.x),
         y: pick(plot.y),
-        text: here.map((i) => number.get(i) || ""),
-        textposition: "top left",
+        text: here.map((i) => (on && named && order.length <= 6 ? plot.name[i] : number.get(i) || "")),
+        textposition: here.map((i) => (named && Math.log10(view.x[i]) < middle ? "top right" : "top left")),
         textfont: { color: colour("ink"), size: 11 },
-        opacity: on ? 1 : 0.45,
         error_y: { ...bars, array: here.map((i) => less(plot.high[i], plot.y[i])), arrayminus: here.map((i) => less(plot.y[i], plot.low[i])) },
         error_x: spread ? { ...bars, array: spread.map((s) => s && s[1]), arrayminus: spread.map((s) => s && s[0]) } : undefined,
-        marker: { symbol: pick(plot.symbol), size: pick(plot.size), color: own, line: { width: 1, color: colour("paper") } },
+        marker: {
+          symbol: pick(plot.symbol).map((name) => (on ? name : name + "-open")),
+          opacity: 1,
+          size: pick(plot.size),
+          color: own,
+          line: on ? { width: 1, color: colour("paper") } : { width: 2, color: own },
+        },
         customdata: pick(plot.text),
         hovertemplate: "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>",
       };
@@ -82,14 +88,38 @@
     yaxis: plot.layout.yaxis,
   });
 
+  // On a phone only as many labels as have room stand at the ticks: every second, third …
+  const sparse = (axis, width) => {
+    if (!axis.ticktext) return axis;
+    const letters = Math.max(...axis.ticktext.map((text) => text.length));
+    const step = Math.ceil((axis.ticktext.length * (letters * 7 + 12)) / Math.max(width - 70, 1));
+    return { ...axis, tickangle: 0, ticktext: axis.ticktext.map((text, i) => (i % step ? "" : text)) };
+  };
+
+  // What guessing scores: a line, or a note at the edge that it is beyond.
+  const guessing = (floor, range, colour) => {
+    if (!floor) return {};
+    const [low, high] = range;
+    const at = Math.min(Math.max(floor.value, low), high);
+    const beyond = floor.value < low ? " ↓" : floor.value > high ? " ↑" : "";
+    const look = { color: colour("muted"), width: 1.5, dash: "dash" };
+    return {
+      shapes: beyond ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: at, y1: at, line: look, layer: "below" }],
+      annotations: [{ xref: "paper", x: 1, y: at, xanchor: "right", yanchor: floor.value > high ? "top" : "bottom", showarrow: false, text: floor.label + beyond, font: { color: colour("muted"), size: 11 } }],
+    };
+  };
+
   const draw = (id) => {
     const box = document.getElementById(id);
     const plot = plots[id];
     const colour = theme();
     const drawn = plot.views
-      ? cost(plot, plot.views[chosen[id] || 0], hidden[id], colour)
+      ? cost(plot, plot.views[chosen[id] || 0], hidden[id], colour, box.clientWidth >= 560)
       : series(plot, hidden[id], colour);
     const axis = { color: colour("muted"), gridcolor: colour("rule"), zeroline: false, automargin: true };
+    const xaxis = { ...axis, ...sparse(drawn.xaxis, box.clientWidth) };
+    const yaxis = { ...axis, ...drawn.yaxis };
+    const floor = guessing(plot.guessing, yaxis.range, colour);
     const layout = {
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
@@ -99,8 +129,9 @@
       hoverlabel: { bgcolor: colour("card"), bordercolor: colour("rule"), font: { color: colour("ink") } },
       showlegend: false,
       hovermode: "closest",
-      xaxis: { ...axis, ...drawn.xaxis },
-      yaxis: { ...axis, ...drawn.yaxis },
+      xaxis,
+      yaxis,
+      ...floor,
     };
     // Paper has no window whose size could change: there the box says how large the plot is.
     if ("paper" in root.dataset) Object.assign(layout, { width: box.clientWidth, height: box.clientHeight });

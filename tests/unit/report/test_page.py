@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -14,6 +15,7 @@ from page_ledgers import rich_ledger
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import build_report, with_curves, write_report
+from orchestrator.report.scales import span, ticks
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "col", "path"}
 
@@ -116,7 +118,8 @@ def test_plots_say_what_they_show_and_controls_have_names(page):
     for i in buttons:  # an svg that is hidden from readers, then the name
         assert page.elements[i][1]["aria-pressed"] == "true"
         assert page.elements[i + 1][1]["aria-hidden"] == "true"
-        assert page.words.get(i + 2)
+        paths = next(n for n in range(i + 2, len(page.elements)) if page.elements[n][0] != "path")
+        assert page.words.get(paths - 1)
     boxes = [found for _, found in page.elements if found.get("role") == "region"]
     assert all(found["tabindex"] == "0" and found["aria-label"] for found in boxes)
 
@@ -204,6 +207,21 @@ def test_device_hours_by_phase_add_up_to_what_was_billed(tmp_path):
     assert sum(cost.device_hours for cost in report.phases) == pytest.approx(billed)
     assert sum(cost.share for cost in report.phases) == pytest.approx(1)
     assert report.phases[-1].title == "in no phase"
+
+
+@pytest.mark.parametrize("costs", [[0.003, 0.0135], [0.3, 0.31], [0.02, 900.0], [0.00001, 0.00002]])
+def test_ticks_of_time_are_round_and_have_their_unit(costs):
+    axis = ticks(costs, time=True)
+    assert len(axis["tickvals"]) >= 2
+    assert all(re.fullmatch(r"[\d.,]+ (s|min|h)", text) for text in axis["ticktext"])
+    low, high = axis["range"]
+    assert all(low <= math.log10(value) <= high for value in axis["tickvals"])
+
+
+def test_guessing_is_on_the_axis_where_it_is_not_far_below():
+    near, far = span([0.5, 0.6], [], 0.45), span([0.8, 0.85], [], 0.1)
+    assert near[0] < 0.45
+    assert far[0] > 0.7
 
 
 def test_latex_is_escaped_and_its_environments_match(tmp_path):
