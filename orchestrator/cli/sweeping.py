@@ -9,17 +9,21 @@ from rich.console import Console
 
 from orchestrator.cli.remote_records import RemoteRecords
 from orchestrator.cli.sweep_end import tell_end
-from orchestrator.cli.words import quantity
+from orchestrator.cli.waiting import OPERATOR_SECONDS, SILENT_OPERATOR, waits_for
+from orchestrator.cli.words import duration, quantity
 from orchestrator.cluster.capacity import groups
 from orchestrator.cluster.client import Cluster, connect
 from orchestrator.cluster.dashboard import progress
 from orchestrator.cluster.documents import get, mapping
-from orchestrator.cluster.following import follow
+from orchestrator.cluster.following import LOOK_SECONDS, follow
 from orchestrator.cluster.observing import Look, head_pod
 from orchestrator.cluster.render import Rendered
 from orchestrator.cluster.sweep_files import config_in
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.errors import InterruptedSweepError, LaunchError
+from orchestrator.execution.clock import Clock, SystemClock
+
+_MOST_SILENCE_SECONDS = 20.0
 
 
 def open_sweeps(namespace: str, context: str | None, console: Console) -> Sweeps:
@@ -68,22 +72,43 @@ def _told_how_to_attach(name: str, cluster: Cluster) -> Iterator[None]:
 
 
 class View:
-    """Says every line once. `storage`: where this machine sees that of the pods, if elsewhere."""
+    """Says every line once, and what is waited for where nothing else was said for a while. `storage`: where
+    this machine sees that of the pods, if elsewhere."""
 
-    def __init__(self, sweeps: Sweeps, storage: str | None) -> None:
-        self._sweeps, self._storage = sweeps, storage
+    def __init__(self, sweeps: Sweeps, storage: str | None, clock: Clock | None = None) -> None:
+        self._sweeps, self._storage, self._clock = sweeps, storage, clock or SystemClock()
         self._said: dict[str, str] = {}
         self._found: RemoteRecords | None = None
+        self._said_at = self._clock.now()
+        self._waits, self._since = "", self._said_at
+        self._seen: dict[str, float] = {}  # since when, by uid of the RayJob
 
     def show(self, look: Look) -> None:
         if self._found is None:
             self._found = self._records(look)
+        seen = self._seen.setdefault(look.job.uid, self._clock.now())
+        unheard = not (look.job.deployment or look.job.suspended or look.job.going)
+        if unheard and self._clock.now() - seen >= OPERATOR_SECONDS:
+            self._say("operator", SILENT_OPERATOR)
         self._say("state", str(look.job))
         pods = ", ".join(f"{role} {ready}/{every}" for role, (ready, every) in look.pods.items())
         self._say("pods", f"pods ready: {pods}" if pods else "")
         for trouble in look.troubles:
             self._say(f"{trouble.who} {trouble.why}", str(trouble))
+        for line in look.doings:
+            self._say(line, line)
+        self._say("submitter", f"submitter: {look.submitter}" if look.submitter else "")
         self._say("trials", self._trials(look) or "")
+        self._break_silence(look)
+
+    def _break_silence(self, look: Look) -> None:
+        """Before the next look might come too late."""
+        now, waits = self._clock.now(), waits_for(look)
+        if waits != self._waits:
+            self._waits, self._since = waits, now
+        if not look.job.ended and now - self._said_at >= _MOST_SILENCE_SECONDS - LOOK_SECONDS:
+            self._said_at = now
+            self._sweeps.say(f"waits for {waits}: {duration(now - self._since)} so far")
 
     def records(self) -> RemoteRecords | None:
         return self._found
@@ -109,4 +134,5 @@ class View:
     def _say(self, what: str, line: str) -> None:
         if line and self._said.get(what) != line:
             self._said[what] = line
+            self._said_at = self._clock.now()
             self._sweeps.say(line)

@@ -8,12 +8,15 @@ from typing import Any
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get
 from orchestrator.cluster.naming import SWEEP_LABEL
+from orchestrator.cluster.pod_events import doings
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.resources import EVENTS, PODS
-from orchestrator.cluster.troubles import Trouble, counts, troubles
+from orchestrator.cluster.troubles import Trouble, counts, role, troubles
 from orchestrator.contracts.verdict import Verdict, last_verdict
+from orchestrator.errors import LaunchError
 
 _LAST_LINES = 200  # of the submitter's log, which ends with the driver's
+_MOST_WORDS = 400  # characters
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,29 @@ class Look:
     job: RayJob
     pods: dict[str, tuple[int, int]]  # role -> ready, all
     troubles: tuple[Trouble, ...]
+    doings: tuple[str, ...] = ()  # nodes that are added, images that are pulled
+    submitter: str = ""  # its last words, as long as no driver runs
 
 
 def look(cluster: Cluster, job: RayJob) -> Look:
     pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name}")
-    events = [event for event in cluster.every(EVENTS) if _is_about(event, job)]
-    return Look(job, counts(pods), tuple(troubles(pods, events)))
+    events = cluster.every(EVENTS)
+    ours = [event for event in events if _is_about(event, job)]
+    words = "" if job.ray_state else _last_words(cluster, pods)
+    return Look(job, counts(pods), tuple(troubles(pods, ours)), tuple(doings(pods, events)), words)
+
+
+def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:
+    """Of the newest submitter; none where its log may not be read, or it has not started."""
+    submitters = [pod for pod in pods if role(pod) == "submitter"]
+    newest = max(submitters, key=_created, default=None)
+    if newest is None:
+        return ""
+    try:
+        lines = cluster.log(str(get(newest, "metadata", "name")), 1).splitlines()
+    except LaunchError:
+        return ""
+    return lines[-1].strip()[:_MOST_WORDS] if lines else ""
 
 
 def head_pod(cluster: Cluster, job: RayJob) -> str | None:

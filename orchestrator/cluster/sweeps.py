@@ -197,10 +197,12 @@ class Sweeps:
         return True
 
     def _await_gone(self, name: str) -> None:
-        for _ in range(_GONE_SECONDS // _LOOK_SECONDS):
+        for turn in range(_GONE_SECONDS // _LOOK_SECONDS):
             job = self.job(name)
             if job is None or not job.going:
                 return
+            if turn:
+                self.say(f"{name}: waits for its pods to go")
             self.cluster.await_change(RAY_JOBS, name, job.version, _LOOK_SECONDS)
         raise LaunchError(
             f"{name} does not go: KubeRay's operator, or a pod that cannot end, holds it\n"
