@@ -46,6 +46,16 @@ def doctor(
         str | None, typer.Option(envvar="FRONTIER_NAMESPACE", help="Another than the overlay's.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="A context of the kubeconfig.")] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Is patient text safe? Of this machine, or of the cluster of OVERLAY."),
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="With --strict: a sweep file, whose data and storage are checked.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(envvar="RAY_ADDRESS", help="With --strict: a Ray cluster to be joined.")
+    ] = None,
     gpu: Annotated[
         bool,
         typer.Option("--gpu", help="Check the GPU of this machine, in about a minute; needs no cluster."),
@@ -53,7 +63,8 @@ def doctor(
 ) -> None:
     """Look for mistakes before they cost device time: in the manifests, then in the cluster that the
     kubeconfig names. Tells all of them; exit code 2 where there are any. With --gpu, check this machine's
-    GPU instead: exit code 1 where a check does not pass, 3 without a GPU."""
+    GPU instead: exit code 1 where a check does not pass, 3 without a GPU. With --strict, tell in a line per
+    check whether patient text is safe here."""
     if gpu:
         from orchestrator.cli.gpu_checks import check_gpu
 
@@ -61,6 +72,12 @@ def doctor(
     from orchestrator.cli.rendering import check_sources
 
     console = Terminal()
+    if strict and not (sources or manifests):
+        from orchestrator.cli.strict.telling import check_here
+
+        if check_here(config, address, console):
+            raise typer.Exit(2)
+        return
     if manifests:
         check_sources(sources or [], console)
         return

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 # Every library below would talk to its makers' servers by default. Set before any of them is imported, and
 # off whatever the user's environment says: nobody is told that a hospital trains here.
-_TELLS_NOBODY = {
+TELLS_NOBODY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -44,7 +44,7 @@ def enter() -> None:
 
     for name, value in {**_QUIET, **quiet_environment()}.items():
         os.environ.setdefault(name, value)
-    os.environ.update(_TELLS_NOBODY)
+    os.environ.update(TELLS_NOBODY)
     from orchestrator.cli.app import app
 
     try:

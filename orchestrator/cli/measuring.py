@@ -10,6 +10,7 @@ from rich.console import Console
 from orchestrator.cli.live import Display
 from orchestrator.cli.running import launcher_for, record_of
 from orchestrator.cli.session import Session
+from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.cli.words import duration, figure, quantity
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.execution.clock import SystemClock
@@ -29,6 +30,7 @@ def measure(session: Session, launcher: str, cluster: ClusterChoice, console: Co
             [Complaint("command line", "--launcher", "simulated trials measure nothing", remedy)]
         )
     session.refuse_missing()
+    refuse_risks(session, launcher, cluster, console)
     session = session.stage(console)
     return run_probes(session, session.probing.plan, launcher, cluster, console)
 

@@ -19,6 +19,7 @@ from orchestrator.cli.provenance import provenance, version
 from orchestrator.cli.reporting import show_report, summary_note, write
 from orchestrator.cli.session import Session
 from orchestrator.cli.spending import pass_gate, tell_left
+from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.cli.terminal import styled
 from orchestrator.cli.weights_content import weights_content
 from orchestrator.cli.words import duration, quantity
@@ -47,6 +48,7 @@ def run(
 
     session.ledger.refuse_copy()
     session.refuse_missing()
+    refuse_risks(session, launcher, cluster, console)
     session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
     plan = session.plan
     show_plan(plan, console)

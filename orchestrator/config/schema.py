@@ -27,6 +27,7 @@ from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.price import Market
 from orchestrator.contracts.record import Misfit, MisfitError, Record
+from orchestrator.contracts.risks import Risk
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Recipe, Resources, Seed
 from orchestrator.contracts.tuning import Tune
@@ -226,6 +227,9 @@ class SweepConfig(Record):
     )
     checkpoint_seconds: NonNegativeFloat = Field(
         30.0, description="least seconds between two checkpoints; 0: one after each evaluation"
+    )
+    accepted_risks: tuple[Risk, ...] = Field(
+        (), description="what `frontier doctor --strict` may find with `data: sensitive`; the report says so"
     )
     prices: str | None = Field(
         None, description="entry of the price book, or a YAML file of one's own; relative to this file"

@@ -11,7 +11,7 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Misfit, MisfitError, Record, refuse
 from orchestrator.contracts.separators import Separator
 from orchestrator.contracts.task_rules import misfits_of_mimic, misfits_of_task
-from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.contracts.vocabulary import Sensitivity, Split, TaskKind
 
 
 def _below_data_dir(name: str) -> str:
@@ -203,6 +203,8 @@ class TaskSpec(Record):
     corpus: str | None = (
         None  # what the texts were taken from, say mimic-iii; compared with what backbones saw
     )
+    # sensitive: a sweep starts only where `frontier doctor --strict` passes, or it accepts the risk by name.
+    data: Sensitivity | None = None
     made: MadeNotes | None = None  # the files are invented on the spot instead of lying in data_dir
     labels: tuple[str, ...] | None = None  # None: those of train, sorted. For ner: entity types without B-/I-
     negative_label: str | None = None  # relation tasks: the class that means "no relation"

@@ -11,6 +11,13 @@ class TaskKind(StrEnum):
     RELATION = "relation"
 
 
+class Sensitivity(StrEnum):
+    """What the files of a task may hold."""
+
+    SENSITIVE = "sensitive"  # text of patients, or what an agreement protects
+    PUBLIC = "public"
+
+
 class Split(StrEnum):
     TRAIN = "train"
     DEV = "dev"

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
 from orchestrator.contracts.caveats import caveats
 from orchestrator.contracts.metrics import METRICS
+from orchestrator.contracts.risks import Risk
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import ConllReader, TaskSpec
-from orchestrator.contracts.vocabulary import FailureRule, Source, Unit
+from orchestrator.contracts.vocabulary import FailureRule, Sensitivity, Source, Unit
 from orchestrator.report.collected import Collected
 from orchestrator.report.guessing import Guess, answer_to_all
 from orchestrator.report.model import Point
@@ -136,6 +137,23 @@ def _capped(split: str, capped: Sequence[tuple[str, int, int]]) -> list[str]:
     return [_CAPPED[split].format(used=f"{min(used):,} to {max(used):,}", there=there)]
 
 
+def _accepted(sweep: SweepRecord) -> list[str]:
+    """One sentence where the sweep accepted risks of sensitive data."""
+    risks = [Risk(name) for name in sweep.config.get("accepted_risks", ())]
+    titles = [
+        task.title
+        for task in sweep.tasks.values()
+        if task.data is Sensitivity.SENSITIVE and not task.invented
+    ]
+    if not (risks and titles):
+        return []
+    parts = "; ".join(f"{risk.consequence} ({risk})" for risk in risks)
+    return [
+        f"The data of {_all(titles, len(sweep.tasks), 'tasks')} are sensitive, and the sweep accepted that "
+        f"{parts}."
+    ]
+
+
 def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
     lines = []
     invented = [task.title for task in sweep.tasks.values() if task.invented]
@@ -156,6 +174,7 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
             f"The weights of {_all(random, len(sweep.backbones), 'backbones')} are random: tiny models that "
             "run each line of code and learn nothing. No score here is a result."
         )
+    lines += _accepted(sweep)
     unknown = sorted(b.name for b in sweep.backbones.values() if not pretraining_known(b))
     if unknown and any(task.corpus for task in sweep.tasks.values()):
         lines.append(

@@ -71,6 +71,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"recipe": {"learning_rate": -1e-3}}, "recipe.learning_rate", "-0.001", "greater than 0"),
     ({"resources": {"gpu": 1}}, "resources.gpu", "gpu: 1", "'gpus'"),
     ({"keep_weights": "some"}, "keep_weights", "'some'", "adapters"),
+    ({"accepted_risks": ["roott"]}, "accepted_risks.0", "'roott'", "did you mean 'root'?"),
     ({"methods": ["lorra"]}, "methods.0", "'lorra'", "'lora'"),
     ({"methods": [{"name": "full", "rank": 4}]}, "methods.0.rank", "rank: 4", "learning_rate"),
     ({"methods": [{"name": "lora", "rank": [4, "x"]}]}, "methods.0.rank.1", "'x'", "whole number"),

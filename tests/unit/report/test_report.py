@@ -14,7 +14,7 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Failure
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Cell, Resources
-from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
+from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Sensitivity, TaskKind
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.model import PointState
 from orchestrator.report.summary import sentences
@@ -154,6 +154,21 @@ def test_a_machine_with_a_faulty_gpu_is_named_once(built):
     [told] = [line for line in report.notices if "node-3" in line]
     assert told.startswith("A GPU failed on node-3, GPU-a and ended 2 attempts. Nothing was wrong")
     assert not report.failed
+
+
+def test_risks_that_a_sweep_over_sensitive_data_accepts_are_in_each_report(built, tmp_path):
+    sensitive = task("outcome", invented=False).model_copy(update={"data": Sensitivity.SENSITIVE})
+    built.plan(**SMALL, tasks=[sensitive], seeds=[11])
+    config = built.sweep.config | {"accepted_risks": ["root", "readable"]}
+    built.ledger.write_sweep(built.sweep.model_copy(update={"config": config}))
+    said = (
+        "The data of all tasks are sensitive, and the sweep accepted that trials may run as root (root); "
+        "others may read corpora or records (readable)."
+    )
+    report = report_of(built)
+    assert said in report.notices
+    pages = write_report(report, tmp_path / "report")
+    assert all(said in pages[kind].read_text() for kind in ("html", "markdown", "json"))
 
 
 def test_a_cell_with_a_failed_seed_is_partial_and_says_so(built):

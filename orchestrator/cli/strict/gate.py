@@ -1,0 +1,72 @@
+"""A sweep over sensitive data starts where every check passes, or where its file accepts the risk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+
+from orchestrator.cli.session import Session
+from orchestrator.cli.strict.machine import check_machine
+from orchestrator.cli.strict.surroundings import surroundings
+from orchestrator.cli.terminal import styled
+from orchestrator.config import ResolvedSweep
+from orchestrator.contracts.risks import Checked, Risk
+from orchestrator.contracts.vocabulary import Sensitivity
+from orchestrator.errors import Complaint, ConfigError
+from orchestrator.execution.launcher import ClusterChoice
+
+_ACCEPT = "or accept it in the sweep file: accepted_risks"
+
+
+def refuse_risks(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> None:
+    """Check this machine where a task of the sweep is over sensitive data.
+
+    Raises ConfigError with each problem that the sweep does not accept. Those it accepts are told here, and
+    in its report.
+    """
+    sweep = session.sweep
+    if not sensitive_tasks(sweep):
+        return
+    here = surroundings(
+        sweep.storage,
+        data_dir=sweep.data_dir,
+        remote=sweep.remote,
+        address=cluster.address if launcher == "ray" else None,
+        insecure=cluster.insecure,
+    )
+    refuse_problems(sweep, check_machine(here), console)
+
+
+def refuse_problems(sweep: ResolvedSweep, found: Iterable[Checked], console: Console) -> None:
+    """Raise ConfigError with the problems that the sweep's file does not accept; tell the others."""
+    problems = [checked for checked in found if checked.is_problem]
+    accepted = sweep.config.accepted_risks
+    for checked in problems:
+        if checked.risk in accepted:
+            console.print(
+                styled("accepted risk", "yellow"),
+                f"{checked.risk}: {checked.words}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    refused = [checked for checked in problems if checked.risk not in accepted]
+    if refused:
+        tasks = ", ".join(sensitive_tasks(sweep))
+        raise ConfigError([_complaint(checked, tasks, sweep) for checked in refused])
+
+
+def sensitive_tasks(sweep: ResolvedSweep) -> Sequence[str]:
+    """Return the names of the tasks whose data are marked so; what `--smoke` invents is not."""
+    specs = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
+    return [name for name, spec in specs.items() if spec.data is Sensitivity.SENSITIVE and not spec.invented]
+
+
+def _complaint(checked: Checked, tasks: str, sweep: ResolvedSweep) -> Complaint:
+    needed = _list((*sweep.config.accepted_risks, checked.risk))
+    problem = f"{checked.words}, and the data of {tasks} are sensitive"
+    return Complaint("this machine", f"{checked.risk}", problem, f"{checked.fix}; {_ACCEPT}: {needed}")
+
+
+def _list(risks: Sequence[Risk]) -> str:
+    return f"[{', '.join(risks)}]"

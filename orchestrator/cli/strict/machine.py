@@ -1,0 +1,72 @@
+"""The checks of one machine: of a laptop, a workstation, or the head's pod in a cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from orchestrator.cli.entry import TELLS_NOBODY
+from orchestrator.cli.strict.files import readable, storage
+from orchestrator.cli.strict.services import mlflow, passwords, ray
+from orchestrator.cli.strict.surroundings import Surroundings
+from orchestrator.cli.strict.versions import versions
+from orchestrator.cli.words import quantity
+from orchestrator.contracts.risks import Checked, Risk
+
+_SECRET = re.compile(
+    r"(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(_|$)", re.IGNORECASE
+)
+_OF_THE_HUB = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}  # staging needs it
+_MOST_NAMES = 6
+
+
+def check_machine(here: Surroundings) -> Iterator[Checked]:
+    """Yield one finding per risk."""
+    yield versions()
+    yield storage(here)
+    yield mlflow(here)
+    yield ray(here)
+    yield passwords(here)
+    yield _root(here)
+    yield readable(here)
+    yield _telemetry(here)
+    yield _secrets(here)
+
+
+def _root(here: Surroundings) -> Checked:
+    if here.user == 0:
+        return Checked(Risk.ROOT, "this process runs as root", "run as an ordinary account; see `id -u`")
+    return Checked(Risk.ROOT, "this process does not run as root")
+
+
+def _telemetry(here: Surroundings) -> Checked:
+    wrong = sorted(name for name, value in TELLS_NOBODY.items() if here.environment.get(name) != value)
+    if wrong:
+        settings = " ".join(f"{name}={TELLS_NOBODY[name]}" for name in wrong)
+        return Checked(Risk.TELEMETRY, f"telemetry may be on: {', '.join(wrong)}", f"set {settings}")
+    return Checked(Risk.TELEMETRY, "telemetry is off for Ray, the Hugging Face hub and MLflow")
+
+
+def _secrets(here: Surroundings) -> Checked:
+    """Name the variables, never their values."""
+    found = sorted(
+        name
+        for name, value in here.environment.items()
+        if value and _SECRET.search(name) and not _is_needed(name, here)
+    )
+    if not found:
+        return Checked(Risk.SECRETS, "the environment has no secrets but those that a sweep needs")
+    shown = ", ".join(found[:_MOST_NAMES]) + (", …" if len(found) > _MOST_NAMES else "")
+    return Checked(
+        Risk.SECRETS,
+        f"the environment has {quantity(len(found), 'secret')} that no sweep needs: {shown}",
+        f"start `frontier` by: env {' '.join(f'-u {name}' for name in found)} frontier …",
+    )
+
+
+def _is_needed(name: str, here: Surroundings) -> bool:
+    if name.startswith("MLFLOW_TRACKING_"):
+        return here.uri.startswith("http")
+    if name.startswith("AWS_"):
+        return here.remote is not None
+    return name in _OF_THE_HUB or (name.startswith("RAY_AUTH_") and here.address is not None)

@@ -1,0 +1,38 @@
+"""`frontier doctor --strict`: one line per check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.cli.places import storage_here
+from orchestrator.cli.strict.machine import check_machine
+from orchestrator.cli.strict.surroundings import surroundings
+from orchestrator.cli.terminal import styled
+from orchestrator.config import load_sweep
+from orchestrator.contracts.risks import Checked
+
+_OK, _PROBLEM = styled("ok     ", "green"), styled("problem", "red")
+
+
+def check_here(config: Path | None, address: str | None, console: Console) -> int:
+    """Check this machine, for the sweep of a file where one is given. Return the number of problems."""
+    if config is None:
+        here = surroundings(storage_here("sweeps"), address=address)
+    else:
+        sweep = load_sweep(config, [], cwd=Path.cwd())
+        here = surroundings(sweep.storage, data_dir=sweep.data_dir, remote=sweep.remote, address=address)
+    return tell(check_machine(here), console)
+
+
+def tell(found: Iterable[Checked], console: Console) -> int:
+    """Print a line per check. Return the number of problems."""
+    problems = 0
+    for checked in found:
+        problems += checked.is_problem
+        console.print(_PROBLEM if checked.is_problem else _OK, end=" ")
+        fix = f" -> {checked.fix}" if checked.fix else ""
+        console.print(f"{checked.risk}: {checked.words}{fix}", highlight=False, soft_wrap=True)
+    return problems
