@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -22,8 +23,14 @@ _MOST_RUNNING = 8  # names shown
 class Display:
     """Draws `progress` as events come in. A context manager: the terminal is restored at its end."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
-        self._console, self._progress = console, progress
+    def __init__(
+        self,
+        console: Console,
+        progress: Progress,
+        doing: Callable[[str], str | None] = lambda name: None,
+    ) -> None:
+        """`doing`: what a running trial does, None where that cannot be seen."""
+        self._console, self._progress, self._doing = console, progress, doing
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         )
@@ -77,7 +84,8 @@ class Display:
         ):
             return
         self._last_line = at
-        self._console.print("  ".join([self._counts(), *self._best()]), highlight=False, soft_wrap=True)
+        words = [self._counts(), *self._first(), *self._best()]
+        self._console.print("  ".join(words), highlight=False, soft_wrap=True)
 
     def _counts(self) -> str:
         p = self._progress
@@ -90,6 +98,14 @@ class Display:
         if p.seconds_left is not None and (p.waiting or p.running):
             words.append(f"about {duration(p.seconds_left)} left")
         return ", ".join(words)
+
+    def _first(self) -> list[str]:
+        """As long as no trial has ended, what the first one does."""
+        p = self._progress
+        if not p.running or p.done_before + p.finished + p.failed + p.tuning_ended:
+            return []
+        doing = self._doing(p.running[0])
+        return [f"first trial: {doing}"] if doing else []
 
     def _best(self) -> list[str]:
         return [f"best {task} {best.quality:.3f}" for task, best in sorted(self._progress.best.items())]

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from orchestrator.execution.progress import Progress
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import RunSummary, run_sweep
 from orchestrator.report import report_json
+from orchestrator.tracking import events
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView
 from orchestrator.tracking.tracking_uri import without_secrets
@@ -49,7 +51,8 @@ def run(
     session.ledger.refuse_copy()
     session.refuse_missing()
     refuse_risks(session, launcher, cluster, console)
-    session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
+    with _nodes_ahead(session, launcher, cluster):
+        session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
     plan = session.plan
     show_plan(plan, console)
     allowance = pass_gate(plan, console)
@@ -58,7 +61,8 @@ def run(
     plan = session.plan
     view = MlflowView(uri, record := record_of(session, cluster))
     progress = Progress()
-    with Display(console, progress) as display, _told_how_to_go_on():
+    doing = partial(events.doing, session.sweep.sweep_directory)
+    with Display(console, progress, doing) as display, _told_how_to_go_on():
         summary = run_sweep(
             plan,
             record,
@@ -101,6 +105,21 @@ def run(
         reasons=reasons((failed.kind, failed.message) for failed in report.failed),
     )
     return report_json(report), verdict
+
+
+@contextmanager
+def _nodes_ahead(session: Session, launcher: str, cluster: ClusterChoice) -> Iterator[None]:
+    """While it is held, a cluster that grows is asked for the nodes of the first trial."""
+    first = next(iter(session.plan.candidates_to_run or session.plan.to_run), None)
+    if launcher != "ray" or first is None or not session.sweep.config.capacity:
+        yield
+        return
+    from orchestrator.execution.ray_launcher import nodes_ahead
+
+    if session.sweep.remote is None:  # the pods mount it: made by a node, it would be root's
+        cache_of(session.sweep.storage).mkdir(parents=True, exist_ok=True)
+    with nodes_ahead(cluster, first.trial.resources):
+        yield
 
 
 @contextmanager

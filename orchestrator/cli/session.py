@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cli.places import cache_of, mirror_of, own_cache
 from orchestrator.cli.sharing import fetch_shared, share
 from orchestrator.cli.terminal import Terminal, styled
@@ -144,8 +145,16 @@ class Session:
         staged: dict[str, tuple[str, dict[str, str]]] = {}
         problems: list[Complaint] = []
         counted: dict[str, dict[int, Any]] = {}
-        with console.status("staging weights and data"):
+        to_come = dict.fromkeys([*(task.name for task in asked), *([] if present else self.backbones)])
+        total = len(to_come)
+
+        def how_far(seconds: float) -> str:
+            ready = f"{total - len(to_come)} of {total} weights and corpora are ready"
+            return f"{ready} after {duration(seconds)}; to come: {', '.join(to_come)}"
+
+        with console.status("staging weights and data"), heartbeat(console, how_far):
             for answer in ask("workers.stage", request):
+                to_come.pop(answer["item"], None)
                 if tell_present or answer["state"] != "present":
                     seconds = f" in {duration(answer['seconds'])}" if answer.get("seconds") else ""
                     console.print(f"staged {answer['item']}: {answer['state']}{seconds}", highlight=False)

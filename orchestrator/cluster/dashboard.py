@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import re
 from http import HTTPStatus
-from typing import Any
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.resources import SECRETS
+from orchestrator.contracts.driver_lines import last_progress
 from orchestrator.errors import LaunchError
 
 PORT = 8265
 _TOKEN_KEY = "auth_token"  # as KubeRay calls it, in a Secret named after the cluster
-_PROGRESS = re.compile(r"\d+/\d+ done, \d+ running")  # of the driver's display
 _TIMEOUT_SECONDS = 15.0
 
 
@@ -29,8 +27,8 @@ def token(cluster: Cluster, job: RayJob) -> str | None:
 
 
 def progress(cluster: Cluster, job: RayJob, pod: str) -> str | None:
-    """The driver's newest line of counts, from its log; None where there is none yet, as a head that has just
-    come in the place of another knows no job. Raises LaunchError where it cannot be had."""
+    """The driver's newest word on how far it is, from its log; None where there is none yet, as a head that
+    has just come in the place of another knows no job. Raises LaunchError where it cannot be had."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=_TIMEOUT_SECONDS)
     connection.sock = cluster.connect_to(pod, PORT)
     known = token(cluster, job)
@@ -47,9 +45,4 @@ def progress(cluster: Cluster, job: RayJob, pod: str) -> str | None:
         return None
     if answer.status != HTTPStatus.OK:
         raise LaunchError(f"the dashboard in pod {pod} refuses the driver's log (HTTP {answer.status})")
-    return _last_progress(json.loads(content))
-
-
-def _last_progress(answer: Any) -> str | None:
-    lines = str(get(answer, "logs") or "").splitlines()
-    return next((line.strip() for line in reversed(lines) if _PROGRESS.search(line)), None)
+    return last_progress(str(get(json.loads(content), "logs") or ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import math
 import os
 import socket
 import urllib.error
@@ -16,11 +17,13 @@ from pathlib import Path
 
 import psutil
 import ray
+from ray.autoscaler.sdk import request_resources
 from ray.exceptions import RayError
 from ray.job_config import JobConfig
 
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
+from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.launcher import ClusterChoice, DashboardReady
 
@@ -181,6 +184,23 @@ def gpus() -> float | None:
         return float(sum(kind.nodes * kind.gpus for kind in nodes()))
     except (RayError, RuntimeError):
         return None
+
+
+@contextmanager
+def asked_for(trial: Resources) -> Iterator[None]:
+    """While this is held, the autoscaler keeps room for one such trial. A cluster without one takes no
+    notice."""
+    bundle: dict[str, float] = {"CPU": trial.cpus / trial.nodes}
+    if trial.gpus:
+        bundle["GPU"] = math.ceil(trial.gpus / trial.nodes)
+    labels = {} if trial.device is None else {DEVICE_LABEL: trial.device}
+    try:
+        with suppress(RayError, RuntimeError):
+            request_resources(bundles=[bundle] * trial.nodes, bundle_label_selectors=[labels] * trial.nodes)
+        yield
+    finally:
+        with suppress(RayError, RuntimeError):
+            request_resources(bundles=[])
 
 
 def nodes() -> tuple[NodeKind, ...]:

@@ -166,6 +166,22 @@ class RayLauncher:
             shutil.rmtree(directory, ignore_errors=True)
 
 
+@contextmanager
+def nodes_ahead(choice: ClusterChoice, trial: Resources) -> Iterator[None]:
+    """Ask a cluster by address for the nodes of one trial while this is held, so that they start while its
+    inputs are staged; no other cluster is asked. Raises LaunchError where the cluster cannot be joined."""
+    address = joined_address(choice.address, os.environ)
+    if address is None:
+        yield
+        return
+    os.environ.update(_QUIET)
+    from orchestrator.execution import ray_cluster
+
+    joined = ClusterChoice(address, choice.insecure)
+    with ray_cluster.cluster(joined, Path(), None, None), ray_cluster.asked_for(trial):
+        yield
+
+
 def _gpus() -> float | None:
     from orchestrator.execution import ray_cluster
 

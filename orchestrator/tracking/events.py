@@ -10,11 +10,20 @@ from pydantic import ValidationError
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.ledger import AttemptRecord
-from orchestrator.contracts.outcome import CheckpointEvent, EvaluationEvent, Event, StepEvent, read_event
+from orchestrator.contracts.outcome import (
+    CheckpointEvent,
+    EvaluationEvent,
+    Event,
+    PhaseEvent,
+    StepEvent,
+    read_event,
+)
+from orchestrator.contracts.vocabulary import Phase
 from orchestrator.errors import LedgerError
 
 _STEP = b'{"event":"step"'  # how the line of a step begins: most lines of a long training
 _CHECKPOINT = b'{"event":"checkpoint"'
+_PHASE = b'{"event":"phase"'
 
 
 def read_events(path: Path, *, steps: bool = True) -> list[Event]:
@@ -70,6 +79,21 @@ def _last(lines: Sequence[bytes], begins: bytes) -> Event | None:
             with suppress(ValidationError):
                 return read_event(line)
     return None
+
+
+def doing(sweep: Path, trial: str) -> str | None:
+    """The phase that the newest attempt at a trial is in, say `train, step 40 of 200`; None where it has told
+    nothing yet."""
+    attempts = layout.attempts(layout.trial_directory(sweep, trial))
+    lines = _lines(attempts[-1][1] / layout.EVENTS) if attempts else []
+    phase = _last(lines, _PHASE)
+    if not isinstance(phase, PhaseEvent):
+        return None
+    step = _last(lines, _STEP)
+    if phase.phase is not Phase.TRAIN or not isinstance(step, StepEvent):
+        return phase.phase.value
+    of = f" of {step.planned_steps}" if step.planned_steps else ""
+    return f"{phase.phase.value}, step {step.step}{of}"
 
 
 def signs_of_life(path: Path) -> tuple[float, float] | None:
