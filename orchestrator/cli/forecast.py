@@ -28,7 +28,8 @@ def forecast(plan: Plan) -> list[str]:
         return [
             f"{what}; {unknown}: the catalogue does not say their size; `frontier plan --measure` finds out"
         ]
-    return [f"{what}; {_hours(predicted)}", *_beside(predicted), _ground(predicted)]
+    ranges = f"  ranges       {10 * predicted.interval_level:.0f} of 10 such sweeps end inside each"
+    return [f"{what}; {_hours(predicted)}", *_beside(predicted), ranges, _ground(predicted)]
 
 
 def _hours(predicted: Prediction) -> str:

@@ -52,8 +52,9 @@ def pass_gate(plan: Plan, console: Console) -> Allowance | None:
         style, remark = "green", ""
         if limit.ahead is None:
             style, remark = "yellow", "; no trial begins once it is spent"
-        elif limit.spent + (limit.most_ahead or 0.0) > limit.limit:
-            style, remark = "yellow", "; it may not suffice: no trial begins once it is spent"
+        elif limit.chance_of_more:
+            many = f"{100 * limit.chance_of_more:.0f} of 100 such sweeps"
+            style, remark = "yellow", f"; about {many} need more: no trial begins once it is spent"
         console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
     return Allowance(min(limit.device_hours_left for limit in found)) if found else None
 
@@ -81,7 +82,7 @@ def _standing(limit: Limit) -> str:
         return f"{words}, and no forecast of all that is to run"
     words += f"; forecast {figure(limit.spent + limit.ahead)}"
     most = limit.most_ahead
-    return words if most is None else f"{words}, at most {figure(limit.spent + most)}"
+    return words if most is None else f"{words}, in 19 of 20 such sweeps below {figure(limit.spent + most)}"
 
 
 def _remedies(plan: Plan, limit: Limit) -> list[str]:

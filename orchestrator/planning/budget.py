@@ -31,6 +31,7 @@ class Limit:
     ahead: float | None  # None: not known of all trials
     most_ahead: float | None  # the upper end of its interval
     per_device_hour: float  # 1 for hours
+    twentieths: tuple[float, ...] = ()  # of what is ahead: what 5, 10, … 95 % of such sweeps stay below
 
     @property
     def forecast(self) -> float | None:
@@ -40,6 +41,11 @@ class Limit:
     def is_over(self) -> bool:
         """Never where nothing is left to run."""
         return self.ahead is not None and self.ahead > 0 and self.spent + self.ahead > self.limit
+
+    @property
+    def chance_of_more(self) -> float:
+        """The share of such sweeps that would take more, in steps of 0.05; 0 where nothing was forecast."""
+        return sum(self.spent + ahead > self.limit for ahead in self.twentieths) / 20
 
     @property
     def device_hours_left(self) -> float:
@@ -98,7 +104,8 @@ def limits(plan: Plan) -> list[Limit]:
         if limit is not None and per_hour is not None:
             ahead = None if predicted.device_hours is None else predicted.device_hours * per_hour
             most_ahead = None if most is None else most * per_hour
-            found.append(Limit(of, unit, limit, spent * per_hour, ahead, most_ahead, per_hour))
+            twentieths = tuple(hours * per_hour for hours in predicted.device_hours_twentieths)
+            found.append(Limit(of, unit, limit, spent * per_hour, ahead, most_ahead, per_hour, twentieths))
     return found
 
 

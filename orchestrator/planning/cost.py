@@ -16,6 +16,7 @@ from orchestrator.contracts.method import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Recipe, Resources, TrialSpec
+from orchestrator.planning.likely import Noise, family_error
 from orchestrator.planning.rates import AssumedRate
 from orchestrator.planning.schedule import (
     evaluations,
@@ -29,8 +30,8 @@ from orchestrator.planning.schedule import (
 ASSUMED_START_SECONDS = 1.5  # loading and tokenising, whatever the training takes
 ASSUMED_CLOSING_SECONDS = 0.5  # scoring test, which a candidate of a search is spared
 
-# Half-widths of the intervals, as shares: by how much a prediction may be too low or too high. Of what is
-# exactly alike, then of neighbours, ever less alike. Held against what trials took by
+# Half-widths of 90 % intervals, as shares: by how much predictions that rest on the same ground may be off
+# together. Of what is exactly alike, then of neighbours, ever less alike. Held against what trials took by
 # tests/bench/prediction_error.py.
 SPREADS = {"ledger": (0.15, 0.5, 1.0, 2.0), "probe": (0.6, 0.8, 1.0, 2.0)}
 ASSUMED_SPREAD = 5.0  # of arithmetic alone: a sixth to six times
@@ -45,17 +46,32 @@ Basis = Literal["ledger", "probe"]
 
 @dataclass(frozen=True)
 class Predicted:
-    """Wall seconds with their interval, and what is known beside. Errors of one `family` go together."""
+    """Wall seconds with their interval, and what is known beside. Errors of one `family` go together: `below`
+    and `above` are the standard deviations of their common logarithm, `seen` the finished trials that the
+    family is known from (0 where it is known otherwise).
+
+    `seconds` is what a trial usually takes. `share_of_sum` is what a sum pays for it, as a multiple: now and
+    then a trial takes far longer than usual.
+    """
 
     seconds: float
     source: Source
     low: float
     high: float
     family: tuple[str, ...] = ()
+    below: float = 0.0
+    above: float = 0.0
+    seen: int = 0
+    share_of_sum: float = 1.0
     devices: float = 1.0
     watts: float | None = None  # of all its devices, as metered
     device_type: str | None = None  # that it was measured on
     peak_memory_bytes: int | None = None  # the largest that trials like it took
+
+    @property
+    def expected_seconds(self) -> float:
+        """The mean over many trials like it."""
+        return self.seconds * self.share_of_sum
 
     def left(self, done_share: float) -> Predicted:
         """Of a trial whose checkpoint holds that share of its steps."""
@@ -104,6 +120,7 @@ class _Parts:
     an_operation: float | None
     an_example: float | None
     spread: float | None  # of the pace, where enough trials tell; a share
+    ratios: tuple[float, ...]  # of what each trial took to what these parts say; where enough trials tell
     rows: Mapping[str, int]
     watts: float | None
     device_type: str
@@ -115,7 +132,7 @@ class _Parts:
         by_work = [one.timing.train_seconds / one.work for one in seen if one.work]
         by_example = [one.timing.train_seconds / one.examples for one in seen if one.examples]
         powers = [t.joules / t.wall_seconds for t in timings if t.joules is not None]
-        return cls(
+        made = cls(
             before=statistics.median(
                 t.start_seconds + t.load_seconds + t.tokenise_seconds + t.warm_up_seconds for t in timings
             ),
@@ -125,6 +142,7 @@ class _Parts:
             an_operation=_median(by_work),
             an_example=_median(by_example),
             spread=_spread(by_work or by_example),
+            ratios=(),
             rows=next((t.rows for t in timings if t.rows), {}),
             watts=_median(powers),
             device_type=statistics.mode(t.device_type for t in timings),
@@ -132,6 +150,19 @@ class _Parts:
                 (t.peak_memory_bytes for t in timings if t.peak_memory_bytes), default=None
             ),
         )
+        if len(seen) < _ENOUGH:
+            return made
+        return replace(made, ratios=tuple(one.timing.wall_seconds / made.usual(one) for one in seen))
+
+    def usual(self, one: _Seen) -> float:
+        """Seconds of a trial like it."""
+        training = self.training
+        if one.work and self.an_operation is not None:
+            training = one.work * self.an_operation
+        elif one.examples and self.an_example is not None:
+            training = one.examples * self.an_example
+        closing = 0.0 if one.candidate else self.closing
+        return self.before + training + self.an_evaluation * one.evaluations + closing
 
 
 def _median(values: Sequence[float]) -> float | None:
@@ -162,6 +193,7 @@ class Predictor:
         self._resources = resources
         self._found: dict[tuple[Basis, _Likeness], _Profile] = defaultdict(_Profile)
         self._known: dict[tuple[object, ...], Predicted | None] = {}
+        self._noise: Noise | None = None
         for trial in history:
             self._learn(trial, "ledger")
         for trial in probes:
@@ -222,7 +254,13 @@ class Predictor:
                 seconds = parts.before + training + parts.an_evaluation * evaluations(recipe, steps)
                 seconds += 0.0 if candidate else parts.closing
                 spread = max(SPREADS[basis][level], parts.spread or 0.0)
-                return _with_interval(seconds, basis, spread, (basis, *key), parts)
+                found = _with_interval(seconds, basis, spread, (basis, *key), parts)
+                if level or basis == "probe":
+                    return found
+                error = family_error(SPREADS[basis][level])
+                number = len(profile.seen)
+                more = self.noise.mean if number >= _ENOUGH else 1.0
+                return replace(found, below=error, above=error, seen=number, share_of_sum=more)
         return self._by_arithmetic(backbone, method, task, recipe, candidate, devices)
 
     def _by_arithmetic(
@@ -245,6 +283,18 @@ class Predictor:
         return _with_interval(seconds, "estimate", ASSUMED_SPREAD, ("estimate",))
 
     @property
+    def noise(self) -> Noise:
+        """How trials scatter around what trials of their model, method and task usually take."""
+        if self._noise is None:
+            exact = [
+                profile.parts.ratios
+                for (basis, key), profile in self._found.items()
+                if basis == "ledger" and len(key) == _EXACT
+            ]
+            self._noise = Noise([ratio for ratios in exact for ratio in ratios])
+        return self._noise
+
+    @property
     def assumption(self) -> str:
         """What an estimate rests on, in a sentence for the plan."""
         return (
@@ -262,7 +312,8 @@ def _on(found: Predicted, devices: float) -> Predicted:
         return replace(found, devices=devices)
     watts = None if found.watts is None else found.watts * devices
     seconds, high = found.seconds / devices, found.high / devices
-    return replace(found, devices=devices, seconds=seconds, high=high, watts=watts)
+    below = found.below + family_error(1 / devices - 1)
+    return replace(found, devices=devices, seconds=seconds, high=high, below=below, watts=watts)
 
 
 def _with_interval(
@@ -275,6 +326,8 @@ def _with_interval(
         seconds / (1 + spread),
         seconds * (1 + spread),
         family,
+        family_error(spread),
+        family_error(spread),
         watts=None if parts is None else parts.watts,
         device_type=None if parts is None else parts.device_type,
         peak_memory_bytes=parts.peak_memory_bytes if parts is not None and alike else None,

@@ -181,7 +181,7 @@ def make_plan(
         refused=(*sweep.grid.refused, *made.refused),
         to_run=tuple(ordered),
         up_to_date=tuple(made.up_to_date),
-        predicted=total(sweep, to_pay, ahead, made.predictor.assumption, slots),
+        predicted=total(sweep, to_pay, ahead, made.predictor.assumption, slots, made.predictor.noise),
         searches=tuple(made.searches),
         slots=slots,
         history=history,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -15,22 +13,24 @@ from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
 from orchestrator.planning.cost import Predicted, Source, device_of
+from orchestrator.planning.likely import LEVEL, Noise, likely
 from orchestrator.planning.peaks import device_kind
 from orchestrator.planning.placement import longest_first, makespan
-
-# What all predictions share, however many families they come from: how busy the machine was, above all.
-_COMMON_SPREAD = 0.1
 
 Interval = tuple[float, float]
 
 
 class Prediction(Record):
     """What `to_run` will take, and the candidates of searches before it. A total is None as soon as one trial
-    of it is unknown: a part is no total. Intervals are of the totals beside them."""
+    of it is unknown: a part is no total. Intervals are of the totals beside them, which end inside in the
+    share `interval_level` of such sweeps (see `likely`)."""
 
     device: Literal["core-hours", "GPU-hours"]
     device_hours: float | None  # of everything
     device_hours_interval: Interval | None = None
+    interval_level: float = LEVEL
+    # What 5, 10, … 95 % of such sweeps stay below.
+    device_hours_twentieths: tuple[float, ...] = Field((), exclude=True)
     tuning_device_hours: float | None  # the part of it that searches take; 0 where nothing is left to search
     tuning_candidates: int  # that are still to run, those not drawn yet included
     wall_seconds: float | None  # None as well where it is not known how many trials run at once
@@ -63,6 +63,7 @@ def total(
     searches: Sequence[Sequence[_Seconds]],
     assumption: str,
     slots: int | None,
+    noise: Noise,
 ) -> Prediction:
     """`trials`: in the order in which they start. `searches`: of each the rounds that are left. `slots`: how
     many trials the machines take at once, None where that is not known."""
@@ -74,9 +75,12 @@ def total(
     everything = [p for part in (*rounds, trials) for p in part]
     known = [p for p in everything if p is not None]
     sources = {p.source for p in known}
-    hours, spread = _hours(everything), _spread(known)
+    hours = _hours(everything)
     at_once = min((n for n in (slots, sweep.config.concurrency) if n is not None), default=None)
-    wall = None if hours is None or at_once is None else _wall([*rounds, trials], at_once)
+    launches = [[p for p in part if p is not None] for part in (*rounds, trials)]
+    wall = None if hours is None or at_once is None else _wall(launches, at_once)
+    drawn = likely(launches, noise, at_once) if hours else None
+    spread = drawn.factors(hours) if drawn is not None and hours else (1.0, 1.0)
     kind = device_of(sweep.config.resources)
     book = sweep.catalogue.prices.get(sweep.config.prices or "")
     priced_as = _priced_as(book, known, kind, _chosen(sweep))
@@ -96,7 +100,8 @@ def total(
         tuning_device_hours=_hours([p for part in rounds for p in part]),
         tuning_candidates=sum(map(len, rounds)),
         wall_seconds=wall,
-        wall_interval=_around(wall, spread),
+        wall_interval=drawn.wall_interval(wall) if drawn is not None and wall else _around(wall, spread),
+        device_hours_twentieths=() if drawn is None else drawn.twentieths,
         basis="mixed" if len(sources) > 1 else next(iter(sources), None),
         trials_by_basis={s: n for s in get_args(Source) if (n := sum(p.source == s for p in known))},
         unknown_trials=everything.count(None),
@@ -118,35 +123,16 @@ def total(
 def _hours(trials: _Seconds) -> float | None:
     if any(p is None for p in trials):
         return None
-    return sum(p.seconds * p.devices for p in trials if p is not None) / 3600
-
-
-def _spread(known: Sequence[Predicted]) -> Interval:
-    """Factors from a total to the ends of its interval. Within a family errors add up; families err apart
-    from each other; arithmetic errs one way everywhere, and so does what all of them share."""
-    whole, families = 0.0, defaultdict[tuple[str, ...], list[float]](lambda: [0.0, 0.0])
-    for p in known:
-        whole += p.seconds * p.devices
-        families[p.family][0] += (p.seconds - p.low) * p.devices
-        families[p.family][1] += (p.high - p.seconds) * p.devices
-    if not whole:
-        return 1.0, 1.0
-    below, above = (
-        families[("estimate",)][side]
-        + math.hypot(*(both[side] for family, both in families.items() if family != ("estimate",)))
-        for side in (0, 1)
-    )
-    below, above = max(below, _COMMON_SPREAD * whole), max(above, _COMMON_SPREAD * whole)
-    return max(0.0, 1 - below / whole), 1 + above / whole
+    return sum(p.expected_seconds * p.devices for p in trials if p is not None) / 3600
 
 
 def _around(value: float | None, spread: Interval) -> Interval | None:
     return None if value is None else (value * spread[0], value * spread[1])
 
 
-def _wall(launches: Sequence[_Seconds], at_once: int) -> float:
-    """Each launch starts when the one before it is through. All predictions are known."""
-    return sum(makespan([p.seconds for p in part if p is not None], at_once) for part in launches)
+def _wall(launches: Sequence[Sequence[Predicted]], at_once: int) -> float:
+    """Each launch starts when the one before it is through."""
+    return sum(makespan([p.expected_seconds for p in part], at_once) for part in launches)
 
 
 def _priced_as(

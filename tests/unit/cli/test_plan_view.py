@@ -98,6 +98,7 @@ def test_the_forecast_has_an_interval_for_each_figure(tmp_path: Path) -> None:
     assert re.search(r"USD \(\S+-\S+\), as cpu", found["money"])
     assert re.search(r"kWh \(\S+-\S+\), by the watts of cpu", found["energy"])
     assert "estimated for 8 trials" in found["estimated"]
+    assert found["ranges"] == "  ranges       9 of 10 such sweeps end inside each"
 
 
 def test_a_plan_beyond_its_budget_names_the_ways_out_and_a_run_of_it_is_refused(tmp_path: Path) -> None:
@@ -127,6 +128,14 @@ def test_a_spent_budget_is_enough_where_nothing_is_left_to_run() -> None:
     limit = Limit("core_hours", "core-hours", 0.1, spent=0.2, ahead=0.0, most_ahead=0.0, per_device_hour=1)
     assert not limit.is_over
     assert replace(limit, ahead=0.01).is_over
+
+
+def test_a_budget_that_may_not_suffice_says_how_many_such_sweeps_need_more(tmp_path: Path) -> None:
+    hours = Project(tmp_path).plan().predicted.device_hours
+    assert hours is not None
+    console = Console(record=True, width=200)
+    pass_gate(Project(tmp_path).plan(budget={"core_hours": hours}), console)
+    assert re.search(r"; about \d+ of 100 such sweeps need more: no trial begins", console.export_text())
 
 
 def test_a_budget_that_suffices_lets_a_run_begin(tmp_path: Path) -> None:

@@ -75,6 +75,18 @@ def test_the_ways_out_fit_and_give_up_as_little_as_can_be(plan: Any) -> None:
     assert by_change["seeds=1,2"] == pytest.approx(whole * 2 / 3)
 
 
+def test_a_budget_that_the_forecast_just_fits_is_exceeded_by_many_such_sweeps(plan: Any) -> None:
+    predicted = plan(**TWO).predicted
+    low, high = predicted.device_hours_interval
+    chances = []
+    for hours in (0.99 * low, predicted.device_hours, 1.01 * high):
+        [limit] = limits(plan(**TWO | {"budget": {"core_hours": hours}}))
+        chances.append(limit.chance_of_more)
+    assert chances[0] >= 0.9
+    assert 0.1 < chances[1] < 0.9
+    assert chances[2] == 0
+
+
 def test_ways_that_do_not_suffice_say_so(plan: Any) -> None:
     found = plan(**TWO | {"budget": {"core_hours": 1e-6}})
     ways = ways_out(found, limits(found)[0])

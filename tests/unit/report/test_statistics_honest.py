@@ -14,6 +14,7 @@ from bench.statistics_honest import (
     answers,
     failures,
     families,
+    forecasts,
     load,
     power,
     probabilities,
@@ -87,6 +88,11 @@ def test_published_numbers_agree_or_differ_only_where_that_is_shown(of):
 
 def test_the_interval_of_a_cost_holds_on_a_machine_whose_load_drifts():
     found = list(load(SWEEPS, 0.1, 3, np.random.default_rng(7)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_the_total_of_a_sweep_ends_inside_its_forecast_as_often_as_is_said():
+    found = list(forecasts(20, "5 %, 1 of 20 takes 3 times as long", 3, np.random.default_rng(8)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
