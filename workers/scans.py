@@ -6,10 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.outcome import REFERENCE_SCAN
 from orchestrator.contracts.vocabulary import Family
 
 _KERNELS = {"mamba_ssm": "mamba-ssm", "causal_conv1d": "causal-conv1d"}  # modules: distributions
-REFERENCE = "reference (a loop over positions)"
 
 
 def scan_software(spec: BackboneSpec) -> dict[str, str]:
@@ -21,4 +21,4 @@ def scan_software(spec: BackboneSpec) -> dict[str, str]:
         kernels = {name: version(name) for module, name in _KERNELS.items() if find_spec(module)}
     except PackageNotFoundError:
         kernels = {}
-    return {"scan": "fused kernels"} | kernels if len(kernels) == len(_KERNELS) else {"scan": REFERENCE}
+    return {"scan": "fused kernels"} | kernels if len(kernels) == len(_KERNELS) else {"scan": REFERENCE_SCAN}

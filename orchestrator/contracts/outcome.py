@@ -41,6 +41,10 @@ class Failure(Record):
         return self.kind is FailureKind.OUT_OF_MEMORY and self.phase is Phase.TRAIN and inside
 
 
+# What `Device.software` says of a state-space model whose scan is a loop in Python.
+REFERENCE_SCAN = "reference (a loop over positions)"
+
+
 class Device(Record):
     """What it ran on: part of the comparison key."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.outcome import REFERENCE_SCAN
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
@@ -36,6 +37,7 @@ class Collected:
         self._guessing: dict[str, Told] = {}  # by task
         self.collapsed: list[str] = []
         self.faulty: Counter[str] = Counter()  # machine with a GPU that failed -> attempts that it ended
+        self.reference_scans: set[str] = set()  # models
         self.failed: list[FailedTrial] = []
         self.stale: list[str] = []
         self.unfinished: list[str] = []
@@ -80,6 +82,8 @@ class Collected:
             outcome.failure is not None and outcome.failure.kind is FailureKind.COLLAPSED
         ):
             self.collapsed.append(record.name)
+        if outcome.device is not None and outcome.device.software.get("scan") == REFERENCE_SCAN:
+            self.reference_scans.add(cell.model)
         self.until = max(self.until or outcome.ended_at, outcome.ended_at)
         for part, counts in outcome.counted.items():
             by_split = self._counted.setdefault(cell.task, {})

@@ -181,6 +181,12 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
             f"What the pretraining of {', '.join(unknown)} read is not known: whether it read the corpus of "
             "a task cannot be told."
         )
+    if found.reference_scans:
+        lines.append(
+            f"Trials of {', '.join(sorted(found.reference_scans))} computed the scan as a loop in Python, "
+            "because mamba-ssm and causal-conv1d are not installed. With both a GPU takes a fraction of the "
+            "time: their cost and latency say nothing about state-space models."
+        )
     partial = found.unfinished or found.stale
     if partial:
         lines.append(

@@ -6,10 +6,11 @@ import pytest
 from tiny_models import tiny_folder, tiny_spec
 
 from orchestrator.contracts.backbone import FolderWeights
+from orchestrator.contracts.outcome import REFERENCE_SCAN
 from orchestrator.contracts.vocabulary import Family
 from workers import scans
 from workers.attempt import run_attempt
-from workers.scans import REFERENCE, scan_software
+from workers.scans import scan_software
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_the_record_of_a_trial_names_its_scan(lab, mamba, outcome_of):
     run_attempt(order)
     outcome = outcome_of(order)
     assert outcome.state == "finished", outcome.failure
-    assert outcome.device.software["scan"] == REFERENCE
+    assert outcome.device.software["scan"] == REFERENCE_SCAN
     assert "torch" in outcome.device.software
 
 
@@ -36,7 +37,7 @@ def test_fused_kernels_are_named_with_their_versions(mamba, monkeypatch):
         "causal-conv1d": "1.0 of causal-conv1d",
     }
     monkeypatch.setattr(scans, "find_spec", lambda module: module if module == "mamba_ssm" else None)
-    assert scan_software(mamba) == {"scan": REFERENCE}
+    assert scan_software(mamba) == {"scan": REFERENCE_SCAN}
 
 
 def test_other_models_have_no_scan():

@@ -11,7 +11,7 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.outcome import Failure
+from orchestrator.contracts.outcome import REFERENCE_SCAN, Failure
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Cell, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Sensitivity, TaskKind
@@ -169,6 +169,14 @@ def test_risks_that_a_sweep_over_sensitive_data_accepts_are_in_each_report(built
     assert said in report.notices
     pages = write_report(report, tmp_path / "report")
     assert all(said in pages[kind].read_text() for kind in ("html", "markdown", "json"))
+
+
+def test_a_scan_in_a_python_loop_is_said_to_tell_nothing_of_its_architecture(built):
+    for trial in built.plan(["mamba", "tiny"], ["general"], ["full"], seeds=[1]):
+        scan = {"scan": REFERENCE_SCAN} if trial.cell.model == "mamba" else {}
+        built.attempt(trial, Fate(quality=0.5, software={"torch": "2.13.0", **scan}))
+    [told] = [line for line in report_of(built).notices if "scan" in line]
+    assert "Trials of mamba computed the scan as a loop in Python" in told
 
 
 def test_a_cell_with_a_failed_seed_is_partial_and_says_so(built):
