@@ -72,10 +72,16 @@ def doctor(
     from orchestrator.cli.rendering import check_sources
 
     console = Terminal()
-    if strict and not (sources or manifests):
-        from orchestrator.cli.strict.telling import check_here
+    if strict:
+        if sources:
+            from orchestrator.cli.strict.clusters import check_live_cluster
 
-        if check_here(config, address, console):
+            problems = check_live_cluster(sources, namespace, context, console)
+        else:
+            from orchestrator.cli.strict.telling import check_here
+
+            problems = check_here(config, address, console)
+        if problems:
             raise typer.Exit(2)
         return
     if manifests:

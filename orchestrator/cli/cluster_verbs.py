@@ -46,11 +46,13 @@ def submit(
 ) -> None:
     """Run a sweep on Kubernetes: plan, render, check, apply, follow. Again: attaches, or goes on."""
     from orchestrator.cli.rendering import rendered
+    from orchestrator.cli.strict.clusters import refuse_risks_of_cluster
     from orchestrator.cli.sweeping import follow_to_end, in_namespace, most_pods, open_sweeps
 
     console = Terminal()
     found = rendered(config, overrides or [], overlay, smoke, console)
     sweeps = open_sweeps(in_namespace(found, namespace, NAMESPACE), context, console)
+    refuse_risks_of_cluster(config, overrides or [], overlay, smoke, sweeps.cluster, console)
     console.print(most_pods(found), highlight=False)
     name = sweeps.submit(found)
     _then(stay and follow_to_end(sweeps, name, storage, console, bring))

@@ -26,7 +26,7 @@ def check_cluster(
 ) -> int:
     """A line for each finding, with its remedy. Gives how many are bad."""
     documents = [document for source in sources for document in load(source)]
-    sweeps = open_sweeps(namespace or _namespace_of(documents), context, console)
+    sweeps = open_sweeps(namespace or namespace_of(documents), context, console)
     mistakes = check_manifests(documents)
     findings = [bad(*str(complaint).split("\n    -> ", 1)) for complaint in mistakes]
     findings = findings or [good(f"{', '.join(sources)}: {quantity(len(documents), 'object')}, sound")]
@@ -38,7 +38,8 @@ def check_cluster(
     return sum(finding.verdict is Verdict.BAD for finding in findings)
 
 
-def _namespace_of(documents: Sequence[Document]) -> str:
+def namespace_of(documents: Sequence[Document]) -> str:
+    """Return that of the overlay's RayJob, else the one of k8s/base."""
     return next((job.namespace for job in of_kind(documents, "RayJob") if job.namespace), NAMESPACE)
 
 

@@ -38,7 +38,9 @@ def refuse_risks(session: Session, launcher: str, cluster: ClusterChoice, consol
     refuse_problems(sweep, check_machine(here), console)
 
 
-def refuse_problems(sweep: ResolvedSweep, found: Iterable[Checked], console: Console) -> None:
+def refuse_problems(
+    sweep: ResolvedSweep, found: Iterable[Checked], console: Console, where: str = "this machine"
+) -> None:
     """Raise ConfigError with the problems that the sweep's file does not accept; tell the others."""
     problems = [checked for checked in found if checked.is_problem]
     accepted = sweep.config.accepted_risks
@@ -53,7 +55,7 @@ def refuse_problems(sweep: ResolvedSweep, found: Iterable[Checked], console: Con
     refused = [checked for checked in problems if checked.risk not in accepted]
     if refused:
         tasks = ", ".join(sensitive_tasks(sweep))
-        raise ConfigError([_complaint(checked, tasks, sweep) for checked in refused])
+        raise ConfigError([_complaint(where, checked, tasks, sweep) for checked in refused])
 
 
 def sensitive_tasks(sweep: ResolvedSweep) -> Sequence[str]:
@@ -62,10 +64,10 @@ def sensitive_tasks(sweep: ResolvedSweep) -> Sequence[str]:
     return [name for name, spec in specs.items() if spec.data is Sensitivity.SENSITIVE and not spec.invented]
 
 
-def _complaint(checked: Checked, tasks: str, sweep: ResolvedSweep) -> Complaint:
+def _complaint(where: str, checked: Checked, tasks: str, sweep: ResolvedSweep) -> Complaint:
     needed = _list((*sweep.config.accepted_risks, checked.risk))
     problem = f"{checked.words}, and the data of {tasks} are sensitive"
-    return Complaint("this machine", f"{checked.risk}", problem, f"{checked.fix}; {_ACCEPT}: {needed}")
+    return Complaint(where, f"{checked.risk}", problem, f"{checked.fix}; {_ACCEPT}: {needed}")
 
 
 def _list(risks: Sequence[Risk]) -> str:

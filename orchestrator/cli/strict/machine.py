@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from orchestrator.cli.entry import TELLS_NOBODY
@@ -11,11 +10,9 @@ from orchestrator.cli.strict.services import mlflow, passwords, ray
 from orchestrator.cli.strict.surroundings import Surroundings
 from orchestrator.cli.strict.versions import versions
 from orchestrator.cli.words import quantity
+from orchestrator.contracts.credentials import is_secret
 from orchestrator.contracts.risks import Checked, Risk
 
-_SECRET = re.compile(
-    r"(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(_|$)", re.IGNORECASE
-)
 _OF_THE_HUB = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}  # staging needs it
 _MOST_NAMES = 6
 
@@ -52,7 +49,7 @@ def _secrets(here: Surroundings) -> Checked:
     found = sorted(
         name
         for name, value in here.environment.items()
-        if value and _SECRET.search(name) and not _is_needed(name, here)
+        if is_secret(name, value) and not _is_needed(name, here)
     )
     if not found:
         return Checked(Risk.SECRETS, "the environment has no secrets but those that a sweep needs")

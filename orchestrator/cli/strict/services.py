@@ -6,17 +6,13 @@ from http import HTTPStatus
 
 from orchestrator.cli.strict.surroundings import Surroundings
 from orchestrator.contracts.risks import Checked, Risk
+from orchestrator.contracts.servers import KNOWN_LOGINS, MLFLOW_API, RAY_API, judged
 from orchestrator.execution.open_services import status_of
 from orchestrator.tracking.tracking_uri import PASSWORD, SERVERS, SQLITE, without_secrets
 
-MLFLOW_API = "/api/2.0/mlflow/experiments/search?max_results=1"
-RAY_API = "/api/version"
-# Of MLflow's basic_auth.ini, of its earlier versions, and of guides.
-KNOWN_LOGINS = (("admin", "password1234"), ("admin", "password"), ("admin", "admin"))
 _KNOWN = {"password1234", "password", "admin", "changeme", "secret", "test", "mlflow", "minioadmin"}
 _PASSWORDS = (PASSWORD, "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY")
 _LEAST_CHARACTERS = 12
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _DASHBOARD = 8265
 
 
@@ -41,23 +37,6 @@ def ray(here: Surroundings) -> Checked:
     host = here.address.removeprefix("ray://").rpartition(":")[0] or "127.0.0.1"
     status = status_of(f"http://{host}:{_DASHBOARD}{RAY_API}")
     return judged(Risk.RAY, f"the Ray cluster at {here.address}", status)
-
-
-def judged(risk: Risk, server: str, status: int | None) -> Checked:
-    """`status`: of an answer to somebody without a login; None: there was none."""
-    if status in _REFUSED:
-        return Checked(risk, f"{server} refuses whoever shows no login")
-    if status is None or status >= HTTPStatus.BAD_REQUEST:
-        said = "does not answer" if status is None else f"answers HTTP {status}"
-        problem = f"{server} {said}, so nobody can tell whether it asks for a login"
-        return Checked(risk, problem, "start it, or correct its address; then check again")
-    return Checked(
-        risk,
-        f"{server} answers without a login",
-        "start it with a login: k8s/components/mlflow"
-        if risk is Risk.MLFLOW
-        else "start it with RAY_AUTH_MODE=token, and set RAY_AUTH_TOKEN",
-    )
 
 
 def passwords(here: Surroundings) -> Checked:

@@ -1,0 +1,38 @@
+"""The strict checks of a cluster: for whoever asks, and before a submission."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.cli.diagnosing import namespace_of
+from orchestrator.cli.strict.gate import refuse_problems, sensitive_tasks
+from orchestrator.cli.strict.telling import tell
+from orchestrator.cli.sweeping import open_sweeps
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.documents import load
+from orchestrator.cluster.strict import check_live
+from orchestrator.config import load_sweep
+
+
+def check_live_cluster(
+    sources: Sequence[str], namespace: str | None, context: str | None, console: Console
+) -> int:
+    """Check overlays and the cluster that the kubeconfig names. Return the number of problems."""
+    documents = [document for source in sources for document in load(source)]
+    sweeps = open_sweeps(namespace or namespace_of(documents), context, console)
+    return tell(check_live(sweeps.cluster, documents), console)
+
+
+def refuse_risks_of_cluster(
+    config: Path, overrides: Sequence[str], overlay: str, smoke: bool, cluster: Cluster, console: Console
+) -> None:
+    """Check the cluster before a sweep over sensitive data is submitted; its head checks itself as well.
+
+    Raises ConfigError as `refuse_risks` does.
+    """
+    sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke)
+    if sensitive_tasks(sweep):
+        refuse_problems(sweep, check_live(cluster, load(overlay)), console, "this cluster")

@@ -1,0 +1,224 @@
+"""Is patient text safe in a cluster? What an overlay will make, and what runs in its namespace now."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from orchestrator.cluster.checks import switches
+from orchestrator.cluster.checks.pods import NODE_TYPE, Pod, cluster_of, created_pods
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.dashboard import PORT as DASHBOARD
+from orchestrator.cluster.documents import Document, get, items, mapping
+from orchestrator.cluster.resources import CLAIMS, CONFIG_MAPS, PODS
+from orchestrator.contracts.credentials import is_secret
+from orchestrator.contracts.risks import Checked, Risk
+from orchestrator.contracts.servers import KNOWN_LOGINS, MLFLOW_API, RAY_API, judged
+from orchestrator.errors import LaunchError
+
+_MLFLOW = "app.kubernetes.io/name=mlflow"  # of k8s/components/mlflow
+_MLFLOW_PORT = 5000
+_SECONDS = 15.0
+_TELEMETRY = re.compile(r"TELEMETRY|USAGE_STATS|DO_NOT_TRACK")
+_UNPINNED = re.compile(r"^[^@]*(/|^)[^:/@]+(:latest)?$")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    cluster: Cluster
+    documents: Sequence[Document]  # those of the overlay, and the pods and ConfigMaps of the namespace
+    pods: Sequence[Pod]
+
+
+def check_live(cluster: Cluster, overlay: Sequence[Document]) -> Iterator[Checked]:
+    """Yield one finding per risk. What may not be looked at is a problem. Raises LaunchError where the API
+    server does not answer."""
+    cluster.ask_path("/version")
+    try:
+        live = [
+            Document(f"namespace {cluster.namespace}", {"kind": resource.kind, **body})
+            for resource in (PODS, CONFIG_MAPS)
+            for body in cluster.every(resource)
+        ]
+    except LaunchError as hidden:
+        for risk in Risk:
+            yield _unseen(risk, hidden)
+        return
+    documents = [*overlay, *live]
+    seen = _Seen(cluster, documents, created_pods(documents))
+    checks: dict[Risk, Callable[[_Seen], Checked]] = {
+        Risk.VERSIONS: _versions,
+        Risk.STORAGE: _storage,
+        Risk.MLFLOW: _mlflow,
+        Risk.RAY: _ray,
+        Risk.PASSWORDS: _passwords,
+        Risk.ROOT: _root,
+        Risk.READABLE: _readable,
+        Risk.TELEMETRY: _telemetry,
+        Risk.SECRETS: _secrets,
+    }
+    for risk, check in checks.items():
+        try:
+            yield check(seen)
+        except LaunchError as hidden:
+            yield _unseen(risk, hidden)
+
+
+def _unseen(risk: Risk, error: LaunchError) -> Checked:
+    problem, _, fix = str(error).partition("\n    -> ")
+    return Checked(risk, f"could not be looked at: {problem}", fix or "try again")
+
+
+def _versions(seen: _Seen) -> Checked:
+    images = {str(c.body["image"]) for pod in seen.pods for c in pod.containers if c.body.get("image")}
+    loose = sorted(image for image in images if _UNPINNED.match(image))
+    if loose:
+        problem = f"{', '.join(loose)}: the image is whatever was built last"
+        return Checked(Risk.VERSIONS, problem, "name a tag or, better, a digest in the overlay's `images`")
+    try:
+        ours = version("ray")
+    except PackageNotFoundError:
+        ours = ""
+    clusters = [found[0] for found in map(cluster_of, seen.documents) if found is not None]
+    other = sorted({str(c["rayVersion"]) for c in clusters if c.get("rayVersion") not in (None, ours)})
+    if other:
+        problem = f"rayVersion {', '.join(other)} was never tested with this Frontier, which has Ray {ours}"
+        return Checked(Risk.VERSIONS, problem, f"set rayVersion {ours}, and an image with it")
+    return Checked(Risk.VERSIONS, f"every image has a tag or a digest, and Ray is {ours}")
+
+
+def _storage(seen: _Seen) -> Checked:
+    volumes = [v for pod in seen.pods for v in items(pod.spec.get("volumes"))]
+    names = sorted({str(n) for v in volumes if (n := get(v, "persistentVolumeClaim", "claimName"))})
+    phases = {name: get(seen.cluster.get(CLAIMS, name), "status", "phase") for name in names}
+    wrong = [f"{name} is {phase or 'missing'}" for name, phase in phases.items() if phase in (None, "Lost")]
+    if wrong:
+        problem = f"claims are not as the overlay says: {', '.join(wrong)}"
+        return Checked(Risk.STORAGE, problem, "kubectl apply --server-side -k the overlay")
+    return Checked(Risk.STORAGE, "claims are there; the head writes a trial record before a sensitive sweep")
+
+
+def _mlflow(seen: _Seen) -> Checked:
+    pod = _running(seen.cluster, _MLFLOW)
+    if pod is None:
+        return Checked(Risk.MLFLOW, "no MLflow runs in the namespace")
+    return judged(Risk.MLFLOW, f"MLflow in pod {pod}", _status(seen.cluster, pod, _MLFLOW_PORT, MLFLOW_API))
+
+
+def _ray(seen: _Seen) -> Checked:
+    clusters = [found[0] for found in map(cluster_of, seen.documents) if found is not None]
+    if any(get(cluster, "authOptions", "mode") != "token" for cluster in clusters):
+        problem = "a Ray cluster of the overlay asks for no token"
+        return Checked(Risk.RAY, problem, "set spec.rayClusterSpec.authOptions.mode: token")
+    heads = [
+        str(get(body, "metadata", "name"))
+        for body in seen.cluster.every(PODS, labels=f"{NODE_TYPE}=head")
+        if get(body, "status", "phase") == "Running"
+    ]
+    for head in heads:
+        found = judged(
+            Risk.RAY, f"the Ray cluster of pod {head}", _status(seen.cluster, head, DASHBOARD, RAY_API)
+        )
+        if found.is_problem:
+            return found
+    words = f"{len(heads)} running clusters refuse whoever shows no token" if heads else "none runs now"
+    return Checked(Risk.RAY, f"the overlay's Ray cluster asks for a token; {words}")
+
+
+def _passwords(seen: _Seen) -> Checked:
+    pod = _running(seen.cluster, _MLFLOW)
+    for login in KNOWN_LOGINS if pod is not None else ():
+        if _status(seen.cluster, str(pod), _MLFLOW_PORT, MLFLOW_API, login) == HTTPStatus.OK:
+            problem = f"MLflow in pod {pod} lets in the password that all know of {login[0]}"
+            return Checked(
+                Risk.PASSWORDS, problem, "change it; k8s/components/mlflow/make-secrets.sh draws one"
+            )
+    return Checked(Risk.PASSWORDS, "MLflow knows no password that all know" if pod else "no MLflow runs")
+
+
+def _root(seen: _Seen) -> Checked:
+    found = sorted({pod.role for pod in seen.pods if any(_may_be_root(pod, c.body) for c in pod.containers)})
+    if found:
+        problem = f"these pods may run as root: {', '.join(found)}"
+        return Checked(Risk.ROOT, problem, "set runAsNonRoot: true and a runAsUser in their securityContext")
+    return Checked(Risk.ROOT, "no pod may run as root")
+
+
+def _may_be_root(pod: Pod, container: dict[str, Any]) -> bool:
+    whole, own = mapping(pod.spec.get("securityContext")), mapping(container.get("securityContext"))
+    both = whole | own
+    return both.get("runAsNonRoot") is not True or both.get("runAsUser") == 0
+
+
+def _readable(seen: _Seen) -> Checked:
+    found = sorted({pod.role for pod in seen.pods if any("hostPath" in v for v in _volumes(pod))})
+    if found:
+        problem = f"these pods keep files on their node, for every pod and account there: {', '.join(found)}"
+        return Checked(Risk.READABLE, problem, "use a claim in place of hostPath")
+    return Checked(Risk.READABLE, "no pod keeps files on its node")
+
+
+def _volumes(pod: Pod) -> list[dict[str, Any]]:
+    return items(pod.spec.get("volumes"))
+
+
+def _telemetry(seen: _Seen) -> Checked:
+    wrong = [
+        c for c in switches.check(seen.documents, seen.pods) if _TELEMETRY.search(f"{c.key} {c.problem}")
+    ]
+    if wrong:
+        return Checked(
+            Risk.TELEMETRY, f"{wrong[0].where}: {wrong[0].key}: {wrong[0].problem}", wrong[0].remedy
+        )
+    return Checked(Risk.TELEMETRY, "nothing turns telemetry on; images and commands turn it off")
+
+
+def _secrets(seen: _Seen) -> Checked:
+    """Name places, never values."""
+    found = [
+        f"{pod.role}: {env['name']}"
+        for pod in seen.pods
+        for container in pod.containers
+        for env in items(container.body.get("env"))
+        if env.get("value") and is_secret(str(env.get("name")), str(env["value"]))
+    ]
+    found += [
+        f"ConfigMap {document.name}: {name}"
+        for document in seen.documents
+        if document.kind == "ConfigMap"
+        for name, value in mapping(document.body.get("data")).items()
+        if is_secret(str(name), str(value))
+    ]
+    if found:
+        problem = f"secrets that whoever lists pods can read: {', '.join(sorted(set(found)))}"
+        return Checked(Risk.SECRETS, problem, "put them into a Secret, and name it by secretKeyRef")
+    return Checked(Risk.SECRETS, "no pod and no ConfigMap has a secret in clear")
+
+
+def _running(cluster: Cluster, labels: str) -> str | None:
+    bodies = [b for b in cluster.every(PODS, labels=labels) if get(b, "status", "phase") == "Running"]
+    return next((str(get(body, "metadata", "name")) for body in bodies), None)
+
+
+def _status(
+    cluster: Cluster, pod: str, port: int, path: str, login: tuple[str, str] | None = None
+) -> int | None:
+    """Return the HTTP status that a pod answers with, through the API server; None: nothing answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
+    connection.sock = cluster.connect_to(pod, port)
+    headers = {}
+    if login is not None:
+        headers["Authorization"] = f"Basic {base64.b64encode(':'.join(login).encode()).decode()}"
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,28 @@
+"""What a strict check asks a server, and what the answer says."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from orchestrator.contracts.risks import Checked, Risk
+
+MLFLOW_API = "/api/2.0/mlflow/experiments/search?max_results=1"
+RAY_API = "/api/version"
+# Of MLflow's basic_auth.ini, of its earlier versions, and of guides.
+KNOWN_LOGINS = (("admin", "password1234"), ("admin", "password"), ("admin", "admin"))
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_FIX = {
+    Risk.MLFLOW: "start it with a login, as k8s/components/mlflow does",
+    Risk.RAY: "start it with RAY_AUTH_MODE=token, and set RAY_AUTH_TOKEN",
+}
+
+
+def judged(risk: Risk, server: str, status: int | None) -> Checked:
+    """`status`: of an answer to somebody without a login; None: there was none."""
+    if status in _REFUSED:
+        return Checked(risk, f"{server} refuses whoever shows no login")
+    if status is None or status >= HTTPStatus.BAD_REQUEST:
+        said = "does not answer" if status is None else f"answers HTTP {status}"
+        problem = f"{server} {said}, so nobody can tell whether it asks for a login"
+        return Checked(risk, problem, "start it, or correct its address; then check again")
+    return Checked(risk, f"{server} answers without a login", _FIX[risk])
