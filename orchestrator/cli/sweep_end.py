@@ -32,7 +32,8 @@ def tell_end(
     """Say how it ended and show the report; return the exit code. `bring`: copy records that are out of reach
     to this machine."""
     if end.step is Step.STOPPED:
-        sweeps.say(f"{name} was stopped; its records stay, and `frontier resume {name}` goes on from them")
+        how = "was stopped" if end.job is not None else "was stopped, or ended and was cleared away"
+        sweeps.say(f"{name} {how}; its records stay, and `frontier resume {name}` goes on from them")
         return _EXIT_CODES[end.step]
     done = end.job if end.step is Step.SUCCEEDED else None
     if end.job is not None and done is None:

@@ -49,6 +49,14 @@ def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:
     return lines[-1].strip()[:_MOST_WORDS] if lines else ""
 
 
+def never_ran(cluster: Cluster, job: RayJob) -> bool:
+    """Whether no pod of it was ever ready: its file and overlay have had no effect yet."""
+    if not job.starting:
+        return False
+    pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name}")
+    return not any(ready for ready, _ in counts(pods).values())
+
+
 def head_pod(cluster: Cluster, job: RayJob) -> str | None:
     """The name of the pod with the dashboard, once it runs."""
     selector = f"{SWEEP_LABEL}={job.name},ray.io/node-type=head"

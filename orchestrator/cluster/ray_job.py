@@ -116,6 +116,17 @@ class RayJob:
         return next((str(get(v, "configMap", "name")) for v in items(head) if v.get("name") == "sweep"), None)
 
     @property
+    def starting(self) -> bool:
+        """Whether no driver has ever been submitted, as far as its own status tells."""
+        began = self.ray_state or self.failures or self.recreations
+        return self.deployment in ("", "Initializing") and not began and not self.suspended
+
+    @property
+    def created(self) -> str:
+        """RFC 3339 in UTC, so that such times compare as texts."""
+        return str(get(self.body, "metadata", "creationTimestamp") or "")
+
+    @property
     def ended(self) -> bool:
         return next_step(self) is not Step.WAIT
 

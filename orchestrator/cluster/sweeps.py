@@ -15,6 +15,7 @@ from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.differences import differences
 from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL, SWEEP_NAME
+from orchestrator.cluster.observing import never_ran
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
 from orchestrator.cluster.refusals import RefusalError
 from orchestrator.cluster.render import Rendered
@@ -24,6 +25,7 @@ from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mea
 
 _GONE_SECONDS = 300  # the driver gets to write its records, the pods their grace
 _LOOK_SECONDS = 10
+_MOST_ENDED = 20  # RayJobs of other sweeps that stay after their end; the quota of k8s/base has 50
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,35 @@ class Sweeps:
     def files(self) -> SweepFiles:
         return SweepFiles(self.cluster)
 
-    def submit(self, rendered: Rendered) -> str:
+    def submit(self, rendered: Rendered, *, replaces: bool = True) -> str:
         """Starts the sweep, or attaches to the one that runs. Gives its id.
 
+        `replaces`: whether one that was submitted before, changed since and never ran gives way.
         Raises ConfigError where the one that runs is another: its file or the overlay was changed.
         """
         name = rendered.sweep_id
         job = self.job(name)
         if job is not None and not job.going and not job.ended:
-            self._refuse_changed(rendered, job)
-            self.files.adopt(rendered.config_map, job)
-            self.say(f"{name} is there already: attached")
-            return name
-        if job is not None:
+            changed = differences(rendered, job.body, self.files.of(job))
+            if not (changed and replaces and never_ran(self.cluster, job)):
+                self._refuse_changed(changed, job)
+                self.files.adopt(rendered.config_map, job)
+                self.say(f"{name} is there already: attached")
+                return name
+            self.say(f"{name} was submitted before, and no pod of it was ever ready: it is replaced")
+            if not self._remove(job):
+                return self.submit(rendered, replaces=False)  # somebody else was quicker: look again
+        elif job is not None:
             self.say(
                 f"{name} is there and {'is going' if job.going else 'ended'}: it goes on from its records"
             )
             if not self._remove(job):
-                return self.submit(rendered)  # somebody else was quicker: look again
+                return self.submit(rendered, replaces=False)  # somebody else was quicker: look again
+        self._clear_away(name, RayJob(rendered.ray_job).sweep_name)
         started = self._start(rendered.config_map, rendered.ray_job)
         self.files.forget_others(name)
         if not started:
-            return self.submit(rendered)
+            return self.submit(rendered, replaces=False)
         self.say(f"{name}: submitted to {self.cluster.host}, namespace {self.cluster.namespace}")
         return name
 
@@ -143,8 +152,18 @@ class Sweeps:
             names.update(_known(body))
         return names
 
-    def _refuse_changed(self, rendered: Rendered, job: RayJob) -> None:
-        changed = differences(rendered, job.body, self.files.of(job))
+    def _clear_away(self, name: str, sweep_name: str) -> None:
+        """Delete RayJobs that have ended, lest they use up the quota: those of the same sweep name elsewhere,
+        and of all others the oldest. Their files are kept."""
+        jobs = map(RayJob, self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL))
+        ended = sorted((job for job in jobs if job.ended and job.name != name), key=lambda job: job.created)
+        others = [job for job in ended if job.sweep_name != sweep_name]
+        old = others[: max(0, len(others) - _MOST_ENDED)]
+        for job in (*(job for job in ended if job.sweep_name == sweep_name), *old):
+            if not job.going and self.files.keep(job, {}):
+                self.cluster.delete(RAY_JOBS, job.name, job.uid)
+
+    def _refuse_changed(self, changed: list[str], job: RayJob) -> None:
         if changed:
             raise ConfigError(
                 [

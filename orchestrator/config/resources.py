@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag
 
-from orchestrator.contracts.record import Record
+from orchestrator.contracts.record import Misfit, Record, refuse
 from orchestrator.contracts.trial import Resources
 
 
@@ -37,7 +37,20 @@ class AutoResources(Record):
 
 
 def _spelt_out(value: Any) -> Any:
-    return {"device": None} if value == "auto" else value
+    """Raises MisfitError where what is for the plan to choose is given as well."""
+    if not isinstance(value, dict) or "device" not in value:
+        return {"device": None} if value == "auto" else value
+    chosen = Resources.model_fields.keys() - AutoResources.model_fields.keys()
+    refuse(
+        Misfit(
+            key,
+            "excludes `device`: with a device the plan chooses what each trial is given",
+            f"remove `device`, or remove `{key}`; `most_gpus` limits what the plan may choose",
+        )
+        for key in value
+        if key in chosen
+    )
+    return value
 
 
 def _which(value: Any) -> str:

@@ -89,6 +89,7 @@ def test_what_ended_is_made_again_under_the_same_id(
 
 def test_a_changed_sweep_is_refused_while_it_runs(api: FakeApi, submit: Frontier) -> None:
     submit("--no-follow")
+    api.all("rayjobs")[0]["status"] = RUNNING
     said = submit("seeds=[12,34,56]")
     assert said.code == 2
     assert "seeds: [12, 34] -> [12, 34, 56]" in said.text
@@ -96,10 +97,58 @@ def test_a_changed_sweep_is_refused_while_it_runs(api: FakeApi, submit: Frontier
     assert len(api.all("rayjobs")) == len(config_maps(api)) == 1
 
 
-def test_a_changed_overlay_is_refused_while_it_runs(
-    submit: Frontier, frontier: Frontier, sweep: Callable[..., str], tmp_path: Any
+@pytest.mark.parametrize("status", [{}, STARTING], ids=["unseen", "starting"])
+def test_a_corrected_submission_replaces_one_that_never_ran(
+    api: FakeApi, submit: Frontier, identity: Identity, status: dict[str, Any]
 ) -> None:
     submit("--no-follow")
+    name, [before] = identity(), api.all("rayjobs")
+    before["status"] = status
+    api.pod("h", name, "head", phase="Pending")
+    said = submit("seeds=[12]", "--no-follow")
+    assert said.code == 0, said.text
+    assert "no pod of it was ever ready: it is replaced" in said.text
+    [after] = api.all("rayjobs")
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    [config_map] = config_maps(api)
+    assert yaml.safe_load(config_map["data"]["sweep.yaml"])["seeds"] == [12]
+
+
+def test_a_changed_submission_replaces_nothing_whose_head_is_ready(
+    api: FakeApi, submit: Frontier, identity: Identity
+) -> None:
+    submit("--no-follow")
+    api.all("rayjobs")[0]["status"] = STARTING
+    api.pod("h", identity(), "head", conditions=[{"type": "Ready", "status": "True"}])
+    assert submit("seeds=[12]", "--no-follow").code == 2
+
+
+def test_ended_ray_jobs_are_cleared_away_and_their_files_kept(
+    api: FakeApi, submit: Frontier, frontier: Frontier, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestrator.cluster import sweeps
+
+    monkeypatch.setattr(sweeps, "_MOST_ENDED", 1)
+    api.finalisers = False
+    for number, keys in enumerate(
+        [{"name": "old"}, {"name": "new"}, {"storage": "/storage/elsewhere"}, {"name": "runs"}]
+    ):
+        submit("--no-follow", **keys)
+        newest = max(api.all("rayjobs"), key=lambda body: int(body["metadata"]["resourceVersion"]))
+        newest["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
+        newest["status"] = RUNNING if keys.get("name") == "runs" else SUCCEEDED
+    submit("--no-follow")
+    left = {body["metadata"]["annotations"]["frontier/sweep-name"] for body in api.all("rayjobs")}
+    assert left == {"runs", "ours"}
+    assert len(api.all("rayjobs")) == 2
+    assert frontier("resume", "old", "--no-follow").code == 0
+
+
+def test_a_changed_overlay_is_refused_while_it_runs(
+    api: FakeApi, submit: Frontier, frontier: Frontier, sweep: Callable[..., str], tmp_path: Any
+) -> None:
+    submit("--no-follow")
+    api.all("rayjobs")[0]["status"] = RUNNING
     documents = list(yaml.safe_load_all(Path(OVERLAY).read_text()))
     [job] = [body for body in documents if body["kind"] == "RayJob"]
     job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["idleTimeoutSeconds"] = 90

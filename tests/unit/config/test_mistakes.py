@@ -70,6 +70,12 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"recipe": {"precision": "fp33"}}, "recipe.precision", "'fp33'", "'fp32'"),
     ({"recipe": {"learning_rate": -1e-3}}, "recipe.learning_rate", "-0.001", "greater than 0"),
     ({"resources": {"gpu": 1}}, "resources.gpu", "gpu: 1", "'gpus'"),
+    (
+        {"resources": {"device": "nvidia-l4", "gpus": 1}},
+        "resources.gpus",
+        "excludes `device`",
+        "remove `device`, or remove `gpus`",
+    ),
     ({"keep_weights": "some"}, "keep_weights", "'some'", "adapters"),
     ({"accepted_risks": ["roott"]}, "accepted_risks.0", "'roott'", "did you mean 'root'?"),
     ({"methods": ["lorra"]}, "methods.0", "'lorra'", "'lora'"),
