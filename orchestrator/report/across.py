@@ -19,10 +19,14 @@ from orchestrator.report.evidence import AcrossRow, AcrossTasks
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.membership import Draws
 from orchestrator.report.model import Comparison, Point, TaskReport
+from orchestrator.report.places import MOST_RANKED, places
+from orchestrator.report.replicates import Replicates
 
 Floats = NDArray[np.float64]
 Ends = tuple[float, float]
 Moved = Mapping[str, Draws]  # by label of the comparison key
+Found = Mapping[str, Mapping[str, Replicates]]  # by label as well, by model/domain/method
+Drawn = Mapping[str, tuple[Moved, Found]]  # by task
 
 _MEANS = (
     "Normalised mean: each task's metric from what guessing gives ({floors}) to 1, then the mean over the "
@@ -32,14 +36,16 @@ _RANKS = (
     "Mean rank: the place among these {cells} cells, 1 is best, in the mean over the tasks; ties share one."
 )
 _INTERVALS = (
-    "Intervals are 95 % over seeds and test documents; those of the rank, among these cells. "
-    "One seed gives none."
+    "Intervals are 95 % over seeds and test documents. Those of the rank hold for all cells at once: a cell "
+    "ranks below those that are shown to be better, and above those that are shown to be worse. One seed "
+    "gives none."
 )
+_TOO_MANY = f"There are more than {MOST_RANKED} cells, so ranks have no interval."
 _TAILS = (2.5, 97.5)  # per cent
 
 
-def across_tasks(tasks: Sequence[TaskReport], drawn: Mapping[str, Moved]) -> tuple[AcrossTasks, ...]:
-    """One a comparison key; empty for fewer than two tasks. `drawn`: by task, what `certainty` drew."""
+def across_tasks(tasks: Sequence[TaskReport], drawn: Drawn) -> tuple[AcrossTasks, ...]:
+    """One a comparison key; empty for fewer than two tasks. `drawn`: what `certainty` drew, and of what."""
     usable = [t for t in tasks if t.metric is not MetricName.LOSS]
     if len(usable) < 2:
         return ()
@@ -58,7 +64,7 @@ def _key(comparison: Comparison) -> str:
 
 
 def _across(
-    tasks: Sequence[TaskReport], losses: int, of: tuple[str, str], drawn: Mapping[str, Moved]
+    tasks: Sequence[TaskReport], losses: int, of: tuple[str, str], drawn: Drawn
 ) -> AcrossTasks | None:
     key, label = of
     by_task = [_points(task, key) for task in tasks]
@@ -85,6 +91,8 @@ def _across(
     ]
     floors = ", ".join(f"{task.title} {_floor(task):.3f}" for task in tasks)
     notes = [_MEANS.format(floors=floors), _RANKS.format(cells=len(whole)), _INTERVALS]
+    if len(whole) > MOST_RANKED:
+        notes.append(_TOO_MANY)
     if losses:
         notes.append("Tasks that are measured by their loss have no scale to be normalised on: left out.")
     left_out = tuple(name for name in names if name not in whole)
@@ -98,30 +106,37 @@ def _across(
 
 
 def _intervals(
-    tasks: Sequence[TaskReport],
-    by_task: Sequence[Mapping[str, Point]],
-    whole: Sequence[str],
-    drawn: Mapping[str, Moved],
-) -> dict[str, tuple[Ends, Ends]]:
+    tasks: Sequence[TaskReport], by_task: Sequence[Mapping[str, Point]], whole: Sequence[str], drawn: Drawn
+) -> dict[str, tuple[Ends, Ends | None]]:
     """Of mean and rank, by name, for cells with two seeds in each task. Empty where a task has no draws."""
-    here = [
-        drawn.get(task.task, {}).get(points[whole[0]].comparison or "")
-        for task, points in zip(tasks, by_task, strict=True)
+    labels = [points[whole[0]].comparison or "" for points in by_task]
+    here = [drawn.get(task.task, ({}, {})) for task in tasks]
+    moved = [
+        draws[label].of(whole).quality
+        for (draws, _), label in zip(here, labels, strict=True)
+        if label in draws
     ]
-    moved = [found.of(whole).quality for found in here if found is not None]
     if len(moved) < len(tasks):
         return {}
-    quality = np.stack(moved)  # [tasks, draws, cells]
-    ends = [
-        np.percentile(found, _TAILS, axis=0).T.tolist()
-        for found in (_normalised(quality, tasks), _ranks(quality))
+    means = np.percentile(_normalised(np.stack(moved), tasks), _TAILS, axis=0).T.tolist()
+    ranked = [
+        places([found[label][name] for name in whole], len(tasks))
+        for (_, found), label in zip(here, labels, strict=True)
     ]
     several = (all(_seeds(points[name]) > 1 for points in by_task) for name in whole)
     return {
-        name: ((mean[0], mean[1]), (rank[0], rank[1]))
-        for name, mean, rank, sure in zip(whole, *ends, several, strict=True)
+        name: ((mean[0], mean[1]), _mean_of([found[place] for found in ranked if found is not None]))
+        for place, (name, mean, sure) in enumerate(zip(whole, means, several, strict=True))
         if sure
     }
+
+
+def _mean_of(ends: Sequence[tuple[int, int]]) -> Ends | None:
+    """Of the places in each task."""
+    if not ends:
+        return None
+    low, high = (math.fsum(side) / len(ends) for side in zip(*ends, strict=True))
+    return low, high
 
 
 def _normalised(quality: Floats, tasks: Sequence[TaskReport]) -> Floats:

@@ -16,14 +16,14 @@ from orchestrator.report import wording
 from orchestrator.report.across import across_tasks
 from orchestrator.report.axes import axes_of
 from orchestrator.report.billing import money_note
-from orchestrator.report.certainty import certainty_of, replicates_of
+from orchestrator.report.certainty import Found, certainty_of, replicates_of
 from orchestrator.report.collected import Collected
 from orchestrator.report.evidence import Side
 from orchestrator.report.failed_seeds import Counting
 from orchestrator.report.findings import RefusalGroup, TunedCell
 from orchestrator.report.membership import Draws
 from orchestrator.report.model import Point, Refusal, Report, TaskReport
-from orchestrator.report.notes import guessed, independence, notes, notices
+from orchestrator.report.notes import false_claims, guessed, independence, notes, notices, of_metric
 from orchestrator.report.origins import weights_of
 from orchestrator.report.points import comparisons_of, points_of
 from orchestrator.report.published import Published
@@ -54,13 +54,13 @@ def build_report(
     for record in beside:
         found.add_beside(record)
     made = [_task(task, sweep, found, axes) for task in sweep.tasks.values()]
-    tasks = tuple(task for task, _ in made)
+    tasks = tuple(task for task, _, _ in made)
     return Report(
         sweep=sweep.name,
         question=sweep.question,
         frontier_version=sweep.frontier_version,
         results_until=found.until,
-        notices=notices(sweep, found),
+        notices=(*notices(sweep, found), *false_claims(tasks)),
         tasks=tasks,
         refused=tuple(Refusal(cell=r.cell.name, reason=r.reason) for r in sweep.refused),
         failed=tuple(found.failed),
@@ -68,7 +68,7 @@ def build_report(
         unfinished=tuple(found.unfinished),
         collapsed=tuple(found.collapsed),
         domains=domains_of(tasks, sweep),
-        across=across_tasks(tasks, {task.task: drawn for task, drawn in made}),
+        across=across_tasks(tasks, {task.task: (drawn, of) for task, drawn, of in made}),
         replication=None if against is None else replicate(against, tasks, sweep),
         totals=found.tally.totals(len(sweep.refused)),
         phases=found.phases.costs(),
@@ -80,7 +80,7 @@ def build_report(
 
 def _task(
     task: TaskSpec, sweep: SweepRecord, found: Collected, axes: Sequence[tuple[Side, ...]]
-) -> tuple[TaskReport, Mapping[str, Draws]]:
+) -> tuple[TaskReport, Mapping[str, Draws], Found]:
     cells = [c for c in found.cells.values() if c.cell.task == task.name]
     comparisons = comparisons_of(cells)
     refused = [r for r in sweep.refused if r.cell.task == task.name]
@@ -106,6 +106,7 @@ def _task(
         notes=(
             *notes(task, found, len(comparisons), points),
             *guessed(task, guess),
+            *of_metric(task),
             *independence(
                 task, {r.examples.unit for c in cells for r in c.results if r.examples is not None}
             ),
@@ -136,7 +137,7 @@ def _task(
         unlearned=sure.unlearned,
         currency=None if sweep.prices is None else sweep.prices.currency,
     )
-    return report.model_copy(update={"scores": scores_of(report)}), sure.draws
+    return report.model_copy(update={"scores": scores_of(report)}), sure.draws, replicates
 
 
 def _of_money(sweep: SweepRecord, cells: Sequence[CellResults]) -> list[str]:

@@ -38,8 +38,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,7 @@ class Estimate:
     document_error: float = 0.0
     freedom: float | None = None
     unit: Unit = Unit.DOCUMENT  # what the documents are
+    signs: tuple[int, int, int] | None = None  # of a mean over pairs: how many are above 0, below it, and all
 
     @property
     def error(self) -> float | None:
@@ -179,6 +180,14 @@ def mean_difference(pairs: list[Pair], prior: Prior | None = None) -> Estimate:
         prior = None
     weight = 2 / len(pairs)
     seeds = sorted(set.intersection(*(set(r.seeds) for pair in pairs for r in pair)))
+    if len(pairs) > 1 and seeds:
+        found = [a.of(seeds).mean() - b.of(seeds).mean() for a, b in pairs]
+        signs = sum(d > _GRAIN for d in found), sum(d < -_GRAIN for d in found), len(found)
+        return replace(_mean(pairs, seeds, prior, weight), signs=signs)
+    return _mean(pairs, seeds, prior, weight)
+
+
+def _mean(pairs: list[Pair], seeds: Sequence[int], prior: Prior | None, weight: float) -> Estimate:
     if not seeds:
         mean = math.fsum(a.mean - b.mean for a, b in pairs) / len(pairs)
         return Estimate(mean, 0, None)

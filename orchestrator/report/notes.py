@@ -6,19 +6,24 @@ from collections.abc import Collection, Sequence
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights, pretraining_known
 from orchestrator.contracts.caveats import caveats
-from orchestrator.contracts.metrics import METRICS
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.risks import Risk
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import ConllReader, TaskSpec
 from orchestrator.contracts.vocabulary import FailureRule, Sensitivity, Source, Unit
 from orchestrator.report.collected import Collected
 from orchestrator.report.guessing import Guess, answer_to_all
-from orchestrator.report.model import Point
+from orchestrator.report.model import Point, TaskReport
 
 _INTERVALS = (
     "The 95 % interval beside a quality is over other seeds and, where results tell how they did on each "
     "document, other test documents. It holds for all cells of a task at once, so also for the one that is "
     "chosen. It is not over other training data."
+)
+_MACRO_F1 = (
+    "Macro F1 is the mean over the classes that occur in test or in a prediction, so one answer of a class "
+    "that test does not hold lowers it; with classes of fewer than 10 test examples its intervals are "
+    "approximate."
 )
 _ELSEWHERE = "Seeds lost to the machine, to a time limit or to memory are left out of all figures."
 _FAILURES = {
@@ -60,6 +65,11 @@ def guessed(task: TaskSpec, guess: Guess) -> list[str]:
     return [f"Guessing ({answer_to_all(task.kind)}) gives {title} {found:.3f}{supposed}."]
 
 
+def of_metric(task: TaskSpec) -> list[str]:
+    """What its intervals do not allow for."""
+    return [_MACRO_F1] if task.metric is MetricName.MACRO_F1 else []
+
+
 def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:
     """What the intervals suppose where the files do not say which test examples belong together."""
     unknown = [unit for unit in Unit if unit in units and not unit.is_known]
@@ -70,6 +80,18 @@ def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:
     return [
         f"Test {taken} are taken as independent, because the files do not say which of them are of one note "
         f"or patient: where several are, intervals are too narrow and p-values too small. To fix this, {fix}."
+    ]
+
+
+def false_claims(tasks: Sequence[TaskReport]) -> list[str]:
+    """Each family is corrected by itself, and a report has many."""
+    count = sum(sum(f.size > 0 for f in task.claims) + sum(g.best for g in task.groups) for task in tasks)
+    if count < 2:
+        return []
+    return [
+        f"Comparisons are corrected within each of {count} families (claims of one kind, or a set of the "
+        f"best, of one task), at 5 % each: if nothing differed, up to {0.05 * count:.1f} of them would be "
+        "expected to claim something all the same."
     ]
 
 
@@ -191,7 +213,9 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
     if partial:
         lines.append(
             f"The sweep is not complete: {len(found.unfinished)} trials are not finished, and "
-            f"{len(found.stale)} only have results of other settings, which are left out."
+            f"{len(found.stale)} only have results of other settings, which are left out. P-values and "
+            "intervals suppose one look at the complete sweep: who stops at the first look that shows a "
+            "difference makes more false claims than 5 %."
         )
     lines += [
         f"A GPU failed on {machine} and ended {count} {'attempt' if count == 1 else 'attempts'}. Nothing was "

@@ -74,8 +74,19 @@ def claim(
     at_once = f", for {size:,} comparisons at once" if size > 1 else ""
     details = f"95 % {low} to {high} over {_on(found)}{at_once}; Holm-adjusted{_p(adjusted)}"
     if told_apart:
-        return f"{better} beats {worse} on {scale.task} by {by} ({details})."
-    return f"{better} and {worse} cannot be told apart on {scale.task}: {by} between them ({details})."
+        return f"{better} beats {worse} on {scale.task} by {by}{_higher(found)} ({details})."
+    return (
+        f"{better} and {worse} cannot be told apart on {scale.task}: {by} between them{_higher(found)} "
+        f"({details})."
+    )
+
+
+def _higher(found: Estimate) -> str:
+    """In how many of the combinations the better one scored higher, which a mean over them may hide."""
+    if found.signs is None:
+        return ""
+    above, below, of = found.signs
+    return f", higher in {below if found.mean < 0 else above} of {of} combinations"
 
 
 def shown_from(detectable: float | None, limit: Limit | None, scale: Scale) -> str:

@@ -84,9 +84,10 @@ class Swap(Record):
 
 
 class Stretch(Record):
-    """Two points that change places when one joins the set that lies far enough out in a column."""
+    """Two points that change places when one joins the set that is far enough out in a column, or in several
+    at once."""
 
-    column: str
+    column: str  # several with "and" between them
     better: str  # of the two, in the set as it is
     worse: str
 
@@ -219,19 +220,27 @@ def _swaps(preset: Preset, points: Sequence[ScorePoint], found: Sequence[float])
 
 
 def _stretches(preset: Preset, points: Sequence[ScorePoint], found: Sequence[float]) -> list[Stretch]:
-    """Add a point infinitely far out in each column in turn, and within the range in the others: the shares
-    of all others go to 0 in that column.
+    """Add a point infinitely far out in some of the columns, and within the range in the others, for each
+    choice of columns but all of them: the shares of all others go to 0 in these columns. Of choices that turn
+    two points only the smallest are told.
 
-    No nearer point need be tried. It leaves the column a part of its weight, the difference of two points is
-    linear in that weight, and what changes sign on the way from 1 to 0 has another sign at 0. Nor need one
-    below the range, as figures end at 0: it leaves a part as well (of flops-v0 all of it).
+    No nearer point need be tried. It leaves each column a part of its weight, the difference of two points is
+    linear in each of the weights, and a function that is linear in each variable has its extremes over a box
+    at the corners. Nor need one below the range, as figures end at 0: it leaves a part as well (of flops-v0
+    all of it).
     """
-    stretches = []
-    for column in COLUMNS[preset]:
-        flat = [p.model_copy(update={"values": p.values | {column: 0.0}}) for p in points]
-        if pair := _overturned(found, _FORMULAS[preset].inefficiency(flat)):
-            better, worse = (points[i].name for i in pair)
-            stretches.append(Stretch(column=column, better=better, worse=worse))
+    stretches: list[Stretch] = []
+    told: list[frozenset[str]] = []
+    columns = COLUMNS[preset]
+    for size in range(1, len(columns)):
+        for out in itertools.combinations(columns, size):
+            if any(fewer < frozenset(out) for fewer in told):
+                continue
+            flat = [p.model_copy(update={"values": p.values | dict.fromkeys(out, 0.0)}) for p in points]
+            if pair := _overturned(found, _FORMULAS[preset].inefficiency(flat)):
+                better, worse = (points[i].name for i in pair)
+                stretches.append(Stretch(column=" and ".join(out), better=better, worse=worse))
+                told.append(frozenset(out))
     return stretches
 
 

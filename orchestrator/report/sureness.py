@@ -82,7 +82,10 @@ def _parts(sets: Sequence[Judged], found: Sequence[Pick]) -> list[str]:
         limit = joint_limit(group.limit for _, group in open_sets)
         parts += [f"{MORE[limit]} would narrow this down"] if limit is not None else []
     else:
-        parts = [f"the best of the cells{among} is told apart from all others {_where(len(sets), total)}"]
+        each = " (95 % on each task)" if len(sets) > 1 else ""
+        parts = [
+            f"the best of the cells{among} is told apart from all others {_where(len(sets), total)}{each}"
+        ]
     single = sorted({one.pick.name for one in found if one.pick.quality is None or one.pick.quality.n < 2})
     if single:
         verb = "has" if len(single) == 1 else "have"

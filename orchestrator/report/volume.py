@@ -63,5 +63,5 @@ def _sentence(value: float, interval: tuple[float, float] | None, ends: Sequence
         "the mean over the logarithm of the budget: the hypervolume under the frontier, against the "
         f"reference point of quality 0 at {high:.3g} {unit}, over its width. Both ends are those of the "
         "cells measured here, so it hangs on which cells there are: compare it only with one between the "
-        "same ends."
+        "same ends. It is a little too high by construction, as the best of several uncertain scores is."
     )

@@ -16,7 +16,8 @@ S6   the probabilities of being on the frontier, by fifths: how far the mean of 
      that is true (over how many cells), the skill against saying the base rate to all, and how many that are
      drawn on the frontier are not
 S7   cells whose training fails with some seeds, on ledgers
-S8   published numbers beside ours; forecasts, from 1 and from 3 finished trials of each family
+S8   published numbers beside ours; mean ranks; forecasts, from 1 and from 3 finished trials of each
+     family
 S12  the risk of the cell that the answer names
 S13  the interval of a cost where the load of the machine drifts, with trials in the order in which they start
 
@@ -36,6 +37,7 @@ from itertools import combinations, pairwise, product
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -64,6 +66,7 @@ from orchestrator.report.membership import draws
 from orchestrator.report.model import Point
 from orchestrator.report.moderation import prior_of, prior_of_means
 from orchestrator.report.phrases import SURE
+from orchestrator.report.places import places
 from orchestrator.report.replicates import Replicates, contributions
 from orchestrator.report.saying import Scale
 from orchestrator.report.simultaneous import simultaneous
@@ -374,6 +377,25 @@ def _on_notes(shared: float, rng: np.random.Generator) -> Replicates:
     return Replicates("m/general/full", tuple(range(5)), quality, np.ones(5), np.stack(parts), "t")
 
 
+def ranks(sweeps: int, step: float, seeds: int, rng: np.random.Generator) -> Iterator[Line]:
+    """S8: the mean rank of 12 cells over 3 tasks of 400 documents, each `step` better than the one before."""
+    accuracies, costs = [0.8 + step * i for i in range(12)], [1.0] * 12
+    true = np.mean([rankdata(-np.array(accuracies))] * 3, axis=0)
+    held = first = 0
+    widths = []
+    for _ in range(sweeps):
+        tasks = [Setting(seeds, 400).draw(accuracies, costs, rng) for _ in range(3)]
+        found = np.mean([places(cells, 3) for cells in tasks], axis=0)
+        inside = (found[:, 0] <= true) & (true <= found[:, 1])
+        top = int(np.argmax([sum(cells[i].mean for cells in tasks) for i in range(12)]))
+        held, first = held + int(inside.sum()), first + int(inside[top])
+        widths.append(float((found[:, 1] - found[:, 0]).mean()))
+    world = f"12 cells, steps of {100 * step:g} point, {seeds} seeds"
+    yield Line("S8", world, "the mean rank inside", held / (12 * sweeps), 0.93, sweeps, least=True)
+    yield Line("S8", world, "that of the cell ranked first", first / sweeps, 0.93, sweeps, least=True)
+    yield Line("S8", world, "width of it, of 11 places", float(np.mean(widths)) / 11, 1.0, sweeps)
+
+
 def load(sweeps: int, size: float, seeds: int, rng: np.random.Generator) -> Iterator[Line]:
     """S13: 12 cells of one hour on two slots. The logarithm of the load has the standard deviation `size` and
     is forgotten within two hours; a trial scatters by 2 % beside it."""
@@ -601,6 +623,8 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
     if "S8" in wanted:
         for seeds, of in product((2, 3, 5, 10), (("single", 1), ("mean", 3), ("max", 5))):
             yield from replication(10 * sweeps, seeds, of, rng)
+        for step, seeds in product((0.002, 0.01), (3, 5)):
+            yield from ranks(sweeps, step, seeds, rng)
         for pace, seen in product(PACES, (1, 3)):
             if (pace, seen) != (OFTEN, 1):  # nothing tells of so many: see `orchestrator.planning.likely`
                 yield from forecasts(sweeps, pace, seen, rng)

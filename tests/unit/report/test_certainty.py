@@ -509,6 +509,20 @@ def test_across_tasks_means_do_not_hang_on_who_else_is_there(built):
     assert "Mean rank" in found.notes[1]
 
 
+def test_a_mean_over_combinations_says_in_how_many_of_them_it_holds(built):
+    """full is better under tiny and mini, and worse under base."""
+    built.plan(["tiny", "mini", "base"], ["general"], ["full", "ia3"], seeds=range(3))
+    for trial in built.sweep.trials:
+        better = (trial.cell.method == "full") != (trial.cell.model == "base")
+        built.attempt(trial, Fate(quality=0.7 + (0.1 + 0.002 * trial.seed) * better, seconds=100))
+    report = report_of(built)
+    [family] = [f for f in report.tasks[0].claims if f.name == "methods"]
+    assert ", higher in 2 of 3 combinations (95 %" in family.claims[0].sentence
+    assert "methods" in {f.name for f in report.tasks[0].claims}
+    [said] = [line for line in report.notices if "families" in line]
+    assert "if nothing differed, up to 0." in said
+
+
 def test_means_over_tasks_and_hypervolumes_have_intervals(built):
     built.plan(["tiny", "mini"], ["general"], ["full", "ia3"], [task("one"), task("two")], seeds=range(3))
     for trial in built.sweep.trials:

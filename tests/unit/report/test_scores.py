@@ -209,6 +209,16 @@ def test_a_column_on_whose_range_the_order_hangs_is_named_with_the_pair():
     assert score(Preset.HOLISTIC, points([(1.0, 1.0, 1.0), (2.0, 2.0, 2.0)])).stretches == ()
 
 
+def test_a_point_that_is_far_out_in_two_columns_at_once_is_thought_of():
+    """A larger model is far out in several columns, and no single one of them turns these two points."""
+    low, high = (0.0, 0.0, 0.0), (1e3, 1e6, 1e8)
+    found = score(Preset.HOLISTIC, points([low, low, high, high, (300.0, 3e5, 6e7), (420.0, 4.2e5, 5.2e7)]))
+    assert [(s.column, s.better, s.worse) for s in found.stretches] == [
+        ("seconds and trainable_parameters", "p4", "p5")
+    ]
+    assert "range of seconds and trainable_parameters: with a point added" in found.warnings[-1]
+
+
 @given(st.lists(st.tuples(*[st.integers(0, 30)] * 3), min_size=2, max_size=6), st.sampled_from(Preset))
 def test_columns_are_named_where_some_point_far_out_in_them_changes_the_order(rows, preset):
     """The limit against points added at many distances, above the range and below it."""

@@ -18,6 +18,7 @@ from bench.statistics_honest import (
     load,
     power,
     probabilities,
+    ranks,
     replication,
     risk,
     units,
@@ -28,6 +29,7 @@ from scipy import stats
 from orchestrator.report.comparing import Estimate, difference, mean_difference
 from orchestrator.report.evidence import Limit
 from orchestrator.report.moderation import Prior, prior_of
+from orchestrator.report.places import places
 from orchestrator.report.power import limit_of
 from orchestrator.report.replicates import Replicates
 
@@ -84,6 +86,19 @@ def test_equal_models_are_seldom_told_apart_by_sentences_of_one_note():
 def test_published_numbers_agree_or_differ_only_where_that_is_shown(of):
     found = list(replication(400, 3, of, np.random.default_rng(6)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_the_mean_rank_of_close_cells_lies_in_its_interval():
+    found = list(ranks(10, 0.002, 3, np.random.default_rng(9)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_a_cell_ranks_below_those_that_are_shown_to_be_better_and_above_those_shown_to_be_worse():
+    noise = np.array([0.001, -0.001, 0.0])
+    cells = cells_of(np.array([0.9 + noise, 0.7 - noise, 0.7 + noise, 0.5 - noise]))
+    assert places(cells, 1) == [(1, 1), (2, 3), (2, 3), (4, 4)]
+    assert places([*cells, replace(cells[0], seeds=(0,), quality=np.array([0.2]))], 1)[4] == (1, 5)
+    assert places(cells * 11, 1) is None
 
 
 def test_the_interval_of_a_cost_holds_on_a_machine_whose_load_drifts():
