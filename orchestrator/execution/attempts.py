@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,6 +162,8 @@ def close_attempt(
             if written is None:  # what the child left there is not an outcome
                 write_atomically(path, content)
             outcome = written or outcome
+    if outcome.state == "finished":
+        _drop_output(path.parent)
     return outcome, _write_bill(order, outcome, now, gpu, asked_at)
 
 
@@ -168,7 +171,14 @@ def abandon_attempt(
     order: AttemptOrder, now: float, gpu: str | None = None, asked_at: float | None = None
 ) -> Bill:
     """Write the bill of an interrupted attempt, and nothing else: the trial stays unfinished."""
+    _drop_output(Path(order.directory))
     return _write_bill(order, None, now, gpu, asked_at)
+
+
+def _drop_output(directory: Path) -> None:
+    """Remove what libraries printed on any node of the attempt: it may quote text, and only a failure needs
+    it."""
+    shutil.rmtree(directory / layout.SENSITIVE, ignore_errors=True)
 
 
 def _write_bill(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 import math
 import os
 import socket
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +23,7 @@ from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.launcher import ClusterChoice, DashboardReady
+from orchestrator.execution.open_services import status_of
 
 _OBJECT_STORE_BYTES = 200 * 2**20  # holds the jobs, nothing of the training
 
@@ -70,7 +68,13 @@ def refuse_open(address: str, dashboard: str | None, environment: Mapping[str, s
     then run anybody's code, beside the corpora."""
     if environment.get("RAY_AUTH_MODE") != "token":
         problem = "let this driver join without a token"
-    elif dashboard is None or (status := _status_without_token(dashboard)) is None:
+    elif (
+        dashboard is not None and _is_this_machine(_host(dashboard)) and not _is_this_machine(_host(address))
+    ):
+        problem = (
+            f"publishes its dashboard at {dashboard} of its own machine, where it cannot be asked from here"
+        )
+    elif dashboard is None or (status := status_of(f"http://{dashboard}/api/version")) is None:
         problem = "has no dashboard that answers, so nobody can tell whether it asks for a token"
     elif status == HTTPStatus.OK:
         problem = "answers without a token"
@@ -83,16 +87,19 @@ def refuse_open(address: str, dashboard: str | None, environment: Mapping[str, s
     )
 
 
-def _status_without_token(dashboard: str) -> int | None:
-    """Return the status of an answer of the cluster's API; None: there was none."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _host(address: str) -> str:
+    """Return the host of HOST:PORT, with or without a scheme."""
+    return address.rpartition("://")[2].rpartition(":")[0].strip("[]")
+
+
+def _is_this_machine(host: str) -> bool:
+    """`auto` and the like, which name no host, mean a cluster of this machine."""
     try:
-        with opener.open(f"http://{dashboard}/api/version", timeout=_CONNECT_SECONDS) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as refused:
-        return refused.code
-    except (OSError, http.client.HTTPException):
-        return None
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)} if host else {"127.0.0.1"}
+    except OSError:
+        return False
+    own = {item.address for items in psutil.net_if_addrs().values() for item in items}
+    return bool(found & own)
 
 
 def _start(directory: Path, cpus: int | None) -> str | None:

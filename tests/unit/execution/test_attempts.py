@@ -169,6 +169,22 @@ def test_gpus_that_lost_each_other_in_training_are_tried_elsewhere(place: Workpl
     assert failure.kind is FailureKind.DEVICE
 
 
+@pytest.mark.parametrize("end", ["finished", "failed", "interrupted"])
+def test_what_any_node_printed_stays_only_where_the_attempt_failed(place: Workplace, end: str) -> None:
+    order = open_attempt(place, make_trial("a"), now=1.0)
+    directory = Path(order.directory)
+    for rank in (0, 8):  # 8: of another node
+        layout.output_log(directory, rank).parent.mkdir(exist_ok=True)
+        layout.output_log(directory, rank).write_text("a sentence of a note")
+    if end == "interrupted":
+        abandon_attempt(order, now=9.0)
+    else:
+        if end == "finished":
+            write_outcome(directory / layout.OUTCOME, make_outcome(order))
+        close_attempt(order, KILLED, now=9.0)
+    assert (directory / layout.SENSITIVE).exists() == (end == "failed")
+
+
 def test_the_outcome_of_the_child_stands(place: Workplace) -> None:
     order = open_attempt(place, make_trial("a"), now=10.0)
     own = make_outcome(order, value=0.75)
