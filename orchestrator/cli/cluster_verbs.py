@@ -45,13 +45,17 @@ def submit(
     bring: Bring = True,
 ) -> None:
     """Run a sweep on Kubernetes: plan, render, check, apply, follow. Again: attaches, or goes on."""
+    from orchestrator.cli.diagnosing import namespace_of
     from orchestrator.cli.rendering import rendered
     from orchestrator.cli.strict.clusters import refuse_risks_of_cluster
-    from orchestrator.cli.sweeping import follow_to_end, in_namespace, most_pods, open_sweeps
+    from orchestrator.cli.sweeping import follow_to_end, most_pods, open_sweeps, put_into
+    from orchestrator.cluster.documents import load
 
     console = Terminal()
+    sweeps = open_sweeps(namespace or namespace_of(load(overlay)), context, console)
+    sweeps.reach()  # before anything is hashed or priced
     found = rendered(config, overrides or [], overlay, smoke, console)
-    sweeps = open_sweeps(in_namespace(found, namespace, NAMESPACE), context, console)
+    put_into(found, sweeps.cluster.namespace)
     refuse_risks_of_cluster(config, overrides or [], overlay, smoke, sweeps.cluster, console)
     console.print(most_pods(found), highlight=False)
     name = sweeps.submit(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
@@ -13,6 +13,7 @@ from orchestrator.cli.words import quantity
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.diagnosis import Finding, Verdict, bad, diagnose, good
 from orchestrator.cluster.documents import Document, load, of_kind
+from orchestrator.errors import Complaint
 
 _MARKS = {
     Verdict.GOOD: styled("ok    ", "green"),
@@ -28,7 +29,7 @@ def check_cluster(
     documents = [document for source in sources for document in load(source)]
     sweeps = open_sweeps(namespace or namespace_of(documents), context, console)
     mistakes = check_manifests(documents)
-    findings = [bad(*str(complaint).split("\n    -> ", 1)) for complaint in mistakes]
+    findings = list(_once(mistakes))
     findings = findings or [good(f"{', '.join(sources)}: {quantity(len(documents), 'object')}, sound")]
     for finding in findings:
         _tell(finding, console)
@@ -36,6 +37,16 @@ def check_cluster(
         _tell(finding, console)
         findings.append(finding)
     return sum(finding.verdict is Verdict.BAD for finding in findings)
+
+
+def _once(mistakes: Sequence[Complaint]) -> Iterator[Finding]:
+    """Each cause once, with the places after the first counted."""
+    places: dict[tuple[str, str], list[Complaint]] = {}
+    for complaint in mistakes:
+        places.setdefault((complaint.problem, complaint.remedy), []).append(complaint)
+    for first, *others in places.values():
+        words, remedy = str(first).split("\n    -> ", 1)
+        yield bad(words + (f" (and at {quantity(len(others), 'more place')})" if others else ""), remedy)
 
 
 def namespace_of(documents: Sequence[Document]) -> str:

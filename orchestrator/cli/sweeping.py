@@ -34,13 +34,10 @@ def open_sweeps(namespace: str, context: str | None, console: Console) -> Sweeps
     return Sweeps(cluster, say)
 
 
-def in_namespace(rendered: Rendered, namespace: str | None, default: str) -> str:
-    """Puts both objects there, else where the overlay does; `default` is for overlays that name none. Gives
-    the namespace they are in."""
-    found = namespace or rendered.ray_job["metadata"].get("namespace") or default
+def put_into(rendered: Rendered, namespace: str) -> None:
+    """Put both objects into a namespace."""
     for body in (rendered.config_map, rendered.ray_job):
-        body["metadata"]["namespace"] = found
-    return str(found)
+        body["metadata"]["namespace"] = namespace
 
 
 def most_pods(rendered: Rendered) -> str:

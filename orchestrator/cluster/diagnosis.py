@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
 
 from orchestrator.cluster import permissions
@@ -26,12 +27,14 @@ from orchestrator.cluster.resources import (
     STORAGE_CLASSES,
     Resource,
 )
+from orchestrator.cluster.workloads import ready_and_not
 from orchestrator.errors import LaunchError
 
 OLDEST_KUBERAY = (1, 6)
 _OPERATOR = "app.kubernetes.io/name=kuberay-operator"
 _NEW_FIELD = "preRunningDeadlineSeconds"  # of RayJobs since 1.6
 _GPU = "nvidia.com/gpu"
+_ROLE = "have your group bound to the role frontier-user (k8s/base/rbac-user.yaml)"
 _PROFILES = ("privileged", "baseline", "restricted")
 
 
@@ -68,14 +71,32 @@ def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Findin
     at is a finding."""
     version = get(cluster.ask_path("/version"), "gitVersion")
     yield good(f"API server {cluster.host} answers" + (f": Kubernetes {version}" if version else ""))
-    checks: tuple[Check, ...] = (_kuberay, _rights, _namespace, _quotas, _gpus, _claims, _references)
+    checks: tuple[Check, ...] = (
+        _kuberay,
+        _rights,
+        _namespace,
+        _quotas,
+        _gpus,
+        _claims,
+        _references,
+        _workloads,
+    )
+    hidden: dict[str, None] = {}
     for check in checks:
         try:
             yield from check(cluster, documents)
         except LaunchError as error:
             problem, _, remedy = str(error).partition("\n    -> ")
-            hidden = isinstance(error, RefusalError) and error.status == 403
-            yield (unsure if hidden else bad)(problem, remedy)
+            status = error.status if isinstance(error, RefusalError) else None
+            if status == HTTPStatus.FORBIDDEN:
+                hidden[problem.partition(" in namespace ")[0].removeprefix("you may not ")] = None
+                continue
+            yield bad(problem, remedy)
+            if status == HTTPStatus.UNAUTHORIZED:
+                return  # so would all others
+    if hidden:
+        words = f"you may not {', '.join(hidden)}: what needs it was not looked at"
+        yield unsure(words, _ROLE)
 
 
 def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
@@ -87,7 +108,14 @@ def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
             "install its operator, 1.6 or later, by its chart (k8s/README.md names the version)",
         )
         return
-    version = _operator_version(cluster)
+    operators = _operators(cluster)
+    version = _version_of(operators)
+    if operators and not any(get(body, "status", "readyReplicas") for body in operators):
+        where = get(operators[0], "metadata", "namespace")
+        yield bad(
+            f"no pod of KubeRay's operator is ready (namespace {where}): nobody takes up a RayJob",
+            f"kubectl -n {where} get pods -l {_OPERATOR} shows why",
+        )
     if version is None:
         schema = str(cluster.ask_path("/openapi/v3/apis/ray.io/v1") or "")
         if not schema:
@@ -104,12 +132,16 @@ def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
         yield good(f"KubeRay {_dotted(version)}")
 
 
-def _operator_version(cluster: Cluster) -> tuple[int, ...] | None:
-    """By the operator's image; None where one may not look, or its tag is no version."""
+def _operators(cluster: Cluster) -> list[dict[str, Any]]:
+    """Deployments; none where one may not look."""
     try:
-        found = cluster.every(DEPLOYMENTS, labels=_OPERATOR, everywhere=True)
+        return cluster.every(DEPLOYMENTS, labels=_OPERATOR, everywhere=True)
     except RefusalError:
-        return None
+        return []
+
+
+def _version_of(found: Sequence[dict[str, Any]]) -> tuple[int, ...] | None:
+    """By the operator's image; None where its tag is no version."""
     containers = [c for body in found for c in items(get(body, "spec", "template", "spec", "containers"))]
     tags = [re.search(r":v?(\d+)\.(\d+)", str(container.get("image"))) for container in containers]
     return next(((int(tag[1]), int(tag[2])) for tag in tags if tag), None)
@@ -120,14 +152,19 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
-    found = [
-        bad(
-            f"you may not {line} in namespace {cluster.namespace}",
-            "have your group bound to the role frontier-user (k8s/base/rbac-user.yaml)",
-        )
-        for line in permissions.missing(cluster)
-    ]
-    yield from found or [good(f"you have every right that the verbs need in namespace {cluster.namespace}")]
+    missing = "; ".join(permissions.missing(cluster))
+    if missing:
+        yield bad(f"in namespace {cluster.namespace} you may not {missing}", _ROLE)
+    else:
+        yield good(f"you have every right that the verbs need in namespace {cluster.namespace}")
+
+
+def _workloads(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+    ready, others = ready_and_not(cluster, documents)
+    if ready:
+        yield good(f"{', '.join(ready)}: ready")
+    for found in others:
+        yield (bad if found.fatal else unsure)(f"{', '.join(found.names)}: {found.why}", found.remedy)
 
 
 def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:

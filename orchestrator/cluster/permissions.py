@@ -10,13 +10,16 @@ from orchestrator.cluster.resources import (
     ACCESS_REVIEWS,
     CLAIMS,
     CONFIG_MAPS,
+    DEPLOYMENTS,
     EVENTS,
     JOBS,
+    NAMESPACES,
     PODS,
     QUOTAS,
     RAY_JOBS,
     SECRETS,
     SERVICES,
+    STATEFUL_SETS,
     Resource,
 )
 
@@ -33,6 +36,9 @@ NEEDED: tuple[tuple[Resource, str, tuple[str, ...]], ...] = (
     (SERVICES, "", ("get",)),
     (CLAIMS, "", ("get",)),
     (QUOTAS, "", ("list",)),
+    (DEPLOYMENTS, "", ("get",)),
+    (STATEFUL_SETS, "", ("get",)),
+    (NAMESPACES, "", ("get",)),
 )
 
 

@@ -37,6 +37,10 @@ class Sweeps:
     def files(self) -> SweepFiles:
         return SweepFiles(self.cluster)
 
+    def reach(self) -> None:
+        """Raise LaunchError where the cluster does not answer, does not know RayJobs or refuses the login."""
+        self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL)
+
     def submit(self, rendered: Rendered, *, replaces: bool = True) -> str:
         """Starts the sweep, or attaches to the one that runs. Gives its id.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,14 +30,21 @@ def ready(api: FakeApi) -> FakeApi:
         api.put("secrets", secret, {"data": {}})
     quota = {"status": {"hard": {"pods": "100", f"requests.{GPU}": "0"}, "used": {"pods": "3"}}}
     api.put("resourcequotas", "frontier", quota)
+    for kind, plural in (("Deployment", "deployments"), ("StatefulSet", "statefulsets")):
+        for document in of_kind(overlay("local-cpu"), kind):
+            api.put(plural, document.name, {**document.body, "status": {"readyReplicas": 1}}, group="apps")
     operator(api, "quay.io/kuberay/operator:v1.7.0")
     return api
 
 
-def operator(api: FakeApi, image: str) -> None:
+def operator(api: FakeApi, image: str, ready: int = 1) -> None:
     pod = {"spec": {"containers": [{"name": "operator", "image": image}]}}
     labels = {"app.kubernetes.io/name": "kuberay-operator"}
-    body: dict[str, Any] = {"metadata": {"labels": labels}, "spec": {"template": pod}}
+    body: dict[str, Any] = {
+        "metadata": {"labels": labels},
+        "spec": {"template": pod},
+        "status": {"readyReplicas": ready},
+    }
     api.put("deployments", "kuberay-operator", body, group="apps", namespace="kuberay-operator")
 
 
@@ -56,8 +64,71 @@ def test_a_cluster_that_is_ready(ready: FakeApi, frontier: Frontier) -> None:
         "97 of 100 pods",
         "claim frontier-storage is Bound",
         "Secret frontier-mlflow-server is there",
+        "Deployment mlflow, StatefulSet mlflow-postgres: ready",
     ):
         assert words in said.text
+
+
+def test_mlflow_that_cannot_start_is_bad_and_its_cause_is_said_once(
+    ready: FakeApi, frontier: Frontier
+) -> None:
+    waiting = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "frontier-mlflow:3"'}
+    for plural, name in (("deployments", "mlflow"), ("statefulsets", "mlflow-postgres")):
+        live = ready.objects["apps", plural, "frontier", name]
+        live["status"] = {}
+        labels = live["spec"]["selector"]["matchLabels"]
+        status = {"phase": "Pending", "containerStatuses": [{"state": {"waiting": waiting}}]}
+        ready.put("pods", name, {"metadata": {"labels": labels}, "status": status})
+    said = doctor(frontier)
+    assert said.code == 2
+    assert said.text.count("ImagePullBackOff") == 1
+    assert "bad    Deployment mlflow, StatefulSet mlflow-postgres: ImagePullBackOff" in said.text
+    assert "push the image" in said.text
+    del ready.objects["apps", "deployments", "frontier", "mlflow"]
+    assert "Deployment mlflow: is missing" in doctor(frontier).text
+
+
+def test_an_operator_without_a_ready_pod_is_bad(ready: FakeApi, frontier: Frontier) -> None:
+    operator(ready, "quay.io/kuberay/operator:v1.7.0", ready=0)
+    said = doctor(frontier)
+    assert said.code == 2
+    assert "no pod of KubeRay's operator is ready (namespace kuberay-operator)" in said.text
+
+
+def test_a_login_that_is_refused_is_said_once(ready: FakeApi, frontier: Frontier) -> None:
+    for verb in ("get", "list", "create"):
+        for plural in ("namespaces", "deployments", "selfsubjectaccessreviews", "resourcequotas", "secrets"):
+            ready.refusals[verb, plural] = RefusedError(401, "Unauthorized")
+    said = doctor(frontier)
+    assert said.code == 2
+    assert said.text.count("the cluster does not know you") == 1
+
+
+def test_a_login_without_any_right_is_told_in_two_lines(ready: FakeApi, frontier: Frontier) -> None:
+    plurals = ("namespaces", "deployments", "resourcequotas", "persistentvolumeclaims", "secrets", "nodes")
+    for plural in plurals:
+        for verb in ("get", "list"):
+            ready.refusals[verb, plural] = RefusedError(403, "forbidden")
+    ready.denied = {(verb, "rayjobs") for verb in ("get", "create")}
+    said = doctor(frontier)
+    assert said.text.count("frontier-user") == 2
+    assert "unsure you may not get namespaces, list resourcequotas, get persistentvolumeclaims" in said.text
+
+
+def test_one_mistake_in_several_pods_is_told_once(ready: FakeApi, frontier: Frontier, tmp_path: Path) -> None:
+    text = Path(OVERLAY).read_text().replace("frontier:0.1.0-ray2.60.0", "frontier:latest")
+    (tmp_path / "other.yaml").write_text(text)
+    said = frontier("doctor", str(tmp_path / "other.yaml"))
+    assert said.text.count("is another image every day") == 1
+    assert "more places" in said.text
+
+
+def test_a_submission_asks_the_cluster_before_it_prices_the_grid(api: FakeApi, submit: Frontier) -> None:
+    api.refusals["list", "rayjobs"] = RefusedError(401, "Unauthorized")
+    said = submit()
+    assert said.code == 3
+    assert "does not know you" in said.text
+    assert "trials to run" not in said.text
 
 
 def test_everything_that_is_wrong_is_told_at_once(ready: FakeApi, frontier: Frontier) -> None:
@@ -71,7 +142,7 @@ def test_everything_that_is_wrong_is_told_at_once(ready: FakeApi, frontier: Fron
     for words in (
         "KubeRay 1.4 is older than 1.6",
         "you may not patch, delete rayjobs.ray.io",
-        "you may not get secrets",
+        "get secrets",
         "frontier-user",
         "quota frontier is used up: pods",
         "there is no claim frontier-data",

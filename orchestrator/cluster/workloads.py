@@ -1,0 +1,57 @@
+"""Whether the overlay's own Deployments and StatefulSets run, MLflow and its database among them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.documents import Document, get, mapping, of_kind
+from orchestrator.cluster.resources import DEPLOYMENTS, PODS, STATEFUL_SETS
+from orchestrator.cluster.troubles import troubles
+
+_RESOURCES = {resource.kind: resource for resource in (DEPLOYMENTS, STATEFUL_SETS)}
+_APPLY = "kubectl apply --server-side -k the overlay"
+_DESCRIBE = "wait for them; kubectl describe tells more"
+
+
+@dataclass(frozen=True)
+class NotReady:
+    """One cause, and all that it stops."""
+
+    names: tuple[str, ...]  # `Deployment mlflow`
+    why: str
+    remedy: str
+    fatal: bool  # no pod of one is ready, or it is missing
+
+
+def ready_and_not(cluster: Cluster, documents: Sequence[Document]) -> tuple[list[str], list[NotReady]]:
+    """The names of those that are ready, and why the others are not, each cause once."""
+    ready: list[str] = []
+    causes: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
+    for document in of_kind(documents, *_RESOURCES):
+        name = f"{document.kind} {document.name}"
+        live = cluster.get(_RESOURCES[document.kind], document.name)
+        if live is None:
+            causes["is missing", _APPLY, True].append(name)
+            continue
+        wanted, there = _count(live, "spec", 1), _count(live, "status", 0)
+        if there >= wanted:
+            ready.append(name)
+            continue
+        for why, remedy in _causes(cluster, live) or [(f"{there} of {wanted} pods are ready", _DESCRIBE)]:
+            causes[why, remedy, there == 0].append(name)
+    return ready, [NotReady(tuple(names), *cause) for cause, names in causes.items()]
+
+
+def _count(live: dict[str, Any], part: str, default: int) -> int:
+    found = get(live, part, "replicas" if part == "spec" else "readyReplicas")
+    return default if found is None else int(found)
+
+
+def _causes(cluster: Cluster, live: dict[str, Any]) -> list[tuple[str, str]]:
+    labels = mapping(get(live, "spec", "selector", "matchLabels"))
+    pods = cluster.every(PODS, labels=",".join(f"{key}={value}" for key, value in labels.items()))
+    return [(trouble.why, trouble.remedy or _DESCRIBE) for trouble in troubles(pods, [])]
