@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.report import saying
-from orchestrator.report.claims import LEVEL, MOST_MEMBERS, holm
+from orchestrator.report.claims import LEVEL, MOST_MEMBERS, holm, unpicked
 from orchestrator.report.comparing import difference
 from orchestrator.report.evidence import Group, Limit
 from orchestrator.report.model import Point
@@ -75,9 +75,11 @@ def frontier_groups(
     `scored` points."""
     names = [p.name for p in members if p.name in found][:MOST_MEMBERS]
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
+    named = [(names[i], names[j]) for i, j in pairs]
+    every = [*named, *unpicked(named, found, scored)] if named else []
     p_values = holm(
-        [difference(found[names[i]], found[names[j]], prior).p for i, j in pairs], scored * (scored - 1) // 2
-    )
+        [difference(found[one], found[other], prior).p for one, other in every], scored * (scored - 1) // 2
+    )[: len(pairs)]
     apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and p < LEVEL}
     judged = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None}
     groups, reached = [], 0

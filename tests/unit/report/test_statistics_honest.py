@@ -25,13 +25,16 @@ from bench.statistics_honest import (
     winner,
 )
 from scipy import stats
+from simulated import point_of
 
+from orchestrator.report.claims import frontier_family
 from orchestrator.report.comparing import Estimate, difference, mean_difference
 from orchestrator.report.evidence import Limit
 from orchestrator.report.moderation import Prior, prior_of
 from orchestrator.report.places import places
 from orchestrator.report.power import limit_of
 from orchestrator.report.replicates import Replicates
+from orchestrator.report.saying import Scale
 
 SWEEPS = 40
 
@@ -93,9 +96,22 @@ def test_the_mean_rank_of_close_cells_lies_in_its_interval():
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
+def test_a_step_does_not_pay_for_pairs_elsewhere_that_are_told_apart():
+    noise = np.array([0.001, -0.001, 0.0, 0.002])
+    scores = np.array([0.5 + 0.1 * i + (-1) ** i * noise for i in range(5)])
+    named = [replace(c, name=f"{c.name}/general/full") for c in cells_of(scores)]
+    cells = {c.name: c for c in named}
+    members = [point_of(cell) for cell in list(cells.values())[:2]]
+    picked = {name: cells[name] for name in list(cells)[:2]}
+    [alone] = frontier_family(members, None, picked, 5, Scale("t", True)).claims
+    [among] = frontier_family(members, None, cells, 5, Scale("t", True)).claims
+    assert among.p == alone.p
+    assert among.adjusted < alone.adjusted
+
+
 def test_a_cell_ranks_below_those_that_are_shown_to_be_better_and_above_those_shown_to_be_worse():
-    noise = np.array([0.001, -0.001, 0.0])
-    cells = cells_of(np.array([0.9 + noise, 0.7 - noise, 0.7 + noise, 0.5 - noise]))
+    noise = 0.001 * np.random.default_rng(10).standard_normal((4, 4))
+    cells = cells_of(np.array([0.9, 0.7, 0.7, 0.5])[:, None] + noise)
     assert places(cells, 1) == [(1, 1), (2, 3), (2, 3), (4, 4)]
     assert places([*cells, replace(cells[0], seeds=(0,), quality=np.array([0.2]))], 1)[4] == (1, 5)
     assert places(cells * 11, 1) is None
