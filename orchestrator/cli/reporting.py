@@ -22,10 +22,12 @@ from orchestrator.contracts.markdown import plain
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
 from orchestrator.report.evidence import Side
+from orchestrator.report.model import TaskReport
+from orchestrator.report.naming import marked_offers
 from orchestrator.report.phrases import LEGEND, mark
 from orchestrator.report.published import Published
 from orchestrator.report.what_if import WhatIf
-from orchestrator.report.wording import over
+from orchestrator.report.wording import over, time
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import runs_page
 from orchestrator.tracking.tracking_uri import SERVERS, SQLITE
@@ -47,7 +49,7 @@ def write(
     beside = chain(ledger.candidates(), ledger.removed())
     built = build_report(ledger.sweep(), ledger.trials(), beside, against, ledger.examples, axes)
     report = with_curves(built, ledger)
-    report = report.model_copy(update={"what_if": what_if})
+    report = report.model_copy(update={"what_if": what_if and marked_offers(what_if, report)})
     return report, write_report(report, ledger.directory / layout.REPORT)
 
 
@@ -60,8 +62,8 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
     for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
         console.print()
         task = by_name[name]
-        console.print(_table(f"{task.title}: {task.metric_title}", list(rows), over(task.points)))
-        for line in (*task.answers, *task.notes):
+        console.print(_table(task, list(rows)))
+        for line in (*task.answers, *filter(None, [task.sizes]), *task.notes):
             console.print(line, highlight=False)
     show_claims(report, console)
     if report.replication is not None:
@@ -79,14 +81,20 @@ def summary_note(report: Report) -> str:
     return "\n".join(f"- **{plain(task.title)}**: {plain(' '.join(task.answers))}" for task in report.tasks)
 
 
-def _table(title: str, rows: list[FrontierRow], sure: str) -> Table:
-    """On the frontier first (marked), then the best of the dominated ones. `sure`: what the intervals are."""
+def _table(task: TaskReport, rows: list[FrontierRow]) -> Table:
+    """On the frontier first (marked), then the best of the dominated ones, then what guessing gives."""
     unit = next((row.device_unit for row in rows if row.device_unit), "device-hours")
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        title=f"{task.title}: {task.metric_title}",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
     )
-    interval = "\n".join(wrap(f"95 % {sure}", _NARROW))
-    for name in ("", "model/domain/method", "quality", interval, "seeds", unit, "trained"):
+    interval = "\n".join(wrap(f"95 % {over(task.points)}", _NARROW))
+    run = f"a run, on\none {unit.removesuffix('-hours')}"
+    for name in ("", "model/domain/method", "quality", interval, "seeds", run, "trained"):
         left = name in ("", "model/domain/method")
         table.add_column(name, justify="left" if left else "right", overflow="fold")
     shown = [row for row in rows if row.frontier]
@@ -95,6 +103,8 @@ def _table(title: str, rows: list[FrontierRow], sure: str) -> Table:
         table.add_row(*_cells(row), style="" if row.frontier else "dim")
     if len(others) > _MOST_DOMINATED:
         table.add_row("", f"… {len(others) - _MOST_DOMINATED} more in the report", style="dim")
+    if (floor := task.guessing.get(task.metric)) is not None:
+        table.add_row("", "guessing", f"{floor:.3f}", style="dim")
     return table
 
 
@@ -102,7 +112,7 @@ def _cells(row: FrontierRow) -> tuple[str, ...]:
     if row.quality is None:
         return "", row.cell, f"{row.state}", "", str(row.seeds), "", row.reason or ""
     interval = "" if row.interval is None else "{:.3f}-{:.3f}".format(*row.interval)
-    cost = "" if row.device_hours is None else f"{row.device_hours:.5f}"
+    cost = "" if row.device_hours is None else time(row.device_hours)
     trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
     return (
         row.mark,

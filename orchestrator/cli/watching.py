@@ -131,7 +131,7 @@ def _time_words(left: TimeLeft | None) -> str:
     if left.interval is None:
         return f"about {duration(left.seconds)} left; no interval from one finished trial"
     low, high = (duration(end) for end in left.interval)
-    return f"about {duration(left.seconds)} left (95 % {low} to {high})"
+    return f"about {duration(left.seconds)} left (95 % {low} to {high}, over the trials so far)"
 
 
 def _title(found: Standing) -> Text:

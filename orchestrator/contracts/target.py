@@ -46,6 +46,10 @@ class SweepTarget(Record):
     def of(self, task: str) -> Target:
         return self.tasks.get(task) or self._own()
 
+    def names(self, task: str) -> bool:
+        """Whether what is good enough on this task is said here, and not left to the default."""
+        return task in self.tasks or self._own() is not NEAR
+
     def _own(self) -> Target:
         if self.within is None and self.at_least is None:
             return NEAR

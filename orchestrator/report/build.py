@@ -12,12 +12,14 @@ from orchestrator.contracts.target import NEAR
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.report import wording
 from orchestrator.report.across import across_tasks
+from orchestrator.report.answering import answers
 from orchestrator.report.axes import axes_of
 from orchestrator.report.billing import money_note
+from orchestrator.report.causes import REHEARSAL
 from orchestrator.report.certainty import Found, certainty_of, replicates_of
 from orchestrator.report.collected import Collected
+from orchestrator.report.data_sizes import data_line
 from orchestrator.report.evidence import Side
 from orchestrator.report.failed_seeds import Counting
 from orchestrator.report.findings import RefusalGroup, TunedCell
@@ -25,6 +27,7 @@ from orchestrator.report.membership import Draws
 from orchestrator.report.model import Point, Refusal, Report, TaskReport
 from orchestrator.report.notes import false_claims, guessed, independence, notes, notices, of_metric
 from orchestrator.report.origins import weights_of
+from orchestrator.report.plain_names import plain_name, rehearsal
 from orchestrator.report.points import comparisons_of, points_of
 from orchestrator.report.published import Published
 from orchestrator.report.relations import domains_of, pairs_of
@@ -86,13 +89,18 @@ def _task(
     refused = [r for r in sweep.refused if r.cell.task == task.name]
     guess = found.guessing(task)
     counting = Counting(sweep.failures, task.metric, guess.scores)
-    plain = points_of(cells, refused, comparisons, sweep, counting)
+    plain = tuple(
+        p.model_copy(update={"plain": plain_name(p.cell, sweep, p.total_parameters)})
+        for p in points_of(cells, refused, comparisons, sweep, counting)
+    )
     pairs = pairs_of(plain, sweep)
     replicates = replicates_of(cells, comparisons, counting)
     target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
     sure = certainty_of(
         (task.name, task.title, task.metric), plain, replicates, pairs, axes, target, counting.guessed
     )
+    if rehearsal(sweep):
+        sure = sure._replace(groups=(), claims=(), unlearned=dict.fromkeys(replicates, REHEARSAL))
     points = sure.points
     title = METRICS[task.metric].title
     report = TaskReport(
@@ -113,7 +121,7 @@ def _task(
             *_of_money(sweep, cells),
         ),
         comparisons=tuple(comparisons.values()),
-        answers=wording.answers(
+        answers=answers(
             task.metric,
             tuple(comparisons.values()),
             points,
@@ -133,6 +141,8 @@ def _task(
         groups=sure.groups,
         good_enough=sure.good_enough,
         target=target,
+        target_is_own=sweep.good_enough is not None and sweep.good_enough.names(task.name),
+        sizes=data_line(task, found.counted(task.name), found.classes(task.name), points),
         guessing=dict(guess.scores),
         unlearned=sure.unlearned,
         currency=None if sweep.prices is None else sweep.prices.currency,

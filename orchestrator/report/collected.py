@@ -49,6 +49,11 @@ class Collected:
         """What trials of a task have counted, each different count of a split once."""
         return {split: list(found.values()) for split, found in self._counted.get(task, {}).items()}
 
+    def classes(self, task: str) -> Mapping[str, int]:
+        """Training rows by class, as the trial with the most of them tells."""
+        told = self._guessing.get(task)
+        return {} if told is None else told.classes
+
     def guessing(self, task: TaskSpec) -> Guess:
         """What guessing gives on the test part of a task."""
         return guess(task, self._guessing.get(task.name))

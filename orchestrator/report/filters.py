@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.markdown import plain, without_links
@@ -17,7 +18,7 @@ from orchestrator.report.axis_plots import number
 from orchestrator.report.evidence import SIDES
 from orchestrator.report.guessing import answer_to_all
 from orchestrator.report.model import Point, PointState
-from orchestrator.report.naming import named
+from orchestrator.report.naming import level_marks, marked, named
 from orchestrator.report.signs import sign, stroke
 
 _LATEX = {
@@ -53,7 +54,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= _FIGURES | {"pretty": _pretty}
+    made.filters |= _FIGURES | {"pretty": _pretty, "breakable": _breakable}
     made.globals |= {"sign": sign, "stroke": stroke, "SIDES": SIDES}
     return made
 
@@ -109,6 +110,11 @@ def _moment(at: float | None) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def _breakable(name: str) -> Markup:
+    """A cell's name that may go on in another line after each slash."""
+    return escape(name).replace("/", Markup("/<wbr>"))
+
+
 def _pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
 
@@ -129,6 +135,10 @@ def _unscored(points: Sequence[Point]) -> list[Point]:
 
 _FIGURES = {
     "hours": wording.hours,
+    "time": wording.time,
+    "device_time": wording.device_time,
+    "on_one": wording.on_one,
+    "marked": marked,
     "count": wording.count,
     "score": wording.score,
     "interval": wording.interval,
@@ -160,6 +170,7 @@ _FIGURES = {
     "points_interval": phrases.points_interval,
     "unit": device_unit,
     "answer_to_all": answer_to_all,
+    "level_marks": level_marks,
     "moment": _moment,
     "scored": _scored,
     "unscored": _unscored,

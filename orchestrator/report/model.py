@@ -123,6 +123,8 @@ class Point(Record):
             return None
         return self.device_hours.mean + self.tuning_share
 
+    plain: str = ""  # the cell in plain words: see `plain_names`
+
     @property
     def name(self) -> str:
         """The cell without its task, which stands above it."""
@@ -152,6 +154,8 @@ class TaskReport(Record):
     groups: tuple[Group, ...] = ()
     good_enough: tuple[GoodEnough, ...] = ()  # per comparison key
     target: Target = NEAR  # what is good enough
+    target_is_own: bool = False  # the sweep says so, else it is the default
+    sizes: str | None = None  # how large each part is, as a sentence
     guessing: dict[MetricName, float] = Field(default_factory=dict)  # what it scores, as each metric is read
     # By label of the comparison key: why none of its cells learnt anything, as a sentence.
     unlearned: dict[str, str] = Field(default_factory=dict)

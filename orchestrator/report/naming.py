@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from orchestrator.report.failed_seeds import mark, total
-from orchestrator.report.model import Point
+from orchestrator.report.model import Point, Report
+from orchestrator.report.what_if import WhatIf
 
 Marks = Mapping[str, str]  # by the name that a sentence uses; names without failed seeds are not in it
 
@@ -45,6 +46,19 @@ def marked(sentence: str, marks: Marks) -> str:
         return f"{name} ({marks[name]})"
 
     return re.sub(rf"(?<![\w/.-])(?:{names})(?![\w/-]|\.\w)", tell, sentence)
+
+
+def marked_offers(found: WhatIf, report: Report) -> WhatIf:
+    """With the marks of its cells in the sentences on what pays off."""
+    marks = {task.task: marks_of(task.points) for task in report.tasks}
+    tasks = []
+    for task in found.tasks:
+        offers = [
+            pay.model_copy(update={"sentence": marked(pay.sentence, marks.get(task.task, {}))})
+            for pay in task.pay_offs
+        ]
+        tasks.append(task.model_copy(update={"pay_offs": tuple(offers)}))
+    return found.model_copy(update={"tasks": tuple(tasks)})
 
 
 def named(point: Point) -> str:

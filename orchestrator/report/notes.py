@@ -97,8 +97,6 @@ def false_claims(tasks: Sequence[TaskReport]) -> list[str]:
 
 def notes(task: TaskSpec, found: Collected, comparisons: int, points: Sequence[Point]) -> tuple[str, ...]:
     lines = []
-    if task.invented:
-        lines.append("The text of this task is invented: these scores say nothing about medicine.")
     if task.note:
         lines.append(task.note)
     for split in _CAPPED:
@@ -159,6 +157,9 @@ def _capped(split: str, capped: Sequence[tuple[str, int, int]]) -> list[str]:
     return [_CAPPED[split].format(used=f"{min(used):,} to {max(used):,}", there=there)]
 
 
+INVENTED = "The text of "
+
+
 def _accepted(sweep: SweepRecord) -> list[str]:
     """One sentence where the sweep accepted risks of sensitive data."""
     risks = [Risk(name) for name in sweep.config.get("accepted_risks", ())]
@@ -181,7 +182,7 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
     invented = [task.title for task in sweep.tasks.values() if task.invented]
     if invented:
         lines.append(
-            f"The text of {_all(invented, len(sweep.tasks), 'tasks')} is invented. The scores show that the "
+            f"{INVENTED}{_all(invented, len(sweep.tasks), 'tasks')} is invented. The scores show that the "
             "pipeline works and what it costs; they say nothing about medicine."
         )
     made = [b.name for b in sweep.backbones.values() if isinstance(b.weights, MadeWeights)]

@@ -11,9 +11,11 @@ from orchestrator.report.curve_plots import curve_plot
 from orchestrator.report.filters import environment, latex_environment, markdown_environment
 from orchestrator.report.heat import heat
 from orchestrator.report.model import Report
+from orchestrator.report.naming import marks_of
+from orchestrator.report.notes import INVENTED
 from orchestrator.report.picks import Pick, picks
 from orchestrator.report.plots import Style, plot, style
-from orchestrator.report.summary import Recommendation, recommendations, sentences
+from orchestrator.report.summary import Recommendation, caveat, headlines, recommendations, sentences
 
 
 def html(report: Report) -> str:
@@ -26,7 +28,13 @@ def html(report: Report) -> str:
         .get_template("report.html.j2")
         .render(
             report=report,
-            sentences=sentences(report),
+            headlines=headlines(report),
+            caveat=caveat(report),
+            invented=[notice for notice in report.notices if notice.startswith(INVENTED)],
+            notices=[notice for notice in report.notices if not notice.startswith(INVENTED)],
+            mixed=len({task.invented for task in report.tasks}) > 1,
+            marks={task.task: marks_of(task.points) for task in report.tasks},
+            all_marks=marks_of(p for task in report.tasks for p in task.points),
             advice=_advice(report),
             plots=plots,
             alts=alts,
@@ -42,13 +50,24 @@ def html(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     template = markdown_environment().get_template("report.md.j2")
-    return template.render(report=report, sentences=sentences(report), advice=_advice(report))
+    return template.render(
+        report=report,
+        sentences=sentences(report),
+        advice=_advice(report),
+        marks={task.task: marks_of(task.points) for task in report.tasks},
+        all_marks=marks_of(p for task in report.tasks for p in task.points),
+    )
 
 
 def latex(report: Report) -> str:
     """Tables to \\input into a paper: they need booktabs and longtable."""
     template = latex_environment().get_template("tables.tex.j2")
-    return template.render(report=report, sentences=sentences(report), advice=_advice(report))
+    return template.render(
+        report=report,
+        advice=_advice(report),
+        marks={task.task: marks_of(task.points) for task in report.tasks},
+        all_marks=marks_of(p for task in report.tasks for p in task.points),
+    )
 
 
 def _advice(report: Report) -> list[tuple[Pick, tuple[Recommendation, ...]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.target import Target
@@ -43,13 +44,27 @@ class Pick(Record):
 
     @property
     def place(self) -> str:
-        several = len(self.task.comparisons) > 1
-        return f"{self.task.title} on {self.comparison.label}" if several else self.task.title
+        """`“Outcome”`, with the set-up where there are several."""
+        return place(self.task, self.comparison.label)
+
+    @property
+    def points(self) -> list[Point]:
+        """All of this task and comparison key."""
+        return [p for p in self.task.points if p.comparison == self.comparison.label]
+
+    @property
+    def judged(self) -> GoodEnough | None:
+        return next(iter(self._judged), None)
+
+
+def place(task: TaskReport, label: str) -> str:
+    return f"“{task.title}” on {label}" if len(task.comparisons) > 1 else f"“{task.title}”"
 
 
 def by_budget(points: Sequence[Point], target: Target) -> list[tuple[float, Point]]:
     """What to take from each budget on, rising: the cheapest that is good enough, measured by the best that
-    the budget buys. `points`: of one task and comparison key."""
+    the budget buys. Of budgets that are nearer than costs are known, the last one. `points`: of one task and
+    comparison key."""
     known = [p for p in points if p.frontier and p.device_hours]
     rising = sorted(known, key=lambda p: figures(p)[0] or 0.0)
     found: list[tuple[float, Point]] = []
@@ -57,7 +72,17 @@ def by_budget(points: Sequence[Point], target: Target) -> list[tuple[float, Poin
         index = cheapest_enough([figures(p) for p in rising[:count]], target)
         if index is not None and (not found or found[-1][1] != rising[index]):
             found.append((figures(dearest)[0] or 0.0, rising[index]))
-    return found
+    return [row for row, after in zip_longest(found, found[1:]) if not _blurred(row, after)]
+
+
+def _blurred(row: tuple[float, Point], after: tuple[float, Point] | None) -> bool:
+    """Whether the costs of two neighbours cannot be told apart: each is in the interval of the other."""
+    if after is None:
+        return False
+    one, other = row[1].device_hours, after[1].device_hours
+    if one is None or other is None or one.interval is None or other.interval is None:
+        return False
+    return other.interval[0] <= one.mean and other.mean <= one.interval[1]
 
 
 def picks(report: Report) -> list[Pick]:

@@ -1,19 +1,21 @@
-"""The answer first: three sentences over all tasks, and what to take at which budget."""
+"""The answer first: what to take on each task, how sure that is, and what to take at which budget."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import wording
+from orchestrator.report.causes import REHEARSAL, instead
 from orchestrator.report.model import Comparison, Point, Report, TaskReport
 from orchestrator.report.naming import marked, marks_of
-from orchestrator.report.picks import Pick, by_budget, picks
+from orchestrator.report.phrases import small
+from orchestrator.report.picks import Pick, by_budget, picks, place
 from orchestrator.report.points import figures
+from orchestrator.report.saving import saving
+from orchestrator.report.saying import Scale
 from orchestrator.report.sureness import sureness
-
-_FEW = 4  # tasks that a sentence can name one by one
 
 
 class Recommendation(Record):
@@ -23,6 +25,15 @@ class Recommendation(Record):
     cost: float
     point: Point
     shown: bool
+
+
+class Headline(NamedTuple):
+    """The answer of one task under one comparison key, in sentences."""
+
+    task: TaskReport
+    comparison: Comparison
+    take: tuple[str, ...]  # what to take first
+    sure: str | None
 
 
 def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommendation, ...]:
@@ -38,89 +49,106 @@ def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommend
     )
 
 
-def sentences(report: Report) -> tuple[str, ...]:
-    """What to take, how sure that is, and what to bear in mind."""
-    found = [one for one in picks(report) if one.unlearned is None]
-    nothing = _nothing(report)
-    if not found and nothing:
-        return (f"{nothing}{wording.INSTEAD}", _caveat(report, found))
-    if not found:
-        return ("No trial has a score yet, so there is nothing to recommend.", _caveat(report, found))
-    enough = [one for one in found if one.enough]
-    choice = [_none(one) for one in found if not one.enough][:_FEW] + ([_choice(enough)] if enough else [])
-    marks = marks_of({id(p): p for one in found for p in (one.pick, one.best)}.values())
-    said = " ".join(part for part in (nothing, *choice) if part)
-    return (marked(said, marks), sureness(found), _caveat(report, found))
-
-
-def _nothing(report: Report) -> str:
-    """The tasks of which no cell learnt anything; empty where each has one."""
-    lines = []
+def headlines(report: Report) -> list[Headline]:
+    """Of each task that has a score, in their order; tasks are never told together."""
+    chosen = {(one.task.task, one.comparison.label): one for one in picks(report)}
+    found = []
     for task in report.tasks:
-        for label, why in task.unlearned.items():
-            place = f"{task.title} on {label}" if len(task.comparisons) > 1 else task.title
-            lines.append(f"For {place}, nothing was learnt. {why}")
-    more = [f"The same holds for {len(lines) - _FEW} more."] if len(lines) > _FEW else []
-    return " ".join([*lines[:_FEW], *more])
+        for comparison in task.comparisons:
+            one = chosen.get((task.task, comparison.label))
+            if comparison.label in task.unlearned:
+                found.append(Headline(task, comparison, (_nothing(task, comparison),), None))
+            elif one is not None:
+                found.append(_headline(one))
+    return found
 
 
-def _none(one: Pick) -> str:
-    least = f"{wording.short(one.task.metric_title)} {one.task.target.at_least:g}"
-    best = f"{one.best.name}, with {_score(one)} at {_cost(one)}"
-    return f"For {one.place}, no model reaches {least}: the best is {best}."
+def _headline(one: Pick) -> Headline:
+    marks = marks_of(one.points)
+    take = tuple(marked(sentence, marks) for sentence in _take(one) if sentence)
+    return Headline(one.task, one.comparison, take, sureness(one))
 
 
-def _choice(found: Sequence[Pick]) -> str:
-    alike = {wording.enough(one.task.target, one.task.metric) for one in found}
-    close = "the cheapest that is good enough"
-    if len(alike) == 1:
-        least = found[0].task.target.at_least is not None
-        close = f"the cheapest {'with ' if least else ''}{alike.pop()}"
-    if len(found) == 1:
-        [only] = found
-        return (
-            f"For {only.place}, take {only.pick.name}: it is {close}, with {_score(only)} at {_cost(only)}."
-        )
-    by_name: dict[str, list[Pick]] = {}
-    for one in found:
-        by_name.setdefault(one.pick.name, []).append(one)
-    name, most = max(by_name.items(), key=lambda item: len(item[1]))
-    if len(most) == len(found):
-        return f"Take {name}: on all {len(found)} tasks it is {close}."
-    others = [one for one in found if one.pick.name != name]
-    if len(most) == 1 and len(found) > _FEW:
-        return (
-            f"No one model serves all {len(found)} tasks: each has another one that is {close}, named below."
-        )
-    named = "; ".join(f"for {one.place} it is {one.pick.name}" for one in others[:_FEW])
-    rest = f"; {len(others) - _FEW} more differ, see below" if len(others) > _FEW else ""
-    if len(most) == 1:
-        return f"No one model serves all tasks: for {most[0].place} {name} is {close}; {named}."
-    return f"Take {name}: on {len(most)} of {len(found)} tasks it is {close}; {named}{rest}."
+def sentences(report: Report) -> tuple[str, ...]:
+    """What to take on each task and how sure that is, then what to bear in mind."""
+    found = [text for one in headlines(report) for text in (" ".join(one.take), one.sure) if text]
+    if not found:
+        found = ["No trial has a score yet, so there is nothing to recommend."]
+    return (*found, caveat(report))
+
+
+def _nothing(task: TaskReport, comparison: Comparison) -> str:
+    why = task.unlearned[comparison.label]
+    here = [p for p in task.points if p.comparison == comparison.label]
+    what = "there is no answer" if why == REHEARSAL else "nothing was learnt"
+    return f"For {place(task, comparison.label)}, {what}. {why} {instead(here, why)}"
+
+
+def _take(one: Pick) -> list[str]:
+    plain = f", which is {one.pick.plain}" if one.pick.plain else ""
+    if not one.enough:
+        least = f"{wording.short(one.task.metric_title)} {one.task.target.at_least:g}"
+        best = f"{one.best.name}{plain}, with {_score(one)}"
+        return [f"For {one.place}, no model reaches {least}: the best is {best}.", _costs(one), _margin(one)]
+    scale = Scale("", not one.task.loss)
+    sure = f"95 % {wording.over(one.points)}, all cells at once"
+    return [
+        f"For {one.place}, take {one.pick.name}{plain}: it is {_why(one)}, with {_score(one)}.",
+        saving(one.points, one.judged, scale, sure).strip(),
+        _costs(one),
+        _margin(one),
+    ]
+
+
+def _why(one: Pick) -> str:
+    enough = wording.enough(one.task.target, one.task.metric)
+    if one.task.target.at_least is not None:
+        return f"the cheapest with {enough}"
+    if one.pick.name != one.best.name:
+        return f"the cheapest {enough}, {one.best.name} ({wording.score(one.best.quality)})"
+    if len([p for p in one.points if None not in figures(p)]) == 1:
+        return "the only one with a score"
+    return f"the best, and the cheapest {enough}"
 
 
 def _score(one: Pick) -> str:
-    metric = wording.short(one.task.metric_title)
-    return f"{metric} {wording.score(one.pick.quality)}" if one.pick.quality else wording.MISSING
+    return f"{wording.short(one.task.metric_title)} {wording.score_of(one.pick)}"
 
 
-def _cost(one: Pick) -> str:
-    return f"{wording.hours(figures(one.pick)[0])} {one.comparison.unit} a trial"
+def _costs(one: Pick) -> str:
+    """To train it and to use it."""
+    cost = figures(one.pick)[0]
+    text = f"A training run takes {wording.device_time(cost, one.comparison.unit)}"
+    if one.pick.money is not None and one.task.currency:
+        text += f", {small(one.pick.money)} {one.task.currency}"
+    if one.pick.latency_ms is None:
+        return f"{text}."
+    thousand = wording.time(one.pick.latency_ms / 3600)  # a thousand times as many ms are as many seconds
+    return f"{text}; in use one answer takes {small(one.pick.latency_ms)} ms, 1,000 one by one {thousand}."
 
 
-def _caveat(report: Report, found: Sequence[Pick]) -> str:
+def _margin(one: Pick) -> str:
+    """What good enough means, and who said so."""
+    target, metric = one.task.target, wording.short(one.task.metric_title)
+    own = "as good_enough of the sweep says"
+    if target.at_least is not None:
+        return f"Good enough is {metric} {target.at_least:g}, {own}."
+    points = f"{100 * (target.within or 0):g} point{'' if target.within == 0.01 else 's'}"
+    amount = f"{target.within:g} of {metric}" if one.task.loss else f"{points}, {target.within:g} of {metric}"
+    default = "which is the default; good_enough in the sweep file sets another"
+    return f"Good enough is within {amount}, {own if one.task.target_is_own else default}."
+
+
+def caveat(report: Report) -> str:
+    """How much of the sweep is in, and what makes its scores doubtful."""
     states = report.totals.trials
     planned, finished = sum(states.values()), states.get(TrialState.FINISHED, 0)
     failed = states.get(TrialState.FAILED, 0)
     parts = [
         f"{finished:,} of {planned:,} planned trials are in{f' and {failed:,} failed' if failed else ''}"
     ]
-    invented = sum(task.invented for task in report.tasks)
-    if invented:
-        which = "all tasks" if invented == len(report.tasks) else f"{invented} of {len(report.tasks)} tasks"
-        parts.append(f"the text of {which} is invented, so nothing about medicine follows")
     parts += [doubt for task in report.tasks for doubt in task.doubts]
-    seen = sorted({one.pick.name for one in found if one.pick.saw})
+    seen = sorted({one.pick.name for one in picks(report) if one.unlearned is None and one.pick.saw})
     if seen:
         parts.append(f"the pretraining of {', '.join(seen)} has read the corpus of a task")
     return f"Bear in mind: {'; '.join(parts)}."

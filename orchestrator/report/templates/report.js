@@ -39,6 +39,7 @@
         text: here.map((i) => (on && named && order.length <= 6 ? plot.name[i] : number.get(i) || "")),
         textposition: here.map((i) => (named && Math.log10(view.x[i]) < middle ? "top right" : "top left")),
         textfont: { color: colour("ink"), size: 11 },
+        cliponaxis: !on,
         error_y: { ...bars, array: here.map((i) => less(plot.high[i], plot.y[i])), arrayminus: here.map((i) => less(plot.y[i], plot.low[i])) },
         error_x: spread ? { ...bars, array: spread.map((s) => s && s[1]), arrayminus: spread.map((s) => s && s[0]) } : undefined,
         marker: {

@@ -59,7 +59,7 @@ def test_a_collapsed_seed_gives_one_quality_whether_it_was_stopped_or_not(tmp_pa
 
 def test_a_method_that_fails_one_time_in_three_is_not_what_to_take(tmp_path):
     report = report_of(tmp_path, [*scored(0.851, 0.846), STOPPED], IA3)
-    assert sentences(report)[0].startswith("For Outcome, take tiny/general/ia3")
+    assert sentences(report)[0].startswith("For “Outcome”, take tiny/general/ia3")
 
 
 def test_each_sentence_with_such_a_cell_says_how_many_of_its_seeds_failed(tmp_path):

@@ -42,8 +42,10 @@ def test_where_nothing_was_learnt_the_answer_begins_with_that_and_recommends_not
     [task] = report.tasks
     [answer] = task.answers
     assert answer.startswith(why)
-    assert "So nothing is recommended: train longer" in answer
-    assert sentences(report)[0].startswith(f"For Outcome, nothing was learnt. {why}")
+    failed = why.startswith("Training failed")
+    advice = "lower the learning rate" if failed else "train longer"
+    assert f"So nothing is recommended: {advice}" in answer
+    assert sentences(report)[0].startswith(f"For “Outcome”, nothing was learnt. {why}")
     assert recommendations(task, task.comparisons[0]) == ()
     page = write_report(report, tmp_path / "report")["markdown"].read_text()
     assert "more seeds" not in page
@@ -53,7 +55,7 @@ def test_where_nothing_was_learnt_the_answer_begins_with_that_and_recommends_not
 def test_cells_that_are_better_than_guessing_are_recommended(tmp_path):
     report = report_of(tmp_path, 0.60, 0.61, 0.62, 0.5, 0.52, 0.51)
     assert report.tasks[0].unlearned == {}
-    assert sentences(report)[0].startswith("For Outcome, take tiny/general/full")
+    assert sentences(report)[0].startswith("For “Outcome”, take tiny/general/full")
 
 
 def test_the_report_says_what_guessing_gives(tmp_path):

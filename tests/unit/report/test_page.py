@@ -17,7 +17,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import build_report, with_curves, write_report
 from orchestrator.report.scales import span, ticks
 
-VOID = {"meta", "link", "br", "hr", "img", "input", "col", "path"}
+VOID = {"meta", "wbr", "link", "br", "hr", "img", "input", "col", "path"}
 
 
 class Page(HTMLParser):
@@ -164,12 +164,12 @@ def test_the_answer_comes_first_with_a_model_for_each_budget(tmp_path):
     report = build_report(built.ledger.sweep(), built.ledger.trials())
     paths = write_report(report, tmp_path / "report")
     text = re.sub("<[^>]+>", "", paths["html"].read_text().split("<main")[1].split("</section>")[0])
-    assert text.index("For Outcome, take base/general/full") < text.index("What to take at which budget")
+    assert text.index("For “Outcome”, take base/general/full") < text.index("What to take at which budget")
     table = text[text.index("What to take at which budget") :]
     assert table.index("tiny/general/full") < table.index("base/general/full")
     assert "mini/general/full" not in table
     assert "6 of 6 planned trials are in" in text
-    assert "For Outcome, take base/general/full" in paths["markdown"].read_text()
+    assert "For “Outcome”, take base/general/full" in paths["markdown"].read_text()
 
 
 def test_learning_curves_are_means_over_seeds_and_leave_out_what_was_done_again(tmp_path):

@@ -55,9 +55,10 @@ def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
         built.attempt(trial, Fate(quality=(0.695 if tiny else 0.7) + by, seconds=100 if tiny else 254.5))
     [answer] = report_of(built).tasks[0].answers
     assert answer.startswith(
-        "The cheapest within 1 point of the best is tiny/general/full: macro F1 0.695 (95 %"
+        "The cheapest within 1 point of the best is tiny/general/full, which is tiny with 4.4M parameters, "
+        "pretrained on general text, all weights trained: macro F1 0.695 (95 %"
     )
-    assert "over 3 seeds alone, for all 2 cells at once) at 0.025 core-hours" in answer
+    assert "over 3 seeds alone, for all 2 cells at once) at 1.5 min on one core a training run" in answer
     assert "the best is mini/general/full" in answer
     assert "Whether tiny/general/full is within 1 point of the best of all is open: another one may" in answer
     assert answer.endswith("These results do not tell the two apart.")
@@ -101,9 +102,13 @@ def test_good_enough_may_be_a_least_quality(built, least, begins, takes):
     assert answer.startswith(begins)
     choice, _, _ = sentences(report)
     if takes is None:
-        assert choice.startswith("For Outcome, no model reaches macro F1 0.9: the best is mini/general/full")
+        assert choice.startswith(
+            "For “Outcome”, no model reaches macro F1 0.9: the best is mini/general/full"
+        )
     else:
-        assert f"take {takes}: it is the cheapest with at least {least:g}" in choice
+        assert f"take {takes}, which is" in choice
+        assert f": it is the cheapest with at least {least:g}, with macro F1" in choice
+        assert f"Good enough is macro F1 {least:g}, as good_enough of the sweep says." in choice
         assert "is shown to reach it" in answer
     assert report_json(report)["tasks"][0]["target"] == {"at_least": least}
     rows = report_json(report)["tasks"][0]["recommended"][0]["by_budget"]
@@ -222,8 +227,8 @@ def test_results_of_different_devices_never_share_a_frontier(built):
     assert [c.label for c in found.comparisons] == ["Some GPU, bf16", "cpu, fp32"]
     assert all(point.frontier for point in found.points)  # the dearer and worse one on its own axis
     assert len(found.answers) == 2
-    assert "GPU-hours" in found.answers[0]
-    assert "core-hours" in found.answers[1]
+    assert "on one GPU" in found.answers[0]
+    assert "on one core" in found.answers[1]
     assert any("cannot be compared" in note for note in found.notes)
     assert report.device_unit == "device-hours"
 
