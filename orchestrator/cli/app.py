@@ -350,11 +350,22 @@ def score(
 
 
 @app.command()
-def sync(sweep: Sweep, storage: Storage = _STORAGE) -> None:
-    """Make MLflow say what the records say. Twice changes nothing."""
+def sync(sweep: Sweep, storage: Storage = _STORAGE, context: cluster_verbs.Context = None) -> None:
+    """Make MLflow say what the records say. Twice changes nothing. Where the records are in a cluster, it
+    runs there."""
+    from orchestrator.cli.portals import cluster_of
     from orchestrator.cli.reporting import summary_note, write
     from orchestrator.tracking.mlflow_view import sync as publish_all
 
+    elsewhere = cluster_of(sweep, storage)
+    if elsewhere is not None:
+        from orchestrator.cli.sweeping import open_sweeps
+        from orchestrator.cli.syncing import sync_in_cluster
+
+        sweeps = open_sweeps(elsewhere.namespace, context, console())
+        elsewhere.refuse_other(sweeps.cluster.host)
+        sync_in_cluster(sweeps, sweeps.named(elsewhere.sweep))
+        return
     ledger = ledger_of(sweep, storage)
     uri = tracking_uri(ledger.directory.parent, os.environ)
     with ledger.lock():
@@ -403,7 +414,7 @@ def ui(
         uri = tracking_uri(storage_here(storage), os.environ)
         there = None if target is None or VARIABLE in os.environ else portals.cluster_of(target, storage)
         if there is not None:
-            portals.open_mlflow(there.namespace, context, port or 0, show_token, console(), there.host)
+            portals.open_mlflow(there.namespace, context, port or 0, show_token, console(), there)
             return
         serve_mlflow(uri, target, port or 5000, console())
 

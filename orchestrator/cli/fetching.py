@@ -7,14 +7,12 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from orchestrator.cluster.fetch_job import fetch_job
 from orchestrator.cluster.fetching import fetch
-from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.sweep_files import config_in
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.contracts import layout
@@ -28,7 +26,7 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
     """Copy the records of the sweep of that id below `storage`, in the place of an earlier copy, and return
     their directory. Raises LaunchError where the cluster keeps no file of the sweep, or its records cannot be
     had; an earlier copy is then as it was."""
-    job, config_map = _objects(sweeps, name)
+    job, config_map = sweeps.objects_of(name)
     config = config_in(config_map, name)
     if config is None:
         raise LaunchError(f"{name}: its ConfigMap is gone\n    -> `frontier submit` it again")
@@ -69,17 +67,6 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
         shutil.rmtree(draft, ignore_errors=True)
     sweeps.say(f"fetched {count:,} files into {there}")
     return there
-
-
-def _objects(sweeps: Sweeps, name: str) -> tuple[RayJob, dict[str, Any] | None]:
-    job = sweeps.job(name)
-    if job is not None:
-        return job, sweeps.files.of(job)
-    kept = sweeps.files.kept(name)
-    if kept is None:
-        raise LaunchError(f"{name}: the cluster keeps no file of it\n    -> `frontier submit` it again")
-    config_map, body = kept
-    return RayJob(body), config_map
 
 
 def _place(storage: Path, sweep: str, mark: Copy) -> Path:

@@ -56,20 +56,29 @@ def open_ray(
 
 @dataclass(frozen=True)
 class Place:
-    """Where the runs of a sweep are."""
+    """Where a sweep is."""
 
     host: str  # of the API server
     namespace: str
+    sweep: str  # its id
+
+    def refuse_other(self, host: str) -> None:
+        """Raise LaunchError where the kubeconfig names another cluster."""
+        if host != self.host:
+            raise LaunchError(
+                f"{self.sweep} is in the cluster {self.host}, and the kubeconfig names {host}\n"
+                "    -> choose that cluster's context with --context"
+            )
 
 
 def cluster_of(sweep: str, storage: str) -> Place | None:
-    """Where MLflow has the runs of the sweep, None for this machine. Raises ConfigError where nobody has a
-    sweep of that name."""
+    """Where the sweep is, or that which its records here are a copy of; None for this machine. Raises
+    ConfigError where nobody has a sweep of that name."""
     try:
         copy = copy_in(ledger_of(sweep, storage).directory)
     except InClusterError as there:
-        return Place(there.sweeps.cluster.host, there.sweeps.cluster.namespace)
-    return None if copy is None else Place(copy.host, copy.namespace)
+        return Place(there.sweeps.cluster.host, there.sweeps.cluster.namespace, there.name)
+    return None if copy is None else Place(copy.host, copy.namespace, copy.sweep)
 
 
 def open_mlflow(
@@ -78,16 +87,13 @@ def open_mlflow(
     port: int,
     show_token: bool,
     console: Console,
-    host: str | None = None,
+    there: Place | None = None,
 ) -> None:
-    """The tracking server of the cluster, until Ctrl-C. `host`: of the API server that it must be behind."""
+    """The tracking server of the cluster, until Ctrl-C. `there`: the cluster that it must be."""
     sweeps = open_sweeps(namespace, context, console)
     cluster = sweeps.cluster
-    if host is not None and cluster.host != host:
-        raise LaunchError(
-            f"the runs are in the cluster {host}, and the kubeconfig names {cluster.host}\n"
-            "    -> choose that cluster's context with --context"
-        )
+    if there is not None:
+        there.refuse_other(cluster.host)
     inside = _behind(cluster, _MLFLOW)[1]
     login = cluster.get(SECRETS, _LOGIN)
     if login is not None:

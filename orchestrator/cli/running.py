@@ -103,6 +103,7 @@ def run(
         not_run=summary.not_run,
         held=summary.held,
         reasons=reasons((failed.kind, failed.message) for failed in report.failed),
+        unpublished=view.warning,
     )
     return report_json(report), verdict
 

@@ -48,7 +48,11 @@ def tell_end(
     code = _EXIT_CODES[end.step]
     if done is not None:
         failed = None if written is None else len(written[0].failed)
-        code = tell_verdict(_verdict(sweeps.cluster, done, sweeps), failed, sweeps.say)
+        verdict = _verdict(sweeps.cluster, done, sweeps)
+        code = tell_verdict(verdict, failed, sweeps.say)
+        if verdict is not None and verdict.unpublished:
+            why = verdict.unpublished.partition("\n")[0]
+            sweeps.say(f"MLflow lacks runs: {why}\n    -> `frontier sync {name}` writes them, in the cluster")
     if written is not None:
         show_report(*written, console)
     elif records is not None:

@@ -42,7 +42,7 @@ def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
         elif step is not Step.WAIT:
             return End(step, job)
         else:
-            _await(sweeps, job)
+            await_news(sweeps, job)
 
 
 def _being_started_again(sweeps: Sweeps, name: str, last: RayJob | None) -> bool:
@@ -50,7 +50,8 @@ def _being_started_again(sweeps: Sweeps, name: str, last: RayJob | None) -> bool
     return last is not None and next_step(last) is Step.RECREATE and sweeps.files.kept(name) is not None
 
 
-def _await(sweeps: Sweeps, job: RayJob) -> None:
+def await_news(sweeps: Sweeps, job: RayJob) -> None:
+    """Until the RayJob changes, or it is time to look again."""
     began = time.monotonic()
     heard = sweeps.cluster.await_change(RAY_JOBS, job.name, job.version, LOOK_SECONDS)
     if not heard and time.monotonic() - began < BREATH_SECONDS:

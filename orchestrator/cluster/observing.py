@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +68,19 @@ def head_pod(cluster: Cluster, job: RayJob) -> str | None:
 def driver_verdict(cluster: Cluster, job: RayJob) -> Verdict | None:
     """How the driver says that the sweep ended, from the submitter's log; None where that is gone, or the
     image is of a version whose driver does not say it. Raises LaunchError where the log may not be read."""
+    return next((found for log in _submitter_logs(cluster, job) if (found := last_verdict(log))), None)
+
+
+def submitter_log(cluster: Cluster, job: RayJob) -> str:
+    """The end of the newest one, with the driver's last lines indented; "" where there is none."""
+    return next(_submitter_logs(cluster, job), "")
+
+
+def _submitter_logs(cluster: Cluster, job: RayJob) -> Iterator[str]:
+    """Newest first."""
     pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name},frontier/role=submitter")
     for pod in sorted(pods, key=_created, reverse=True):
-        if found := last_verdict(cluster.log(str(get(pod, "metadata", "name")), _LAST_LINES)):
-            return found
-    return None
+        yield cluster.log(str(get(pod, "metadata", "name")), _LAST_LINES)
 
 
 def _created(body: dict[str, Any]) -> str:

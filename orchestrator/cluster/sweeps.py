@@ -86,7 +86,7 @@ class Sweeps:
             return
         self.cluster.patch(RAY_JOBS, name, {"metadata": {"annotations": mark}})
         self.say(f"{name}: stopping; the driver ends and the pods go")
-        self._delete(job)
+        self.delete(job)
         self.say(f"{name}: stopped. Its records stay; `frontier resume {name}` goes on from them")
 
     def resume(self, name: str) -> None:
@@ -144,6 +144,25 @@ class Sweeps:
             else "submit it first, or give --namespace"
         )
         raise ConfigError([Complaint(where, "", f"there is no sweep {sweep!r}", remedy)])
+
+    def objects_of(self, name: str) -> tuple[RayJob, dict[str, Any] | None]:
+        """The RayJob of a sweep, as it is or as it is kept, and its ConfigMap. Raises LaunchError where the
+        cluster keeps neither."""
+        job = self.job(name)
+        if job is not None:
+            return job, self.files.of(job)
+        kept = self.files.kept(name)
+        if kept is None:
+            raise LaunchError(f"{name}: the cluster keeps no file of it\n    -> `frontier submit` it again")
+        config_map, body = kept
+        return RayJob(body), config_map
+
+    def delete(self, job: RayJob) -> bool:
+        """Wait until it is gone. False where it was another's to delete."""
+        if not self.cluster.delete(RAY_JOBS, job.name, job.uid):
+            return False
+        self._await_gone(job.name)
+        return True
 
     def ids_of(self, sweep: str) -> list[str]:
         """Of the sweeps that have that id or name."""
@@ -210,14 +229,7 @@ class Sweeps:
         if job.going:
             self._await_gone(job.name)
             return True
-        return self.files.keep(job, {}) and self._delete(job)
-
-    def _delete(self, job: RayJob) -> bool:
-        """False where it was another's to delete."""
-        if not self.cluster.delete(RAY_JOBS, job.name, job.uid):
-            return False
-        self._await_gone(job.name)
-        return True
+        return self.files.keep(job, {}) and self.delete(job)
 
     def _await_gone(self, name: str) -> None:
         for turn in range(_GONE_SECONDS // _LOOK_SECONDS):

@@ -32,6 +32,7 @@ class Verdict(Record):
     not_run: tuple[str, ...] = ()  # cells whose search found no settings, each with the reason
     held: bool = False  # whether trials were held back, as the budget was spent
     reasons: tuple[Reason, ...] = ()  # the commonest first
+    unpublished: str | None = None  # why MLflow lacks runs
 
     @property
     def exit_code(self) -> int:
@@ -42,7 +43,8 @@ class Verdict(Record):
 
     @property
     def line(self) -> str:
-        return f"{_BEFORE}{json.dumps(self.model_dump(mode='json'), separators=(',', ':'))}"
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        return f"{_BEFORE}{json.dumps(content, separators=(',', ':'))}"
 
 
 def reasons(failures: Iterable[tuple[FailureKind, str]]) -> tuple[Reason, ...]:

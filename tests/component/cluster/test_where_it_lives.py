@@ -55,7 +55,7 @@ def test_status_of_a_stopped_sweep_says_how_it_goes_on(frontier: Frontier, runni
 
 
 @pytest.mark.parametrize(
-    "command", [("ledger",), ("report",), ("status", "--json"), ("score",), ("sync",)], ids="-".join
+    "command", [("ledger",), ("report",), ("status", "--json"), ("score",)], ids="-".join
 )
 @pytest.mark.usefixtures("running")
 def test_what_needs_the_records_names_the_command_that_copies_them(
