@@ -1,7 +1,7 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check audit licences sbom fmt \
+.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check audit lock licences sbom fmt \
 	bench bench-canaries clean
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -59,6 +59,9 @@ check: setup  ## lint, format, types, import rules
 
 audit:  ## ask PyPI's advisories for each pinned version; needs the network
 	@.ci/audit
+
+lock:  ## pin the images' packages to hashes, after constraints.txt has changed; needs the network
+	@.ci/lock
 
 licences: setup  ## name packages whose licence nobody has looked at
 	@$(BIN)/python k8s/images/sbom.py | $(BIN)/python .ci/licences

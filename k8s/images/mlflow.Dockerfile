@@ -6,8 +6,8 @@ ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 RUN python -m venv /opt/mlflow
 ENV PATH=/opt/mlflow/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-COPY constraints.txt ./
-RUN pip install "mlflow[auth]" "psycopg[binary]" --constraint constraints.txt \
+COPY k8s/images/mlflow.txt ./
+RUN pip install --no-deps --require-hashes --requirement mlflow.txt \
     && python -m compileall --quiet -j 0 /opt/mlflow/lib
 
 FROM ${PYTHON_IMAGE}

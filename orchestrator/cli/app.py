@@ -19,6 +19,7 @@ from orchestrator.cli.places import ledger_of, storage_here
 from orchestrator.cli.terminal import Terminal
 from orchestrator.contracts.debugging import show_words
 from orchestrator.contracts.files import OTHER_ACCOUNTS, OTHER_GROUPS, shut_out
+from orchestrator.errors import Complaint, ConfigError
 from orchestrator.tracking.tracking_uri import VARIABLE, tracking_uri, without_secrets
 
 app = typer.Typer(
@@ -30,8 +31,12 @@ app = typer.Typer(
 )
 
 
+_IN_PODS = ("submit", "resume")  # sweeps that run there
+
+
 @app.callback()
 def _before_the_verb(
+    context: typer.Context,
     debug: Annotated[
         bool,
         typer.Option(
@@ -47,6 +52,12 @@ def _before_the_verb(
     ] = False,
 ) -> None:
     """What is stored is for this account alone, unless it is shared."""
+    if shared and context.invoked_subcommand in _IN_PODS:
+        problem = (
+            f"`frontier {context.invoked_subcommand}` runs a sweep in pods, which store for themselves alone"
+        )
+        fix = "remove it; `frontier --shared fetch SWEEP` copies the records here for your group"
+        raise ConfigError([Complaint("command line", "--shared", problem, fix)])
     shut_out(OTHER_GROUPS if shared else OTHER_ACCOUNTS)
     if debug:
         show_words()

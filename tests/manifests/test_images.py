@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from sqlalchemy.engine import make_url
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "k8s" / "images"
 FILES = sorted(IMAGES.glob("*Dockerfile"))
+HASHED = ("cuda", "cpu", "mlflow")  # as `make lock` writes them
 LOCKED = {
     canonicalize_name(name): version
     for name, version in (line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
@@ -41,7 +43,7 @@ def _commands(file: Path) -> Iterator[list[str]]:
 
 def _asked(words: list[str]) -> list[str]:
     """The requirements among the words; those with options take one word each."""
-    valued = ("--constraint", "--requirement", "--index-url")
+    valued = ("--requirement", "--index-url")
     return [
         word
         for before, word in zip(["", *words], words, strict=False)
@@ -50,24 +52,52 @@ def _asked(words: list[str]) -> list[str]:
 
 
 def _argument(file: Path, name: str) -> str:
-    found = re.search(rf'^ARG {name}="?([^"\n]*)"?$', file.read_text(), re.MULTILINE)
-    assert found is not None, f"{file.name} has no ARG {name}"
+    found = re.search(rf'^(?:ARG )?{name}="?([^"\n]*)"?$', file.read_text(), re.MULTILINE)
+    assert found is not None, f"{file.name} has no {name}"
     return found[1]
 
 
 def _of_project(torch: str) -> list[Requirement]:
     """What k8s/images/requirements.py prints for the extras of the image."""
-    extras = _argument(IMAGES / "Dockerfile", "EXTRAS").split()
+    extras = _argument(ROOT / ".ci" / "lock", "EXTRAS").split()
     if torch == "cuda":
-        extras += _argument(IMAGES / "Dockerfile", "CUDA_EXTRAS").split()
+        extras += _argument(ROOT / ".ci" / "lock", "CUDA_EXTRAS").split()
     command = [sys.executable, IMAGES / "requirements.py", *extras]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [Requirement(line) for line in done.stdout.splitlines()]
 
 
 def _of_server() -> list[Requirement]:
-    commands = _commands(IMAGES / "mlflow.Dockerfile")
-    return [Requirement(word) for words in commands for word in _asked(words)]
+    return [Requirement(word) for word in _argument(ROOT / ".ci" / "lock", "SERVER").split()]
+
+
+def _hashed(file: str) -> dict[str, str]:
+    """Versions of the packages of a file that `make lock` wrote, each of which has hashes."""
+    entries = re.split(r"\n(?=\S)", (IMAGES / f"{file}.txt").read_text().strip())
+    assert all(entry.startswith("#") or "--hash=sha256:" in entry for entry in entries)
+    pins = [entry.split(maxsplit=1)[0].split("==") for entry in entries if not entry.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def _with_all_they_need(requirements: list[Requirement]) -> set[str]:
+    """The names of the requirements and of all that they need here, as far as it is installed."""
+    needed: dict[str, set[str]] = {}
+    left = list(requirements)
+    while left:
+        requirement = left.pop()
+        name = canonicalize_name(requirement.name)
+        extras = {"", *requirement.extras}
+        if name in needed and extras <= needed[name]:
+            continue
+        needed[name] = needed.get(name, set()) | extras
+        try:
+            lines = map(Requirement, requires(requirement.name) or [])
+        except PackageNotFoundError:
+            continue
+        left += [
+            r for r in lines if not r.marker or any(r.marker.evaluate({"extra": e}) for e in needed[name])
+        ]
+    return set(needed)
 
 
 def _names(requirements: list[Requirement]) -> set[str]:
@@ -79,12 +109,25 @@ def test_pip_installs_nothing_but_what_the_lock_pins(file: Path) -> None:
     commands = list(_commands(file))
     assert commands
     for words in commands:
-        assert "constraints.txt" in words or "--no-deps" in words, f"{file.name}: {' '.join(words)}"
-        for word in _asked(words):
-            if word not in (".", "$torch"):
-                requirement = Requirement(word)
-                assert not requirement.specifier, f"{file.name}: {word}: constraints.txt has the version"
-                assert canonicalize_name(requirement.name) in LOCKED, f"{word} is not in the lock"
+        assert "--no-deps" in words, f"{file.name}: {' '.join(words)}"
+        assert "--require-hashes" in words or _asked(words) in (["."], ["$torch"]), words
+    assert sum("--require-hashes" in words for words in commands) == 1
+
+
+@pytest.mark.parametrize("file", HASHED)
+def test_hashed_packages_have_the_versions_of_the_lock(file: str) -> None:
+    found = _hashed(file)
+    assert {name: LOCKED[name] for name in found if name in LOCKED}.items() <= found.items()
+    unknown = {name for name in found if name not in LOCKED}
+    assert not unknown or file == "cuda", unknown
+    assert all(re.match(r"nvidia-|cuda-|triton$", name) for name in unknown), unknown
+
+
+@pytest.mark.parametrize("file", HASHED)
+def test_a_package_that_another_one_needs_is_hashed_as_well(file: str) -> None:
+    wanted = _of_server() if file == "mlflow" else _of_project(file)
+    missing = _with_all_they_need(wanted) - set(_hashed(file))
+    assert missing == ({"torch"} if file == "cpu" else set()), f"{missing} -> make lock"
 
 
 @pytest.mark.parametrize("torch", ["cpu", "cuda"])

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.contracts.files import write_atomically, write_once
+from orchestrator.errors import ConfigError
 from orchestrator.storage import trees
 from orchestrator.storage.store import DirectoryStore
 from workers import stage
@@ -44,6 +45,14 @@ def test_files_and_directories_of_a_store_follow_the_umask(tmp_path: Path, umask
         assert {name: mode for name, mode in found.items() if (place / name).is_file()}
         for name, mode in found.items():
             assert mode == (file if (place / name).is_file() else directory), name
+
+
+@pytest.mark.parametrize("command", ["submit", "resume"])
+def test_what_pods_will_store_is_not_shared_by_a_word_that_changes_nothing(command: str) -> None:
+    refused = CliRunner().invoke(app, ["--shared", command, "demo"]).exception
+    assert isinstance(refused, ConfigError)
+    assert "runs a sweep in pods" in str(refused)
+    assert "frontier --shared fetch SWEEP" in str(refused)
 
 
 def test_generated_weights_follow_the_umask(tmp_path: Path, umask: int) -> None:
