@@ -50,11 +50,12 @@ def submit(
     from orchestrator.cli.strict.clusters import refuse_risks_of_cluster
     from orchestrator.cli.sweeping import follow_to_end, most_pods, open_sweeps, put_into
     from orchestrator.cluster.documents import load
+    from orchestrator.cluster.start_time import start_time
 
     console = Terminal()
     sweeps = open_sweeps(namespace or namespace_of(load(overlay)), context, console)
-    sweeps.reach()  # before anything is hashed or priced
-    found = rendered(config, overrides or [], overlay, smoke, console)
+    start = start_time(sweeps.ray_jobs())  # the cluster answers before anything is hashed or priced
+    found = rendered(config, overrides or [], overlay, smoke, console, start)
     put_into(found, sweeps.cluster.namespace)
     refuse_risks_of_cluster(config, overrides or [], overlay, smoke, sweeps.cluster, console)
     console.print(most_pods(found), highlight=False)

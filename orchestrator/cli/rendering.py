@@ -3,35 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.cli.cluster_forecast import cluster_forecast
 from orchestrator.cli.plan_view import show_plan
-from orchestrator.cli.session import open_session
+from orchestrator.cli.session import Session, open_session
 from orchestrator.cli.spending import show_budget
 from orchestrator.cli.words import quantity
+from orchestrator.cluster.capacity import Group, groups, node_kinds
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.checks.schema import built_in_kinds_are_known
-from orchestrator.cluster.documents import Document, load, overlays
+from orchestrator.cluster.documents import Document, get, load, mapping, of_kind, overlays
 from orchestrator.cluster.render import Rendered, render
+from orchestrator.cluster.start_time import ASSUMED, StartTime
 from orchestrator.config import load_sweep
 from orchestrator.errors import Complaint, ConfigError
 
 
-def rendered(config: Path, overrides: Sequence[str], overlay: str, smoke: bool, console: Console) -> Rendered:
-    """What `frontier render` writes and a submission applies: the same bytes. Shows the plan and its price.
+def rendered(
+    config: Path,
+    overrides: Sequence[str],
+    overlay: str,
+    smoke: bool,
+    console: Console,
+    start: StartTime = ASSUMED,
+) -> Rendered:
+    """What `frontier render` writes and a submission applies: the same bytes. Shows the plan and its price,
+    with the wall clock of the cluster. `start`: of its pods.
 
     Raises ConfigError with the mistakes of the sweep, else with those of the manifests.
     """
-    session = open_session(config, overrides, smoke=smoke)
+    template = load(overlay)
+    growing = _groups(template)
+    session = _in_cluster(open_session(config, overrides, smoke=smoke), growing)
     show_plan(session.plan, console)
+    for line in cluster_forecast(session.plan, growing, start):
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
     show_budget(session.plan, console)
     full = load_sweep(config, overrides, cwd=Path.cwd()) if smoke else session.sweep
-    template = load(overlay)
     found = render(full, session.plan, template, smoke=smoke)
     refuse(check_manifests(instead_of_template(template, found)))
     return found
+
+
+def _groups(template: Sequence[Document]) -> list[Group]:
+    clusters = [mapping(get(job.spec, "rayClusterSpec")) for job in of_kind(template, "RayJob")]
+    return [group for cluster in clusters for group in groups(cluster)]
+
+
+def _in_cluster(session: Session, growing: Sequence[Group]) -> Session:
+    """Planned for what the groups may grow to, and not for this machine."""
+    config = session.sweep.config.model_copy(update={"capacity": node_kinds(growing)})
+    return replace(session, sweep=replace(session.sweep, config=config))
 
 
 def instead_of_template(template: Sequence[Document], found: Rendered) -> list[Document]:

@@ -37,9 +37,10 @@ class Sweeps:
     def files(self) -> SweepFiles:
         return SweepFiles(self.cluster)
 
-    def reach(self) -> None:
-        """Raise LaunchError where the cluster does not answer, does not know RayJobs or refuses the login."""
-        self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL)
+    def ray_jobs(self) -> list[dict[str, Any]]:
+        """Of all sweeps. Raises LaunchError where the cluster does not answer, does not know RayJobs or
+        refuses the login."""
+        return self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL)
 
     def submit(self, rendered: Rendered, *, replaces: bool = True) -> str:
         """Starts the sweep, or attaches to the one that runs. Gives its id.
@@ -171,14 +172,14 @@ class Sweeps:
     def _names(self) -> dict[str, str]:
         """By id, the names of all sweeps, of stopped ones too."""
         names: dict[str, str] = {}
-        for body in (*self.files.kept_jobs(), *self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL)):
+        for body in (*self.files.kept_jobs(), *self.ray_jobs()):
             names.update(_known(body))
         return names
 
     def _clear_away(self, name: str, sweep_name: str) -> None:
         """Delete RayJobs that have ended, lest they use up the quota: those of the same sweep name elsewhere,
         and of all others the oldest. Their files are kept."""
-        jobs = map(RayJob, self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL))
+        jobs = map(RayJob, self.ray_jobs())
         ended = sorted((job for job in jobs if job.ended and job.name != name), key=lambda job: job.created)
         others = [job for job in ended if job.sweep_name != sweep_name]
         old = others[: max(0, len(others) - _MOST_ENDED)]
