@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check audit lock licences sbom fmt \
-	bench bench-canaries clean
+	bench bench-canaries methods clean
 unexport PYTHONDONTWRITEBYTECODE
 
 CONFIG ?= configs/sweeps/demo.yaml
@@ -35,6 +35,9 @@ sweep-render: setup  ## write the Kubernetes objects of CONFIG: OVERLAY=local-cp
 
 plan: setup  ## show the grid of CONFIG and what it will cost
 	@$(BIN)/frontier plan $(CONFIG) $(ARGS)
+
+methods: setup  ## write orchestrator/report/METHODS.md again, from methods.py
+	@$(BIN)/python -c "from orchestrator.report.pages import methods_markdown as made; print(made(), end='')" > orchestrator/report/METHODS.md
 
 report: setup  ## write the report of SWEEP again, from its records
 	@$(BIN)/frontier report $(SWEEP) $(ARGS)

@@ -42,7 +42,7 @@ def write(
     what_if: WhatIf | None = None,
     axes: Sequence[tuple[Side, ...]] = (),
 ) -> tuple[Report, Mapping[str, Path]]:
-    """From the records alone to report.html, report.md, report.json, frontier.csv and tables.tex.
+    """From the records alone to the files of a report, see `write_report`.
 
     `axes` are further ones that frontiers are wanted on, quality first in each.
     """

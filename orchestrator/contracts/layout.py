@@ -8,8 +8,8 @@
     order.json  events.jsonl  examples.bin  outcome.json  bill.json  checkpoint/step-<n>/  model/
     sensitive/output.rank-<n>.log                 what libraries print: may quote text, stays where it is
 <storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
-<storage>/<sweep>/report/                         report.html, report.md, report.json, frontier.csv,
-                                                  tables.tex
+<storage>/<sweep>/report/                         report.html, methods.html, report.md, report.json,
+                                                  frontier.csv, tables.tex
 <storage>/mlflow.db                               the default MLflow store
 <storage>/cache/                                  weights and made data that are staged
 

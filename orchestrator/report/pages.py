@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import platform
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
+from orchestrator.report import wording
 from orchestrator.report.alternatives import axis_alternative, curves_alternative, frontier_alternative
 from orchestrator.report.axis_plots import axis_plot
 from orchestrator.report.curve_plots import curve_plot
 from orchestrator.report.filters import environment, latex_environment, markdown_environment
 from orchestrator.report.heat import heat
+from orchestrator.report.methods import PARAGRAPH, STATEMENTS
 from orchestrator.report.model import Report
 from orchestrator.report.naming import marks_of
 from orchestrator.report.notes import INVENTED
@@ -68,6 +72,22 @@ def latex(report: Report) -> str:
         marks={task.task: marks_of(task.points) for task in report.tasks},
         all_marks=marks_of(p for task in report.tasks for p in task.points),
     )
+
+
+def methods_html(report: Report) -> str:
+    """How each kind of statement is computed, with the versions of what computed it."""
+    template = environment().get_template("methods.html.j2")
+    seeds = sorted({p.planned_seeds for task in report.tasks for p in task.points if p.planned_seeds})
+    number = "no seeds" if not seeds else f"{wording.span((seeds[0], seeds[-1]))} seeds"
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "statsmodels"))
+    versions = f"Frontier {report.frontier_version}, Python {platform.python_version()}, {libraries}"
+    paragraph = PARAGRAPH.format(seeds=number, versions=versions)
+    return template.render(report=report, statements=STATEMENTS, paragraph=paragraph)
+
+
+def methods_markdown() -> str:
+    """The same without a report: METHODS.md beside this file."""
+    return markdown_environment().get_template("methods.md.j2").render(statements=STATEMENTS)
 
 
 def _advice(report: Report) -> list[tuple[Pick, tuple[Recommendation, ...]]]:

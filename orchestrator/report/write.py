@@ -8,17 +8,19 @@ from pydantic_core import to_json  # with an indent, that of the standard librar
 
 from orchestrator.contracts.files import write_atomically
 from orchestrator.report.model import Report
-from orchestrator.report.pages import html, latex, markdown
+from orchestrator.report.pages import html, latex, markdown, methods_html
 from orchestrator.report.tables import frontier_csv, report_json
 
 
 def write_report(report: Report, directory: Path) -> dict[str, Path]:
-    """Write report.html, report.md, report.json, frontier.csv and tables.tex; returns their paths by kind.
+    """Write report.html, methods.html, report.md, report.json, frontier.csv and tables.tex; returns their
+    paths by kind.
 
     The same report gives the same bytes.
     """
     contents = {
         "html": ("report.html", html(report)),
+        "methods": ("methods.html", methods_html(report)),
         "markdown": ("report.md", markdown(report)),
         "json": ("report.json", to_json(report_json(report), indent=1).decode() + "\n"),
         "csv": ("frontier.csv", frontier_csv(report)),

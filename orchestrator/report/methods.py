@@ -1,0 +1,246 @@
+"""How each kind of statement of the report is computed, and how often it may be false.
+
+The one source of the page `methods.html` beside a report and of METHODS.md beside this file. `rows` are those
+of `tests/bench/statistics_honest.py` that measure the error rate; a statement without any has none measured.
+References: what a method was taken from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`says`: words by which the report is recognised to make it."""
+
+    title: str
+    says: tuple[str, ...]
+    definition: str
+    error: str
+    reference: str = ""
+    rows: tuple[str, ...] = ()
+
+
+STATEMENTS = (
+    Statement(
+        "The interval beside a quality",
+        ("cells at once", "has an interval", "so no interval", "may be off by up to"),
+        "The mean score over seeds and the t-interval around it, at 5 % over the number of cells of "
+        "the task (Bonferroni), on the logit scale for scores between 0 and 1. Its variance is the "
+        "sum of two parts, one of seeds and one of test documents, which are crossed; what mixes both"
+        " is counted once. The degrees of freedom are Satterthwaite's at an upper limit of the seeds'"
+        " part. The seeds' variance is moderated over the cells of the task.",
+        "With 95 % confidence the intervals of all cells of a task hold their expected scores over "
+        "other seeds and other test documents, so that of the chosen cell does as well. They suppose "
+        "the same training part and, where the files do not say which documents belong to one patient"
+        " or note, independent documents.",
+        "Obuchowski and Rockette 1995; Satterthwaite 1946; Smyth 2004 (limma)",
+        ("S2", "S5"),
+    ),
+    Statement(
+        "The score without choosing",
+        ("tends to be too good", "tend to be too good", "chosen by some seeds"),
+        "Each seed and each fifth of the documents is left out in turn, a cell is chosen by all "
+        "others, and scored on what was left out. The mean over all of these is told.",
+        "On average at most 0.3 of its standard error above the expected score of the chosen cell.",
+        "Andrews, Kitagawa and McCloskey 2024, on why the score that chose is too good",
+        ("S2",),
+    ),
+    Statement(
+        "Good enough, and nothing cheaper",
+        (
+            "shown to be",
+            "comes within",
+            "Nothing cheaper",
+            "good enough",
+            "is open",
+            "reaches",
+            "within 1 point",
+        ),
+        "A cell is shown to be within a margin of the best where each other cell, less this one, has "
+        "an upper limit below the margin; nothing cheaper is shown to come within it where the best, "
+        "less each cheaper cell, has a lower limit above it. Limits are one-sided, paired by seeds "
+        "and documents, at 5 % over the number of cells. What is neither is open.",
+        "Each of the two is false in at most 5 % of sweeps.",
+        "Hsu 1984; non-inferiority tests",
+        ("S1",),
+    ),
+    Statement(
+        "How much worse the model named may be",
+        ("may be up to", "points below", "below another"),
+        "The largest upper limit over all other cells of their score less that of the model named.",
+        "With 95 % confidence no cell is better by more.",
+        "Hsu 1984",
+        ("S12",),
+    ),
+    Statement(
+        "The set of the best",
+        ("With 95 % confidence", "is the best of the", "settle", "told apart from all others"),
+        "A cell leaves the set where the cell that scored highest is better by a one-sided paired "
+        "test at 5 % over the number of its rivals. A sentence over several tasks holds at 95 % on "
+        "each of them.",
+        "With 95 % confidence the set holds the best cell.",
+        "Hsu 1981, multiple comparisons with the best",
+        ("S3", "S4"),
+    ),
+    Statement(
+        "One beats another",
+        ("beats", "cannot be told apart", "scored the same", "nothing is claimed", "no scatter", "in mean"),
+        "The difference of two means on the same seeds and documents, with p-values corrected by "
+        "Holm's method over the family, and an interval that holds for all of the family at once "
+        "(Bonferroni). Methods, domains and models are compared over all combinations of the other "
+        "two; in how many of these the better one scored higher stands beside it. Steps along the "
+        "frontier are corrected for every two scored cells, as their results picked them.",
+        "A family in which nothing differs claims something in at most 5 % of sweeps. Each family of "
+        "each task has its own 5 %; how many there are stands under the answer.",
+        "Holm 1979; Smyth 2004; Anders and Huber 2010",
+        ("S3",),
+    ),
+    Statement(
+        "What could have been shown",
+        ("would have been shown", "would show", "would narrow", "could have been left out", "would help"),
+        "The smallest difference that would have been told apart with the scatter that was seen, and "
+        "whether seeds or documents are the larger part of its variance.",
+        "The part that is named is the right one in at least 90 % of sweeps. With 3 seeds and 2,000 "
+        "documents half of the true steps of 1.5, 4 and 6 points along a frontier of 4 in 12 cells "
+        "are told apart.",
+        "",
+        ("S4",),
+    ),
+    Statement(
+        "Neighbours along the frontier",
+        ("Along the frontier",),
+        "Runs of neighbours, by cost, of which no two are told apart by the tests of the steps.",
+        "As for these tests. That two are not told apart does not say that they are equally good.",
+        "Holm 1979",
+        ("S4",),
+    ),
+    Statement(
+        "The probability of being on the frontier, or near it",
+        ("on the frontier with", "Probabilities", "◆", "◇"),
+        "Counted from 1,000 draws of true scores and costs. True scores lie around a line on the "
+        "logarithm of the cost with a scatter of their own (empirical Bayes), so luck in the scores "
+        "is allowed for; costs are drawn around what was measured. Near: no other cell is more than 1"
+        " point better and more than 5 % cheaper at once.",
+        "Over many different sweeps what is told as p is true in p, within 10 points. It does not "
+        "hold for each truth: of a frontier of 4 in 12 cells that is always the same, cells told 30 "
+        "to 80 % are on it by 28 to 49 points more often than they are told, so the figures are too "
+        "cautious there.",
+        "Efron and Morris 1975; Laumanns et al. 2002 for nearness",
+        ("S6",),
+    ),
+    Statement(
+        "The mean quality over budgets",
+        ("hypervolume",),
+        "The area under the frontier over the logarithm of the cost, as a share of what a quality of "
+        "1 would give; its interval is that of the basic bootstrap over the draws of seeds and "
+        "documents.",
+        "The value is too high by 0 to 3 points, most where cells are alike. The interval holds the "
+        "true one in 98 to 100 % with 2 and 3 seeds, and in 88 to 91 % with 5.",
+        "Zitzler and Thiele 1999; Davison and Hinkley 1997",
+    ),
+    Statement(
+        "Over all tasks",
+        ("Normalised mean", "Mean rank"),
+        "The normalised mean takes each metric from what guessing gives to 1, then the mean over the "
+        "tasks. The rank of a cell in a task is between 1 more than the cells shown to be better and "
+        "the last place less the cells shown to be worse, by paired tests of all pairs at 5 % over "
+        "their number (Bonferroni). Of more than 40 cells no interval of ranks is given.",
+        "With 95 % confidence the intervals of all mean ranks hold; those of the normalised mean hold"
+        " one by one. Nothing is said about other tasks.",
+        "Mogstad, Romano, Shaikh and Wilhelm 2024; Klein, Wright and Wieczorek 2020",
+        ("S8",),
+    ),
+    Statement(
+        "Nothing was learnt",
+        ("guessing", "nothing was learnt", "most seeds", "highest score"),
+        "Told where no score is above that of one answer to everything, where most seeds collapsed, "
+        "or where no interval of all cells at once is above it. Nothing is recommended then.",
+        'Where a cell does learn more than guessing gives, the sentence "not shown" may still stand: '
+        "it is a limit of the data.",
+    ),
+    Statement(
+        "Seeds that fail",
+        ("collapsed", "diverged", "may fail", "failure rate", "failed"),
+        "Seeds that collapsed or diverged count with what guessing gives (failures: count). The share"
+        " of seeds that fail has an exact binomial interval; where none failed, its upper limit "
+        "alone.",
+        "At least 95 %.",
+        "Clopper and Pearson 1934; Hanley and Lippman-Hand 1983",
+        ("S7",),
+    ),
+    Statement(
+        "Published numbers beside ours",
+        ("agrees", "differs", "inside", "outside"),
+        "Two one-sided tests at 5 % with a margin of 1 point, over our seeds and their runs (Welch). "
+        "A published maximum of k runs is held against the expected maximum of k of ours.",
+        '"Agrees" and "differs" are each false in at most 5 %. What is neither is open.',
+        "Schuirmann 1987; Lakens 2017",
+        ("S8",),
+    ),
+    Statement(
+        "Costs",
+        ("device-hours of a trial",),
+        "The mean over seeds, with a t-interval. Trials start seed by seed, so that the load of the "
+        "machine is part of the scatter.",
+        "95 %, also where the load varies by 5 to 20 % and is forgotten within a block of trials. A "
+        "rare trial that takes several times as long is missed by two to five seeds: then the "
+        "interval is too low.",
+        "Mytkowicz et al. 2009; Kalibera and Jones 2013",
+        ("S13",),
+    ),
+    Statement(
+        "Forecasts and budgets",
+        ("such sweeps",),
+        "400 drawn sweeps: a load common to all trials (10 %), errors common to those that rest on "
+        "the same ground, the scatter of finished trials with one straggler in twenty invented ones, "
+        "and the schedule.",
+        "9 of 10 totals end inside; 7 of 10 where each model, method and task has one finished trial "
+        "and one trial in ten takes three times as long.",
+        "",
+        ("S8",),
+    ),
+    Statement(
+        "Time left, in `frontier status --watch`",
+        ("left (95 %",),
+        "The prediction interval of a sum by the t-distribution, from finished trials beside their "
+        "predictions.",
+        "Not measured; errors that all trials share are not in it.",
+        "Montgomery and Runger, section 8-6",
+    ),
+    Statement(
+        "Composite scores",
+        ("The order hangs on",),
+        "As in the analysis of Taylor et al. 2024. The order is tried without each point, and with "
+        "points far out in each choice of columns.",
+        "The scatter over seeds is not looked at.",
+        "Taylor et al. 2024",
+    ),
+    Statement(
+        "Figures without a test",
+        ("Knee", "scores more than", "Cheapest"),
+        "The knee of a frontier, the cheapest within so many points in the tables, from which volume "
+        "on a larger model pays off, gains by matched domains, and dev scores of searches: means and "
+        "the best of candidates.",
+        "None. A dev score of a search is the best of its candidates, and so too high.",
+    ),
+    Statement(
+        "Looks at a running sweep",
+        ("one look", "families"),
+        "All error rates are those of one report of a complete sweep, on a test part that was not "
+        "used before.",
+        "Who looks at 3, 4, 5, 6, 8 and 10 seeds and stops at the first claim makes a false one in 13"
+        " to 17 %. A test part that many sweeps were chosen on wears out.",
+        "Lan and DeMets 1983; Dwork et al. 2015",
+    ),
+)
+
+PARAGRAPH = (
+    "Scores are means over {seeds} of the test part, with intervals over seeds and test documents "
+    "that hold for all compared models of a task at once (Bonferroni; crossed effects, "
+    "Satterthwaite's degrees of freedom, variances over seeds moderated over the models, Smyth 2004)."
+    " Differences are paired by seeds and documents and corrected by Holm's method within each "
+    "family. Seeds whose training collapsed or diverged count with what guessing gives. Computed with"
+    " {versions}."
+)

@@ -1,0 +1,64 @@
+"""The page on how the figures are computed: it leaves out no kind of statement, and no row of the bench."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from bench.statistics_honest import ROWS
+from page_ledgers import rich_ledger
+
+from orchestrator.report import Report, build_report, write_report
+from orchestrator.report.methods import STATEMENTS
+from orchestrator.report.pages import methods_markdown
+from orchestrator.report.saying import TITLES
+from orchestrator.report.summary import sentences
+
+PAGE = Path(__file__).parents[3] / "orchestrator" / "report" / "METHODS.md"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    built = rich_ledger(tmp_path_factory.mktemp("rich"))
+    return build_report(built.ledger.sweep(), built.ledger.trials())
+
+
+def judged(report: Report) -> set[str]:
+    """The sentences that tell how sure something is."""
+    found = {sentences(report)[1]}
+    for task in report.tasks:
+        found |= set(task.answers)
+        found |= {claim.sentence for family in task.claims for claim in family.claims}
+        found |= {group.sentence for group in task.groups}
+        found |= set(task.scores.scores.warnings if task.scores else ())
+    whole = {
+        view.hypervolume.sentence for task in report.tasks for view in task.frontiers if view.hypervolume
+    }
+    whole |= {" ".join(view.notes) for view in report.across}
+    return whole | {said for text in found for said in re.split(r"(?<=[.:])\s+(?=[A-Z])", text)}
+
+
+def test_every_row_that_is_named_exists_and_every_row_is_named() -> None:
+    assert {row for statement in STATEMENTS for row in statement.rows} == set(ROWS)
+
+
+def test_every_sentence_on_how_sure_something_is_has_an_entry(report: Report) -> None:
+    words = [words for statement in STATEMENTS for words in statement.says]
+    unknown = [said for said in judged(report) if not any(word in said for word in words)]
+    assert not unknown, unknown
+    assert {family.name for task in report.tasks for family in task.claims} <= set(TITLES)
+
+
+def test_the_page_in_the_repository_is_what_its_source_gives() -> None:
+    assert PAGE.read_text(encoding="utf-8") == methods_markdown(), "run `make methods`"
+
+
+def test_the_page_beside_a_report_names_versions_and_is_linked(report: Report, tmp_path: Path) -> None:
+    paths = write_report(report, tmp_path)
+    page = paths["methods"].read_text(encoding="utf-8")
+    assert all(statement.title.split(",")[0] in page for statement in STATEMENTS)
+    assert re.search(r"numpy \d\S+, scipy \d\S+, statsmodels \d", page)
+    assert "means over 3 seeds" in page
+    assert "<script" not in page
+    assert f'href="{paths["methods"].name}"' in paths["html"].read_text(encoding="utf-8")
