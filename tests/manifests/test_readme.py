@@ -21,11 +21,18 @@ CODE = "\n".join(re.findall(r"```\n(.*?)```", README, re.DOTALL))
 GIB = Decimal(2**30)
 
 
-def test_ten_commands_lead_to_a_report_and_each_is_explained() -> None:
-    section = README.partition("## From an empty cluster to a report")[2].partition("\n## ")[0]
+@pytest.mark.parametrize(("part", "commands"), [("administrator", 8), ("user", 2)])
+def test_ten_commands_lead_to_a_report_and_each_is_explained(part: str, commands: int) -> None:
+    section = re.split(r"\n##+ ", README.partition(f"### The {part}'s part\n")[2])[0]
     block = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0]
-    assert len(block.splitlines()) == 10
-    assert re.findall(r"^(\d+)\. ", section, re.MULTILINE) == [str(n) for n in range(1, 11)]
+    assert len(block.splitlines()) == commands
+    assert re.findall(r"^(\d+)\. ", section, re.MULTILINE) == [str(n + 1) for n in range(commands)]
+
+
+def test_the_users_commands_need_no_kubectl() -> None:
+    section = re.split(r"\n##+ ", README.partition("### The user's part\n")[2])[0]
+    [block] = re.findall(r"```\n(.*?)```", section, re.DOTALL)
+    assert "kubectl" not in block
 
 
 def test_verbs_and_targets_exist() -> None:
