@@ -47,18 +47,18 @@ def doubts(task: TaskSpec, counted: Counted) -> list[str]:
     found, words = counted.get(Split.TEST, ()), []
     shared = [c for c in found if (c.also_in_train or 0) > _NOTABLE * c.examples]
     if shared:
-        of = f"{shared[0].examples:,} test {_noun(task)} of {task.title}"
+        of = f"{shared[0].examples:,} test {_noun(task)} of “{task.title}”"
         count = [c.also_in_train for c in shared]
         words.append(f"{_span(count)} of {of} {_are(count)} also in train")
     if near := [c for c in found if (c.near_train or 0) > _NOTABLE * c.examples]:
-        of = f"{near[0].examples:,} test {_noun(task)} of {task.title}"
+        of = f"{near[0].examples:,} test {_noun(task)} of “{task.title}”"
         count = [c.near_train for c in near]
         words.append(f"{_span(count)} of {of} {_agree(count)} with a train text")
     ceiling = min((c.recall_ceiling for c in found), default=1.0)
     if ceiling < 1 - _NOTABLE and task.metric is not MetricName.SUBWORD_F1:
-        words.append(f"recall on {task.title} cannot exceed {_ceiling(ceiling)}")
+        words.append(f"recall on “{task.title}” cannot exceed {_ceiling(ceiling)}")
     elif cut := [c for c in found if (c.cut or 0) > _NOTABLE * c.examples]:
-        of = f"{cut[0].examples:,} test {_noun(task)} of {task.title}"
+        of = f"{cut[0].examples:,} test {_noun(task)} of “{task.title}”"
         count = [c.cut for c in cut]
         words.append(f"{_span(count)} of {of} {_are(count)} cut{_length(cut)}")
     return words

@@ -62,21 +62,21 @@ def claim(
     behind: tuple[Estimate, int],
     scale: Scale,
 ) -> str:
-    """`lora-r8 beats ia3 on Triage by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; Holm-adjusted p = 0.012).`"""
+    """`lora-r8 beats ia3 on “Triage” by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; …p = 0.012).`"""
     found, size = behind
     better, worse = (scale.name(name) for name in names)
     by = scale.with_unit(amount)
     if adjusted is None or (interval is None and amount > 0):
-        return f"{better} scored {by} above {worse} on {scale.task}; {_why_not(found)}"
+        return f"{better} scored {by} above {worse} on “{scale.task}”; {_why_not(found)}"
     if interval is None:
-        return f"{better} and {worse} scored the same on {scale.task} ({_on(found)})."
+        return f"{better} and {worse} scored the same on “{scale.task}” ({_on(found)})."
     low, high = (scale.amount(end) for end in interval)
     at_once = f", for {size:,} comparisons at once" if size > 1 else ""
     details = f"95 % {low} to {high} over {_on(found)}{at_once}; Holm-adjusted{_p(adjusted)}"
     if told_apart:
-        return f"{better} beats {worse} on {scale.task} by {by}{_higher(found)} ({details})."
+        return f"{better} beats {worse} on “{scale.task}” by {by}{_higher(found)} ({details})."
     return (
-        f"{better} and {worse} cannot be told apart on {scale.task}: {by} between them{_higher(found)} "
+        f"{better} and {worse} cannot be told apart on “{scale.task}”: {by} between them{_higher(found)} "
         f"({details})."
     )
 
@@ -123,8 +123,9 @@ def over(name: str, counts: Collection[int]) -> tuple[str, ...]:
     low, high = min(counts), max(counts)
     number = str(low) if low == high else f"{low} to {high}"
     rest = _OVER[name]
-    combined = f"combination of {rest}" if number == "1" else f"combinations of {rest}"
-    return (f"Means over the {number} {combined} that both have a score for, on the same seeds.",)
+    if number == "1":
+        return (f"On the one combination of {rest} that both have a score for, on the same seeds.",)
+    return (f"Means over the {number} combinations of {rest} that both have a score for, on the same seeds.",)
 
 
 def left_out(found: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[str, ...]:

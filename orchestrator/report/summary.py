@@ -124,7 +124,9 @@ def _costs(one: Pick) -> str:
     if one.pick.latency_ms is None:
         return f"{text}."
     thousand = wording.time(one.pick.latency_ms / 3600)  # a thousand times as many ms are as many seconds
-    return f"{text}; in use one answer takes {small(one.pick.latency_ms)} ms, 1,000 one by one {thousand}."
+    return (
+        f"{text}; in use one answer takes {small(one.pick.latency_ms)} ms, 1,000 one by one take {thousand}."
+    )
 
 
 def _margin(one: Pick) -> str:

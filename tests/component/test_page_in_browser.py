@@ -121,6 +121,35 @@ def test_hover_says_cell_seeds_and_cost(browser, page):
     assert "/" in text
 
 
+@pytest.mark.parametrize("table", ["Recommended by budget", "Results of Outcome"])
+def test_quality_interval_and_probability_are_seen_on_a_phone_without_a_swipe(browser, page, table):
+    look(browser, page, PHONE)
+    heads = f"""[...document.querySelectorAll('[aria-label="{table}"] thead th')]
+        .map(h => [h.textContent, h.getBoundingClientRect().right])"""
+    seen = [text for text, right in browser.evaluate(heads) if right <= PHONE[0]]
+    assert any(text == "Quality" for text in seen)
+    assert any(text.startswith("95 %") for text in seen)
+    assert any("probability" in text.replace("\u00ad", "") for text in seen)
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["desktop", "phone"])
+def test_what_is_pressed_is_24_pixels_high(browser, page, size):
+    """WCAG 2.2, target size (minimum); links inside a sentence are exempt."""
+    look(browser, page, size)
+    small = """[...document.querySelectorAll('a, button, summary, select, .modebar-btn')]
+        .filter(e => e.offsetParent && !e.closest('p, .skip') && e.getBoundingClientRect().height < 24)
+        .map(e => e.outerHTML.slice(0, 80))"""
+    assert browser.evaluate(small) == []
+
+
+def test_the_chart_of_the_first_task_begins_in_the_first_screen(browser, page):
+    look(browser, page)
+    assert (
+        browser.evaluate("document.querySelector('.card figure').getBoundingClientRect().top") < WIDE[1] / 2
+    )
+    assert browser.evaluate("document.querySelector('#plot-0-0').getBoundingClientRect().top") < WIDE[1]
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_no_marker_of_a_plot_is_paler_than_its_colour(browser, page, dark):
     """The colours themselves are three to one against the page: see test_page."""

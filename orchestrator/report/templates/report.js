@@ -38,10 +38,10 @@
         y: pick(plot.y),
         text: here.map((i) => (on && named && order.length <= 6 ? plot.name[i] : number.get(i) || "")),
         textposition: here.map((i) => (named && Math.log10(view.x[i]) < middle ? "top right" : "top left")),
-        textfont: { color: colour("ink"), size: 11 },
+        textfont: { color: colour("ink"), size: 12 },
         cliponaxis: !on,
         error_y: { ...bars, array: here.map((i) => less(plot.high[i], plot.y[i])), arrayminus: here.map((i) => less(plot.y[i], plot.low[i])) },
-        error_x: spread ? { ...bars, array: spread.map((s) => s && s[1]), arrayminus: spread.map((s) => s && s[0]) } : undefined,
+        error_x: spread ? { ...bars, color: faint(own, 0.5), array: spread.map((s) => s && s[1]), arrayminus: spread.map((s) => s && s[0]) } : undefined,
         marker: {
           symbol: pick(plot.symbol).map((name) => (on ? name : name + "-open")),
           opacity: 1,
@@ -93,7 +93,7 @@
   const sparse = (axis, width) => {
     if (!axis.ticktext) return axis;
     const letters = Math.max(...axis.ticktext.map((text) => text.length));
-    const step = Math.ceil((axis.ticktext.length * (letters * 7 + 12)) / Math.max(width - 70, 1));
+    const step = Math.ceil((axis.ticktext.length * (letters * 7.5 + 12)) / Math.max(width - 70, 1));
     return { ...axis, tickangle: 0, ticktext: axis.ticktext.map((text, i) => (i % step ? "" : text)) };
   };
 
@@ -106,7 +106,7 @@
     const look = { color: colour("muted"), width: 1.5, dash: "dash" };
     return {
       shapes: beyond ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: at, y1: at, line: look, layer: "below" }],
-      annotations: [{ xref: "paper", x: 1, y: at, xanchor: "right", yanchor: floor.value > high ? "top" : "bottom", showarrow: false, text: floor.label + beyond, font: { color: colour("muted"), size: 11 } }],
+      annotations: [{ xref: "paper", x: 1, y: at, xanchor: "right", yanchor: floor.value > high ? "top" : "bottom", showarrow: false, text: floor.label + beyond, font: { color: colour("muted"), size: 12 } }],
     };
   };
 
@@ -124,7 +124,7 @@
     const layout = {
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: colour("ink"), size: box.clientWidth < 560 ? 11 : 12, family: getComputedStyle(document.body).fontFamily },
+      font: { color: colour("ink"), size: box.clientWidth < 560 ? 12 : 13, family: getComputedStyle(document.body).fontFamily },
       margin: { l: 56, r: 12, t: 36, b: 48 },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("muted"), activecolor: colour("ink") },
       hoverlabel: { bgcolor: colour("card"), bordercolor: colour("rule"), font: { color: colour("ink") } },

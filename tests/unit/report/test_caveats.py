@@ -50,7 +50,7 @@ def test_what_is_cut_is_in_every_report_in_status_and_in_mlflow(tmp_path: Path) 
     for kind, path in write_report(report, tmp_path / "report").items():
         if kind in ("html", "markdown", "json"):
             assert SAID_OF_CUT in path.read_text(encoding="utf-8"), kind
-    assert "recall on Mentions cannot exceed 0.31" in " ".join(sentences(report))
+    assert "recall on “Mentions” cannot exceed 0.31" in " ".join(sentences(report))
     assert status_json(built.ledger)["caveats"] == {"mentions": [SAID_OF_CUT]}
     console = Console(record=True, width=300)
     show_status(built.ledger, console)
@@ -72,7 +72,7 @@ def test_rows_of_train_are_named_beside_contamination(tmp_path: Path) -> None:
         for note in notes
     )
     report = build_report(built.ledger.sweep(), built.ledger.trials())
-    assert "6 of 12 test texts of Outcome are also in train" in " ".join(sentences(report))
+    assert "6 of 12 test texts of “Outcome” are also in train" in " ".join(sentences(report))
 
 
 def test_what_is_left_out_is_named_by_kind(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_records_of_before_say_what_they_counted_and_nothing_else(
     built = built_of(tmp_path, NER, outcome)
     assert status_json(built.ledger)["caveats"].get("mentions", []) == said
     assert build_report(built.ledger.sweep(), built.ledger.trials()).tasks[0].doubts == (
-        () if len(said) < 1 else ("3 of 8 test sentences of Mentions are cut",)
+        () if len(said) < 1 else ("3 of 8 test sentences of “Mentions” are cut",)
     )
 
 
@@ -158,4 +158,4 @@ def test_pairs_that_may_be_of_one_sentence_are_named_with_the_fix(tmp_path: Path
         "the pairs of one sentence stay in one split.",
     )
     report = build_report(built.ledger.sweep(), built.ledger.trials())
-    assert "38 of 60 test texts of Outcome agree in most of their words" in " ".join(sentences(report))
+    assert "38 of 60 test texts of “Outcome” agree in most of their words" in " ".join(sentences(report))

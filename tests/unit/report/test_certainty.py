@@ -97,7 +97,7 @@ def test_a_planned_claim_says_by_how_much_on_how_many_seeds_and_documents(built)
     assert "2 combinations of models and domains" in family.notes[0]
     claim = claims_of(report, "methods")["lora-r8", "ia3"]
     assert claim.told_apart
-    assert claim.sentence.startswith("lora-r8 beats ia3 on Outcome by 3")
+    assert claim.sentence.startswith("lora-r8 beats ia3 on “Outcome” by 3")
     assert "over 5 seeds, 400 test documents, for 3 comparisons at once; Holm-adjusted p" in claim.sentence
     low, high = claim.interval
     assert low < claim.difference < high
