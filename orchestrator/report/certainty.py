@@ -10,7 +10,7 @@ from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report import saying
 from orchestrator.report.chances import Chance
 from orchestrator.report.claims import Compared, factor_families, family, frontier_family
-from orchestrator.report.comparing import difference, estimate
+from orchestrator.report.comparing import difference, of_cell
 from orchestrator.report.evidence import ClaimFamily, FrontierView, GoodEnough, Group, Side, Simultaneous
 from orchestrator.report.failed_seeds import Counting, keys_of, seed_scores
 from orchestrator.report.findings import Pair
@@ -145,7 +145,7 @@ def _surer(
     here = found.get(point.comparison or "", {}).get(point.name)
     if here is None:
         return point
-    made = estimate(here.quality, here.parts)
+    made = of_cell(here)
     low, high = bounds(metric)
     half = made.half(1 - CONFIDENCE) if made.documents is not None and not here.failed else None
     chance = chances.get((point.comparison or "", point.name))

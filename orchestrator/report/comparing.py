@@ -40,6 +40,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,13 +49,12 @@ from scipy.special import chdtri, stdtr, stdtrit
 
 from orchestrator.contracts.vocabulary import Unit
 from orchestrator.report.moderation import Prior
-from orchestrator.report.replicates import Replicates
+from orchestrator.report.replicates import GRAIN, Replicates, of_documents
 from orchestrator.report.statistics import CONFIDENCE
 
 Floats = NDArray[np.float64]
 Pair = tuple[Replicates, Replicates]
 Rest = tuple[str, str]  # what a pair has in common: two of model, domain and method
-_GRAIN = 1e-9  # a standard error below it is rounding, not scatter
 _LEAST_P = 1e-12
 
 
@@ -78,7 +78,7 @@ class Estimate:
         if self.seed_error is None:
             return None
         whole = math.hypot(self.seed_error, self.document_error)
-        return whole if whole > _GRAIN else None
+        return whole if whole > GRAIN else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -93,11 +93,11 @@ class Estimate:
             return None
         return -float(stdtrit(self._freedom(level), level / 2)) * self.error
 
-    @property
+    @cached_property
     def p(self) -> float | None:
         """Two-sided, of a mean of 0: the level at which the interval ends there. 1 for what never differs."""
         if self.error is None:
-            return 1.0 if self.seed_error is not None and abs(self.mean) < _GRAIN else None
+            return 1.0 if self.seed_error is not None and abs(self.mean) < GRAIN else None
         size = abs(self.mean) / self.error
         if self._excess(_LEAST_P, size) <= 0:
             return _LEAST_P
@@ -128,34 +128,44 @@ def estimate(
 ) -> Estimate:
     """`values`: [k], one a seed. `parts`: [k, n], what documents add: of mean `values` over n. `prior`: of
     the variance of a seed; `weight`: how many times that `values` have; `unit`: what the documents are."""
-    k, mean = len(values), float(values.mean())
+    k, n = len(values), None if parts is None else parts.shape[1]
     if k < 2:
-        return Estimate(mean, k, None if parts is None else parts.shape[1], unit=unit)
-    seeds, documents, n = float(values.var(ddof=1)) / k, 0.0, None
+        return Estimate(float(values.mean()), k, n, unit=unit)
+    documents = 0.0
     if parts is not None and parts.shape[1] > 1:
-        n = parts.shape[1]
-        documents = _of_documents(parts, seeds)
-    freedom: float = k - 1
-    if prior is not None and (documents > 0 or math.sqrt(seeds) > _GRAIN):
+        documents = of_documents(parts, parts.mean(axis=0), float(values.var(ddof=1)) / k)
+    return _estimate(values, documents, n, prior, weight, unit)
+
+
+def of_cell(cell: Replicates, prior: Prior | None = None) -> Estimate:
+    """Of the mean of one cell."""
+    n = None if cell.parts is None else cell.parts.shape[1]
+    if len(cell.quality) < 2:
+        return Estimate(cell.mean, len(cell.quality), n, unit=cell.unit)
+    return _estimate(cell.quality, cell.document_variance, n, prior, 1.0, cell.unit)
+
+
+def _estimate(
+    values: Floats, documents: float, n: int | None, prior: Prior | None, weight: float, unit: Unit
+) -> Estimate:
+    """`documents`: the variance of the mean that is due to them."""
+    k, mean = len(values), float(values.mean())
+    n = None if n == 1 else n
+    seeds, freedom = float(values.var(ddof=1)) / k, k - 1.0
+    if prior is not None and (documents > 0 or math.sqrt(seeds) > GRAIN):
         variance, freedom = prior.moderate(seeds * k, freedom, weight)
         seeds = variance / k
     return Estimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom, unit)
 
 
-def _of_documents(parts: Floats, seeds: float) -> float:
-    """Where neither it nor the seeds scatter beyond the residual, with the residual."""
-    k, n = parts.shape
-    over_seeds = parts.mean(axis=0)
-    residual = parts - over_seeds
-    residual -= residual.mean(axis=1, keepdims=True)
-    mixed = float((residual**2).sum() / ((k - 1) * (n - 1)) / (k * n))
-    spread = float(over_seeds.var(ddof=1) / n)
-    return float(max(spread - mixed, 0.0)) if spread > mixed or math.sqrt(seeds) > _GRAIN else spread
-
-
 def difference(one: Replicates, other: Replicates, prior: Prior | None = None) -> Estimate:
     """`one` less `other`, on the seeds that both have. A mean of those means where they share none."""
-    return mean_difference([(one, other)], prior)
+    key = id(other), prior
+    if key not in one.held_against:
+        one.held_against[key] = other, mean_difference([(one, other)], prior)
+    found = one.held_against[key][1]
+    assert isinstance(found, Estimate)
+    return found
 
 
 def comparable(pairs: Mapping[Rest, Pair]) -> list[Rest]:
@@ -182,7 +192,7 @@ def mean_difference(pairs: list[Pair], prior: Prior | None = None) -> Estimate:
     seeds = sorted(set.intersection(*(set(r.seeds) for pair in pairs for r in pair)))
     if len(pairs) > 1 and seeds:
         found = [a.of(seeds).mean() - b.of(seeds).mean() for a, b in pairs]
-        signs = sum(d > _GRAIN for d in found), sum(d < -_GRAIN for d in found), len(found)
+        signs = sum(d > GRAIN for d in found), sum(d < -GRAIN for d in found), len(found)
         return replace(_mean(pairs, seeds, prior, weight), signs=signs)
     return _mean(pairs, seeds, prior, weight)
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report.claims import LEVEL
-from orchestrator.report.comparing import Estimate, difference, estimate
+from orchestrator.report.comparing import Estimate, difference, of_cell
 from orchestrator.report.evidence import GoodEnough
 from orchestrator.report.frontier import best, cheapest_enough
 from orchestrator.report.held_out import held_out
@@ -112,8 +112,7 @@ class _Judge:
 
     def own(self, name: str) -> Interval | None:
         """Of its quality, a share, over seeds and documents."""
-        cell = self._found[name]
-        made = estimate(cell.quality, cell.parts)
+        made = of_cell(self._found[name])
         half = made.half(2 * LEVEL / self._cells)
         return None if half is None else between(made.mean, half, 0.0, 1.0)
 

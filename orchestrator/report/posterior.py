@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.report.comparing import estimate
+from orchestrator.report.comparing import of_cell
 from orchestrator.report.moderation import Prior, prior_of
 from orchestrator.report.replicates import Replicates
 
@@ -97,22 +97,22 @@ def _errors(cells: Sequence[Replicates]) -> Floats:
 def of_documents(group: Sequence[Replicates]) -> Floats:
     """[documents, cells]: by how much each document moves the means, were it to have another weight; the sum
     of the squares is the variance. Of cells of one test part."""
-    parts = [cell.parts for cell in group if cell.parts is not None]
-    n = parts[0].shape[1]
+    means = [cell.over_seeds for cell in group if cell.over_seeds is not None]
+    n = len(means[0])
     if n < 2:
         return np.zeros((1, len(group)))
-    over_seeds = np.stack([part.mean(axis=0) for part in parts], axis=1)
-    shares = [_share(cell, part) for cell, part in zip(group, parts, strict=True)]
+    over_seeds = np.stack(means, axis=1)
+    shares = [_share(cell, mean) for cell, mean in zip(group, means, strict=True)]
     found: Floats = (over_seeds - over_seeds.mean(axis=0)) * np.sqrt(shares) / np.sqrt(n * (n - 1))
     return found
 
 
-def _share(cell: Replicates, part: Floats) -> float:
+def _share(cell: Replicates, mean: Floats) -> float:
     """Of the variance of the documents' means, what is not seeds and documents mixed."""
-    found = estimate(cell.quality, cell.parts)
+    found = of_cell(cell)
     if found.seeds < 2:
         return 1.0
-    whole = float(part.mean(axis=0).var(ddof=1)) / part.shape[1]
+    whole = float(mean.var(ddof=1)) / len(mean)
     return found.document_error**2 / whole if whole > 0 else 0.0
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.report.comparing import estimate
+from orchestrator.report.comparing import of_cell
 from orchestrator.report.evidence import Simultaneous
 from orchestrator.report.moderation import prior_of_means
 from orchestrator.report.replicates import Replicates
@@ -26,7 +26,7 @@ def simultaneous(cells: Sequence[Replicates], metric: MetricName) -> Mapping[str
     low, high = bounds(metric)
     found = {}
     for cell in cells:
-        made = estimate(cell.quality, cell.parts, prior, unit=cell.unit)
+        made = of_cell(cell, prior)
         half = None if cell.failed else made.half((1 - CONFIDENCE) / len(cells))
         found[cell.name] = Simultaneous(
             interval=None if half is None else between(made.mean, half, low, high),

@@ -28,7 +28,7 @@ from scipy import stats
 from simulated import point_of
 
 from orchestrator.report.claims import frontier_family
-from orchestrator.report.comparing import Estimate, difference, mean_difference
+from orchestrator.report.comparing import Estimate, difference, estimate, mean_difference, of_cell
 from orchestrator.report.evidence import Limit
 from orchestrator.report.moderation import Prior, prior_of
 from orchestrator.report.places import places
@@ -165,6 +165,16 @@ def test_a_cell_that_misses_seeds_is_no_reason_against_a_prior():
     assert prior.pooled == pytest.approx(6 * 4 - 2 - 6 - 3)
     assert prior_of(cells[:1]) is None
     assert prior_of(cells_of(np.ones((3, 2)))) is None
+
+
+@pytest.mark.parametrize("documents", [0, 1, 40])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_cell_is_judged_by_its_own_seeds_and_documents_to_the_last_digit(seeds, documents):
+    parts = np.random.default_rng(11).standard_normal((seeds, documents)) if documents else None
+    [cell] = cells_of(np.arange(seeds, dtype=float)[None])
+    cell = replace(cell, parts=parts, test_set="t" if documents else None)
+    for prior in (None, Prior(1.0, 4.0, 22.0)):
+        assert of_cell(cell, prior) == estimate(cell.quality, cell.parts, prior)
 
 
 def test_a_difference_is_never_judged_by_less_than_its_own_scatter():
