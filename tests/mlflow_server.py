@@ -24,15 +24,17 @@ from typing import Any
 import pytest
 from workshop import wait_for
 
-USER = "admin"
+ADMIN, DRIVER = "admin", "frontier"
+PREPARE = Path(__file__).parents[1] / "k8s" / "components" / "mlflow" / "prepare.py"
 
 
 @dataclass(frozen=True)
 class MlflowServer:
     uri: str
-    password: str
+    password: str  # of the driver's account, an ordinary one as in a cluster
+    admin_password: str
 
-    def environment(self, user: str = USER, password: str | None = None) -> dict[str, str]:
+    def environment(self, user: str = DRIVER, password: str | None = None) -> dict[str, str]:
         """What a user sets to write there."""
         return {
             "MLFLOW_TRACKING_URI": self.uri,
@@ -44,7 +46,7 @@ class MlflowServer:
         """An account that may look at everything, as `environment`."""
         environment = self.environment(user, secrets.token_hex(8))
         words = {"username": user, "password": environment["MLFLOW_TRACKING_PASSWORD"]}
-        login = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
+        login = base64.b64encode(f"{ADMIN}:{self.admin_password}".encode()).decode()
         headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
         url = f"{self.uri}/api/2.0/mlflow/users/create"
         urllib.request.urlopen(urllib.request.Request(url, json.dumps(words).encode(), headers)).close()
@@ -118,9 +120,9 @@ def running_mlflow(postgres: str) -> Iterator[MlflowServer]:
     with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
         for database in ("mlflow", "accounts"):
             connection.execute(f"CREATE DATABASE {database}")
-    port, password = free_port(), secrets.token_hex(8)
+    port, password, admin_password = free_port(), secrets.token_hex(8), secrets.token_hex(8)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")} | {
-        "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody here needs
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -131,15 +133,20 @@ def running_mlflow(postgres: str) -> Iterator[MlflowServer]:
     with tempfile.TemporaryDirectory(prefix="frontier-mlflow-") as directory:
         settings = Path(directory, "accounts.ini")
         settings.write_text(
-            f"[mlflow]\ndefault_permission = READ\nadmin_username = {USER}\n"
+            f"[mlflow]\ndefault_permission = READ\nadmin_username = {ADMIN}\n"
             f"database_uri = {postgres}/accounts\n"
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
         )
         environment["MLFLOW_AUTH_CONFIG_PATH"] = str(settings)
+        account = {"MLFLOW_TRACKING_USERNAME": DRIVER, "MLFLOW_TRACKING_PASSWORD": password}
+        store = {"MLFLOW_BACKEND_STORE_URI": f"{postgres}/mlflow", "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN}
+        subprocess.run(
+            [sys.executable, PREPARE], env=environment | account | store, check=True, cwd=directory
+        )
         command += ["--artifacts-destination", f"{directory}/artifacts"]
         with _running(command, cwd=directory, env=environment, start_new_session=True) as process:
             wait_for(lambda: _healthy(f"{uri}/health", process), "the MLflow server")
-            yield MlflowServer(uri, password)
+            yield MlflowServer(uri, password, admin_password)
 
 
 def free_port() -> int:

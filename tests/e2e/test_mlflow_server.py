@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 
 import pytest
@@ -9,6 +13,28 @@ from mlflow_server import MlflowServer
 from workshop import Workshop
 
 pytestmark = pytest.mark.e2e
+
+
+def status(server: MlflowServer, path: str, **body: str) -> int:
+    """What the server answers to the driver's account."""
+    account = server.environment()
+    login = ":".join(account[f"MLFLOW_TRACKING_{name}"] for name in ("USERNAME", "PASSWORD"))
+    headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+    request = urllib.request.Request(
+        f"{server.uri}/api/2.0/mlflow/{path}",
+        json.dumps(body).encode(),
+        headers | {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_the_account_of_the_driver_makes_experiments_and_no_accounts(mlflow_server: MlflowServer) -> None:
+    assert status(mlflow_server, "experiments/create", name="of the driver") == 200
+    assert status(mlflow_server, "users/create", username="another", password="0123456789abc") == 403
 
 
 def test_a_server_with_accounts_says_what_the_records_say(

@@ -351,7 +351,7 @@ MISTAKES = [
         JOB,
         f"{WORKER}.containers.0.envFrom",
         [{"secretRef": {"name": "frontier-mlflow", "optional": True}}],
-        ("worker cpu: it gets the secret frontier-mlflow, which is for head alone",),
+        ("worker cpu: it gets the secret frontier-mlflow, which is for head and mlflow alone",),
     ),
     Mistake(
         "the database's password for trials",
@@ -675,6 +675,13 @@ MISTAKES = [
         "spec.podSelector.matchLabels",
         {"ray.io/is-ray-node": "yes"},
         ("worker cpu -> 10.0.0.0/8, at 443, is open",),
+    ),
+    Mistake(
+        "the head at every server of the house",
+        "NetworkPolicy/head-apiserver",
+        "metadata.annotations",
+        GONE,
+        ("head -> 10.0.0.0/8, at 443, is open", "narrow its peers"),
     ),
     Mistake(
         "MLflow in the internet",

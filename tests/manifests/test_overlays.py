@@ -169,3 +169,15 @@ def test_a_pod_with_the_gpu_of_one_machine_asks_for_the_runtime_of_its_driver() 
         if "nvidia.com/gpu" in str(container.body)
     }
     assert asked == {"nvidia"}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_no_secret_is_an_argument_of_a_process(name: str) -> None:
+    """Accounts of the node read arguments."""
+    for pod in created_pods(overlay(name)):
+        for container in pod.containers:
+            words = [*container.body.get("command", ()), *container.body.get("args", ())]
+            secret = [
+                e["name"] for e in container.body.get("env", ()) if "secretKeyRef" in e.get("valueFrom", {})
+            ]
+            assert not [word for word in words if any(f"$({variable})" in word for variable in secret)]

@@ -5,7 +5,7 @@ set -euo pipefail
 namespace=${1:-frontier}
 word() { head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
 
-database=$(word) admin=$(word)
+database=$(word) admin=$(word) driver=$(word)
 uri="postgresql+psycopg://mlflow:$database@mlflow-postgres:5432/mlflow"
 kubectl --namespace "$namespace" create -f - <<YAML
 apiVersion: v1
@@ -27,6 +27,6 @@ apiVersion: v1
 kind: Secret
 metadata: {name: frontier-mlflow}
 stringData:
-  MLFLOW_TRACKING_USERNAME: admin
-  MLFLOW_TRACKING_PASSWORD: "$admin"
+  MLFLOW_TRACKING_USERNAME: frontier  # an ordinary account, which prepare.py makes
+  MLFLOW_TRACKING_PASSWORD: "$driver"
 YAML

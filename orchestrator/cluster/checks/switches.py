@@ -17,7 +17,7 @@ _RIGHT = {
 }
 # Secrets, and the pods that may have them: what a trial or a submitter holds, whoever runs code there holds.
 _READERS = {
-    "frontier-mlflow": ("head",),
+    "frontier-mlflow": ("head", "mlflow"),
     "frontier-mlflow-server": ("mlflow", "mlflow-postgres"),
 }
 

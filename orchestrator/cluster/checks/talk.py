@@ -18,10 +18,12 @@ from orchestrator.cluster.checks.peers import (
 )
 
 # Annotation of a policy by which its author says that a way to a store is meant. "buckets": public addresses,
-# by HTTPS; "object-store": a store at addresses, or in pods, of one's own.
+# by HTTPS; "object-store": a store at addresses, or in pods, of one's own. "private-networks": an API server
+# at some private address, for a cluster that is one machine: elsewhere a hospital's servers are there.
 ALLOWS, BUCKETS, OBJECT_STORE = "frontier/allows", "buckets", "object-store"
+PRIVATE_NETWORKS = "private-networks"
 
-_A_FEW, _A_NETWORK = 16, 65536  # addresses: of an API server in public, of a store of one's own
+_A_FEW, _A_NETWORK = 16, 65536  # addresses: of an API server, of a store of one's own
 
 
 def _nets(*cidrs: str) -> tuple[Net, ...]:
@@ -65,7 +67,11 @@ def _dns(peer: Peer, ours: str) -> bool:
 def _api_server(peer: Peer, _: str) -> bool:
     if not isinstance(peer, Block) or any(peer.touches(net) for net in _OF_THE_NODE):
         return False
-    return peer.net.num_addresses <= _A_FEW or any(is_within(peer.net, net) for net in _PRIVATE)
+    return peer.net.num_addresses <= _A_FEW
+
+
+def _private(peer: Peer, _: str) -> bool:
+    return isinstance(peer, Block) and any(is_within(peer.net, net) for net in _PRIVATE)
 
 
 def _public(peer: Peer, _: str) -> bool:
@@ -98,6 +104,7 @@ ROWS = (
     Row(("head",), _IN, _SUBMITTER, _tcp(8265)),
     Row(("head",), _IN, _OPERATOR, _tcp(8265)),
     Row(("head",), _OUT, _api_server, _tcp(443, 6443)),
+    Row(("head",), _OUT, _private, _tcp(443, 6443), PRIVATE_NETWORKS),
     Row(("head",), _OUT, _MLFLOW, _tcp(5000)),
     Row(("mlflow",), _IN, _HEAD, _tcp(5000)),
     Row(("mlflow",), _OUT, _DATABASE, _tcp(5432)),
