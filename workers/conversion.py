@@ -3,13 +3,14 @@
     python -m workers.conversion pytorch_model.bin model.safetensors
 
 A pickle can run code when it is read. torch reads this one with `weights_only=True`, which builds tensors and
-plain containers and refuses everything else, and does so in a process of its own that is given nothing but
-the two files. Trials read the safetensors alone.
+plain containers and refuses everything else, and does so in a process of its own, which has no secrets in its
+environment and bounded memory, time and output. Trials read the safetensors alone.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,9 @@ from orchestrator.contracts.files import draft
 from orchestrator.errors import WeightsError
 from workers.content import check_file
 
+_LIBRARIES_BYTES = 4 * 2**30  # what torch takes to be there
+_HEADER_BYTES = 2**24
+_MOST_SECONDS = 3600  # of CPU time
 PICKLE, CONVERTED = "pytorch_model.bin", "model.safetensors"
 
 
@@ -64,8 +68,21 @@ def convert(
         temporary.rename(snapshot / CONVERTED)
 
 
+def _bound(size: int) -> None:
+    """Let the kernel end this process where it takes more than weights of so many bytes can need."""
+    for limit, most in (
+        (resource.RLIMIT_DATA, 4 * size + _LIBRARIES_BYTES),  # read, copied, written
+        (resource.RLIMIT_FSIZE, 2 * size + _HEADER_BYTES),
+        (resource.RLIMIT_CPU, _MOST_SECONDS),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(limit)
+        resource.setrlimit(limit, (most, hard) if hard == resource.RLIM_INFINITY else (min(most, hard), hard))
+
+
 def main(pickle: str, converted: str) -> None:
     """Every exception ends it with a code that is not 0."""
+    _bound(Path(pickle).stat().st_size)
     import torch
     from safetensors.torch import save_file
 

@@ -73,10 +73,10 @@ class AttemptHost:
             self.interrupt()
         return self._answer("code")
 
-    def listen(self) -> int:
-        """The port at which the next attempt's ranks meet, where it has several nodes and this is the first:
-        it is taken from now on. Raises LaunchError as `run` does."""
-        self._send({"listen": True})
+    def listen(self, address: str) -> int:
+        """The port of the address at which the next attempt's ranks meet, where it has several nodes and this
+        is the first: it is taken from now on. Raises LaunchError as `run` does."""
+        self._send({"listen": address})
         return self._answer("port")
 
     def _answer(self, what: str) -> int:

@@ -96,11 +96,15 @@ class Group:
         return children
 
 
-def listen(address: str = "") -> socket.socket:
-    """At a free port, and before anybody is told it: nobody else can take it."""
+def listen(address: str) -> socket.socket:
+    """At a free port of the address alone, and before anybody is told it: nobody else can take it. At all
+    addresses of this machine where that one is none of them, as behind a translation of addresses."""
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind((address, 0))
+    try:
+        found.bind((address, 0))
+    except OSError:
+        found.bind(("", 0))
     found.listen(128)
     return found
 

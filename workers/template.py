@@ -5,7 +5,7 @@ import has started CUDA, which a fork cannot share, they start Python themselves
 
 Requests come as JSON lines on standard input: {"order": path, "at": monotonic seconds}, and where the attempt
 has several nodes "node": {"number", "master", "port", "secret"}; answered with {"code": exit code} when the
-attempt has ended; {"interrupt": seconds of grace} meanwhile; {"listen": true} before an attempt on several
+attempt has ended; {"interrupt": seconds of grace} meanwhile; {"listen": address} before an attempt on several
 nodes, answered with {"port": where its ranks are to meet}. Nobody outlives the one above: the template ends
 when its standard input does, the attempt when the template dies.
 """
@@ -58,7 +58,7 @@ def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
     while True:
         request = requests.next()
         if request is not None and "listen" in request:
-            listening = listen()  # in the place of one that no attempt came for
+            listening = listen(request["listen"])  # in the place of one that no attempt came for
             _answer(answers, "port", listening.getsockname()[1])
         if request is None or "order" not in request:
             continue  # an interrupt that came too late

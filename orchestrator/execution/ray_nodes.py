@@ -67,7 +67,8 @@ class NodesHost:
     def run(self, order_path: Path, timeout: float | None = None) -> int:
         from workers.host import SECRET_BYTES, Node
 
-        master, port, secret = get_node_ip_address(), self._first.listen(), token_hex(SECRET_BYTES)
+        master, secret = get_node_ip_address(), token_hex(SECRET_BYTES)
+        port = self._first.listen(master)
         order = str(order_path.resolve())
         runs = [
             actor.run.remote(order, number, master, port, secret)

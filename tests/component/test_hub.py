@@ -18,6 +18,7 @@ from safetensors.torch import load, load_file
 from workshop import Workshop
 
 from orchestrator.contracts.backbone import RandomWeights
+from orchestrator.contracts.child_processes import python_module
 from workers.demo.tiny import write_tiny
 
 OLD, NEW = "1234e5" + "0" * 34, "b" * 40
@@ -182,6 +183,17 @@ def test_a_pickle_that_would_run_something_is_refused_and_runs_nothing(desk: Des
     assert not mark.exists()
     assert not desk.lock.exists()
     assert list(desk.shop.sweeps.glob(f"cache/hub/*/snapshots/{OLD}/*.safetensors")) == []
+
+
+def test_a_small_pickle_that_would_become_a_large_tensor_ends_in_its_own_process(tmp_path: Path) -> None:
+    pickle, converted = tmp_path / "pytorch_model.bin", tmp_path / "model.safetensors"
+    torch.save({"weight": torch.zeros(1).expand(2**32)}, pickle)  # 16 GiB, of one number
+    assert pickle.stat().st_size < 2**12
+    done = subprocess.run(
+        python_module("workers.conversion", str(pickle), str(converted)), capture_output=True
+    )
+    assert done.returncode != 0
+    assert not converted.exists()
 
 
 def test_a_plan_names_what_has_to_be_converted_until_it_is(desk: Desk) -> None:

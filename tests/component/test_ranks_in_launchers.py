@@ -42,7 +42,7 @@ def ran(launcher, orders) -> dict[int, AttemptEnded]:
 def test_the_port_where_nodes_meet_is_taken_before_anybody_is_told():
     host = AttemptHost(threads=1)
     try:
-        port = host.listen()
+        port = host.listen("127.0.0.1")
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind(("", port))
     finally:

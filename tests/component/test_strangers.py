@@ -109,3 +109,9 @@ def test_tensors_are_read_from_what_a_library_exchanges_without_reading_their_pi
     read_storage = distributed_c10d._unpickler(io.BytesIO()).find_class("torch.storage", "_load_from_bytes")
     with pytest.raises(pickle.UnpicklingError):
         read_storage(stored.getvalue())
+
+
+@pytest.mark.parametrize(("address", "bound"), [("127.0.0.2", "127.0.0.2"), ("192.0.2.1", "0.0.0.0")])
+def test_ranks_of_several_nodes_meet_at_the_address_of_the_first_alone(address: str, bound: str) -> None:
+    with listen(address) as found:  # 192.0.2.1 is no machine's: a translated address
+        assert found.getsockname()[0] == bound

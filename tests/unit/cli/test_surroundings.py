@@ -88,7 +88,7 @@ def test_a_warm_process_never_runs_what_lies_in_the_working_directory(
     monkeypatch.chdir(trapped)
     host = AttemptHost()
     try:
-        assert host.listen() > 0
+        assert host.listen("127.0.0.1") > 0
     finally:
         host.close()
     assert not (trapped.parent / "executed").exists()
