@@ -2,14 +2,15 @@
 
 The cluster has KubeRay and the overlay (FRONTIER_TEST_OVERLAY, else local-cpu) in the namespace
 FRONTIER_NAMESPACE (else frontier), with the image where its nodes find it: the first seven commands of
-k8s/README.md. The login may exec into pods, delete them, and patch quotas and the status of nodes. Sweeps of
-the tests have names of their own, and are deleted at the end; their records stay in the storage.
+k8s/README.md. The login may delete pods, and patch quotas and the status of nodes; what needs more rights
+or more room than there is, is skipped with the reason. Sweeps of the tests have names of their own, and are
+deleted at the end; their records stay in the storage.
 """
 
 from __future__ import annotations
 
 import copy
-import json
+import itertools
 import os
 import re
 import subprocess
@@ -25,30 +26,15 @@ import pytest
 import yaml
 
 from orchestrator.cluster.client import Cluster, connect
-from orchestrator.cluster.documents import dump, load, of_kind
-from orchestrator.cluster.observing import head_pod
+from orchestrator.cluster.documents import Document, dump, load, of_kind
+from orchestrator.cluster.quantities import quantity
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.resources import NODES, PODS, QUOTAS, RAY_JOBS
 from orchestrator.errors import LaunchError
+from orchestrator.tracking.ledger import Ledger
 
 GPU = "nvidia.com/gpu"
 MINUTES = 60.0
-_RECORDS = """
-import json, sys
-from pathlib import Path
-from orchestrator.tracking.ledger import Ledger
-print("RECORDS" + json.dumps([
-    {
-        "trial": record.name,
-        "state": record.state.value,
-        "finished": sum(a.outcome is not None and a.outcome.state == "finished" for a in record.current),
-        "attempts": len(record.current),
-        "resumed_from": record.outcome.resumed_from_step if record.outcome else None,
-        "test": record.outcome.model_dump(mode="json")["test"] if record.outcome else None,
-    }
-    for record in Ledger(Path(sys.argv[1])).trials()
-]))
-"""
 _SWEEP: dict[str, Any] = {
     "models": ["demo-tiny"],
     "domains": ["general", "clinical"],
@@ -112,15 +98,52 @@ class Rig:
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        return done.stdout + done.stderr
 
-    def submit(self, *options: str, overlay: str | None = None, code: int = 0, **keys: Any) -> str:
-        """A sweep of its own name; gives its id."""
+    def written(self, **keys: Any) -> str:
+        """The file of a sweep of its own name."""
         name = f"test-{uuid.uuid4().hex[:6]}"
         file = self.root / f"{name}.yaml"
         file.write_text(yaml.safe_dump({"name": name} | _SWEEP | keys))
         self.names.append(name)
-        said = self.frontier("submit", str(file), "--overlay", overlay or self.overlay, *options, code=code)
+        return str(file)
+
+    def lines(self, *arguments: str) -> Iterator[tuple[float, str]]:
+        """What a command prints, with the time of each line."""
+        with subprocess.Popen(
+            [sys.executable, "-u", "-c", "from orchestrator.cli import main; main()", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.root,
+            env=os.environ | {"FRONTIER_NAMESPACE": self.cluster.namespace, "COLUMNS": "200"},
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    yield time.monotonic(), line
+            finally:
+                process.terminate()
+
+    def silences(self, *arguments: str) -> list[float]:
+        """Seconds between the lines of a command that is run to its end."""
+        times = [at for at, _ in self.lines(*arguments)]
+        return [after - before for before, after in itertools.pairwise(times)]
+
+    def heard(self, *arguments: str, seconds: float) -> str:
+        """What a command prints within that time."""
+        end, said = time.monotonic() + seconds, ""
+        for at, line in self.lines(*arguments, "--overlay", self.overlay):
+            said += line
+            if at > end:
+                break
+        return said
+
+    def submit(self, *options: str, overlay: str | None = None, code: int = 0, **keys: Any) -> str:
+        """A sweep of its own name; gives its id."""
+        file = self.written(**keys)
+        name = self.names[-1]
+        said = self.frontier("submit", file, "--overlay", overlay or self.overlay, *options, code=code)
         found = re.search(rf"{name}-[0-9a-f]+", said)
         assert found is not None, said
         return found[0]
@@ -149,33 +172,22 @@ class Rig:
         return client.CoreV1Api(client.ApiClient(self.cluster.api.configuration))
 
     def records(self, identity: str) -> list[dict[str, Any]]:
-        """From the storage, as the head sees it."""
-        job = self.job(identity)
-        assert job is not None
-        pod = head_pod(self.cluster, job)
-        assert pod is not None, "the head is gone: ttlSecondsAfterFinished is over"
-        job_storage = job.body["metadata"]["annotations"]["frontier/storage"]
-        said = self._exec(pod, "python", "-c", _RECORDS, f"{job_storage}/{job.sweep_name}")
-        line = next(line for line in said.splitlines() if line.startswith("RECORDS"))
-        found: list[dict[str, Any]] = json.loads(line.removeprefix("RECORDS"))
-        return found
-
-    def _exec(self, pod: str, *command: str) -> str:
-        from kubernetes import stream
-
-        core = self.core()
-        said: str = stream.stream(
-            core.connect_get_namespaced_pod_exec,
-            pod,
-            self.cluster.namespace,
-            container="ray-head",
-            command=list(command),
-            stdout=True,
-            stderr=True,
-            stdin=False,
-            tty=False,
-        )
-        return said
+        """From the storage, through the pod that `frontier fetch` starts, whatever has become of the head."""
+        into = self.root / f"fetched-{uuid.uuid4().hex[:6]}"
+        self.frontier("fetch", identity, "--into", str(into))
+        [sweep] = into.iterdir()
+        return [
+            {
+                "trial": record.name,
+                "state": record.state.value,
+                "finished": sum(
+                    a.outcome is not None and a.outcome.state == "finished" for a in record.current
+                ),
+                "resumed_from": record.outcome.resumed_from_step if record.outcome else None,
+                "test": record.outcome.model_dump(mode="json")["test"] if record.outcome else None,
+            }
+            for record in Ledger(sweep).trials()
+        ]
 
     def await_that(self, what: str, true: Callable[[], Any], minutes: float = 10) -> Any:
         end = time.monotonic() + minutes * MINUTES
@@ -190,15 +202,61 @@ class Rig:
         """Until a trial has had time to write a checkpoint."""
         self.await_that("a worker runs", lambda: self.pods(identity))
         self.await_that(
-            "an attempt is under way", lambda: any(r["attempts"] for r in self._records(identity))
+            "a trial runs", lambda: re.search(r"[1-9]\d* running", self.frontier("status", identity))
         )
         time.sleep(3 * _SWEEP["checkpoint_seconds"])
 
-    def _records(self, identity: str) -> list[dict[str, Any]]:
+    def needs_room(self, pods: int, overlay: str | None = None) -> None:
+        """Skip where the cluster's quota has no room for head, submitter and so many workers, or no node for
+        one of them, as far as it may be seen."""
+        reason = self._no_room(pods, load(overlay or self.overlay))
+        if reason is not None:
+            pytest.skip(reason)
+
+    def _no_room(self, pods: int, documents: list[Document]) -> str | None:
+        [job] = of_kind(documents, "RayJob")
+        cluster = job.spec["rayClusterSpec"]
+        templates = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+        requests = [t["template"]["spec"]["containers"][0]["resources"]["requests"] for t in templates]
+        for body in self.cluster.every(QUOTAS):
+            hard, used = body["status"].get("hard", {}), body["status"].get("used", {})
+            left = int(hard.get("pods", 10**6)) - int(used.get("pods", 0))
+            if left < pods + 2:
+                return f"quota {body['metadata']['name']} has room for {left} pods, and {pods + 2} are needed"
         try:
-            return self.records(identity)
-        except (AssertionError, StopIteration):  # no head yet, or no record
-            return []
+            nodes = [node["status"]["allocatable"] for node in self.cluster.every(NODES)]
+        except LaunchError:
+            return None  # not for this login to see
+        for request in requests:
+            if not any(
+                all((quantity(node.get(k, 0)) or 0) >= (quantity(v) or 0) for k, v in request.items())
+                for node in nodes
+            ):
+                return f"no node holds a pod of {request}"
+        cpus = sum(quantity(node["cpu"]) or 0 for node in nodes)
+        needed = (quantity(requests[0]["cpu"]) or 0) + pods * (quantity(requests[1]["cpu"]) or 0)
+        return None if cpus >= needed else f"all nodes have {cpus} CPU, and {needed} are needed"
+
+    def scaled_to(self, name: str, namespace: str, replicas: int) -> int:
+        """Give a Deployment so many pods, and return how many it had. Skips where the login may not."""
+        from kubernetes import client
+
+        apps = client.AppsV1Api(client.ApiClient(self.cluster.api.configuration))
+        try:
+            before = int(apps.read_namespaced_deployment_scale(name, namespace).spec.replicas or 0)
+            apps.patch_namespaced_deployment_scale(name, namespace, {"spec": {"replicas": replicas}})
+        except client.ApiException as error:
+            pytest.skip(f"this login may not scale {namespace}/{name} (HTTP {error.status})")
+        return before
+
+    def changed_overlay(self, change: Callable[[dict[str, Any]], None]) -> str:
+        """The overlay, with something else in its RayJob. Gives a file."""
+        documents = load(self.overlay)
+        [job] = of_kind(documents, "RayJob")
+        change(job.spec)
+        file = self.root / f"{uuid.uuid4().hex}.yaml"
+        file.write_text(dump(*(document.body for document in documents)))
+        return str(file)
 
     def two_groups(self, resources: dict[str, str] | None = None) -> str:
         """The overlay with its first group twice, each of one pod: `first` and `second`. `resources` are
