@@ -108,14 +108,14 @@ class Display:
         return [f"first trial: {doing}"] if doing else []
 
     def _best(self) -> list[str]:
-        return [f"best {task} {best.quality:.3f}" for task, best in sorted(self._progress.best.items())]
+        return [f"highest {task} {best.quality:.3f}" for task, best in sorted(self._progress.best.items())]
 
     def _picture(self) -> RenderableType:
         p = self._progress
         ended = p.done_before + p.finished + p.failed + p.unfinished + p.tuning_ended
         best = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         for task, found in sorted(p.best.items()):
-            best.add_row(f"best {task}", f"{found.quality:.3f}", styled(found.trial, "dim"))
+            best.add_row(f"highest {task}", f"{found.quality:.3f}", styled(found.trial, "dim"))
         running = [styled(f"  {name}", "dim") for name in p.running[:_MOST_RUNNING]]
         return Group(
             ProgressBar(total=p.done_before + p.total + p.tuning_total, completed=ended, width=60),

@@ -89,7 +89,7 @@ def _across(
         )
         for n, rank, mean, cost, flag in zip(whole, ranks, means, hours, flags, strict=True)
     ]
-    floors = ", ".join(f"{task.title} {_floor(task):.3f}" for task in tasks)
+    floors = ", ".join(f"“{task.title}” {_floor(task):.3f}" for task in tasks)
     notes = [_MEANS.format(floors=floors), _RANKS.format(cells=len(whole)), _INTERVALS]
     if len(whole) > MOST_RANKED:
         notes.append(_TOO_MANY)

@@ -55,7 +55,8 @@ def printed(report: Report, directory: Path) -> str:
     paths = write_report(report, directory)
     console = Console(file=io.StringIO(), width=100)
     show_report(report, paths, console)
-    pages = [path.read_text() for kind, path in paths.items() if kind != "csv"]
+    # The page of methods defines what each level is, instead of printing figures.
+    pages = [path.read_text() for kind, path in paths.items() if kind not in ("csv", "methods")]
     return "\n".join([*pages, console.file.getvalue()])
 
 

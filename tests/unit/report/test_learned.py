@@ -77,4 +77,4 @@ def test_means_over_tasks_go_from_what_guessing_gives_on_each(tmp_path):
         built.attempt(trial, Fate(quality=0.7, outcome=OUTCOME if trial.cell.task == "one" else {}))
     [across] = build_report(built.ledger.sweep(), built.ledger.trials()).across
     assert across.rows[0].normalised_mean == pytest.approx((0.3 / 0.6 + 0.7) / 2)
-    assert "(One 0.400, Two 0.000)" in across.notes[0]
+    assert "(“One” 0.400, “Two” 0.000)" in across.notes[0]
