@@ -89,7 +89,9 @@ def _sentence(
     more_each: float,
     terms: Terms,
 ) -> str:
-    what = f"{cost.cell} scores {gain:.3f} more than {base.cell}"
+    what = (
+        f"{cost.cell} scores {gain:.3f} more than {base.cell} in the mean (the claims say whether that holds)"
+    )
     when = {
         Verdict.ALWAYS: "and costs less at any volume",
         Verdict.NEVER: "and never pays off by its cost: it takes more to train and to serve",

@@ -21,6 +21,7 @@ _USEFUL = (
 _COUNTED = (
     "trainable_parameters: without the head, as the paper counts; under full fine-tuning the whole model"
 )
+_MEANS = "order: by means over the seeds; how far it hangs on which seeds ran is not looked at"
 
 
 def points_to_score(task: TaskReport) -> tuple[list[ScorePoint], tuple[str, ...]]:
@@ -37,7 +38,7 @@ def points_to_score(task: TaskReport) -> tuple[list[ScorePoint], tuple[str, ...]
     label = min(labels, key=lambda name: (-labels[name], name or ""))
     points = [p for p in usable if p.comparison == label]
     to_best = all(p.seconds_to_best is not None for p in points)
-    notes = [_TO_BEST if to_best else _USEFUL, _COUNTED]
+    notes = [_TO_BEST if to_best else _USEFUL, _COUNTED, _MEANS]
     if len(labels) > 1:
         notes.append(f"points: those measured on {label}; {len(usable) - len(points)} others are left out")
     return [_point(p, to_best) for p in points], tuple(notes)
