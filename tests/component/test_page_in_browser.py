@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from browser import Tab, chromium, tab
+from ledger_builder import LedgerBuilder, task
 from page_ledgers import rich_ledger
 
+from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import build_report, with_curves, write_report
 
 
@@ -199,6 +201,24 @@ def test_what_guessing_gives_stands_in_each_plot_of_quality(browser, page):
     drawn = browser.evaluate(words)
     assert len(drawn) >= 4
     assert all("guessing" in text for text in drawn)
+
+
+def test_the_title_of_an_axis_is_no_longer_than_its_plot_is_high(browser, tmp_path):
+    built = LedgerBuilder(tmp_path)
+    built.plan(["tiny", "mini"], ["general"], ["full"], [task("long", TaskKind.RELATION)], seeds=[1])
+    built.finish_all()
+    report = build_report(built.ledger.sweep(), built.ledger.trials())
+    look(browser, write_report(report, tmp_path / "report")["html"])
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))")
+    ends = """(() => {
+        const plot = document.getElementById('plot-0-0').getBoundingClientRect();
+        const title = document.querySelector('#plot-0-0 .ytitle');
+        const words = title.getBoundingClientRect();
+        return [plot.top, words.top, words.bottom, plot.bottom, title.textContent.length];
+    })()"""
+    top, begins, finishes, bottom, letters = browser.evaluate(ends)
+    assert letters > 30
+    assert top <= begins < finishes <= bottom
 
 
 def test_on_paper_plots_fit_the_page_in_light_colours(browser, page, tmp_path):

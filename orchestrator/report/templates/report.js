@@ -97,6 +97,10 @@
     return { ...axis, tickangle: 0, ticktext: axis.ticktext.map((text, i) => (i % step ? "" : text)) };
   };
 
+  // A title that is longer than its axis is high goes on in a further line.
+  const upright = (title, height) =>
+    title.text.length * 8.5 < height - 90 ? title : { ...title, text: title.text.replace(/(.{12,}?) /g, "$1<br>") };
+
   // What guessing scores: a line, or a note at the edge that it is beyond.
   const guessing = (floor, range, colour) => {
     if (!floor) return {};
@@ -119,7 +123,7 @@
       : series(plot, hidden[id], colour);
     const axis = { color: colour("muted"), gridcolor: colour("rule"), zeroline: false, automargin: true };
     const xaxis = { ...axis, ...sparse(drawn.xaxis, box.clientWidth) };
-    const yaxis = { ...axis, ...drawn.yaxis };
+    const yaxis = { ...axis, ...drawn.yaxis, title: upright(drawn.yaxis.title, box.clientHeight) };
     const floor = guessing(plot.guessing, yaxis.range, colour);
     const layout = {
       paper_bgcolor: "rgba(0,0,0,0)",
