@@ -261,7 +261,7 @@ def written(console: Console) -> str:
     ("keys", "words"),
     [
         ({"resources": {"device": "nvidia-a100"}}, r"resources\.device: device not in the catalogue"),
-        ({"resources": {"device": A100, "gpus": 1}}, r"resources\.gpus: unknown key"),
+        ({"resources": {"device": A100, "gpus": 1}}, r"resources\.gpus: excludes `device`"),
         (
             {"resources": {"device": A100}, "recipe": {"device_hours": 1}},
             r"recipe\.device_hours: is a budget",
