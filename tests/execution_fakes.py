@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
-from orchestrator.contracts.method import Full, MethodSpec
+from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.outcome import Failure, Outcome
 from orchestrator.contracts.task import TableReader, TaskSpec

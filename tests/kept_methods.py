@@ -5,21 +5,10 @@ from __future__ import annotations
 import torch
 from tiny_models import adapted_tiny
 
-from orchestrator.contracts.method import (
-    AdaLora,
-    BitFit,
-    Boft,
-    HeadOnly,
-    Ia3,
-    LnTuning,
-    Lora,
-    Oft,
-    Prefix,
-    Prompt,
-    PTuning,
-    TopLayers,
-    Vera,
-)
+from orchestrator.contracts.methods.low_rank import AdaLora, Lora, Vera
+from orchestrator.contracts.methods.multiplicative import Boft, Ia3, Oft
+from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTuning
+from orchestrator.contracts.methods.weights import BitFit, HeadOnly, LnTuning, TopLayers
 from orchestrator.contracts.vocabulary import TaskKind
 
 IDS = torch.tensor([[7, 8, 9, 10, 11]])

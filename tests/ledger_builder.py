@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights
-from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora, MethodSpec
+from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.multiplicative import Ia3
+from orchestrator.contracts.methods.weights import Full, HeadOnly
 from orchestrator.contracts.metrics import PRIMARY, MetricName, MetricValue
 from orchestrator.contracts.outcome import (
     Bill,

@@ -9,14 +9,15 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BitsAndBytesConfig
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
-from orchestrator.contracts.method import Lora, Settings
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.methods.base import Quantise
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import WeightsError
 from workers.foreign_tokenizers import LOADING_SECONDS, bounded
@@ -27,7 +28,6 @@ from workers.methods import Counted, count, count_trained, head_modules, refuse_
 from workers.methods.targets import Names
 from workers.weights import verify
 
-Quantise = Literal["int8", "nf4"]
 _READ_IN_SCANS = ("conv1d", "x_proj", "dt_proj", "out_proj")
 
 
@@ -62,7 +62,7 @@ def build(
     that the entry states, and where a quantised model has no GPU or no library.
     """
     folder = verify(spec, directory)
-    refuse_quantised(spec, Lora(quantise=quantise))
+    refuse_quantised(spec, quantise)
     tokenizer = load_tokenizer(spec, directory)
     config = _config(spec, directory)
     check_parameters(spec, config, directory)

@@ -15,24 +15,8 @@ from pathlib import Path
 import torch
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
-from orchestrator.contracts.capability import Capability, rows_of, write_table
-from orchestrator.contracts.method import (
-    AdaLora,
-    BitFit,
-    Boft,
-    Full,
-    HeadOnly,
-    Ia3,
-    LnTuning,
-    Lora,
-    Oft,
-    Prefix,
-    Prompt,
-    PTuning,
-    Settings,
-    TopLayers,
-    Vera,
-)
+from orchestrator.contracts.capability import Capability, write_table
+from orchestrator.contracts.methods import METHODS, Settings
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import WeightsError
 from workers.answers import answer_stream
@@ -40,27 +24,7 @@ from workers.combination import Combination
 from workers.demo.tiny import ARCHITECTURES, DECODERS, STATE_SPACES, write_tiny
 from workers.methods import UnsupportedError
 
-SETTINGS: tuple[Settings, ...] = (
-    Full(),
-    HeadOnly(),
-    BitFit(),
-    LnTuning(),
-    TopLayers(layers=1),
-    Lora(rank=2),
-    Lora(rank=2, targets="attention"),
-    Lora(rank=2, targets="feed-forward"),
-    Lora(rank=2, targets="all"),
-    Lora(rank=2, dora=True),
-    Lora(rank=2, rank_stabilised=True),
-    AdaLora(rank=2),
-    Vera(rank=8),
-    Ia3(),
-    Oft(block_size=4),
-    Boft(block_size=4),
-    Prefix(virtual_tokens=3),
-    Prompt(virtual_tokens=3),
-    PTuning(virtual_tokens=3, encoder_hidden_size=8),
-)
+SETTINGS = tuple(settings for method in METHODS for settings in method.to_measure())
 # The head of a classification is that of a relation.
 _HEADS = {
     TaskKind.CLASSIFICATION: (TaskKind.CLASSIFICATION, TaskKind.RELATION),
@@ -84,7 +48,7 @@ def measure(
                     for each in kinds:
                         yield Capability(
                             architecture=architecture,
-                            method=rows_of(method)[-1],
+                            method=method.table_rows()[-1],
                             task_kind=each,
                             supported=not reason,
                             reason=reason,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import Full, HeadOnly, Settings
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.backbones import build
 from workers.batches import collate
@@ -51,7 +51,7 @@ class Combination:
             return "a training step changes frozen weights"
         if not changed & (trained - inside):
             return "the head does not train"
-        if not isinstance(self._settings, HeadOnly) and not changed & inside:
+        if not self._settings.trains_head_alone and not changed & inside:
             return "nothing but the head trains"
         return self._reads(adapted) or self._comes_back(adapted, built.tokenizer, kept)
 
@@ -113,7 +113,7 @@ class Combination:
         """Whether the saved weights give the same answers in another model."""
         said = self._logits(adapted.model, range(len(_LENGTHS)))
         torch.manual_seed(1)
-        if isinstance(self._settings, Full):
+        if self._settings.trains_everything:
             keep_model(adapted, tokenizer, kept, "all")
             model = build(self._spec, kept, self._kind, LABELS).model
             load_model(model, kept / "model.safetensors", strict=False)  # and its head, which is drawn anew

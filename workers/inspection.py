@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import PositiveInt, ValidationError
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import FrontierError, WeightsError

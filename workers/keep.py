@@ -11,12 +11,11 @@ from peft import PeftConfig, get_peft_model_state_dict, load_peft_weights, set_p
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from orchestrator.contracts.method import AdaLora, Full, HeadOnly
 from workers.batches import collate
 from workers.checkpoint import UnfaithfulCopyError, Weights, copy_of, put_back, trained_weights
 from workers.checkpoint_writer import same_bits
 from workers.inputs import TaskData
-from workers.methods import Adapted, settle_ranks
+from workers.methods import Adapted
 
 _HEAD, _TRAINED = "head.safetensors", "trained.safetensors"
 _SAMPLE = 8  # examples
@@ -43,15 +42,14 @@ def keep_model(
     model; "all" keeps, for it and for a full one, the whole model in hub layout. Where frozen weights are
     spread over ranks or lie in half precision it keeps those that train: the others are the backbone's.
     """
-    if wanted == "none" or (wanted == "adapters" and isinstance(adapted.settings, Full)):
+    if wanted == "none" or (wanted == "adapters" and adapted.settings.trains_everything):
         return None
     directory.mkdir()
     if adapted.is_adapter:
-        if isinstance(adapted.settings, AdaLora):
-            settle_ranks(adapted.model)
+        adapted.method.before_saving(adapted.model)
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         adapted.model.get_base_model().config.save_pretrained(directory)
-    elif wanted == "all" and (isinstance(adapted.settings, Full) or _whole_and_full(adapted.model)):
+    elif wanted == "all" and (adapted.settings.trains_everything or _whole_and_full(adapted.model)):
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         tokenizer.save_pretrained(directory)
     else:
@@ -72,8 +70,7 @@ def load_kept(adapted: Adapted, directory: Path) -> None:
     saved = PeftConfig.from_pretrained(directory)
     config = adapted.model.peft_config["default"]
     config.inference_mode = True  # virtual tokens are kept as they come out of the network that makes them
-    if isinstance(adapted.settings, AdaLora):
-        config.rank_pattern = saved.rank_pattern
+    adapted.method.before_loading(config, saved)
     set_peft_model_state_dict(adapted.model, load_peft_weights(directory, device="cpu"))
 
 
@@ -155,4 +152,4 @@ def _alike(found: Tensor, expected: Tensor, *, half: bool) -> bool:
 
 
 def _own_weights(adapted: Adapted) -> str:
-    return _HEAD if isinstance(adapted.settings, HeadOnly) else _TRAINED
+    return _HEAD if adapted.settings.trains_head_alone else _TRAINED

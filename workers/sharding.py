@@ -34,7 +34,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.fsdp import FSDPModule
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-from orchestrator.contracts.method import AdaLora, Settings
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.sharding import SPREADS_WEIGHTS, why_not_shared
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision
@@ -54,9 +54,10 @@ def sharding_software(resources: Resources) -> dict[str, str]:
 
 def refuse_method(settings: Settings, resources: Resources, precision: Precision) -> None:
     """Raises LaunchError where a method cannot train as the resources or the precision say."""
-    if precision is Precision.FP16 and isinstance(settings, AdaLora):
+    if problem := settings.unsupported_precision(precision):
         raise LaunchError(
-            "recipe.precision fp16: adalora would count gradients that overflow\n    -> set precision: fp32"
+            f"recipe.precision {precision}: unsupported by {settings.kind}, as {problem}\n"
+            "    -> set precision: fp32"
         )
     if problem := why_not_shared(settings, resources.sharding):
         raise LaunchError(

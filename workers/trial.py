@@ -8,7 +8,6 @@ from pathlib import Path
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.layout import MODEL
-from orchestrator.contracts.method import virtual_tokens
 from orchestrator.contracts.metrics import MetricName, Metrics
 from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Serving, StartEvent
 from orchestrator.contracts.split_counts import SplitCounts
@@ -35,7 +34,7 @@ from workers.schedule import Budget, steps_of_an_epoch
 from workers.serving import measure
 from workers.sharding import refuse_method, spreads_weights
 from workers.train import Surroundings, train
-from workers.trial_model import make_model, quantised_to
+from workers.trial_model import make_model
 from workers.weights import weights_directory
 
 
@@ -128,7 +127,7 @@ def carry_out(
     meter.enter(Phase.TOKENISE)
     data = encode_examples(examples, task, tokenizer, trial.recipe.max_length, trial.backbone.name)
     account.splits = data.counts
-    check_fits(trial.backbone, counted.folder, data, virtual_tokens(settings))
+    check_fits(trial.backbone, counted.folder, data, settings.extra_tokens)
     check_seen(task, data.labels, {split: part for split, part in data.parts.items() if split in scored})
 
     meter.enter(Phase.LOAD)
@@ -168,7 +167,7 @@ def carry_out(
     if sample is None:
         prove_written(adapted, kept, best)
     else:
-        half = quantised_to(settings) is not None or account.device.precision is not Precision.FP32
+        half = settings.quantised_to is not None or account.device.precision is not Precision.FP32
         prove_kept(adapted, kept, sample, half=half)
 
 

@@ -11,22 +11,16 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from orchestrator.contracts.method import Lora, Settings
 from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Precision
-from workers.backbones import Quantise, build, build_empty, train_in_full
+from workers.backbones import build, build_empty, train_in_full
 from workers.drawing import DrawnOnCpu
 from workers.methods import Adapted, Counted, adapt, check_trained
 from workers.methods.activations import checkpoint_activations
 from workers.ranks import Ranks
 from workers.sharding import spreads_weights
 from workers.spreading import match_kinds, reads
-
-
-def quantised_to(settings: Settings) -> Quantise | None:
-    """Return what the frozen base is stored in, None where it is stored as numbers."""
-    return settings.quantise if isinstance(settings, Lora) else None
 
 
 def make_model(
@@ -47,7 +41,7 @@ def make_model(
     """
     trial, resources = order.trial, order.resources
     settings, kind = trial.method.settings, trial.task.kind
-    quantise, spread = quantised_to(settings), spreads_weights(resources)
+    quantise, spread = settings.quantised_to, spreads_weights(resources)
     half = quantise is None and frozen_in_half(trial.backbone, settings, precision)
     device = accelerator.device if resources.gpus and not spread else None
     place, reading = (trial.backbone, directory, kind, labels), reads(ranks, resources)

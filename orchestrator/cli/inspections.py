@@ -25,7 +25,7 @@ from orchestrator.config.weights_files import look, notes_on
 from orchestrator.config.yaml_files import parse
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
 from orchestrator.contracts.made import made_root
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.sameness import visible
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import Complaint, ConfigError, DataError, did_you_mean

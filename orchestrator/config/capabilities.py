@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from orchestrator.config.catalogue import builtin_catalogue
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.capability import COLUMNS, Capability, rows_of
-from orchestrator.contracts.method import Lora, Settings
+from orchestrator.contracts.capability import COLUMNS, Capability
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import Complaint, ConfigError
 
@@ -38,9 +38,9 @@ class Capabilities:
     def refusal(self, backbone: BackboneSpec, settings: Settings, kind: TaskKind, gpus: float) -> str | None:
         """Why the cell cannot run, on `gpus` GPUs a trial; None if it may. An architecture that is not in the
         table may: nobody has measured it."""
-        if isinstance(settings, Lora) and settings.quantise is not None and not gpus:
-            return f"quantise: {settings.quantise} needs a GPU, and its trials get none"
-        for method in rows_of(settings):
+        if settings.quantised_to is not None and not gpus:
+            return f"quantise: {settings.quantised_to} needs a GPU, and its trials get none"
+        for method in settings.table_rows():
             row = self.rows.get((backbone.architecture, method, kind))
             if row is not None and not row.supported:
                 return row.reason

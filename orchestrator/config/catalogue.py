@@ -20,7 +20,7 @@ from orchestrator.config.task_files import DescribedTask
 from orchestrator.config.yaml_files import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.device import DeviceKind
-from orchestrator.contracts.method import Settings
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Misfit, Record
 from orchestrator.contracts.task import TaskSpec
@@ -42,7 +42,7 @@ class MethodEntry(Record):
     """A way to adapt a backbone: its settings, and the recipe keys that suit it."""
 
     name: str
-    settings: Settings = Field(discriminator="kind")
+    settings: Settings
     recipe: RecipePatch = RecipePatch()
     by_family: dict[Family, RecipePatch] = Field(default_factory=dict)  # laid over `recipe`
     tune: Tune | None = None

@@ -17,7 +17,6 @@ from orchestrator.config.methods import MethodVariant, with_settings
 from orchestrator.config.recipes import Purse, lay
 from orchestrator.config.schema import Rule, SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import AdaLora
 from orchestrator.contracts.record import MisfitError
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.trial import Cell, Recipe
@@ -126,8 +125,8 @@ def _refusal(found: GridCell, capabilities: Capabilities, gpus: float) -> str | 
     settings, recipe, task = found.variant.spec.settings, found.recipe, found.task.spec
     if recipe.train_rows_per_class is not None and task.kind is TaskKind.NER:
         return "train_rows_per_class counts examples of a class, and a ner sentence has none: use train_rows"
-    if isinstance(settings, AdaLora) and recipe.train_seconds is not None:
-        return "adalora shares out its rank over a known number of steps: a budget of time gives none"
+    if settings.needs_planned_steps and recipe.train_seconds is not None:
+        return f"{settings.kind} is planned over a known number of steps: a budget of time gives none"
     return capabilities.refusal(found.backbone, settings, task.kind, gpus)
 
 

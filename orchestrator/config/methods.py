@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.config.catalogue import MethodEntry
 from orchestrator.config.complaints import Fault, check
 from orchestrator.config.schema import SETTINGS, MethodItem, RecipeAxes
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.tuning import SAME_THING, TUNABLE, Range, Tune
 from orchestrator.contracts.vocabulary import Family

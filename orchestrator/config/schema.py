@@ -24,7 +24,7 @@ from pydantic import (
 from orchestrator.config.recipes import RecipePatch, field_type
 from orchestrator.config.resources import AskedResources
 from orchestrator.contracts.capacity import NodeKind
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market
 from orchestrator.contracts.record import Misfit, MisfitError, Record
 from orchestrator.contracts.risks import Risk

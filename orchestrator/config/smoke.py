@@ -14,7 +14,7 @@ from orchestrator.config.catalogue import TaskEntry
 from orchestrator.config.grid import Grid
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
-from orchestrator.contracts.method import Lora, MethodSpec, Settings, virtual_tokens
+from orchestrator.contracts.methods import MethodSpec, Settings
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.task import MadeNotes
 from orchestrator.contracts.trial import Recipe, Resources
@@ -64,19 +64,18 @@ def smoke_grid(grid: Grid) -> Grid:
 
 
 def _refusal(settings: Settings) -> str | None:
-    if isinstance(settings, Lora) and settings.quantise:
-        return f"smoke: a base in {settings.quantise} needs a GPU"
+    if settings.quantised_to:
+        return f"smoke: a base in {settings.quantised_to} needs a GPU"
     room = _PLACES - _LENGTH
-    if virtual_tokens(settings) > room:
-        return f"smoke: virtual_tokens {virtual_tokens(settings)}, and the tiny models have room for {room}"
+    if settings.extra_tokens > room:
+        return f"smoke: virtual_tokens {settings.extra_tokens}, and the tiny models have room for {room}"
     return None
 
 
 def _method(spec: MethodSpec) -> MethodSpec:
     """With what follows from the shape of a backbone cut to that of the tiny ones; the name stays."""
-    small = {"layers": _DEPTH, "block_size": _BLOCK, "factors": 1}
-    cut = {key: value for key, value in small.items() if hasattr(spec.settings, key)}
-    return spec.model_copy(update={"settings": spec.settings.model_copy(update=cut)}) if cut else spec
+    small = spec.settings.at_smoke_size(layers=_DEPTH, block_size=_BLOCK)
+    return spec.model_copy(update={"settings": small})
 
 
 class _Once(Generic[V]):

@@ -11,7 +11,6 @@ from pathlib import Path
 from orchestrator.config.grid import GridCell
 from orchestrator.config.inputs import folder_of, snapshot_of
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
-from orchestrator.contracts.method import virtual_tokens
 from orchestrator.contracts.safetensors_files import ADAPTER, has_weights
 from orchestrator.contracts.weights_folder import CONFIG, WeightsFolder, read_weights
 from orchestrator.errors import Complaint
@@ -76,7 +75,7 @@ def _too_long(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Complain
     told = "max_length" in spec.model_fields_set and room is not None and spec.max_length > room
     if room is None or told or _tokens(longest) <= room:
         return
-    virtual = virtual_tokens(longest.variant.spec.settings)
+    virtual = longest.variant.spec.settings.extra_tokens
     added = f", {virtual} of them virtual" if virtual else ""
     yield _of_length(spec, room, f", and {longest.cell.name} reads {_tokens(longest):,}{added}")
 
@@ -87,7 +86,7 @@ def _of_length(spec: BackboneSpec, room: int, reading: str) -> Complaint:
 
 
 def _tokens(cell: GridCell) -> int:
-    return cell.recipe.max_length + virtual_tokens(cell.variant.spec.settings)
+    return cell.recipe.max_length + cell.variant.spec.settings.extra_tokens
 
 
 def _untold_texts(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Complaint]:

@@ -8,7 +8,6 @@ from typing import IO
 
 from pydantic import model_validator
 
-from orchestrator.contracts.method import Lora, Settings
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TaskKind
 
@@ -29,17 +28,6 @@ class Capability(Record):
         if self.supported == bool(self.reason):
             raise ValueError("a row that is not supported has a reason, another one has none")
         return self
-
-
-def rows_of(settings: Settings) -> tuple[str, ...]:
-    """The names in the table's method column that these settings need all of."""
-    names: list[str] = [settings.kind]
-    if isinstance(settings, Lora):
-        if settings.targets != "usual":
-            names.append(f"lora+{settings.targets}")
-        names += ["lora+dora"] if settings.dora else []
-        names += ["lora+rank-stabilised"] if settings.rank_stabilised else []
-    return tuple(names)
 
 
 def write_table(rows: Iterable[Capability], file: IO[str]) -> None:

@@ -4,7 +4,7 @@ does."""
 from __future__ import annotations
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import Full, Settings
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.vocabulary import Family, Precision
 
 
@@ -15,4 +15,4 @@ def frozen_in_half(backbone: BackboneSpec, settings: Settings, precision: Precis
     published in 16 bits, so that fp32 would hold zeros. Encoders are published in fp32 and keep it.
     """
     published_in_half = backbone.family is not Family.ENCODER
-    return precision is Precision.BF16 and published_in_half and not isinstance(settings, Full)
+    return precision is Precision.BF16 and published_in_half and not settings.trains_everything

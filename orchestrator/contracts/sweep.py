@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market, PriceBook
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.record import Record

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from pydantic.json_schema import SkipJsonSchema
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.record import Misfit, Record, refuse
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Phase

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Misfit, Record, refuse
 from orchestrator.contracts.trial import Recipe, Seed

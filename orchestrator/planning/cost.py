@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import CPU
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Recipe, Resources, TrialSpec
-from orchestrator.planning.likely import Noise, family_error
 from orchestrator.planning.rates import AssumedRate
 from orchestrator.planning.schedule import (
     evaluations,
@@ -26,11 +27,16 @@ from orchestrator.planning.schedule import (
     training_steps,
 )
 
+if TYPE_CHECKING:
+    from orchestrator.planning.likely import Noise
+
 # Guesses for a plan without history; probes or finished trials replace them.
 ASSUMED_START_SECONDS = 1.5  # loading and tokenising, whatever the training takes
 ASSUMED_CLOSING_SECONDS = 0.5  # scoring test, which a candidate of a search is spared
 
-# Half-widths of 90 % intervals, as shares: by how much predictions that rest on the same ground may be off
+LEVEL = 0.9  # of the intervals
+_TAIL = NormalDist().inv_cdf((1 + LEVEL) / 2)
+# Half-widths of these intervals, as shares: by how much predictions that rest on the same ground may be off
 # together. Of what is exactly alike, then of neighbours, ever less alike. Held against what trials took by
 # tests/bench/prediction_error.py.
 SPREADS = {"ledger": (0.15, 0.5, 1.0, 2.0), "probe": (0.6, 0.8, 1.0, 2.0)}
@@ -42,6 +48,11 @@ _Likeness = tuple[str, ...]  # the names that trials share
 
 Source = Literal["ledger", "probe", "estimate"]
 Basis = Literal["ledger", "probe"]
+
+
+def family_error(spread: float) -> float:
+    """The standard deviation of a logarithm, of the half width of an interval as a share."""
+    return math.log1p(spread) / _TAIL
 
 
 @dataclass(frozen=True)
@@ -286,6 +297,8 @@ class Predictor:
     def noise(self) -> Noise:
         """How trials scatter around what trials of their model, method and task usually take."""
         if self._noise is None:
+            from orchestrator.planning.likely import Noise
+
             exact = [
                 profile.parts.ratios
                 for (basis, key), profile in self._found.items()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import BUDGETS, Digests, Recipe, TrialSpec
 

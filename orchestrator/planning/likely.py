@@ -20,19 +20,17 @@ inside.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
-if TYPE_CHECKING:
-    from orchestrator.planning.cost import Predicted
+from orchestrator.planning.cost import LEVEL, Predicted
 
 Floats = NDArray[np.float64]
-LEVEL = 0.9  # of the intervals
-_TAIL = float(ndtri((1 + LEVEL) / 2))
 _COMMON = 0.1  # the standard deviation of the logarithm of the load
 _DRAWS, _LEAST_DRAWS, _MOST_DRAWN = 400, 100, 1_000_000
 _MOST_SEEN = 9  # of a family's trials: more of them are known no better
@@ -40,12 +38,10 @@ _SEED = 20240216
 
 _INVENTED_SPREAD = 0.2
 _STRAGGLER = 3.0
-_INVENTED = (*np.exp(_INVENTED_SPREAD * ndtri((np.arange(19) + 0.5) / 19)).tolist(), _STRAGGLER)
-
-
-def family_error(spread: float) -> float:
-    """The standard deviation of a logarithm, of the half width of an interval as a share."""
-    return float(np.log1p(spread)) / _TAIL
+_INVENTED = (
+    *(math.exp(_INVENTED_SPREAD * NormalDist().inv_cdf((place + 0.5) / 19)) for place in range(19)),
+    _STRAGGLER,
+)
 
 
 class Noise:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import CONTEXT_BYTES, GIB
-from orchestrator.contracts.method import Full, HeadOnly, Lora, Settings, TopLayers, virtual_tokens
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.model_shape import ModelShape
 from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.vocabulary import Family, Precision
-from orchestrator.planning.shapes import Shape, shape_of, trained_parameters
+from orchestrator.planning.shapes import shape_of
 
 _QUANTISED = {"int8": 1.0, "nf4": 0.52}  # bytes a weight; nf4 with its doubly quantised constants
 _NOT_QUANTISED = 0.4  # of a state-space model's layers: what its scan reads (`workers.backbones`)
@@ -37,7 +38,7 @@ class Kept:
     head: float = 0
     score: float = 0
 
-    def of(self, shape: Shape, length: int) -> float:
+    def of(self, shape: ModelShape, length: int) -> float:
         """Bytes a token."""
         heads = shape.heads * (self.head + self.score * length)
         return self.hidden * shape.hidden + self.width * shape.intermediate + heads
@@ -140,14 +141,14 @@ class _Trial:
     recipe: Recipe
     resources: Resources
     precision: Precision
-    shape: Shape
+    shape: ModelShape
 
     def parts(self) -> Iterator[Part]:
-        trained = float(trained_parameters(self.shape, self.settings))
+        trained = float(self.settings.trained_parameters(self.shape))
         yield from self._zero(trained) if self._zero_stage else self._plain(trained)
         yield max(self._activations(), self._scoring(), key=lambda part: part.bytes)
         runtime = CONTEXT_BYTES + (_EXCHANGE if self.resources.processes > 1 else 0)
-        yield Part("runtime", runtime + (_QUANTISED_KERNELS if self._quantised else 0))
+        yield Part("runtime", runtime + (_QUANTISED_KERNELS if self.settings.quantised_to else 0))
 
     @property
     def _zero_stage(self) -> int:
@@ -172,7 +173,7 @@ class _Trial:
         size = 2 if self.precision.halves else 4
         home = 0 if self.resources.offload else 1 / share
         weights, spread = float(size * self.shape.parameters), stage == 3
-        if isinstance(self.settings, Lora) and self.settings.quantise:
+        if self.settings.quantised_to:
             weights = self._weights(trained)
         among = self._among if spread else ""
         yield Part(f"weights ({self.precision}{among})", weights * (home if spread else 1))
@@ -191,36 +192,32 @@ class _Trial:
         return f", a share of {self.resources.processes}"
 
     def _weight_words(self, trained: float) -> str:
-        if isinstance(self.settings, Lora) and self.settings.quantise:
-            return f"frozen in {self.settings.quantise}"
+        if self.settings.quantised_to:
+            return f"frozen in {self.settings.quantised_to}"
         if frozen_in_half(self.backbone, self.settings, self.precision):
             return "frozen in bf16"
         return "fp32"
 
     def _weights(self, trained: float) -> float:
         shape = self.shape
-        if isinstance(self.settings, Lora) and self.settings.quantise:
+        if quantised := self.settings.quantised_to:
             layers, scans = shape.parameters - shape.embeddings, self.backbone.family is Family.STATE_SPACE
             whole = layers * (_NOT_QUANTISED if scans else 0)
-            stored = _QUANTISED[self.settings.quantise] * (layers - whole)
+            stored = _QUANTISED[quantised] * (layers - whole)
             return stored + 4 * (whole + shape.embeddings + trained)
         if frozen_in_half(self.backbone, self.settings, self.precision):
             return 2 * shape.parameters + 4 * trained
-        return 4 * (shape.parameters + (0 if isinstance(self.settings, Full) else trained))
+        return 4 * (shape.parameters + (0 if self.settings.trains_everything else trained))
 
     def _copied(self, trained: float) -> float:
         """Autocast's copies of fp32 weights live until the backward pass has used them."""
-        if not self.precision.halves or isinstance(self.settings, HeadOnly):
+        if not self.precision.halves or not self._active_layers:
             return 0
-        if frozen_in_half(self.backbone, self.settings, self.precision) or self._quantised:
+        if frozen_in_half(self.backbone, self.settings, self.precision) or self.settings.quantised_to:
             return 2 * trained
         in_layers = self.shape.parameters - self.shape.embeddings
         once = self._active_layers if not self.resources.gradient_checkpointing else 1
         return 2 * in_layers * once / self.shape.layers
-
-    @property
-    def _quantised(self) -> bool:
-        return isinstance(self.settings, Lora) and self.settings.quantise is not None
 
     def _gathered(self) -> float:
         """The layers at work, and what lies outside layers: embeddings above all."""
@@ -229,12 +226,7 @@ class _Trial:
 
     @property
     def _active_layers(self) -> int:
-        """Those that a gradient goes through."""
-        if isinstance(self.settings, HeadOnly):
-            return 0
-        if isinstance(self.settings, TopLayers):
-            return min(self.settings.layers, self.shape.layers)
-        return self.shape.layers
+        return self.settings.active_layers(self.shape)
 
     @property
     def _pass(self) -> int:
@@ -243,22 +235,17 @@ class _Trial:
 
     @property
     def _length(self) -> int:
-        return self.recipe.max_length + virtual_tokens(self.settings)
+        return self.recipe.max_length + self.settings.extra_tokens
 
     def _kept(self) -> float:
         """Bytes a token and layer."""
-        frozen = not isinstance(self.settings, Full | TopLayers)
+        frozen = not self.settings.trains_whole_layers
         kept = _KEPT.get(self.backbone.architecture, _UNKNOWN).of(self.precision, frozen)
         return kept.of(self.shape, self._length)
 
     def _activations(self) -> Part:
         layers, kept, size = self._active_layers, self._kept(), 2 if self.precision.halves else 4
-        if isinstance(self.settings, Lora) and self.settings.targets in ("all", "feed-forward"):
-            # The adapters beyond the usual two keep their input as well: once dropped out, once in fp32.
-            kept += 6 * (4 * self.shape.hidden + self.shape.intermediate)
-        elif isinstance(self.settings, Lora) and self.settings.quantise == "nf4":
-            # A projection in 4 bits without an adapter answers in its input's fp32.
-            kept += 4 * (self.shape.hidden + self.shape.intermediate)
+        kept += self.settings.extra_activations(self.shape)
         again = self.resources.gradient_checkpointing
         # With checkpointing each layer's input, and all of the one at work.
         held = layers * 4 * self.shape.hidden + kept if again else max(layers, 1) * kept

@@ -11,7 +11,7 @@ from orchestrator.config import GridCell
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import DeviceKind
-from orchestrator.contracts.method import AdaLora, Prefix, Settings
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.sharding import why_not_shared
 from orchestrator.contracts.trial import Recipe, Resources, Sharding
 from orchestrator.contracts.vocabulary import Precision
@@ -86,10 +86,8 @@ def _least(
         return Refusal(
             f"recipe.precision is bf16, which {device.name} has not in hardware; set precision: fp32, or auto"
         )
-    if precision is Precision.FP16 and isinstance(settings, AdaLora):
-        return Refusal(
-            "adalora cannot train in fp16: gradients that overflow would count; set precision: fp32"
-        )
+    if problem := settings.unsupported_precision(precision):
+        return Refusal(f"{settings.kind} cannot train in {precision}: {problem}; set precision: fp32")
     for way in _ways(asked, backbone, settings, recipe):
         resources = way.model_copy(update={"device": device.name})
         needs = estimate(backbone, settings, recipe, resources, precision)
@@ -107,7 +105,8 @@ def _ways(
     """The cheapest first. No share of a GPU where training is measured in seconds: how many steps fit into
     them, and so the score, would depend on the neighbours."""
     usual = recipe.pass_sizes[0]
-    again = (False,) if backbone.architecture in _KEEP_ALL or isinstance(settings, Prefix) else (False, True)
+    recomputes = settings.recomputes_activations and backbone.architecture not in _KEEP_ALL
+    again = (False, True) if recomputes else (False,)
 
     def given(size: int, **keys: object) -> Resources:
         chosen = {"micro_batch_size": size} if size != usual else {}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
-from orchestrator.contracts.method import Full, HeadOnly, MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Recipe
 
@@ -81,8 +81,7 @@ def operations_per_example(
     weights = compute_parameters(backbone)
     if weights is None or task.mean_tokens is None:
         return None
-    factor = 6 if isinstance(method.settings, Full) else 2 if isinstance(method.settings, HeadOnly) else 4
-    return float(factor * weights * min(task.mean_tokens, recipe.max_length))
+    return float(method.settings.flops_per_weight * weights * min(task.mean_tokens, recipe.max_length))
 
 
 def operations(

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
-from orchestrator.contracts.method import Settings
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.tuning import Range, Tune, Value
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from orchestrator.config import GridCell
 from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import CPU
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Standalone, Timing
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.planning.schedule import evaluations, operations_per_example, training_steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field
 
@@ -12,10 +12,12 @@ from orchestrator.config import ResolvedSweep
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
-from orchestrator.planning.cost import Predicted, Source, device_of
-from orchestrator.planning.likely import LEVEL, Noise, likely
+from orchestrator.planning.cost import LEVEL, Predicted, Source, device_of
 from orchestrator.planning.peaks import device_kind
 from orchestrator.planning.placement import longest_first, makespan
+
+if TYPE_CHECKING:
+    from orchestrator.planning.likely import Noise
 
 Interval = tuple[float, float]
 
@@ -79,6 +81,8 @@ def total(
     at_once = min((n for n in (slots, sweep.config.concurrency) if n is not None), default=None)
     launches = [[p for p in part if p is not None] for part in (*rounds, trials)]
     wall = None if hours is None or at_once is None else _wall(launches, at_once)
+    from orchestrator.planning.likely import likely
+
     drawn = likely(launches, noise, at_once) if hours else None
     spread = drawn.factors(hours) if drawn is not None and hours else (1.0, 1.0)
     kind = device_of(sweep.config.resources)

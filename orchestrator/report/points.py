@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.contracts.backbone import contamination
-from orchestrator.contracts.method import Full, MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.sweep import RefusedCell, SweepRecord
 from orchestrator.contracts.trial import Cell, Recipe
@@ -201,7 +201,7 @@ def _adapted(result: Result, method: MethodSpec | None) -> int | None:
     """As the study counts: what is trained but for the head, and under full fine-tuning everything."""
     if result.trainable_parameters is None or method is None:
         return None
-    if isinstance(method.settings, Full):
+    if method.settings.trains_everything:
         return result.trainable_parameters
     return None if result.head_parameters is None else result.trainable_parameters - result.head_parameters
 

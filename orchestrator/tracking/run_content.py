@@ -11,7 +11,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.caveats import caveats, distinct
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.markdown import plain
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import SweepRecord

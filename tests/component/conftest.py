@@ -16,7 +16,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
-from orchestrator.contracts.method import AdaLora, Full, HeadOnly, Ia3, Lora, MethodSpec
+from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.methods.low_rank import AdaLora, Lora
+from orchestrator.contracts.methods.multiplicative import Ia3
+from orchestrator.contracts.methods.weights import Full, HeadOnly
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.outcome import Event, Outcome, read_event
 from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec

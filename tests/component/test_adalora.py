@@ -7,7 +7,7 @@ import torch
 from tiny_models import adapted_tiny
 from torch.nn.functional import cross_entropy
 
-from orchestrator.contracts.method import AdaLora
+from orchestrator.contracts.methods.low_rank import AdaLora
 from workers.checkpoint import copy_of, put_back, trained_weights
 from workers.keep import keep_model, load_kept
 from workers.methods.adalora import schedule

@@ -13,7 +13,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, cach
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.made import made_root
-from orchestrator.contracts.method import Full, Lora
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.backbones import build

@@ -8,19 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from orchestrator.contracts.method import (
-    AdaLora,
-    BitFit,
-    Boft,
-    LnTuning,
-    Lora,
-    Oft,
-    Prefix,
-    Prompt,
-    PTuning,
-    TopLayers,
-    Vera,
-)
+from orchestrator.contracts.methods.low_rank import AdaLora, Lora, Vera
+from orchestrator.contracts.methods.multiplicative import Boft, Oft
+from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTuning
+from orchestrator.contracts.methods.weights import BitFit, LnTuning, TopLayers
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.attempt import run_attempt

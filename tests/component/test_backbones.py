@@ -18,7 +18,8 @@ from orchestrator.contracts.backbone import (
     MadeWeights,
     PackageWeights,
 )
-from orchestrator.contracts.method import Full, Lora, Vera
+from orchestrator.contracts.methods.low_rank import Lora, Vera
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers import backbones

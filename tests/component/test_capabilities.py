@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from orchestrator.config.capabilities import load_capabilities
-from orchestrator.contracts.capability import rows_of
-from orchestrator.contracts.method import Boft, Lora, Oft, Vera
+from orchestrator.contracts.methods.low_rank import Lora, Vera
+from orchestrator.contracts.methods.multiplicative import Boft, Oft
 from workers.capabilities import SETTINGS, measure
 from workers.demo.tiny import ARCHITECTURES
 
@@ -33,7 +33,7 @@ def test_one_method_of_all_architectures(architecture):
 
 def refused_first():
     """Of each method, the first architecture that does not take it."""
-    by_name = {rows_of(settings)[-1]: settings for settings in SETTINGS}
+    by_name = {settings.table_rows()[-1]: settings for settings in SETTINGS}
     found = {
         row.method: row.architecture for row in reversed(load_capabilities().rows.values()) if row.reason
     }

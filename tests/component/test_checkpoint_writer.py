@@ -12,7 +12,7 @@ import pytest
 import torch
 from kept_methods import stirred
 
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from workers import checkpoint_writer, train

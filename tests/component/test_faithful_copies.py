@@ -7,7 +7,7 @@ import torch
 from kept_methods import IDS, METHODS, answers, stirred
 from safetensors.torch import load_file, save_file
 
-from orchestrator.contracts.method import AdaLora, Lora
+from orchestrator.contracts.methods.low_rank import AdaLora, Lora
 from workers import checkpoint_writer
 from workers.checkpoint import (
     Checkpoint,

@@ -18,7 +18,9 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.files import file_digests
-from orchestrator.contracts.method import AdaLora, BitFit, Full, Lora, Settings
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.methods.low_rank import AdaLora, Lora
+from orchestrator.contracts.methods.weights import BitFit, Full
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from orchestrator.errors import WeightsError
 from workers import trial_model

@@ -8,7 +8,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from orchestrator.contracts.method import AdaLora
+from orchestrator.contracts.methods.low_rank import AdaLora
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
 from orchestrator.errors import LaunchError
@@ -98,6 +98,6 @@ def test_fp16_needs_a_gpu_that_holds_the_whole_model(lab, outcome_of):
 
 
 def test_adalora_refuses_fp16():
-    with pytest.raises(LaunchError, match="adalora would count gradients that overflow"):
+    with pytest.raises(LaunchError, match="adalora, as gradients that overflow would count"):
         refuse_method(AdaLora(rank=2), Resources(), Precision.FP16)
     refuse_method(AdaLora(rank=2), Resources(), Precision.BF16)

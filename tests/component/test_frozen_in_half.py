@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from tiny_models import tiny_folder, tiny_spec
 
 from orchestrator.contracts.backbone import FolderWeights
-from orchestrator.contracts.method import Full, Lora
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import Family, Figure, Phase, Precision, Source, TaskKind

@@ -8,13 +8,9 @@ from kept_methods import METHODS, answers, stirred
 from peft import PeftModel
 from tiny_models import adapted_tiny, built_tiny
 
-from orchestrator.contracts.method import (
-    AdaLora,
-    BitFit,
-    LnTuning,
-    Oft,
-    Vera,
-)
+from orchestrator.contracts.methods.low_rank import AdaLora, Vera
+from orchestrator.contracts.methods.multiplicative import Oft
+from orchestrator.contracts.methods.weights import BitFit, LnTuning
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.checkpoint import UnreadableCheckpointError
 from workers.keep import keep_model, load_kept

@@ -10,7 +10,8 @@ from saved_tensors import saved_bytes
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
-from orchestrator.contracts.method import Full, Lora
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from orchestrator.planning.memory import estimate

@@ -7,7 +7,10 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
-from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora, Prefix
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.multiplicative import Ia3
+from orchestrator.contracts.methods.virtual_tokens import Prefix
+from orchestrator.contracts.methods.weights import Full, HeadOnly
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.backbones import build_shape

@@ -8,20 +8,10 @@ import pytest
 import torch
 from tiny_models import adapted_tiny, built_tiny, tiny_spec
 
-from orchestrator.contracts.method import (
-    AdaLora,
-    BitFit,
-    Boft,
-    Ia3,
-    LnTuning,
-    Lora,
-    Oft,
-    Prefix,
-    Prompt,
-    PTuning,
-    TopLayers,
-    Vera,
-)
+from orchestrator.contracts.methods.low_rank import AdaLora, Lora, Vera
+from orchestrator.contracts.methods.multiplicative import Boft, Ia3, Oft
+from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTuning
+from orchestrator.contracts.methods.weights import BitFit, LnTuning, TopLayers
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.methods import UnsupportedError, adapt

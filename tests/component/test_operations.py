@@ -12,7 +12,10 @@ from tiny_models import adapted_tiny, blank_tiny, tiny_folder, tiny_spec
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora, Prompt, TopLayers
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.multiplicative import Ia3
+from orchestrator.contracts.methods.virtual_tokens import Prompt
+from orchestrator.contracts.methods.weights import Full, HeadOnly, TopLayers
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.backbones import planned
 from workers.demo.tiny import ARCHITECTURES, STATE_SPACES

@@ -10,7 +10,10 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.config import load_catalogue
-from orchestrator.contracts.method import Full, HeadOnly, Ia3, Lora, MethodSpec
+from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.multiplicative import Ia3
+from orchestrator.contracts.methods.weights import Full, HeadOnly
 from workers.inspection import InspectionRequest, inspect_backbone
 
 BACKBONES = {backbone.name: backbone for backbone in load_catalogue([]).backbones.values()}

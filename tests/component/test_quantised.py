@@ -11,7 +11,7 @@ from saved_tensors import saved_bytes
 from tiny_models import LABELS
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, RandomWeights
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.vocabulary import Family, Precision, TaskKind
 from orchestrator.planning.memory import estimate

@@ -9,7 +9,7 @@ from running_attempts import Started
 from safetensors.torch import load_file
 
 from orchestrator.contracts.layout import CHECKPOINTS
-from orchestrator.contracts.method import Prompt
+from orchestrator.contracts.methods.virtual_tokens import Prompt
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Precision
 from orchestrator.errors import LaunchError

@@ -12,7 +12,10 @@ import pytest
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, MadeWeights
 from orchestrator.contracts.made import made_root
-from orchestrator.contracts.method import Full, Ia3, Lora, MethodSpec
+from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.multiplicative import Ia3
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.task import MadeNotes
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.backbones import build

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_models import adapted_tiny, built_tiny, tiny_spec
 
-from orchestrator.contracts.method import Prefix, Prompt, PTuning
+from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTuning
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.methods import adapt
 

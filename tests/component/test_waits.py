@@ -15,7 +15,8 @@ from accelerate.utils import DistributedType
 from tiny_models import adapted_tiny
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from orchestrator.contracts.method import Full, Lora
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.vocabulary import TaskKind
 from workers import evaluate, masks, train
 from workers.attempt import run_attempt

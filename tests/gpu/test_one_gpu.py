@@ -18,7 +18,8 @@ from transformers import AutoConfig, AutoModel
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.device import CONTEXT_BYTES
-from orchestrator.contracts.method import Lora, MethodSpec
+from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Family, Precision, Split, TaskKind
 from orchestrator.planning.memory import estimate

@@ -1,6 +1,5 @@
 """The methods: full, selective, adapters inside the layers, virtual tokens before the text."""
 
-from workers.methods.adalora import settle_ranks
 from workers.methods.adapt import Adapted, adapt, count, head_modules
 from workers.methods.counted import Counted, check_trained, count_trained
 from workers.methods.quantised import refuse_quantised
@@ -18,5 +17,4 @@ __all__ = [
     "count_trained",
     "head_modules",
     "refuse_quantised",
-    "settle_ranks",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import Prefix
 from workers.methods.adapt import Adapted
 from workers.methods.refusal import UnsupportedError
 
@@ -15,7 +14,7 @@ def checkpoint_activations(adapted: Adapted, spec: BackboneSpec) -> None:
         raise UnsupportedError(
             spec, "it keeps all activations: it has no gradient checkpointing", "leave it out of resources"
         )
-    if isinstance(adapted.settings, Prefix):
+    if not adapted.settings.recomputes_activations:
         reason = "keys and values from outside are dropped when its activations are computed again"
         raise UnsupportedError(spec, reason, "leave gradient_checkpointing out of resources, or use prompt")
     model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -9,29 +9,16 @@ from typing import Any
 from torch import Tensor, nn
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import (
-    AdaLora,
-    Boft,
-    Full,
-    HeadOnly,
-    Ia3,
-    Lora,
-    Oft,
-    Prefix,
-    Prompt,
-    PTuning,
-    Settings,
-    Vera,
-)
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.outcome import Parameters
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.methods.adalora import RankKeeper
-from workers.methods.adapters import wrap, wrapped_modules
+from workers.methods.base import Context, Method, import_all, method_of
+from workers.methods.layer_adapters import wrapped_modules
 from workers.methods.quantised import prepare_quantised
-from workers.methods.refusal import UnsupportedError
-from workers.methods.selective import select
 from workers.methods.targets import Names
-from workers.methods.virtual import with_virtual_tokens
+
+import_all()
 
 
 @dataclass(frozen=True)
@@ -47,13 +34,16 @@ class Adapted:
     @property
     def is_adapter(self) -> bool:
         """Whether the method adds weights of its own, which PEFT saves and loads."""
-        adapters = Lora | AdaLora | Vera | Ia3 | Oft | Boft | Prefix | Prompt | PTuning
-        return isinstance(self.settings, adapters)
+        return self.settings.is_adapter
+
+    @property
+    def method(self) -> Method[Any]:
+        return method_of(self.settings)
 
     def train_mode(self) -> None:
         """Dropout on, except in a backbone that is only read from (head-only)."""
         self.model.train()
-        if isinstance(self.settings, HeadOnly):
+        if self.settings.trains_head_alone:
             self.backbone.eval()
         if self.ranks:
             self.ranks.watch()
@@ -97,36 +87,19 @@ def adapt(
     heads = head_modules(model) + unsaved
     total = count(model.parameters())
     head = sum(count(model.get_submodule(name).parameters()) for name in heads)
-    matched: Names = ()
     if not meta:
         model = prepare_quantised(model, spec, settings)
-    if isinstance(settings, Prefix | Prompt | PTuning):
-        model = with_virtual_tokens(model, settings, spec, kind, heads)
-    elif isinstance(settings, Lora | AdaLora | Vera | Ia3 | Oft | Boft):
-        model = _wrapped(model, settings, spec, kind, heads, steps, meta)
-        matched = wrapped_modules(model)
-    elif not isinstance(settings, Full):
-        select(model, settings, spec, heads)
+    method = method_of(settings)
+    model = method.adapt(model, settings, Context(spec, kind, heads, steps, meta))
     trainable = count(p for p in model.parameters() if p.requires_grad)
     parameters = Parameters(
         total=total,
         trainable=trainable,
-        adapter=0 if isinstance(settings, Full) else trainable - head,
+        adapter=0 if settings.trains_everything else trainable - head,
         head=head,
-        matched_modules=matched,
+        matched_modules=wrapped_modules(model) if settings.is_adapter else (),
     )
-    ranks = RankKeeper(model) if isinstance(settings, AdaLora) and not meta else None
-    return Adapted(model, backbone, settings, parameters, ranks)
-
-
-def _wrapped(
-    model: Any, settings: Any, spec: BackboneSpec, kind: TaskKind, heads: Names, steps: int | None, meta: bool
-) -> Any:
-    try:
-        return wrap(model, settings, spec, kind, heads, steps=steps, meta=meta)
-    except (ValueError, TypeError, NotImplementedError) as refused:
-        words = " ".join(str(refused).split())
-    raise UnsupportedError(spec, f"PEFT cannot put {settings.kind} on it: {words}", "use another method")
+    return Adapted(model, backbone, settings, parameters, None if meta else method.rank_keeper(model))
 
 
 def count(parameters: Iterable[Any]) -> int:

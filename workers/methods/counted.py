@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights
-from orchestrator.contracts.method import Settings
+from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.outcome import Parameters
 from orchestrator.contracts.safetensors_files import listed
 from orchestrator.contracts.vocabulary import TaskKind

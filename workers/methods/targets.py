@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import Ia3, Lora, Settings, TargetGroup
+from orchestrator.contracts.methods.low_rank import TargetGroup
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.methods.refusal import UnsupportedError
@@ -130,24 +130,28 @@ TARGETS: dict[str, Targets] = {
 }
 
 
-def adapter_modules(model: Any, settings: Settings, spec: BackboneSpec, kind: TaskKind) -> list[str]:
-    """Full names of the modules that an adapter of these settings wraps. Raises WeightsError if it is not
-    known which, or one of them is not there."""
-    if isinstance(settings, Ia3):
-        endings = spec.ia3_targets or _known(spec, settings).ia3
-    else:
-        group: TargetGroup = settings.targets if isinstance(settings, Lora) else "usual"
-        endings = (spec.lora_targets if group == "usual" else None) or _group(_known(spec, settings), group)
+def adapter_modules(
+    model: Any, method: str, spec: BackboneSpec, kind: TaskKind, group: TargetGroup = "usual"
+) -> list[str]:
+    """Full names of the modules of a group that an adapter of this kind of method wraps. Raises WeightsError
+    if it is not known which, or one of them is not there."""
+    named = spec.lora_targets if group == "usual" else None
+    endings = named or _group(_known(spec, method, group), group)
     if not endings:
-        raise UnsupportedError(spec, "it has no attention for adapters to stand on", "use targets: usual")
+        raise UnsupportedError(spec, "it has no attention for adapters", "use targets: usual")
     return target_modules(model, _at_work(endings, spec, kind), spec)
+
+
+def rescaled_modules(model: Any, spec: BackboneSpec, kind: TaskKind) -> list[str]:
+    """Full names of the modules that IA3 rescales. Raises WeightsError as `adapter_modules` does."""
+    return target_modules(model, _at_work(spec.ia3_targets or _known(spec, "ia3").ia3, spec, kind), spec)
 
 
 def rescaled_inputs(model: Any, spec: BackboneSpec, kind: TaskKind) -> list[str]:
     """Full names of the modules whose input IA3 rescales."""
     endings = spec.ia3_feedforward
     if endings is None:
-        endings = () if spec.ia3_targets else _known(spec, Ia3()).ia3_feedforward
+        endings = () if spec.ia3_targets else _known(spec, "ia3").ia3_feedforward
     return target_modules(model, _at_work(endings, spec, kind), spec)
 
 
@@ -172,15 +176,15 @@ def target_modules(model: Any, endings: Names, spec: BackboneSpec) -> list[str]:
     return list(found)
 
 
-def _known(spec: BackboneSpec, settings: Settings) -> Targets:
+def _known(spec: BackboneSpec, method: str, group: TargetGroup = "usual") -> Targets:
     if spec.architecture in TARGETS:
         return TARGETS[spec.architecture]
-    if isinstance(settings, Lora) and settings.targets != "usual":
+    if group != "usual":
         remedy = "use targets: usual, with lora_targets in its catalogue entry"
     else:
         remedy = "name lora_targets, or ia3_targets and ia3_feedforward, in its catalogue entry"
     raise WeightsError(
-        f"backbone {spec.name}: it is not known which modules {settings.kind} adapts in architecture "
+        f"backbone {spec.name}: it is not known which modules {method} adapts in architecture "
         f"{spec.architecture!r}\n    -> {remedy}"
     )
 

@@ -13,7 +13,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.layout import MODEL
-from orchestrator.contracts.method import Full, Ia3, Lora, Settings
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.multiplicative import Ia3
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.trial import Resources, TrialSpec
 from orchestrator.contracts.vocabulary import Split
@@ -99,7 +102,7 @@ def _compared(
 
 def _load(backbone: BackboneSpec, settings: Settings, kept: Path) -> Any:
     """Return a model as transformers and peft load it, trainable."""
-    if isinstance(settings, Full):
+    if settings.trains_everything:
         return AutoModelForSequenceClassification.from_pretrained(kept, dtype=torch.float32)
     assert isinstance(backbone.weights, FolderWeights)
     base = AutoModelForSequenceClassification.from_pretrained(

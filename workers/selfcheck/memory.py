@@ -8,7 +8,9 @@ from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import GIB
-from orchestrator.contracts.method import Full, Lora, Settings
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.trial import Resources, TrialSpec
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from orchestrator.planning.memory import estimate

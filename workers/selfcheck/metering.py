@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import Full, Lora, Settings
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.outcome import Bill
 from orchestrator.contracts.vocabulary import Figure as Metered
 from orchestrator.contracts.vocabulary import Phase, Source

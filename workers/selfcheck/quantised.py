@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 from orchestrator.contracts.layout import MODEL, ORDER
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Precision
 from workers import backbones

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from orchestrator.contracts.layout import MODEL
-from orchestrator.contracts.method import Full, Lora
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.trial import Resources
 from workers.selfcheck.hosts import host_of, run
 from workers.selfcheck.models import bert

@@ -15,7 +15,9 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
-from orchestrator.contracts.method import Full, Lora, Settings
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
 from workers.host import AttemptHost
@@ -106,7 +108,7 @@ def _trainer(trial: TrialSpec, data: Path, tokens_per_step: int) -> float:
     folder, recipe = trial.backbone.weights.folder, trial.recipe
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
-    if isinstance(trial.method.settings, Lora):
+    if trial.method.settings.is_adapter:
         targets = ["q_proj", "v_proj"]
         model = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", r=8, target_modules=targets))
     with (data / trial.task.reader.files[Split.TRAIN][0]).open() as opened:

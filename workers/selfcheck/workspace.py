@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.files import write_atomically
-from orchestrator.contracts.method import Full, MethodSpec, Settings
+from orchestrator.contracts.methods import MethodSpec, Settings
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.outcome import Event, Outcome, StepEvent, read_event
 from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec

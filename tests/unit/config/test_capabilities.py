@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -12,8 +11,11 @@ from orchestrator.cli.app import app
 from orchestrator.config import load_catalogue
 from orchestrator.config.capabilities import load_capabilities
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
-from orchestrator.contracts.capability import rows_of
-from orchestrator.contracts.method import BitFit, Full, Ia3, Lora, Oft, Prefix, Settings
+from orchestrator.contracts.methods import METHODS
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.multiplicative import Ia3, Oft
+from orchestrator.contracts.methods.virtual_tokens import Prefix
+from orchestrator.contracts.methods.weights import BitFit, Full
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import ConfigError
 
@@ -33,8 +35,8 @@ def refusal(architecture, settings, kind=TaskKind.NER, gpus=0.0):
 def test_it_covers_the_catalogue():
     catalogue = load_catalogue()
     architectures = {spec.architecture for spec in catalogue.backbones.values()}
-    methods = {method.model_fields["kind"].default for method in get_args(Settings)}
-    methods |= {name for entry in catalogue.methods.values() for name in rows_of(entry.settings)}
+    methods = {method.model_fields["kind"].default for method in METHODS}
+    methods |= {name for entry in catalogue.methods.values() for name in entry.settings.table_rows()}
     lacking = [
         (architecture, method, kind)
         for architecture in sorted(architectures)

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.config import load_catalogue
 from orchestrator.contracts.history import FingerprintHistory, TrialHistory
-from orchestrator.contracts.method import MethodSpec
+from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import TrialState

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from profiles import SLOW
 
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.trial import Recipe, TrialSpec
 from orchestrator.contracts.vocabulary import Split

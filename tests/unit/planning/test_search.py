@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import examples
 
-from orchestrator.contracts.method import Full, Lora
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.tuning import Range, Tune
 from orchestrator.planning.search import FIRST_ROUND, LATER_ROUNDS, draw, rounds
 
@@ -81,7 +82,7 @@ def test_a_longer_search_starts_like_the_shorter_one(
 def test_another_process_draws_the_same() -> None:
     told = [0.1, None, 0.7, 0.2, 0.5, 0.5, None, 0.3, 0.9, 0.6]
     code = (
-        "from orchestrator.contracts.method import Lora\n"
+        "from orchestrator.contracts.methods.low_rank import Lora\n"
         "from orchestrator.contracts.tuning import Tune\n"
         "from orchestrator.planning.search import draw\n"
         f"print(draw(Tune.model_validate({tune().model_dump()!r}), Lora(), {told!r}))"

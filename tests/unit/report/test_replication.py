@@ -15,7 +15,7 @@ from orchestrator.cli.against import load_published
 from orchestrator.cli.app import app
 from orchestrator.config.catalogue import builtin_catalogue, load_catalogue
 from orchestrator.contracts.backbone import RandomWeights
-from orchestrator.contracts.method import Lora
+from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.metrics import METRICS, MetricName, MetricValue
 from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import Split, TaskKind

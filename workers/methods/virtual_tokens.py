@@ -11,19 +11,19 @@ knows no token numbers, off the last padding token.)
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from peft import PeftModel, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, TaskType
 from torch import Tensor, nn
 
-from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.method import Prefix, Prompt, PTuning
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTuning
 from orchestrator.contracts.vocabulary import TaskKind
+from workers.methods.base import Context, Method, S
 from workers.methods.refusal import UnsupportedError
-from workers.methods.targets import Names
 
-Virtual = Prefix | Prompt | PTuning
 _BESIDE_TOKENS = ("token_type_ids", "global_attention_mask")  # one value a token, 0 for the virtual ones
 
 
@@ -76,35 +76,63 @@ def _pooled(backbone: Any, hidden: Tensor) -> Tensor:
     return pooled
 
 
-def with_virtual_tokens(
-    model: Any, settings: Virtual, spec: BackboneSpec, kind: TaskKind, heads: Names
-) -> VirtualTokens:
-    """Raises WeightsError where the architecture has no door for them."""
-    backbone = getattr(model, model.base_model_prefix)
-    door = "past_key_values" if isinstance(settings, Prefix) else "inputs_embeds"
-    if door not in inspect.signature(backbone.forward).parameters:
-        what = "keys and values" if isinstance(settings, Prefix) else "embeddings"
-        reason = f"its model takes no {what} from outside, which {settings.kind} needs"
-        raise UnsupportedError(spec, reason, "use another method")
-    model.requires_grad_(False)
-    return VirtualTokens(model, _config(model.config, settings, kind, heads, backbone), backbone)
+class _Tokens(Method[S]):
+    """Puts learnt tokens in front at the door of the backbone that takes them."""
+
+    door = "inputs_embeds"
+    what = "embeddings"
+
+    def adapt(self, model: Any, settings: S, context: Context) -> VirtualTokens:
+        backbone = getattr(model, model.base_model_prefix)
+        if self.door not in inspect.signature(backbone.forward).parameters:
+            reason = f"its model takes no {self.what} from outside, which {settings.kind} needs"
+            raise UnsupportedError(context.spec, reason, "use another method")
+        model.requires_grad_(False)
+        shared: dict[str, Any] = {
+            "task_type": TaskType.TOKEN_CLS if context.kind is TaskKind.NER else TaskType.SEQ_CLS,
+            "modules_to_save": list(context.heads),
+            "num_virtual_tokens": settings.extra_tokens,
+            "num_layers": model.config.num_hidden_layers,
+            "num_transformer_submodules": 1,
+        }
+        return VirtualTokens(model, self.config(model, settings, shared, backbone), backbone)
+
+    def config(self, model: Any, settings: S, shared: dict[str, Any], backbone: Any) -> Any:
+        """Return PEFT's configuration, with the keys that all methods share: `shared`."""
+        raise NotImplementedError
 
 
-def _config(config: Any, settings: Virtual, kind: TaskKind, heads: Names, backbone: Any) -> Any:
-    shared: dict[str, Any] = {
-        "task_type": TaskType.TOKEN_CLS if kind is TaskKind.NER else TaskType.SEQ_CLS,
-        "modules_to_save": list(heads),
-        "num_virtual_tokens": settings.virtual_tokens,
-        "num_layers": config.num_hidden_layers,
-        "num_transformer_submodules": 1,
-    }
-    if isinstance(settings, Prefix):
+class _Prefix(_Tokens[Prefix]):
+    door = "past_key_values"
+    what = "keys and values"
+
+    def config(
+        self, model: Any, settings: Prefix, shared: dict[str, Any], backbone: Any
+    ) -> PrefixTuningConfig:
         # PEFT takes the heads of keys and values where the configuration tells them from those of queries.
-        return PrefixTuningConfig(
-            token_dim=config.hidden_size, num_attention_heads=config.num_attention_heads, **shared
-        )
-    shared |= {"token_dim": backbone.get_input_embeddings().weight.shape[1], "num_attention_heads": 1}
-    if isinstance(settings, PTuning):
-        return PromptEncoderConfig(encoder_hidden_size=settings.encoder_hidden_size, **shared)
-    # Virtual tokens that start as words of the vocabulary do better than random ones (Lester et al. 2021).
-    return PromptTuningConfig(prompt_tuning_init="SAMPLE_VOCAB", **shared)
+        heads = model.config.num_attention_heads
+        return PrefixTuningConfig(token_dim=model.config.hidden_size, num_attention_heads=heads, **shared)
+
+
+def _embedded(backbone: Any) -> dict[str, int]:
+    width = backbone.get_input_embeddings().weight.shape[1]
+    return {"token_dim": width, "num_attention_heads": 1}
+
+
+class _Prompt(_Tokens[Prompt]):
+    def config(
+        self, model: Any, settings: Prompt, shared: dict[str, Any], backbone: Any
+    ) -> PromptTuningConfig:
+        # Tokens that start as words of the vocabulary do better than random ones (Lester et al. 2021).
+        return PromptTuningConfig(prompt_tuning_init="SAMPLE_VOCAB", **shared, **_embedded(backbone))
+
+
+class _PTuning(_Tokens[PTuning]):
+    def config(
+        self, model: Any, settings: PTuning, shared: dict[str, Any], backbone: Any
+    ) -> PromptEncoderConfig:
+        size = settings.encoder_hidden_size
+        return PromptEncoderConfig(encoder_hidden_size=size, **shared, **_embedded(backbone))
+
+
+METHODS: Mapping[type[Settings], Method[Any]] = {Prefix: _Prefix(), Prompt: _Prompt(), PTuning: _PTuning()}

@@ -1,0 +1,90 @@
+"""What a method says of itself before anything runs: what it trains, keeps in memory and cannot do."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.model_shape import ModelShape
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Precision
+
+Quantise = Literal["int8", "nf4"]
+
+
+class MethodSettings(Record):
+    """The settings of a method, and what follows from them. Pure: plan, catalogue and worker ask the same
+    questions. The defaults are those of an adapter's frozen base; a method overrides what differs.
+
+    A subclass that sets `kind` is a method. `workers.methods` has its other half.
+    """
+
+    kind: str = ""
+
+    is_adapter: ClassVar[bool] = False  # adds weights of its own, which PEFT saves and loads
+    trains_everything: ClassVar[bool] = False
+    trains_head_alone: ClassVar[bool] = False  # the backbone is only read from, in evaluation mode
+    trains_whole_layers: ClassVar[bool] = False
+    needs_planned_steps: ClassVar[bool] = False  # it cannot train by a budget of time
+    recomputes_activations: ClassVar[bool] = True  # gradient checkpointing works
+    flops_per_weight: ClassVar[int] = 4  # and token: 2 forward, 2 to the activations, 2 to trained weights
+
+    @property
+    def description(self) -> str:
+        """Which weights train, in plain words: it follows "a model pretrained on clinical text, "."""
+        return f"{self.kind} trained"
+
+    @property
+    def extra_tokens(self) -> int:
+        """Places that the method takes from the text."""
+        return 0
+
+    @property
+    def quantised_to(self) -> Quantise | None:
+        """What the frozen base is stored in; None where it is stored as numbers."""
+        return None
+
+    def trained_parameters(self, shape: ModelShape) -> int:
+        """Scalars that train, the head included; an upper bound where the shape cannot tell."""
+        inside = round(shape.layers * self.parameters_per_layer(shape))
+        return inside + self.parameters_outside_layers(shape) + shape.head_parameters
+
+    def parameters_per_layer(self, shape: ModelShape) -> float:
+        return 0
+
+    def parameters_outside_layers(self, shape: ModelShape) -> int:
+        """Without the head."""
+        return 0
+
+    def active_layers(self, shape: ModelShape) -> int:
+        """Layers that a gradient goes through."""
+        return shape.layers
+
+    def extra_activations(self, shape: ModelShape) -> float:
+        """Bytes per token and layer that are kept beyond those of the usual adapters."""
+        return 0
+
+    def unsupported_backbone(self, backbone: BackboneSpec) -> str | None:
+        """Why these settings do not fit the shape of a backbone; None where they do, or it is not known."""
+        return None
+
+    def unsupported_precision(self, precision: Precision) -> str | None:
+        return None
+
+    def unsupported_sharding(self, *, spreads_weights: bool) -> str | None:
+        """Why the method cannot train over processes that share out gradients and optimiser, and with
+        `spreads_weights` the weights as well."""
+        return None
+
+    def table_rows(self) -> tuple[str, ...]:
+        """Names in the method column of the capability table; the settings need all of them."""
+        return (self.kind,)
+
+    @classmethod
+    def to_measure(cls) -> tuple[Self, ...]:
+        """Settings that fit a tiny model, for the capability table: one for each of `table_rows`."""
+        return (cls(),)
+
+    def at_smoke_size(self, *, layers: int, block_size: int) -> Self:
+        """The settings with what follows from a backbone's shape cut down to that of a tiny model."""
+        return self
