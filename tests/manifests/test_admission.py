@@ -15,6 +15,8 @@ from celpy.adapter import json_to_cel
 from golden_overlays import OVERLAYS, template
 
 from orchestrator.cluster.fetch_job import fetch_job
+from orchestrator.cluster.ray_job import RayJob
+from orchestrator.cluster.sync_job import sync_job
 
 K8S = Path(__file__).parents[2] / "k8s"
 POLICIES = {
@@ -99,6 +101,11 @@ def test_a_policy_is_for_the_group_of_users_alone(policy: str) -> None:
 def test_the_rayjob_of_each_overlay_is_admitted(overlay: str) -> None:
     body = ray_job(overlay)
     assert refusals(RAY_JOBS, body, container(head(body))["image"]) == []
+
+
+def test_the_rayjob_that_syncs_a_sweep_is_admitted() -> None:
+    sweep = ray_job()
+    assert refusals(RAY_JOBS, sync_job(RayJob(sweep), "/storage/sweeps")) == []
 
 
 def test_the_pod_for_reports_and_the_job_of_a_fetch_are_admitted() -> None:
