@@ -21,8 +21,9 @@ S8   published numbers beside ours; mean ranks; forecasts, from 1 and from 3 fin
 S12  the risk of the cell that the answer names
 S13  the interval of a cost where the load of the machine drifts, with trials in the order in which they start
 
-One row does not pass. S6: where the truth is the same frontier of 4 in each sweep, cells told 40 to 80 % are
-all on it.
+Lines of two rows do not pass. S6: where the truth is the same frontier of 4 in each sweep, cells told 40 to
+80 % are all on it. S8: where one trial in ten takes three times as long and each family has one finished
+trial, 7 of 10 totals end inside a forecast of 9 of 10: nothing tells of so many, as the methods page says.
 """
 
 from __future__ import annotations
@@ -521,13 +522,12 @@ tasks: [ncbi-disease]
 seeds: {seeds}
 concurrency: 4
 """
-OFTEN = "5 %, 1 of 10 takes 3 times as long"
 PACES: dict[str, tuple[float, float, float]] = {  # of the logarithm of a trial's pace; stragglers; drift
     "5 %": (0.05, 0.0, 0.0),
     "15 %": (0.15, 0.0, 0.0),
     "40 %": (0.4, 0.0, 0.0),
     "5 %, 1 of 20 takes 3 times as long": (0.05, 0.05, 0.0),
-    OFTEN: (0.05, 0.1, 0.0),
+    "5 %, 1 of 10 takes 3 times as long": (0.05, 0.1, 0.0),
     "5 %, and all drift by 10 %": (0.05, 0.0, 0.1),
 }
 
@@ -625,8 +625,7 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
         for step, seeds in product((0.002, 0.01), (3, 5)):
             yield from ranks(sweeps, step, seeds, rng)
         for pace, seen in product(PACES, (1, 3)):
-            if (pace, seen) != (OFTEN, 1):  # nothing tells of so many: see `orchestrator.planning.likely`
-                yield from forecasts(sweeps, pace, seen, rng)
+            yield from forecasts(sweeps, pace, seen, rng)
     if "S13" in wanted:
         for size, seeds in product((0.05, 0.1, 0.2), (3, 5)):
             yield from load(sweeps, size, seeds, rng)
