@@ -21,6 +21,7 @@ from orchestrator.report.membership import Draws
 from orchestrator.report.model import Comparison, Point, TaskReport
 from orchestrator.report.places import MOST_RANKED, places
 from orchestrator.report.replicates import Replicates
+from orchestrator.report.wording import over
 
 Floats = NDArray[np.float64]
 Ends = tuple[float, float]
@@ -36,7 +37,7 @@ _RANKS = (
     "Mean rank: the place among these {cells} cells, 1 is best, in the mean over the tasks; ties share one."
 )
 _INTERVALS = (
-    "Intervals are 95 % over seeds and test documents. Those of the rank hold for all cells at once: a cell "
+    "Intervals are 95 % {over}. Those of the rank hold for all cells at once: a cell "
     "ranks below those that are shown to be better, and above those that are shown to be worse. One seed "
     "gives none."
 )
@@ -90,7 +91,8 @@ def _across(
         for n, rank, mean, cost, flag in zip(whole, ranks, means, hours, flags, strict=True)
     ]
     floors = ", ".join(f"“{task.title}” {_floor(task):.3f}" for task in tasks)
-    notes = [_MEANS.format(floors=floors), _RANKS.format(cells=len(whole)), _INTERVALS]
+    notes = [_MEANS.format(floors=floors), _RANKS.format(cells=len(whole))]
+    notes.append(_INTERVALS.format(over=over([p for points in by_task for p in points.values()])))
     if len(whole) > MOST_RANKED:
         notes.append(_TOO_MANY)
     if losses:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.target import NEAR, Target
-from orchestrator.report.causes import instead
+from orchestrator.report.causes import REHEARSAL, instead
 from orchestrator.report.evidence import Claim, ClaimFamily, GoodEnough
 from orchestrator.report.frontier import best, cheapest_enough
 from orchestrator.report.model import Comparison, Point, PointState
@@ -38,7 +38,8 @@ def answers(
         ]
         close = next((one for one in judged if one.comparison == comparison.label), None)
         if why := unlearned.get(comparison.label):
-            text = f"{why} {_highest(metric, comparison.unit, group)} {instead(group, why)}"
+            highest = "" if why == REHEARSAL else f" {_highest(metric, comparison.unit, group)}"
+            text = f"{why}{highest} {instead(group, why)}"
         else:
             text = _answer((metric, target), comparison.unit, group, steps, close)
         found.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
@@ -65,13 +66,14 @@ def _answer(
     close, top = cheapest_enough(results, target), best(results)
     metric, sure = short(METRICS[name].title), f"95 % {over(points)}, all cells at once"
     if top is None:
-        return "No finished trial has a score."
+        return "No finished trial has both a score and a cost that can be compared."
     marks = marks_of(points)
     if target.at_least is not None:
         named = None if close is None else _named(points[close], metric, unit)
         best_named, least = _named(points[top], metric, unit), f"{metric} {target.at_least:g}"
         least_words = _reaching((least, named, best_named), judged, sure, marks)
-        return least_words + marked(saving(points, judged, Scale("", points=True), sure), marks)
+        chosen = "" if close is None else _chosen(judged, close == top, points[top])
+        return least_words + chosen + marked(saving(points, judged, Scale("", points=True), sure), marks)
     assert close is not None
     near = enough(target, name).removesuffix(" of the best")
     scale = Scale("", name is not MetricName.LOSS)
@@ -124,7 +126,7 @@ def _reaching(
     if judged.shown:
         text += f" {cell} is shown to reach it ({sure})."
     else:
-        text += f" Whether {cell} would reach it with other seeds and documents is open."
+        text += f" Whether {cell} would reach it is open ({sure})."
     if judged.cheaper and not judged.open_cheaper:
         text += f" Nothing cheaper reaches it ({sure})."
     return text

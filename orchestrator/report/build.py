@@ -143,7 +143,7 @@ def _task(
         target=target,
         target_is_own=sweep.good_enough is not None and sweep.good_enough.names(task.name),
         sizes=data_line(task, found.counted(task.name), found.classes(task.name), points),
-        guessing=dict(guess.scores),
+        guessing=dict(guess.scores) if guess.known else {},
         unlearned=sure.unlearned,
         currency=None if sweep.prices is None else sweep.prices.currency,
     )

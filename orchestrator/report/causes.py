@@ -27,7 +27,8 @@ def training(points: Sequence[Point], contenders: Sequence[str], floor: float | 
         )
     if flat:
         found.append(
-            f"a higher learning rate for {_names(flat)} ({_share(flat, Signature.PLATEAUED)} never rose)"
+            f"another learning rate, say a higher one, for {_names(flat)} "
+            f"({_share(flat, Signature.PLATEAUED)} never rose)"
         )
     return found
 
@@ -44,7 +45,8 @@ def instead(points: Sequence[Point], why: str) -> str:
         rising = [p for p in known if _most(p, Signature.IMPROVING)]
         advice = f"train longer ({_share(rising, Signature.IMPROVING)} of {_names(rising)} were still rising)"
     elif known and all(_most(p, Signature.PLATEAUED) for p in known):
-        advice = f"raise the learning rate ({_share(known, Signature.PLATEAUED)} never rose)"
+        share = _share(known, Signature.PLATEAUED)
+        advice = f"try another learning rate, say a higher one ({share} never rose)"
     else:
         advice = "train longer, on more rows, or with another learning rate"
     return f"So nothing is recommended: {advice} first."

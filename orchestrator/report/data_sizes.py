@@ -22,12 +22,12 @@ def data_line(
     if not sizes:
         return None
     noun = "sentences" if task.kind is TaskKind.NER else "texts"
-    parts = [f"{span((min(found), max(found)))} in {split}" for split, found in sizes.items()]
-    first, rest = parts[0].split(" ", 1) if " to " not in parts[0] else (parts[0], "")
-    text = f"Data: {' '.join(filter(None, (first, noun, rest)))}"
-    text = ", ".join([text, *parts[1:]]) + _of_units(points)
+    first, *others = sizes.items()
+    begin = f"Data: {span((min(first[1]), max(first[1])))} {noun} in {first[0]}"
+    text = ", ".join([begin, *(f"{span((min(found), max(found)))} in {split}" for split, found in others)])
+    text += _of_units(points)
     rows = sorted((count for count in classes.values() if count), reverse=True)
-    if not rows or task.kind is TaskKind.NER:
+    if not rows or task.kind is TaskKind.NER or len(set(sizes.get(Split.TRAIN, ()))) > 1:
         return f"{text}."
     if len(rows) > _MOST_CLASSES:
         return f"{text}. The {len(rows)} classes have {rows[-1]:,} to {rows[0]:,} rows in train."

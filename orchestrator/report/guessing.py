@@ -43,10 +43,12 @@ class Told(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """`scores`: by metric, as it is read. `measured`: on the test part, and not supposed."""
+    """`scores`: by metric, as it is read. `measured`: on the test part, and not supposed. `known`: measured,
+    made of the classes of train, or of a task of entities; else a score is a bound and no figure to show."""
 
     scores: Mapping[MetricName, float]
     measured: bool
+    known: bool
 
 
 def guess(task: TaskSpec, told: Told | None) -> Guess:
@@ -65,5 +67,6 @@ def guess(task: TaskSpec, told: Told | None) -> Guess:
             scores[MetricName.MACRO_F1] = 2 * most / (1 + most) / len(counts)
         scores[MetricName.LOSS] = -math.fsum(share * math.log(share) for share in shares)
     if told is not None and told.measured:
-        return Guess({**scores, **told.scores}, measured=True)  # a metric that was undefined is supposed
-    return Guess(scores, measured=False)
+        # A metric that was undefined is supposed.
+        return Guess({**scores, **told.scores}, measured=True, known=True)
+    return Guess(scores, measured=False, known=bool(shares) or task.kind is TaskKind.NER)

@@ -237,10 +237,9 @@ STATEMENTS = (
 )
 
 PARAGRAPH = (
-    "Scores are means over {seeds} of the test part, with intervals over seeds and test documents "
-    "that hold for all compared models of a task at once (Bonferroni; crossed effects, "
-    "Satterthwaite's degrees of freedom, variances over seeds moderated over the models, Smyth 2004)."
-    " Differences are paired by seeds and documents and corrected by Holm's method within each "
-    "family. Seeds whose training collapsed or diverged count with what guessing gives. Computed with"
-    " {versions}."
+    "Scores are means over {seeds} of the test part, with intervals {over} that hold for all compared "
+    "models of a task at once (Bonferroni; crossed effects, Satterthwaite's degrees of freedom, "
+    "variances over seeds moderated over the models, Smyth 2004). Differences are paired by "
+    "seeds{documents} and corrected by Holm's method within each family. Seeds whose training "
+    "collapsed or diverged {failed}. Computed with {versions}."
 )

@@ -156,7 +156,8 @@ class TaskReport(Record):
     target: Target = NEAR  # what is good enough
     target_is_own: bool = False  # the sweep says so, else it is the default
     sizes: str | None = None  # how large each part is, as a sentence
-    guessing: dict[MetricName, float] = Field(default_factory=dict)  # what it scores, as each metric is read
+    # What guessing scores, as each metric is read; empty where nobody knows.
+    guessing: dict[MetricName, float] = Field(default_factory=dict)
     # By label of the comparison key: why none of its cells learnt anything, as a sentence.
     unlearned: dict[str, str] = Field(default_factory=dict)
     currency: str | None = None  # of the points' money; None where the sweep names no prices

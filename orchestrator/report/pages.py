@@ -7,6 +7,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
+from orchestrator.contracts.vocabulary import FailureRule
 from orchestrator.report import wording
 from orchestrator.report.alternatives import axis_alternative, curves_alternative, frontier_alternative
 from orchestrator.report.axis_plots import axis_plot
@@ -77,11 +78,20 @@ def latex(report: Report) -> str:
 def methods_html(report: Report) -> str:
     """How each kind of statement is computed, with the versions of what computed it."""
     template = environment().get_template("methods.html.j2")
-    seeds = sorted({p.planned_seeds for task in report.tasks for p in task.points if p.planned_seeds})
-    number = "no seeds" if not seeds else f"{wording.span((seeds[0], seeds[-1]))} seeds"
+    points = [p for task in report.tasks for p in task.points if p.seeds]
+    seeds = sorted({p.seeds for p in points})
+    number = f"{wording.span((seeds[0], seeds[-1])) if seeds else 'no'} {'seed' if seeds == [1] else 'seeds'}"
+    leaves_out = report.config.get("failures") == FailureRule.LEAVE_OUT
+    sure = wording.over(points)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "statsmodels"))
     versions = f"Frontier {report.frontier_version}, Python {platform.python_version()}, {libraries}"
-    paragraph = PARAGRAPH.format(seeds=number, versions=versions)
+    paragraph = PARAGRAPH.format(
+        seeds=number,
+        over=sure,
+        documents=" and documents" if "documents" in sure else "",
+        failed="are left out" if leaves_out else "count with what guessing gives",
+        versions=versions,
+    )
     return template.render(report=report, statements=STATEMENTS, paragraph=paragraph)
 
 
@@ -91,7 +101,11 @@ def methods_markdown() -> str:
 
 
 def _advice(report: Report) -> list[tuple[Pick, tuple[Recommendation, ...]]]:
-    return [(pick, recommendations(pick.task, pick.comparison)) for pick in picks(report)]
+    return [
+        (pick, recommendations(pick.task, pick.comparison))
+        for pick in picks(report)
+        if pick.unlearned is None
+    ]
 
 
 def _plots(report: Report, look: Style) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.target import Target
@@ -63,26 +62,28 @@ def place(task: TaskReport, label: str) -> str:
 
 def by_budget(points: Sequence[Point], target: Target) -> list[tuple[float, Point]]:
     """What to take from each budget on, rising: the cheapest that is good enough, measured by the best that
-    the budget buys. Of budgets that are nearer than costs are known, the last one. `points`: of one task and
-    comparison key."""
+    the budget buys. Budgets that are nearer than costs are known are one, which begins at the first of them
+    and takes what the last of them would. `points`: of one task and comparison key."""
     known = [p for p in points if p.frontier and p.device_hours]
     rising = sorted(known, key=lambda p: figures(p)[0] or 0.0)
-    found: list[tuple[float, Point]] = []
+    rows: list[tuple[Point, Point]] = []  # what the budget must just buy, and what to take
     for count, dearest in enumerate(rising, start=1):
         index = cheapest_enough([figures(p) for p in rising[:count]], target)
-        if index is not None and (not found or found[-1][1] != rising[index]):
-            found.append((figures(dearest)[0] or 0.0, rising[index]))
-    return [row for row, after in zip_longest(found, found[1:]) if not _blurred(row, after)]
+        if index is None or (rows and rows[-1][1] == rising[index]):
+            continue
+        if rows and _blurred(rows[-1][0], dearest):
+            rows[-1] = rows[-1][0], rising[index]
+        else:
+            rows.append((dearest, rising[index]))
+    return [(figures(dearest)[0] or 0.0, take) for dearest, take in rows]
 
 
-def _blurred(row: tuple[float, Point], after: tuple[float, Point] | None) -> bool:
-    """Whether the costs of two neighbours cannot be told apart: each is in the interval of the other."""
-    if after is None:
+def _blurred(one: Point, other: Point) -> bool:
+    """Return whether their costs cannot be told apart: each is in the interval of the other."""
+    a, b = one.device_hours, other.device_hours
+    if a is None or b is None or a.interval is None or b.interval is None:
         return False
-    one, other = row[1].device_hours, after[1].device_hours
-    if one is None or other is None or one.interval is None or other.interval is None:
-        return False
-    return other.interval[0] <= one.mean and other.mean <= one.interval[1]
+    return b.interval[0] <= a.mean and b.mean <= a.interval[1]
 
 
 def picks(report: Report) -> list[Pick]:

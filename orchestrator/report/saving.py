@@ -28,8 +28,9 @@ def saving(points: Sequence[Point], judged: GoodEnough | None, scale: Scale, sur
     text = f" {point.name}{plain} costs {of_cost(share)} of what {judged.cell} costs"
     if judged.target.at_least is not None:
         return f"{text} and is not shown to miss it: its quality is {low:.3f} to {high:.3f} ({sure})."
-    most = scale.with_unit(high)
-    return f"{text} and is not shown to be worse than the best: it may be up to {most} worse ({sure})."
+    below, most = (low + high) / 2, scale.with_unit(high)
+    scored = f"scored {scale.with_unit(below)} below the best" if below > 0 else "scored as high as the best"
+    return f"{text}. It {scored} and is not shown to be worse: it may be up to {most} worse ({sure})."
 
 
 def _cheapest(points: Sequence[Point], judged: GoodEnough) -> tuple[Point, float] | None:

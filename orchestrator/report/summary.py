@@ -31,7 +31,7 @@ class Headline(NamedTuple):
     """The answer of one task under one comparison key, in sentences."""
 
     task: TaskReport
-    comparison: Comparison
+    comparison: Comparison | None  # None: no trial of the task is finished
     take: tuple[str, ...]  # what to take first
     sure: str | None
 
@@ -50,16 +50,21 @@ def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommend
 
 
 def headlines(report: Report) -> list[Headline]:
-    """Of each task that has a score, in their order; tasks are never told together."""
+    """Of each task, in their order; tasks are never told together."""
     chosen = {(one.task.task, one.comparison.label): one for one in picks(report)}
     found = []
     for task in report.tasks:
-        for comparison in task.comparisons:
+        if not task.comparisons:
+            found.append(Headline(task, None, (f"For {place(task, '')}: {' '.join(task.answers)}",), None))
+        for number, comparison in enumerate(task.comparisons):
             one = chosen.get((task.task, comparison.label))
             if comparison.label in task.unlearned:
                 found.append(Headline(task, comparison, (_nothing(task, comparison),), None))
             elif one is not None:
                 found.append(_headline(one))
+            else:
+                text = f"For {place(task, comparison.label)}: {task.answers[number]}"
+                found.append(Headline(task, comparison, (text,), None))
     return found
 
 

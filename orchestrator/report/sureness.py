@@ -21,9 +21,10 @@ def sureness(one: Pick) -> str:
         advice = _advice(one, groups[0])
     elif interval is not None:
         low, high = interval
-        half = _amount(one, (high - low) / 2)
+        mean = one.pick.quality.mean if one.pick.quality is not None else (low + high) / 2
+        most = _amount(one, max(high - mean, mean - low))
         parts = [
-            f"the quality of the model named may be off by up to {half} (95 % {over([one.pick])})",
+            f"the quality of the model named may be off by up to {most} (95 % {over([one.pick])})",
             *_reliable(one),
         ]
         advice = training(one.points, [one.pick.name], _floor(one))

@@ -16,6 +16,7 @@ from orchestrator.report.model import Point
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.sides import figure, oriented, undominated
 from orchestrator.report.volume import hypervolume
+from orchestrator.report.wording import over
 
 DEFAULT = (Side.QUALITY, Side.DEVICE_HOURS)
 WITHIN = (0.5, 1.0, 2.0, 5.0)  # points
@@ -82,14 +83,15 @@ def _view(
         missing=tuple(p.name for p, whole in zip(scored, complete, strict=True) if not whole),
         knee=knee(members, axes[1]) if pair else None,
         within=tuple(_within(points, first, inside) for points in WITHIN) if inside else (),
-        hypervolume=_volume(costs[complete], axes[1], drawn) if pair and not loss else None,
+        hypervolume=_volume(costs[complete], axes[1], drawn, over(inside)) if pair and not loss else None,
         notes=_notes(axes, complete, inside, found, wanted),
     )
     return view, chance
 
 
-def _volume(costs: Floats, side: Side, drawn: Drawn | None) -> Hypervolume | None:
-    return hypervolume(costs[:, 1], -costs[:, 0], side, None if drawn is None else (drawn[0][0], drawn[1]))
+def _volume(costs: Floats, side: Side, drawn: Drawn | None, sure: str) -> Hypervolume | None:
+    redrawn = None if drawn is None else (drawn[0][0], drawn[1])
+    return hypervolume(costs[:, 1], -costs[:, 0], side, redrawn, sure)
 
 
 def _drawn(axes: tuple[Side, ...], inside: Sequence[Point], moved: Draws | None) -> Drawn | None:

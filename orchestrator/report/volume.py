@@ -15,9 +15,10 @@ _TAILS = (2.5, 97.5)  # per cent, of a 95 % interval
 
 
 def hypervolume(
-    costs: Floats, quality: Floats, side: Side, drawn: tuple[Floats, Floats] | None
+    costs: Floats, quality: Floats, side: Side, drawn: tuple[Floats, Floats] | None, over: str
 ) -> Hypervolume | None:
-    """`costs`, `quality`: [points]; `drawn`: the same, drawn anew, [draws, points]. None where a cost is 0,
+    """`costs`, `quality`: [points]; `drawn`: the same, drawn anew, [draws, points], `over` seeds
+    alone or documents as well. None where a cost is 0,
     or all are equal: there is no area.
 
     The interval is that of the basic bootstrap, twice the estimate less the quantiles of the draws: the best
@@ -37,7 +38,7 @@ def hypervolume(
         low=low,
         reference_cost=high,
         reference_quality=0.0,
-        sentence=_sentence(value, interval, (low, high), side),
+        sentence=_sentence(value, None if interval is None else (*interval, over), (low, high), side),
     )
 
 
@@ -52,12 +53,12 @@ def _volumes(costs: Floats, quality: Floats, low: float, high: float) -> Floats:
     return found
 
 
-def _sentence(value: float, interval: tuple[float, float] | None, ends: Sequence[float], side: Side) -> str:
+def _sentence(
+    value: float, interval: tuple[float, float, str] | None, ends: Sequence[float], side: Side
+) -> str:
     title, unit = SIDES[side]
     low, high = ends
-    sure = (
-        "" if interval is None else f" (95 % {interval[0]:.3f} to {interval[1]:.3f} over seeds and documents)"
-    )
+    sure = "" if interval is None else f" (95 % {interval[0]:.3f} to {interval[1]:.3f} {interval[2]})"
     return (
         f"A budget between {low:.3g} and {high:.3g} {unit} ({title}) buys a quality of {value:.3f}{sure} in "
         "the mean over the logarithm of the budget: the hypervolume under the frontier, against the "

@@ -260,5 +260,5 @@ def test_a_page_without_results_draws_nothing_and_says_so(tmp_path: Path):
     built.plan(seeds=[1])
     report = with_curves(build_report(built.ledger.sweep(), built.ledger.trials()), built.ledger)
     text = write_report(report, tmp_path / "report")["html"].read_text()
-    assert "No trial has a score yet" in text
+    assert "No result yet: 0 of" in text
     assert "<script" not in text
