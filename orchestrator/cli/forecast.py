@@ -28,7 +28,8 @@ def forecast(plan: Plan) -> list[str]:
         return [
             f"{what}; {unknown}: the catalogue does not say their size; `frontier plan --measure` finds out"
         ]
-    ranges = f"  ranges       {10 * predicted.interval_level:.0f} of 10 such sweeps end inside each"
+    level = f"{10 * predicted.interval_level:.0f} of 10 such sweeps end inside each"
+    ranges = f"  ranges       {level}" if predicted.basis == "ledger" else "  ranges       assumed"
     return [f"{what}; {_hours(predicted)}", *_beside(predicted), ranges, _ground(predicted)]
 
 

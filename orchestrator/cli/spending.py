@@ -18,8 +18,8 @@ from orchestrator.planning.budget import Limit, limits, ways_out
 def show_budget(plan: Plan, console: Console) -> None:
     """What a run would say. Raises ConfigError where the budget is of what the sweep has no figure of."""
     for limit in limits(plan):
-        style = "red" if limit.is_over else "green"
-        console.print(styled("budget", style), _standing(limit), highlight=False)
+        style, remark = ("red", "") if limit.is_over else _remark(limit)
+        console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
         if limit.is_over:
             for line in _remedies(plan, limit):
                 console.print(line, highlight=False)
@@ -49,12 +49,7 @@ def pass_gate(plan: Plan, console: Console) -> Allowance | None:
         if limit.is_over:
             raise OverBudgetError("\n    -> ".join([f"budget: {_standing(limit)}", *_remedies(plan, limit)]))
     for limit in found:
-        style, remark = "green", ""
-        if limit.ahead is None:
-            style, remark = "yellow", "; no trial begins once it is spent"
-        elif limit.chance_of_more:
-            many = f"{100 * limit.chance_of_more:.0f} of 100 such sweeps"
-            style, remark = "yellow", f"; about {many} need more: no trial begins once it is spent"
+        style, remark = _remark(limit)
         console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
     return Allowance(min(limit.device_hours_left for limit in found)) if found else None
 
@@ -72,6 +67,16 @@ def tell_left(plan: Plan, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _remark(limit: Limit) -> tuple[str, str]:
+    """Return a colour, and what a limit that the forecast does not exceed means for the run."""
+    if limit.ahead is None:
+        return "yellow", "; no trial begins once it is spent"
+    if limit.chance_of_more:
+        many = f"{100 * limit.chance_of_more:.0f} of 100 such sweeps"
+        return "yellow", f"; about {many} need more: no trial begins once it is spent"
+    return "green", ""
 
 
 def _standing(limit: Limit) -> str:

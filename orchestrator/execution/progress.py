@@ -47,6 +47,7 @@ class Progress:
         self._candidates_ended = 0
         self._device_seconds = 0.0  # of the attempts that ended
         self._lost: set[str] = set()  # of those that wait: their node is gone
+        self._interrupted: set[str] = set()  # that were ever lost: what they took tells no pace
         self._attempting: dict[str, float] = {}  # name -> start of the attempt at work
         self._predicted = self._actual = 0.0  # seconds of the finished trials that had a prediction
         self._durations: list[float] = []
@@ -146,6 +147,7 @@ class Progress:
             self._attempting.pop(event.name, None)
             self._waiting[event.name] = None
             self._lost.add(event.name)
+            self._interrupted.add(event.name)
         elif isinstance(event, AttemptEnded):
             bill = event.bill
             self._device_seconds += (bill.released_at - bill.allocated_at) * bill.devices
@@ -176,7 +178,7 @@ class Progress:
         else:
             self._candidates_ended += 1
         if event.state is TrialState.FINISHED and since is not None:
-            predicted = self._planned[event.name].seconds_left
+            predicted = 0.0 if event.name in self._interrupted else self._planned[event.name].seconds_left
             self._durations.append(event.at - since)
             if predicted:
                 self._predicted += predicted

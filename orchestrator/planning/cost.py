@@ -85,10 +85,11 @@ class Predicted:
         return self.seconds * self.share_of_sum
 
     def left(self, done_share: float) -> Predicted:
-        """Of a trial whose checkpoint holds that share of its steps."""
-        if not done_share:
+        """Of a trial whose checkpoint holds that share of its steps. It still has to start and to score."""
+        if not done_share or not self.seconds:
             return self
-        rest = 1 - done_share
+        least = min(1.0, (ASSUMED_START_SECONDS + ASSUMED_CLOSING_SECONDS) / self.seconds)
+        rest = max(1 - done_share, least)
         return replace(self, seconds=self.seconds * rest, low=self.low * rest, high=self.high * rest)
 
 

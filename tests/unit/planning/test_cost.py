@@ -12,7 +12,7 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS
+from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS, ASSUMED_START_SECONDS
 from orchestrator.planning.schedule import compute_parameters, operations, training_examples
 
 ONE: dict[str, Any] = {
@@ -355,10 +355,19 @@ def test_a_forecast_counts_what_a_checkpoint_has_not_done(plan: Any) -> None:
     demo = ONE | {"models": ["demo-tiny"], "tasks": ["demo-ner"]}
     fresh = plan(**demo)
     trial = fresh.trials[0]
-    found = FingerprintHistory(state=TrialState.UNFINISHED, done_share=0.75)
+    found = FingerprintHistory(state=TrialState.UNFINISHED, done_share=0.25)
     again = plan({trial.name: TrialHistory(by_fingerprint={trial.fingerprint: found})}, **demo)
-    saved = 0.75 * trial.predicted_seconds * trial.resources.devices / 3600
+    saved = 0.25 * trial.predicted_seconds * trial.resources.devices / 3600
     assert again.predicted.device_hours == pytest.approx(fresh.predicted.device_hours - saved)
     [resumed] = [t for t in again.trials if t.name == trial.name]
     assert resumed.predicted_seconds == trial.predicted_seconds
-    assert resumed.seconds_left == pytest.approx(trial.predicted_seconds / 4)
+    assert resumed.seconds_left == pytest.approx(0.75 * trial.predicted_seconds)
+
+
+def test_a_trial_that_has_only_to_be_scored_still_takes_time(plan: Any) -> None:
+    demo = ONE | {"models": ["demo-tiny"], "tasks": ["demo-ner"], "seeds": [1]}
+    trial = plan(**demo).trials[0]
+    found = FingerprintHistory(state=TrialState.UNFINISHED, done_share=1.0)
+    again = plan({trial.name: TrialHistory(by_fingerprint={trial.fingerprint: found})}, **demo)
+    least = (ASSUMED_START_SECONDS + ASSUMED_CLOSING_SECONDS) / 3600
+    assert again.predicted.device_hours == pytest.approx(least * trial.resources.devices, rel=0.2)
