@@ -6,6 +6,7 @@ A sweep is a RayJob and the ConfigMap that it owns, which outlives it (`sweep_fi
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from orchestrator.cluster.differences import differences
 from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL, SWEEP_NAME
 from orchestrator.cluster.observing import never_ran
-from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
+from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob, Step, next_step
 from orchestrator.cluster.refusals import RefusalError
 from orchestrator.cluster.render import Rendered
 from orchestrator.cluster.resources import RAY_JOBS
@@ -66,7 +67,8 @@ class Sweeps:
             )
             if not self._remove(job):
                 return self.submit(rendered, replaces=False)  # somebody else was quicker: look again
-        self._clear_away(name, RayJob(rendered.ray_job).sweep_name)
+        with suppress(LaunchError):  # the sweep's own job is not there by now, and has to be
+            self._clear_away(name)
         started = self._start(rendered.config_map, rendered.ray_job)
         self.files.forget_others(name)
         if not started:
@@ -176,14 +178,13 @@ class Sweeps:
             names.update(_known(body))
         return names
 
-    def _clear_away(self, name: str, sweep_name: str) -> None:
-        """Delete RayJobs that have ended, lest they use up the quota: those of the same sweep name elsewhere,
-        and of all others the oldest. Their files are kept."""
-        jobs = map(RayJob, self.ray_jobs())
-        ended = sorted((job for job in jobs if job.ended and job.name != name), key=lambda job: job.created)
-        others = [job for job in ended if job.sweep_name != sweep_name]
-        old = others[: max(0, len(others) - _MOST_ENDED)]
-        for job in (*(job for job in ended if job.sweep_name == sweep_name), *old):
+    def _clear_away(self, name: str) -> None:
+        """Delete the oldest RayJobs of other sweeps that have ended, so that they do not use up the quota.
+        Their files are kept. One that is to be started again has not ended."""
+        jobs = [job for job in map(RayJob, self.ray_jobs()) if job.name != name]
+        over = [job for job in jobs if job.ended and next_step(job) is not Step.RECREATE]
+        over.sort(key=lambda job: job.created)
+        for job in over[: max(0, len(over) - _MOST_ENDED)]:
             if not job.going and self.files.keep(job, {}):
                 self.cluster.delete(RAY_JOBS, job.name, job.uid)
 

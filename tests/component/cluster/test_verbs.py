@@ -18,6 +18,8 @@ from workshop import ending
 
 from .conftest import CALM, OVERLAY, RUNNING, STARTING, SUCCEEDED, Frontier, failed
 
+OVERDUE = {**RUNNING, "jobDeploymentStatus": "Failed", "reason": "DeadlineExceeded"}
+
 Identity = Callable[[], str]
 
 
@@ -131,16 +133,16 @@ def test_ended_ray_jobs_are_cleared_away_and_their_files_kept(
     monkeypatch.setattr(sweeps, "_MOST_ENDED", 1)
     api.finalisers = False
     for number, keys in enumerate(
-        [{"name": "old"}, {"name": "new"}, {"storage": "/storage/elsewhere"}, {"name": "runs"}]
+        [{"name": "old"}, {"name": "again"}, {"name": "new"}, {"storage": "/storage/else"}, {"name": "runs"}]
     ):
         submit("--no-follow", **keys)
         newest = max(api.all("rayjobs"), key=lambda body: int(body["metadata"]["resourceVersion"]))
         newest["metadata"]["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
-        newest["status"] = RUNNING if keys.get("name") == "runs" else SUCCEEDED
+        newest["status"] = {"runs": RUNNING, "again": OVERDUE}.get(str(keys.get("name")), SUCCEEDED)
     submit("--no-follow")
     left = {body["metadata"]["annotations"]["frontier/sweep-name"] for body in api.all("rayjobs")}
-    assert left == {"runs", "ours"}
-    assert len(api.all("rayjobs")) == 2
+    assert left == {"runs", "ours", "again"}  # which KubeRay gave up, and a follower makes again
+    assert len(api.all("rayjobs")) == 4  # that of the other storage is the newest that has ended
     assert frontier("resume", "old", "--no-follow").code == 0
 
 
