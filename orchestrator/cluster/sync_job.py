@@ -4,6 +4,7 @@ workers. Policies, accounts, secrets and quotas of a sweep's head hold for it as
 from __future__ import annotations
 
 import copy
+import shlex
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,13 +23,15 @@ def sync_job(sweep: RayJob, storage: str) -> dict[str, Any]:
     """`storage`: as the pods see it, a path or a URI. The job bears no sweep's label, so that it is taken for
     none; its pods bear its own name."""
     body = copy.deepcopy(job_to_apply(sweep))
-    name = f"{sweep.name[: LONGEST_JOB_NAME - len(_SUFFIX)].rstrip('-')}{_SUFFIX}"
+    slug, _, digest = sweep.name.rpartition("-")
+    slug = slug[: LONGEST_JOB_NAME - len(_SUFFIX) - len(digest) - 1].rstrip("-")
+    name = f"{slug}-{digest}{_SUFFIX}"
     records = (
         f"{storage.rstrip('/')}/{sweep.sweep_name}"
         if "://" in storage
         else str(PurePosixPath(storage, sweep.sweep_name))
     )
-    entrypoint = f"frontier sync {records}"
+    entrypoint = f"frontier sync {shlex.quote(records)}"
     metadata, spec = body["metadata"], body["spec"]
     metadata["name"] = name
     metadata["labels"] = {k: v for k, v in metadata["labels"].items() if k != SWEEP_LABEL}

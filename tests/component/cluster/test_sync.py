@@ -11,6 +11,9 @@ from ledger_builder import LedgerBuilder
 
 from orchestrator.cluster.checks.kuberay_rules import check
 from orchestrator.cluster.documents import Document
+from orchestrator.cluster.naming import SWEEP_NAME
+from orchestrator.cluster.ray_job import RayJob
+from orchestrator.cluster.sync_job import sync_job
 from orchestrator.contracts import layout
 from orchestrator.contracts.copied import Copy
 
@@ -80,6 +83,29 @@ def test_sync_runs_in_the_cluster_on_a_head_alone(api: FakeApi, frontier: Fronti
     }
     assert left == {sweep["metadata"]["name"]}
     assert "no sweep" not in frontier("status", "ours").text
+
+
+def test_long_names_stay_apart_and_paths_are_quoted() -> None:
+    names = [f"{'a' * 40}-{digest}" for digest in ("871336", "871337")]
+    jobs = [
+        sync_job(
+            RayJob(
+                {
+                    "metadata": {"name": name, "annotations": {SWEEP_NAME: "ours"}, "labels": {}},
+                    "spec": {
+                        "rayClusterSpec": {"headGroupSpec": {"template": {}}},
+                        "submitterPodTemplate": {"spec": {"containers": [{}]}},
+                    },
+                }
+            ),
+            "/storage/my sweeps",
+        )
+        for name in names
+    ]
+    made = [job["metadata"]["name"] for job in jobs]
+    assert len(set(made)) == 2
+    assert all(len(name) <= 47 and name.endswith("-sync") for name in made)
+    assert jobs[0]["spec"]["entrypoint"] == "frontier sync '/storage/my sweeps/ours'"
 
 
 def test_a_sync_that_fails_says_the_last_words_of_the_driver(
