@@ -14,6 +14,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import yaml
+
 from orchestrator.cluster.documents import get, items
 from orchestrator.cluster.refusals import RefusalError, decoded, refusal
 from orchestrator.cluster.resources import PODS, Resource, of_body
@@ -253,9 +255,11 @@ def connect(
     configuration = client.Configuration()
     try:
         config.load_kube_config(context=context, client_configuration=configuration)
-    except (config.ConfigException, OSError) as error:
+    except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
+        unread = isinstance(error, ValueError | yaml.YAMLError)
+        reason = "the kubeconfig cannot be read" if unread else str(error).splitlines()[0]
         raise LaunchError(
-            f"no cluster to talk to: {str(error).splitlines()[0]}\n"
+            f"no cluster to talk to: {reason}\n"
             "    -> point KUBECONFIG at a kubeconfig, or choose one of its contexts with --context"
         ) from None
     configuration.retries = Retry(

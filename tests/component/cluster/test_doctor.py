@@ -239,6 +239,18 @@ def test_no_kubeconfig(frontier: Frontier, monkeypatch: pytest.MonkeyPatch) -> N
     assert "KUBECONFIG" in said.text
 
 
+def test_a_kubeconfig_that_is_no_yaml(
+    frontier: Frontier, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from kubernetes.config import kube_config
+
+    (broken := tmp_path / "kubeconfig").write_text("clusters: [")
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(broken))
+    said = doctor(frontier)
+    assert said.code == 3
+    assert "no cluster to talk to: the kubeconfig cannot be read" in said.text
+
+
 def test_an_unknown_context(frontier: Frontier) -> None:
     said = doctor(frontier, "--context", "elsewhere")
     assert said.code == 3
