@@ -10,7 +10,6 @@ MLFLOW_API = "/api/2.0/mlflow/experiments/search?max_results=1"
 RAY_API = "/api/version"
 # Of MLflow's basic_auth.ini, of its earlier versions, and of guides.
 KNOWN_LOGINS = (("admin", "password1234"), ("admin", "password"), ("admin", "admin"))
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _FIX = {
     Risk.MLFLOW: "start it with a login, as k8s/components/mlflow does",
     Risk.RAY: "start it with RAY_AUTH_MODE=token, and set RAY_AUTH_TOKEN",
@@ -19,7 +18,7 @@ _FIX = {
 
 def judged(risk: Risk, server: str, status: int | None) -> Checked:
     """`status`: of an answer to somebody without a login; None: there was none."""
-    if status in _REFUSED:
+    if status == HTTPStatus.UNAUTHORIZED:  # 403 is said to names that a server does not go by, too
         return Checked(risk, f"{server} refuses whoever shows no login")
     if status is None or status >= HTTPStatus.BAD_REQUEST:
         said = "does not answer" if status is None else f"answers HTTP {status}"

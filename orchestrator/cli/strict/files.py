@@ -38,7 +38,11 @@ def readable(here: Surroundings) -> Checked:
     """The folders above count: what others cannot enter, they cannot read. Files of a corpus stay unnamed."""
     kept = [here.storage / layout.CACHE, here.storage / layout.MLFLOW_STORE]
     kept += sorted(here.storage.glob(f"*/{layout.SWEEP}"))
-    corpora = [] if here.data_dir is None else [here.data_dir, *_inside(here.data_dir)]
+    corpora = [] if here.data_dir is None else _inside(here.data_dir)
+    if (
+        here.data_dir is not None and not here.data_dir.is_mount()
+    ):  # the root of a volume is not ours to close
+        corpora = [here.data_dir, *corpora]
     for root, places in ((here.data_dir, corpora), (here.storage, kept)):
         count = sum(_others_read(path) for path in places)
         if count:

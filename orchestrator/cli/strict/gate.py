@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -28,11 +29,13 @@ def refuse_risks(session: Session, launcher: str, cluster: ClusterChoice, consol
     sweep = session.sweep
     if not sensitive_tasks(sweep):
         return
+    from orchestrator.execution.ray_launcher import joined_address
+
     here = surroundings(
         sweep.storage,
         data_dir=sweep.data_dir,
         remote=sweep.remote,
-        address=cluster.address if launcher == "ray" else None,
+        address=joined_address(cluster.address, os.environ) if launcher == "ray" else None,
         insecure=cluster.insecure,
     )
     refuse_problems(sweep, check_machine(here), console)

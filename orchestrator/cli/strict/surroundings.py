@@ -22,6 +22,10 @@ class Surroundings:
     insecure: bool = False  # joined whether it asks for a token or not
     user: int | None = None  # the effective one; None where the system has no such number
 
+    @property
+    def is_pod(self) -> bool:
+        return "KUBERNETES_SERVICE_HOST" in self.environment
+
 
 def surroundings(
     storage: Path,

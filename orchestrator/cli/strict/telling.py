@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,9 @@ _OK, _PROBLEM = styled("ok     ", "green"), styled("problem", "red")
 
 def check_here(config: Path | None, address: str | None, console: Console) -> int:
     """Check this machine, for the sweep of a file where one is given. Return the number of problems."""
+    from orchestrator.execution.ray_launcher import joined_address
+
+    address = joined_address(address, os.environ)
     if config is None:
         here = surroundings(storage_here("sweeps"), address=address)
     else:

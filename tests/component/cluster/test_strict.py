@@ -70,7 +70,7 @@ def test_a_cluster_that_is_safe_passes_in_one_line_per_risk(
     pod(ready, "mlflow-0", {"app.kubernetes.io/name": "mlflow"})
     pod(ready, "head", {"ray.io/node-type": "head"})
     ready.ports["mlflow-0", 5000] = answer(401)
-    ready.ports["head", 8265] = answer(403)
+    ready.ports["head", 8265] = answer(401)
     said, code = lines(frontier)
     assert list(said) == [f"{risk}" for risk in Risk]
     assert [line for line in said.values() if not line.startswith("ok ")] == []

@@ -103,7 +103,7 @@ def test_a_storage_that_is_full_or_lets_two_writers_win_is_found(
     ("status", "words"),
     [
         (401, None),
-        (403, None),
+        (403, "answers HTTP 403, so nobody can tell"),
         (200, "answers without a login"),
         (500, "answers HTTP 500, so nobody can tell"),
     ],
