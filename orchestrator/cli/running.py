@@ -34,6 +34,7 @@ from orchestrator.execution.launcher import ClusterChoice, Launcher, Workplace
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import RunSummary, run_sweep
+from orchestrator.planning.budget import limits
 from orchestrator.report import report_json
 from orchestrator.tracking import events
 from orchestrator.tracking.ledger import Ledger
@@ -112,7 +113,8 @@ def run(
 def _nodes_ahead(session: Session, launcher: str, cluster: ClusterChoice) -> Iterator[None]:
     """While it is held, a cluster that grows is asked for the nodes of the first trial."""
     first = next(iter(session.plan.candidates_to_run or session.plan.to_run), None)
-    if launcher != "ray" or first is None or not session.sweep.config.capacity:
+    refused = any(limit.is_over for limit in limits(session.plan))  # by the budget, before anything starts
+    if launcher != "ray" or first is None or not session.sweep.config.capacity or refused:
         yield
         return
     from orchestrator.execution.ray_launcher import nodes_ahead
