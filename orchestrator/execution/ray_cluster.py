@@ -66,6 +66,7 @@ def _connect(address: str, insecure: bool) -> str | None:
 def refuse_open(address: str, dashboard: str | None, environment: Mapping[str, str]) -> None:
     """Raise LaunchError where the cluster just joined answers without a token, or nobody can tell: its ports
     then run anybody's code, beside the corpora."""
+    fix = "start it with RAY_AUTH_MODE=token and set RAY_AUTH_TOKEN here"
     if environment.get("RAY_AUTH_MODE") != "token":
         problem = "let this driver join without a token"
     elif (
@@ -74,6 +75,7 @@ def refuse_open(address: str, dashboard: str | None, environment: Mapping[str, s
         problem = (
             f"publishes its dashboard at {dashboard} of its own machine, where it cannot be asked from here"
         )
+        fix = "start its head with --dashboard-host and an address of that machine"
     elif dashboard is None or (status := status_of(f"http://{dashboard}/api/version")) is None:
         problem = "has no dashboard that answers, so nobody can tell whether it asks for a token"
     elif status == HTTPStatus.OK:
@@ -82,8 +84,7 @@ def refuse_open(address: str, dashboard: str | None, environment: Mapping[str, s
         return
     raise LaunchError(
         f"the Ray cluster at {address} {problem}\n"
-        "    -> start it with RAY_AUTH_MODE=token and set RAY_AUTH_TOKEN here; or set --insecure-cluster, "
-        "which the report then states"
+        f"    -> {fix}; or set --insecure-cluster, which the report then states"
     )
 
 
