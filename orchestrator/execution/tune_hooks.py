@@ -64,7 +64,6 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
         self._feed.lost(trial.config[JOB])
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._feed.lost(trial.config[JOB])
         self._feed.ended(trial.config[JOB])
 
     def _keep_faulty(self, machine: str, actor: Any) -> None:

@@ -84,8 +84,10 @@ def _last(lines: Sequence[bytes], begins: bytes) -> Event | None:
 def doing(sweep: Path, trial: str) -> str | None:
     """The phase that the newest attempt at a trial is in, say `train, step 40 of 200`; None where it has told
     nothing yet."""
-    attempts = layout.attempts(layout.trial_directory(sweep, trial))
-    lines = _lines(attempts[-1][1] / layout.EVENTS) if attempts else []
+    lines: list[bytes] = []
+    with suppress(OSError):  # what is only shown ends no sweep
+        attempts = layout.attempts(layout.trial_directory(sweep, trial))
+        lines = _lines(attempts[-1][1] / layout.EVENTS) if attempts else []
     phase = _last(lines, _PHASE)
     if not isinstance(phase, PhaseEvent):
         return None
