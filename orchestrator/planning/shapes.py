@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights
-from orchestrator.contracts.model_shape import ModelShape
+from orchestrator.contracts.model_shape import ModelShape, depth
 
 # Keys by which configurations of transformers name one thing.
-_LAYERS = ("num_hidden_layers", "n_layers", "n_layer")
 _HIDDEN = ("hidden_size", "dim", "n_embd", "d_model")
 _INTERMEDIATE = ("intermediate_size", "hidden_dim", "n_inner")
 _HEADS = ("num_attention_heads", "n_heads", "n_head")
@@ -21,12 +20,11 @@ def shape_of(backbone: BackboneSpec) -> ModelShape | None:
         h, i, made = weights.hidden_size, weights.intermediate_size, weights.layers
         embeddings = weights.vocabulary * h
         return ModelShape(made, h, i, weights.heads, embeddings + made * (4 * h * h + 2 * h * i), embeddings)
-    hidden, layers = _first(given, _HIDDEN), _first(given, _LAYERS)
+    hidden, layers = _first(given, _HIDDEN), depth(backbone)
     if backbone.parameters is None or hidden is None or layers is None or "vocab_size" not in given:
         return None
-    kept = len(backbone.keep_layers) if backbone.keep_layers is not None else layers
     return ModelShape(
-        layers=kept,
+        layers=layers,
         hidden=hidden,
         intermediate=_first(given, _INTERMEDIATE) or 4 * hidden,
         heads=_first(given, _HEADS) or 1,
