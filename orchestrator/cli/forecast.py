@@ -29,7 +29,8 @@ def forecast(plan: Plan) -> list[str]:
             f"{what}; {unknown}: the catalogue does not say their size; `frontier plan --measure` finds out"
         ]
     level = f"{10 * predicted.interval_level:.0f} of 10 such sweeps end inside each"
-    ranges = f"  ranges       {level}" if predicted.basis == "ledger" else "  ranges       assumed"
+    known = predicted.basis == "ledger"
+    ranges = f"  ranges       {level if known else 'assumed: not all rest on finished trials'}"
     return [f"{what}; {_hours(predicted)}", *_beside(predicted), ranges, _ground(predicted)]
 
 

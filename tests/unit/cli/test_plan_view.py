@@ -98,7 +98,7 @@ def test_the_forecast_has_an_interval_for_each_figure(tmp_path: Path) -> None:
     assert re.search(r"USD \(\S+-\S+\), as cpu", found["money"])
     assert re.search(r"kWh \(\S+-\S+\), by the watts of cpu", found["energy"])
     assert "estimated for 8 trials" in found["estimated"]
-    assert found["ranges"] == "  ranges       9 of 10 such sweeps end inside each"
+    assert found["ranges"] == "  ranges       assumed: not all rest on finished trials"
 
 
 def test_a_plan_beyond_its_budget_names_the_ways_out_and_a_run_of_it_is_refused(tmp_path: Path) -> None:
