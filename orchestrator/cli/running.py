@@ -112,9 +112,12 @@ def run(
 @contextmanager
 def _nodes_ahead(session: Session, launcher: str, cluster: ClusterChoice) -> Iterator[None]:
     """While it is held, a cluster that grows is asked for the nodes of the first trial."""
+    if launcher != "ray" or not session.sweep.config.capacity:  # planned before staging only for this
+        yield
+        return
     first = next(iter(session.plan.candidates_to_run or session.plan.to_run), None)
     refused = any(limit.is_over for limit in limits(session.plan))  # by the budget, before anything starts
-    if launcher != "ray" or first is None or not session.sweep.config.capacity or refused:
+    if first is None or refused:
         yield
         return
     from orchestrator.execution.ray_launcher import nodes_ahead
