@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from orchestrator.cluster.documents import Document, get, items, mapping
 from orchestrator.cluster.resources import CLAIMS, CONFIG_MAPS, PODS
 from orchestrator.contracts.credentials import is_secret
 from orchestrator.contracts.risks import Checked, Risk
-from orchestrator.contracts.servers import KNOWN_LOGINS, MLFLOW_API, RAY_API, judged
+from orchestrator.contracts.servers import KNOWN_LOGINS, MLFLOW_API, RAY_API, judged, login_headers
 from orchestrator.errors import LaunchError
 
 _MLFLOW = "app.kubernetes.io/name=mlflow"  # of k8s/components/mlflow
@@ -94,7 +93,7 @@ def _versions(seen: _Seen) -> Checked:
 
 
 def _storage(seen: _Seen) -> Checked:
-    volumes = [v for pod in seen.pods for v in items(pod.spec.get("volumes"))]
+    volumes = [v for pod in seen.pods for v in _volumes(pod)]
     names = sorted({str(n) for v in volumes if (n := get(v, "persistentVolumeClaim", "claimName"))})
     phases = {name: get(seen.cluster.get(CLAIMS, name), "status", "phase") for name in names}
     wrong = [f"{name} is {phase or 'missing'}" for name, phase in phases.items() if phase in (None, "Lost")]
@@ -212,11 +211,8 @@ def _status(
     """Return the HTTP status that a pod answers with, through the API server; None: nothing answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
     connection.sock = cluster.connect_to(pod, port)
-    headers = {}
-    if login is not None:
-        headers["Authorization"] = f"Basic {base64.b64encode(':'.join(login).encode()).decode()}"
     try:
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", path, headers=login_headers(login))
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from http import HTTPStatus
 
 from orchestrator.contracts.risks import Checked, Risk
@@ -14,6 +15,13 @@ _FIX = {
     Risk.MLFLOW: "start it with a login, as k8s/components/mlflow does",
     Risk.RAY: "start it with RAY_AUTH_MODE=token, and set RAY_AUTH_TOKEN",
 }
+
+
+def login_headers(login: tuple[str, str] | None) -> dict[str, str]:
+    """Return the headers of HTTP that show a name and a password (RFC 7617); none without."""
+    if login is None:
+        return {}
+    return {"Authorization": f"Basic {base64.b64encode(':'.join(login).encode()).decode()}"}
 
 
 def judged(risk: Risk, server: str, status: int | None) -> Checked:

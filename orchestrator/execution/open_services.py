@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import urllib.error
 import urllib.request
+
+from orchestrator.contracts.servers import login_headers
 
 _SECONDS = 20.0
 
@@ -16,11 +17,7 @@ def status_of(url: str, login: tuple[str, str] | None = None, *, proxies: bool =
     `proxies`: go through those that the environment names. Redirects are followed, as a user's browser would.
     """
     handlers = [] if proxies else [urllib.request.ProxyHandler({})]
-    headers = {}
-    if login is not None:
-        encoded = base64.b64encode(":".join(login).encode()).decode()
-        headers["Authorization"] = f"Basic {encoded}"
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310, the callers' schemes are http and https
+    request = urllib.request.Request(url, headers=login_headers(login))  # noqa: S310, the callers' schemes are http and https
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=_SECONDS) as answer:
             return int(answer.status)
