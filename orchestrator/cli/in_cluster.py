@@ -42,7 +42,7 @@ def look_in_cluster(sweep: str, storage: str) -> str:
         names = sweeps.ids_of(sweep)
         if not names:
             return f"; namespace {cluster.namespace} of {cluster.host} has none of that name either"
-        job = sweeps.job(sweeps.named(sweep))
+        job = sweeps.job(names[0] if len(names) == 1 else sweeps.named(sweep))
     except LaunchError as error:
         return f"; the cluster was asked as well: {str(error).splitlines()[0]}"
     raise InClusterError(sweep, storage, sweeps, names[0], job)
