@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.report.certainty import Found
 from orchestrator.report.evidence import AcrossRow, AcrossTasks
 from orchestrator.report.frontier import on_frontier
 from orchestrator.report.membership import Draws
 from orchestrator.report.model import Comparison, Point, TaskReport
 from orchestrator.report.places import MOST_RANKED, places
-from orchestrator.report.replicates import Replicates
 from orchestrator.report.wording import over
 
 Floats = NDArray[np.float64]
 Ends = tuple[float, float]
 Moved = Mapping[str, Draws]  # by label of the comparison key
-Found = Mapping[str, Mapping[str, Replicates]]  # by label as well, by model/domain/method
 Drawn = Mapping[str, tuple[Moved, Found]]  # by task
 
 _MEANS = (
