@@ -77,8 +77,6 @@ def _headline(one: Pick) -> Headline:
 def sentences(report: Report) -> tuple[str, ...]:
     """What to take on each task and how sure that is, then what to bear in mind."""
     found = [text for one in headlines(report) for text in (" ".join(one.take), one.sure) if text]
-    if not found:
-        found = ["No trial has a score yet, so there is nothing to recommend."]
     return (*found, caveat(report))
 
 
