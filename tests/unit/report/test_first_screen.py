@@ -149,15 +149,19 @@ def test_a_cell_that_never_rose_is_told_to_take_another_learning_rate(tmp_path):
     assert "longer training" not in answer
 
 
-def test_budgets_whose_costs_cannot_be_told_apart_are_one(tmp_path):
-    built = LedgerBuilder(tmp_path)
-    levels = {"tiny": (0.5, 10.0), "mini": (0.7, 10.2), "base": (0.8, 60.0)}
+def budgets_of(directory: Path, levels: dict[str, tuple[float, float]]) -> str:
+    """The table of budgets, of models with this quality and these seconds of training."""
+    built = LedgerBuilder(directory)
     for trial in built.plan(list(levels), ["clinical"], ["full"], seeds=[0, 1, 2]):
         level, seconds = levels[trial.cell.model]
-        spread = Fate(quality=level + 0.001 * trial.seed, phases={Phase.TRAIN: seconds + trial.seed})
-        built.attempt(trial, spread)
-    page = page_of(report_of(built), tmp_path)
-    table = re.sub("<[^>]+>", "", page[page.index("What to take at which budget") :].split("</table>")[0])
+        fate = Fate(quality=level + 0.001 * trial.seed, phases={Phase.TRAIN: seconds + trial.seed})
+        built.attempt(trial, fate)
+    page = page_of(report_of(built), directory)
+    return re.sub("<[^>]+>", "", page[page.index("What to take at which budget") :].split("</table>")[0])
+
+
+def test_budgets_whose_costs_cannot_be_told_apart_are_one(tmp_path):
+    table = budgets_of(tmp_path, {"tiny": (0.5, 10.0), "mini": (0.7, 10.2), "base": (0.8, 60.0)})
     assert "tiny/clinical/full" not in table
     assert table.index("mini/clinical/full") < table.index("✓ base/clinical/full")
     assert "11 s on one core or more" in table
@@ -165,14 +169,7 @@ def test_budgets_whose_costs_cannot_be_told_apart_are_one(tmp_path):
 
 def test_a_budget_that_buys_less_than_the_next_one_stays_a_row(tmp_path):
     """mini costs little more than tiny and would do for base's budget: that makes no row of tiny's go."""
-    built = LedgerBuilder(tmp_path)
-    levels = {"tiny": (0.800, 10.0), "mini": (0.806, 11.0), "base": (0.813, 100.0)}
-    for trial in built.plan(list(levels), ["clinical"], ["full"], seeds=[0, 1, 2]):
-        level, seconds = levels[trial.cell.model]
-        fate = Fate(quality=level + 0.001 * trial.seed, phases={Phase.TRAIN: seconds + trial.seed})
-        built.attempt(trial, fate)
-    page = page_of(report_of(built), tmp_path)
-    table = re.sub("<[^>]+>", "", page[page.index("What to take at which budget") :].split("</table>")[0])
+    table = budgets_of(tmp_path, {"tiny": (0.800, 10.0), "mini": (0.806, 11.0), "base": (0.813, 100.0)})
     assert "11 s on one core or more" in table
     assert "tiny/clinical/full" in table
     assert table.index("tiny/clinical/full") < table.index("mini/clinical/full")
