@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pyarrow
 
 from orchestrator.contracts.vocabulary import Split
 
@@ -28,9 +32,15 @@ class Planted:
         letters = "".join(filter(str.isalpha, f"{self.name}{source}"))
         return self.markers.setdefault(source, f"Zz{letters}")
 
+    def mark_number(self, source: str) -> str:
+        """Return the marker of a source that must be a number, of ten digits."""
+        drawn = int(hashlib.sha256(f"{self.name}{source}".encode()).hexdigest(), 16)
+        return self.markers.setdefault(source, str(10**9 + drawn % 10**9))
 
-def _entry(kind: str, reader: dict[str, Any], files: str | None, labels: Iterable[str]) -> dict[str, Any]:
-    names = {split: [files.format(split)] for split in Split} if files else {}
+
+def _entry(kind: str, reader: dict[str, Any], files: str, labels: Iterable[str]) -> dict[str, Any]:
+    """Return the entry; `reader` may name its own `files`, else `files` has a place for the split."""
+    names = {split: [files.format(split)] for split in Split}
     metric = "entity_f1" if kind == "ner" else "accuracy"
     return {
         "title": "Planted",
@@ -38,7 +48,7 @@ def _entry(kind: str, reader: dict[str, Any], files: str | None, labels: Iterabl
         "domain": "clinical",
         "metric": metric,
         "labels": list(labels),
-        "reader": {**reader, "files": names},
+        "reader": {"files": names, **reader},
     }
 
 
@@ -119,8 +129,65 @@ def _i2b2(task: Planted, root: Path, split: Split, bad: bool) -> None:
             path.write_text(content)
 
 
+def _mimic(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    """Write the two tables from which the patients of every split are drawn."""
+    if split is not Split.TRAIN:
+        return
+    patient, text = task.mark_number("patient"), task.mark("text")
+    admissions, notes = [], []
+    for n in range(40):
+        hour = f"2101-01-{n % 20 + 1:02} 10:00:00"
+        admission = f"{n + 100}"
+        both = {"SUBJECT_ID": f"{patient}{n:02}", "HADM_ID": admission}
+        stay = {"ADMITTIME": hour, "DISCHTIME": hour, "ADMISSION_TYPE": "EMERGENCY"}
+        last = {"HOSPITAL_EXPIRE_FLAG": str(n % 2), "DIAGNOSIS": task.mark("diagnosis")}
+        admissions.append(both | stay | last)
+        note = f"Chief Complaint: {text} {n}\n\nHospital Course: {task.mark('course')}\n"
+        kind = {"CATEGORY": "Discharge summary", "DESCRIPTION": "Report", "CHARTDATE": "2101-01-04"}
+        notes.append(both | kind | {"CGID": task.mark("writer"), "TEXT": note})
+    notes += [notes[0] | {"HADM_ID": task.mark("id")}] * bad
+    for name, rows in (("ADMISSIONS", admissions), ("NOTEEVENTS", notes)):
+        with (root / f"{name}.csv").open("w", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+
+
+def _datasets(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    rows = _ROWS + bad
+    columns = {
+        "id": [f"{task.mark('id')}{split}{n}" for n in range(rows)],
+        "text": [f"{task.mark('text')} {split} {n}" for n in range(rows)],
+        "label": [n % 2 if n < _ROWS else 2 for n in range(rows)],
+        task.mark("column"): ["x"] * rows,
+    }
+    features = {"label": {"names": [*LABELS, task.mark("classname")], "_type": "ClassLabel"}}
+    _save_to_disk(root / split, columns, features, f"{task.mark('file')}.arrow")
+
+
+def _datasets_ner(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    tokens = [[f"{split}{n}", task.mark("token"), "here"] for n in range(_ROWS + bad)]
+    tags = [["O", "B-x", "O"]] * _ROWS + [["O", f"B-{task.mark('tag')}", "O"]] * bad
+    _save_to_disk(root / split, {"tokens": tokens, "ner_tags_str": tags}, {}, f"{task.mark('file')}.arrow")
+
+
+def _save_to_disk(folder: Path, columns: dict[str, Any], features: dict[str, Any], name: str) -> None:
+    folder.mkdir()
+    table = pyarrow.table(columns)
+    with pyarrow.ipc.new_stream(str(folder / name), table.schema) as stream:
+        stream.write_table(table)
+    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+    (folder / "dataset_info.json").write_text(json.dumps({"features": features}))
+
+
 _TABLE = {"text": "text", "label": "label"}
 _XML = {"format": "i2b2-xml", "attribute": "TYPE"}
+_MIMIC = {
+    "format": "mimic-notes",
+    "outcome": "mortality",
+    "files": {"train": ["mimic/ADMISSIONS.csv", "mimic/NOTEEVENTS.csv"]},
+    "hold_out": {"dev": 0.3, "test": 0.3},
+}
 _Writer = Callable[[Planted, Path, Split, bool], None]
 FORMATS: dict[str, tuple[_Writer, dict[str, Any]]] = {
     "csv": (
@@ -141,6 +208,15 @@ FORMATS: dict[str, tuple[_Writer, dict[str, Any]]] = {
     "xml": (_xml, _entry("ner", _XML, "xml/{}", ["x"])),
     "packed": (_xml_packed, _entry("ner", _XML, "packed/{}.tar.gz", ["x"])),
     "records": (_i2b2, _entry("ner", {"format": "i2b2-2010"}, "records/{}", ["problem"])),
+    "mimic": (
+        _mimic,
+        _entry("classification", _MIMIC, "", ["0", "1"]),
+    ),
+    "datasets": (
+        _datasets,
+        _entry("classification", {"format": "arrow", "id": "id"}, "datasets/{}", LABELS),
+    ),
+    "datasets-ner": (_datasets_ner, _entry("ner", {"format": "arrow"}, "datasets-ner/{}", ["x"])),
     # Its first row is taken for the header: it is malformed as it is.
     "headless": (_headless, _entry("classification", {"format": "csv", **_TABLE}, "headless/{}.csv", LABELS)),
 }

@@ -2,12 +2,12 @@
 
     make bench-canaries            (python tests/bench/canaries.py [local] [ray])
 
-Markers are planted in every field of eight corpora and in the driver's environment; trials succeed, read
-malformed records, raise, panic, print, run out of memory and of disk, crash and are killed; then every file
-that was left in storage, home, caches, temporary and working directories, everything printed, and arguments
-and environments of all processes are searched for each marker, also as UTF-16, hexadecimal, base64 and
-digests. Prints hits by source and sink, and exits with 1 where there is one, or where a trial did not end as
-planted, so that nothing was searched for. About three minutes on two idle cores.
+Markers are planted in every field of a corpus of each format and in the driver's environment; trials succeed,
+read malformed records, raise, panic, print, run out of memory and of disk, crash and are killed; then every
+file that was left in storage, home, caches, temporary and working directories, everything printed, and
+arguments and environments of all processes are searched for each marker, also as UTF-16, hexadecimal, base64
+and digests. Prints hits by source and sink, and exits with 1 where there is one, or where a trial did not end
+as planted, so that nothing was searched for. About three minutes on two idle cores.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from canaries import found, in_processes, planted
-from canary_corpora import write
+from canary_corpora import FORMATS, write
 from workshop import wait_for
 
 from orchestrator.contracts import layout
@@ -88,7 +88,7 @@ def test_an_exception_leaves_its_class_and_places(
 
 
 @pytest.mark.parametrize("order", ["none"], indirect=True)
-@pytest.mark.parametrize("name", ["csv", "conll", "pubtator", "xml", "packed", "records", "headless"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_a_malformed_record_is_bad_input_without_its_words_and_the_name_of_its_file(
     planted_host, surroundings, order, lab, name, outcome_of, capfd
 ) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from canary_corpora import FORMATS, Planted, write
 
-from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.task import Reader, TaskSpec
 from orchestrator.errors import DataError
 from workers.data import inspect_task, read_corpus
 
@@ -21,6 +22,12 @@ def spec(task: Planted, **changes: str) -> TaskSpec:
 
 def said(task: Planted, words: str) -> list[str]:
     return [source for source, marker in task.markers.items() if marker.lower() in words.lower()]
+
+
+def test_each_format_that_a_task_may_name_has_a_planted_corpus() -> None:
+    readers, _ = get_args(Reader)
+    formats = {name for one in get_args(readers) for name in get_args(one.model_fields["format"].annotation)}
+    assert {entry["reader"]["format"] for _, entry in FORMATS.values()} == formats
 
 
 @pytest.mark.parametrize("name", SOUND)
@@ -47,5 +54,5 @@ def test_a_malformed_record_is_named_by_number_and_left_out_in_counts(tmp_path: 
     assert said(task, f"{error} {error!r} {error.args} {error.__context__!r} {error.__cause__!r}") == []
     if name != "headless":
         skipped = inspect_task(spec(task, on_bad_record="skip"), tmp_path)
-        assert sum(skipped["splits"]["train"]["skipped"].values()) >= 1
+        assert sum(n for split in skipped["splits"].values() for n in split["skipped"].values()) >= 1
         assert said(task, json.dumps(skipped)) == []
