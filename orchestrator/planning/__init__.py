@@ -1,7 +1,7 @@
 """Pure functions over frozen records: what must run, why, in which order, and what it costs."""
 
 from orchestrator.planning.identity import differences, fingerprint
-from orchestrator.planning.placement import longest_first, makespan, seed_by_seed
+from orchestrator.planning.placement import longest_first, seed_by_seed
 from orchestrator.planning.plan import Plan, ToRun, make_plan
 from orchestrator.planning.searches import Candidate, Search
 from orchestrator.planning.totals import Prediction
@@ -16,6 +16,5 @@ __all__ = [
     "fingerprint",
     "longest_first",
     "make_plan",
-    "makespan",
     "seed_by_seed",
 ]

@@ -1,8 +1,7 @@
-"""What each trial is given, in which order trials start, and how long the whole then takes. Pure."""
+"""What each trial is given, and in which order trials start. Pure."""
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -192,14 +191,3 @@ def seed_by_seed(
 
 def _descending(seconds: float | None) -> float:
     return float("-inf") if seconds is None else -seconds
-
-
-def makespan(durations: Sequence[float], slots: int) -> float:
-    """Seconds until the last of `durations` ends, each started in order as soon as one of `slots` is free.
-
-    List scheduling; longest first it is at most 4/3 of the best possible (Graham 1969).
-    """
-    ends = [0.0] * min(slots, max(len(durations), 1))
-    for duration in durations:
-        heapq.heapreplace(ends, ends[0] + duration)
-    return max(ends)

@@ -14,7 +14,7 @@ from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
 from orchestrator.planning.cost import LEVEL, Predicted, Source, device_of
 from orchestrator.planning.peaks import device_kind
-from orchestrator.planning.placement import longest_first, makespan
+from orchestrator.planning.placement import longest_first
 
 if TYPE_CHECKING:
     from orchestrator.planning.likely import Noise
@@ -35,7 +35,8 @@ class Prediction(Record):
     device_hours_twentieths: tuple[float, ...] = Field((), exclude=True)
     tuning_device_hours: float | None  # the part of it that searches take; 0 where nothing is left to search
     tuning_candidates: int  # that are still to run, those not drawn yet included
-    wall_seconds: float | None  # None as well where it is not known how many trials run at once
+    # The median of drawn schedules. None as well where it is not known how many trials run at once.
+    wall_seconds: float | None
     wall_interval: Interval | None = None
     basis: Literal["ledger", "probe", "estimate", "mixed"] | None
     trials_by_basis: dict[Source, int] = Field(
@@ -80,10 +81,10 @@ def total(
     hours = _hours(everything)
     at_once = min((n for n in (slots, sweep.config.concurrency) if n is not None), default=None)
     launches = [[p for p in part if p is not None] for part in (*rounds, trials)]
-    wall = None if hours is None or at_once is None else _wall(launches, at_once)
     from orchestrator.planning.likely import likely
 
     drawn = likely(launches, noise, at_once) if hours else None
+    idle = None if hours is None or at_once is None else 0.0  # of a sweep with nothing to run
     spread = drawn.factors(hours) if drawn is not None and hours else (1.0, 1.0)
     kind = device_of(sweep.config.resources)
     book = sweep.catalogue.prices.get(sweep.config.prices or "")
@@ -103,8 +104,8 @@ def total(
         device_hours_interval=_around(hours, spread),
         tuning_device_hours=_hours([p for part in rounds for p in part]),
         tuning_candidates=sum(map(len, rounds)),
-        wall_seconds=wall,
-        wall_interval=drawn.wall_interval(wall) if drawn is not None and wall else _around(wall, spread),
+        wall_seconds=idle if drawn is None else drawn.wall_median,
+        wall_interval=_around(idle, spread) if drawn is None else drawn.wall_interval,
         device_hours_twentieths=() if drawn is None else drawn.twentieths,
         basis="mixed" if len(sources) > 1 else next(iter(sources), None),
         trials_by_basis={s: n for s in get_args(Source) if (n := sum(p.source == s for p in known))},
@@ -132,11 +133,6 @@ def _hours(trials: _Seconds) -> float | None:
 
 def _around(value: float | None, spread: Interval) -> Interval | None:
     return None if value is None else (value * spread[0], value * spread[1])
-
-
-def _wall(launches: Sequence[Sequence[Predicted]], at_once: int) -> float:
-    """Each launch starts when the one before it is through."""
-    return sum(makespan([p.expected_seconds for p in part], at_once) for part in launches)
 
 
 def _priced_as(

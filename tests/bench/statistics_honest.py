@@ -22,8 +22,10 @@ S12  the risk of the cell that the answer names
 S13  the interval of a cost where the load of the machine drifts, with trials in the order in which they start
 
 Lines of two rows do not pass. S6: where the truth is the same frontier of 4 in each sweep, cells told 40 to
-80 % are all on it. S8: where one trial in ten takes three times as long and each family has one finished
-trial, 7 of 10 totals end inside a forecast of 9 of 10: nothing tells of so many, as the methods page says.
+80 % are all on it. S8: where one trial in ten takes three times as long, 7 to 8 of 10 totals end inside a
+forecast of 9 of 10, and 6 of 10 wall clocks are above the one named: nothing tells of so many. With one
+finished trial of each family and as many slots as trials, 7 to 8 of 10 wall clocks end inside; where trials
+scatter by 5 %, those that do not end sooner. The methods page says all of this.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ from orchestrator.contracts.history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.vocabulary import FailureKind, Signature, TrialState
-from orchestrator.planning import Plan, make_plan, makespan, seed_by_seed
+from orchestrator.planning import Plan, make_plan, seed_by_seed
+from orchestrator.planning.likely import makespans
 from orchestrator.report import Report, build_report
 from orchestrator.report.chances import chances
 from orchestrator.report.claims import LEVEL, frontier_family, holm
@@ -520,21 +523,25 @@ domains: [general]
 methods: [full, lora, ia3]
 tasks: [ncbi-disease]
 seeds: {seeds}
-concurrency: 4
+concurrency: {slots}
 """
+SUPPOSED = "5 %, 1 of 20 takes 3 times as long"
 PACES: dict[str, tuple[float, float, float]] = {  # of the logarithm of a trial's pace; stragglers; drift
     "5 %": (0.05, 0.0, 0.0),
     "15 %": (0.15, 0.0, 0.0),
     "40 %": (0.4, 0.0, 0.0),
-    "5 %, 1 of 20 takes 3 times as long": (0.05, 0.05, 0.0),
+    SUPPOSED: (0.05, 0.05, 0.0),
     "5 %, 1 of 10 takes 3 times as long": (0.05, 0.1, 0.0),
     "5 %, and all drift by 10 %": (0.05, 0.0, 0.1),
 }
 
 
-def forecasts(sweeps: int, pace: str, seen: int, rng: np.random.Generator) -> Iterator[Line]:
-    """S8: three trials of each of 12 families, from `seen` finished ones of each."""
-    done, ahead = _planned(range(1, seen + 1)), _planned(range(11, 14))
+def forecasts(sweeps: int, pace: str, of: tuple[int, int], rng: np.random.Generator) -> Iterator[Line]:
+    """S8: three trials of each of 12 families, from so many finished ones of each, on so many slots. The wall
+    clock that is named is to be too short in no more than half of the sweeps, and in nearly half of them
+    where trials scatter as the forecast supposes."""
+    seen, slots = of
+    done, ahead = _planned(range(1, seen + 1), slots), _planned(range(11, 14), slots)
     spread, stragglers, drift = PACES[pace]
 
     def took(plan: Plan, usual: dict[str, float]) -> dict[str, float]:
@@ -545,7 +552,7 @@ def forecasts(sweeps: int, pace: str, seen: int, rng: np.random.Generator) -> It
             for t in plan.trials
         }
 
-    hours = wall = 0
+    hours = wall = above = 0
     for _ in range(sweeps):
         usual = {name: float(np.exp(rng.normal(4, 0.7))) for name in done.cells}
         before = took(done, usual)
@@ -571,18 +578,24 @@ def forecasts(sweeps: int, pace: str, seen: int, rng: np.random.Generator) -> It
         low, high = plan.predicted.device_hours_interval
         hours += low <= sum(seconds) / 3600 <= high
         low, high = plan.predicted.wall_interval
-        wall += low <= makespan(seconds, 4) <= high
-    world = f"{seen} finished of each family; {pace}"
+        [ended] = makespans(np.array([seconds]), slots)
+        wall += low <= ended <= high
+        assert plan.predicted.wall_seconds is not None
+        above += ended > plan.predicted.wall_seconds
+    world = f"{seen} finished of each family; {pace}; {slots} slots"
     asked = plan.predicted.interval_level
     yield Line("S8", world, "device-hours inside", hours / sweeps, asked, sweeps, least=True)
     yield Line("S8", world, "wall clock inside", wall / sweeps, asked, sweeps, least=True)
+    yield Line("S8", world, "wall clock above the one named", above / sweeps, 0.5, sweeps)
+    if pace == SUPPOSED and seen == 3:
+        yield Line("S8", world, "wall clock above the one named", above / sweeps, 0.4, sweeps, least=True)
 
 
 @functools.cache
-def _planned(seeds: range) -> Plan:
+def _planned(seeds: range, slots: int) -> Plan:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "forecasts.yaml")
-        file.write_text(FORECAST.format(seeds=list(seeds)), encoding="utf-8")
+        file.write_text(FORECAST.format(seeds=list(seeds), slots=slots), encoding="utf-8")
         sweep = load_sweep(file, cwd=Path(directory))
     digests = Inputs(
         data=dict.fromkeys(sweep.catalogue.tasks, "data"),
@@ -624,8 +637,8 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
             yield from replication(10 * sweeps, seeds, of, rng)
         for step, seeds in product((0.002, 0.01), (3, 5)):
             yield from ranks(sweeps, step, seeds, rng)
-        for pace, seen in product(PACES, (1, 3)):
-            yield from forecasts(sweeps, pace, seen, rng)
+        for pace, *of in product(PACES, (1, 3), (4, 36)):
+            yield from forecasts(sweeps, pace, (of[0], of[1]), rng)
     if "S13" in wanted:
         for size, seeds in product((0.05, 0.1, 0.2), (3, 5)):
             yield from load(sweeps, size, seeds, rng)

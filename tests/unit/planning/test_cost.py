@@ -93,7 +93,7 @@ def test_without_history_it_is_an_estimate_and_says_on_what_it_rests(plan: Any) 
     assert found.basis == "estimate"
     assert found.device == "core-hours"
     assert "20 GFLOP/s a core" in (found.assumption or "")
-    assert found.wall_seconds == pytest.approx(found.device_hours * 3600 * 2 / 3)
+    assert found.wall_seconds == pytest.approx(found.device_hours * 3600 * 2 / 3, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,9 @@ def test_wall_seconds_need_to_know_how_many_run_at_once(
     if at_once is None:
         assert found.wall_seconds is None
     else:
-        assert found.wall_seconds == pytest.approx(found.device_hours * 3600 / at_once)
+        keys["concurrency"] = None
+        assert found.wall_seconds == plan(**keys, slots=at_once).predicted.wall_seconds
+        assert found.wall_seconds > plan(**keys, slots=at_once + 1).predicted.wall_seconds
 
 
 def told(**changes: Any) -> Timing:
@@ -289,21 +291,23 @@ def test_every_total_has_an_interval_that_is_wider_the_less_is_known(plan: Any, 
             )
         shortest, longest = found.wall_interval  # on one slot it is the sum of what all take
         assert (shortest, longest) == pytest.approx((low * 3600, high * 3600))
+        assert found.wall_seconds == pytest.approx(found.device_hours_twentieths[9] * 3600)
         assert found.interval_level == 0.9
         assert found.device_hours_twentieths == tuple(sorted(found.device_hours_twentieths))
     assert width == sorted(width)
 
 
-def test_the_wall_clock_hangs_on_the_longest_trial_and_so_is_less_sure_than_the_hours(
+def test_the_wall_clock_waits_for_the_longest_trial_and_so_is_longer_and_less_sure_than_a_mean(
     plan: Any, finished: Any
 ) -> None:
     keys: dict[str, Any] = ONE | {"recipe": {"epochs": 2}}
     first = plan(**keys)
     done = finished(first, first.trials, wall_seconds=20.0, device_type="cpu", timing=told())
     found = plan(done, **keys | {"seeds": list(range(4, 16))}, slots=12).predicted
-    assert found.wall_seconds == pytest.approx(20.0)
-    assert found.wall_interval[1] / found.wall_seconds > 1.3
-    assert found.device_hours_interval[1] / found.device_hours < found.wall_interval[1] / found.wall_seconds
+    shortest, longest = found.wall_interval
+    assert 20.0 < shortest < found.wall_seconds < longest
+    assert longest > 1.3 * found.wall_seconds
+    assert found.device_hours_interval[1] / found.device_hours < longest / found.wall_seconds
 
 
 def test_a_straggler_is_allowed_for_before_any_was_seen(plan: Any, finished: Any) -> None:

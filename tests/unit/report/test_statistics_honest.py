@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from bench.statistics_honest import (
     ALIKE,
+    SUPPOSED,
     UNEQUAL,
     Setting,
     answers,
@@ -123,7 +124,7 @@ def test_the_interval_of_a_cost_holds_on_a_machine_whose_load_drifts():
 
 
 def test_the_total_of_a_sweep_ends_inside_its_forecast_as_often_as_is_said():
-    found = list(forecasts(20, "5 %, 1 of 20 takes 3 times as long", 3, np.random.default_rng(8)))
+    found = list(forecasts(20, SUPPOSED, (3, 36), np.random.default_rng(8)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
