@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,26 +133,31 @@ def test_root_is_found(safe: Surroundings) -> None:
     assert "runs as root" in told(replace(safe, user=0), Risk.ROOT)
 
 
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder of which other accounts can pass through each folder above, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="frontier-strict-", dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("place", ["data", "data/Smith_Eve.txt", "sweeps/mlflow.db", "sweeps/s/sweep.json"])
 def test_corpora_and_records_that_others_can_read_are_found(
-    tmp_path: Path, safe: Surroundings, place: str
+    passable: Path, safe: Surroundings, place: str
 ) -> None:
-    for folder in (tmp_path, *tmp_path.parents):  # pytest's folders shut all others out
-        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o001)
-    path = tmp_path / place
-    for folder in path.parents:
-        if folder.is_relative_to(tmp_path) and folder != tmp_path:
+    here = replace(safe, storage=passable / "sweeps", data_dir=passable / "data")
+    path = passable / place
+    for folder in reversed(path.parents):
+        if folder.is_relative_to(passable) and folder != passable:
             folder.mkdir(exist_ok=True)
             folder.chmod(0o711)
-    if not path.is_dir():
-        path.touch()
+    path.mkdir() if place == "data" else path.touch()
     path.chmod(0o755)
-    said = told(safe, Risk.READABLE)
+    said = told(here, Risk.READABLE)
     assert "every account of this machine can read" in said
     assert "Smith" not in said
     path.chmod(0o700)
-    assert not found(safe, Risk.READABLE).is_problem
+    assert not found(here, Risk.READABLE).is_problem
 
 
 def test_telemetry_and_secrets_in_the_environment_are_found_by_name(safe: Surroundings) -> None:
@@ -223,6 +229,20 @@ def test_a_sweep_over_sensitive_data_reads_nothing_where_a_check_fails(
     assert [complaint.key for complaint in refused.value.complaints] == ["root"]
     assert "the data of my-triage are sensitive" in str(refused.value)
     assert "accepted_risks: [root]" in str(refused.value)
+
+
+def test_a_task_of_the_catalogue_over_patient_text_needs_no_mark_by_the_user(
+    sweep: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = sweep(tasks=["mimic-mortality"])
+    corpus = tmp_path / "data" / "mimic-mortality"
+    corpus.mkdir()
+    for split in ("train", "valid", "test"):
+        (corpus / f"{split}.csv").write_text(f"text,hospital_expire_flag\n{split},0\n")
+    with pytest.raises(ConfigError, match="the data of mimic-mortality are sensitive") as refused:
+        reached(file, monkeypatch, "run")
+    assert "accepted_risks: [root]" in str(refused.value)
+    assert not (tmp_path / "sweeps").exists()
 
 
 def test_it_starts_where_the_file_accepts_the_risk_and_says_so(

@@ -10,7 +10,7 @@ from own_data import snippets, write_example
 from orchestrator.config import Catalogue, load_catalogue, load_sweep
 from orchestrator.config.inputs import digest_inputs
 from orchestrator.contracts.task import ConllReader, TableReader
-from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.contracts.vocabulary import Sensitivity, Split, TaskKind
 from orchestrator.errors import ConfigError
 from workers.data import label_set, read_split
 
@@ -46,6 +46,15 @@ def test_every_sweep_that_comes_with_the_project_has_the_size_that_it_states(
     grid = load_sweep(file, cwd=tmp_path).grid
     assert (len(grid.cells), len(grid.refused)) == SIZES[file.stem]
     assert all(refused.reason for refused in grid.refused)
+
+
+def test_tasks_over_corpora_under_an_agreement_are_marked_as_sensitive(catalogue: Catalogue) -> None:
+    specs = {name: entry.spec for name, entry in catalogue.tasks.items()}
+    agreements = ("data use agreement", "Credentialed")
+    agreed = {name for name, spec in specs.items() if any(word in str(spec.licence) for word in agreements)}
+    assert {name for name, spec in specs.items() if spec.data is Sensitivity.SENSITIVE} == agreed
+    assert len(agreed) == 8
+    assert {name for name, spec in specs.items() if spec.corpus is not None} == agreed
 
 
 def test_the_study_lacks_two_backbones_and_nothing_else(tmp_path: Path) -> None:
