@@ -47,6 +47,7 @@ class FakeApi:
     the last. A state may be a function, called with the server and the RayJob."""
 
     scripts: list[list[Any]] = field(default_factory=list)
+    home: str = "frontier"  # the namespace of what is put into it without another
     groups: set[str] = field(default_factory=lambda: set(GROUPS))
     refusals: dict[tuple[str, str], RefusedError] = field(default_factory=dict)  # (verb, plural)
     denied: set[tuple[str, str]] = field(default_factory=set)  # what access reviews say no to
@@ -67,13 +68,13 @@ class FakeApi:
     _script: dict[str, list[Any]] = field(default_factory=dict)  # by uid
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def put(self, plural: str, name: str, body: Body, group: str = "", namespace: str = "frontier") -> Body:
+    def put(self, plural: str, name: str, body: Body, group: str = "", namespace: str | None = None) -> Body:
         """As if it had always been there."""
-        key = (group, plural, "" if plural in CLUSTER_WIDE else namespace, name)
+        key = (group, plural, "" if plural in CLUSTER_WIDE else namespace or self.home, name)
         return self._store(key, copy.deepcopy(body))
 
     def ray_job(self, name: str) -> Body | None:
-        return self.objects.get(("ray.io", "rayjobs", "frontier", name))
+        return self.objects.get(("ray.io", "rayjobs", self.home, name))
 
     def all(self, plural: str) -> list[Body]:
         return [body for key, body in self.objects.items() if key[1] == plural]

@@ -16,6 +16,7 @@ from orchestrator.cli import cluster, cluster_verbs, inspections
 from orchestrator.cli.capabilities import show_capabilities
 from orchestrator.cli.copy_note import show_copied
 from orchestrator.cli.places import ledger_of, storage_here
+from orchestrator.cli.reaching import Where
 from orchestrator.cli.terminal import Terminal
 from orchestrator.contracts.debugging import show_words
 from orchestrator.contracts.files import OTHER_ACCOUNTS, OTHER_GROUPS, shut_out
@@ -245,6 +246,8 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Look again every other second, until it is over or Ctrl-C.")
     ] = False,
+    namespace: cluster_verbs.SoughtIn = None,
+    context: cluster_verbs.Context = None,
     as_json: Json = False,
 ) -> None:
     """Trials by state, what failed and why, and the device-hours so far. Of a sweep that only the cluster of
@@ -255,7 +258,7 @@ def status(
     if watch and as_json:
         raise typer.BadParameter("--watch is a page to look at, --json a record: give one of them")
     try:
-        ledger = ledger_of(sweep, storage)
+        ledger = ledger_of(sweep, storage, Where(namespace, context))
     except InClusterError as there:
         if watch or as_json:
             raise
@@ -272,11 +275,17 @@ def status(
 
 
 @app.command()
-def ledger(sweep: Sweep, storage: Storage = _STORAGE, as_json: Json = False) -> None:
+def ledger(
+    sweep: Sweep,
+    storage: Storage = _STORAGE,
+    namespace: cluster_verbs.SoughtIn = None,
+    context: cluster_verbs.Context = None,
+    as_json: Json = False,
+) -> None:
     """Where the device time went: useful, wasted or unexplained, by phase, with energy, tokens and FLOPs."""
     from orchestrator.cli.ledger_view import ledger_json, show_ledger
 
-    found = ledger_of(sweep, storage)
+    found = ledger_of(sweep, storage, Where(namespace, context))
     if as_json:
         print_json(ledger_json(found))
     else:
@@ -308,6 +317,8 @@ def report(
             "trainable_parameters, stored_bytes, money, energy, latency.",
         ),
     ] = None,
+    namespace: cluster_verbs.SoughtIn = None,
+    context: cluster_verbs.Context = None,
     as_json: Json = False,
 ) -> None:
     """Write the report again, from the records alone."""
@@ -318,7 +329,7 @@ def report(
 
     published = None if against is None else load_published(against)
     asked = [] if axes is None else [parse_axes(axes)]
-    ledger = ledger_of(sweep, storage)
+    ledger = ledger_of(sweep, storage, Where(namespace, context))
     owned = None if what_if is None else reprice(ledger, what_if)
     found, paths = write(ledger, published, owned, asked)
     if as_json:
@@ -345,6 +356,8 @@ def score(
     ] = "holistic",
     task: Annotated[str | None, typer.Option(help="Of a sweep with several tasks: which one.")] = None,
     storage: Storage = _STORAGE,
+    namespace: cluster_verbs.SoughtIn = None,
+    context: cluster_verbs.Context = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print [{name, raw, rescaled}] at full precision.")
     ] = False,
@@ -352,7 +365,7 @@ def score(
     """The paper's composite efficiency scores, the set they are taken over, and what their order hangs on."""
     from orchestrator.cli.scoring import score_of, scores_json, show_scores, tell_set
 
-    scores, notes = score_of(source, preset, storage, task)
+    scores, notes = score_of(source, preset, storage, task, Where(namespace, context))
     if as_json:
         tell_set(scores, notes, console(as_json=True))
         print_json(scores_json(scores))
@@ -361,23 +374,29 @@ def score(
 
 
 @app.command()
-def sync(sweep: Sweep, storage: Storage = _STORAGE, context: cluster_verbs.Context = None) -> None:
+def sync(
+    sweep: Sweep,
+    storage: Storage = _STORAGE,
+    namespace: cluster_verbs.SoughtIn = None,
+    context: cluster_verbs.Context = None,
+) -> None:
     """Make MLflow say what the records say. Twice changes nothing. Where the records are in a cluster, it
     runs there."""
     from orchestrator.cli.portals import cluster_of
     from orchestrator.cli.reporting import summary_note, write
     from orchestrator.tracking.mlflow_view import sync as publish_all
 
-    elsewhere = cluster_of(sweep, storage)
+    where = Where(namespace, context)
+    elsewhere = cluster_of(sweep, storage, where)
     if elsewhere is not None:
         from orchestrator.cli.sweeping import open_sweeps
         from orchestrator.cli.syncing import sync_in_cluster
 
-        sweeps = open_sweeps(elsewhere.namespace, context, console())
+        sweeps = open_sweeps(elsewhere.namespace, elsewhere.context, console())
         elsewhere.refuse_other(sweeps.cluster.host)
         sync_in_cluster(sweeps, sweeps.named(elsewhere.sweep))
         return
-    ledger = ledger_of(sweep, storage)
+    ledger = ledger_of(sweep, storage, where)
     uri = tracking_uri(ledger.directory.parent, os.environ)
     with ledger.lock():
         done = publish_all(ledger, uri, summary_note(write(ledger)[0]))
@@ -405,7 +424,7 @@ def ui(
         int | None,
         typer.Option(min=1, max=65535, help="Port on 127.0.0.1: 5000, or a free one for the cluster's."),
     ] = None,
-    namespace: cluster_verbs.Namespace = cluster_verbs.NAMESPACE,
+    namespace: cluster_verbs.SoughtIn = None,
     context: cluster_verbs.Context = None,
     show_token: Annotated[
         bool, typer.Option("--show-token", help="Print the token or password that the page asks for.")
@@ -423,9 +442,13 @@ def ui(
         portals.open_mlflow(namespace, context, port or 0, show_token, console())
     else:
         uri = tracking_uri(storage_here(storage), os.environ)
-        there = None if target is None or VARIABLE in os.environ else portals.cluster_of(target, storage)
+        there = (
+            None
+            if target is None or VARIABLE in os.environ
+            else portals.cluster_of(target, storage, Where(namespace, context))
+        )
         if there is not None:
-            portals.open_mlflow(there.namespace, context, port or 0, show_token, console(), there)
+            portals.open_mlflow(there.namespace, there.context, port or 0, show_token, console(), there)
             return
         serve_mlflow(uri, target, port or 5000, console())
 

@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.reaching import NAMESPACE, VARIABLE
 from orchestrator.cli.terminal import Terminal
 
-NAMESPACE = "frontier"  # that of k8s/base
-
 Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig; without it the current one.")]
-Namespace = Annotated[str, typer.Option(envvar="FRONTIER_NAMESPACE", help="Where the sweeps run.")]
+Namespace = Annotated[str, typer.Option(envvar=VARIABLE, help="Where the sweeps run.")]
+SoughtIn = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        help=f"Where the sweep runs, if not on this machine; else {VARIABLE}, or {NAMESPACE}.",
+    ),
+]
 Storage = Annotated[
     str | None,
     typer.Option(metavar="PATH|URI", help="Where this machine sees the storage of the pods, if elsewhere."),
@@ -37,7 +43,7 @@ def submit(
         bool, typer.Option("--smoke", help="The same grid on tiny models and a few rows.")
     ] = False,
     namespace: Annotated[
-        str | None, typer.Option(envvar="FRONTIER_NAMESPACE", help="Another than the overlay's.")
+        str | None, typer.Option(envvar=VARIABLE, help="Another than the overlay's.")
     ] = None,
     context: Context = None,
     storage: Storage = None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from orchestrator.cli.cluster_verbs import NAMESPACE
+from orchestrator.cli.reaching import NAMESPACE
 from orchestrator.cli.sweeping import open_sweeps
 from orchestrator.cli.terminal import styled
 from orchestrator.cli.words import quantity

@@ -29,7 +29,7 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
     job, config_map = sweeps.objects_of(name)
     config = config_in(config_map, name)
     if config is None:
-        raise LaunchError(f"{name}: its ConfigMap is gone\n    -> `frontier submit` it again")
+        raise LaunchError(f"{name}: its ConfigMap is gone\n    -> {sweeps.submit_command}")
     written_to, sweep = str(config.get("storage", "")), job.sweep_name
     if is_uri(written_to):
         raise LaunchError(
@@ -37,7 +37,11 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
             f"    -> `frontier report {sweep} --storage {written_to}` reads them there"
         )
     mark = Copy(
-        sweep=name, host=sweeps.cluster.host, namespace=sweeps.cluster.namespace, fetched_at=time.time()
+        sweep=name,
+        host=sweeps.cluster.host,
+        namespace=sweeps.cluster.namespace,
+        context=sweeps.cluster.context,
+        fetched_at=time.time(),
     )
     there = _place(storage, sweep, mark)
     storage.mkdir(parents=True, exist_ok=True)

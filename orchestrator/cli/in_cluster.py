@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from rich.console import Console
 
-from orchestrator.cli.cluster_verbs import NAMESPACE
-from orchestrator.cluster.client import connect
+from orchestrator.cli.reaching import Where, has_kubeconfig
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.errors import Complaint, ConfigError, LaunchError
@@ -23,21 +19,18 @@ class InClusterError(ConfigError):
         there = f"namespace {sweeps.cluster.namespace} of {sweeps.cluster.host}"
         state = "stopped" if job is None else str(job)
         problem = f"the records of {sweep!r} are not here; the sweep is in {there} ({state})"
-        remedy = (
-            f"run `frontier fetch {sweep}`, which copies them; `frontier status {sweep}` asks the cluster"
-        )
+        fetch, status = (sweeps.cluster.command(verb, sweep) for verb in ("fetch", "status"))
+        remedy = f"run {fetch}, which copies them; {status} asks the cluster"
         super().__init__([Complaint(storage, "", problem, remedy)])
 
 
-def look_in_cluster(sweep: str, storage: str) -> str:
-    """Raise InClusterError where the cluster of the kubeconfig has a sweep of that name or id. Return what
+def look_in_cluster(sweep: str, storage: str, where: Where) -> str:
+    """Raise InClusterError where the cluster that is meant has a sweep of that name or id. Return what
     is to be said of the cluster otherwise, "" without a kubeconfig. Waits for seconds only."""
-    if not _has_kubeconfig():
+    if not (where.is_said or has_kubeconfig()):
         return ""
     try:
-        cluster = connect(
-            os.environ.get("FRONTIER_NAMESPACE") or NAMESPACE, warn=lambda words: None, patient=False
-        )
+        cluster = where.reach(lambda words: None, patient=False)
         sweeps = Sweeps(cluster, lambda line: None)
         names = sweeps.ids_of(sweep)
         if not names:
@@ -59,13 +52,8 @@ def show_in_cluster(found: InClusterError, console: Console) -> None:
     cluster, name = found.sweeps.cluster, found.name
     say(f"{name}, in namespace {cluster.namespace} of {cluster.host}:")
     if found.job is None:
-        say(f"stopped; `frontier resume {name}` goes on from its records")
+        say(f"stopped; {cluster.command('resume', name)} goes on from its records")
     else:
         View(Sweeps(cluster, say), None).show(look(cluster, found.job))
-    say(f"`frontier follow {name}` shows what comes; `frontier fetch {name}` copies the records here")
-
-
-def _has_kubeconfig() -> bool:
-    named = os.environ.get("KUBECONFIG")
-    files = named.split(os.pathsep) if named else ["~/.kube/config"]
-    return any(Path(file).expanduser().is_file() for file in files)
+    follow, fetch = (cluster.command(verb, name) for verb in ("follow", "fetch"))
+    say(f"{follow} shows what comes; {fetch} copies the records here")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from orchestrator.cli.reaching import ANYWHERE, Where
 from orchestrator.contracts import layout
+from orchestrator.contracts.copied import copy_in
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.remote import Remote, is_uri
 from orchestrator.tracking.ledger import Ledger
+
+HOME = Path("sweeps")  # where sweeps are, unless --storage names another directory
 
 
 def cache_of(storage: Path) -> Path:
@@ -31,15 +35,16 @@ def storage_here(storage: str) -> Path:
     return Remote(storage).mirror() if is_uri(storage) else Path(storage)
 
 
-def ledger_of(sweep: str, storage: str) -> Ledger:
+def ledger_of(sweep: str, storage: str, where: Where = ANYWHERE) -> Ledger:
     """The records of a sweep, by its name in `storage`, or by a path or URI of its own; those in an object
-    store as they are there now. Raises ConfigError where there is none (`find_sweep`), StorageError."""
+    store as they are there now. `where`: as `find_sweep` takes it. Raises ConfigError where there is
+    none (`find_sweep`), StorageError."""
     if is_uri(sweep):
         uri, _, name = sweep.rstrip("/").rpartition("/")
     elif is_uri(storage):
         uri, name = storage, sweep
     else:
-        return Ledger(find_sweep(sweep, Path(storage)))
+        return Ledger(find_sweep(sweep, Path(storage), where))
     mirror = mirror_of(Remote(uri), name)
     mirror.pull()
     if not (mirror.directory / layout.SWEEP).is_file():
@@ -48,15 +53,20 @@ def ledger_of(sweep: str, storage: str) -> Ledger:
     return Ledger(mirror.directory, mirror)
 
 
-def find_sweep(sweep: str, storage: Path) -> Path:
-    """The directory of a sweep, by its name below `storage` or by a path. Raises InClusterError where the
+def find_sweep(sweep: str, storage: Path, where: Where = ANYWHERE) -> Path:
+    """The directory of a sweep, by its name below `storage` or by a path; that of a copy by the sweep's id as
+    well. `where`: only copies from there, if it says anything. Raises InClusterError where the
     cluster of the kubeconfig alone has it, ConfigError where nobody has."""
     from orchestrator.cli.in_cluster import look_in_cluster
 
     for directory in (storage / sweep, Path(sweep)):
-        if (directory / layout.SWEEP).is_file():
+        if (directory / layout.SWEEP).is_file() and where.has(copy_in(directory)):
             return directory.resolve()
+    for mark in sorted(storage.glob(f"[!.]*/{layout.COPY}")):
+        copy = copy_in(mark.parent)
+        if copy is not None and copy.sweep == sweep and where.has(copy):
+            return mark.parent.resolve()
     known = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}")]
     remedy = did_you_mean(sweep, known) if known else "run a sweep first, or give --storage"
-    remedy += look_in_cluster(sweep, str(storage)) or "; `frontier fetch` copies one from a cluster"
+    remedy += look_in_cluster(sweep, str(storage), where) or "; `frontier fetch` copies one from a cluster"
     raise ConfigError([Complaint(str(storage), "", f"there is no sweep {sweep!r}", remedy)])

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from orchestrator.cli.in_cluster import InClusterError
 from orchestrator.cli.places import ledger_of
+from orchestrator.cli.reaching import ANYWHERE, Where
 from orchestrator.cli.sweeping import open_sweeps
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT, token
@@ -31,7 +32,12 @@ _SHOWN = 4  # characters of a token
 
 
 def open_ray(
-    sweep: str | None, namespace: str, context: str | None, port: int, show_token: bool, console: Console
+    sweep: str | None,
+    namespace: str | None,
+    context: str | None,
+    port: int,
+    show_token: bool,
+    console: Console,
 ) -> None:
     """The dashboard of a running sweep, until Ctrl-C."""
     sweeps = open_sweeps(namespace, context, console)
@@ -42,7 +48,8 @@ def open_ray(
         pod = head_pod(sweeps.cluster, job) if job is not None else None
         if job is None or pod is None:
             raise LaunchError(
-                f"{name} has no running head\n    -> `frontier follow {name}` says what it waits for"
+                f"{name} has no running head\n"
+                f"    -> {sweeps.cluster.command('follow', name)} says what it waits for"
             )
         return job, pod
 
@@ -61,6 +68,7 @@ class Place:
     host: str  # of the API server
     namespace: str
     sweep: str  # its id
+    context: str | None  # that it was reached by
 
     def refuse_other(self, host: str) -> None:
         """Raise LaunchError where the kubeconfig names another cluster."""
@@ -71,18 +79,21 @@ class Place:
             )
 
 
-def cluster_of(sweep: str, storage: str) -> Place | None:
+def cluster_of(sweep: str, storage: str, where: Where = ANYWHERE) -> Place | None:
     """Where the sweep is, or that which its records here are a copy of; None for this machine. Raises
     ConfigError where nobody has a sweep of that name."""
     try:
-        copy = copy_in(ledger_of(sweep, storage).directory)
+        copy = copy_in(ledger_of(sweep, storage, where).directory)
     except InClusterError as there:
-        return Place(there.sweeps.cluster.host, there.sweeps.cluster.namespace, there.name)
-    return None if copy is None else Place(copy.host, copy.namespace, copy.sweep)
+        cluster = there.sweeps.cluster
+        return Place(cluster.host, cluster.namespace, there.name, where.context)
+    if copy is None:
+        return None
+    return Place(copy.host, copy.namespace, copy.sweep, where.context or copy.context)
 
 
 def open_mlflow(
-    namespace: str,
+    namespace: str | None,
     context: str | None,
     port: int,
     show_token: bool,

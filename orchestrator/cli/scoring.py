@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cli.places import ledger_of
+from orchestrator.cli.reaching import ANYWHERE, Where
 from orchestrator.errors import Complaint, ConfigError, did_you_mean
 from orchestrator.report import build_report
 from orchestrator.report.model import Report
@@ -17,9 +18,11 @@ from orchestrator.report.score_table import read_score_points
 from orchestrator.report.scores import Preset, Scores, score
 
 
-def score_of(source: str, name: str, storage: str, task: str | None) -> tuple[Scores, tuple[str, ...]]:
-    """Scores and what to say about the points. `source` is a CSV file, or a sweep by name or directory;
-    `name` that of a preset. Raises ConfigError."""
+def score_of(
+    source: str, name: str, storage: str, task: str | None, where: Where = ANYWHERE
+) -> tuple[Scores, tuple[str, ...]]:
+    """Scores and what to say about the points. `source` is a CSV file, or a sweep by name or directory, of
+    `where`; `name` that of a preset. Raises ConfigError."""
     if name not in list(Preset):
         problem = f"there is no preset {name!r}"
         raise ConfigError([Complaint("--preset", "", problem, did_you_mean(name, map(str, Preset)))])
@@ -30,7 +33,7 @@ def score_of(source: str, name: str, storage: str, task: str | None) -> tuple[Sc
             remedy = "leave --task out, or name a sweep instead of a file"
             raise ConfigError([Complaint("--task", "", f"a table has no tasks, got {task!r}", remedy)])
         return score(preset, read_score_points(file, preset)), ()
-    ledger = ledger_of(source, storage)
+    ledger = ledger_of(source, storage, where)
     return score_sweep(build_report(ledger.sweep(), ledger.trials()), preset, task)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.cli.fetching import bring_home
+from orchestrator.cli.places import HOME
 from orchestrator.cli.remote_records import RemoteRecords
 from orchestrator.cli.reporting import show_report, write
 from orchestrator.cli.verdict_view import tell_verdict
@@ -21,7 +22,6 @@ from orchestrator.errors import ConfigError, LaunchError, LedgerError
 from orchestrator.report import Report
 from orchestrator.tracking.ledger import Ledger
 
-HOME = Path("sweeps")  # where `frontier report SWEEP` looks
 _EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED: 0}
 Written = tuple[Report, Mapping[str, Path]]
 
@@ -33,14 +33,16 @@ def tell_end(
     to this machine."""
     if end.step is Step.STOPPED:
         how = "was stopped" if end.job is not None else "was stopped, or ended and was cleared away"
-        sweeps.say(f"{name} {how}; its records stay, and `frontier resume {name}` goes on from them")
+        sweeps.say(
+            f"{name} {how}; its records stay, and {sweeps.cluster.command('resume', name)} goes on from them"
+        )
         return _EXIT_CODES[end.step]
     done = end.job if end.step is Step.SUCCEEDED else None
     if end.job is not None and done is None:
         sweeps.say(f"{name} ended: {end.job}")
         if end.job.message:
             sweeps.say(end.job.message)
-        sweeps.say(f"    -> {_remedy(end)}")
+        sweeps.say(f"    -> {_remedy(end, sweeps.cluster)}")
     ledger = None if records is None else records.within_reach()
     if bring and done is not None and ledger is None and not (records is not None and records.in_store):
         ledger = _brought(name, sweeps, console)
@@ -52,20 +54,20 @@ def tell_end(
         code = tell_verdict(verdict, failed, sweeps.say)
         if verdict is not None and verdict.unpublished:
             why = verdict.unpublished.partition("\n")[0]
-            sweeps.say(f"MLflow lacks runs: {why}\n    -> `frontier sync {name}` writes them, in the cluster")
+            command = sweeps.cluster.command("sync", name)
+            sweeps.say(f"MLflow lacks runs: {why}\n    -> {command} writes them, in the cluster")
     if written is not None:
         show_report(*written, console)
     elif records is not None:
-        sweeps.say(f"the report is in {records.place}; {_way_to(records, name)}")
+        sweeps.say(f"the report is in {records.place}; {_way_to(records, name, sweeps.cluster)}")
     return code
 
 
-def _way_to(records: RemoteRecords, name: str) -> str:
+def _way_to(records: RemoteRecords, name: str, cluster: Cluster) -> str:
     if records.in_store:
         return "with access to that store `frontier report --storage` shows it"
-    return (
-        f"`frontier fetch {name}` brings it here, and --storage PATH shows it where that storage is mounted"
-    )
+    command = cluster.command("fetch", name)
+    return f"{command} brings it here, and --storage PATH shows it where that storage is mounted"
 
 
 def _brought(name: str, sweeps: Sweeps, console: Console) -> Ledger | None:
@@ -92,7 +94,7 @@ def _verdict(cluster: Cluster, job: RayJob, sweeps: Sweeps) -> Verdict | None:
         return None
 
 
-def _remedy(end: End) -> str:
+def _remedy(end: End, cluster: Cluster) -> str:
     assert end.job is not None
     if end.step is Step.REFUSED:
         return (
@@ -100,7 +102,8 @@ def _remedy(end: End) -> str:
             "started again: correct the sweep, then submit it (just submit it if somebody stopped it in Ray)"
         )
     if end.job.recreations >= MOST_RECREATIONS:
-        return f"it was started again {MOST_RECREATIONS} times; `frontier resume` tries on from its records"
+        command = cluster.command("resume", end.job.name)
+        return f"it was started again {MOST_RECREATIONS} times; {command} tries on from its records"
     if end.job.deployment == "ValidationFailed":
         return "KubeRay refuses the RayJob; `frontier doctor --manifests` tells why"
-    return "`frontier doctor` looks at the cluster; the same submission goes on from the records"
+    return f"{cluster.command('doctor')} looks at the cluster; the same submission goes on from the records"

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from orchestrator.cli.reaching import Where
 from orchestrator.cli.remote_records import RemoteRecords
 from orchestrator.cli.sweep_end import tell_end
-from orchestrator.cli.waiting import OPERATOR_SECONDS, SILENT_OPERATOR, waits_for
+from orchestrator.cli.waiting import OPERATOR_SECONDS, silent_operator, waits_for
 from orchestrator.cli.words import duration, quantity
 from orchestrator.cluster.capacity import groups
-from orchestrator.cluster.client import Cluster, connect
+from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import progress
 from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.following import LOOK_SECONDS, follow
@@ -26,12 +27,12 @@ from orchestrator.execution.clock import Clock, SystemClock
 _MOST_SILENCE_SECONDS = 20.0
 
 
-def open_sweeps(namespace: str, context: str | None, console: Console) -> Sweeps:
+def open_sweeps(namespace: str | None, context: str | None, console: Console) -> Sweeps:
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
-    cluster = connect(namespace, context=context, warn=lambda words: say(f"the cluster warns: {words}"))
-    return Sweeps(cluster, say)
+    where = Where(namespace, context)
+    return Sweeps(where.reach(lambda words: say(f"the cluster warns: {words}")), say)
 
 
 def put_into(rendered: Rendered, namespace: str) -> None:
@@ -63,8 +64,8 @@ def _told_how_to_attach(name: str, cluster: Cluster) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise InterruptedSweepError(
-            f"{name} runs on in the cluster; `frontier follow {name} --namespace {cluster.namespace}` "
-            f"attaches again, `frontier stop {name}` ends it"
+            f"{name} runs on in the cluster; {cluster.command('follow', name)} attaches again, "
+            f"{cluster.command('stop', name)} ends it"
         ) from None
 
 
@@ -86,8 +87,10 @@ class View:
         seen = self._seen.setdefault(look.job.uid, self._clock.now())
         unheard = not (look.job.deployment or look.job.suspended or look.job.going)
         if unheard and self._clock.now() - seen >= OPERATOR_SECONDS:
-            self._say("operator", SILENT_OPERATOR)
+            self._say("operator", silent_operator(self._sweeps.cluster))
         self._say("state", str(look.job))
+        if look.job.suspended and not look.job.queued_by:
+            self._say("suspended", f"{self._sweeps.cluster.command('resume', look.job.name)} goes on")
         pods = ", ".join(f"{role} {ready}/{every}" for role, (ready, every) in look.pods.items())
         self._say("pods", f"pods ready: {pods}" if pods else "")
         for trouble in look.troubles:
@@ -100,7 +103,7 @@ class View:
 
     def _break_silence(self, look: Look) -> None:
         """Before the next look might come too late."""
-        now, waits = self._clock.now(), waits_for(look)
+        now, waits = self._clock.now(), waits_for(look, self._sweeps.cluster)
         if waits != self._waits:
             self._waits, self._since = waits, now
         if not look.job.ended and now - self._said_at >= _MOST_SILENCE_SECONDS - LOOK_SECONDS:

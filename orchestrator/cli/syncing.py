@@ -24,12 +24,13 @@ def sync_in_cluster(sweeps: Sweeps, name: str) -> None:
     job, config_map = sweeps.objects_of(name)
     config = config_in(config_map, name)
     if config is None:
-        raise LaunchError(f"{name}: its ConfigMap is gone\n    -> `frontier submit` it again")
+        raise LaunchError(f"{name}: its ConfigMap is gone\n    -> {sweeps.submit_command}")
     live = sweeps.job(name)
     if live is not None and not live.ended:
+        command = sweeps.cluster.command("follow", name)
         raise LaunchError(
             f"{name} runs: its driver writes to MLflow, and all that was missed at its end\n"
-            f"    -> `frontier follow {name}`, then run this again if something is still missing"
+            f"    -> {command}, then run this again if something is still missing"
         )
     cluster, body = sweeps.cluster, sync_job(job, str(config.get("storage", "")))
     made = RayJob(_made_anew(sweeps, body))

@@ -35,14 +35,22 @@ _APPLY, _MERGE, _JSON = (
 
 @dataclass
 class Cluster:
-    """`warn` hears what the API server warns of (deprecations, Pod Security, unknown fields), each once."""
+    """`warn` hears what the API server warns of (deprecations, Pod Security, unknown fields), each once.
+    `context`: its name in the kubeconfig. `options`: those of a `frontier` command that is to reach this
+    cluster and namespace, each word with a space before it."""
 
     api: Any
     namespace: str
     host: str
     warn: Callable[[str], None] = lambda warning: None
     timeout_seconds: float = _TIMEOUT_SECONDS
+    context: str = ""
+    options: str = ""
     _warned: set[str] = field(default_factory=set)
+
+    def command(self, *words: str) -> str:
+        """A command of ours that means this cluster and namespace, to be pasted as it is."""
+        return f"`frontier {' '.join(words)}{self.options}`"
 
     def get(self, resource: Resource, name: str) -> dict[str, Any] | None:
         """None where there is no such object. Raises where there is no such kind."""
@@ -146,7 +154,8 @@ class Cluster:
         except client.ApiException as error:
             if "403" in str(error.reason):
                 message = b'{"message": "pods/portforward is not allowed"}'
-                raise refusal("create", PODS, f"{pod}/portforward", self.namespace, 403, message) from None
+                what = f"{pod}/portforward"
+                raise self._refusal("create", PODS, what, self.namespace, 403, message) from None
             raise LaunchError(
                 f"no connection to port {port} of pod {pod}: {str(error.reason).splitlines()[0]}\n"
                 "    -> the pod may just be going; try again"
@@ -186,7 +195,7 @@ class Cluster:
         path = resource.path(place, "" if verb == "create" else quote(name)) + (f"/{part}" if part else "")
         answer = self._request(method, path, list((query or {}).items()), body, kind, seconds)
         if not 200 <= answer.status < 300:
-            raise refusal(verb, resource, name, place, answer.status, answer.read())
+            raise self._refusal(verb, resource, name, place, answer.status, answer.read())
         for warning in answer.getheaders().getlist("Warning"):
             self._tell(warning)
         return answer
@@ -211,6 +220,11 @@ class Cluster:
                 auth_settings=["BearerToken"],
             )
             return self.api.call_api(*request, _request_timeout=seconds or self.timeout_seconds)
+
+    def _refusal(
+        self, verb: str, resource: Resource, name: str, place: str, status: int, content: bytes
+    ) -> RefusalError:
+        return refusal(verb, resource, name, place, status, content, self.command("doctor"))
 
     def _tell(self, header: str) -> None:
         """`299 - "the words"`."""
@@ -240,10 +254,16 @@ def _words_for_silence(host: str) -> Iterator[None]:
 
 
 def connect(
-    namespace: str, *, context: str | None = None, warn: Callable[[str], None], patient: bool = True
+    namespace: str,
+    *,
+    context: str | None = None,
+    warn: Callable[[str], None],
+    patient: bool = True,
+    options: str = "",
 ) -> Cluster:
     """By the kubeconfig (KUBECONFIG, ~/.kube/config). Talks to nobody yet. `patient`: try again, and wait
-    long for an answer. Raises LaunchError where the client library or the context is missing."""
+    long for an answer. `options`: as `Cluster` has them. Raises LaunchError where the client library or the
+    context is missing."""
     try:
         from kubernetes import client, config
     except ModuleNotFoundError:
@@ -255,6 +275,7 @@ def connect(
     configuration = client.Configuration()
     try:
         config.load_kube_config(context=context, client_configuration=configuration)
+        named = context or str(config.list_kube_config_contexts()[1]["name"])
     except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         unread = isinstance(error, ValueError | yaml.YAMLError)
         reason = "the kubeconfig cannot be read" if unread else str(error).splitlines()[0]
@@ -270,4 +291,5 @@ def connect(
         raise_on_status=False,
     )
     timeout = _TIMEOUT_SECONDS if patient else _SHORT_SECONDS
-    return Cluster(client.ApiClient(configuration), namespace, str(configuration.host), warn, timeout)
+    api, host = client.ApiClient(configuration), str(configuration.host)
+    return Cluster(api, namespace, host, warn, timeout, named, options)

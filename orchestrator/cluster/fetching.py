@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get
+from orchestrator.cluster.fetch_job import FETCHES
 from orchestrator.cluster.record_server import ARCHIVE, BYTES, INDEX, PORT
 from orchestrator.cluster.resources import JOBS, PODS
 from orchestrator.cluster.troubles import troubles
@@ -34,6 +35,7 @@ def fetch(
     """Run `job` (`fetch_job`), write what its pod serves below `into`, which must be empty, and remove the
     job. Return the number of files. Raises LaunchError where the pod does not come, or an archive arrives
     damaged: what is in `into` is of no use then."""
+    sweep = str(job["metadata"]["labels"][FETCHES])
     with _running(cluster, job, say) as pod, closing(_await_server(cluster, pod)) as connection:
         try:
             connection.request("GET", ARCHIVE)
@@ -41,7 +43,7 @@ def fetch(
             if answer.status != http.client.OK:
                 raise LaunchError(
                     "the storage in the cluster holds no records of this sweep yet\n"
-                    "    -> `frontier follow` says what it does"
+                    f"    -> {cluster.command('follow', sweep)} says what it does"
                 )
             return _unpack(answer, int(answer.getheader(BYTES) or 0), into, received)
         except (OSError, http.client.HTTPException, tarfile.TarError) as error:
@@ -77,14 +79,17 @@ def _await_pod(cluster: Cluster, job: str, say: Callable[[str], None]) -> str:
                     "    -> build the image from this version of Frontier, or copy the report through "
                     "k8s/loader-report.yaml"
                 )
-            words = "; ".join(map(str, troubles([pod], []))) or f"waits for pod {name}: {phase or 'Pending'}"
+            words = (
+                "; ".join(map(str, troubles([pod], [], cluster.command("doctor"))))
+                or f"waits for pod {name}: {phase or 'Pending'}"
+            )
         if time.monotonic() - said >= _SILENCE_SECONDS:
             said = time.monotonic()
             say(f"fetching the records {words}")
         time.sleep(LOOK_SECONDS)
     raise LaunchError(
         f"no pod of job {job} runs after {PATIENCE_SECONDS:.0f} s: {words}\n"
-        "    -> correct what it names, then run `frontier fetch` again"
+        "    -> correct what it names, then run the same command again"
     )
 
 

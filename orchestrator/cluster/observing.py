@@ -34,7 +34,8 @@ def look(cluster: Cluster, job: RayJob) -> Look:
     events = cluster.every(EVENTS)
     ours = [event for event in events if _is_about(event, job)]
     words = "" if job.ray_state else _last_words(cluster, pods)
-    return Look(job, counts(pods), tuple(troubles(pods, ours)), tuple(doings(pods, events)), words)
+    found = troubles(pods, ours, cluster.command("doctor"))
+    return Look(job, counts(pods), tuple(found), tuple(doings(pods, events)), words)
 
 
 def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:

@@ -140,7 +140,7 @@ class RayJob:
         if self.suspended and self.queued_by:
             words.append(f"waits in the queue {self.queued_by}")
         elif self.suspended:
-            words.append("suspended; `frontier resume` goes on")
+            words.append("suspended")
         if self.failures:
             words.append(f"clusters lost so far: {self.failures}")
         if self.recreations:

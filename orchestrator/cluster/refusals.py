@@ -21,14 +21,21 @@ class RefusalError(LaunchError):
 
 
 def refusal(
-    verb: str, resource: Resource, name: str, namespace: str, status: int, content: bytes
+    verb: str,
+    resource: Resource,
+    name: str,
+    namespace: str,
+    status: int,
+    content: bytes,
+    doctor: str,
 ) -> RefusalError:
-    """`content`: the answer's body, a Status of Kubernetes or any text."""
+    """`content`: the answer's body, a Status of Kubernetes or any text. `doctor`: the command that looks at
+    this cluster."""
     body = decoded(content)
     said = str(get(body, "message") or content.decode(errors="replace").strip()[:300] or f"HTTP {status}")
     where = f" in namespace {namespace}" if resource.namespaced and namespace else ""
     what = f"{resource.kind} {name}{where}" if name else f"{resource.full_name}{where}"
-    problem, remedy = _words(verb, resource, what, namespace, status, body, said)
+    problem, remedy = _words(verb, resource, what, namespace, status, body, said, doctor)
     absent = status == 404 and bool(name) and get(body, "details", "name") == name
     return RefusalError(status, f"{problem}\n    -> {remedy}", absent=absent)
 
@@ -42,7 +49,14 @@ def decoded(content: bytes) -> Any:
 
 
 def _words(
-    verb: str, resource: Resource, what: str, namespace: str, status: int, body: Any, said: str
+    verb: str,
+    resource: Resource,
+    what: str,
+    namespace: str,
+    status: int,
+    body: Any,
+    said: str,
+    doctor: str,
 ) -> tuple[str, str]:
     if status == 401:
         return f"the cluster does not know you: {said}", "log in to it again (`kubectl get ns` must work)"
@@ -54,7 +68,7 @@ def _words(
         return (
             f"you may not {verb} {resource.full_name} in namespace {namespace}: {said}",
             "have your group bound to the role frontier-user (k8s/base/rbac-user.yaml); "
-            "`frontier doctor` lists every permission that is missing",
+            f"{doctor} lists every permission that is missing",
         )
     if status == 404 and resource.group == "ray.io" and get(body, "details", "name") is None:
         return "KubeRay is not installed in this cluster: it does not know RayJobs", _INSTALL
@@ -70,7 +84,7 @@ def _words(
         )
         return (
             f"the cluster refuses {what}: {causes or said}",
-            "`frontier doctor --manifests` and the version of KubeRay (`frontier doctor`) may tell more",
+            f"`frontier doctor --manifests` and the version of KubeRay ({doctor}) may tell more",
         )
     return (
         f"the cluster cannot {verb} {what}: {said} (HTTP {status})",

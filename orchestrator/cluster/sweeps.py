@@ -38,6 +38,11 @@ class Sweeps:
     def files(self) -> SweepFiles:
         return SweepFiles(self.cluster)
 
+    @property
+    def submit_command(self) -> str:
+        """For a sweep whose file is on this machine alone."""
+        return f"submit its file again: {self.cluster.command('submit', 'CONFIG')}"
+
     def ray_jobs(self) -> list[dict[str, Any]]:
         """Of all sweeps. Raises LaunchError where the cluster does not answer, does not know RayJobs or
         refuses the login."""
@@ -90,7 +95,9 @@ class Sweeps:
         self.cluster.patch(RAY_JOBS, name, {"metadata": {"annotations": mark}})
         self.say(f"{name}: stopping; the driver ends and the pods go")
         self.delete(job)
-        self.say(f"{name}: stopped. Its records stay; `frontier resume {name}` goes on from them")
+        self.say(
+            f"{name}: stopped. Its records stay; {self.cluster.command('resume', name)} goes on from them"
+        )
 
     def resume(self, name: str) -> None:
         """Unsuspends it, or starts again what was stopped or ended. Attaches to what runs."""
@@ -98,9 +105,7 @@ class Sweeps:
         if job is None or job.going:
             kept = self.files.kept(name)
             if kept is None:
-                raise LaunchError(
-                    f"{name}: the cluster keeps no file of it\n    -> `frontier submit` it again"
-                )
+                raise LaunchError(f"{name}: the cluster keeps no file of it\n    -> {self.submit_command}")
             if job is not None:
                 self._await_gone(name)
             if not self._start(*kept):
@@ -156,7 +161,7 @@ class Sweeps:
             return job, self.files.of(job)
         kept = self.files.kept(name)
         if kept is None:
-            raise LaunchError(f"{name}: the cluster keeps no file of it\n    -> `frontier submit` it again")
+            raise LaunchError(f"{name}: the cluster keeps no file of it\n    -> {self.submit_command}")
         config_map, body = kept
         return RayJob(body), config_map
 
@@ -189,6 +194,7 @@ class Sweeps:
                 self.cluster.delete(RAY_JOBS, job.name, job.uid)
 
     def _refuse_changed(self, changed: list[str], job: RayJob) -> None:
+        command = self.cluster.command("stop", job.name)
         if changed:
             raise ConfigError(
                 [
@@ -196,8 +202,8 @@ class Sweeps:
                         f"RayJob {job.name}",
                         line.partition(": ")[0],
                         f"{line.partition(': ')[2]}, while the sweep runs",
-                        f"wait for its end, or `frontier stop {job.name}` and submit again: finished trials "
-                        "stay finished; another `name` in the file makes it another sweep",
+                        f"wait for its end, or {command} and submit again: finished trials stay finished; "
+                        "another `name` in the file makes it another sweep",
                     )
                     for line in changed
                 ]
@@ -219,7 +225,7 @@ class Sweeps:
         config_map = self.files.of(job)
         if config_map is None:
             raise LaunchError(
-                f"{job.name}: its ConfigMap {job.config_map} is gone\n    -> `frontier submit` it again"
+                f"{job.name}: its ConfigMap {job.config_map} is gone\n    -> {self.submit_command}"
             )
         if not self._remove(job) or (recreations and self.files.stopped(job.name)):
             return False
@@ -243,7 +249,7 @@ class Sweeps:
             self.cluster.await_change(RAY_JOBS, name, job.version, _LOOK_SECONDS)
         raise LaunchError(
             f"{name} does not go: KubeRay's operator, or a pod that cannot end, holds it\n"
-            f"    -> look at it with `kubectl describe rayjob {name}`, then do this again"
+            f"    -> {self.cluster.command('status', name)} shows what is left of it; then run this again"
         )
 
 

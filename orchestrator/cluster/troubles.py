@@ -31,9 +31,9 @@ _REMEDIES = (  # the first that matches
     (r"ImagePull|ErrImage|InvalidImageName", "push the image, correct its name, or name an imagePullSecret"),
     (
         r"persistentvolumeclaim|unbound|FailedMount|FailedAttachVolume",
-        "look at the claims: kubectl get pvc; `frontier doctor` checks them",
+        "{doctor} checks the claims",
     ),
-    (r"secret \"?\S+\"? not found|configmap \"?\S+\"? not found", "make it; `frontier doctor` lists all"),
+    (r"secret \"?\S+\"? not found|configmap \"?\S+\"? not found", "make it; {doctor} lists all"),
     (r"OOMKilled", "raise the memory of that pod in the overlay"),
 )
 _FATAL = {"FailedCreate", "FailedToCreateHeadPod", "FailedToCreateWorkerPod", "FailedCreatePod"}
@@ -62,18 +62,19 @@ def role(pod: dict[str, Any]) -> str:
     return kind or str(labels.get("frontier/role", "pod"))
 
 
-def troubles(pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]) -> list[Trouble]:
-    """Alike ones as one. `events`: of the sweep's objects; those that tell of pods which were never made
-    count as long as no pod of the sweep runs."""
+def troubles(pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]], doctor: str) -> list[Trouble]:
+    """Alike ones as one. `doctor`: the command that looks at their cluster. `events`: of the sweep's objects;
+    those that tell of pods which were never made count as long as no pod of the sweep runs."""
     waiting: dict[tuple[str, str], int] = defaultdict(int)
     for pod in pods:
         why = _why(pod)
         if why is not None:
             waiting[role(pod), why] += 1
-    found = [Trouble(who, count, why, _remedy(why)) for (who, why), count in waiting.items()]
+    found = [Trouble(who, count, why, _remedy(why, doctor)) for (who, why), count in waiting.items()]
     unmade = dict.fromkeys(_unmade(events))
     present = {role(pod) for pod in pods}
-    return found + [Trouble(who, 0, why, _remedy(why)) for who, why in unmade if not _made(who, why, present)]
+    never = [(who, why) for who, why in unmade if not _made(who, why, present)]
+    return found + [Trouble(who, 0, why, _remedy(why, doctor)) for who, why in never]
 
 
 def counts(pods: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
@@ -132,5 +133,6 @@ def _one_line(text: Any) -> str:
     return " ".join(str(text or "no reason is given").split())[:400]
 
 
-def _remedy(why: str) -> str | None:
-    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, why)), None)
+def _remedy(why: str, doctor: str) -> str | None:
+    found = next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, why)), None)
+    return None if found is None else found.replace("{doctor}", doctor)

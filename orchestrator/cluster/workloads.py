@@ -54,4 +54,7 @@ def _count(live: dict[str, Any], part: str, default: int) -> int:
 def _causes(cluster: Cluster, live: dict[str, Any]) -> list[tuple[str, str]]:
     labels = mapping(get(live, "spec", "selector", "matchLabels"))
     pods = cluster.every(PODS, labels=",".join(f"{key}={value}" for key, value in labels.items()))
-    return [(trouble.why, trouble.remedy or _DESCRIBE) for trouble in troubles(pods, [])]
+    return [
+        (trouble.why, trouble.remedy or _DESCRIBE)
+        for trouble in troubles(pods, [], cluster.command("doctor"))
+    ]

@@ -14,6 +14,7 @@ class Copy(Record):
     sweep: str  # its id in the cluster
     host: str  # of the API server
     namespace: str
+    context: str | None = None  # of the kubeconfig, that it was fetched by
     fetched_at: NonNegativeFloat  # Unix seconds
 
     def is_of_the_same(self, other: Copy) -> bool:

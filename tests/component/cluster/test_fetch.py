@@ -55,6 +55,7 @@ def served(api: FakeApi, volume: LedgerBuilder, monkeypatch: pytest.MonkeyPatch)
         found = create(key, body)
         if key[1] == "jobs":
             made.append(key[3])
+            api.home = key[2]
             servers.append(server := RecordServer(volume.ledger.directory, port=0))
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             labels = body["spec"]["template"]["metadata"]["labels"] | {"job-name": key[3]}
