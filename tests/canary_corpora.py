@@ -21,7 +21,7 @@ _ROWS = 6
 
 @dataclass
 class Planted:
-    """A task's corpus: what stands in the catalogue, and its markers by what they stand for."""
+    """A task's corpus: its catalogue entry, and its markers by what they replace."""
 
     name: str
     entry: dict[str, Any]

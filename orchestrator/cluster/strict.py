@@ -134,11 +134,11 @@ def _passwords(seen: _Seen) -> Checked:
     pod = _running(seen.cluster, _MLFLOW)
     for login in KNOWN_LOGINS if pod is not None else ():
         if _status(seen.cluster, str(pod), _MLFLOW_PORT, MLFLOW_API, login) == HTTPStatus.OK:
-            problem = f"MLflow in pod {pod} lets in the password that all know of {login[0]}"
+            problem = f"MLflow in pod {pod} accepts a well-known password for {login[0]}"
             return Checked(
-                Risk.PASSWORDS, problem, "change it; k8s/components/mlflow/make-secrets.sh draws one"
+                Risk.PASSWORDS, problem, "set another one; k8s/components/mlflow/make-secrets.sh draws one"
             )
-    return Checked(Risk.PASSWORDS, "MLflow knows no password that all know" if pod else "no MLflow runs")
+    return Checked(Risk.PASSWORDS, "MLflow accepts no well-known password" if pod else "no MLflow runs")
 
 
 def _root(seen: _Seen) -> Checked:

@@ -64,7 +64,7 @@ def _connect(address: str, insecure: bool) -> str | None:
 
 
 def refuse_open(address: str, dashboard: str | None, environment: Mapping[str, str]) -> None:
-    """Raise LaunchError where the cluster just joined answers without a token, or nobody can tell: its ports
+    """Raise LaunchError where the cluster just joined answers without a token, or may do so: its ports
     then run anybody's code, beside the corpora."""
     fix = "start it with RAY_AUTH_MODE=token and set RAY_AUTH_TOKEN here"
     if environment.get("RAY_AUTH_MODE") != "token":
@@ -77,7 +77,7 @@ def refuse_open(address: str, dashboard: str | None, environment: Mapping[str, s
         )
         fix = "start its head with --dashboard-host and an address of that machine"
     elif dashboard is None or (status := status_of(f"http://{dashboard}/api/version")) is None:
-        problem = "has no dashboard that answers, so nobody can tell whether it asks for a token"
+        problem = "has no dashboard that answers: whether it asks for a token is unknown"
     elif status == HTTPStatus.OK:
         problem = "answers without a token"
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -174,10 +175,56 @@ def test_a_pod_with_the_gpu_of_one_machine_asks_for_the_runtime_of_its_driver() 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_no_secret_is_an_argument_of_a_process(name: str) -> None:
     """Accounts of the node read arguments."""
-    for pod in created_pods(overlay(name)):
-        for container in pod.containers:
-            words = [*container.body.get("command", ()), *container.body.get("args", ())]
-            secret = [
-                e["name"] for e in container.body.get("env", ()) if "secretKeyRef" in e.get("valueFrom", {})
-            ]
-            assert not [word for word in words if any(f"$({variable})" in word for variable in secret)]
+    documents = overlay(name)
+    told = {
+        (pod.role, container.name): words
+        for pod in created_pods(documents)
+        for container in pod.containers
+        if (words := secret_arguments(container.body, documents))
+    }
+    assert told == {}
+
+
+VARIABLE = re.compile(r"(?<!\$)\$\(([^)]+)\)")
+
+
+def secret_arguments(container: dict[str, Any], documents: list[Document]) -> list[str]:
+    """Return the arguments that take a variable whose value the manifests do not show.
+
+    Kubernetes fills `$(NAME)` from `env` and `envFrom`. Shown are values in `env` and those of a ConfigMap.
+    """
+    maps = {
+        document.name: set(document.body.get("data", {}))
+        for document in documents
+        if document.kind == "ConfigMap"
+    }
+    shown: set[str] = set()
+    for source in container.get("envFrom", ()):
+        keys = maps.get(source.get("configMapRef", {}).get("name"), set())
+        shown |= {source.get("prefix", "") + key for key in keys}
+    for variable in container.get("env", ()):
+        shown.discard(variable["name"])
+        source = variable.get("valueFrom", {})
+        if "secretKeyRef" not in source and set(VARIABLE.findall(variable.get("value", ""))) <= shown:
+            shown.add(variable["name"])
+    words = [*container.get("command", ()), *container.get("args", ())]
+    return [word for word in words if not set(VARIABLE.findall(word)) <= shown]
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_secret"),
+    [
+        ({"env": [{"name": "X", "value": "plain"}]}, False),
+        ({"envFrom": [{"configMapRef": {"name": "known"}}]}, False),
+        ({"env": [{"name": "X", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}, False),
+        ({"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}, True),
+        ({"envFrom": [{"secretRef": {"name": "s"}}]}, True),
+        ({"envFrom": [{"secretRef": {"name": "s"}}], "env": [{"name": "X", "value": "$(PASSWORD)"}]}, True),
+    ],
+)
+def test_a_variable_of_a_secret_is_seen_however_a_container_comes_by_it(
+    variables: dict[str, Any], is_secret: bool
+) -> None:
+    known = Document("test", {"kind": "ConfigMap", "metadata": {"name": "known"}, "data": {"X": "plain"}})
+    container = {"command": ["run", "--url=$(X)", "$$(NOT_FILLED)"], **variables}
+    assert secret_arguments(container, [known]) == (["--url=$(X)"] if is_secret else [])

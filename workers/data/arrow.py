@@ -93,7 +93,7 @@ def _text(
 ) -> Text | DataError:
     *texts, label = cells
     if not all(_is_text(text) and text.strip() for text in texts):
-        return DataError(file, row, "a text is empty, or not text", "mend the row")
+        return DataError(file, row, "a text is empty, or not text", "correct the row")
     try:
         found = _label(file, row, label, names)
     except DataError as error:
@@ -113,9 +113,9 @@ def _sentence(
 ) -> Tokens | DataError:
     tokens, tags = cells
     if not isinstance(tokens, list) or not isinstance(tags, list) or not 0 < len(tokens) == len(tags):
-        return DataError(file, row, "the tokens and tags are not two lists of one length", "mend the row")
+        return DataError(file, row, "the tokens and tags are not two lists of one length", "correct the row")
     if not all(_is_text(token) and token.strip() for token in tokens):
-        return DataError(file, row, "a token is empty, or not text", "mend the row")
+        return DataError(file, row, "a token is empty, or not text", "correct the row")
     found: list[str] = []
     try:
         for tag in tags:

@@ -69,7 +69,7 @@ def read_conll(
 
 
 def _identity(blocks: list[Rows], reader: ConllReader) -> Identity:
-    """The words, whatever their tags: annotated anew, a document stays in its split."""
+    """The words, whatever their tags: annotated again, a document stays in its split."""
     column = reader.token_column
     return words_key(
         (columns[column] for _, columns in rows if -len(columns) <= column < len(columns)) for rows in blocks
@@ -190,5 +190,5 @@ def check_tag(file: str, line: int, tag: str, before: str, types: Collection[str
             file,
             line,
             "an entity type that `labels` of the task does not hold",
-            spelling_fix(tag[2:], types, "add it there, or mend the tag"),
+            spelling_fix(tag[2:], types, "add it there, or correct the tag"),
         )

@@ -97,7 +97,7 @@ def _document(
             faults.found(DataError(place, None, "it does not stand at its offsets", remedy))
         elif types is not None and kind not in types:
             fault = "an entity type that `labels` of the task does not hold"
-            remedy = spelling_fix(kind, types, "add it there, or mend the annotation")
+            remedy = spelling_fix(kind, types, "add it there, or correct the annotation")
             faults.found(DataError(place, None, fault, remedy))
         elif span in spans:
             faults.set_aside["repeated"] += 1

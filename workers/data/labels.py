@@ -45,7 +45,7 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
         check_spellings(task, task.labels or sorted(found), faults)
     if task.labels is not None and (foreign := found.keys() - set(task.labels)):
         fault = f"train has {len(foreign)} labels that `labels` does not hold"
-        raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or mend the data")
+        raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or correct the data")
     if len(found) < (1 if task.kind is TaskKind.NER else 2):
         fault = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
         raise DataError(f"task {task.name}", None, fault, "check the label column or entity types")
@@ -127,7 +127,7 @@ def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: I
         labels = [label[2:] for label in labels]
     if foreign := class_counts(examples).keys() - set(labels):
         fault = f"{split} has {len(foreign)} labels that train does not hold"
-        remedy = "declare all of them under `labels` of the task, or mend the data"
+        remedy = "declare all of them under `labels` of the task, or correct the data"
         raise DataError(f"task {task.name}", None, fault, remedy)
 
 

@@ -139,7 +139,7 @@ def _upper_names(path: Path, columns: Sequence[str], line: int, names: list[str]
 
 
 def _bad(path: Path, line: int, fault: str, faults: Faults) -> None:
-    faults.found(DataError(str(path), line, fault, "mend the row, or set `on_bad_record: skip`"))
+    faults.found(DataError(str(path), line, fault, "correct the row, or set `on_bad_record: skip`"))
 
 
 def _identity(value: str) -> Identity | None:

@@ -99,7 +99,7 @@ def _example(
             remedy = "check that `label` of the reader names the label column"
             return DataError(str(path), line, fault, remedy)
         if labels is not None and label not in labels:
-            remedy = "add it there, name another one for it under `merge` of the reader, or mend the row"
+            remedy = "add it there, name another one for it under `merge` of the reader, or correct the row"
             fault = "a label that `labels` of the task does not hold"
             return DataError(str(path), line, fault, spelling_fix(label, labels, remedy))
         text = _cell(path, line, row, reader.text, "text")

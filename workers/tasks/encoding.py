@@ -190,5 +190,5 @@ def _check_known(found: set[str], ids: dict[str, int]) -> None:
             "the examples",
             None,
             f"{unknown} labels that the train part does not hold",
-            "declare all of them under `labels` of the task, or mend the data",
+            "declare all of them under `labels` of the task, or correct the data",
         )

@@ -12,7 +12,13 @@ from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 
 cli(["db", "upgrade", os.environ["MLFLOW_BACKEND_STORE_URI"]], standalone_mode=False)
 name, password = os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]
-if name != os.environ["MLFLOW_AUTH_ADMIN_USERNAME"]:
+if name == os.environ["MLFLOW_AUTH_ADMIN_USERNAME"]:
+    print(
+        f"warning: the driver logs in to MLflow as its admin, {name}, who may change and delete every run\n"
+        "    -> set MLFLOW_TRACKING_USERNAME of the Secret frontier-mlflow to another name, and "
+        "MLFLOW_TRACKING_PASSWORD to a password of its own; then restart this Deployment"
+    )
+else:
     accounts = SqlAlchemyStore()
     accounts.init_db(read_auth_config().database_uri)
     if accounts.has_user(name):

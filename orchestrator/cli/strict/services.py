@@ -1,4 +1,4 @@
-"""The servers that a sweep speaks to: do they answer strangers, or somebody with a password that all know?"""
+"""The servers that a sweep talks to: whether they ask for a login, and refuse well-known passwords."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def mlflow(here: Surroundings) -> Checked:
     if here.uri.startswith(SQLITE):
         return Checked(Risk.MLFLOW, "MLflow is a file of this account")
     if not here.uri.startswith(SERVERS):
-        problem = f"nobody can tell from here whether {place} asks for a login"
+        problem = f"{place} is no HTTP server: whether it asks for a login is unknown"
         return Checked(Risk.MLFLOW, problem, "set MLFLOW_TRACKING_URI to a server with a login, or unset it")
     return judged(
         Risk.MLFLOW, f"MLflow at {place}", status_of(here.uri.rstrip("/") + MLFLOW_API, proxies=True)
@@ -48,9 +48,9 @@ def passwords(here: Surroundings) -> Checked:
         for login in KNOWN_LOGINS:
             if status_of(here.uri.rstrip("/") + MLFLOW_API, login, proxies=True) == HTTPStatus.OK:
                 problem = (
-                    f"MLflow at {without_secrets(here.uri)} lets in the password that all know of {login[0]}"
+                    f"MLflow at {without_secrets(here.uri)} accepts a well-known password for {login[0]}"
                 )
-                return Checked(Risk.PASSWORDS, problem, "change it: MLflow's documentation says where")
+                return Checked(Risk.PASSWORDS, problem, "set another one; MLflow's documentation says where")
     return Checked(Risk.PASSWORDS, "no password is a known one")
 
 

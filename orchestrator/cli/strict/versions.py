@@ -19,7 +19,7 @@ _MOST = 4
 
 @cache
 def versions() -> Checked:
-    """Return what this environment's packages are beside the versions that were tested together."""
+    """Compare this environment's packages with the versions that were tested together."""
     lock = next((path for path in _LOCKS if path.is_file()), None)
     found = {name: item.version for item in distributions() if (name := item.metadata["Name"])}
     pinned = {} if lock is None else _pinned(lock.read_text(encoding="utf-8"))
@@ -32,7 +32,7 @@ def compared(installed: Mapping[str, str], pinned: Mapping[str, str]) -> Checked
     if clashes:
         return Checked(Risk.VERSIONS, "; ".join(clashes), f"pip uninstall {' '.join(_CLASHES)}")
     if not pinned:
-        problem = "the lock of tested versions is not here, so nobody can tell what was tested"
+        problem = "constraints.txt, the list of tested versions, is missing"
         return Checked(Risk.VERSIONS, problem, "install Frontier as `make setup` or the images do")
     other = [
         f"{name} {installed[name]} (lock: {version})"

@@ -85,7 +85,7 @@ def test_servers_that_let_strangers_in_are_found(
     ready.ports["mlflow-0", 5000] = answer(401, known=200)
     ready.ports["head", 8265] = answer(200)
     said, code = lines(frontier)
-    assert "problem MLflow in pod mlflow-0 lets in the password that all know of admin" in said["passwords"]
+    assert "problem MLflow in pod mlflow-0 accepts a well-known password for admin" in said["passwords"]
     assert "problem the Ray cluster of pod head answers without a login -> start it" in said["ray"]
     assert said["mlflow"].startswith("ok ")
     assert code == 2
