@@ -40,7 +40,7 @@ def prepared(mlflow: Path, driver: str) -> str:
         "MLFLOW_TRACKING_PASSWORD": "9f9f9f9f9f9f",
     }
     return subprocess.run(
-        [sys.executable, PREPARE], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, PREPARE], env=environment, cwd=mlflow, capture_output=True, text=True, check=True
     ).stdout
 
 
