@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from orchestrator.report.evidence import SIDES, Hypervolume, Side
 
 Floats = NDArray[np.float64]
-_TAILS = (2.5, 97.5)  # per cent, of a 95 % interval
+_TAILS = (0.5, 99.5)  # per cent, of a 95 % interval: the draws scatter too little for 2.5 and 97.5
 
 
 def hypervolume(
@@ -22,15 +22,16 @@ def hypervolume(
     or all are equal: there is no area.
 
     The interval is that of the basic bootstrap, twice the estimate less the quantiles of the draws: the best
-    of several uncertain figures is overestimated, by the draws as by the estimate itself.
+    of several uncertain figures is overestimated, by the draws as by the estimate itself. Its ends are those
+    that are called 99 %: those of 95 % hold the true area in 87 to 93 % with five seeds.
     """
     low, high = float(costs.min(initial=math.inf)), float(costs.max(initial=0.0))
     if low <= 0 or high <= low or math.isclose(low, high):
         return None
-    [value] = _volumes(costs[None], quality[None], low, high).tolist()
+    [value] = mean_quality(costs[None], quality[None], low, high).tolist()
     interval = None
     if drawn is not None:
-        below, above = np.percentile(_volumes(*drawn, low, high), _TAILS)
+        below, above = np.percentile(mean_quality(*drawn, low, high), _TAILS)
         interval = max(0.0, float(2 * value - above)), min(1.0, float(2 * value - below))
     return Hypervolume(
         value=value,
@@ -42,7 +43,7 @@ def hypervolume(
     )
 
 
-def _volumes(costs: Floats, quality: Floats, low: float, high: float) -> Floats:
+def mean_quality(costs: Floats, quality: Floats, low: float, high: float) -> Floats:
     """Of each row: the mean over the logarithm of the budget of the best quality that it buys, 0 where it
     buys none."""
     order = np.argsort(costs, axis=1)

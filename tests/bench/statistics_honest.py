@@ -16,8 +16,9 @@ S6   the probabilities of being on the frontier, by fifths: how far the mean of 
      that is true (over how many cells), the skill against saying the base rate to all, and how many that are
      drawn on the frontier are not
 S7   cells whose training fails with some seeds, on ledgers
-S8   published numbers beside ours; mean ranks; forecasts, from 1 and from 3 finished trials of each
-     family
+S8   published numbers beside ours; mean ranks and normalised means; the mean quality over budgets;
+     forecasts, from 1 and from 3 finished trials of each family
+S9   a family that is looked at again as seeds come in
 S12  the risk of the cell that the answer names
 S13  the interval of a cost where the load of the machine drifts, with trials in the order in which they start
 
@@ -59,7 +60,7 @@ from orchestrator.report.chances import chances
 from orchestrator.report.claims import LEVEL, frontier_family, holm
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.equivalence import held_against
-from orchestrator.report.evidence import ClaimFamily, Limit
+from orchestrator.report.evidence import ClaimFamily, Limit, Side
 from orchestrator.report.findings import PublishedNumber, Verdict
 from orchestrator.report.frontier import CLOSE, cheapest_close, on_frontier
 from orchestrator.report.good_enough import good_enough
@@ -76,6 +77,7 @@ from orchestrator.report.simultaneous import simultaneous
 from orchestrator.report.statistics import share_interval, summarise
 from orchestrator.report.summary import sentences
 from orchestrator.report.views import DEFAULT
+from orchestrator.report.volume import hypervolume, mean_quality
 
 POINT = 0.03  # of a cell's skill over seeds: 0.9 points of accuracy at 80 %
 ALIKE, MORE, UNEQUAL = "0.9 points", "2.4 points", "0.5 to 5 points"
@@ -380,11 +382,14 @@ def _on_notes(shared: float, rng: np.random.Generator) -> Replicates:
     return Replicates("m/general/full", tuple(range(5)), quality, np.ones(5), np.stack(parts), "t")
 
 
+WIDEST = {(0.01, 3): 0.9, (0.01, 5): 0.75}  # by step and seeds: an interval of all places says nothing
+
+
 def ranks(sweeps: int, step: float, seeds: int, rng: np.random.Generator) -> Iterator[Line]:
     """S8: the mean rank of 12 cells over 3 tasks of 400 documents, each `step` better than the one before."""
     accuracies, costs = [0.8 + step * i for i in range(12)], [1.0] * 12
     true = np.mean([rankdata(-np.array(accuracies))] * 3, axis=0)
-    held = first = 0
+    held = first = all_held = means = 0
     widths = []
     for _ in range(sweeps):
         tasks = [Setting(seeds, 400).draw(accuracies, costs, rng) for _ in range(3)]
@@ -392,11 +397,71 @@ def ranks(sweeps: int, step: float, seeds: int, rng: np.random.Generator) -> Ite
         inside = (found[:, 0] <= true) & (true <= found[:, 1])
         top = int(np.argmax([sum(cells[i].mean for cells in tasks) for i in range(12)]))
         held, first = held + int(inside.sum()), first + int(inside[top])
-        widths.append(float((found[:, 1] - found[:, 0]).mean()))
+        all_held += bool(inside.all())
+        widths.append(float((found[:, 1] - found[:, 0]).mean()) / 11)
+        moved = np.mean([draws(f"ranks {i}", cells).quality for i, cells in enumerate(tasks)], axis=0)
+        low, high = np.percentile(moved, (2.5, 97.5), axis=0)
+        means += int(((low <= accuracies) & (accuracies <= high)).sum())
     world = f"12 cells, steps of {100 * step:g} point, {seeds} seeds"
     yield Line("S8", world, "the mean rank inside", held / (12 * sweeps), 0.93, sweeps, least=True)
     yield Line("S8", world, "that of the cell ranked first", first / sweeps, 0.93, sweeps, least=True)
-    yield Line("S8", world, "width of it, of 11 places", float(np.mean(widths)) / 11, 1.0, sweeps)
+    yield Line("S8", world, "all mean ranks at once", all_held / sweeps, 0.95, sweeps, least=True)
+    widest, error = WIDEST.get((step, seeds), 1.0), float(np.std(widths)) / sweeps**0.5
+    yield Line(
+        "S8", world, "width of it, of 11 places", float(np.mean(widths)), widest, sweeps, error=error + 1e-9
+    )
+    yield Line("S8", world, "normalised mean inside", means / (12 * sweeps), 0.93, sweeps, least=True)
+
+
+def volumes(sweeps: int, truth: str, setting: Setting, rng: np.random.Generator) -> Iterator[Line]:
+    """S8: the mean quality over budgets, and how far above the true one it is told."""
+    accuracies, costs = (np.array(part) for part in TRUTHS[truth])
+    held, off = 0, []
+    for sweep in range(sweeps):
+        cells = setting.draw(accuracies.tolist(), costs.tolist(), rng)
+        hours = np.array([cell.device_hours.mean() for cell in cells])
+        scores = np.array([cell.mean for cell in cells])
+        drawn = draws(f"{truth} {sweep}", cells)
+        found = hypervolume(hours, scores, Side.DEVICE_HOURS, (hours * drawn.hours, drawn.quality), "")
+        assert found is not None
+        assert found.interval is not None
+        [true] = mean_quality(costs[None], accuracies[None], found.low, found.reference_cost)
+        held += found.interval[0] <= true <= found.interval[1]
+        off.append(found.value - true)
+    world = f"{truth}, {setting}"
+    yield Line("S8", world, "mean quality over budgets inside", held / sweeps, 0.95, sweeps, least=True)
+    yield Line("S8", world, "it is told too high by", float(np.mean(off)), 0.03, sweeps, error=1e-9)
+
+
+LOOKS = (3, 4, 5, 6, 8, 10)
+
+
+def looks(sweeps: int, documents: int, rng: np.random.Generator) -> Iterator[Line]:
+    """S9: the planned family of 4 equal cells, looked at again as seeds come in, up to the first claim."""
+    claimed = dict.fromkeys(LOOKS, 0)
+    for _ in range(sweeps):
+        cells, said = Setting(LOOKS[-1], documents).draw([0.8] * 4, [1.0] * 4, rng), False
+        for seeds in LOOKS:
+            seen = [_first(cell, seeds) for cell in cells]
+            prior = prior_of(seen)
+            found = [difference(one, other, prior).p for one, other in combinations(seen, 2)]
+            said |= any(p is not None and p < LEVEL for p in holm(found, len(found)))
+            claimed[seeds] += said
+    world = f"4 equal cells, {documents:,} documents"
+    yield Line("S9", world, "a false claim at one look", claimed[LOOKS[0]] / sweeps, 0.06, sweeps)
+    yield Line("S9", world, f"at any of {len(LOOKS)} looks", claimed[LOOKS[-1]] / sweeps, 0.1, sweeps)
+
+
+def _first(cell: Replicates, seeds: int) -> Replicates:
+    assert cell.parts is not None
+    return Replicates(
+        cell.name,
+        cell.seeds[:seeds],
+        cell.quality[:seeds],
+        cell.device_hours[:seeds],
+        cell.parts[:seeds],
+        cell.test_set,
+    )
 
 
 def load(sweeps: int, size: float, seeds: int, rng: np.random.Generator) -> Iterator[Line]:
@@ -637,8 +702,13 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
             yield from replication(10 * sweeps, seeds, of, rng)
         for step, seeds in product((0.002, 0.01), (3, 5)):
             yield from ranks(sweeps, step, seeds, rng)
+        for truth, (seeds, documents) in product(list(TRUTHS)[:3], ((2, 400), (3, 400), (5, 400), (5, 1000))):
+            yield from volumes(sweeps, truth, Setting(seeds, documents), rng)
         for pace, *of in product(PACES, (1, 3), (4, 36)):
             yield from forecasts(sweeps, pace, (of[0], of[1]), rng)
+    if "S9" in wanted:
+        for documents in (200, 1000):
+            yield from looks(sweeps, documents, rng)
     if "S13" in wanted:
         for size, seeds in product((0.05, 0.1, 0.2), (3, 5)):
             yield from load(sweeps, size, seeds, rng)
@@ -647,7 +717,7 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
             yield from risk(sweeps, wild, ahead, rng)
 
 
-ROWS = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S12", "S13")
+ROWS = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S12", "S13")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import bench.statistics_honest
 import numpy as np
 import pytest
 from bench.statistics_honest import (
@@ -17,12 +18,14 @@ from bench.statistics_honest import (
     families,
     forecasts,
     load,
+    looks,
     power,
     probabilities,
     ranks,
     replication,
     risk,
     units,
+    volumes,
     winner,
 )
 from scipy import stats
@@ -92,8 +95,25 @@ def test_published_numbers_agree_or_differ_only_where_that_is_shown(of):
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
-def test_the_mean_rank_of_close_cells_lies_in_its_interval():
-    found = list(ranks(10, 0.002, 3, np.random.default_rng(9)))
+def test_mean_ranks_lie_in_intervals_that_leave_places_out():
+    found = list(ranks(4, 0.01, 5, np.random.default_rng(9)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_an_interval_of_all_places_does_not_pass_for_one_of_a_rank(monkeypatch):
+    all_places = [(1, 12)] * 12
+    monkeypatch.setattr(bench.statistics_honest, "places", lambda cells, tasks: all_places)
+    found = list(ranks(1, 0.01, 5, np.random.default_rng(9)))
+    assert [line.measure for line in found if not line.passes] == ["width of it, of 11 places"]
+
+
+def test_the_mean_quality_over_budgets_lies_in_its_interval():
+    found = list(volumes(SWEEPS // 2, "12 equal cells", Setting(5, 200), np.random.default_rng(14)))
+    assert all(line.passes for line in found), "\n".join(map(str, found))
+
+
+def test_one_look_claims_seldom_and_six_looks_as_often_as_the_methods_page_says():
+    found = list(looks(SWEEPS, 100, np.random.default_rng(15)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
