@@ -70,7 +70,7 @@ def build_report(
         stale=tuple(found.stale),
         unfinished=tuple(found.unfinished),
         collapsed=tuple(found.collapsed),
-        domains=domains_of(tasks, sweep),
+        domains=domains_of(tasks, sweep, {task.task: of for task, _, of in made}),
         across=across_tasks(tasks, {task.task: (drawn, of) for task, drawn, of in made}),
         replication=None if against is None else replicate(against, tasks, sweep),
         totals=found.tally.totals(len(sweep.refused)),

@@ -183,12 +183,13 @@ def comparable(pairs: Mapping[Rest, Pair]) -> list[Rest]:
     return found or [rest for rest, seeds in shared.items() if len(seeds) > 1][:1]
 
 
-def mean_difference(pairs: list[Pair], prior: Prior | None = None) -> Estimate:
+def mean_difference(pairs: list[Pair], prior: Prior | None = None, weight: float | None = None) -> Estimate:
     """The mean over the pairs of the first less the second, on the seeds that all of them have. With failed
-    seeds among them, their own scatter alone is what it is judged by."""
+    seeds among them, their own scatter alone is what it is judged by. `weight`: the sum of the squares of the
+    weights of all cells, where one cell is in several pairs."""
     if any(r.failed for pair in pairs for r in pair):
         prior = None
-    weight = 2 / len(pairs)
+    weight = 2 / len(pairs) if weight is None else weight
     seeds = sorted(set.intersection(*(set(r.seeds) for pair in pairs for r in pair)))
     if len(pairs) > 1 and seeds:
         found = [a.of(seeds).mean() - b.of(seeds).mean() for a, b in pairs]

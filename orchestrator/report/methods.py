@@ -117,7 +117,8 @@ STATEMENTS = (
         "Holm's method over the family, and an interval that holds for all of the family at once "
         "(Bonferroni). Methods, domains and models are compared over all combinations of the other "
         "two; in how many of these the better one scored higher stands beside it. Steps along the "
-        "frontier are corrected for every two scored cells, as their results picked them.",
+        "frontier are corrected for every two scored cells, as their results picked them. What a matched "
+        "domain gains has an interval that is made in the same way, of each task by itself.",
         "A family in which nothing differs claims something in at most 5 % of sweeps. Each family of "
         "each task has its own 5 %; how many there are stands under the answer.",
         "Holm 1979; Smyth 2004; Anders and Huber 2010",
@@ -263,8 +264,7 @@ STATEMENTS = (
         "Figures without a test",
         ("Knee", "costs less", "never pays off", "Cheapest"),
         "The knee of a frontier, the cheapest within so many points in the tables, from which volume "
-        "on a larger model pays off, gains by matched domains, and dev scores of searches: means and "
-        "the best of candidates.",
+        "on a larger model pays off, and dev scores of searches: means and the best of candidates.",
         "None. A dev score of a search is the best of its candidates, and so too high.",
     ),
     Statement(

@@ -289,6 +289,25 @@ def test_domains_are_compared_over_the_same_models_and_methods_only(built):
     assert "Domain of the pretraining" in files_of(built)["html"]
 
 
+def test_a_matched_domain_has_its_gain_with_an_interval_over_the_seeds_that_all_share(built):
+    clinical = task("notes", invented=False)
+    legal = task("contracts", invented=False).model_copy(update={"domain": "legal"})
+    built.plan(["tiny"], ["clinical", "legal"], ["full"], [clinical, legal], seeds=[1, 2, 3])
+    scores = {"clinical": [0.80, 0.82, 0.81], "legal": [0.60, 0.61, 0.62]}
+    for trial in built.sweep.trials:
+        here = scores[trial.cell.domain]
+        if trial.cell.task == "notes" and (trial.cell.domain, trial.seed) != ("legal", 3):
+            built.attempt(trial, Fate(quality=here[trial.seed - 1]))
+    by_task = {column.task: column for column in report_of(built).domains.columns}
+    # The third seed of one is missing: 0.20 and 0.21, so 0.205 and 12.706 (t, one degree) x 0.005.
+    assert by_task["notes"].match_gain == pytest.approx(0.205)
+    assert by_task["notes"].match_interval == pytest.approx((0.205 - 0.0635, 0.205 + 0.0635), abs=1e-4)
+    assert by_task["contracts"].match_interval is None
+    page = files_of(built)
+    assert "+0.141 to +0.269" in page["html"]
+    assert "+0.141 to +0.269" in page["markdown"]
+
+
 def test_one_domain_makes_no_matrix(built):
     built.plan()
     built.finish_all()
