@@ -25,9 +25,10 @@ def render(
 ) -> None:
     """The YAML that runs a sweep on Kubernetes, checked. For GitOps, or for `kubectl apply --server-side`."""
     from orchestrator.cli.rendering import rendered, write
+    from orchestrator.cluster.documents import load
 
     console = Terminal(stderr=True)
-    found = rendered(config, overrides or [], overlay, smoke, console)
+    found = rendered(config, overrides or [], load(overlay), smoke, console)
     if out is None:
         print(found.text, end="")
     else:

@@ -59,13 +59,16 @@ def submit(
     from orchestrator.cluster.start_time import start_time
 
     console = Terminal()
-    sweeps = open_sweeps(namespace or namespace_of(load(overlay)), context, console)
+    template = load(overlay)
+    sweeps = open_sweeps(namespace or namespace_of(template), context, console)
     start = start_time(sweeps.ray_jobs())  # the cluster answers before anything is hashed or priced
-    found = rendered(config, overrides or [], overlay, smoke, console, start)
+    found = rendered(config, overrides or [], template, smoke, console, start)
     put_into(found, sweeps.cluster.namespace)
-    refuse_risks_of_cluster(config, overrides or [], overlay, smoke, sweeps.cluster, console)
     console.print(most_pods(found), highlight=False)
-    name = sweeps.submit(found)
+    name = sweeps.submit(
+        found,
+        permit=lambda: refuse_risks_of_cluster(config, overrides or [], template, smoke, sweeps, console),
+    )
     _then(stay and follow_to_end(sweeps, name, storage, console, bring))
 
 

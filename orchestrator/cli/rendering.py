@@ -26,17 +26,16 @@ from orchestrator.errors import Complaint, ConfigError
 def rendered(
     config: Path,
     overrides: Sequence[str],
-    overlay: str,
+    template: Sequence[Document],
     smoke: bool,
     console: Console,
     start: StartTime = ASSUMED,
 ) -> Rendered:
     """What `frontier render` writes and a submission applies: the same bytes. Shows the plan and its price,
-    with the wall clock of the cluster. `start`: of its pods.
+    with the wall clock of the cluster. `template`: the objects of an overlay. `start`: of its pods.
 
     Raises ConfigError with the mistakes of the sweep, else with those of the manifests.
     """
-    template = load(overlay)
     growing = _groups(template)
     session = _in_cluster(open_session(config, overrides, smoke=smoke), growing)
     show_plan(session.plan, console)

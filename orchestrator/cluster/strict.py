@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from typing import Any
 
 from orchestrator.cluster.checks import switches
@@ -15,6 +16,8 @@ from orchestrator.cluster.checks.pods import NODE_TYPE, Pod, cluster_of, created
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT as DASHBOARD
 from orchestrator.cluster.documents import Document, get, items, mapping
+from orchestrator.cluster.readiness import Patience, Servers, await_servers, is_ready
+from orchestrator.cluster.refusals import RefusalError
 from orchestrator.cluster.resources import CLAIMS, CONFIG_MAPS, PODS
 from orchestrator.contracts.credentials import is_secret
 from orchestrator.contracts.risks import Checked, Risk
@@ -22,6 +25,7 @@ from orchestrator.contracts.servers import KNOWN_LOGINS, MLFLOW_API, RAY_API, ju
 from orchestrator.errors import LaunchError
 
 _MLFLOW = "app.kubernetes.io/name=mlflow"  # of k8s/components/mlflow
+_HEADS = f"{NODE_TYPE}=head"
 _MLFLOW_PORT = 5000
 _SECONDS = 15.0
 _TELEMETRY = re.compile(r"TELEMETRY|USAGE_STATS|DO_NOT_TRACK")
@@ -33,11 +37,16 @@ class _Seen:
     cluster: Cluster
     documents: Sequence[Document]  # those of the overlay, and the pods and ConfigMaps of the namespace
     pods: Sequence[Pod]
+    mlflow: Servers
+    heads: Servers
+    say: Callable[[str], None]
 
 
-def check_live(cluster: Cluster, overlay: Sequence[Document]) -> Iterator[Checked]:
-    """Yield one finding per risk. What may not be looked at is a problem. Raises LaunchError where the API
-    server does not answer."""
+def check_live(
+    cluster: Cluster, overlay: Sequence[Document], say: Callable[[str], None]
+) -> Iterator[Checked]:
+    """Yield one finding per risk. What may not be looked at is a problem; servers that are not ready are
+    waited for, which is said, and then not seen. Raises LaunchError where the API server does not answer."""
     cluster.ask_path("/version")
     try:
         live = [
@@ -45,12 +54,13 @@ def check_live(cluster: Cluster, overlay: Sequence[Document]) -> Iterator[Checke
             for resource in (PODS, CONFIG_MAPS)
             for body in cluster.every(resource)
         ]
+        servers = await_servers(cluster, (_MLFLOW, _HEADS), say)
     except LaunchError as hidden:
         for risk in Risk:
             yield _unseen(risk, hidden)
         return
     documents = [*overlay, *live]
-    seen = _Seen(cluster, documents, created_pods(documents))
+    seen = _Seen(cluster, documents, created_pods(documents), servers[_MLFLOW], servers[_HEADS], say)
     checks: dict[Risk, Callable[[_Seen], Checked]] = {
         Risk.VERSIONS: _versions,
         Risk.STORAGE: _storage,
@@ -104,10 +114,12 @@ def _storage(seen: _Seen) -> Checked:
 
 
 def _mlflow(seen: _Seen) -> Checked:
-    pod = _running(seen.cluster, _MLFLOW)
-    if pod is None:
-        return Checked(Risk.MLFLOW, "no MLflow runs in the namespace")
-    return judged(Risk.MLFLOW, f"MLflow in pod {pod}", _status(seen.cluster, pod, _MLFLOW_PORT, MLFLOW_API))
+    found = Checked(Risk.MLFLOW, "no MLflow runs in the namespace")
+    for pod in seen.mlflow.ready:
+        found = _judged(seen, Risk.MLFLOW, f"MLflow in pod {pod}", pod, _MLFLOW_PORT, MLFLOW_API)
+        if found.is_problem or not found.is_seen:
+            return found
+    return _all_seen(found, seen.mlflow)
 
 
 def _ray(seen: _Seen) -> Checked:
@@ -115,30 +127,27 @@ def _ray(seen: _Seen) -> Checked:
     if any(get(cluster, "authOptions", "mode") != "token" for cluster in clusters):
         problem = "a Ray cluster of the overlay asks for no token"
         return Checked(Risk.RAY, problem, "set spec.rayClusterSpec.authOptions.mode: token")
-    heads = [
-        str(get(body, "metadata", "name"))
-        for body in seen.cluster.every(PODS, labels=f"{NODE_TYPE}=head")
-        if get(body, "status", "phase") == "Running"
-    ]
+    heads = seen.heads.ready
     for head in heads:
-        found = judged(
-            Risk.RAY, f"the Ray cluster of pod {head}", _status(seen.cluster, head, DASHBOARD, RAY_API)
-        )
-        if found.is_problem:
+        found = _judged(seen, Risk.RAY, f"the Ray cluster of pod {head}", head, DASHBOARD, RAY_API)
+        if found.is_problem or not found.is_seen:
             return found
     words = f"{len(heads)} running clusters refuse whoever shows no token" if heads else "none runs now"
-    return Checked(Risk.RAY, f"the overlay's Ray cluster asks for a token; {words}")
+    return _all_seen(Checked(Risk.RAY, f"the overlay's Ray cluster asks for a token; {words}"), seen.heads)
 
 
 def _passwords(seen: _Seen) -> Checked:
-    pod = _running(seen.cluster, _MLFLOW)
-    for login in KNOWN_LOGINS if pod is not None else ():
-        if _status(seen.cluster, str(pod), _MLFLOW_PORT, MLFLOW_API, login) == HTTPStatus.OK:
+    for pod, login in product(seen.mlflow.ready, KNOWN_LOGINS):
+        status = _status(seen, pod, _MLFLOW_PORT, MLFLOW_API, login)
+        if status is None:
+            return _silent(seen, Risk.PASSWORDS, f"MLflow in pod {pod}", pod)
+        if status == HTTPStatus.OK:
             problem = f"MLflow in pod {pod} accepts a well-known password for {login[0]}"
             return Checked(
                 Risk.PASSWORDS, problem, "set another one; k8s/components/mlflow/make-secrets.sh draws one"
             )
-    return Checked(Risk.PASSWORDS, "MLflow accepts no well-known password" if pod else "no MLflow runs")
+    words = "MLflow accepts no well-known password" if seen.mlflow.ready else "no MLflow runs"
+    return _all_seen(Checked(Risk.PASSWORDS, words), seen.mlflow)
 
 
 def _root(seen: _Seen) -> Checked:
@@ -200,21 +209,49 @@ def _secrets(seen: _Seen) -> Checked:
     return Checked(Risk.SECRETS, "no pod and no ConfigMap has a secret in clear")
 
 
-def _running(cluster: Cluster, labels: str) -> str | None:
-    bodies = [b for b in cluster.every(PODS, labels=labels) if get(b, "status", "phase") == "Running"]
-    return next((str(get(body, "metadata", "name")) for body in bodies), None)
+def _all_seen(found: Checked, servers: Servers) -> Checked:
+    """What was found of those that are ready, unless some are not."""
+    if not servers.starting:
+        return found
+    several = "are" if len(servers.starting) > 1 else "is"
+    words = f"pod {', '.join(servers.starting)} {several} not ready, so nobody has looked at it"
+    return Checked(found.risk, f"{found.words}; {words}" if servers.ready else words, is_seen=False)
 
 
-def _status(
-    cluster: Cluster, pod: str, port: int, path: str, login: tuple[str, str] | None = None
+def _judged(seen: _Seen, risk: Risk, server: str, pod: str, port: int, path: str) -> Checked:
+    status = _status(seen, pod, port, path)
+    return _silent(seen, risk, server, pod) if status is None else judged(risk, server, status)
+
+
+def _silent(seen: _Seen, risk: Risk, server: str, pod: str) -> Checked:
+    """A pod that has just ended or starts again has no fault; one that is ready and mute may hide it."""
+    if is_ready(seen.cluster.get(PODS, pod)):
+        return judged(risk, server, None)
+    return Checked(risk, f"pod {pod} has stopped being ready, so nobody has looked at it", is_seen=False)
+
+
+def _status(seen: _Seen, pod: str, port: int, path: str, login: tuple[str, str] | None = None) -> int | None:
+    """Return the HTTP status that a pod answers with, through the API server; None: nothing answers, for as
+    long as the pod is ready and the patience lasts. Raises RefusalError where nobody may ask it."""
+    patience = Patience(seen.say)
+    while (status := _status_now(seen.cluster, pod, port, path, login)) is None:
+        ready = is_ready(seen.cluster.get(PODS, pod))
+        if not ready or not patience.goes_on(f"pod {pod} to answer"):
+            break
+    return status
+
+
+def _status_now(
+    cluster: Cluster, pod: str, port: int, path: str, login: tuple[str, str] | None
 ) -> int | None:
-    """Return the HTTP status that a pod answers with, through the API server; None: nothing answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
-    connection.sock = cluster.connect_to(pod, port)
     try:
+        connection.sock = cluster.connect_to(pod, port)
         connection.request("GET", path, headers=login_headers(login))
         return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
+    except RefusalError:
+        raise
+    except (OSError, http.client.HTTPException, LaunchError):
         return None
     finally:
         connection.close()

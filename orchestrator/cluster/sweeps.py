@@ -48,36 +48,39 @@ class Sweeps:
         refuses the login."""
         return self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL)
 
-    def submit(self, rendered: Rendered, *, replaces: bool = True) -> str:
+    def submit(
+        self, rendered: Rendered, *, replaces: bool = True, permit: Callable[[], None] = lambda: None
+    ) -> str:
         """Starts the sweep, or attaches to the one that runs. Gives its id.
 
-        `replaces`: whether one that was submitted before, changed since and never ran gives way.
+        `replaces`: whether one that was submitted before, changed since and never ran gives way. `permit` is
+        asked before anything is started or removed, and not where a sweep is just attached to: it raises
+        what keeps the sweep from starting.
         Raises ConfigError where the one that runs is another: its file or the overlay was changed.
         """
         name = rendered.sweep_id
         job = self.job(name)
-        if job is not None and not job.going and not job.ended:
-            changed = differences(rendered, job.body, self.files.of(job))
-            if not (changed and replaces and never_ran(self.cluster, job)):
-                self._refuse_changed(changed, job)
-                self.files.adopt(rendered.config_map, job)
+        live = job if job is not None and not job.going and not job.ended else None
+        if live is not None:
+            changed = differences(rendered, live.body, self.files.of(live))
+            if not (changed and replaces and never_ran(self.cluster, live)):
+                self._refuse_changed(changed, live)
+                self.files.adopt(rendered.config_map, live)
                 self.say(f"{name} is there already: attached")
                 return name
-            self.say(f"{name} was submitted before, and no pod of it was ever ready: it is replaced")
-            if not self._remove(job):
-                return self.submit(rendered, replaces=False)  # somebody else was quicker: look again
-        elif job is not None:
-            self.say(
-                f"{name} is there and {'is going' if job.going else 'ended'}: it goes on from its records"
-            )
-            if not self._remove(job):
-                return self.submit(rendered, replaces=False)  # somebody else was quicker: look again
+        permit()
+        if job is not None:
+            how = f"is there and {'is going' if job.going else 'ended'}: it goes on from its records"
+            replaced = "was submitted before, and no pod of it was ever ready: it is replaced"
+            self.say(f"{name} {replaced if live else how}")
+            if not self._remove(job):  # somebody else was quicker: look again
+                return self.submit(rendered, replaces=False, permit=permit)
         with suppress(LaunchError):  # the sweep's own job is not there by now, and has to be
             self._clear_away(name)
         started = self._start(rendered.config_map, rendered.ray_job)
         self.files.forget_others(name)
         if not started:
-            return self.submit(rendered, replaces=False)
+            return self.submit(rendered, replaces=False, permit=permit)
         self.say(f"{name}: submitted to {self.cluster.host}, namespace {self.cluster.namespace}")
         return name
 

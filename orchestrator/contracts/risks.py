@@ -40,11 +40,13 @@ _CONSEQUENCES = {
 
 @dataclass(frozen=True)
 class Checked:
-    """What one check has found. What could not be looked at is a problem too."""
+    """What one check has found. What may not be looked at is a problem too. What is not ready yet is none,
+    and has not passed."""
 
     risk: Risk
     words: str
-    fix: str | None = None  # None: it is as it should be
+    fix: str | None = None  # None: it is as it should be, as far as it was seen
+    is_seen: bool = True
 
     @property
     def is_problem(self) -> bool:

@@ -11,9 +11,9 @@ from orchestrator.cli.diagnosing import namespace_of
 from orchestrator.cli.strict.gate import refuse_problems, sensitive_tasks
 from orchestrator.cli.strict.telling import tell
 from orchestrator.cli.sweeping import open_sweeps
-from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.documents import load
+from orchestrator.cluster.documents import Document, load
 from orchestrator.cluster.strict import check_live
+from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.config import load_sweep
 
 
@@ -23,11 +23,16 @@ def check_live_cluster(
     """Check overlays and the cluster that the kubeconfig names. Return the number of problems."""
     documents = [document for source in sources for document in load(source)]
     sweeps = open_sweeps(namespace or namespace_of(documents), context, console)
-    return tell(check_live(sweeps.cluster, documents), console)
+    return tell(check_live(sweeps.cluster, documents, sweeps.say), console)
 
 
 def refuse_risks_of_cluster(
-    config: Path, overrides: Sequence[str], overlay: str, smoke: bool, cluster: Cluster, console: Console
+    config: Path,
+    overrides: Sequence[str],
+    overlay: Sequence[Document],
+    smoke: bool,
+    sweeps: Sweeps,
+    console: Console,
 ) -> None:
     """Check the cluster before a sweep over sensitive data is submitted; its head checks itself as well.
 
@@ -35,4 +40,5 @@ def refuse_risks_of_cluster(
     """
     sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke)
     if sensitive_tasks(sweep):
-        refuse_problems(sweep, check_live(cluster, load(overlay)), console, "this cluster")
+        found = check_live(sweeps.cluster, overlay, sweeps.say)
+        refuse_problems(sweep, found, console, "this cluster")

@@ -45,7 +45,16 @@ def refuse_problems(
     sweep: ResolvedSweep, found: Iterable[Checked], console: Console, where: str = "this machine"
 ) -> None:
     """Raise ConfigError with the problems that the sweep's file does not accept; tell the others."""
-    problems = [checked for checked in found if checked.is_problem]
+    checks = list(found)
+    problems = [checked for checked in checks if checked.is_problem]
+    for checked in checks:
+        if not checked.is_seen:
+            console.print(
+                styled("not checked yet", "yellow"),
+                f"{checked.risk}: {checked.words}",
+                highlight=False,
+                soft_wrap=True,
+            )
     accepted = sweep.config.accepted_risks
     for checked in problems:
         if checked.risk in accepted:

@@ -16,6 +16,7 @@ from orchestrator.config import load_sweep
 from orchestrator.contracts.risks import Checked
 
 _OK, _PROBLEM = styled("ok     ", "green"), styled("problem", "red")
+_UNSEEN = styled("not yet", "yellow")
 
 
 def check_here(config: Path | None, address: str | None, console: Console) -> int:
@@ -36,7 +37,8 @@ def tell(found: Iterable[Checked], console: Console) -> int:
     problems = 0
     for checked in found:
         problems += checked.is_problem
-        console.print(_PROBLEM if checked.is_problem else _OK, end=" ")
+        mark = _OK if checked.is_seen else _UNSEEN
+        console.print(_PROBLEM if checked.is_problem else mark, end=" ")
         fix = f" -> {checked.fix}" if checked.fix else ""
         console.print(f"{checked.risk}: {checked.words}{fix}", highlight=False, soft_wrap=True)
     return problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,17 +14,20 @@ import yaml
 from kubernetes_api import FakeApi
 from own_data import write_example
 
+from orchestrator.cluster import readiness
 from orchestrator.contracts.risks import Risk
 
-from .conftest import OVERLAY, Frontier
+from .conftest import OVERLAY, RUNNING, Frontier
 
 SAFE = {"runAsNonRoot": True, "runAsUser": 1000}
 
 
-def pod(api: FakeApi, name: str, labels: dict[str, str], **spec: Any) -> None:
+def pod(api: FakeApi, name: str, labels: dict[str, str], *, ready: bool | None = None, **spec: Any) -> None:
+    """`ready`: None where it is not probed."""
     container = {"name": "main", "image": "frontier:1", "securityContext": SAFE} | spec.pop("container", {})
     body = {"metadata": {"labels": labels}, "spec": {"containers": [container], **spec}}
-    api.put("pods", name, body | {"status": {"phase": "Running"}})
+    conditions = [] if ready is None else [{"type": "Ready", "status": str(ready)}]
+    api.put("pods", name, body | {"status": {"phase": "Running", "conditions": conditions}})
 
 
 @pytest.fixture
@@ -125,6 +129,72 @@ def test_what_may_not_be_looked_at_has_not_passed(ready: FakeApi, frontier: Fron
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(readiness, "LOOK_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_servers_that_are_not_ready_are_waited_for_and_have_neither_passed_nor_failed(
+    ready: FakeApi, frontier: Frontier
+) -> None:
+    pod(ready, "mlflow-0", {"app.kubernetes.io/name": "mlflow"}, ready=False)
+    pod(ready, "head", {"ray.io/node-type": "head"}, ready=False)
+    said = frontier("doctor", "--strict", OVERLAY)
+    assert said.code == 0, said.text
+    assert "waits for pod mlflow-0, head to be ready, so that it can be checked: 0 of at most" in said.text
+    for words in (
+        "not yet mlflow: pod mlflow-0 is not ready, so nobody has looked at it",
+        "not yet passwords: pod mlflow-0 is not ready",
+        "not yet ray: pod head is not ready",
+    ):
+        assert words in said.text
+
+
+def test_a_server_that_becomes_ready_meanwhile_is_checked(
+    ready: FakeApi, frontier: Frontier, answer: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "LOOK_SECONDS", 0.01)
+    pod(ready, "head", {"ray.io/node-type": "head"}, ready=False)
+    ready.ports["head", 8265] = answer(200)
+
+    def started() -> None:
+        pod(ready, "head", {"ray.io/node-type": "head"}, ready=True)
+
+    def first_look() -> None:
+        ready.before["list", "pods"] = started
+
+    ready.before["list", "configmaps"] = first_look
+    said = frontier("doctor", "--strict", OVERLAY)
+    assert said.code == 2, said.text
+    assert "problem ray: the Ray cluster of pod head answers without a login" in said.text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_pod_without_a_node_is_named_and_not_waited_for(ready: FakeApi, frontier: Frontier) -> None:
+    unscheduled = [{"type": "PodScheduled", "status": "False"}]
+    pod(ready, "head", {"ray.io/node-type": "head"})
+    ready.pod("head", "other", "head", phase="Pending", conditions=unscheduled)
+    said = frontier("doctor", "--strict", OVERLAY)
+    assert "not yet ray: pod head is not ready" in said.text
+    assert "waits for" not in said.text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_ready_server_that_answers_nobody_has_not_passed(
+    ready: FakeApi, frontier: Frontier, answer: Callable[..., int]
+) -> None:
+    with socket.socket() as shut:
+        shut.bind(("127.0.0.1", 0))
+        ready.ports["mlflow-0", 5000] = shut.getsockname()[1]
+    pod(ready, "mlflow-0", {"app.kubernetes.io/name": "mlflow"}, ready=True)
+    said = frontier("doctor", "--strict", OVERLAY)
+    assert said.code == 2, said.text
+    assert "waits for pod mlflow-0 to answer" in said.text
+    assert "problem mlflow: MLflow in pod mlflow-0 does not answer" in said.text
+
+
+@pytest.fixture
 def sensitive(tmp_path: Path) -> Path:
     """A sweep over sensitive data, for pods that find its files below /data."""
     write_example(tmp_path)
@@ -148,3 +218,32 @@ def test_a_sweep_over_sensitive_data_is_submitted_only_where_the_cluster_passes(
     accepted = frontier(*words, "accepted_risks=[root]")
     assert "accepted risk root: these pods may run as root" in accepted.text, accepted.text
     assert ready.all("rayjobs"), accepted.text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_head_of_somebody_else_that_starts_keeps_no_sensitive_sweep_away(
+    ready: FakeApi, frontier: Frontier, sensitive: Path
+) -> None:
+    pod(ready, "theirs", {"ray.io/node-type": "head"}, ready=False)
+    said = frontier("submit", str(sensitive), "--overlay", OVERLAY, "--no-follow")
+    assert said.code == 0, said.text
+    assert "not checked yet ray: pod theirs is not ready" in said.text
+    assert ready.all("rayjobs")
+
+
+def test_to_attach_to_a_sensitive_sweep_that_runs_asks_for_no_check(
+    ready: FakeApi, frontier: Frontier, sensitive: Path
+) -> None:
+    words = ("submit", str(sensitive), "--overlay", OVERLAY, "--no-follow")
+    assert frontier(*words).code == 0
+    [job] = ready.all("rayjobs")
+    job["status"] = RUNNING
+    pod(ready, "own", {}, container={"securityContext": {}})
+    said = frontier(*words)
+    assert said.code == 0, said.text
+    assert "is there already: attached" in said.text
+    job["status"] = {"jobDeploymentStatus": "Complete", "jobStatus": "SUCCEEDED"}
+    again = frontier(*words)
+    assert again.code == 2
+    assert "these pods may run as root: own" in again.text
+    assert ready.all("rayjobs") == [job]
