@@ -1,17 +1,20 @@
 """MLflow as a view of the ledger: an experiment a sweep, a flat run a trial or candidate, one summary run.
 
 The only file that imports mlflow, and only once something is published. Runs are found again by their tag
-`frontier.trial` and left alone where their tag `frontier.digest` is the one that would be written.
+`frontier.trial` and left alone where their tag `frontier.digest` and their figures are those that would be
+written.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -132,7 +135,7 @@ class _Store:
         self._uri, self._sweep = uri, sweep
         self._connection: MlflowClient | None = None
         self._experiment = ""
-        self._runs: dict[str, tuple[str, dict[str, str]]] = {}  # name -> id and tags of its one active run
+        self._runs: dict[str, _Kept] = {}  # by name, of which one run is active
 
     def follow(self, sweep: SweepRecord) -> None:
         self._sweep = sweep
@@ -161,8 +164,8 @@ class _Store:
         """Replace the run of that name. The old one goes last: a crash leaves a run too many, never none, and
         the one too many lacks its digest, so that the next connection drops it."""
         client = self._client()
-        old, tags = self._runs.get(content.name, ("", {}))
-        if tags.get(DIGEST) == content.digest:
+        old = self._runs.get(content.name)
+        if old is not None and old.says(content):
             return False
         started = round(content.started_at * 1000)
         run = client.create_run(
@@ -173,9 +176,9 @@ class _Store:
         self._log(client, run, content.params, finals + curve())
         client.set_terminated(run, status=content.status, end_time=round(ended_at * 1000))
         client.set_tag(run, DIGEST, content.digest)
-        if old:
-            client.delete_run(old)
-        self._runs[content.name] = (run, {**content.tags, DIGEST: content.digest})
+        if old is not None:
+            client.delete_run(old.identity)
+        self._runs[content.name] = _Kept(run, {**content.tags, DIGEST: content.digest}, content.finals)
         return True
 
     def _log(self, client: MlflowClient, run: str, params: dict[str, str], points: list[Point]) -> None:
@@ -190,12 +193,13 @@ class _Store:
     def _mark_stale(self, name: str) -> bool:
         """A run of other settings stays to be looked at, and says so."""
         client = self._client()
-        run, tags = self._runs.get(name, ("", {}))
-        if not run or tags.get(STATE) == TrialState.STALE:
+        run = self._runs.get(name)
+        if run is None or run.tags.get(STATE) == TrialState.STALE:
             return False
-        client.set_tag(run, STATE, TrialState.STALE.value)
-        client.set_tag(run, DIGEST, "")
-        self._runs[name] = (run, {**tags, STATE: TrialState.STALE.value, DIGEST: ""})
+        stale = {STATE: TrialState.STALE.value, DIGEST: ""}
+        for key, value in stale.items():
+            client.set_tag(run.identity, key, value)
+        self._runs[name] = replace(run, tags={**run.tags, **stale})
         return True
 
     def _client(self) -> MlflowClient:
@@ -255,20 +259,35 @@ def _experiment(client: MlflowClient, sweep: SweepRecord) -> str:
     return identity
 
 
-def _one_run_each(client: MlflowClient, experiment: str) -> dict[str, tuple[str, dict[str, str]]]:
+@dataclass(frozen=True)
+class _Kept:
+    """A run as MLflow has it."""
+
+    identity: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]  # the last value of each
+
+    def says(self, content: RunContent) -> bool:
+        """Return whether it was written from this content, and no figure was changed or removed since."""
+        return self.tags.get(DIGEST) == content.digest and all(
+            self.metrics.get(name) == value for name, value in content.finals.items() if isfinite(value)
+        )
+
+
+def _one_run_each(client: MlflowClient, experiment: str) -> dict[str, _Kept]:
     """Our active runs by name; of several of one name, which a crash may leave, one is kept."""
-    found: dict[str, tuple[str, dict[str, str]]] = {}
+    found: dict[str, _Kept] = {}
     for run in list(_active_runs(client, experiment)):
-        identity, tags = run.info.run_id, dict(run.data.tags)
-        name = tags.get(TRIAL)
+        kept = _Kept(run.info.run_id, dict(run.data.tags), dict(run.data.metrics))
+        name = kept.tags.get(TRIAL)
         if name is None:
             continue
         if name in found:
-            keep_this = bool(tags.get(DIGEST)) and not found[name][1].get(DIGEST)
-            client.delete_run(found[name][0] if keep_this else identity)
+            keep_this = bool(kept.tags.get(DIGEST)) and not found[name].tags.get(DIGEST)
+            client.delete_run(found[name].identity if keep_this else kept.identity)
             if not keep_this:
                 continue
-        found[name] = (identity, tags)
+        found[name] = kept
     return found
 
 

@@ -161,6 +161,21 @@ def test_publishing_twice_changes_nothing(tmp_path, uri, runs):
     assert [r.info.run_id for r in runs("twice")] == [r.info.run_id for r in before]
 
 
+def test_sync_writes_again_a_run_whose_figures_somebody_changed(tmp_path, uri, runs):
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "changed")
+    trial = built.plan(seeds=[11])[1]
+    built.attempt(trial, Fate(quality=0.8))
+    sync(built.ledger, uri)
+    [run] = runs("changed")
+    MlflowClient(tracking_uri=uri).log_metric(run.info.run_id, "quality", 0.99)
+    assert sync(built.ledger, uri).published == 1
+    [again] = runs("changed")
+    assert again.data.metrics["quality"] == 0.8
+    assert sync(built.ledger, uri).published == 0
+
+
 def test_a_new_attempt_replaces_the_run(tmp_path, uri, runs):
     built = LedgerBuilder(tmp_path, "replaced")
     trial = built.plan(seeds=[11])[0]
