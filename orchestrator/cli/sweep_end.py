@@ -32,21 +32,18 @@ def tell_end(
     """Say how it ended and show the report; return the exit code. `bring`: copy records that are out of reach
     to this machine."""
     if end.step is Step.STOPPED:
-        how = "was stopped" if end.job is not None else "was stopped, or ended and was cleared away"
-        sweeps.say(
-            f"{name} {how}; its records stay, and {sweeps.cluster.command('resume', name)} goes on from them"
-        )
+        command = sweeps.cluster.command("resume", name)
+        sweeps.say(f"{name} was stopped; its records stay, and {command} goes on from them")
         return _EXIT_CODES[end.step]
+    if end.step is Step.GONE:
+        return _tell_gone(name, records, sweeps, console, bring)
     done = end.job if end.step is Step.SUCCEEDED else None
     if end.job is not None and done is None:
         sweeps.say(f"{name} ended: {end.job}")
         if end.job.message:
             sweeps.say(end.job.message)
         sweeps.say(f"    -> {_remedy(end, sweeps.cluster)}")
-    ledger = None if records is None else records.within_reach()
-    if bring and done is not None and ledger is None and not (records is not None and records.in_store):
-        ledger = _brought(name, sweeps, console)
-    written = None if ledger is None else _written(ledger, sweeps)
+    written = _reported(name, records, sweeps, console, bring and done is not None)
     code = _EXIT_CODES[end.step]
     if done is not None:
         failed = None if written is None else len(written[0].failed)
@@ -61,6 +58,40 @@ def tell_end(
     elif records is not None:
         sweeps.say(f"the report is in {records.place}; {_way_to(records, name, sweeps.cluster)}")
     return code
+
+
+def _tell_gone(
+    name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console, bring: bool
+) -> int:
+    """Of a sweep whose RayJob vanished before anybody here saw its end."""
+    sweeps.say(
+        f"{name} is gone from namespace {sweeps.cluster.namespace}: its RayJob was deleted, or it ended and "
+        "was cleared away; how it ended was not seen"
+    )
+    has_file = sweeps.files.kept(name) is not None
+    written = _reported(name, records, sweeps, console, bring and has_file)
+    place = "the storage of its pods" if records is None else records.place
+    if written is not None:
+        show_report(*written, console)
+    elif has_file:
+        fetch, resume = (sweeps.cluster.command(verb, name) for verb in ("fetch", "resume"))
+        sweeps.say(f"its records stay\n    -> {fetch} brings them here; {resume} goes on from them")
+    else:
+        sweeps.say(
+            f"its file was deleted with it; its records stay, with the report in {place}\n"
+            f"    -> {sweeps.submit_command}, which goes on from them"
+        )
+    return LaunchError.exit_code
+
+
+def _reported(
+    name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console, bring: bool
+) -> Written | None:
+    """The report, of records that are in reach or that are to be brought."""
+    ledger = None if records is None else records.within_reach()
+    if bring and ledger is None and not (records is not None and records.in_store):
+        ledger = _brought(name, sweeps, console)
+    return None if ledger is None else _written(ledger, sweeps)
 
 
 def _way_to(records: RemoteRecords, name: str, cluster: Cluster) -> str:

@@ -13,6 +13,7 @@ from orchestrator.cluster.resources import RAY_JOBS
 from orchestrator.cluster.sweeps import Sweeps
 
 LOOK_SECONDS = 10  # at most between two looks
+_RETURN_LOOKS = 15  # a breath apart, for a RayJob that somebody else is about to make again
 BREATH_SECONDS = 1.0  # at least, where the API server ends every watch at once
 
 
@@ -25,15 +26,18 @@ class End:
 def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
     """Blocks. `show` gets every look. Raises LaunchError where the cluster cannot be asked."""
     last: RayJob | None = None
+    missed = 0  # looks in a row without a RayJob
     while True:
         job = sweeps.job(name)
         if job is None:
-            kept = sweeps.files.stopped(name)
-            if kept or not _being_started_again(sweeps, name, last):
+            if sweeps.files.stopped(name):
                 return End(Step.STOPPED, last)
+            missed += 1
+            if missed > _RETURN_LOOKS or not _being_made_again(sweeps, name, last):
+                return End(Step.GONE, last)
             time.sleep(BREATH_SECONDS)
             continue
-        last = job
+        last, missed = job, 0
         show(look(sweeps.cluster, job))
         step = Step.WAIT if job.going else next_step(job)
         if step is Step.RECREATE:
@@ -45,9 +49,11 @@ def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
             await_news(sweeps, job)
 
 
-def _being_started_again(sweeps: Sweeps, name: str, last: RayJob | None) -> bool:
-    """Whether another follower is between deleting the RayJob and applying it anew."""
-    return last is not None and next_step(last) is Step.RECREATE and sweeps.files.kept(name) is not None
+def _being_made_again(sweeps: Sweeps, name: str, last: RayJob | None) -> bool:
+    """Whether another follower, or a submission that replaces it, may be between deleting the RayJob and
+    applying it."""
+    ended = last is None or next_step(last) not in (Step.WAIT, Step.RECREATE)
+    return not ended and sweeps.files.kept(name) is not None
 
 
 def await_news(sweeps: Sweeps, job: RayJob) -> None:

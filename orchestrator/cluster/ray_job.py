@@ -27,6 +27,7 @@ class Step(StrEnum):
     FAILED = "failed"  # trials failed, or the cluster could not be had
     REFUSED = "refused"  # the driver calls the sweep's input wrong: no new cluster changes that
     STOPPED = "stopped"  # by a person, through `frontier stop` or as time was over
+    GONE = "gone"  # deleted by somebody, or cleared away after its end
 
 
 @dataclass(frozen=True)
