@@ -14,7 +14,7 @@ from orchestrator.report.comparing import difference, of_cell
 from orchestrator.report.evidence import ClaimFamily, FrontierView, GoodEnough, Group, Side, Simultaneous
 from orchestrator.report.failed_seeds import Counting, keys_of, seed_scores
 from orchestrator.report.findings import Pair
-from orchestrator.report.frontier import best, cheapest_enough
+from orchestrator.report.frontier import CLOSE, best, cheapest_enough
 from orchestrator.report.good_enough import good_enough
 from orchestrator.report.groups import best_group, frontier_groups
 from orchestrator.report.learned import unlearned
@@ -98,7 +98,7 @@ def certainty_of(
         members = sorted((p for p in group if p.frontier), key=lambda p: (figures(p)[0] or 0.0, p.name))
         claims += _picked(members, group, here, scale, (prior, target))
         claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, prior)
-        top = best_group(group, here, prior, scale)
+        top = best_group(group, here, prior, scale, target.within or CLOSE)
         groups += [top] if top is not None else []
         judged = good_enough(group, here, prior, target)
         close += [judged] if judged is not None else []

@@ -85,6 +85,14 @@ class ClaimFamily(Record):
     notes: tuple[str, ...] = ()
 
 
+class Settled(Record):
+    """With how many seeds a measured difference of `margin`, in units of quality, would be told apart. None:
+    with more than 50, so by other means if at all."""
+
+    margin: float
+    seeds: int | None
+
+
 class Group(Record):
     """Cells that these results cannot tell apart, best first, of one task under one comparison key. That is
     not to say that they are equally good.
@@ -94,7 +102,7 @@ class Group(Record):
     behind the first: the paired 95 % interval of the difference in quality, where there is one.
 
     `detectable`: how far behind the first a cell must be measured to be left out, and `limit` what would
-    lessen that.
+    lessen that. `settled`: what would lessen it to the margin, None where it is no more than that.
     """
 
     comparison: str | None
@@ -105,6 +113,7 @@ class Group(Record):
     one_seed: tuple[str, ...] = ()  # cells that cannot be judged, of a set of the best
     detectable: float | None = None
     limit: Limit | None = None
+    settled: Settled | None = None
 
 
 class Simultaneous(Record):

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from orchestrator.report import saying
 from orchestrator.report.claims import LEVEL, MOST_MEMBERS, holm, unpicked
 from orchestrator.report.comparing import difference
-from orchestrator.report.evidence import Group, Limit
+from orchestrator.report.evidence import Group, Limit, Settled
+from orchestrator.report.frontier import CLOSE
 from orchestrator.report.model import Point
 from orchestrator.report.moderation import Prior
-from orchestrator.report.power import joint_limit, limit_of
+from orchestrator.report.power import joint_limit, limit_of, seeds_needed
 from orchestrator.report.replicates import Replicates
 
 _POINTS = saying.Scale("", True)
@@ -27,8 +28,10 @@ def best_group(
     found: Mapping[str, Replicates],
     prior: Prior | None = None,
     scale: saying.Scale = _POINTS,
+    margin: float = CLOSE,
 ) -> Group | None:
-    """Of one task and comparison key. None unless two cells have two seeds."""
+    """Of one task and comparison key. None unless two cells have two seeds. `margin`: the difference for
+    which it is told how many seeds would show it."""
     here = sorted((found[p.name] for p in points if p.name in found), key=lambda r: (-r.mean, r.name))
     judged = [r for r in here if len(r.seeds) > 1]
     if len(judged) < 2:
@@ -37,7 +40,7 @@ def best_group(
     level = 2 * LEVEL / rivals  # two-sided
     names, silent, behind = [top.name], [], {}
     told = True
-    needed: list[tuple[float, Limit | None]] = []
+    needed: list[tuple[float, Limit | None, int | None]] = []
     for other in judged[1:]:
         found_difference = difference(top, other, prior)
         p, interval = found_difference.p, found_difference.interval
@@ -47,24 +50,35 @@ def best_group(
         if p is None or p >= level:
             names.append(other.name)
             half = found_difference.half(level)
-            needed += [] if half is None else [(half, limit_of(found_difference, level))]
+            needed += (
+                []
+                if half is None
+                else [
+                    (half, limit_of(found_difference, level), seeds_needed(found_difference, level, margin))
+                ]
+            )
         if interval is not None:
             behind[other.name] = interval
     one_seed = [r.name for r in here if len(r.seeds) < 2]
     above = one_seed[0] if here[0].name in one_seed else None
-    detectable = max((half for half, _ in needed), default=None)
-    limit = joint_limit(limit for _, limit in needed)
+    detectable = max((half for half, _, _ in needed), default=None)
+    limit = joint_limit(limit for _, limit, _ in needed)
+    settled = None
+    if detectable is not None and detectable > margin:
+        seeds = [seeds for _, _, seeds in needed if seeds is not None]
+        settled = Settled(margin=margin, seeds=max(seeds) if len(seeds) == len(needed) else None)
     over = "over seeds and documents" if told else "over seeds alone"
     sentence = saying.best_set(names, silent, len(judged), (len(one_seed), above), over)
     return Group(
         comparison=points[0].comparison,
         best=True,
         cells=tuple(names),
-        sentence=sentence + saying.narrowed(detectable, limit, scale),
+        sentence=sentence + saying.narrowed(detectable, limit, settled, scale),
         behind=behind,
         one_seed=tuple(one_seed),
         detectable=detectable,
         limit=limit,
+        settled=settled,
     )
 
 

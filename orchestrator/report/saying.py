@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.report.comparing import Estimate
-from orchestrator.report.evidence import Limit
+from orchestrator.report.evidence import Limit, Settled
+from orchestrator.report.power import MOST_SEEDS
 
 TITLES = {
     "methods": "Methods against each other",
@@ -159,15 +160,25 @@ def picked(scored: int) -> str:
     )
 
 
-def narrowed(detectable: float | None, limit: Limit | None, scale: Scale) -> str:
+def helps(limit: Limit, settled: Settled | None, scale: Scale) -> str:
+    """`more seeds (9 seeds would tell a difference of 1.0 point apart)`."""
+    if settled is None:
+        return MORE[limit]
+    seeds = f"not even {MOST_SEEDS}" if settled.seeds is None else f"{settled.seeds}"
+    told = f"{seeds} seeds would tell a difference of {scale.with_unit(settled.margin)} apart"
+    return f"{MORE[limit]} ({told})"
+
+
+def narrowed(detectable: float | None, limit: Limit | None, settled: Settled | None, scale: Scale) -> str:
     """What follows a set of the best that holds several cells."""
     if detectable is None or limit is None or not scale.advises:
         return ""
+    more = helps(limit, settled, scale)
     if scale.points and detectable >= 1:
-        return f" With so few seeds no cell could have been left out; {MORE[limit]} would narrow the set."
+        return f" With so few seeds no cell could have been left out. What would help: {more}."
     return (
-        f" A cell that scored {scale.with_unit(detectable)} below the first would have been left out; "
-        f"{MORE[limit]} would narrow the set."
+        f" A cell that scored {scale.with_unit(detectable)} below the first would have been left out. "
+        f"What would narrow the set: {more}."
     )
 
 

@@ -7,7 +7,7 @@ from orchestrator.report.causes import training
 from orchestrator.report.evidence import Group
 from orchestrator.report.failed_seeds import mark
 from orchestrator.report.picks import Pick
-from orchestrator.report.saying import MORE, Scale
+from orchestrator.report.saying import Scale, helps
 from orchestrator.report.statistics import CONFIDENCE, share_interval
 from orchestrator.report.wording import over
 
@@ -62,7 +62,7 @@ def _risk(one: Pick) -> str:
 def _advice(one: Pick, group: Group) -> list[str]:
     found = training(one.points, [one.pick.name, one.best.name, *group.cells], _floor(one))
     if len(group.cells) > 1 and group.limit is not None:
-        found.append(MORE[group.limit])
+        found.append(helps(group.limit, group.settled, Scale("", not one.task.loss)))
     return found
 
 

@@ -60,7 +60,7 @@ from orchestrator.report.chances import chances
 from orchestrator.report.claims import LEVEL, frontier_family, holm
 from orchestrator.report.comparing import difference, estimate
 from orchestrator.report.equivalence import held_against
-from orchestrator.report.evidence import ClaimFamily, Limit, Side
+from orchestrator.report.evidence import ClaimFamily, Group, Limit, Side
 from orchestrator.report.findings import PublishedNumber, Verdict
 from orchestrator.report.frontier import CLOSE, cheapest_close, on_frontier
 from orchestrator.report.good_enough import good_enough
@@ -71,6 +71,7 @@ from orchestrator.report.model import Point
 from orchestrator.report.moderation import prior_of, prior_of_means
 from orchestrator.report.phrases import SURE
 from orchestrator.report.places import places
+from orchestrator.report.power import MOST_SEEDS
 from orchestrator.report.replicates import Replicates, contributions
 from orchestrator.report.saying import Scale
 from orchestrator.report.simultaneous import simultaneous
@@ -248,6 +249,27 @@ def power(sweeps: int, setting: Setting, rng: np.random.Generator) -> Iterator[L
     yield Line("S4", world, "size of the set, of 12", float(np.mean(sizes)) / 12, most, sweeps)
     if right:
         yield Line("S4", world, "names what limits it", float(np.mean(right)), 0.9, len(right), least=True)
+
+
+def settled(sweeps: int, documents: int, rng: np.random.Generator) -> Iterator[Line]:
+    """S4: 6 equal cells, and as many again with the number of seeds that the first ones ask for."""
+    right, told = 0, []
+    for _ in range(sweeps):
+        found = _set_of(Setting(3, documents), rng).settled
+        assert found is not None
+        again = _set_of(Setting(found.seeds or MOST_SEEDS, documents), rng).detectable
+        told.append(found.seeds or MOST_SEEDS)
+        assert again is not None
+        right += again <= 1.25 * CLOSE if found.seeds is not None else again > CLOSE / 1.25
+    world = f"6 equal cells, {documents:,} documents, {np.median(told):.0f} seeds told"
+    yield Line("S4", world, "these settle 1.25 points, or cannot", right / sweeps, 0.9, sweeps, least=True)
+
+
+def _set_of(setting: Setting, rng: np.random.Generator) -> Group:
+    drawn = setting.draw([0.8] * 6, [1.0] * 6, rng)
+    group = best_group([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior_of(drawn))
+    assert group is not None
+    return group
 
 
 def _right(limit: Limit, parts: np.ndarray) -> bool:
@@ -688,6 +710,8 @@ def lines(sweeps: int, wanted: Sequence[str], rng: np.random.Generator) -> Itera
     if "S4" in wanted:
         for seeds, documents in ((2, 400), (3, 400), (5, 400), (2, 2000), (3, 2000), (5, 2000)):
             yield from power(sweeps, Setting(seeds, documents), rng)
+        for documents in (1000, 4000):
+            yield from settled(sweeps, documents, rng)
     if "S5" in wanted:
         for shared in (0.1, 0.3):
             yield from units(10 * sweeps, shared, rng)

@@ -259,7 +259,9 @@ def test_what_is_not_told_apart_is_not_called_as_good(built):
     assert "do not settle which of 2 cells is the best" in sure
     most = min(100 * judged.most_below, 100)
     assert f"may be up to {most:.1f} points worse than another one (95 % over seeds alone)" in sure
-    assert sure.endswith("What would help: more seeds.")
+    assert "What would help: more seeds (" in sure
+    assert group.settled.margin == 0.01
+    assert sure.endswith(" seeds would tell a difference of 1.0 point apart).")
     assert "as good" not in sure + group.sentence
 
 

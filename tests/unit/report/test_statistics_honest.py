@@ -36,7 +36,7 @@ from orchestrator.report.comparing import Estimate, difference, estimate, mean_d
 from orchestrator.report.evidence import Limit
 from orchestrator.report.moderation import Prior, prior_of
 from orchestrator.report.places import places
-from orchestrator.report.power import limit_of
+from orchestrator.report.power import limit_of, seeds_needed
 from orchestrator.report.replicates import Replicates
 from orchestrator.report.saying import Scale
 
@@ -221,6 +221,16 @@ def test_what_limits_a_difference_is_the_part_that_scatters_more():
     assert limit_of(Estimate(0.01, 3, 40_000, 0.02, 0.001), 0.001) is Limit.SEEDS
     assert limit_of(Estimate(0.01, 3, None, 0.02), 0.05) is Limit.SEEDS
     assert limit_of(Estimate(0.01, 1, None), 0.05) is None
+
+
+def test_the_seeds_that_are_told_are_the_fewest_that_settle_a_difference_if_any_number_does():
+    """Degrees of freedom abound, so the interval is 1.96 errors on each side."""
+    found = Estimate(0.0, 3, 10_000, 0.01, 0.001, 1e6)
+    least = math.ceil(3 * 0.01**2 / ((0.01 / 1.96) ** 2 - 0.001**2))
+    assert seeds_needed(found, 0.05, 0.01) == least == 12
+    assert seeds_needed(found, 0.05, 0.001) is None  # the documents alone scatter by more
+    assert seeds_needed(found, 0.05, 0.03) == 3
+    assert seeds_needed(Estimate(0.01, 1, None), 0.05, 0.01) is None
 
 
 def test_the_smallest_difference_shown_has_the_p_value_it_is_held_against():
