@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "k8s" / "images"
 FILES = sorted(IMAGES.glob("*Dockerfile"))
-HASHED = ("cuda", "cpu", "mlflow")  # as `make lock` writes them
+HASHED = ("cuda", "cpu", "mlflow", "build")  # as `make lock` writes them
 LOCKED = {
     canonicalize_name(name): version
     for name, version in (line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
@@ -67,8 +67,8 @@ def _of_project(torch: str) -> list[Requirement]:
     return [Requirement(line) for line in done.stdout.splitlines()]
 
 
-def _of_server() -> list[Requirement]:
-    return [Requirement(word) for word in _argument(ROOT / ".ci" / "lock", "SERVER").split()]
+def _of_lock(name: str) -> list[Requirement]:
+    return [Requirement(word) for word in _argument(ROOT / ".ci" / "lock", name).split()]
 
 
 def _hashed(file: str) -> dict[str, str]:
@@ -110,8 +110,17 @@ def test_pip_installs_nothing_but_what_the_lock_pins(file: Path) -> None:
     assert commands
     for words in commands:
         assert "--no-deps" in words, f"{file.name}: {' '.join(words)}"
-        assert "--require-hashes" in words or _asked(words) in (["."], ["$torch"]), words
-    assert sum("--require-hashes" in words for words in commands) == 1
+        assert "--require-hashes" in words or _asked(words) in (["dist/*.whl"], ["$torch"]), words
+    assert any("--require-hashes" in words for words in commands)
+
+
+def test_the_projects_own_wheel_is_built_by_hashed_packages_that_are_not_shipped() -> None:
+    text = (IMAGES / "Dockerfile").read_text()
+    assert "/opt/build/bin/pip install --no-deps --require-hashes --requirement build.txt" in text
+    assert "/opt/build/bin/pip wheel --no-deps --no-build-isolation" in text
+    assert "/opt/build" not in text.rpartition("\nFROM ")[2]
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    assert build["requires"] == _argument(ROOT / ".ci" / "lock", "BUILD").split()
 
 
 @pytest.mark.parametrize("file", HASHED)
@@ -119,13 +128,15 @@ def test_hashed_packages_have_the_versions_of_the_lock(file: str) -> None:
     found = _hashed(file)
     assert {name: LOCKED[name] for name in found if name in LOCKED}.items() <= found.items()
     unknown = {name for name in found if name not in LOCKED}
-    assert not unknown or file == "cuda", unknown
-    assert all(re.match(r"nvidia-|cuda-|triton$", name) for name in unknown), unknown
+    if file != "build":  # whose packages `make setup` lets pip choose
+        assert not unknown or file == "cuda", unknown
+        assert all(re.match(r"nvidia-|cuda-|triton$", name) for name in unknown), unknown
 
 
 @pytest.mark.parametrize("file", HASHED)
 def test_a_package_that_another_one_needs_is_hashed_as_well(file: str) -> None:
-    wanted = _of_server() if file == "mlflow" else _of_project(file)
+    listed = {"mlflow": "SERVER", "build": "BUILD"}
+    wanted = _of_lock(listed[file]) if file in listed else _of_project(file)
     missing = _with_all_they_need(wanted) - set(_hashed(file))
     assert missing == ({"torch"} if file == "cpu" else set()), f"{missing} -> make lock"
 
@@ -143,7 +154,9 @@ def test_the_server_has_the_driver_of_its_database() -> None:
     found = re.search(r'^uri="([^:]+)://', script, re.MULTILINE)
     assert found is not None
     dialect = make_url(f"{found[1]}://user@host/name").get_dialect()
-    assert dialect.driver in _names(_of_server()), f"SQLAlchemy takes {dialect.driver} for {found[1]}://"
+    assert dialect.driver in _names(_of_lock("SERVER")), (
+        f"SQLAlchemy takes {dialect.driver} for {found[1]}://"
+    )
     assert dialect.import_dbapi().__name__ == dialect.driver
 
 
