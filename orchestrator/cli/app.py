@@ -194,14 +194,11 @@ def run(
 ) -> None:
     """Train what the plan says is missing, then write the report. Again: goes on where it stopped."""
     from orchestrator.cli import running
-    from orchestrator.cli.heartbeat import heartbeat
-    from orchestrator.cli.session import open_session
-    from orchestrator.cli.words import duration
+    from orchestrator.cli.opening import open_aloud
     from orchestrator.execution.launcher import ClusterChoice
 
     out = console(as_json)
-    with heartbeat(out, lambda seconds: f"hashing corpora and weights for {duration(seconds)}"):
-        session = open_session(config, _overrides(overrides, storage), smoke=smoke)
+    session = open_aloud(config, _overrides(overrides, storage), out, smoke=smoke)
     if launcher is LauncherName.SIMULATED:
         rehearsed = running.rehearse(session, out)
         if as_json:

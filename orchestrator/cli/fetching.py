@@ -6,13 +6,16 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cluster.fetch_job import fetch_job
-from orchestrator.cluster.fetching import fetch
+from orchestrator.cluster.fetching import Received, fetch
 from orchestrator.cluster.sweep_files import config_in
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.contracts import layout
@@ -48,7 +51,27 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
     draft = Path(tempfile.mkdtemp(prefix=f".{there.name}.fetched-", dir=storage))
     try:
         body = fetch_job(job.body, written_to, sweep)
-        with Progress(
+        with _progress(console) as received:
+            count = fetch(sweeps.cluster, body, draft, sweeps.say, received)
+        write_atomically(draft / layout.COPY, mark.model_dump_json().encode())
+        _exchange(draft, there)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    sweeps.say(f"fetched {count:,} files into {there}")
+    return there
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Received]:
+    """A bar on a terminal, else a line every ten seconds once bytes come."""
+    got = [(0, 0)]
+
+    def words(seconds: float) -> str:
+        done, total = got[-1]
+        return f"{done / 1e6:,.1f} of about {total / 1e6:,.1f} MB" if total else ""
+
+    with (
+        Progress(
             TextColumn("fetching the records"),
             BarColumn(),
             DownloadColumn(),
@@ -56,21 +79,16 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
             console=console,
             transient=True,
             disable=not console.is_terminal,
-        ) as bar:
-            task = bar.add_task("", total=None)
-            count = fetch(
-                sweeps.cluster,
-                body,
-                draft,
-                sweeps.say,
-                lambda done, total: bar.update(task, completed=done, total=total),
-            )
-        write_atomically(draft / layout.COPY, mark.model_dump_json().encode())
-        _exchange(draft, there)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    sweeps.say(f"fetched {count:,} files into {there}")
-    return there
+        ) as bar,
+        heartbeat(console, words, prefix="fetching the records: "),
+    ):
+        task = bar.add_task("", total=None)
+
+        def received(done: int, total: int) -> None:
+            got[0] = (done, total)
+            bar.update(task, completed=done, total=total)
+
+        yield received
 
 
 def _place(storage: Path, sweep: str, mark: Copy) -> Path:

@@ -20,9 +20,10 @@ def heartbeat(
     words: Callable[[float], str],
     clock: Clock | None = None,
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    prefix: str = STAGING,
 ) -> Iterator[None]:
-    """Print `words`, given the seconds so far, every ten seconds, and nothing on a terminal. `wait` returns
-    whether it is over."""
+    """Print `prefix` and `words`, given the seconds so far, every ten seconds; nothing where they are "", or
+    on a terminal. `wait` returns whether it is over."""
     if console.is_terminal:
         yield
         return
@@ -31,7 +32,8 @@ def heartbeat(
 
     def beat() -> None:
         while not wait(over, _SECONDS):
-            console.print(f"{STAGING}{words(time.now() - began)}", highlight=False, soft_wrap=True)
+            if line := words(time.now() - began):
+                console.print(f"{prefix}{line}", highlight=False, soft_wrap=True)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

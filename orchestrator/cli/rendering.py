@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.cli.cluster_forecast import cluster_forecast
+from orchestrator.cli.opening import open_aloud
 from orchestrator.cli.plan_view import show_plan
-from orchestrator.cli.session import Session, open_session
+from orchestrator.cli.session import Session
 from orchestrator.cli.spending import show_budget
 from orchestrator.cli.words import quantity
 from orchestrator.cluster.capacity import Group, groups, node_kinds
@@ -37,7 +38,7 @@ def rendered(
     Raises ConfigError with the mistakes of the sweep, else with those of the manifests.
     """
     growing = _groups(template)
-    session = _in_cluster(open_session(config, overrides, smoke=smoke), growing)
+    session = _in_cluster(open_aloud(config, overrides, console, smoke=smoke), growing)
     show_plan(session.plan, console)
     for line in cluster_forecast(session.plan, growing, start):
         console.print(f"  {line}", highlight=False, soft_wrap=True)

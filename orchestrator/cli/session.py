@@ -239,13 +239,18 @@ def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cach
 
 
 def open_session(
-    config: Path, overrides: Sequence[str], *, smoke: bool = False, lock: Lock | None = None
+    config: Path,
+    overrides: Sequence[str],
+    *,
+    smoke: bool = False,
+    lock: Lock | None = None,
+    at: Callable[[str], None] = lambda item: None,
 ) -> Session:
-    """`lock` takes the place of the lock file. Raises ConfigError with every mistake of the file, the
-    catalogue and the overrides, else of the weights that are here."""
+    """`lock` takes the place of the lock file. `at`: as `digest_inputs` takes it. Raises ConfigError with
+    every mistake of the file, the catalogue and the overrides, else of the weights that are here."""
     sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=first_gpu)
     cache = cache_of(sweep.storage)
-    inputs = digest_inputs(sweep, cache, own_cache(), hub_token=_has_hub_token())
+    inputs = digest_inputs(sweep, cache, own_cache(), hub_token=_has_hub_token(), at=at)
     if wrong := check_weights(sweep.grid.cells, cache):
         raise ConfigError([*inputs.missing, *wrong])
     return Session(sweep, inputs, lambda new: open_session(config, overrides, smoke=smoke, lock=new))

@@ -6,7 +6,7 @@ import ast
 import difflib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,19 +57,31 @@ class Inputs(Record):
 
 
 def digest_inputs(
-    sweep: ResolvedSweep, cache: Path, own_cache: Path | None = None, *, hub_token: bool = True
+    sweep: ResolvedSweep,
+    cache: Path,
+    own_cache: Path | None = None,
+    *,
+    hub_token: bool = True,
+    at: Callable[[str], None] = lambda item: None,
 ) -> Inputs:
     """Digests of all that the sweep's cells read. `cache` is a directory in which digests of weights are
     kept, by path, size and time of change, and hub weights once they are staged; `own_cache` one of the
-    account's own, for those of corpora. `hub_token`: whether there is one for gated repositories. Raises
+    account's own, for those of corpora. `hub_token`: whether there is one for gated repositories. `at`
+    hears what is hashed next, say `mimic-mortality, 2 of 5`. Raises
     OSError where a file is there but unreadable, ConfigError where two files of a task are the same.
     """
     files, missing, doubled = _FileDigests(cache / _CACHE), list[Complaint](), list[Complaint]()
     corpora = CorpusDigests(own_cache)
     tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
     backbones = {cell.backbone.name: cell.backbone for cell in sweep.grid.cells}
-    data = {name: _data_digest(task, sweep, corpora, missing, doubled) for name, task in tasks.items()}
-    held = {name: _weights_files(backbone, sweep.lock, files) for name, backbone in backbones.items()}
+    items = [*tasks, *backbones]
+
+    def begin(name: str) -> str:
+        at(f"{name}, {items.index(name) + 1} of {len(items)}")
+        return name
+
+    data = {begin(name): _data_digest(task, sweep, corpora, missing, doubled) for name, task in tasks.items()}
+    held = {begin(name): _weights_files(backbone, sweep.lock, files) for name, backbone in backbones.items()}
     weights = {name: _weights_digest(b, held[name], missing) for name, b in backbones.items()}
     if not hub_token:
         missing += [_no_token(b) for b in backbones.values() if b.gated and not _staged(b, cache)]

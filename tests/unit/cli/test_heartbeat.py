@@ -42,6 +42,21 @@ def test_a_log_hears_every_ten_seconds_how_far_it_is(terminal: bool) -> None:
     assert printed == expected
 
 
+def test_nothing_is_said_of_what_has_not_begun() -> None:
+    console, words, beats = Console(file=io.StringIO(), width=160), iter(["", "1 of 2 MB"]), iter([False] * 2)
+    told = threading.Event()
+
+    def wait(over: threading.Event, seconds: float) -> bool:
+        if next(beats, None) is None:
+            told.set()
+            return True
+        return False
+
+    with heartbeat(console, lambda seconds: next(words), VirtualClock(), wait, "fetching: "):
+        assert told.wait(60)
+    assert console.file.getvalue() == "fetching: 1 of 2 MB\n"  # type: ignore[attr-defined]
+
+
 def test_followers_are_shown_the_newest_line_that_says_how_far_the_driver_is() -> None:
     log = "ours\nstaging: 1 of 2 weights and corpora are ready after 10 s; to come: b\n"
     assert last_progress(log) == log.splitlines()[1]
