@@ -22,7 +22,7 @@ KEYS: dict[str, Any] = {
     "methods": [{"name": "full", "learning_rate": 1e-3}],
     "tasks": ["mini-ner"],
     "seeds": [1, 2],
-    "recipe": {"epochs": 10, "batch_size": 4},
+    "recipe": {"epochs": 6, "batch_size": 8},
     "retries": 0,
     "concurrency": 2,
 }

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -59,11 +60,16 @@ def rig(sweep: Sweep) -> Iterator[Rig]:
 def test_trials_land_on_the_nodes_that_have_what_they_want(
     rig: Rig, sweep: Sweep, calm: Calm, check: Check
 ) -> None:
+    """On cores; and GPUs that do not say what they are are no device."""
     head = rig.head()
     rig.worker("taken", head, cpus=0)
     rig.worker("accelerated", head, cpus=0, gpus=4)
     rig.worker("free", head, cpus=2)
     rig.await_start()
+    refused = sweep.drive(head, resources={"device": "nvidia-l4"})
+    assert refused.wait() == 3, refused.output()
+    assert "ray start --labels frontier/device=NAME" in refused.output()
+    assert not sweep.attempts()
     driver = sweep.drive(head)
     seen = dict[Path, str]()
 
@@ -99,42 +105,25 @@ def test_each_kind_of_trial_is_at_work_on_its_kind_of_node(rig: Rig, tmp_path: P
     assert landed == {("cores", "cores"), ("small", "small"), ("half", "small"), ("large", "large")}
 
 
-def test_gpus_that_do_not_say_what_they_are_are_no_device(rig: Rig, sweep: Sweep) -> None:
-    head = rig.head()
-    rig.worker("some", head, cpus=2, gpus=1).await_start()
-    driver = sweep.drive(head, resources={"device": "nvidia-l4"})
-    assert driver.wait() == 3, driver.output()
-    assert "ray start --labels frontier/device=NAME" in driver.output()
-
-
-def test_a_node_that_dies_costs_its_trial_one_attempt(
+def test_nodes_that_die_or_are_reclaimed_cost_a_trial_one_attempt_and_no_retry(
     rig: Rig, sweep: Sweep, calm: Calm, check: Check
 ) -> None:
+    """The plug of one is pulled; another gets SIGTERM, as a spot node gives it to its pods, and another node
+    for it. The sweep has no retries."""
     head = rig.head()
     first = rig.worker("first", head, cpus=1)
-    rig.worker("second", head, cpus=1)
+    spot = rig.worker("spot", head, cpus=1)
     rig.await_start()
     driver = sweep.drive(head)
-    trial, _ = sweep.hold(first)
+    with ThreadPoolExecutor() as both:  # each as soon as it is under way
+        held = [trial for trial, _ in both.map(sweep.hold, (first, spot))]
     first.kill()
-    assert driver.wait() == 0, driver.output()
-    assert len(sweep.attempts()[trial]) == 2
-    assert sweep.failures() == ["PREEMPTED"]
-    check(calm)
-
-
-def test_a_node_that_is_reclaimed_costs_no_retry(rig: Rig, sweep: Sweep, calm: Calm, check: Check) -> None:
-    """SIGTERM, as a spot node gives its pods, and another node for it; the sweep has no retries."""
-    head = rig.head()
-    spot = rig.worker("spot", head, cpus=1)
-    driver = sweep.drive(head, concurrency=1)
-    trial, _ = sweep.hold(spot)
     rig.worker("instead", head, cpus=1)
     spot.tell_to_go()
     spot.wait()
     assert driver.wait() == 0, driver.output()
-    assert len(sweep.attempts()[trial]) == 2
-    assert sweep.failures() == ["PREEMPTED"]
+    assert {trial: len(attempts) for trial, attempts in sweep.attempts().items()} == dict.fromkeys(held, 2)
+    assert sweep.failures() == ["PREEMPTED", "PREEMPTED"]
     check(calm)
 
 
