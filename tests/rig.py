@@ -75,11 +75,13 @@ class Node:
         # The disk is shared: what a machine keeps of an object store is to be this node's own.
         self._environment = {**rig.environment, "FRONTIER_MIRROR": str(self.own / "mirror")}
         self.process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
 
     def start(self, *options: str) -> None:
         """`ray start --block` as process 1."""
+        self._options, self._starts = options, self._starts + 1
         own = self.own / "ray"
-        own.mkdir()
+        own.mkdir(exist_ok=True)
         temporary = self._rig.directory / "ray"
         temporary.mkdir(exist_ok=True)
         ray = [str(RAY), "start", "--block", f"--node-ip-address={self.address}", "--disable-usage-stats"]
@@ -95,8 +97,13 @@ class Node:
             )
 
     def await_start(self) -> None:
+        """Ray waits 30 seconds for a node: a busy machine gets a second try, as from the product."""
+
         def up() -> bool:
             assert self.process is not None
+            ended = self.process.poll() is not None
+            if ended and self._starts == 1 and "timed out during startup" in self._log.read_text():
+                self.start(*self._options)
             assert self.process.poll() is None, f"{self.name} did not start:\n{self._log.read_text()}"
             return "Ray runtime started" in self._log.read_text()
 

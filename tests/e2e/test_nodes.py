@@ -118,9 +118,10 @@ def test_nodes_that_die_or_are_reclaimed_cost_a_trial_one_attempt_and_no_retry(
     with ThreadPoolExecutor() as both:  # each as soon as it is under way
         held = [trial for trial, _ in both.map(sweep.hold, (first, spot))]
     first.kill()
-    rig.worker("instead", head, cpus=1)
+    instead = rig.worker("instead", head, cpus=1)
     spot.tell_to_go()
     spot.wait()
+    instead.await_start()
     assert driver.wait() == 0, driver.output()
     assert {trial: len(attempts) for trial, attempts in sweep.attempts().items()} == dict.fromkeys(held, 2)
     assert sweep.failures() == ["PREEMPTED", "PREEMPTED"]
@@ -141,7 +142,7 @@ def test_a_head_that_dies_with_the_driver_is_replaced(
     head.kill()
     driver.wait()
     second = rig.head("head-2")
-    rig.worker("worker-2", second, cpus=1)
+    rig.worker("worker-2", second, cpus=1).await_start()
     again = sweep.drive(second, concurrency=1)
     wait_for(lambda: len(sweep.attempts()[trial]) == 2, "another attempt at the orphaned trial")
     os.kill(process, signal.SIGCONT)
