@@ -37,7 +37,7 @@ plan: setup  ## show the grid of CONFIG and what it will cost
 	@$(BIN)/frontier plan $(CONFIG) $(ARGS)
 
 methods: setup  ## write orchestrator/report/METHODS.md again, from methods.py
-	@$(BIN)/python -c "from orchestrator.report.pages import methods_markdown as made; print(made(), end='')" > orchestrator/report/METHODS.md
+	@$(BIN)/python -c "from orchestrator.report.render.documents import methods_markdown as made; print(made(), end='')" > orchestrator/report/METHODS.md
 
 report: setup  ## write the report of SWEEP again, from its records
 	@$(BIN)/frontier report $(SWEEP) $(ARGS)

@@ -13,7 +13,7 @@ import profiles
 import pytest
 
 from orchestrator.contracts.files import current_umask
-from orchestrator.execution.ray_launcher import private_cluster_token
+from orchestrator.execution.ray.launcher import private_cluster_token
 
 ROOT = Path(__file__).parents[1]
 

@@ -98,7 +98,7 @@ def make_outcome(
 
 @dataclass
 class FakeHost:
-    """The interface of `workers.host.AttemptHost`. An act that is a failure kind writes that outcome."""
+    """The interface of `workers.runtime.host.AttemptHost`. A failure kind as an act writes that outcome."""
 
     script: Script
     threads: int

@@ -17,7 +17,7 @@ import execution_fakes as fakes
 
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.execution.launcher import LaunchEvent, TrialStarted, Workplace
-from orchestrator.execution.ray_launcher import RayLauncher
+from orchestrator.execution.ray.launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
 
 L4, A100 = "nvidia-l4", "nvidia-a100-80gb"

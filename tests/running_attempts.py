@@ -7,7 +7,7 @@ from pathlib import Path
 
 import workshop
 
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 
 
 def wait_for(path: Path, text: str) -> None:

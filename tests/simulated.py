@@ -16,9 +16,10 @@ from scipy.special import ndtri
 from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.trial import Cell
-from orchestrator.report.model import Point, PointState
-from orchestrator.report.replicates import Replicates, contributions
-from orchestrator.report.statistics import summarise
+from orchestrator.report.results.point import Point, PointState
+from orchestrator.report.results.replicates import contributions
+from orchestrator.report.statistics.replicates import Replicates
+from orchestrator.report.statistics.summary import summarise
 
 MENTIONS, SPURIOUS = 4.0, 0.5  # of a document, in the mean: there, and found where nothing is
 

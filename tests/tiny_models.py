@@ -11,9 +11,9 @@ import torch
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.backbones import Backbone, build, planned
 from workers.demo.tiny import write_tiny
 from workers.methods import Adapted, adapt
+from workers.models.backbones import Backbone, build, planned
 
 LABELS = ("a", "b", "c")
 _PLACE = tempfile.TemporaryDirectory()

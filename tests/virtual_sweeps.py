@@ -12,7 +12,7 @@ from orchestrator.config import Inputs, load_sweep
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.execution.allowance import Allowance
+from orchestrator.execution.budget_guard import Allowance
 from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.launcher import LaunchEvent, Workplace
 from orchestrator.execution.retries import RetryPolicy

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from orchestrator.contracts.layout import ATTEMPTS
-from orchestrator.execution.ray_launcher import LOOPBACK
+from orchestrator.execution.ray.launcher import LOOPBACK
 
 Driver = subprocess.Popen[str]
 PATIENCE = 480.0  # seconds until something must have happened, on a busy machine too

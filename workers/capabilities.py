@@ -19,10 +19,10 @@ from orchestrator.contracts.capability import Capability, write_table
 from orchestrator.contracts.methods import METHODS, Settings
 from orchestrator.contracts.vocabulary import Family, TaskKind
 from orchestrator.errors import WeightsError
-from workers.answers import answer_stream
 from workers.combination import Combination
 from workers.demo.tiny import ARCHITECTURES, DECODERS, STATE_SPACES, write_tiny
 from workers.methods import UnsupportedError
+from workers.runtime.answers import answer_stream
 
 SETTINGS = tuple(settings for method in METHODS for settings in method.to_measure())
 # The head of a classification is that of a relation.
@@ -80,7 +80,7 @@ def _reason(weights: RandomWeights, folder: Path, settings: Settings, kind: Task
 
 
 def main(architectures: Sequence[str]) -> None:
-    from workers.attempt import settle_environment
+    from workers.runtime.attempt import settle_environment
 
     answers = answer_stream()
     settle_environment()

@@ -19,13 +19,13 @@ from torch import Tensor
 
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import PhaseSeconds
+from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Phase
-from orchestrator.contracts.work import PhaseWork
+from workers.distributed.ranks import Ranks
+from workers.distributed.sharding import Shares, fill, put_shares, sharing, whole
+from workers.learning_curve import Scored
 from workers.methods import Adapted
-from workers.ranks import Ranks
-from workers.sharding import Shares, fill, put_shares, sharing, whole
-from workers.signatures import Scored
 
 _DAMAGE = (
     OSError,

@@ -38,9 +38,9 @@ from workers.checkpoint import (
     trained_weights,
     whole_shape,
 )
+from workers.distributed.ranks import Ranks
+from workers.distributed.sharding import Shares
 from workers.methods import Adapted
-from workers.ranks import Ranks
-from workers.sharding import Shares
 
 _KEEP = 2
 _SHARE = 20  # times what the last checkpoint took, until the next one: 5 % of the time goes into them

@@ -14,10 +14,10 @@ from torch.nn.functional import cross_entropy
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.backbones import build
 from workers.batches import collate
-from workers.keep import keep_model, load_kept
+from workers.export import keep_model, load_kept
 from workers.methods import Adapted, adapt
+from workers.models.backbones import build
 from workers.tasks import IGNORED, Encoded
 
 LABELS = ("a", "b", "c")

@@ -20,9 +20,9 @@ from orchestrator.errors import DataError
 from workers.batches import FlatSplit, Rows, by_length
 from workers.contributions import scored_examples
 from workers.data.examples import Example
-from workers.masks import padding_known
+from workers.distributed.ranks import ALONE, Ranks
 from workers.metrics import score_sequences, score_subwords, score_tags
-from workers.ranks import ALONE, Ranks
+from workers.models.masks import padding_known
 from workers.tasks import IGNORED, Encoded, decode_subwords, decode_tags
 
 # A model that cannot rank has an AUROC of one half.

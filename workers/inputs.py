@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.contracts.made import made_root
+from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
@@ -14,7 +14,7 @@ from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError
 from workers.data import Example, cap_rows, class_counts, read_corpus
 from workers.data.examples import characters
-from workers.foreign_tokenizers import bounded, reading_seconds
+from workers.models.foreign_tokenizers import bounded, reading_seconds
 from workers.tasks import Encoded, encode
 
 

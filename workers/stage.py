@@ -24,12 +24,12 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.files import draft, file_digests
-from orchestrator.contracts.made import made_root
+from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
-from workers.answers import answer
+from workers.runtime.answers import answer
 
 
 class StageRequest(Record):
@@ -112,7 +112,7 @@ def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str,
 
 
 def _stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
-    from workers.weights import verify, weights_directory
+    from workers.models.weights import verify, weights_directory
 
     answer: dict[str, Any] = {"state": "present"}
     if _to_make(spec, cache):
@@ -129,9 +129,9 @@ def _stage_snapshot(
     spec: BackboneSpec, weights: HubWeights, cache: Path, request: StageRequest
 ) -> dict[str, Any]:
     """Files are hashed when they come, when they are not locked yet, and on demand: it takes a while."""
-    from workers.content import check_content
-    from workers.conversion import convert
-    from workers.weights import verify, weights_directory
+    from workers.models.content import check_content
+    from workers.models.conversion import convert
+    from workers.models.weights import verify, weights_directory
 
     state, locked = "present", request.locked.get(spec.name)
     try:
@@ -190,7 +190,7 @@ def _work(spec: BackboneSpec) -> int:
 
 
 def _settle() -> None:
-    from workers.attempt import settle_environment
+    from workers.runtime.attempt import settle_environment
 
     settle_environment(threads=1, offline=False)
 

@@ -16,24 +16,24 @@ from torch.nn.functional import cross_entropy
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import CheckpointEvent, EvaluationEvent, PhaseSeconds, StepEvent
+from orchestrator.contracts.phase_work import add_work
 from orchestrator.contracts.trial import AttemptOrder, Recipe
 from orchestrator.contracts.vocabulary import Phase
-from orchestrator.contracts.work import add_work
 from workers.batches import FlatSplit, Rows, epoch_batches
 from workers.checkpoint import Checkpoint, Progress, Weights, copy_of, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
+from workers.distributed.ranks import ALONE, Ranks
+from workers.distributed.sharding import gathering, prepare, shares_of
+from workers.distributed.spreading import share_out
 from workers.evaluate import DivergedError, evaluate
-from workers.gauges import together
 from workers.inputs import TaskData
-from workers.masks import padding_known
-from workers.meter import Meter, Work, add_phases, plain_work, told_work
+from workers.learning_curve import Scored
+from workers.metering.gauges import together
+from workers.metering.meter import Meter, Work, add_phases, plain_work, told_work
 from workers.methods import Adapted
-from workers.ranks import ALONE, Ranks
-from workers.records import EventLog, superseded
+from workers.models.masks import padding_known
+from workers.runtime.records import EventLog, superseded
 from workers.schedule import Budget, steps_of_an_epoch
-from workers.sharding import gathering, prepare, shares_of
-from workers.signatures import Scored
-from workers.spreading import share_out
 from workers.tasks import IGNORED
 
 _LOG_EVERY = 10  # optimiser steps: reading the loss waits for the device

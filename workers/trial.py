@@ -13,29 +13,29 @@ from orchestrator.contracts.outcome import Device, Parameters, PhaseSeconds, Ser
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Precision, Split
-from workers.backbones import planned
 from workers.batches import FlatSplit
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
-from workers.content import check_content
 from workers.data import check_scorable
-from workers.devices import settle
+from workers.distributed.ranks import first_of_machine, join
+from workers.distributed.sharding import refuse_method, spreads_weights
 from workers.evaluate import check_seen, evaluate
-from workers.gauges import Gauges
-from workers.gpus import check_gpus
+from workers.export import Sample, keep_model, prove_kept, prove_written
 from workers.guessing import guessing
 from workers.inputs import encode_examples, read_examples
-from workers.keep import Sample, keep_model, prove_kept, prove_written
-from workers.limits import check_fits
-from workers.meter import Meter, Work
-from workers.ranks import first_of_machine, join
-from workers.records import EventLog
-from workers.scans import scan_software
+from workers.metering.gauges import Gauges
+from workers.metering.latency import measure
+from workers.metering.meter import Meter, Work
+from workers.models.backbones import planned
+from workers.models.content import check_content
+from workers.models.limits import check_fits
+from workers.models.scans import scan_software
+from workers.models.trial_model import make_model
+from workers.models.weights import weights_directory
+from workers.runtime.devices import settle
+from workers.runtime.gpus import check_gpus
+from workers.runtime.records import EventLog
 from workers.schedule import Budget, steps_of_an_epoch
-from workers.serving import measure
-from workers.sharding import refuse_method, spreads_weights
 from workers.train import Surroundings, train
-from workers.trial_model import make_model
-from workers.weights import weights_directory
 
 
 @dataclass

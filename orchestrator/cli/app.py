@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orchestrator.cli import cluster, cluster_verbs, inspections
-from orchestrator.cli.capabilities import show_capabilities
-from orchestrator.cli.copy_note import show_copied
-from orchestrator.cli.places import ledger_of, storage_here
+from orchestrator.cli.cluster.copy_note import show_copied
+from orchestrator.cli.commands import cluster, cluster_sweeps, inspect
+from orchestrator.cli.commands.capabilities import show_capabilities
+from orchestrator.cli.paths import ledger_of, storage_here
 from orchestrator.cli.reaching import Where
 from orchestrator.cli.terminal import Terminal
 from orchestrator.contracts.debugging import show_words
@@ -65,15 +65,15 @@ def _before_the_verb(
 
 
 app.command("capabilities")(show_capabilities)
-app.add_typer(inspections.task_app, name="task")
-app.add_typer(inspections.backbone_app, name="backbone")
+app.add_typer(inspect.task_app, name="task")
+app.add_typer(inspect.backbone_app, name="backbone")
 app.command()(cluster.render)
 app.command()(cluster.doctor)
-app.command()(cluster_verbs.submit)
-app.command()(cluster_verbs.follow)
-app.command()(cluster_verbs.fetch)
-app.command()(cluster_verbs.stop)
-app.command()(cluster_verbs.resume)
+app.command()(cluster_sweeps.submit)
+app.command()(cluster_sweeps.follow)
+app.command()(cluster_sweeps.fetch)
+app.command()(cluster_sweeps.stop)
+app.command()(cluster_sweeps.resume)
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file, say configs/sweeps/demo.yaml.")]
 Overrides = Annotated[
@@ -145,19 +145,19 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """The grid, what will run and why, and what it costs. Without --measure no device is touched."""
-    from orchestrator.cli.plan_view import plan_json, show_plan
+    from orchestrator.cli.plan.budget import show_budget
+    from orchestrator.cli.plan.view import plan_json, show_plan
     from orchestrator.cli.session import open_session
-    from orchestrator.cli.spending import show_budget
 
     session = open_session(config, _overrides(overrides, storage), smoke=smoke)
     if measure:
-        from orchestrator.cli.measuring import measure as run_probes
+        from orchestrator.cli.plan.probes import measure as run_probes
         from orchestrator.execution.launcher import ClusterChoice
 
         session = run_probes(session, launcher, ClusterChoice(address, insecure_cluster), console(as_json))
     found = session.plan
     if explain is not None:
-        from orchestrator.cli.explain_view import explain_json, show_explained
+        from orchestrator.cli.plan.explain import explain_json, show_explained
 
         if as_json:
             print_json(explain_json(found, explain))
@@ -193,19 +193,19 @@ def run(
     ] = False,
 ) -> None:
     """Train what the plan says is missing, then write the report. Again: goes on where it stopped."""
-    from orchestrator.cli import running
     from orchestrator.cli.opening import open_aloud
+    from orchestrator.cli.run import launch
     from orchestrator.execution.launcher import ClusterChoice
 
     out = console(as_json)
     session = open_aloud(config, _overrides(overrides, storage), out, smoke=smoke)
     if launcher is LauncherName.SIMULATED:
-        rehearsed = running.rehearse(session, out)
+        rehearsed = launch.rehearse(session, out)
         if as_json:
             print_json(rehearsed)
         return
     uri = tracking_uri(session.sweep.storage, os.environ)
-    report, verdict = running.run(session, launcher, ClusterChoice(address, insecure_cluster), uri, out)
+    report, verdict = launch.run(session, launcher, ClusterChoice(address, insecure_cluster), uri, out)
     if as_json:
         print_json(report)
     if exit_zero:
@@ -243,14 +243,14 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Look again every other second, until it is over or Ctrl-C.")
     ] = False,
-    namespace: cluster_verbs.SoughtIn = None,
-    context: cluster_verbs.Context = None,
+    namespace: cluster_sweeps.SoughtIn = None,
+    context: cluster_sweeps.Context = None,
     as_json: Json = False,
 ) -> None:
     """Trials by state, what failed and why, and the device-hours so far. Of a sweep that only the cluster of
     the kubeconfig has: what it does there."""
-    from orchestrator.cli.in_cluster import InClusterError, show_in_cluster
-    from orchestrator.cli.status_view import show_status, status_json
+    from orchestrator.cli.cluster.lookup import InClusterError, show_in_cluster
+    from orchestrator.cli.status.view import show_status, status_json
 
     if watch and as_json:
         raise typer.BadParameter("--watch is a page to look at, --json a record: give one of them")
@@ -262,7 +262,7 @@ def status(
         show_in_cluster(there, console())
         return
     if watch:
-        from orchestrator.cli.watching import watch as watch_sweep
+        from orchestrator.cli.status.watch import watch as watch_sweep
 
         watch_sweep(ledger, console())
     elif as_json:
@@ -275,12 +275,12 @@ def status(
 def ledger(
     sweep: Sweep,
     storage: Storage = _STORAGE,
-    namespace: cluster_verbs.SoughtIn = None,
-    context: cluster_verbs.Context = None,
+    namespace: cluster_sweeps.SoughtIn = None,
+    context: cluster_sweeps.Context = None,
     as_json: Json = False,
 ) -> None:
     """Where the device time went: useful, wasted or unexplained, by phase, with energy, tokens and FLOPs."""
-    from orchestrator.cli.ledger_view import ledger_json, show_ledger
+    from orchestrator.cli.results.ledger import ledger_json, show_ledger
 
     found = ledger_of(sweep, storage, Where(namespace, context))
     if as_json:
@@ -314,15 +314,15 @@ def report(
             "trainable_parameters, stored_bytes, money, energy, latency.",
         ),
     ] = None,
-    namespace: cluster_verbs.SoughtIn = None,
-    context: cluster_verbs.Context = None,
+    namespace: cluster_sweeps.SoughtIn = None,
+    context: cluster_sweeps.Context = None,
     as_json: Json = False,
 ) -> None:
     """Write the report again, from the records alone."""
-    from orchestrator.cli.against import load_published
-    from orchestrator.cli.frontier_view import parse_axes, show_frontiers
-    from orchestrator.cli.reporting import show_report, write
-    from orchestrator.cli.what_if import reprice
+    from orchestrator.cli.results.frontier import parse_axes, show_frontiers
+    from orchestrator.cli.results.published import load_published
+    from orchestrator.cli.results.report import show_report, write
+    from orchestrator.cli.results.what_if import reprice
 
     published = None if against is None else load_published(against)
     asked = [] if axes is None else [parse_axes(axes)]
@@ -353,14 +353,14 @@ def score(
     ] = "holistic",
     task: Annotated[str | None, typer.Option(help="Of a sweep with several tasks: which one.")] = None,
     storage: Storage = _STORAGE,
-    namespace: cluster_verbs.SoughtIn = None,
-    context: cluster_verbs.Context = None,
+    namespace: cluster_sweeps.SoughtIn = None,
+    context: cluster_sweeps.Context = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print [{name, raw, rescaled}] at full precision.")
     ] = False,
 ) -> None:
     """The paper's composite efficiency scores, the set they are taken over, and what their order hangs on."""
-    from orchestrator.cli.scoring import score_of, scores_json, show_scores, tell_set
+    from orchestrator.cli.results.score import score_of, scores_json, show_scores, tell_set
 
     scores, notes = score_of(source, preset, storage, task, Where(namespace, context))
     if as_json:
@@ -374,20 +374,20 @@ def score(
 def sync(
     sweep: Sweep,
     storage: Storage = _STORAGE,
-    namespace: cluster_verbs.SoughtIn = None,
-    context: cluster_verbs.Context = None,
+    namespace: cluster_sweeps.SoughtIn = None,
+    context: cluster_sweeps.Context = None,
 ) -> None:
     """Make MLflow say what the records say. Twice changes nothing. Where the records are in a cluster, it
     runs there."""
-    from orchestrator.cli.portals import cluster_of
-    from orchestrator.cli.reporting import summary_note, write
-    from orchestrator.tracking.mlflow_view import sync as publish_all
+    from orchestrator.cli.cluster.ui import cluster_of
+    from orchestrator.cli.results.report import summary_note, write
+    from orchestrator.tracking.mlflow_store import sync as publish_all
 
     where = Where(namespace, context)
     elsewhere = cluster_of(sweep, storage, where)
     if elsewhere is not None:
-        from orchestrator.cli.sweeping import open_sweeps
-        from orchestrator.cli.syncing import sync_in_cluster
+        from orchestrator.cli.cluster.submit import open_sweeps
+        from orchestrator.cli.cluster.sync import sync_in_cluster
 
         sweeps = open_sweeps(elsewhere.namespace, elsewhere.context, console())
         elsewhere.refuse_other(sweeps.cluster.host)
@@ -421,31 +421,31 @@ def ui(
         int | None,
         typer.Option(min=1, max=65535, help="Port on 127.0.0.1: 5000, or a free one for the cluster's."),
     ] = None,
-    namespace: cluster_verbs.SoughtIn = None,
-    context: cluster_verbs.Context = None,
+    namespace: cluster_sweeps.SoughtIn = None,
+    context: cluster_sweeps.Context = None,
     show_token: Annotated[
         bool, typer.Option("--show-token", help="Print the token or password that the page asks for.")
     ] = False,
 ) -> None:
     """Open the MLflow UI or the Ray dashboard, on this machine only. Ctrl-C ends it."""
-    from orchestrator.cli import portals
-    from orchestrator.cli.reporting import serve_mlflow
+    from orchestrator.cli.cluster import ui
+    from orchestrator.cli.results.report import serve_mlflow
 
     if sweep is not None and target != "ray":
         raise typer.BadParameter("a second word goes with `ray` alone")
     if target == "ray":
-        portals.open_ray(sweep, namespace, context, port or 0, show_token, console())
+        ui.open_ray(sweep, namespace, context, port or 0, show_token, console())
     elif target == "mlflow":
-        portals.open_mlflow(namespace, context, port or 0, show_token, console())
+        ui.open_mlflow(namespace, context, port or 0, show_token, console())
     else:
         uri = tracking_uri(storage_here(storage), os.environ)
         there = (
             None
             if target is None or VARIABLE in os.environ
-            else portals.cluster_of(target, storage, Where(namespace, context))
+            else ui.cluster_of(target, storage, Where(namespace, context))
         )
         if there is not None:
-            portals.open_mlflow(there.namespace, there.context, port or 0, show_token, console(), there)
+            ui.open_mlflow(there.namespace, there.context, port or 0, show_token, console(), there)
             return
         serve_mlflow(uri, target, port or 5000, console())
 

@@ -40,7 +40,7 @@ def enter() -> None:
     is spent and trials are left, 70 a defect of ours, 130 interrupted."""
     _print_whatever_the_encoding()
     from orchestrator.errors import FrontierError, printable
-    from orchestrator.tracking.mlflow_view import quiet_environment
+    from orchestrator.tracking.mlflow_store import quiet_environment
 
     for name, value in {**_QUIET, **quiet_environment()}.items():
         os.environ.setdefault(name, value)

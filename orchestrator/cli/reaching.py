@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.cluster.client import Cluster, connect
-from orchestrator.contracts.copied import Copy
+from orchestrator.contracts.copy_mark import Copy
 
 NAMESPACE = "frontier"  # that of k8s/base
 VARIABLE = "FRONTIER_NAMESPACE"

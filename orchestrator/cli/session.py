@@ -14,10 +14,10 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cli.heartbeat import heartbeat
-from orchestrator.cli.places import cache_of, mirror_of, own_cache
-from orchestrator.cli.sharing import fetch_shared, share
+from orchestrator.cli.numbers import duration
+from orchestrator.cli.paths import cache_of, mirror_of, own_cache
+from orchestrator.cli.staging import fetch_shared, share
 from orchestrator.cli.terminal import Terminal, styled
-from orchestrator.cli.words import duration
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
 from orchestrator.config.inputs import lengths_of
@@ -25,9 +25,9 @@ from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with_staged, write_lock
 from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
-from orchestrator.contracts.history import TrialHistory
-from orchestrator.contracts.made import made_root
+from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.errors import Complaint, ConfigError, StorageError
 from orchestrator.execution.devices import first_gpu
 from orchestrator.planning import Plan, make_plan

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import yaml
 
+from orchestrator.cluster.api_errors import RefusalError, decoded, refusal
 from orchestrator.cluster.documents import get, items
-from orchestrator.cluster.refusals import RefusalError, decoded, refusal
 from orchestrator.cluster.resources import PODS, Resource, of_body
 from orchestrator.errors import LaunchError
 

@@ -15,9 +15,9 @@ from typing import IO, Any
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get
 from orchestrator.cluster.fetch_job import FETCHES
+from orchestrator.cluster.pending import troubles
 from orchestrator.cluster.record_server import ARCHIVE, BYTES, INDEX, PORT
 from orchestrator.cluster.resources import JOBS, PODS
-from orchestrator.cluster.troubles import troubles
 from orchestrator.errors import LaunchError
 
 PATIENCE_SECONDS = 600.0  # for a node, an image, a volume

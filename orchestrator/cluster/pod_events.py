@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.cluster.documents import get
-from orchestrator.cluster.troubles import role
+from orchestrator.cluster.pending import role
 
 _PULLED = re.compile(r"in (?P<time>[\d.hmus]+).*?Image size: (?P<bytes>\d+) bytes", re.DOTALL)
 _IMAGE = re.compile(r'image "(?P<image>[^"]+)"')

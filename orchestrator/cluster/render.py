@@ -15,7 +15,6 @@ from typing import Any
 
 from orchestrator.cluster.capacity import Group, groups, node_kinds
 from orchestrator.cluster.documents import Document, dump, get, mapping, of_kind
-from orchestrator.cluster.filling import MOUNT, fill_in, move_cache
 from orchestrator.cluster.manifests import (
     ConfigMapMetadata,
     ConfigMapSource,
@@ -36,6 +35,7 @@ from orchestrator.cluster.naming import (
     content_name,
     sweep_id,
 )
+from orchestrator.cluster.placeholders import MOUNT, fill_in, move_cache
 from orchestrator.config import ResolvedSweep
 from orchestrator.config.lock import lock_path
 from orchestrator.config.resources import AutoResources
@@ -43,7 +43,7 @@ from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning import Plan
-from orchestrator.planning.room import at_once
+from orchestrator.planning.packing import at_once
 from orchestrator.text_files import read_text
 
 FILE, LOCK = "sweep.yaml", "sweep.lock"

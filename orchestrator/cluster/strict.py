@@ -11,13 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from typing import Any
 
+from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.checks import switches
 from orchestrator.cluster.checks.pods import NODE_TYPE, Pod, cluster_of, created_pods
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT as DASHBOARD
 from orchestrator.cluster.documents import Document, get, items, mapping
 from orchestrator.cluster.readiness import Patience, Servers, await_servers, is_ready
-from orchestrator.cluster.refusals import RefusalError
 from orchestrator.cluster.resources import CLAIMS, CONFIG_MAPS, PODS
 from orchestrator.contracts.credentials import is_secret
 from orchestrator.contracts.risks import Checked, Risk

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob
-from orchestrator.cluster.refusals import RefusalError
 from orchestrator.cluster.render import FILE
 from orchestrator.cluster.resources import CONFIG_MAPS, RAY_JOBS
-from orchestrator.config.yaml_files import parse
+from orchestrator.config.yaml_sources import parse
 from orchestrator.errors import ConfigError
 
 _KEPT_JOB = "frontier/ray-job"  # annotation of a ConfigMap whose RayJob is gone

@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.differences import differences
+from orchestrator.cluster.diff import differences
 from orchestrator.cluster.documents import get, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL, SWEEP_NAME
-from orchestrator.cluster.observing import never_ran
 from orchestrator.cluster.ray_job import RECREATIONS, STOPPED, RayJob, Step, next_step
-from orchestrator.cluster.refusals import RefusalError
 from orchestrator.cluster.render import Rendered
 from orchestrator.cluster.resources import RAY_JOBS
 from orchestrator.cluster.sweep_files import SweepFiles, config_map_to_apply, job_to_apply
+from orchestrator.cluster.watch import never_ran
 from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
 
 _GONE_SECONDS = 300  # the driver gets to write its records, the pods their grace

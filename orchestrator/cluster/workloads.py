@@ -9,8 +9,8 @@ from typing import Any
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import Document, get, mapping, of_kind
+from orchestrator.cluster.pending import troubles
 from orchestrator.cluster.resources import DEPLOYMENTS, PODS, STATEFUL_SETS
-from orchestrator.cluster.troubles import troubles
 
 _RESOURCES = {resource.kind: resource for resource in (DEPLOYMENTS, STATEFUL_SETS)}
 _APPLY = "kubectl apply --server-side -k the overlay"

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 import orchestrator
-from orchestrator.config.complaints import check
 from orchestrator.config.file_kinds import BY_DIRECTORY, FileKind, taken_for
 from orchestrator.config.lineage import with_inherited
+from orchestrator.config.problems import check
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.schema import SAFE_NAME
 from orchestrator.config.task_files import DescribedTask
-from orchestrator.config.yaml_files import read_mapping
+from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.device import DeviceKind
 from orchestrator.contracts.methods import Settings

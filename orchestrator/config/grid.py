@@ -12,10 +12,10 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.config.capabilities import Capabilities, load_capabilities
 from orchestrator.config.catalogue import Catalogue, TaskEntry
-from orchestrator.config.fit import text_room, unfit
 from orchestrator.config.methods import MethodVariant, with_settings
 from orchestrator.config.recipes import Purse, lay
 from orchestrator.config.schema import Rule, SweepConfig
+from orchestrator.config.shape_limits import text_room, unfit
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.record import MisfitError
 from orchestrator.contracts.sweep import RefusedCell

@@ -27,7 +27,7 @@ from orchestrator.contracts.backbone import (
     RandomWeights,
 )
 from orchestrator.contracts.files import INTO_DATA_DIR, leads_out, sha256_of, write_atomically
-from orchestrator.contracts.made import code_digest, made_digest
+from orchestrator.contracts.generated import code_digest, made_digest
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.safetensors_files import READ, has_weights
 from orchestrator.contracts.split_counts import SplitCounts

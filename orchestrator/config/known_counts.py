@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.contracts import sameness, split_counts
 from orchestrator.contracts.files import write_atomically
-from orchestrator.contracts.made import code_digest
+from orchestrator.contracts.generated import code_digest
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split

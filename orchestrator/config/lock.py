@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from orchestrator.config.complaints import check
 from orchestrator.config.file_kinds import FileKind, taken_for
-from orchestrator.config.yaml_files import read_mapping
+from orchestrator.config.problems import check
+from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.record import Record

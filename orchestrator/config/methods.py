@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.config.catalogue import MethodEntry
-from orchestrator.config.complaints import Fault, check
+from orchestrator.config.problems import Fault, check
 from orchestrator.config.schema import SETTINGS, MethodItem, RecipeAxes
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.trial import Recipe

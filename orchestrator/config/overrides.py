@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config.catalogue import is_price_file
-from orchestrator.config.complaints import shown
+from orchestrator.config.problems import shown
 from orchestrator.config.recipes import EITHER, RecipePatch
 from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SpendingLimit, SweepConfig
-from orchestrator.config.yaml_files import parse
+from orchestrator.config.yaml_sources import parse
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import Complaint, did_you_mean

@@ -9,8 +9,8 @@ from typing import Any
 
 from orchestrator.config.catalogue import is_price_file
 from orchestrator.config.checks import Source
-from orchestrator.config.complaints import Fault
 from orchestrator.config.grid import Grid
+from orchestrator.config.problems import Fault
 from orchestrator.contracts import layout
 from orchestrator.errors import Complaint
 from orchestrator.storage.remote import is_uri

@@ -12,18 +12,18 @@ from typing import Any
 from orchestrator.config import checks, overrides, paths
 from orchestrator.config.catalogue import Catalogue, is_price_file, read_catalogue, read_prices
 from orchestrator.config.checks import AXES, STAND_IN, Source
-from orchestrator.config.complaints import Fault, check
+from orchestrator.config.device_choice import settle_device
 from orchestrator.config.file_kinds import FileKind, taken_for
 from orchestrator.config.grid import Grid, build_grid
 from orchestrator.config.layouts import resolve_layout
 from orchestrator.config.lock import Lock, lock_path, locked, read_lock
 from orchestrator.config.methods import expand
 from orchestrator.config.overrides import Applied
-from orchestrator.config.placing import settle_device
+from orchestrator.config.problems import Fault, check
 from orchestrator.config.schema import SweepConfig
-from orchestrator.config.selecting import select
+from orchestrator.config.selection import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
-from orchestrator.config.yaml_files import OF_ANCHORS, read_mapping
+from orchestrator.config.yaml_sources import OF_ANCHORS, read_mapping
 from orchestrator.contracts.gpus import Gpu
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.storage.remote import Remote, is_uri

@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, model_validator
 
 from orchestrator.contracts.metrics import MetricName, MetricValue
+from orchestrator.contracts.phase_work import PhaseWork, sum_of
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.vocabulary import FailureKind, Figure, Phase, Precision, Signature, Source, Split
-from orchestrator.contracts.work import PhaseWork, sum_of
 
 _OPTIMISERS = "torch/optim/"  # code places of torch's own, which DeepSpeed steps as well
 PhaseSeconds = dict[Phase, NonNegativeFloat]

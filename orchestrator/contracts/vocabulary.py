@@ -143,7 +143,7 @@ class Family(StrEnum):
 
 
 class Signature(StrEnum):
-    """How the quality on dev went in a trial that came to its end. Rules: `workers.signatures`."""
+    """How the quality on dev went in a trial that came to its end. Rules: `workers.learning_curve`."""
 
     IMPROVING = "improving"  # the last evaluation is the best one, by a margin: more training may help
     CONVERGED = "converged"  # it rose, and the end adds no more than the margin to its best

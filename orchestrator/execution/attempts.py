@@ -30,7 +30,7 @@ from orchestrator.contracts.outcome import (
 )
 from orchestrator.contracts.trial import AttemptOrder, TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase
-from orchestrator.execution.endings import Ending, explain
+from orchestrator.execution.exit_reasons import Ending, explain
 from orchestrator.execution.launcher import TrialOrder, Workplace
 
 _CHECKPOINT = re.compile(r"step-(\d+)")

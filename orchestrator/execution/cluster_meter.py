@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from orchestrator.contracts.held import Held, HeldByRun
+from orchestrator.contracts.cluster_time import Held, HeldByRun
 from orchestrator.execution.launcher import LaunchEvent, Tick
 
 

@@ -31,7 +31,7 @@ from orchestrator.execution.launcher import (
     never,
 )
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
-from orchestrator.execution.slot import Host, Slot, attempt_host
+from orchestrator.execution.worker_slot import Host, Slot, attempt_host
 
 _TICK_SECONDS = 1.0
 

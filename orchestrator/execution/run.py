@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.contracts.device import DeviceKind
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.execution.allowance import Allowance
+from orchestrator.execution.budget_guard import Allowance
 from orchestrator.execution.clock import Clock
 from orchestrator.execution.cluster_meter import ClusterMeter, HeldBook
 from orchestrator.execution.launcher import (

@@ -18,7 +18,7 @@ from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TrialState
 from orchestrator.execution.attempts import abandon_attempt, close_attempt, open_attempt
 from orchestrator.execution.clock import VirtualClock
-from orchestrator.execution.endings import Ending
+from orchestrator.execution.exit_reasons import Ending
 from orchestrator.execution.interrupts import interrupts
 from orchestrator.execution.launcher import (
     AttemptEnded,

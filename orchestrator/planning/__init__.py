@@ -1,10 +1,10 @@
 """Pure functions over frozen records: what must run, why, in which order, and what it costs."""
 
-from orchestrator.planning.identity import differences, fingerprint
+from orchestrator.planning.fingerprints import differences, fingerprint
+from orchestrator.planning.forecast import Prediction
 from orchestrator.planning.placement import longest_first, seed_by_seed
 from orchestrator.planning.plan import Plan, ToRun, make_plan
-from orchestrator.planning.searches import Candidate, Search
-from orchestrator.planning.totals import Prediction
+from orchestrator.planning.tuning import Candidate, Search
 
 __all__ = [
     "Candidate",

@@ -9,8 +9,8 @@ from typing import Literal
 
 from orchestrator.config import GridCell
 from orchestrator.config.grid import Grid
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import CPU
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.errors import Complaint, ConfigError
 from orchestrator.planning.plan import Plan, make_plan
 

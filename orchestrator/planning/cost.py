@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Recipe, Resources, TrialSpec
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.planning.rates import AssumedRate
-from orchestrator.planning.schedule import (
+from orchestrator.planning.workload import (
     evaluations,
     operations,
     operations_per_example,
@@ -28,7 +28,7 @@ from orchestrator.planning.schedule import (
 )
 
 if TYPE_CHECKING:
-    from orchestrator.planning.likely import Noise
+    from orchestrator.planning.forecast_range import Noise
 
 # Guesses for a plan without history; probes or finished trials replace them.
 ASSUMED_START_SECONDS = 1.5  # loading and tokenising, whatever the training takes
@@ -298,7 +298,7 @@ class Predictor:
     def noise(self) -> Noise:
         """How trials scatter around what trials of their model, method and task usually take."""
         if self._noise is None:
-            from orchestrator.planning.likely import Noise
+            from orchestrator.planning.forecast_range import Noise
 
             exact = [
                 profile.parts.ratios

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from orchestrator.config import Inputs
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
+from orchestrator.contracts.trial_history import TrialHistory
 
 V = TypeVar("V")
 

@@ -2,9 +2,9 @@
 
     weights + gradients + optimiser's moments + activations of one forward pass + what the runtime takes
 
-Each term is what the worker does (`workers.sharding`, `workers.backbones`), on the device that needs most.
-The sum is meant to lie above the peak, not on it: gradients and activations are added up, though the ones
-grow while the others are given back.
+Each term is what the worker does (`workers.distributed.sharding`, `workers.models.backbones`), on the device
+that needs most. The sum is meant to be above the peak, not on it: gradients and activations are added up,
+though the ones grow while the others are given back.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import CONTEXT_BYTES, GIB
+from orchestrator.contracts.frozen_precision import frozen_in_half
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.model_shape import ModelShape
-from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.vocabulary import Family, Precision
-from orchestrator.planning.shapes import shape_of
+from orchestrator.planning.model_size import shape_of
 
 _QUANTISED = {"int8": 1.0, "nf4": 0.52}  # bytes a weight; nf4 with its doubly quantised constants
-_NOT_QUANTISED = 0.4  # of a state-space model's layers: what its scan reads (`workers.backbones`)
+_NOT_QUANTISED = 0.4  # of a state-space model's layers: what its scan reads (`workers.models.backbones`)
 _QUANTISED_KERNELS = 0.3 * GIB  # of bitsandbytes, beside what CUDA takes
 _EXCHANGE = 0.5 * GIB  # NCCL's buffers, where there are several processes
 _GATHERED_LAYERS = 2  # of spread weights: the one at work, and the next one on its way

@@ -8,21 +8,21 @@ from functools import cached_property
 from typing import Any, Literal
 
 from orchestrator.config import GridCell, Inputs, ResolvedSweep
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.sweep import PlannedTrial, RefusedCell, SweepRecord
 from orchestrator.contracts.trial import Digests, Resources, TrialSpec
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.planning import identity
+from orchestrator.planning import fingerprints
 from orchestrator.planning.cost import Predicted, Predictor
+from orchestrator.planning.forecast import Prediction, total
 from orchestrator.planning.left_out import outdated, together
-from orchestrator.planning.peaks import Peaks
+from orchestrator.planning.observed_memory import Peaks
+from orchestrator.planning.packing import Line
 from orchestrator.planning.placement import Placement, Placer, Refusal, longest_first, seed_by_seed
 from orchestrator.planning.rates import assumed_rate
-from orchestrator.planning.room import Line
-from orchestrator.planning.searches import Candidate, Search, Searcher
 from orchestrator.planning.standalone import standalone_costs
-from orchestrator.planning.totals import Prediction, total
+from orchestrator.planning.tuning import Candidate, Search, Searcher
 
 # "waiting": the search of its cell comes first, and decides with which recipe the trial is run.
 Reason = Literal["new", "stale", "unfinished", "failed", "waiting"]
@@ -232,7 +232,7 @@ class _Making:
                 yield trial
                 continue
             parts = self._settled[cell]
-            now = _UNTUNED if parts is None else identity.combine(parts, trial.seed)
+            now = _UNTUNED if parts is None else fingerprints.combine(parts, trial.seed)
             yield trial.model_copy(update={"fingerprint": now})
 
     def add(self, cell: GridCell) -> None:
@@ -277,7 +277,7 @@ class _Making:
             trial = PlannedTrial(
                 cell=cell.cell,
                 seed=seed,
-                fingerprint=_UNTUNED if waiting else identity.combine(shared, seed),
+                fingerprint=_UNTUNED if waiting else fingerprints.combine(shared, seed),
                 resources=self._given(cell),
                 predicted_seconds=None if found is None else found.seconds,
             )
@@ -317,7 +317,7 @@ def _spec(cell: GridCell, inputs: Inputs, trial: PlannedTrial) -> TrialSpec:
 def _changed(known: TrialHistory, cell: GridCell, inputs: Inputs, trial: PlannedTrial) -> tuple[str, ...]:
     if known.last is None:
         return ()
-    return identity.differences(known.last, _spec(cell, inputs, trial))
+    return fingerprints.differences(known.last, _spec(cell, inputs, trial))
 
 
 class _Parts:
@@ -325,8 +325,8 @@ class _Parts:
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
-        self._code = identity.part_digest({"worker": inputs.code, "metrics": inputs.metrics})
-        self._scored = identity.part_digest(identity.CANDIDATE)
+        self._code = fingerprints.part_digest({"worker": inputs.code, "metrics": inputs.metrics})
+        self._scored = fingerprints.part_digest(fingerprints.CANDIDATE)
         self._known: dict[tuple[str, Hashable], str] = {}
 
     def of(self, cell: GridCell) -> dict[str, str]:
@@ -334,21 +334,21 @@ class _Parts:
         return {
             "backbone": self._once(
                 ("backbone", backbone.name),
-                lambda: identity.backbone_identity(backbone, self._inputs.weights[backbone.name]),
+                lambda: fingerprints.backbone_identity(backbone, self._inputs.weights[backbone.name]),
             ),
-            "method": self._once(("method", method.settings), lambda: identity.method_identity(method)),
+            "method": self._once(("method", method.settings), lambda: fingerprints.method_identity(method)),
             "task": self._once(
-                ("task", task.name), lambda: identity.task_identity(task, self._inputs.data[task.name])
+                ("task", task.name), lambda: fingerprints.task_identity(task, self._inputs.data[task.name])
             ),
-            "recipe": self._once(("recipe", cell.recipe), lambda: identity.recipe_identity(cell.recipe)),
+            "recipe": self._once(("recipe", cell.recipe), lambda: fingerprints.recipe_identity(cell.recipe)),
             "code": self._code,
         }
 
     def of_candidate(self, cell: GridCell, seed: int) -> str:
         """The fingerprint of a candidate whose values the cell has."""
-        return identity.combine({**self.of(cell), "scored": self._scored}, seed)
+        return fingerprints.combine({**self.of(cell), "scored": self._scored}, seed)
 
     def _once(self, key: tuple[str, Hashable], part: Callable[[], Mapping[str, Any]]) -> str:
         if key not in self._known:
-            self._known[key] = identity.part_digest(part())
+            self._known[key] = fingerprints.part_digest(part())
         return self._known[key]

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from orchestrator.config import GridCell, ResolvedSweep
 from orchestrator.config.grid import Grid
 from orchestrator.config.resources import AutoResources
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.plan import Plan
-from orchestrator.planning.schedule import operations, training_steps
 from orchestrator.planning.standalone import Family, family_of, standalone_costs
+from orchestrator.planning.workload import operations, training_steps
 
 SUFFIX = "-probes"
 _MOST_STEPS, _LEAST_STEPS = 40, 8

@@ -8,7 +8,7 @@ from orchestrator.config import ResolvedSweep
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.device import DeviceKind
 from orchestrator.contracts.trial import Recipe
-from orchestrator.planning.peaks import device_kind
+from orchestrator.planning.observed_memory import device_kind
 
 # Floating-point operations a second, on the low side of what small encoders reach.
 _CORE, _UNKNOWN_GPU = 2e10, 3e13

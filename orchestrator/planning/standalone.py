@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.config import GridCell
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Standalone, Timing
 from orchestrator.contracts.trial import TrialSpec
-from orchestrator.planning.schedule import evaluations, operations_per_example, training_steps
+from orchestrator.contracts.trial_history import TrialHistory
+from orchestrator.planning.workload import evaluations, operations_per_example, training_steps
 
 Family = tuple[str, str, str]  # backbone, method entry, task
 

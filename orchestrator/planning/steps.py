@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from orchestrator.contracts.backbone import RandomWeights
-from orchestrator.contracts.history import TrialHistory
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning.plan import Plan
-from orchestrator.planning.schedule import training_steps
+from orchestrator.planning.workload import training_steps
 
 FEW_STEPS = 100  # below it a score says more about the length of the training than about the method
 

@@ -1,10 +1,10 @@
 """From the ledger to an answer: aggregates over seeds, the frontier, and its renderings."""
 
+from orchestrator.report.analysis.learning_curves import with_curves
 from orchestrator.report.build import build_report
-from orchestrator.report.learning import with_curves
-from orchestrator.report.model import Report
-from orchestrator.report.tables import FrontierRow, frontier_rows, report_json
-from orchestrator.report.write import write_report
+from orchestrator.report.record import Report
+from orchestrator.report.render.files import write_report
+from orchestrator.report.render.tables import FrontierRow, frontier_rows, report_json
 
 __all__ = [
     "FrontierRow",

@@ -7,33 +7,42 @@ from collections.abc import Iterable, Mapping, Sequence
 from orchestrator.contracts.caveats import doubts
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.metrics import METRICS, MetricName
-from orchestrator.contracts.sweep import RefusedCell, SweepRecord
+from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.target import NEAR
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.report.across import across_tasks
-from orchestrator.report.answering import answers
-from orchestrator.report.axes import axes_of
-from orchestrator.report.billing import money_note
-from orchestrator.report.causes import REHEARSAL
-from orchestrator.report.certainty import Found, certainty_of, replicates_of
-from orchestrator.report.collected import Collected
-from orchestrator.report.data_sizes import data_line
-from orchestrator.report.evidence import Side
-from orchestrator.report.failed_seeds import Counting
-from orchestrator.report.findings import RefusalGroup, TunedCell
-from orchestrator.report.membership import Draws
-from orchestrator.report.model import Point, Refusal, Report, TaskReport
-from orchestrator.report.notes import false_claims, guessed, independence, notes, notices, of_metric
-from orchestrator.report.origins import weights_of
-from orchestrator.report.plain_names import plain_name, rehearsal
-from orchestrator.report.points import comparisons_of, points_of
-from orchestrator.report.published import Published
-from orchestrator.report.relations import domains_of, pairs_of
-from orchestrator.report.replication import replicate
-from orchestrator.report.results import CellResults, ExamplesOf, Result
-from orchestrator.report.score_points import scores_of
+from orchestrator.report.analysis.across_tasks import across_tasks
+from orchestrator.report.analysis.caveats import (
+    false_claims,
+    guessed,
+    independence,
+    notes,
+    notices,
+    of_metric,
+)
+from orchestrator.report.analysis.data_sizes import data_line
+from orchestrator.report.analysis.distillation import pairs_of
+from orchestrator.report.analysis.domains import domains_of
+from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.plain_names import plain_name, rehearsal
+from orchestrator.report.analysis.published import Published
+from orchestrator.report.analysis.replication import replicate
+from orchestrator.report.analysis.sensitivity import axes_of
+from orchestrator.report.analysis.uncertainty import Found, certainty_of, replicates_of
+from orchestrator.report.recommendation.advice import REHEARSAL
+from orchestrator.report.recommendation.answers import answers
+from orchestrator.report.record import Refusal, Report
+from orchestrator.report.results.billing import money_note
+from orchestrator.report.results.cells import CellResults, ExamplesOf, Result
+from orchestrator.report.results.collect import Collected
+from orchestrator.report.results.failed_seeds import Counting
+from orchestrator.report.results.points import comparisons_of, points_of
+from orchestrator.report.results.refusals import refusal_groups
+from orchestrator.report.results.searches import searched_cells
+from orchestrator.report.results.weights_provenance import weights_of
+from orchestrator.report.scores.points import scores_of
+from orchestrator.report.statistics.bootstrap import Draws
+from orchestrator.report.task_report import TaskReport
 
 
 def build_report(
@@ -132,8 +141,8 @@ def _task(
         ),
         points=points,
         beside=_beside(task),
-        refusals=_refusals(refused),
-        tuned=_tuned(points, sweep),
+        refusals=refusal_groups(refused),
+        tuned=searched_cells(points, sweep),
         axes=axes_of(points, sweep),
         pairs=pairs,
         frontiers=sure.frontiers,
@@ -162,30 +171,3 @@ def _beside(task: TaskSpec) -> MetricName | None:
     """The study's own way of scoring, where the task asks for it."""
     ways = {TaskKind.NER: MetricName.SUBWORD_F1, TaskKind.RELATION: MetricName.MICRO_F1_WITH_NEGATIVE}
     return ways.get(task.kind) if task.paper_scoring else None
-
-
-def _refusals(refused: Sequence[RefusedCell]) -> tuple[RefusalGroup, ...]:
-    """By reason, the most frequent first."""
-    groups: dict[str, list[str]] = {}
-    for r in refused:
-        groups.setdefault(r.reason, []).append(f"{r.cell.model}/{r.cell.domain}/{r.cell.method}")
-    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    return tuple(RefusalGroup(reason=reason, cells=tuple(cells)) for reason, cells in ordered)
-
-
-def _tuned(points: Sequence[Point], sweep: SweepRecord) -> tuple[TunedCell, ...]:
-    planned = {p.cell.name: (p.name, p.planned_seeds) for p in points if p.cell.name in sweep.tuned}
-    return tuple(_search(name, seeds, sweep.tuned[cell]) for cell, (name, seeds) in planned.items())
-
-
-def _search(name: str, seeds: int, found: Tuned) -> TunedCell:
-    hours = found.device_seconds / 3600
-    return TunedCell(
-        cell=name,
-        **found.model_dump(
-            include={"values", "metric", "dev_quality", "candidates", "failed", "device_type"}
-        ),
-        device_hours=hours,
-        seeds=seeds,
-        share=hours / seeds if seeds else None,
-    )

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from orchestrator.contracts import layout
 from orchestrator.contracts.files import write_atomically
 from orchestrator.errors import StorageError
-from orchestrator.storage import trees
+from orchestrator.storage import directories
 from orchestrator.storage.store import Store, claim
 
 _STEP = re.compile(r"step-(\d+)")
@@ -88,10 +88,10 @@ class Mirror:
             gone = False
             for _, key in reversed(steps):
                 try:
-                    if trees.fetch_tree(self.store, key, self._local(key)):
+                    if directories.fetch_tree(self.store, key, self._local(key)):
                         return
                     gone = True
-                except trees.DamagedTreeError:
+                except directories.DamagedTreeError:
                     continue
             if not gone:
                 return
@@ -135,12 +135,12 @@ class Mirror:
         there = _checkpoints(listing)
         if newest not in [found for _, found in there]:
             try:
-                trees.put_tree(self.store, newest, own)
+                directories.put_tree(self.store, newest, own)
             except FileNotFoundError:
                 return  # the worker has dropped it meanwhile: it has a newer one, or is done
             there.append((0, newest))
         for _, old in there[:-_KEPT_CHECKPOINTS]:
-            trees.delete_tree(self.store, old, listing)
+            directories.delete_tree(self.store, old, listing)
 
     def push_ended(self, directory: Path) -> bool:
         """All that an ended attempt left. False where another machine closed it in the meantime: its records
@@ -152,7 +152,7 @@ class Mirror:
         self.push_events(directory)
         self.push_checkpoint(directory)
         if (directory / layout.MODEL).is_dir():
-            trees.put_tree(self.store, f"{key}/{layout.MODEL}", directory / layout.MODEL)
+            directories.put_tree(self.store, f"{key}/{layout.MODEL}", directory / layout.MODEL)
         settled = [self._settle(path, f"{key}/{path.name}") for path in records]
         if _finished(outcome):
             self._drop_checkpoints(directory.parent)
@@ -173,7 +173,7 @@ class Mirror:
         """Those of a finished trial, incomplete ones too: nobody resumes it."""
         listing = self.store.listing(self.key(trial))
         for _, key in _checkpoints(listing):
-            trees.delete_tree(self.store, key, listing)
+            directories.delete_tree(self.store, key, listing)
         for key in listing:
             if PurePosixPath(key).parents[1].name == layout.CHECKPOINTS:
                 self.store.delete(key)
@@ -198,7 +198,7 @@ class Mirror:
 def _checkpoints(keys: Iterable[str], wanted: Callable[[str], bool] | None = None) -> list[tuple[int, str]]:
     """Complete ones, by steps."""
     found = []
-    for key in trees.complete(keys):
+    for key in directories.complete(keys):
         path = PurePosixPath(key)
         match = _STEP.fullmatch(path.name)
         if match and path.parent.name == layout.CHECKPOINTS and (wanted is None or wanted(key)):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
-from orchestrator.contracts.made import made_root
+from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import StorageError
-from orchestrator.storage import trees
+from orchestrator.storage import directories
 from orchestrator.storage.store import Store
 
 _HERE, _LOCKS = Path(), "locks"
@@ -53,7 +53,7 @@ class SharedCache:
 
         Raises StorageError where it has other files than those.
         """
-        found = trees.digests(self._store, self._key(item))
+        found = directories.digests(self._store, self._key(item))
         if found is None:
             return False
         wrong = sorted(name for name, digest in (expected or {}).items() if found.get(name) != digest)
@@ -66,10 +66,10 @@ class SharedCache:
 
     def files(self, item: str) -> dict[str, str]:
         """Return sha256 by file of what the store has of it; empty where that is not whole."""
-        return trees.digests(self._store, self._key(item)) or {}
+        return directories.digests(self._store, self._key(item)) or {}
 
     def push(self, item: str) -> None:
-        trees.put_tree(self._store, self._key(item), self._local / item)
+        directories.put_tree(self._store, self._key(item), self._local / item)
 
     def pull(self, item: str) -> bool:
         """Once a machine, however many trials start on it: the others wait for the first. Every file is
@@ -81,7 +81,7 @@ class SharedCache:
         with _alone(self._local / _LOCKS / item.replace("/", "--")):
             if place.is_dir():
                 return True
-            fetched = trees.fetch_tree(self._store, self._key(item), place)
+            fetched = directories.fetch_tree(self._store, self._key(item), place)
         for file in place.rglob("*") if fetched else ():
             if file.is_file():
                 file.chmod(file.stat().st_mode & 0o555)

@@ -13,24 +13,24 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.copied import copy_in
+from orchestrator.contracts.cluster_time import Held
+from orchestrator.contracts.copy_mark import copy_in
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.files import write_atomically
-from orchestrator.contracts.held import Held
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.trial import AttemptOrder, Cell, Resources
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import LaunchError, LedgerError, StorageError
 from orchestrator.storage.lease import Lease, hold
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
-from orchestrator.tracking.accounting import billed_seconds, device_of, spending_of, state_of
 from orchestrator.tracking.events import done_share, readable, signs_of_life
-from orchestrator.tracking.history import newest_of, trial_history
-from orchestrator.tracking.timeline import timeline_of
+from orchestrator.tracking.observations import newest_of, trial_history
+from orchestrator.tracking.phase_times import timeline_of
+from orchestrator.tracking.trial_costs import billed_seconds, device_of, spending_of, state_of
 
 M = TypeVar("M", bound=BaseModel)
 _FOREIGN = "    -> it was written by another version or damaged: move its directory out of the sweep"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.contracts.history import TrialHistory
 from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.tracking.events import curves
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.timing import with_warm_up

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.outcome import Bill, EvaluationEvent, Outcome
+from orchestrator.contracts.phase_work import add_work, sum_of
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.vocabulary import Phase
-from orchestrator.contracts.work import add_work, sum_of
 
 _AT_WORK = frozenset(Phase) - {Phase.QUEUE, Phase.START}
 

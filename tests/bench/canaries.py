@@ -65,7 +65,7 @@ class Rig:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))},
             **{name: str(root / folder) for name, folder in own.items()},
-            **planted("workers.template"),
+            **planted("workers.runtime.template"),
             **self.secrets,
             "COLUMNS": "400",
         }
@@ -138,7 +138,9 @@ class Rig:
         try:
             below = psutil.Process(driver).children(recursive=True)
             workers = {
-                p.pid for p in below if any(word.startswith("workers.template") for word in p.cmdline())
+                p.pid
+                for p in below
+                if any(word.startswith("workers.runtime.template") for word in p.cmdline())
             }
             for pid in (driver, *(p.pid for p in below)):
                 markers = list(self.markers) if pid in workers else texts

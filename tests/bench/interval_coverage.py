@@ -24,16 +24,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulated import World, point_of, true_f1
 
-from orchestrator.report.chances import chances
-from orchestrator.report.claims import LEVEL, frontier_family, holm
-from orchestrator.report.comparing import difference, estimate
-from orchestrator.report.frontier import on_frontier
-from orchestrator.report.groups import best_group
-from orchestrator.report.membership import draws
-from orchestrator.report.moderation import prior_of
-from orchestrator.report.replicates import Replicates
-from orchestrator.report.saying import Scale
-from orchestrator.report.views import DEFAULT
+from orchestrator.report.analysis.best_set import best_group
+from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.claims import LEVEL, frontier_family, holm
+from orchestrator.report.analysis.frontiers import DEFAULT
+from orchestrator.report.analysis.probabilities import chances
+from orchestrator.report.statistics.bootstrap import draws
+from orchestrator.report.statistics.moderation import prior_of
+from orchestrator.report.statistics.paired import difference, estimate
+from orchestrator.report.statistics.pareto import on_frontier
+from orchestrator.report.statistics.replicates import Replicates
 
 SEEDS, DOCUMENTS = (2, 3, 5), (100, 400)
 SCATTER = {"none": 0.0, "little": 0.03, "some": 0.15, "much": 0.5}  # of a cell's skill over seeds

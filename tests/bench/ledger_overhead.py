@@ -42,7 +42,7 @@ class Nothing:
 
 
 def main(repeats: int, overrides: list[str]) -> None:
-    from workers.attempt import settle_environment
+    from workers.runtime.attempt import settle_environment
 
     settle_environment(threads=1)
     with tempfile.TemporaryDirectory() as directory:
@@ -72,7 +72,7 @@ def compare(trial: TrialSpec, root: Path, repeats: int) -> None:
 def beside(trial: TrialSpec, root: Path, repeats: int) -> None:
     """Medians of the shares that phases of whole trials have in their CPU-seconds."""
     from workers import evaluate
-    from workers.meter import Meter
+    from workers.metering.meter import Meter
 
     told, real = [0.0], evaluate.scored_examples
 
@@ -105,9 +105,9 @@ def beside(trial: TrialSpec, root: Path, repeats: int) -> None:
 def attempt(trial: TrialSpec, root: Path, metered: bool, meter: Any = None) -> float:
     """CPU-seconds of one attempt, from its order to its last act before the outcome is written."""
     from workers.checkpoint import Progress
-    from workers.gauges import Gauges
-    from workers.meter import Meter
-    from workers.records import EventLog
+    from workers.metering.gauges import Gauges
+    from workers.metering.meter import Meter
+    from workers.runtime.records import EventLog
     from workers.trial import Account, carry_out
 
     class Deaf(Meter):

@@ -26,9 +26,9 @@ import execution_fakes as fakes
 
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialStarted, Workplace
-from orchestrator.execution.ray_launcher import RayLauncher, private_cluster_token
+from orchestrator.execution.ray.launcher import RayLauncher, private_cluster_token
 from orchestrator.execution.retries import RetryPolicy
-from orchestrator.execution.slot import Slot
+from orchestrator.execution.worker_slot import Slot
 
 CORES = 2
 HOSTS = fakes.FakeHosts({})

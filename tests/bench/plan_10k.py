@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from orchestrator.config import Inputs, load_sweep
-from orchestrator.contracts.history import FingerprintHistory, TrialHistory
+from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning import make_plan
 

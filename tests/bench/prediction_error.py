@@ -16,8 +16,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.cli.measuring import measure
-from orchestrator.cli.running import run
+from orchestrator.cli.plan.probes import measure
+from orchestrator.cli.run.launch import run
 from orchestrator.cli.session import Session, open_session
 from orchestrator.planning import Plan
 from orchestrator.planning.cost import Predictor

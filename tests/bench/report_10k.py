@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from ledger_builder import Fate, LedgerBuilder, lora_ranks, task
 
-from orchestrator.cli.against import load_published
+from orchestrator.cli.results.published import load_published
 from orchestrator.contracts import layout
 from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName

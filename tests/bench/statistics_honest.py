@@ -49,36 +49,37 @@ from simulated import World, point_of
 
 from orchestrator.config import Inputs, load_sweep
 from orchestrator.contracts.examples import ScoredExamples, floats
-from orchestrator.contracts.history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.probe import Timing
+from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.vocabulary import FailureKind, Signature, TrialState
 from orchestrator.planning import Plan, make_plan, seed_by_seed
-from orchestrator.planning.likely import makespans
+from orchestrator.planning.forecast_range import makespans
 from orchestrator.report import Report, build_report
-from orchestrator.report.chances import chances
-from orchestrator.report.claims import LEVEL, frontier_family, holm
-from orchestrator.report.comparing import difference, estimate
-from orchestrator.report.equivalence import held_against
-from orchestrator.report.evidence import ClaimFamily, Group, Limit, Side
-from orchestrator.report.findings import PublishedNumber, Verdict
-from orchestrator.report.frontier import CLOSE, cheapest_close, on_frontier
-from orchestrator.report.good_enough import good_enough
-from orchestrator.report.groups import best_group
-from orchestrator.report.held_out import held_out
-from orchestrator.report.membership import draws
-from orchestrator.report.model import Point
-from orchestrator.report.moderation import prior_of, prior_of_means
-from orchestrator.report.phrases import SURE
-from orchestrator.report.places import places
-from orchestrator.report.power import MOST_SEEDS
-from orchestrator.report.replicates import Replicates, contributions
-from orchestrator.report.saying import Scale
-from orchestrator.report.simultaneous import simultaneous
-from orchestrator.report.statistics import share_interval, summarise
-from orchestrator.report.summary import sentences
-from orchestrator.report.views import DEFAULT
-from orchestrator.report.volume import hypervolume, mean_quality
+from orchestrator.report.analysis.best_set import Group, best_group
+from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.claims import LEVEL, ClaimFamily, frontier_family, holm
+from orchestrator.report.analysis.equivalence import Verdict, held_against
+from orchestrator.report.analysis.frontiers import DEFAULT
+from orchestrator.report.analysis.good_enough import good_enough
+from orchestrator.report.analysis.hypervolume import hypervolume, mean_quality
+from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.probabilities import chances
+from orchestrator.report.analysis.published import PublishedNumber
+from orchestrator.report.analysis.rank_ranges import places
+from orchestrator.report.numbers import SURE
+from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.results.point import Point
+from orchestrator.report.results.replicates import contributions
+from orchestrator.report.statistics.bootstrap import draws
+from orchestrator.report.statistics.held_out import held_out
+from orchestrator.report.statistics.moderation import prior_of, prior_of_means
+from orchestrator.report.statistics.paired import difference, estimate
+from orchestrator.report.statistics.pareto import CLOSE, cheapest_close, on_frontier
+from orchestrator.report.statistics.power import MOST_SEEDS, Limit
+from orchestrator.report.statistics.replicates import Replicates
+from orchestrator.report.statistics.simultaneous import simultaneous
+from orchestrator.report.statistics.summary import share_interval, summarise
 
 POINT = 0.03  # of a cell's skill over seeds: 0.9 points of accuracy at 80 %
 ALIKE, MORE, UNEQUAL = "0.9 points", "2.4 points", "0.5 to 5 points"

@@ -28,7 +28,7 @@ from transformers import (
     set_seed,
 )
 
-from orchestrator.contracts.made import made_root
+from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from workers.data import cap_rows, label_set, read_split

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.cli.running import run
+from orchestrator.cli.run.launch import run
 from orchestrator.cli.session import open_session
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import Phase
-from orchestrator.tracking.account import Statement, statements
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.sweep_costs import Statement, statements
 from orchestrator.tracking.tracking_uri import tracking_uri
 
 DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"

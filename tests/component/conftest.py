@@ -25,7 +25,7 @@ from orchestrator.contracts.outcome import Event, Outcome, read_event
 from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec
 from orchestrator.contracts.trial import AttemptOrder, Cell, Digests, Recipe, Resources, TrialSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 
 SHAPE = {
     "hidden_size": 32,

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from orchestrator.contracts.methods.low_rank import AdaLora
 from workers.checkpoint import copy_of, put_back, trained_weights
-from workers.keep import keep_model, load_kept
+from workers.export import keep_model, load_kept
 from workers.methods.adalora import schedule
 
 SETTINGS = AdaLora(rank=2, initial_rank=4, dropout=0.0)

@@ -12,18 +12,18 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, cache_utils
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
-from orchestrator.contracts.made import made_root
+from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
-from workers.backbones import build
 from workers.batches import collate
 from workers.demo.tiny import ARCHITECTURES, DECODERS, STATE_SPACES, write_tiny
 from workers.methods import adapt, count
+from workers.models.backbones import build
+from workers.models.weights import weights_directory
 from workers.stage import StageRequest, stage
 from workers.tasks import Encoded
-from workers.weights import weights_directory
 
 LABELS = ("no", "yes", "perhaps")
 KINDS = [TaskKind.CLASSIFICATION, TaskKind.NER]

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from workers import trial
-from workers.attempt import run_attempt
+from workers.runtime.attempt import run_attempt
 
 
 @pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.NER])
@@ -112,7 +112,7 @@ def test_a_bug_names_class_and_places_and_never_the_text_of_the_exception(lab, o
     assert failure.phase is Phase.TEST
     assert failure.message == "ZeroDivisionError"
     assert failure.places[-1].endswith(" broken")
-    assert failure.places[0].startswith("workers/attempt.py:")
+    assert failure.places[0].startswith("workers/runtime/attempt.py:")
     assert "patient" not in (order.parent / "outcome.json").read_text()
 
 

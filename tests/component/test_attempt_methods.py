@@ -14,11 +14,11 @@ from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTunin
 from orchestrator.contracts.methods.weights import BitFit, LnTuning, TopLayers
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.attempt import run_attempt
 from workers.checkpoint import Progress
-from workers.gauges import Gauges
-from workers.meter import Meter
-from workers.records import EventLog
+from workers.metering.gauges import Gauges
+from workers.metering.meter import Meter
+from workers.runtime.attempt import run_attempt
+from workers.runtime.records import EventLog
 from workers.train import PreemptedError
 from workers.trial import Account, carry_out
 

@@ -22,12 +22,12 @@ from orchestrator.contracts.methods.low_rank import Lora, Vera
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
-from workers import backbones
-from workers.backbones import build, build_empty, load_tokenizer
-from workers.drawing import DrawnOnCpu
-from workers.loading import load
 from workers.methods import adapt, head_modules
-from workers.weights import verify, weights_directory
+from workers.models import backbones
+from workers.models.backbones import build, build_empty, load_tokenizer
+from workers.models.initialisation import DrawnOnCpu
+from workers.models.loading import load
+from workers.models.weights import verify, weights_directory
 
 LABELS = ("no", "yes")
 

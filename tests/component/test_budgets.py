@@ -12,11 +12,11 @@ import pytest
 import workers.train
 from orchestrator.contracts.trial import AttemptOrder
 from workers import checkpoint_writer
-from workers.attempt import run_attempt
 from workers.checkpoint import Progress, saved
-from workers.gauges import Gauges
-from workers.meter import Meter
-from workers.records import EventLog
+from workers.metering.gauges import Gauges
+from workers.metering.meter import Meter
+from workers.runtime.attempt import run_attempt
+from workers.runtime.records import EventLog
 from workers.train import PreemptedError
 from workers.trial import Account, carry_out
 

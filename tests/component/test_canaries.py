@@ -18,7 +18,7 @@ from workshop import wait_for
 from orchestrator.contracts import layout
 from orchestrator.contracts.exit_codes import WRITTEN
 from orchestrator.contracts.vocabulary import FailureKind
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 
 MARKER = "Zzpatientword"
 
@@ -36,7 +36,7 @@ def planted_host(surroundings):
         for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME"):
             (surroundings / name).mkdir()
             changed.setenv(name, str(surroundings / name))
-        for name, value in planted("workers.template").items():
+        for name, value in planted("workers.runtime.template").items():
             changed.setenv(name, value)
         changed.chdir(surroundings)
         host = AttemptHost(threads=1)

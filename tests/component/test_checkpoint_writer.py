@@ -16,14 +16,14 @@ from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from workers import checkpoint_writer, train
-from workers.attempt import run_attempt
 from workers.checkpoint import Checkpoint, Progress, copy_of, saved, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
-from workers.gauges import Gauges
-from workers.meter import Meter
-from workers.ranks import ALONE
-from workers.records import EventLog
-from workers.sharding import Shares
+from workers.distributed.ranks import ALONE
+from workers.distributed.sharding import Shares
+from workers.metering.gauges import Gauges
+from workers.metering.meter import Meter
+from workers.runtime.attempt import run_attempt
+from workers.runtime.records import EventLog
 from workers.trial import Account, carry_out
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.vocabulary import FailureKind, Signature, TaskKind
-from workers.attempt import run_attempt
 from workers.checkpoint import saved
 from workers.evaluate import is_collapsed
+from workers.runtime.attempt import run_attempt
 
 SOME, NONE = MetricValue(value=0.4), MetricValue(missing="nothing was predicted")
 
@@ -62,7 +62,7 @@ def test_a_trial_that_learns_is_never_stopped(lab, outcome_of, events_of):
 def test_an_interruption_changes_no_signature(bare_train, outcome_of, monkeypatch):
     order = bare_train.order(kind=TaskKind.NER, recipe={"epochs": 4}, checkpoint_seconds=0)
     with monkeypatch.context() as patch:
-        patch.setattr("workers.attempt.shutil.rmtree", lambda *_, **__: None)  # the checkpoints stay
+        patch.setattr("workers.runtime.attempt.shutil.rmtree", lambda *_, **__: None)  # the checkpoints stay
         run_attempt(order)
     [first, *_] = saved(order.parent / "checkpoint")
     again = bare_train.order(kind=TaskKind.NER, recipe={"epochs": 4}, resume_from=str(first))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from workshop import wait_for
 
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -47,7 +47,7 @@ def test_tune_gives_its_actors_no_credentials_of_the_driver(monkeypatch: pytest.
     """Ray writes the runtime environment of an actor into its logs, and shows it on its dashboard."""
     from ray.tune.execution import class_cache
 
-    from orchestrator.execution.tune_hooks import propagate_no_credentials
+    from orchestrator.execution.ray.hooks import propagate_no_credentials
 
     for name in OF_A_CLOUD:
         monkeypatch.setenv(name, "planted")

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Phase, Source
-from workers.energy import EnergyGauge, NoCounterError, Rapl, gpu_energy, processor_energy
-from workers.meter import Meter
+from workers.metering.energy import EnergyGauge, NoCounterError, Rapl, gpu_energy, processor_energy
+from workers.metering.meter import Meter
 
 WRAP = 1_000_000_000  # microjoules
 

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.contracts import layout
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.attempt import run_attempt
+from workers.runtime.attempt import run_attempt
 
 
 def told(order) -> ScoredExamples:

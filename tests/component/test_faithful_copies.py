@@ -19,9 +19,9 @@ from workers.checkpoint import (
     trained_weights,
 )
 from workers.checkpoint_writer import snapshot, write
-from workers.keep import Sample, keep_model, prove_kept, prove_written
-from workers.ranks import ALONE
-from workers.sharding import Shares
+from workers.distributed.ranks import ALONE
+from workers.distributed.sharding import Shares
+from workers.export import Sample, keep_model, prove_kept, prove_written
 
 ADAPTERS = [s for s in [*METHODS, Lora(rank=2)] if s.kind not in ("head-only", "bitfit", "ln-tuning")]
 

@@ -23,15 +23,15 @@ from orchestrator.contracts.methods.low_rank import AdaLora, Lora
 from orchestrator.contracts.methods.weights import BitFit, Full
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from orchestrator.errors import WeightsError
-from workers import trial_model
-from workers.attempt import run_attempt
-from workers.backbones import Backbone, build, planned
-from workers.heads import headed_class
 from workers.inputs import TaskData
-from workers.limits import check_fits
 from workers.methods import Adapted, adapt, check_trained, head_modules
+from workers.models import trial_model
+from workers.models.backbones import Backbone, build, planned
+from workers.models.heads import headed_class
+from workers.models.limits import check_fits
+from workers.models.weights import verify
+from workers.runtime.attempt import run_attempt
 from workers.tasks import Encoded
-from workers.weights import verify
 
 LABELS = ("no", "yes", "perhaps")
 

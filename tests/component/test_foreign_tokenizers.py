@@ -13,9 +13,10 @@ import pytest
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase
-from orchestrator.execution.endings import Ending, explain
-from workers import foreign_tokenizers, inputs
-from workers.attempt import run_attempt
+from orchestrator.execution.exit_reasons import Ending, explain
+from workers import inputs
+from workers.models import foreign_tokenizers
+from workers.runtime.attempt import run_attempt
 
 ENDLESS = r"(([a-z ]+)+)+#(?=x)"  # more ways to fail than Oniguruma, the library, wants to try
 

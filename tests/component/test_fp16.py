@@ -12,13 +12,13 @@ from orchestrator.contracts.methods.low_rank import AdaLora
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
 from orchestrator.errors import LaunchError
-from workers.attempt import run_attempt
 from workers.checkpoint import Progress, saved
-from workers.devices import settle
-from workers.gauges import Gauges
-from workers.meter import Meter
-from workers.records import EventLog
-from workers.sharding import make_accelerator, refuse_method
+from workers.distributed.sharding import make_accelerator, refuse_method
+from workers.metering.gauges import Gauges
+from workers.metering.meter import Meter
+from workers.runtime.attempt import run_attempt
+from workers.runtime.devices import settle
+from workers.runtime.records import EventLog
 from workers.train import PreemptedError
 from workers.trial import Account, carry_out
 

@@ -9,14 +9,14 @@ from safetensors.torch import load_file
 from tiny_models import tiny_folder, tiny_spec
 
 from orchestrator.contracts.backbone import FolderWeights
+from orchestrator.contracts.frozen_precision import frozen_in_half
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
-from orchestrator.contracts.residence import frozen_in_half
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import Family, Figure, Phase, Precision, Source, TaskKind
-from workers.backbones import build, train_in_full
 from workers.methods import UnsupportedError, adapt
 from workers.methods.activations import checkpoint_activations
+from workers.models.backbones import build, train_in_full
 
 GRID = [*kept_methods.METHODS, Full(), Lora(rank=2, targets="all")]
 METHODS = ["lora", "ia3", "head-only", "full"]

@@ -22,11 +22,11 @@ from orchestrator.contracts.vocabulary import FailureKind, Phase, Source
 from orchestrator.errors import LaunchError
 from orchestrator.execution.devices import gpu_name
 from workers import train
-from workers.attempt import run_attempt, settle_environment
-from workers.energy import gpu_energy
-from workers.failures import classify
-from workers.gpus import DeviceFaultError, check_gpus, limit_memory, runs_on, settle_arithmetic
-from workers.passes import Passes
+from workers.metering.energy import gpu_energy
+from workers.metering.passes import Passes
+from workers.runtime.attempt import run_attempt, settle_environment
+from workers.runtime.failures import classify
+from workers.runtime.gpus import DeviceFaultError, check_gpus, limit_memory, runs_on, settle_arithmetic
 
 # torch._C._cuda_getArchFlags() of the wheel that constraints.txt pins, CUDA 13.0.
 WHEEL = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
@@ -266,4 +266,4 @@ def test_an_outcome_is_written_after_a_fault_that_ends_every_later_question(lab,
 
 def test_a_machine_without_a_gpu_fails_the_test_of_its_gpus():
     """In a process of its own, as slots ask it."""
-    assert subprocess.run([sys.executable, "-m", "workers.gpu_test"], check=False).returncode == 1
+    assert subprocess.run([sys.executable, "-m", "workers.runtime.gpu_test"], check=False).returncode == 1

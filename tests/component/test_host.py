@@ -18,7 +18,7 @@ from workshop import PATIENCE, ending
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import LaunchError
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 
 LONG = {"epochs": 5000}
 
@@ -138,7 +138,7 @@ def test_nothing_outlives_a_killed_driver(lab):
     program = """
 import sys, threading
 from pathlib import Path
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 hosts = []
 maker = threading.Thread(target=lambda: hosts.append(AttemptHost(threads=1)))
 maker.start()
@@ -160,13 +160,13 @@ hosts[0].run(Path(sys.argv[1]))
 def test_a_cold_attempt_needs_no_host(lab, outcome_of):
     order = lab.order()
     done = subprocess.run(
-        [sys.executable, "-m", "workers.attempt", str(order)], capture_output=True, check=True
+        [sys.executable, "-m", "workers.runtime.attempt", str(order)], capture_output=True, check=True
     )
     assert done.stdout == done.stderr == b""
     assert outcome_of(order).state == "finished"
 
 
 def test_the_host_loads_no_heavy_library():
-    program = "import workers.host, sys, json; print(json.dumps(sorted(sys.modules)))"
+    program = "import workers.runtime.host, sys, json; print(json.dumps(sorted(sys.modules)))"
     found = json.loads(subprocess.check_output([sys.executable, "-c", program]))
     assert not {"torch", "transformers", "numpy", "pydantic"} & set(found)

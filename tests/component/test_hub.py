@@ -190,7 +190,7 @@ def test_a_small_pickle_that_would_become_a_large_tensor_ends_in_its_own_process
     torch.save({"weight": torch.zeros(1).expand(2**32)}, pickle)  # 16 GiB, of one number
     assert pickle.stat().st_size < 2**12
     done = subprocess.run(
-        python_module("workers.conversion", str(pickle), str(converted)), capture_output=True
+        python_module("workers.models.conversion", str(pickle), str(converted)), capture_output=True
     )
     assert done.returncode != 0
     assert not converted.exists()

@@ -13,8 +13,8 @@ import torch
 
 from orchestrator.contracts.device import CONTEXT_BYTES
 from orchestrator.contracts.vocabulary import Phase
-from workers.memory import DeviceMemory, HostMemory
-from workers.meter import Meter, add_phases
+from workers.metering.memory import DeviceMemory, HostMemory
+from workers.metering.meter import Meter, add_phases
 
 
 class Clock:

@@ -13,8 +13,8 @@ from orchestrator.contracts.methods.virtual_tokens import Prefix
 from orchestrator.contracts.methods.weights import Full, HeadOnly
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
-from workers.backbones import build_shape
 from workers.methods import TARGETS, adapt
+from workers.models.backbones import build_shape
 
 SEQUENCE = TaskKind.CLASSIFICATION
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
-from workers.attempt import run_attempt
+from workers.runtime.attempt import run_attempt
 
 
 def scored_by(metric, order, **task):

@@ -7,7 +7,7 @@ import torch
 
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
-from workers.failures import classify
+from workers.runtime.failures import classify
 
 WORDS = [
     "CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.execution.ray_launcher import LOOPBACK
+from orchestrator.execution.ray.launcher import LOOPBACK
 
 # It starts a cluster as a launch does, and tells what listens below it while an actor is up.
 DRIVER = """
@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.execution.launcher import Workplace
-from orchestrator.execution.ray_launcher import RayLauncher
+from orchestrator.execution.ray.launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
 
 root = Path(sys.argv[1])

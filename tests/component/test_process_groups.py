@@ -15,10 +15,11 @@ from orchestrator.contracts.exit_codes import LOST_A_PEER
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.attempts import close_attempt
-from orchestrator.execution.endings import Ending
-from workers import ranks, trial
-from workers.attempt import run_attempt
-from workers.ranks import join
+from orchestrator.execution.exit_reasons import Ending
+from workers import trial
+from workers.distributed import ranks
+from workers.distributed.ranks import join
+from workers.runtime.attempt import run_attempt
 
 TWO_GPUS = Resources(cpus=2, gpus=2, processes=2)
 

@@ -14,7 +14,7 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.multiplicative import Ia3
 from orchestrator.contracts.methods.weights import Full, HeadOnly
-from workers.inspection import InspectionRequest, inspect_backbone
+from workers.inspect import InspectionRequest, inspect_backbone
 
 BACKBONES = {backbone.name: backbone for backbone in load_catalogue([]).backbones.values()}
 ARTEFACT = 590_592  # DistilBERT's pre_classifier, which the published adapter counts hold

@@ -15,10 +15,10 @@ from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.vocabulary import Family, Precision, TaskKind
 from orchestrator.planning.memory import estimate
-from workers import backbones
-from workers.backbones import build
 from workers.demo import tiny
 from workers.methods import Adapted, adapt, quantised
+from workers.models import backbones
+from workers.models.backbones import build
 
 pytest.importorskip("bitsandbytes")
 WIDE = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 32}  # a block of 4-bit weights has 64

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER
-from workers.rank_processes import Running
+from workers.runtime.rank_processes import Running
 
 ABORTED, KILLED = -signal.SIGABRT, -signal.SIGKILL
 

@@ -15,9 +15,9 @@ from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.launcher import AttemptEnded, TrialEnded, TrialOrder, Workplace
 from orchestrator.execution.local_launcher import LocalLauncher
-from orchestrator.execution.ray_launcher import RayLauncher
+from orchestrator.execution.ray.launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 
 RANKS = Resources(cpus=2, processes=2)
 NODES = Resources(cpus=2, processes=2, nodes=2)
@@ -74,7 +74,7 @@ def test_ray_places_ranks_and_nodes_and_bills_all_of_them(lab, still, place, ray
 LAUNCH = """
 import pickle, sys
 from pathlib import Path
-from orchestrator.execution.ray_launcher import RayLauncher
+from orchestrator.execution.ray.launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
 place, orders = pickle.loads(Path(sys.argv[1]).read_bytes())
 RayLauncher(place, RetryPolicy(0), cpus=4).run(orders, lambda event: None)

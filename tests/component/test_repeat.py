@@ -15,11 +15,11 @@ from orchestrator.contracts.backbone import FolderWeights
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
-from workers.attempt import run_attempt
 from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, saved
-from workers.gauges import Gauges
-from workers.meter import Meter
-from workers.records import EventLog
+from workers.metering.gauges import Gauges
+from workers.metering.meter import Meter
+from workers.runtime.attempt import run_attempt
+from workers.runtime.records import EventLog
 from workers.train import PreemptedError
 from workers.trial import Account, carry_out
 
@@ -116,7 +116,7 @@ def test_checkpoints_come_at_evaluations_and_only_the_newest_two_stay(lab, event
         return original(path, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workers.attempt.shutil.rmtree", keep_at_the_end)
+        patch.setattr("workers.runtime.attempt.shutil.rmtree", keep_at_the_end)
         run_attempt(order)
     assert kept == ["step-18", "step-24"]
     assert [event.step for event in events_of(order) if event.event == "checkpoint"] == [6, 12, 18, 24]

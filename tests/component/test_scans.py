@@ -8,9 +8,9 @@ from tiny_models import tiny_folder, tiny_spec
 from orchestrator.contracts.backbone import FolderWeights
 from orchestrator.contracts.outcome import REFERENCE_SCAN
 from orchestrator.contracts.vocabulary import Family
-from workers import scans
-from workers.attempt import run_attempt
-from workers.scans import scan_software
+from workers.models import scans
+from workers.models.scans import scan_software
+from workers.runtime.attempt import run_attempt
 
 
 @pytest.fixture

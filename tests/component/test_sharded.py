@@ -14,7 +14,7 @@ from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Precision
 from orchestrator.errors import LaunchError
 from workers.checkpoint import saved
-from workers.sharding import refuse_method
+from workers.distributed.sharding import refuse_method
 
 needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
 KINDS = [*(pytest.param(f"zero{n}", marks=needs_deepspeed) for n in (1, 2, 3)), "fsdp"]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError
-from workers.attempt import run_attempt
+from workers.runtime.attempt import run_attempt
 
 
 def test_mentions_beyond_the_cut_are_those_that_the_model_does_not_see_whole(lab, outcome_of):

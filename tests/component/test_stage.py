@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, MadeWeights
-from orchestrator.contracts.made import made_root
+from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.multiplicative import Ia3
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.task import MadeNotes
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.backbones import build
 from workers.demo.pretrain import pretrain
-from workers.inspection import InspectionRequest, inspect_backbone
+from workers.inspect import InspectionRequest, inspect_backbone
+from workers.models.backbones import build
 from workers.stage import StageRequest, stage
 
 MADE = MadeWeights(
@@ -115,7 +115,7 @@ def test_inspection_answers_in_json_and_explains_the_published_count(tmp_path):
         "method": method(Lora()).model_dump(mode="json"),
         "labels": 2,
     }
-    [answer] = ask("workers.inspection", json.dumps(request), "backbone")
+    [answer] = ask("workers.inspect", json.dumps(request), "backbone")
     assert answer["total_parameters"] == 66_955_010
     assert answer["adapter_parameters"] == 221_184
     assert (
@@ -126,7 +126,7 @@ def test_inspection_answers_in_json_and_explains_the_published_count(tmp_path):
 
 
 def test_inspection_counts_what_a_trial_counts(lab, outcome_of, tmp_path):
-    from workers.attempt import run_attempt
+    from workers.runtime.attempt import run_attempt
 
     order = lab.order("lora", TaskKind.NER)
     run_attempt(order)
@@ -161,7 +161,7 @@ def test_inspection_refuses_in_words_what_it_cannot_know():
         "backbone": distilbert({}).model_dump(mode="json"),
         "method": method(Full()).model_dump(mode="json"),
     }
-    [answer] = ask("workers.inspection", json.dumps(request), "backbone")
+    [answer] = ask("workers.inspect", json.dumps(request), "backbone")
     assert "backbone distil: its shape is not known" in answer["error"]
 
 
@@ -174,7 +174,7 @@ def test_a_request_with_an_unknown_key_is_refused():
 def test_what_a_library_prints_does_not_get_among_the_answers():
     code = (
         "import os, sys\n"
-        "from workers.answers import answer_stream\n"
+        "from workers.runtime.answers import answer_stream\n"
         "answers = answer_stream()\n"
         "print('hello', flush=True)\n"
         "os.write(1, b'hello from below')\n"

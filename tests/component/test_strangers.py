@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch.distributed import distributed_c10d
 
-from workers.exchange import refuse_objects
-from workers.rank_processes import listen
+from workers.distributed.exchange import refuse_objects
+from workers.runtime.rank_processes import listen
 
 # Joins as rank 1, answers the question for the secret with as many bytes, and sends a pickle that leaves a
 # file where anybody else reads it.
@@ -37,7 +37,7 @@ import sys, torch.distributed as dist
 from pathlib import Path
 from orchestrator.contracts.trial import Resources
 from workers import ranks
-from workers.exchange import refuse_objects
+from workers.distributed.exchange import refuse_objects
 if sys.argv[1] != "proof":
     ranks._refuse_strangers = lambda rank, count: refuse_objects()
 met = ranks.join(Resources(cpus=2, processes=2), Path())

@@ -9,8 +9,8 @@ import pytest
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Split, TaskKind
-from workers.attempt import run_attempt
 from workers.inputs import read_examples
+from workers.runtime.attempt import run_attempt
 
 
 def changed(order, **task):

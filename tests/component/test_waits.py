@@ -18,10 +18,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.vocabulary import TaskKind
-from workers import evaluate, masks, train
-from workers.attempt import run_attempt
+from workers import evaluate, train
 from workers.batches import FlatSplit
-from workers.ranks import ALONE
+from workers.distributed.ranks import ALONE
+from workers.models import masks
+from workers.runtime.attempt import run_attempt
 from workers.tasks import Encoded
 
 META = torch.device("meta")  # tensors without values: whoever reads one raises

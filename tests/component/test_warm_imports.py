@@ -12,9 +12,9 @@ import torch
 from fake_nvml import FakeGpu, install
 from workshop import PATIENCE
 
-import workers.attempt
-from workers.rank_processes import Group
-from workers.warm_imports import _holds_a_context, import_warm
+import workers.runtime.attempt
+from workers.runtime.rank_processes import Group
+from workers.runtime.warm_imports import _holds_a_context, import_warm
 
 GPUS = [FakeGpu("GPU-a", capability=(9, 0)), FakeGpu("GPU-b", capability=(8, 6))]
 # What bitsandbytes 0.50 does when it is imported.
@@ -79,7 +79,9 @@ def test_a_context_past_torch_is_found_by_what_it_has_open(tmp_path):
 
 
 def test_an_attempt_that_cannot_be_forked_starts_python_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers.attempt, "run_logged", lambda order, began: 99)  # of this process alone
+    monkeypatch.setattr(
+        workers.runtime.attempt, "run_logged", lambda order, began: 99
+    )  # of this process alone
     order = tmp_path / "order.json"
     order.write_text('{"trial": "the patient said"}')
     [child] = Group.of(order, 0.0, None).start(execute=True)

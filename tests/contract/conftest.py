@@ -14,7 +14,7 @@ from object_store import s3  # noqa: F401  # a fixture
 
 from orchestrator.execution.launcher import Hold, LaunchEvent, TrialOrder, Workplace, never
 from orchestrator.execution.local_launcher import LocalLauncher
-from orchestrator.execution.ray_launcher import RayLauncher
+from orchestrator.execution.ray.launcher import RayLauncher
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.simulated_launcher import SimulatedLauncher
 

@@ -14,7 +14,7 @@ from component.conftest import (  # noqa: F401  # fixtures
     tiny_bert,
 )
 
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 
 HERE = Path(__file__).parent
 

@@ -23,8 +23,8 @@ from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Family, Precision, Split, TaskKind
 from orchestrator.planning.memory import estimate
-from workers.backbones import build_shape
 from workers.methods import count
+from workers.models.backbones import build_shape
 
 GPU = Resources(gpus=1)
 LENGTH = 128

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.cli.rendering import instead_of_template
+from orchestrator.cli.cluster.render import instead_of_template
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.documents import parse
 from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME, sweep_id

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from golden_overlays import OVERLAYS, overlay
 
-from orchestrator.cluster.checks import check_manifests, kuberay_rules
-from orchestrator.cluster.checks.network import Edge, Network, Place
+from orchestrator.cluster.checks import check_manifests, kuberay_job
+from orchestrator.cluster.checks.network_policies import Edge, Network, Place
 from orchestrator.cluster.checks.submission import SUBMITTER
 from orchestrator.cluster.documents import Document
 
@@ -113,18 +113,18 @@ def job(over_job: dict[str, Any], over_cluster: dict[str, Any]) -> Document:
 
 @pytest.mark.parametrize(("over_job", "over_cluster", "words"), RULES, ids=[words for *_, words in RULES])
 def test_kuberay_would_refuse(over_job: dict[str, Any], over_cluster: dict[str, Any], words: str) -> None:
-    told = [str(complaint) for complaint in kuberay_rules.check([job(over_job, over_cluster)])]
+    told = [str(complaint) for complaint in kuberay_job.check([job(over_job, over_cluster)])]
     assert any(words in line for line in told), told
 
 
 def test_kuberay_would_take_it() -> None:
-    assert list(kuberay_rules.check([job({}, {})])) == []
+    assert list(kuberay_job.check([job({}, {})])) == []
 
 
 def test_a_cluster_alone_has_its_own_longest_name() -> None:
     metadata = {"name": "c" * 54}
     body = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": metadata, "spec": CLUSTER}
-    [complaint] = kuberay_rules.check([Document("file.yaml", body)])
+    [complaint] = kuberay_job.check([Document("file.yaml", body)])
     assert "54 characters; KubeRay takes 53" in str(complaint)
 
 

@@ -11,7 +11,7 @@ from orchestrator.cluster.capacity import groups, node_kinds
 from orchestrator.cluster.checks import scheduling
 from orchestrator.cluster.checks.scheduling import Demand
 from orchestrator.contracts.trial import Resources
-from orchestrator.planning.room import at_once
+from orchestrator.planning.packing import at_once
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def given(cpus: int, gpus: float = 0, device: str | None = None, nodes: int = 1)
 
 def demands(waiting: Waiting) -> list[Demand]:
     """As the launcher asks Ray for them."""
-    from orchestrator.execution.ray_tune import placement
+    from orchestrator.execution.ray.tune import placement
 
     found = []
     for count, trial in waiting:

@@ -86,7 +86,7 @@ ACTS = (exception, panic, group, leave, prints, prints_and_fails, memory, disk, 
 
 
 def _plant() -> None:
-    from workers.data import tables
+    from workers.data.readers import tables
 
     genuine = tables.Text
 

@@ -10,7 +10,7 @@ import pytest
 
 CHILD = """
 import errno, os, sys
-from workers.answers import answer
+from workers.runtime.answers import answer
 
 def work():
     yield {"fine": 1}

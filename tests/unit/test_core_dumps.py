@@ -14,7 +14,7 @@ from orchestrator.contracts.child_processes import safe_environment
 
 CRASH = """
 import os
-from workers.attempt import settle_environment
+from workers.runtime.attempt import settle_environment
 settle_environment(1)
 print(open("/proc/self/limits").read(), flush=True)
 os.abort()

@@ -5,11 +5,11 @@ Standard library only, but for the folders of `datasets`, which pyarrow reads.
 """
 
 from workers.data.corpus import Corpus, read_corpus
-from workers.data.corpus_files import file_name
 from workers.data.examples import Example, Text, Tokens
 from workers.data.faults import Faults
 from workers.data.labels import class_counts, label_set
 from workers.data.near import check_parted
+from workers.data.readers.corpus_files import file_name
 from workers.data.sampling import cap_rows
 from workers.data.scorable import check_scorable
 from workers.data.splits import read_split, splits_of

@@ -20,20 +20,20 @@ from orchestrator.contracts.task import (
 )
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Complaint, ConfigError, DataError
-from workers.data.arrow import read_arrow
-from workers.data.conll import read_conll
 from workers.data.copies import Ids
-from workers.data.documents import masked_pairs, tagged_sentences
 from workers.data.examples import Example
 from workers.data.faults import Faults
 from workers.data.groups import grouped
 from workers.data.holdout import Wanted, part_of, parts_by_sentence
-from workers.data.i2b2_2010 import concept_pairs, concept_sentences
-from workers.data.i2b2_xml import read_xml
 from workers.data.masked import sentence_ids
-from workers.data.mimic_notes import read_mimic
-from workers.data.pubtator import read_pubtator
-from workers.data.tables import read_table
+from workers.data.readers.arrow import read_arrow
+from workers.data.readers.conll import read_conll
+from workers.data.readers.documents import masked_pairs, tagged_sentences
+from workers.data.readers.i2b2_2010 import concept_pairs, concept_sentences
+from workers.data.readers.i2b2_xml import read_xml
+from workers.data.readers.mimic_notes import read_mimic
+from workers.data.readers.pubtator import read_pubtator
+from workers.data.readers.tables import read_table
 
 
 def splits_of(task: TaskSpec) -> tuple[Split, ...]:

@@ -12,7 +12,7 @@ from platform import python_version
 
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.gpus import driver_versions, visible_gpus
-from workers.attempt import settle_environment
+from workers.runtime.attempt import settle_environment
 from workers.selfcheck.page import lines_of, markdown, summary
 from workers.selfcheck.results import CheckResult, Machine, Verdict
 from workers.selfcheck.running import WHOLE_MINUTES, run_checks, words_of
@@ -40,7 +40,7 @@ def main() -> int:
         print(f"selfcheck: {_NO_GPU}", file=sys.stderr)
         return 3
     settle_environment(1)
-    from workers.warm_imports import import_warm
+    from workers.runtime.warm_imports import import_warm
 
     import_warm()
     from workers.selfcheck.checks import CHECKS

@@ -16,7 +16,7 @@ from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.gpus import driver_versions
 from orchestrator.contracts.trial import Resources
 from orchestrator.errors import FrontierError
-from workers.gpus import check_gpus
+from workers.runtime.gpus import check_gpus
 from workers.selfcheck.card import first_gpu
 from workers.selfcheck.results import CheckProblemError, Figure, at_least, at_most, equal
 from workers.selfcheck.workspace import Workspace

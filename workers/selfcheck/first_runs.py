@@ -16,7 +16,7 @@ from orchestrator.contracts.child_processes import safe_environment
 from orchestrator.contracts.device import GIB
 from orchestrator.contracts.vocabulary import Figure as Metered
 from orchestrator.contracts.vocabulary import Source
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 from workers.selfcheck.card import INSTALL_BITSANDBYTES, has_bitsandbytes, timing_event, used_bytes
 from workers.selfcheck.environment import kind_here
 from workers.selfcheck.hosts import finished
@@ -28,8 +28,8 @@ from workers.selfcheck.workspace import Texts, Trials, Workspace
 def template(workspace: Workspace) -> list[Figure]:
     """Whether attempts can be forked from a process that has imported every installed library."""
     code = (
-        "from workers.attempt import settle_environment; settle_environment(1); "
-        "from workers.warm_imports import import_warm; print(import_warm())"
+        "from workers.runtime.attempt import settle_environment; settle_environment(1); "
+        "from workers.runtime.warm_imports import import_warm; print(import_warm())"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],

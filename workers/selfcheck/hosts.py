@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.contracts import layout
-from workers.host import AttemptHost, Node
+from workers.runtime.host import AttemptHost, Node
 from workers.selfcheck.forks import fork
 from workers.selfcheck.results import CheckProblemError
 from workers.selfcheck.workspace import Ran, Workspace
@@ -35,7 +35,7 @@ class ForkedHost:
         return code
 
     def _carry_out(self, order_path: Path, began: float) -> int:
-        from workers.attempt import run_attempt
+        from workers.runtime.attempt import run_attempt
 
         with self._around():
             return run_attempt(order_path, began)

@@ -13,8 +13,8 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.vocabulary import Family, TaskKind
-from workers.backbones import build_shape
 from workers.methods import count
+from workers.models.backbones import build_shape
 from workers.selfcheck.forks import fork
 from workers.selfcheck.results import CheckProblemError
 from workers.selfcheck.workspace import WORDS, Workspace

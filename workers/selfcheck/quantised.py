@@ -11,8 +11,8 @@ from orchestrator.contracts.layout import MODEL, ORDER
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Precision
-from workers import backbones
 from workers.methods import quantised as methods_quantised
+from workers.models import backbones
 from workers.selfcheck.card import INSTALL_BITSANDBYTES, has_bitsandbytes
 from workers.selfcheck.hosts import ForkedHost, Host, finished, host_of
 from workers.selfcheck.memory import planned_bytes

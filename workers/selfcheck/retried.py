@@ -12,7 +12,7 @@ from orchestrator.contracts.trial import Resources, TrialSpec
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import TrialOrder, Workplace
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
-from orchestrator.execution.slot import HostFactory, Slot
+from orchestrator.execution.worker_slot import HostFactory, Slot
 from workers.selfcheck.results import CheckProblemError
 from workers.selfcheck.workspace import Ran, Trials
 

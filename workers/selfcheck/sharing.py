@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from orchestrator.contracts.device import GIB
 from orchestrator.contracts.trial import Resources
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 from workers.selfcheck.card import first_gpu
 from workers.selfcheck.hosts import finished, run
 from workers.selfcheck.models import bert

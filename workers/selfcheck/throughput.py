@@ -20,7 +20,7 @@ from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 from workers.selfcheck.card import first_gpu
 from workers.selfcheck.hosts import ForkedHost, finished, run
 from workers.selfcheck.injected import after_each_step, before_each_pass

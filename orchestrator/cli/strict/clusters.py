@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.cli.diagnosing import namespace_of
+from orchestrator.cli.cluster.doctor import namespace_of
+from orchestrator.cli.cluster.submit import open_sweeps
 from orchestrator.cli.strict.gate import refuse_problems, sensitive_tasks
 from orchestrator.cli.strict.telling import tell
-from orchestrator.cli.sweeping import open_sweeps
 from orchestrator.cluster.documents import Document, load
 from orchestrator.cluster.strict import check_live
 from orchestrator.cluster.sweeps import Sweeps

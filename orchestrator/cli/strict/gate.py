@@ -29,7 +29,7 @@ def refuse_risks(session: Session, launcher: str, cluster: ClusterChoice, consol
     sweep = session.sweep
     if not sensitive_tasks(sweep):
         return
-    from orchestrator.execution.ray_launcher import joined_address
+    from orchestrator.execution.ray.launcher import joined_address
 
     here = surroundings(
         sweep.storage,

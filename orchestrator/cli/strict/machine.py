@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.cli.entry import TELLS_NOBODY
+from orchestrator.cli.numbers import quantity
 from orchestrator.cli.strict.files import readable, storage
 from orchestrator.cli.strict.services import mlflow, passwords, ray
 from orchestrator.cli.strict.surroundings import Surroundings
 from orchestrator.cli.strict.versions import versions
-from orchestrator.cli.words import quantity
 from orchestrator.contracts.credentials import is_secret
 from orchestrator.contracts.risks import Checked, Risk
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.cli.places import storage_here
+from orchestrator.cli.paths import storage_here
 from orchestrator.cli.strict.machine import check_machine
 from orchestrator.cli.strict.surroundings import surroundings
 from orchestrator.cli.terminal import styled
@@ -21,7 +21,7 @@ _UNSEEN = styled("not yet", "yellow")
 
 def check_here(config: Path | None, address: str | None, console: Console) -> int:
     """Check this machine, for the sweep of a file where one is given. Return the number of problems."""
-    from orchestrator.execution.ray_launcher import joined_address
+    from orchestrator.execution.ray.launcher import joined_address
 
     address = joined_address(address, os.environ)
     if config is None:

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
-from orchestrator.cli.words import quantity
+from orchestrator.cli.numbers import quantity
 from orchestrator.contracts.risks import Checked, Risk
 
 _PACKAGE = Path(__file__).parents[2]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.cluster.checks import (
+    admission,
     groups,
-    guards,
     house_rules,
-    kuberay_rules,
+    kuberay_job,
     kueue,
     names,
     pod_security,
+    rbac,
     reachability,
     resource_names,
-    rights,
     scheduling,
     schema,
     secrets,
@@ -34,16 +34,16 @@ def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> l
     forgive = bool(found) or not schema.built_in_kinds_are_known()
     pods = created_pods(documents)
     deeper = [
-        kuberay_rules.check(documents),
+        kuberay_job.check(documents),
         house_rules.check(documents, pods),
         submission.check(documents),
         groups.check(documents, pods),
-        guards.check(documents, pods),
+        admission.check(documents, pods),
         tolerations.check(pods),
         resource_names.check(pods),
         pod_security.check(documents, pods),
         names.check(documents, pods),
-        rights.check(documents, pods),
+        rbac.check(documents, pods),
         secrets.check(documents, pods),
         switches.check(documents, pods),
         reachability.check(documents, pods),

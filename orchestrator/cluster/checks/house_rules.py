@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.cluster.capacity import groups
-from orchestrator.cluster.checks.guards import GPU_QUOTA
+from orchestrator.cluster.checks.admission import GPU_QUOTA
 from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
 from orchestrator.cluster.quantities import quantity

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 
-from orchestrator.cluster.checks import openings
-from orchestrator.cluster.checks.network import Edge, Network, Place
+from orchestrator.cluster.checks import network_openings
+from orchestrator.cluster.checks.network_policies import Edge, Network, Place
 from orchestrator.cluster.checks.pods import Pod, cluster_of
-from orchestrator.cluster.checks.talk import ALLOWS, OBJECT_STORE
+from orchestrator.cluster.checks.traffic import ALLOWS, OBJECT_STORE
 from orchestrator.cluster.documents import Document, get, items, of_kind
 from orchestrator.cluster.naming import STORAGE
 from orchestrator.errors import Complaint
@@ -27,7 +27,7 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Compla
         if not _reached(network, edge, documents):
             remedy = "allow it in a NetworkPolicy, on both sides"
             yield job.complaint("NetworkPolicy", f"{edge} is shut: {why}", remedy)
-    yield from openings.check(network, [_place(pod) for pod in pods], job)
+    yield from network_openings.check(network, [_place(pod) for pod in pods], job)
 
 
 def _addresses(documents: Sequence[Document]) -> Iterator[Complaint]:

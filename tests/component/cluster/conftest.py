@@ -15,7 +15,7 @@ from kubernetes_api import FakeApi, serving
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.cluster import following
+from orchestrator.cluster import follow
 from orchestrator.errors import FrontierError
 
 SWEEP: dict[str, Any] = {
@@ -58,7 +58,7 @@ def api() -> FakeApi:
 
 @pytest.fixture
 def host(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(following, "BREATH_SECONDS", 0.01)
+    monkeypatch.setattr(follow, "BREATH_SECONDS", 0.01)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     # The client reads the variable once, when it is imported.
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))

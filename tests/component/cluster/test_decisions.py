@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cluster.pending import counts, troubles
 from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step, next_step
-from orchestrator.cluster.troubles import counts, troubles
 
 CONFIG = "Job entrypoint command failed with exit code 2, last available logs:\n1 mistake"
 HELD = "Job entrypoint command failed with exit code 3, last available logs:\nanother driver"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes_api import FakeApi
 
-from orchestrator.cli import sweeping
+from orchestrator.cli.cluster import submit
 from orchestrator.execution.clock import VirtualClock
 
 from .conftest import RUNNING, STARTING, SUCCEEDED, Frontier
@@ -20,7 +20,7 @@ READY = [{"type": "Ready", "status": "True"}]
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     found = VirtualClock()
-    monkeypatch.setattr(sweeping, "SystemClock", lambda: found)
+    monkeypatch.setattr(submit, "SystemClock", lambda: found)
     return found
 
 

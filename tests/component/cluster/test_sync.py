@@ -9,13 +9,13 @@ import pytest
 from kubernetes_api import FakeApi
 from ledger_builder import LedgerBuilder
 
-from orchestrator.cluster.checks.kuberay_rules import check
+from orchestrator.cluster.checks.kuberay_job import check
 from orchestrator.cluster.documents import Document
 from orchestrator.cluster.naming import SWEEP_NAME
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.sync_job import sync_job
 from orchestrator.contracts import layout
-from orchestrator.contracts.copied import Copy
+from orchestrator.contracts.copy_mark import Copy
 
 from .conftest import RUNNING, STARTING, SUCCEEDED, Frontier, failed
 from .test_verdict import CALM_END, ending, submitter

@@ -12,7 +12,7 @@ import yaml
 from kubernetes_api import FakeApi, serving
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.copied import copy_in
+from orchestrator.contracts.copy_mark import copy_in
 
 from .conftest import RUNNING, SUCCEEDED, Frontier
 from .test_fetch import HOME, served, volume  # noqa: F401  fixtures

@@ -120,9 +120,9 @@ def test_records_that_are_mounted_are_not_said_twice(api: FakeApi, submit: Front
 def test_a_run_that_exits_0_says_in_its_last_line_how_it_ended(
     sweep: Callable[..., str], frontier: Frontier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestrator.cli import running
+    from orchestrator.cli.run import launch
 
-    monkeypatch.setattr(running, "run", lambda *given: ({}, ALL_FAILED))
+    monkeypatch.setattr(launch, "run", lambda *given: ({}, ALL_FAILED))
     said = frontier("run", sweep(), "--exit-zero")
     assert said.code == 0
     assert last_verdict(said.text) == ALL_FAILED

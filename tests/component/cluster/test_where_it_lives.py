@@ -10,7 +10,7 @@ from kubernetes_api import FakeApi
 from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.copied import Copy
+from orchestrator.contracts.copy_mark import Copy
 
 from .conftest import RUNNING, Frontier
 from .test_ui import encoded, opened, page  # noqa: F401  the fixture

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from orchestrator.cli import measuring
-from orchestrator.cli.placement_view import show_calibrations
+from orchestrator.cli.plan import probes
+from orchestrator.cli.plan.placement import show_calibrations
 from orchestrator.cli.session import open_session
 from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.launcher import ClusterChoice, Workplace
@@ -35,7 +35,7 @@ def in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
         place = Workplace(session.sweep.sweep_directory, cache_dir=session.sweep.storage)
         return SimulatedLauncher(place, RetryPolicy(0), places=1, clock=VirtualClock())
 
-    monkeypatch.setattr(measuring, "launcher_for", launcher_for)
+    monkeypatch.setattr(probes, "launcher_for", launcher_for)
 
 
 def opened(directory: Path, **keys: Any) -> Any:
@@ -50,7 +50,7 @@ def test_the_missing_probes_run_on_whole_gpus_and_are_billed_apart(tmp_path: Pat
     told = io.StringIO()
     show_calibrations(session.plan, Console(file=told, width=400))
     assert "cost what 2 short runs of their kinds take alone on one" in told.getvalue()
-    measuring.calibrate(session, "local", ClusterChoice(), Console(file=told, width=400))
+    probes.calibrate(session, "local", ClusterChoice(), Console(file=told, width=400))
     assert "measuring 2 probes" in told.getvalue()
     ledger = session.probing.ledger
     assert ledger.directory.name == "shared-probes"
@@ -64,6 +64,6 @@ def test_trials_with_a_gpu_to_themselves_need_none(tmp_path: Path) -> None:
     session = opened(tmp_path, resources={"gpus": 1})
     told = io.StringIO()
     show_calibrations(session.plan, Console(file=told))
-    assert measuring.calibrate(session, "local", ClusterChoice(), Console(file=told)) is session
+    assert probes.calibrate(session, "local", ClusterChoice(), Console(file=told)) is session
     assert told.getvalue() == ""
     assert not session.probing.ledger.directory.exists()

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from virtual_sweeps import Project
 
 from orchestrator.cli.app import app
-from orchestrator.cli.explain_view import explain_json, show_explained
+from orchestrator.cli.plan.explain import explain_json, show_explained
 from orchestrator.errors import ConfigError
 
 FILE = """name: explained

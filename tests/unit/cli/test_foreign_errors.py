@@ -61,7 +61,7 @@ def test_staging_says_where_it_failed_in_none_of_the_words(
         list(ask("workers.stage", request))
     said = f"{failed.value} {failed.value.__cause__!r} {failed.value.__context__!r} {capfd.readouterr()}"
     assert MARKER not in said
-    where = "workers.stage ended by SIGSEGV" if act == "crash" else "workers/data/tables.py"
+    where = "workers.stage ended by SIGSEGV" if act == "crash" else "workers/data/readers/tables.py"
     assert where in said
 
 
@@ -83,7 +83,7 @@ def test_an_inspection_shows_the_words_only_to_who_asks_for_them_outside_a_clust
     cluster: bool,
     shown: bool,
 ) -> None:
-    from workers.data import tables
+    from workers.data.readers import tables
 
     def careless(text: str, *_: object) -> None:
         raise raised(text)
@@ -102,4 +102,4 @@ def test_an_inspection_shows_the_words_only_to_who_asks_for_them_outside_a_clust
     printed = "".join(capfd.readouterr())
     assert (MARKER in printed) is shown
     assert raised.__qualname__ in printed
-    assert "workers/data/tables.py" in printed
+    assert "workers/data/readers/tables.py" in printed

@@ -10,7 +10,7 @@ from ledger_builder import LedgerBuilder
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.cli.frontier_view import parse_axes
+from orchestrator.cli.results.frontier import parse_axes
 from orchestrator.errors import ConfigError
 
 

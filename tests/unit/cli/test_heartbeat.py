@@ -11,7 +11,7 @@ from execution_fakes import make_trial
 from rich.console import Console
 
 from orchestrator.cli.heartbeat import heartbeat
-from orchestrator.cli.live import Display
+from orchestrator.cli.run.live import Display
 from orchestrator.contracts import layout
 from orchestrator.contracts.driver_lines import last_progress
 from orchestrator.contracts.outcome import PhaseEvent, StepEvent

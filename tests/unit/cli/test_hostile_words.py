@@ -8,14 +8,14 @@ import pytest
 from ledger_builder import LedgerBuilder
 from virtual_sweeps import Project
 
-from orchestrator.cli.plan_view import show_plan
-from orchestrator.cli.reporting import summary_note
+from orchestrator.cli.plan.view import show_plan
+from orchestrator.cli.results.report import summary_note
 from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.contracts.markdown import plain, without_links
 from orchestrator.contracts.trial import Cell
 from orchestrator.report import build_report, write_report
-from orchestrator.tracking.accounting import totals_of
-from orchestrator.tracking.run_summary import experiment_tags, summary
+from orchestrator.tracking.mlflow_summary import experiment_tags, summary
+from orchestrator.tracking.trial_costs import totals_of
 
 MARKUP = "[/] [/red] [bold]x[/bold] [link=https://a.example]y[/link] :smile: \\[z]"
 ESCAPES = "\x1b]0;title\x07\x1b[2J\x1b[31mred\x9b1m \u202egnp.exe\r"

@@ -8,7 +8,7 @@ import pytest
 from execution_fakes import make_trial
 from rich.console import Console
 
-from orchestrator.cli.live import Display
+from orchestrator.cli.run.live import Display
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.launcher import (

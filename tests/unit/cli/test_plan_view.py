@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 from virtual_sweeps import Project
 
-from orchestrator.cli.forecast import forecast, taken
-from orchestrator.cli.plan_view import plan_json, show_plan
-from orchestrator.cli.spending import pass_gate, show_budget
+from orchestrator.cli.plan.budget import pass_gate, show_budget
+from orchestrator.cli.plan.forecast import forecast, taken
+from orchestrator.cli.plan.view import plan_json, show_plan
 from orchestrator.config import load_sweep
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.vocabulary import Split

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
-from orchestrator.cli import provenance
+from orchestrator.cli.run import provenance
 
 
 def test_a_checkout_that_is_not_installed_has_the_version_of_its_pyproject(monkeypatch):

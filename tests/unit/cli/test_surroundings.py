@@ -17,9 +17,9 @@ from orchestrator.cli.app import app
 from orchestrator.contracts.child_processes import python_module, safe_environment, safe_path
 from orchestrator.errors import ConfigError, LaunchError
 from orchestrator.execution.launcher import ClusterChoice, Workplace
-from orchestrator.execution.ray_launcher import RayLauncher, joined_address
+from orchestrator.execution.ray.launcher import RayLauncher, joined_address
 from orchestrator.execution.retries import RetryPolicy
-from workers.host import AttemptHost
+from workers.runtime.host import AttemptHost
 
 MAIN = "from orchestrator.cli import main; main()"
 SWEEP = "name: x\nmodels: [tiny]\ndomains: [general]\nmethods: [full]\ntasks: [ncbi-disease]\nseeds: [1]\n"
@@ -202,17 +202,17 @@ def launcher(tmp_path: Path, address: str | None) -> RayLauncher:
 def test_a_dead_address_is_given_up_with_the_variable_that_may_name_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: bool
 ) -> None:
-    from orchestrator.execution import ray_cluster
+    from orchestrator.execution.ray import cluster
 
-    monkeypatch.setattr(ray_cluster.ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray_cluster, "_CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.2)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         if silent:  # it takes connections, and answers none
             listening.listen()
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         choice = ClusterChoice(address)
-        with pytest.raises(LaunchError) as caught, ray_cluster.cluster(choice, tmp_path, None, None):
+        with pytest.raises(LaunchError) as caught, cluster.cluster(choice, tmp_path, None, None):
             pass
     assert address in str(caught.value)
     assert "RAY_ADDRESS" in str(caught.value)
@@ -223,10 +223,10 @@ def test_a_dead_address_is_given_up_with_the_variable_that_may_name_it(
     "address", ["127.0.0.9", "head", "ray://head", "head:", "head:99999", ":6379", "LOCAL"]
 )
 def test_an_address_without_a_port_is_told_what_an_address_is(tmp_path: Path, address: str) -> None:
-    from orchestrator.execution import ray_cluster
+    from orchestrator.execution.ray import cluster
 
     with pytest.raises(LaunchError) as caught:
-        ray_cluster._connect(address, insecure=False)
+        cluster._connect(address, insecure=False)
     assert str(caught.value).startswith(
         f"expected HOST:PORT, got {address!r}\n    -> set --address, or RAY_ADDRESS"
     )

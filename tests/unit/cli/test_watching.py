@@ -11,8 +11,8 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 from rich.console import Console
 
-from orchestrator.cli.outlook import Pace
-from orchestrator.cli.watching import Page, watch
+from orchestrator.cli.status.time_left import Pace
+from orchestrator.cli.status.watch import Page, watch
 from orchestrator.contracts import layout
 from orchestrator.contracts.price import DevicePrice, PriceBook
 from orchestrator.contracts.sweep import PlannedTrial
@@ -22,7 +22,7 @@ from orchestrator.storage.lease import Lease
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.store import DirectoryStore
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.standing import Watcher
+from orchestrator.tracking.status import Watcher
 
 NOW = 1_750_010_100.0  # 100 s after the first attempts of the builder began
 

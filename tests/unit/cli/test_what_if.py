@@ -10,7 +10,7 @@ from ledger_builder import LedgerBuilder
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.cli.what_if import reprice
+from orchestrator.cli.results.what_if import reprice
 from orchestrator.contracts.price import PriceBook
 from orchestrator.errors import ConfigError
 from orchestrator.tracking.ledger import Ledger

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from orchestrator.config import yaml_loader
-from orchestrator.config.yaml_files import parse, read_mapping
+from orchestrator.config.yaml_sources import parse, read_mapping
 from orchestrator.errors import Complaint
 
 

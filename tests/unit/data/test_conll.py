@@ -13,8 +13,8 @@ from orchestrator.contracts.task import ConllReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Tokens, cap_rows, label_set, read_split
-from workers.data.conll import read_conll
 from workers.data.faults import Faults
+from workers.data.readers.conll import read_conll
 
 MARKER = "Zzpatientword"
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import DataError
-from workers.data.corpus_files import ARCHIVE_BYTES, MEMBER_BYTES, file_name, members
-from workers.data.delimited import stream_rows
 from workers.data.faults import Faults
 from workers.data.files import read_text
+from workers.data.readers.corpus_files import ARCHIVE_BYTES, MEMBER_BYTES, file_name, members
+from workers.data.readers.delimited import stream_rows
 
 MARKER = "Zzpatientword"
 

@@ -11,7 +11,6 @@ import pytest
 from split_tasks import TABLE, rows, table, write_task
 from typer.testing import CliRunner
 
-from orchestrator.cli import inspections  # noqa: F401  (registers its commands)
 from orchestrator.cli.app import app
 from orchestrator.errors import DataError
 

@@ -17,8 +17,8 @@ from orchestrator.contracts.task import HoldOut, I2b2ConceptReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
 from workers.data import Faults, Text, Tokens, inspect_task, label_set, read_split
-from workers.data.i2b2_concepts import read_sentences
-from workers.data.i2b2_records import read_records
+from workers.data.readers.i2b2_concepts import read_sentences
+from workers.data.readers.i2b2_records import read_records
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MARKER = "Zzpatientword"

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli import inspections  # noqa: F401  (registers its commands)
 from orchestrator.cli.app import app
 from orchestrator.config.catalogue import load_catalogue
 from orchestrator.contracts.task import MadeNotes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workers.data.mimic_sections import cut_sections, hide_death, render_sections
+from workers.data.readers.mimic_sections import cut_sections, hide_death, render_sections
 
 LONG = 200_000
 

@@ -18,7 +18,7 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError
 from workers.data import Text, cap_rows, inspect_task, label_set, read_split
 from workers.data.faults import Faults
-from workers.data.tables import read_table
+from workers.data.readers.tables import read_table
 
 MARKER = "Zzpatientword"
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.cli import inspections  # noqa: F401  (registers its commands)
 from orchestrator.cli.app import app
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import TaskSpec

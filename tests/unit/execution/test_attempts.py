@@ -30,9 +30,9 @@ from orchestrator.execution.attempts import (
     outcomes_since,
     read_outcome,
 )
-from orchestrator.execution.endings import Ending, out_of_memory_kills
+from orchestrator.execution.exit_reasons import Ending, out_of_memory_kills
 from orchestrator.execution.launcher import TrialOrder, Workplace
-from workers.records import superseded, write_outcome
+from workers.runtime.records import superseded, write_outcome
 
 KILLED = Ending(code=-signal.SIGKILL)
 OUT_OF_MEMORY = Ending(code=-signal.SIGKILL, out_of_memory=True)

@@ -10,14 +10,14 @@ import pytest
 from rich.console import Console
 from virtual_sweeps import Project
 
-from orchestrator.cli.ledger_view import ledger_json, show_ledger
+from orchestrator.cli.results.ledger import ledger_json, show_ledger
 from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.cluster_meter import ClusterMeter
 from orchestrator.execution.launcher import Hold, LaunchEvent, Notify, Tick, TrialOrder, Workplace, never
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import run_sweep
 from orchestrator.execution.simulated_launcher import SimulatedLauncher
-from orchestrator.execution.trial_feed import TrialFeed
+from orchestrator.execution.trial_events import TrialFeed
 from orchestrator.tracking.ledger import Ledger
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from virtual_sweeps import Board, Project
 
-from orchestrator.cli.ledger_view import ledger_json
-from orchestrator.cli.reporting import write
-from orchestrator.cli.status_view import status_json
+from orchestrator.cli.results.ledger import ledger_json
+from orchestrator.cli.results.report import write
+from orchestrator.cli.status.view import status_json
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import report_json
 from orchestrator.tracking.ledger import Ledger

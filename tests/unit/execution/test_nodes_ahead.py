@@ -10,13 +10,13 @@ import pytest
 
 from orchestrator.contracts.trial import Resources
 from orchestrator.execution.launcher import ClusterChoice
-from orchestrator.execution.ray_launcher import nodes_ahead
+from orchestrator.execution.ray.launcher import nodes_ahead
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the autoscaler of a cluster hears."""
-    from orchestrator.execution import ray_cluster
+    from orchestrator.execution.ray import cluster
 
     found: list[dict[str, Any]] = []
 
@@ -24,8 +24,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def joined(choice: ClusterChoice, *rest: Any) -> Iterator[None]:
         yield None
 
-    monkeypatch.setattr(ray_cluster, "cluster", joined)
-    monkeypatch.setattr(ray_cluster, "request_resources", lambda **asked: found.append(asked))
+    monkeypatch.setattr(cluster, "cluster", joined)
+    monkeypatch.setattr(cluster, "request_resources", lambda **asked: found.append(asked))
     return found
 
 
@@ -58,11 +58,11 @@ def test_a_cluster_of_our_own_is_not_asked(asked: list[dict[str, Any]]) -> None:
 def test_a_cluster_that_cannot_be_asked_is_used_all_the_same(
     asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestrator.execution import ray_cluster
+    from orchestrator.execution.ray import cluster
 
     def no_autoscaler(**asked: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(ray_cluster, "request_resources", no_autoscaler)
+    monkeypatch.setattr(cluster, "request_resources", no_autoscaler)
     with nodes_ahead(ClusterChoice("127.0.0.1:6379"), Resources()):
         pass

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from orchestrator.errors import LaunchError
-from orchestrator.execution.ray_cluster import refuse_open
+from orchestrator.execution.ray.cluster import refuse_open
 
 WITH_TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "secret"}
 

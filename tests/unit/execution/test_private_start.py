@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from orchestrator.errors import LaunchError
-from orchestrator.execution import ray_cluster
 from orchestrator.execution.launcher import ClusterChoice
+from orchestrator.execution.ray import cluster
 
 LATE = "The current node timed out during startup. This could happen because some of the raylet failed"
 
@@ -51,7 +51,7 @@ def use(monkeypatch: pytest.MonkeyPatch):
 
     def put(ray: Ray) -> Ray:
         used.append(ray)
-        monkeypatch.setattr(ray_cluster, "ray", ray)
+        monkeypatch.setattr(cluster, "ray", ray)
         return ray
 
     yield put
@@ -61,7 +61,7 @@ def use(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_start_that_came_too_late_is_tried_again_and_leaves_nothing_of_the_first(use, tmp_path: Path):
     ray = use(Ray(Exception(LATE)))
-    with ray_cluster.cluster(ClusterChoice(), tmp_path, 2, None) as ready:
+    with cluster.cluster(ClusterChoice(), tmp_path, 2, None) as ready:
         assert ready is not None
         assert len(ray.started) == 2
         assert ray.left() == 1
@@ -69,7 +69,7 @@ def test_a_start_that_came_too_late_is_tried_again_and_leaves_nothing_of_the_fir
 
 def test_a_machine_that_is_too_busy_twice_is_told_so(use, tmp_path: Path):
     ray = use(Ray(Exception(LATE), Exception(LATE)))
-    with pytest.raises(LaunchError) as caught, ray_cluster.cluster(ClusterChoice(), tmp_path, 2, None):
+    with pytest.raises(LaunchError) as caught, cluster.cluster(ClusterChoice(), tmp_path, 2, None):
         pass
     assert "twice" in str(caught.value)
     assert "--launcher local" in str(caught.value)
@@ -83,7 +83,7 @@ def test_any_other_reason_is_an_error_at_once(use, tmp_path: Path, error: Except
     ray = use(Ray(error))
     with (
         pytest.raises(LaunchError, match=type(error).__name__) as caught,
-        ray_cluster.cluster(ClusterChoice(), tmp_path, 2, None),
+        cluster.cluster(ClusterChoice(), tmp_path, 2, None),
     ):
         pass
     assert str(error) in str(caught.value)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from orchestrator.config import Inputs, ResolvedSweep, load_sweep
-from orchestrator.contracts.history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning import Plan, make_plan
 

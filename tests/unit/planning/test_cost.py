@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from orchestrator.config import load_catalogue
-from orchestrator.contracts.history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Timing
 from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS, ASSUMED_START_SECONDS
-from orchestrator.planning.schedule import compute_parameters, operations, training_examples
+from orchestrator.planning.workload import compute_parameters, operations, training_examples
 
 ONE: dict[str, Any] = {
     "models": ["base"],

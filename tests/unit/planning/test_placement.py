@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.planning import longest_first, seed_by_seed
-from orchestrator.planning.likely import makespans
+from orchestrator.planning.forecast_range import makespans
 
 DURATIONS = st.lists(st.floats(0, 1e6), max_size=40)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.contracts.history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.forecast import forecast
+from orchestrator.cli.plan.forecast import forecast
 from orchestrator.contracts.probe import Timing
 from orchestrator.planning import make_plan
 from orchestrator.planning.probes import billed_device_hours, probe_sweep, usable

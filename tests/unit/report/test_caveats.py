@@ -9,14 +9,14 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 from rich.console import Console
 
-from orchestrator.cli.status_view import show_status, status_json
+from orchestrator.cli.status.view import show_status, status_json
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.report import build_report, write_report
-from orchestrator.report.summary import sentences
-from orchestrator.tracking.run_content import describe
+from orchestrator.report.recommendation.summary import sentences
+from orchestrator.tracking.mlflow_runs import describe
 
 NER = task("mentions", TaskKind.NER, invented=False)
 CUT = {"examples": 8, "max_length": 128, "cut": 8, "mentions": 392, "mentions_cut": 272}

@@ -11,10 +11,10 @@ from scipy.stats import binomtest
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import FailureKind, FailureRule, Precision, Signature
 from orchestrator.report import Report, build_report, write_report
-from orchestrator.report.model import PointState
-from orchestrator.report.naming import marked
-from orchestrator.report.statistics import share_interval
-from orchestrator.report.summary import sentences
+from orchestrator.report.analysis.cell_names import marked
+from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.results.point import PointState
+from orchestrator.report.statistics.summary import share_interval
 
 GUESS = {"guessing": {MetricName.MACRO_F1: 0.2, MetricName.ACCURACY: 0.5}}
 COLLAPSED = Fate(quality=0.21, outcome={**GUESS, "signature": Signature.COLLAPSED})

@@ -13,6 +13,7 @@ from ledger_builder import Fate, LedgerBuilder, lora_ranks, task
 from orchestrator.contracts.backbone import Lineage
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.outcome import Device, Origin
+from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import (
@@ -24,10 +25,9 @@ from orchestrator.contracts.vocabulary import (
     Source,
     TaskKind,
 )
-from orchestrator.contracts.work import PhaseWork
 from orchestrator.report import Report, build_report, report_json, write_report
-from orchestrator.report.phases import TITLES
-from orchestrator.report.plots import plot, style
+from orchestrator.report.render.frontier_plot import plot, style
+from orchestrator.report.results.phases import TITLES
 
 TRAINED = {"phases": {Phase.TRAIN: 36.0}, "seconds": 40.0}
 

@@ -11,16 +11,16 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, lora_ranks, task
 from rich.console import Console
 
-from orchestrator.cli.reporting import show_report
+from orchestrator.cli.results.report import show_report
 from orchestrator.contracts import layout
 from orchestrator.contracts.examples import ScoredExamples, floats
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.report import Report, build_report, report_json, write_report
-from orchestrator.report.held_out import held_out
-from orchestrator.report.moderation import prior_of_means
-from orchestrator.report.replicates import Replicates
-from orchestrator.report.simultaneous import simultaneous
-from orchestrator.report.summary import sentences
+from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.statistics.held_out import held_out
+from orchestrator.report.statistics.moderation import prior_of_means
+from orchestrator.report.statistics.replicates import Replicates
+from orchestrator.report.statistics.simultaneous import simultaneous
 
 ROOT = Path(__file__).parents[3]
 LEVEL = re.compile(r"95(?: |\\,|&nbsp;)\\?%([^)|<&]*)")

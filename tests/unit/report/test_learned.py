@@ -10,7 +10,7 @@ from ledger_builder import Fate, LedgerBuilder, task
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import FailureKind, TaskKind
 from orchestrator.report import Report, build_report, write_report
-from orchestrator.report.summary import recommendations, sentences
+from orchestrator.report.recommendation.summary import recommendations, sentences
 
 OUTCOME = {"guessing": {MetricName.MACRO_F1: 0.4, MetricName.ACCURACY: 0.66}}
 STOPPED = Fate(failure=FailureKind.COLLAPSED, outcome=OUTCOME)

@@ -10,10 +10,10 @@ from bench.statistics_honest import ROWS
 from page_ledgers import rich_ledger
 
 from orchestrator.report import Report, build_report, write_report
-from orchestrator.report.methods import STATEMENTS
-from orchestrator.report.pages import methods_markdown
-from orchestrator.report.saying import TITLES
-from orchestrator.report.summary import sentences
+from orchestrator.report.analysis.claim_text import TITLES
+from orchestrator.report.analysis.methods import STATEMENTS
+from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.render.documents import methods_markdown
 
 PAGE = Path(__file__).parents[3] / "orchestrator" / "report" / "METHODS.md"
 

@@ -9,7 +9,7 @@ from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.price import DevicePrice, EnergyPrice, PriceBook
 from orchestrator.report import Report, build_report, report_json, write_report
-from orchestrator.report.evidence import Side
+from orchestrator.report.analysis.objectives import Side
 
 CLOUD = PriceBook(
     name="cloud",

@@ -10,13 +10,13 @@ from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Origin, Serving
+from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import Figure, Phase, Source
-from orchestrator.contracts.work import PhaseWork
-from orchestrator.report.ownership import what_if
-from orchestrator.report.pay_off import verdict_of
-from orchestrator.report.what_if import Terms, Verdict, WhatIf
+from orchestrator.report.analysis.break_even import Verdict, verdict_of
+from orchestrator.report.analysis.ownership import WhatIf, what_if
+from orchestrator.report.results.price_terms import Terms
 
 BOOK: dict[str, Any] = {
     "name": "ours",

@@ -15,7 +15,7 @@ from page_ledgers import rich_ledger
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import build_report, with_curves, write_report
-from orchestrator.report.scales import span, ticks
+from orchestrator.report.render.scales import span, ticks
 
 VOID = {"meta", "wbr", "link", "br", "hr", "img", "input", "col", "path"}
 

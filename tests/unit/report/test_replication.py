@@ -11,8 +11,8 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, backbone, task
 from typer.testing import CliRunner
 
-from orchestrator.cli.against import load_published
 from orchestrator.cli.app import app
+from orchestrator.cli.results.published import load_published
 from orchestrator.config.catalogue import builtin_catalogue, load_catalogue
 from orchestrator.contracts.backbone import RandomWeights
 from orchestrator.contracts.methods.low_rank import Lora
@@ -21,10 +21,9 @@ from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.report import Report, build_report, report_json
-from orchestrator.report.equivalence import held_against
-from orchestrator.report.findings import PublishedNumber, Verdict
-from orchestrator.report.published import is_cost, read_published
-from orchestrator.report.statistics import summarise
+from orchestrator.report.analysis.equivalence import Verdict, held_against
+from orchestrator.report.analysis.published import PublishedNumber, is_cost, read_published
+from orchestrator.report.statistics.summary import summarise
 
 # One number or more of each table, read off the source by hand.
 SPOTS = """

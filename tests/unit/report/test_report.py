@@ -16,8 +16,8 @@ from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Cell, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Sensitivity, TaskKind
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
-from orchestrator.report.model import PointState
-from orchestrator.report.summary import sentences
+from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.results.point import PointState
 
 
 def report_of(built: LedgerBuilder) -> Report:

@@ -17,12 +17,12 @@ from ledger_builder import LedgerBuilder, task
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
-from orchestrator.cli.scoring import score_of
+from orchestrator.cli.results.score import score_of
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report
-from orchestrator.report.score_points import points_to_score
-from orchestrator.report.score_table import read_score_points
-from orchestrator.report.scores import COLUMNS, Preset, ScorePoint, score
+from orchestrator.report.scores.efficiency import COLUMNS, Preset, ScorePoint, score
+from orchestrator.report.scores.points import points_to_score
+from orchestrator.report.scores.table import read_score_points
 
 # Seconds to the best score on dev, trained and total parameters of the nine points of the study.
 NINE = """name,seconds,trainable_parameters,total_parameters

@@ -13,8 +13,9 @@ from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.report.build import build_report
-from orchestrator.report.model import Point, TaskReport
-from orchestrator.report.tables import report_json
+from orchestrator.report.render.tables import report_json
+from orchestrator.report.results.point import Point
+from orchestrator.report.task_report import TaskReport
 
 A100 = "NVIDIA A100-SXM4-80GB"
 EIGHTH, WHOLE = Resources(gpus=0.125), Resources(gpus=1)

@@ -31,14 +31,13 @@ from bench.statistics_honest import (
 from scipy import stats
 from simulated import point_of
 
-from orchestrator.report.claims import frontier_family
-from orchestrator.report.comparing import Estimate, difference, estimate, mean_difference, of_cell
-from orchestrator.report.evidence import Limit
-from orchestrator.report.moderation import Prior, prior_of
-from orchestrator.report.places import places
-from orchestrator.report.power import limit_of, seeds_needed
-from orchestrator.report.replicates import Replicates
-from orchestrator.report.saying import Scale
+from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.claims import frontier_family
+from orchestrator.report.analysis.rank_ranges import places
+from orchestrator.report.statistics.moderation import Prior, prior_of
+from orchestrator.report.statistics.paired import Estimate, difference, estimate, mean_difference, of_cell
+from orchestrator.report.statistics.power import Limit, limit_of, seeds_needed
+from orchestrator.report.statistics.replicates import Replicates
 
 SWEEPS = 40
 

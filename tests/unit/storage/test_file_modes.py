@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.contracts.files import write_atomically, write_once
 from orchestrator.errors import ConfigError
-from orchestrator.storage import trees
+from orchestrator.storage import directories
 from orchestrator.storage.store import DirectoryStore
 from workers import stage
 
@@ -35,8 +35,8 @@ def test_files_and_directories_of_a_store_follow_the_umask(tmp_path: Path, umask
     model.mkdir()
     (model / "config.json").write_text("{}")
     store = DirectoryStore(tmp_path / "store")
-    trees.put_tree(store, "mini/model", model)
-    assert trees.fetch_tree(store, "mini/model", tmp_path / "fetched" / "model")
+    directories.put_tree(store, "mini/model", model)
+    assert directories.fetch_tree(store, "mini/model", tmp_path / "fetched" / "model")
     write_atomically(tmp_path / "store" / "sweep.json", "{}")
     write_once(tmp_path / "store" / "order.json", "{}")
     file, directory = oct(0o666 & ~umask), oct(0o777 & ~umask)

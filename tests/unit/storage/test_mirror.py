@@ -21,7 +21,7 @@ from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import StorageError
 from orchestrator.execution.attempts import newest_checkpoint, open_attempt
 from orchestrator.execution.launcher import Workplace
-from orchestrator.storage import trees
+from orchestrator.storage import directories
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.shared_cache import SharedCache
 from orchestrator.storage.store import DirectoryStore
@@ -135,7 +135,7 @@ def check_reader(store: DirectoryStore, root: Path) -> None:
             assert (directory / layout.EVENTS).read_text().split() == [s for s in "1234" for _ in range(3)]
             model = f"{mirror.key(directory)}/{layout.MODEL}"
             if outcome["state"] == "finished":
-                assert trees.fetch_tree(store, model, directory / layout.MODEL)
+                assert directories.fetch_tree(store, model, directory / layout.MODEL)
                 assert (directory / layout.MODEL / "adapter").read_text() == "adapter"
             else:
                 assert found is not None
@@ -226,7 +226,7 @@ def test_shared_weights_are_checked_against_the_lock(tmp_path: Path) -> None:
     here, there = SharedCache(store, tmp_path / "here"), SharedCache(store, tmp_path / "there")
     assert not there.pull("hub/weights")
     here.push("hub/weights")
-    locked = trees.digests(store, "cache/hub/weights")
+    locked = directories.digests(store, "cache/hub/weights")
     assert there.holds("hub/weights", locked)
     assert there.pull("hub/weights")
     assert (tmp_path / "there/hub/weights/model.safetensors").read_bytes() == b"weights"

@@ -14,7 +14,7 @@ from ledger_builder import Fate, LedgerBuilder
 from orchestrator.contracts.ledger import Spending
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
-from orchestrator.tracking.accounting import add_up, totals_of
+from orchestrator.tracking.trial_costs import add_up, totals_of
 
 WORK = 40.0  # seconds of training that a trial needs
 

@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 from orchestrator.contracts import layout
 from orchestrator.contracts.ledger import TrialRecord, Use
 from orchestrator.contracts.outcome import PhaseEvent, PhaseSeconds, StartEvent
+from orchestrator.contracts.phase_work import PhaseWork, add_work
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Source, TrialState
-from orchestrator.contracts.work import PhaseWork, add_work
 from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.launcher import TrialOrder, Workplace
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.simulated_launcher import SimulatedAttempt, SimulatedLauncher
-from orchestrator.tracking.account import statements
 from orchestrator.tracking.bookings import bookings_of
 from orchestrator.tracking.ledger import Ledger
-from workers.meter import Meter, Work, add_phases
+from orchestrator.tracking.sweep_costs import statements
+from workers.metering.meter import Meter, Work, add_phases
 
 STEPS, STEP, EVERY = 40, 1.5, 10  # seconds a step; dev is scored every so many steps
 LASTS = {Phase.START: 2.0, Phase.TOKENISE: 3.0, Phase.LOAD: 1.0, Phase.EVALUATE: 4.0, Phase.TEST: 5.0}

@@ -23,10 +23,10 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
-from orchestrator.tracking.accounting import totals_of
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mlflow_view import MlflowView, quiet_environment, sync
-from orchestrator.tracking.run_content import STATE
+from orchestrator.tracking.mlflow_runs import STATE
+from orchestrator.tracking.mlflow_store import MlflowView, quiet_environment, sync
+from orchestrator.tracking.trial_costs import totals_of
 
 
 @pytest.fixture(scope="module")
@@ -340,7 +340,7 @@ from sqlalchemy import Engine, event
 from ledger_builder import Fate, LedgerBuilder
 from virtual_sweeps import Project
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mlflow_view import MlflowView
+from orchestrator.tracking.mlflow_store import MlflowView
 built = LedgerBuilder(Path({str(tmp_path)!r}), "killed")
 trial = built.plan()[0]
 built.attempt(trial, Fate())

@@ -1,0 +1,27 @@
+"""The wall clock of a sweep in a cluster, from its submission."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.cli.numbers import duration, quantity
+from orchestrator.cluster.capacity import Group
+from orchestrator.cluster.start_time import StartTime
+from orchestrator.planning import Plan
+
+
+def cluster_forecast(plan: Plan, groups: Sequence[Group], start: StartTime) -> Iterator[str]:
+    """Head and workers start one after the other; staging is not in it."""
+    predicted = plan.predicted
+    grows = ", ".join(f"{group} to {quantity(group.pods, 'pod')}" for group in groups if group.pods)
+    at_once = f": {quantity(plan.slots, 'trial')} at once" if plan.slots else ""
+    if plan.to_run or predicted.tuning_candidates:
+        yield f"the groups may grow: {grows}{at_once}"
+    if predicted.wall_seconds is None or predicted.wall_interval is None:
+        return
+    low = predicted.wall_interval[0] + 2 * start.low
+    high = predicted.wall_interval[1] + 2 * start.high
+    yield (
+        f"in the cluster {duration(predicted.wall_seconds + 2 * start.seconds)} ({duration(low)} to "
+        f"{duration(high)}) from submission, staging not counted; a pod, its node and image start in {start}"
+    )

@@ -1,0 +1,70 @@
+"""`frontier sync` of a sweep whose records are in a cluster: it runs there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.cli.cluster.submit import View
+from orchestrator.cluster.documents import get
+from orchestrator.cluster.follow import await_news
+from orchestrator.cluster.ray_job import RayJob, Step, next_step
+from orchestrator.cluster.resources import RAY_JOBS
+from orchestrator.cluster.sweep_files import config_in
+from orchestrator.cluster.sweeps import Sweeps
+from orchestrator.cluster.sync_job import sync_job
+from orchestrator.cluster.watch import look, submitter_log
+from orchestrator.errors import LaunchError
+
+_LAST_LINES = 3  # of the driver, where it fails
+
+
+def sync_in_cluster(sweeps: Sweeps, name: str) -> None:
+    """Write the records of the sweep of that id to the MLflow of its cluster. Raises LaunchError where the
+    sweep still runs, or it cannot be done."""
+    job, config_map = sweeps.objects_of(name)
+    config = config_in(config_map, name)
+    if config is None:
+        raise LaunchError(f"{name}: its ConfigMap is gone\n    -> {sweeps.submit_command}")
+    live = sweeps.job(name)
+    if live is not None and not live.ended:
+        command = sweeps.cluster.command("follow", name)
+        raise LaunchError(
+            f"{name} runs: its driver writes to MLflow, and all that was missed at its end\n"
+            f"    -> {command}, then run this again if something is still missing"
+        )
+    cluster, body = sweeps.cluster, sync_job(job, str(config.get("storage", "")))
+    made = RayJob(_made_anew(sweeps, body))
+    sweeps.say(f"{made.name} writes to MLflow, in the cluster; its head takes a moment to start")
+    try:
+        _await_end(sweeps, made)
+    finally:
+        cluster.delete(RAY_JOBS, made.name, made.uid)
+
+
+def _made_anew(sweeps: Sweeps, body: dict[str, Any]) -> dict[str, Any]:
+    """One that has ended makes way; two at once would wait for each other's lock."""
+    name = str(get(body, "metadata", "name"))
+    before = sweeps.job(name)
+    if before is not None and not before.ended and not before.going:
+        raise LaunchError(f"{name} runs already: somebody else writes to MLflow\n    -> wait for its end")
+    if before is not None:
+        sweeps.delete(before)
+    return sweeps.cluster.create(RAY_JOBS, body)
+
+
+def _await_end(sweeps: Sweeps, made: RayJob) -> None:
+    view = View(sweeps, None)
+    while True:
+        job = sweeps.job(made.name)
+        if job is None:
+            raise LaunchError(f"{made.name} was deleted before its end\n    -> run the same command again")
+        view.show(look(sweeps.cluster, job))
+        step = Step.WAIT if job.going else next_step(job)
+        if step is not Step.WAIT:
+            break
+        await_news(sweeps, job)
+    words = [line.strip() for line in submitter_log(sweeps.cluster, job).splitlines() if line[:2] == "  "]
+    if step is not Step.SUCCEEDED:
+        raise LaunchError("\n".join([f"{job.name} ended: {job}", *words[-_LAST_LINES:]]))
+    for line in words[-1:]:
+        sweeps.say(line)

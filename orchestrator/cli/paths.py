@@ -1,0 +1,72 @@
+"""Where things are: from the words of a command line to directories."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orchestrator.cli.reaching import ANYWHERE, Where
+from orchestrator.contracts import layout
+from orchestrator.contracts.copy_mark import copy_in
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.storage.mirror import Mirror
+from orchestrator.storage.remote import Remote, is_uri
+from orchestrator.tracking.ledger import Ledger
+
+HOME = Path("sweeps")  # where sweeps are, unless --storage names another directory
+
+
+def cache_of(storage: Path) -> Path:
+    """Made weights and data, staged snapshots, digests of weights."""
+    return storage / layout.CACHE
+
+
+def own_cache() -> Path:
+    """The account's own, for what must not lie in shared storage."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "frontier"
+
+
+def mirror_of(remote: Remote, sweep: str) -> Mirror:
+    return Mirror(remote.open(), remote.mirror() / sweep)
+
+
+def storage_here(storage: str) -> Path:
+    """On this machine: the directory itself, or what mirrors the object store."""
+    return Remote(storage).mirror() if is_uri(storage) else Path(storage)
+
+
+def ledger_of(sweep: str, storage: str, where: Where = ANYWHERE) -> Ledger:
+    """The records of a sweep, by its name in `storage`, or by a path or URI of its own; those in an object
+    store as they are there now. `where`: as `find_sweep` takes it. Raises ConfigError where there is
+    none (`find_sweep`), StorageError."""
+    if is_uri(sweep):
+        uri, _, name = sweep.rstrip("/").rpartition("/")
+    elif is_uri(storage):
+        uri, name = storage, sweep
+    else:
+        return Ledger(find_sweep(sweep, Path(storage), where))
+    mirror = mirror_of(Remote(uri), name)
+    mirror.pull()
+    if not (mirror.directory / layout.SWEEP).is_file():
+        remedy = "check name and prefix; a sweep appears there once it runs"
+        raise ConfigError([Complaint(uri, "", f"there is no sweep {name!r}", remedy)])
+    return Ledger(mirror.directory, mirror)
+
+
+def find_sweep(sweep: str, storage: Path, where: Where = ANYWHERE) -> Path:
+    """The directory of a sweep, by its name below `storage` or by a path; that of a copy by the sweep's id as
+    well. `where`: only copies from there, if it says anything. Raises InClusterError where the
+    cluster of the kubeconfig alone has it, ConfigError where nobody has."""
+    from orchestrator.cli.cluster.lookup import look_in_cluster
+
+    for directory in (storage / sweep, Path(sweep)):
+        if (directory / layout.SWEEP).is_file() and where.has(copy_in(directory)):
+            return directory.resolve()
+    for mark in sorted(storage.glob(f"[!.]*/{layout.COPY}")):
+        copy = copy_in(mark.parent)
+        if copy is not None and copy.sweep == sweep and where.has(copy):
+            return mark.parent.resolve()
+    known = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}")]
+    remedy = did_you_mean(sweep, known) if known else "run a sweep first, or give --storage"
+    remedy += look_in_cluster(sweep, str(storage), where) or "; `frontier fetch` copies one from a cluster"
+    raise ConfigError([Complaint(str(storage), "", f"there is no sweep {sweep!r}", remedy)])

@@ -1,0 +1,1 @@
+"""A plan on the console, and what `frontier plan` does."""

@@ -1,0 +1,98 @@
+"""The budget of a sweep: a gate before it starts, a stop while it runs, and what is told about both."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.numbers import figure, quantity
+from orchestrator.cli.terminal import styled
+from orchestrator.errors import OverBudgetError
+from orchestrator.execution.budget_guard import Allowance
+from orchestrator.planning import Plan
+from orchestrator.planning.budget import Limit, limits, ways_out
+
+
+def show_budget(plan: Plan, console: Console) -> None:
+    """What a run would say. Raises ConfigError where the budget is of what the sweep has no figure of."""
+    for limit in limits(plan):
+        style, remark = ("red", "") if limit.is_over else _remark(limit)
+        console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
+        if limit.is_over:
+            for line in _remedies(plan, limit):
+                console.print(line, highlight=False)
+
+
+def budget_json(plan: Plan) -> list[dict[str, Any]]:
+    """A line a key of the budget. Raises ConfigError as above."""
+    return [
+        {
+            "key": limit.key,
+            "unit": limit.unit,
+            "limit": limit.limit,
+            "spent": limit.spent,
+            "forecast": limit.forecast,
+            "over": limit.is_over,
+            "ways_out": [dataclasses.asdict(way) for way in ways_out(plan, limit)] if limit.is_over else [],
+        }
+        for limit in limits(plan)
+    ]
+
+
+def pass_gate(plan: Plan, console: Console) -> Allowance | None:
+    """What a run may begin; None without a budget. Raises OverBudgetError where the forecast is beyond it,
+    ConfigError as above."""
+    found = limits(plan)
+    for limit in found:
+        if limit.is_over:
+            raise OverBudgetError("\n    -> ".join([f"budget: {_standing(limit)}", *_remedies(plan, limit)]))
+    for limit in found:
+        style, remark = _remark(limit)
+        console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
+    return Allowance(min(limit.device_hours_left for limit in found)) if found else None
+
+
+def tell_left(plan: Plan, console: Console) -> None:
+    """After a run that the budget has stopped. `plan` is made anew."""
+    for limit in limits(plan):
+        console.print(styled("budget", "yellow"), _standing(limit), highlight=False)
+    left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted
+    known = predicted.device_hours
+    hours = "" if known is None else f", about {figure(known)} {predicted.device}"
+    console.print(
+        f"stopped by the budget: {left} left{hours}; what ran has finished. Raise `budget`, and the same "
+        "command goes on from here",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _remark(limit: Limit) -> tuple[str, str]:
+    """Return a colour, and what a limit that the forecast does not exceed means for the run."""
+    if limit.ahead is None:
+        return "yellow", "; no trial begins once it is spent"
+    if limit.chance_of_more:
+        many = f"{100 * limit.chance_of_more:.0f} of 100 such sweeps"
+        return "yellow", f"; about {many} need more: no trial begins once it is spent"
+    return "green", ""
+
+
+def _standing(limit: Limit) -> str:
+    words = f"{figure(limit.limit, 4)} {limit.unit}"
+    if limit.spent:
+        words += f", {figure(limit.spent)} spent"
+    if limit.ahead is None:
+        return f"{words}, and no forecast of all that is to run"
+    words += f"; forecast {figure(limit.spent + limit.ahead)}"
+    most = limit.most_ahead
+    return words if most is None else f"{words}, in 19 of 20 such sweeps below {figure(limit.spent + most)}"
+
+
+def _remedies(plan: Plan, limit: Limit) -> list[str]:
+    said = []
+    for way in ways_out(plan, limit):
+        words = f"{way.change}: {figure(way.forecast)} {limit.unit}"
+        said.append(words if way.fits else f"{words}, not enough by itself")
+    return [*said, f"{'or ' if said else ''}raise budget.{limit.key}"]

@@ -1,0 +1,93 @@
+"""`frontier plan CONFIG --explain CELL`: the values of one cell, and where each comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.terminal import styled
+from orchestrator.config.explain import Explained, Origin, explain
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.planning import Plan
+from orchestrator.planning.steps import optimiser_steps
+
+
+def explain_json(plan: Plan, asked: str) -> dict[str, Any]:
+    """Stable keys: cell, backbone, method, task, optimiser_steps, recipe, settings; of each of the last two a
+    list of {key, value, source, in, file, line}. Raises ConfigError where there is no such cell."""
+    name, recipe, settings = _explained(plan, asked)
+    cell = plan.cells[name]
+    return {
+        "cell": name,
+        "backbone": cell.backbone.name,
+        "method": cell.variant.spec.entry,
+        "task": cell.task.spec.name,
+        "optimiser_steps": optimiser_steps(plan)[name],
+        "recipe": [_json(found) for found in recipe],
+        "settings": [_json(found) for found in settings],
+    }
+
+
+def show_explained(plan: Plan, asked: str, console: Console) -> None:
+    """Raises ConfigError where there is no such cell."""
+    name, recipe, settings = _explained(plan, asked)
+    steps = optimiser_steps(plan)[name]
+    trained = "" if steps is None else f", {steps:,} optimiser steps"
+    console.print(styled(name, "bold"), trained, sep="", highlight=False)
+    for title, found in (("settings of the method", settings), ("recipe", recipe)):
+        if found:
+            console.print(_table(title, found))
+
+
+def _explained(plan: Plan, asked: str) -> tuple[str, list[Explained], list[Explained]]:
+    name = _cell_named(plan, asked)
+    planned = next(cell for cell in plan.sweep.grid.cells if cell.cell.name == name)
+    return name, *explain(plan.sweep, planned, plan.cells[name])
+
+
+def _cell_named(plan: Plan, asked: str) -> str:
+    """Also by the name of a trial, and by the first parts of a name that only one cell has."""
+    wanted = asked.partition("/seed-")[0].strip("/")
+    refused = {refused.cell.name: refused.reason for refused in plan.refused}
+    if wanted in refused:
+        problem, remedy = f"{wanted} is refused: {refused[wanted]}", "name a cell that runs"
+        raise ConfigError([Complaint("command line", "--explain", problem, remedy)])
+    found = [name for name in plan.cells if name == wanted or name.startswith(f"{wanted}/")]
+    if len(found) != 1:
+        problem = f"names {len(found)} cells" if found else "no cell of this sweep"
+        remedy = did_you_mean(wanted, found or plan.cells)
+        raise ConfigError([Complaint("command line", "--explain", f"{problem}, got {asked!r}", remedy)])
+    return found[0]
+
+
+def _json(found: Explained) -> dict[str, Any]:
+    origin = dataclasses.asdict(found.origin)
+    file = None if found.origin.file is None else str(found.origin.file)
+    told = {"source": origin["source"], "in": origin["key"] or None, "file": file, "line": origin["line"]}
+    return {"key": found.key, "value": found.value, **told}
+
+
+def _table(title: str, found: Sequence[Explained]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in (title, "value", "from"):
+        table.add_column(name, overflow="fold")
+    for one in found:
+        table.add_row(one.key, _value(one.value), _words(one.origin))
+    return table
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _words(origin: Origin) -> str:
+    """`catalogue: full.yaml, line 2, recipe.learning_rate`."""
+    file = [] if origin.file is None else [Path(origin.file).name]
+    line = [] if origin.line is None else [f"line {origin.line}"]
+    where = ", ".join([*file, *line, *([origin.key] if origin.key else [])])
+    return f"{origin.source}: {where}" if where else origin.source

@@ -1,0 +1,72 @@
+"""Cells that may not fit what a sweep gives every trial: told, not refused, as the sweep has chosen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.numbers import quantity
+from orchestrator.cli.terminal import styled
+from orchestrator.config import GridCell
+from orchestrator.contracts.device import DeviceKind
+from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import Precision
+from orchestrator.planning import Plan
+from orchestrator.planning.memory import Estimate, estimate, gib
+from orchestrator.planning.placement import holds
+
+
+def too_large(plan: Plan) -> list[dict[str, Any]]:
+    """Model and method whose estimate exceeds the GPU that the sweep's prices mean, or where they name none
+    that is known, every GPU of the catalogue. In half precision unless the recipe says otherwise."""
+    resources, devices = plan.sweep.config.resources, plan.sweep.catalogue.devices
+    if not isinstance(resources, Resources) or not resources.gpus:
+        return []
+    usual, found = _usual(plan), list[dict[str, Any]]()
+    cells: dict[tuple[str, str], list[GridCell]] = defaultdict(list)
+    for cell in plan.sweep.grid.cells:
+        cells[cell.backbone.name, cell.cell.method].append(cell)
+    for (backbone, method), alike in cells.items():
+        needs = [n for c in {c.recipe: c for c in alike}.values() if (n := _needs(c, resources)) is not None]
+        if not needs:
+            continue
+        most = max(needs, key=lambda n: n.bytes)
+        holders = [name for name, device in devices.items() if holds(device, resources, most)]
+        if holders and (usual is None or usual.name in holders):
+            continue
+        trials = len(alike) * len(plan.sweep.config.seeds)
+        found.append(
+            {"backbone": backbone, "method": method, "trials": trials, "memory_bytes": round(most.bytes)}
+            | {"memory": most.words, "fits_on": sorted(holders), "usual": usual.name if usual else None}
+        )
+    return found
+
+
+def show_too_large(plan: Plan, console: Console) -> None:
+    devices = plan.sweep.catalogue.devices
+    for line in too_large(plan):
+        usual = devices.get(line["usual"] or "")
+        has = "" if usual is None else f"{usual.name}, which `prices` means, has {gib(usual.memory_bytes)}; "
+        fits = ", ".join(line["fits_on"]) or "none"
+        trials = f"{quantity(line['trials'], 'trial')} of {line['backbone']} {line['method']}"
+        console.print(
+            styled("too large?", "yellow"),
+            f"{trials} need {line['memory']} on a GPU; {has}of the GPUs in "
+            f"configs/devices these hold it: {fits}\n"
+            "    -> resources: {device: …} gives each cell what it needs, or refuses it",
+            highlight=False,
+        )
+
+
+def _usual(plan: Plan) -> DeviceKind | None:
+    price = plan.sweep.catalogue.prices.get(plan.sweep.config.prices or "")
+    product = None if price is None else price.usual("gpu")
+    kinds = plan.sweep.catalogue.devices.values()
+    return next((device for device in kinds if product in device.products), None)
+
+
+def _needs(cell: GridCell, resources: Resources) -> Estimate | None:
+    precision = Precision.BF16 if cell.recipe.precision == "auto" else Precision(cell.recipe.precision)
+    return estimate(cell.backbone, cell.variant.spec.settings, cell.recipe, resources, precision)

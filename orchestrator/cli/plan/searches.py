@@ -1,0 +1,94 @@
+"""Searches and contaminated cells of a plan, as a person reads them and as `--json` prints them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.numbers import figure, quantity
+from orchestrator.cli.terminal import styled
+from orchestrator.contracts.backbone import contamination, pretraining_known
+from orchestrator.contracts.tuning import Range, Tune, Value
+from orchestrator.planning import Plan, Search
+
+_MOST_LINES = 12
+
+
+def search_json(search: Search) -> dict[str, Any]:
+    """Stable keys: cell, trials, seed, space, drawn, left, predicted_seconds, tuned, problem."""
+    ahead = [predicted for part in search.ahead for predicted in part]
+    known = [predicted.seconds for predicted in ahead if predicted is not None]
+    return {
+        "cell": search.cell.cell.name,
+        **search.tune.model_dump(mode="json"),
+        "drawn": [{"trial": c.trial.name, **c.values} for c in search.candidates],
+        "left": search.left,
+        "predicted_seconds": sum(known) if len(known) == len(ahead) else None,
+        "tuned": None if search.tuned is None else search.tuned.model_dump(mode="json"),
+        "problem": search.problem,
+    }
+
+
+def show_searches(plan: Plan, console: Console) -> None:
+    """A line a method and space; the winners stand in the report."""
+    groups: dict[tuple[str, str], list[Search]] = defaultdict(list)
+    for search in plan.searches:
+        groups[search.cell.cell.method, _space(search.tune)].append(search)
+    devices = {name: placed.resources.devices for name, placed in plan.placements.items()}
+    unit = plan.predicted.device
+    for (method, space), searches in list(groups.items())[:_MOST_LINES]:
+        found = [search_json(search) for search in searches]
+        over, left = sum(s.tuned is not None for s in searches), sum(s.left for s in searches)
+        seconds = [
+            None
+            if one["predicted_seconds"] is None
+            else one["predicted_seconds"] * devices[search.cell.cell.name]
+            for one, search in zip(found, searches, strict=True)
+        ]
+        cost = "" if None in seconds else f", about {figure(sum(filter(None, seconds)) / 3600)} {unit}"
+        rest = f"{quantity(left, 'candidate')} to run{cost}" if left else "nothing left to run"
+        console.print(
+            styled("search", "cyan"),
+            f"{method} in {quantity(len(searches), 'cell')}, at most"
+            f" {searches[0].tune.trials} candidates each over {space}: {over} over, {rest}",
+            highlight=False,
+        )
+    if len(groups) > _MOST_LINES:
+        console.print(f"… {quantity(len(groups) - _MOST_LINES, 'more search')}; --json lists them")
+
+
+def _space(tune: Tune) -> str:
+    return ", ".join(f"{key} {_values(values)}" for key, values in tune.space.items())
+
+
+def _values(values: Range | tuple[Value, ...]) -> str:
+    if isinstance(values, tuple):
+        return "|".join(str(value) for value in values)
+    return f"{values.low:g}..{values.high:g}" + (" (log)" if values.log else "")
+
+
+def contaminated(plan: Plan) -> dict[tuple[str, str], list[str]]:
+    """Tasks by (backbone, corpus): its pretraining read what the task is made of, so its scores may be too
+    good to compare."""
+    found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for cell in plan.sweep.grid.cells:
+        corpus = cell.task.spec.corpus
+        if corpus is not None and contamination(cell.backbone, corpus):
+            found[cell.backbone.name, corpus][cell.cell.task] = None
+    return {key: list(tasks) for key, tasks in found.items()}
+
+
+def unknown_pretraining(plan: Plan) -> list[str]:
+    """Backbones of which cannot be told whether their pretraining read the corpus of a task of theirs."""
+    cells = plan.sweep.grid.cells
+    asked = {c.backbone.name: c.backbone for c in cells if c.task.spec.corpus is not None}
+    return sorted(name for name, backbone in asked.items() if not pretraining_known(backbone))
+
+
+def contamination_json(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {"backbone": backbone, "corpus": corpus, "tasks": tasks}
+        for (backbone, corpus), tasks in contaminated(plan).items()
+    ]

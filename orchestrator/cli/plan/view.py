@@ -1,0 +1,229 @@
+"""A plan, as a person reads it and as `--json` prints it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.numbers import quantity
+from orchestrator.cli.plan.budget import budget_json
+from orchestrator.cli.plan.forecast import forecast
+from orchestrator.cli.plan.memory_warnings import show_too_large, too_large
+from orchestrator.cli.plan.placement import placement_json, show_calibrations, show_placements
+from orchestrator.cli.plan.recipes import learning_rates, recipes_json, show_few_steps
+from orchestrator.cli.plan.searches import (
+    contaminated,
+    contamination_json,
+    search_json,
+    show_searches,
+    unknown_pretraining,
+)
+from orchestrator.cli.terminal import styled
+from orchestrator.config.inputs import lengths_of
+from orchestrator.config.known_counts import ByLength
+from orchestrator.config.lock import unlocked
+from orchestrator.contracts.caveats import caveats
+from orchestrator.contracts.sweep import RefusedCell
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.planning import Plan, ToRun
+from orchestrator.planning.steps import with_few_steps
+
+_MOST_LINES = 12  # of a list on the console; --json has all
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
+    searches, caveats, contaminated, unknown_pretraining, predicted, budget, missing, unlocked, pickled,
+    notes, kept, outdated."""
+
+    def line(item: ToRun) -> dict[str, Any]:
+        return {"trial": item.trial.name, "reason": item.reason, "changed": list(item.changed)}
+
+    return {
+        "sweep": plan.sweep.config.name,
+        "cells": list(dict.fromkeys(trial.cell.name for trial in plan.trials)),
+        "recipes": recipes_json(plan),
+        "few_steps": with_few_steps(plan),
+        "refused": [{"cell": r.cell.name, "reason": r.reason} for r in plan.refused],
+        "to_run": [line(item) for item in plan.to_run],
+        "up_to_date": [trial.name for trial in plan.up_to_date],
+        "stale": [line(item) for item in plan.stale],
+        "placed": placement_json(plan),
+        "too_large": too_large(plan),
+        "searches": [search_json(search) for search in plan.searches],
+        "caveats": _caveats(plan),
+        "contaminated": contamination_json(plan),
+        "unknown_pretraining": unknown_pretraining(plan),
+        "predicted": plan.predicted.model_dump(mode="json"),
+        "budget": budget_json(plan),
+        "missing": [str(complaint) for complaint in plan.inputs.missing],
+        "unlocked": _unlocked(plan),
+        "pickled": _pickled(plan),
+        "notes": list(plan.sweep.notes),
+        "kept": [trial.name for trial in plan.kept],
+        "outdated": [trial.name for trial in plan.outdated],
+    }
+
+
+def _caveats(plan: Plan) -> dict[str, list[str]]:
+    """By task, what is known of its data that changes how a score will be read: what staging or an inspection
+    has counted, else what `mean_tokens` of the task says."""
+    tasks = {cell.task.spec.name: cell.task.spec for cell in plan.sweep.grid.cells}
+    found = {name: _caveats_of(task, plan.inputs.counts.get(name, {})) for name, task in tasks.items()}
+    lengths = lengths_of(plan.sweep)
+    for name, task in tasks.items():
+        if not plan.inputs.counts.get(name) and (task.mean_tokens or 0) >= min(lengths[name]):
+            found[name] = [
+                f"Most texts are cut: mean_tokens of the task is {task.mean_tokens}, max_length "
+                f"{min(lengths[name])}."
+            ]
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def _caveats_of(task: TaskSpec, by_length: ByLength) -> list[str]:
+    counted = [(split, counts) for found in by_length.values() for split, counts in found.items()]
+    return caveats(task, {split: [c for s, c in counted if s == split] for split in Split})
+
+
+def _unlocked(plan: Plan) -> list[str]:
+    backbones = {cell.backbone.name: cell.backbone for cell in plan.sweep.grid.cells}
+    return sorted(backbone.name for backbone in unlocked(backbones.values(), plan.sweep.lock))
+
+
+def _pickled(plan: Plan) -> list[str]:
+    """Backbones whose weights have to be converted: none is in the lock yet."""
+    backbones = {cell.backbone.name: cell.backbone for cell in plan.sweep.grid.cells}
+    waiting = unlocked(backbones.values(), plan.sweep.lock)
+    return sorted(backbone.name for backbone in waiting if backbone.pickled)
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    config = plan.sweep.config
+    console.print(styled(config.name, "bold"), *([f" {config.question}"] if config.question else []))
+    console.print(_table(plan))
+    show_few_steps(plan, console)
+    for note in plan.sweep.notes:
+        console.print(styled("note", "cyan"), note, highlight=False)
+    show_placements(plan, console)
+    show_calibrations(plan, console)
+    show_too_large(plan, console)
+    show_searches(plan, console)
+    _show_refused(plan.refused, console)
+    _show_contaminated(plan, console)
+    for task, lines in _caveats(plan).items():
+        for line in lines:
+            console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
+    _show_stale(plan.stale, console)
+    _show_kept(plan, console)
+    for complaint in plan.inputs.missing[:_MOST_LINES]:
+        console.print(styled("missing", "yellow"), str(complaint), highlight=False)
+    if names := _unlocked(plan):
+        many = f"{len(names)} backbone is" if len(names) == 1 else f"{len(names)} backbones are"
+        console.print(
+            f"{many} not locked to a commit; `frontier stage` does it: {', '.join(names)}", highlight=False
+        )
+    if names := _pickled(plan):
+        console.print(
+            f"last seen with pickled weights only, which are not read: {', '.join(names)}; "
+            "`frontier stage` with --convert fetches and converts them",
+            highlight=False,
+        )
+    for line in forecast(plan):
+        console.print(line, highlight=False)
+
+
+def _table(plan: Plan) -> Table:
+    """A row a model, domain and method; the tasks are columns of trials."""
+    reasons = {item.trial.name: item.reason for item in plan.to_run}
+    counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    tasks: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for trial in plan.trials:
+        key = (trial.cell.model, trial.cell.domain, trial.cell.method)
+        counts[key][reasons.get(trial.name, "up to date")] += 1
+        tasks[key].add(trial.cell.task)
+    shown = [
+        r
+        for r in ("waiting", "new", "unfinished", "failed", "stale", "up to date")
+        if any(c[r] for c in counts.values())
+    ]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("model", "domain", "method"):
+        table.add_column(name)
+    for name in ("learning rate", "tasks", "trials", *shown):
+        table.add_column(name, justify="right")
+    rates = learning_rates(plan)
+    for key, found in counts.items():
+        figures = [str(found[reason] or "·") for reason in shown]
+        table.add_row(*key, rates.get(key, ""), str(len(tasks[key])), str(found.total()), *figures)
+    return table
+
+
+def _show_refused(refused: Sequence[RefusedCell], console: Console) -> None:
+    """The commonest reason first."""
+    cells: dict[str, list[str]] = defaultdict(list)
+    for item in refused:
+        cells[item.reason].append(item.cell.name)
+    by_count = sorted(cells.items(), key=lambda pair: -len(pair[1]))
+    for reason, names in by_count[:_MOST_LINES]:
+        where = names[0] if len(names) == 1 else f"{len(names):,} cells, say {names[0]}"
+        console.print(styled("refused", "yellow"), f"{where}: {reason}", highlight=False)
+    if len(cells) > _MOST_LINES:
+        rest = sum(len(names) for _, names in by_count[_MOST_LINES:])
+        more = quantity(len(cells) - _MOST_LINES, "more reason")
+        console.print(f"… {more} for {quantity(rest, 'cell')}; --json lists them", highlight=False)
+
+
+def _show_contaminated(plan: Plan, console: Console) -> None:
+    found = contaminated(plan)
+    for (backbone, corpus), tasks in list(found.items())[:_MOST_LINES]:
+        console.print(
+            styled("contaminated", "yellow"),
+            f"{backbone} read {corpus} in its pretraining: {', '.join(tasks)}",
+            highlight=False,
+        )
+    if len(found) > _MOST_LINES:
+        console.print(f"… {quantity(len(found) - _MOST_LINES, 'more backbone')}; --json lists them")
+    if names := unknown_pretraining(plan):
+        console.print(
+            f"what the pretraining of {', '.join(names)} read is not known", style="dim", highlight=False
+        )
+
+
+def _show_kept(plan: Plan, console: Console) -> None:
+    """What a partial sweep leaves out."""
+    if not plan.kept:
+        return
+    cells = len({trial.cell for trial in plan.kept})
+    kept = f"{quantity(len(plan.kept), 'trial')} of {quantity(cells, 'cell')}"
+    console.print(
+        styled("kept", "cyan"),
+        f"{kept} that this part of the sweep leaves out: status, report and MLflow still show their results",
+        highlight=False,
+    )
+    if old := len(plan.outdated):
+        verb = "was" if old == 1 else "were"
+        console.print(
+            styled("kept", "yellow"),
+            f"{quantity(old, 'trial')} of these {verb} run with other data, weights or code; "
+            "run the whole sweep to update the results",
+            highlight=False,
+        )
+
+
+def _show_stale(stale: Sequence[ToRun], console: Console) -> None:
+    """Trials that went stale for the same reasons stand together."""
+    by_change: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for item in stale:
+        by_change[item.changed].append(item.trial.name)
+    for changed, names in list(by_change.items())[:_MOST_LINES]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        console.print(
+            styled("stale", "yellow"), f"{names[0]}{more}: {'; '.join(changed) or 'changed'}", highlight=False
+        )
+    if len(by_change) > _MOST_LINES:
+        console.print(f"… {len(by_change) - _MOST_LINES} more changes; --json lists them")

@@ -1,0 +1,102 @@
+"""`frontier report --axes quality,…`: frontiers on other axes, on the console; and the claims of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.numbers import quantity
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.report import Report
+from orchestrator.report.analysis.frontiers import FrontierView, Member
+from orchestrator.report.analysis.objectives import SIDES, Side
+
+_WHERE = "--axes"
+_MOST = 3
+_NAMES = tuple(side.value for side in Side)
+_LINES = 4  # claims of a task on the console; the report has all
+
+
+def parse_axes(words: str) -> tuple[Side, ...]:
+    """Two or three axes, quality first. Raises ConfigError with every mistake in `words`."""
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    complaints = [
+        Complaint(_WHERE, "", f"unknown axis, got {name!r}", did_you_mean(name, _NAMES))
+        for name in names
+        if name not in _NAMES
+    ]
+    axes = tuple(dict.fromkeys(Side(name) for name in names if name in _NAMES))
+    if not complaints:
+        if Side.QUALITY not in axes:
+            complaints.append(
+                Complaint(_WHERE, "", "quality is missing", f"say {_WHERE} {','.join(['quality', *names])}")
+            )
+        if len(axes) != len(names) or not 2 <= len(axes) <= _MOST:
+            complaints.append(
+                Complaint(_WHERE, "", f"got {words!r}", "name quality and one or two other axes, each once")
+            )
+    if complaints:
+        raise ConfigError(complaints)
+    return (Side.QUALITY, *(side for side in axes if side is not Side.QUALITY))
+
+
+def show_frontiers(report: Report, axes: tuple[Side, ...], console: Console) -> None:
+    """Of each task and comparison key, on the axes that were asked for."""
+    for task in report.tasks:
+        for view in task.frontiers:
+            if view.axes == axes:
+                console.print()
+                console.print(_table(task.title, view))
+                for line in _lines(view):
+                    console.print(line, highlight=False)
+
+
+def show_claims(report: Report, console: Console) -> None:
+    """The groups of each task and its first claims that hold."""
+    for task in report.tasks:
+        held = [c.sentence for family in task.claims for c in family.claims if c.told_apart]
+        lines = [group.sentence for group in task.groups if group.best] + held[:_LINES]
+        if len(held) > _LINES:
+            more = quantity(len(held) - _LINES, "more difference")
+            lines.append(f"… {more} held as well; the report has all that were tested.")
+        if lines:
+            console.print()
+            console.print(f"{task.title}: what holds", style="bold", highlight=False)
+        for line in lines:
+            console.print(line, highlight=False)
+
+
+def _table(title: str, view: FrontierView) -> Table:
+    on = "" if view.comparison is None else f", on {view.comparison}"
+    heading = f"{title}: frontier of {' and '.join(SIDES[side][0] for side in view.axes)}{on}"
+    table = Table(title=heading, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table.add_column("model/domain/method", overflow="fold")
+    for side in view.axes:
+        table.add_column(f"{side.value} [{SIDES[side][1]}]", justify="right")
+    table.add_column("probability", justify="right")
+    for member in view.members:
+        table.add_row(*_cells(member, view.axes))
+    return table
+
+
+def _cells(member: Member, axes: Sequence[Side]) -> tuple[str, ...]:
+    figures = [
+        f"{member.figures[side]:.3f}" if side is Side.QUALITY else f"{member.figures[side]:,.6g}"
+        for side in axes
+    ]
+    chance = "" if member.probability is None else f"{100 * member.probability:.0f} %"
+    return member.cell, *figures, chance
+
+
+def _lines(view: FrontierView) -> list[str]:
+    lines = []
+    if not view.members:
+        lines.append("No cell has a figure on all of these axes.")
+    if view.knee is not None:
+        lines.append(f"knee: {view.knee}")
+    lines += [f"least within {w.points:g} points of the best: {w.cell}" for w in view.within]
+    if view.hypervolume is not None:
+        lines.append(view.hypervolume.sentence)
+    return [*lines, *view.notes]

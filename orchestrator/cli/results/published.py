@@ -1,0 +1,40 @@
+"""From the word after `--against` to published results: a name of the catalogue, or a CSV file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.config.catalogue import builtin_catalogue
+from orchestrator.config.problems import check
+from orchestrator.config.yaml_sources import read_mapping
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.report.analysis.published import Published, Sheet, read_published
+
+
+def load_published(name: str) -> Published:
+    """`taylor-2024` of the catalogue, or the path of a CSV; the YAML file of the same name lies beside it and
+    may be missing. Raises ConfigError."""
+    path = _find(name)
+    beside = path.with_suffix(".yaml")
+    return read_published(path, _sheet(beside) if beside.is_file() else None)
+
+
+def _find(name: str) -> Path:
+    directory = builtin_catalogue() / "published"
+    for path in (Path(name), directory / f"{name}.csv"):
+        if path.suffix == ".csv" and path.is_file():
+            return path
+    known = [path.stem for path in directory.glob("*.csv")]
+    close = did_you_mean(name, known)
+    remedy = f"{close}{'' if close.endswith('?') else ';'} a CSV file of your own works too"
+    raise ConfigError([Complaint("--against", "", f"there are no published results {name!r}", remedy)])
+
+
+def _sheet(path: Path) -> Sheet:
+    found, complaints = read_mapping(path)
+    if complaints:
+        raise ConfigError(complaints)
+    sheet, faults = check(Sheet, found.raw)
+    if sheet is None:
+        raise ConfigError(found.placed([fault.complaint(str(path)) for fault in faults], str(path)))
+    return sheet

@@ -1,0 +1,154 @@
+"""The report on the console, and the pages that show more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from itertools import chain, groupby
+from pathlib import Path
+from textwrap import wrap
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.results.frontier import show_claims
+from orchestrator.cli.results.replication import show_replication
+from orchestrator.cli.results.what_if import show_what_if
+from orchestrator.cli.terminal import styled
+from orchestrator.contracts import layout
+from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.contracts.markdown import plain
+from orchestrator.errors import LedgerError
+from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
+from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.ownership import WhatIf, marked_offers
+from orchestrator.report.analysis.published import Published
+from orchestrator.report.numbers import LEGEND, mark
+from orchestrator.report.task_report import TaskReport
+from orchestrator.report.text import over, time
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mlflow_store import runs_page
+from orchestrator.tracking.tracking_uri import SERVERS, SQLITE
+
+_NARROW = 13  # letters of a heading
+_MOST_DOMINATED = 6  # rows of a task on the console; the report has all
+
+
+def write(
+    ledger: Ledger,
+    against: Published | None = None,
+    what_if: WhatIf | None = None,
+    axes: Sequence[tuple[Side, ...]] = (),
+) -> tuple[Report, Mapping[str, Path]]:
+    """From the records alone to the files of a report, see `write_report`.
+
+    `axes` are further ones that frontiers are wanted on, quality first in each.
+    """
+    beside = chain(ledger.candidates(), ledger.removed())
+    built = build_report(ledger.sweep(), ledger.trials(), beside, against, ledger.examples, axes)
+    report = with_curves(built, ledger)
+    report = report.model_copy(update={"what_if": what_if and marked_offers(what_if, report.tasks)})
+    return report, write_report(report, ledger.directory / layout.REPORT)
+
+
+def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> None:
+    for notice in report.notices:
+        console.print(notice, style="yellow", highlight=False)
+    if any(mark(point) for task in report.tasks for point in task.points):
+        console.print(LEGEND, highlight=False)
+    by_name = {task.task: task for task in report.tasks}
+    for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):
+        console.print()
+        task = by_name[name]
+        console.print(_table(task, list(rows)))
+        for line in (*task.answers, *filter(None, [task.sizes]), *task.notes):
+            console.print(line, highlight=False)
+    show_claims(report, console)
+    if report.replication is not None:
+        show_replication(report.replication, console)
+    if report.what_if is not None:
+        show_what_if(report.what_if, console)
+    for failed in report.failed:
+        console.print(styled(failed.kind, "red"), f"{failed.trial}: {failed.message}", highlight=False)
+    console.print()
+    console.print(f"report:  {paths['html']}", highlight=False, soft_wrap=True)
+
+
+def summary_note(report: Report) -> str:
+    """Markdown of the answers, for the summary run."""
+    return "\n".join(f"- **{plain(task.title)}**: {plain(' '.join(task.answers))}" for task in report.tasks)
+
+
+def _table(task: TaskReport, rows: list[FrontierRow]) -> Table:
+    """On the frontier first (marked), then the best of the dominated ones, then what guessing gives."""
+    unit = next((row.device_unit for row in rows if row.device_unit), "device-hours")
+    table = Table(
+        title=f"{task.title}: {task.metric_title}",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    interval = "\n".join(wrap(f"95 % {over(task.points)}", _NARROW))
+    run = f"a run, on\none {unit.removesuffix('-hours')}"
+    for name in ("", "model/domain/method", "quality", interval, "seeds", run, "trained"):
+        left = name in ("", "model/domain/method")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    shown = [row for row in rows if row.frontier]
+    others = [row for row in rows if not row.frontier]
+    for row in shown + others[:_MOST_DOMINATED]:
+        table.add_row(*_cells(row), style="" if row.frontier else "dim")
+    if len(others) > _MOST_DOMINATED:
+        table.add_row("", f"… {len(others) - _MOST_DOMINATED} more in the report", style="dim")
+    if (floor := task.guessing.get(task.metric)) is not None:
+        table.add_row("", "guessing", f"{floor:.3f}", style="dim")
+    return table
+
+
+def _cells(row: FrontierRow) -> tuple[str, ...]:
+    if row.quality is None:
+        return "", row.cell, f"{row.state}", "", str(row.seeds), "", row.reason or ""
+    interval = "" if row.interval is None else "{:.3f}-{:.3f}".format(*row.interval)
+    cost = "" if row.device_hours is None else time(row.device_hours)
+    trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
+    return (
+        row.mark,
+        f"{row.cell} ({row.failures})" if row.failures else row.cell,
+        f"{row.quality:.3f}",
+        interval,
+        str(row.seeds),
+        cost,
+        trained,
+    )
+
+
+def serve_mlflow(uri: str, sweep: str | None, port: int, console: Console) -> None:
+    """Serve the store at `uri` until Ctrl-C; where a server serves it already, print the address.
+
+    Raises LedgerError where a store of this machine does not exist yet.
+    """
+    file = Path(uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and not file.exists():
+        raise LedgerError(
+            f"{file.parent}: no MLflow store here yet\n    -> run a sweep first, or give --storage"
+        )
+    page = runs_page(uri, sweep) if sweep else "#/experiments"
+    if uri.startswith(SERVERS):
+        console.print(f"MLflow UI: {uri.rstrip('/')}/{page}", highlight=False, soft_wrap=True)
+        return
+    console.print(
+        f"MLflow UI: http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)", highlight=False, soft_wrap=True
+    )
+    console.print("The Ray dashboard's address is printed by `frontier run`; it lives as long as the run.")
+    command = python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port))
+    more = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody here needs
+        "MLFLOW_BACKEND_STORE_URI": uri,  # arguments are seen by all accounts of the machine
+    }
+    subprocess.run(
+        [*command, "--workers", "1", "--no-serve-artifacts"],
+        env=safe_environment(os.environ) | more,
+        check=False,
+    )

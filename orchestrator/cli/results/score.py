@@ -1,0 +1,84 @@
+"""Composite scores of a table of points, or of a sweep that has run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.paths import ledger_of
+from orchestrator.cli.reaching import ANYWHERE, Where
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.report import build_report
+from orchestrator.report.record import Report
+from orchestrator.report.scores.efficiency import Preset, Scores, score
+from orchestrator.report.scores.points import points_to_score
+from orchestrator.report.scores.table import read_score_points
+
+
+def score_of(
+    source: str, name: str, storage: str, task: str | None, where: Where = ANYWHERE
+) -> tuple[Scores, tuple[str, ...]]:
+    """Scores and what to say about the points. `source` is a CSV file, or a sweep by name or directory, of
+    `where`; `name` that of a preset. Raises ConfigError."""
+    if name not in list(Preset):
+        problem = f"there is no preset {name!r}"
+        raise ConfigError([Complaint("--preset", "", problem, did_you_mean(name, map(str, Preset)))])
+    preset = Preset(name)
+    file = Path(source)
+    if file.is_file() or file.suffix == ".csv":
+        if task is not None:
+            remedy = "leave --task out, or name a sweep instead of a file"
+            raise ConfigError([Complaint("--task", "", f"a table has no tasks, got {task!r}", remedy)])
+        return score(preset, read_score_points(file, preset)), ()
+    ledger = ledger_of(source, storage, where)
+    return score_sweep(build_report(ledger.sweep(), ledger.trials()), preset, task)
+
+
+def score_sweep(report: Report, preset: Preset, task: str | None) -> tuple[Scores, tuple[str, ...]]:
+    """Of one task: the only one, or the one that `task` names."""
+    if preset is not Preset.HOLISTIC:
+        problem = f"a sweep's records hold no FLOPs, which {preset} needs"
+        remedy = "use holistic, or give a CSV file with the columns that you have"
+        raise ConfigError([Complaint("--preset", "", problem, remedy)])
+    by_name = {found.task: found for found in report.tasks}
+    if task is None and len(by_name) != 1:
+        remedy = f"name one with --task: {', '.join(by_name)}"
+        raise ConfigError([Complaint("--task", "", f"{report.sweep} has {len(by_name)} tasks", remedy)])
+    if task is not None and task not in by_name:
+        problem = f"{report.sweep} has no task {task!r}"
+        raise ConfigError([Complaint("--task", "", problem, did_you_mean(task, by_name))])
+    found = by_name[task] if task is not None else report.tasks[0]
+    points, notes = points_to_score(found)
+    if not points:
+        problem = "no finished point has all the figures that the score needs"
+        raise ConfigError([Complaint(found.task, "", problem, "let the sweep finish, or look at its report")])
+    return score(preset, points), notes
+
+
+def scores_json(scores: Scores) -> list[dict[str, Any]]:
+    return [s.model_dump() for s in scores.scores]
+
+
+def show_scores(scores: Scores, notes: tuple[str, ...], console: Console) -> None:
+    """Best first; below it the set that the figures belong to."""
+    table = Table(title=f"{scores.preset} score", title_justify="left", title_style="bold", box=None)
+    for name in ("point", "raw", "rescaled"):
+        table.add_column(name, justify="left" if name == "point" else "right", overflow="fold")
+    first = float("inf")  # no finite number: nothing is spent
+    for s in sorted(scores.scores, key=lambda s: first if s.raw is None else s.raw, reverse=True):
+        raw, rescaled = ("none" if x is None else f"{x:.6g}" for x in (s.raw, s.rescaled))
+        table.add_row(s.name, raw, rescaled)
+    console.print(table)
+    tell_set(scores, notes, console)
+
+
+def tell_set(scores: Scores, notes: tuple[str, ...], console: Console) -> None:
+    """The normalisation set, and the warnings. Never without the scores: they mean nothing alone."""
+    what = f"Normalisation set: {scores.points} points. Add or drop one, and every score can move."
+    for line in (what, *(f"  {text}" for text in scores.normalisation), *notes):
+        console.print(line, highlight=False, soft_wrap=True)
+    for line in scores.warnings:
+        console.print(f"warning: {line}", style="yellow", highlight=False, soft_wrap=True)

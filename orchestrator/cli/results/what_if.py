@@ -1,0 +1,149 @@
+"""`frontier report --what-if key=value,…`: its terms, and what they make of a sweep, on the console."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.numbers import figure, gibibytes, quantity
+from orchestrator.cli.terminal import styled
+from orchestrator.config.catalogue import is_price_file, load_catalogue, read_prices
+from orchestrator.config.problems import check
+from orchestrator.config.yaml_sources import parse
+from orchestrator.contracts.price import PriceBook
+from orchestrator.contracts.vocabulary import Source
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.report.analysis.ownership import Ownership, WhatIf, what_if
+from orchestrator.report.results.price_terms import Amount, Terms
+from orchestrator.text_files import user_path
+from orchestrator.tracking.ledger import Ledger
+
+_WHERE = "--what-if"
+_OF_THE_BOOK = ("currency", "as_of", "price_source")
+KEYS = tuple(key for key in Terms.model_fields if key not in _OF_THE_BOOK)
+_MOST_ROWS = 8  # of a task on the console; --json and the report have all
+
+
+def reprice(ledger: Ledger, words: str) -> WhatIf:
+    """Of a finished sweep, from its records alone. Raises ConfigError with every mistake in `words`."""
+    sweep = ledger.sweep()
+    given, complaints = _parsed(words)
+    own = "prices" not in given  # then as they were at launch: a file may be gone, or say something else
+    name = given.setdefault("prices", sweep.config.get("prices"))
+    if name is None and not complaints:
+        remedy = f"say prices=NAME, a file of your own, or one of: {', '.join(sorted(_books(sweep.config)))}"
+        complaints.append(Complaint(_WHERE, "prices", "is not given, and the sweep names none", remedy))
+    book = None
+    if own and sweep.prices is not None:
+        book = sweep.prices
+    elif name is not None:
+        book, wrong = _book(str(name), sweep.config)
+        complaints += wrong
+    terms, wrong = _terms(given, book)
+    complaints += wrong
+    if complaints or book is None or terms is None:
+        raise ConfigError(complaints)
+    return what_if(sweep, ledger.trials(), book, terms)
+
+
+def _parsed(words: str) -> tuple[dict[str, Any], list[Complaint]]:
+    given: dict[str, Any] = {}
+    complaints = []
+    for word in filter(None, words.split(",")):
+        key, equals, text = word.strip().partition("=")
+        if not equals or key not in KEYS:
+            problem = f"unknown key, got {key!r}" if equals else f"not key=value, got {word!r}"
+            complaints.append(Complaint(_WHERE, key if equals else "", problem, did_you_mean(key, KEYS)))
+            continue
+        given[key], wrong = parse(text, _WHERE, key)
+        complaints += wrong
+    return given, complaints
+
+
+def _books(config: dict[str, Any]) -> dict[str, PriceBook]:
+    """Of the catalogue, and of the directories that the sweep added, as far as they are still there."""
+    directories = [Path(directory) for directory in config.get("catalogues", ())]
+    return load_catalogue([d for d in directories if d.is_dir()]).prices
+
+
+def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Complaint]]:
+    if is_price_file(name):
+        return read_prices(user_path(Path.cwd(), name))
+    books = _books(config)
+    if name in books:
+        return books[name], []
+    problem = f"not in the catalogue, got {name!r}"
+    return None, [Complaint(_WHERE, "prices", problem, did_you_mean(name, books))]
+
+
+def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None, list[Complaint]]:
+    """Without a book what is wrong beside it is still told."""
+    of_the_book = dict.fromkeys(_OF_THE_BOOK, "")
+    if book is not None:
+        of_the_book = {"currency": book.currency, "as_of": book.as_of, "price_source": book.source}
+    terms, faults = check(Terms, {**given, **of_the_book, "prices": given["prices"] or ""})
+    complaints = [fault.complaint(_WHERE) for fault in faults]
+    device = given.get("device")
+    if book is not None and isinstance(device, str) and book.device(device) is None:
+        problem, known = f"{book.name} has no such device, got {device!r}", did_you_mean(device, book.devices)
+        complaints.append(Complaint(_WHERE, "device", problem, known))
+    return terms, complaints
+
+
+def show_what_if(found: WhatIf, console: Console) -> None:
+    terms = found.terms
+    for task in found.tasks:
+        if not task.rows:
+            continue
+        console.print()
+        table = Table(
+            title=f"{task.title}: what it costs to own, in {terms.currency}",
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
+        )
+        table.add_column("")
+        table.add_column("model/domain/method", overflow="fold")
+        for name in ("quality", "tuning", "training", "serving", "total", "a request", "memory"):
+            table.add_column(name, justify="right")
+        for row in task.rows[:_MOST_ROWS]:
+            table.add_row(*_cells(row), style="dim" if row.fits is False else "")
+        console.print(table)
+        if len(task.rows) > _MOST_ROWS:
+            console.print(f"… {quantity(len(task.rows) - _MOST_ROWS, 'more row')} in the report")
+        for offer in task.pay_offs[:_MOST_ROWS]:
+            console.print(offer.sentence, highlight=False)
+        for why in dict.fromkeys(why for row in task.rows if (why := row.total.why)):
+            console.print(styled("~", "yellow"), why, highlight=False)
+    for note in found.notes:
+        console.print(note, style="dim", highlight=False)
+
+
+def _cells(row: Ownership) -> tuple[str, ...]:
+    """A tilde marks what is estimated."""
+    seconds, memory = row.seconds_per_request, row.memory_bytes
+    return (
+        "◆" if row.cheapest else "",
+        row.cell,
+        "" if row.quality is None else f"{row.quality:.3f}",
+        _said(row.tuning),
+        _said(row.training),
+        _said(row.serving),
+        _said(row.total),
+        "" if seconds.value is None else f"{_mark(seconds)}{figure(seconds.value * 1000)} ms",
+        ("" if memory.value is None else f"{_mark(memory)}{gibibytes(memory.value)}")
+        + (" too much" if row.fits is False else ""),
+    )
+
+
+def _said(amount: Amount) -> str:
+    return "?" if amount.value is None else f"{_mark(amount)}{figure(amount.value)}"
+
+
+def _mark(amount: Amount) -> str:
+    return "~" if amount.source is Source.ESTIMATED else ""

@@ -1,0 +1,1 @@
+"""What `frontier run` does."""

@@ -1,0 +1,135 @@
+"""The display of a running sweep: live in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from orchestrator.cli.numbers import duration
+from orchestrator.cli.terminal import styled
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialLost
+from orchestrator.execution.progress import Progress
+
+_SECONDS_BETWEEN_LINES = 10.0
+_MOST_RUNNING = 8  # names shown
+
+
+class Display:
+    """Draws `progress` as events come in. A context manager: the terminal is restored at its end."""
+
+    def __init__(
+        self,
+        console: Console,
+        progress: Progress,
+        doing: Callable[[str], str | None] = lambda name: None,
+    ) -> None:
+        """`doing`: what a running trial does, None where that cannot be seen."""
+        self._console, self._progress, self._doing = console, progress, doing
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        )
+        self._last_line: float | None = None
+        self._told_dashboard = False
+
+    def __enter__(self) -> Display:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, event: LaunchEvent) -> None:
+        self._progress.update(event)
+        self._tell_dashboard()
+        if isinstance(event, AttemptEnded) and event.outcome.failure is not None:
+            failure = event.outcome.failure
+            self._console.print(
+                styled(failure.kind, "red"),
+                f"{event.name}, attempt {event.outcome.attempt}, in {failure.phase}: {failure.message}",
+                highlight=False,
+            )
+        if self._live:
+            self._live.update(self._picture(), refresh=True)
+        else:
+            self._line(event)
+
+    def _tell_dashboard(self) -> None:
+        ready = self._progress.dashboard
+        if ready is not None and not self._told_dashboard:
+            self._told_dashboard = True
+            line = f"Ray dashboard while this runs: {ready.url}/#/cluster"
+            if ready.token:
+                shown = ready.token if self._console.is_terminal else "is shown on a terminal only"
+                line += f"  (token {shown})"  # who reads a log may not be who may use the cluster
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _line(self, event: LaunchEvent) -> None:
+        at = getattr(event, "at", None)
+        last = isinstance(event, TrialEnded) and not self._progress.waiting and not self._progress.running
+        if at is None or not (
+            last
+            or isinstance(event, TrialLost)
+            or self._last_line is None
+            or at - self._last_line >= _SECONDS_BETWEEN_LINES
+        ):
+            return
+        self._last_line = at
+        words = [self._counts(), *self._first(), *self._best()]
+        self._console.print("  ".join(words), highlight=False, soft_wrap=True)
+
+    def _counts(self) -> str:
+        p = self._progress
+        words = [f"tuning {p.tuning_ended}/{p.tuning_total}"] if p.tuning_total else []
+        words += [f"{p.done_before + p.finished}/{p.done_before + p.total} done", f"{len(p.running)} running"]
+        words += [f"{p.lost} waiting for another node"] if p.lost else []
+        if p.failed:
+            words.append(f"{p.failed} failed")
+        words.append(f"{p.device_hours:.3f} {p.unit}")
+        if p.seconds_left is not None and (p.waiting or p.running):
+            words.append(f"about {duration(p.seconds_left)} left")
+        return ", ".join(words)
+
+    def _first(self) -> list[str]:
+        """As long as no trial has ended, what the first one does."""
+        p = self._progress
+        if not p.running or p.done_before + p.finished + p.failed + p.tuning_ended:
+            return []
+        doing = self._doing(p.running[0])
+        return [f"first trial: {doing}"] if doing else []
+
+    def _best(self) -> list[str]:
+        return [f"highest {task} {best.quality:.3f}" for task, best in sorted(self._progress.best.items())]
+
+    def _picture(self) -> RenderableType:
+        p = self._progress
+        ended = p.done_before + p.finished + p.failed + p.unfinished + p.tuning_ended
+        best = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        for task, found in sorted(p.best.items()):
+            best.add_row(f"highest {task}", f"{found.quality:.3f}", styled(found.trial, "dim"))
+        running = [styled(f"  {name}", "dim") for name in p.running[:_MOST_RUNNING]]
+        return Group(
+            ProgressBar(total=p.done_before + p.total + p.tuning_total, completed=ended, width=60),
+            styled(self._counts()),
+            *running,
+            best,
+        )
+
+
+def closing_line(progress: Progress) -> str:
+    """What became of the trials, once the display is gone."""
+    words = [f"{progress.tuning_ended} candidates tried"] if progress.tuning_total else []
+    words += [f"{progress.finished} finished"]
+    for state, count in ((TrialState.FAILED, progress.failed), (TrialState.UNFINISHED, progress.unfinished)):
+        if count:
+            words.append(f"{count} {state}")
+    return f"{', '.join(words)}; {progress.device_hours:.3f} {progress.unit} allocated"

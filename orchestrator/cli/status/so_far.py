@@ -1,0 +1,86 @@
+"""The frontier of what has finished so far: means over the seeds that are in, no intervals, no claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from orchestrator.cli.terminal import styled
+from orchestrator.contracts.compared_cost import compared_device_seconds
+from orchestrator.contracts.ledger import TrialRecord, device_unit
+from orchestrator.contracts.metrics import quality
+from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.report.results.cells import Key, key_of
+from orchestrator.report.results.points import labels_of
+from orchestrator.report.statistics.pareto import on_frontier
+
+_MOST_ROWS = 8  # of a table: the best
+
+
+@dataclass
+class _Sum:
+    seeds: int = 0
+    quality: float = 0.0
+    device_hours: float | None = 0.0  # None as soon as one seed has none
+
+
+class SoFar:
+    def __init__(self) -> None:
+        self._cells: dict[str, dict[Key, dict[str, _Sum]]] = {}  # by task: keys never share a cost axis
+
+    def add(self, record: TrialRecord, standalone: Mapping[str, Standalone]) -> None:
+        """A finished trial; candidates of searches have no score on test and count for nothing here.
+        `standalone`: the sweep's."""
+        outcome = record.outcome
+        if outcome is None or record.planned.candidate is not None:
+            return
+        score = quality(outcome.metric, outcome.test)
+        if score is None:
+            return
+        cell = record.planned.cell
+        cells = self._cells.setdefault(cell.task, {}).setdefault(key_of(record, outcome), {})
+        found = cells.setdefault(f"{cell.model}/{cell.domain}/{cell.method}", _Sum())
+        found.seeds += 1
+        found.quality += score
+        cost = compared_device_seconds(record, standalone)
+        if cost is None or found.device_hours is None:
+            found.device_hours = None
+        else:
+            found.device_hours += cost / 3600
+
+    def tables(self, sweep: SweepRecord) -> list[Table]:
+        found = []
+        for task, by_key in sorted(self._cells.items()):
+            title = sweep.tasks[task].title if task in sweep.tasks else task
+            for key, label in labels_of(by_key).items():
+                found.append(_table(f"{title}, frontier so far ({label})", key[0], by_key[key]))
+        return found
+
+
+def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:
+    names = list(cells)
+    means = [
+        (None if s.device_hours is None else s.device_hours / s.seeds, s.quality / s.seeds)
+        for s in cells.values()
+    ]
+    flags = on_frontier(means)  # never of one without a cost
+    rows = sorted(
+        (cost or 0.0, score, name) for (cost, score), name, on in zip(means, names, flags, strict=True) if on
+    )
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column("model/domain/method", overflow="fold")
+    for head in ("quality", "seeds", device_unit(device)):
+        table.add_column(head, justify="right")
+    for cost, score, name in rows[-_MOST_ROWS:]:
+        table.add_row(styled(name), f"{score:.3f}", str(cells[name].seeds), f"{cost:.5f}")
+    return table

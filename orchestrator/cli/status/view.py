@@ -1,0 +1,118 @@
+"""`frontier status`: where a sweep stands, from its records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.cluster.copy_note import show_copied
+from orchestrator.cli.terminal import styled
+from orchestrator.contracts.caveats import caveats, distinct
+from orchestrator.contracts.ledger import Totals, TrialRecord, device_unit
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.trial_costs import totals_of
+
+_HOUR = 3600.0
+_MOST_FAILED = 20
+_PARTS = ("useful", "overhead", "wasted", "unfinished", "superseded", "tuning")
+
+
+def status_json(ledger: Ledger) -> dict[str, Any]:
+    """Stable keys: sweep, trials {state: count}, refused, attempts, device_hours, tuning, by_task, caveats,
+    failed."""
+    sweep, records, candidates, totals = _read(ledger)
+    by_task: dict[str, Counter[str]] = {}
+    failed = []
+    for record in records:
+        by_task.setdefault(record.planned.cell.task, Counter())[record.state.value] += 1
+        failure = record.outcome.failure if record.outcome and record.state is TrialState.FAILED else None
+        if failure is not None:
+            failed.append(
+                {
+                    "trial": record.name,
+                    "kind": failure.kind.value,
+                    "phase": failure.phase.value,
+                    "message": failure.message,
+                }
+            )
+    return {
+        "sweep": sweep.name,
+        "trials": {state.value: count for state, count in totals.trials.items()},
+        "refused": totals.refused_cells,
+        "attempts": totals.attempts,
+        "device_hours": [
+            {
+                "device": s.device_type,
+                "unit": device_unit(s.device_type),
+                **{key: getattr(s, key) / _HOUR for key in ("billed", *_PARTS)},
+            }
+            for s in totals.spending
+        ],
+        "tuning": {
+            "searches": len({record.planned.cell for record in candidates}),
+            "over": len(sweep.tuned),
+            "candidates": dict(Counter(record.state.value for record in candidates)),
+            "tuned": {cell: found.model_dump(mode="json") for cell, found in sweep.tuned.items()},
+        },
+        "by_task": {task: dict(counts) for task, counts in by_task.items()},
+        "caveats": _caveats(sweep, records),
+        "failed": failed,
+    }
+
+
+def show_status(ledger: Ledger, console: Console) -> None:
+    found = status_json(ledger)
+    states = [state for state, count in found["trials"].items() if count]
+    table = Table(
+        title=found["sweep"], title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+    )
+    table.add_column("task")
+    for state in states:
+        table.add_column(state, justify="right")
+    for task, counts in found["by_task"].items():
+        table.add_row(task, *(str(counts.get(state, 0)) for state in states))
+    console.print(table)
+    show_copied(ledger, console)
+    if found["refused"]:
+        console.print(f"{found['refused']} cells refused")
+    if tuning := found["tuning"]["searches"]:
+        tried = ", ".join(f"{count} {state}" for state, count in found["tuning"]["candidates"].items())
+        console.print(
+            f"{found['tuning']['over']} of {tuning} searches over; candidates: {tried}", highlight=False
+        )
+    for spent in found["device_hours"]:
+        parts = ", ".join(f"{spent[key]:.3f} {key}" for key in _PARTS if spent[key])
+        console.print(f"{spent['billed']:.3f} {spent['unit']} on {spent['device']}: {parts}", highlight=False)
+    for task, lines in found["caveats"].items():
+        for line in lines:
+            console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
+    for failure in found["failed"][:_MOST_FAILED]:
+        console.print(
+            styled(failure["kind"], "red"),
+            f"{failure['trial']} in {failure['phase']}: {failure['message']}",
+            highlight=False,
+        )
+
+
+def _caveats(sweep: SweepRecord, records: list[TrialRecord]) -> dict[str, list[str]]:
+    """By task, what its trials have counted that changes how a score is read."""
+    outcomes: dict[str, list[Outcome]] = {}
+    for record in records:
+        if record.outcome is not None:
+            outcomes.setdefault(record.planned.cell.task, []).append(record.outcome)
+    found = {task: caveats(sweep.tasks[task], distinct(ended)) for task, ended in outcomes.items()}
+    return {task: lines for task, lines in found.items() if lines}
+
+
+def _read(ledger: Ledger) -> tuple[SweepRecord, list[TrialRecord], list[TrialRecord], Totals]:
+    """The sweep, its trials, the candidates of its searches, and what all of it cost."""
+    sweep = ledger.sweep()
+    records, candidates = list(ledger.trials()), list(ledger.candidates())
+    totals = totals_of(records, len(sweep.refused), (*candidates, *ledger.removed()))
+    return sweep, records, candidates, totals

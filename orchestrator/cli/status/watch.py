@@ -1,0 +1,214 @@
+"""`frontier status --watch`: a running sweep, from its ledger alone, until Ctrl-C or its end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.numbers import duration, figure, quantity
+from orchestrator.cli.status.so_far import SoFar
+from orchestrator.cli.status.time_left import Pace, TimeLeft
+from orchestrator.cli.terminal import styled
+from orchestrator.contracts.ledger import device_unit
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.status import Standing, Watcher
+
+_SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_BETWEEN_PULLS = 15.0  # of records that lie in an object store
+_MOST_RUNNING = 6
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Burn:
+    """What the sweep has taken and takes, in hours of the devices that its trials ask for."""
+
+    unit: str
+    spent: float
+    an_hour: float  # devices at work
+    limit: float | None
+    money: str | None  # the limit in money, in words, at the rate that the budget's gate went by
+
+
+def watch(
+    ledger: Ledger,
+    console: Console,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
+    """Returns where nothing is left to do, where no driver is at work on it, and on Ctrl-C."""
+    page = Page(ledger, now)
+    with Live(Text("reading the records"), console=console, auto_refresh=False) as live:
+        try:
+            while True:
+                live.update(page.draw(), refresh=True)
+                if page.is_over:
+                    return
+                sleep(_SECONDS_BETWEEN_LOOKS)
+        except KeyboardInterrupt:
+            return
+
+
+class Page:
+    """What stands on the screen; a look at the ledger each time that it is drawn."""
+
+    def __init__(self, ledger: Ledger, now: Callable[[], float]) -> None:
+        self._ledger, self._now = ledger, now
+        self._watcher, self._pace, self._so_far = Watcher(ledger), Pace(), SoFar()
+        self._pulled = -_SECONDS_BETWEEN_PULLS
+        self.is_over = False
+
+    def draw(self) -> RenderableType:
+        at, mirror = self._now(), self._ledger.mirror
+        due = mirror is None or at - self._pulled >= _SECONDS_BETWEEN_PULLS
+        if mirror is not None and due:
+            mirror.pull()
+            self._pulled = at
+        found = self._watcher.look(ask_driver=due)
+        if found.anew:
+            self._pace, self._so_far = Pace(), SoFar()
+        for record in found.fresh:
+            attempt = record.decisive
+            if attempt is not None and attempt.bill is not None and record.planned.candidate is None:
+                own = attempt.bill.released_at - attempt.bill.allocated_at
+                self._pace.learn(
+                    own + sum(attempt.inherited_phases.values()), record.planned.predicted_seconds
+                )
+            self._so_far.add(record, found.sweep.standalone)
+        stopped = found.driver is None and mirror is None
+        self.is_over = not found.running and (not found.waiting or stopped)
+        return Group(*self._lines(found, at))
+
+    def _lines(self, found: Standing, at: float) -> list[RenderableType]:
+        lines: list[RenderableType] = [_title(found), _bar(found), styled(_counts(found))]
+        burn = self._burn(found, at)
+        lines += [styled(line) for line in (_burn_words(burn), self._left_words(found, at)) if line]
+        lines += [styled(f"waits: {reason}") for reason in _reasons(found, burn)]
+        for running in found.running[:_MOST_RUNNING]:
+            since = duration(max(0.0, at - running.since))
+            lines.append(styled(f"  {running.trial.name}  {since}", "dim"))
+        if len(found.running) > _MOST_RUNNING:
+            lines.append(styled(f"  … {len(found.running) - _MOST_RUNNING} more at work", "dim"))
+        return [*lines, *self._so_far.tables(found.sweep)]
+
+    def _burn(self, found: Standing, at: float) -> Burn:
+        gpus = any(trial.resources.gpus for trial in found.sweep.trials)
+        unit = "GPU-hours" if gpus else "core-hours"
+        held = [r for r in found.running if bool(r.trial.resources.gpus) == gpus]
+        ended = sum(s for kind, s in found.billed.items() if device_unit(kind) == unit)
+        going = sum((max(0.0, at - r.since)) * r.trial.resources.devices for r in held)
+        spent, rate = (ended + going) / _HOUR, sum(r.trial.resources.devices for r in held)
+        budget = found.sweep.config.get("budget") or {}
+        limit, money = budget.get("gpu_hours" if gpus else "core_hours"), None
+        price, book = found.sweep.money_per_device_hour, found.sweep.prices
+        if budget.get("money") is not None and price and book is not None:
+            words = f"{spent * price:.2f} of {budget['money']:g} {book.currency}"
+            money = f"{words}, {rate * price:.2f} an hour"
+            limit = min(x for x in (limit, budget["money"] / price) if x is not None)
+        return Burn(unit, spent, rate, limit, money)
+
+    def _left_words(self, found: Standing, at: float) -> str:
+        left = [r.trial for r in found.running] + found.waiting
+        if not left or not found.running:
+            return ""
+        elapsed = [max(0.0, at - r.since) for r in found.running]
+        time_left = self._pace.left([t.seconds_left for t in left], elapsed, len(found.running))
+        return _time_words(time_left)
+
+
+def _time_words(left: TimeLeft | None) -> str:
+    if left is None:
+        return "time left: not known until a trial has finished"
+    if left.interval is None:
+        return f"about {duration(left.seconds)} left; no interval from one finished trial"
+    low, high = (duration(end) for end in left.interval)
+    return f"about {duration(left.seconds)} left (95 % {low} to {high}, over the trials so far)"
+
+
+def _title(found: Standing) -> Text:
+    driver = f"  {found.driver}" if found.driver else ""
+    return Text.assemble((found.sweep.name, "bold"), (driver, "dim"))
+
+
+def _bar(found: Standing) -> RenderableType:
+    total = sum(found.states.values()) + sum(found.candidates.values())
+    ended = total - len(found.running) - len(found.waiting)
+    line = Table.grid()  # a bar by itself ends no line
+    line.add_row(ProgressBar(total=max(1, total), completed=ended, width=60))
+    return line
+
+
+def _counts(found: Standing) -> str:
+    names = Counter(r.trial.candidate is None for r in found.running)
+    waiting = sum(t.candidate is None for t in found.waiting)
+    words = [f"{found.states[TrialState.FINISHED]:,} of {sum(found.states.values()):,} finished"]
+    words += [f"{names[True]} running"] if names[True] else []
+    words += [f"{waiting:,} waiting"] if waiting else []
+    if found.failures:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.failures.items()))
+        words.append(f"failed: {kinds}")
+    if found.candidates:
+        words.append(
+            f"candidates {found.candidates[TrialState.FINISHED]} of {sum(found.candidates.values())}"
+        )
+    if found.sweep.refused:
+        words.append(f"{quantity(len(found.sweep.refused), 'cell')} refused")
+    return ", ".join(words)
+
+
+def _burn_words(burn: Burn) -> str:
+    words = f"{burn.spent:.3f} {burn.unit}"
+    if burn.limit is not None:
+        words += f" of {figure(burn.limit, 4)}"
+    words += f", {burn.an_hour:g} an hour now" if burn.an_hour else ""
+    words += f"; {burn.money}" if burn.money else ""
+    if burn.limit is not None and burn.an_hour and burn.spent < burn.limit:
+        words += (
+            f"; the budget lasts {duration((burn.limit - burn.spent) / burn.an_hour * _HOUR)} at this rate"
+        )
+    return words
+
+
+def _reasons(found: Standing, burn: Burn) -> list[str]:
+    """Why what waits is not at work."""
+    count = len(found.waiting)
+    if not count:
+        return []
+    what = f"{quantity(count, 'trial')}"
+    if burn.limit is not None and burn.spent >= burn.limit:
+        return [f"{what}, as the budget is spent: raise `budget` and run the sweep again"]
+    if found.driver is None and not found.running:
+        return [f"{what}, as no driver is at work: `frontier run` with the sweep's file goes on"]
+    lines = []
+    if not found.running:
+        lines.append(
+            f"{what}, until the first devices are given: the driver is starting, or the cluster grows"
+        )
+    else:
+        needs = Counter(_needs(t.resources.gpus, t.resources.cpus) for t in found.waiting)
+        each = "; ".join(f"{number:,} for {need} each" for need, number in needs.most_common(3))
+        lines.append(f"{each}: {quantity(len(found.running), 'trial')} at work hold what there is")
+    searches = {t.cell.name for t in found.waiting if t.candidate is not None}
+    if searches:
+        lines.append(f"the seeds of {quantity(len(searches), 'cell')}, until the search before them is over")
+    if found.again:
+        lines.append(
+            f"{quantity(found.again, 'trial')} of these for another attempt: interrupted, it resumes"
+        )
+    stale = found.states[TrialState.STALE]
+    if stale:
+        lines.append(f"{quantity(stale, 'trial')} of these has results of other settings alone")
+    return lines
+
+
+def _needs(gpus: float, cpus: float) -> str:
+    return f"{gpus:g} GPU" + ("" if gpus == 1 else "s") if gpus else quantity(int(cpus), "core")

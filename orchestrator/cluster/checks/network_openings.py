@@ -1,0 +1,56 @@
+"""What the NetworkPolicies open, as peers and ports, held against the table of `talk`.
+
+Nobody is asked for by name: whatever no row permits is a complaint, whoever the peer. A peer is one that a
+row knows if the labels that it must have include that row's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from orchestrator.cluster.checks import traffic
+from orchestrator.cluster.checks.network_peers import METADATA, Block, Peer, Ports, peers_of, ports_of
+from orchestrator.cluster.checks.network_policies import Network, Place
+from orchestrator.cluster.documents import Document, items
+from orchestrator.errors import Complaint
+
+_FIELDS = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}
+
+
+def check(network: Network, places: Sequence[Place], job: Document) -> Iterator[Complaint]:
+    """`places`: our pods. `job`: the one whose sweeps they serve."""
+    for direction in _FIELDS:
+        for place in places:
+            if not any(network.selects(policy, place, direction) for policy in network.policies):
+                problem = f"{place.name} is open: no policy selects it for {direction}"
+                remedy = "base/networkpolicy-default-deny.yaml shuts all"
+                yield job.complaint("NetworkPolicy", problem, remedy)
+        for policy in network.policies:
+            mine = [place for place in places if network.selects(policy, place, direction)]
+            rules = _FIELDS[direction][0]
+            for number, rule in enumerate(items(policy.spec.get(rules))):
+                opened = _beyond_the_table(policy, direction, rule, mine, job.namespace)
+                for problem in opened:
+                    remedy = "narrow its peers and ports to a row of that table, or remove the rule"
+                    yield policy.complaint(f"spec.{rules}.{number}", problem, remedy)
+
+
+def _beyond_the_table(
+    policy: Document, direction: str, rule: dict[str, Any], mine: Sequence[Place], ours: str
+) -> Iterator[str]:
+    allows = policy.annotations.get(traffic.ALLOWS)
+    beyond: dict[tuple[Peer, Ports], list[str]] = {}
+    for place in mine:
+        named = place.ports if direction == "Ingress" else None
+        peers = peers_of(rule, _FIELDS[direction][1], policy.namespace)
+        for peer, ports in itertools.product(peers, ports_of(rule, named)):
+            if not traffic.may(place.role, direction, peer, ports, allows, ours):
+                beyond.setdefault((peer, ports), []).append(place.name)
+    for (peer, ports), names in beyond.items():
+        pods = ", ".join(names)
+        way = f"{pods} -> {peer}" if direction == "Egress" else f"{peer} -> {pods}"
+        if direction == "Egress" and isinstance(peer, Block) and peer.touches(METADATA):
+            way += " and the metadata server, which hands out the node's role"
+        yield f"{way}, {ports}, is open; no row of the table in k8s/README.md permits it"

@@ -1,0 +1,66 @@
+"""What differs between the objects that a sweep would be submitted with and those that run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.cluster.documents import get, mapping
+from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.render import FILE, Rendered
+from orchestrator.config.yaml_sources import parse
+
+_MOST = 12
+
+
+def differences(rendered: Rendered, job: dict[str, Any], config_map: dict[str, Any] | None) -> list[str]:
+    """A line each, at most a dozen. `job` and `config_map`: the live ones. What the cluster fills in on its
+    own is no difference: only what we set is looked at."""
+    found: list[str] = []
+    if config_map is not None:
+        found += _of_data(mapping(rendered.config_map.get("data")), mapping(config_map.get("data")))
+    name = get(rendered.config_map, "metadata", "name")
+    whole = list(_changes(rendered.ray_job.get("spec"), job.get("spec"), ""))
+    found += [line for line, value in whole if value != name and not line.startswith("suspend")]
+    if len(found) > _MOST:
+        found[_MOST:] = [f"… and {len(found) - _MOST} more"]
+    return found
+
+
+def _of_data(ours: dict[str, Any], live: dict[str, Any]) -> Iterator[str]:
+    for key in sorted({*ours, *live}):
+        if key == FILE and key in ours and key in live:
+            (new, _), (old, broken) = parse(ours[key], key), parse(live[key], key)
+            if broken:
+                yield f"{key}: is no YAML there"
+            yield from (line for line, _ in _both_ways(new, old))
+        elif ours.get(key) != live.get(key):
+            yield f"{key.replace('--', '/')}: another text"
+
+
+def _both_ways(new: Any, old: Any) -> Iterator[tuple[str, Any]]:
+    yield from _changes(new, old, "")
+    if isinstance(new, dict) and isinstance(old, dict):
+        yield from ((f"{key}: {_short(old[key])} -> not set", None) for key in sorted(set(old) - set(new)))
+
+
+def _changes(new: Any, old: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(line, new value) for each leaf of `new` that `old` lacks or has otherwise."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        for key in sorted(new):
+            yield from _changes(new[key], old.get(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        for index, (mine, theirs) in enumerate(zip(new, old, strict=True)):
+            yield from _changes(mine, theirs, f"{path}[{index}]")
+    elif new != old and not (new in ({}, []) and old is None) and not _same_amount(new, old):
+        yield f"{path}: {_short(old)} -> {_short(new)}", new
+
+
+def _same_amount(new: Any, old: Any) -> bool:
+    amount = quantity(new)
+    return amount is not None and amount == quantity(old)
+
+
+def _short(value: Any) -> str:
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,305 @@
+"""What a cluster lacks to run the sweeps of an overlay, told before anything is submitted; all at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+from orchestrator.cluster import permissions
+from orchestrator.cluster.api_errors import RefusalError
+from orchestrator.cluster.capacity import groups
+from orchestrator.cluster.checks.pods import Pod, cluster_of, created_pods
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.quantities import quantity
+from orchestrator.cluster.resources import (
+    CLAIMS,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    NODES,
+    QUOTAS,
+    SECRETS,
+    STORAGE_CLASSES,
+    Resource,
+)
+from orchestrator.cluster.workloads import ready_and_not
+from orchestrator.errors import LaunchError
+
+OLDEST_KUBERAY = (1, 6)
+_OPERATOR = "app.kubernetes.io/name=kuberay-operator"
+_NEW_FIELD = "preRunningDeadlineSeconds"  # of RayJobs since 1.6
+_GPU = "nvidia.com/gpu"
+_ROLE = "have your group bound to the role frontier-user (k8s/base/rbac-user.yaml)"
+_PROFILES = ("privileged", "baseline", "restricted")
+
+
+class Verdict(StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+    UNSURE = "unsure"  # may be as it should; one may not look, or nodes come on demand
+
+
+@dataclass(frozen=True)
+class Finding:
+    verdict: Verdict
+    words: str
+    remedy: str | None = None
+
+
+def good(words: str) -> Finding:
+    return Finding(Verdict.GOOD, words)
+
+
+def bad(words: str, remedy: str) -> Finding:
+    return Finding(Verdict.BAD, words, remedy)
+
+
+def unsure(words: str, remedy: str | None = None) -> Finding:
+    return Finding(Verdict.UNSURE, words, remedy)
+
+
+Check = Callable[[Cluster, Sequence[Document]], Iterator[Finding]]
+
+
+def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+    """`documents`: an overlay. Raises LaunchError where the API server does not answer; what one may not look
+    at is a finding."""
+    version = get(cluster.ask_path("/version"), "gitVersion")
+    yield good(f"API server {cluster.host} answers" + (f": Kubernetes {version}" if version else ""))
+    checks: tuple[Check, ...] = (
+        _kuberay,
+        _rights,
+        _namespace,
+        _quotas,
+        _gpus,
+        _claims,
+        _references,
+        _workloads,
+    )
+    hidden: dict[str, None] = {}
+    for check in checks:
+        try:
+            yield from check(cluster, documents)
+        except LaunchError as error:
+            problem, _, remedy = str(error).partition("\n    -> ")
+            status = error.status if isinstance(error, RefusalError) else None
+            if status == HTTPStatus.FORBIDDEN:
+                hidden[problem.partition(" in namespace ")[0].removeprefix("you may not ")] = None
+                continue
+            yield bad(problem, remedy)
+            if status == HTTPStatus.UNAUTHORIZED:
+                return  # so would all others
+    if hidden:
+        words = f"you may not {', '.join(hidden)}: what needs it was not looked at"
+        yield unsure(words, _ROLE)
+
+
+def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
+    kinds = {str(item.get("name")) for item in items(get(cluster.ask_path("/apis/ray.io/v1"), "resources"))}
+    absent = {"rayjobs", "rayclusters"} - kinds
+    if absent:
+        yield bad(
+            f"KubeRay is not installed: the cluster knows no {' and no '.join(sorted(absent))}",
+            "install its operator, 1.6 or later, by its chart (k8s/README.md names the version)",
+        )
+        return
+    operators = _operators(cluster)
+    version = _version_of(operators)
+    if operators and not any(get(body, "status", "readyReplicas") for body in operators):
+        where = get(operators[0], "metadata", "namespace")
+        yield bad(
+            f"no pod of KubeRay's operator is ready (namespace {where}): nobody takes up a RayJob",
+            f"kubectl -n {where} get pods -l {_OPERATOR} shows why",
+        )
+    if version is None:
+        schema = str(cluster.ask_path("/openapi/v3/apis/ray.io/v1") or "")
+        if not schema:
+            yield unsure("KubeRay is installed; its version cannot be seen")
+        elif _NEW_FIELD in schema:
+            yield good("KubeRay is installed, 1.6 or later by its schema")
+        else:
+            yield bad("KubeRay is older than 1.6 by its schema", "upgrade operator and CRDs")
+    elif version < OLDEST_KUBERAY:
+        yield bad(
+            f"KubeRay {_dotted(version)} is older than {_dotted(OLDEST_KUBERAY)}", "upgrade operator and CRDs"
+        )
+    else:
+        yield good(f"KubeRay {_dotted(version)}")
+
+
+def _operators(cluster: Cluster) -> list[dict[str, Any]]:
+    """Deployments; none where one may not look."""
+    try:
+        return cluster.every(DEPLOYMENTS, labels=_OPERATOR, everywhere=True)
+    except RefusalError:
+        return []
+
+
+def _version_of(found: Sequence[dict[str, Any]]) -> tuple[int, ...] | None:
+    """By the operator's image; None where its tag is no version."""
+    containers = [c for body in found for c in items(get(body, "spec", "template", "spec", "containers"))]
+    tags = [re.search(r":v?(\d+)\.(\d+)", str(container.get("image"))) for container in containers]
+    return next(((int(tag[1]), int(tag[2])) for tag in tags if tag), None)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
+    missing = "; ".join(permissions.missing(cluster))
+    if missing:
+        yield bad(f"in namespace {cluster.namespace} you may not {missing}", _ROLE)
+    else:
+        yield good(f"you have every right that the verbs need in namespace {cluster.namespace}")
+
+
+def _workloads(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+    ready, others = ready_and_not(cluster, documents)
+    if ready:
+        yield good(f"{', '.join(ready)}: ready")
+    for found in others:
+        yield (bad if found.fatal else unsure)(f"{', '.join(found.names)}: {found.why}", found.remedy)
+
+
+def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+    live = cluster.get(NAMESPACES, cluster.namespace)
+    if live is None:
+        yield bad(f"there is no namespace {cluster.namespace}", "kubectl apply --server-side -k the overlay")
+        return
+    key = "pod-security.kubernetes.io/enforce"
+    profile = str(mapping(get(live, "metadata", "labels")).get(key, ""))
+    wanted = [mapping(d.metadata.get("labels")).get(key) for d in of_kind(documents, "Namespace")]
+    if profile == "restricted" or profile in wanted:
+        yield good(f"namespace {cluster.namespace} enforces Pod Security {profile}")
+    else:
+        yield unsure(
+            f"namespace {cluster.namespace} enforces Pod Security {profile or 'nothing'}, not restricted",
+            f"label it {key}=restricted: the pods of this overlay pass it",
+        )
+
+
+def _quotas(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+    found = cluster.every(QUOTAS)
+    if not found:
+        yield unsure("no ResourceQuota: a sweep may take every GPU", "k8s/base/quota.yaml has one")
+    for body in found:
+        hard, used = mapping(get(body, "status", "hard")), mapping(get(body, "status", "used"))
+        left = {key: (quantity(hard[key]) or 0) - (quantity(used.get(key, 0)) or 0) for key in hard}
+        name = get(body, "metadata", "name")
+        needs_gpus = any(group.gpus for group in _groups(documents))
+        gone = [k for k, v in left.items() if v <= 0 and (needs_gpus or not k.endswith(_GPU))]
+        words = ", ".join(f"{left[key]} of {hard[key]} {key}" for key in sorted(hard))
+        if gone:
+            yield bad(f"quota {name} is used up: {', '.join(gone)}", "stop a sweep, or ask for a larger one")
+        else:
+            yield good(f"quota {name} has left: {words}")
+
+
+def _groups(documents: Sequence[Document]) -> list[Any]:
+    clusters = [found[0] for found in map(cluster_of, documents) if found is not None]
+    return [group for cluster in clusters for group in groups(cluster)]
+
+
+def _gpus(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+    wanted = [group for group in _groups(documents) if group.gpus]
+    if not wanted:
+        yield good("no group of this overlay needs a GPU")
+        return
+    amounts = [quantity(get(node, "status", "allocatable", _GPU) or 0) or 0 for node in cluster.every(NODES)]
+    having = [int(amount) for amount in amounts if amount]
+    yield good(f"{len(having)} of {len(amounts)} nodes have GPUs, {sum(having)} in all")
+    for group in wanted:
+        if not any(amount >= group.gpus for amount in having):
+            yield unsure(
+                f"group {group.name}: no node has {group.gpus} {_GPU} now",
+                "fine where nodes come on demand; else install the GPU operator or the device plugin",
+            )
+
+
+def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+    volumes = [v for pod in created_pods(documents) for v in items(pod.spec.get("volumes"))]
+    names = {get(volume, "persistentVolumeClaim", "claimName") for volume in volumes}
+    classes: set[str] = set()
+    for name in sorted(str(name) for name in names if name):
+        claim = cluster.get(CLAIMS, name)
+        phase = get(claim, "status", "phase")
+        if claim is None:
+            yield bad(f"there is no claim {name}", "kubectl apply --server-side -k the overlay")
+        elif phase == "Lost":
+            yield bad(f"claim {name} has lost its volume", "make it again; the records on it are gone")
+        else:
+            yield (good if phase == "Bound" else unsure)(
+                f"claim {name} is {phase}",
+                *([] if phase == "Bound" else ["fine where its volume is made with the first pod"]),
+            )
+            if phase != "Bound":
+                classes.add(str(get(claim, "spec", "storageClassName") or ""))
+    yield from _storage_classes(cluster, classes)
+
+
+def _storage_classes(cluster: Cluster, wanted: set[str]) -> Iterator[Finding]:
+    if not wanted:
+        return
+    found = cluster.every(STORAGE_CLASSES)
+    known = {str(get(body, "metadata", "name")) for body in found}
+    default = "storageclass.kubernetes.io/is-default-class"
+    has_default = any(get(body, "metadata", "annotations", default) == "true" for body in found)
+    for name in sorted(wanted):
+        if name and name not in known:
+            yield bad(
+                f"there is no storage class {name}", f"name one of: {', '.join(sorted(known)) or 'none'}"
+            )
+        elif not name and not has_default:
+            yield bad("no storage class is the default", "name one in the overlay's claims")
+
+
+def _references(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+    """Secrets and ConfigMaps that the pods name."""
+    for resource in (SECRETS, CONFIG_MAPS):
+        wanted: dict[str, bool] = {}  # name -> whether a pod cannot start without it
+        for pod in created_pods(documents):
+            for name, needed in _named(pod, resource):
+                wanted[name] = wanted.get(name, False) or needed
+        for name, needed in sorted(wanted.items()):
+            if cluster.get(resource, name) is not None:
+                yield good(f"{resource.kind} {name} is there")
+            elif needed:
+                yield bad(
+                    f"there is no {resource.kind} {name}: pods that name it never start", _MAKE[resource.kind]
+                )
+            else:
+                yield unsure(f"there is no {resource.kind} {name}; pods start without it")
+
+
+_MAKE = {
+    "Secret": "k8s/components/mlflow/make-secrets.sh makes MLflow's, kubectl create secret any other",
+    "ConfigMap": "kubectl apply --server-side -k the overlay again: the name carries a hash of the content",
+}
+
+
+def _named(pod: Pod, resource: Resource) -> Iterator[tuple[str, bool]]:
+    """(name, needed)"""
+    short = "secret" if resource is SECRETS else "configMap"
+    for volume in items(pod.spec.get("volumes")):
+        source = mapping(volume.get(short))
+        name = source.get("secretName") or source.get("name")
+        if name:
+            yield str(name), source.get("optional") is not True
+    for container in pod.containers:
+        sources = [mapping(item.get(f"{short}Ref")) for item in items(container.body.get("envFrom"))]
+        sources += [
+            mapping(get(item, "valueFrom", f"{short}KeyRef")) for item in items(container.body.get("env"))
+        ]
+        for source in sources:
+            if source.get("name"):
+                yield str(source["name"]), source.get("optional") is not True
+    if resource is SECRETS:
+        yield from (
+            (str(item["name"]), True) for item in items(pod.spec.get("imagePullSecrets")) if "name" in item
+        )

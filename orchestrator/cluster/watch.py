@@ -1,0 +1,110 @@
+"""One look at a sweep in its cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.documents import get
+from orchestrator.cluster.naming import SWEEP_LABEL
+from orchestrator.cluster.pending import Trouble, counts, role, troubles
+from orchestrator.cluster.pod_events import doings
+from orchestrator.cluster.ray_job import RayJob
+from orchestrator.cluster.resources import EVENTS, PODS
+from orchestrator.contracts.verdict import Verdict, last_verdict
+from orchestrator.errors import LaunchError
+
+_LAST_LINES = 200  # of the submitter's log, which ends with the driver's
+_MOST_WORDS = 400  # characters
+
+
+@dataclass(frozen=True)
+class Look:
+    job: RayJob
+    pods: dict[str, tuple[int, int]]  # role -> ready, all
+    troubles: tuple[Trouble, ...]
+    doings: tuple[str, ...] = ()  # nodes that are added, images that are pulled
+    submitter: str = ""  # its last words, as long as no driver runs
+
+
+def look(cluster: Cluster, job: RayJob) -> Look:
+    pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name}")
+    events = cluster.every(EVENTS)
+    ours = [event for event in events if _is_about(event, job)]
+    words = "" if job.ray_state else _last_words(cluster, pods)
+    found = troubles(pods, ours, cluster.command("doctor"))
+    return Look(job, counts(pods), tuple(found), tuple(doings(pods, events)), words)
+
+
+def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:
+    """Of the newest submitter; none where its log may not be read, or it has not started."""
+    submitters = [pod for pod in pods if role(pod) == "submitter"]
+    newest = max(submitters, key=_created, default=None)
+    if newest is None:
+        return ""
+    try:
+        lines = cluster.log(str(get(newest, "metadata", "name")), 1).splitlines()
+    except LaunchError:
+        return ""
+    return lines[-1].strip()[:_MOST_WORDS] if lines else ""
+
+
+def never_ran(cluster: Cluster, job: RayJob) -> bool:
+    """Whether no pod of it was ever ready: its file and overlay have had no effect yet."""
+    if not job.starting:
+        return False
+    pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name}")
+    return not any(ready for ready, _ in counts(pods).values())
+
+
+def head_pod(cluster: Cluster, job: RayJob) -> str | None:
+    """The name of the pod with the dashboard, once it runs."""
+    selector = f"{SWEEP_LABEL}={job.name},ray.io/node-type=head"
+    running = [p for p in cluster.every(PODS, labels=selector) if get(p, "status", "phase") == "Running"]
+    return next((str(get(p, "metadata", "name")) for p in running if not _going(p)), None)
+
+
+def driver_verdict(cluster: Cluster, job: RayJob) -> Verdict | None:
+    """How the driver says that the sweep ended, from the submitter's log; None where that is gone, or the
+    image is of a version whose driver does not say it. Raises LaunchError where the log may not be read."""
+    return next((found for log in _submitter_logs(cluster, job) if (found := last_verdict(log))), None)
+
+
+def submitter_log(cluster: Cluster, job: RayJob) -> str:
+    """The end of the newest one, with the driver's last lines indented; "" where there is none."""
+    return next(_submitter_logs(cluster, job), "")
+
+
+def _submitter_logs(cluster: Cluster, job: RayJob) -> Iterator[str]:
+    """Newest first."""
+    pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name},frontier/role=submitter")
+    for pod in sorted(pods, key=_created, reverse=True):
+        yield cluster.log(str(get(pod, "metadata", "name")), _LAST_LINES)
+
+
+def _created(body: dict[str, Any]) -> str:
+    return str(get(body, "metadata", "creationTimestamp") or "")
+
+
+def _going(body: dict[str, Any]) -> bool:
+    return get(body, "metadata", "deletionTimestamp") is not None
+
+
+def _is_about(event: dict[str, Any], job: RayJob) -> bool:
+    """Of the RayJob itself, of its present cluster, and of the Job that makes its submitter; KubeRay begins
+    the names of all of them with the RayJob's. What an earlier cluster could not do is past."""
+    about = str(get(event, "involvedObject", "name") or "")
+    kind = get(event, "involvedObject", "kind")
+    if kind == "RayCluster":
+        return about == job.cluster_name
+    if kind == "RayJob":
+        return get(event, "involvedObject", "uid") in (job.uid, None)
+    return kind == "Job" and about == job.name and _since(event, job)
+
+
+def _since(event: dict[str, Any], job: RayJob) -> bool:
+    """Both times are RFC 3339 in UTC, so they compare as texts."""
+    when = get(event, "lastTimestamp") or get(event, "eventTime") or ""
+    return str(when) >= str(get(job.body, "metadata", "creationTimestamp") or "")

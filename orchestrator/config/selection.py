@@ -1,0 +1,97 @@
+"""Methods named on the command line, found among the file's: a name selects, a mapping replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config.catalogue import MethodEntry
+from orchestrator.config.methods import expand
+from orchestrator.config.problems import check, shown
+from orchestrator.config.schema import MethodItem, RecipeAxes
+
+
+@dataclass
+class Selection:
+    """`places` says of each item which one of the file it is, None for one of the command line's own."""
+
+    items: list[Any] = field(default_factory=list)
+    places: list[int | None] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # a sentence each
+    names: list[str] = field(default_factory=list)  # that the file's items can be selected by
+
+
+def select(
+    raw: Mapping[str, Any], wanted: Sequence[Any], entries: Mapping[str, MethodEntry], file: str
+) -> Selection:
+    """The items of the file `raw` that `wanted` names, with all their settings.
+
+    A name is that of a method, for all items that have it, or that of one variant of an item (`lora-r8`). A
+    name that no item has is the catalogue's. What two names select is taken once. A mapping says exactly what
+    it says.
+    """
+    listed = raw.get("methods")
+    items: list[Any] = listed if isinstance(listed, list) else []
+    variants = [_variants(item, raw.get("axes"), entries) for item in items]
+    found = Selection(names=[*map(_name, items), *(slug for slugs in variants for slug in slugs)])
+    texts = [want for want in wanted if isinstance(want, str)]
+    whole = {place for place, item in enumerate(items) if _name(item) in texts}
+    for number, want in enumerate(wanted):
+        if isinstance(want, str) and want in wanted[:number]:
+            continue
+        named = [place for place, item in enumerate(items) if _name(item) == want]
+        of_variant = [place for place, slugs in enumerate(variants) if want in slugs]
+        if isinstance(want, str) and named:
+            for place in named:
+                _add(found, items[place], place)
+        elif isinstance(want, str) and of_variant:
+            place = of_variant[0]
+            if place not in whole:
+                _add(found, _only(items[place], want) if len(variants[place]) > 1 else items[place], place)
+        else:
+            _add(found, want, None)
+            found.notes += _of_own(want, items, entries, Path(file).name)
+    return found
+
+
+def _name(item: Any) -> str:
+    name = item.get("name") if isinstance(item, dict) else item
+    return name if isinstance(name, str) else ""
+
+
+def _variants(item: Any, axes: Any, entries: Mapping[str, MethodEntry]) -> list[str]:
+    """The names of an item's variants; none of an item with a mistake, which is told elsewhere."""
+    checked, _ = check(MethodItem, {"name": item} if isinstance(item, str) else item)
+    shared, _ = check(RecipeAxes, axes if isinstance(axes, dict) else {})
+    if checked is None:
+        return []
+    return [variant.spec.name for variant in expand([checked], entries, "", shared)[0]]
+
+
+def _only(item: Any, slug: str) -> dict[str, Any]:
+    return {**(item if isinstance(item, dict) else {"name": item}), "only": [slug]}
+
+
+def _add(found: Selection, item: Any, place: int | None) -> None:
+    found.items.append(item)
+    found.places.append(place)
+
+
+def _of_own(want: Any, items: Sequence[Any], entries: Mapping[str, MethodEntry], file: str) -> list[str]:
+    """What the reader has to know of an item that is not the file's."""
+    if isinstance(want, str):
+        return [f"{want} is not in {file}: added with the catalogue's settings"] if want in entries else []
+    if not isinstance(want, dict):
+        return []
+    lost = [
+        f"{key}: {shown(value)}"
+        for item in items
+        if isinstance(item, dict) and _name(item) == _name(want)
+        for key, value in item.items()
+        if key not in want
+    ]
+    return (
+        [f"methods={shown(want)} replaces {_name(want)} of {file}, without {', '.join(lost)}"] if lost else []
+    )

@@ -1,0 +1,1 @@
+"""Trials on a Ray cluster. Ray is imported here and nowhere else in `execution`."""

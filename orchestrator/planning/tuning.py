@@ -1,0 +1,195 @@
+"""Where the tuning search of a cell stands: its candidates, what they scored, and the winner. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.config import GridCell
+from orchestrator.config.shape_limits import text_room
+from orchestrator.contracts.sweep import PlannedTrial
+from orchestrator.contracts.trial import Recipe, Resources, trial_name
+from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
+from orchestrator.contracts.tuning import Tune, Tuned, with_values
+from orchestrator.contracts.vocabulary import FailureKind, TrialState
+from orchestrator.errors import Complaint, ConfigError
+from orchestrator.planning.cost import Predicted, Predictor
+from orchestrator.planning.sampler import Values, draw, rounds
+
+# They say nothing about the values: the candidate is tried again, and the search waits for it.
+_SAYS_NOTHING = frozenset({FailureKind.PREEMPTED, FailureKind.DEVICE, FailureKind.TIMEOUT})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`cell` is the grid's with the candidate's values. `found` is what the ledger holds under its
+    fingerprint; None: nothing."""
+
+    trial: PlannedTrial
+    cell: GridCell
+    values: Values
+    predicted: Predicted | None
+    state: TrialState
+    found: FingerprintHistory | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it was scored, or failed for what its values do."""
+        if self.found is None or self.state is TrialState.UNFINISHED:
+            return False
+        return self.found.failure not in _SAYS_NOTHING
+
+    @property
+    def quality(self) -> float | None:
+        """On dev; None unless it was scored."""
+        return self.found.dev_quality if self.found is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """`candidates` are those drawn by now, by number; one that repeats an earlier one is left out. `ahead`
+    predicts what is still to run, a tuple a round. `problem`: why it found no winner, though all were tried.
+    """
+
+    cell: GridCell
+    tune: Tune
+    candidates: tuple[Candidate, ...]
+    to_run: tuple[Candidate, ...]
+    ahead: tuple[tuple[Predicted | None, ...], ...] = ()
+    tuned: Tuned | None = None
+    problem: str | None = None
+
+    @property
+    def left(self) -> int:
+        """Candidates without a result, those not drawn yet included."""
+        return sum(map(len, self.ahead))
+
+    @property
+    def winner(self) -> GridCell | None:
+        """The cell as its seeds are trained."""
+        if self.tuned is None:
+            return None
+        return next(c.cell for c in self.candidates if c.trial.candidate == self.tuned.candidate)
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """What searches need of the plan that they stand in. `resources` is what a cell's trials are given,
+    `fingerprint` that of a candidate of a cell."""
+
+    file: Path
+    history: Mapping[str, TrialHistory]
+    resources: Callable[[GridCell], Resources]
+    predictor: Predictor
+    fingerprint: Callable[[GridCell, int], str]
+
+    def search(self, cell: GridCell, tune: Tune) -> Search:
+        """Draws round after round for as long as all earlier ones have their results."""
+        self._refuse_bad_corners(cell, tune)
+        candidates, told = list[Candidate](), list[float | None]()
+        known: dict[str, Candidate] = {}  # by fingerprint
+        sizes = rounds(tune)
+        for place in range(len(sizes)):
+            drawn = draw(tune, cell.variant.spec.settings, told)
+            start = len(told) + 1
+            fresh = list[Candidate]()
+            for number, values in enumerate(drawn, start):
+                candidate = self._candidate(cell, tune, number, values)
+                if known.setdefault(candidate.trial.fingerprint, candidate) is candidate:
+                    fresh.append(candidate)
+                told.append(known[candidate.trial.fingerprint].quality)
+            candidates += fresh
+            waiting = [c for c in fresh if not c.settled]
+            if waiting:
+                usual = self._predict(cell)
+                later = [(usual,) * more for more in sizes[place + 1 :]]
+                ahead = (tuple(c.predicted for c in waiting), *later)
+                return Search(cell, tune, tuple(candidates), tuple(waiting), ahead)
+            if all(quality is None for quality in told):
+                found, again = tuple(candidates), tuple(c.predicted for c in candidates)
+                return Search(cell, tune, found, found, (again,), problem=_problem(found))
+        return Search(cell, tune, tuple(candidates), (), tuned=_tuned(candidates))
+
+    def _candidate(self, cell: GridCell, tune: Tune, number: int, values: Values) -> Candidate:
+        tried = self._applied(cell, values)
+        known = self.history.get(trial_name(cell.cell, tune.seed, number), TrialHistory())
+        mark = self.fingerprint(tried, tune.seed)
+        predicted = self._predict(tried)
+        trial = PlannedTrial(
+            cell=cell.cell,
+            seed=tune.seed,
+            fingerprint=mark,
+            resources=self.resources(cell),
+            predicted_seconds=None if predicted is None else predicted.seconds,
+            candidate=number,
+        )
+        found = known.by_fingerprint.get(mark)
+        return Candidate(trial, tried, values, predicted, known.state(mark), found)
+
+    def _predict(self, cell: GridCell) -> Predicted | None:
+        parts = cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe
+        return self.predictor.predict(*parts, candidate=True, resources=self.resources(cell))
+
+    def _applied(self, cell: GridCell, values: Values) -> GridCell:
+        try:
+            return applied(cell, values)
+        except ValidationError as error:
+            shown = ", ".join(f"{key} {value}" for key, value in values.items())
+            problem = f"the search of {cell.cell.name} would try {shown}: {_said(error)}"
+            remedy = "change the `space` of its `tune`, or the key that it does not go together with"
+            raise ConfigError([Complaint(str(self.file), "methods", problem, remedy)]) from None
+
+    def _refuse_bad_corners(self, cell: GridCell, tune: Tune) -> None:
+        """Rules over several keys hold or break at the ends of ranges: found before anything runs."""
+        for values in tune.corners(tune.space):
+            self._applied(cell, values)
+
+
+def _said(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    return " ".join([*map(str, first["loc"][-1:]), first["msg"].removeprefix("Value error, ")])
+
+
+def applied(cell: GridCell, values: Mapping[str, Any]) -> GridCell:
+    """The cell with a candidate's values, for which there is room beside the text: the grid saw to that.
+    Raises pydantic.ValidationError where they do not go together."""
+    method, recipe = with_values(cell.variant.spec, cell.recipe, values)
+    longest = text_room(cell.backbone, method.settings)
+    if recipe.max_length > longest:
+        recipe = Recipe.model_validate(recipe.model_dump() | {"max_length": longest})
+    return replace(cell, variant=replace(cell.variant, spec=method), recipe=recipe)
+
+
+def _tuned(candidates: list[Candidate]) -> Tuned:
+    """The best on dev, the earlier of equals."""
+    scored = [(c.quality, c) for c in candidates if c.quality is not None]
+    best, winner = max(scored, key=lambda pair: pair[0])
+    assert winner.found is not None
+    assert winner.trial.candidate is not None
+    return Tuned(
+        values=winner.values,
+        candidate=winner.trial.candidate,
+        metric=winner.cell.task.spec.metric,
+        dev_quality=best,
+        candidates=len(scored),
+        failed=len(candidates) - len(scored),
+        device_seconds=sum(c.found.device_seconds for c in candidates if c.found is not None),
+        device_type=winner.found.device_type or "",
+    )
+
+
+def _problem(candidates: tuple[Candidate, ...]) -> str:
+    kinds = Counter(
+        str(c.found.failure) if c.found is not None and c.found.failure is not None else "no dev score"
+        for c in candidates
+    )
+    told = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    return (
+        f"its search found no settings: none of {len(candidates)} candidates was scored ({told});"
+        " `frontier run` tries them again"
+    )

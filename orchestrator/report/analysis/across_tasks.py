@@ -1,0 +1,202 @@
+"""The cells over all tasks: mean rank and normalised mean.
+
+Only cells with a score in every task of the sweep stand here, and only where all scores were made under one
+comparison key. The normalised mean takes each metric from what guessing gives to 1, which hangs on no other
+cell: so a further backbone moves nobody's mean, and no frontier. A mean rank hangs on who else is there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.stats import rankdata
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.record import Record
+from orchestrator.report.analysis.rank_ranges import MOST_RANKED, places
+from orchestrator.report.analysis.uncertainty import Found
+from orchestrator.report.results.point import Comparison, Point
+from orchestrator.report.statistics.bootstrap import Draws
+from orchestrator.report.statistics.pareto import on_frontier
+from orchestrator.report.task_report import TaskReport
+from orchestrator.report.text import over
+
+Floats = NDArray[np.float64]
+Ends = tuple[float, float]
+Moved = Mapping[str, Draws]  # by label of the comparison key
+Drawn = Mapping[str, tuple[Moved, Found]]  # by task
+
+_MEANS = (
+    "Normalised mean: each task's metric from what guessing gives ({floors}) to 1, then the mean over the "
+    "tasks. It does not hang on which other cells there are, so the frontier is made of it."
+)
+_RANKS = (
+    "Mean rank: the place among these {cells} cells, 1 is best, in the mean over the tasks; ties share one."
+)
+_INTERVALS = (
+    "Intervals are 95 % {over}. Those of the rank hold for all cells at once: a cell "
+    "ranks below those that are shown to be better, and above those that are shown to be worse. One seed "
+    "gives none."
+)
+_TOO_MANY = f"There are more than {MOST_RANKED} cells, so ranks have no interval."
+_TAILS = (2.5, 97.5)  # per cent
+
+
+class AcrossRow(Record):
+    """One cell over all tasks. `normalised_mean`: each metric from what guessing gives to 1. `mean_rank`: 1
+    is best; it hangs on the set of cells, so no frontier is made of it."""
+
+    cell: str  # model/domain/method
+    mean_rank: float
+    rank_interval: tuple[float, float] | None  # 95 %, over seeds and test documents; None of one seed
+    normalised_mean: float
+    mean_interval: tuple[float, float] | None
+    device_hours: float | None  # summed over the tasks
+    frontier: bool  # on normalised mean and device-hours
+
+
+class AcrossTasks(Record):
+    """The cells that have a score in every task, under one comparison key."""
+
+    comparison: str | None
+    tasks: tuple[str, ...]
+    rows: tuple[AcrossRow, ...]  # best normalised mean first
+    left_out: tuple[str, ...] = ()  # cells without a score in some task
+    notes: tuple[str, ...] = Field(default=())
+
+
+def across_tasks(tasks: Sequence[TaskReport], drawn: Drawn) -> tuple[AcrossTasks, ...]:
+    """One a comparison key; empty for fewer than two tasks. `drawn`: what `certainty` drew, and of what."""
+    usable = [t for t in tasks if t.metric is not MetricName.LOSS]
+    if len(usable) < 2:
+        return ()
+    keys: dict[str, Comparison] = {}
+    for task in usable:
+        for comparison in task.comparisons:
+            keys.setdefault(_key(comparison), comparison)
+    losses = len(tasks) - len(usable)
+    found = [_across(usable, losses, (key, keys[key].label), drawn) for key in sorted(keys)]
+    return tuple(view for view in found if view is not None)
+
+
+def _key(comparison: Comparison) -> str:
+    """Without its label, which hangs on the other keys of a task."""
+    return comparison.model_copy(update={"label": ""}).model_dump_json()
+
+
+def _across(
+    tasks: Sequence[TaskReport], losses: int, of: tuple[str, str], drawn: Drawn
+) -> AcrossTasks | None:
+    key, label = of
+    by_task = [_points(task, key) for task in tasks]
+    names = sorted(set().union(*by_task))
+    whole = [name for name in names if all(name in points for points in by_task)]
+    if not whole:
+        return None
+    quality = np.array([[[_quality(points[n]) for n in whole]] for points in by_task])  # [tasks, 1, cells]
+    means, ranks = _normalised(quality, tasks)[0], _ranks(quality)[0]
+    hours = [_hours([points[n] for points in by_task]) for n in whole]
+    flags = on_frontier(list(zip(hours, means.tolist(), strict=True)))
+    ends = _intervals(tasks, by_task, whole, drawn)
+    rows = [
+        AcrossRow(
+            cell=n,
+            mean_rank=float(rank),
+            rank_interval=ends[n][1] if n in ends else None,
+            normalised_mean=float(mean),
+            mean_interval=ends[n][0] if n in ends else None,
+            device_hours=cost,
+            frontier=flag,
+        )
+        for n, rank, mean, cost, flag in zip(whole, ranks, means, hours, flags, strict=True)
+    ]
+    floors = ", ".join(f"“{task.title}” {_floor(task):.3f}" for task in tasks)
+    notes = [_MEANS.format(floors=floors), _RANKS.format(cells=len(whole))]
+    notes.append(_INTERVALS.format(over=over([p for points in by_task for p in points.values()])))
+    if len(whole) > MOST_RANKED:
+        notes.append(_TOO_MANY)
+    if losses:
+        notes.append("Tasks that are measured by their loss have no scale to be normalised on: left out.")
+    left_out = tuple(name for name in names if name not in whole)
+    return AcrossTasks(
+        comparison=label,
+        tasks=tuple(t.task for t in tasks),
+        rows=tuple(sorted(rows, key=lambda row: (-row.normalised_mean, row.cell))),
+        left_out=left_out,
+        notes=tuple(notes),
+    )
+
+
+def _intervals(
+    tasks: Sequence[TaskReport], by_task: Sequence[Mapping[str, Point]], whole: Sequence[str], drawn: Drawn
+) -> dict[str, tuple[Ends, Ends | None]]:
+    """Of mean and rank, by name, for cells with two seeds in each task. Empty where a task has no draws."""
+    labels = [points[whole[0]].comparison or "" for points in by_task]
+    here = [drawn.get(task.task, ({}, {})) for task in tasks]
+    moved = [
+        draws[label].of(whole).quality
+        for (draws, _), label in zip(here, labels, strict=True)
+        if label in draws
+    ]
+    if len(moved) < len(tasks):
+        return {}
+    means = np.percentile(_normalised(np.stack(moved), tasks), _TAILS, axis=0).T.tolist()
+    ranked = [
+        places([found[label][name] for name in whole], len(tasks))
+        for (_, found), label in zip(here, labels, strict=True)
+    ]
+    several = (all(_seeds(points[name]) > 1 for points in by_task) for name in whole)
+    return {
+        name: ((mean[0], mean[1]), _mean_of([found[place] for found in ranked if found is not None]))
+        for place, (name, mean, sure) in enumerate(zip(whole, means, several, strict=True))
+        if sure
+    }
+
+
+def _mean_of(ends: Sequence[tuple[int, int]]) -> Ends | None:
+    """Of the places in each task."""
+    if not ends:
+        return None
+    low, high = (math.fsum(side) / len(ends) for side in zip(*ends, strict=True))
+    return low, high
+
+
+def _normalised(quality: Floats, tasks: Sequence[TaskReport]) -> Floats:
+    """[tasks, draws, cells] -> [draws, cells]."""
+    floors = np.array([_floor(task) for task in tasks])[:, None, None]
+    found: Floats = ((quality - floors) / (1 - floors)).mean(axis=0)
+    return found
+
+
+def _floor(task: TaskReport) -> float:
+    """What guessing scores; below 1, so that there is something to be normalised."""
+    return min(task.guessing.get(task.metric, 0.0), 0.999)
+
+
+def _ranks(quality: Floats) -> Floats:
+    """[tasks, draws, cells] -> [draws, cells]."""
+    found: Floats = np.mean([rankdata(-each, axis=1) for each in quality], axis=0)
+    return found
+
+
+def _points(task: TaskReport, key: str) -> dict[str, Point]:
+    labels = {c.label for c in task.comparisons if _key(c) == key}
+    return {p.name: p for p in task.points if p.comparison in labels and p.quality is not None}
+
+
+def _quality(point: Point) -> float:
+    assert point.quality is not None
+    return point.quality.mean
+
+
+def _seeds(point: Point) -> int:
+    return point.quality.n if point.quality is not None else 0
+
+
+def _hours(points: Sequence[Point]) -> float | None:
+    hours = [p.device_hours.mean for p in points if p.device_hours is not None]
+    return math.fsum(hours) if len(hours) == len(points) else None

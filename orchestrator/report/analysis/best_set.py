@@ -1,0 +1,136 @@
+"""Cells that cannot be told apart: those that may be the best, and runs along the frontier.
+
+The set of the best, of those with two seeds or more: a cell stays in it unless the cell that scored highest
+is shown to be better, one-sided, at 5 % over the number of its rivals (Bonferroni). Only one cell is the
+best, so its hypothesis alone is true, and testing all cells needs no further correction: the set holds the
+best cell with 95 % confidence (Hsu 1981, multiple comparisons with the best).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
+
+from orchestrator.contracts.record import Record
+from orchestrator.report.analysis import claim_text
+from orchestrator.report.analysis.claims import LEVEL, MOST_MEMBERS, holm, unpicked
+from orchestrator.report.results.point import Point
+from orchestrator.report.statistics.moderation import Prior
+from orchestrator.report.statistics.paired import difference
+from orchestrator.report.statistics.pareto import CLOSE
+from orchestrator.report.statistics.power import Limit, Settled, joint_limit, limit_of, seeds_needed
+from orchestrator.report.statistics.replicates import Replicates
+
+_POINTS = claim_text.Scale("", True)
+
+
+class Group(Record):
+    """Cells that these results cannot tell apart, best first, of one task under one comparison key. That is
+    not to say that they are equally good.
+
+    `best`: the 95 % set of the best. Of the cells that have two seeds or more the best is one of these, and
+    the first one scored highest; `behind` says of each further one, in the set or not, how far it may lie
+    behind the first: the paired 95 % interval of the difference in quality, where there is one.
+
+    `detectable`: how far behind the first a cell must be measured to be left out, and `limit` what would
+    lessen that. `settled`: what would lessen it to the margin, None where it is no more than that.
+    """
+
+    comparison: str | None
+    best: bool  # else a run along the frontier
+    cells: tuple[str, ...]  # model/domain/method
+    sentence: str
+    behind: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    one_seed: tuple[str, ...] = ()  # cells that cannot be judged, of a set of the best
+    detectable: float | None = None
+    limit: Limit | None = None
+    settled: Settled | None = None
+
+
+def best_group(
+    points: Sequence[Point],
+    found: Mapping[str, Replicates],
+    prior: Prior | None = None,
+    scale: claim_text.Scale = _POINTS,
+    margin: float = CLOSE,
+) -> Group | None:
+    """Of one task and comparison key. None unless two cells have two seeds. `margin`: the difference for
+    which it is told how many seeds would show it."""
+    here = sorted((found[p.name] for p in points if p.name in found), key=lambda r: (-r.mean, r.name))
+    judged = [r for r in here if len(r.seeds) > 1]
+    if len(judged) < 2:
+        return None
+    top, rivals = judged[0], len(judged) - 1
+    level = 2 * LEVEL / rivals  # two-sided
+    names, silent, behind = [top.name], [], {}
+    told = True
+    needed: list[tuple[float, Limit | None, int | None]] = []
+    for other in judged[1:]:
+        found_difference = difference(top, other, prior)
+        p, interval = found_difference.p, found_difference.interval
+        told = told and found_difference.documents is not None
+        if p is None:  # it may be the best, for all that these results say
+            silent.append(other.name)
+        if p is None or p >= level:
+            names.append(other.name)
+            half = found_difference.half(level)
+            needed += (
+                []
+                if half is None
+                else [
+                    (half, limit_of(found_difference, level), seeds_needed(found_difference, level, margin))
+                ]
+            )
+        if interval is not None:
+            behind[other.name] = interval
+    one_seed = [r.name for r in here if len(r.seeds) < 2]
+    above = one_seed[0] if here[0].name in one_seed else None
+    detectable = max((half for half, _, _ in needed), default=None)
+    limit = joint_limit(limit for _, limit, _ in needed)
+    settled = None
+    if detectable is not None and detectable > margin:
+        seeds = [seeds for _, _, seeds in needed if seeds is not None]
+        settled = Settled(margin=margin, seeds=max(seeds) if len(seeds) == len(needed) else None)
+    over = "over seeds and documents" if told else "over seeds alone"
+    sentence = claim_text.best_set(names, silent, len(judged), (len(one_seed), above), over)
+    return Group(
+        comparison=points[0].comparison,
+        best=True,
+        cells=tuple(names),
+        sentence=sentence + claim_text.narrowed(detectable, limit, settled, scale),
+        behind=behind,
+        one_seed=tuple(one_seed),
+        detectable=detectable,
+        limit=limit,
+        settled=settled,
+    )
+
+
+def frontier_groups(
+    members: Sequence[Point], found: Mapping[str, Replicates], scored: int, prior: Prior | None = None
+) -> list[Group]:
+    """The longest runs of neighbours, by cost, of which no two are told apart, corrected for every two of the
+    `scored` points."""
+    names = [p.name for p in members if p.name in found][:MOST_MEMBERS]
+    pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
+    named = [(names[i], names[j]) for i, j in pairs]
+    every = [*named, *unpicked(named, found, scored)] if named else []
+    p_values = holm(
+        [difference(found[one], found[other], prior).p for one, other in every], scored * (scored - 1) // 2
+    )[: len(pairs)]
+    apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and p < LEVEL}
+    judged = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None}
+    groups, reached = [], 0
+    for start in range(len(names)):
+        end = start + 1
+        while end < len(names) and all((i, end) in judged - apart for i in range(start, end)):
+            end += 1
+        if end - start > 1 and end > reached:
+            run = sorted(names[start:end], key=lambda name: -found[name].mean)
+            comparison = members[0].comparison
+            groups.append(
+                Group(comparison=comparison, best=False, cells=tuple(run), sentence=claim_text.run(run))
+            )
+        reached = max(reached, end)
+    return groups

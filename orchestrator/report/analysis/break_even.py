@@ -1,0 +1,129 @@
+"""From which volume on a larger, better model costs less than the smallest one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.contracts.record import Record
+from orchestrator.report.results.price_terms import Amount, Terms
+from orchestrator.report.results.prices import plus, times
+
+
+class Verdict(StrEnum):
+    """When the larger model costs less in total than the smaller one."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    ABOVE = "above"  # from that many requests a year on
+    BELOW = "below"  # up to that many
+
+
+class PayOff(Record):
+    """A larger, better model against the smallest one, under the method that makes that cheapest.
+    `requests_per_year` where the verdict needs it."""
+
+    larger: str  # model/domain/method
+    smaller: str
+    comparison: str | None
+    quality_gain: float
+    verdict: Verdict
+    requests_per_year: float | None = None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a cell costs to own: once, and for each request a year over all years."""
+
+    cell: str
+    comparison: str | None
+    parameters: int | None
+    quality: float | None
+    tuning: Amount
+    training: Amount
+    a_request: Amount
+    an_error: Amount | None  # None where errors have no price
+    memory: Amount
+    fits: bool | None
+
+    @property
+    def once(self) -> Amount:
+        return plus(self.tuning, self.training)
+
+    @property
+    def each(self) -> Amount:
+        return self.a_request if self.an_error is None else plus(self.a_request, self.an_error)
+
+    def total(self, requests: float) -> Amount:
+        """At so many requests a year; without any, what a request costs need not be known."""
+        return plus(self.once, times(self.each, requests)) if requests else self.once
+
+
+def pay_offs(base: Cost, costs: Sequence[Cost], terms: Terms) -> list[PayOff]:
+    """One for each model that is larger and better than `base` under the same comparison key and is not known
+    not to fit, the best first. Those without a cost of a request are left out."""
+    found = []
+    for cost in costs:
+        if cost.comparison != base.comparison or cost.fits is False:
+            continue
+        if cost.parameters is None or base.parameters is None or cost.parameters <= base.parameters:
+            continue
+        if cost.quality is None or base.quality is None or cost.quality <= base.quality:
+            continue
+        if (offer := _offer(base, cost, cost.quality - base.quality, terms)) is not None:
+            found.append(offer)
+    return sorted(found, key=lambda offer: (-offer.quality_gain, offer.larger))
+
+
+def _offer(base: Cost, cost: Cost, gain: float, terms: Terms) -> PayOff | None:
+    amounts = (cost.once.value, base.once.value, cost.each.value, base.each.value)
+    larger_once, base_once, larger_each, base_each = amounts
+    if larger_once is None or base_once is None or larger_each is None or base_each is None:
+        return None
+    more_once, more_each = larger_once - base_once, larger_each - base_each
+    verdict, requests = verdict_of(more_once, more_each)
+    return PayOff(
+        larger=cost.cell,
+        smaller=base.cell,
+        comparison=cost.comparison,
+        quality_gain=gain,
+        verdict=verdict,
+        requests_per_year=requests,
+        sentence=_sentence(base, cost, gain, verdict, requests, more_each, terms),
+    )
+
+
+def verdict_of(more_once: float, more_each: float) -> tuple[Verdict, float | None]:
+    """When `more_once` + requests x `more_each` is below zero, and the number of requests where it turns."""
+    if more_each < 0:
+        return (Verdict.ALWAYS, None) if more_once <= 0 else (Verdict.ABOVE, more_once / -more_each)
+    if more_once >= 0:
+        return Verdict.NEVER, None
+    return (Verdict.ALWAYS, None) if more_each == 0 else (Verdict.BELOW, -more_once / more_each)
+
+
+def _sentence(
+    base: Cost,
+    cost: Cost,
+    gain: float,
+    verdict: Verdict,
+    requests: float | None,
+    more_each: float,
+    terms: Terms,
+) -> str:
+    what = (
+        f"{cost.cell} scores {gain:.3f} more than {base.cell} in the mean (the claims say whether that holds)"
+    )
+    when = {
+        Verdict.ALWAYS: "and costs less at any volume",
+        Verdict.NEVER: "and never pays off by its cost: it takes more to train and to serve",
+        Verdict.ABOVE: f"and costs less from {requests or 0:,.0f} requests a year on",
+        Verdict.BELOW: f"and costs less up to {requests or 0:,.0f} requests a year",
+    }[verdict]
+    rest = ""
+    if verdict is Verdict.NEVER and terms.requests_per_year and terms.cost_per_error is None:
+        worth = more_each / terms.years / gain
+        rest = f"; it would where a point of quality is worth {worth * 0.01:.2g} {terms.currency} a request"
+    return f"{what}, {when}{rest}"

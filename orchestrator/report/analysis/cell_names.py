@@ -1,0 +1,53 @@
+"""Cells in sentences: beside the name of one with failed seeds stands how many failed."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from orchestrator.report.results.failed_seeds import mark, total
+from orchestrator.report.results.point import Point
+
+Marks = Mapping[str, str]  # by the name that a sentence uses; names without failed seeds are not in it
+
+
+def marks_of(points: Iterable[Point]) -> dict[str, str]:
+    """By the names of cells; the points of one name are taken together."""
+    return _marks((point.name, point) for point in points)
+
+
+def level_marks(points: Iterable[Point]) -> dict[str, str]:
+    """By the names of models, domains and methods, whose cells are taken together."""
+    return _marks((level, p) for p in points for level in {p.cell.model, p.cell.domain, p.cell.method})
+
+
+def _marks(points: Iterable[tuple[str, Point]]) -> dict[str, str]:
+    found: defaultdict[str, list[Point]] = defaultdict(list)
+    for name, point in points:
+        found[name].append(point)
+    marks = {name: total([(p.failed, p.planned_seeds) for p in those]) for name, those in found.items()}
+    return {name: text for name, text in marks.items() if text}
+
+
+def marked(sentence: str, marks: Marks) -> str:
+    """Say how many seeds failed after the first mention of each cell."""
+    if not marks:
+        return sentence
+    names = "|".join(re.escape(name) for name in sorted(marks, key=len, reverse=True))
+    said: set[str] = set()
+
+    def tell(found: re.Match[str]) -> str:
+        name = found.group()
+        if name in said:
+            return name
+        said.add(name)
+        return f"{name} ({marks[name]})"
+
+    return re.sub(rf"(?<![\w/.-])(?:{names})(?![\w/-]|\.\w)", tell, sentence)
+
+
+def named(point: Point) -> str:
+    """The name of a cell for a table, with its mark."""
+    told = mark(point.failed, point.planned_seeds)
+    return f"{point.name} ({told})" if told else point.name

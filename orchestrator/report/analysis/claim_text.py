@@ -1,0 +1,218 @@
+"""Claims and groups in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from orchestrator.report.statistics.paired import Estimate
+from orchestrator.report.statistics.power import MOST_SEEDS, Limit, Settled
+
+TITLES = {
+    "methods": "Methods against each other",
+    "domains": "Domains of pretraining against each other",
+    "models": "Models against each other",
+    "frontier": "Steps along the frontier",
+    "teachers": "Students against their teachers",
+}
+_OVER = {
+    "methods": "models and domains",
+    "domains": "models and methods",
+    "models": "domains and methods",
+}
+
+
+_MOST_NAMED = 6
+MORE = {
+    Limit.SEEDS: "more seeds",
+    Limit.DOCUMENTS: "more test documents",
+    Limit.BOTH: "more seeds and more test documents",
+}
+
+
+class Scale(NamedTuple):
+    """What a difference is told in: points, hundredths of a metric that goes from 0 to 1, or plain. `marks`:
+    what is said beside the names of what is compared."""
+
+    task: str
+    points: bool  # else of a loss
+    marks: Mapping[str, str] = MappingProxyType({})
+    advises: bool = True  # else what would show a smaller difference is not said: no cell learnt anything
+
+    def name(self, name: str) -> str:
+        return f"{name} ({self.marks[name]})" if name in self.marks else name
+
+    def amount(self, value: float) -> str:
+        return f"{100 * value:.1f}" if self.points else f"{value:.4f}"
+
+    def with_unit(self, value: float) -> str:
+        text = self.amount(value)
+        if not self.points:
+            return text
+        return f"{text} point" if text == "1.0" else f"{text} points"
+
+
+def claim(
+    names: tuple[str, str],
+    amount: float,
+    interval: tuple[float, float] | None,
+    adjusted: float | None,
+    told_apart: bool | None,
+    behind: tuple[Estimate, int],
+    scale: Scale,
+) -> str:
+    """`lora-r8 beats ia3 on “Triage” by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; …p = 0.012).`"""
+    found, size = behind
+    better, worse = (scale.name(name) for name in names)
+    by = scale.with_unit(amount)
+    if adjusted is None or (interval is None and amount > 0):
+        return f"{better} scored {by} above {worse} on “{scale.task}”; {_why_not(found)}"
+    if interval is None:
+        return f"{better} and {worse} scored the same on “{scale.task}” ({_on(found)})."
+    low, high = (scale.amount(end) for end in interval)
+    at_once = f", for {size:,} comparisons at once" if size > 1 else ""
+    details = f"95 % {low} to {high} over {_on(found)}{at_once}; Holm-adjusted{_p(adjusted)}"
+    if told_apart:
+        return f"{better} beats {worse} on “{scale.task}” by {by}{_higher(found)} ({details})."
+    return (
+        f"{better} and {worse} cannot be told apart on “{scale.task}”: {by} between them{_higher(found)} "
+        f"({details})."
+    )
+
+
+def _higher(found: Estimate) -> str:
+    """In how many of the combinations the better one scored higher, which a mean over them may hide."""
+    if found.signs is None:
+        return ""
+    above, below, of = found.signs
+    return f", higher in {below if found.mean < 0 else above} of {of} combinations"
+
+
+def shown_from(detectable: float | None, limit: Limit | None, scale: Scale) -> str:
+    """What follows "cannot be told apart"."""
+    if detectable is None or limit is None or not scale.advises:
+        return ""
+    if scale.points and detectable >= 1:
+        return f" No difference would have been shown with so few seeds; {MORE[limit]} would help."
+    return (
+        f" A difference of {scale.with_unit(detectable)} would have been shown; {MORE[limit]} would show a "
+        "smaller one."
+    )
+
+
+def _p(value: float) -> str:
+    return " p < 0.001" if value < 0.001 else f" p = {value:.3f}" if value < 0.1 else f" p = {value:.2f}"
+
+
+def _on(found: Estimate) -> str:
+    seeds = f"{found.seeds} seeds"
+    return seeds if found.documents is None else f"{seeds}, {found.documents:,} test {found.unit}"
+
+
+def _why_not(found: Estimate) -> str:
+    if found.seeds == 0:
+        return "they share no seed, so nothing is claimed."
+    if found.seeds == 1:
+        return "n = 1 seed gives no interval, so nothing is claimed."
+    return f"the {found.seeds} seeds agree to the last digit, so there is no scatter to judge it by."
+
+
+def over(name: str, counts: Collection[int]) -> tuple[str, ...]:
+    """Of what the means of a family are made."""
+    low, high = min(counts), max(counts)
+    number = str(low) if low == high else f"{low} to {high}"
+    rest = _OVER[name]
+    if number == "1":
+        return (f"On the one combination of {rest} that both have a score for, on the same seeds.",)
+    return (f"Means over the {number} combinations of {rest} that both have a score for, on the same seeds.",)
+
+
+def left_out(found: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[str, ...]:
+    """Combinations that are in no mean, with the two that they would have compared."""
+    if not found:
+        return ()
+    named = [f"{one} against {other} with {' and '.join(rest)}" for one, other, rest in found]
+    more = f"; {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    return (
+        "Left out of these means, for seeds are missing that the others have: "
+        f"{'; '.join(named[:_MOST_NAMED])}{more}.",
+    )
+
+
+def too_many(name: str, levels: int, first: str) -> str:
+    return f"There are {levels} {name}: each is compared with {first} alone, and of many only the first ones."
+
+
+def not_shown(members: int, most: int) -> str:
+    """Of a long frontier."""
+    return (
+        f"Only the {most} cheapest of the {members} points of the frontier are compared and grouped; "
+        f"{members - most} more are not."
+    )
+
+
+def picked(scored: int) -> str:
+    return (
+        f"These points were picked by their results, so they are corrected for every two of the {scored} "
+        "scored points: a difference that holds here would hold if any other two had come out ahead."
+    )
+
+
+def helps(limit: Limit, settled: Settled | None, scale: Scale) -> str:
+    """`more seeds (9 seeds would tell a difference of 1.0 point apart)`."""
+    if settled is None:
+        return MORE[limit]
+    seeds = f"not even {MOST_SEEDS}" if settled.seeds is None else f"{settled.seeds}"
+    told = f"{seeds} seeds would tell a difference of {scale.with_unit(settled.margin)} apart"
+    return f"{MORE[limit]} ({told})"
+
+
+def narrowed(detectable: float | None, limit: Limit | None, settled: Settled | None, scale: Scale) -> str:
+    """What follows a set of the best that holds several cells."""
+    if detectable is None or limit is None or not scale.advises:
+        return ""
+    more = helps(limit, settled, scale)
+    if scale.points and detectable >= 1:
+        return f" With so few seeds no cell could have been left out. What would help: {more}."
+    return (
+        f" A cell that scored {scale.with_unit(detectable)} below the first would have been left out. "
+        f"What would narrow the set: {more}."
+    )
+
+
+def best_set(
+    names: Sequence[str], silent: Sequence[str], judged: int, one_seed: tuple[int, str | None], over: str
+) -> str:
+    """The 95 % set of the best. `silent`: those of it whose difference to the first has no scatter that it
+    could be judged by. `one_seed`: how many cells could not be judged, and which of them scored above all."""
+    left_out, above = one_seed
+    of = f"{judged} cells" + (" with two seeds or more" if left_out else "")
+    if len(names) == 1:
+        text = f"{names[0]} is the best of the {of}, with 95 % confidence {over}."
+    else:
+        text = (
+            f"With 95 % confidence {over}, the best of the {of} is one of these {len(names)}: "
+            f"{_named(names)}. "
+            f"{names[0]} scored highest of them; these results do not settle whether it is the best."
+        )
+    if silent:
+        text += (
+            f" {_named(silent)} cannot be judged against {names[0]}: they share fewer than two seeds, or "
+            "differ by the same amount on each."
+        )
+    if left_out:
+        cells = "cell has" if left_out == 1 else "cells have"
+        text += f" {left_out} more {cells} one seed and cannot be judged"
+        text += f"; {above} is one of them, and scored above all others." if above else "."
+    return text
+
+
+def _named(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMED
+    return ", ".join(names) if rest < 2 else f"{', '.join(names[:_MOST_NAMED])} and {rest} more"
+
+
+def run(names: Sequence[str]) -> str:
+    """Of points along the frontier."""
+    return f"Along the frontier, these results do not tell {', '.join(names[:-1])} and {names[-1]} apart."

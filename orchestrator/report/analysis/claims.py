@@ -1,0 +1,269 @@
+"""Which differences hold: families of comparisons, each corrected as a whole, each in a plain sentence.
+
+The families `methods`, `domains` and `models` are planned: every two levels of one part of the grid, over the
+combinations of the other two that both have scores for, so that nothing is mixed. Their seeds are paired, and
+so are the documents of the test part. The family `teachers` compares each student with its teacher.
+
+The family `frontier` compares points that were picked by their results. A pick is only honest if it pays for
+all that could have been picked: it is corrected for every two scored points. Of up to 20 of them every two
+are tested, and what is told apart elsewhere no longer has to be paid for; of more, those that were not picked
+are taken not to differ. Corrections are Holm's (1979), by statsmodels.
+
+The variance over seeds is moderated over the cells of the task (`moderation`).
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from orchestrator.contracts.record import Record
+from orchestrator.report.analysis import claim_text
+from orchestrator.report.results.point import Point
+from orchestrator.report.statistics.moderation import Prior
+from orchestrator.report.statistics.paired import Estimate, comparable, difference, mean_difference
+from orchestrator.report.statistics.power import Limit, limit_of
+from orchestrator.report.statistics.replicates import Replicates
+
+LEVEL = 0.05
+MOST_LEVELS = 8  # whose every two are compared; of more, each with one
+MOST_CLAIMS = 40
+MOST_MEMBERS = 20  # of a frontier, whose every two are compared
+MOST_PAIRED = 20  # scored cells, whose every two are tested for what is picked of them
+
+By = dict[str, Replicates]  # by the cell's name
+Compared = tuple[str, str, Estimate]  # one, other, and what one has more
+
+
+class Claim(Record):
+    """One comparison: `better` has the higher mean. Names are those of the family's kind: a cell
+    (model/domain/method), a method, a domain or a model.
+
+    `difference` is in units of quality (0.012 is 1.2 points), never negative. `interval` is its 95 %
+    interval, which holds for all of the family at once; `adjusted` the p-value, corrected over it. All three
+    of `interval`, `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be
+    claimed.
+
+    Of two that cannot be told apart `detectable` is the smallest difference that these results could have
+    shown, in units of quality, and `limit` what would show a smaller one.
+    """
+
+    better: str
+    worse: str
+    difference: float
+    interval: tuple[float, float] | None
+    p: float | None  # two-sided
+    adjusted: float | None
+    seeds: int  # paired
+    examples: int | None  # documents of the test part, paired; None: the seeds alone speak
+    told_apart: bool | None  # adjusted < 0.05; None: cannot be said
+    sentence: str
+    detectable: float | None = None
+    limit: Limit | None = None
+
+
+class ClaimFamily(Record):
+    """Claims that are corrected together, of one task under one comparison key."""
+
+    name: str  # methods, domains, models, frontier, teachers
+    title: str
+    comparison: str | None
+    correction: str  # "Holm"
+    size: int  # comparisons corrected for: for points picked by their results, all that could be picked
+    claims: tuple[Claim, ...]  # largest difference first; those of `frontier` by cost
+    notes: tuple[str, ...] = ()
+
+
+def factor_families(
+    points: Sequence[Point],
+    found: Mapping[str, Replicates],
+    scale: claim_text.Scale,
+    prior: Prior | None = None,
+) -> list[ClaimFamily]:
+    """Methods, domains and models of one task and comparison key."""
+    parts: list[tuple[str, Callable[[Point], tuple[str, tuple[str, str]]]]] = [
+        ("methods", lambda p: (p.cell.method, (p.cell.model, p.cell.domain))),
+        ("domains", lambda p: (p.cell.domain, (p.cell.model, p.cell.method))),
+        ("models", lambda p: (p.cell.model, (p.cell.domain, p.cell.method))),
+    ]
+    families = [_factor(name, part, points, found, scale, prior) for name, part in parts]
+    return [family for family in families if family is not None]
+
+
+def _factor(
+    name: str,
+    part: Callable[[Point], tuple[str, tuple[str, str]]],
+    points: Sequence[Point],
+    found: Mapping[str, Replicates],
+    scale: claim_text.Scale,
+    prior: Prior | None,
+) -> ClaimFamily | None:
+    levels: dict[str, dict[tuple[str, str], Replicates]] = {}
+    for point in points:
+        if point.name in found:
+            level, rest = part(point)
+            levels.setdefault(level, {})[rest] = found[point.name]
+    compared, over, left_out = [], set(), []
+    for one, other in _planned(sorted(levels)):
+        shared = sorted(levels[one].keys() & levels[other].keys())
+        pairs = {rest: (levels[one][rest], levels[other][rest]) for rest in shared}
+        kept = comparable(pairs)
+        if shared:
+            compared.append((one, other, mean_difference([pairs[rest] for rest in kept or shared], prior)))
+            over.add(len(kept or shared))
+            left_out += [(one, other, rest) for rest in shared if kept and rest not in kept]
+    if not compared:
+        return None
+    notes = (*claim_text.over(name, over), *claim_text.left_out(left_out))
+    if len(levels) > MOST_LEVELS:
+        notes = (*notes, claim_text.too_many(name, len(levels), compared[0][0]))
+    return family(name, compared, scale, points[0].comparison, notes=notes)
+
+
+def _planned(levels: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Every two; of too many each with one that is chosen by name, never by its results."""
+    if len(levels) <= MOST_LEVELS:
+        return combinations(levels, 2)
+    first = "full" if "full" in levels else levels[0]
+    return [(first, level) for level in levels if level != first][:MOST_CLAIMS]
+
+
+def family(
+    name: str,
+    compared: Sequence[Compared],
+    scale: claim_text.Scale,
+    comparison: str | None,
+    *,
+    could: int | None = None,
+    shown: set[tuple[str, str]] | None = None,
+    notes: tuple[str, ...] = (),
+) -> ClaimFamily:
+    """`could`: comparisons to correct for, where these were picked; `shown`: of which claims are made."""
+    testable = sum(estimate.p is not None for _, _, estimate in compared)
+    size = testable if could is None else max(could, testable)
+    adjusted = holm([estimate.p for _, _, estimate in compared], size)
+    shown_so_far = sum(value is not None and value < LEVEL for value in adjusted)
+    next_level = LEVEL / max(size - shown_so_far, 1)  # that Holm holds the smallest of the others against
+    claims = [
+        _claim(pair, value, (size, next_level), scale)
+        for pair, value in zip(compared, adjusted, strict=True)
+        if shown is None or pair[:2] in shown
+    ]
+    if shown is None:
+        claims.sort(key=lambda c: (-c.difference, c.better, c.worse))
+    return ClaimFamily(
+        name=name,
+        title=claim_text.TITLES[name],
+        comparison=comparison,
+        correction="Holm",
+        size=size,
+        claims=tuple(claims),
+        notes=notes,
+    )
+
+
+def holm(found: Sequence[float | None], size: int) -> list[float | None]:
+    """Adjusted over `size` comparisons, those that are not given taken as 1. None stays None."""
+    from statsmodels.stats.multitest import multipletests  # takes a second to import
+
+    there = [p for p in found if p is not None]
+    if not there:
+        return list(found)
+    padded = np.concatenate([there, np.ones(max(size - len(there), 0))])
+    gc.freeze()  # it collects garbage each time, which over the records of 10,000 trials takes half a second
+    try:
+        adjusted = iter(multipletests(padded, method="holm")[1][: len(there)])
+    finally:
+        gc.unfreeze()
+    return [None if p is None else float(next(adjusted)) for p in found]
+
+
+def _claim(
+    pair: Compared, adjusted: float | None, corrected: tuple[int, float], scale: claim_text.Scale
+) -> Claim:
+    one, other, found = pair
+    size, level = corrected
+    flipped = found.mean < 0
+    better, worse = (other, one) if flipped else (one, other)
+    told_apart = None if adjusted is None else adjusted < LEVEL
+    interval = _interval(found, LEVEL / max(size, 1), bool(told_apart), scale)
+    missed = told_apart is False
+    detectable, limit = (found.half(level), limit_of(found, level)) if missed else (None, None)
+    sentence = claim_text.claim(
+        (better, worse), abs(found.mean), interval, adjusted, told_apart, (found, size), scale
+    )
+    return Claim(
+        better=better,
+        worse=worse,
+        difference=abs(found.mean),
+        interval=interval,
+        p=found.p,
+        adjusted=adjusted,
+        seeds=found.seeds,
+        examples=found.documents if found.seeds > 1 else None,
+        told_apart=told_apart,
+        sentence=f"{sentence}{claim_text.shown_from(detectable, limit, scale)}",
+        detectable=detectable,
+        limit=limit,
+    )
+
+
+def _interval(
+    found: Estimate, level: float, told_apart: bool, scale: claim_text.Scale
+) -> tuple[float, float] | None:
+    """Of the better less the worse, at this level, so that those of a family hold all at once (Bonferroni).
+    Holm's test shows a little more: where it does, the interval ends at 0. Shares differ by 1 at most."""
+    half = found.half(level)
+    if half is None:
+        return None
+    low, high = abs(found.mean) - half, abs(found.mean) + half
+    most = 1.0 if scale.points else math.inf
+    return max(low, 0.0 if told_apart else -most), min(high, most)
+
+
+def frontier_family(
+    members: Sequence[Point],
+    answer: tuple[str, str] | None,
+    found: Mapping[str, Replicates],
+    scored: int,
+    scale: claim_text.Scale,
+    prior: Prior | None = None,
+) -> ClaimFamily | None:
+    """`members`: of one frontier, by cost. `answer`: the best, and the cheapest close to it. Claims are made
+    of neighbours and of the answer."""
+    known = [p.name for p in members if p.name in found]
+    names = known[:MOST_MEMBERS]
+    cut = [claim_text.not_shown(len(known), len(names))] if len(known) > len(names) else []
+    shown = {(dearer, cheaper) for cheaper, dearer in pairwise(names)}
+    if answer is not None and answer[0] != answer[1] and set(answer) <= set(found):
+        shown.add(answer)
+    pairs = {(names[j], names[i]) for i in range(len(names)) for j in range(i + 1, len(names))} | shown
+    if not pairs:
+        return None
+    order = {p.name: index for index, p in enumerate(members)}
+    ordered = sorted(pairs, key=lambda pair: (order.get(pair[0], 0), -order.get(pair[1], 0)))
+    ordered += unpicked(ordered, found, scored)
+    compared = [(one, other, difference(found[one], found[other], prior)) for one, other in ordered]
+    return family(
+        "frontier",
+        compared,
+        scale,
+        members[0].comparison,
+        could=scored * (scored - 1) // 2,
+        shown=shown,
+        notes=(claim_text.picked(scored), *cut),
+    )
+
+
+def unpicked(
+    picked: Iterable[tuple[str, str]], found: Mapping[str, Replicates], scored: int
+) -> list[tuple[str, str]]:
+    """Every other two of the scored cells, where these are few and all known."""
+    if len(found) != scored or scored > MOST_PAIRED:
+        return []
+    known = {frozenset(pair) for pair in picked}
+    return [pair for pair in combinations(sorted(found), 2) if frozenset(pair) not in known]

@@ -1,0 +1,43 @@
+"""How large the parts of a task are. Classes are counted and not named: their names may be a corpus's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.contracts.caveats import Counted
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.report.results.point import Point
+from orchestrator.report.text import span
+
+_MOST_CLASSES = 8
+
+
+def data_line(
+    task: TaskSpec, counted: Counted, classes: Mapping[str, int], points: Sequence[Point]
+) -> str | None:
+    """`Data: 400 texts in train, 100 in dev, 922 in test, of 48 patients. Rows of the 3 classes in train:
+    200, 150, 50.` None where no trial has counted them."""
+    sizes = {split: [c.examples for c in counted[split]] for split in Split if counted.get(split)}
+    if not sizes:
+        return None
+    noun = "sentences" if task.kind is TaskKind.NER else "texts"
+    first, *others = sizes.items()
+    begin = f"Data: {span((min(first[1]), max(first[1])))} {noun} in {first[0]}"
+    text = ", ".join([begin, *(f"{span((min(found), max(found)))} in {split}" for split, found in others)])
+    text += _of_units(points)
+    rows = sorted((count for count in classes.values() if count), reverse=True)
+    if not rows or task.kind is TaskKind.NER or len(set(sizes.get(Split.TRAIN, ()))) > 1:
+        return f"{text}."
+    if len(rows) > _MOST_CLASSES:
+        return f"{text}. The {len(rows)} classes have {rows[-1]:,} to {rows[0]:,} rows in train."
+    each = ", ".join(f"{count:,}" for count in rows)
+    return f"{text}. Rows of the {len(rows)} classes in train: {each}."
+
+
+def _of_units(points: Sequence[Point]) -> str:
+    """The patients or documents that the examples of test are of."""
+    told = [p.simultaneous for p in points if p.simultaneous and p.simultaneous.documents is not None]
+    if not told or not told[0].unit.is_known:
+        return ""
+    return f", of {told[0].documents:,} {told[0].unit}"

@@ -1,0 +1,181 @@
+"""Whether "within 1 point of the best" is shown, by limits that hold for all cells at once.
+
+That a cell is within a margin of the best is shown where each other cell, less this one, has an upper limit
+below the margin (non-inferiority). It is false only if some cell is better by the margin or more, and then
+that one pair has to be misjudged: so each limit may miss with the probability 5 % over the number of cells
+that could have been named (Bonferroni), and the cells that each is compared with need no correction.
+
+That nothing cheaper comes within the margin of the best is shown where the best, less each cheaper cell, has
+a lower limit above the margin. Whichever cell scored highest, one pair has to be misjudged for that to be
+false, so the same level pays for choosing it by its score. What is not shown is open.
+
+Where good enough is a least quality, the limits are those of each cell's quality over seeds and documents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.target import NEAR, Target
+from orchestrator.report.analysis.budgets import by_budget
+from orchestrator.report.analysis.claims import LEVEL
+from orchestrator.report.results.point import Point
+from orchestrator.report.results.points import figures
+from orchestrator.report.statistics.held_out import held_out
+from orchestrator.report.statistics.moderation import Prior
+from orchestrator.report.statistics.paired import Estimate, difference, of_cell
+from orchestrator.report.statistics.pareto import best, cheapest_enough
+from orchestrator.report.statistics.replicates import Replicates
+from orchestrator.report.statistics.summary import between
+
+Interval = tuple[float, float]
+
+
+class GoodEnough(Record):
+    """What is shown of the answer of one comparison key, by 95 % limits that hold for all its cells at once.
+
+    `cell` is the cheapest that scored well enough for `target`, or the best where none did. `most_below` is
+    how much better another cell may be, None where none can be judged. `budgets` says for each cell that is
+    recommended by budget whether it is shown to be good enough.
+
+    For `within` the cell is `shown` where no other one may be better by that or more, and all can be judged;
+    `cheaper` has the limits of the best less each cell that costs less than `cell`. For `at_least` it is
+    shown where the lower limit of its own quality reaches that; `cheaper` has the limits of the quality of
+    each. None means that a cell cannot be judged.
+
+    `held_out` and `best_held_out`: what the cell that is chosen in the same way, or the best, scores on seeds
+    and documents that had no part in choosing it. None where cells have other seeds than others.
+    """
+
+    comparison: str | None
+    cell: str  # model/domain/method
+    target: Target
+    shown: bool
+    most_below: float | None
+    unjudged: int = 0  # cells that share fewer than two seeds with `cell`, or no scatter
+    cheaper: dict[str, tuple[float, float] | None] = Field(default_factory=dict)
+    budgets: dict[str, bool] = Field(default_factory=dict)
+    cells: int = 2  # that were chosen from
+    held_out: float | None = None
+    best_held_out: float | None = None
+
+    @property
+    def open_cheaper(self) -> tuple[str, ...]:
+        """Cheaper cells of which it is not shown that they are not good enough."""
+        return tuple(name for name, ends in self.cheaper.items() if ends is None or self._may_be(ends))
+
+    def _may_be(self, ends: tuple[float, float]) -> bool:
+        if self.target.at_least is not None:
+            return ends[1] >= self.target.at_least
+        return ends[0] <= (self.target.within or 0.0)
+
+
+def good_enough(
+    points: Sequence[Point], found: Mapping[str, Replicates], prior: Prior | None, target: Target = NEAR
+) -> GoodEnough | None:
+    """Of one task and comparison key. None unless two cells have a cost and a score."""
+    scored = [p for p in points if p.name in found and None not in figures(p)]
+    results = [figures(p) for p in scored]
+    enough, top = cheapest_enough(results, target), best(results)
+    if top is None or len(scored) < 2:
+        return None
+    judge = _Judge(found, prior, len(scored), target)
+    named, first = scored[top if enough is None else enough], scored[top].name
+    cheaper = [p.name for p in scored if _cost(p) < _cost(named)]
+    below = judge.below(named.name, [p.name for p in scored])
+    cells = [found[p.name] for p in scored]
+    return GoodEnough(
+        comparison=points[0].comparison,
+        cell=named.name,
+        target=target,
+        shown=judge.shown(named.name, [p.name for p in scored]),
+        most_below=below.most,
+        unjudged=below.unjudged,
+        cheaper={
+            name: judge.limits(first, name) if target.at_least is None else judge.own(name)
+            for name in cheaper
+        },
+        budgets=_budgets(scored, judge, target),
+        cells=len(scored),
+        held_out=held_out(cells, lambda scores: _chosen(scored, scores, target)),
+        best_held_out=held_out(cells, lambda scores: int(np.argmax(scores))),
+    )
+
+
+def _chosen(scored: Sequence[Point], scores: Sequence[float], target: Target) -> int:
+    """Which of them these scores would name."""
+    results = [(_cost(point), score) for point, score in zip(scored, scores, strict=True)]
+    enough = cheapest_enough(results, target)
+    return int(np.argmax(scores)) if enough is None else enough
+
+
+def _budgets(scored: Sequence[Point], judge: _Judge, target: Target) -> dict[str, bool]:
+    """A cell that is named from one budget on stays named up to the next, so it is compared with all cells
+    that cost less than that."""
+    rows = by_budget(scored, target)
+    shown = {}
+    for place, (_, point) in enumerate(rows, start=1):
+        end = rows[place][0] if place < len(rows) else math.inf
+        shown[point.name] = judge.shown(point.name, [p.name for p in scored if _cost(p) < end])
+    return shown
+
+
+def _cost(point: Point) -> float:
+    cost, _ = figures(point)
+    assert cost is not None
+    return cost
+
+
+class _Judge:
+    """Limits that hold for whichever of `cells` is named."""
+
+    def __init__(
+        self, found: Mapping[str, Replicates], prior: Prior | None, cells: int, target: Target
+    ) -> None:
+        self._found, self._prior, self._cells, self._target = found, prior, cells, target
+        # Of pairs: each budget asks for the same ones again.
+        self._known: dict[tuple[str, str], Interval | None] = {}
+
+    def shown(self, name: str, cells: Sequence[str]) -> bool:
+        """Whether `name` is good enough among `cells`."""
+        if self._target.at_least is not None:
+            own = self.own(name)
+            return own is not None and own[0] >= self._target.at_least
+        below = self.below(name, cells)
+        return below.unjudged == 0 and (below.most is None or below.most < (self._target.within or 0.0))
+
+    def own(self, name: str) -> Interval | None:
+        """Of its quality, a share, over seeds and documents."""
+        made = of_cell(self._found[name])
+        half = made.half(2 * LEVEL / self._cells)
+        return None if half is None else between(made.mean, half, 0.0, 1.0)
+
+    def limits(self, one: str, other: str) -> Interval | None:
+        """Of `one` less `other`; only the best itself cannot be misjudged."""
+        if (one, other) not in self._known:
+            made = difference(self._found[one], self._found[other], self._prior)
+            self._known[one, other] = _ends(made, 2 * LEVEL / (self._cells - 1))
+        return self._known[one, other]
+
+    def below(self, name: str, cells: Sequence[str]) -> _Below:
+        found = [self.limits(other, name) for other in cells if other != name]
+        known = [limits[1] for limits in found if limits is not None]
+        return _Below(max(0.0, *known) if known else None, len(found) - len(known))
+
+
+def _ends(made: Estimate, level: float) -> Interval | None:
+    half = made.half(level)
+    return None if half is None else (made.mean - half, made.mean + half)
+
+
+class _Below(NamedTuple):
+    """How much better the best of the others may be than a cell: of those that can be judged."""
+
+    most: float | None  # None where none can be judged
+    unjudged: int

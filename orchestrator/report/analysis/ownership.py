@@ -1,0 +1,293 @@
+"""What owning each model of a finished sweep would cost: tuning, training over its seeds, and serving it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.contracts.compared_cost import compared_device_seconds, shared_a_gpu
+from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.metrics import quality
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.price import PriceBook
+from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.trial import Cell
+from orchestrator.contracts.vocabulary import Phase, Source, TrialState
+from orchestrator.report.analysis.break_even import Cost, PayOff, pay_offs
+from orchestrator.report.analysis.cell_names import marked, marks_of
+from orchestrator.report.results.cells import Key, key_of
+from orchestrator.report.results.energy import Energy, energy_of
+from orchestrator.report.results.points import labels_of
+from orchestrator.report.results.price_terms import Amount, Terms
+from orchestrator.report.results.prices import Pricing, Use, estimated, measured, missing, plus, times
+from orchestrator.report.task_report import TaskReport
+
+_GIB = 2**30
+_ONE_PROCESS = "it was not timed: that takes a finished trial of one process that shares no GPU"
+
+
+class Ownership(Record):
+    """One cell under one comparison key. Money is in the currency of the terms, over all of their years."""
+
+    cell: str  # model/domain/method
+    comparison: str | None  # label
+    quality: float | None
+    parameters: int | None  # of the whole model
+    device_type: str  # that it was measured on
+    seeds: int  # trained
+    tuning: Amount  # its search, 0 where it had none
+    training: Amount  # of all seeds
+    serving: Amount
+    errors: Amount | None  # None where the terms put no price on them
+    total: Amount
+    seconds_per_request: Amount  # of one serving device, at the batch of the terms
+    energy_kwh: Amount  # of tuning, training and serving
+    carbon_kg: Amount
+    memory_bytes: Amount  # while serving
+    fits: bool | None  # into the memory limit; None where there is none, or the memory is not known
+    cheapest: bool = False  # in total, of those that fit
+
+
+class TaskOwnership(Record):
+    task: str
+    title: str
+    rows: tuple[Ownership, ...]  # by total, those without one last
+    pay_offs: tuple[PayOff, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class WhatIf(Record):
+    terms: Terms
+    tasks: tuple[TaskOwnership, ...]
+    notes: tuple[str, ...] = ()  # what the figures rest on
+
+
+def marked_offers(found: WhatIf, reports: Sequence[TaskReport]) -> WhatIf:
+    """With the marks of its cells in the sentences on what pays off."""
+    marks = {task.task: marks_of(task.points) for task in reports}
+    tasks = []
+    for task in found.tasks:
+        offers = [
+            pay.model_copy(update={"sentence": marked(pay.sentence, marks.get(task.task, {}))})
+            for pay in task.pay_offs
+        ]
+        tasks.append(task.model_copy(update={"pay_offs": tuple(offers)}))
+    return found.model_copy(update={"tasks": tuple(tasks)})
+
+
+@dataclass
+class _Holding:
+    """The finished trials of one cell under one comparison key."""
+
+    cell: Cell
+    key: Key
+    qualities: list[float] = field(default_factory=list)
+    parameters: int | None = None
+    devices: float = 1.0
+    tuned: list[Use] = field(default_factory=list)
+    trained: list[Use] = field(default_factory=list)
+    served: list[Use] = field(default_factory=list)  # of one request, at the batch of the terms
+    memory: list[Amount] = field(default_factory=list)  # bytes
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell.model}/{self.cell.domain}/{self.cell.method}"
+
+    @property
+    def quality(self) -> float | None:
+        return math.fsum(self.qualities) / len(self.qualities) if self.qualities else None
+
+
+def what_if(sweep: SweepRecord, trials: Iterable[TrialRecord], book: PriceBook, terms: Terms) -> WhatIf:
+    """From the ledger alone; `trials` as `Ledger.trials()` gives them. Only finished trials are owned."""
+    holdings: dict[tuple[Cell, Key], _Holding] = {}
+    for record in trials:
+        outcome = record.outcome
+        if record.state is not TrialState.FINISHED or outcome is None:
+            continue
+        cell, key = record.planned.cell, key_of(record, outcome)
+        if (cell, key) not in holdings:
+            holdings[cell, key] = _Holding(cell, key, tuned=_search(cell, sweep))
+        holding = holdings[cell, key]
+        _note(holding, record, outcome, terms, sweep.standalone)
+    pricing = Pricing(book, terms)
+    return WhatIf(
+        terms=terms,
+        tasks=tuple(
+            _task(task, [h for h in holdings.values() if h.cell.task == name], pricing)
+            for name, task in sweep.tasks.items()
+        ),
+        notes=_notes(terms, book),
+    )
+
+
+def _search(cell: Cell, sweep: SweepRecord) -> list[Use]:
+    tuned = sweep.tuned.get(cell.name)
+    return [] if tuned is None else [Use(tuned.device_type, tuned.device_seconds)]
+
+
+def _note(
+    holding: _Holding,
+    record: TrialRecord,
+    outcome: Outcome,
+    terms: Terms,
+    standalone: Mapping[str, Standalone],
+) -> None:
+    device_type = record.decisive.device_type if record.decisive else ""
+    if shared_a_gpu(record):
+        holding.trained.append(Use(device_type, compared_device_seconds(record, standalone)))
+    else:
+        took = sum(s.useful + s.overhead for s in record.spending if s.device_type == device_type)
+        holding.trained.append(Use(device_type, took, energy_of(outcome, outcome.result_work, device_type)))
+    if (found := quality(outcome.metric, outcome.test)) is not None:
+        holding.qualities.append(found)
+    if outcome.parameters is not None:
+        holding.parameters = outcome.parameters.total
+    holding.memory.append(_memory(outcome))
+    if not outcome.serving or shared_a_gpu(record):
+        return
+    sizes = sorted(outcome.serving, key=lambda served: served.batch_size)
+    served = sizes[0] if terms.batch == "one" else sizes[-1]
+    holding.devices = outcome.device.count if outcome.device is not None else 1.0
+    seconds = 1 / served.examples_per_second
+    energy = _serving_energy(outcome, device_type, seconds)
+    holding.served.append(Use(device_type, seconds * holding.devices, energy))
+
+
+def _serving_energy(outcome: Outcome, device_type: str, seconds: float) -> Energy | None:
+    """No request has a meter of its own: at the mean power of the whole phase, warm-up and both batch sizes
+    included."""
+    work, spent = outcome.work.get(Phase.SERVE), outcome.phases.get(Phase.SERVE)
+    metered = energy_of(outcome, work, device_type) if work and spent else None
+    if metered is None or metered.joules is None or not spent:
+        return None
+    why = "a request at the mean power of the phase in which serving was timed"
+    return Energy(metered.joules / spent * seconds, Source.ESTIMATED, why)
+
+
+def _memory(outcome: Outcome) -> Amount:
+    work = outcome.work.get(Phase.SERVE)
+    on_gpu = outcome.peak_device_memory_bytes is not None
+    while_serving = work and (work.peak_device_memory_bytes if on_gpu else work.peak_host_memory_bytes)
+    if while_serving:
+        return measured(while_serving)
+    peak = outcome.peak_device_memory_bytes or outcome.peak_host_memory_bytes
+    return missing("it was not told") if peak is None else estimated(peak, "the peak of the whole trial")
+
+
+def _task(task: TaskSpec, holdings: Sequence[_Holding], pricing: Pricing) -> TaskOwnership:
+    labels = labels_of({holding.key for holding in holdings})
+    rows, costs = list[Ownership](), list[Cost]()
+    for holding in holdings:
+        costs.append(_cost(holding, labels[holding.key], pricing))
+        rows.append(_row(holding, costs[-1], pricing))
+    requests = pricing.terms.requests_per_year
+    cheapest = {label: _cheapest(costs, label, requests) for label in labels.values()}
+    best = {(base.comparison, base.cell) for base in cheapest.values() if base is not None}
+    marked = [row.model_copy(update={"cheapest": (row.comparison, row.cell) in best}) for row in rows]
+    ordered = sorted(marked, key=lambda row: (row.total.value is None, row.total.value or 0.0, row.cell))
+    bases = (_cheapest(_smallest(costs, label), label, requests) for label in labels.values())
+    offers = (pay_offs(base, costs, pricing.terms) for base in bases if base is not None)
+    return TaskOwnership(
+        task=task.name,
+        title=task.title,
+        rows=tuple(ordered),
+        pay_offs=tuple(offer for group in offers for offer in group),
+    )
+
+
+def _cost(holding: _Holding, label: str, pricing: Pricing) -> Cost:
+    terms = pricing.terms
+    tuning = plus(measured(0.0), *(pricing.money(use) for use in holding.tuned))
+    training = plus(measured(0.0), *(pricing.money(use) for use in holding.trained))
+    if holding.served:
+        of_each_seed = [pricing.money(use, terms.utilisation) for use in holding.served]
+        serving = times(plus(*of_each_seed), terms.years / len(of_each_seed))
+    else:
+        serving = missing(_ONE_PROCESS)
+    memory = max(holding.memory, key=lambda amount: amount.value or 0.0)
+    limit = terms.memory_limit_gib
+    fits = None if limit is None or memory.value is None else memory.value <= limit * _GIB
+    return Cost(
+        cell=holding.name,
+        comparison=label,
+        parameters=holding.parameters,
+        quality=holding.quality,
+        tuning=tuning,
+        training=training,
+        a_request=serving,
+        an_error=_errors(holding.quality, terms),
+        fits=fits,
+        memory=memory,
+    )
+
+
+def _errors(found: float | None, terms: Terms) -> Amount | None:
+    """Of one request a year, over all years."""
+    if terms.cost_per_error is None:
+        return None
+    if found is None or not 0 <= found <= 1:
+        return missing("its quality is no share of right answers")
+    why = "the task's metric taken for the share of right answers"
+    return estimated((1 - found) * terms.cost_per_error * terms.years, why)
+
+
+def _row(holding: _Holding, cost: Cost, pricing: Pricing) -> Ownership:
+    terms = pricing.terms
+    per_request = [pricing.carried(use) for use in holding.served]
+    count = len(per_request)
+    seconds = times(plus(*per_request), 1 / count / holding.devices) if per_request else missing(_ONE_PROCESS)
+    kwh = plus(measured(0.0), *(pricing.kwh(use) for use in (*holding.tuned, *holding.trained)))
+    if holding.served and terms.requests_per_year:
+        each = terms.requests_per_year * terms.years / count
+        kwh = plus(kwh, *(times(pricing.kwh(use), each) for use in holding.served))
+    return Ownership(
+        cell=cost.cell,
+        comparison=cost.comparison,
+        quality=cost.quality,
+        parameters=cost.parameters,
+        device_type=holding.key[0],
+        seeds=len(holding.trained),
+        tuning=cost.tuning,
+        training=cost.training,
+        serving=times(cost.a_request, terms.requests_per_year) if terms.requests_per_year else measured(0.0),
+        errors=None if cost.an_error is None else times(cost.an_error, terms.requests_per_year),
+        total=cost.total(terms.requests_per_year),
+        seconds_per_request=seconds,
+        energy_kwh=kwh,
+        carbon_kg=pricing.carbon_kg(kwh),
+        memory_bytes=cost.memory,
+        fits=cost.fits,
+    )
+
+
+def _cheapest(costs: Sequence[Cost], comparison: str, requests: float) -> Cost | None:
+    """In total, of those that fit; None where no total is known."""
+    fitting = [cost for cost in costs if cost.comparison == comparison and cost.fits is not False]
+    totals = {cost.cell: cost.total(requests).value for cost in fitting}
+    known = [cost for cost in fitting if totals[cost.cell] is not None]
+    return min(known, key=lambda cost: (totals[cost.cell] or 0.0, cost.cell), default=None)
+
+
+def _smallest(costs: Sequence[Cost], comparison: str) -> list[Cost]:
+    """Of those that fit, under one comparison key: what a larger model is held against."""
+    sized = [c for c in costs if c.comparison == comparison and c.fits is not False and c.parameters]
+    least = min((c.parameters for c in sized if c.parameters is not None), default=None)
+    return [c for c in sized if c.parameters == least]
+
+
+def _notes(terms: Terms, book: PriceBook) -> tuple[str, ...]:
+    notes = [f"Prices: {book.name} ({terms.market.replace('_', ' ')}), as of {book.as_of}. {book.source}"]
+    batch = "one at a time" if terms.batch == "one" else "in batches of the task's size"
+    notes.append(
+        f"Serving: {terms.requests_per_year:,.0f} requests a year for {terms.years:g} years, answered "
+        f"{batch} by devices that work {terms.utilisation:.0%} of the hours paid for. Adapters are not "
+        "merged, and network, storage, staff and what idle devices draw are left out."
+    )
+    if book.note:
+        notes.append(book.note)
+    return tuple(notes)

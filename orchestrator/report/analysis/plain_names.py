@@ -1,0 +1,25 @@
+"""Cells in plain words: how large the model is, what it was pretrained on, which weights are trained."""
+
+from __future__ import annotations
+
+from orchestrator.contracts.backbone import RandomWeights
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.trial import Cell
+from orchestrator.report.text import count
+
+
+def plain_name(cell: Cell, sweep: SweepRecord, parameters: int | None) -> str:
+    """`tiny with 4.4M parameters, pretrained on clinical text, all weights trained`. `parameters`: as they
+    were counted in a trial."""
+    backbone, method = sweep.backbones.get(f"{cell.model}/{cell.domain}"), sweep.methods.get(cell.method)
+    size = parameters or (None if backbone is None else backbone.parameters)
+    model = cell.model if size is None else f"{cell.model} with {count(size)} parameters"
+    untrained = backbone is not None and isinstance(backbone.weights, RandomWeights)
+    text = "not pretrained" if untrained else f"pretrained on {cell.domain} text"
+    return f"{model}, {text}, {cell.method if method is None else method.settings.description}"
+
+
+def rehearsal(sweep: SweepRecord) -> bool:
+    """Whether no backbone is pretrained, as in a sweep at smoke size."""
+    found = sweep.backbones.values()
+    return bool(found) and all(isinstance(backbone.weights, RandomWeights) for backbone in found)

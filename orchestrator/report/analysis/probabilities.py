@@ -1,0 +1,76 @@
+"""How likely each point is on a frontier, or near it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.report.analysis.objectives import Side, figure
+from orchestrator.report.results.point import Point
+from orchestrator.report.statistics.bootstrap import DRAWS, Draws, generator
+from orchestrator.report.statistics.pareto import near_frontier_rows, on_frontier_rows, undominated_rows
+from orchestrator.report.statistics.posterior import factors, scores
+from orchestrator.report.statistics.replicates import Replicates
+
+Floats = NDArray[np.float64]
+_MOVING = (Side.DEVICE_HOURS, Side.WALL_TIME, Side.MONEY)
+_FEWEST = 3  # cells, of which something can be learnt about the others
+
+
+class Chance(NamedTuple):
+    """Probabilities. `near` is that of being on it or near it, see `near_frontier_rows`; None unless it was
+    asked for."""
+
+    on: float
+    near: float | None
+
+
+def costs_drawn(axes: Sequence[Side], points: Sequence[Point], hours: Floats) -> list[Floats]:
+    """[draws, points] of each cost. Time moves with the seeds, and money with time; all else stays as it was
+    measured."""
+    still = [_still(side, points) for side in axes[1:]]
+    return [
+        cost * hours if side in _MOVING else np.broadcast_to(cost, hours.shape)
+        for side, cost in zip(axes[1:], still, strict=True)
+    ]
+
+
+def chances(
+    axes: Sequence[Side],
+    points: Sequence[Point],
+    found: Mapping[str, Replicates],
+    moved: Draws,
+    *,
+    near: bool,
+) -> dict[str, Chance | None]:
+    """By name; None of one seed. `points` have a figure on each of the `axes`, quality first."""
+    drawn = moved.of([p.name for p in points])
+    shares = _shares(costs_drawn(axes, points, drawn.hours), drawn.quality, near)
+    doubt = [index for index, share in enumerate(shares.max(axis=0)) if share > 0]
+    if len(doubt) >= _FEWEST:
+        open_points = [points[index] for index in doubt]
+        cells = [found[p.name] for p in open_points]
+        random = generator(moved.place, *axes, "true")
+        true = scores(cells, _still(axes[1], open_points), DRAWS, random)
+        costs = costs_drawn(axes, open_points, factors(cells, DRAWS, random))
+        shares[:, doubt] = _shares(costs, true, near)
+    return {
+        p.name: Chance(float(on), float(close) if near else None) if len(found[p.name].seeds) > 1 else None
+        for p, (on, close) in zip(points, shares.T.round(2), strict=True)
+    }
+
+
+def _shares(costs: Sequence[Floats], quality: Floats, near: bool) -> Floats:
+    """[2, points]: of the draws, on the frontier, and near it; the first twice unless `near`."""
+    if len(costs) == 1:
+        on = on_frontier_rows(costs[0], quality).mean(axis=0)
+    else:
+        on = undominated_rows(np.stack([*costs, -quality], axis=2)).mean(axis=0)
+    return np.stack([on, near_frontier_rows(costs[0], quality).mean(axis=0) if near else on])
+
+
+def _still(side: Side, points: Sequence[Point]) -> Floats:
+    return np.array([figure(p, side) for p in points], dtype=np.float64)

@@ -1,0 +1,157 @@
+"""Tables of published results: a CSV of numbers, and what is known of how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.report.scores.table import number, read_rows
+
+# Figures that a table may hold beside metrics. They hang on the authors' machine and are never compared.
+COSTS = ("wall_seconds", "seconds_to_best", "run_seconds", "total_flops")
+STATISTICS = ("mean", "median", "max", "best-of-repeats", "single")
+
+_REQUIRED = ("model", "domain", "method", "task", "metric", "value")
+
+
+class PublishedNumber(Record):
+    """A row of a table of published results. Names are those of our catalogue; empty fields are unknown."""
+
+    source_table: str
+    model: str
+    domain: str
+    method: str  # the kind of its settings: full, lora, ia3 …
+    task: str
+    metric: str  # a MetricName, or a cost that is listed and never compared
+    statistic: str  # median, max, mean, best-of-repeats, single
+    value: float
+    sd: float | None = None
+    n: int | None = None  # runs behind it
+    split: str = "test"
+    note: str = ""
+
+
+_COLUMNS = tuple(PublishedNumber.model_fields)
+
+
+class Protocol(Record):
+    """One thing that the publication did otherwise, in two sentences."""
+
+    topic: str
+    theirs: str
+    ours: str
+
+
+class Table(Record):
+    """One table of the publication. Which of our cells can stand beside it: those that train by epochs, those
+    whose budget is `train_seconds` of their model, or both. A model with `train_seconds` has that budget in a
+    table of epochs as well."""
+
+    title: str
+    budget: Literal["epochs", "train_seconds", "any"] = "epochs"
+    train_seconds: dict[str, float] = Field(default_factory=dict)  # by model
+
+
+class Setup(Record):
+    """What one model was run with, where it differs from the rest of a publication."""
+
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method, as those of the sheet
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
+class Sheet(Record):
+    """The YAML beside a table of results: what differs, and which settings a method had."""
+
+    title: str
+    citation: str | None = None
+    source: str | None = None
+    protocol: tuple[Protocol, ...] = ()
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # method -> settings that must agree
+    recipe: dict[str, Any] = Field(default_factory=dict)  # theirs; where ours differs, the row says so
+    models: dict[str, Setup] = Field(default_factory=dict)  # what goes before the two for some models
+    tables: dict[str, Table] = Field(default_factory=dict)  # by source_table
+
+    def settings_of(self, model: str, method: str) -> dict[str, Any]:
+        own = self.models.get(model, Setup()).settings
+        return own.get(method, self.settings.get(method, {}))
+
+    def recipe_of(self, model: str) -> dict[str, Any]:
+        return self.recipe | self.models.get(model, Setup()).recipe
+
+
+class Published(Record):
+    """What a sweep is held against."""
+
+    sheet: Sheet
+    numbers: tuple[PublishedNumber, ...]
+
+
+def read_published(path: Path, sheet: Sheet | None = None) -> Published:
+    """A table with the columns model, domain, method, task, metric and value, and as many of source_table,
+    statistic, sd, n, split and note as are known. Raises ConfigError with every mistake."""
+    rows, complaints = read_rows(path, _REQUIRED)
+    numbers = []
+    for line, row in rows:
+        unknown = [name for name in row if name not in _COLUMNS]
+        if unknown and line == rows[0][0]:
+            complaints += [_complaint(path, 1, name, "unknown column", name, _COLUMNS) for name in unknown]
+        faults = list(_faults(path, line, row))
+        complaints += faults
+        if not faults and not unknown:
+            filled = {key: value for key, value in row.items() if value}
+            numbers.append(PublishedNumber.model_validate({**_DEFAULTS, **filled}))
+    if not rows and not complaints:
+        complaints.append(Complaint(str(path), "", "holds no number", "give it one row a number"))
+    if complaints:
+        raise ConfigError(complaints)
+    return Published(sheet=sheet or Sheet(title=path.stem), numbers=tuple(numbers))
+
+
+_DEFAULTS = {"source_table": "", "statistic": "mean"}
+
+
+def _faults(path: Path, line: int, row: dict[str, str]) -> Iterator[Complaint]:
+    for key in _REQUIRED:
+        if not row[key]:
+            yield Complaint(str(path), f"line {line}, {key}", "is empty", "fill it in, or drop the row")
+    for key in ("value", "sd", "n"):
+        if row.get(key) and number(row[key]) is None:
+            problem = f"is not a number, got {row[key]!r}"
+            yield Complaint(str(path), f"line {line}, {key}", problem, "write it as digits, say 0.812")
+    closed = {"metric": (*METRICS, *COSTS), "statistic": STATISTICS, "split": tuple(Split)}
+    for key, known in closed.items():
+        if row.get(key) and row[key] not in known:
+            yield _complaint(path, line, key, f"unknown {key}", row[key], known)
+    if not any(row.get(key) for key in ("sd", "n")):
+        return
+    try:
+        given = {key: row[key] for key in ("sd", "n") if row.get(key)}
+        _Spread.model_validate(given)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            key = str(fault["loc"][0])
+            if number(row[key]) is not None:
+                remedy = "sd is 0 or more, n a whole number from 1"
+                yield Complaint(str(path), f"line {line}, {key}", f"cannot be {row[key]}", remedy)
+
+
+class _Spread(Record):
+    sd: float | None = Field(None, ge=0)
+    n: int | None = Field(None, ge=1)
+
+
+def _complaint(path: Path, line: int, key: str, what: str, got: str, known: tuple[str, ...]) -> Complaint:
+    return Complaint(
+        str(path), f"line {line}, {key}", f"{what}, got {got!r}", did_you_mean(got, map(str, known))
+    )
+
+
+def is_cost(name: str) -> bool:
+    return name not in list(MetricName)

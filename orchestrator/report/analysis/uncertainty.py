@@ -1,0 +1,165 @@
+"""How sure the report of a task is: its replicates, and all that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.target import NEAR, Target
+from orchestrator.report.analysis import claim_text
+from orchestrator.report.analysis.best_set import Group, best_group, frontier_groups
+from orchestrator.report.analysis.cell_names import level_marks, marked, marks_of
+from orchestrator.report.analysis.claims import (
+    ClaimFamily,
+    Compared,
+    factor_families,
+    family,
+    frontier_family,
+)
+from orchestrator.report.analysis.distillation import Pair
+from orchestrator.report.analysis.frontiers import DEFAULT, FrontierView, views
+from orchestrator.report.analysis.good_enough import GoodEnough, good_enough
+from orchestrator.report.analysis.learned import unlearned
+from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.probabilities import Chance
+from orchestrator.report.results.cells import CellResults, Key
+from orchestrator.report.results.failed_seeds import Counting, keys_of, seed_scores
+from orchestrator.report.results.point import Comparison, Point
+from orchestrator.report.results.points import figures
+from orchestrator.report.results.replicates import replicates
+from orchestrator.report.statistics.bootstrap import Draws, draws
+from orchestrator.report.statistics.moderation import Prior, prior_of
+from orchestrator.report.statistics.paired import difference, of_cell
+from orchestrator.report.statistics.pareto import CLOSE, best, cheapest_enough
+from orchestrator.report.statistics.replicates import Replicates
+from orchestrator.report.statistics.simultaneous import Simultaneous, simultaneous
+from orchestrator.report.statistics.summary import CONFIDENCE, between, bounds
+
+Found = Mapping[str, Mapping[str, Replicates]]  # by label of the comparison key, by model/domain/method
+
+
+class Certainty(NamedTuple):
+    points: tuple[Point, ...]  # in their order, with their probability and their interval over documents
+    frontiers: tuple[FrontierView, ...]
+    claims: tuple[ClaimFamily, ...]
+    groups: tuple[Group, ...]
+    good_enough: tuple[GoodEnough, ...]
+    draws: Mapping[str, Draws]  # by label of the comparison key, where any cell has two seeds
+    unlearned: dict[str, str]  # by label of the comparison key: why no cell learnt anything
+
+
+def replicates_of(
+    cells: Sequence[CellResults], comparisons: Mapping[Key, Comparison], counting: Counting
+) -> Found:
+    """Of one task."""
+    found: dict[str, dict[str, Replicates]] = {c.label: {} for c in comparisons.values()}
+    for cell in cells:
+        name = f"{cell.cell.model}/{cell.cell.domain}/{cell.cell.method}"
+        for key, comparison in comparisons.items():
+            made = replicates(name, seed_scores(cell, key, counting)) if key in keys_of(cell) else None
+            if made is not None:
+                found[comparison.label][name] = made
+    return found
+
+
+def certainty_of(
+    task: tuple[str, str, MetricName],
+    points: Sequence[Point],
+    found: Found,
+    pairs: Sequence[Pair],
+    asked: Sequence[tuple[Side, ...]] = (),
+    target: Target = NEAR,
+    floor: float | None = None,
+) -> Certainty:
+    """`task`: its name, its title, its metric. `floor`: the quality of guessing. Comparison keys are never
+    mixed."""
+    name, title, metric = task
+    marks = marks_of(points)
+    plain = claim_text.Scale(title, metric is not MetricName.LOSS, level_marks(points) | marks)
+    nothing: dict[str, str] = {}
+    frontiers: list[FrontierView] = []
+    claims: list[ClaimFamily] = []
+    groups: list[Group] = []
+    close: list[GoodEnough] = []
+    moved: dict[str, Draws] = {}
+    chances: dict[tuple[str, str], Chance | None] = {}
+    intervals: dict[tuple[str, str], Simultaneous] = {}
+    for label, here in found.items():
+        group = [p for p in points if p.comparison == label and p.name in here]
+        if not group:
+            continue
+        of_all = simultaneous([here[p.name] for p in group], metric)
+        why = None if floor is None else unlearned(group, of_all, floor)
+        nothing |= {} if why is None else {label: why}
+        scale = plain._replace(advises=why is None)
+        intervals |= {(label, cell): interval for cell, interval in of_all.items()}
+        if any(len(here[p.name].seeds) > 1 for p in group):
+            moved[label] = draws(f"{name} {label}", [here[p.name] for p in group])
+        for view, chance in views(group, here, moved.get(label), asked, loss=metric is MetricName.LOSS):
+            frontiers.append(view)
+            if view.axes == DEFAULT:
+                chances |= {(label, cell): value for cell, value in chance.items()}
+        prior = prior_of([here[p.name] for p in group])
+        claims += factor_families(group, here, scale, prior)
+        members = sorted((p for p in group if p.frontier), key=lambda p: (figures(p)[0] or 0.0, p.name))
+        claims += _picked(members, group, here, scale, (prior, target))
+        claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, prior)
+        top = best_group(group, here, prior, scale, target.within or CLOSE)
+        groups += [top] if top is not None else []
+        judged = good_enough(group, here, prior, target)
+        close += [judged] if judged is not None else []
+        groups += frontier_groups(members, here, len(group), prior)
+    sure = tuple(
+        _surer(p, found, chances, metric).model_copy(
+            update={"simultaneous": intervals.get((p.comparison or "", p.name))}
+        )
+        for p in points
+    )
+    groups = [g.model_copy(update={"sentence": marked(g.sentence, marks)}) for g in groups]
+    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved, nothing)
+
+
+def _picked(
+    members: Sequence[Point],
+    group: Sequence[Point],
+    here: Mapping[str, Replicates],
+    scale: claim_text.Scale,
+    by: tuple[Prior | None, Target],
+) -> list[ClaimFamily]:
+    prior, target = by
+    results = [figures(p) for p in group]
+    top, close = best(results), cheapest_enough(results, target)
+    answer = None if top is None or close is None else (group[top].name, group[close].name)
+    made = frontier_family(members, answer, here, len(group), scale, prior) if members else None
+    return [] if made is None else [made]
+
+
+def _taught(
+    pairs: Sequence[Pair], here: Mapping[str, Replicates], scale: claim_text.Scale, prior: Prior | None
+) -> list[ClaimFamily]:
+    compared: list[Compared] = []
+    for pair in pairs:
+        student, teacher = f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"
+        if student in here and teacher in here:
+            compared.append((student, teacher, difference(here[student], here[teacher], prior)))
+    return [family("teachers", compared, scale, pairs[0].comparison)] if compared else []
+
+
+def _surer(
+    point: Point, found: Found, chances: Mapping[tuple[str, str], Chance | None], metric: MetricName
+) -> Point:
+    here = found.get(point.comparison or "", {}).get(point.name)
+    if here is None:
+        return point
+    made = of_cell(here)
+    low, high = bounds(metric)
+    half = made.half(1 - CONFIDENCE) if made.documents is not None and not here.failed else None
+    chance = chances.get((point.comparison or "", point.name))
+    return point.model_copy(
+        update={
+            "population_interval": None if half is None else between(made.mean, half, low, high),
+            "frontier_probability": chance and chance.on,
+            "near_probability": chance and chance.near,
+        }
+    )

@@ -1,0 +1,191 @@
+"""The answer of a task in full: what is the cheapest that is good enough, and what is known of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.target import NEAR, Target
+from orchestrator.report.analysis.cell_names import marked, marks_of
+from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.claims import Claim, ClaimFamily
+from orchestrator.report.analysis.good_enough import GoodEnough
+from orchestrator.report.recommendation.advice import REHEARSAL, instead
+from orchestrator.report.recommendation.cheaper import saving
+from orchestrator.report.results.point import Comparison, Point, PointState
+from orchestrator.report.results.points import figures
+from orchestrator.report.statistics.pareto import best, cheapest_enough
+from orchestrator.report.text import device_time, enough, over, score_of, short
+
+
+def answers(
+    metric: MetricName,
+    comparisons: Sequence[Comparison],
+    points: Sequence[Point],
+    claims: Sequence[ClaimFamily] = (),
+    judged: Sequence[GoodEnough] = (),
+    target: Target = NEAR,
+    unlearned: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[str, ...]:
+    """One answer a comparison key; one that says what is missing where there is no result yet."""
+    if not comparisons:
+        return (_nothing(points),)
+    found = []
+    for comparison in comparisons:
+        group = [p for p in points if p.comparison == comparison.label]
+        steps = [
+            c for f in claims if f.name == "frontier" and f.comparison == comparison.label for c in f.claims
+        ]
+        close = next((one for one in judged if one.comparison == comparison.label), None)
+        if why := unlearned.get(comparison.label):
+            highest = "" if why == REHEARSAL else f" {_highest(metric, comparison.unit, group)}"
+            text = f"{why}{highest} {instead(group, why)}"
+        else:
+            text = _answer((metric, target), comparison.unit, group, steps, close)
+        found.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
+    return tuple(found)
+
+
+def _highest(name: MetricName, unit: str, points: Sequence[Point]) -> str:
+    """What scored highest, where that recommends nothing."""
+    top = best([figures(p) for p in points])
+    if top is None:
+        return "No trial came to its end."
+    return f"The highest score is that of {_named(points[top], short(METRICS[name].title), unit)}."
+
+
+def _answer(
+    of: tuple[MetricName, Target],
+    unit: str,
+    points: Sequence[Point],
+    claims: Sequence[Claim],
+    judged: GoodEnough | None,
+) -> str:
+    name, target = of
+    results = [figures(p) for p in points]
+    close, top = cheapest_enough(results, target), best(results)
+    metric, sure = short(METRICS[name].title), f"95 % {over(points)}, all cells at once"
+    if top is None:
+        return "No finished trial has both a score and a cost that can be compared."
+    marks = marks_of(points)
+    if target.at_least is not None:
+        named = None if close is None else _named(points[close], metric, unit)
+        best_named, least = _named(points[top], metric, unit), f"{metric} {target.at_least:g}"
+        least_words = _reaching((least, named, best_named), judged, sure, marks)
+        chosen = "" if close is None else _chosen(judged, close == top, points[top])
+        return least_words + chosen + marked(saving(points, judged, Scale("", points=True), sure), marks)
+    assert close is not None
+    near = enough(target, name).removesuffix(" of the best")
+    scale = Scale("", name is not MetricName.LOSS)
+    shown = "" if judged is None else _shown(judged, near, scale, sure)
+    less = saving(points, judged, scale, sure)
+    chosen = _chosen(judged, close == top, points[top])
+    if close == top:
+        cheaper = "" if judged is None else _cheaper(judged, near, scale, sure)
+        doubts = marked(cheaper + less + shown, marks)
+        return f"The best is {_named(points[top], metric, unit)}.{chosen}{doubts}"
+    ending = _between(points[top].name, points[close].name, claims)
+    return (
+        f"The cheapest {near} of the best is {_named(points[close], metric, unit)}; "
+        f"the best is {_named(points[top], metric, unit)}.{chosen}{marked(less + shown, marks)}{ending}"
+    )
+
+
+def _chosen(judged: GoodEnough | None, same: bool, best: Point) -> str:
+    """That scores which choose are too good, and what they are without it. `same`: the best is named."""
+    if judged is None:
+        return ""
+    scores, cells = (
+        ("This score chose it", "the best has") if same else ("These scores chose them", "they have")
+    )
+    text = f" {scores} among {judged.cells:,} cells and so tend{'s' if same else ''} to be too good"
+    found = [judged.best_held_out] if same else [judged.held_out, judged.best_held_out]
+    known = [value for value in found if value is not None]
+    if len(known) < len(found) or best.quality is None:
+        return f"{text}."
+    told = best.simultaneous is not None and best.simultaneous.documents is not None
+    sign = -1 if best.quality.turned else 1
+    return (
+        f"{text}: chosen by some seeds{' and documents' if told else ''} and scored on the others, "
+        f"{cells} {' and '.join(f'{sign * value:.3f}' for value in known)}."
+    )
+
+
+def _reaching(
+    of: tuple[str, str | None, str], judged: GoodEnough | None, sure: str, marks: Mapping[str, str]
+) -> str:
+    """The answer where good enough is a least quality: what that is, and what is named."""
+    least, named, best = of
+    if named is None:
+        return f"No model reaches {least}. The best is {best}."
+    text = f"The cheapest that reaches {least} is {named}"
+    text += ". It is also the best." if named == best else f"; the best is {best}."
+    if judged is None:
+        return text
+    cell = f"{judged.cell} ({marks[judged.cell]})" if judged.cell in marks else judged.cell
+    if judged.shown:
+        text += f" {cell} is shown to reach it ({sure})."
+    else:
+        text += f" Whether {cell} would reach it is open ({sure})."
+    if judged.cheaper and not judged.open_cheaper:
+        text += f" Nothing cheaper reaches it ({sure})."
+    return text
+
+
+def _shown(judged: GoodEnough, near: str, scale: Scale, sure: str) -> str:
+    """What is known of the model named against all others."""
+    if judged.shown:
+        return f" {judged.cell} is shown to be {near} of the best of all ({sure})."
+    if judged.most_below is None:
+        return f" Whether {judged.cell} is {near} of the best of all cannot be judged yet."
+    most = min(judged.most_below, 1.0) if scale.points else judged.most_below
+    unjudged = f"; {judged.unjudged} of the others cannot be judged" if judged.unjudged else ""
+    if not judged.most_below:
+        return f" Whether {judged.cell} is {near} of the best of all is open{unjudged.replace(';', ':')}."
+    return (
+        f" Whether {judged.cell} is {near} of the best of all is open: another one may be up to "
+        f"{scale.with_unit(most)} better ({sure}){unjudged}."
+    )
+
+
+def _cheaper(judged: GoodEnough, near: str, scale: Scale, sure: str) -> str:
+    """What is known of the cells that cost less than the best."""
+    if not judged.cheaper:
+        return " Nothing is cheaper."
+    found = judged.open_cheaper
+    if not found:
+        return f" Nothing cheaper comes {near} of it ({sure})."
+    known = {name: ends for name in found if (ends := judged.cheaper[name]) is not None}
+    if not known:
+        return f" Whether anything cheaper comes {near} of it cannot be judged yet."
+    name, (low, high) = min(known.items(), key=lambda item: (sum(item[1]), item[0]))
+    return (
+        f" Whether anything cheaper comes {near} of it is open: {name} scored "
+        f"{scale.with_unit((low + high) / 2)} below it, {scale.amount(low)} to {scale.amount(high)} ({sure})."
+    )
+
+
+def _named(point: Point, metric: str, unit: str) -> str:
+    cost, _ = figures(point)
+    text = score_of(point)
+    missing = f", its backbone saw {point.saw} in pretraining" if point.saw else ""
+    told = point.reason if point.state is PointState.PARTIAL or point.failed else None
+    missing += f", {told}" if told else ""
+    plain = f", which is {point.plain}" if point.plain else ""
+    return f"{point.name}{plain}: {metric} {text} at {device_time(cost, unit)} a training run{missing}"
+
+
+def _between(best: str, close: str, claims: Sequence[Claim]) -> str:
+    """Whether the two are told apart, where that can be said."""
+    claim = next((c for c in claims if {c.better, c.worse} == {best, close}), None)
+    if claim is None or claim.told_apart is None:
+        return ""
+    if claim.told_apart:
+        return " The two are told apart."
+    return " These results do not tell the two apart."
+
+
+def _nothing(points: Sequence[Point]) -> str:
+    planned = sum(p.planned_seeds for p in points)
+    return f"No result yet: 0 of {planned} trials are finished."

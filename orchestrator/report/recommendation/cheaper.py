@@ -1,0 +1,54 @@
+"""The cheapest cell that is not shown to be worse, beside the one that is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.good_enough import GoodEnough
+from orchestrator.report.results.point import Point
+from orchestrator.report.results.points import figures
+
+_LEAST = 0.9  # of the cost: what costs more than that saves nothing
+_SHARES = {"half": 1 / 2, "a third": 1 / 3, "a quarter": 1 / 4, "a fifth": 1 / 5, "a tenth": 1 / 10}
+_ALIKE = 0.08  # of a share, by which it may be missed
+
+
+def saving(points: Sequence[Point], judged: GoodEnough | None, scale: Scale, sure: str) -> str:
+    """A sentence that follows the answer; empty where each cheaper cell is shown to be worse. `points`: of
+    one task and comparison key; `sure`: what the limits are over."""
+    found = None if judged is None else _cheapest(points, judged)
+    if judged is None or found is None:
+        return ""
+    point, share = found
+    ends = judged.cheaper[point.name]
+    assert ends is not None
+    low, high = (min(end, 1.0) if scale.points else end for end in ends)
+    plain = f", which is {point.plain}," if point.plain else ""
+    text = f" {point.name}{plain} costs {of_cost(share)} of what {judged.cell} costs"
+    if judged.target.at_least is not None:
+        return f"{text} and is not shown to miss it: its quality is {low:.3f} to {high:.3f} ({sure})."
+    below, most = (low + high) / 2, scale.with_unit(high)
+    scored = f"scored {scale.with_unit(below)} below the best" if below > 0 else "scored as high as the best"
+    return f"{text}. It {scored} and is not shown to be worse: it may be up to {most} worse ({sure})."
+
+
+def _cheapest(points: Sequence[Point], judged: GoodEnough) -> tuple[Point, float] | None:
+    """With its share of the cost of the one that is named."""
+    by_name = {p.name: p for p in points}
+    named = by_name.get(judged.cell)
+    cost = None if named is None else figures(named)[0]
+    if not cost:
+        return None
+    least = judged.target.at_least
+    known = [(name, ends) for name, ends in judged.cheaper.items() if ends is not None]
+    open_names = [name for name, (low, high) in known if (low <= 0 if least is None else high >= least)]
+    shares = [((figures(by_name[name])[0] or cost) / cost, name) for name in open_names if name in by_name]
+    share, name = min(shares, default=(1.0, ""))
+    return (by_name[name], share) if share <= _LEAST else None
+
+
+def of_cost(share: float) -> str:
+    """`a fifth`, or `37 %`."""
+    near = min(_SHARES, key=lambda name: abs(_SHARES[name] / share - 1))
+    return near if abs(_SHARES[near] / share - 1) <= _ALIKE else f"{100 * share:.2g} %"

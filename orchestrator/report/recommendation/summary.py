@@ -1,0 +1,163 @@
+"""The answer first: what to take on each task, how sure that is, and what to take at which budget."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.report import text
+from orchestrator.report.analysis.budgets import by_budget
+from orchestrator.report.analysis.cell_names import marked, marks_of
+from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.numbers import small
+from orchestrator.report.recommendation.advice import REHEARSAL, instead
+from orchestrator.report.recommendation.cheaper import saving
+from orchestrator.report.recommendation.confidence import sureness
+from orchestrator.report.recommendation.picks import Pick, picks, place
+from orchestrator.report.record import Report
+from orchestrator.report.results.point import Comparison, Point
+from orchestrator.report.results.points import figures
+from orchestrator.report.task_report import TaskReport
+
+
+class Recommendation(Record):
+    """From a budget of `cost` device-hours a trial on, until the next one: the cheapest that is good enough.
+    `shown`: that it is so is shown, else measured."""
+
+    cost: float
+    point: Point
+    shown: bool
+
+
+class Headline(NamedTuple):
+    """The answer of one task under one comparison key, in sentences."""
+
+    task: TaskReport
+    comparison: Comparison | None  # None: no trial of the task is finished
+    take: tuple[str, ...]  # what to take first
+    sure: str | None
+
+
+def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommendation, ...]:
+    """By budget, rising."""
+    if comparison.label in task.unlearned:
+        return ()
+    here = [p for p in task.points if p.comparison == comparison.label]
+    judged = [found.budgets for found in task.good_enough if found.comparison == comparison.label]
+    shown = judged[0] if judged else {}
+    return tuple(
+        Recommendation(cost=cost, point=point, shown=shown.get(point.name, False))
+        for cost, point in by_budget(here, task.target)
+    )
+
+
+def headlines(report: Report) -> list[Headline]:
+    """Of each task, in their order; tasks are never told together."""
+    chosen = {(one.task.task, one.comparison.label): one for one in picks(report)}
+    found = []
+    for task in report.tasks:
+        if not task.comparisons:
+            found.append(Headline(task, None, (f"For {place(task, '')}: {' '.join(task.answers)}",), None))
+        for number, comparison in enumerate(task.comparisons):
+            one = chosen.get((task.task, comparison.label))
+            if comparison.label in task.unlearned:
+                found.append(Headline(task, comparison, (_nothing(task, comparison),), None))
+            elif one is not None:
+                found.append(_headline(one))
+            else:
+                text = f"For {place(task, comparison.label)}: {task.answers[number]}"
+                found.append(Headline(task, comparison, (text,), None))
+    return found
+
+
+def _headline(one: Pick) -> Headline:
+    marks = marks_of(one.points)
+    take = tuple(marked(sentence, marks) for sentence in _take(one) if sentence)
+    return Headline(one.task, one.comparison, take, sureness(one))
+
+
+def sentences(report: Report) -> tuple[str, ...]:
+    """What to take on each task and how sure that is, then what to bear in mind."""
+    found = [text for one in headlines(report) for text in (" ".join(one.take), one.sure) if text]
+    return (*found, caveat(report))
+
+
+def _nothing(task: TaskReport, comparison: Comparison) -> str:
+    why = task.unlearned[comparison.label]
+    here = [p for p in task.points if p.comparison == comparison.label]
+    what = "there is no answer" if why == REHEARSAL else "nothing was learnt"
+    return f"For {place(task, comparison.label)}, {what}. {why} {instead(here, why)}"
+
+
+def _take(one: Pick) -> list[str]:
+    plain = f", which is {one.pick.plain}" if one.pick.plain else ""
+    if not one.enough:
+        least = f"{text.short(one.task.metric_title)} {one.task.target.at_least:g}"
+        best = f"{one.best.name}{plain}, with {_score(one)}"
+        return [f"For {one.place}, no model reaches {least}: the best is {best}.", _costs(one), _margin(one)]
+    scale = Scale("", not one.task.loss)
+    sure = f"95 % {text.over(one.points)}, all cells at once"
+    return [
+        f"For {one.place}, take {one.pick.name}{plain}: it is {_why(one)}, with {_score(one)}.",
+        saving(one.points, one.judged, scale, sure).strip(),
+        _costs(one),
+        _margin(one),
+    ]
+
+
+def _why(one: Pick) -> str:
+    enough = text.enough(one.task.target, one.task.metric)
+    if one.task.target.at_least is not None:
+        return f"the cheapest with {enough}"
+    if one.pick.name != one.best.name:
+        return f"the cheapest {enough}, {one.best.name} ({text.score(one.best.quality)})"
+    if len([p for p in one.points if None not in figures(p)]) == 1:
+        return "the only one with a score"
+    return f"the best, and the cheapest {enough}"
+
+
+def _score(one: Pick) -> str:
+    return f"{text.short(one.task.metric_title)} {text.score_of(one.pick)}"
+
+
+def _costs(one: Pick) -> str:
+    """To train it and to use it."""
+    cost = figures(one.pick)[0]
+    sentence = f"A training run takes {text.device_time(cost, one.comparison.unit)}"
+    if one.pick.money is not None and one.task.currency:
+        sentence += f", {small(one.pick.money)} {one.task.currency}"
+    if one.pick.latency_ms is None:
+        return f"{sentence}."
+    thousand = text.time(one.pick.latency_ms / 3600)  # a thousand times as many ms are as many seconds
+    return (
+        f"{sentence}; in use one answer takes {small(one.pick.latency_ms)} ms, "
+        f"1,000 one by one take {thousand}."
+    )
+
+
+def _margin(one: Pick) -> str:
+    """What good enough means, and who said so."""
+    target, metric = one.task.target, text.short(one.task.metric_title)
+    own = "as good_enough of the sweep says"
+    if target.at_least is not None:
+        return f"Good enough is {metric} {target.at_least:g}, {own}."
+    points = f"{100 * (target.within or 0):g} point{'' if target.within == 0.01 else 's'}"
+    amount = f"{target.within:g} of {metric}" if one.task.loss else f"{points}, {target.within:g} of {metric}"
+    default = "which is the default; good_enough in the sweep file sets another"
+    return f"Good enough is within {amount}, {own if one.task.target_is_own else default}."
+
+
+def caveat(report: Report) -> str:
+    """How much of the sweep is in, and what makes its scores doubtful."""
+    states = report.totals.trials
+    planned, finished = sum(states.values()), states.get(TrialState.FINISHED, 0)
+    failed = states.get(TrialState.FAILED, 0)
+    parts = [
+        f"{finished:,} of {planned:,} planned trials are in{f' and {failed:,} failed' if failed else ''}"
+    ]
+    parts += [doubt for task in report.tasks for doubt in task.doubts]
+    seen = sorted({one.pick.name for one in picks(report) if one.unlearned is None and one.pick.saw})
+    if seen:
+        parts.append(f"the pretraining of {', '.join(seen)} has read the corpus of a task")
+    return f"Bear in mind: {'; '.join(parts)}."

@@ -1,0 +1,178 @@
+"""What the templates call: figures as words, and the escaping of each kind of document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from orchestrator.contracts.ledger import device_unit
+from orchestrator.contracts.markdown import plain, without_links
+from orchestrator.report import numbers, text
+from orchestrator.report.analysis.cell_names import level_marks, marked, named
+from orchestrator.report.analysis.objectives import SIDES
+from orchestrator.report.analysis.replication import verdict, why
+from orchestrator.report.render.markers import sign, stroke
+from orchestrator.report.render.sensitivity_plot import number
+from orchestrator.report.results.guessing import answer_to_all
+from orchestrator.report.results.point import Point, PointState
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "–": "--",
+    "×": r"$\times$",
+    "…": r"\dots{}",
+    "\n": " ",
+}
+
+
+@cache
+def environment() -> Environment:
+    """For HTML, which escapes by itself."""
+    made = Environment(
+        loader=PackageLoader("orchestrator.report.render"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= _FIGURES | {"pretty": _pretty, "breakable": _breakable}
+    made.globals |= {"sign": sign, "stroke": stroke, "SIDES": SIDES}
+    return made
+
+
+@cache
+def markdown_environment() -> Environment:
+    """Nothing that is printed makes HTML, a link or an image; of a user's words a template says that they are
+    `plain`, in a table `cell`."""
+    made = Environment(
+        loader=PackageLoader("orchestrator.report.render"),
+        autoescape=False,  # noqa: S701, Markdown, whose templates filter words
+        finalize=without_links,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= _FIGURES | {"cell": _table_cell, "plain": plain}
+    return made
+
+
+@cache
+def latex_environment() -> Environment:
+    """Braces are LaTeX's own, so that a template says `<< value >>` and `<% statement %>`. Everything that is
+    printed is escaped."""
+    made = Environment(
+        loader=PackageLoader("orchestrator.report.render"),
+        autoescape=False,  # noqa: S701, `finalize` escapes for LaTeX
+        finalize=tex,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+    )
+    made.filters |= _FIGURES
+    return made
+
+
+def tex(text: object) -> str:
+    """As LaTeX prints it, whatever it says."""
+    return "".join(_LATEX.get(letter, letter) for letter in str(text))
+
+
+def _moment(at: float | None) -> str:
+    if at is None:
+        return "no result yet"
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _breakable(name: str) -> Markup:
+    """A cell's name that may go on in another line after each slash."""
+    return escape(name).replace("/", Markup("/<wbr>"))
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+
+
+def _table_cell(text: object) -> str:
+    """Text that cannot break a Markdown table."""
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def _scored(points: Sequence[Point]) -> list[Point]:
+    return [p for p in points if p.seeds]
+
+
+def _unscored(points: Sequence[Point]) -> list[Point]:
+    """Without the refused ones, which stand by reason."""
+    return [p for p in points if not p.seeds and p.state is not PointState.REFUSED]
+
+
+_FIGURES = {
+    "hours": text.hours,
+    "time": text.time,
+    "device_time": text.device_time,
+    "on_one": text.on_one,
+    "marked": marked,
+    "count": text.count,
+    "score": text.score,
+    "interval": text.interval,
+    "ends": text.ends,
+    "within": text.within,
+    "enough": text.enough,
+    "interval_of": text.interval_of,
+    "over": text.over,
+    "named": named,
+    "signed": text.signed,
+    "signed_ends": text.signed_ends,
+    "times": text.times,
+    "number": number,
+    "settings": text.settings,
+    "remark": text.remark,
+    "verdict": verdict,
+    "why": why,
+    "short": text.short,
+    "chance": numbers.chance,
+    "verdict_of_claim": numbers.verdict,
+    "verdict_of": numbers.verdict_of,
+    "mark": numbers.mark,
+    "p_value": numbers.p_value,
+    "size": numbers.size,
+    "small": numbers.small,
+    "measure": numbers.measure,
+    "points": numbers.points,
+    "reasons": numbers.reasons,
+    "points_interval": numbers.points_interval,
+    "unit": device_unit,
+    "answer_to_all": answer_to_all,
+    "level_marks": level_marks,
+    "moment": _moment,
+    "scored": _scored,
+    "unscored": _unscored,
+}

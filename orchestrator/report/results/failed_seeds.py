@@ -1,0 +1,125 @@
+"""Seeds whose training failed: whether they count, with which score, and how the report says so.
+
+A method whose training collapses or diverges with one seed in three does so for its user as well. To leave
+such seeds out is to report the quality that it has when it works, and a comparison of those means prefers the
+method that fails more often. So they count, as patients who left a trial count by intention to treat: each
+with what its user is left with, which is what guessing gives. A trial that collapsed counts so whether
+`stop_collapsed` ended it or not; a sweep's quality does not depend on a setting that saves money. The other
+rule, `leave_out`, gives the quality of the seeds that worked; it, too, is the same under both settings.
+
+A seed that was lost to the machine, to a time limit, to memory or to wrong input says nothing about what the
+method learns, so it is missing, and moves no figure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.vocabulary import FailureKind, FailureRule
+from orchestrator.report.results.cells import CellResults, FailedSeed, Key, Result
+
+_TRAINING = {kind: kind.value.lower() for kind in sorted(FailureKind) if kind.blames_the_training}
+# They tell of the machine or of a limit that the user set, and not of the cell.
+_ELSEWHERE = {kind for kind in FailureKind if kind.blames_the_machine} | {FailureKind.TIMEOUT}
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How the seeds of a task count. `guessing`: what it gives on each metric, as the metric is read."""
+
+    rule: FailureRule
+    metric: MetricName
+    guessing: Mapping[MetricName, float]
+
+    @property
+    def floor(self) -> float | None:
+        """The quality of a seed that failed, higher is better; None where it is left out."""
+        return None if self.rule is FailureRule.LEAVE_OUT else self.guessed
+
+    @property
+    def guessed(self) -> float | None:
+        """The quality of guessing."""
+        found = self.guessing.get(self.metric)
+        return found if found is None or METRICS[self.metric].higher_is_better else -found
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """One seed of a cell. `device_hours` and `examples` are None where nobody knows them."""
+
+    seed: int
+    quality: float
+    failed: bool = False
+    device_hours: float | None = None
+    examples: ScoredExamples | None = None
+
+
+def seed_scores(cell: CellResults, key: Key, counting: Counting) -> list[SeedScore]:
+    """Those that count under one comparison key, by seed."""
+    found = [_score(r, counting.floor) for r in cell.results if r.key == key]
+    if counting.floor is not None:
+        found += [SeedScore(f.seed, counting.floor, failed=True) for f in failed_under(cell, key)]
+    return sorted((one for one in found if one is not None), key=lambda one: one.seed)
+
+
+def _score(result: Result, floor: float | None) -> SeedScore | None:
+    quality = floor if result.collapsed else result.quality
+    if quality is None:
+        return None
+    examples = None if result.collapsed else result.examples
+    return SeedScore(result.seed, quality, result.collapsed, result.device_hours, examples)
+
+
+def keys_of(cell: CellResults) -> list[Key]:
+    """The comparison keys under which seeds of a cell count, most results first."""
+    found = Counter(r.key for r in cell.results) or Counter(
+        f.key for f in cell.failures if f.kind.blames_the_training and f.key is not None
+    )
+    return sorted(found, key=lambda key: (-found[key], repr(key)))
+
+
+def failed_under(cell: CellResults, key: Key) -> list[FailedSeed]:
+    """Whose training failed. One under a key that has no result is taken to the key that has most: that
+    training fails does not depend on the device."""
+    keys = keys_of(cell)
+    failed = [f for f in cell.failures if f.kind.blames_the_training]
+    return [f for f in failed if f.key == key or (f.key not in keys and key == keys[0])]
+
+
+def failed_seeds(cell: CellResults) -> dict[FailureKind, int]:
+    """Failed seeds of a cell by kind, with those that collapsed and came to their end."""
+    found = Counter(f.kind for f in cell.failures)
+    found[FailureKind.COLLAPSED] += sum(r.collapsed for r in cell.results)
+    return {kind: found[kind] for kind in FailureKind if found[kind]}
+
+
+def mark(failed: Mapping[FailureKind, int], planned: int) -> str:
+    """What a sentence says beside the name of a cell, `1 of 3 seeds collapsed`; empty where nothing failed
+    that tells of the cell."""
+    return _told({kind: n for kind, n in failed.items() if kind not in _ELSEWHERE}, planned)
+
+
+def lost(failed: Mapping[FailureKind, int], planned: int) -> str:
+    """Of the seeds that the machine or a limit ended."""
+    return _told({kind: n for kind, n in failed.items() if kind in _ELSEWHERE}, planned)
+
+
+def _told(failed: Mapping[FailureKind, int], planned: int) -> str:
+    of = f"of {planned} seeds"
+    parts = [f"{failed[kind]} {of} {word}" for kind, word in _TRAINING.items() if failed.get(kind)]
+    others = [kind for kind in failed if kind not in _TRAINING]
+    if others:
+        parts.append(f"{sum(failed[k] for k in others)} {of} failed ({', '.join(sorted(others))})")
+    return ", ".join(parts)
+
+
+def total(marks: Sequence[tuple[Mapping[FailureKind, int], int]]) -> str:
+    """The mark of several cells together."""
+    failed: Counter[FailureKind] = Counter()
+    for found, _ in marks:
+        failed.update(found)
+    return mark(failed, sum(planned for _, planned in marks))

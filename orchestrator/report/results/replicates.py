@@ -1,0 +1,49 @@
+"""The seeds of a cell as the statistics take them, from their records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from orchestrator.contracts.examples import ScoredExamples
+from orchestrator.contracts.vocabulary import Unit
+from orchestrator.report.results.failed_seeds import SeedScore
+from orchestrator.report.statistics.replicates import Floats, Replicates
+
+
+def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:
+    """`scores`: by seed, rising. None without any."""
+    if not scores:
+        return None
+    told = [one.examples for one in scores if one.examples is not None]
+    sets = {examples.test_set for examples in told}
+    paired = len(told) == sum(not one.failed for one in scores) and len(sets) == 1
+    return Replicates(
+        name=name,
+        seeds=tuple(one.seed for one in scores),
+        quality=np.array([one.quality for one in scores], dtype=np.float64),
+        device_hours=np.array([one.device_hours for one in scores], dtype=np.float64),  # NaN for None
+        parts=np.stack([_parts(one, len(told[0].numerator)) for one in scores]) if paired else None,
+        test_set=sets.pop() if paired else None,
+        failed=sum(one.failed for one in scores),
+        unit=told[0].unit if told else Unit.DOCUMENT,
+    )
+
+
+def _parts(score: SeedScore, documents: int) -> Floats:
+    if score.examples is None:
+        return np.full(documents, score.quality)
+    return contributions(score.examples)
+
+
+def contributions(examples: ScoredExamples) -> Floats:
+    """What each document adds to the ratio, to first order: their mean is the ratio, their variance over n
+    that of the ratio when documents are drawn anew."""
+    numerator, denominator = (
+        np.frombuffer(part, dtype=np.float32).astype(np.float64)
+        for part in (examples.numerator, examples.denominator)
+    )
+    ratio = numerator.sum() / denominator.sum()
+    found: Floats = ratio + (numerator - ratio * denominator) / denominator.mean()
+    return found

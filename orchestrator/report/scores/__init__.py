@@ -1,0 +1,1 @@
+"""Composite efficiency scores, of a sweep or of a table of points."""

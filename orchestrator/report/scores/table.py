@@ -1,0 +1,137 @@
+"""Points for a score from a CSV table, with every mistake in it at once."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.contracts.sameness import text_key
+from orchestrator.contracts.separators import CHARACTERS, declared_separator, other_separator, spaced
+from orchestrator.errors import Complaint, ConfigError
+from orchestrator.report.scores.efficiency import COLUMNS, Preset, ScorePoint
+from orchestrator.text_files import read_text
+
+Rows = list[tuple[int, dict[str, str]]]  # line in the file, values by column
+
+
+def read_score_points(path: Path, preset: Preset) -> list[ScorePoint]:
+    """The columns `name` and those of the preset; others are left alone. Raises ConfigError, all faults."""
+    wanted = COLUMNS[preset]
+    rows, complaints = read_rows(path, ("name", *wanted))
+    points = []
+    seen: dict[str, int] = {}
+    for line, row in rows:
+        faults = [*_name_faults(row["name"], line, seen), *_figure_faults(row, wanted, line)]
+        complaints += [Complaint(str(path), key, problem, remedy) for key, problem, remedy in faults]
+        if not faults:
+            points.append(
+                ScorePoint(name=row["name"], values={column: float(row[column]) for column in wanted})
+            )
+    if not rows and not complaints:
+        complaints.append(Complaint(str(path), "", "holds no point", "give it one row a point"))
+    if complaints:
+        raise ConfigError(complaints)
+    return points
+
+
+def read_rows(path: Path, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
+    """Rows of a CSV with a head, stripped of blanks. Without rows where a required column is missing."""
+    try:
+        text = read_text(path)
+    except ConfigError as error:
+        return [], list(error.complaints)
+    try:
+        return _rows(text, str(path), required)
+    except csv.Error as error:  # of a field beyond 131,072 characters, too
+        remedy = "write it as comma-separated values, quoted with double quotes"
+        return [], [Complaint(str(path), "", f"cannot be read as CSV ({error})", remedy)]
+
+
+def _rows(text: str, where: str, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
+    above, separator, header = _separator(text, required)
+    lines = itertools.islice(io.StringIO(text, newline=""), above, None)
+    blanks = spaced(header, separator)
+    reader = csv.reader(lines, strict=True, delimiter=separator, skipinitialspace=blanks)
+    head = [text_key(name) for name in next(reader, [])]
+    complaints = [
+        Complaint(
+            where, f"line {above + 1}", f"the column {name!r} is missing", _rename(name, head, required)
+        )
+        for name in required
+        if name not in head
+    ]
+    for name in sorted({name for name in head if name and head.count(name) > 1}):
+        complaints.append(
+            Complaint(where, f"line {above + 1}", f"the column {name!r} stands twice", "keep one of them")
+        )
+    if complaints:
+        return [], complaints
+    rows = []
+    for values in reader:
+        line = above + reader.line_num
+        if not any(value.strip() for value in values):
+            continue
+        if [text_key(value).casefold() for value in values] == [name.casefold() for name in head]:
+            complaints.append(Complaint(where, f"line {line}", "repeats the header", "remove the line"))
+            continue
+        if len(values) != len(head):
+            problem = f"has {len(values)} values, and the head has {len(head)} columns"
+            complaints.append(Complaint(where, f"line {line}", problem, "give each column one value"))
+            continue
+        rows.append((line, dict(zip(head, (value.strip() for value in values), strict=True))))
+    return rows, complaints
+
+
+def _separator(text: str, required: Sequence[str]) -> tuple[int, str, str]:
+    """(lines above the header, separator, the header line). The separator is the one that a first line
+    `sep=;` declares, else the only one that gives the required columns, else a comma."""
+    content = text.split("\n")
+    declared = declared_separator(content[0])
+    above = 0 if declared is None else 1
+    while above < len(content) - 1 and not content[above].strip("\r"):
+        above += 1
+    header = content[above] if above < len(content) else ""
+    other = other_separator(header, ",", lambda names: set(required) <= set(names))
+    return above, declared or (CHARACTERS[other] if other else ","), header
+
+
+def _rename(name: str, head: Sequence[str], required: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, [h for h in head if h not in required], n=1, cutoff=0.6)
+    return f"did you mean it by {close[0]!r}? then rename that" if close else f"add it: {', '.join(required)}"
+
+
+Fault = tuple[str, str, str]  # key, problem, remedy
+
+
+def _name_faults(name: str, line: int, seen: dict[str, int]) -> Iterator[Fault]:
+    if not name:
+        yield f"line {line}, name", "is empty", "give each point a name"
+    elif name in seen:
+        problem = f"{name!r} stands in line {seen[name]} already"
+        yield f"line {line}, name", problem, "give each point a name of its own"
+    else:
+        seen[name] = line
+
+
+def _figure_faults(row: dict[str, str], columns: Sequence[str], line: int) -> Iterator[Fault]:
+    for column in columns:
+        key, value = f"line {line}, {column}", row[column]
+        found = number(value)
+        if found is None:
+            yield key, f"is not a number, got {value!r}", "write it as digits, say 1234.5 or 1.2e9"
+        elif found < 0:
+            yield key, f"cannot be negative, got {value}", "a cost is 0 or more"
+
+
+def number(text: str) -> float | None:
+    """A finite number, else None."""
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and "_" not in text else None

@@ -1,0 +1,78 @@
+"""The smallest difference that results could have shown, and what would show a smaller one."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import StrEnum
+
+from orchestrator.contracts.record import Record
+from orchestrator.report.statistics.paired import Estimate
+
+MOST_SEEDS = 50  # that anyone will train
+_NEAR = 0.6  # of the larger gain: from there on both are named
+
+
+class Limit(StrEnum):
+    """What keeps a smaller difference from being shown."""
+
+    SEEDS = "seeds"
+    DOCUMENTS = "documents"
+    BOTH = "both"
+
+
+class Settled(Record):
+    """With how many seeds a measured difference of `margin`, in units of quality, would be told apart. None:
+    with more than 50, so by other means if at all."""
+
+    margin: float
+    seeds: int | None
+
+
+def limit_of(found: Estimate, level: float) -> Limit | None:
+    """Which of the two would narrow the interval at this `level` more, if there were twice as much of it."""
+    half = found.half(level)
+    if half is None or found.seed_error is None:
+        return None
+    if found.documents is None or found.document_error == 0:
+        return Limit.SEEDS
+    fewer = _with_seeds(found, 2 * found.seeds).half(level)
+    longer = replace(
+        found, documents=2 * found.documents, document_error=found.document_error / math.sqrt(2)
+    ).half(level)
+    by_seeds, by_documents = half - (fewer or 0.0), half - (longer or 0.0)
+    if min(by_seeds, by_documents) > _NEAR * max(by_seeds, by_documents):
+        return Limit.BOTH
+    return Limit.SEEDS if by_seeds > by_documents else Limit.DOCUMENTS
+
+
+def seeds_needed(found: Estimate, level: float, margin: float) -> int | None:
+    """How many seeds narrow the interval at this `level` to `margin` on each side, if seeds and documents
+    scatter as they did. None: more than `MOST_SEEDS`, or nothing scatters."""
+    if found.error is None:
+        return None
+    tried = range(found.seeds, MOST_SEEDS + 1)
+    place = bisect_left(tried, True, key=lambda seeds: (_with_seeds(found, seeds).half(level) or 0) <= margin)
+    return tried[place] if place < len(tried) else None
+
+
+def _with_seeds(found: Estimate, seeds: int) -> Estimate:
+    """The documents' part stays. Degrees of freedom grow with the seeds, those of the other cells as well."""
+    assert found.seed_error is not None
+    known = found.seeds - 1 if found.freedom is None else found.freedom
+    return replace(
+        found,
+        seeds=seeds,
+        seed_error=found.seed_error * math.sqrt(found.seeds / seeds),
+        freedom=known * (seeds - 1) / (found.seeds - 1),
+    )
+
+
+def joint_limit(found: Iterable[Limit | None]) -> Limit | None:
+    """Of several comparisons."""
+    known = {limit for limit in found if limit is not None}
+    if not known:
+        return None
+    return known.pop() if len(known) == 1 else Limit.BOTH

@@ -1,0 +1,75 @@
+"""The seeds of one cell under one comparison key, and what each document adds to their scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.contracts.vocabulary import Unit
+
+Floats = NDArray[np.float64]
+GRAIN = 1e-9  # a standard error below it is rounding, not scatter
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """By seed, rising. `parts`: [seeds, documents]; None, with `test_set`, unless all seeds tell of the same
+    documents. `device_hours` are not a number where a seed has none. `failed`: how many seeds count with what
+    guessing gives, each document alike."""
+
+    name: str  # model/domain/method
+    seeds: tuple[int, ...]
+    quality: Floats
+    device_hours: Floats
+    parts: Floats | None
+    test_set: str | None
+    failed: int = 0
+    unit: Unit = Unit.DOCUMENT  # what its documents are
+
+    @property
+    def mean(self) -> float:
+        return float(self.quality.mean())
+
+    @cached_property
+    def over_seeds(self) -> Floats | None:
+        """[documents]: the mean of `parts` over the seeds."""
+        return None if self.parts is None else self.parts.mean(axis=0)
+
+    @cached_property
+    def document_variance(self) -> float:
+        """Of the mean, the part that is due to documents; 0 of one seed, and where no documents are told."""
+        if self.parts is None or self.over_seeds is None or min(self.parts.shape) < 2:
+            return 0.0
+        seeds = float(self.quality.var(ddof=1)) / len(self.quality)
+        return of_documents(self.parts, self.over_seeds, seeds)
+
+    @cached_property
+    def held_against(self) -> dict[object, tuple[Replicates, object]]:
+        """What `comparing.difference` has found, as several parts of a report ask for the same pairs."""
+        return {}
+
+    def of(self, seeds: Sequence[int]) -> Floats:
+        return self.quality if tuple(seeds) == self.seeds else self.quality[self._places(seeds)]
+
+    def parts_of(self, seeds: Sequence[int]) -> Floats:
+        assert self.parts is not None
+        return self.parts if tuple(seeds) == self.seeds else self.parts[self._places(seeds)]
+
+    def _places(self, seeds: Sequence[int]) -> list[int]:
+        return [self.seeds.index(seed) for seed in seeds]
+
+
+def of_documents(parts: Floats, over_seeds: Floats, seeds: float) -> float:
+    """The variance of the mean that is due to documents; where neither these nor the seeds scatter beyond the
+    residual, with the residual. `parts`: [k, n]; `seeds`: the part that is due to them."""
+    k, n = parts.shape
+    residual = parts - over_seeds
+    residual -= residual.mean(axis=1, keepdims=True)
+    mixed = float((residual**2).sum() / ((k - 1) * (n - 1)) / (k * n))
+    spread = float(over_seeds.var(ddof=1) / n)
+    return float(max(spread - mixed, 0.0)) if spread > mixed or math.sqrt(seeds) > GRAIN else spread

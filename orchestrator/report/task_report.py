@@ -1,0 +1,59 @@
+"""The report of one task, as data."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.target import NEAR, Target
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.report.analysis.best_set import Group
+from orchestrator.report.analysis.claims import ClaimFamily
+from orchestrator.report.analysis.curves import Curve
+from orchestrator.report.analysis.distillation import Pair
+from orchestrator.report.analysis.frontiers import FrontierView
+from orchestrator.report.analysis.good_enough import GoodEnough
+from orchestrator.report.analysis.sensitivity import Axis
+from orchestrator.report.results.point import Comparison, Point
+from orchestrator.report.results.refusals import RefusalGroup
+from orchestrator.report.results.searches import TunedCell
+from orchestrator.report.scores.efficiency import TaskScores
+
+
+class TaskReport(Record):
+    task: str
+    title: str
+    kind: TaskKind
+    metric: MetricName
+    metric_title: str
+    invented: bool
+    notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()  # those of the notes that make its test scores doubtful, as clauses
+    comparisons: tuple[Comparison, ...]  # more than one: a frontier each
+    answers: tuple[str, ...]  # sentences
+    points: tuple[Point, ...]  # on the frontier by cost, then by quality, then those without a result
+    beside: MetricName | None = None  # the study's own way of scoring, where the sweep asked for it
+    refusals: tuple[RefusalGroup, ...] = ()
+    tuned: tuple[TunedCell, ...] = ()
+    axes: tuple[Axis, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    scores: TaskScores | None = None
+    frontiers: tuple[FrontierView, ...] = ()  # quality and device-hours first; per comparison and axes
+    claims: tuple[ClaimFamily, ...] = ()
+    groups: tuple[Group, ...] = ()
+    good_enough: tuple[GoodEnough, ...] = ()  # per comparison key
+    target: Target = NEAR  # what is good enough
+    target_is_own: bool = False  # the sweep says so, else it is the default
+    sizes: str | None = None  # how large each part is, as a sentence
+    # What guessing scores, as each metric is read; empty where nobody knows.
+    guessing: dict[MetricName, float] = Field(default_factory=dict)
+    # By label of the comparison key: why none of its cells learnt anything, as a sentence.
+    unlearned: dict[str, str] = Field(default_factory=dict)
+    currency: str | None = None  # of the points' money; None where the sweep names no prices
+    curves: tuple[Curve, ...] = ()  # of the frontier and the best of the others; read apart, see `learning`
+
+    @property
+    def loss(self) -> bool:
+        """Whether quality is one, with its sign turned."""
+        return self.metric is MetricName.LOSS

@@ -1,0 +1,227 @@
+"""Figures and findings as words: the same in HTML, Markdown and on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.target import Target
+from orchestrator.contracts.tuning import Value
+from orchestrator.contracts.vocabulary import Signature
+from orchestrator.report.results.point import Point
+from orchestrator.report.statistics.pareto import CLOSE
+from orchestrator.report.statistics.simultaneous import Simultaneous
+from orchestrator.report.statistics.summary import Summary, mirrored, share_interval
+
+MISSING = "–"
+
+
+class Scored(Protocol):
+    """What has a quality, and the interval of it that is printed."""
+
+    @property
+    def quality(self) -> Summary | None: ...
+
+    @property
+    def simultaneous(self) -> Simultaneous | None: ...
+
+
+def hours(value: float | None) -> str:
+    """Two significant digits, never as a power of ten."""
+    if value is None:
+        return MISSING
+    if value >= 100:
+        return f"{value:,.0f}"
+    if value == 0:
+        return "0"
+    text = f"{value:.2g}"
+    return f"{value:.6f}" if "e" in text else text
+
+
+def time(hours_: float | None) -> str:
+    """`0.35 s`, `28 s`, `3.4 min`, `2.1 h`: two significant digits."""
+    if hours_ is None:
+        return MISSING
+    seconds = 3600 * hours_
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size * 0.995:
+            return f"{hours(seconds / size)} {unit}"
+    return f"{hours(seconds)} s"
+
+
+def device_time(hours_: float | None, unit: str) -> str:
+    """`28 s on one core`. `unit`: core-hours, GPU-hours or device-hours."""
+    return MISSING if hours_ is None else f"{time(hours_)} {on_one(unit)}"
+
+
+def on_one(unit: str) -> str:
+    """`on one core`."""
+    return f"on one {unit.removesuffix('-hours')}"
+
+
+def count(value: int | None) -> str:
+    """4.4M, 12.3k, 870."""
+    if value is None:
+        return MISSING
+    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        if value >= size:
+            return f"{value / size:.1f}{letter}"
+    return str(value)
+
+
+def short(metric_title: str) -> str:
+    """Without the definition in brackets, which stands above the plot."""
+    return metric_title.split(" (")[0]
+
+
+def score(summary: Summary | None) -> str:
+    """`0.812`."""
+    return MISSING if summary is None else f"{summary.read.mean:.3f}"
+
+
+def interval(summary: Summary | None) -> str:
+    """`0.795 to 0.829`, over seeds alone, or why there is none."""
+    if summary is None:
+        return MISSING
+    return _no_interval(summary) if summary.interval is None else ends(summary.read.interval)
+
+
+def interval_of(point: Scored) -> str:
+    """`0.795 to 0.829`, for all cells at once, or why there is none."""
+    if point.quality is None:
+        return MISSING
+    found = read_interval(point)
+    return _no_interval(point.quality) if found is None else ends(found)
+
+
+def _no_interval(summary: Summary) -> str:
+    if summary.n > 1 and summary.failed:
+        return f"none: {summary.failed} of {summary.n} seeds failed"
+    return "none: n = 1" if summary.n == 1 else "none: all alike"
+
+
+def read_interval(point: Scored) -> tuple[float, float] | None:
+    """That of all cells at once; of a loss, as it is read."""
+    found = None if point.simultaneous is None else point.simultaneous.interval
+    return mirrored(found) if point.quality is not None and point.quality.turned else found
+
+
+def over(points: Sequence[Scored]) -> str:
+    """What the intervals of these are over: `over seeds and documents`."""
+    known = [p.simultaneous for p in points if p.simultaneous is not None]
+    told = [found.documents is not None for found in known]
+    if told and all(told):
+        return "over seeds and documents"
+    return "over seeds and, where told, documents" if any(told) else "over seeds alone"
+
+
+def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
+    """`0.795 to 0.829` of any interval."""
+    if interval is None:
+        return MISSING
+    low, high = interval
+    return f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def score_with_interval(summary: Summary) -> str:
+    """`0.812 (95 % 0.795 to 0.829 over 3 seeds alone)`."""
+    if summary.interval is None:
+        return f"{score(summary)} ({_without_interval(summary)})"
+    return f"{score(summary)} (95 % {interval(summary)} over {summary.n} seeds alone)"
+
+
+def score_of(point: Scored) -> str:
+    """`0.812 (95 % 0.795 to 0.829 over 3 seeds and 150 documents, for all 12 cells at once)`."""
+    found = point.simultaneous
+    if point.quality is None:
+        return MISSING
+    if found is None or found.interval is None:
+        return f"{score(point.quality)} ({_without_interval(point.quality)})"
+    at_once = f", for all {found.cells:,} cells at once" if found.cells > 1 else ""
+    return f"{score(point.quality)} (95 % {ends(read_interval(point))} over {found.over}{at_once})"
+
+
+def _without_interval(summary: Summary) -> str:
+    """Why there is none; with failed seeds the scores themselves, and the share of seeds that fail."""
+    if summary.n > 1 and summary.failed:
+        seeds = ", ".join(f"{value:.3f}" for value in sorted(summary.read.values))
+        low, high = (100 * end for end in share_interval(summary.failed, summary.n))
+        fail = f"{low:.0f} to {high:.0f} % of seeds fail (95 % over {summary.n} seeds)"
+        return f"mean of {seeds}, so no interval; {fail}"
+    return f"n = {summary.n}{'' if summary.n == 1 else ', all alike'}, so no interval"
+
+
+def within(metric: MetricName, points: float = 100 * CLOSE) -> str:
+    """`within 1 point`, and of a loss `within 0.01`."""
+    if metric is MetricName.LOSS:
+        return f"within {points / 100:g}"
+    return f"within {points:g} {'point' if points == 1 else 'points'}"
+
+
+def enough(target: Target, metric: MetricName) -> str:
+    """`within 1 point of the best`, or `at least 0.85`."""
+    if target.at_least is not None:
+        return f"at least {target.at_least:g}"
+    return f"{within(metric, 100 * (target.within or CLOSE))} of the best"
+
+
+def remark(point: Point) -> str:
+    """What a reader of this point's line should know beside its figures; empty where there is nothing."""
+    parts = [point.reason, _sharing(point), f"saw {point.saw} in pretraining" if point.saw else None]
+    for signature, words in _SIGNATURES.items():
+        if point.signatures.get(signature):
+            parts.append(f"{point.signatures[signature]} of {point.seeds} seeds {words}")
+    parts += [rows(point), f"budget {point.budget}" if point.budget else None]
+    return "; ".join(part for part in parts if part)
+
+
+def _sharing(point: Point) -> str | None:
+    if not point.shared_gpu:
+        return None
+    if point.device_hours is None:
+        return "shared a GPU and was not calibrated: no comparable cost"
+    return f"shared a GPU; cost of a calibration, {hours(point.billed_hours)} were billed"
+
+
+_SIGNATURES = {
+    Signature.PLATEAUED: "never rose",
+    Signature.IMPROVING: "still rising at the end",
+}
+
+
+def rows(point: Point) -> str | None:
+    """The training rows that were reached, where the recipe caps them."""
+    if point.train_rows is None:
+        return None
+    text = f"{span(point.train_rows)} training rows"
+    return text if point.class_rows is None else f"{text}, {span(point.class_rows)} a class"
+
+
+def span(ends: tuple[int, int]) -> str:
+    """`16`, or `3,520 to 4,096`."""
+    low, high = ends
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def signed(value: float | None) -> str:
+    """`+0.012`, `-0.003`."""
+    return MISSING if value is None else f"{value:+.3f}"
+
+
+def signed_ends(interval: tuple[float, float] | None) -> str:
+    """`-0.003 to +0.012`."""
+    return MISSING if interval is None else " to ".join(map(signed, interval))
+
+
+def times(value: float | None) -> str:
+    """`0.24 ×`."""
+    return MISSING if value is None else f"{value:.2g} ×"
+
+
+def settings(values: Mapping[str, Value]) -> str:
+    """`learning_rate 0.0003, dropout 0.1`."""
+    return ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in values.items()
+    )

@@ -1,0 +1,307 @@
+"""MLflow as a view of the ledger: an experiment a sweep, a flat run a trial or candidate, one summary run.
+
+The only file that imports mlflow, and only once something is published. Runs are found again by their tag
+`frontier.trial` and left alone where their tag `frontier.digest` and their figures are those that would be
+written.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from orchestrator.contracts.ledger import Totals, TrialRecord
+from orchestrator.contracts.record import Record
+from orchestrator.contracts.sweep import SweepRecord
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.errors import FrontierError, LedgerError, TrackingError
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mlflow_runs import DIGEST, STATE, TRIAL, Point, RunContent, curve_points, describe
+from orchestrator.tracking.mlflow_summary import experiment_tags, summary
+from orchestrator.tracking.tracking_uri import PASSWORD, SQLITE, USER, without_secrets
+from orchestrator.tracking.trial_costs import totals_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_LOG = logging.getLogger(__name__)
+_PAGE = 1_000  # runs a search returns at once
+_METRICS_A_BATCH = 1_000
+_PARAMS_A_BATCH = 100
+_T = TypeVar("_T")
+
+
+def quiet_environment() -> dict[str, str]:
+    """Variables to set, where the user has not, before mlflow is imported: no telemetry, no long retries."""
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    }
+
+
+class Synced(Record):
+    """What `sync` did. Runs of trials, the summary left out."""
+
+    published: int
+    unchanged: int
+
+
+class MlflowView:
+    """Writes runs; never stops a sweep. After its first failure it says so once and rests until a `sync`."""
+
+    def __init__(self, uri: str, sweep: SweepRecord) -> None:
+        self.warning: str | None = None  # why MLflow is left behind, in one line
+        self._store = _Store(uri, sweep)
+
+    def follow(self, sweep: SweepRecord) -> None:
+        """What is published from now on is of this record: searches find out what trials are run with."""
+        self._store.follow(sweep)
+
+    def publish(self, record: TrialRecord) -> bool:
+        """True where something was written: not where the run already says all, nor where MLflow is down."""
+        if self.warning is not None:
+            return False
+        try:
+            return self._store.write_trial(record)
+        except TrackingError as error:
+            self._rest(error)
+        except LedgerError as error:  # of this trial alone
+            _LOG.warning("%s", error)
+        return False
+
+    def publish_summary(self, totals: Totals, note: str = "") -> bool:
+        """`note` is Markdown that stands in the summary run, say the answer of the report."""
+        if self.warning is not None:
+            return False
+        try:
+            return self._store.write_summary(totals, note)
+        except TrackingError as error:
+            self._rest(error)
+            return False
+
+    def _rest(self, error: TrackingError) -> None:
+        self.warning = str(error)
+        _LOG.warning("%s", error)
+
+
+def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
+    """Make MLflow say what the ledger says. Twice changes nothing. Raises TrackingError where it cannot.
+
+    The caller holds the lock of the ledger: a driver at work publishes too.
+    """
+    sweep = ledger.sweep()
+    store = _Store(uri, sweep)
+    records, candidates = list(ledger.trials()), list(ledger.candidates())
+    published = unchanged = 0
+    for record in (*candidates, *records):
+        if store.write_trial(record):
+            published += 1
+        elif record.state not in (TrialState.NEW, TrialState.STALE):
+            unchanged += 1
+    totals = totals_of(records, len(sweep.refused), (*candidates, *ledger.removed()))
+    store.write_summary(totals, note)
+    return Synced(published=published, unchanged=unchanged)
+
+
+def runs_page(uri: str, sweep: str) -> str:
+    """What follows the host in the address of the sweep's runs; of all experiments, before its first."""
+    from mlflow import MlflowClient
+
+    found = MlflowClient(tracking_uri=uri).get_experiment_by_name(sweep)
+    return (
+        f"#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
+        if found
+        else "#/experiments"
+    )
+
+
+class _Store:
+    """The experiment of one sweep. Connects on first use; every failure is a TrackingError."""
+
+    def __init__(self, uri: str, sweep: SweepRecord) -> None:
+        self._uri, self._sweep = uri, sweep
+        self._connection: MlflowClient | None = None
+        self._experiment = ""
+        self._runs: dict[str, _Kept] = {}  # by name, of which one run is active
+
+    def follow(self, sweep: SweepRecord) -> None:
+        self._sweep = sweep
+
+    def write_trial(self, record: TrialRecord) -> bool:
+        content = describe(record, self._sweep)
+        with self._reaching():
+            if content is None:
+                return record.state is TrialState.STALE and self._mark_stale(record.name)
+            return self._write(content, lambda: curve_points(record))
+
+    def write_summary(self, totals: Totals, note: str) -> bool:
+        with self._reaching():
+            return self._write(summary(self._sweep, totals, note), list)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except FrontierError:
+            raise
+        except Exception as error:  # mlflow, its HTTP client and its database layer share no base class
+            raise _in_our_words(error, self._uri) from error
+
+    def _write(self, content: RunContent, curve: Callable[[], list[Point]]) -> bool:
+        """Replace the run of that name. The old one goes last: a crash leaves a run too many, never none, and
+        the one too many lacks its digest, so that the next connection drops it."""
+        client = self._client()
+        old = self._runs.get(content.name)
+        if old is not None and old.says(content):
+            return False
+        started = round(content.started_at * 1000)
+        run = client.create_run(
+            self._experiment, start_time=started, tags=content.tags, run_name=content.name
+        ).info.run_id
+        ended_at = content.started_at if content.ended_at is None else content.ended_at
+        finals = [Point(name, value, ended_at) for name, value in content.finals.items()]
+        self._log(client, run, content.params, finals + curve())
+        client.set_terminated(run, status=content.status, end_time=round(ended_at * 1000))
+        client.set_tag(run, DIGEST, content.digest)
+        if old is not None:
+            client.delete_run(old.identity)
+        self._runs[content.name] = _Kept(run, {**content.tags, DIGEST: content.digest}, content.finals)
+        return True
+
+    def _log(self, client: MlflowClient, run: str, params: dict[str, str], points: list[Point]) -> None:
+        from mlflow.entities import Metric, Param
+
+        for part in _batches((Param(k, v) for k, v in params.items()), _PARAMS_A_BATCH):
+            client.log_batch(run, params=part)
+        metrics = (Metric(p.name, p.value, round(p.at * 1000), p.step) for p in points)
+        for batch in _batches(metrics, _METRICS_A_BATCH):
+            client.log_batch(run, metrics=batch)
+
+    def _mark_stale(self, name: str) -> bool:
+        """A run of other settings stays to be looked at, and says so."""
+        client = self._client()
+        run = self._runs.get(name)
+        if run is None or run.tags.get(STATE) == TrialState.STALE:
+            return False
+        stale = {STATE: TrialState.STALE.value, DIGEST: ""}
+        for key, value in stale.items():
+            client.set_tag(run.identity, key, value)
+        self._runs[name] = replace(run, tags={**run.tags, **stale})
+        return True
+
+    def _client(self) -> MlflowClient:
+        if self._connection is None:
+            client = _open(self._uri)
+            self._experiment = _experiment(client, self._sweep)
+            self._runs = _one_run_each(client, self._experiment)
+            self._connection = client
+        return self._connection
+
+
+def _in_our_words(error: Exception, uri: str) -> TrackingError:
+    place = f"MLflow at {without_secrets(uri)}"
+    status = getattr(error, "get_http_status_code", lambda: None)()  # of mlflow's own errors
+    if status == HTTPStatus.UNAUTHORIZED:
+        problem = f"{place} refuses the login"
+        remedy = f"set {USER} and {PASSWORD} to an account of that server"
+    elif status == HTTPStatus.FORBIDDEN:
+        problem = f"{place} lets nothing be written"
+        remedy = f"give the account of {USER} the right to edit there; or is the host not in --allowed-hosts?"
+    else:
+        problem, remedy = f"{place} cannot be written ({type(error).__name__})", "bring it back"
+    return TrackingError(
+        f"{problem}; the records lack nothing\n"
+        f"    -> {remedy}, then `frontier sync` writes all that is missing"
+    )
+
+
+def _open(uri: str) -> MlflowClient:
+    """A client of the store. A new SQLite file appears whole, by rename: killed while it is filled with its
+    tables, a driver would leave one that MLflow can neither use nor mend."""
+    from mlflow import MlflowClient
+
+    path = Path(uri.removeprefix(SQLITE))
+    if uri.startswith(SQLITE) and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        draft.unlink(missing_ok=True)
+        MlflowClient(tracking_uri=f"{SQLITE}{draft}").search_experiments(max_results=1)
+        draft.rename(path)
+    return MlflowClient(tracking_uri=uri)
+
+
+def _experiment(client: MlflowClient, sweep: SweepRecord) -> str:
+    """The id of the sweep's experiment, made where it is missing, brought back where it was deleted."""
+    found = client.get_experiment_by_name(sweep.name)
+    if found is None:
+        identity: str = client.create_experiment(sweep.name)
+    else:
+        identity = found.experiment_id
+        if found.lifecycle_stage != "active":
+            client.restore_experiment(identity)
+    tags = dict(found.tags) if found is not None else {}
+    for key, value in experiment_tags(sweep).items():
+        if tags.get(key) != value:
+            client.set_experiment_tag(identity, key, value)
+    return identity
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A run as MLflow has it."""
+
+    identity: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]  # the last value of each
+
+    def says(self, content: RunContent) -> bool:
+        """Return whether it was written from this content, and no figure was changed or removed since."""
+        return self.tags.get(DIGEST) == content.digest and all(
+            self.metrics.get(name) == value for name, value in content.finals.items() if isfinite(value)
+        )
+
+
+def _one_run_each(client: MlflowClient, experiment: str) -> dict[str, _Kept]:
+    """Our active runs by name; of several of one name, which a crash may leave, one is kept."""
+    found: dict[str, _Kept] = {}
+    for run in list(_active_runs(client, experiment)):
+        kept = _Kept(run.info.run_id, dict(run.data.tags), dict(run.data.metrics))
+        name = kept.tags.get(TRIAL)
+        if name is None:
+            continue
+        if name in found:
+            keep_this = bool(kept.tags.get(DIGEST)) and not found[name].tags.get(DIGEST)
+            client.delete_run(found[name].identity if keep_this else kept.identity)
+            if not keep_this:
+                continue
+        found[name] = kept
+    return found
+
+
+def _active_runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment], max_results=_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,244 @@
+"""Folders that `datasets.save_to_disk` wrote, one a split, read without that library.
+
+    state.json          names the data files, in order
+    dataset_info.json   types of the columns; names the classes of a ClassLabel
+    data-*.arrow        Arrow IPC streams
+
+The ner folders of Taylor et al. 2024 hold tags twice, as text and as numbers, and beside the splits a folder
+`info` whose one row lists the tags in the order of their numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix, texts_key
+from orchestrator.contracts.task import ArrowReader
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import DataError
+from workers.data.examples import Example, Text, Tokens, labels_of
+from workers.data.faults import Faults
+from workers.data.files import read_text
+from workers.data.holdout import Wanted, parts_by_sentence
+from workers.data.labels import LONGEST
+from workers.data.readers.conll import check_tag
+from workers.data.readers.delimited import repeats_names
+
+_NUMBERED_TAGS = "ner_tags"  # what folders have that lack ner_tags_str
+_INFO, _ALL_TAGS = "info", "all_ner_tags"
+_AGAIN = "write the folder again with save_to_disk"
+
+
+def read_arrow(
+    path: Path,
+    name: str,
+    reader: ArrowReader,
+    kind: TaskKind,
+    labels: Collection[str] | None,
+    faults: Faults,
+    wanted: Wanted,
+) -> Iterator[Example]:
+    """The rows of one folder, in order; `name` begins their document ids, `labels` None takes any label.
+
+    Rows of one `id` of the reader are of one document. Without it a row is of none: the id that `wanted` is
+    asked about is its text, so that equal texts fall into one split. Raises DataError, whose line is the row,
+    counted from 1.
+    """
+    present = _column_names(path)
+    tags = reader.tags if reader.tags in present else _NUMBERED_TAGS
+    labelled = tags if kind is TaskKind.NER else reader.label
+    texts = [reader.tokens] if kind is TaskKind.NER else [reader.text, *filter(None, [reader.second_text])]
+    ids = [] if reader.id is None else [reader.id]
+    for column in (*texts, labelled, *ids):
+        if present.count(column) != 1:
+            remedy = (
+                "name the columns in the reader: text and label, or tokens and tags; id where there is one"
+            )
+            raise DataError(str(path), None, f"there is no column {column!r}", remedy)
+    names = reader.names or _class_names(path, labelled)
+    if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
+        names = _listed_tags(path.parent / _INFO)
+    by_sentence = parts_by_sentence(kind, reader)
+    make = _sentence if kind is TaskKind.NER else _text
+    documents: dict[Identity, int] = {}
+    for number, cells in enumerate(_rows(path, [*texts, labelled, *ids]), start=1):
+        row = cells[: len(texts) + 1]
+        identity = id_key(cells[-1]) if ids else texts_key(row[:-1])
+        if by_sentence:
+            identity = Identity(row[0]) if _is_text(row[0]) else NO_ID
+        if not wanted(identity):
+            continue
+        if ids and identity == NO_ID:
+            faults.found(
+                DataError(str(path), number, "the id is empty, or not text or a number", "fill it in")
+            )
+            continue
+        document = documents.setdefault(identity, number) if ids else number
+        found = make(str(path), number, row, names, labels, f"{name}#{document}")
+        if repeats_names(row, [*texts, labelled]):
+            found = DataError(str(path), number, "it repeats the column names", "remove the row")
+        if isinstance(found, DataError):
+            faults.found(found)
+            continue
+        for label in labels_of(found):
+            faults.spelt(label, str(path), number)
+        yield found
+
+
+def _text(
+    file: str, row: int, cells: list[Any], names: Sequence[str], labels: Collection[str] | None, document: str
+) -> Text | DataError:
+    *texts, label = cells
+    if not all(_is_text(text) and text.strip() for text in texts):
+        return DataError(file, row, "a text is empty, or not text", "correct the row")
+    try:
+        found = _label(file, row, label, names)
+    except DataError as error:
+        return error
+    if labels is None and len(found) > LONGEST:
+        fault = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
+        return DataError(file, row, fault, "check that `label` of the reader names the label column")
+    if labels is not None and found not in labels:
+        fault = "a label that `labels` of the task does not hold"
+        remedy = spelling_fix(found, labels, "add it there, or check `names` of the reader")
+        return DataError(file, row, fault, remedy)
+    return Text(texts[0], texts[1] if len(texts) > 1 else None, found, document)
+
+
+def _sentence(
+    file: str, row: int, cells: list[Any], names: Sequence[str], types: Collection[str] | None, document: str
+) -> Tokens | DataError:
+    tokens, tags = cells
+    if not isinstance(tokens, list) or not isinstance(tags, list) or not 0 < len(tokens) == len(tags):
+        return DataError(file, row, "the tokens and tags are not two lists of one length", "correct the row")
+    if not all(_is_text(token) and token.strip() for token in tokens):
+        return DataError(file, row, "a token is empty, or not text", "correct the row")
+    found: list[str] = []
+    try:
+        for tag in tags:
+            found.append(_label(file, row, tag, names))
+            check_tag(file, row, found[-1], found[-2] if len(found) > 1 else "O", types)
+    except DataError as error:
+        return error
+    return Tokens(tuple(tokens), tuple(found), document)
+
+
+def _label(file: str, row: int, value: Any, names: Sequence[str]) -> str:
+    """Raises DataError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not names:
+            remedy = "set `names` of the reader: the labels in the order of their numbers"
+            raise DataError(file, row, "the labels are numbers, and nothing there names them", remedy)
+        if not 0 <= value < len(names):
+            raise DataError(
+                file, row, f"a label outside the {len(names)} names", "check `names` of the reader"
+            )
+        value = names[value]
+    if not _is_text(value) or not value.strip():
+        fault = "a label that is empty, or not text"
+        raise DataError(file, row, fault, "check which column `label` (for ner `tags`) of the reader names")
+    return str(value).strip()
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _listed_tags(folder: Path) -> tuple[str, ...]:
+    """The tags that the folder `info` lists. Raises DataError."""
+    listed = next(_rows(folder, [_ALL_TAGS]), [None])[0] if _ALL_TAGS in _column_names(folder) else None
+    if not isinstance(listed, list) or not all(_is_text(tag) for tag in listed):
+        remedy = "set `names` of the reader: the tags in the order of their numbers"
+        raise DataError(str(folder), None, f"its first row has no list {_ALL_TAGS!r}", remedy)
+    return tuple(listed)
+
+
+def _column_names(folder: Path) -> list[str]:
+    file = _data_files(folder)[0]
+    import pyarrow
+
+    try:
+        with pyarrow.OSFile(str(file)) as source, pyarrow.ipc.open_stream(source) as stream:
+            return [str(name) for name in stream.schema.names]
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        kind = type(error).__name__
+    raise DataError(str(file), None, f"it is not an Arrow IPC stream ({kind})", _AGAIN)
+
+
+def _rows(folder: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
+    """The cells of each row in the order of `columns`. Raises DataError."""
+    for file in _data_files(folder):
+        batches = _batches(file, columns)
+        while True:
+            rows, fault = _pulled(batches)
+            if fault is not None:
+                raise DataError(str(file), None, fault, _AGAIN)
+            if rows is None:
+                break
+            yield from map(list, rows)
+
+
+def _batches(file: Path, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+    import pyarrow  # here, so that reading other formats does not wait for it
+
+    with pyarrow.OSFile(str(file)) as source, pyarrow.ipc.open_stream(source) as stream:
+        for batch in stream:
+            batch.validate(full=True)
+            cells = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
+            yield list(zip(*cells, strict=True))
+
+
+def _pulled(batches: Iterator[list[tuple[Any, ...]]]) -> tuple[list[tuple[Any, ...]] | None, str | None]:
+    """The rows of the next batch, or None at the end; else the fault. An Arrow error may quote the text."""
+    try:
+        return next(batches, None), None
+    except Exception as error:  # a damaged file can fail in whatever the library does with it
+        return None, f"it cannot be read as an Arrow IPC stream with these columns ({type(error).__name__})"
+
+
+def _data_files(folder: Path) -> list[Path]:
+    """Those that state.json names, at least one. Raises DataError."""
+    file = folder / "state.json"
+    if not file.is_file() and (folder / "dataset_dict.json").is_file():
+        raise DataError(str(folder), None, "it holds several splits", "name one of the folders in it")
+    state = _parsed(read_text(file))
+    files = state.get("_data_files") if isinstance(state, dict) else None
+    names = [entry.get("filename") if isinstance(entry, dict) else None for entry in files or ()]
+    # Nothing but the folder's own files is ever opened.
+    if not names or not all(
+        isinstance(n, str) and n and "\0" not in n and PurePath(n).name == n for n in names
+    ):
+        raise DataError(str(file), None, "it names no data files beside it", _AGAIN)
+    if isinstance(state, dict) and (state.get("_indices_data_files") or state.get("_indices_files")):
+        raise DataError(
+            str(file), None, "it selects rows by an index", "call flatten_indices() and " + _AGAIN
+        )
+    return [folder / str(name) for name in names]
+
+
+def _class_names(folder: Path, column: str) -> tuple[str, ...]:
+    """Those of a ClassLabel, or of a list of them; else none. Raises DataError."""
+    file = folder / "dataset_info.json"
+    if not file.is_file():
+        return ()
+    info = _parsed(read_text(file))
+    if not isinstance(info, dict):
+        raise DataError(str(file), None, "it is not a JSON object", _AGAIN)
+    features = info.get("features")
+    feature = features.get(column) if isinstance(features, dict) else None
+    while isinstance(feature, dict | list):
+        if isinstance(feature, dict) and isinstance(feature.get("names"), list):
+            return tuple(map(str, feature["names"]))
+        feature = feature.get("feature") if isinstance(feature, dict) else (feature or [None])[0]
+    return ()
+
+
+def _parsed(content: str) -> Any:
+    """The value, or None where it is no JSON. A JSONDecodeError carries the text: never a context."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None

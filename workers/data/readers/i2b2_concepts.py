@@ -1,0 +1,176 @@
+"""i2b2/VA 2010: records to sentences with concepts.
+
+    .txt   one sentence a line, words apart by spaces
+    .con   c="text" L:T L:T||t="problem"
+    .rel   c="text" L:T L:T||r="TrAP"||c="text" L:T L:T
+
+Lines count from 1, tokens from 0, the last one is included. The texts of concepts are in lower case and may
+hold quotation marks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestrator.contracts.sameness import spelling_fix
+from orchestrator.errors import DataError
+from workers.data.faults import Faults
+from workers.data.files import lines
+from workers.data.readers.corpus_files import Member
+from workers.data.readers.i2b2_records import RecordFiles
+from workers.data.spans import WordSpan, joined_lines
+
+TYPES = ("problem", "test", "treatment")
+_PLACE = r"([0-9]{1,6}):([0-9]{1,6}) ([0-9]{1,6}):([0-9]{1,6})"
+# Greedy: a text may hold anything, so its end is found from the right.
+_CONCEPT = re.compile(rf'c="(.*)"\s+{_PLACE}\|\|t="([^"|]*)"\s*')
+_LONGEST = 10_000  # characters of an annotation line; longer ones are none
+_MOST_LINES = 4  # that one concept lies on; a few of the corpus lie on two
+
+Place = tuple[int, int, int, int]  # first line, its token, last line, its token (included)
+
+
+@dataclass(frozen=True, repr=False)
+class Concept:
+    span: WordSpan  # in the words of its sentence
+    place: Place  # as the annotation has it
+
+
+@dataclass(frozen=True, repr=False)
+class Sentence:
+    words: tuple[str, ...]  # at least one
+    concepts: tuple[Concept, ...]  # by place; none of them twice
+
+
+class _Line:
+    """The words of a line, and the three ways in which annotators numbered them.
+
+    They differ only where a line begins with a space or holds two in a row: the space before the first word
+    counts as a token, every space too many does, or none.
+    """
+
+    def __init__(self, line: str) -> None:
+        self.words = line.split()
+        plain: list[int | None] = list(range(len(self.words)))
+        self.numberings = (plain, plain, plain)
+        pieces = re.split(r"\s", line)
+        if "" in pieces:
+            counted = iter(range(len(self.words)))
+            gaps = [next(counted) if piece else None for piece in pieces]
+            self.numberings = ([*[None] * line[:1].isspace(), *plain], gaps, plain)
+
+
+@dataclass(frozen=True, repr=False)
+class _Placed:
+    """A concept at its words: lines and words count from 0, the last ones are included."""
+
+    start: tuple[int, int]
+    end: tuple[int, int]
+    type: str
+
+
+def read_sentences(record: RecordFiles, types: Sequence[str], faults: Faults) -> list[Sentence]:
+    """The sentences of one record. Lines that share a concept are one sentence, so that it is kept whole.
+
+    A concept that is malformed, does not stand at its place or is of a type besides `types` is a fault; one
+    that stands twice is set aside.
+    """
+    text = record.text.text()
+    if text is None:
+        faults.found(DataError(record.text.place, None, "it is not UTF-8 text", "convert the file to UTF-8"))
+        return []
+    content = [_Line(line) for line in lines(text)]
+    placed: dict[_Placed, Place] = {}
+    for concept, place in _concepts(content, record.gold[".con"], types, faults):
+        if concept in placed:
+            faults.set_aside["repeated"] += 1
+        else:
+            placed[concept] = place
+    begun: dict[int, list[_Placed]] = defaultdict(list)
+    for concept in sorted(placed, key=lambda concept: (concept.start, concept.end, concept.type)):
+        begun[concept.start[0]].append(concept)
+    sentences = []
+    for first, end in joined_lines(len(content), [(p.start[0], p.end[0]) for p in placed]):
+        words: list[str] = []
+        before: dict[int, int] = {}
+        for line in range(first, end):
+            before[line] = len(words)
+            words.extend(content[line].words)
+        concepts = [
+            Concept(
+                WordSpan(before[p.start[0]] + p.start[1], before[p.end[0]] + p.end[1] + 1, p.type), placed[p]
+            )
+            for line in range(first, end)
+            for p in begun[line]
+        ]
+        if words:
+            sentences.append(Sentence(tuple(words), tuple(concepts)))
+    return sentences
+
+
+def annotation_lines(file: Member, faults: Faults) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a .con or .rel file that are not blank."""
+    text = file.text()
+    if text is None:
+        faults.found(DataError(file.place, None, "it is not UTF-8 text", "convert the file to UTF-8"))
+        return
+    for number, line in enumerate(lines(text), start=1):
+        if line.strip():
+            yield number, line if len(line) <= _LONGEST else ""  # no match may take long
+
+
+def _concepts(
+    content: Sequence[_Line], file: Member, types: Sequence[str], faults: Faults
+) -> Iterator[tuple[_Placed, Place]]:
+    for number, line in annotation_lines(file, faults):
+        match = _CONCEPT.fullmatch(line)
+        if match is None:
+            remedy = 'write c="text" L:T L:T||t="type"'
+            faults.found(DataError(file.place, number, "the line is no concept", remedy))
+            continue
+        first_line, first, last_line, last = map(int, match.group(2, 3, 4, 5))
+        place = first_line, first, last_line, last
+        found = _find(content, place, match[1].split())
+        if found is None:
+            remedy = "count lines from 1 and tokens from 0, the last one included"
+            faults.found(DataError(file.place, number, "the concept does not stand at its place", remedy))
+        elif match[6] not in types:
+            fault = "a type of concept that the task does not know"
+            remedy = spelling_fix(match[6], types, f"use one of {', '.join(types)}")
+            faults.found(DataError(file.place, number, fault, remedy))
+        else:
+            yield _Placed(*found, match[6]), place
+
+
+def _find(
+    content: Sequence[_Line], place: Place, words: Sequence[str]
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Where the words stand, case apart, by the first numbering in which they are at their place."""
+    first_line, last_line = place[0] - 1, place[2] - 1
+    if not (words and 0 <= first_line <= last_line < min(len(content), first_line + _MOST_LINES)):
+        return None
+    run = content[first_line : last_line + 1]
+    for numbering in range(3):
+        starts, ends = run[0].numberings[numbering], run[-1].numberings[numbering]
+        if place[1] >= len(starts) or place[3] >= len(ends):
+            continue
+        first, last = starts[place[1]], ends[place[3]]
+        if first is None or last is None:
+            continue
+        if sum(len(line.words) for line in run[:-1]) - first + last + 1 != len(words):
+            continue
+        if len(run) == 1:
+            got = run[0].words[first : last + 1]
+        else:
+            middle = [word for line in run[1:-1] for word in line.words]
+            got = [*run[0].words[first:], *middle, *run[-1].words[: last + 1]]
+        if _folded(got) == _folded(words):
+            return (first_line, first), (last_line, last)
+    return None
+
+
+def _folded(words: Sequence[str]) -> str:
+    return " ".join(words).casefold()

@@ -1,0 +1,124 @@
+"""i2b2/VA 2010 on disk: texts, concepts and relations of one record, found by the stem of their file names.
+
+Both layouts are read, as directories and as archives:
+
+    concept_assertion_relation_training_data/{beth,partners}/{txt,concept,ast,rel}/ID.{txt,con,ast,rel}
+    test_data/ID.txt with reference_standard_for_test_data/{concepts,ast,rel}/ID.{con,ast,rel}
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.contracts.sameness import id_key
+from orchestrator.errors import DataError
+from workers.data.faults import Faults
+from workers.data.holdout import Wanted
+from workers.data.readers.corpus_files import Member, members
+
+_SUFFIXES = (".txt", ".con", ".rel")
+_UNANNOTATED = "unannotated"  # texts without gold, distributed beside the others
+
+
+@dataclass(frozen=True, repr=False)
+class RecordFiles:
+    name: str  # of the entry and the place in it; not the id, which may be a patient's
+    text: Member
+    gold: dict[str, Member]  # by suffix: ".con" and, where asked for, ".rel"
+
+
+@dataclass(frozen=True, repr=False)
+class _Found:
+    entry: int
+    member: Member
+
+    @property
+    def stem(self) -> str:
+        return self.member.path.stem
+
+    @property
+    def site(self) -> tuple[int, str]:
+        """The directory above `txt`, `concept` and `rel`."""
+        return self.entry, str(self.member.path.parent.parent)
+
+
+def read_records(
+    names: Sequence[str], root: Path, gold: Sequence[str], faults: Faults, wanted: Wanted
+) -> Iterator[RecordFiles]:
+    """The wanted records with the files of `gold` (suffixes), in the order of the entries and their paths.
+
+    A text without its gold, and gold without its text, are faults. Raises DataError where an entry cannot be
+    read, and where one kind of gold or all texts are missing.
+    """
+    found = _by_suffix(names, root)
+    for suffix in (".txt", *gold):
+        if not found[suffix]:
+            entries = ", ".join(str(root / name) for name in names)
+            remedy = "name the directories or archives of the texts and of their gold, one after the other"
+            raise DataError(entries, None, f"there is no {suffix} file in it", remedy)
+    texts = _texts(found)
+    shared = _several([text.stem for text in texts])
+    candidates: dict[tuple[str, str], list[_Found]] = defaultdict(list)
+    for suffix in gold:
+        for file in found[suffix]:
+            candidates[suffix, file.stem].append(file)
+    used: set[str] = set()
+    for number, text in enumerate(texts, start=1):
+        mine = {suffix: _mine(text, candidates[suffix, text.stem], shared) for suffix in gold}
+        used.update(file.member.place for file in mine.values() if file is not None)
+        if not wanted(id_key(text.stem)):
+            continue
+        missing = [suffix for suffix, file in mine.items() if file is None]
+        if missing:
+            fault = f"a text without its one {missing[0]} file"
+            faults.found(DataError(text.member.place, None, fault, "put it there, or take the text away"))
+            continue
+        together = {suffix: file.member for suffix, file in mine.items() if file is not None}
+        yield RecordFiles(f"{names[text.entry]}#{number}", text.member, together)
+    for file in (file for suffix in gold for file in found[suffix]):
+        if file.member.place not in used and wanted(id_key(file.stem)):
+            remedy = "put its text there, or take the file away"
+            faults.found(
+                DataError(
+                    file.member.place,
+                    None,
+                    f"a {file.member.path.suffix.lower()} file without its text",
+                    remedy,
+                )
+            )
+
+
+def _by_suffix(names: Sequence[str], root: Path) -> dict[str, list[_Found]]:
+    found: dict[str, list[_Found]] = {suffix: [] for suffix in _SUFFIXES}
+    for entry, name in enumerate(names):
+        for member in members(root / name, _SUFFIXES):
+            if _UNANNOTATED not in str(member.path).lower():
+                found[member.path.suffix.lower()].append(_Found(entry, member))
+    return found
+
+
+def _texts(found: dict[str, list[_Found]]) -> list[_Found]:
+    """Beside directories `txt`, a text elsewhere is a note about the corpus, unless it has gold."""
+    texts = found[".txt"]
+    within = {text.entry for text in texts if text.member.path.parent.name == "txt"}
+    annotated = {file.stem for file in found[".con"]}
+    return [
+        text
+        for text in texts
+        if text.entry not in within or text.member.path.parent.name == "txt" or text.stem in annotated
+    ]
+
+
+def _several(stems: Sequence[str]) -> set[str]:
+    seen: set[str] = set()
+    return {stem for stem in stems if stem in seen or seen.add(stem)}  # type: ignore[func-returns-value]
+
+
+def _mine(text: _Found, candidates: Sequence[_Found], shared: set[str]) -> _Found | None:
+    """The file of its stem; where several texts or files have it, the one of the same site."""
+    if len(candidates) > 1 or text.stem in shared:
+        candidates = [file for file in candidates if file.site == text.site]
+    return candidates[0] if len(candidates) == 1 else None

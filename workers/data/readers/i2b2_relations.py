@@ -1,0 +1,121 @@
+"""i2b2/VA 2010 as a relation task, in the form of BLUE: a sentence with one masked pair of concepts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from orchestrator.errors import DataError
+from workers.data.examples import Text
+from workers.data.faults import Faults
+from workers.data.readers.i2b2_concepts import Place, Sentence, annotation_lines
+from workers.data.readers.i2b2_records import RecordFiles
+
+_PLACE = r"([0-9]{1,6}):([0-9]{1,6}) ([0-9]{1,6}):([0-9]{1,6})"
+_RELATION = re.compile(rf'c=".*"\s+{_PLACE}\|\|r="([^"|]*)"\|\|c=".*"\s+{_PLACE}\s*')
+_MOST_CONCEPTS = 200  # in one sentence; their pairs are the examples
+
+# The types that each relation is between: Tr… treatment and problem, Te… test and problem, PIP two problems.
+RELATIONS = {
+    "PIP": ("problem", "problem"),
+    "TeCP": ("problem", "test"),
+    "TeRP": ("problem", "test"),
+    "TrAP": ("problem", "treatment"),
+    "TrCP": ("problem", "treatment"),
+    "TrIP": ("problem", "treatment"),
+    "TrNAP": ("problem", "treatment"),
+    "TrWP": ("problem", "treatment"),
+}
+
+_Pair = tuple[int, int, int]  # the sentence, and two of its concepts in the order of the text
+
+
+def read_pairs(
+    record: RecordFiles, sentences: Sequence[Sentence], negative: str, types: Sequence[str], faults: Faults
+) -> Iterator[Text]:
+    """Every two concepts of a sentence, whatever their types, in the order of the text.
+
+    The label is that of the relation between the two, whichever of them it names first, else `negative`. A
+    relation that is malformed, is of a type besides `types`, or matches no pair is a fault: where faults are
+    skipped, the pair that it names is left out, as it is no negative. A repeated relation is set aside.
+    """
+    related = _related(record, sentences, types, faults)
+    for number, sentence in enumerate(sentences):
+        if len(sentence.concepts) > _MOST_CONCEPTS:
+            fault = f"a sentence with more than {_MOST_CONCEPTS} concepts"
+            faults.found(DataError(record.gold[".con"].place, None, fault, "check its annotations"))
+            continue
+        for a, b in combinations(range(len(sentence.concepts)), 2):
+            label = related.get((number, a, b), negative)
+            if label is not None:
+                faults.relations += (number, a, b) in related
+                yield Text(_masked(sentence, a, b), None, label, record.name)
+
+
+def _related(
+    record: RecordFiles, sentences: Sequence[Sentence], types: Sequence[str], faults: Faults
+) -> dict[_Pair, str | None]:
+    """The label of each related pair; None where no label that the task knows could be read."""
+    file = record.gold[".rel"]
+    places: dict[Place, list[tuple[int, int]]] = {}
+    for number, sentence in enumerate(sentences):
+        for index, concept in enumerate(sentence.concepts):
+            places.setdefault(concept.place, []).append((number, index))
+    related: dict[_Pair, str | None] = {}
+    for line, content in annotation_lines(file, faults):
+        match = _RELATION.fullmatch(content)
+        fault = None
+        if match is None:
+            fault = "the line is no relation"
+        else:
+            one, other = _place(match.group(1, 2, 3, 4)), _place(match.group(6, 7, 8, 9))
+            named = _pairs(sentences, places.get(one, []), places.get(other, []))
+            fitting = [pair for pair, kinds in named if kinds == RELATIONS.get(match[5])]
+            if match[5] not in types or match[5] not in RELATIONS:
+                fault = "a type of relation that the task does not know"
+            elif not fitting:
+                fault = "a relation that matches no two concepts of one sentence"
+            elif related.get(fitting[0]) is None:
+                related[fitting[0]] = match[5]
+            elif related[fitting[0]] != match[5]:
+                fault = "another relation between two concepts that have one"
+            else:
+                faults.set_aside["repeated relations"] += 1
+            if fault is not None:
+                related = dict.fromkeys(pair for pair, _ in named) | related
+        if fault is not None:
+            remedy = 'write c="text" L:T L:T||r="type"||c="text" L:T L:T, with places as in the .con file'
+            faults.found(DataError(file.place, line, fault, remedy))
+    return related
+
+
+def _place(numbers: Sequence[str]) -> Place:
+    first_line, first, last_line, last = map(int, numbers)
+    return first_line, first, last_line, last
+
+
+def _pairs(
+    sentences: Sequence[Sentence], ones: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]
+) -> list[tuple[_Pair, tuple[str, ...]]]:
+    """The pairs in one sentence and their types, sorted; concepts of different types may be at one place."""
+    found = []
+    for sentence, one in ones:
+        for place, other in others:
+            if sentence == place and one != other:
+                concepts = sentences[sentence].concepts
+                kinds = tuple(sorted((concepts[one].span.type, concepts[other].span.type)))
+                found.append(((sentence, min(one, other), max(one, other)), kinds))
+    return found
+
+
+def _masked(sentence: Sentence, a: int, b: int) -> str:
+    """`@type$` for each of the two; for two that overlap one `@type-type$` for both."""
+    words, left, right = sentence.words, sentence.concepts[a].span, sentence.concepts[b].span
+    if right.first < left.end:
+        both = f"@{left.type}-{right.type}$"
+        return " ".join([*words[: left.first], both, *words[max(left.end, right.end) :]])
+    between = words[left.end : right.first]
+    return " ".join(
+        [*words[: left.first], f"@{left.type}$", *between, f"@{right.type}$", *words[right.end :]]
+    )

@@ -1,0 +1,162 @@
+"""The tables of MIMIC-III as distributed: header names in upper or lower case, plain or .csv.gz."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from orchestrator.contracts.sameness import Identity, id_key, text_key
+from orchestrator.errors import DataError
+from workers.data.faults import Faults
+from workers.data.readers.delimited import stream_rows
+
+_ID = re.compile(r"[0-9]{1,12}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", re.DOTALL)
+_LONGEST_GROUP = 100  # characters; labels stand in records
+_SUMMARY = "discharge summary"
+
+
+@dataclass(frozen=True, repr=False)
+class Admission:
+    patient: Identity
+    newborn: bool
+    died: bool
+    stay: timedelta | None  # None where it ends before it begins
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """One discharge summary, or an addendum to one."""
+
+    admission: str | None
+    date: str  # sorts as text
+    report: bool  # and no addendum
+    error: bool  # a physician has marked it as an error
+    text: str
+
+
+def read_admissions(path: Path, faults: Faults) -> dict[str, Admission]:
+    """By their ids."""
+    columns = (
+        "HADM_ID",
+        "SUBJECT_ID",
+        "ADMISSION_TYPE",
+        "ADMITTIME",
+        "DISCHTIME",
+        "HOSPITAL_EXPIRE_FLAG",
+    )
+    found: dict[str, Admission] = {}
+    for line, row in _rows(path, columns, faults):
+        identity, patient = _identity(row["HADM_ID"]), _identity(row["SUBJECT_ID"])
+        begin, end = _moment(row["ADMITTIME"]), _moment(row["DISCHTIME"])
+        flag = row["HOSPITAL_EXPIRE_FLAG"].strip()
+        if identity is None or patient is None:
+            _bad(path, line, "HADM_ID or SUBJECT_ID is not a number", faults)
+        elif identity in found:
+            _bad(path, line, "the HADM_ID of an earlier row", faults)
+        elif flag not in ("0", "1"):
+            _bad(path, line, "HOSPITAL_EXPIRE_FLAG is not 0 or 1", faults)
+        elif begin is None or end is None:
+            _bad(path, line, "ADMITTIME or DISCHTIME is not a time (2101-02-03 04:05:00)", faults)
+        else:
+            newborn = row["ADMISSION_TYPE"].strip().upper() == "NEWBORN"
+            stay = end - begin if end >= begin else None
+            found[identity] = Admission(patient, newborn, flag == "1", stay)
+    return found
+
+
+def read_primary_codes(path: Path, faults: Faults) -> dict[str, str]:
+    """The ICD-9 code with SEQ_NUM 1 of each admission, without dots."""
+    found: dict[str, str] = {}
+    for line, row in _rows(path, ("HADM_ID", "SEQ_NUM", "ICD9_CODE"), faults):
+        if _identity(row["SEQ_NUM"]) != "1" or not row["ICD9_CODE"].strip():
+            continue
+        identity = _identity(row["HADM_ID"])
+        if identity is None:
+            _bad(path, line, "HADM_ID is not a number", faults)
+        elif identity in found:
+            _bad(path, line, "the HADM_ID of an earlier row with SEQ_NUM 1", faults)
+        else:
+            found[identity] = _code(row["ICD9_CODE"])
+    return found
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Group by ICD-9 code without dots. Each fault is an error, whatever the task does with bad records."""
+    found: dict[str, str] = {}
+    faults = Faults("error")
+    for line, row in _rows(path, ("ICD9_CODE", "GROUP"), faults):
+        code, group = _code(row["ICD9_CODE"]), row["GROUP"].strip()
+        if not _is_text(group):
+            _bad(path, line, "GROUP is not UTF-8 text", faults)
+        if not code or not 0 < len(group) <= _LONGEST_GROUP:
+            _bad(path, line, f"no code, or no group of at most {_LONGEST_GROUP} characters", faults)
+        if found.setdefault(code, group) != group:
+            _bad(path, line, "another group than in an earlier row with the same code", faults)
+    return found
+
+
+def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Iterator[Summary]:
+    """The discharge summaries, in the order of the file; `unwanted` admissions are left out. A table without
+    ISERROR marks none."""
+    for line, row in _rows(path, ("HADM_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "TEXT"), faults):
+        if row["CATEGORY"].strip().lower() != _SUMMARY:
+            continue
+        admission, text = _identity(row["HADM_ID"]), row["TEXT"]
+        if admission in unwanted:
+            continue
+        error = text_key(row.get("ISERROR", ""))
+        if error in ("1", "1.0"):
+            yield Summary(admission, "", False, True, "")
+        elif error not in ("", "0", "0.0"):
+            _bad(path, line, "ISERROR is not empty, 0 or 1", faults)
+        elif admission is None and row["HADM_ID"].strip():
+            _bad(path, line, "HADM_ID is not a number", faults)
+        elif not _DATE.fullmatch(row["CHARTDATE"].strip()):
+            _bad(path, line, "CHARTDATE is not a date (2101-02-03)", faults)
+        elif not _is_text(text):
+            _bad(path, line, "TEXT is not UTF-8 text", faults)
+        else:
+            report = row["DESCRIPTION"].strip().lower() == "report"
+            yield Summary(admission, row["CHARTDATE"].strip(), report, False, text)
+
+
+def _rows(path: Path, columns: Sequence[str], faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
+    return stream_rows(path, faults, partial(_upper_names, path, columns))
+
+
+def _upper_names(path: Path, columns: Sequence[str], line: int, names: list[str]) -> list[str]:
+    upper = [name.strip().upper() for name in names]
+    for column in columns:
+        if upper.count(column) != 1:
+            fault = f"there is no column {column}" if column not in upper else f"{column} stands twice"
+            raise DataError(str(path), line, fault, "give the table as MIMIC-III has it, with its header")
+    return upper
+
+
+def _bad(path: Path, line: int, fault: str, faults: Faults) -> None:
+    faults.found(DataError(str(path), line, fault, "correct the row, or set `on_bad_record: skip`"))
+
+
+def _identity(value: str) -> Identity | None:
+    found = id_key(value)
+    return found if _ID.fullmatch(found) else None
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value.strip()).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
+def _code(value: str) -> str:
+    return value.strip().replace(".", "").upper()
+
+
+def _is_text(value: str) -> bool:
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,0 +1,215 @@
+"""CSV and JSON-lines files: a text column, perhaps a second one, and a label column."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.sameness import (
+    NO_ID,
+    Identity,
+    id_key,
+    spelling_fix,
+    text_key,
+    texts_key,
+    visible,
+)
+from orchestrator.contracts.task import TableReader
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import DataError
+from workers.data.examples import Text
+from workers.data.faults import Faults
+from workers.data.files import lines, read_text
+from workers.data.holdout import Wanted, parts_by_sentence
+from workers.data.labels import LONGEST
+from workers.data.readers.delimited import Table, read_rows, repeats_names
+
+_Row = Mapping[str, Any]
+
+
+def read_table(
+    path: Path,
+    name: str,
+    reader: TableReader,
+    kind: TaskKind,
+    labels: Collection[str] | None,
+    faults: Faults,
+    wanted: Wanted,
+) -> list[Text]:
+    """The wanted rows of one file, in order. `name` begins their document ids; `labels` None takes any label.
+
+    Raises DataError at the first row that is wrong, where `faults` does. Its line is the one it begins on.
+    """
+    rows = _csv_rows if reader.format == "csv" else _json_rows
+    # What is no row at all belongs to the split of what has no id.
+    no_rows = faults if wanted(NO_ID) else Faults(faults.on_bad_record)
+    examples: list[Text] = []
+    documents: dict[Identity, int] = {}
+    identified = _identified(rows(path, reader, no_rows), reader, kind)
+    for number, (line, row, identity) in enumerate(identified, start=1):
+        if not wanted(identity):
+            continue
+        document = documents.setdefault(identity, number) if reader.id else number
+        found = _example(path, line, row, reader, labels, f"{name}#{document}")
+        if isinstance(found, DataError):
+            faults.found(found)
+        else:
+            faults.spelt(found.label, str(path), line)
+            examples.append(found)
+    return examples
+
+
+def _identified(
+    rows: Iterator[tuple[int, _Row]], reader: TableReader, kind: TaskKind
+) -> Iterator[tuple[int, _Row, Identity]]:
+    """Each row with what decides on its split: its id, else its texts, for relations the first one."""
+    columns = [column for column in (reader.text, reader.second_text) if column]
+    by_sentence = parts_by_sentence(kind, reader)
+    for line, row in rows:
+        texts = [row.get(column) for column in columns]
+        if by_sentence:
+            yield line, row, Identity(texts[0]) if isinstance(texts[0], str) else NO_ID
+        else:
+            yield line, row, texts_key(texts) if reader.id is None else id_key(row.get(reader.id))
+
+
+def _example(
+    path: Path,
+    line: int,
+    row: Mapping[str, Any],
+    reader: TableReader,
+    labels: Collection[str] | None,
+    document: str,
+) -> Text | DataError:
+    try:
+        if reader.format == "jsonl":
+            _checked_names(path, reader, line, list(row))
+        if reader.id is not None:
+            _cell(path, line, row, reader.id, "id")
+        label = _cell(path, line, row, reader.label, "label")
+        label = reader.merge.get(label, label)
+        if labels is None and len(label) > LONGEST:
+            fault = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
+            remedy = "check that `label` of the reader names the label column"
+            return DataError(str(path), line, fault, remedy)
+        if labels is not None and label not in labels:
+            remedy = "add it there, name another one for it under `merge` of the reader, or correct the row"
+            fault = "a label that `labels` of the task does not hold"
+            return DataError(str(path), line, fault, spelling_fix(label, labels, remedy))
+        text = _cell(path, line, row, reader.text, "text")
+        second = _cell(path, line, row, reader.second_text, "second text") if reader.second_text else None
+    except DataError as error:
+        return error
+    return Text(text, second, label, document)
+
+
+def _columns(reader: TableReader) -> list[tuple[str, str]]:
+    """The wanted columns: (key of the reader, column)."""
+    keys = ("text", "second_text", "label", "id")
+    return [(key, column) for key in keys if (column := getattr(reader, key)) is not None]
+
+
+def _csv_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
+    content = io.StringIO(read_text(path), newline="")
+    header = partial(_csv_names, path, reader)
+    return read_rows(content, Table(str(path), header, reader.separator, keyed=True), faults)
+
+
+def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+    wanted = [column for _, column in _columns(reader)]
+    for line, content in enumerate(lines(read_text(path)), start=1):
+        if content.strip():
+            row, twice = _parsed(content)
+            if twice:
+                # Any other key may be text of a row.
+                used = [repr(key) for key in wanted if key in twice]
+                shown = ", ".join(used) or "one that the reader does not use"
+                faults.found(DataError(str(path), line, f"duplicate key: {shown}", "keep one of them"))
+            elif isinstance(row, dict):
+                if repeats_names([row.get(column) for column in wanted], wanted):
+                    faults.found(DataError(str(path), line, "it repeats the column names", "remove the line"))
+                else:
+                    yield line, row
+            else:
+                remedy = "write one object a line: {…}"
+                faults.found(DataError(str(path), line, "it is not a JSON object", remedy))
+
+
+def _parsed(content: str) -> tuple[Any, set[str]]:
+    """The value, or None where it is no JSON, and the keys that an object in it has twice. A JSONDecodeError
+    carries the text: never a context."""
+    twice: set[str] = set()
+
+    def collected(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice.update(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return dict(pairs)
+
+    try:
+        return json.loads(content, object_pairs_hook=collected), twice
+    except (ValueError, RecursionError):
+        return None, set()
+
+
+def _csv_names(path: Path, reader: TableReader, line: int, names: list[str]) -> list[str]:
+    """`_checked_names`, whatever blanks and invisible characters are around the names."""
+    lacking = {text_key(column): column for _, column in _columns(reader) if column not in names}
+    return _checked_names(path, reader, line, [lacking.get(text_key(name), name) for name in names])
+
+
+def _checked_names(path: Path, reader: TableReader, line: int, names: list[str]) -> list[str]:
+    """The names, where the wanted ones stand among them, each once."""
+    for key, column in _columns(reader):
+        count = names.count(column)
+        if count == 1:
+            continue
+        if count:
+            raise DataError(str(path), line, f"the column {column!r} stands twice", "rename one of them")
+        fix = f"{_guess(column, names, reader)}set `{key}` of the reader"
+        raise DataError(str(path), line, f"there is no column {column!r}", fix)
+    return names
+
+
+def _guess(column: str, names: list[str], reader: TableReader) -> str:
+    """What to say of the name that may be meant. A file without a header has cells here, and an object may
+    have names of patients for keys: only what is the wanted name but for case and signs is quoted."""
+    close = difflib.get_close_matches(column, names, n=1, cutoff=0.6)
+    meant = next((name for name in names if _letters(name) == _letters(column)), None)
+    if meant is not None:
+        return f"did you mean {visible(meant)}? "
+    if close:
+        return f"column {names.index(close[0]) + 1} of its {len(names)} has a name close to that: "
+    header = "" if reader.format == "jsonl" else "add a header line if it has none, or "
+    return f"none of its {len(names)} columns is close to that; {header}"
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+def _plain(value: Any) -> str | None:
+    """A label or an id: text, a whole number, or a truth value as JSON has it."""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() if isinstance(value, str | int) else None
+
+
+def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str) -> str:
+    value = row[column]
+    if what in ("label", "id"):
+        value = _plain(value) if what == "label" or not isinstance(value, bool) else None
+    if not isinstance(value, str):
+        raise DataError(str(path), line, f"the {what} is not of a type that is read", "use a JSON string")
+    if not text_key(value):
+        raise DataError(str(path), line, f"the {what} is empty", "fill it in, or remove the row")
+    # A lone surrogate (JSON can escape one) is no text: tokenizers refuse it.
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise DataError(str(path), line, f"the {what} is not Unicode text", "remove the lone surrogate")
+    return value

@@ -1,0 +1,1 @@
+"""An attempt on several devices: process groups, sharding."""

@@ -1,0 +1,1 @@
+"""What an attempt takes: seconds, memory, energy, FLOPs, latency."""

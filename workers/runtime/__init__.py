@@ -1,0 +1,1 @@
+"""The processes of an attempt. No code of models."""

@@ -1,0 +1,200 @@
+"""The process boundary: one order in, `events.jsonl` and one atomic `outcome.json` out.
+
+    python -m workers.runtime.attempt ORDER_JSON [BEGAN]
+
+Usually called in a process forked from a warm template (`workers.runtime.host`). Heavy libraries are imported
+when the attempt starts, after the process has been told how to behave. BEGAN is the time.monotonic() at which
+the attempt was asked for.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.code_places import code_places
+from orchestrator.contracts.exit_codes import FAILED_ALONE, LOST_A_PEER, WRITTEN
+from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.outcome import Failure, Outcome, PhaseEvent
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.contracts.vocabulary import Phase
+from workers.learning_curve import signature
+from workers.metering.meter import Meter, add_phases
+from workers.runtime.core_dumps import forbid_core_dumps
+from workers.runtime.records import EventLog, superseded, write_outcome
+
+if TYPE_CHECKING:
+    from workers.trial import Account
+
+_ENVIRONMENT = {
+    "ACCELERATE_DISABLE_RICH": "1",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as the management library counts; CUDA's own order is by speed
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for GPUs must not make a later fork impossible
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+# Batches of ever new lengths would cut the GPU's memory into pieces that fit none of them.
+_ALLOCATOR = ("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+# They would change the figures of a trial in fp32, and some images set them.
+_SWITCHES_TF32 = ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
+
+
+def settle_environment(threads: int | None = None, *, offline: bool = True) -> None:
+    """Before the heavy imports: no core files, no telemetry, no progress bars, no chatter, `threads` in every
+    pool.
+
+    `offline` shuts the hub off: staging has fetched what an attempt needs.
+    """
+    forbid_core_dumps()
+    os.environ.update(_ENVIRONMENT)
+    if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # the older name, which a user may have set
+        os.environ.setdefault(*_ALLOCATOR)
+    for name in _SWITCHES_TF32:
+        os.environ.pop(name, None)
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    if threads is not None:
+        os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)))
+    warnings.simplefilter("ignore")
+
+
+def run_logged(order_path: Path, began: float | None = None) -> int:
+    """Do what `run_attempt` does. A crash that leaves no outcome leaves `crash.log`: code places, without the
+    words of the exception, which end here: the exit code is then 1."""
+    rank = os.environ.get("RANK", "0")
+    log = order_path.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
+    with log.open("w") as crash:
+        faulthandler.enable(crash)
+        try:
+            code = run_attempt(order_path, began)
+        except BaseException as error:
+            crash.write("\n".join([type(error).__qualname__, *code_places(error), ""]))
+            return 1
+        faulthandler.disable()
+    log.unlink()
+    return code
+
+
+def run_attempt(order_path: Path, began: float | None = None) -> int:
+    """Carries out the order; whatever happens to the trial, its outcome is written. Gives the exit code.
+
+    `began` is the time.monotonic() at which the attempt's process began; now, if None. SIGTERM stops it at
+    the next step, after a checkpoint. Of several ranks the first one writes. One that fails alone writes its
+    outcome beside, and leaves it to whoever forked it (`workers.runtime.rank_processes`); one that lost a
+    peer writes how it noticed. Raises where the order cannot be read or the outcome not be written.
+    """
+    started_at = time.time() - (time.monotonic() - began if began is not None else 0.0)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    order = AttemptOrder.model_validate_json(order_path.read_bytes())
+    directory = Path(order.directory)
+    rank = int(os.environ.get("RANK", "0"))
+    log = EventLog(directory / layout.EVENTS if rank == 0 else Path(os.devnull))
+    meter = Meter(began=began, on_phase=lambda phase: log.write(PhaseEvent(at=log.now(), phase=phase)))
+
+    from workers.checkpoint import Progress
+    from workers.distributed.ranks import lost_a_peer
+    from workers.metering.gauges import Gauges
+    from workers.runtime.failures import all_agree, classify
+    from workers.train import SupersededError
+    from workers.trial import Account, carry_out
+
+    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
+    failure: Failure | None = None
+    alone = False  # among several ranks
+    try:
+        carry_out(order, account, meter, log, stop.is_set)
+        if rank == 0 and superseded(directory):
+            raise SupersededError
+    except BaseException as error:  # a panic in Rust is no Exception
+        alone = "RANK" in os.environ and not all_agree(error)
+        failure = classify(error, meter.phase, order)
+        if alone and lost_a_peer(error):  # no gauge is read: a GPU that waits for the lost one never answers
+            write_atomically(layout.lost_peer(directory, rank), failure.model_dump_json(indent=1) + "\n")
+            return LOST_A_PEER
+    if alone:
+        name = f"outcome.rank-{rank}.json"
+        write_outcome(directory / name, _outcome(order, account, meter, failure, started_at))
+        return FAILED_ALONE
+    if rank == 0:
+        if failure is None and account.examples is not None:
+            write_atomically(directory / layout.EXAMPLES, account.examples.to_bytes())
+        outcome = _outcome(order, account, meter, failure, started_at)
+        if write_outcome(directory / layout.OUTCOME, outcome) and failure is None:
+            shutil.rmtree(directory / layout.CHECKPOINTS, ignore_errors=True)
+    log.close()
+    return WRITTEN
+
+
+def _outcome(
+    order: AttemptOrder, account: Account, meter: Meter, failure: Failure | None, started_at: float
+) -> Outcome:
+    progress, peaks, (work, origins) = account.progress, _peaks(account), account.gauges.work()
+    phases = meter.seconds()
+    train_seconds = add_phases(account.inherited_phases, phases).get(Phase.TRAIN)
+    return Outcome(
+        trial=order.trial.name,
+        fingerprint=order.trial.fingerprint,
+        attempt=order.attempt,
+        state="failed" if failure else "finished",
+        failure=failure,
+        metric=order.trial.task.metric,
+        test=account.test if failure is None else {},
+        dev=progress.best_metrics,
+        best_step=progress.best_step,
+        signature=signature(progress.curve) if failure is None else None,
+        steps=progress.step,
+        planned_steps=account.planned_steps,
+        epochs=progress.step / account.epoch_steps if account.epoch_steps else 0.0,
+        started_at=started_at,
+        ended_at=started_at + meter.elapsed(),
+        phases=phases,
+        inherited_phases=account.inherited_phases,
+        work=work,
+        inherited_work=account.inherited_work,
+        origins=origins,
+        resumed_from_step=account.resumed_from_step,
+        device=account.device,
+        parameters=account.parameters,
+        peak_host_memory_bytes=peaks[0],
+        peak_device_memory_bytes=peaks[1],
+        train_tokens=progress.tokens,
+        tokens_per_second=progress.tokens / train_seconds if train_seconds and progress.tokens else None,
+        rows=account.rows,
+        splits=account.splits,
+        train_classes=account.train_classes,
+        guessing=account.guessing,
+        micro_batch_size=order.pass_size,
+        evaluation_batch_size=order.evaluation_size,
+        labels=account.labels,
+        saved_bytes=account.saved_bytes,
+        serving=account.serving if failure is None else (),
+    )
+
+
+def _peaks(account: Account) -> tuple[int | None, int | None]:
+    """Of host and device memory; unknown where a device that failed answers no more."""
+    try:
+        return account.gauges.peaks()
+    except Exception:
+        return None, None
+
+
+if __name__ == "__main__":
+    began = float(sys.argv[2]) if len(sys.argv) > 2 else time.monotonic()
+    settle_environment()
+    sys.exit(run_logged(Path(sys.argv[1]), began))

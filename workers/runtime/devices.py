@@ -1,0 +1,57 @@
+"""What a trial runs on."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from platform import python_version
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+
+from orchestrator.contracts.outcome import Device
+from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.vocabulary import Precision
+from workers.distributed.sharding import make_accelerator, sharding_software
+from workers.runtime.gpus import limit_memory, settle_arithmetic
+
+_SOFTWARE = ("torch", "transformers", "peft", "accelerate", "tokenizers")
+
+
+def settle(
+    resources: Resources,
+    wanted: Literal["auto", "fp32", "bf16", "fp16"],
+    max_grad_norm: float,
+    *,
+    deterministic: bool = False,
+) -> tuple[Accelerator, Device]:
+    """An accelerator of the granted devices, and what the records say of it. Sets torch's threads. The GPUs
+    must have been checked (`gpus.check_gpus`), and the ranks have met (`ranks.join`).
+
+    Raises LaunchError where a share of a GPU is too small, fp16 is asked for without a whole model on a GPU,
+    or the sharding cannot be had.
+    """
+    torch.set_num_threads(resources.threads)
+    gpu = resources.gpus > 0
+    if 0 < resources.gpus < 1:
+        limit_memory(resources.gpus)
+    precision = _precision(wanted, gpu)
+    software = {"python": python_version()} | {name: version(name) for name in _SOFTWARE}
+    if gpu:
+        software |= settle_arithmetic(deterministic=deterministic)
+    device = Device(
+        type=torch.cuda.get_device_name() if gpu else "cpu",
+        count=resources.devices,
+        precision=precision,
+        software=software | sharding_software(resources),
+        spread=resources.spread,
+    )
+    return make_accelerator(resources, precision, max_grad_norm), device
+
+
+def _precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], gpu: bool) -> Precision:
+    if wanted == "auto":
+        # Older GPUs can only imitate bf16, at a fraction of the speed of fp32.
+        has_it = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+        return Precision.BF16 if has_it else Precision.FP32
+    return Precision(wanted)

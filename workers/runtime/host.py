@@ -1,0 +1,128 @@
+"""Attempts in processes forked from a warm one. Standard library only: drivers import it.
+
+    driver --JSON lines--> warm template (`workers.runtime.template`) --fork--> one attempt at a time
+
+Starting an attempt then costs a fork instead of seconds of imports, and its memory is truly free afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.child_processes import python_module, safe_environment
+from orchestrator.contracts.credentials import without_credentials
+from orchestrator.errors import LaunchError
+
+SECRET_BYTES = 32
+_TEST_SECONDS = 120.0  # of the GPUs: one that hangs has failed
+
+
+@dataclass(frozen=True)
+class Node:
+    """Of an attempt on several nodes: which one this is, and where its first rank is met."""
+
+    number: int  # from 0, which has the first ranks
+    master: str  # address of node 0
+    port: int
+    secret: str = field(repr=False)  # of the attempt, that its ranks know each other by
+
+
+class AttemptHost:
+    """Runs attempts, one at a time, in processes forked from a template that it keeps.
+
+    `threads` caps the template's thread pools; each attempt sets torch's threads to the cores it was given.
+    `gpus`: UUIDs of those that its attempts see; without any they see what this process sees. CUDA reads them
+    once, so each choice of GPUs needs a template of its own.
+    """
+
+    def __init__(self, threads: int | None = None, gpus: Sequence[str] = ()) -> None:
+        visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
+        self._environment = without_credentials(safe_environment(os.environ | visible))
+        command = python_module("workers.runtime.template", *([str(threads)] if threads is not None else []))
+        # A session of its own: Ctrl-C in a terminal is for the driver, which then decides.
+        self._template = subprocess.Popen(
+            command,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._sending = threading.Lock()
+
+    def run(self, order_path: Path, timeout: float | None = None, node: Node | None = None) -> int:
+        """Carries out an order in fresh processes, one or those of the order's ranks that belong to `node`,
+        and waits for their end. Gives the exit code: 0 when there is an outcome, negative when a signal ended
+        it, else one of `contracts.exit_codes`. After `timeout` seconds they are killed.
+
+        Raises LaunchError if the template is gone: start another host.
+        """
+        place = {} if node is None else {"node": asdict(node)}
+        self._send({"order": str(order_path.resolve()), "at": time.monotonic(), **place})
+        assert self._template.stdout is not None
+        if timeout is not None and not select.select([self._template.stdout], [], [], timeout)[0]:
+            self.interrupt()
+        return self._answer("code")
+
+    def listen(self, address: str) -> int:
+        """The port of the address at which the next attempt's ranks meet, where it has several nodes and this
+        is the first: it is taken from now on. Raises LaunchError as `run` does."""
+        self._send({"listen": address})
+        return self._answer("port")
+
+    def _answer(self, what: str) -> int:
+        assert self._template.stdout is not None
+        answer = self._template.stdout.readline()
+        if not answer:
+            raise LaunchError(
+                f"the warm worker process ended (exit code {self._template.wait()})\n"
+                "    -> check memory, and that `python -m workers.runtime.template` starts in this "
+                "environment"
+            )
+        return int(json.loads(answer)[what])
+
+    def gpus_work(self) -> bool:
+        """Whether each GPU that its attempts see still computes: asked in a process of its own."""
+        test = subprocess.Popen(
+            python_module("workers.runtime.gpu_test"),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            return test.wait(_TEST_SECONDS) == 0
+        except subprocess.TimeoutExpired:
+            test.kill()  # without waiting: one that hangs in the driver does not even die
+            return False
+
+    def interrupt(self, grace_seconds: float = 0.0) -> None:
+        """From another thread: ends the attempt that runs, if any, with all its processes. With a grace it is
+        asked first (SIGTERM: it saves a checkpoint), and killed when that is over."""
+        self._send({"interrupt": grace_seconds})
+
+    def close(self) -> None:
+        """Ends the template, and the attempt that runs, if any."""
+        assert self._template.stdin is not None
+        with self._sending:
+            self._template.stdin.close()
+        self._template.wait()
+
+    def _send(self, request: dict[str, Any]) -> None:
+        assert self._template.stdin is not None
+        try:
+            with self._sending:
+                self._template.stdin.write(json.dumps(request).encode() + b"\n")
+                self._template.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            raise LaunchError("the warm worker process is gone\n    -> start another host") from None

@@ -1,0 +1,255 @@
+"""The forked processes of one attempt: one, or one a rank. They end together.
+
+Files that only several ranks leave: `outcome.rank-<n>.json`, the outcome as a rank that failed alone would
+have it. That of the first one becomes the attempt's own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.child_processes import python_module
+from orchestrator.contracts.exit_codes import FAILED_ALONE, reasons
+from orchestrator.contracts.files import write_once
+from workers.runtime.host import SECRET_BYTES
+
+_PR_SET_PDEATHSIG = 1
+_GRACE_SECONDS = 5.0  # for the others, once a rank has ended
+
+
+@dataclass(frozen=True)
+class Group:
+    """What an order says of its processes, and which of them run here."""
+
+    order: Path
+    began: float
+    ranks: tuple[int, ...]  # of this node; empty: one process without ranks
+    count: int
+    master: str
+    port: int
+    secret: str = field(repr=False)  # that its ranks know each other by
+
+    @classmethod
+    def of(cls, order: Path, began: float, node: dict[str, Any] | None) -> Group:
+        """`node`: number, master, port and secret, where there are several nodes."""
+        try:
+            resources = json.loads(order.read_bytes())["resources"]
+            count, nodes = int(resources["processes"]), int(resources["nodes"])
+            alone = count == 1 and resources["sharding"] == "none"
+        except (OSError, ValueError, KeyError, TypeError):
+            count, nodes, alone = 1, 1, True  # the attempt will say what is wrong
+        if alone:
+            return cls(order, began, (), 1, "", 0, "")
+        here = count // nodes
+        first = node["number"] * here if node else 0
+        master, port = (node["master"], node["port"]) if node else ("127.0.0.1", 0)
+        secret = node["secret"] if node else token_hex(SECRET_BYTES)
+        return cls(order, began, tuple(range(first, first + here)), count, master, port, secret)
+
+    def start(self, listening: socket.socket | None = None, *, execute: bool = False) -> dict[int, int]:
+        """Forks: process -> rank. In a child it never returns. `listening`: where the ranks meet, on the
+        first of several nodes. `execute`: each child starts Python itself, and shares nothing with us."""
+        template = os.getpid()
+        if not self.ranks:
+            child = os.fork()
+            if child == 0:
+                _become(self.order, template, self.began, {}, execute)
+            return {child: 0}
+        if len(self.ranks) == self.count:
+            listening = listen("127.0.0.1")
+        port = listening.getsockname()[1] if listening else self.port
+        children = {}
+        for place, rank in enumerate(self.ranks):
+            child = os.fork()
+            if child == 0:
+                environment = {
+                    "RANK": str(rank),
+                    "LOCAL_RANK": str(place),
+                    "WORLD_SIZE": str(self.count),
+                    "LOCAL_WORLD_SIZE": str(len(self.ranks)),
+                    "MASTER_ADDR": self.master,
+                    "MASTER_PORT": str(port),
+                    "FRONTIER_SECRET": self.secret,
+                }
+                if len(self.ranks) == self.count:
+                    environment["GLOO_SOCKET_IFNAME"] = "lo"  # a machine's own name need not resolve
+                if rank == 0 and listening is not None:
+                    listening.set_inheritable(True)
+                    environment["FRONTIER_MASTER_FD"] = str(listening.fileno())
+                _become(self.order, template, self.began, environment, execute)
+            children[child] = rank
+        if listening is not None:
+            listening.close()
+        return children
+
+
+def listen(address: str) -> socket.socket:
+    """At a free port of the address alone, and before anybody is told it: nobody else can take it. At all
+    addresses of this machine where that one is none of them, as behind a translation of addresses."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((address, 0))
+    except OSError:
+        found.bind(("", 0))
+    found.listen(128)
+    return found
+
+
+class Running:
+    """The processes of a group, watched until the last of them has ended."""
+
+    def __init__(self, children: dict[int, int]) -> None:
+        self._ranks = children
+        self._open = {os.pidfd_open(child): child for child in children}
+        self._ended: list[tuple[int, int]] = []  # (rank, exit code), those that we killed left out
+        self._killed = False
+
+    @property
+    def descriptors(self) -> list[int]:
+        """They can be read once their process has ended."""
+        return list(self._open)
+
+    def reap(self) -> None:
+        """Takes note of those that have ended."""
+        for descriptor in select.select(self.descriptors, [], [], 0)[0]:
+            child = self._open.pop(descriptor)
+            os.close(descriptor)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if not (self._killed and code == -signal.SIGKILL and self._ended):
+                self._ended.append((self._ranks[child], code))
+
+    @property
+    def over(self) -> bool:
+        return not self._open
+
+    @property
+    def falling(self) -> bool:
+        """Whether the ranks that still run have nothing left to do: the first is through, or one failed."""
+        return bool(self._open) and any(rank == 0 or code for rank, code in self._ended)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._killed = self._killed or number is signal.SIGKILL
+        for child in self._open.values():
+            # A child's group exists once it has made its session; the moment before, there is only the child.
+            try:
+                os.killpg(child, number)
+            except ProcessLookupError:
+                os.kill(child, number)
+
+    def settle(self, directory: Path) -> int:
+        """Return the exit code of the whole: 0 where there is an outcome. Make the outcome of the first rank
+        that failed alone the attempt's."""
+        self._drop_output(directory)
+        codes = [code for _, code in self._ended]
+        if not any(codes):
+            self._drop_logs(directory)
+        if len(self._ranks) == 1 and FAILED_ALONE not in codes:
+            return codes[0]
+        if (directory / layout.OUTCOME).exists() and 0 in [c for rank, c in self._ended if rank == 0]:
+            return 0
+        own = reasons(codes)
+        killed = [code for code in own if code < 0]
+        if killed:
+            return killed[0]
+        drafts = sorted(directory.glob("outcome.rank-*.json"), key=lambda path: path.stat().st_mtime_ns)
+        if drafts:
+            write_once(directory / layout.OUTCOME, drafts[0].read_bytes())
+            return 0
+        return next((code for code in [*own, *codes] if code), 0)
+
+    def _drop_logs(self, directory: Path) -> None:
+        """NCCL makes its files whether it has a warning or not; after a good end nobody asks for them."""
+        for rank in self._ranks.values():
+            layout.nccl_log(directory, rank).unlink(missing_ok=True)
+
+    def _drop_output(self, directory: Path) -> None:
+        """What was printed may quote text: it stays where it can say why an attempt failed, and else goes."""
+        finished = _finished(directory / layout.OUTCOME)
+        for rank in self._ranks.values():
+            log = layout.output_log(directory, rank)
+            if finished or (log.exists() and log.stat().st_size == 0):
+                log.unlink(missing_ok=True)
+        with suppress(OSError):  # another node's ranks still print there
+            (directory / layout.SENSITIVE).rmdir()
+
+
+def await_end(running: Running, next_request: Callable[..., dict[str, Any] | None]) -> None:
+    """Until all have ended. Obeys interrupts meanwhile; when the driver is gone they are killed, and EOFError
+    goes on."""
+    deadline: float | None = None
+    try:
+        while not running.over:
+            if running.falling and deadline is None:
+                deadline = time.monotonic() + _GRACE_SECONDS
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            watched = running.descriptors
+            request = next_request(left, *watched)
+            ended = bool(select.select(watched, [], [], 0)[0])
+            running.reap()
+            if ended:
+                continue
+            if request is None or not request["interrupt"]:
+                running.signal(signal.SIGKILL)
+                deadline = time.monotonic() + _GRACE_SECONDS
+            else:
+                deadline = time.monotonic() + request["interrupt"]
+                running.signal(signal.SIGTERM)
+    except EOFError:
+        running.signal(signal.SIGKILL)
+        raise
+
+
+def _finished(outcome: Path) -> bool:
+    try:
+        return bool(json.loads(outcome.read_bytes())["state"] == "finished")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _shut_streams(log: Path) -> None:
+    """Keep what libraries print in the attempt's own folder, and make that the working directory."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    try:
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.chdir(log.parent)
+    except OSError:
+        output = nothing
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+
+
+def _become(order: Path, template: int, began: float, environment: dict[str, str], execute: bool) -> None:
+    """In the forked process; never returns."""
+    code = 1
+    try:
+        # Tied to the thread that forked, which is the template's main one and lives as long as it does.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()
+        if os.getppid() != template:
+            os._exit(1)
+        _shut_streams(layout.output_log(order.parent, int(environment.get("RANK", "0"))))
+        os.environ.update(environment)
+        if execute:
+            command = python_module("workers.runtime.attempt", str(order), repr(began))
+            os.execv(command[0], command)  # noqa: S606, a list without a shell
+        from workers.runtime.attempt import run_logged
+
+        code = run_logged(order, began)
+    finally:
+        os._exit(code)

@@ -1,0 +1,106 @@
+"""The warm process behind `workers.runtime.host`: imports once, then forks the processes of each attempt.
+Where an import has started CUDA, which a fork cannot share, they start Python themselves.
+
+    python -m workers.runtime.template [THREADS]
+
+Requests come as JSON lines on standard input: {"order": path, "at": monotonic seconds}, and where the attempt
+has several nodes "node": {"number", "master", "port", "secret"}; answered with {"code": exit code} when the
+attempt has ended; {"interrupt": seconds of grace} meanwhile; {"listen": address} before an attempt on several
+nodes, answered with {"port": where its ranks are to meet}. Nobody outlives the one above: the template ends
+when its standard input does, the attempt when the template dies.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from workers.runtime.rank_processes import Group, Running, await_end, listen
+from workers.runtime.warm_imports import import_warm
+
+
+class _Requests:
+    """Lines of a pipe, read without ever waiting for more than the pipe holds."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.descriptor = pipe.fileno()
+        self._partial = b""
+        self._lines: list[bytes] = []
+
+    def next(self, seconds: float | None = None, *others: int) -> dict[str, Any] | None:
+        """The next request; None when `seconds` are over or one of `others` is readable.
+
+        Raises EOFError when the driver has closed its end, or is dead.
+        """
+        while not self._lines:
+            ready = select.select([self.descriptor, *others], [], [], seconds)[0]
+            if self.descriptor not in ready:
+                return None
+            received = os.read(self.descriptor, 65536)
+            if not received:
+                raise EOFError
+            *self._lines, self._partial = (self._partial + received).split(b"\n")
+        request: dict[str, Any] = json.loads(self._lines.pop(0))
+        return request
+
+
+def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
+    """Until the driver closes its end, or dies. `forkable`: an attempt may use what is loaded here."""
+    listening: socket.socket | None = None
+    while True:
+        request = requests.next()
+        if request is not None and "listen" in request:
+            listening = listen(request["listen"])  # in the place of one that no attempt came for
+            _answer(answers, "port", listening.getsockname()[1])
+        if request is None or "order" not in request:
+            continue  # an interrupt that came too late
+        order = Path(request["order"])
+        _import_architecture(order)
+        group = Group.of(order, request["at"], request.get("node"))
+        running = Running(group.start(listening, execute=not forkable))
+        listening = None
+        await_end(running, requests.next)
+        _answer(answers, "code", running.settle(order.parent))
+
+
+def _answer(answers: IO[bytes], what: str, number: int) -> None:
+    answers.write(json.dumps({what: number}).encode() + b"\n")
+    answers.flush()
+
+
+def _import_architecture(order: Path) -> None:
+    """In the template, so that it is done once: the modelling module that the order will ask for."""
+    try:
+        name = json.loads(order.read_bytes())["trial"]["backbone"]["architecture"].replace("-", "_")
+        importlib.import_module(f"transformers.models.{name}.modeling_{name}")
+    except Exception:
+        return  # the attempt will say what is wrong
+
+
+def main(arguments: list[str]) -> None:
+    # Whatever a library prints must not get between the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from workers.runtime.attempt import settle_environment
+
+    settle_environment(int(arguments[0]) if arguments else None)
+    forkable = import_warm()
+    gc.collect()
+    gc.freeze()  # a collection in an attempt would copy all the pages that it shares with the template
+    try:
+        _serve(_Requests(sys.stdin.buffer), answers, forkable)
+    except EOFError:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,71 @@
+"""The imports of the warm template. None of them may start CUDA: a process that is forked afterwards cannot
+use a GPU, and the template would keep half a gigabyte of the device.
+
+bitsandbytes, which peft imports where it is installed, asks for the compute capability of every GPU, which
+torch answers by starting CUDA. The driver's management library knows it as well.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.gpus import visible_gpus
+
+WARM = ("torch", "transformers", "peft", "accelerate", "workers.trial", "workers.runtime.failures")
+
+
+def import_warm(modules: Sequence[str] = WARM) -> bool:
+    """Import them. Return whether an attempt can be forked from here; else it has to start Python itself."""
+    with _capability_from_driver():
+        for module in modules:
+            importlib.import_module(module)
+    return not (_refuses_cuda_in_a_fork() or _holds_a_context())
+
+
+@contextmanager
+def _capability_from_driver() -> Iterator[None]:
+    import torch
+
+    of_torch: Any = torch.cuda.get_device_capability
+
+    def capability(device: Any = None) -> tuple[int, int]:
+        gpus = visible_gpus()
+        device = torch.device(device) if isinstance(device, str) else device
+        number = getattr(device, "idx", getattr(device, "index", device)) or 0
+        known = gpus[number].capability if isinstance(number, int) and number < len(gpus) else None
+        found: tuple[int, int] = known or of_torch(device)
+        return found
+
+    torch.cuda.get_device_capability = capability
+    try:
+        yield
+    finally:
+        torch.cuda.get_device_capability = of_torch
+
+
+def _refuses_cuda_in_a_fork() -> bool:
+    """Ask torch, in a fork."""
+    import torch
+
+    child = os.fork()
+    if child == 0:
+        os._exit(int(torch.cuda._is_in_bad_fork()))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+
+
+def _holds_a_context(descriptors: Path = Path("/proc/self/fd")) -> bool:
+    """Return whether some library has started CUDA past torch: it then holds the device of unified memory.
+    The management library opens /dev/nvidiactl and /dev/nvidia0, and does no harm."""
+    for descriptor in descriptors.iterdir():
+        try:
+            target = os.readlink(descriptor)
+        except FileNotFoundError:  # the one of this very listing
+            continue
+        if target.startswith("/dev/nvidia-uvm"):
+            return True
+    return False
