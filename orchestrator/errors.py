@@ -71,6 +71,12 @@ class WeightsError(FrontierError):
     exit_code = 2
 
 
+class InputError(FrontierError):
+    """A process of the worker's refuses its input; the message is that process's own."""
+
+    exit_code = 2
+
+
 class LedgerError(FrontierError):
     """The records of a sweep are missing or unreadable."""
 

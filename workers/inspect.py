@@ -1,35 +1,27 @@
-"""What a method would train of a backbone, without its weights: `python -m workers.inspect backbone`.
+"""What a method would train of a backbone, without its weights, and what the splits of a task hold.
 
-Standard input: {"backbone": BackboneSpec, "method": MethodSpec, "labels": 2, "kind": "classification",
-"cache_dir": directory or absent}. Standard output: one JSON object, or {"error": words}.
+    python -m workers.inspect backbone|task < request.json
+
+Standard input is an InspectBackbone or an InspectTask; standard output one JSON object, or {"error": words}.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveInt, ValidationError
+from pydantic import ValidationError
 
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.methods import MethodSpec
-from orchestrator.contracts.record import Record
-from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.errors import FrontierError, WeightsError
+from orchestrator.contracts.requests import InspectBackbone, InspectTask
+from orchestrator.contracts.sameness import visible
+from orchestrator.errors import DataError, FrontierError, WeightsError
 from workers.runtime.answers import answer
 
 
-class InspectionRequest(Record):
-    backbone: BackboneSpec
-    method: MethodSpec
-    labels: PositiveInt = 2
-    kind: TaskKind = TaskKind.CLASSIFICATION
-    cache_dir: str | None = None
-
-
-def inspect_backbone(request: InspectionRequest) -> dict[str, Any]:
+def inspect_backbone(request: InspectBackbone) -> dict[str, Any]:
     """Counts of scalars and the modules that the method wraps, on the meta device.
 
     The shape comes from the catalogue entry, else from the weights where they are on this disk. Raises
@@ -67,7 +59,7 @@ def inspect_backbone(request: InspectionRequest) -> dict[str, Any]:
     return answer | ({"note": note} if note else {})
 
 
-def _directory(request: InspectionRequest) -> Path | None:
+def _directory(request: InspectBackbone) -> Path | None:
     from workers.models.weights import weights_directory
 
     try:
@@ -88,21 +80,43 @@ def _note(spec: BackboneSpec, adapter: int, heads: tuple[str, ...]) -> str | Non
     return None
 
 
+def inspect_files(request: InspectTask) -> Iterator[dict[str, Any]]:
+    """The counts of `workers.data.inspect_task`. Before the error of a file inside a corpus comes {"named":
+    which file that is}: for the terminal of whoever holds the corpus, and nothing else."""
+    from workers.data import file_name, inspect_task
+
+    try:
+        yield inspect_task(request.task, Path(request.root))
+    except DataError as error:
+        if (name := file_name(error.file)) is not None:
+            yield {"named": f"{error.file} is {visible(name)}"}
+        raise
+
+
 def main(arguments: list[str]) -> int:
-    if arguments != ["backbone"]:
-        sys.stderr.write("usage: python -m workers.inspect backbone < request.json\n")
+    verbs = {"backbone": _backbone, "task": _task}
+    if len(arguments) != 1 or arguments[0] not in verbs:
+        sys.stderr.write("usage: python -m workers.inspect backbone|task < request.json\n")
         return 2
-    return answer(_answers)
+    return answer(lambda: _answers(verbs[arguments[0]], sys.stdin.read()))
 
 
-def _answers() -> Iterator[dict[str, Any]]:
+def _answers(work: Callable[[str], Iterator[dict[str, Any]]], request: str) -> Iterator[dict[str, Any]]:
+    try:
+        yield from work(request)
+    except (FrontierError, ValidationError) as error:
+        yield {"error": str(error)}
+
+
+def _backbone(request: str) -> Iterator[dict[str, Any]]:
     from workers.runtime.attempt import settle_environment
 
     settle_environment()
-    try:
-        yield inspect_backbone(InspectionRequest.model_validate_json(sys.stdin.read()))
-    except (FrontierError, ValidationError) as error:
-        yield {"error": str(error)}
+    yield inspect_backbone(InspectBackbone.model_validate_json(request))
+
+
+def _task(request: str) -> Iterator[dict[str, Any]]:
+    yield from inspect_files(InspectTask.model_validate_json(request))
 
 
 if __name__ == "__main__":

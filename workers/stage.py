@@ -2,10 +2,7 @@
 
     python -m workers.stage < request.json
 
-Standard output: a JSON line for each item as it is ready, {"item": name, "state": "made" | "present" |
-"fetched" | "converted" | "missing", "seconds": wall}, with "problem" for a missing one; for a backbone of the
-hub that is not locked yet with "commit" and "files" (sha256 by name); for a task with "counts" of its splits
-by length; or {"error": words}.
+Standard input is a StageRequest; standard output a Staged for each item as it is ready, or {"error": words}.
 """
 
 from __future__ import annotations
@@ -20,34 +17,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import ValidationError
 
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.files import draft, file_digests
 from orchestrator.contracts.generated import made_root
-from orchestrator.contracts.record import Record
+from orchestrator.contracts.requests import Staged, StageRequest
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
 from workers.runtime.answers import answer
 
 
-class StageRequest(Record):
-    cache_dir: str
-    data_dir: str | None = None
-    backbones: tuple[BackboneSpec, ...] = ()
-    tasks: tuple[TaskSpec, ...] = ()
-    lengths: dict[str, tuple[PositiveInt, ...]] = Field(
-        default_factory=dict
-    )  # by task, of texts that are cut
-    dev_rows: dict[str, tuple[PositiveInt, ...]] = Field(default_factory=dict)  # by task, caps on dev
-    locked: dict[str, dict[str, str]] = Field(default_factory=dict)  # by backbone, sha256 of its files
-    rehash: bool = False  # also what was there and checked before
-    convert: bool = False  # pickled weights of a hub, where it has no others
-    processes: PositiveInt | None = None  # None: one a core
-
-
-def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
+def stage(request: StageRequest) -> Iterator[Staged]:
     """What is to be trained is made in processes of one thread each, the longest first."""
     cache = Path(request.cache_dir)
     for task in request.tasks:
@@ -67,18 +49,18 @@ def stage(request: StageRequest) -> Iterator[dict[str, Any]]:
             yield done.result()
 
 
-def stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
+def stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> Staged:
     return _timed(spec.name, partial(_stage_backbone, spec, cache, request))
 
 
-def _timed(item: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _timed(item: str, work: Callable[[], dict[str, Any]]) -> Staged:
     began = time.monotonic()
     answer: dict[str, Any]
     try:
-        answer = {"item": item, **work()}
+        answer = work()
     except FrontierError as error:
-        answer = {"item": item, "state": "missing", "problem": str(error)}
-    return answer | {"seconds": round(time.monotonic() - began, 2)}
+        answer = {"state": "missing", "problem": str(error)}
+    return Staged(item=item, seconds=round(time.monotonic() - began, 2), **answer)
 
 
 def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
@@ -104,11 +86,7 @@ def _stage_task(task: TaskSpec, cache: Path, request: StageRequest) -> dict[str,
     for rows in request.dev_rows.get(task.name, ()):
         capped = {Split.DEV: cap_rows(corpus.splits[Split.DEV], rows)}
         check_scorable(task, corpus.labels, capped, f"dev_rows {rows}")
-    counts = {
-        str(length): {str(split): found.model_dump() for split, found in splits.items()}
-        for length, splits in by_length.items()
-    }
-    return {"state": state, "counts": counts}
+    return {"state": state, "counts": by_length}
 
 
 def _stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> dict[str, Any]:
@@ -202,7 +180,8 @@ def _answers() -> Iterator[dict[str, Any]]:
     except ValidationError as error:
         yield {"error": str(error)}
         return
-    yield from stage(request)
+    for staged in stage(request):
+        yield staged.model_dump(mode="json", exclude_defaults=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -21,11 +20,12 @@ from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
 from orchestrator.config.inputs import lengths_of
-from orchestrator.config.known_counts import remember_counts
+from orchestrator.config.known_counts import ByLength, remember_counts
 from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with_staged, write_lock
 from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.generated import made_root
+from orchestrator.contracts.requests import Staged, StageRequest
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.errors import Complaint, ConfigError, StorageError
@@ -130,21 +130,21 @@ class Session:
             return self
         self._tell_what_moved(console)
         entries = {name: lock_entry(spec, self.sweep.lock) for name, spec in self.backbones.items()}
-        request = {
-            "cache_dir": str(cache),
-            "data_dir": str(self.sweep.data_dir) if self.sweep.data_dir else None,
-            "backbones": [] if present else [b.model_dump(mode="json") for b in self.backbones.values()],
-            "tasks": [task.model_dump(mode="json") for task in asked],
-            "lengths": lengths_of(self.sweep),
-            "dev_rows": self._dev_rows(),
-            "locked": {name: entry.files for name, entry in entries.items() if entry is not None},
-            "rehash": tell_present,
-            "convert": convert,
-        }
+        request = StageRequest(
+            cache_dir=str(cache),
+            data_dir=str(self.sweep.data_dir) if self.sweep.data_dir else None,
+            backbones=() if present else tuple(self.backbones.values()),
+            tasks=tuple(asked),
+            lengths=lengths_of(self.sweep),
+            dev_rows=self._dev_rows(),
+            locked={name: entry.files for name, entry in entries.items() if entry is not None},
+            rehash=tell_present,
+            convert=convert,
+        )
         began = time.monotonic()
         staged: dict[str, tuple[str, dict[str, str]]] = {}
         problems: list[Complaint] = []
-        counted: dict[str, dict[int, Any]] = {}
+        counted: dict[str, ByLength] = {}
         to_come = dict.fromkeys([*(task.name for task in asked), *([] if present else self.backbones)])
         total = len(to_come)
 
@@ -153,17 +153,17 @@ class Session:
             return f"{ready} after {duration(seconds)}; to come: {', '.join(to_come)}"
 
         with console.status("staging weights and data"), heartbeat(console, how_far):
-            for answer in ask("workers.stage", request):
-                to_come.pop(answer["item"], None)
-                if tell_present or answer["state"] != "present":
-                    seconds = f" in {duration(answer['seconds'])}" if answer.get("seconds") else ""
-                    console.print(f"staged {answer['item']}: {answer['state']}{seconds}", highlight=False)
-                if "problem" in answer:
-                    problems += _complaints(answer)
-                if "counts" in answer:
-                    counted[answer["item"]] = {int(n): found for n, found in answer["counts"].items()}
-                if "commit" in answer:
-                    staged[answer["item"]] = (answer["commit"], answer["files"])
+            for answer in map(Staged.model_validate, ask("workers.stage", request)):
+                to_come.pop(answer.item, None)
+                if tell_present or answer.state != "present":
+                    seconds = f" in {duration(answer.seconds)}" if answer.seconds else ""
+                    console.print(f"staged {answer.item}: {answer.state}{seconds}", highlight=False)
+                if answer.problem is not None:
+                    problems += _problems_of(answer.item, answer.problem)
+                if answer.counts:
+                    counted[answer.item] = answer.counts
+                if answer.commit is not None:
+                    staged[answer.item] = (answer.commit, answer.files)
         lock = self._lock(staged, console)
         problems = problems or ([] if present else check_weights(self.sweep.grid.cells, cache))
         if problems:
@@ -184,15 +184,14 @@ class Session:
                 caps.setdefault(cell.task.spec.name, set()).add(cell.recipe.dev_rows)
         return {task: sorted(rows) for task, rows in caps.items()}
 
-    def _with_counts(
-        self, tasks: Mapping[str, TaskSpec], counted: Mapping[str, Mapping[int, Any]]
-    ) -> Session:
+    def _with_counts(self, tasks: Mapping[str, TaskSpec], counted: Mapping[str, ByLength]) -> Session:
         cache = cache_of(self.sweep.storage)
         counts = dict(self.inputs.counts)
         for name, by_length in counted.items():
             data = self.inputs.data.get(name)
             if data is not None:
-                counts[name] = remember_counts(cache, tasks[name], data, by_length)
+                remember_counts(cache, tasks[name], data, by_length)
+                counts[name] = by_length
         return replace(self, inputs=self.inputs.model_copy(update={"counts": counts}))
 
     def _tell_what_moved(self, console: Console) -> None:
@@ -221,12 +220,12 @@ class Session:
         return lock
 
 
-def _complaints(answer: dict[str, Any]) -> Iterator[Complaint]:
+def _problems_of(item: str, words: str) -> Iterator[Complaint]:
     """From the words of an error, which may name several: place, problem, remedy."""
-    for told in re.split(r"\n(?=backbone )", str(answer["problem"])):
-        words, _, remedy = told.partition("\n    -> ")
-        place, colon, problem = words.partition(": ")
-        where, what = (place, problem) if colon else (str(answer["item"]), words)
+    for told in re.split(r"\n(?=backbone )", words):
+        sentence, _, remedy = told.partition("\n    -> ")
+        place, colon, problem = sentence.partition(": ")
+        where, what = (place, problem) if colon else (item, sentence)
         yield Complaint(where, "", what, remedy or "correct that, and stage again")
 
 

@@ -6,19 +6,20 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.contracts.debugging import shows_words
-from orchestrator.errors import FrontierError, WeightsError
+from orchestrator.contracts.record import Record
+from orchestrator.errors import FrontierError, InputError
 
 
-def ask(module: str, request: Mapping[str, Any], *arguments: str) -> Iterator[dict[str, Any]]:
-    """Runs `python -m module arguments`, hands it `request` as JSON, and yields the JSON lines it answers.
+def ask(module: str, request: Record, *arguments: str) -> Iterator[dict[str, Any]]:
+    """Runs `python -m module arguments`, hands it `request`, and yields the JSON lines it answers.
 
-    Raises WeightsError with the worker's own words where it refuses the request; FrontierError, without the
+    Raises InputError with the worker's own words where it refuses the request; FrontierError, without the
     words of any other exception, where it dies. What its libraries print is shown under --debug alone.
     """
     with subprocess.Popen(
@@ -33,12 +34,12 @@ def ask(module: str, request: Mapping[str, Any], *arguments: str) -> Iterator[di
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(request))
+            process.stdin.write(request.model_dump_json())
             process.stdin.close()
         for line in process.stdout:
             answer = json.loads(line)
             if "error" in answer:
-                raise WeightsError(answer["error"])
+                raise InputError(answer["error"])
             if "defect" in answer:
                 raise FrontierError(defect(f"{module} ended by {answer['defect']}", answer["places"]))
             yield answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,12 +33,10 @@ def known_counts(directory: Path, task: TaskSpec, data: str | None, lengths: Ite
     return {length: counts for length, counts in found.items() if counts is not None}
 
 
-def remember_counts(directory: Path, task: TaskSpec, data: str, counts: Mapping[int, object]) -> ByLength:
-    """Keeps and gives what a worker has counted, as JSON by length."""
-    read = {length: _KNOWN.validate_python({"": found})[""] for length, found in counts.items()}
-    known = _read(directory) | {_key(task, data, length): found for length, found in read.items()}
+def remember_counts(directory: Path, task: TaskSpec, data: str, counts: ByLength) -> None:
+    """Keep what a worker has counted."""
+    known = _read(directory) | {_key(task, data, length): splits for length, splits in counts.items()}
     write_atomically(directory / _FILE, _KNOWN.dump_json(known).decode())
-    return read
 
 
 def _read(directory: Path) -> dict[str, dict[Split, SplitCounts]]:

@@ -15,6 +15,7 @@ from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
+from orchestrator.contracts.requests import StageRequest
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import WeightsError
 from workers.batches import collate
@@ -22,7 +23,7 @@ from workers.demo.tiny import ARCHITECTURES, DECODERS, STATE_SPACES, write_tiny
 from workers.methods import adapt, count
 from workers.models.backbones import build
 from workers.models.weights import weights_directory
-from workers.stage import StageRequest, stage
+from workers.stage import stage
 from workers.tasks import Encoded
 
 LABELS = ("no", "yes", "perhaps")
@@ -37,7 +38,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of them, staged as a sweep stages them."""
     cache = tmp_path_factory.mktemp("cache")
     answers = list(stage(StageRequest(cache_dir=str(cache), backbones=tuple(map(tiny, ARCHITECTURES)))))
-    assert {answer["state"] for answer in answers} == {"made"}, answers
+    assert {answer.state for answer in answers} == {"made"}, answers
     return cache
 
 

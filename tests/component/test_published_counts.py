@@ -14,7 +14,8 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.multiplicative import Ia3
 from orchestrator.contracts.methods.weights import Full, HeadOnly
-from workers.inspect import InspectionRequest, inspect_backbone
+from orchestrator.contracts.requests import InspectBackbone
+from workers.inspect import inspect_backbone
 
 BACKBONES = {backbone.name: backbone for backbone in load_catalogue([]).backbones.values()}
 ARTEFACT = 590_592  # DistilBERT's pre_classifier, which the published adapter counts hold
@@ -44,7 +45,7 @@ PUBLISHED = {
 
 def counted(name: str, settings: Any) -> dict[str, Any]:
     method = MethodSpec(name=settings.kind, entry=settings.kind, settings=settings)
-    return inspect_backbone(InspectionRequest(backbone=BACKBONES[name], method=method))
+    return inspect_backbone(InspectBackbone(backbone=BACKBONES[name], method=method))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

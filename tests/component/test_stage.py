@@ -16,12 +16,13 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.multiplicative import Ia3
 from orchestrator.contracts.methods.weights import Full
+from orchestrator.contracts.requests import InspectBackbone, StageRequest
 from orchestrator.contracts.task import MadeNotes
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.demo.pretrain import pretrain
-from workers.inspect import InspectionRequest, inspect_backbone
+from workers.inspect import inspect_backbone
 from workers.models.backbones import build
-from workers.stage import StageRequest, stage
+from workers.stage import stage
 
 MADE = MadeWeights(
     corpus="clinical",
@@ -71,10 +72,10 @@ def test_what_is_made_is_made_once_and_files_are_checked(lab, tmp_path):
         backbones=(made_backbone(), lab.backbone),
         tasks=(made_task, lab.task(TaskKind.NER)),
     )
-    first = {answer["item"]: answer["state"] for answer in stage(request)}
+    first = {answer.item: answer.state for answer in stage(request)}
     assert first == {"invented": "made", "signs-ner": "present", "made": "made", "tiny": "present"}
     assert (made_root(tmp_path / "cache", MADE) / "model.safetensors").is_file()
-    assert {answer["state"] for answer in stage(request)} == {"present"}
+    assert {answer.state for answer in stage(request)} == {"present"}
     assert [path for path in (tmp_path / "cache" / "made").iterdir() if path.name.startswith(".")] == []
 
 
@@ -131,7 +132,7 @@ def test_inspection_counts_what_a_trial_counts(lab, outcome_of, tmp_path):
     order = lab.order("lora", TaskKind.NER)
     run_attempt(order)
     counted = outcome_of(order)
-    request = InspectionRequest(
+    request = InspectBackbone(
         backbone=lab.backbone, method=method(Lora(rank=4)), labels=len(counted.labels), kind=TaskKind.NER
     )
     answer = inspect_backbone(request)
@@ -151,7 +152,7 @@ def test_the_pooler_of_made_weights_is_part_of_the_head(tmp_path, staged):
         root = made_root(tmp_path, MADE)
         root.mkdir(parents=True)
         pretrain(MADE, ["a bed", "a door"], root)
-    answer = inspect_backbone(InspectionRequest(backbone=spec, method=method(Ia3()), cache_dir=str(tmp_path)))
+    answer = inspect_backbone(InspectBackbone(backbone=spec, method=method(Ia3()), cache_dir=str(tmp_path)))
     assert answer["head_parameters"] == (16 * 16 + 16) + (16 * 2 + 2)
     assert "pooler" in answer["note"]
 

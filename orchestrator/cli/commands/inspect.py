@@ -26,8 +26,10 @@ from orchestrator.config.yaml_sources import parse
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.methods import MethodSpec
-from orchestrator.contracts.sameness import visible
+from orchestrator.contracts.requests import InspectBackbone, InspectTask, StageRequest
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import Complaint, ConfigError, DataError, did_you_mean
 from orchestrator.text_files import user_path
 
@@ -57,9 +59,6 @@ def inspect_task(
 ) -> None:
     """Metric, labels, and what each split holds. Reads every row, so a malformed one is found here. No other
     command names a file inside a corpus: it may be named after a patient."""
-    from workers.data import file_name
-    from workers.data import inspect_task as count
-
     known = load_catalogue(catalogue or []).tasks
     given, wrong = _settings(settings or [], {"data_dir", "on_bad_record"})
     if wrong := [*_unknown(task, known, "task"), *wrong]:
@@ -80,12 +79,11 @@ def inspect_task(
     cache = cache_of(storage).resolve()
     root = _data_root(spec, data_dir, cache)
     data = digest_data(spec, root, own_cache())
-    try:
-        found = count(spec, root)
-    except DataError as error:
-        if (name := file_name(error.file)) is not None:
-            print(f"{error.file} is {visible(name)}", file=sys.stderr)
-        raise
+    for answer in ask("workers.inspect", InspectTask(task=spec, root=str(root)), "task"):
+        if (named := answer.get("named")) is not None:
+            print(named, file=sys.stderr)
+        else:
+            found = answer
     if data is not None:
         remember_counts(cache, spec, data, {spec.max_length: _counts(found)})
     if as_json:
@@ -101,11 +99,11 @@ def inspect_task(
         raise DataError(f"task {task}", None, wrong["problem"], wrong["fix"])
 
 
-def _counts(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The SplitCounts of each split, as JSON."""
+def _counts(found: dict[str, Any]) -> dict[Split, SplitCounts]:
     kinds = ("skipped", "set_aside")
     return {
-        name: split["counts"] | {key: split[key] for key in kinds} for name, split in found["splits"].items()
+        Split(name): SplitCounts.model_validate(split["counts"] | {key: split[key] for key in kinds})
+        for name, split in found["splits"].items()
     }
 
 
@@ -172,12 +170,9 @@ def inspect_backbone(
     if wrong:
         raise ConfigError(wrong)
     notes = [] if folder is None else list(notes_on(spec, folder))
-    request = {
-        "backbone": spec.model_dump(mode="json"),
-        "method": adapted.model_dump(mode="json"),
-        "labels": labels,
-        "cache_dir": str(cache_of(storage).resolve()),
-    }
+    request = InspectBackbone(
+        backbone=spec, method=adapted, labels=labels, cache_dir=str(cache_of(storage).resolve())
+    )
     [found] = ask("workers.inspect", request, "backbone")
     if as_json:
         print(json.dumps(found | ({"weights": notes} if notes else {}), indent=1))
@@ -219,8 +214,7 @@ def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
     """Where the reader finds its files; invented ones are written first."""
     if not task.invented:
         return user_path(Path.cwd(), str(data_dir))
-    request = {"cache_dir": str(cache), "backbones": [], "tasks": [task.model_dump(mode="json")]}
-    list(ask("workers.stage", request))
+    list(ask("workers.stage", StageRequest(cache_dir=str(cache), tasks=(task,))))
     return made_root(cache, task)
 
 

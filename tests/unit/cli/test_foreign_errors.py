@@ -13,6 +13,8 @@ from canaries import planted
 from orchestrator import cli
 from orchestrator.cli.worker_calls import ask
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.requests import StageRequest
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import FrontierError
 
@@ -56,7 +58,9 @@ def test_staging_says_where_it_failed_in_none_of_the_words(
     write(tmp_path, act)
     for name, value in planted("workers.stage").items():
         monkeypatch.setenv(name, value)
-    request = {"cache_dir": str(tmp_path / "cache"), "data_dir": str(tmp_path), "tasks": [task]}
+    request = StageRequest(
+        cache_dir=str(tmp_path / "cache"), data_dir=str(tmp_path), tasks=(TaskSpec.model_validate(task),)
+    )
     with pytest.raises(FrontierError) as failed:
         list(ask("workers.stage", request))
     said = f"{failed.value} {failed.value.__cause__!r} {failed.value.__context__!r} {capfd.readouterr()}"
@@ -65,11 +69,7 @@ def test_staging_says_where_it_failed_in_none_of_the_words(
     assert where in said
 
 
-class PanicException(BaseException):
-    """As pyo3 raises it."""
-
-
-@pytest.mark.parametrize("raised", [ValueError, PanicException])
+@pytest.mark.parametrize(("act", "raised"), [("exception", "ValueError"), ("panic", "PanicException")])
 @pytest.mark.parametrize(
     ("debug", "cluster", "shown"), [(False, False, False), (True, False, True), (True, True, False)]
 )
@@ -78,18 +78,15 @@ def test_an_inspection_shows_the_words_only_to_who_asks_for_them_outside_a_clust
     task: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-    raised: type[BaseException],
+    act: str,
+    raised: str,
     debug: bool,
     cluster: bool,
     shown: bool,
 ) -> None:
-    from workers.data.readers import tables
-
-    def careless(text: str, *_: object) -> None:
-        raise raised(text)
-
-    write(tmp_path, "none")
-    monkeypatch.setattr(tables, "Text", careless)
+    write(tmp_path, act)
+    for name, value in planted("workers.inspect").items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("FRONTIER_DEBUG", "0")  # the command changes it
     if cluster:
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
@@ -101,5 +98,5 @@ def test_an_inspection_shows_the_words_only_to_who_asks_for_them_outside_a_clust
     assert ended.value.code == 70
     printed = "".join(capfd.readouterr())
     assert (MARKER in printed) is shown
-    assert raised.__qualname__ in printed
+    assert raised in printed
     assert "workers/data/readers/tables.py" in printed

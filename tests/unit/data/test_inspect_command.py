@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.config.catalogue import load_catalogue
 from orchestrator.contracts.task import MadeNotes
-from orchestrator.errors import ConfigError, DataError
+from orchestrator.errors import ConfigError, InputError
 from workers.demo.corpora import write_task
 
 
@@ -37,7 +37,7 @@ def test_what_is_skipped_is_shown(data_dir: Path) -> None:
 
 def test_a_fault_stops_it_unless_told_otherwise(data_dir: Path) -> None:
     words = ["task", "inspect", "i2b2-2014-deid", f"data_dir={data_dir}"]
-    assert isinstance(CliRunner().invoke(app, words).exception, DataError)
+    assert isinstance(CliRunner().invoke(app, words).exception, InputError)
     assert isinstance(CliRunner().invoke(app, [*words, "on_bad_record=ignore"]).exception, ConfigError)
 
 
