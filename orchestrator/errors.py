@@ -23,13 +23,13 @@ class FrontierError(Exception):
 
 
 @dataclass(frozen=True)
-class Complaint:
+class Problem:
     """One mistake: where it stands, what is wrong, what was got, and the remedy."""
 
     where: str  # a file, or a command line argument
     key: str  # dotted key inside it, "" for the whole
     problem: str  # what is wrong, the value that was got included
-    remedy: str  # what to do about it
+    fix: str  # what to do about it
     line: int | None = None  # of the file, from 1, where it is known
     column: int | None = None
 
@@ -37,7 +37,7 @@ class Complaint:
         numbers = ("line", self.line), ("column", self.column)
         place = ", ".join([self.where, *(f"{name} {number}" for name, number in numbers if number)])
         place = f"{place}: {self.key}" if self.key else place
-        return f"{printable(f'{place}: {self.problem}')}\n    -> {printable(self.remedy)}"
+        return f"{printable(f'{place}: {self.problem}')}\n    -> {printable(self.fix)}"
 
 
 class ConfigError(FrontierError):
@@ -45,13 +45,13 @@ class ConfigError(FrontierError):
 
     exit_code = 2
 
-    def __init__(self, complaints: Sequence[Complaint]) -> None:
-        if not complaints:
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        if not problems:
             raise ValueError("a ConfigError needs at least one complaint")
-        self.complaints = tuple(complaints)
-        count = len(self.complaints)
+        self.problems = tuple(problems)
+        count = len(self.problems)
         title = "1 mistake" if count == 1 else f"{count} mistakes"
-        super().__init__(f"{title} in the input:\n" + "\n".join(f"  {c}" for c in self.complaints))
+        super().__init__(f"{title} in the input:\n" + "\n".join(f"  {c}" for c in self.problems))
 
 
 class DataError(FrontierError):
@@ -59,10 +59,10 @@ class DataError(FrontierError):
 
     exit_code = 2
 
-    def __init__(self, file: str, line: int | None, fault: str, remedy: str) -> None:
-        self.file, self.line, self.fault, self.remedy = file, line, fault, remedy
+    def __init__(self, file: str, line: int | None, fault: str, fix: str) -> None:
+        self.file, self.line, self.fault, self.fix = file, line, fault, fix
         place = file if line is None else f"{file}, line {line}"
-        super().__init__(f"{place}: {fault}\n    -> {remedy}")
+        super().__init__(f"{place}: {fault}\n    -> {fix}")
 
 
 class WeightsError(FrontierError):

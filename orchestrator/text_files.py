@@ -6,7 +6,7 @@ import os
 import unicodedata
 from pathlib import Path
 
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 
 _BINARY = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "ZIP", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _NOT_CHARACTERS = "\ufffe\uffff"
@@ -29,12 +29,12 @@ def read_text(path: Path, where: str | None = None) -> str:
         content = path.read_bytes()
     except FileNotFoundError:
         siblings = [p.name for p in path.parent.glob(f"*{path.suffix}")] if path.parent.is_dir() else []
-        remedy = did_you_mean(path.name, siblings) if siblings else "check the path: the folder holds no such"
-        raise ConfigError([Complaint(where, "", "there is no such file", remedy)]) from None
+        fix = did_you_mean(path.name, siblings) if siblings else "check the path: the folder holds no such"
+        raise ConfigError([Problem(where, "", "there is no such file", fix)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = f"unreadable ({type(error).__name__}: {reason})"
-        raise ConfigError([Complaint(where, "", problem, "give a readable UTF-8 file")]) from None
+        raise ConfigError([Problem(where, "", problem, "give a readable UTF-8 file")]) from None
     return _decoded(content, where)
 
 
@@ -42,20 +42,20 @@ def _decoded(content: bytes, where: str) -> str:
     for magic, kind in _BINARY.items():
         if content.startswith(magic):
             problem = f"expected a text file in UTF-8, got {kind}"
-            raise ConfigError([Complaint(where, "", problem, "save it as plain text in UTF-8")])
+            raise ConfigError([Problem(where, "", problem, "save it as plain text in UTF-8")])
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line, column = position(content[: error.start].decode("utf-8", "replace"), None)
         problem = f"not UTF-8: the byte 0x{content[error.start]:02x}"
-        remedy = "save the file as UTF-8"
-        raise ConfigError([Complaint(where, "", problem, remedy, line=line, column=column)]) from None
+        fix = "save the file as UTF-8"
+        raise ConfigError([Problem(where, "", problem, fix, line=line, column=column)]) from None
     if wrong := control_characters(text, where):
         raise ConfigError(wrong)
     return text
 
 
-def control_characters(text: str, where: str, key: str = "") -> list[Complaint]:
+def control_characters(text: str, where: str, key: str = "") -> list[Problem]:
     """Return one problem with the place of the first character that no text file holds, or nothing."""
     # Of almost every text the quick look is enough: letters and what `isprintable` lets through.
     found = [n for n, c in enumerate(text) if not c.isprintable() and _is_foreign(c)]
@@ -64,7 +64,7 @@ def control_characters(text: str, where: str, key: str = "") -> list[Complaint]:
     more = f" (and {len(found) - 1} more of its kind)" if len(found) > 1 else ""
     line, column = position(text, found[0])
     problem = f"holds the control character U+{ord(text[found[0]]):04X}{more}"
-    return [Complaint(where, key, problem, "remove it", line=line, column=column)]
+    return [Problem(where, key, problem, "remove it", line=line, column=column)]
 
 
 def _is_foreign(character: str) -> bool:

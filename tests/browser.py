@@ -51,7 +51,7 @@ class Tab:
         self._socket = websocket.create_connection(address, timeout=_PATIENCE, suppress_origin=True)
         self._numbers = itertools.count(1)
         self.requests: list[str] = []
-        self.complaints: list[str] = []
+        self.problems: list[str] = []
         self._loaded = False
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
@@ -73,11 +73,11 @@ class Tab:
         elif event == "Network.requestWillBeSent":
             self.requests.append(found["request"]["url"])
         elif event == "Runtime.exceptionThrown":
-            self.complaints.append(str(found["exceptionDetails"]))
+            self.problems.append(str(found["exceptionDetails"]))
         elif event == "Runtime.consoleAPICalled" and found["type"] in ("error", "warning", "assert"):
-            self.complaints.append(str(found["args"]))
+            self.problems.append(str(found["args"]))
         elif event == "Log.entryAdded" and found["entry"]["level"] in ("error", "warning"):
-            self.complaints.append(found["entry"]["text"])
+            self.problems.append(found["entry"]["text"])
 
     def open(self, url: str) -> None:
         """Returns once the page is loaded and has been painted twice."""

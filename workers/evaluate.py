@@ -127,8 +127,8 @@ def check_seen(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, En
         tags = [[labels[label] for label in row if label != IGNORED] for row in rows]
         if score_subwords(tags, tags)[task.metric].missing is not None:
             problem = f"{split} has no {task.metric}: all of its mentions lie beyond the cut"
-            remedy = "raise max_length, or set another metric of the task"
-            raise DataError(f"task {task.name}", None, problem, remedy)
+            fix = "raise max_length, or set another metric of the task"
+            raise DataError(f"task {task.name}", None, problem, fix)
 
 
 def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:

@@ -11,7 +11,7 @@ from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Split
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from workers.data import Example, cap_rows, class_counts, read_corpus
 from workers.data.examples import characters
 from workers.models.foreign_tokenizers import bounded, reading_seconds
@@ -53,7 +53,7 @@ def data_root(task: TaskSpec, data_dir: str | None, cache_dir: Path) -> Path:
     if data_dir is None:
         raise ConfigError(
             [
-                Complaint(
+                Problem(
                     f"task {task.name}",
                     "data_dir",
                     "it reads files, and no data_dir is given",

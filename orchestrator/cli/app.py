@@ -20,7 +20,7 @@ from orchestrator.cli.reaching import Where
 from orchestrator.cli.terminal import Terminal
 from orchestrator.contracts.debugging import show_words
 from orchestrator.contracts.files import OTHER_ACCOUNTS, OTHER_GROUPS, shut_out
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.tracking.tracking_uri import VARIABLE, tracking_uri, without_secrets
 
 app = typer.Typer(
@@ -58,7 +58,7 @@ def _before_the_verb(
             f"`frontier {context.invoked_subcommand}` runs a sweep in pods, which store for themselves alone"
         )
         fix = "remove it; `frontier --shared fetch SWEEP` copies the records here for your group"
-        raise ConfigError([Complaint("command line", "--shared", problem, fix)])
+        raise ConfigError([Problem("command line", "--shared", problem, fix)])
     shut_out(OTHER_GROUPS if shared else OTHER_ACCOUNTS)
     if debug:
         show_words()

@@ -59,12 +59,10 @@ def enter() -> None:
         if error.filename is None or error.errno not in _NO_PLACE | _FULL:
             _end_as_defect(error)
         full = error.errno in _FULL
-        remedy = (
+        fix = (
             "make room; the same command goes on from there" if full else "correct it, or give another place"
         )
-        print(
-            f"frontier: {printable(str(error.filename))}: {error.strerror}\n    -> {remedy}", file=sys.stderr
-        )
+        print(f"frontier: {printable(str(error.filename))}: {error.strerror}\n    -> {fix}", file=sys.stderr)
         sys.exit(3 if full else 2)
     except (KeyboardInterrupt, SystemExit):
         raise

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.cli.reaching import ANYWHERE, Where
 from orchestrator.contracts import layout
 from orchestrator.contracts.copy_mark import copy_in
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.storage.mirror import Mirror
 from orchestrator.storage.remote import Remote, is_uri
 from orchestrator.tracking.ledger import Ledger
@@ -48,8 +48,8 @@ def ledger_of(sweep: str, storage: str, where: Where = ANYWHERE) -> Ledger:
     mirror = mirror_of(Remote(uri), name)
     mirror.pull()
     if not (mirror.directory / layout.SWEEP).is_file():
-        remedy = "check name and prefix; a sweep appears there once it runs"
-        raise ConfigError([Complaint(uri, "", f"there is no sweep {name!r}", remedy)])
+        fix = "check name and prefix; a sweep appears there once it runs"
+        raise ConfigError([Problem(uri, "", f"there is no sweep {name!r}", fix)])
     return Ledger(mirror.directory, mirror)
 
 
@@ -67,6 +67,6 @@ def find_sweep(sweep: str, storage: Path, where: Where = ANYWHERE) -> Path:
         if copy is not None and copy.sweep == sweep and where.has(copy):
             return mark.parent.resolve()
     known = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}")]
-    remedy = did_you_mean(sweep, known) if known else "run a sweep first, or give --storage"
-    remedy += look_in_cluster(sweep, str(storage), where) or "; `frontier fetch` copies one from a cluster"
-    raise ConfigError([Complaint(str(storage), "", f"there is no sweep {sweep!r}", remedy)])
+    fix = did_you_mean(sweep, known) if known else "run a sweep first, or give --storage"
+    fix += look_in_cluster(sweep, str(storage), where) or "; `frontier fetch` copies one from a cluster"
+    raise ConfigError([Problem(str(storage), "", f"there is no sweep {sweep!r}", fix)])

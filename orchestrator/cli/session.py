@@ -28,7 +28,7 @@ from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.requests import Staged, StageRequest
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial_history import TrialHistory
-from orchestrator.errors import Complaint, ConfigError, StorageError
+from orchestrator.errors import ConfigError, Problem, StorageError
 from orchestrator.execution.devices import first_gpu
 from orchestrator.planning import Plan, make_plan
 from orchestrator.planning.budget import mistakes
@@ -143,7 +143,7 @@ class Session:
         )
         began = time.monotonic()
         staged: dict[str, tuple[str, dict[str, str]]] = {}
-        problems: list[Complaint] = []
+        problems: list[Problem] = []
         counted: dict[str, ByLength] = {}
         to_come = dict.fromkeys([*(task.name for task in asked), *([] if present else self.backbones)])
         total = len(to_come)
@@ -220,13 +220,13 @@ class Session:
         return lock
 
 
-def _problems_of(item: str, words: str) -> Iterator[Complaint]:
+def _problems_of(item: str, words: str) -> Iterator[Problem]:
     """From the words of an error, which may name several: place, problem, remedy."""
     for told in re.split(r"\n(?=backbone )", words):
-        sentence, _, remedy = told.partition("\n    -> ")
+        sentence, _, fix = told.partition("\n    -> ")
         place, colon, problem = sentence.partition(": ")
         where, what = (place, problem) if colon else (item, sentence)
-        yield Complaint(where, "", what, remedy or "correct that, and stage again")
+        yield Problem(where, "", what, fix or "correct that, and stage again")
 
 
 def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cache: Path) -> bool:

@@ -35,9 +35,9 @@ def refusal(
     said = str(get(body, "message") or content.decode(errors="replace").strip()[:300] or f"HTTP {status}")
     where = f" in namespace {namespace}" if resource.namespaced and namespace else ""
     what = f"{resource.kind} {name}{where}" if name else f"{resource.full_name}{where}"
-    problem, remedy = _words(verb, resource, what, namespace, status, body, said, doctor)
+    problem, fix = _words(verb, resource, what, namespace, status, body, said, doctor)
     absent = status == 404 and bool(name) and get(body, "details", "name") == name
-    return RefusalError(status, f"{problem}\n    -> {remedy}", absent=absent)
+    return RefusalError(status, f"{problem}\n    -> {fix}", absent=absent)
 
 
 def decoded(content: bytes) -> Any:

@@ -48,19 +48,19 @@ class Verdict(StrEnum):
 class Finding:
     verdict: Verdict
     words: str
-    remedy: str | None = None
+    fix: str | None = None
 
 
 def good(words: str) -> Finding:
     return Finding(Verdict.GOOD, words)
 
 
-def bad(words: str, remedy: str) -> Finding:
-    return Finding(Verdict.BAD, words, remedy)
+def bad(words: str, fix: str) -> Finding:
+    return Finding(Verdict.BAD, words, fix)
 
 
-def unsure(words: str, remedy: str | None = None) -> Finding:
-    return Finding(Verdict.UNSURE, words, remedy)
+def unsure(words: str, fix: str | None = None) -> Finding:
+    return Finding(Verdict.UNSURE, words, fix)
 
 
 Check = Callable[[Cluster, Sequence[Document]], Iterator[Finding]]
@@ -86,12 +86,12 @@ def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Findin
         try:
             yield from check(cluster, documents)
         except LaunchError as error:
-            problem, _, remedy = str(error).partition("\n    -> ")
+            problem, _, fix = str(error).partition("\n    -> ")
             status = error.status if isinstance(error, RefusalError) else None
             if status == HTTPStatus.FORBIDDEN:
                 hidden[problem.partition(" in namespace ")[0].removeprefix("you may not ")] = None
                 continue
-            yield bad(problem, remedy)
+            yield bad(problem, fix)
             if status == HTTPStatus.UNAUTHORIZED:
                 return  # so would all others
     if hidden:
@@ -164,7 +164,7 @@ def _workloads(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Find
     if ready:
         yield good(f"{', '.join(ready)}: ready")
     for found in others:
-        yield (bad if found.fatal else unsure)(f"{', '.join(found.names)}: {found.why}", found.remedy)
+        yield (bad if found.fatal else unsure)(f"{', '.join(found.names)}: {found.why}", found.fix)
 
 
 def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:

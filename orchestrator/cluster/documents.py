@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 import orchestrator
-from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
+from orchestrator.errors import ConfigError, LaunchError, Problem, did_you_mean
 from orchestrator.text_files import control_characters, read_text
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -56,9 +56,9 @@ class Document:
     def spec(self) -> dict[str, Any]:
         return mapping(self.body.get("spec"))
 
-    def complaint(self, key: str, problem: str, remedy: str) -> Complaint:
+    def problem_at(self, key: str, problem: str, fix: str) -> Problem:
         """`key`: the dotted path inside the object."""
-        return Complaint(f"{self.where}: {self.kind}/{self.name}", key, problem, remedy)
+        return Problem(f"{self.where}: {self.kind}/{self.name}", key, problem, fix)
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -94,12 +94,12 @@ def parse(text: str, where: str) -> list[Document]:
         line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
         deep = isinstance(error, RecursionError)
         problem = "is nested too deeply" if deep else "is no YAML"
-        remedy = "correct its indentation, quotes and brackets"
-        raise ConfigError([Complaint(where, "", problem, remedy, line=line, column=column)]) from None
+        fix = "correct its indentation, quotes and brackets"
+        raise ConfigError([Problem(where, "", problem, fix, line=line, column=column)]) from None
     wrong = [body for body in bodies if not isinstance(body, dict) or "kind" not in body]
     if wrong:
         raise ConfigError(
-            [Complaint(where, "", "holds what is no Kubernetes object", "give each apiVersion and kind")]
+            [Problem(where, "", "holds what is no Kubernetes object", "give each apiVersion and kind")]
         )
     return [Document(where, body) for body in bodies]
 
@@ -130,8 +130,8 @@ def load(source: str) -> list[Document]:
         return [document for file in files for document in parse(read_text(file), str(file))]
     if path.is_file():
         return parse(read_text(path), source)
-    remedy = f"{did_you_mean(source, overlays())} (or give a directory or a file)"
-    raise ConfigError([Complaint("command line", source, "is no overlay, directory or file", remedy)])
+    fix = f"{did_you_mean(source, overlays())} (or give a directory or a file)"
+    raise ConfigError([Problem("command line", source, "is no overlay, directory or file", fix)])
 
 
 def _kustomize(directory: Path) -> str:
@@ -148,7 +148,7 @@ def _kustomize(directory: Path) -> str:
     if done.returncode:
         first = done.stderr.strip().splitlines()[-1:] or ["no reason was given"]
         raise ConfigError(
-            [Complaint(str(directory), "", f"kustomize: {first[0]}", "correct the kustomization")]
+            [Problem(str(directory), "", f"kustomize: {first[0]}", "correct the kustomization")]
         )
     return done.stdout
 

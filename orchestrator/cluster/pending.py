@@ -47,11 +47,11 @@ class Trouble:
     who: str  # "head", "worker a100", "submitter", or the object that cannot make its pods
     pods: int
     why: str
-    remedy: str | None = None
+    fix: str | None = None
 
     def __str__(self) -> str:
         many = f"{self.pods} pods wait" if self.pods > 1 else "waits" if self.pods else "cannot make its pod"
-        return f"{self.who} {many}: {self.why}" + (f" -> {self.remedy}" if self.remedy else "")
+        return f"{self.who} {many}: {self.why}" + (f" -> {self.fix}" if self.fix else "")
 
 
 def role(pod: dict[str, Any]) -> str:
@@ -134,5 +134,5 @@ def _one_line(text: Any) -> str:
 
 
 def _remedy(why: str, doctor: str) -> str | None:
-    found = next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, why)), None)
+    found = next((fix for pattern, fix in _REMEDIES if re.search(pattern, why)), None)
     return None if found is None else found.replace("{doctor}", doctor)

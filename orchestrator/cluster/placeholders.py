@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.cluster.documents import Document, get, items, mapping
 from orchestrator.cluster.manifests import ConfigMapSource, laid_over
 from orchestrator.contracts import layout
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 
 MOUNT = PurePosixPath("/etc/frontier")  # of the sweep's ConfigMap, in the head
 _VOLUME = "sweep"
@@ -36,19 +36,19 @@ def fill_in(job: Document, entrypoint: str, source: ConfigMapSource, labels: dic
     items(get(submitter, "spec", "containers"))[0]["args"] = ["--", entrypoint]
 
 
-def _missing(job: Document) -> Iterator[Complaint]:
+def _missing(job: Document) -> Iterator[Problem]:
     head = get(job.spec, "rayClusterSpec", "headGroupSpec", "template", "spec")
     volumes = items(get(head, "volumes"))
     if not any(volume.get("name") == _VOLUME and "configMap" in volume for volume in volumes):
         problem = f"no ConfigMap is called {_VOLUME!r}: the driver would read the template's placeholder"
-        yield job.complaint(f"{_HEAD}.volumes", problem, f"name the volume of its ConfigMap {_VOLUME}")
+        yield job.problem_at(f"{_HEAD}.volumes", problem, f"name the volume of its ConfigMap {_VOLUME}")
     mounts = [m for c in items(get(head, "containers"))[:1] for m in items(c.get("volumeMounts"))]
     if not any((m.get("name"), m.get("mountPath")) == (_VOLUME, str(MOUNT)) for m in mounts):
         problem = f"the volume {_VOLUME!r} is not mounted at {MOUNT}, where the driver reads the sweep"
-        yield job.complaint(f"{_HEAD}.containers.0.volumeMounts", problem, "mount it there, read-only")
+        yield job.problem_at(f"{_HEAD}.containers.0.volumeMounts", problem, "mount it there, read-only")
     if not items(get(job.spec, "submitterPodTemplate", "spec", "containers")):
         problem = "there is no container that would submit the sweep"
-        yield job.complaint(_SUBMITTER, problem, "keep the one of k8s/base/rayjob.yaml")
+        yield job.problem_at(_SUBMITTER, problem, "keep the one of k8s/base/rayjob.yaml")
 
 
 def move_cache(job: Document, before: str, after: str) -> None:

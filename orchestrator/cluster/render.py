@@ -41,7 +41,7 @@ from orchestrator.config.lock import lock_path
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.device import DEVICE_LABEL
 from orchestrator.contracts.trial import Resources
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.planning import Plan
 from orchestrator.planning.packing import at_once
 from orchestrator.text_files import read_text
@@ -105,7 +105,7 @@ def _template(documents: Sequence[Document]) -> Document:
     if len(found) != 1:
         where = documents[0].where if documents else "the overlay"
         problem = f"holds {len(found)} RayJobs"
-        raise ConfigError([Complaint(where, "", problem, "give an overlay with one: it is the template")])
+        raise ConfigError([Problem(where, "", problem, "give an overlay with one: it is the template")])
     return found[0]
 
 
@@ -115,12 +115,12 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
     storage = str(resolved.get("storage", ""))
     if "://" in storage and storage.partition("://")[0] not in _STORES:
         problem = f"{storage}: the image of the pods cannot open such a store"
-        remedy = f"use s3://bucket/prefix, or a path on the shared mount, say {job.annotations.get(STORAGE)}"
-        raise ConfigError([Complaint(str(sweep.file), "storage", problem, remedy)])
+        fix = f"use s3://bucket/prefix, or a path on the shared mount, say {job.annotations.get(STORAGE)}"
+        raise ConfigError([Problem(str(sweep.file), "storage", problem, fix)])
     if "://" not in storage and not storage.startswith("/"):
         if STORAGE not in job.annotations:
-            remedy = f"annotate the template with {STORAGE}, or give storage=PATH as the pods see it"
-            raise ConfigError([job.complaint("metadata.annotations", "no place for the records", remedy)])
+            fix = f"annotate the template with {STORAGE}, or give storage=PATH as the pods see it"
+            raise ConfigError([job.problem_at("metadata.annotations", "no place for the records", fix)])
         storage = str(job.annotations[STORAGE])
     resolved["storage"] = storage
     mounted = job.annotations.get(DATA_DIR)
@@ -146,8 +146,8 @@ def _refuse_unnamed_device(plan: Plan, has_gpus: bool) -> None:
         problem = (
             "leaves its device to the machine that plans, and in a cluster that is the head, without a GPU"
         )
-        remedy = "name it: resources: {device: nvidia-a100-80gb}; configs/devices has those that are known"
-        raise ConfigError([Complaint(str(plan.sweep.file), "resources", problem, remedy)])
+        fix = "name it: resources: {device: nvidia-a100-80gb}; configs/devices has those that are known"
+        raise ConfigError([Problem(str(plan.sweep.file), "resources", problem, fix)])
 
 
 def _capacity(plan: Plan, job: Document) -> list[dict[str, Any]]:
@@ -156,27 +156,27 @@ def _capacity(plan: Plan, job: Document) -> list[dict[str, Any]]:
     _refuse_unnamed_device(plan, any(group.gpus for group in found))
     kinds = node_kinds(found)
     sizes = {trial.resources for trial in plan.trials} or {Resources()}
-    complaints = [_too_large(size, found, job) for size in sizes if not at_once(kinds, size)]
-    if complaints:
-        raise ConfigError(complaints)
+    problems = [_too_large(size, found, job) for size in sizes if not at_once(kinds, size)]
+    if problems:
+        raise ConfigError(problems)
     return [kind.model_dump(mode="json", exclude_defaults=True) for kind in kinds]
 
 
-def _too_large(size: Resources, found: Sequence[Group], job: Document) -> Complaint:
+def _too_large(size: Resources, found: Sequence[Group], job: Document) -> Problem:
     """Or of a kind of GPU that no group has."""
     wanted = f"a trial of {size.cpus} CPU and {size.gpus:g} GPU"
     if size.nodes > 1:
         wanted += f" over {size.nodes} pods"
-    remedy = "lower the sweep's `resources`, or choose an overlay with larger pods"
+    fix = "lower the sweep's `resources`, or choose an overlay with larger pods"
     if size.device is not None and size.device not in {group.device for group in found}:
         wanted += f", planned for {size.device}"
-        remedy = (
+        fix = (
             "name a device of the overlay in the sweep's `resources`, or give the group that has this one "
             f"the label {DEVICE_LABEL}: {size.device} (configs/README.md)"
         )
     groups = ", ".join(map(str, found)) or "no groups"
     problem = f"{'no pod holds' if size.nodes == 1 else 'the pods do not hold'} {wanted}; there are {groups}"
-    return job.complaint("spec.rayClusterSpec.workerGroupSpecs", problem, remedy)
+    return job.problem_at("spec.rayClusterSpec.workerGroupSpecs", problem, fix)
 
 
 def _config_map(
@@ -193,7 +193,7 @@ def _config_map(
     content = json.dumps(data, sort_keys=True).encode()
     if len(content) >= _LARGEST:
         problem = f"the sweep and its catalogues are {len(content):,} bytes; a ConfigMap holds {_LARGEST:,}"
-        raise ConfigError([Complaint(str(sweep.file), "", problem, "put the catalogues into the image")])
+        raise ConfigError([Problem(str(sweep.file), "", problem, "put the catalogues into the image")])
     name = content_name(identity, content)
     metadata = ConfigMapMetadata(name=name, namespace=namespace, labels={SWEEP_LABEL: identity})
     places = tuple(KeyToPath(key=key, path=path) for key, path in sorted(paths.items()))

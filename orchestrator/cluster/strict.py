@@ -181,9 +181,7 @@ def _telemetry(seen: _Seen) -> Checked:
         c for c in switches.check(seen.documents, seen.pods) if _TELEMETRY.search(f"{c.key} {c.problem}")
     ]
     if wrong:
-        return Checked(
-            Risk.TELEMETRY, f"{wrong[0].where}: {wrong[0].key}: {wrong[0].problem}", wrong[0].remedy
-        )
+        return Checked(Risk.TELEMETRY, f"{wrong[0].where}: {wrong[0].key}: {wrong[0].problem}", wrong[0].fix)
     return Checked(Risk.TELEMETRY, "nothing turns telemetry on; images and commands turn it off")
 
 

@@ -22,7 +22,7 @@ from orchestrator.cluster.render import Rendered
 from orchestrator.cluster.resources import RAY_JOBS
 from orchestrator.cluster.sweep_files import SweepFiles, config_map_to_apply, job_to_apply
 from orchestrator.cluster.watch import never_ran
-from orchestrator.errors import Complaint, ConfigError, LaunchError, did_you_mean
+from orchestrator.errors import ConfigError, LaunchError, Problem, did_you_mean
 
 _GONE_SECONDS = 300  # the driver gets to write its records, the pods their grace
 _LOOK_SECONDS = 10
@@ -147,14 +147,14 @@ class Sweeps:
         if found:
             problem = f"{len(found)} sweeps are called {sweep!r}"
             raise ConfigError(
-                [Complaint(where, "", problem, f"name one by its id: {', '.join(sorted(found))}")]
+                [Problem(where, "", problem, f"name one by its id: {', '.join(sorted(found))}")]
             )
-        remedy = (
+        fix = (
             did_you_mean(sweep, {*names, *names.values()})
             if names
             else "submit it first, or give --namespace"
         )
-        raise ConfigError([Complaint(where, "", f"there is no sweep {sweep!r}", remedy)])
+        raise ConfigError([Problem(where, "", f"there is no sweep {sweep!r}", fix)])
 
     def objects_of(self, name: str) -> tuple[RayJob, dict[str, Any] | None]:
         """The RayJob of a sweep, as it is or as it is kept, and its ConfigMap. Raises LaunchError where the
@@ -201,7 +201,7 @@ class Sweeps:
         if changed:
             raise ConfigError(
                 [
-                    Complaint(
+                    Problem(
                         f"RayJob {job.name}",
                         line.partition(": ")[0],
                         f"{line.partition(': ')[2]}, while the sweep runs",

@@ -23,7 +23,7 @@ class NotReady:
 
     names: tuple[str, ...]  # `Deployment mlflow`
     why: str
-    remedy: str
+    fix: str
     fatal: bool  # no pod of one is ready, or it is missing
 
 
@@ -41,8 +41,8 @@ def ready_and_not(cluster: Cluster, documents: Sequence[Document]) -> tuple[list
         if there >= wanted:
             ready.append(name)
             continue
-        for why, remedy in _causes(cluster, live) or [(f"{there} of {wanted} pods are ready", _DESCRIBE)]:
-            causes[why, remedy, there == 0].append(name)
+        for why, fix in _causes(cluster, live) or [(f"{there} of {wanted} pods are ready", _DESCRIBE)]:
+            causes[why, fix, there == 0].append(name)
     return ready, [NotReady(tuple(names), *cause) for cause, names in causes.items()]
 
 
@@ -55,6 +55,5 @@ def _causes(cluster: Cluster, live: dict[str, Any]) -> list[tuple[str, str]]:
     labels = mapping(get(live, "spec", "selector", "matchLabels"))
     pods = cluster.every(PODS, labels=",".join(f"{key}={value}" for key, value in labels.items()))
     return [
-        (trouble.why, trouble.remedy or _DESCRIBE)
-        for trouble in troubles(pods, [], cluster.command("doctor"))
+        (trouble.why, trouble.fix or _DESCRIBE) for trouble in troubles(pods, [], cluster.command("doctor"))
     ]

@@ -13,7 +13,7 @@ from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.capability import COLUMNS, Capability
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 
 TABLE = "capabilities.csv"  # beside the built-in catalogue
 
@@ -51,23 +51,23 @@ def load_capabilities(path: Path | None = None) -> Capabilities:
     """The table at `path`, else the one that comes with the project. Raises ConfigError."""
     path = path or builtin_catalogue() / TABLE
     if not path.is_file():
-        raise ConfigError([Complaint(str(path), "", "there is no such table", _REMEDY)])
-    complaints: list[Complaint] = []
+        raise ConfigError([Problem(str(path), "", "there is no such table", _REMEDY)])
+    problems: list[Problem] = []
     rows: dict[tuple[str, str, TaskKind], Capability] = {}
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         if tuple(next(reader, ())) != COLUMNS:
             problem = f"its first line is not {','.join(COLUMNS)}"
-            raise ConfigError([Complaint(str(path), "", problem, _REMEDY)])
+            raise ConfigError([Problem(str(path), "", problem, _REMEDY)])
         for cells in reader:
             try:
                 row = _row(cells)
             except ValueError:
-                complaints.append(Complaint(str(path), f"line {reader.line_num}", "is not a row", _REMEDY))
+                problems.append(Problem(str(path), f"line {reader.line_num}", "is not a row", _REMEDY))
                 continue
             rows[row.architecture, row.method, row.task_kind] = row
-    if complaints:
-        raise ConfigError(complaints)
+    if problems:
+        raise ConfigError(problems)
     return Capabilities(rows)
 
 

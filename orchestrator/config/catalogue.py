@@ -27,7 +27,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.task_rules import lacking_splits
 from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import Family
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.text_files import user_path
 
 KINDS = tuple(BY_DIRECTORY)
@@ -82,45 +82,45 @@ def builtin_catalogue() -> Path:
 
 def load_catalogue(directories: Sequence[Path] = ()) -> Catalogue:
     """The built-in entries and those of `directories`, which may add but not redefine. Raises ConfigError."""
-    catalogue, complaints = read_catalogue(directories)
-    if complaints:
-        raise ConfigError(complaints)
+    catalogue, problems = read_catalogue(directories)
+    if problems:
+        raise ConfigError(problems)
     return catalogue
 
 
-def read_catalogue(directories: Sequence[Path]) -> tuple[Catalogue, list[Complaint]]:
+def read_catalogue(directories: Sequence[Path]) -> tuple[Catalogue, list[Problem]]:
     """The entries that could be read, and the complaints about the others."""
-    catalogue, complaints = Catalogue(), list[Complaint]()
+    catalogue, problems = Catalogue(), list[Problem]()
     places: dict[tuple[str, str], Path] = {}
     for root in (builtin_catalogue(), *directories):
-        for kind, path in _files(root, complaints):
+        for kind, path in _files(root, problems):
             name = path.stem
             if (kind, name) in places:
                 problem = f"the name {name!r} stands already in {places[kind, name]}"
-                complaints.append(Complaint(str(path), "", problem, "give the file another name"))
+                problems.append(Problem(str(path), "", problem, "give the file another name"))
                 continue
             places[kind, name] = path
-            complaints += _add(catalogue, kind, path)
+            problems += _add(catalogue, kind, path)
     catalogue.backbones.update(with_inherited(catalogue.backbones))
-    return catalogue, complaints
+    return catalogue, problems
 
 
-def _files(root: Path, complaints: list[Complaint]) -> Iterator[tuple[str, Path]]:
+def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
     if not root.is_dir():
-        complaints.append(Complaint(str(root), "", "there is no such catalogue directory", HOW_TO_MAKE_ONE))
+        problems.append(Problem(str(root), "", "there is no such catalogue directory", HOW_TO_MAKE_ONE))
         return
     for directory in sorted(p for p in root.iterdir() if not _ignored(p)):
         if directory.name not in KINDS or not directory.is_dir():
             problem = f"a catalogue holds no {directory.name!r}"
-            complaints.append(Complaint(str(directory), "", problem, did_you_mean(directory.name, KINDS)))
+            problems.append(Problem(str(directory), "", problem, did_you_mean(directory.name, KINDS)))
             continue
         for path in sorted(p for p in directory.iterdir() if not _ignored(p)):
             if path.suffix != ".yaml" or not re.fullmatch(SAFE_NAME, path.stem):
-                problem, remedy = (
+                problem, fix = (
                     "not an entry",
                     "an entry is a file NAME.yaml, NAME of letters, digits, . _ -",
                 )
-                complaints.append(Complaint(str(path), "", problem, remedy))
+                problems.append(Problem(str(path), "", problem, fix))
                 continue
             yield directory.name, path
 
@@ -129,41 +129,41 @@ def _ignored(path: Path) -> bool:
     return path.name.startswith((".", "__")) or path.suffix == ".md" or path.name in _BESIDE
 
 
-def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Complaint]:
-    found, complaints = read_mapping(path)
+def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Problem]:
+    found, problems = read_mapping(path)
     raw = found.raw
-    complaints += taken_for(raw, BY_DIRECTORY[kind], str(path))
-    if complaints:
-        return complaints
+    problems += taken_for(raw, BY_DIRECTORY[kind], str(path))
+    if problems:
+        return problems
     if "name" in raw:
-        complaints = [
-            Complaint(str(path), "name", "unknown key, got name", "an entry is named by its file: remove it")
+        problems = [
+            Problem(str(path), "name", "unknown key, got name", "an entry is named by its file: remove it")
         ]
     else:
-        complaints = _add_entry(catalogue, kind, path, raw | {"name": path.stem})
-    return found.placed(complaints, str(path))
+        problems = _add_entry(catalogue, kind, path, raw | {"name": path.stem})
+    return found.placed(problems, str(path))
 
 
-def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any]) -> list[Complaint]:
+def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any]) -> list[Problem]:
     if kind == "backbones":
         return _add_backbone(catalogue, path, raw)
     if kind == "methods":
-        method, complaints = _entry(MethodEntry, path, raw)
+        method, problems = _entry(MethodEntry, path, raw)
         catalogue.methods.update({method.name: method} if method else {})
     elif kind == "prices":
-        price, complaints = _entry(PriceBook, path, raw)
+        price, problems = _entry(PriceBook, path, raw)
         catalogue.prices.update({price.name: price} if price else {})
     elif kind == "devices":
-        device, complaints = _entry(DeviceKind, path, raw)
+        device, problems = _entry(DeviceKind, path, raw)
         catalogue.devices.update({device.name: device} if device else {})
     else:
-        recipe, complaints = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
+        recipe, problems = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
         task, more = _entry(DescribedTask, path, raw)
-        complaints += more
-        complaints += [Complaint(str(path), m.key, m.problem, m.remedy) for m in _untrainable(task)]
-        if task and recipe and not complaints:
+        problems += more
+        problems += [Problem(str(path), m.key, m.problem, m.fix) for m in _untrainable(task)]
+        if task and recipe and not problems:
             catalogue.tasks[task.name] = TaskEntry(spec=task.spec(), recipe=recipe.recipe)
-    return complaints
+    return problems
 
 
 def is_price_file(prices: str) -> bool:
@@ -171,14 +171,14 @@ def is_price_file(prices: str) -> bool:
     return prices.endswith((".yaml", ".yml"))
 
 
-def read_prices(path: Path) -> tuple[PriceBook | None, list[Complaint]]:
+def read_prices(path: Path) -> tuple[PriceBook | None, list[Problem]]:
     """A price book that lies outside any catalogue."""
-    found, complaints = read_mapping(path)
-    complaints += taken_for(found.raw, FileKind.PRICES, str(path))
-    if complaints:
-        return None, complaints
-    book, complaints = _entry(PriceBook, path, found.raw | {"name": path.stem})
-    return book, found.placed(complaints, str(path))
+    found, problems = read_mapping(path)
+    problems += taken_for(found.raw, FileKind.PRICES, str(path))
+    if problems:
+        return None, problems
+    book, problems = _entry(PriceBook, path, found.raw | {"name": path.stem})
+    return book, found.placed(problems, str(path))
 
 
 def _untrainable(task: TaskSpec | None) -> Iterable[Misfit]:
@@ -189,27 +189,27 @@ class _Recipe(Record):
     recipe: RecipePatch
 
 
-def _entry(model: type[R], path: Path, raw: dict[str, Any]) -> tuple[R | None, list[Complaint]]:
+def _entry(model: type[R], path: Path, raw: dict[str, Any]) -> tuple[R | None, list[Problem]]:
     found, faults = check(model, raw)
-    return found, [fault.complaint(str(path)) for fault in faults]
+    return found, [fault.problem_at(str(path)) for fault in faults]
 
 
-def _add_backbone(catalogue: Catalogue, path: Path, raw: dict[str, Any]) -> list[Complaint]:
-    backbone, complaints = _entry(BackboneSpec, path, raw)
+def _add_backbone(catalogue: Catalogue, path: Path, raw: dict[str, Any]) -> list[Problem]:
+    backbone, problems = _entry(BackboneSpec, path, raw)
     if backbone is None:
-        return complaints
+        return problems
     for key, value in (("model", backbone.model), ("domain", backbone.domain)):
         if not re.fullmatch(SAFE_NAME, value):
             problem = f"cannot be a directory's name, got {value!r}"
-            complaints.append(Complaint(str(path), key, problem, "use letters, digits, '.', '_' and '-'"))
+            problems.append(Problem(str(path), key, problem, "use letters, digits, '.', '_' and '-'"))
     axis = (backbone.model, backbone.domain)
     if axis in catalogue.backbones:
         problem = f"{axis[0]}/{axis[1]} is already the backbone {catalogue.backbones[axis].name!r}"
-        complaints.append(Complaint(str(path), "model", problem, "give it a model or a domain of its own"))
+        problems.append(Problem(str(path), "model", problem, "give it a model or a domain of its own"))
     if isinstance(backbone.weights, FolderWeights):
         folder = user_path(path.parent, backbone.weights.folder)
         weights = backbone.weights.model_copy(update={"folder": str(folder)})
         backbone = backbone.model_copy(update={"weights": weights})
-    if not complaints:
+    if not problems:
         catalogue.backbones[axis] = backbone
-    return complaints
+    return problems

@@ -13,7 +13,7 @@ from orchestrator.config.methods import MethodVariant
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import Family, TaskKind
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 
 AXES = ("models", "domains", "methods", "tasks")
 _NAMED_BY: dict[str, tuple[str, ...]] = {  # keys of a sweep that name entries of a kind
@@ -36,16 +36,16 @@ class Source:
     methods: tuple[int | None, ...] = ()  # of each item the file's that it is, if it was selected by name
     names: tuple[str, ...] = ()  # by which the file's methods can be selected
 
-    def placed(self, complaint: Complaint) -> Complaint:
+    def placed(self, problem: Problem) -> Problem:
         """A complaint about a method that was selected from the file is about the file."""
-        parts = complaint.key.split(".")
+        parts = problem.key.split(".")
         if parts[0] != "methods" or len(parts) == 1 or not parts[1].isdigit():
-            return complaint
+            return problem
         at = int(parts[1])
         place = self.methods[at] if at < len(self.methods) else None
         if place is None:
-            return complaint
-        return replace(complaint, where=self.file, key=".".join(["methods", str(place), *parts[2:]]))
+            return problem
+        return replace(problem, where=self.file, key=".".join(["methods", str(place), *parts[2:]]))
 
     def of(self, key: str) -> str:
         parts = key.split(".")
@@ -67,57 +67,57 @@ def axis_names(config: SweepConfig, axis: str) -> list[str]:
     return [item.name for item in values] if axis == "methods" else list(values)
 
 
-def check_catalogues(config: SweepConfig, source: Source) -> list[Complaint]:
+def check_catalogues(config: SweepConfig, source: Source) -> list[Problem]:
     """Directories that are not there, each told by the key that names it."""
-    complaints = []
+    problems = []
     for place, directory in enumerate(map(Path, config.catalogues)):
         if directory.is_dir():
             continue
         siblings = [path.parent.name for kind in KINDS for path in directory.parent.glob(f"*/{kind}/")]
-        remedy = did_you_mean(directory.name, siblings) if siblings else HOW_TO_MAKE_ONE
+        fix = did_you_mean(directory.name, siblings) if siblings else HOW_TO_MAKE_ONE
         key, problem = f"catalogues.{place}", f"there is no such directory, got {str(directory)!r}"
-        complaints.append(Complaint(source.of(key), key, problem, f"{remedy} (its names are checked then)"))
-    return complaints
+        problems.append(Problem(source.of(key), key, problem, f"{fix} (its names are checked then)"))
+    return problems
 
 
-def doubted_axes(of_catalogue: Iterable[Complaint], of_directories: Sequence[Complaint]) -> frozenset[str]:
+def doubted_axes(of_catalogue: Iterable[Problem], of_directories: Sequence[Problem]) -> frozenset[str]:
     """Those on which a name may be of an entry that could not be read."""
-    kinds = {Path(complaint.where).parent.name for complaint in of_catalogue}
+    kinds = {Path(problem.where).parent.name for problem in of_catalogue}
     if of_directories or not kinds <= _NAMED_BY.keys():
         kinds = set(_NAMED_BY)
     return frozenset(axis for kind in kinds for axis in _NAMED_BY[kind])
 
 
-def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Complaint]:
+def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
     """Names that the catalogue does not hold."""
-    complaints = []
+    problems = []
     for axis, known in known_names(catalogue).items():
         for place, name in enumerate(axis_names(config, axis)):
             if name not in known and name != STAND_IN:
                 key, problem = f"{axis}.{place}", f"{axis[:-1]} not in the catalogue, got {name!r}"
                 offered = [*known, *source.names] if axis == "methods" else known
-                complaints.append(Complaint(source.of(key), key, problem, did_you_mean(name, offered)))
+                problems.append(Problem(source.of(key), key, problem, did_you_mean(name, offered)))
     own = config.prices is not None and is_price_file(config.prices)  # what is wrong in there is told already
     if config.prices is not None and config.prices not in catalogue.prices and not own:
-        problem, remedy = (
+        problem, fix = (
             f"not in the catalogue, got {config.prices!r}",
             did_you_mean(config.prices, catalogue.prices),
         )
-        complaints.append(Complaint(source.of("prices"), "prices", problem, remedy))
-    return complaints
+        problems.append(Problem(source.of("prices"), "prices", problem, fix))
+    return problems
 
 
-def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Complaint]:
+def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
     """Tasks that the sweep does not have, and a least quality for one that is measured by its loss."""
     wanted = config.good_enough
     if wanted is None:
         return []
-    complaints = []
+    problems = []
     for name in wanted.tasks:
         if name not in config.tasks:
             key = f"good_enough.tasks.{name}"
-            problem, remedy = f"not a task of this sweep, got {name!r}", did_you_mean(name, config.tasks)
-            complaints.append(Complaint(source.of(key), key, problem, remedy))
+            problem, fix = f"not a task of this sweep, got {name!r}", did_you_mean(name, config.tasks)
+            problems.append(Problem(source.of(key), key, problem, fix))
     for name in config.tasks:
         entry = catalogue.tasks.get(name)
         if (
@@ -127,26 +127,26 @@ def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source)
         ):
             key = f"good_enough.tasks.{name}" if name in wanted.tasks else "good_enough.at_least"
             problem = f"{name} is measured by its loss, which has no least value"
-            complaints.append(Complaint(source.of(key), key, problem, "set within for this task"))
-    return complaints
+            problems.append(Problem(source.of(key), key, problem, "set within for this task"))
+    return problems
 
 
-def check_doubles(config: SweepConfig, source: Source) -> list[Complaint]:
+def check_doubles(config: SweepConfig, source: Source) -> list[Problem]:
     """A value that stands twice on an axis would make the same cells twice. (Methods are checked by slug.)"""
     axes = {axis: getattr(config, axis) for axis in ("models", "domains", "tasks", "seeds")}
     axes |= {f"axes.{key}": values for key, values in config.axes.axes().items()}
     return [
-        Complaint(source.of(axis), axis, f"{value!r} stands {count} times", "keep it once")
+        Problem(source.of(axis), axis, f"{value!r} stands {count} times", "keep it once")
         for axis, values in axes.items()
         for value, count in Counter(values).items()
         if count > 1
     ]
 
 
-def check_idle_keys(config: SweepConfig, source: Source) -> list[Complaint]:
+def check_idle_keys(config: SweepConfig, source: Source) -> list[Problem]:
     """Values that no trial would have, as each method of the file has its own: an axis of all methods, or a
     key that the command line sets."""
-    complaints = []
+    problems = []
     own = [item.axes() for item in config.methods if item.name != STAND_IN]
     keys = [f"axes.{key}" for key in config.axes.axes()]
     if config.partial:  # the methods that an axis of the file is for may be left out
@@ -157,9 +157,9 @@ def check_idle_keys(config: SweepConfig, source: Source) -> list[Complaint]:
         if own and all(key in axes for axes in own):
             problem = "changes nothing: each method sets its own"
             name = config.methods[0].name
-            remedy = f"change {key} of the methods, say methods=[{{name: {name}, {key}: …}}]"
-            complaints.append(Complaint(source.of(at), at, problem, remedy))
-    return complaints
+            fix = f"change {key} of the methods, say methods=[{{name: {name}, {key}: …}}]"
+            problems.append(Problem(source.of(at), at, problem, fix))
+    return problems
 
 
 def short_of_reach(config: SweepConfig, source: Source) -> list[str]:
@@ -190,7 +190,7 @@ def check_rules(
     idle: Iterable[int],
     source: Source,
     sure: bool,
-) -> list[Complaint]:
+) -> list[Problem]:
     """Rules that match nothing, as a misspelt rule does. `sure` is False where a rule may be idle for another
     reason (the command line changed an axis, or an axis is wrong itself): then only names that exist nowhere
     are complained of."""
@@ -206,23 +206,23 @@ def check_rules(
     }
     if sure:
         known["method"] = [variant.spec.name for variant in variants]
-    complaints, misspelt = [], set[int]()
+    problems, misspelt = [], set[int]()
     for place, rule in enumerate(config.rules):
         for key, values in rule.match.given().items():
             for value in values:
                 if key in known and value not in known[key]:
                     misspelt.add(place)
                     at, problem = f"rules.{place}.match.{key}", f"no {key} of that name, got {value!r}"
-                    complaints.append(Complaint(source.of(at), at, problem, did_you_mean(value, known[key])))
+                    problems.append(Problem(source.of(at), at, problem, did_you_mean(value, known[key])))
     for place in idle:
         if place not in misspelt and sure:
             at, got = f"rules.{place}.match", config.rules[place].match.given()
             problem = f"matches no cell of this sweep, got { ({k: list(v) for k, v in got.items()}) }"
-            complaints.append(Complaint(source.of(at), at, problem, "correct the match, or remove the rule"))
-    return complaints
+            problems.append(Problem(source.of(at), at, problem, "correct the match, or remove the rule"))
+    return problems
 
 
-def check_grid(grid: Grid, source: Source) -> list[Complaint]:
+def check_grid(grid: Grid, source: Source) -> list[Problem]:
     """A grid in which nothing can run."""
     if grid.cells or grid.bad_recipes:
         return []
@@ -230,25 +230,25 @@ def check_grid(grid: Grid, source: Source) -> list[Complaint]:
     told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_MOST_REASONS))
     hidden = len(reasons) - _MOST_REASONS
     told += f"; and {hidden} more {'reason' if hidden == 1 else 'reasons'}" if hidden > 0 else ""
-    remedy = "choose models, domains and methods that go together, or take back an `exclude` rule"
+    fix = "choose models, domains and methods that go together, or take back an `exclude` rule"
     problem = f"no cell is left to run: of {len(grid.refused)}, all are refused: {told}"
-    return [Complaint(source.of("models"), "models", problem, remedy)]
+    return [Problem(source.of("models"), "models", problem, fix)]
 
 
-def check_recipes(faults: Sequence[BadRecipe], source: Source, skip_unset: bool) -> list[Complaint]:
+def check_recipes(faults: Sequence[BadRecipe], source: Source, skip_unset: bool) -> list[Problem]:
     """Recipes that do not resolve, one complaint for a fault however many cells have it. `skip_unset`: leave
     out keys that are set nowhere, as a misspelt key may have been meant for them."""
     cells: dict[tuple[str, str, str], list[str]] = {}
     for fault in faults:
         if skip_unset and fault.problem == UNSET:
             continue
-        cells.setdefault((fault.key, fault.problem, fault.remedy), []).append(fault.cell)
-    complaints = []
-    for (key, problem, remedy), names in cells.items():
+        cells.setdefault((fault.key, fault.problem, fault.fix), []).append(fault.cell)
+    problems = []
+    for (key, problem, fix), names in cells.items():
         of_rule = key.startswith("rules")  # settings of a method, which stand nowhere else
         at = key if of_rule else f"recipe.{key}"
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         where = f"set {at}, or {key} of the method or in a rule"
-        told = remedy if of_rule else f"{remedy}: {where}" if remedy else where
-        complaints.append(Complaint(source.of(at), at, f"{problem} (in {names[0]}{more})", told))
-    return complaints
+        told = fix if of_rule else f"{fix}: {where}" if fix else where
+        problems.append(Problem(source.of(at), at, f"{problem} (in {names[0]}{more})", told))
+    return problems

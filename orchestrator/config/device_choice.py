@@ -11,7 +11,7 @@ from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.gpus import Gpu
 from orchestrator.contracts.trial import Resources
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 
 _OF_DEVICES = ("device_hours", "money")  # budgets that become seconds by the devices of a trial
 _OF_TIME = ("train_seconds", *_OF_DEVICES)  # in which a trial trains more or less, as its device allows
@@ -22,7 +22,7 @@ def settle_device(
     devices: Mapping[str, DeviceKind],
     source: Source,
     gpu_here: Callable[[], Gpu | None],
-) -> tuple[Resources | AutoResources, list[Complaint], DeviceKind | None]:
+) -> tuple[Resources | AutoResources, list[Problem], DeviceKind | None]:
     """The sweep's resources with their device named, what is wrong with them, and that device where the
     catalogue does not have it. `gpu_here` gives this machine's GPU, None without one."""
     asked, where = config.resources, source.of("resources.device")
@@ -30,7 +30,7 @@ def settle_device(
         return asked, list(_on_a_share(config, source)) if asked.shares_a_gpu else [], None
     if asked.device is not None and asked.device not in devices:
         problem = f"device not in the catalogue, got {asked.device!r}"
-        wrong = Complaint(where, "resources.device", problem, did_you_mean(asked.device, devices))
+        wrong = Problem(where, "resources.device", problem, did_you_mean(asked.device, devices))
         return asked, [wrong], None
     found = None
     if asked.device is None:
@@ -40,28 +40,28 @@ def settle_device(
         if gpu is not None and name is None:
             if gpu.capability is None:
                 problem = f"the GPU here is {gpu.product!r}, which is none of the catalogue's devices"
-                remedy = "name one of as much memory, or add devices/NAME.yaml to a catalogue of your own"
-                return asked, [Complaint(where, "resources.device", problem, remedy)], None
+                fix = "name one of as much memory, or add devices/NAME.yaml to a catalogue of your own"
+                return asked, [Problem(where, "resources.device", problem, fix)], None
             found = DeviceKind.of_driver(gpu.product, gpu.memory_bytes, gpu.capability)
             name = found.name
         asked = asked.model_copy(update={"device": name})
     return asked, list(_of_the_plan(config, source)) if asked.device is not None else [], found
 
 
-def _of_the_plan(config: SweepConfig, source: Source) -> Iterator[Complaint]:
+def _of_the_plan(config: SweepConfig, source: Source) -> Iterator[Problem]:
     for key in _budgets(config, _OF_DEVICES):
         problem = "is a budget of devices, and `resources` leaves them to the plan"
-        remedy = "use train_seconds, or say what a trial is given: resources: {cpus: 4, gpus: 1}"
-        yield Complaint(source.of(key), key, problem, remedy)
+        fix = "use train_seconds, or say what a trial is given: resources: {cpus: 4, gpus: 1}"
+        yield Problem(source.of(key), key, problem, fix)
 
 
-def _on_a_share(config: SweepConfig, source: Source) -> Iterator[Complaint]:
+def _on_a_share(config: SweepConfig, source: Source) -> Iterator[Problem]:
     for key in _budgets(config, _OF_TIME):
         problem = (
             f"is a budget of time, and a trial has {config.resources.gpus:g} of a GPU: how far it trains "
             "would depend on the other trials of that GPU"
         )
-        yield Complaint(source.of(key), key, problem, "set resources.gpus to 1, or use steps or epochs")
+        yield Problem(source.of(key), key, problem, "set resources.gpus to 1, or use steps or epochs")
 
 
 def _budgets(config: SweepConfig, kinds: Sequence[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.contracts.vocabulary import Split
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # sha256 of nothing
 _ORDER = {f"reader.files.{split}": place for place, split in enumerate(Split)}
@@ -23,7 +23,7 @@ class NamedFile:
     digest: str
 
 
-def duplicates(where: str, files: Iterable[NamedFile]) -> Iterator[Complaint]:
+def duplicates(where: str, files: Iterable[NamedFile]) -> Iterator[Problem]:
     """A complaint for each name that gives rows of an earlier one: by a link, by equal content, or as a
     directory and what is in it. Empty files have no rows: their reader refuses them."""
     named = sorted(
@@ -47,10 +47,10 @@ def _overlap(one: NamedFile, path: Path, other: NamedFile, place: Path) -> str |
     return None
 
 
-def _complaint(where: str, one: NamedFile, other: NamedFile, problem: str) -> Complaint:
+def _complaint(where: str, one: NamedFile, other: NamedFile, problem: str) -> Problem:
     if one.key == other.key:
-        return Complaint(where, one.key, f"{one.name} and {other.name} {problem}", "remove one of the two")
+        return Problem(where, one.key, f"{one.name} and {other.name} {problem}", "remove one of the two")
     problem = f"{other.name} and {one.name} of {one.key.removeprefix('reader.')} {problem}"
     split = other.key.rpartition(".")[2]
-    remedy = f"name files that belong to {split} alone, or remove it and hold out a part of train"
-    return Complaint(where, other.key, problem, remedy)
+    fix = f"name files that belong to {split} alone, or remove it and hold out a part of train"
+    return Problem(where, other.key, problem, fix)

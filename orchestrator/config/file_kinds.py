@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 
 class FileKind(StrEnum):
@@ -57,13 +57,13 @@ BY_DIRECTORY = {
 }
 
 
-def taken_for(raw: Mapping[str, Any], expected: FileKind, where: str) -> list[Complaint]:
+def taken_for(raw: Mapping[str, Any], expected: FileKind, where: str) -> list[Problem]:
     """Return one problem where the keys are those of another kind more than of the expected one."""
     whole = [kind for kind in _MARKS if _likeness(raw, kind) >= _MARKS[kind].least]
     found = max(whole, key=lambda kind: _likeness(raw, kind), default=expected)
     if _likeness(raw, found) <= _likeness(raw, expected):
         return []
-    return [Complaint(where, "", f"expected {expected}, got {found}", _MARKS[found].fix)]
+    return [Problem(where, "", f"expected {expected}, got {found}", _MARKS[found].fix)]
 
 
 def _likeness(raw: Mapping[str, Any], kind: FileKind) -> int:

@@ -47,7 +47,7 @@ class BadRecipe:
 
     key: str
     problem: str
-    remedy: str  # "" where it is to be set
+    fix: str  # "" where it is to be set
     cell: str
 
 
@@ -114,8 +114,8 @@ def _by_rules(
         variant, wrong = with_settings(variant, settings)
         if wrong:
             return variant, [
-                (f".{place}.settings.{key}", f"{problem}, got {settings.get(key)!r}", remedy)
-                for key, problem, remedy in wrong
+                (f".{place}.settings.{key}", f"{problem}, got {settings.get(key)!r}", fix)
+                for key, problem, fix in wrong
             ]
     return variant, []
 
@@ -206,6 +206,6 @@ def _faults(error: ErrorDetails) -> Iterator[_Fault]:
     if error["type"] == "missing":
         yield str(error["loc"][0]), UNSET, ""
     elif isinstance(wrong := error.get("ctx", {}).get("error"), MisfitError):
-        yield from ((misfit.key, misfit.problem, misfit.remedy) for misfit in wrong.misfits)
+        yield from ((misfit.key, misfit.problem, misfit.fix) for misfit in wrong.misfits)
     else:
         yield str(error["loc"][0]), f"{error['msg']}, got {error['input']}", ""

@@ -33,7 +33,7 @@ from orchestrator.contracts.safetensors_files import READ, has_weights
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 
 _CACHE = "file-digests.json"
 # Folders of the worker that no result depends on: made inputs carry the digest of `demo` themselves, and the
@@ -51,7 +51,7 @@ class Inputs(Record):
     # By backbone, sha256 of its files by name: as they are, or for those of a hub as the lock says. Empty for
     # weights that are made.
     weights_files: dict[str, dict[str, str]] = Field(default_factory=dict)
-    missing: tuple[Complaint, ...] = ()
+    missing: tuple[Problem, ...] = ()
     # By task and length, what is known of its splits; of the files as they are, before any cap of a recipe.
     counts: dict[str, dict[int, dict[Split, SplitCounts]]] = Field(default_factory=dict)
 
@@ -70,7 +70,7 @@ def digest_inputs(
     hears what is hashed next, say `mimic-mortality, 2 of 5`. Raises
     OSError where a file is there but unreadable, ConfigError where two files of a task are the same.
     """
-    files, missing, doubled = _FileDigests(cache / _CACHE), list[Complaint](), list[Complaint]()
+    files, missing, doubled = _FileDigests(cache / _CACHE), list[Problem](), list[Problem]()
     corpora = CorpusDigests(own_cache)
     tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
     backbones = {cell.backbone.name: cell.backbone for cell in sweep.grid.cells}
@@ -138,7 +138,7 @@ def digest_data(task: TaskSpec, data_dir: Path, own_cache: Path | None = None) -
     same file twice. `own_cache` as in `digest_inputs`."""
     if task.made is not None:
         return made_digest(task)
-    files, absent = CorpusDigests(own_cache), list[Complaint]()
+    files, absent = CorpusDigests(own_cache), list[Problem]()
     found = _named_files(task, data_dir, files, absent)
     files.save()
     if doubled := list(duplicates(f"task {task.name}", found)):
@@ -150,17 +150,17 @@ def _data_digest(
     task: TaskSpec,
     sweep: ResolvedSweep,
     files: CorpusDigests,
-    missing: list[Complaint],
-    doubled: list[Complaint],
+    missing: list[Problem],
+    doubled: list[Problem],
 ) -> str | None:
     if task.made is not None:
         return made_digest(task)
     if sweep.data_dir is None or not sweep.data_dir.is_dir():
         problem = "is not set" if sweep.data_dir is None else f"is no directory, got {str(sweep.data_dir)!r}"
-        remedy = "give data_dir=PATH, or data_dir in the sweep file: below it lie the tasks' files"
-        missing.append(Complaint(str(sweep.file), "data_dir", problem, remedy))
+        fix = "give data_dir=PATH, or data_dir in the sweep file: below it lie the tasks' files"
+        missing.append(Problem(str(sweep.file), "data_dir", problem, fix))
         return None
-    absent = list[Complaint]()
+    absent = list[Problem]()
     found = _named_files(task, sweep.data_dir, files, absent)
     doubled += duplicates(f"task {task.name}", found)
     missing += absent
@@ -172,7 +172,7 @@ def _files_digest(files: Iterable[NamedFile]) -> str:
 
 
 def _named_files(
-    task: TaskSpec, data_dir: Path, files: CorpusDigests, absent: list[Complaint]
+    task: TaskSpec, data_dir: Path, files: CorpusDigests, absent: list[Problem]
 ) -> list[NamedFile]:
     """What the task names below its data directory and is there."""
     named = []
@@ -196,16 +196,16 @@ def _places(task: TaskSpec) -> Iterator[tuple[str, str]]:
         yield "reader.groups", task.reader.groups
 
 
-def _no_file(task: TaskSpec, at: str, path: Path) -> Complaint:
+def _no_file(task: TaskSpec, at: str, path: Path) -> Problem:
     problem = f"there is no file or directory {path}"
     if others := looked_for(task):
         problem += f"; {others}"
-    return Complaint(f"task {task.name}", at, problem, _instead(path))
+    return Problem(f"task {task.name}", at, problem, _instead(path))
 
 
-def _linked_away(task: TaskSpec, at: str, path: Path) -> Complaint:
+def _linked_away(task: TaskSpec, at: str, path: Path) -> Problem:
     problem = f"a link leads from {path} out of data_dir"
-    return Complaint(f"task {task.name}", at, problem, INTO_DATA_DIR)
+    return Problem(f"task {task.name}", at, problem, INTO_DATA_DIR)
 
 
 def _instead(path: Path) -> str:
@@ -243,7 +243,7 @@ def _weights_files(backbone: BackboneSpec, lock: Lock, files: _FileDigests) -> d
     return {p.name: files.of(p) for p in sorted(folder.iterdir()) if p.suffix in READ}
 
 
-def _weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: list[Complaint]) -> str | None:
+def _weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: list[Problem]) -> str | None:
     """Hub weights are named by their revision, staged or not, so that staging makes no result stale."""
     weights = backbone.weights
     if isinstance(weights, MadeWeights | RandomWeights):
@@ -269,12 +269,12 @@ def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:
     return found if found.is_dir() else None
 
 
-def _no_token(backbone: BackboneSpec) -> Complaint:
+def _no_token(backbone: BackboneSpec) -> Problem:
     assert isinstance(backbone.weights, HubWeights)
     hub = backbone.weights.hub
     problem = f"{hub} is gated, it is not staged, and no token of the hub is set"
-    remedy = f"ask for access on the page of {hub}, then set HF_TOKEN; or leave this backbone out"
-    return Complaint(f"backbone {backbone.name}", "weights.hub", problem, remedy)
+    fix = f"ask for access on the page of {hub}, then set HF_TOKEN; or leave this backbone out"
+    return Problem(f"backbone {backbone.name}", "weights.hub", problem, fix)
 
 
 def folder_of(weights: FolderWeights | PackageWeights) -> Path | None:
@@ -287,15 +287,15 @@ def folder_of(weights: FolderWeights | PackageWeights) -> Path | None:
     return Path(found.submodule_search_locations[0]) / weights.folder
 
 
-def _absent(backbone: BackboneSpec, folder: Path | None) -> Complaint:
+def _absent(backbone: BackboneSpec, folder: Path | None) -> Problem:
     where, weights = f"backbone {backbone.name}", backbone.weights
     if isinstance(weights, PackageWeights) and folder is None:
-        remedy = (
+        fix = (
             f"install the extra [{weights.extra}] of this project" if weights.extra else "install the package"
         )
-        return Complaint(where, "weights.package", f"{weights.package} is not installed", remedy)
-    remedy = "put config.json, the tokenizer's files and *.safetensors there; pickled weights are not read"
-    return Complaint(where, "weights.folder", f"there is no *.safetensors in {folder}", remedy)
+        return Problem(where, "weights.package", f"{weights.package} is not installed", fix)
+    fix = "put config.json, the tokenizer's files and *.safetensors there; pickled weights are not read"
+    return Problem(where, "weights.folder", f"there is no *.safetensors in {folder}", fix)
 
 
 class _FileDigests:

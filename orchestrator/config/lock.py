@@ -18,7 +18,7 @@ from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.record import Record
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _HEAD = """\
 # Written by `frontier stage`: the commits that the backbones of this sweep stand at, and the sha256 of their
@@ -42,18 +42,18 @@ def lock_path(sweep_file: Path) -> Path:
     return sweep_file.with_suffix(".lock")
 
 
-def read_lock(path: Path, where: str | None = None) -> tuple[Lock, list[Complaint]]:
+def read_lock(path: Path, where: str | None = None) -> tuple[Lock, list[Problem]]:
     """An empty lock where there is no file, or a broken one."""
     if not path.exists():
         return Lock(), []
     where = where or str(path)
-    found, complaints = read_mapping(path, where)
-    if not complaints:
-        complaints = taken_for(found.raw, FileKind.LOCK, where)
-    if complaints:
-        return Lock(), complaints
+    found, problems = read_mapping(path, where)
+    if not problems:
+        problems = taken_for(found.raw, FileKind.LOCK, where)
+    if problems:
+        return Lock(), problems
     lock, faults = check(Lock, found.raw)
-    return lock or Lock(), found.placed([fault.complaint(where) for fault in faults], where)
+    return lock or Lock(), found.placed([fault.problem_at(where) for fault in faults], where)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

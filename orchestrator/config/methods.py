@@ -14,7 +14,7 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.tuning import SAME_THING, TUNABLE, Range, Tune
 from orchestrator.contracts.vocabulary import Family
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 
 _SHORT = {"rank": "r", "learning_rate": "lr", "train_rows": "rows", "train_rows_per_class": "n"}
 _NOT_SEARCHED = ("quantise",)  # what it saves is memory, at some loss
@@ -41,12 +41,12 @@ def expand(
     entries: Mapping[str, MethodEntry],
     where: str,
     shared: RecipeAxes | None = None,
-) -> tuple[list[MethodVariant], list[Complaint]]:
+) -> tuple[list[MethodVariant], list[Problem]]:
     """The variants in the order of the file, nested axes varying fastest at the last key. An item's own
     values of a key stand instead of those of `shared`. Unknown names, and values that stand twice in
     `shared`, are left out here: they are complained of with the other axes."""
     variants: dict[str, MethodVariant] = {}
-    complaints: list[Complaint] = []
+    problems: list[Problem] = []
     of_all = {} if shared is None else {k: tuple(dict.fromkeys(v)) for k, v in shared.axes().items()}
     for place, item in enumerate(items):
         key = f"methods.{place}"
@@ -56,14 +56,14 @@ def expand(
         axes = {**of_all, **item.axes()}
         tune = item.tune if "tune" in item.model_fields_set else entry.tune
         wrong = list(_foreign(entry, axes, where, key)) + list(_bad_space(entry, axes, tune, where, key))
-        complaints += wrong
+        problems += wrong
         if wrong:
             continue
         missing = dict.fromkeys(item.only)
         known = list[str]()
         for variant, faults in _variants(entry, axes, tune):
             if variant is None:
-                complaints += [replace(fault.complaint(where), key=f"{key}.{fault.key}") for fault in faults]
+                problems += [replace(fault.problem_at(where), key=f"{key}.{fault.key}") for fault in faults]
                 continue
             slug = variant.spec.name
             known.append(slug)
@@ -71,44 +71,44 @@ def expand(
             if item.only and slug not in item.only:
                 continue
             if slug in variants:
-                complaints.append(Complaint(where, key, f"{slug!r} is in the grid already", _once(item)))
+                problems.append(Problem(where, key, f"{slug!r} is in the grid already", _once(item)))
             variants.setdefault(slug, replace(variant, place=place))
         for slug in missing:
             problem = f"no variant of this item, got {slug!r}"
-            complaints.append(Complaint(where, f"{key}.only", problem, did_you_mean(slug, known)))
-    return list(variants.values()), complaints
+            problems.append(Problem(where, f"{key}.only", problem, did_you_mean(slug, known)))
+    return list(variants.values()), problems
 
 
 def _foreign(
     entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], where: str, key: str
-) -> Iterator[Complaint]:
+) -> Iterator[Problem]:
     for name, values in axes.items():
         if name not in Recipe.model_fields and name not in _settings(entry):
             got = ", ".join(str(value) for value in values)
             problem = f"the method {entry.name!r} has no such setting, got {name}: {got}"
             known = [*_settings(entry), *Recipe.model_fields]
-            yield Complaint(where, f"{key}.{name}", problem, did_you_mean(name, known))
+            yield Problem(where, f"{key}.{name}", problem, did_you_mean(name, known))
 
 
 def _bad_space(
     entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], tune: Tune | None, where: str, key: str
-) -> Iterator[Complaint]:
+) -> Iterator[Problem]:
     """What a search cannot try: a key the method does not have or no search may touch, one that stands on an
     axis as well, a value the key does not take."""
     known = [*(name for name in _settings(entry) if name not in _NOT_SEARCHED), *TUNABLE]
     for name, values in tune.space.items() if tune is not None else ():
         at = f"{key}.tune.space.{name}"
         if name not in known:
-            yield Complaint(where, at, *_no_key_of_a_search(entry, name, known))
+            yield Problem(where, at, *_no_key_of_a_search(entry, name, known))
             continue
         for set_too in {name, SAME_THING.get(name, name)} & {k for k, v in axes.items() if v != (None,)}:
             got = ", ".join(map(str, axes[set_too]))
             problem = f"is searched, and {set_too} is set beside `tune` as well, got {got}"
-            yield Complaint(where, at, problem, "keep it in one of the two places")
+            yield Problem(where, at, problem, "keep it in one of the two places")
         tried = list(values.ends if isinstance(values, Range) else values)
         _, faults = check(MethodItem, {"name": entry.name, name: tried})
         if faults:
-            yield Complaint(where, at, faults[0].problem, "give values that the key takes")
+            yield Problem(where, at, faults[0].problem, "give values that the key takes")
 
 
 def _no_key_of_a_search(entry: MethodEntry, name: str, known: Sequence[str]) -> tuple[str, str]:
@@ -175,9 +175,9 @@ def with_settings(
         return variant, wrong
     values = variant.values | dict(settings)
     found, faults = _variant(values, set(variant.varied), variant.entry, variant.tune)
-    told = (fault.complaint("") for fault in faults)
+    told = (fault.problem_at("") for fault in faults)
     changed = None if found is None else replace(found, place=variant.place)
-    return changed or variant, [(c.key, c.problem, c.remedy) for c in told]
+    return changed or variant, [(c.key, c.problem, c.fix) for c in told]
 
 
 def _part(name: str, value: Any) -> str:

@@ -19,7 +19,7 @@ from orchestrator.config.schema import SpendingLimit, SweepConfig
 from orchestrator.config.yaml_sources import parse
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Resources
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 from orchestrator.text_files import user_path
 
 WHERE = "command line"
@@ -39,7 +39,7 @@ class Applied:
     read."""
 
     keys: set[str] = field(default_factory=set)  # dotted
-    complaints: list[Complaint] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # a sentence each
     methods: list[Any] | None = None
 
@@ -55,21 +55,19 @@ def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path, file: str) -
     for argument in overrides:
         key, equals, text = argument.partition("=")
         if not equals:
-            remedy = "write axis=value, say seeds=[1,2] or recipe.epochs=3"
-            done.complaints.append(Complaint(WHERE, "", f"not an override, got {argument!r}", remedy))
+            fix = "write axis=value, say seeds=[1,2] or recipe.epochs=3"
+            done.problems.append(Problem(WHERE, "", f"not an override, got {argument!r}", fix))
             continue
         if (wrong := _unknown(key, argument)) is not None:
-            done.complaints.append(wrong)
+            done.problems.append(wrong)
             continue
         value, faults = _read(key, text)
-        done.complaints += faults
+        done.problems += faults
         if faults:
             continue
         set_here = _keys(raw, key, value)
         if set_here & done.keys or key in done.keys:
-            done.complaints.append(
-                Complaint(WHERE, key, f"stands twice, got {argument!r}", "keep one of them")
-            )
+            done.problems.append(Problem(WHERE, key, f"stands twice, got {argument!r}", "keep one of them"))
             continue
         _lay(raw, key, _absolute(value, cwd) if _is_path(key, value) else value, argument, name, done)
         done.keys |= set_here
@@ -78,20 +76,20 @@ def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path, file: str) -
     return done
 
 
-def _unknown(key: str, argument: str) -> Complaint | None:
+def _unknown(key: str, argument: str) -> Problem | None:
     parent, _, leaf = key.rpartition(".")
     known = _known(parent)
     if leaf in known or parent in _OPEN:
         return None
     if key.startswith("methods."):
-        remedy = "write the whole item: methods=[{name: full, learning_rate: 1e-4}]"
+        fix = "write the whole item: methods=[{name: full, learning_rate: 1e-4}]"
     elif short := [name for name in known if leaf == "".join(word[0] for word in name.split("_"))]:
-        remedy = f"did you mean {f'{parent}.{short[0]}'.lstrip('.')!r}?"
+        fix = f"did you mean {f'{parent}.{short[0]}'.lstrip('.')!r}?"
     elif known and parent:
-        remedy = re.sub(r"'(\w+)'", rf"'{parent}.\1'", did_you_mean(leaf, known))
+        fix = re.sub(r"'(\w+)'", rf"'{parent}.\1'", did_you_mean(leaf, known))
     else:
-        remedy = did_you_mean(key, SweepConfig.model_fields)
-    return Complaint(WHERE, key, f"unknown key, got {argument!r}", remedy)
+        fix = did_you_mean(key, SweepConfig.model_fields)
+    return Problem(WHERE, key, f"unknown key, got {argument!r}", fix)
 
 
 def _known(parent: str) -> list[str]:
@@ -102,15 +100,15 @@ def _known(parent: str) -> list[str]:
     return list(_NESTED[parent].model_fields) if parent in _NESTED else []
 
 
-def _read(key: str, text: str) -> tuple[Any, list[Complaint]]:
+def _read(key: str, text: str) -> tuple[Any, list[Problem]]:
     if text.strip() == "*":
-        remedy = f"remove it: without it the sweep takes all {key} of the file"
-        return None, [Complaint(WHERE, key, "names nothing, got '*'", remedy)]
+        fix = f"remove it: without it the sweep takes all {key} of the file"
+        return None, [Problem(WHERE, key, "names nothing, got '*'", fix)]
     span = re.fullmatch(r"\s*\[?\s*(\d+)\s*(?:-|\.\.)\s*(\d+)\s*\]?\s*", text) if key == "seeds" else None
     if span is not None:
         spelt = ",".join(map(str, range(int(span[1]), int(span[2]) + 1)[:_MOST_SEEDS]))
-        remedy = f"write each seed: seeds={spelt}"
-        return None, [Complaint(WHERE, key, f"no list of seeds, got {text.strip()!r}", remedy)]
+        fix = f"write each seed: seeds={spelt}"
+        return None, [Problem(WHERE, key, f"no list of seeds, got {text.strip()!r}", fix)]
     takes_several = key in _LISTS or key.startswith("axes.")
     listed = takes_several and not text.lstrip().startswith(("[", "- "))
     return parse(f"[{text}]" if listed else text, WHERE, key)

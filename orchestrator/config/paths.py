@@ -12,7 +12,7 @@ from orchestrator.config.checks import Source
 from orchestrator.config.grid import Grid
 from orchestrator.config.problems import Fault
 from orchestrator.contracts import layout
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 from orchestrator.storage.remote import is_uri
 from orchestrator.text_files import user_path
 
@@ -52,7 +52,7 @@ def overlong(raw: dict[str, Any], cwd: Path) -> list[Fault]:
     ]
 
 
-def check_storage(storage: Path, source: Source) -> Iterator[Complaint]:
+def check_storage(storage: Path, source: Source) -> Iterator[Problem]:
     """Yield a problem where no directory can be made at `storage`, which is absolute."""
     for place in (storage, *storage.parents):
         if place.is_symlink():
@@ -63,11 +63,11 @@ def check_storage(storage: Path, source: Source) -> Iterator[Complaint]:
             problem = f"{place} is a file"
         else:
             continue
-        yield Complaint(source.of("storage"), "storage", problem, "name a directory, or a path to a new one")
+        yield Problem(source.of("storage"), "storage", problem, "name a directory, or a path to a new one")
         return
 
 
-def check_names(grid: Grid, directory: Path, source: Source) -> Iterator[Complaint]:
+def check_names(grid: Grid, directory: Path, source: Source) -> Iterator[Problem]:
     """Yield a problem for each axis with a name that cannot be a directory's, or one for the whole path.
     `directory`: the sweep's own."""
     cells = [cell.cell for cell in grid.cells]
@@ -80,11 +80,11 @@ def check_names(grid: Grid, directory: Path, source: Source) -> Iterator[Complai
         longest = max(names, key=len, default="")
         if problem := too_long(longest):
             shortened = f"{longest[:20]}…"
-            yield Complaint(source.of(axis), axis, f"the name {shortened} {problem}", "rename the entry")
+            yield Problem(source.of(axis), axis, f"the name {shortened} {problem}", "rename the entry")
             return
     longest = max((cell.name for cell in cells), key=len, default="")
     if problem := too_long(f"{directory}/{layout.TRIALS}/{longest}{'x' * _BELOW_A_TRIAL}"):
-        yield Complaint(source.of("storage"), "storage", f"with its longest trial {problem}", _SHORTEN)
+        yield Problem(source.of("storage"), "storage", f"with its longest trial {problem}", _SHORTEN)
 
 
 _BELOW_A_TRIAL = 200  # characters of seed, attempt, checkpoint and file

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.config.key_paths import Place, key_path
 from orchestrator.contracts.record import MisfitError, Record
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 
 R = TypeVar("R", bound=Record)
 
@@ -53,7 +53,7 @@ class Fault:
 
     path: tuple[str | int, ...]
     problem: str
-    remedy: str
+    fix: str
     unknown_key: bool = False
     empty: bool = False
 
@@ -61,8 +61,8 @@ class Fault:
     def key(self) -> str:
         return ".".join(str(part) for part in self.path)
 
-    def complaint(self, where: str) -> Complaint:
-        return Complaint(where, self.key, self.problem, self.remedy)
+    def problem_at(self, where: str) -> Problem:
+        return Problem(where, self.key, self.problem, self.fix)
 
 
 def check(model: type[R], raw: Any) -> tuple[R | None, list[Fault]]:
@@ -103,7 +103,7 @@ def _special(place: Place, error: ErrorDetails) -> Iterator[Fault]:
     kind, path, context = error["type"], place.path, error.get("ctx", {})
     if kind == "value_error" and isinstance(context["error"], MisfitError):
         for misfit in context["error"].misfits:
-            yield Fault((*path, *_steps(misfit.key)), misfit.problem, misfit.remedy)
+            yield Fault((*path, *_steps(misfit.key)), misfit.problem, misfit.fix)
     elif kind == "value_error":
         yield Fault(path, f"{context['error']}", "change one of the keys that this names")
     elif kind == "extra_forbidden":
@@ -123,9 +123,9 @@ def _of_type(path: tuple[str | int, ...], errors: Sequence[ErrorDetails]) -> Fau
     """Of a value that may be of several types, pydantic tells for each why it is not of that one."""
     reasons = list(dict.fromkeys(map(_reason, errors)))
     problem = " or ".join([reasons[0], *(reason.removeprefix("should be ") for reason in reasons[1:])])
-    remedy = _remedy(errors[0]) if len(reasons) == 1 else "write one of these"
+    fix = _remedy(errors[0]) if len(reasons) == 1 else "write one of these"
     empty = errors[0]["type"] == _EMPTY
-    return Fault(path, f"{problem}, got {shown(errors[0]['input'])}", remedy, empty=empty)
+    return Fault(path, f"{problem}, got {shown(errors[0]['input'])}", fix, empty=empty)
 
 
 def _steps(key: str) -> list[str | int]:

@@ -25,7 +25,7 @@ from orchestrator.config.selection import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
 from orchestrator.config.yaml_sources import OF_ANCHORS, read_mapping
 from orchestrator.contracts.gpus import Gpu
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.storage.remote import Remote, is_uri
 from orchestrator.text_files import user_path
 
@@ -75,11 +75,11 @@ def load_sweep(
     Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
     """
     file = cwd / path
-    found, complaints = read_mapping(file, str(path))
+    found, problems = read_mapping(file, str(path))
     raw = found.raw
     other = taken_for(raw, FileKind.SWEEP, str(path))
-    if other or (complaints and not raw):
-        raise ConfigError([*complaints, *other])
+    if other or (problems and not raw):
+        raise ConfigError([*problems, *other])
     paths.anchor(raw, file.resolve().parent)
     applied = overrides.apply(raw, arguments, cwd, str(path))
     endless = paths.overlong(raw, cwd)
@@ -88,14 +88,14 @@ def load_sweep(
     source, of_methods = _select_methods(raw, applied, catalogue, str(path))
     config, faults = _validate(raw)
     faults = [*endless, *(_of_anchor(fault, found.anchored) for fault in faults)]
-    complaints += applied.complaints + [fault.complaint(source.of(fault.key)) for fault in faults]
+    problems += applied.problems + [fault.problem_at(source.of(fault.key)) for fault in faults]
     absent = checks.check_catalogues(config, source)
     doubted = checks.doubted_axes(of_catalogue, absent)
     catalogue, of_prices = _with_prices_of(config, catalogue)
-    complaints += absent + of_catalogue + of_prices
+    problems += absent + of_catalogue + of_prices
     if lock is None:
         lock, of_lock = read_lock(lock_path(file), str(lock_path(path)))
-        complaints += of_lock
+        problems += of_lock
     catalogue = _locked(_with_tasks_of(config, catalogue), lock)
     written = config  # on whichever machine it is read again: no device is settled in it
     resources, of_device, found_here = settle_device(config, catalogue.devices, source, gpu_here)
@@ -106,14 +106,14 @@ def load_sweep(
     grid, of_grid = _resolve(config, catalogue, source, faults, doubted)
     remote = Remote(config.storage, config.storage_options) if is_uri(config.storage) else None
     storage = remote.mirror() if remote else user_path(cwd, config.storage)
-    complaints += [
+    problems += [
         *of_device,
         *of_grid,
         *paths.check_storage(storage, source),
         *paths.check_names(grid, storage / config.name, source),
     ]
-    if complaints:
-        told = [source.placed(complaint) for complaint in complaints]
+    if problems:
+        told = [source.placed(problem) for problem in problems]
         raise ConfigError(found.placed(told, str(path)))
     if smoke:
         config, grid = smoke_config(config), smoke_grid(grid)
@@ -154,13 +154,13 @@ def _select_methods(
     return Source(file, overridden, tuple(found.places), tuple(found.names)), found.notes
 
 
-def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogue, list[Complaint]]:
+def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogue, list[Problem]]:
     """The catalogue with the price file of the sweep's own, under its path."""
     if config.prices is None or not is_price_file(config.prices):
         return catalogue, []
-    book, complaints = read_prices(Path(config.prices))
+    book, problems = read_prices(Path(config.prices))
     prices = catalogue.prices | ({} if book is None else {config.prices: book})
-    return dataclasses.replace(catalogue, prices=prices), complaints
+    return dataclasses.replace(catalogue, prices=prices), problems
 
 
 def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
@@ -205,7 +205,7 @@ def _of_anchor(fault: Fault, anchored: Set[str]) -> Fault:
     if not fault.unknown_key or fault.key not in anchored:
         return fault
     fix = f"begin its name with `{OF_ANCHORS}`, say `{OF_ANCHORS}{fault.key}`, to keep an anchor in it"
-    return dataclasses.replace(fault, remedy=fix)
+    return dataclasses.replace(fault, fix=fix)
 
 
 def _without(raw: dict[str, Any], faults: Sequence[Fault]) -> dict[str, Any]:
@@ -235,29 +235,29 @@ def _resolve(
     source: Source,
     faults: Sequence[Fault],
     doubted: frozenset[str],
-) -> tuple[Grid, list[Complaint]]:
+) -> tuple[Grid, list[Problem]]:
     """The grid, and what is wrong with it, less what only follows from the `faults` that are told already, or
     from entries of the catalogue that could not be read: names on the `doubted` axes may be theirs."""
     broken = {str(fault.path[0]) for fault in faults if fault.path and not fault.unknown_key}
     names = checks.check_names(config, catalogue, source)
-    complaints = [complaint for complaint in names if complaint.key.split(".")[0] not in doubted]
-    broken |= {complaint.key.split(".")[0] for complaint in names}
-    complaints += checks.check_doubles(config, source) + checks.check_idle_keys(config, source)
-    complaints += checks.check_good_enough(config, catalogue, source)
+    problems = [problem for problem in names if problem.key.split(".")[0] not in doubted]
+    broken |= {problem.key.split(".")[0] for problem in names}
+    problems += checks.check_doubles(config, source) + checks.check_idle_keys(config, source)
+    problems += checks.check_good_enough(config, catalogue, source)
     known = _known_part(config, catalogue)
     variants, wrong = expand(config.methods, catalogue.methods, source.of("methods"), config.axes)
-    complaints += wrong
+    problems += wrong
     grid = build_grid(known, catalogue, variants)
     if "recipe" not in broken:
         unset_may_follow = bool(faults)
-        complaints += checks.check_recipes(grid.bad_recipes, source, unset_may_follow)
+        problems += checks.check_recipes(grid.bad_recipes, source, unset_may_follow)
     sure = not (broken & {*AXES, "rules"} or wrong or doubted)
     if sure:
-        complaints += checks.check_grid(grid, source)
+        problems += checks.check_grid(grid, source)
     if not doubted:
         sure = sure and not checks.rules_may_idle(config, source)
-        complaints += checks.check_rules(config, catalogue, variants, grid.idle_rules, source, sure)
-    return grid, complaints
+        problems += checks.check_rules(config, catalogue, variants, grid.idle_rules, source, sure)
+    return grid, problems
 
 
 def _known_part(config: SweepConfig, catalogue: Catalogue) -> SweepConfig:

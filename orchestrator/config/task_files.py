@@ -44,8 +44,8 @@ def _duplicates(place: str, reader: Reader) -> Iterator[Misfit]:
                 yield Misfit(f"{place}.files.{split}", f"names {path} {count} times", "name it once")
             if (first := seen.setdefault(path, split)) is not split:
                 problem = f"names {path}, which files.{first} names as well"
-                remedy = f"name files that belong to {split} alone, or remove it and hold out a part of train"
-                yield Misfit(f"{place}.files.{split}", problem, remedy)
+                fix = f"name files that belong to {split} alone, or remove it and hold out a part of train"
+                yield Misfit(f"{place}.files.{split}", problem, fix)
 
 
 def _look_alikes(place: str, labels: Sequence[str]) -> Iterator[Misfit]:

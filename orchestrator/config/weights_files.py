@@ -13,26 +13,26 @@ from orchestrator.config.inputs import folder_of, snapshot_of
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
 from orchestrator.contracts.safetensors_files import ADAPTER, has_weights
 from orchestrator.contracts.weights_folder import CONFIG, WeightsFolder, read_weights
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 
-def check_weights(cells: Iterable[GridCell], cache: Path) -> list[Complaint]:
+def check_weights(cells: Iterable[GridCell], cache: Path) -> list[Problem]:
     """Everything that is wrong with the weights of these cells, and with what the cells ask of them. Weights
     that are not here are left out: `frontier stage` checks them when they come."""
     by_backbone: dict[str, list[GridCell]] = {}
     for cell in cells:
         by_backbone.setdefault(cell.backbone.name, []).append(cell)
-    complaints: list[Complaint] = []
+    problems: list[Problem] = []
     for own in by_backbone.values():
-        folder, problems = look(own[0].backbone, cache)
-        complaints += problems
+        folder, wrong = look(own[0].backbone, cache)
+        problems += wrong
         if folder is not None:
-            complaints += _too_long(own, folder)
-            complaints += _untold_texts(own, folder)
-    return complaints
+            problems += _too_long(own, folder)
+            problems += _untold_texts(own, folder)
+    return problems
 
 
-def look(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Complaint]]:
+def look(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Problem]]:
     """The folder of the weights, and what is wrong with it whatever it is used for. None: it is not here."""
     directory = _directory(spec, cache)
     if directory is None or not has_weights(directory):
@@ -41,7 +41,7 @@ def look(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Co
         folder, problems = read_weights(spec, directory)
     except OSError as failed:
         where, problem = f"backbone {spec.name}: {directory}", f"cannot be read ({type(failed).__name__})"
-        return None, [Complaint(where, "", problem, "check the rights of its files")]
+        return None, [Problem(where, "", problem, "check the rights of its files")]
     room = folder.positions
     if room is not None and "max_length" in spec.model_fields_set and spec.max_length > room:
         problems.append(_of_length(spec, room, ""))
@@ -69,7 +69,7 @@ def _directory(spec: BackboneSpec, cache: Path) -> Path | None:
     return None  # made on the spot
 
 
-def _too_long(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Complaint]:
+def _too_long(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Problem]:
     spec, room = cells[0].backbone, folder.positions
     longest = max(cells, key=_tokens)
     told = "max_length" in spec.model_fields_set and room is not None and spec.max_length > room
@@ -80,16 +80,16 @@ def _too_long(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Complain
     yield _of_length(spec, room, f", and {longest.cell.name} reads {_tokens(longest):,}{added}")
 
 
-def _of_length(spec: BackboneSpec, room: int, reading: str) -> Complaint:
+def _of_length(spec: BackboneSpec, room: int, reading: str) -> Problem:
     problem = f"the weights take {room:,} tokens, the entry says {spec.max_length:,}{reading}"
-    return Complaint(f"backbone {spec.name}", "max_length", problem, f"set max_length: {room} in its entry")
+    return Problem(f"backbone {spec.name}", "max_length", problem, f"set max_length: {room} in its entry")
 
 
 def _tokens(cell: GridCell) -> int:
     return cell.recipe.max_length + cell.variant.spec.settings.extra_tokens
 
 
-def _untold_texts(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Complaint]:
+def _untold_texts(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Problem]:
     paired = [c.task.spec.name for c in cells if getattr(c.task.spec.reader, "second_text", None) is not None]
     if not paired or folder.token_types != 1 or not folder.numbers_texts:
         return
@@ -100,4 +100,4 @@ def _untold_texts(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Comp
         "use weights with type_vocab_size: 2, or set model_input_names: [input_ids, attention_mask] in "
         "tokenizer_config.json"
     )
-    yield Complaint(where, "type_vocab_size", problem, fix)
+    yield Problem(where, "type_vocab_size", problem, fix)

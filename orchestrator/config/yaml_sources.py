@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from orchestrator.config.yaml_loader import Loader
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.text_files import control_characters, read_text
 
 OF_ANCHORS = "x-"  # a key that begins so may hold anchors, and is read no further
@@ -27,11 +27,11 @@ class YamlFile:
     lines: dict[str, int] = field(default_factory=dict)  # by dotted key
     anchored: frozenset[str] = frozenset()  # the keys of the mapping itself whose values hold an anchor
 
-    def placed(self, complaints: Iterable[Complaint], where: str) -> list[Complaint]:
+    def placed(self, problems: Iterable[Problem], where: str) -> list[Problem]:
         """Return the complaints, those about `where` with the line of their key or of what is around it."""
         return [
             c if c.where != where or c.line else dataclasses.replace(c, line=self._line(c.key))
-            for c in complaints
+            for c in problems
         ]
 
     def _line(self, key: str) -> int | None:
@@ -40,13 +40,13 @@ class YamlFile:
         return next((self.lines[part] for part in around if part in self.lines), None)
 
 
-def parse(text: str, where: str, key: str = "") -> tuple[Any, list[Complaint]]:
+def parse(text: str, where: str, key: str = "") -> tuple[Any, list[Problem]]:
     """Return the value that `text` holds, None where it cannot be read, and the complaints about it."""
-    value, _, _, complaints = _parse(text, where, key)
-    return value, complaints
+    value, _, _, problems = _parse(text, where, key)
+    return value, problems
 
 
-def read_mapping(path: Path, where: str | None = None) -> tuple[YamlFile, list[Complaint]]:
+def read_mapping(path: Path, where: str | None = None) -> tuple[YamlFile, list[Problem]]:
     """Return the mapping that a file holds, empty where it cannot be read, and the complaints about it.
 
     `where` is what they call the file: as the user wrote it, where that is known. Keys of the file that begin
@@ -56,23 +56,23 @@ def read_mapping(path: Path, where: str | None = None) -> tuple[YamlFile, list[C
     try:
         text = read_text(path, where)
     except ConfigError as error:
-        return YamlFile(), list(error.complaints)
-    value, lines, anchored, complaints = _parse(text, where, "")
-    if complaints and value is None:
-        return YamlFile(), complaints
+        return YamlFile(), list(error.problems)
+    value, lines, anchored, problems = _parse(text, where, "")
+    if problems and value is None:
+        return YamlFile(), problems
     if not isinstance(value, dict):
         got = "an empty file" if value is None else f"a {_KINDS.get(type(value), 'value')}"
         problem = f"expected `key: value` lines, got {got}"
-        return YamlFile(), [*complaints, Complaint(where, "", problem, "add the keys")]
+        return YamlFile(), [*problems, Problem(where, "", problem, "add the keys")]
     plain = json.loads(json.dumps(value))
     kept = {key: inner for key, inner in plain.items() if not key.startswith(OF_ANCHORS)}
-    return YamlFile(kept, lines, anchored), complaints
+    return YamlFile(kept, lines, anchored), problems
 
 
 _KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value"}
 
 
-def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], frozenset[str], list[Complaint]]:
+def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], frozenset[str], list[Problem]]:
     """The value, its lines by dotted key, its own keys that hold an anchor, and what is wrong."""
     if wrong := control_characters(text, where, key):
         told = [dataclasses.replace(w, line=None, column=None) if key else w for w in wrong]
@@ -87,7 +87,7 @@ def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], frozen
     finally:
         loader.dispose()
     twice = [
-        Complaint(
+        Problem(
             where,
             second.value,
             f"duplicate key {second.value!r}",
@@ -108,7 +108,7 @@ def _anchored(node: yaml.Node | None, places: Iterable[int]) -> frozenset[str]:
     )
 
 
-def _complaint(error: Exception, where: str, key: str) -> Complaint:
+def _complaint(error: Exception, where: str, key: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     line, column = (None, None) if mark is None or key else (mark.line + 1, mark.column + 1)
     fix = getattr(error, "fix", None)
@@ -121,7 +121,7 @@ def _complaint(error: Exception, where: str, key: str) -> Complaint:
         problem, fix = f"not YAML: {', '.join(filter(None, words)) or 'unreadable'}", "correct the YAML there"
     else:
         problem, fix = "not YAML: an escape like \\U99999999 names no character", "correct the escape"
-    return Complaint(where, key, problem, fix, line=line, column=column)
+    return Problem(where, key, problem, fix, line=line, column=column)
 
 
 def _lines(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:

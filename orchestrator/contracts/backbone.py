@@ -13,8 +13,8 @@ from orchestrator.contracts.vocabulary import Family
 
 def _repository(name: str) -> str:
     if not re.fullmatch(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", name):
-        remedy = "write owner/name, say google-bert/bert-base-uncased"
-        raise MisfitError(Misfit("", f"is no repository of a hub, got {name!r}", remedy))
+        fix = "write owner/name, say google-bert/bert-base-uncased"
+        raise MisfitError(Misfit("", f"is no repository of a hub, got {name!r}", fix))
     return name
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _CODE = "auto_map"
 _KERNELS = tuple(
@@ -18,7 +18,7 @@ _VOCABULARY = "vocab"
 _LAYERS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers", "encoder_layers", "decoder_layers")
 
 
-def of_config(where: str, config: Mapping[str, Any], tensors: int) -> Iterator[Complaint]:
+def of_config(where: str, config: Mapping[str, Any], tensors: int) -> Iterator[Problem]:
     """Yield what is refused in config.json, for weights of so many `tensors`."""
     for key, value in _entries(config):
         name = key.rpartition(".")[2]
@@ -26,26 +26,26 @@ def of_config(where: str, config: Mapping[str, Any], tensors: int) -> Iterator[C
             yield _code(where, key, "use weights that a class of transformers reads, and remove the key")
         elif name in _KERNELS and any("/" in kernel for kernel in _strings(value)):
             problem = "names a kernel of a hub, which is code that is never loaded"
-            yield Complaint(where, key, problem, "remove the key")
+            yield Problem(where, key, problem, "remove the key")
         elif name == _QUANTISED and value is not None:
             problem = "says that the weights are quantised; a method decides that here"
-            yield Complaint(where, key, problem, "use weights that are not quantised, and remove the key")
+            yield Problem(where, key, problem, "use weights that are not quantised, and remove the key")
         elif name in _LAYERS and isinstance(value, int) and 0 < tensors < value:
             problem = f"says {value:,} layers, and the weights have only {tensors:,} tensors"
-            yield Complaint(where, key, problem, "use config.json and weights of one model")
+            yield Problem(where, key, problem, "use config.json and weights of one model")
 
 
-def of_tokenizer_config(where: str, config: Mapping[str, Any]) -> Iterator[Complaint]:
+def of_tokenizer_config(where: str, config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is refused in tokenizer_config.json."""
     if _CODE in config:
         yield _code(where, _CODE, "add the tokenizer.json of a fast tokenizer, and remove the key")
     if isinstance(config.get(_VOCABULARY), str):
         problem = "names a file, which may be any file of this machine"
-        yield Complaint(where, _VOCABULARY, problem, "remove the key, and put vocab.txt into the folder")
+        yield Problem(where, _VOCABULARY, problem, "remove the key, and put vocab.txt into the folder")
 
 
-def _code(where: str, key: str, fix: str) -> Complaint:
-    return Complaint(where, key, "names code that came with the model, which is never run", fix)
+def _code(where: str, key: str, fix: str) -> Problem:
+    return Problem(where, key, "names code that came with the model, which is never run", fix)
 
 
 def _entries(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ class Misfit:
 
     key: str  # dotted, below the record that is checked; "" for the record itself
     problem: str  # what is wrong, and what was got
-    remedy: str
+    fix: str
 
 
 class MisfitError(ValueError):

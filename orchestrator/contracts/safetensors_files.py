@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
@@ -33,7 +33,7 @@ class WeightFiles:
 
     paths: list[Path] = field(default_factory=list)
     shapes: Shapes = field(default_factory=dict)
-    problems: list[Complaint] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 def has_weights(directory: Path) -> bool:
@@ -62,11 +62,11 @@ def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
         try:
             shapes = header(directory / name)
         except ValueError as broken:
-            found.problems.append(Complaint(f"{place}/{name}", "", str(broken), _AGAIN))
+            found.problems.append(Problem(f"{place}/{name}", "", str(broken), _AGAIN))
             continue
         if absent := [tensor for tensor in names[name] if tensor not in shapes]:
             problem = f"lacks {len(absent):,} of the tensors that {INDEX} says it has: {listed(absent)}"
-            found.problems.append(Complaint(f"{place}/{name}", "", problem, _AGAIN))
+            found.problems.append(Problem(f"{place}/{name}", "", problem, _AGAIN))
         found.paths.append(directory / name)
         found.shapes |= shapes
     return found
@@ -113,14 +113,14 @@ def listed(names: list[str]) -> str:
     return ", ".join(sorted(names)[:_MOST]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _shards(place: str, directory: Path, problems: list[Complaint]) -> dict[str, list[str]]:
+def _shards(place: str, directory: Path, problems: list[Problem]) -> dict[str, list[str]]:
     """Names of the tensors by name of their file; files that are not there are left out."""
     where = f"{place}/{INDEX}"
     try:
         given: Any = json.loads((directory / INDEX).read_bytes())["weight_map"]
         pairs = {str(tensor): str(file) for tensor, file in given.items()}
     except _BROKEN:
-        problems.append(Complaint(where, "weight_map", "is not a mapping of tensors to files", _AGAIN))
+        problems.append(Problem(where, "weight_map", "is not a mapping of tensors to files", _AGAIN))
         return {}
     found: dict[str, list[str]] = {}
     for tensor, file in pairs.items():
@@ -128,15 +128,15 @@ def _shards(place: str, directory: Path, problems: list[Complaint]) -> dict[str,
     foreign = [name for name in found if Path(name).name != name or not name.endswith(".safetensors")]
     if foreign:
         problem = f"names {listed(foreign)}, and only *.safetensors of the same folder are read"
-        problems.append(Complaint(where, "weight_map", problem, "convert the weights to safetensors"))
+        problems.append(Problem(where, "weight_map", problem, "convert the weights to safetensors"))
     absent = [name for name in found.keys() - set(foreign) if not (directory / name).is_file()]
     if absent:
         problem = f"names {len(found):,} files, and {len(absent):,} are missing: {listed(absent)}"
-        problems.append(Complaint(where, "weight_map", problem, "copy or fetch the missing files"))
+        problems.append(Problem(where, "weight_map", problem, "copy or fetch the missing files"))
     return {name: found[name] for name in found.keys() - set(foreign) - set(absent)}
 
 
-def _no_weights(place: str, directory: Path, fix: str) -> Complaint:
+def _no_weights(place: str, directory: Path, fix: str) -> Problem:
     others = sorted(path.name for path in directory.glob("*.safetensors"))
     if (directory / ADAPTER).is_file():
         problem = f"holds an adapter ({ADAPTER}) and no {SINGLE}"
@@ -148,4 +148,4 @@ def _no_weights(place: str, directory: Path, fix: str) -> Complaint:
         pickles = sorted(path.name for path in directory.glob("*.bin"))
         held = f"only {listed(pickles)}" if pickles else "no weights"
         problem = f"holds {held}, and no *.safetensors; other formats can run code when they are read"
-    return Complaint(place, "", problem, fix)
+    return Problem(place, "", problem, fix)

@@ -17,8 +17,8 @@ from orchestrator.contracts.vocabulary import Sensitivity, Split, TaskKind
 def _below_data_dir(name: str) -> str:
     path = PurePosixPath(name)
     if not name.strip() or path.is_absolute() or ".." in path.parts or name.startswith("~"):
-        remedy = "write it relative to data_dir, without '..': data_dir says where the corpora lie"
-        raise MisfitError(Misfit("", f"is no path below data_dir, got {name!r}", remedy))
+        fix = "write it relative to data_dir, without '..': data_dir says where the corpora lie"
+        raise MisfitError(Misfit("", f"is no path below data_dir, got {name!r}", fix))
     return name
 
 

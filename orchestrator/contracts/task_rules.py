@@ -81,11 +81,11 @@ def _labels(task: TaskSpec) -> Iterator[Misfit]:
             yield Misfit("labels", f"{label!r} stands {count} times", "keep it once")
     least, what = (1, "entity type") if task.kind is TaskKind.NER else (2, "labels")
     if len(labels) < least:
-        remedy = f"name at least {least}, or leave labels out: then they are those of train"
-        yield Misfit("labels", f"holds {len(labels)}, and a {task.kind} task needs {least} {what}", remedy)
+        fix = f"name at least {least}, or leave labels out: then they are those of train"
+        yield Misfit("labels", f"holds {len(labels)}, and a {task.kind} task needs {least} {what}", fix)
     if task.kind is TaskKind.RELATION and negative is not None and negative not in labels:
-        remedy = f"use one of them: {', '.join(labels)}; or add it to labels"
-        yield Misfit("negative_label", f"is not among labels, got {negative!r}", remedy)
+        fix = f"use one of them: {', '.join(labels)}; or add it to labels"
+        yield Misfit("negative_label", f"is not among labels, got {negative!r}", fix)
 
 
 def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:

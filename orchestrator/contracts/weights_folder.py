@@ -18,7 +18,7 @@ from orchestrator.contracts.safetensors_files import (
     pointers_of_lfs,
 )
 from orchestrator.contracts.weight_tables import TOKEN_TABLES, TYPE_TABLES, position_rows, positions, rows_of
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 CONFIG, TOKENIZER, _TOKENIZER_CONFIG, _WORDS = (
     "config.json",
@@ -124,15 +124,15 @@ class WeightsFolder:
         return told and (not self.tokenizer or _numbers_second(self.tokenizer.get("post_processor")))
 
 
-def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, list[Complaint]]:
+def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, list[Problem]]:
     """The folder, and everything in it that is wrong. Reads headers of weights only, not the weights. Raises
     OSError where a file is there but unreadable."""
     place = f"backbone {spec.name}: {directory}"
-    problems: list[Complaint] = []
+    problems: list[Problem] = []
     pointers = {path.name for path in pointers_of_lfs(directory)}
     for name in sorted(pointers):
         problem = "is a pointer of git-lfs, not the file"
-        problems.append(Complaint(f"{place}/{name}", "", problem, "run `git lfs pull` in its repository"))
+        problems.append(Problem(f"{place}/{name}", "", problem, "run `git lfs pull` in its repository"))
     small = {
         name: {} if name in pointers else _json(place, directory / name, problems)
         for name in (CONFIG, TOKENIZER, _TOKENIZER_CONFIG)
@@ -147,7 +147,7 @@ def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, li
         shapes=found.shapes,
     )
     if not (directory / CONFIG).is_file():
-        problems.append(Complaint(place, "", "has no config.json", "put a folder in hub layout there"))
+        problems.append(Problem(place, "", "has no config.json", "put a folder in hub layout there"))
     elif folder.config:
         problems += _of_config(spec, f"{place}/{CONFIG}", folder)
         problems += foreign_requests.of_config(f"{place}/{CONFIG}", folder.config, len(folder.shapes))
@@ -158,18 +158,18 @@ def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, li
     return folder, problems
 
 
-def _of_config(spec: BackboneSpec, where: str, folder: WeightsFolder) -> Iterator[Complaint]:
+def _of_config(spec: BackboneSpec, where: str, folder: WeightsFolder) -> Iterator[Problem]:
     config = folder.config
     if (kind := config.get("model_type")) != spec.architecture:
         problem = f"is {kind!r}, the catalogue entry says architecture {spec.architecture!r}"
-        yield Complaint(where, "model_type", problem, "correct the entry, or the place of its weights")
+        yield Problem(where, "model_type", problem, "correct the entry, or the place of its weights")
     labels = config.get("id2label")
     numbered = isinstance(labels, dict) and all(str(key).isdecimal() for key in labels)
     if labels is not None and not numbered:
         got = f"a list of {len(labels)}" if isinstance(labels, list) else f"a {type(labels).__name__}"
         got = "other keys" if isinstance(labels, dict) else got
         problem = f"should be a mapping of class numbers to labels, got {got}"
-        yield Complaint(where, "id2label", problem, "remove it: every head is made for its task's labels")
+        yield Problem(where, "id2label", problem, "remove it: every head is made for its task's labels")
     places = position_rows(folder.shapes, config)
     for key, rows, too_many_are_wrong in (
         ("vocab_size", folder.rows, True),
@@ -182,10 +182,10 @@ def _of_config(spec: BackboneSpec, where: str, folder: WeightsFolder) -> Iterato
             continue
         if said > rows or (said < rows and too_many_are_wrong):
             problem = f"says {said:,}, and the weights have rows for {rows:,}"
-            yield Complaint(where, key, problem, "use config.json and weights of one model")
+            yield Problem(where, key, problem, "use config.json and weights of one model")
 
 
-def _of_names(place: str, folder: WeightsFolder) -> Iterator[Complaint]:
+def _of_names(place: str, folder: WeightsFolder) -> Iterator[Problem]:
     for prefix in _WRAPPERS:
         names = [name for name in folder.shapes if name.startswith(prefix)]
         if names:
@@ -193,15 +193,15 @@ def _of_names(place: str, folder: WeightsFolder) -> Iterator[Complaint]:
                 f"{len(names):,} of {len(folder.shapes):,} weights begin with {prefix!r}: {listed(names)}"
             )
             fix = "save the model inside the wrapper (model.module.save_pretrained), or rename the weights"
-            yield Complaint(place, "", problem, fix)
+            yield Problem(place, "", problem, fix)
 
 
-def _of_tokenizer(place: str, folder: WeightsFolder) -> Iterator[Complaint]:
+def _of_tokenizer(place: str, folder: WeightsFolder) -> Iterator[Problem]:
     tokens, rows = folder.tokens, folder.rows
     if tokens is not None and rows is not None and tokens > rows:
         problem = f"the tokenizer has {tokens:,} tokens, the weights have rows for {rows:,}"
         fix = "resize_token_embeddings and save_pretrained, or bring the tokenizer that belongs to them"
-        yield Complaint(place, "", problem, fix)
+        yield Problem(place, "", problem, fix)
 
 
 def _numbers_second(processor: Any) -> bool:
@@ -215,7 +215,7 @@ def _numbers_second(processor: Any) -> bool:
     return step.get("type") == "BertProcessing"
 
 
-def _json(place: str, path: Path, problems: list[Complaint]) -> dict[str, Any]:
+def _json(place: str, path: Path, problems: list[Problem]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
@@ -224,7 +224,7 @@ def _json(place: str, path: Path, problems: list[Complaint]) -> dict[str, Any]:
         found = None
     if isinstance(found, dict):
         return found
-    problems.append(Complaint(f"{place}/{path.name}", "", "is not a JSON object", "fetch it again"))
+    problems.append(Problem(f"{place}/{path.name}", "", "is not a JSON object", "fetch it again"))
     return {}
 
 

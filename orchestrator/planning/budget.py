@@ -11,7 +11,7 @@ from orchestrator.config import GridCell
 from orchestrator.config.grid import Grid
 from orchestrator.contracts.ledger import CPU
 from orchestrator.contracts.trial_history import TrialHistory
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.planning.plan import Plan, make_plan
 
 Key = Literal["gpu_hours", "core_hours", "money"]
@@ -61,20 +61,20 @@ class Way:
     fits: bool
 
 
-def mistakes(plan: Plan) -> list[Complaint]:
+def mistakes(plan: Plan) -> list[Problem]:
     """Where the budget is of something that the sweep has no figure of."""
     budget, predicted = plan.sweep.config.budget, plan.predicted
     if budget is None:
         return []
     own, other = _hours(plan)
-    source, complaints = plan.sweep.source, []
+    source, problems = plan.sweep.source, []
     if getattr(budget, other) is not None:
         key, problem = f"budget.{other}", f"the trials of this sweep are billed in {predicted.device}"
-        complaints.append(Complaint(source.of(key), key, problem, f"use budget.{own}"))
+        problems.append(Problem(source.of(key), key, problem, f"use budget.{own}"))
     if budget.money is not None and predicted.money_per_device_hour is None:
-        problem, remedy = "there is no price of these devices", "name an entry in `prices` that has them"
-        complaints.append(Complaint(source.of("budget.money"), "budget.money", problem, remedy))
-    return complaints
+        problem, fix = "there is no price of these devices", "name an entry in `prices` that has them"
+        problems.append(Problem(source.of("budget.money"), "budget.money", problem, fix))
+    return problems
 
 
 def _hours(plan: Plan) -> tuple[Key, Key]:
@@ -89,8 +89,8 @@ def limits(plan: Plan) -> list[Limit]:
     budget, predicted = plan.sweep.config.budget, plan.predicted
     if budget is None:
         return []
-    if complaints := mistakes(plan):
-        raise ConfigError(complaints)
+    if problems := mistakes(plan):
+        raise ConfigError(problems)
     (own, _), rate = _hours(plan), predicted.money_per_device_hour
     spent = spent_device_hours(plan.history, own == "gpu_hours")
     most = None if predicted.device_hours_interval is None else predicted.device_hours_interval[1]

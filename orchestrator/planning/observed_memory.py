@@ -80,8 +80,8 @@ class Peaks:
         reserve = "" if proven else f", with {MARGIN:.0%} in reserve {gib(needed)}"
         part = "" if share == 1 else f" {share:g} of"
         took = f"{peak.by} of it took {gib(peak.bytes)} on {peak.device_type}{reserve}"
-        remedy = "lower micro_batch_size or max_length, or give it a larger GPU"
-        return f"it does not fit: {took}, and{part} {device.name} has {gib(room)}; {remedy}"
+        fix = "lower micro_batch_size or max_length, or give it a larger GPU"
+        return f"it does not fit: {took}, and{part} {device.name} has {gib(room)}; {fix}"
 
 
 def _key(names: tuple[str, str, str], recipe: Recipe, spread: str, passes: int) -> Hashable:

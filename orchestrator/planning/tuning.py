@@ -17,7 +17,7 @@ from orchestrator.contracts.trial import Recipe, Resources, trial_name
 from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.tuning import Tune, Tuned, with_values
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.planning.cost import Predicted, Predictor
 from orchestrator.planning.sampler import Values, draw, rounds
 
@@ -141,8 +141,8 @@ class Searcher:
         except ValidationError as error:
             shown = ", ".join(f"{key} {value}" for key, value in values.items())
             problem = f"the search of {cell.cell.name} would try {shown}: {_said(error)}"
-            remedy = "change the `space` of its `tune`, or the key that it does not go together with"
-            raise ConfigError([Complaint(str(self.file), "methods", problem, remedy)]) from None
+            fix = "change the `space` of its `tune`, or the key that it does not go together with"
+            raise ConfigError([Problem(str(self.file), "methods", problem, fix)]) from None
 
     def _refuse_bad_corners(self, cell: GridCell, tune: Tune) -> None:
         """Rules over several keys hold or break at the ends of ranges: found before anything runs."""

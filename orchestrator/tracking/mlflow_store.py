@@ -216,15 +216,14 @@ def _in_our_words(error: Exception, uri: str) -> TrackingError:
     status = getattr(error, "get_http_status_code", lambda: None)()  # of mlflow's own errors
     if status == HTTPStatus.UNAUTHORIZED:
         problem = f"{place} refuses the login"
-        remedy = f"set {USER} and {PASSWORD} to an account of that server"
+        fix = f"set {USER} and {PASSWORD} to an account of that server"
     elif status == HTTPStatus.FORBIDDEN:
         problem = f"{place} lets nothing be written"
-        remedy = f"give the account of {USER} the right to edit there; or is the host not in --allowed-hosts?"
+        fix = f"give the account of {USER} the right to edit there; or is the host not in --allowed-hosts?"
     else:
-        problem, remedy = f"{place} cannot be written ({type(error).__name__})", "bring it back"
+        problem, fix = f"{place} cannot be written ({type(error).__name__})", "bring it back"
     return TrackingError(
-        f"{problem}; the records lack nothing\n"
-        f"    -> {remedy}, then `frontier sync` writes all that is missing"
+        f"{problem}; the records lack nothing\n    -> {fix}, then `frontier sync` writes all that is missing"
     )
 
 

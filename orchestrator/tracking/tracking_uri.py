@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.credentials import is_credential
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # mlflow reads them
@@ -27,7 +27,7 @@ def tracking_uri(storage: Path, environment: Mapping[str, str]) -> str:
         return f"{SQLITE}{(storage / layout.MLFLOW_STORE).resolve()}"
     if uri.startswith(SERVERS) and "@" in urlsplit(uri).netloc:
         problem = f"{without_secrets(uri)} holds a login"
-        raise ConfigError([Complaint(VARIABLE, "", problem, f"remove it, and set {USER} and {PASSWORD}")])
+        raise ConfigError([Problem(VARIABLE, "", problem, f"remove it, and set {USER} and {PASSWORD}")])
     return uri
 
 

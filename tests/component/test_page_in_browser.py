@@ -36,7 +36,7 @@ WIDE, PHONE = (1280, 900), (390, 844)
 
 def look(browser: Tab, page: Path, size: tuple[int, int] = WIDE, *, dark: bool = False) -> None:
     browser.requests.clear()
-    browser.complaints.clear()
+    browser.problems.clear()
     browser.resize(*size)
     browser.emulate(dark=dark)
     browser.open(page.as_uri())
@@ -45,7 +45,7 @@ def look(browser: Tab, page: Path, size: tuple[int, int] = WIDE, *, dark: bool =
 def test_the_page_asks_for_nothing_and_complains_of_nothing(browser, page):
     look(browser, page)
     assert [url for url in browser.requests if not url.startswith(("data:", "blob:"))] == [page.as_uri()]
-    assert browser.complaints == []
+    assert browser.problems == []
 
 
 def test_every_plot_is_drawn(browser, page):

@@ -89,17 +89,17 @@ def test_five_mistakes_are_five_complaints(new_workshop: Callable[[], Workshop],
         rules=[{"match": {"domain": "legal"}, "exclude": "not ours"}],
     )
     done = workshop.frontier("run", file, expect=2)
-    for key, value, remedy in [
+    for key, value, fix in [
         ("models.0", "minni", "mini"),
         ("seeds.0", "x", "whole number"),
         ("recipe.epochs", "0", "greater"),
         ("recipe.learning_rat", "learning_rat", "learning_rate"),
         ("rules.0.match.domain", "legal", "clinical"),
     ]:
-        complaint = next((c for c in done.stderr.split("\n  m") + done.stderr.split("\n  ") if key in c), "")
+        problem = next((c for c in done.stderr.split("\n  m") + done.stderr.split("\n  ") if key in c), "")
         assert value in done.stderr, key
-        assert key in complaint, done.stderr
-        assert remedy in done.stderr, key
+        assert key in problem, done.stderr
+        assert fix in done.stderr, key
     assert "mini.yaml" in done.stderr
     assert not (workshop.sweeps / "mini").exists()
 

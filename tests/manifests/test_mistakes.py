@@ -784,13 +784,13 @@ def test_a_mistake_is_told_in_words_that_mend_it(mistake: Mistake) -> None:
             _set(named[where], path, value)
         else:
             documents.remove(named[where])
-    complaints = check_manifests(documents, ask_ray=False)
-    told = [str(complaint) for complaint in complaints]
+    problems = check_manifests(documents, ask_ray=False)
+    told = [str(problem) for problem in problems]
     assert any(all(word in line for word in mistake.words) for line in told), "\n".join(told) or "silence"
-    for complaint in complaints:
-        assert complaint.where.startswith(mistake.overlay)
-        assert complaint.problem
-        assert complaint.remedy
+    for problem in problems:
+        assert problem.where.startswith(mistake.overlay)
+        assert problem.problem
+        assert problem.fix
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -799,7 +799,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     several = [m for m in MISTAKES if m.name in ("submission mode", "memroy", "short grace", "latest")]
     for mistake in several:
         _set(job, mistake.path, mistake.value)
-    told = [str(complaint) for complaint in check_manifests(documents)]
+    told = [str(problem) for problem in check_manifests(documents)]
     for mistake in several:
         assert any(all(word in line for word in mistake.words) for line in told)
 
@@ -812,8 +812,8 @@ def test_what_only_ray_refuses_is_told_by_ray() -> None:
     documents = overlay("local-cpu")
     [job] = [d for d in documents if d.kind == "RayJob"]
     _set(job, f"{GROUP}.rayStartParams", {"resources": "{not json"})
-    [complaint] = check_manifests(documents)
-    assert "Ray's autoscaler cannot read it" in complaint.problem
+    [problem] = check_manifests(documents)
+    assert "Ray's autoscaler cannot read it" in problem.problem
 
 
 def _set(document: Document, path: str, value: Any) -> None:

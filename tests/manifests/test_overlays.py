@@ -20,7 +20,7 @@ K8S = ROOT / "k8s"
 
 
 def test_every_overlay_is_sound(each_overlay: list[Document]) -> None:
-    assert [str(complaint) for complaint in check_manifests(each_overlay)] == []
+    assert [str(problem) for problem in check_manifests(each_overlay)] == []
 
 
 def test_every_overlay_has_a_golden_file() -> None:
@@ -38,7 +38,7 @@ def test_golden_files_are_fresh(name: str) -> None:
 @pytest.mark.parametrize("file", ["loader.yaml", "loader-report.yaml"])
 def test_the_loaders_fit_into_every_overlay(each_overlay: list[Document], file: str) -> None:
     loader = load(str(K8S / file))
-    assert [str(complaint) for complaint in check_manifests([*each_overlay, *loader], ask_ray=False)] == []
+    assert [str(problem) for problem in check_manifests([*each_overlay, *loader], ask_ray=False)] == []
     images = {str(c.body["image"]) for pod in created_pods(loader) for c in pod.containers}
     assert images <= {
         str(c.body.get("image"))

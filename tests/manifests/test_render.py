@@ -92,8 +92,8 @@ def test_the_bytes_are_those_of_the_golden_file(rendered: RenderSweep) -> None:
 
 @pytest.mark.parametrize("name", ["local-cpu", "single-gpu", "gke", "eks", "onprem"])
 def test_what_is_rendered_is_sound(rendered: RenderSweep, name: str) -> None:
-    complaints = check_manifests(instead_of_template(overlay(name), rendered(name)), ask_ray=False)
-    assert [str(complaint) for complaint in complaints] == []
+    problems = check_manifests(instead_of_template(overlay(name), rendered(name)), ask_ray=False)
+    assert [str(problem) for problem in problems] == []
 
 
 def test_the_driver_reads_the_sweep_that_was_meant(
@@ -188,7 +188,7 @@ def test_an_object_store_must_be_within_reach(
     documents = instead_of_template(overlay(name), found)
     if announced:
         documents += parse(OWN_STORE, "the overlay")
-    told = [str(complaint) for complaint in check_manifests(documents, ask_ray=False)]
+    told = [str(problem) for problem in check_manifests(documents, ask_ray=False)]
     assert len(told) == shut
     assert all("the internet:443 is shut: the records go to s3://bucket/sweeps" in line for line in told)
 

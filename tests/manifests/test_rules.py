@@ -113,7 +113,7 @@ def job(over_job: dict[str, Any], over_cluster: dict[str, Any]) -> Document:
 
 @pytest.mark.parametrize(("over_job", "over_cluster", "words"), RULES, ids=[words for *_, words in RULES])
 def test_kuberay_would_refuse(over_job: dict[str, Any], over_cluster: dict[str, Any], words: str) -> None:
-    told = [str(complaint) for complaint in kuberay_job.check([job(over_job, over_cluster)])]
+    told = [str(problem) for problem in kuberay_job.check([job(over_job, over_cluster)])]
     assert any(words in line for line in told), told
 
 
@@ -124,8 +124,8 @@ def test_kuberay_would_take_it() -> None:
 def test_a_cluster_alone_has_its_own_longest_name() -> None:
     metadata = {"name": "c" * 54}
     body = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": metadata, "spec": CLUSTER}
-    [complaint] = kuberay_job.check([Document("file.yaml", body)])
-    assert "54 characters; KubeRay takes 53" in str(complaint)
+    [problem] = kuberay_job.check([Document("file.yaml", body)])
+    assert "54 characters; KubeRay takes 53" in str(problem)
 
 
 def policy(spec: dict[str, Any], namespace: str = "here") -> Document:
@@ -221,8 +221,8 @@ def test_no_shape_of_manifest_breaks_the_checker(name: str) -> None:
         )
         holder, key = _some_place(document.body, chance)
         holder[key] = chance.choice(JUNK)
-        for complaint in check_manifests(documents, ask_ray=False):
-            assert complaint.problem
+        for problem in check_manifests(documents, ask_ray=False):
+            assert problem.problem
 
 
 def _some_place(body: Any, chance: random.Random) -> tuple[Any, Any]:

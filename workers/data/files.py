@@ -56,9 +56,9 @@ def lines(text: str) -> list[str]:
 def foreign_kind(beginning: bytes) -> tuple[str, str] | None:
     """The fault and the fix of a file that begins as no text in UTF-8 does."""
     beginning = beginning[:_LONGEST_BEGINNING]
-    for known, kind, remedy in _BEGINNINGS:
+    for known, kind, fix in _BEGINNINGS:
         if beginning.startswith(known):
-            return f"expected text in UTF-8, got {kind}", remedy
+            return f"expected text in UTF-8, got {kind}", fix
     zeros = [beginning[place::4].count(0) > 0.8 * (len(beginning) // 4) for place in range(4)]
     for least, name in ((1, "LE"), (0, "BE")):
         # Three of the four bytes of a character in UTF-32 are zero.
@@ -106,5 +106,5 @@ def _other_encoding(content: bytes) -> tuple[str, str]:
     if used & _UNUSED_IN_1252 or 0 in used:
         return "it is not UTF-8 text", "convert the file to UTF-8"
     name = "Windows-1252" if any(0x80 <= byte < 0xA0 for byte in used) else "Latin-1 or Windows-1252"
-    remedy = "convert the file, if that is so: iconv -f WINDOWS-1252 -t UTF-8"
-    return f"it is not UTF-8 text; it may be {name}", remedy
+    fix = "convert the file, if that is so: iconv -f WINDOWS-1252 -t UTF-8"
+    return f"it is not UTF-8 text; it may be {name}", fix

@@ -82,11 +82,11 @@ def text_for_labels(task: TaskSpec, found: Mapping[str, int]) -> DataError | Non
         fault = f"{wordy} of the {len(names)} classes of train have names of several words"
     else:
         return None
-    remedy = (
+    fix = (
         "check which column or attribute the reader takes for the labels; if they are right, list them under "
         "`labels` of the task"
     )
-    return DataError(f"task {task.name}", None, f"{fault}, and no `labels` are declared", remedy)
+    return DataError(f"task {task.name}", None, f"{fault}, and no `labels` are declared", fix)
 
 
 def check_spellings(task: TaskSpec, labels: Sequence[str], faults: Iterable[Faults]) -> None:
@@ -115,10 +115,10 @@ def _look_alikes(
     file, line = places.get(earlier, (f"task {task.name}", None))
     origin = file if line is None else f"{file}, line {line}"
     fault = f"the label {visible(label)} looks like {visible(earlier)} ({origin}) and is written otherwise"
-    remedy = f"write {visible(earlier)} everywhere"
+    fix = f"write {visible(earlier)} everywhere"
     if isinstance(task.reader, TableReader):
-        remedy += ", or name one of the two under `merge` of the reader"
-    return DataError(*places[label], fault, remedy)
+        fix += ", or name one of the two under `merge` of the reader"
+    return DataError(*places[label], fault, fix)
 
 
 def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: Iterable[Example]) -> None:
@@ -127,8 +127,8 @@ def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: I
         labels = [label[2:] for label in labels]
     if foreign := class_counts(examples).keys() - set(labels):
         fault = f"{split} has {len(foreign)} labels that train does not hold"
-        remedy = "declare all of them under `labels` of the task, or correct the data"
-        raise DataError(f"task {task.name}", None, fault, remedy)
+        fix = "declare all of them under `labels` of the task, or correct the data"
+        raise DataError(f"task {task.name}", None, fault, fix)
 
 
 def class_counts(examples: Iterable[Example]) -> dict[str, int]:

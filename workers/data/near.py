@@ -47,8 +47,8 @@ def check_parted(task: TaskSpec, counted: Mapping[Split, SplitCounts]) -> None:
     ]
     if parted:
         problem = f"{' and '.join(parted)} agree in most of their words with a train text"
-        remedy = "set `id` of the reader to a column that says which rows are pairs of one sentence"
-        raise DataError(f"task {task.name}", None, problem, remedy)
+        fix = "set `id` of the reader to a column that says which rows are pairs of one sentence"
+        raise DataError(f"task {task.name}", None, problem, fix)
 
 
 class _Texts:

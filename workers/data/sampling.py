@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from workers.data.examples import Example, Text
 
 _CAP_SEED = "frontier-rows-1"  # changing it changes every capped result
@@ -43,8 +43,8 @@ def _of_each_class(examples: Sequence[Example], per_class: int) -> list[int]:
         example = examples[index]
         if not isinstance(example, Text):
             problem = "a sentence of a ner task is of no one class"
-            remedy = "set train_rows, which counts sentences"
-            raise ConfigError([Complaint("recipe", "train_rows_per_class", problem, remedy)])
+            fix = "set train_rows, which counts sentences"
+            raise ConfigError([Problem("recipe", "train_rows_per_class", problem, fix)])
         if taken[example.label] < per_class:
             taken[example.label] += 1
             chosen.append(index)

@@ -40,8 +40,8 @@ def check_scorable(
         return
     under = f" under {cap}" if cap else ""
     problem = "; ".join(f"{split}{under} has no {task.metric}: {reason}" for split, reason in missing.items())
-    remedy = f"raise {cap.split()[0]}" if cap else _remedy(task, list(missing))
-    raise DataError(f"task {task.name}", None, problem, remedy)
+    fix = f"raise {cap.split()[0]}" if cap else _remedy(task, list(missing))
+    raise DataError(f"task {task.name}", None, problem, fix)
 
 
 def check_separate(task: TaskSpec, counts: Mapping[Split, SplitCounts]) -> None:
@@ -56,10 +56,10 @@ def check_separate(task: TaskSpec, counts: Mapping[Split, SplitCounts]) -> None:
     ]
     held = shares_held_out(task.reader)
     named = [f"reader.files.{split}" for split in copies if split not in held]
-    remedy = "remove the duplicates from the files of train"
+    fix = "remove the duplicates from the files of train"
     if named:
-        remedy = f"name other files under {' and '.join(named)}, or remove them and hold out a part of train"
-    raise DataError(f"task {task.name}", None, "; ".join(problems), remedy)
+        fix = f"name other files under {' and '.join(named)}, or remove them and hold out a part of train"
+    raise DataError(f"task {task.name}", None, "; ".join(problems), fix)
 
 
 def _copied(counts: SplitCounts) -> Split | None:

@@ -19,7 +19,7 @@ from orchestrator.contracts.task import (
     TaskSpec,
 )
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import Complaint, ConfigError, DataError
+from orchestrator.errors import ConfigError, DataError, Problem
 from workers.data.copies import Ids
 from workers.data.examples import Example
 from workers.data.faults import Faults
@@ -77,8 +77,8 @@ def read_split(
     if not examples:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
             fault = f"there is no example for {split}: nothing of train falls into its share"
-            remedy = f"raise hold_out.{split}, or name files for it"
-            raise DataError(f"task {task.name}", None, fault, remedy)
+            fix = f"raise hold_out.{split}, or name files for it"
+            raise DataError(f"task {task.name}", None, fault, fix)
         files = ", ".join(str(root / name) for name in names)
         fault = f"there is no example in it{_left_out(faults)}"
         raise DataError(files, None, fault, "check the file and `reader` of the task")
@@ -163,5 +163,5 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
             )
 
 
-def _misfit(task: TaskSpec, key: str, problem: str, remedy: str) -> ConfigError:
-    return ConfigError([Complaint(f"task {task.name}", key, problem, remedy)])
+def _misfit(task: TaskSpec, key: str, problem: str, fix: str) -> ConfigError:
+    return ConfigError([Problem(f"task {task.name}", key, problem, fix)])

@@ -57,7 +57,7 @@ def _unscorable(corpus: Corpus, counts: Mapping[Split, SplitCounts]) -> dict[str
         check_parted(corpus.task, counts)
         check_scorable(corpus.task, corpus.labels, corpus.splits)
     except DataError as error:
-        return {"problem": error.fault, "fix": error.remedy}
+        return {"problem": error.fault, "fix": error.fix}
     return None
 
 

@@ -15,7 +15,7 @@ from orchestrator.contracts.task import (
     TaskSpec,
 )
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from workers.demo.i2b2 import File, Naming, Numbered, concept_files, xml_files
 from workers.demo.lexicon import ENTITIES, EntityType
 from workers.demo.notes import Note
@@ -52,7 +52,7 @@ def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
         case kind, reader:
             raise ConfigError(
                 [
-                    Complaint(
+                    Problem(
                         f"task {task.name}",
                         "reader",
                         f"invented notes have no {reader.format} layout for a {kind} task with these keys",

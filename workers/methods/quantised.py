@@ -20,16 +20,16 @@ def refuse_quantised(spec: BackboneSpec, quantise: Quantise | None) -> None:
         return
     problem = ""
     if not torch.cuda.is_available():
-        problem, remedy = (
+        problem, fix = (
             "there is no GPU here",
             "give its trials a GPU (resources.gpus), or leave quantise out",
         )
     elif find_spec("bitsandbytes") is None:
-        problem, remedy = "bitsandbytes is not installed", "pip install 'frontier-sweeps[quantised]'"
+        problem, fix = "bitsandbytes is not installed", "pip install 'frontier-sweeps[quantised]'"
     if problem:
         raise WeightsError(
             f"backbone {spec.name}: quantise: {quantise} needs a GPU and bitsandbytes, but "
-            f"{problem}\n    -> {remedy}"
+            f"{problem}\n    -> {fix}"
         )
 
 

@@ -180,12 +180,12 @@ def _known(spec: BackboneSpec, method: str, group: TargetGroup = "usual") -> Tar
     if spec.architecture in TARGETS:
         return TARGETS[spec.architecture]
     if group != "usual":
-        remedy = "use targets: usual, with lora_targets in its catalogue entry"
+        fix = "use targets: usual, with lora_targets in its catalogue entry"
     else:
-        remedy = "name lora_targets, or ia3_targets and ia3_feedforward, in its catalogue entry"
+        fix = "name lora_targets, or ia3_targets and ia3_feedforward, in its catalogue entry"
     raise WeightsError(
         f"backbone {spec.name}: it is not known which modules {method} adapts in architecture "
-        f"{spec.architecture!r}\n    -> {remedy}"
+        f"{spec.architecture!r}\n    -> {fix}"
     )
 
 

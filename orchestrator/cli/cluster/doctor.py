@@ -13,7 +13,7 @@ from orchestrator.cli.terminal import styled
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.doctor import Finding, Verdict, bad, diagnose, good
 from orchestrator.cluster.documents import Document, load, of_kind
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _MARKS = {
     Verdict.GOOD: styled("ok    ", "green"),
@@ -39,14 +39,14 @@ def check_cluster(
     return sum(finding.verdict is Verdict.BAD for finding in findings)
 
 
-def _once(mistakes: Sequence[Complaint]) -> Iterator[Finding]:
+def _once(mistakes: Sequence[Problem]) -> Iterator[Finding]:
     """Each cause once, with the places after the first counted."""
-    places: dict[tuple[str, str], list[Complaint]] = {}
-    for complaint in mistakes:
-        places.setdefault((complaint.problem, complaint.remedy), []).append(complaint)
+    places: dict[tuple[str, str], list[Problem]] = {}
+    for problem in mistakes:
+        places.setdefault((problem.problem, problem.fix), []).append(problem)
     for first, *others in places.values():
-        words, remedy = str(first).split("\n    -> ", 1)
-        yield bad(words + (f" (and at {quantity(len(others), 'more place')})" if others else ""), remedy)
+        words, fix = str(first).split("\n    -> ", 1)
+        yield bad(words + (f" (and at {quantity(len(others), 'more place')})" if others else ""), fix)
 
 
 def namespace_of(documents: Sequence[Document]) -> str:
@@ -57,5 +57,5 @@ def namespace_of(documents: Sequence[Document]) -> str:
 def _tell(finding: Finding, console: Console) -> None:
     console.print(_MARKS[finding.verdict], end=" ")
     console.print(finding.words, highlight=False, soft_wrap=True)
-    if finding.remedy:
-        console.print(f"       -> {finding.remedy}", highlight=False, soft_wrap=True)
+    if finding.fix:
+        console.print(f"       -> {finding.fix}", highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 from orchestrator.cli.reaching import Where, has_kubeconfig
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.sweeps import Sweeps
-from orchestrator.errors import Complaint, ConfigError, LaunchError
+from orchestrator.errors import ConfigError, LaunchError, Problem
 
 
 class InClusterError(ConfigError):
@@ -20,8 +20,8 @@ class InClusterError(ConfigError):
         state = "stopped" if job is None else str(job)
         problem = f"the records of {sweep!r} are not here; the sweep is in {there} ({state})"
         fetch, status = (sweeps.cluster.command(verb, sweep) for verb in ("fetch", "status"))
-        remedy = f"run {fetch}, which copies them; {status} asks the cluster"
-        super().__init__([Complaint(storage, "", problem, remedy)])
+        fix = f"run {fetch}, which copies them; {status} asks the cluster"
+        super().__init__([Problem(storage, "", problem, fix)])
 
 
 def look_in_cluster(sweep: str, storage: str, where: Where) -> str:

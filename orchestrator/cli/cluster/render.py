@@ -21,7 +21,7 @@ from orchestrator.cluster.documents import Document, get, load, mapping, of_kind
 from orchestrator.cluster.render import Rendered, render
 from orchestrator.cluster.start_time import ASSUMED, StartTime
 from orchestrator.config import load_sweep
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 
 
 def rendered(
@@ -75,19 +75,19 @@ def write(found: Rendered, directory: Path) -> Path:
 
 def check_sources(sources: Sequence[str], console: Console) -> None:
     """A line each; every overlay where none is named. Raises ConfigError with all mistakes of all of them."""
-    complaints: list[Complaint] = []
+    problems: list[Problem] = []
     if not built_in_kinds_are_known():
         note = "kubernetes-validate is not installed: of Kubernetes' own kinds the fields are not checked"
         console.print(note, style="yellow", highlight=False)
     for source in sources or overlays():
         documents = load(source)
         found = check_manifests(documents)
-        complaints += found
+        problems += found
         verdict = quantity(len(found), "mistake") if found else "sound"
         console.print(f"{source}: {quantity(len(documents), 'object')}, {verdict}", highlight=False)
-    refuse(complaints)
+    refuse(problems)
 
 
-def refuse(complaints: Sequence[Complaint]) -> None:
-    if complaints:
-        raise ConfigError(complaints)
+def refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise ConfigError(problems)

@@ -13,7 +13,7 @@ from orchestrator.cli.terminal import Terminal
 from orchestrator.config.capabilities import Capabilities, load_capabilities
 from orchestrator.contracts.capability import Capability
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 
 _HEADS = {"classification and relation": TaskKind.CLASSIFICATION, "ner": TaskKind.NER}
 
@@ -45,16 +45,16 @@ def show_capabilities(
 
 
 def _refuse_unknown(table: Capabilities, architecture: str | None, method: str | None) -> None:
-    complaints = []
+    problems = []
     for noun, got, known in (
         ("architecture", architecture, table.architectures),
         ("method", method, table.methods),
     ):
         if got is not None and got not in known:
             problem = f"{got!r} is not in the table"
-            complaints.append(Complaint("command line", noun, problem, did_you_mean(got, known)))
-    if complaints:
-        raise ConfigError(complaints)
+            problems.append(Problem("command line", noun, problem, did_you_mean(got, known)))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _parts(rows: list[Capability], width: int) -> Iterator[list[Capability]]:

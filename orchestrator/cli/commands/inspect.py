@@ -30,7 +30,7 @@ from orchestrator.contracts.requests import InspectBackbone, InspectTask, StageR
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
-from orchestrator.errors import Complaint, ConfigError, DataError, did_you_mean
+from orchestrator.errors import ConfigError, DataError, Problem, did_you_mean
 from orchestrator.text_files import user_path
 
 task_app = typer.Typer(help="Look at a task's data.", no_args_is_help=True)
@@ -66,16 +66,14 @@ def inspect_task(
     entry = known[task].spec
     data_dir = given.pop("data_dir", None)
     if not entry.invented and data_dir is None:
-        raise ConfigError(
-            [Complaint("command line", "data_dir", f"{task} reads files", "give data_dir=PATH")]
-        )
+        raise ConfigError([Problem("command line", "data_dir", f"{task} reads files", "give data_dir=PATH")])
     spec, faults = check(TaskSpec, entry.model_dump(mode="json") | given)
     if spec is None:
-        raise ConfigError([fault.complaint("command line") for fault in faults])
+        raise ConfigError([fault.problem_at("command line") for fault in faults])
     spec = resolve_layout(spec, None if data_dir is None else user_path(Path.cwd(), data_dir))
     if spec.layouts:
-        remedy = "put the corpus there in one of them, or correct data_dir"
-        raise ConfigError([Complaint(f"task {task}", "reader.files", looked_for(spec), remedy)])
+        fix = "put the corpus there in one of them, or correct data_dir"
+        raise ConfigError([Problem(f"task {task}", "reader.files", looked_for(spec), fix)])
     cache = cache_of(storage).resolve()
     root = _data_root(spec, data_dir, cache)
     data = digest_data(spec, root, own_cache())
@@ -221,15 +219,15 @@ def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
 def _variant(known: Catalogue, method: str, settings: dict[str, Any]) -> MethodSpec:
     item, faults = check(MethodItem, {"name": method, **settings})
     if item is None:
-        raise ConfigError([fault.complaint("command line") for fault in faults])
-    variants, complaints = expand([item], known.methods, "command line")
-    if complaints:
-        raise ConfigError(complaints)
+        raise ConfigError([fault.problem_at("command line") for fault in faults])
+    variants, problems = expand([item], known.methods, "command line")
+    if problems:
+        raise ConfigError(problems)
     if len(variants) != 1:
         several = ", ".join(variant.spec.name for variant in variants)
         raise ConfigError(
             [
-                Complaint(
+                Problem(
                     "command line", "--set", f"names several methods: {several}", "give one value a setting"
                 )
             ]
@@ -237,24 +235,24 @@ def _variant(known: Catalogue, method: str, settings: dict[str, Any]) -> MethodS
     return variants[0].spec
 
 
-def _unknown(name: str, known: Iterable[str], noun: str) -> Iterator[Complaint]:
+def _unknown(name: str, known: Iterable[str], noun: str) -> Iterator[Problem]:
     names = list(known)
     if name not in names:
-        remedy = f"{did_you_mean(name, names)} (entries of your own: --catalogue DIRECTORY)"
-        yield Complaint("command line", noun, f"there is no {noun} {name!r}", remedy)
+        fix = f"{did_you_mean(name, names)} (entries of your own: --catalogue DIRECTORY)"
+        yield Problem("command line", noun, f"there is no {noun} {name!r}", fix)
 
 
-def _settings(words: list[str], known: set[str] | None) -> tuple[dict[str, Any], list[Complaint]]:
+def _settings(words: list[str], known: set[str] | None) -> tuple[dict[str, Any], list[Problem]]:
     """`key=value` words; values as YAML."""
     found: dict[str, Any] = {}
-    complaints = []
+    problems = []
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            complaints.append(Complaint("command line", word, "is no key=value", "write it as key=value"))
+            problems.append(Problem("command line", word, "is no key=value", "write it as key=value"))
         elif known is not None and key not in known:
-            complaints.append(Complaint("command line", key, "unknown key", did_you_mean(key, known)))
+            problems.append(Problem("command line", key, "unknown key", did_you_mean(key, known)))
         else:
             found[key], wrong = (value, []) if known else parse(value, "command line", key)
-            complaints += wrong
-    return found, complaints
+            problems += wrong
+    return found, problems

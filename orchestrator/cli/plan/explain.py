@@ -12,7 +12,7 @@ from rich.table import Table
 
 from orchestrator.cli.terminal import styled
 from orchestrator.config.explain import Explained, Origin, explain
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.planning import Plan
 from orchestrator.planning.steps import optimiser_steps
 
@@ -55,13 +55,13 @@ def _cell_named(plan: Plan, asked: str) -> str:
     wanted = asked.partition("/seed-")[0].strip("/")
     refused = {refused.cell.name: refused.reason for refused in plan.refused}
     if wanted in refused:
-        problem, remedy = f"{wanted} is refused: {refused[wanted]}", "name a cell that runs"
-        raise ConfigError([Complaint("command line", "--explain", problem, remedy)])
+        problem, fix = f"{wanted} is refused: {refused[wanted]}", "name a cell that runs"
+        raise ConfigError([Problem("command line", "--explain", problem, fix)])
     found = [name for name in plan.cells if name == wanted or name.startswith(f"{wanted}/")]
     if len(found) != 1:
         problem = f"names {len(found)} cells" if found else "no cell of this sweep"
-        remedy = did_you_mean(wanted, found or plan.cells)
-        raise ConfigError([Complaint("command line", "--explain", f"{problem}, got {asked!r}", remedy)])
+        fix = did_you_mean(wanted, found or plan.cells)
+        raise ConfigError([Problem("command line", "--explain", f"{problem}, got {asked!r}", fix)])
     return found[0]
 
 

@@ -12,7 +12,7 @@ from orchestrator.cli.run.launch import launcher_for, record_of
 from orchestrator.cli.run.live import Display
 from orchestrator.cli.session import Session
 from orchestrator.cli.strict.gate import refuse_risks
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.progress import Progress
@@ -25,10 +25,8 @@ from orchestrator.planning.standalone import family_of
 def measure(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
     """Gives the session to plan with. Raises ConfigError where something is missing, as a run would."""
     if launcher == "simulated":
-        remedy = "use --launcher ray or local"
-        raise ConfigError(
-            [Complaint("command line", "--launcher", "simulated trials measure nothing", remedy)]
-        )
+        fix = "use --launcher ray or local"
+        raise ConfigError([Problem("command line", "--launcher", "simulated trials measure nothing", fix)])
     session.refuse_missing()
     refuse_risks(session, launcher, cluster, console)
     session = session.stage(console)

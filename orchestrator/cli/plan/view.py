@@ -61,7 +61,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "unknown_pretraining": unknown_pretraining(plan),
         "predicted": plan.predicted.model_dump(mode="json"),
         "budget": budget_json(plan),
-        "missing": [str(complaint) for complaint in plan.inputs.missing],
+        "missing": [str(problem) for problem in plan.inputs.missing],
         "unlocked": _unlocked(plan),
         "pickled": _pickled(plan),
         "notes": list(plan.sweep.notes),
@@ -120,8 +120,8 @@ def show_plan(plan: Plan, console: Console) -> None:
             console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
     _show_stale(plan.stale, console)
     _show_kept(plan, console)
-    for complaint in plan.inputs.missing[:_MOST_LINES]:
-        console.print(styled("missing", "yellow"), str(complaint), highlight=False)
+    for problem in plan.inputs.missing[:_MOST_LINES]:
+        console.print(styled("missing", "yellow"), str(problem), highlight=False)
     if names := _unlocked(plan):
         many = f"{len(names)} backbone is" if len(names) == 1 else f"{len(names)} backbones are"
         console.print(

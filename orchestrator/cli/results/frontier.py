@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cli.numbers import quantity
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report import Report
 from orchestrator.report.analysis.frontiers import FrontierView, Member
 from orchestrator.report.analysis.objectives import SIDES, Side
@@ -22,23 +22,23 @@ _LINES = 4  # claims of a task on the console; the report has all
 def parse_axes(words: str) -> tuple[Side, ...]:
     """Two or three axes, quality first. Raises ConfigError with every mistake in `words`."""
     names = [word.strip() for word in words.split(",") if word.strip()]
-    complaints = [
-        Complaint(_WHERE, "", f"unknown axis, got {name!r}", did_you_mean(name, _NAMES))
+    problems = [
+        Problem(_WHERE, "", f"unknown axis, got {name!r}", did_you_mean(name, _NAMES))
         for name in names
         if name not in _NAMES
     ]
     axes = tuple(dict.fromkeys(Side(name) for name in names if name in _NAMES))
-    if not complaints:
+    if not problems:
         if Side.QUALITY not in axes:
-            complaints.append(
-                Complaint(_WHERE, "", "quality is missing", f"say {_WHERE} {','.join(['quality', *names])}")
+            problems.append(
+                Problem(_WHERE, "", "quality is missing", f"say {_WHERE} {','.join(['quality', *names])}")
             )
         if len(axes) != len(names) or not 2 <= len(axes) <= _MOST:
-            complaints.append(
-                Complaint(_WHERE, "", f"got {words!r}", "name quality and one or two other axes, each once")
+            problems.append(
+                Problem(_WHERE, "", f"got {words!r}", "name quality and one or two other axes, each once")
             )
-    if complaints:
-        raise ConfigError(complaints)
+    if problems:
+        raise ConfigError(problems)
     return (Side.QUALITY, *(side for side in axes if side is not Side.QUALITY))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator.config.catalogue import builtin_catalogue
 from orchestrator.config.problems import check
 from orchestrator.config.yaml_sources import read_mapping
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.analysis.published import Published, Sheet, read_published
 
 
@@ -26,15 +26,15 @@ def _find(name: str) -> Path:
             return path
     known = [path.stem for path in directory.glob("*.csv")]
     close = did_you_mean(name, known)
-    remedy = f"{close}{'' if close.endswith('?') else ';'} a CSV file of your own works too"
-    raise ConfigError([Complaint("--against", "", f"there are no published results {name!r}", remedy)])
+    fix = f"{close}{'' if close.endswith('?') else ';'} a CSV file of your own works too"
+    raise ConfigError([Problem("--against", "", f"there are no published results {name!r}", fix)])
 
 
 def _sheet(path: Path) -> Sheet:
-    found, complaints = read_mapping(path)
-    if complaints:
-        raise ConfigError(complaints)
+    found, problems = read_mapping(path)
+    if problems:
+        raise ConfigError(problems)
     sheet, faults = check(Sheet, found.raw)
     if sheet is None:
-        raise ConfigError(found.placed([fault.complaint(str(path)) for fault in faults], str(path)))
+        raise ConfigError(found.placed([fault.problem_at(str(path)) for fault in faults], str(path)))
     return sheet

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from orchestrator.cli.paths import ledger_of
 from orchestrator.cli.reaching import ANYWHERE, Where
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report import build_report
 from orchestrator.report.record import Report
 from orchestrator.report.scores.efficiency import Preset, Scores, score
@@ -25,13 +25,13 @@ def score_of(
     `where`; `name` that of a preset. Raises ConfigError."""
     if name not in list(Preset):
         problem = f"there is no preset {name!r}"
-        raise ConfigError([Complaint("--preset", "", problem, did_you_mean(name, map(str, Preset)))])
+        raise ConfigError([Problem("--preset", "", problem, did_you_mean(name, map(str, Preset)))])
     preset = Preset(name)
     file = Path(source)
     if file.is_file() or file.suffix == ".csv":
         if task is not None:
-            remedy = "leave --task out, or name a sweep instead of a file"
-            raise ConfigError([Complaint("--task", "", f"a table has no tasks, got {task!r}", remedy)])
+            fix = "leave --task out, or name a sweep instead of a file"
+            raise ConfigError([Problem("--task", "", f"a table has no tasks, got {task!r}", fix)])
         return score(preset, read_score_points(file, preset)), ()
     ledger = ledger_of(source, storage, where)
     return score_sweep(build_report(ledger.sweep(), ledger.trials()), preset, task)
@@ -41,20 +41,20 @@ def score_sweep(report: Report, preset: Preset, task: str | None) -> tuple[Score
     """Of one task: the only one, or the one that `task` names."""
     if preset is not Preset.HOLISTIC:
         problem = f"a sweep's records hold no FLOPs, which {preset} needs"
-        remedy = "use holistic, or give a CSV file with the columns that you have"
-        raise ConfigError([Complaint("--preset", "", problem, remedy)])
+        fix = "use holistic, or give a CSV file with the columns that you have"
+        raise ConfigError([Problem("--preset", "", problem, fix)])
     by_name = {found.task: found for found in report.tasks}
     if task is None and len(by_name) != 1:
-        remedy = f"name one with --task: {', '.join(by_name)}"
-        raise ConfigError([Complaint("--task", "", f"{report.sweep} has {len(by_name)} tasks", remedy)])
+        fix = f"name one with --task: {', '.join(by_name)}"
+        raise ConfigError([Problem("--task", "", f"{report.sweep} has {len(by_name)} tasks", fix)])
     if task is not None and task not in by_name:
         problem = f"{report.sweep} has no task {task!r}"
-        raise ConfigError([Complaint("--task", "", problem, did_you_mean(task, by_name))])
+        raise ConfigError([Problem("--task", "", problem, did_you_mean(task, by_name))])
     found = by_name[task] if task is not None else report.tasks[0]
     points, notes = points_to_score(found)
     if not points:
         problem = "no finished point has all the figures that the score needs"
-        raise ConfigError([Complaint(found.task, "", problem, "let the sweep finish, or look at its report")])
+        raise ConfigError([Problem(found.task, "", problem, "let the sweep finish, or look at its report")])
     return score(preset, points), notes
 
 

@@ -15,7 +15,7 @@ from orchestrator.config.problems import check
 from orchestrator.config.yaml_sources import parse
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.vocabulary import Source
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.analysis.ownership import Ownership, WhatIf, what_if
 from orchestrator.report.results.price_terms import Amount, Terms
 from orchestrator.text_files import user_path
@@ -30,37 +30,37 @@ _MOST_ROWS = 8  # of a task on the console; --json and the report have all
 def reprice(ledger: Ledger, words: str) -> WhatIf:
     """Of a finished sweep, from its records alone. Raises ConfigError with every mistake in `words`."""
     sweep = ledger.sweep()
-    given, complaints = _parsed(words)
+    given, problems = _parsed(words)
     own = "prices" not in given  # then as they were at launch: a file may be gone, or say something else
     name = given.setdefault("prices", sweep.config.get("prices"))
-    if name is None and not complaints:
-        remedy = f"say prices=NAME, a file of your own, or one of: {', '.join(sorted(_books(sweep.config)))}"
-        complaints.append(Complaint(_WHERE, "prices", "is not given, and the sweep names none", remedy))
+    if name is None and not problems:
+        fix = f"say prices=NAME, a file of your own, or one of: {', '.join(sorted(_books(sweep.config)))}"
+        problems.append(Problem(_WHERE, "prices", "is not given, and the sweep names none", fix))
     book = None
     if own and sweep.prices is not None:
         book = sweep.prices
     elif name is not None:
         book, wrong = _book(str(name), sweep.config)
-        complaints += wrong
+        problems += wrong
     terms, wrong = _terms(given, book)
-    complaints += wrong
-    if complaints or book is None or terms is None:
-        raise ConfigError(complaints)
+    problems += wrong
+    if problems or book is None or terms is None:
+        raise ConfigError(problems)
     return what_if(sweep, ledger.trials(), book, terms)
 
 
-def _parsed(words: str) -> tuple[dict[str, Any], list[Complaint]]:
+def _parsed(words: str) -> tuple[dict[str, Any], list[Problem]]:
     given: dict[str, Any] = {}
-    complaints = []
+    problems = []
     for word in filter(None, words.split(",")):
         key, equals, text = word.strip().partition("=")
         if not equals or key not in KEYS:
             problem = f"unknown key, got {key!r}" if equals else f"not key=value, got {word!r}"
-            complaints.append(Complaint(_WHERE, key if equals else "", problem, did_you_mean(key, KEYS)))
+            problems.append(Problem(_WHERE, key if equals else "", problem, did_you_mean(key, KEYS)))
             continue
         given[key], wrong = parse(text, _WHERE, key)
-        complaints += wrong
-    return given, complaints
+        problems += wrong
+    return given, problems
 
 
 def _books(config: dict[str, Any]) -> dict[str, PriceBook]:
@@ -69,28 +69,28 @@ def _books(config: dict[str, Any]) -> dict[str, PriceBook]:
     return load_catalogue([d for d in directories if d.is_dir()]).prices
 
 
-def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Complaint]]:
+def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Problem]]:
     if is_price_file(name):
         return read_prices(user_path(Path.cwd(), name))
     books = _books(config)
     if name in books:
         return books[name], []
     problem = f"not in the catalogue, got {name!r}"
-    return None, [Complaint(_WHERE, "prices", problem, did_you_mean(name, books))]
+    return None, [Problem(_WHERE, "prices", problem, did_you_mean(name, books))]
 
 
-def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None, list[Complaint]]:
+def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None, list[Problem]]:
     """Without a book what is wrong beside it is still told."""
     of_the_book = dict.fromkeys(_OF_THE_BOOK, "")
     if book is not None:
         of_the_book = {"currency": book.currency, "as_of": book.as_of, "price_source": book.source}
     terms, faults = check(Terms, {**given, **of_the_book, "prices": given["prices"] or ""})
-    complaints = [fault.complaint(_WHERE) for fault in faults]
+    problems = [fault.problem_at(_WHERE) for fault in faults]
     device = given.get("device")
     if book is not None and isinstance(device, str) and book.device(device) is None:
         problem, known = f"{book.name} has no such device, got {device!r}", did_you_mean(device, book.devices)
-        complaints.append(Complaint(_WHERE, "device", problem, known))
-    return terms, complaints
+        problems.append(Problem(_WHERE, "device", problem, known))
+    return terms, problems
 
 
 def show_what_if(found: WhatIf, console: Console) -> None:

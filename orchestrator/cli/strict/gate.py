@@ -14,7 +14,7 @@ from orchestrator.cli.terminal import styled
 from orchestrator.config import ResolvedSweep
 from orchestrator.contracts.risks import Checked, Risk
 from orchestrator.contracts.vocabulary import Sensitivity
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.execution.launcher import ClusterChoice
 
 _ACCEPT = "or accept it in the sweep file: accepted_risks"
@@ -76,10 +76,10 @@ def sensitive_tasks(sweep: ResolvedSweep) -> Sequence[str]:
     return [name for name, spec in specs.items() if spec.data is Sensitivity.SENSITIVE and not spec.invented]
 
 
-def _complaint(where: str, checked: Checked, tasks: str, sweep: ResolvedSweep) -> Complaint:
+def _complaint(where: str, checked: Checked, tasks: str, sweep: ResolvedSweep) -> Problem:
     needed = _list((*sweep.config.accepted_risks, checked.risk))
     problem = f"{checked.words}, and the data of {tasks} are sensitive"
-    return Complaint(where, f"{checked.risk}", problem, f"{checked.fix}; {_ACCEPT}: {needed}")
+    return Problem(where, f"{checked.risk}", problem, f"{checked.fix}; {_ACCEPT}: {needed}")
 
 
 def _list(risks: Sequence[Risk]) -> str:

@@ -25,10 +25,10 @@ from orchestrator.cluster.checks import (
 )
 from orchestrator.cluster.checks.pods import created_pods
 from orchestrator.cluster.documents import Document
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 
-def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> list[Complaint]:
+def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> list[Problem]:
     """`ask_ray`: let Ray's autoscaler read each cluster, which loads Ray."""
     found = list(schema.check(documents))
     forgive = bool(found) or not schema.built_in_kinds_are_known()
@@ -50,13 +50,13 @@ def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> l
         kueue.check(documents),
         versions.check(documents, pods),
     ]
-    found += [complaint for check in deeper for complaint in _as_far_as_it_goes(check, forgive)]
+    found += [problem for check in deeper for problem in _as_far_as_it_goes(check, forgive)]
     if ask_ray and not found:
         found += scheduling.check(documents)
     return list(dict.fromkeys(found))
 
 
-def _as_far_as_it_goes(check: Iterator[Complaint], forgive: bool) -> Iterator[Complaint]:
+def _as_far_as_it_goes(check: Iterator[Problem], forgive: bool) -> Iterator[Problem]:
     """The deeper checks take the shape of an object for granted. Where the schema has complained of one, a
     check that stumbles over it ends there."""
     try:

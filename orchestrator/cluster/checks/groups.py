@@ -11,10 +11,10 @@ from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.documents import Document, items
 from orchestrator.cluster.naming import DATA_DIR, STORAGE
 from orchestrator.contracts import layout
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 
-def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     for document in documents:
         found = cluster_of(document)
         if found is not None:
@@ -24,18 +24,18 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Compla
             yield from _places(pod)
 
 
-def _workers(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Complaint]:
+def _workers(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
     groups, where = items(cluster.get("workerGroupSpecs")), f"{key}.workerGroupSpecs"
     field = "maxReplicas" if cluster.get("enableInTreeAutoscaling") else "replicas"
     if not groups:
-        yield document.complaint(where, "there is no group: no trial would ever run", "give one")
+        yield document.problem_at(where, "there is no group: no trial would ever run", "give one")
     elif all(group.get(field, 1) == 0 for group in groups):
         how = "" if field == "maxReplicas" else ", and without autoscaling nobody raises it"
         problem = f"{field} is 0 in every group{how}: no trial would ever run"
-        yield document.complaint(f"{where}.0.{field}", problem, "write 1 or more, or set autoscaling")
+        yield document.problem_at(f"{where}.0.{field}", problem, "write 1 or more, or set autoscaling")
 
 
-def _places(pod: Pod) -> Iterator[Complaint]:
+def _places(pod: Pod) -> Iterator[Problem]:
     container = (items(pod.spec.get("containers")) or [{}])[0]
     mounts = [m for m in items(container.get("volumeMounts")) if isinstance(m.get("mountPath"), str)]
     volumes = {volume.get("name"): volume for volume in items(pod.spec.get("volumes"))}
@@ -45,40 +45,38 @@ def _places(pod: Pod) -> Iterator[Complaint]:
         mount = _holding(mounts, storage)
         if mount is None or "emptyDir" in volumes.get(mount.get("name"), {}):
             problem = f"{pod.role}: {storage}, where the records go, is on no shared volume"
-            yield pod.complaint(key, problem, "mount the claim frontier-storage above it")
+            yield pod.problem_at(key, problem, "mount the claim frontier-storage above it")
         elif mount.get("readOnly"):
             problem = f"{pod.role}: {storage}, where the records go, is read-only"
-            yield pod.complaint(key, problem, "remove readOnly")
+            yield pod.problem_at(key, problem, "remove readOnly")
         elif pod.is_worker:
             yield from _weights(pod, key, mounts, mount, str(PurePosixPath(storage) / layout.CACHE))
     if isinstance(data, str):
         mount = _holding(mounts, data)
         if mount is None:
             problem = f"{pod.role}: {data}, where the corpora lie, is not mounted"
-            yield pod.complaint(key, problem, "mount the claim frontier-data there, read-only")
+            yield pod.problem_at(key, problem, "mount the claim frontier-data there, read-only")
         elif mount.get("readOnly") is not True:
             problem = f"{pod.role}: a trial could change the corpora in {data}"
-            yield pod.complaint(key, problem, "write readOnly: true")
+            yield pod.problem_at(key, problem, "write readOnly: true")
 
 
 def _weights(
     pod: Pod, key: str, mounts: Sequence[dict[str, Any]], whole: dict[str, Any], cache: str
-) -> Iterator[Complaint]:
+) -> Iterator[Problem]:
     """`whole`: the mount of the storage, writable. The head stages into it; the workers see the weights by a
     second mount of the same volume."""
     part = str(PurePosixPath(cache).relative_to(whole["mountPath"]))
-    remedy = f"mount {whole.get('name')!r} once more at {cache}, with subPath: {part} and readOnly: true"
+    fix = f"mount {whole.get('name')!r} once more at {cache}, with subPath: {part} and readOnly: true"
     mount = _holding(mounts, cache)
     if mount is None or mount.get("readOnly") is not True:
-        yield pod.complaint(key, f"{pod.role}: a trial could change the weights in {cache}", remedy)
+        yield pod.problem_at(key, f"{pod.role}: a trial could change the weights in {cache}", fix)
     elif (mount.get("name"), mount.get("mountPath"), mount.get("subPath")) != (
         whole.get("name"),
         cache,
         part,
     ):
-        yield pod.complaint(
-            key, f"{pod.role}: what lies at {cache} is not what the head stages there", remedy
-        )
+        yield pod.problem_at(key, f"{pod.role}: what lies at {cache} is not what the head stages there", fix)
 
 
 def _holding(mounts: Sequence[dict[str, Any]], path: str) -> dict[str, Any] | None:

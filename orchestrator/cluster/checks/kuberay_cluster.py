@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.cluster.checks.numbers import number as _number
 from orchestrator.cluster.checks.pods import cluster_of
 from orchestrator.cluster.documents import Document, get, items, mapping
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _V2 = "RAY_enable_autoscaler_v2"
 _FT = "ray.io/ft-enabled"
@@ -19,7 +19,7 @@ _LABEL_KEY = re.compile(
 )
 
 
-def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document]) -> Iterator[Problem]:
     for document in documents:
         found = cluster_of(document)
         if found is None:
@@ -39,66 +39,66 @@ def _groups(cluster: dict[str, Any], key: str) -> Iterator[tuple[dict[str, Any],
         yield group, f"{key}.workerGroupSpecs.{number}"
 
 
-def _group(document: Document, group: dict[str, Any], key: str) -> Iterator[Complaint]:
+def _group(document: Document, group: dict[str, Any], key: str) -> Iterator[Problem]:
     params = mapping(group.get("rayStartParams"))
     if not items(get(group, "template", "spec", "containers")):
-        remedy = "the Ray container comes first"
-        yield document.complaint(f"{key}.template.spec.containers", "has no container", remedy)
+        fix = "the Ray container comes first"
+        yield document.problem_at(f"{key}.template.spec.containers", "has no container", fix)
     doubled = [name for name in ("num-cpus", "num-gpus", "memory", "resources") if params.get(name)]
     if doubled and group.get("resources"):
         problem = f"resources stand here and in rayStartParams ({', '.join(doubled)})"
-        yield document.complaint(f"{key}.resources", problem, "keep one of the two places")
+        yield document.problem_at(f"{key}.resources", problem, "keep one of the two places")
     if "labels" in params:
-        remedy = "use the group's `labels`"
-        yield document.complaint(f"{key}.rayStartParams.labels", "is not supported", remedy)
+        fix = "use the group's `labels`"
+        yield document.problem_at(f"{key}.rayStartParams.labels", "is not supported", fix)
     for name, value in mapping(group.get("labels")).items():
         if not _LABEL_KEY.fullmatch(str(name)) or not _LABEL_VALUE.fullmatch(str(value)):
-            remedy = "letters, digits, '-', '_' and '.', at most 63"
-            yield document.complaint(f"{key}.labels.{name}", f"{value!r} is no label of Kubernetes", remedy)
+            fix = "letters, digits, '-', '_' and '.', at most 63"
+            yield document.problem_at(f"{key}.labels.{name}", f"{value!r} is no label of Kubernetes", fix)
 
 
-def _replicas(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Complaint]:
+def _replicas(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
     names: set[Any] = set()
     for number, group in enumerate(items(cluster.get("workerGroupSpecs"))):
         path, name = f"{key}.workerGroupSpecs.{number}", group.get("groupName")
         least, most = _number(group.get("minReplicas") or 0), _number(group.get("maxReplicas", 0))
         if name in names:
-            yield document.complaint(f"{path}.groupName", f"{name!r} stands twice", "rename one")
+            yield document.problem_at(f"{path}.groupName", f"{name!r} stands twice", "rename one")
         names.add(name)
         if least < 0:
-            yield document.complaint(f"{path}.minReplicas", f"{least:g} is negative", "write 0 or more")
+            yield document.problem_at(f"{path}.minReplicas", f"{least:g} is negative", "write 0 or more")
         if least > most:
             problem = f"minReplicas {least:g} is more than maxReplicas {most:g}"
-            yield document.complaint(f"{path}.minReplicas", problem, "lower it, or raise maxReplicas")
+            yield document.problem_at(f"{path}.minReplicas", problem, "lower it, or raise maxReplicas")
         wanted = group.get("replicas")
         if wanted is not None and not least <= _number(wanted) <= max(least, most):
             problem = f"replicas {wanted} is not between {least:g} and {most:g}"
-            yield document.complaint(
+            yield document.problem_at(
                 f"{path}.replicas", problem, "move it between minReplicas and maxReplicas"
             )
 
 
-def _autoscaling(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Complaint]:
+def _autoscaling(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
     autoscaled = bool(cluster.get("enableInTreeAutoscaling"))
     by_env = _head_env(cluster).get(_V2)
     version = get(cluster, "autoscalerOptions", "version")
     env_key = f"{key}.headGroupSpec.template.spec.containers.0.env"
     if not autoscaled and str(by_env).lower() in ("1", "true"):
-        remedy = "set enableInTreeAutoscaling: true"
-        yield document.complaint(env_key, f"{_V2} without autoscaling", remedy)
+        fix = "set enableInTreeAutoscaling: true"
+        yield document.problem_at(env_key, f"{_V2} without autoscaling", fix)
     if autoscaled and version is not None and by_env is not None:
-        remedy = "keep autoscalerOptions.version"
-        yield document.complaint(env_key, f"{_V2} beside autoscalerOptions.version", remedy)
+        fix = "keep autoscalerOptions.version"
+        yield document.problem_at(env_key, f"{_V2} beside autoscalerOptions.version", fix)
     for number, group in enumerate(items(cluster.get("workerGroupSpecs"))):
         if autoscaled and group.get("suspend"):
             path = f"{key}.workerGroupSpecs.{number}.suspend"
-            yield document.complaint(path, "a group cannot be suspended with autoscaling", "remove it")
+            yield document.problem_at(path, "a group cannot be suspended with autoscaling", "remove it")
     if autoscaled and (version == "v2" or by_env is not None):
         for group, path in _groups(cluster, key):
             policy = get(group, "template", "spec", "restartPolicy")
             if policy not in (None, "", "Never"):
                 where = f"{path}.template.spec.restartPolicy"
-                yield document.complaint(where, f"{policy!r} with autoscaler v2", "write Never")
+                yield document.problem_at(where, f"{policy!r} with autoscaler v2", "write Never")
 
 
 def _head_env(cluster: dict[str, Any]) -> dict[Any, Any]:
@@ -106,42 +106,42 @@ def _head_env(cluster: dict[str, Any]) -> dict[Any, Any]:
     return {env.get("name"): env.get("value", "") for c in containers for env in items(c.get("env"))}
 
 
-def _fault_tolerance(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Complaint]:
+def _fault_tolerance(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
     env, options = _head_env(cluster), cluster.get("gcsFaultToleranceOptions")
     annotation = document.annotations.get(_FT)
     params = mapping(get(cluster, "headGroupSpec", "rayStartParams"))
     env_key = f"{key}.headGroupSpec.template.spec.containers.0.env"
     if annotation and options is not None:
-        remedy = "remove the annotation"
-        yield document.complaint(f"metadata.annotations.{_FT}", "beside gcsFaultToleranceOptions", remedy)
+        fix = "remove the annotation"
+        yield document.problem_at(f"metadata.annotations.{_FT}", "beside gcsFaultToleranceOptions", fix)
     if options is None and str(annotation).lower() != "true" and "RAY_REDIS_ADDRESS" in env:
-        remedy = "remove it: a sweep is restored from its records"
-        yield document.complaint(env_key, "RAY_REDIS_ADDRESS without gcsFaultToleranceOptions", remedy)
+        fix = "remove it: a sweep is restored from its records"
+        yield document.problem_at(env_key, "RAY_REDIS_ADDRESS without gcsFaultToleranceOptions", fix)
     if options is not None:
         for name in ("REDIS_PASSWORD", "RAY_REDIS_ADDRESS"):
             if name in env:
-                remedy = "move it into gcsFaultToleranceOptions"
-                yield document.complaint(env_key, f"{name} beside gcsFaultToleranceOptions", remedy)
+                fix = "move it into gcsFaultToleranceOptions"
+                yield document.problem_at(env_key, f"{name} beside gcsFaultToleranceOptions", fix)
         if params.get("redis-password"):
             where = f"{key}.headGroupSpec.rayStartParams.redis-password"
-            yield document.complaint(where, "beside gcsFaultToleranceOptions", "move it there")
+            yield document.problem_at(where, "beside gcsFaultToleranceOptions", "move it there")
     if params.get("redis-username") or "REDIS_USERNAME" in env:
-        remedy = "use gcsFaultToleranceOptions.redisUsername"
-        yield document.complaint(env_key, "a Redis user name outside gcsFaultToleranceOptions", remedy)
+        fix = "use gcsFaultToleranceOptions.redisUsername"
+        yield document.problem_at(env_key, "a Redis user name outside gcsFaultToleranceOptions", fix)
 
 
-def _token(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Complaint]:
+def _token(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Problem]:
     if get(cluster, "authOptions", "mode") != "token":
         return
     version = str(cluster.get("rayVersion") or "")
     numbers = re.fullmatch(r"v?(\d+)\.(\d+)(?:\.(\d+))?.*", version)
-    where, remedy = f"{key}.rayVersion", "write the image's version, 2.52.0 or later"
+    where, fix = f"{key}.rayVersion", "write the image's version, 2.52.0 or later"
     if not version:
-        yield document.complaint(where, "is missing, and authOptions.mode is token", remedy)
+        yield document.problem_at(where, "is missing, and authOptions.mode is token", fix)
     elif numbers is None:
-        yield document.complaint(where, f"{version!r} is no version", remedy)
+        yield document.problem_at(where, f"{version!r} is no version", fix)
     elif (int(numbers[1]), int(numbers[2])) < (2, 52):
-        yield document.complaint(where, f"Ray {version} knows no tokens", remedy)
+        yield document.problem_at(where, f"Ray {version} knows no tokens", fix)
     if document.kind == "RayJob" and get(cluster, "authOptions", "enableK8sTokenAuth"):
         where = f"{key}.authOptions.enableK8sTokenAuth"
-        yield document.complaint(where, "is refused for a RayJob", "remove it")
+        yield document.problem_at(where, "is refused for a RayJob", "remove it")

@@ -17,14 +17,14 @@ from orchestrator.cluster.checks.numbers import number as _number
 from orchestrator.cluster.documents import Document, get, items, mapping
 from orchestrator.cluster.naming import DNS_1035, LONGEST_JOB_NAME
 from orchestrator.config.yaml_sources import parse
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 
 _MODES = ("K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode")
 _LONGEST_CLUSTER_NAME = 53
 _ORDER = ("DeleteWorkers", "DeleteCluster", "DeleteSelf")  # each no earlier than the one before
 
 
-def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document]) -> Iterator[Problem]:
     for document in documents:
         if document.kind == "RayJob":
             yield from _name(document, LONGEST_JOB_NAME)
@@ -37,74 +37,74 @@ def check(documents: Sequence[Document]) -> Iterator[Complaint]:
     yield from kuberay_cluster.check(documents)
 
 
-def _name(document: Document, longest: int) -> Iterator[Complaint]:
+def _name(document: Document, longest: int) -> Iterator[Problem]:
     name = document.name
     if len(name) > longest:
         problem = f"{name!r} has {len(name)} characters; KubeRay takes {longest}"
-        yield document.complaint("metadata.name", problem, "shorten it")
+        yield document.problem_at("metadata.name", problem, "shorten it")
     if name and not DNS_1035.fullmatch(name):
-        remedy = "begin with a letter; then lower-case letters, digits and hyphens"
-        yield document.complaint("metadata.name", f"{name!r} is no DNS-1035 label", remedy)
+        fix = "begin with a letter; then lower-case letters, digits and hyphens"
+        yield document.problem_at("metadata.name", f"{name!r} is no DNS-1035 label", fix)
 
 
-def _mode(document: Document) -> Iterator[Complaint]:
+def _mode(document: Document) -> Iterator[Problem]:
     spec, mode = document.spec, document.spec.get("submissionMode", "K8sJobMode")
     if mode not in _MODES:
         problem = f"{mode!r} is no submission mode: the cluster would start, and nothing be submitted to it"
-        yield document.complaint("spec.submissionMode", problem, did_you_mean(str(mode), _MODES))
+        yield document.problem_at("spec.submissionMode", problem, did_you_mean(str(mode), _MODES))
     if mode == "InteractiveMode" and (spec.get("backoffLimit") or 0) > 0:
-        remedy = "remove it, or use K8sJobMode"
-        yield document.complaint("spec.backoffLimit", "has no place in InteractiveMode", remedy)
+        fix = "remove it, or use K8sJobMode"
+        yield document.problem_at("spec.backoffLimit", "has no place in InteractiveMode", fix)
     if mode == "SidecarMode":
         for field in ("submitterPodTemplate", "submitterConfig"):
             if spec.get(field) is not None:
-                yield document.complaint(f"spec.{field}", "has no place in SidecarMode", "use K8sJobMode")
+                yield document.problem_at(f"spec.{field}", "has no place in SidecarMode", "use K8sJobMode")
         policy = get(spec, "rayClusterSpec", "headGroupSpec", "template", "spec", "restartPolicy")
         if policy not in (None, "", "Never"):
             key = "spec.rayClusterSpec.headGroupSpec.template.spec.restartPolicy"
-            yield document.complaint(key, f"{policy!r} in SidecarMode", "write Never")
+            yield document.problem_at(key, f"{policy!r} in SidecarMode", "write Never")
 
 
-def _ends(document: Document) -> Iterator[Complaint]:
+def _ends(document: Document) -> Iterator[Problem]:
     spec = document.spec
     shutdown, ttl = bool(spec.get("shutdownAfterJobFinishes")), spec.get("ttlSecondsAfterFinished") or 0
     if spec.get("suspend") and not shutdown:
-        remedy = "set shutdownAfterJobFinishes: true"
-        yield document.complaint("spec.suspend", "a job that keeps its cluster cannot be suspended", remedy)
+        fix = "set shutdownAfterJobFinishes: true"
+        yield document.problem_at("spec.suspend", "a job that keeps its cluster cannot be suspended", fix)
     if _number(ttl) < 0:
-        yield document.complaint("spec.ttlSecondsAfterFinished", f"{ttl} is negative", "write 0 or more")
+        yield document.problem_at("spec.ttlSecondsAfterFinished", f"{ttl} is negative", "write 0 or more")
     if _number(ttl) > 0 and not shutdown:
-        remedy = "set shutdownAfterJobFinishes: true"
-        yield document.complaint("spec.ttlSecondsAfterFinished", "ends a cluster that is to be kept", remedy)
+        fix = "set shutdownAfterJobFinishes: true"
+        yield document.problem_at("spec.ttlSecondsAfterFinished", "ends a cluster that is to be kept", fix)
     for field, least in (("activeDeadlineSeconds", 1), ("preRunningDeadlineSeconds", 1), ("backoffLimit", 0)):
         value = spec.get(field)
         if value is not None and _number(value) < least:
-            yield document.complaint(f"spec.{field}", f"{value} is too low", f"write {least} or more")
+            yield document.problem_at(f"spec.{field}", f"{value} is too low", f"write {least} or more")
     text = spec.get("runtimeEnvYAML")
     if isinstance(text, str):
         value, wrong = parse(text, document.where)
         if wrong or not isinstance(value or {}, dict):
-            yield document.complaint("spec.runtimeEnvYAML", "is no YAML mapping", "correct it")
+            yield document.problem_at("spec.runtimeEnvYAML", "is no YAML mapping", "correct it")
 
 
-def _selector(document: Document) -> Iterator[Complaint]:
+def _selector(document: Document) -> Iterator[Problem]:
     spec, selector = document.spec, mapping(document.spec.get("clusterSelector"))
     if not selector:
         if not isinstance(spec.get("rayClusterSpec"), dict):
-            remedy = "give rayClusterSpec"
-            yield document.complaint("spec.rayClusterSpec", "there is no cluster to run on", remedy)
+            fix = "give rayClusterSpec"
+            yield document.problem_at("spec.rayClusterSpec", "there is no cluster to run on", fix)
         return
     key = "spec.clusterSelector"
     if not selector.get("ray.io/cluster"):
-        yield document.complaint(key, "names no cluster", "set ray.io/cluster")
+        yield document.problem_at(key, "names no cluster", "set ray.io/cluster")
     if spec.get("suspend"):
-        remedy = "give rayClusterSpec instead"
-        yield document.complaint(key, "a job on a selected cluster cannot be suspended", remedy)
+        fix = "give rayClusterSpec instead"
+        yield document.problem_at(key, "a job on a selected cluster cannot be suspended", fix)
     if spec.get("submissionMode") == "SidecarMode":
-        yield document.complaint(key, "has no place in SidecarMode", "use K8sJobMode")
+        yield document.problem_at(key, "has no place in SidecarMode", "use K8sJobMode")
 
 
-def _deletion(document: Document) -> Iterator[Complaint]:
+def _deletion(document: Document) -> Iterator[Problem]:
     strategy = document.spec.get("deletionStrategy")
     if strategy is None:
         return
@@ -113,49 +113,49 @@ def _deletion(document: Document) -> Iterator[Complaint]:
     old = {name: get(strategy, name, "policy") for name in ("onSuccess", "onFailure") if name in strategy}
     shutdown = bool(document.spec.get("shutdownAfterJobFinishes"))
     if rules and shutdown:
-        remedy = "remove one of the two"
+        fix = "remove one of the two"
         problem = "deletionRules and shutdownAfterJobFinishes exclude each other"
-        yield document.complaint(f"{key}.deletionRules", problem, remedy)
+        yield document.problem_at(f"{key}.deletionRules", problem, fix)
     if rules and old:
-        yield document.complaint(key, "holds deletionRules beside onSuccess/onFailure", "keep the rules")
+        yield document.problem_at(key, "holds deletionRules beside onSuccess/onFailure", "keep the rules")
     if not rules and not old:
-        yield document.complaint(key, "is empty", "remove it, or give deletionRules")
+        yield document.problem_at(key, "is empty", "remove it, or give deletionRules")
     if old and len(old) == 1:
-        yield document.complaint(key, f"has {next(iter(old))} alone", "give onSuccess and onFailure both")
+        yield document.problem_at(key, f"has {next(iter(old))} alone", "give onSuccess and onFailure both")
     for name, policy in old.items():
         if policy is None:
-            yield document.complaint(f"{key}.{name}.policy", "is missing", "name a policy")
+            yield document.problem_at(f"{key}.{name}.policy", "is missing", "name a policy")
         if policy == "DeleteNone" and shutdown:
-            remedy = "choose DeleteCluster"
+            fix = "choose DeleteCluster"
             problem = "DeleteNone beside shutdownAfterJobFinishes: true"
-            yield document.complaint(f"{key}.{name}.policy", problem, remedy)
+            yield document.problem_at(f"{key}.{name}.policy", problem, fix)
         yield from _policy(document, f"{key}.{name}.policy", policy)
     yield from _rules(document, f"{key}.deletionRules", rules)
 
 
-def _rules(document: Document, key: str, rules: list[dict[str, Any]]) -> Iterator[Complaint]:
+def _rules(document: Document, key: str, rules: list[dict[str, Any]]) -> Iterator[Problem]:
     seen: dict[Any, dict[Any, int]] = {}
     for number, rule in enumerate(rules):
         condition, policy, path = mapping(rule.get("condition")), rule.get("policy"), f"{key}.{number}"
         seconds = _number(condition.get("ttlSeconds") or 0)
         if seconds < 0:
-            yield document.complaint(f"{path}.condition.ttlSeconds", "is negative", "write 0 or more")
+            yield document.problem_at(f"{path}.condition.ttlSeconds", "is negative", "write 0 or more")
         yield from _policy(document, f"{path}.policy", policy)
         status = condition.get("jobStatus") or condition.get("jobDeploymentStatus")
         known = seen.setdefault(status, {})
         if policy in known:
-            yield document.complaint(path, f"a second {policy} for {status}", "keep one of them")
+            yield document.problem_at(path, f"a second {policy} for {status}", "keep one of them")
         known[policy] = int(seconds)
     for status, known in seen.items():
         there = [policy for policy in _ORDER if policy in known]
         for before, after in itertools.pairwise(there):
             if known[after] < known[before]:
                 problem = f"for {status}, {after} comes before {before}"
-                yield document.complaint(key, problem, "give it the larger ttlSeconds")
+                yield document.problem_at(key, problem, "give it the larger ttlSeconds")
 
 
-def _policy(document: Document, key: str, policy: Any) -> Iterator[Complaint]:
+def _policy(document: Document, key: str, policy: Any) -> Iterator[Problem]:
     if document.spec.get("clusterSelector") and policy in ("DeleteCluster", "DeleteWorkers"):
-        yield document.complaint(key, f"{policy} on a selected cluster", "use DeleteSelf or DeleteNone")
+        yield document.problem_at(key, f"{policy} on a selected cluster", "use DeleteSelf or DeleteNone")
     if policy == "DeleteWorkers" and get(document.spec, "rayClusterSpec", "enableInTreeAutoscaling"):
-        yield document.complaint(key, "DeleteWorkers does not go with autoscaling", "use DeleteCluster")
+        yield document.problem_at(key, "DeleteWorkers does not go with autoscaling", "use DeleteCluster")

@@ -11,54 +11,54 @@ from typing import Any
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
 from orchestrator.cluster.naming import QUEUE, QUEUE_LABEL
 from orchestrator.cluster.quantities import quantity
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 
 _MOST_GROUPS = 7
 
 
-def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document]) -> Iterator[Problem]:
     yield from _queues(documents)
     for job in of_kind(documents, "RayJob"):
         label = mapping(job.metadata.get("labels")).get(QUEUE_LABEL)
         queue = label or job.annotations.get(QUEUE)
         if label and job.spec.get("suspend"):
             problem = "Kueue would start the suspended template"
-            remedy = f"use the annotation {QUEUE}: the renderer makes the label of it"
-            yield job.complaint(f"metadata.labels.{QUEUE_LABEL}", problem, remedy)
+            fix = f"use the annotation {QUEUE}: the renderer makes the label of it"
+            yield job.problem_at(f"metadata.labels.{QUEUE_LABEL}", problem, fix)
         if queue:
             yield from _job(job, str(queue), documents)
 
 
-def _job(job: Document, queue: str, documents: Sequence[Document]) -> Iterator[Complaint]:
+def _job(job: Document, queue: str, documents: Sequence[Document]) -> Iterator[Problem]:
     spec = job.spec
     cluster, key = mapping(spec.get("rayClusterSpec")), "spec.rayClusterSpec"
     known = [q.name for q in of_kind(documents, "LocalQueue") if q.namespace == job.namespace]
     if known and queue not in known:
         key_of_queue = f"metadata.annotations.{QUEUE}"
-        yield job.complaint(key_of_queue, f"there is no queue {queue!r}", did_you_mean(queue, known))
+        yield job.problem_at(key_of_queue, f"there is no queue {queue!r}", did_you_mean(queue, known))
     if spec.get("clusterSelector"):
-        yield job.complaint("spec.clusterSelector", "Kueue admits no selected clusters", "remove it")
+        yield job.problem_at("spec.clusterSelector", "Kueue admits no selected clusters", "remove it")
     if not spec.get("shutdownAfterJobFinishes"):
         problem = "Kueue wants its quota back when the sweep ends"
-        yield job.complaint("spec.shutdownAfterJobFinishes", problem, "write true")
+        yield job.problem_at("spec.shutdownAfterJobFinishes", problem, "write true")
     if cluster.get("enableInTreeAutoscaling"):
         problem = "Kueue admits clusters of a fixed size only"
-        yield job.complaint(f"{key}.enableInTreeAutoscaling", problem, "write false")
+        yield job.problem_at(f"{key}.enableInTreeAutoscaling", problem, "write false")
     groups = items(cluster.get("workerGroupSpecs"))
     if len(groups) > _MOST_GROUPS:
         problem = f"{len(groups)} groups; Kueue takes {_MOST_GROUPS}"
-        yield job.complaint(f"{key}.workerGroupSpecs", problem, "put fewer kinds of pod into a sweep")
+        yield job.problem_at(f"{key}.workerGroupSpecs", problem, "put fewer kinds of pod into a sweep")
     for number, group in enumerate(groups):
         sizes = {group.get("replicas"), group.get("minReplicas"), group.get("maxReplicas")}
         if len(sizes) > 1:
             problem = "replicas, minReplicas and maxReplicas differ"
-            yield job.complaint(f"{key}.workerGroupSpecs.{number}", problem, "make them one number")
+            yield job.problem_at(f"{key}.workerGroupSpecs.{number}", problem, "make them one number")
     yield from _quota(job, groups, queue, documents)
 
 
 def _quota(
     job: Document, groups: Sequence[dict[str, Any]], queue: str, documents: Sequence[Document]
-) -> Iterator[Complaint]:
+) -> Iterator[Problem]:
     """A sweep that asks for more GPUs than the queue has waits for ever."""
     asked = sum(
         int(quantity(get(container, "resources", "limits", "nvidia.com/gpu") or 0) or 0)
@@ -82,17 +82,17 @@ def _quota(
         if asked > most:
             problem = f"asks for {asked} GPUs; queue {queue} has {most}: it would wait for ever"
             key = "spec.rayClusterSpec.workerGroupSpecs"
-            yield job.complaint(key, problem, "lower replicas, or raise nominalQuota")
+            yield job.problem_at(key, problem, "lower replicas, or raise nominalQuota")
 
 
-def _queues(documents: Sequence[Document]) -> Iterator[Complaint]:
+def _queues(documents: Sequence[Document]) -> Iterator[Problem]:
     queues = [q.name for q in of_kind(documents, "ClusterQueue")]
     flavours = [f.name for f in of_kind(documents, "ResourceFlavor")]
     for local in of_kind(documents, "LocalQueue"):
         target = str(local.spec.get("clusterQueue"))
         if target not in queues:
             problem = f"there is no ClusterQueue {target!r}"
-            yield local.complaint("spec.clusterQueue", problem, did_you_mean(target, queues))
+            yield local.problem_at("spec.clusterQueue", problem, did_you_mean(target, queues))
     for queue in of_kind(documents, "ClusterQueue"):
         for number, group in enumerate(items(queue.spec.get("resourceGroups"))):
             covered, key = group.get("coveredResources") or [], f"spec.resourceGroups.{number}"
@@ -100,8 +100,8 @@ def _queues(documents: Sequence[Document]) -> Iterator[Complaint]:
                 path, name = f"{key}.flavors.{place}", str(flavour.get("name"))
                 if name not in flavours:
                     problem = f"there is no ResourceFlavor {name!r}"
-                    yield queue.complaint(f"{path}.name", problem, did_you_mean(name, flavours))
+                    yield queue.problem_at(f"{path}.name", problem, did_you_mean(name, flavours))
                 listed = [resource.get("name") for resource in items(flavour.get("resources"))]
                 if listed != list(covered):
                     problem = f"lists {listed}, and {list(covered)} are covered"
-                    yield queue.complaint(f"{path}.resources", problem, "list the same, in the same order")
+                    yield queue.problem_at(f"{path}.resources", problem, "list the same, in the same order")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.cluster.checks.pods import Pod
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 
 NEEDS_SECRETS = "frontier/needs-secrets"
 _CLUSTER_SCOPED = (
@@ -26,7 +26,7 @@ _CLUSTER_SCOPED = (
 _LARGEST_CONFIG_MAP = 1024 * 1024  # bytes
 
 
-def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     yield from _places(documents)
     for pod in pods:
         yield from _mounts(pod)
@@ -38,35 +38,35 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Compla
         size = sum(len(str(value).encode()) for value in mapping(config_map.body.get("data")).values())
         if size >= _LARGEST_CONFIG_MAP:
             problem = f"{size:,} bytes; a ConfigMap holds {_LARGEST_CONFIG_MAP:,}"
-            yield config_map.complaint("data", problem, "move some of it into the image")
+            yield config_map.problem_at("data", problem, "move some of it into the image")
     yield from _bindings(documents)
     yield from _selectors(documents, pods)
 
 
-def _places(documents: Sequence[Document]) -> Iterator[Complaint]:
+def _places(documents: Sequence[Document]) -> Iterator[Problem]:
     """Nothing stands twice; namespaces are given where there are such, and are declared."""
     seen: set[tuple[str, str, str, str]] = set()
     declared = {namespace.name for namespace in of_kind(documents, "Namespace")}
     for document in documents:
         identity = (document.group, document.kind, document.namespace, document.name)
         if identity in seen:
-            yield document.complaint("metadata.name", f"{document.name!r} stands twice", "rename one")
+            yield document.problem_at("metadata.name", f"{document.name!r} stands twice", "rename one")
         seen.add(identity)
         if document.kind in _CLUSTER_SCOPED:
             if document.namespace:
                 problem = f"a {document.kind} belongs to no namespace"
-                yield document.complaint("metadata.namespace", problem, "remove it")
+                yield document.problem_at("metadata.namespace", problem, "remove it")
         elif not document.namespace:
-            remedy = f"write {next(iter(sorted(declared)), 'frontier')}"
-            yield document.complaint("metadata.namespace", "has no namespace", remedy)
+            fix = f"write {next(iter(sorted(declared)), 'frontier')}"
+            yield document.problem_at("metadata.namespace", "has no namespace", fix)
         elif declared and document.namespace not in declared:
             problem = f"there is no namespace {document.namespace!r}"
-            yield document.complaint(
+            yield document.problem_at(
                 "metadata.namespace", problem, did_you_mean(document.namespace, declared)
             )
 
 
-def _references(pod: Pod, documents: Sequence[Document]) -> Iterator[Complaint]:
+def _references(pod: Pod, documents: Sequence[Document]) -> Iterator[Problem]:
     def known(kind: str) -> dict[str, Document]:
         there = of_kind(documents, kind)
         return {document.name: document for document in there if document.namespace == pod.namespace}
@@ -83,14 +83,14 @@ def _references(pod: Pod, documents: Sequence[Document]) -> Iterator[Complaint]:
             keys = mapping(maps[name].body.get("data"))
             if reference["key"] not in keys:
                 problem = f"ConfigMap {name} has no key {reference['key']!r}"
-                yield pod.complaint(key, problem, did_you_mean(str(reference["key"]), keys))
+                yield pod.problem_at(key, problem, did_you_mean(str(reference["key"]), keys))
         elif kind == "PersistentVolumeClaim" and name not in claims:
             yield _absent(pod, key, kind, name, claims)
         elif kind == "Secret" and not optional:
             yield from _secret(pod, key, name, known("Secret"))
 
 
-def _mounts(pod: Pod) -> Iterator[Complaint]:
+def _mounts(pod: Pod) -> Iterator[Problem]:
     volumes = {volume.get("name") for volume in items(pod.spec.get("volumes"))}
     volumes |= {get(c, "metadata", "name") for c in items(pod.document.spec.get("volumeClaimTemplates"))}
     yield from _volumes_twice(pod)
@@ -100,20 +100,20 @@ def _mounts(pod: Pod) -> Iterator[Complaint]:
             path = str(mount.get("mountPath")).rstrip("/")
             if path in taken:
                 key = f"{container.key}.volumeMounts.{number}.mountPath"
-                yield pod.complaint(key, f"{path!r} is mounted twice", "mount one volume there")
+                yield pod.problem_at(key, f"{path!r} is mounted twice", "mount one volume there")
             taken.add(path)
             if mount.get("name") not in volumes:
                 key = f"{container.key}.volumeMounts.{number}.name"
-                remedy = did_you_mean(str(mount.get("name")), map(str, volumes))
-                yield pod.complaint(key, f"the pod has no volume {mount.get('name')!r}", remedy)
+                fix = did_you_mean(str(mount.get("name")), map(str, volumes))
+                yield pod.problem_at(key, f"the pod has no volume {mount.get('name')!r}", fix)
 
 
-def _volumes_twice(pod: Pod) -> Iterator[Complaint]:
+def _volumes_twice(pod: Pod) -> Iterator[Problem]:
     taken: set[str] = set()
     for number, volume in enumerate(items(pod.spec.get("volumes"))):
         name = str(volume.get("name"))
         if name in taken:
-            yield pod.complaint(f"volumes.{number}.name", f"{name!r} stands twice", "rename or remove one")
+            yield pod.problem_at(f"volumes.{number}.name", f"{name!r} stands twice", "rename or remove one")
         taken.add(name)
 
 
@@ -142,33 +142,33 @@ def _named(pod: Pod) -> Iterator[tuple[str, str, dict[str, object]]]:
                     yield f"{container.key}.env.{number}.valueFrom.{field}.name", kind, mapping(found)
 
 
-def _absent(pod: Pod, key: str, kind: str, name: object, known: dict[str, Document]) -> Complaint:
+def _absent(pod: Pod, key: str, kind: str, name: object, known: dict[str, Document]) -> Problem:
     """The usual cause: kustomize has renamed the object, and does not know this field as a reference."""
     renamed = next((other for other in sorted(known) if other.startswith(f"{name}-")), None)
-    remedy = did_you_mean(str(name), known)
+    fix = did_you_mean(str(name), known)
     if renamed is not None:
-        remedy = f"kustomize has renamed it to {renamed!r}: add this path to k8s/base/name-references.yaml"
-    return pod.complaint(key, f"{pod.role}: there is no {kind} {name!r}", remedy)
+        fix = f"kustomize has renamed it to {renamed!r}: add this path to k8s/base/name-references.yaml"
+    return pod.problem_at(key, f"{pod.role}: there is no {kind} {name!r}", fix)
 
 
-def _secret(pod: Pod, key: str, name: str, known: dict[str, Document]) -> Iterator[Complaint]:
+def _secret(pod: Pod, key: str, name: str, known: dict[str, Document]) -> Iterator[Problem]:
     announced = str(pod.document.annotations.get(NEEDS_SECRETS, "")).replace(" ", "").split(",")
     if name not in known and name not in announced:
         problem = f"{pod.role}: nobody says where Secret {name!r} comes from"
-        remedy = f"mark it optional, or announce it in the annotation {NEEDS_SECRETS}"
-        yield pod.complaint(key, problem, remedy)
+        fix = f"mark it optional, or announce it in the annotation {NEEDS_SECRETS}"
+        yield pod.problem_at(key, problem, fix)
 
 
-def _bindings(documents: Sequence[Document]) -> Iterator[Complaint]:
+def _bindings(documents: Sequence[Document]) -> Iterator[Problem]:
     for binding in of_kind(documents, "RoleBinding", "ClusterRoleBinding"):
         role = mapping(binding.body.get("roleRef"))
         known = [document.name for document in of_kind(documents, "Role")]
         if role.get("kind") == "Role" and role.get("name") not in known:
-            remedy = did_you_mean(str(role.get("name")), known)
-            yield binding.complaint("roleRef.name", f"there is no Role {role.get('name')!r}", remedy)
+            fix = did_you_mean(str(role.get("name")), known)
+            yield binding.problem_at("roleRef.name", f"there is no Role {role.get('name')!r}", fix)
 
 
-def _selectors(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
+def _selectors(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     """Services and disruption budgets that select nothing are misspelt."""
     for document in of_kind(documents, "Service", "PodDisruptionBudget"):
         key = "spec.selector" if document.kind == "Service" else "spec.selector.matchLabels"
@@ -176,5 +176,5 @@ def _selectors(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[C
         there = [pod for pod in pods if pod.namespace == document.namespace]
         if selector and there and not any(selector.items() <= pod.labels.items() for pod in there):
             shown = ", ".join(f"{name}={value}" for name, value in selector.items())
-            remedy = "correct the labels"
-            yield document.complaint(key, f"no pod has the labels {shown}", remedy)
+            fix = "correct the labels"
+            yield document.problem_at(key, f"no pod has the labels {shown}", fix)

@@ -14,27 +14,27 @@ from orchestrator.cluster.checks import traffic
 from orchestrator.cluster.checks.network_peers import METADATA, Block, Peer, Ports, peers_of, ports_of
 from orchestrator.cluster.checks.network_policies import Network, Place
 from orchestrator.cluster.documents import Document, items
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _FIELDS = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}
 
 
-def check(network: Network, places: Sequence[Place], job: Document) -> Iterator[Complaint]:
+def check(network: Network, places: Sequence[Place], job: Document) -> Iterator[Problem]:
     """`places`: our pods. `job`: the one whose sweeps they serve."""
     for direction in _FIELDS:
         for place in places:
             if not any(network.selects(policy, place, direction) for policy in network.policies):
                 problem = f"{place.name} is open: no policy selects it for {direction}"
-                remedy = "base/networkpolicy-default-deny.yaml shuts all"
-                yield job.complaint("NetworkPolicy", problem, remedy)
+                fix = "base/networkpolicy-default-deny.yaml shuts all"
+                yield job.problem_at("NetworkPolicy", problem, fix)
         for policy in network.policies:
             mine = [place for place in places if network.selects(policy, place, direction)]
             rules = _FIELDS[direction][0]
             for number, rule in enumerate(items(policy.spec.get(rules))):
                 opened = _beyond_the_table(policy, direction, rule, mine, job.namespace)
                 for problem in opened:
-                    remedy = "narrow its peers and ports to a row of that table, or remove the rule"
-                    yield policy.complaint(f"spec.{rules}.{number}", problem, remedy)
+                    fix = "narrow its peers and ports to a row of that table, or remove the rule"
+                    yield policy.problem_at(f"spec.{rules}.{number}", problem, fix)
 
 
 def _beyond_the_table(

@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.cluster.checks.pods import Container, Pod
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _VOLUMES = (
@@ -31,41 +31,41 @@ _SELINUX = (None, "", "container_t", "container_init_t", "container_kvm_t", "con
 _SYSCTLS = ("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies")
 
 
-def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     for namespace in of_kind(documents, "Namespace"):
         level = mapping(namespace.metadata.get("labels")).get(_ENFORCE)
         if level != "restricted":
             problem = f"{level!r}: pods could ask for more than a sweep needs"
-            yield namespace.complaint(f"metadata.labels.{_ENFORCE}", problem, "write restricted")
+            yield namespace.problem_at(f"metadata.labels.{_ENFORCE}", problem, "write restricted")
     for pod in pods:
         yield from _pod(pod)
         for container in pod.containers:
             yield from _container(pod, container)
 
 
-def _pod(pod: Pod) -> Iterator[Complaint]:
+def _pod(pod: Pod) -> Iterator[Problem]:
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.spec.get(field):
-            yield pod.complaint(field, f"{pod.role}: restricted forbids it", "remove it")
+            yield pod.problem_at(field, f"{pod.role}: restricted forbids it", "remove it")
     for number, volume in enumerate(items(pod.spec.get("volumes"))):
         for kind in sorted(set(volume) - {"name"} - set(_VOLUMES)):
-            remedy = f"use one of: {', '.join(_VOLUMES)}"
+            fix = f"use one of: {', '.join(_VOLUMES)}"
             key = f"volumes.{number}.{kind}"
-            yield pod.complaint(key, f"{pod.role}: restricted forbids {kind} volumes", remedy)
+            yield pod.problem_at(key, f"{pod.role}: restricted forbids {kind} volumes", fix)
     context = mapping(pod.spec.get("securityContext"))
     for number, sysctl in enumerate(items(context.get("sysctls"))):
         if sysctl.get("name") not in _SYSCTLS:
             key = f"securityContext.sysctls.{number}"
-            yield pod.complaint(key, f"restricted forbids {sysctl.get('name')!r}", "remove it")
+            yield pod.problem_at(key, f"restricted forbids {sysctl.get('name')!r}", "remove it")
     if context.get("runAsUser") == 0:
-        yield pod.complaint("securityContext.runAsUser", f"{pod.role} would run as root", "write 1000")
+        yield pod.problem_at("securityContext.runAsUser", f"{pod.role} would run as root", "write 1000")
     if get(context, "seccompProfile", "type") not in (None, *_SECCOMP):
         got = get(context, "seccompProfile", "type")
         problem = f"{pod.role}: {got!r} breaks Pod Security restricted"
-        yield pod.complaint("securityContext.seccompProfile.type", problem, "write RuntimeDefault")
+        yield pod.problem_at("securityContext.seccompProfile.type", problem, "write RuntimeDefault")
     for field, got, wanted in _confinement(context):
         problem = f"{pod.role}: {got!r} breaks Pod Security restricted"
-        yield pod.complaint(f"securityContext.{field}", problem, wanted)
+        yield pod.problem_at(f"securityContext.{field}", problem, wanted)
 
 
 def _confinement(context: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
@@ -81,37 +81,37 @@ def _confinement(context: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
             yield f"seLinuxOptions.{field}", options[field], "remove it"
 
 
-def _container(pod: Pod, container: Container) -> Iterator[Complaint]:
+def _container(pod: Pod, container: Container) -> Iterator[Problem]:
     own = mapping(container.body.get("securityContext"))
     whole = mapping(pod.spec.get("securityContext"))
     key = f"{container.key}.securityContext"
     by = ", which KubeRay adds," if container.made_by_kuberay else ""
     who = f"container {container.name}{by} of {pod.role}"
 
-    def complaint(field: str, got: Any, wanted: str) -> Complaint:
-        return pod.complaint(f"{key}.{field}", f"{who}: {got!r} breaks Pod Security restricted", wanted)
+    def problem_at(field: str, got: Any, wanted: str) -> Problem:
+        return pod.problem_at(f"{key}.{field}", f"{who}: {got!r} breaks Pod Security restricted", wanted)
 
     if own.get("allowPrivilegeEscalation") is not False:
-        yield complaint("allowPrivilegeEscalation", own.get("allowPrivilegeEscalation"), "write false")
+        yield problem_at("allowPrivilegeEscalation", own.get("allowPrivilegeEscalation"), "write false")
     if own.get("privileged"):
-        yield complaint("privileged", True, "remove it")
+        yield problem_at("privileged", True, "remove it")
     if "ALL" not in (get(own, "capabilities", "drop") or []):
-        yield complaint("capabilities.drop", get(own, "capabilities", "drop"), "write [ALL]")
+        yield problem_at("capabilities.drop", get(own, "capabilities", "drop"), "write [ALL]")
     added = [name for name in get(own, "capabilities", "add") or [] if name != "NET_BIND_SERVICE"]
     if added:
-        yield complaint("capabilities.add", added, "remove them")
+        yield problem_at("capabilities.add", added, "remove them")
     if own.get("runAsNonRoot", whole.get("runAsNonRoot")) is not True:
-        yield complaint("runAsNonRoot", own.get("runAsNonRoot"), "write true, here or for the pod")
+        yield problem_at("runAsNonRoot", own.get("runAsNonRoot"), "write true, here or for the pod")
     if own.get("runAsUser") == 0:
-        yield complaint("runAsUser", 0, "write 1000")
+        yield problem_at("runAsUser", 0, "write 1000")
     seccomp = get(own, "seccompProfile", "type") or get(whole, "seccompProfile", "type")
     if seccomp not in _SECCOMP:
-        yield complaint("seccompProfile.type", seccomp, "write RuntimeDefault, here or for the pod")
+        yield problem_at("seccompProfile.type", seccomp, "write RuntimeDefault, here or for the pod")
     for field, got, wanted in _confinement(own):
-        yield complaint(field, got, wanted)
+        yield problem_at(field, got, wanted)
     if own.get("procMount") not in (None, "Default"):
-        yield complaint("procMount", own.get("procMount"), "remove it")
+        yield problem_at("procMount", own.get("procMount"), "remove it")
     for number, port in enumerate(items(container.body.get("ports"))):
         if port.get("hostPort"):
             where = f"{container.key}.ports.{number}.hostPort"
-            yield pod.complaint(where, f"{who}: restricted forbids host ports", "remove it")
+            yield pod.problem_at(where, f"{who}: restricted forbids host ports", "remove it")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.cluster.documents import Document, get, items, mapping
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 IS_RAY_NODE, NODE_TYPE = "ray.io/is-ray-node", "ray.io/node-type"
 
@@ -43,10 +43,10 @@ class Pod:
     def is_worker(self) -> bool:
         return self.role.startswith("worker ")
 
-    def complaint(self, key: str, problem: str, remedy: str) -> Complaint:
+    def problem_at(self, key: str, problem: str, fix: str) -> Problem:
         """`key`: below the pod's spec, or an absolute one that starts with `spec.`."""
         whole = key if key.startswith("spec.") else f"{self.key}.{key}" if key else self.key
-        return self.document.complaint(whole, problem, remedy)
+        return self.document.problem_at(whole, problem, fix)
 
 
 def cluster_of(document: Document) -> tuple[dict[str, Any], str] | None:

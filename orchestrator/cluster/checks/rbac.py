@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.cluster.checks.pods import Pod
 from orchestrator.cluster.documents import Document, items, mapping, of_kind
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _MIGHTY = ("cluster-admin", "admin", "edit")  # of every cluster
 _EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
 
 
-def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     ours = {(pod.namespace, str(pod.spec.get("serviceAccountName", "default"))) for pod in pods}
     wild = {
         (role.kind, role.name): fields
@@ -31,8 +31,8 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Compla
         for number, who in enumerate(_subjects(binding, ours)):
             if who is not None:
                 problem = f"{who} has {what}, and so has all code that a trial runs"
-                remedy = "remove it: the head has what KubeRay binds to its account, the others need nothing"
-                yield binding.complaint(f"subjects.{number}", problem, remedy)
+                fix = "remove it: the head has what KubeRay binds to its account, the others need nothing"
+                yield binding.problem_at(f"subjects.{number}", problem, fix)
 
 
 def _wildcards(role: Document) -> list[str]:

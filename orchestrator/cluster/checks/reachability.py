@@ -11,13 +11,13 @@ from orchestrator.cluster.checks.pods import Pod, cluster_of
 from orchestrator.cluster.checks.traffic import ALLOWS, OBJECT_STORE
 from orchestrator.cluster.documents import Document, get, items, of_kind
 from orchestrator.cluster.naming import STORAGE
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _INTERNET = "203.0.113.10"
 _GCS, _DASHBOARD, _METRICS, _RAY_WORKER = 6379, 8265, 8080, 10002
 
 
-def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     jobs = [d for d in documents if cluster_of(d) is not None]
     if not jobs or not of_kind(documents, "Namespace"):
         return  # a sweep alone: the policies are the overlay's
@@ -25,12 +25,12 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Compla
     network, job = Network(documents), jobs[0]
     for edge, why in _needed(documents, pods, job):
         if not _reached(network, edge, documents):
-            remedy = "allow it in a NetworkPolicy, on both sides"
-            yield job.complaint("NetworkPolicy", f"{edge} is shut: {why}", remedy)
+            fix = "allow it in a NetworkPolicy, on both sides"
+            yield job.problem_at("NetworkPolicy", f"{edge} is shut: {why}", fix)
     yield from network_openings.check(network, [_place(pod) for pod in pods], job)
 
 
-def _addresses(documents: Sequence[Document]) -> Iterator[Complaint]:
+def _addresses(documents: Sequence[Document]) -> Iterator[Problem]:
     for policy in of_kind(documents, "NetworkPolicy"):
         for direction, peers in (("ingress", "from"), ("egress", "to")):
             for number, rule in enumerate(items(policy.spec.get(direction))):
@@ -40,7 +40,7 @@ def _addresses(documents: Sequence[Document]) -> Iterator[Complaint]:
                         ipaddress.ip_network(cidr or "0.0.0.0/0")
                     except ValueError:
                         key = f"spec.{direction}.{number}.{peers}.ipBlock.cidr"
-                        yield policy.complaint(key, f"{cidr!r} is no network", "write 10.0.0.0/8, say")
+                        yield policy.problem_at(key, f"{cidr!r} is no network", "write 10.0.0.0/8, say")
 
 
 def _place(pod: Pod) -> Place:

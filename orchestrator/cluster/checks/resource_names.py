@@ -12,7 +12,7 @@ from decimal import Decimal
 from orchestrator.cluster.checks.pods import Container, Pod
 from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.quantities import quantity
-from orchestrator.errors import Complaint, did_you_mean
+from orchestrator.errors import Problem, did_you_mean
 
 _PLAIN = ("cpu", "memory", "ephemeral-storage")
 _VENDORS = {
@@ -22,7 +22,7 @@ _VENDORS = {
 }
 
 
-def check(pods: Sequence[Pod]) -> Iterator[Complaint]:
+def check(pods: Sequence[Pod]) -> Iterator[Problem]:
     for pod in pods:
         for container in pod.containers:
             for part in ("requests", "limits"):
@@ -31,22 +31,22 @@ def check(pods: Sequence[Pod]) -> Iterator[Complaint]:
             yield from _ray_container(pod)
 
 
-def _names(pod: Pod, container: Container, part: str) -> Iterator[Complaint]:
+def _names(pod: Pod, container: Container, part: str) -> Iterator[Problem]:
     for name, amount in mapping(get(container.body, "resources", part)).items():
         key = f"{container.key}.resources.{part}.{name}"
         vendor = str(name).split("/")[0]
         known = _VENDORS.get(vendor, ()) if "/" in str(name) else _PLAIN
         fits = "/" in str(name) and (vendor not in _VENDORS or str(name).startswith("nvidia.com/mig-"))
         if name not in known and not fits and not str(name).startswith("hugepages-"):
-            yield pod.complaint(key, f"there is no resource {name!r}", did_you_mean(str(name), known))
+            yield pod.problem_at(key, f"there is no resource {name!r}", did_you_mean(str(name), known))
         found = quantity(amount)
         if found is None or found < 0:
-            yield pod.complaint(key, f"{amount!r} is no amount", "write 2, 500m or 24Gi, say")
+            yield pod.problem_at(key, f"{amount!r} is no amount", "write 2, 500m or 24Gi, say")
         elif "/" in str(name) and found != int(found):
-            yield pod.complaint(key, f"{amount!r}: devices come whole", "write a whole number")
+            yield pod.problem_at(key, f"{amount!r}: devices come whole", "write a whole number")
 
 
-def _ray_container(pod: Pod) -> Iterator[Complaint]:
+def _ray_container(pod: Pod) -> Iterator[Problem]:
     """Ray sizes a node by the limits of its first container."""
     for body in items(pod.spec.get("containers"))[:1]:
         requests = mapping(get(body, "resources", "requests"))
@@ -55,16 +55,16 @@ def _ray_container(pod: Pod) -> Iterator[Complaint]:
             asked, most = quantity(requests.get(name, "")), quantity(limits.get(name, ""))
             if asked is None and most is None:
                 problem = f"no {name} is asked for: Ray cannot tell what the node holds"
-                yield pod.complaint(
+                yield pod.problem_at(
                     f"containers.0.resources.limits.{name}", problem, "give request and limit"
                 )
             elif asked != most:
                 problem = f"{name}: the request is {requests.get(name)}, the limit {limits.get(name)}"
-                yield pod.complaint(f"containers.0.resources.{name}", problem, "make them equal")
+                yield pod.problem_at(f"containers.0.resources.{name}", problem, "make them equal")
         yield from _shared_memory(pod, quantity(limits.get("memory", "")))
 
 
-def _shared_memory(pod: Pod, memory: Decimal | None) -> Iterator[Complaint]:
+def _shared_memory(pod: Pod, memory: Decimal | None) -> Iterator[Problem]:
     for number, volume in enumerate(items(pod.spec.get("volumes"))):
         if get(volume, "emptyDir", "medium") != "Memory" or memory is None:
             continue
@@ -72,4 +72,4 @@ def _shared_memory(pod: Pod, memory: Decimal | None) -> Iterator[Complaint]:
         if size is None or size >= memory:
             key = f"volumes.{number}.emptyDir.sizeLimit"
             problem = "memory that is mounted counts as the pod's own, and this may be all of it"
-            yield pod.complaint(key, problem, "give a size well below the memory limit")
+            yield pod.problem_at(key, problem, "give a size well below the memory limit")

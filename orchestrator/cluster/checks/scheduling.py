@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.cluster.checks.pods import cluster_of
 from orchestrator.cluster.documents import Document, of_kind
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Started:
     left: int
 
 
-def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document]) -> Iterator[Problem]:
     for job in of_kind(documents, "RayJob", "RayCluster"):
         found = cluster_of(job)
         if found is None:
@@ -44,7 +44,7 @@ def check(documents: Sequence[Document]) -> Iterator[Complaint]:
         except Exception as error:  # whatever Ray's code makes of a wrong manifest
             reason = str(error).strip().splitlines() or [type(error).__name__]
             problem = f"Ray's autoscaler cannot read it: {reason[0]}"
-            yield job.complaint(key, problem, "give each group replicas, CPU and memory limits as numbers")
+            yield job.problem_at(key, problem, "give each group replicas, CPU and memory limits as numbers")
 
 
 def node_types(job: Document) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from orchestrator.cluster.documents import Document
-from orchestrator.errors import Complaint, LaunchError, did_you_mean
+from orchestrator.errors import LaunchError, Problem, did_you_mean
 
 # Fields of `spec`, or of the object where it has none.
 _THIRD_PARTIES: dict[tuple[str, str], set[str]] = {
@@ -45,13 +45,13 @@ _THIRD_PARTIES: dict[tuple[str, str], set[str]] = {
 _AROUND = {"apiVersion", "kind", "metadata", "spec"}
 
 
-def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document]) -> Iterator[Problem]:
     """Raises LaunchError where the package for schemas is not installed."""
     if find_spec("jsonschema") is None:
         raise LaunchError("manifests are checked with jsonschema\n    -> pip install 'frontier-sweeps[k8s]'")
     for document in documents:
         if not document.name:
-            yield document.complaint("metadata.name", "has no name", "give it one")
+            yield document.problem_at("metadata.name", "has no name", "give it one")
         if document.group == "ray.io":
             yield from _ray(document)
         elif "." in document.group and not document.group.endswith(".k8s.io"):
@@ -60,13 +60,13 @@ def check(documents: Sequence[Document]) -> Iterator[Complaint]:
             yield from _built_in(document)
 
 
-def _ray(document: Document) -> Iterator[Complaint]:
+def _ray(document: Document) -> Iterator[Problem]:
     version, kinds = document.body.get("apiVersion"), ray_schemas()["kinds"]
     if version != "ray.io/v1":
-        yield document.complaint("apiVersion", f"{version!r} is not served", "write ray.io/v1")
+        yield document.problem_at("apiVersion", f"{version!r} is not served", "write ray.io/v1")
     elif document.kind not in kinds:
-        remedy = did_you_mean(document.kind, kinds)
-        yield document.complaint("kind", f"{document.kind!r} is not used here", remedy)
+        fix = did_you_mean(document.kind, kinds)
+        yield document.problem_at("kind", f"{document.kind!r} is not used here", fix)
     else:
         yield from _errors(document, _ray_validator(document.kind))
 
@@ -91,13 +91,13 @@ def _ray_validator(kind: str) -> Any:
     return Draft202012Validator({**schemas["kinds"][kind], "$defs": schemas["$defs"]})
 
 
-def _built_in(document: Document) -> Iterator[Complaint]:
+def _built_in(document: Document) -> Iterator[Problem]:
     if not built_in_kinds_are_known():
         return
     validator = _built_in_validator(str(document.body.get("apiVersion")), document.kind)
     if validator is None:
         problem = f"{document.kind!r} of {document.body.get('apiVersion')!r} is no kind of Kubernetes"
-        yield document.complaint("kind", problem, "correct kind and apiVersion")
+        yield document.problem_at("kind", problem, "correct kind and apiVersion")
     else:
         yield from _errors(document, validator)
 
@@ -127,26 +127,26 @@ def _shared_definitions(folder: str) -> Any:
     return utils.schema_contents(f"{folder}/_definitions.json", utils.latest_version())
 
 
-def _errors(document: Document, validator: Any) -> Iterator[Complaint]:
+def _errors(document: Document, validator: Any) -> Iterator[Problem]:
     for error in validator.iter_errors(document.body):
         path = ".".join(str(part) for part in error.absolute_path)
         if error.validator == "additionalProperties":
             known = error.schema.get("properties", {})
             for name in sorted(set(map(str, error.instance)) - set(known)):
                 where = f"{path}.{name}" if path else name
-                yield document.complaint(where, "unknown field", did_you_mean(name, known))
+                yield document.problem_at(where, "unknown field", did_you_mean(name, known))
         elif error.validator == "required":
             missing = error.message.split("'")[1]
             where = f"{path}.{missing}" if path else missing
-            yield document.complaint(where, "is missing", "give it a value")
+            yield document.problem_at(where, "is missing", "give it a value")
         elif error.validator == "enum":
             known = [str(value) for value in error.validator_value]
             got = str(error.instance)
-            yield document.complaint(path, f"{got!r} is not allowed", did_you_mean(got, known))
+            yield document.problem_at(path, f"{got!r} is not allowed", did_you_mean(got, known))
         else:
             wanted = error.schema.get("type", error.validator_value)
-            remedy = f"give {wanted if isinstance(wanted, str) else 'what the schema of its kind asks for'}"
-            yield document.complaint(path, f"{_shown(error.instance)} does not fit", remedy)
+            fix = f"give {wanted if isinstance(wanted, str) else 'what the schema of its kind asks for'}"
+            yield document.problem_at(path, f"{_shown(error.instance)} does not fit", fix)
 
 
 def _shown(value: Any) -> str:
@@ -154,14 +154,14 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _third_party(document: Document) -> Iterator[Complaint]:
+def _third_party(document: Document) -> Iterator[Problem]:
     fields = _THIRD_PARTIES.get((document.group, document.kind))
     if fields is None:
         kinds = [kind for group, kind in _THIRD_PARTIES if group == document.group]
         problem = f"{document.kind!r} of {document.body.get('apiVersion')!r} is not known to this checker"
-        yield document.complaint("kind", problem, did_you_mean(document.kind, kinds))
+        yield document.problem_at("kind", problem, did_you_mean(document.kind, kinds))
         return
     prefix, body = ("spec.", document.spec) if "spec" in document.body else ("", document.body)
     known = fields if prefix else fields | _AROUND
     for name in sorted(set(body) - known):
-        yield document.complaint(f"{prefix}{name}", "unknown field", did_you_mean(name, known))
+        yield document.problem_at(f"{prefix}{name}", "unknown field", did_you_mean(name, known))

@@ -10,37 +10,37 @@ from typing import Any
 
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
 from orchestrator.cluster.naming import SWEEP_NAME
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 SUBMITTER = ["python", "-m", "orchestrator.cluster.submitter"]
 _CONTAINER = "spec.submitterPodTemplate.spec.containers.0"
 
 
-def check(documents: Sequence[Document]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document]) -> Iterator[Problem]:
     for job in of_kind(documents, "RayJob"):
         if SWEEP_NAME not in job.annotations and job.spec.get("suspend") is not True:
             problem = "is not true in a template: applying the overlay would start it"
-            yield job.complaint("spec.suspend", problem, "write true; `frontier render` lifts it")
+            yield job.problem_at("spec.suspend", problem, "write true; `frontier render` lifts it")
         if job.spec.get("submissionMode", "K8sJobMode") == "K8sJobMode":
             for container in items(get(job.spec, "submitterPodTemplate", "spec", "containers"))[:1]:
                 yield from _submitter(job, container)
         yield from _file(job)
 
 
-def _submitter(job: Document, container: dict[str, Any]) -> Iterator[Complaint]:
+def _submitter(job: Document, container: dict[str, Any]) -> Iterator[Problem]:
     command, args, entrypoint = (container.get("command"), container.get("args"), job.spec.get("entrypoint"))
     if not command:
         problem = "KubeRay's own submitter ends when its log stream breaks"
-        yield job.complaint(f"{_CONTAINER}.command", problem, f"write [{', '.join(SUBMITTER)}]")
+        yield job.problem_at(f"{_CONTAINER}.command", problem, f"write [{', '.join(SUBMITTER)}]")
     elif command != SUBMITTER:
         problem = f"{command} is not the submitter of this image: the sweep would never be submitted"
-        yield job.complaint(f"{_CONTAINER}.command", problem, f"write [{', '.join(SUBMITTER)}]")
+        yield job.problem_at(f"{_CONTAINER}.command", problem, f"write [{', '.join(SUBMITTER)}]")
     elif args != ["--", entrypoint]:
         problem = f"{args}: what is submitted is not the job's entrypoint, {entrypoint!r}"
-        yield job.complaint(f"{_CONTAINER}.args", problem, "write [--, the entrypoint as one text]")
+        yield job.problem_at(f"{_CONTAINER}.args", problem, "write [--, the entrypoint as one text]")
 
 
-def _file(job: Document) -> Iterator[Complaint]:
+def _file(job: Document) -> Iterator[Problem]:
     """The sweep's file, where `frontier run` is told to read it on the head."""
     try:
         words = shlex.split(str(job.spec.get("entrypoint") or ""))
@@ -48,7 +48,7 @@ def _file(job: Document) -> Iterator[Complaint]:
         words = []
     if words[:2] != ["frontier", "run"] or len(words) < 3:
         problem = f"{job.spec.get('entrypoint')!r} runs no sweep"
-        yield job.complaint("spec.entrypoint", problem, "write frontier run /etc/frontier/sweep.yaml …")
+        yield job.problem_at("spec.entrypoint", problem, "write frontier run /etc/frontier/sweep.yaml …")
         return
     file = PurePosixPath(words[2])
     pod = mapping(get(job.spec, "rayClusterSpec", "headGroupSpec", "template", "spec"))
@@ -56,4 +56,4 @@ def _file(job: Document) -> Iterator[Complaint]:
     found = next((m for m in mounts if str(m.get("mountPath")) == str(file.parent)), None)
     if found is None:
         problem = f"nothing is mounted at {file.parent} of the head, where the driver is to read {file.name}"
-        yield job.complaint("spec.entrypoint", problem, "mount the volume `sweep` there")
+        yield job.problem_at("spec.entrypoint", problem, "mount the volume `sweep` there")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.cluster.checks.pods import Pod
 from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 _RIGHT = {
     "RAY_AUTH_MODE": ("token",),
@@ -22,18 +22,18 @@ _READERS = {
 }
 
 
-def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Complaint]:
+def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     for config_map in of_kind(documents, "ConfigMap"):
         for name, value in mapping(config_map.body.get("data")).items():
             if _is_wrong(name, value):
-                yield config_map.complaint(f"data.{name}", _problem(value), _fix(name))
+                yield config_map.problem_at(f"data.{name}", _problem(value), _fix(name))
     for pod in pods:
         for container in pod.containers:
             for number, env in enumerate(items(container.body.get("env"))):
                 switch, given = env.get("name"), env.get("value")
                 if _is_wrong(switch, given):
                     problem = f"{pod.role}: {switch} {_problem(given)}"
-                    yield pod.complaint(f"{container.key}.env.{number}.value", problem, _fix(switch))
+                    yield pod.problem_at(f"{container.key}.env.{number}.value", problem, _fix(switch))
         yield from _foreign_secrets(pod)
 
 
@@ -49,13 +49,13 @@ def _fix(name: object) -> str:
     return f"write {_RIGHT[str(name)][0]!r}, or leave it out"
 
 
-def _foreign_secrets(pod: Pod) -> Iterator[Complaint]:
+def _foreign_secrets(pod: Pod) -> Iterator[Problem]:
     for key, name in _secrets_of(pod):
         if pod.role not in _READERS.get(name, (pod.role,)):
             problem = (
                 f"{pod.role}: it gets the secret {name}, which is for {' and '.join(_READERS[name])} alone"
             )
-            yield pod.complaint(key, problem, "remove it")
+            yield pod.problem_at(key, problem, "remove it")
 
 
 def _secrets_of(pod: Pod) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Split
-from orchestrator.errors import Complaint, ConfigError, did_you_mean
+from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.scores.table import number, read_rows
 
 # Figures that a table may hold beside metrics. They hang on the authors' machine and are never compared.
@@ -96,35 +96,35 @@ class Published(Record):
 def read_published(path: Path, sheet: Sheet | None = None) -> Published:
     """A table with the columns model, domain, method, task, metric and value, and as many of source_table,
     statistic, sd, n, split and note as are known. Raises ConfigError with every mistake."""
-    rows, complaints = read_rows(path, _REQUIRED)
+    rows, problems = read_rows(path, _REQUIRED)
     numbers = []
     for line, row in rows:
         unknown = [name for name in row if name not in _COLUMNS]
         if unknown and line == rows[0][0]:
-            complaints += [_complaint(path, 1, name, "unknown column", name, _COLUMNS) for name in unknown]
+            problems += [_complaint(path, 1, name, "unknown column", name, _COLUMNS) for name in unknown]
         faults = list(_faults(path, line, row))
-        complaints += faults
+        problems += faults
         if not faults and not unknown:
             filled = {key: value for key, value in row.items() if value}
             numbers.append(PublishedNumber.model_validate({**_DEFAULTS, **filled}))
-    if not rows and not complaints:
-        complaints.append(Complaint(str(path), "", "holds no number", "give it one row a number"))
-    if complaints:
-        raise ConfigError(complaints)
+    if not rows and not problems:
+        problems.append(Problem(str(path), "", "holds no number", "give it one row a number"))
+    if problems:
+        raise ConfigError(problems)
     return Published(sheet=sheet or Sheet(title=path.stem), numbers=tuple(numbers))
 
 
 _DEFAULTS = {"source_table": "", "statistic": "mean"}
 
 
-def _faults(path: Path, line: int, row: dict[str, str]) -> Iterator[Complaint]:
+def _faults(path: Path, line: int, row: dict[str, str]) -> Iterator[Problem]:
     for key in _REQUIRED:
         if not row[key]:
-            yield Complaint(str(path), f"line {line}, {key}", "is empty", "fill it in, or drop the row")
+            yield Problem(str(path), f"line {line}, {key}", "is empty", "fill it in, or drop the row")
     for key in ("value", "sd", "n"):
         if row.get(key) and number(row[key]) is None:
             problem = f"is not a number, got {row[key]!r}"
-            yield Complaint(str(path), f"line {line}, {key}", problem, "write it as digits, say 0.812")
+            yield Problem(str(path), f"line {line}, {key}", problem, "write it as digits, say 0.812")
     closed = {"metric": (*METRICS, *COSTS), "statistic": STATISTICS, "split": tuple(Split)}
     for key, known in closed.items():
         if row.get(key) and row[key] not in known:
@@ -138,8 +138,8 @@ def _faults(path: Path, line: int, row: dict[str, str]) -> Iterator[Complaint]:
         for fault in error.errors(include_url=False, include_input=False):
             key = str(fault["loc"][0])
             if number(row[key]) is not None:
-                remedy = "sd is 0 or more, n a whole number from 1"
-                yield Complaint(str(path), f"line {line}, {key}", f"cannot be {row[key]}", remedy)
+                fix = "sd is 0 or more, n a whole number from 1"
+                yield Problem(str(path), f"line {line}, {key}", f"cannot be {row[key]}", fix)
 
 
 class _Spread(Record):
@@ -147,8 +147,8 @@ class _Spread(Record):
     n: int | None = Field(None, ge=1)
 
 
-def _complaint(path: Path, line: int, key: str, what: str, got: str, known: tuple[str, ...]) -> Complaint:
-    return Complaint(
+def _complaint(path: Path, line: int, key: str, what: str, got: str, known: tuple[str, ...]) -> Problem:
+    return Problem(
         str(path), f"line {line}, {key}", f"{what}, got {got!r}", did_you_mean(got, map(str, known))
     )
 

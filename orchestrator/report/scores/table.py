@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.contracts.sameness import text_key
 from orchestrator.contracts.separators import CHARACTERS, declared_separator, other_separator, spaced
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 from orchestrator.report.scores.efficiency import COLUMNS, Preset, ScorePoint
 from orchestrator.text_files import read_text
 
@@ -22,69 +22,67 @@ Rows = list[tuple[int, dict[str, str]]]  # line in the file, values by column
 def read_score_points(path: Path, preset: Preset) -> list[ScorePoint]:
     """The columns `name` and those of the preset; others are left alone. Raises ConfigError, all faults."""
     wanted = COLUMNS[preset]
-    rows, complaints = read_rows(path, ("name", *wanted))
+    rows, problems = read_rows(path, ("name", *wanted))
     points = []
     seen: dict[str, int] = {}
     for line, row in rows:
         faults = [*_name_faults(row["name"], line, seen), *_figure_faults(row, wanted, line)]
-        complaints += [Complaint(str(path), key, problem, remedy) for key, problem, remedy in faults]
+        problems += [Problem(str(path), key, problem, fix) for key, problem, fix in faults]
         if not faults:
             points.append(
                 ScorePoint(name=row["name"], values={column: float(row[column]) for column in wanted})
             )
-    if not rows and not complaints:
-        complaints.append(Complaint(str(path), "", "holds no point", "give it one row a point"))
-    if complaints:
-        raise ConfigError(complaints)
+    if not rows and not problems:
+        problems.append(Problem(str(path), "", "holds no point", "give it one row a point"))
+    if problems:
+        raise ConfigError(problems)
     return points
 
 
-def read_rows(path: Path, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
+def read_rows(path: Path, required: Sequence[str]) -> tuple[Rows, list[Problem]]:
     """Rows of a CSV with a head, stripped of blanks. Without rows where a required column is missing."""
     try:
         text = read_text(path)
     except ConfigError as error:
-        return [], list(error.complaints)
+        return [], list(error.problems)
     try:
         return _rows(text, str(path), required)
     except csv.Error as error:  # of a field beyond 131,072 characters, too
-        remedy = "write it as comma-separated values, quoted with double quotes"
-        return [], [Complaint(str(path), "", f"cannot be read as CSV ({error})", remedy)]
+        fix = "write it as comma-separated values, quoted with double quotes"
+        return [], [Problem(str(path), "", f"cannot be read as CSV ({error})", fix)]
 
 
-def _rows(text: str, where: str, required: Sequence[str]) -> tuple[Rows, list[Complaint]]:
+def _rows(text: str, where: str, required: Sequence[str]) -> tuple[Rows, list[Problem]]:
     above, separator, header = _separator(text, required)
     lines = itertools.islice(io.StringIO(text, newline=""), above, None)
     blanks = spaced(header, separator)
     reader = csv.reader(lines, strict=True, delimiter=separator, skipinitialspace=blanks)
     head = [text_key(name) for name in next(reader, [])]
-    complaints = [
-        Complaint(
-            where, f"line {above + 1}", f"the column {name!r} is missing", _rename(name, head, required)
-        )
+    problems = [
+        Problem(where, f"line {above + 1}", f"the column {name!r} is missing", _rename(name, head, required))
         for name in required
         if name not in head
     ]
     for name in sorted({name for name in head if name and head.count(name) > 1}):
-        complaints.append(
-            Complaint(where, f"line {above + 1}", f"the column {name!r} stands twice", "keep one of them")
+        problems.append(
+            Problem(where, f"line {above + 1}", f"the column {name!r} stands twice", "keep one of them")
         )
-    if complaints:
-        return [], complaints
+    if problems:
+        return [], problems
     rows = []
     for values in reader:
         line = above + reader.line_num
         if not any(value.strip() for value in values):
             continue
         if [text_key(value).casefold() for value in values] == [name.casefold() for name in head]:
-            complaints.append(Complaint(where, f"line {line}", "repeats the header", "remove the line"))
+            problems.append(Problem(where, f"line {line}", "repeats the header", "remove the line"))
             continue
         if len(values) != len(head):
             problem = f"has {len(values)} values, and the head has {len(head)} columns"
-            complaints.append(Complaint(where, f"line {line}", problem, "give each column one value"))
+            problems.append(Problem(where, f"line {line}", problem, "give each column one value"))
             continue
         rows.append((line, dict(zip(head, (value.strip() for value in values), strict=True))))
-    return rows, complaints
+    return rows, problems
 
 
 def _separator(text: str, required: Sequence[str]) -> tuple[int, str, str]:

@@ -142,14 +142,14 @@ def event(kind: str, message: str, reason: str = "FailedCreate") -> dict[str, An
         ('pods "x-head" is forbidden: exceeded quota: frontier, requested: pods=1', "stop another sweep"),
     ],
 )
-def test_pods_that_cannot_be_made_are_told_by_events(message: str, remedy: str) -> None:
+def test_pods_that_cannot_be_made_are_told_by_events(message: str, fix: str) -> None:
     """Alike ones once, whatever the pods were to be called."""
     events = [
         event("RayCluster", message.replace("x-head", name), "FailedToCreateHeadPod") for name in ("p1", "p2")
     ]
     [found] = troubles([], events, "`frontier doctor`")
     assert "RayCluster x-abc cannot make its pod" in str(found)
-    assert remedy in str(found)
+    assert fix in str(found)
 
 
 def test_old_events_of_pods_that_came_are_past() -> None:

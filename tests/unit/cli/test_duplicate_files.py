@@ -13,15 +13,15 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.config import known_counts
-from orchestrator.errors import Complaint, ConfigError, DataError
+from orchestrator.errors import ConfigError, DataError, Problem
 
 FILES = {f"{split}.csv": table(*rows(split)) for split in ("train", "dev", "test")}
 
 
-def complaints(words: list[str]) -> tuple[Complaint, ...]:
+def problems(words: list[str]) -> tuple[Problem, ...]:
     error = CliRunner().invoke(app, words).exception
     assert isinstance(error, ConfigError), error
-    return error.complaints
+    return error.problems
 
 
 def named(**files: list[str]) -> dict[str, object]:
@@ -31,12 +31,12 @@ def named(**files: list[str]) -> dict[str, object]:
 def test_one_name_under_two_splits_is_a_mistake_of_the_entry(tmp_path: Path) -> None:
     reader = named(train=["train.csv", "more.csv", "more.csv"], dev=["./train.csv"], test=["test.csv"])
     words = write_task(tmp_path, FILES, reader)
-    found = {complaint.key: complaint.problem for complaint in complaints(words)}
+    found = {problem.key: problem.problem for problem in problems(words)}
     assert found == {
         "reader.files.train": "names more.csv 2 times",
         "reader.files.dev": "names train.csv, which files.train names as well",
     }
-    assert complaints(["plan", str(write_sweep(tmp_path))])[0].remedy == "name it once"
+    assert problems(["plan", str(write_sweep(tmp_path))])[0].fix == "name it once"
 
 
 def linked(data: Path) -> None:
@@ -54,18 +54,18 @@ def test_equal_files_stop_inspect_plan_and_run(tmp_path: Path, double: Callable[
     double(tmp_path / "data")
     sweep = str(write_sweep(tmp_path))
     for command in (words, ["plan", sweep], ["run", sweep, "--launcher", "local"]):
-        (found,) = complaints(command)
+        (found,) = problems(command)
         assert (found.where, found.key) == ("task mine", "reader.files.test")
         assert found.problem == "test.csv and train.csv of files.train hold the same, byte for byte"
-        assert "hold out a part of train" in found.remedy
+        assert "hold out a part of train" in found.fix
     assert not (tmp_path / "sweeps" / "case").exists()
 
 
 def test_a_copy_within_a_split_is_named(tmp_path: Path) -> None:
     words = write_task(tmp_path, FILES | {"train.again.csv": FILES["train.csv"]}, TABLE)
-    (found,) = complaints(words)
+    (found,) = problems(words)
     assert found.key == "reader.files.train"
-    assert found.remedy == "remove one of the two"
+    assert found.fix == "remove one of the two"
 
 
 def test_equal_and_nested_directories_are_named(tmp_path: Path) -> None:
@@ -75,10 +75,10 @@ def test_equal_and_nested_directories_are_named(tmp_path: Path) -> None:
     files = {"a/1.xml": record, "b/1.xml": record, "c/1.xml": other, "c/d/2.xml": other}
     reader = {"format": "i2b2-xml", "attribute": "type"}
     splits = {"train": ["a"], "dev": ["b"], "test": ["c"]}
-    (equal,) = complaints(write_task(tmp_path, files, reader | {"files": splits}, "ner"))
+    (equal,) = problems(write_task(tmp_path, files, reader | {"files": splits}, "ner"))
     assert equal.problem == "b and a of files.train hold the same, byte for byte"
     splits = {"train": ["c"], "dev": ["a"], "test": ["c/d"]}
-    (nested,) = complaints(write_task(tmp_path, files, reader | {"files": splits}, "ner"))
+    (nested,) = problems(write_task(tmp_path, files, reader | {"files": splits}, "ner"))
     assert nested.problem == "c/d and c of files.train overlap: c/d is a part of c"
 
 
@@ -117,7 +117,7 @@ def test_a_copy_in_other_bytes_stops_inspect_stage_and_run(
     assert "also in train" in shown.stdout
     sweep = str(write_sweep(tmp_path))
     for command in (["stage", sweep], ["run", sweep, "--launcher", "local"]):
-        (found,) = complaints(command)
+        (found,) = problems(command)
         assert (found.where, found.problem) == ("task mine", problem)
 
 

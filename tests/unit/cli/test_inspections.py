@@ -22,5 +22,5 @@ from orchestrator.errors import ConfigError
 def test_all_mistakes_come_at_once(words: list[str], keys: list[str]) -> None:
     error = CliRunner().invoke(app, words).exception
     assert isinstance(error, ConfigError)
-    assert [complaint.key for complaint in error.complaints] == keys
-    assert "--catalogue" in error.complaints[0].remedy
+    assert [problem.key for problem in error.problems] == keys
+    assert "--catalogue" in error.problems[0].fix

@@ -226,7 +226,7 @@ def test_a_sweep_over_sensitive_data_reads_nothing_where_a_check_fails(
 ) -> None:
     with pytest.raises(ConfigError) as refused:
         reached(sweep(), monkeypatch, *words)
-    assert [complaint.key for complaint in refused.value.complaints] == ["root"]
+    assert [problem.key for problem in refused.value.problems] == ["root"]
     assert "the data of my-triage are sensitive" in str(refused.value)
     assert "accepted_risks: [root]" in str(refused.value)
 

@@ -166,9 +166,9 @@ def test_a_storage_that_cannot_be_made_is_a_mistake_of_the_input(
     (tmp_path / "sweep.yaml").write_text(SWEEP, encoding="utf-8")
     error = CliRunner().invoke(app, ["plan", "sweep.yaml", "--storage", storage]).exception
     assert isinstance(error, ConfigError), error
-    (complaint,) = error.complaints
-    assert (complaint.where, complaint.key) == ("command line", "storage")
-    assert words in complaint.problem
+    (problem,) = error.problems
+    assert (problem.where, problem.key) == ("command line", "storage")
+    assert words in problem.problem
 
 
 def test_a_name_that_no_file_system_takes_is_a_mistake_of_the_input(
@@ -183,8 +183,8 @@ def test_a_name_that_no_file_system_takes_is_a_mistake_of_the_input(
     (tmp_path / "sweep.yaml").write_text(text)
     error = CliRunner().invoke(app, ["plan", "sweep.yaml"]).exception
     assert isinstance(error, ConfigError), error
-    assert [complaint.key for complaint in error.complaints] == ["methods"]
-    assert "bytes" in error.complaints[0].problem
+    assert [problem.key for problem in error.problems] == ["methods"]
+    assert "bytes" in error.problems[0].problem
 
 
 def launcher(tmp_path: Path, address: str | None) -> RayLauncher:

@@ -46,7 +46,7 @@ def plan_of(root: Path, weights: Path, *, pairs: bool = False, entry: Any = None
 def found(root: Path, weights: Path, *, pairs: bool = False, entry: Any = None, **sweep: Any) -> list[str]:
     write_catalogue(root, str(weights), entry or {}, pairs=pairs)
     cells = load_sweep(write_sweep(root, **sweep), [], cwd=root).grid.cells
-    return [str(complaint) for complaint in check_weights(cells, root / "cache")]
+    return [str(problem) for problem in check_weights(cells, root / "cache")]
 
 
 def change_config(**changes: Any) -> Change:

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from orchestrator.config import ResolvedSweep, load_sweep
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 
 Load = Callable[..., ResolvedSweep]
-Complaints = Callable[..., tuple[Complaint, ...]]
+Complaints = Callable[..., tuple[Problem, ...]]
 
 GOOD: dict[str, Any] = {
     "name": "ours",
@@ -38,12 +38,12 @@ def load(tmp_path: Path) -> Load:
 
 
 @pytest.fixture
-def complaints(load: Load) -> Complaints:
+def problems(load: Load) -> Complaints:
     """The complaints about such a file."""
 
-    def _complaints(*arguments: str, **keys: Any) -> tuple[Complaint, ...]:
+    def _complaints(*arguments: str, **keys: Any) -> tuple[Problem, ...]:
         with pytest.raises(ConfigError) as caught:
             load(*arguments, **keys)
-        return caught.value.complaints
+        return caught.value.problems
 
     return _complaints

@@ -32,7 +32,7 @@ def load(tmp_path: Path) -> Any:
 def complaints(load: Any, **keys: Any) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
         load(**keys)
-    return {c.key: c.problem for c in caught.value.complaints}
+    return {c.key: c.problem for c in caught.value.problems}
 
 
 def test_money_buys_device_hours_and_these_are_shared_by_the_devices_of_a_trial(load: Any) -> None:

@@ -156,16 +156,16 @@ def test_entries_of_ones_own_are_checked(
     file = write_entry(tmp_path, kind, name, text)
     with pytest.raises(ConfigError) as caught:
         load_catalogue([tmp_path])
-    complaint = caught.value.complaints[0]
-    assert problem in complaint.problem
-    assert complaint.where in (str(file), str(file.parent))
+    first = caught.value.problems[0]
+    assert problem in first.problem
+    assert first.where in (str(file), str(file.parent))
 
 
 def test_a_misspelt_kind_of_weights_is_named_by_the_key_of_the_file(tmp_path: Path) -> None:
     write_entry(tmp_path, "backbones", "b.yaml", FOLDER.replace("folder: ../../w", "foldr: ../../w"))
     with pytest.raises(ConfigError) as caught:
         load_catalogue([tmp_path])
-    assert {c.key for c in caught.value.complaints} == {"weights.folder", "weights.foldr"}
+    assert {c.key for c in caught.value.problems} == {"weights.folder", "weights.foldr"}
     assert "did you mean 'folder'?" in str(caught.value)
 
 

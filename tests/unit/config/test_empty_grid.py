@@ -16,5 +16,5 @@ from orchestrator.contracts.trial import Cell
 def test_reasons_that_are_not_shown_are_counted(reasons: int, end: str) -> None:
     cells = [Cell(model=f"m{n}", domain="d", method="full", task="t") for n in range(reasons)]
     refused = [RefusedCell(cell=cell, reason=f"reason {n}") for n, cell in enumerate(cells)]
-    [complaint] = check_grid(Grid(refused=refused), Source("sweep.yaml", frozenset()))
-    assert complaint.problem.endswith(end)
+    [problem] = check_grid(Grid(refused=refused), Source("sweep.yaml", frozenset()))
+    assert problem.problem.endswith(end)

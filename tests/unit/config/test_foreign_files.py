@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.config import builtin_catalogue, catalogue, load_sweep, sweep
-from orchestrator.errors import Complaint, ConfigError, LedgerError
+from orchestrator.errors import ConfigError, LedgerError, Problem
 
 SWEEP = "name: x\nmodels: [tiny]\ndomains: [general]\nmethods: [full]\ntasks: [ncbi-disease]\nseeds: [1]\n"
 CONTROL = "name: x\nmodels: [demo-tiny\x01]\n"
 
 
-def complaints(*words: str | Path) -> tuple[Complaint, ...]:
+def problems(*words: str | Path) -> tuple[Problem, ...]:
     error = CliRunner().invoke(app, [str(word) for word in words]).exception
     assert isinstance(error, ConfigError), error
-    return error.complaints
+    return error.problems
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ def complaints(*words: str | Path) -> tuple[Complaint, ...]:
 def test_a_file_that_is_no_sweep_is_named_for_what_it_is(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text(text)
-    (complaint,) = complaints("plan", file)
-    assert complaint.where == str(file)
-    assert words in complaint.problem
-    assert complaint.remedy
+    (problem,) = problems("plan", file)
+    assert problem.where == str(file)
+    assert words in problem.problem
+    assert problem.fix
 
 
 def test_the_record_of_a_sweep_given_as_a_sweep_is_named(tmp_path: Path) -> None:
     built = LedgerBuilder(tmp_path)
     built.plan(["tiny"], ["general"], ["full"])
     (record,) = tmp_path.rglob("sweep.json")
-    (complaint,) = complaints("plan", record)
-    assert "the record of a sweep" in complaint.problem
-    assert "frontier status" in complaint.remedy
+    (problem,) = problems("plan", record)
+    assert "the record of a sweep" in problem.problem
+    assert "frontier status" in problem.fix
 
 
 @pytest.mark.parametrize("kind", catalogue.KINDS)
@@ -77,9 +77,9 @@ def test_whatever_lies_in_a_catalogue_is_one_complaint(
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
     (tmp_path / "sweep.yaml").write_text(SWEEP + "catalogues: [mine]\n")
-    (complaint,) = complaints("plan", tmp_path / "sweep.yaml")
-    assert complaint.where == str(file)
-    assert words in complaint.problem
+    (problem,) = problems("plan", tmp_path / "sweep.yaml")
+    assert problem.where == str(file)
+    assert words in problem.problem
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_a_lock_file_and_a_price_book_go_through_the_same_door(
     (tmp_path / "sweep.yaml").write_text(SWEEP + "prices: ours.yaml\n")
     for name in ("sweep.lock", "ours.yaml"):
         (tmp_path / name).write_text(content)
-    found = complaints("plan", tmp_path / "sweep.yaml")
-    assert {Path(complaint.where).name for complaint in found} == {"sweep.lock", "ours.yaml"}
-    assert all(words in complaint.problem for complaint in found)
+    found = problems("plan", tmp_path / "sweep.yaml")
+    assert {Path(problem.where).name for problem in found} == {"sweep.lock", "ours.yaml"}
+    assert all(words in problem.problem for problem in found)
 
 
 @pytest.mark.parametrize("content", [b"a,b\n1,\x01\n", b"name,value\n\xff,1\n", b"\x1f\x8b\x08", b""])
@@ -101,14 +101,14 @@ def test_a_table_of_published_results_goes_through_the_same_door(tmp_path: Path,
     table = tmp_path / "theirs.csv"
     table.write_bytes(content)
     for words in (["report", "x", "--against", table], ["score", table]):
-        assert {Path(complaint.where).name for complaint in complaints(*words)} == {"theirs.csv"}
+        assert {Path(problem.where).name for problem in problems(*words)} == {"theirs.csv"}
 
 
 @pytest.mark.parametrize("content", ["kind: Pod\nname: \x01", "[" * 20000, "a: [", 'kind: "\\U99999999"'])
 def test_a_manifest_goes_through_the_same_door(tmp_path: Path, content: str) -> None:
     (tmp_path / "pod.yaml").write_text(content)
-    (complaint,) = complaints("doctor", "--manifests", tmp_path / "pod.yaml")
-    assert complaint.where == str(tmp_path / "pod.yaml")
+    (problem,) = problems("doctor", "--manifests", tmp_path / "pod.yaml")
+    assert problem.where == str(tmp_path / "pod.yaml")
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_a_manifest_goes_through_the_same_door(tmp_path: Path, content: str) -> 
 )
 def test_an_override_goes_through_the_same_door(tmp_path: Path, words: str) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP)
-    (complaint,) = complaints("plan", tmp_path / "sweep.yaml", words)
-    assert (complaint.where, complaint.key) == ("command line", words.partition("=")[0])
-    assert complaint.line is None
+    (problem,) = problems("plan", tmp_path / "sweep.yaml", words)
+    assert (problem.where, problem.key) == ("command line", words.partition("=")[0])
+    assert problem.line is None
 
 
 @pytest.mark.parametrize("content", [b"", b'{"name": "x"', b"[]", b"\xff\xfe\0", b"[" * 5000, SWEEP.encode()])
@@ -157,16 +157,16 @@ def test_merge_keys_are_read_and_an_x_key_may_hold_what_they_name(tmp_path: Path
 def test_an_unknown_key_that_holds_an_anchor_is_told_how_to(tmp_path: Path, text: str) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text(text)
-    (complaint,) = complaints("plan", file)
-    assert complaint.key == "usual"
-    assert complaint.remedy == "begin its name with `x-`, say `x-usual`, to keep an anchor in it"
+    (problem,) = problems("plan", file)
+    assert problem.key == "usual"
+    assert problem.fix == "begin its name with `x-`, say `x-usual`, to keep an anchor in it"
 
 
 def test_an_unknown_key_without_an_anchor_of_its_own_is_told_the_known_ones(tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text("x-usual: &usual {epochs: 1}\n" + SWEEP + "recipes: *usual\n")
-    (complaint,) = complaints("plan", file)
-    assert (complaint.key, complaint.remedy) == ("recipes", "did you mean 'recipe'?")
+    (problem,) = problems("plan", file)
+    assert (problem.key, problem.fix) == ("recipes", "did you mean 'recipe'?")
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_a_complaint_names_the_line_where_its_key_is_written(
 ) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text(text)
-    (complaint,) = complaints("plan", file)
-    assert (complaint.key, complaint.line) == (key, line)
-    assert f"{file}, line {line}: {key}: " in str(complaint)
+    (problem,) = problems("plan", file)
+    assert (problem.key, problem.line) == (key, line)
+    assert f"{file}, line {line}: {key}: " in str(problem)
 
 
 @pytest.mark.parametrize("value", ["~nobody-of-this-name/x", "/" + "a" * 300, "loop"])
@@ -258,9 +258,9 @@ def test_a_shipped_sweep_changed_at_random_is_a_sweep_or_a_list_of_mistakes(
         text = changed(text, change)
     file = tmp_path / "changed.yaml"
     file.write_text(text, encoding="utf-8")
-    found: tuple[Complaint, ...] = ()
+    found: tuple[Problem, ...] = ()
     try:
         load_sweep(file, cwd=tmp_path)
     except ConfigError as error:
-        found = error.complaints
-    assert all(complaint.problem and complaint.remedy and str(complaint) for complaint in found)
+        found = error.problems
+    assert all(problem.problem and problem.fix and str(problem) for problem in found)

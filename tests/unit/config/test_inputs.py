@@ -100,9 +100,9 @@ def test_a_link_out_of_the_data_directory_is_refused(load: Any, tmp_path: Path, 
     (data / "test.tsv").rename(data / "there.tsv")
     (data / "test.tsv").symlink_to("there.tsv")
     found = digests(load, tmp_path, "data_dir=data")
-    (complaint,) = found.missing
-    assert complaint.key == "reader.files.train"
-    assert complaint.problem == f"a link leads from {data / 'train.tsv'} out of data_dir"
+    (problem,) = found.missing
+    assert problem.key == "reader.files.train"
+    assert problem.problem == f"a link leads from {data / 'train.tsv'} out of data_dir"
     reader = load("data_dir=data", tasks=["ncbi-disease"]).grid.cells[0].task.spec
     with pytest.raises(DataError, match="a link leads from it out of data_dir"):
         read_split(reader, Split.TRAIN, tmp_path / "data")
@@ -112,15 +112,15 @@ def test_each_missing_file_is_named(load: Any, tmp_path: Path, data: Path) -> No
     (data / "train.tsv").rename(data / "trian.tsv")
     found = digests(load, tmp_path, "data_dir=data")
     assert found.data == {"ncbi-disease": None}
-    (complaint,) = found.missing
-    assert complaint.key == "reader.files.train"
-    assert str(data / "train.tsv") in complaint.problem
-    assert complaint.remedy == (
+    (problem,) = found.missing
+    assert problem.key == "reader.files.train"
+    assert str(data / "train.tsv") in problem.problem
+    assert problem.fix == (
         "put it there, or correct data_dir; 1 of the 3 names in that folder are close to it"
     )
     (data / "trian.tsv").rename(data / "Train.tsv.gz")
-    (complaint,) = digests(load, tmp_path, "data_dir=data").missing
-    assert complaint.remedy == "did you mean 'Train.tsv.gz'?"
+    (problem,) = digests(load, tmp_path, "data_dir=data").missing
+    assert problem.fix == "did you mean 'Train.tsv.gz'?"
 
 
 @pytest.mark.parametrize(("arguments", "problem"), [((), "is not set"), (("data_dir=nowhere",), "nowhere")])
@@ -190,7 +190,7 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(load: Any, tmp_
         load, tmp_path, catalogues=["mine"], models=["ours"], domains=["clinical"], tasks=["demo-ner"]
     )
     assert "no_such_package_here is not installed" in found.missing[0].problem
-    assert "[public]" in found.missing[0].remedy
+    assert "[public]" in found.missing[0].fix
 
 
 def test_the_version_of_the_metrics_is_read_without_importing_them(tmp_path: Path) -> None:

@@ -96,8 +96,8 @@ def test_the_file_of_groups_is_an_input(digests: Any, tmp_path: Path) -> None:
     reader = {"format": "mimic-notes", "outcome": "diagnosis-group", "groups": "groups.csv"}
     entry(tmp_path, reader | {"files": {"train": names}})
     write(tmp_path / "data", *names)
-    [complaint] = digests().missing
-    assert (complaint.where, complaint.key) == ("task mine", "reader.groups")
+    [problem] = digests().missing
+    assert (problem.where, problem.key) == ("task mine", "reader.groups")
     write(tmp_path / "data", "groups.csv")
     first = digests()
     assert first.missing == ()
@@ -108,6 +108,6 @@ def test_the_file_of_groups_is_an_input(digests: Any, tmp_path: Path) -> None:
 def test_a_corpus_that_is_nowhere_is_missed_with_all_its_layouts(digests: Any, tmp_path: Path) -> None:
     other = {"format": "arrow", "hold_out": {"dev": 0.1, "test": 0.1}, "files": {"train": ["ready"]}}
     entry(tmp_path, other | {"files": {"train": ["raw"]}}, layouts=[other])
-    [complaint] = digests().missing
-    assert complaint.key == "reader.files.train"
-    assert "arrow (raw); arrow (ready)" in complaint.problem
+    [problem] = digests().missing
+    assert problem.key == "reader.files.train"
+    assert "arrow (raw); arrow (ready)" in problem.problem

@@ -98,10 +98,10 @@ def test_a_sweep_is_loaded_at_the_commits_of_its_lock(load: Any, tmp_path: Path)
     ],
 )
 def test_a_broken_lock_is_a_complaint(
-    complaints: Any, tmp_path: Path, content: str, key: str, problem: str
+    problems: Any, tmp_path: Path, content: str, key: str, problem: str
 ) -> None:
     (tmp_path / "ours.lock").write_text(content)
-    [complaint] = complaints(**TINY)
+    [complaint] = problems(**TINY)
     assert complaint.where.endswith("ours.lock")
     assert complaint.key.endswith(key)
     assert problem in complaint.problem

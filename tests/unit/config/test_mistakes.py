@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from profiles import SLOW
 
 from orchestrator.config import SweepConfig, load_sweep
-from orchestrator.errors import Complaint, ConfigError
+from orchestrator.errors import ConfigError, Problem
 
 FIVE_MISTAKES = """
 name: my sweep
@@ -38,13 +38,13 @@ def test_five_different_mistakes_come_in_one_message(tmp_path: Path) -> None:
         "tasks": ("'ncbi-disease' stands 2 times", "keep it once"),
         "recipe.micro_batch_size": ("5 does not divide batch_size 32", "make batch_size a multiple"),
     }
-    assert {complaint.key for complaint in error.complaints} == set(expected)
-    for complaint in error.complaints:
-        value, remedy = expected[complaint.key]
-        assert complaint.where == str(file)
-        assert value in complaint.problem
-        assert remedy in complaint.remedy
-        assert str(complaint) in str(error)
+    assert {problem.key for problem in error.problems} == set(expected)
+    for problem in error.problems:
+        value, fix = expected[problem.key]
+        assert problem.where == str(file)
+        assert value in problem.problem
+        assert fix in problem.fix
+        assert str(problem) in str(error)
 
 
 CASES: list[tuple[dict[str, Any], str, str, str]] = [
@@ -118,16 +118,16 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
 
 @pytest.mark.parametrize(("keys", "key", "got", "remedy"), CASES, ids=[c[1] + ":" + c[2][:12] for c in CASES])
 def test_one_mistake_makes_one_complaint(
-    complaints: Any, keys: dict[str, Any], key: str, got: str, remedy: str
+    problems: Any, keys: dict[str, Any], key: str, got: str, fix: str
 ) -> None:
-    (complaint,) = complaints(**keys)
-    assert complaint.key == key
-    assert got in complaint.problem
-    assert remedy in complaint.remedy
+    (problem,) = problems(**keys)
+    assert problem.key == key
+    assert got in problem.problem
+    assert fix in problem.fix
 
 
-def test_a_mistake_in_an_override_points_at_the_command_line(complaints: Any) -> None:
-    found = complaints("recipe.epoch=3", "concurrency=0", "seeds", "tasks=ncbi-diseas", name="a b")
+def test_a_mistake_in_an_override_points_at_the_command_line(problems: Any) -> None:
+    found = problems("recipe.epoch=3", "concurrency=0", "seeds", "tasks=ncbi-diseas", name="a b")
     by_key = {c.key: c for c in found}
     assert {key for key, c in by_key.items() if c.where == "command line"} == {
         "recipe.epoch",
@@ -137,49 +137,49 @@ def test_a_mistake_in_an_override_points_at_the_command_line(complaints: Any) ->
     }
     assert by_key["name"].where.endswith("ours.yaml")
     assert "'seeds'" in by_key[""].problem
-    assert "'recipe.epochs'" in by_key["recipe.epoch"].remedy
+    assert "'recipe.epochs'" in by_key["recipe.epoch"].fix
 
 
-def test_what_an_override_cannot_change_is_told_and_what_it_can_is_not(complaints: Any, load: Any) -> None:
+def test_what_an_override_cannot_change_is_told_and_what_it_can_is_not(problems: Any, load: Any) -> None:
     own = {"methods": [{"name": "full", "learning_rate": 1e-5}, {"name": "lora", "learning_rate": 1e-3}]}
-    (complaint,) = complaints("recipe.learning_rate=1e-4", **own)
-    assert (complaint.where, complaint.key) == ("command line", "recipe.learning_rate")
-    assert "changes nothing" in complaint.problem
+    (problem,) = problems("recipe.learning_rate=1e-4", **own)
+    assert (problem.where, problem.key) == ("command line", "recipe.learning_rate")
+    assert "changes nothing" in problem.problem
     load(recipe={"learning_rate": 1e-4}, **own)  # in a file it stands for methods to come
     own["methods"].append("head-only")
     load("recipe.learning_rate=1e-4", **own)
 
 
-def test_an_override_reaches_into_mappings_and_stands_once(complaints: Any, load: Any) -> None:
+def test_an_override_reaches_into_mappings_and_stands_once(problems: Any, load: Any) -> None:
     found = load("axes.train_rows=[4,8]", "storage=s3://b/p", "storage_options.endpoint_url=http://x")
     assert found.config.axes.axes() == {"train_rows": (4, 8)}
     assert found.config.storage_options == {"endpoint_url": "http://x"}
-    foreign, twice = complaints("axes.rows=3", "seeds=1", "seeds=2")
+    foreign, twice = problems("axes.rows=3", "seeds=1", "seeds=2")
     assert {(c.where, c.key) for c in (foreign, twice)} == {
         ("command line", "axes.rows"),
         ("command line", "seeds"),
     }
 
 
-def test_an_absent_catalogue_is_a_mistake_of_the_key_that_names_it(complaints: Any, tmp_path: Path) -> None:
+def test_an_absent_catalogue_is_a_mistake_of_the_key_that_names_it(problems: Any, tmp_path: Path) -> None:
     """Names may be of it: they are checked once it is there."""
     (tmp_path / "mine" / "tasks").mkdir(parents=True)
-    (complaint,) = complaints(catalogues=["mien"], models=["tiny", "our-model"])
-    assert complaint.key == "catalogues.0"
-    assert complaint.where.endswith("ours.yaml")
-    assert "did you mean 'mine'?" in complaint.remedy
+    (problem,) = problems(catalogues=["mien"], models=["tiny", "our-model"])
+    assert problem.key == "catalogues.0"
+    assert problem.where.endswith("ours.yaml")
+    assert "did you mean 'mine'?" in problem.fix
 
 
-def test_a_broken_task_casts_no_doubt_on_models_and_methods(complaints: Any, tmp_path: Path) -> None:
+def test_a_broken_task_casts_no_doubt_on_models_and_methods(problems: Any, tmp_path: Path) -> None:
     tasks = tmp_path / "mine" / "tasks"
     tasks.mkdir(parents=True)
     (tasks / "ours.yaml").write_text("title: Ours\n")
-    found = complaints(catalogues=["mine"], models=["tine"], methods=["ful"], tasks=["ours"])
+    found = problems(catalogues=["mine"], models=["tine"], methods=["ful"], tasks=["ours"])
     assert {c.key for c in found if Path(c.where).parent == tmp_path} == {"models.0", "methods.0"}
 
 
 def test_a_mistake_in_a_catalogue_of_ones_own_comes_with_those_of_the_file(
-    complaints: Any, tmp_path: Path
+    problems: Any, tmp_path: Path
 ) -> None:
     tasks = tmp_path / "mine" / "tasks"
     tasks.mkdir(parents=True)
@@ -187,7 +187,7 @@ def test_a_mistake_in_a_catalogue_of_ones_own_comes_with_those_of_the_file(
         "title: x\nkind: nerr\ndomain: clinical\nmetric: entity_f1\n"
         "reader: {format: conll, files: {train: [a.tsv], dev: [b.tsv], test: [c.tsv]}, seperator: tab}\n"
     )
-    found = complaints(catalogues=["mine"], concurrency=0)
+    found = problems(catalogues=["mine"], concurrency=0)
     assert {(Path(c.where).name, c.key) for c in found} == {
         ("ours.yaml", "concurrency"),
         ("letters.yaml", "kind"),
@@ -208,23 +208,23 @@ VALUES = st.recursive(
 @settings(suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture])
 @given(keys=st.dictionaries(st.sampled_from([*SweepConfig.model_fields, "x"]), VALUES, max_size=4))
 def test_no_file_whatever_is_in_it_ends_in_a_traceback(load: Any, keys: dict[str, Any]) -> None:
-    found: tuple[Complaint, ...] = ()
+    found: tuple[Problem, ...] = ()
     try:
         load(**keys)
     except ConfigError as error:
-        found = error.complaints
-    assert all(complaint.problem and complaint.remedy for complaint in found)
+        found = error.problems
+    assert all(problem.problem and problem.fix for problem in found)
 
 
-def test_values_that_are_long_are_cut(complaints: Any) -> None:
-    (complaint,) = complaints(question=["x" * 1000])
-    assert len(complaint.problem) < 120
+def test_values_that_are_long_are_cut(problems: Any) -> None:
+    (problem,) = problems(question=["x" * 1000])
+    assert len(problem.problem) < 120
 
 
-def test_a_learning_rate_that_is_set_nowhere(complaints: Any, tmp_path: Path) -> None:
+def test_a_learning_rate_that_is_set_nowhere(problems: Any, tmp_path: Path) -> None:
     methods = tmp_path / "mine" / "methods"
     methods.mkdir(parents=True)
     (methods / "bare.yaml").write_text("settings: {kind: full}\n")
-    (complaint,) = complaints(catalogues=["mine"], methods=["bare"])
-    assert complaint.key == "recipe.learning_rate"
-    assert "tiny/general/bare/ncbi-disease and 7 more" in complaint.problem
+    (problem,) = problems(catalogues=["mine"], methods=["bare"])
+    assert problem.key == "recipe.learning_rate"
+    assert "tiny/general/bare/ncbi-disease and 7 more" in problem.problem

@@ -149,21 +149,19 @@ def test_what_two_names_select_is_taken_once(load: Any, argument: str, found: di
     ],
 )
 def test_what_cannot_be_selected_is_one_mistake_with_its_fix(
-    complaints: Any, argument: str, problem: str, remedy: str
+    problems: Any, argument: str, problem: str, fix: str
 ) -> None:
-    [complaint] = complaints(argument, methods=METHODS)
+    [complaint] = problems(argument, methods=METHODS)
     assert problem in complaint.problem
-    assert remedy in complaint.remedy
+    assert fix in complaint.fix
 
 
-def test_a_mistake_in_a_selected_item_is_told_of_its_place_in_the_file(
-    complaints: Any, tmp_path: Any
-) -> None:
+def test_a_mistake_in_a_selected_item_is_told_of_its_place_in_the_file(problems: Any, tmp_path: Any) -> None:
     wrong = ["full", {"name": "lora", "rankk": 4}]
-    [complaint] = complaints("methods=lora", methods=wrong)
-    assert (complaint.where, complaint.key) == (str(tmp_path / "ours.yaml"), "methods.1.rankk")
-    [complaint] = complaints("methods=[full, {name: lora, rankk: 4}]", methods=wrong)
-    assert (complaint.where, complaint.key) == ("command line", "methods.1.rankk")
+    [problem] = problems("methods=lora", methods=wrong)
+    assert (problem.where, problem.key) == (str(tmp_path / "ours.yaml"), "methods.1.rankk")
+    [problem] = problems("methods=[full, {name: lora, rankk: 4}]", methods=wrong)
+    assert (problem.where, problem.key) == ("command line", "methods.1.rankk")
 
 
 @pytest.mark.parametrize(
@@ -281,9 +279,9 @@ def test_resources_of_one_kind_are_laid_over_each_other(load: Any) -> None:
     }
 
 
-def test_a_key_is_set_once_however_it_is_written(complaints: Any) -> None:
-    [complaint] = complaints("recipe.epochs=1", "recipe={epochs: 2}")
-    assert "twice" in complaint.problem
+def test_a_key_is_set_once_however_it_is_written(problems: Any) -> None:
+    [problem] = problems("recipe.epochs=1", "recipe={epochs: 2}")
+    assert "twice" in problem.problem
 
 
 def test_a_recipe_key_that_methods_set_themselves_is_told(load: Any) -> None:
@@ -304,17 +302,17 @@ def test_a_rule_or_an_axis_for_what_is_left_out_is_no_mistake(load: Any, argumen
     assert load(argument, methods=methods, rules=rules, axes={"epochs": [1, 2]}).grid.cells
 
 
-def test_a_rule_of_the_command_line_that_matches_nothing_is_a_mistake(complaints: Any) -> None:
-    [complaint] = complaints("methods=full", "rules=[{match: {method: lora-r8}, exclude: later}]")
-    assert (complaint.where, complaint.key) == ("command line", "rules.0.match.method")
+def test_a_rule_of_the_command_line_that_matches_nothing_is_a_mistake(problems: Any) -> None:
+    [problem] = problems("methods=full", "rules=[{match: {method: lora-r8}, exclude: later}]")
+    assert (problem.where, problem.key) == ("command line", "rules.0.match.method")
 
 
-def test_a_rule_that_matches_nothing_stays_a_mistake_where_only_seeds_are_chosen(complaints: Any) -> None:
+def test_a_rule_that_matches_nothing_stays_a_mistake_where_only_seeds_are_chosen(problems: Any) -> None:
     rules = [{"match": {"model": "distil"}, "set": {"epochs": 2}}]
-    [complaint] = complaints("seeds=1,2", rules=rules)
-    assert complaint.key == "rules.0.match"
+    [problem] = problems("seeds=1,2", rules=rules)
+    assert problem.key == "rules.0.match"
 
 
-def test_only_names_variants_of_its_item(complaints: Any) -> None:
-    [complaint] = complaints(methods=[{"name": "lora", "rank": [4, 8], "only": ["lora-r88"]}])
-    assert (complaint.key, complaint.remedy) == ("methods.0.only", "did you mean 'lora-r8'?")
+def test_only_names_variants_of_its_item(problems: Any) -> None:
+    [problem] = problems(methods=[{"name": "lora", "rank": [4, 8], "only": ["lora-r88"]}])
+    assert (problem.key, problem.fix) == ("methods.0.only", "did you mean 'lora-r8'?")

@@ -74,9 +74,9 @@ def test_a_wrong_entry_is_told_with_its_file_and_key(
     )
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, prices="mine.yaml")
-    found = {c.key: c for c in caught.value.complaints if c.where.endswith("mine.yaml")}
-    complaint = found[key]
-    assert words in complaint.problem
+    found = {c.key: c for c in caught.value.problems if c.where.endswith("mine.yaml")}
+    problem = found[key]
+    assert words in problem.problem
 
 
 def test_a_file_of_ones_own_is_named_by_its_path(tmp_path: Path) -> None:

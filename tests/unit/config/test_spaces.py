@@ -45,12 +45,12 @@ def test_how_a_method_learns_is_searched(load: Any, space: Any) -> None:
         "quantise",
     ],
 )
-def test_how_long_on_what_and_how_it_is_scored_is_not(complaints: Any, key: str) -> None:
-    [complaint] = complaints(**lora({key: [1, 2]}))
-    assert complaint.key == f"methods.1.tune.space.{key}"
-    assert f"is not searched, got {key}" in complaint.problem
-    assert "a search takes: rank, alpha, alpha_ratio, dropout" in complaint.remedy
-    assert "learning_rate" in complaint.remedy
+def test_how_long_on_what_and_how_it_is_scored_is_not(problems: Any, key: str) -> None:
+    [problem] = problems(**lora({key: [1, 2]}))
+    assert problem.key == f"methods.1.tune.space.{key}"
+    assert f"is not searched, got {key}" in problem.problem
+    assert "a search takes: rank, alpha, alpha_ratio, dropout" in problem.fix
+    assert "learning_rate" in problem.fix
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_how_long_on_what_and_how_it_is_scored_is_not(complaints: Any, key: str)
     ],
 )
 def test_a_mistake_in_a_space_makes_one_complaint(
-    complaints: Any, space: Any, key: str, problem: str, remedy: str
+    problems: Any, space: Any, key: str, problem: str, fix: str
 ) -> None:
-    [complaint] = complaints(**lora(space))
+    [complaint] = problems(**lora(space))
     assert complaint.key == f"methods.1.tune.space.{key}"
     assert problem in complaint.problem
-    assert remedy in complaint.remedy
+    assert fix in complaint.fix
 
 
 @pytest.mark.parametrize(
@@ -94,28 +94,28 @@ def test_a_mistake_in_a_space_makes_one_complaint(
     ],
 )
 def test_a_key_is_searched_or_set_but_not_both(
-    complaints: Any, keys: Any, shared: Any, space: Any, told: str
+    problems: Any, keys: Any, shared: Any, space: Any, told: str
 ) -> None:
-    [complaint] = complaints(
+    [problem] = problems(
         **(lora(space, **keys) | {"axes": shared} | {"methods": lora(space, **keys)["methods"][1:]})
     )
-    assert complaint.key == f"methods.0.tune.space.{next(iter(space))}"
-    assert told in complaint.problem
-    assert "one of the two places" in complaint.remedy
+    assert problem.key == f"methods.0.tune.space.{next(iter(space))}"
+    assert told in problem.problem
+    assert "one of the two places" in problem.fix
 
 
 @pytest.mark.parametrize(("seed", "fine"), [(2**32 - 1, True), (2**32, False)])
-def test_a_seed_is_one_that_every_library_takes(load: Any, complaints: Any, seed: int, fine: bool) -> None:
+def test_a_seed_is_one_that_every_library_takes(load: Any, problems: Any, seed: int, fine: bool) -> None:
     if fine:
         assert load(seeds=[seed]).config.seeds == (seed,)
     else:
-        [complaint] = complaints(seeds=[seed])
-        assert (complaint.key, "4294967296" in complaint.problem) == ("seeds.0", True)
+        [problem] = problems(seeds=[seed])
+        assert (problem.key, "4294967296" in problem.problem) == ("seeds.0", True)
 
 
-def test_a_mistake_in_one_item_hides_none_in_the_next(complaints: Any) -> None:
+def test_a_mistake_in_one_item_hides_none_in_the_next(problems: Any) -> None:
     broken = {"name": "full", "tune": {"space": {"learning_rate": {"low": "x", "high": 1}}}}
-    found = complaints(
+    found = problems(
         methods=[broken, {"name": "lora", "rnk": 4}, {"name": "lora", "tune": {"space": {"epochs": [1, 2]}}}]
     )
     assert [c.key for c in found] == [

@@ -207,7 +207,7 @@ def test_complaints_call_the_file_as_the_user_did(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text("{name: a, name: b}")
     with pytest.raises(ConfigError) as caught:
         load_sweep(Path("s.yaml"), cwd=tmp_path)
-    assert {complaint.where for complaint in caught.value.complaints} == {"s.yaml"}
+    assert {problem.where for problem in caught.value.problems} == {"s.yaml"}
 
 
 def test_what_the_record_keeps_of_the_file_is_the_file(load: Any) -> None:

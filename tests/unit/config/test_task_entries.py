@@ -32,9 +32,9 @@ def entry(tmp_path: Path, spec: dict[str, Any]) -> dict[str, str]:
     file = tmp_path / "tasks" / "mine.yaml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(yaml.safe_dump(spec))
-    _, complaints = read_catalogue([tmp_path])
-    assert {c.where for c in complaints} <= {str(file)}
-    return {c.key: f"{c.problem}; {c.remedy}" for c in complaints}
+    _, problems = read_catalogue([tmp_path])
+    assert {c.where for c in problems} <= {str(file)}
+    return {c.key: f"{c.problem}; {c.fix}" for c in problems}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import yaml
 
 from orchestrator.config import yaml_loader
 from orchestrator.config.yaml_sources import parse, read_mapping
-from orchestrator.errors import Complaint
+from orchestrator.errors import Problem
 
 
 @pytest.mark.parametrize(
@@ -33,47 +33,47 @@ from orchestrator.errors import Complaint
     ],
 )
 def test_scalars_mean_what_they_look_like(text: str, value: object) -> None:
-    got, complaints = parse(text, "here")
-    assert (got, type(got), complaints) == (value, type(value), [])
+    got, problems = parse(text, "here")
+    assert (got, type(got), problems) == (value, type(value), [])
 
 
 def test_every_key_that_stands_twice_is_named_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("a: 1\nb: {c: 1, c: 2}\na: 3\n")
-    _, complaints = read_mapping(file)
-    assert {(c.key, c.line) for c in complaints} == {("a", 3), ("c", 2)}
+    _, problems = read_mapping(file)
+    assert {(c.key, c.line) for c in problems} == {("a", 3), ("c", 2)}
 
 
 def test_a_fault_of_syntax_is_a_complaint_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("a: 1\nb: [1, 2\nc: 3\n")
-    found, (complaint,) = read_mapping(file)
+    found, (problem,) = read_mapping(file)
     assert found.raw == {}
-    assert (complaint.where, complaint.line) == (str(file), 3)
-    assert complaint.problem.startswith("not YAML")
+    assert (problem.where, problem.line) == (str(file), 3)
+    assert problem.problem.startswith("not YAML")
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "just text"])
 def test_a_file_without_keys_is_a_complaint(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
-    _, (complaint,) = read_mapping(file)
-    assert "expected `key: value` lines" in complaint.problem
+    _, (problem,) = read_mapping(file)
+    assert "expected `key: value` lines" in problem.problem
 
 
 @pytest.mark.parametrize("text", ["a: !!binary aGk=", "a: &x [*x]", "a: !!python/name:os.system"])
 def test_what_is_no_plain_value_is_a_complaint(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
-    found, (complaint,) = read_mapping(file)
+    found, (problem,) = read_mapping(file)
     assert found.raw == {}
-    assert complaint.line == 1
+    assert problem.line == 1
 
 
 def test_a_missing_file_is_named_with_its_nearest_neighbour(tmp_path: Path) -> None:
     (tmp_path / "demo.yaml").write_text("a: 1")
-    _, (complaint,) = read_mapping(tmp_path / "dmeo.yaml")
-    assert "demo.yaml" in complaint.remedy
+    _, (problem,) = read_mapping(tmp_path / "dmeo.yaml")
+    assert "demo.yaml" in problem.fix
 
 
 @pytest.mark.parametrize(
@@ -82,17 +82,17 @@ def test_a_missing_file_is_named_with_its_nearest_neighbour(tmp_path: Path) -> N
 def test_bytes_that_are_no_text_are_a_complaint(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(content)
-    _, (complaint,) = read_mapping(file)
-    assert "UTF-8" in complaint.remedy
+    _, (problem,) = read_mapping(file)
+    assert "UTF-8" in problem.fix
 
 
 def test_a_byte_that_is_no_utf_8_is_named_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes("a: 1\nb: caf\u00e9".encode("latin-1"))
-    _, (complaint,) = read_mapping(file)
-    assert (complaint.line, complaint.column) == (2, 7)
-    assert "0xe9" in complaint.problem
-    assert str(complaint).startswith(f"{file}, line 2, column 7: not UTF-8")
+    _, (problem,) = read_mapping(file)
+    assert (problem.line, problem.column) == (2, 7)
+    assert "0xe9" in problem.problem
+    assert str(problem).startswith(f"{file}, line 2, column 7: not UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_a_control_character_is_named_with_its_place(
 ) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text, encoding="utf-8")
-    _, (complaint,) = read_mapping(file)
-    assert (complaint.line, complaint.column) == (line, column)
-    assert name in complaint.problem
-    assert complaint.remedy == "remove it"
+    _, (problem,) = read_mapping(file)
+    assert (problem.line, problem.column) == (line, column)
+    assert name in problem.problem
+    assert problem.fix == "remove it"
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -154,10 +154,10 @@ def test_whatever_a_file_holds_it_is_one_complaint_and_never_a_traceback(
 ) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text, encoding="utf-8")
-    found, (complaint,) = read_mapping(file)
+    found, (problem,) = read_mapping(file)
     assert found.raw == {}
-    assert words in complaint.problem
-    assert complaint.line is not None
+    assert words in problem.problem
+    assert problem.line is not None
 
 
 def test_the_parser_of_python_reads_what_libyaml_reads(tmp_path: Path) -> None:
@@ -190,15 +190,15 @@ def test_the_parser_of_python_reads_what_libyaml_reads(tmp_path: Path) -> None:
 def test_a_merge_key_is_read_and_the_keys_beside_it_win(tmp_path: Path, text: str, value: object) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
-    found, complaints = read_mapping(file)
-    assert (found.raw, complaints) == (value, [])
+    found, problems = read_mapping(file)
+    assert (found.raw, problems) == (value, [])
 
 
 def test_a_merge_key_that_stands_twice_is_told_how_to_take_both(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("x-1: &u {a: 1}\nx-2: &v {b: 1}\nr:\n  <<: *u\n  <<: *v\n")
-    _, (complaint,) = read_mapping(file)
-    assert (complaint.line, complaint.remedy) == (5, "write `<<: [*one, *other]`")
+    _, (problem,) = read_mapping(file)
+    assert (problem.line, problem.fix) == (5, "write `<<: [*one, *other]`")
 
 
 def test_a_key_that_was_merged_lies_where_it_is_written(tmp_path: Path) -> None:
@@ -209,6 +209,6 @@ def test_a_key_that_was_merged_lies_where_it_is_written(tmp_path: Path) -> None:
 
 
 def test_a_terminal_never_gets_a_control_character_of_a_file() -> None:
-    shown = str(Complaint("a.yaml", "\x1b[2J", "unknown key, got '\x9b'", "remove it"))
+    shown = str(Problem("a.yaml", "\x1b[2J", "unknown key, got '\x9b'", "remove it"))
     assert "\x1b" not in shown
     assert "\x9b" not in shown

@@ -58,9 +58,9 @@ def test_a_budget_of_what_is_not_billed_is_a_mistake(
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         limits(plan(**TWO | keys))
-    [complaint] = caught.value.complaints
-    assert complaint.key == key
-    assert words in complaint.problem
+    [problem] = caught.value.problems
+    assert problem.key == key
+    assert words in problem.problem
 
 
 def test_the_ways_out_fit_and_give_up_as_little_as_can_be(plan: Any) -> None:

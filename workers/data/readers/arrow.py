@@ -54,10 +54,8 @@ def read_arrow(
     ids = [] if reader.id is None else [reader.id]
     for column in (*texts, labelled, *ids):
         if present.count(column) != 1:
-            remedy = (
-                "name the columns in the reader: text and label, or tokens and tags; id where there is one"
-            )
-            raise DataError(str(path), None, f"there is no column {column!r}", remedy)
+            fix = "name the columns in the reader: text and label, or tokens and tags; id where there is one"
+            raise DataError(str(path), None, f"there is no column {column!r}", fix)
     names = reader.names or _class_names(path, labelled)
     if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
         names = _listed_tags(path.parent / _INFO)
@@ -103,8 +101,8 @@ def _text(
         return DataError(file, row, fault, "check that `label` of the reader names the label column")
     if labels is not None and found not in labels:
         fault = "a label that `labels` of the task does not hold"
-        remedy = spelling_fix(found, labels, "add it there, or check `names` of the reader")
-        return DataError(file, row, fault, remedy)
+        fix = spelling_fix(found, labels, "add it there, or check `names` of the reader")
+        return DataError(file, row, fault, fix)
     return Text(texts[0], texts[1] if len(texts) > 1 else None, found, document)
 
 
@@ -130,8 +128,8 @@ def _label(file: str, row: int, value: Any, names: Sequence[str]) -> str:
     """Raises DataError."""
     if isinstance(value, int) and not isinstance(value, bool):
         if not names:
-            remedy = "set `names` of the reader: the labels in the order of their numbers"
-            raise DataError(file, row, "the labels are numbers, and nothing there names them", remedy)
+            fix = "set `names` of the reader: the labels in the order of their numbers"
+            raise DataError(file, row, "the labels are numbers, and nothing there names them", fix)
         if not 0 <= value < len(names):
             raise DataError(
                 file, row, f"a label outside the {len(names)} names", "check `names` of the reader"
@@ -151,8 +149,8 @@ def _listed_tags(folder: Path) -> tuple[str, ...]:
     """The tags that the folder `info` lists. Raises DataError."""
     listed = next(_rows(folder, [_ALL_TAGS]), [None])[0] if _ALL_TAGS in _column_names(folder) else None
     if not isinstance(listed, list) or not all(_is_text(tag) for tag in listed):
-        remedy = "set `names` of the reader: the tags in the order of their numbers"
-        raise DataError(str(folder), None, f"its first row has no list {_ALL_TAGS!r}", remedy)
+        fix = "set `names` of the reader: the tags in the order of their numbers"
+        raise DataError(str(folder), None, f"its first row has no list {_ALL_TAGS!r}", fix)
     return tuple(listed)
 
 

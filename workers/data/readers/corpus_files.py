@@ -61,8 +61,8 @@ def members(path: Path, suffixes: Collection[str]) -> list[Member]:
     if path.is_file():
         found = _in_archive(path, suffixes)
         return [Member(_place(path, *at), name, found[name]) for at, name in _numbered(found)]
-    remedy = "check data_dir, and `files` of the task, which are paths below it"
-    raise DataError(str(path), None, "there is no such directory or archive", remedy)
+    fix = "check data_dir, and `files` of the task, which are paths below it"
+    raise DataError(str(path), None, "there is no such directory or archive", fix)
 
 
 def file_name(place: str) -> str | None:
@@ -146,8 +146,8 @@ def _in_archive(archive: Path, suffixes: Collection[str]) -> dict[PurePosixPath,
     found: dict[PurePosixPath, bytes] = {}
     fault = _unpack(archive, suffixes, found)
     if fault is not None:
-        remedy = "name a directory or the .tar.gz as it was distributed; download a damaged one again"
-        raise DataError(str(archive), None, fault, remedy)
+        fix = "name a directory or the .tar.gz as it was distributed; download a damaged one again"
+        raise DataError(str(archive), None, fault, fix)
     return found
 
 

@@ -119,8 +119,8 @@ def _wrong_separator(table: Table, dialect: _Dialect, line: int) -> DataError | 
     if other is None:
         return None
     shown = named(CHARACTERS[other])
-    remedy = f"set `separator: {shown}` of the reader" if table.keyed else "save it with commas instead"
-    return DataError(table.file, line, seen(dialect.header_line, dialect.separator, other), remedy)
+    fix = f"set `separator: {shown}` of the reader" if table.keyed else "save it with commas instead"
+    return DataError(table.file, line, seen(dialect.header_line, dialect.separator, other), fix)
 
 
 def _fits(table: Table, line: int, names: Sequence[str]) -> bool:
@@ -208,7 +208,7 @@ def _bounded(stream: io.TextIOBase, most: int) -> Iterator[str]:
 def _opened(path: Path) -> tuple[io.TextIOBase | None, tuple[str, str]]:
     """The stream, or the fault and the fix."""
     keys = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
-    remedy = "check data_dir, and `files` of the task, paths below it"
+    fix = "check data_dir, and `files` of the task, paths below it"
     try:
         packed = path.suffix.lower() == ".gz"
         with path.open("rb") as source:
@@ -219,6 +219,6 @@ def _opened(path: Path) -> tuple[io.TextIOBase | None, tuple[str, str]]:
             return gzip.open(path, "rt", **keys), ("", "")  # type: ignore[call-overload]
         return path.open("rt", **keys), ("", "")  # type: ignore[call-overload]
     except FileNotFoundError:
-        return None, ("there is no such file", remedy)
+        return None, ("there is no such file", fix)
     except (OSError, ValueError) as error:
-        return None, (f"it cannot be read ({type(error).__name__})", remedy)
+        return None, (f"it cannot be read ({type(error).__name__})", fix)

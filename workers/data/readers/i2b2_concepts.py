@@ -128,19 +128,19 @@ def _concepts(
     for number, line in annotation_lines(file, faults):
         match = _CONCEPT.fullmatch(line)
         if match is None:
-            remedy = 'write c="text" L:T L:T||t="type"'
-            faults.found(DataError(file.place, number, "the line is no concept", remedy))
+            fix = 'write c="text" L:T L:T||t="type"'
+            faults.found(DataError(file.place, number, "the line is no concept", fix))
             continue
         first_line, first, last_line, last = map(int, match.group(2, 3, 4, 5))
         place = first_line, first, last_line, last
         found = _find(content, place, match[1].split())
         if found is None:
-            remedy = "count lines from 1 and tokens from 0, the last one included"
-            faults.found(DataError(file.place, number, "the concept does not stand at its place", remedy))
+            fix = "count lines from 1 and tokens from 0, the last one included"
+            faults.found(DataError(file.place, number, "the concept does not stand at its place", fix))
         elif match[6] not in types:
             fault = "a type of concept that the task does not know"
-            remedy = spelling_fix(match[6], types, f"use one of {', '.join(types)}")
-            faults.found(DataError(file.place, number, fault, remedy))
+            fix = spelling_fix(match[6], types, f"use one of {', '.join(types)}")
+            faults.found(DataError(file.place, number, fault, fix))
         else:
             yield _Placed(*found, match[6]), place
 

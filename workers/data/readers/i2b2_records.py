@@ -57,8 +57,8 @@ def read_records(
     for suffix in (".txt", *gold):
         if not found[suffix]:
             entries = ", ".join(str(root / name) for name in names)
-            remedy = "name the directories or archives of the texts and of their gold, one after the other"
-            raise DataError(entries, None, f"there is no {suffix} file in it", remedy)
+            fix = "name the directories or archives of the texts and of their gold, one after the other"
+            raise DataError(entries, None, f"there is no {suffix} file in it", fix)
     texts = _texts(found)
     shared = _several([text.stem for text in texts])
     candidates: dict[tuple[str, str], list[_Found]] = defaultdict(list)
@@ -80,13 +80,13 @@ def read_records(
         yield RecordFiles(f"{names[text.entry]}#{number}", text.member, together)
     for file in (file for suffix in gold for file in found[suffix]):
         if file.member.place not in used and wanted(id_key(file.stem)):
-            remedy = "put its text there, or take the file away"
+            fix = "put its text there, or take the file away"
             faults.found(
                 DataError(
                     file.member.place,
                     None,
                     f"a {file.member.path.suffix.lower()} file without its text",
-                    remedy,
+                    fix,
                 )
             )
 

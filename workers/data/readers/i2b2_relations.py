@@ -85,8 +85,8 @@ def _related(
             if fault is not None:
                 related = dict.fromkeys(pair for pair, _ in named) | related
         if fault is not None:
-            remedy = 'write c="text" L:T L:T||r="type"||c="text" L:T L:T, with places as in the .con file'
-            faults.found(DataError(file.place, line, fault, remedy))
+            fix = 'write c="text" L:T L:T||r="type"||c="text" L:T L:T, with places as in the .con file'
+            faults.found(DataError(file.place, line, fault, fix))
     return related
 
 

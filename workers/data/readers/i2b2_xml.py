@@ -72,11 +72,11 @@ def _document(
         return
     body, annotations = root.find("TEXT"), root.find("TAGS")
     if body is None or annotations is None:
-        fault, remedy = (
+        fault, fix = (
             "there is no TEXT or no TAGS in it",
             "bring the file as it was distributed, or move it",
         )
-        faults.found(DataError(member.place, None, fault, remedy))
+        faults.found(DataError(member.place, None, fault, fix))
         return
     text = body.text or ""
     words = _words(text, reader)
@@ -93,12 +93,12 @@ def _document(
         span = _span(element, kind, text, words)
         place = f"{member.place}, annotation {number}"
         if span is None:
-            remedy = "count characters from the start of the CDATA content from 0, the end exclusive"
-            faults.found(DataError(place, None, "it does not stand at its offsets", remedy))
+            fix = "count characters from the start of the CDATA content from 0, the end exclusive"
+            faults.found(DataError(place, None, "it does not stand at its offsets", fix))
         elif types is not None and kind not in types:
             fault = "an entity type that `labels` of the task does not hold"
-            remedy = spelling_fix(kind, types, "add it there, or correct the annotation")
-            faults.found(DataError(place, None, fault, remedy))
+            fix = spelling_fix(kind, types, "add it there, or correct the annotation")
+            faults.found(DataError(place, None, fault, fix))
         elif span in spans:
             faults.set_aside["repeated"] += 1
         else:

@@ -17,7 +17,7 @@ from typing import Literal
 from orchestrator.contracts.sameness import NO_ID, Identity
 from orchestrator.contracts.task import MimicNotesReader
 from orchestrator.contracts.vocabulary import Unit
-from orchestrator.errors import Complaint, ConfigError, DataError
+from orchestrator.errors import ConfigError, DataError, Problem
 from workers.data.examples import Text
 from workers.data.faults import Faults
 from workers.data.holdout import Wanted
@@ -112,8 +112,8 @@ def _table(names: Sequence[str], root: Path, table: str) -> Path:
     return root / found[0]
 
 
-def _mistake(key: str, problem: str, remedy: str) -> ConfigError:
-    return ConfigError([Complaint("a mimic-notes task", f"reader.{key}", problem, remedy)])
+def _mistake(key: str, problem: str, fix: str) -> ConfigError:
+    return ConfigError([Problem("a mimic-notes task", f"reader.{key}", problem, fix)])
 
 
 def _outcomes(
@@ -151,11 +151,11 @@ def _check_groups(path: Path, labels: Collection[str]) -> None:
     groups = set(read_groups(path).values())
     if foreign := len(groups - set(labels)):
         fault = f"{foreign} of its {len(groups)} groups are not among `labels` of the task"
-        remedy = (
+        fix = (
             f"name them {', '.join(labels)}; or, for groups of other names, copy the task to a name of its "
             "own and leave its `labels` out"
         )
-        raise DataError(str(path), None, fault, remedy)
+        raise DataError(str(path), None, fault, fix)
 
 
 def _groups(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: Faults) -> dict[str, str]:
@@ -168,8 +168,8 @@ def _groups(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: 
     found = {identity: groups[code] for identity, code in codes.items() if code in groups}
     if not found:
         fault = "none of its codes is a primary diagnosis"
-        remedy = "write ICD-9 codes with all their digits, leading zeros included"
-        raise DataError(str(root / reader.groups), None, fault, remedy)
+        fix = "write ICD-9 codes with all their digits, leading zeros included"
+        raise DataError(str(root / reader.groups), None, fault, fix)
     return found
 
 

@@ -96,12 +96,12 @@ def _example(
         label = reader.merge.get(label, label)
         if labels is None and len(label) > LONGEST:
             fault = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
-            remedy = "check that `label` of the reader names the label column"
-            return DataError(str(path), line, fault, remedy)
+            fix = "check that `label` of the reader names the label column"
+            return DataError(str(path), line, fault, fix)
         if labels is not None and label not in labels:
-            remedy = "add it there, name another one for it under `merge` of the reader, or correct the row"
+            fix = "add it there, name another one for it under `merge` of the reader, or correct the row"
             fault = "a label that `labels` of the task does not hold"
-            return DataError(str(path), line, fault, spelling_fix(label, labels, remedy))
+            return DataError(str(path), line, fault, spelling_fix(label, labels, fix))
         text = _cell(path, line, row, reader.text, "text")
         second = _cell(path, line, row, reader.second_text, "second text") if reader.second_text else None
     except DataError as error:
@@ -137,8 +137,8 @@ def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tupl
                 else:
                     yield line, row
             else:
-                remedy = "write one object a line: {…}"
-                faults.found(DataError(str(path), line, "it is not a JSON object", remedy))
+                fix = "write one object a line: {…}"
+                faults.found(DataError(str(path), line, "it is not a JSON object", fix))
 
 
 def _parsed(content: str) -> tuple[Any, set[str]]:

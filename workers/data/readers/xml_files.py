@@ -63,8 +63,8 @@ def _broken(place: str, text: str) -> DataError | None:
     for found in _DECLARATION.finditer(text):
         if found.start():
             fault = "the XML declaration (<?xml …) is not at the beginning of the file"
-            remedy = "remove what is before it, be it a blank line, or split the file there"
-            return DataError(place, text.count("\n", 0, found.start()) + 1, fault, remedy)
+            fix = "remove what is before it, be it a blank line, or split the file there"
+            return DataError(place, text.count("\n", 0, found.start()) + 1, fault, fix)
     for found in _REFERENCE.finditer(text):
         code = int(found[1]) if found[1] else int(found[2], 16)
         if code > sys.maxunicode or _CONTROL.match(chr(code)) or 0xD800 <= code < 0xE000:
