@@ -14,7 +14,7 @@ from orchestrator.config import Inputs
 _PACKAGES = ("torch", "transformers", "peft", "accelerate", "ray", "mlflow")
 
 
-_CHECKOUT = Path(__file__).parents[2]
+_CHECKOUT = Path(__file__).parents[3]
 
 
 def version() -> str:

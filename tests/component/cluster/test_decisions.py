@@ -136,7 +136,7 @@ def event(kind: str, message: str, reason: str = "FailedCreate") -> dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("message", "remedy"),
+    ("message", "fix"),
     [
         ('pods "x-head" is forbidden: violates PodSecurity "restricted:latest"', "--manifests"),
         ('pods "x-head" is forbidden: exceeded quota: frontier, requested: pods=1', "stop another sweep"),

@@ -70,7 +70,7 @@ def test_the_record_of_a_sweep_given_as_a_sweep_is_named(tmp_path: Path) -> None
         (b"a: *nowhere", "undefined alias"),
     ],
 )
-def test_whatever_lies_in_a_catalogue_is_one_complaint(
+def test_whatever_lies_in_a_catalogue_is_one_problem(
     tmp_path: Path, kind: str, content: bytes, words: str
 ) -> None:
     file = tmp_path / "mine" / kind / "ours.yaml"

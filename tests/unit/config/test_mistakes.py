@@ -116,8 +116,8 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("keys", "key", "got", "remedy"), CASES, ids=[c[1] + ":" + c[2][:12] for c in CASES])
-def test_one_mistake_makes_one_complaint(
+@pytest.mark.parametrize(("keys", "key", "got", "fix"), CASES, ids=[c[1] + ":" + c[2][:12] for c in CASES])
+def test_one_mistake_makes_one_problem(
     problems: Any, keys: dict[str, Any], key: str, got: str, fix: str
 ) -> None:
     (problem,) = problems(**keys)

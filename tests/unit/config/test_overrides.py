@@ -132,7 +132,7 @@ def test_what_two_names_select_is_taken_once(load: Any, argument: str, found: di
 
 
 @pytest.mark.parametrize(
-    ("argument", "problem", "remedy"),
+    ("argument", "problem", "fix"),
     [
         ("methods=lorra", "got 'lorra'", "did you mean 'lora'?"),
         ("methods=lora-r32", "got 'lora-r32'", "did you mean 'lora-r"),

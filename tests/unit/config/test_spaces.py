@@ -54,7 +54,7 @@ def test_how_long_on_what_and_how_it_is_scored_is_not(problems: Any, key: str) -
 
 
 @pytest.mark.parametrize(
-    ("space", "key", "problem", "remedy"),
+    ("space", "key", "problem", "fix"),
     [
         ({"dropout": {"low": 0, "high": 0.5, "log": True}}, "dropout.low", "no 0", "drop log"),
         ({"dropout": {"low": 0.5, "high": 0.1}}, "dropout.low", "0.5 is not below high 0.1", "lower low"),
@@ -75,7 +75,7 @@ def test_how_long_on_what_and_how_it_is_scored_is_not(problems: Any, key: str) -
         ({"droput": [0.1, 0.2]}, "droput", "nor a setting of 'lora'", "'dropout'"),
     ],
 )
-def test_a_mistake_in_a_space_makes_one_complaint(
+def test_a_mistake_in_a_space_makes_one_problem(
     problems: Any, space: Any, key: str, problem: str, fix: str
 ) -> None:
     [complaint] = problems(**lora(space))

@@ -13,7 +13,7 @@ from orchestrator.cli.app import app
 from orchestrator.contracts.metrics import PRIMARY
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
-from orchestrator.errors import DataError
+from orchestrator.errors import DataError, InputError
 from workers.data import inspect_task, label_set, read_split
 
 MARKER = "Zzpatientword"
@@ -129,5 +129,5 @@ def test_the_command_prints_nothing_of_it(tmp_path: Path) -> None:
     words = ["task", "inspect", "mine", f"data_dir={tmp_path}", "--catalogue", str(tmp_path / "mine")]
     for form in ([], ["--json"]):
         done = CliRunner().invoke(app, [*words, *form])
-        assert isinstance(done.exception, DataError)
+        assert isinstance(done.exception, InputError)
         assert MARKER not in done.output
