@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 
 def printable(text: str) -> str:
@@ -16,15 +17,29 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
-class FrontierError(Exception):
-    """The root. `exit_code` is what the command line exits with; 70 is a defect of ours."""
+class ExitCode(IntEnum):
+    """What `frontier` exits with."""
 
-    exit_code = 70
+    DONE = 0
+    TRIALS_FAILED = 1
+    WRONG_INPUT = 2  # or a forecast beyond the budget
+    NOT_STARTED = 3  # no such cluster, not enough devices
+    BUDGET_SPENT = 4  # and trials are left
+    STORE_UNAVAILABLE = 5  # MLflow or the storage is out of reach or full; the same command goes on later
+    HELD = 6  # another driver runs the sweep; the same command may go on later
+    BUG = 70  # in Frontier; EX_SOFTWARE of sysexits.h
+    INTERRUPTED = 130
+
+
+class FrontierError(Exception):
+    """The root. `exit_code` is what the command line exits with."""
+
+    exit_code = ExitCode.BUG
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where it stands, what is wrong, what was got, and the remedy."""
+    """One mistake in the input: where it is, what is wrong, what was read, and the fix."""
 
     where: str  # a file, or a command line argument
     key: str  # dotted key inside it, "" for the whole
@@ -41,13 +56,13 @@ class Problem:
 
 
 class ConfigError(FrontierError):
-    """The user's input is wrong. Carries every complaint that was found, never only the first."""
+    """The user's input is wrong. Carries every problem that was found, never only the first."""
 
-    exit_code = 2
+    exit_code = ExitCode.WRONG_INPUT
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         if not problems:
-            raise ValueError("a ConfigError needs at least one complaint")
+            raise ValueError("a ConfigError needs at least one problem")
         self.problems = tuple(problems)
         count = len(self.problems)
         title = "1 mistake" if count == 1 else f"{count} mistakes"
@@ -57,7 +72,7 @@ class ConfigError(FrontierError):
 class DataError(FrontierError):
     """A data file cannot be read as its format. Names file, line and kind of fault; never quotes the text."""
 
-    exit_code = 2
+    exit_code = ExitCode.WRONG_INPUT
 
     def __init__(self, file: str, line: int | None, fault: str, fix: str) -> None:
         self.file, self.line, self.fault, self.fix = file, line, fault, fix
@@ -68,54 +83,56 @@ class DataError(FrontierError):
 class WeightsError(FrontierError):
     """A backbone cannot be loaded as its entry says (missing file, wrong count, no target matched)."""
 
-    exit_code = 2
+    exit_code = ExitCode.WRONG_INPUT
 
 
 class InputError(FrontierError):
     """A process of the worker's refuses its input; the message is that process's own."""
 
-    exit_code = 2
+    exit_code = ExitCode.WRONG_INPUT
 
 
 class LedgerError(FrontierError):
     """The records of a sweep are missing or unreadable."""
 
-    exit_code = 2
+    exit_code = ExitCode.WRONG_INPUT
 
 
 class HeldError(LedgerError):
     """Another driver is at work on the sweep, or has taken it over: nothing is wrong with the input, and the
     same command may go on later."""
 
-    exit_code = 3
+    exit_code = ExitCode.HELD
 
 
 class TrackingError(FrontierError):
     """The MLflow store cannot be reached or written. The ledger is complete all the same."""
 
-    exit_code = 3
+    exit_code = ExitCode.STORE_UNAVAILABLE
 
 
 class LaunchError(FrontierError):
     """The trials cannot be started (no such cluster, not enough devices)."""
 
-    exit_code = 3
+    exit_code = ExitCode.NOT_STARTED
 
 
 class OverBudgetError(FrontierError):
     """The forecast of a sweep is beyond its budget. Says both, and the cheapest ways out."""
 
-    exit_code = 2
+    exit_code = ExitCode.WRONG_INPUT
 
 
 class StorageError(LaunchError):
     """The object store of a sweep cannot be reached, or refuses. What was to be stored is still here."""
 
+    exit_code = ExitCode.STORE_UNAVAILABLE
+
 
 class InterruptedSweepError(FrontierError):
     """The user stopped the sweep. The records are intact."""
 
-    exit_code = 130
+    exit_code = ExitCode.INTERRUPTED
 
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:

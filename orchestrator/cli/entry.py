@@ -31,15 +31,12 @@ _NO_PLACE = {
     errno.ELOOP,
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_DEFECT = 70  # EX_SOFTWARE of sysexits.h
 
 
 def enter() -> None:
-    """Run the command that sys.argv names. Exit codes: 0 done, 1 some trials failed, 2 the input is wrong or
-    the forecast beyond the budget, 3 the trials could not be started or nothing more be written, 4 the budget
-    is spent and trials are left, 70 a defect of ours, 130 interrupted."""
+    """Run the command that sys.argv names, and exit with an `ExitCode`."""
     _print_whatever_the_encoding()
-    from orchestrator.errors import FrontierError, printable
+    from orchestrator.errors import ExitCode, FrontierError, printable
     from orchestrator.tracking.mlflow_store import quiet_environment
 
     for name, value in {**_QUIET, **quiet_environment()}.items():
@@ -60,10 +57,12 @@ def enter() -> None:
             _end_as_defect(error)
         full = error.errno in _FULL
         fix = (
-            "make room; the same command goes on from there" if full else "correct it, or give another place"
+            "free some disk space and rerun the command; it resumes"
+            if full
+            else "fix the path, or pass another one"
         )
         print(f"frontier: {printable(str(error.filename))}: {error.strerror}\n    -> {fix}", file=sys.stderr)
-        sys.exit(3 if full else 2)
+        sys.exit(ExitCode.STORE_UNAVAILABLE if full else ExitCode.WRONG_INPUT)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of a library in Rust is no Exception
@@ -81,9 +80,10 @@ def _end_as_defect(error: BaseException) -> NoReturn:
     from orchestrator.cli.worker_calls import defect
     from orchestrator.contracts.code_places import code_places
     from orchestrator.contracts.debugging import shows_words
+    from orchestrator.errors import ExitCode
 
     if shows_words():
         traceback.print_exception(error)
     print(f"frontier: {defect(type(error).__qualname__, code_places(error))}", file=sys.stderr)
-    print("frontier: this is a defect of Frontier, not of your input; no record is lost", file=sys.stderr)
-    sys.exit(_DEFECT)
+    print("frontier: this is a bug in Frontier, not in your input; no records were lost", file=sys.stderr)
+    sys.exit(ExitCode.BUG)

@@ -10,9 +10,9 @@ from pydantic import NonNegativeInt, PositiveInt, ValidationError
 
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import FailureKind
+from orchestrator.errors import ExitCode
 
 _BEFORE = "frontier-verdict: "
-_SOME_FAILED, _HELD = 1, 4  # exit codes
 MOST_REASONS = 5
 _LONGEST = 400  # characters of a message
 
@@ -35,11 +35,11 @@ class Verdict(Record):
     unpublished: str | None = None  # why MLflow lacks runs
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """What `frontier run` exits with."""
         if self.failed or self.not_run:
-            return _SOME_FAILED
-        return _HELD if self.held else 0
+            return ExitCode.TRIALS_FAILED
+        return ExitCode.BUDGET_SPENT if self.held else ExitCode.DONE
 
     @property
     def line(self) -> str:

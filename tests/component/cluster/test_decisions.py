@@ -10,7 +10,7 @@ from orchestrator.cluster.pending import counts, troubles
 from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step, next_step
 
 CONFIG = "Job entrypoint command failed with exit code 2, last available logs:\n1 mistake"
-HELD = "Job entrypoint command failed with exit code 3, last available logs:\nanother driver"
+HELD = "Job entrypoint command failed with exit code 6, last available logs:\nanother driver"
 TRIALS = "Job entrypoint command failed with exit code 1, last available logs:\nsaid exit code 2"
 
 

@@ -113,7 +113,7 @@ def test_a_sync_that_fails_says_the_last_words_of_the_driver(
 ) -> None:
     words = "  MLflow at http://mlflow:5000 refuses the login"
     api.scripts.append(
-        syncing(failed(message="Job entrypoint command failed with exit code 3"), f"{words}\n")
+        syncing(failed(message="Job entrypoint command failed with exit code 5"), f"{words}\n")
     )
     said = frontier("sync", "ours")
     assert said.code == 3

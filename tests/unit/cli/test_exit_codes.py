@@ -16,14 +16,14 @@ from orchestrator.errors import FrontierError, HeldError, LaunchError, TrackingE
     ("error", "code", "words"),
     [
         (LaunchError("no such cluster"), 3, "frontier: no such cluster"),
-        (HeldError("process 1 is at work"), 3, "frontier: process 1 is at work"),
-        (TrackingError("no such server"), 3, "frontier: no such server"),
+        (HeldError("process 1 is at work"), 6, "frontier: process 1 is at work"),
+        (TrackingError("no such server"), 5, "frontier: no such server"),
         (FrontierError("nobody said which"), 70, "frontier: nobody said which"),
-        (ZeroDivisionError("ours"), 70, "a defect of Frontier"),
+        (ZeroDivisionError("ours"), 70, "a bug in Frontier"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), 2, "frontier: a/b: Not a directory"),
-        (OSError(errno.ENOSPC, "No space left on device", "a/b"), 3, "make room"),
-        (PermissionError(errno.EPERM, "of no file"), 70, "a defect of Frontier"),
-        (FileNotFoundError(errno.ENOENT, "ours", "a/b"), 70, "a defect of Frontier"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), 5, "free some disk space"),
+        (PermissionError(errno.EPERM, "of no file"), 70, "a bug in Frontier"),
+        (FileNotFoundError(errno.ENOENT, "ours", "a/b"), 70, "a bug in Frontier"),
     ],
 )
 def test_a_defect_is_told_from_trials_that_failed(
