@@ -9,15 +9,14 @@ from typing import Any
 
 from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.naming import QUEUE_LABEL, SWEEP_NAME
-from orchestrator.errors import ConfigError, LaunchError
+from orchestrator.errors import ExitCode
 
 RECREATIONS, STOPPED = "frontier/recreations", "frontier/stopped"  # annotations
 
 MOST_RECREATIONS = 3  # of one submission; each is a new cluster that goes on from the records
 _RECREATE = ("DeadlineExceeded", "JobStatusCheckTimeoutExceeded")  # ends that KubeRay never retries
 _EXIT_CODE = re.compile(r"Job entrypoint command failed with exit code (-?\d+)")  # as Ray begins its message
-_REFUSED = ConfigError.exit_code  # of the driver, where the input is wrong
-_NOT_STARTED = LaunchError.exit_code  # likewise: another driver may hold the sweep, or its store is away
+_MAY_PASS = (ExitCode.NOT_STARTED, ExitCode.STORE_UNAVAILABLE, ExitCode.HELD)  # of the driver
 
 
 class Step(StrEnum):
@@ -165,8 +164,8 @@ def next_step(job: RayJob) -> Step:
         return Step.STOPPED
     if job.ray_state == "SUCCEEDED":  # the driver ended well; what came after is of no interest
         return Step.SUCCEEDED
-    if job.exit_code == _REFUSED:
+    if job.exit_code == ExitCode.WRONG_INPUT:
         return Step.REFUSED
-    if job.reason in _RECREATE or job.exit_code == _NOT_STARTED:
+    if job.reason in _RECREATE or job.exit_code in _MAY_PASS:
         return Step.RECREATE if job.recreations < MOST_RECREATIONS else Step.FAILED
     return Step.FAILED

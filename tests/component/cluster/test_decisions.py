@@ -11,6 +11,7 @@ from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step, next_st
 
 CONFIG = "Job entrypoint command failed with exit code 2, last available logs:\n1 mistake"
 HELD = "Job entrypoint command failed with exit code 6, last available logs:\nanother driver"
+STORE = "Job entrypoint command failed with exit code 5, last available logs:\nno such server"
 TRIALS = "Job entrypoint command failed with exit code 1, last available logs:\nsaid exit code 2"
 
 
@@ -49,6 +50,7 @@ def job(deployment: str, ray: str = "", reason: str = "", message: str = "", **a
         (job("Failed", "FAILED", "AppFailed", CONFIG), Step.REFUSED),
         (job("Failed", "FAILED", "DeadlineExceeded", CONFIG), Step.REFUSED),
         (job("Failed", "FAILED", "AppFailed", HELD), Step.RECREATE),
+        (job("Failed", "FAILED", "AppFailed", STORE), Step.RECREATE),
         (job("Failed", "FAILED", "AppFailed", HELD, recreations=str(MOST_RECREATIONS)), Step.FAILED),
         (job("Failed", "", "SubmissionFailed"), Step.FAILED),
         (job("Failed", "", "PreRunningDeadlineExceeded"), Step.FAILED),
