@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.cli.heartbeat import heartbeat
-from orchestrator.cli.numbers import duration
 from orchestrator.cli.session import Session, open_session
+from orchestrator.units import duration
 
 
 def open_aloud(config: Path, overrides: Sequence[str], console: Console, *, smoke: bool = False) -> Session:

@@ -13,7 +13,6 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.cli.heartbeat import heartbeat
-from orchestrator.cli.numbers import duration
 from orchestrator.cli.paths import cache_of, mirror_of, own_cache
 from orchestrator.cli.staging import fetch_shared, share
 from orchestrator.cli.terminal import Terminal, styled
@@ -35,6 +34,7 @@ from orchestrator.planning.budget import mistakes
 from orchestrator.planning.probes import SUFFIX, probe_sweep, usable
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.probes import probe_history
+from orchestrator.units import duration
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.pareto import CLOSE
 from orchestrator.report.statistics.simultaneous import Simultaneous
 from orchestrator.report.statistics.summary import Summary, mirrored, share_interval
-
-MISSING = "–"
+from orchestrator.units import MISSING, count_range, hours, interval_ends
 
 
 class Scored(Protocol):
@@ -25,49 +24,6 @@ class Scored(Protocol):
 
     @property
     def simultaneous(self) -> Simultaneous | None: ...
-
-
-def hours(value: float | None) -> str:
-    """Two significant digits, never as a power of ten."""
-    if value is None:
-        return MISSING
-    if value >= 100:
-        return f"{value:,.0f}"
-    if value == 0:
-        return "0"
-    text = f"{value:.2g}"
-    return f"{value:.6f}" if "e" in text else text
-
-
-def time(hours_: float | None) -> str:
-    """`0.35 s`, `28 s`, `3.4 min`, `2.1 h`: two significant digits."""
-    if hours_ is None:
-        return MISSING
-    seconds = 3600 * hours_
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size * 0.995:
-            return f"{hours(seconds / size)} {unit}"
-    return f"{hours(seconds)} s"
-
-
-def device_time(hours_: float | None, unit: str) -> str:
-    """`28 s on one core`. `unit`: core-hours, GPU-hours or device-hours."""
-    return MISSING if hours_ is None else f"{time(hours_)} {on_one(unit)}"
-
-
-def on_one(unit: str) -> str:
-    """`on one core`."""
-    return f"on one {unit.removesuffix('-hours')}"
-
-
-def count(value: int | None) -> str:
-    """4.4M, 12.3k, 870."""
-    if value is None:
-        return MISSING
-    for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
-        if value >= size:
-            return f"{value / size:.1f}{letter}"
-    return str(value)
 
 
 def short(metric_title: str) -> str:
@@ -84,7 +40,7 @@ def interval(summary: Summary | None) -> str:
     """`0.795 to 0.829`, over seeds alone, or why there is none."""
     if summary is None:
         return MISSING
-    return _no_interval(summary) if summary.interval is None else ends(summary.read.interval)
+    return _no_interval(summary) if summary.interval is None else interval_ends(summary.read.interval)
 
 
 def interval_of(point: Scored) -> str:
@@ -92,7 +48,7 @@ def interval_of(point: Scored) -> str:
     if point.quality is None:
         return MISSING
     found = read_interval(point)
-    return _no_interval(point.quality) if found is None else ends(found)
+    return _no_interval(point.quality) if found is None else interval_ends(found)
 
 
 def _no_interval(summary: Summary) -> str:
@@ -116,14 +72,6 @@ def over(points: Sequence[Scored]) -> str:
     return "over seeds and, where told, documents" if any(told) else "over seeds alone"
 
 
-def ends(interval: tuple[float, float] | None, digits: int = 3) -> str:
-    """`0.795 to 0.829` of any interval."""
-    if interval is None:
-        return MISSING
-    low, high = interval
-    return f"{low:.{digits}f} to {high:.{digits}f}"
-
-
 def score_with_interval(summary: Summary) -> str:
     """`0.812 (95 % 0.795 to 0.829 over 3 seeds alone)`."""
     if summary.interval is None:
@@ -139,7 +87,7 @@ def score_of(point: Scored) -> str:
     if found is None or found.interval is None:
         return f"{score(point.quality)} ({_without_interval(point.quality)})"
     at_once = f", for all {found.cells:,} cells at once" if found.cells > 1 else ""
-    return f"{score(point.quality)} (95 % {ends(read_interval(point))} over {found.over}{at_once})"
+    return f"{score(point.quality)} (95 % {interval_ends(read_interval(point))} over {found.over}{at_once})"
 
 
 def _without_interval(summary: Summary) -> str:
@@ -194,29 +142,8 @@ def rows(point: Point) -> str | None:
     """The training rows that were reached, where the recipe caps them."""
     if point.train_rows is None:
         return None
-    text = f"{span(point.train_rows)} training rows"
-    return text if point.class_rows is None else f"{text}, {span(point.class_rows)} a class"
-
-
-def span(ends: tuple[int, int]) -> str:
-    """`16`, or `3,520 to 4,096`."""
-    low, high = ends
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def signed(value: float | None) -> str:
-    """`+0.012`, `-0.003`."""
-    return MISSING if value is None else f"{value:+.3f}"
-
-
-def signed_ends(interval: tuple[float, float] | None) -> str:
-    """`-0.003 to +0.012`."""
-    return MISSING if interval is None else " to ".join(map(signed, interval))
-
-
-def times(value: float | None) -> str:
-    """`0.24 ×`."""
-    return MISSING if value is None else f"{value:.2g} ×"
+    text = f"{count_range(point.train_rows)} training rows"
+    return text if point.class_rows is None else f"{text}, {count_range(point.class_rows)} a class"
 
 
 def settings(values: Mapping[str, Value]) -> str:

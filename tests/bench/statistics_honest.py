@@ -67,8 +67,8 @@ from orchestrator.report.analysis.objectives import Side
 from orchestrator.report.analysis.probabilities import chances
 from orchestrator.report.analysis.published import PublishedNumber
 from orchestrator.report.analysis.rank_ranges import places
-from orchestrator.report.numbers import SURE
 from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.render.text import SURE
 from orchestrator.report.results.point import Point
 from orchestrator.report.results.replicates import contributions
 from orchestrator.report.statistics.bootstrap import draws

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from orchestrator.cli.cluster.submit import open_sweeps
-from orchestrator.cli.numbers import quantity
 from orchestrator.cli.reaching import NAMESPACE
 from orchestrator.cli.terminal import styled
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.doctor import Finding, Verdict, bad, diagnose, good
 from orchestrator.cluster.documents import Document, load, of_kind
 from orchestrator.errors import Problem
+from orchestrator.units import quantity
 
 _MARKS = {
     Verdict.GOOD: styled("ok    ", "green"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.cli.numbers import duration, quantity
 from orchestrator.cluster.capacity import Group
 from orchestrator.cluster.start_time import StartTime
 from orchestrator.planning import Plan
+from orchestrator.units import duration, quantity
 
 
 def cluster_forecast(plan: Plan, groups: Sequence[Group], start: StartTime) -> Iterator[str]:

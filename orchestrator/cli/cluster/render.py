@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.cli.cluster.forecast import cluster_forecast
-from orchestrator.cli.numbers import quantity
 from orchestrator.cli.opening import open_aloud
 from orchestrator.cli.plan.budget import show_budget
 from orchestrator.cli.plan.view import show_plan
@@ -22,6 +21,7 @@ from orchestrator.cluster.render import Rendered, render
 from orchestrator.cluster.start_time import ASSUMED, StartTime
 from orchestrator.config import load_sweep
 from orchestrator.errors import ConfigError, Problem
+from orchestrator.units import quantity
 
 
 def rendered(

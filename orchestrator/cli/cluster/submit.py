@@ -10,7 +10,6 @@ from rich.console import Console
 from orchestrator.cli.cluster.pending import OPERATOR_SECONDS, silent_operator, waits_for
 from orchestrator.cli.cluster.remote_records import RemoteRecords
 from orchestrator.cli.cluster.sweep_end import tell_end
-from orchestrator.cli.numbers import duration, quantity
 from orchestrator.cli.reaching import Where
 from orchestrator.cluster.capacity import groups
 from orchestrator.cluster.client import Cluster
@@ -23,6 +22,7 @@ from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.cluster.watch import Look, head_pod
 from orchestrator.errors import InterruptedSweepError, LaunchError
 from orchestrator.execution.clock import Clock, SystemClock
+from orchestrator.units import duration, quantity
 
 _MOST_SILENCE_SECONDS = 20.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.cli.numbers import quantity
 from orchestrator.contracts.verdict import Verdict
+from orchestrator.units import quantity
 
 _SOME_FAILED = 1  # as the records say, where no verdict was left
 _AGAIN = "    -> the same submission tries them again"

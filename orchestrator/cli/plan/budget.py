@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.numbers import figure, quantity
 from orchestrator.cli.terminal import styled
 from orchestrator.errors import OverBudgetError
 from orchestrator.execution.budget_guard import Allowance
 from orchestrator.planning import Plan
 from orchestrator.planning.budget import Limit, limits, ways_out
+from orchestrator.units import quantity, rounded
 
 
 def show_budget(plan: Plan, console: Console) -> None:
@@ -60,7 +60,7 @@ def tell_left(plan: Plan, console: Console) -> None:
         console.print(styled("budget", "yellow"), _standing(limit), highlight=False)
     left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted
     known = predicted.device_hours
-    hours = "" if known is None else f", about {figure(known)} {predicted.device}"
+    hours = "" if known is None else f", about {rounded(known)} {predicted.device}"
     console.print(
         f"stopped by the budget: {left} left{hours}; what ran has finished. Raise `budget`, and the same "
         "command goes on from here",
@@ -80,19 +80,19 @@ def _remark(limit: Limit) -> tuple[str, str]:
 
 
 def _standing(limit: Limit) -> str:
-    words = f"{figure(limit.limit, 4)} {limit.unit}"
+    words = f"{rounded(limit.limit, 4)} {limit.unit}"
     if limit.spent:
-        words += f", {figure(limit.spent)} spent"
+        words += f", {rounded(limit.spent)} spent"
     if limit.ahead is None:
         return f"{words}, and no forecast of all that is to run"
-    words += f"; forecast {figure(limit.spent + limit.ahead)}"
+    words += f"; forecast {rounded(limit.spent + limit.ahead)}"
     most = limit.most_ahead
-    return words if most is None else f"{words}, in 19 of 20 such sweeps below {figure(limit.spent + most)}"
+    return words if most is None else f"{words}, in 19 of 20 such sweeps below {rounded(limit.spent + most)}"
 
 
 def _remedies(plan: Plan, limit: Limit) -> list[str]:
     said = []
     for way in ways_out(plan, limit):
-        words = f"{way.change}: {figure(way.forecast)} {limit.unit}"
+        words = f"{way.change}: {rounded(way.forecast)} {limit.unit}"
         said.append(words if way.fits else f"{words}, not enough by itself")
     return [*said, f"{'or ' if said else ''}raise budget.{limit.key}"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from orchestrator.cli.numbers import amount, duration, figure, gibibytes, quantity
 from orchestrator.planning import Plan, Prediction
 from orchestrator.planning.forecast import Interval
+from orchestrator.units import amount, duration, gibibytes, quantity, rounded
 
 _BASES = {
     "ledger": "from {} like these",
@@ -37,10 +37,10 @@ def forecast(plan: Plan) -> list[str]:
 def _hours(predicted: Prediction) -> str:
     if predicted.device_hours is None:
         return ""
-    words = f"about {figure(predicted.device_hours)} {predicted.device}"
+    words = f"about {rounded(predicted.device_hours)} {predicted.device}"
     words += _around(predicted.device_hours_interval)
     if predicted.tuning_device_hours:
-        words += f", {figure(predicted.tuning_device_hours)} of them for tuning"
+        words += f", {rounded(predicted.tuning_device_hours)} of them for tuning"
     return words
 
 
@@ -56,7 +56,7 @@ def _beside(predicted: Prediction) -> Iterator[str]:
         ground = (
             "as metered" if predicted.kwh_basis == "metered" else f"by the watts of {predicted.priced_as}"
         )
-        yield f"  energy       {figure(predicted.kwh)} kWh{_around(predicted.kwh_interval)}, {ground}"
+        yield f"  energy       {rounded(predicted.kwh)} kWh{_around(predicted.kwh_interval)}, {ground}"
     if predicted.peak_memory_bytes is not None:
         where = "of the host" if predicted.device == "core-hours" else "of a GPU"
         if predicted.device_memory_bytes is not None:
@@ -71,14 +71,14 @@ def _ground(predicted: Prediction) -> str:
     return ground if predicted.assumption is None else f"{ground}: {predicted.assumption}"
 
 
-def _around(interval: Interval | None, said: Callable[[float], str] = figure) -> str:
+def _around(interval: Interval | None, said: Callable[[float], str] = rounded) -> str:
     return "" if interval is None else f" ({said(interval[0])}-{said(interval[1])})"
 
 
 def taken(predicted: Prediction, device_hours: float) -> str:
     """`predicted 41.2 (38-45), took 42.0`: of one run, held against its plan."""
     if predicted.device_hours is None:
-        return f"took {figure(device_hours)} {predicted.device}"
+        return f"took {rounded(device_hours)} {predicted.device}"
     around = _around(predicted.device_hours_interval)
-    words = f"predicted {figure(predicted.device_hours)}{around} {predicted.device}"
-    return f"{words}, took {figure(device_hours)}"
+    words = f"predicted {rounded(predicted.device_hours)}{around} {predicted.device}"
+    return f"{words}, took {rounded(device_hours)}"

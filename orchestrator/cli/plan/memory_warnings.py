@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.numbers import quantity
 from orchestrator.cli.terminal import styled
 from orchestrator.config import GridCell
 from orchestrator.contracts.device import DeviceKind
@@ -16,6 +15,7 @@ from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning import Plan
 from orchestrator.planning.memory import Estimate, estimate, gib
 from orchestrator.planning.placement import holds
+from orchestrator.units import quantity
 
 
 def too_large(plan: Plan) -> list[dict[str, Any]]:

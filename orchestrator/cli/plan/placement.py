@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.numbers import quantity
 from orchestrator.cli.terminal import styled
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.trial import Resources
@@ -15,6 +14,7 @@ from orchestrator.planning import Plan
 from orchestrator.planning.packing import per_node
 from orchestrator.planning.placement import Placement
 from orchestrator.planning.probes import uncalibrated
+from orchestrator.units import quantity
 
 _FRACTIONS = {0.125: "an eighth of a GPU", 0.25: "a quarter of a GPU", 0.5: "half a GPU", 1.0: "a GPU"}
 

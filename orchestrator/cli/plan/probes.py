@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from orchestrator.cli.numbers import duration, figure, quantity
 from orchestrator.cli.run.launch import launcher_for, record_of
 from orchestrator.cli.run.live import Display
 from orchestrator.cli.session import Session
@@ -20,6 +19,7 @@ from orchestrator.execution.run import run_sweep
 from orchestrator.planning import Plan
 from orchestrator.planning.probes import billed_device_hours, uncalibrated
 from orchestrator.planning.standalone import family_of
+from orchestrator.units import duration, quantity, rounded
 
 
 def measure(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
@@ -73,7 +73,7 @@ def run_probes(
         )
     billed = billed_device_hours(probing.ledger.history().values())
     console.print(
-        f"probes: {figure(billed)} {plan.predicted.device} so far, billed apart; kept in "
+        f"probes: {rounded(billed)} {plan.predicted.device} so far, billed apart; kept in "
         f"{probing.ledger.directory}",
         highlight=False,
         soft_wrap=True,

@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.numbers import quantity
 from orchestrator.cli.terminal import styled
 from orchestrator.planning import Plan
 from orchestrator.planning.steps import FEW_STEPS, optimiser_steps, with_few_steps, with_unknown_steps
+from orchestrator.units import quantity
 
 
 def recipes_json(plan: Plan) -> dict[str, dict[str, Any]]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.numbers import figure, quantity
 from orchestrator.cli.terminal import styled
 from orchestrator.contracts.backbone import contamination, pretraining_known
 from orchestrator.contracts.tuning import Range, Tune, Value
 from orchestrator.planning import Plan, Search
+from orchestrator.units import quantity, rounded
 
 _MOST_LINES = 12
 
@@ -47,7 +47,7 @@ def show_searches(plan: Plan, console: Console) -> None:
             else one["predicted_seconds"] * devices[search.cell.cell.name]
             for one, search in zip(found, searches, strict=True)
         ]
-        cost = "" if None in seconds else f", about {figure(sum(filter(None, seconds)) / 3600)} {unit}"
+        cost = "" if None in seconds else f", about {rounded(sum(filter(None, seconds)) / 3600)} {unit}"
         rest = f"{quantity(left, 'candidate')} to run{cost}" if left else "nothing left to run"
         console.print(
             styled("search", "cyan"),

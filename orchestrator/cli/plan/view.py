@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cli.numbers import quantity
 from orchestrator.cli.plan.budget import budget_json
 from orchestrator.cli.plan.forecast import forecast
 from orchestrator.cli.plan.memory_warnings import show_too_large, too_large
@@ -32,6 +31,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning import Plan, ToRun
 from orchestrator.planning.steps import with_few_steps
+from orchestrator.units import quantity
 
 _MOST_LINES = 12  # of a list on the console; --json has all
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cli.numbers import quantity
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report import Report
 from orchestrator.report.analysis.frontiers import FrontierView, Member
 from orchestrator.report.analysis.objectives import SIDES, Side
+from orchestrator.units import quantity
 
 _WHERE = "--axes"
 _MOST = 3

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator import units
 from orchestrator.report import text
 from orchestrator.report.analysis.replication import Replicated, Replication, verdict
 
@@ -39,8 +40,8 @@ def _table(title: str, rows: Sequence[Replicated]) -> Table:
             f"{row.published.value:.3f}",
             text.score(row.ours),
             str(row.ours.n),
-            text.signed(row.difference),
-            text.signed_ends(row.interval),
+            units.signed(row.difference),
+            units.signed_ends(row.interval),
             row.verdict.value,
         )
     return table

@@ -24,12 +24,13 @@ from orchestrator.report import FrontierRow, Report, build_report, frontier_rows
 from orchestrator.report.analysis.objectives import Side
 from orchestrator.report.analysis.ownership import WhatIf, marked_offers
 from orchestrator.report.analysis.published import Published
-from orchestrator.report.numbers import LEGEND, mark
+from orchestrator.report.render.text import LEGEND, mark
 from orchestrator.report.task_report import TaskReport
-from orchestrator.report.text import over, time
+from orchestrator.report.text import over
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_store import runs_page
 from orchestrator.tracking.tracking_uri import SERVERS, SQLITE
+from orchestrator.units import time_of_hours
 
 _NARROW = 13  # letters of a heading
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
@@ -111,7 +112,7 @@ def _cells(row: FrontierRow) -> tuple[str, ...]:
     if row.quality is None:
         return "", row.cell, f"{row.state}", "", str(row.seeds), "", row.reason or ""
     interval = "" if row.interval is None else "{:.3f}-{:.3f}".format(*row.interval)
-    cost = "" if row.device_hours is None else time(row.device_hours)
+    cost = "" if row.device_hours is None else time_of_hours(row.device_hours)
     trained = "" if row.trainable_parameters is None else f"{row.trainable_parameters:,}"
     return (
         row.mark,

@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cli.numbers import figure, gibibytes, quantity
 from orchestrator.cli.terminal import styled
 from orchestrator.config.catalogue import is_price_file, load_catalogue, read_prices
 from orchestrator.config.problems import check
@@ -20,6 +19,7 @@ from orchestrator.report.analysis.ownership import Ownership, WhatIf, what_if
 from orchestrator.report.results.price_terms import Amount, Terms
 from orchestrator.text_files import user_path
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.units import gibibytes, quantity, rounded
 
 _WHERE = "--what-if"
 _OF_THE_BOOK = ("currency", "as_of", "price_source")
@@ -135,14 +135,14 @@ def _cells(row: Ownership) -> tuple[str, ...]:
         _said(row.training),
         _said(row.serving),
         _said(row.total),
-        "" if seconds.value is None else f"{_mark(seconds)}{figure(seconds.value * 1000)} ms",
+        "" if seconds.value is None else f"{_mark(seconds)}{rounded(seconds.value * 1000)} ms",
         ("" if memory.value is None else f"{_mark(memory)}{gibibytes(memory.value)}")
         + (" too much" if row.fits is False else ""),
     )
 
 
 def _said(amount: Amount) -> str:
-    return "?" if amount.value is None else f"{_mark(amount)}{figure(amount.value)}"
+    return "?" if amount.value is None else f"{_mark(amount)}{rounded(amount.value)}"
 
 
 def _mark(amount: Amount) -> str:

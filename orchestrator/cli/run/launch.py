@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.console import Console
 
-from orchestrator.cli.numbers import duration, quantity
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.plan.budget import pass_gate, tell_left
 from orchestrator.cli.plan.forecast import taken
@@ -40,6 +39,7 @@ from orchestrator.tracking import events
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_store import MlflowView
 from orchestrator.tracking.tracking_uri import without_secrets
+from orchestrator.units import duration, quantity
 
 
 def run(

@@ -10,11 +10,11 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from orchestrator.cli.numbers import duration
 from orchestrator.cli.terminal import styled
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialLost
 from orchestrator.execution.progress import Progress
+from orchestrator.units import duration
 
 _SECONDS_BETWEEN_LINES = 10.0
 _MOST_RUNNING = 8  # names shown

@@ -13,7 +13,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.numbers import duration, figure, quantity
 from orchestrator.cli.status.so_far import SoFar
 from orchestrator.cli.status.time_left import Pace, TimeLeft
 from orchestrator.cli.terminal import styled
@@ -21,6 +20,7 @@ from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.status import Standing, Watcher
+from orchestrator.units import duration, quantity, rounded
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _SECONDS_BETWEEN_PULLS = 15.0  # of records that lie in an object store
@@ -168,7 +168,7 @@ def _counts(found: Standing) -> str:
 def _burn_words(burn: Burn) -> str:
     words = f"{burn.spent:.3f} {burn.unit}"
     if burn.limit is not None:
-        words += f" of {figure(burn.limit, 4)}"
+        words += f" of {rounded(burn.limit, 4)}"
     words += f", {burn.an_hour:g} an hour now" if burn.an_hour else ""
     words += f"; {burn.money}" if burn.money else ""
     if burn.limit is not None and burn.an_hour and burn.spent < burn.limit:

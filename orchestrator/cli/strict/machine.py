@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.cli.entry import TELLS_NOBODY
-from orchestrator.cli.numbers import quantity
 from orchestrator.cli.strict.files import readable, storage
 from orchestrator.cli.strict.services import mlflow, passwords, ray
 from orchestrator.cli.strict.surroundings import Surroundings
 from orchestrator.cli.strict.versions import versions
 from orchestrator.contracts.credentials import is_secret
 from orchestrator.contracts.risks import Checked, Risk
+from orchestrator.units import quantity
 
 _OF_THE_HUB = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}  # staging needs it
 _MOST_NAMES = 6

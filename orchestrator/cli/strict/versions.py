@@ -7,8 +7,8 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
-from orchestrator.cli.numbers import quantity
 from orchestrator.contracts.risks import Checked, Risk
+from orchestrator.units import quantity
 
 _PACKAGE = Path(__file__).parents[2]
 _LOCKS = (_PACKAGE.parent / "constraints.txt", _PACKAGE / "constraints.txt")  # of a checkout, of a wheel

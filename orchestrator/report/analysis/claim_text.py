@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from orchestrator.report.statistics.paired import Estimate
 from orchestrator.report.statistics.power import MOST_SEEDS, Limit, Settled
+from orchestrator.units import named_list
 
 TITLES = {
     "methods": "Methods against each other",
@@ -193,24 +194,19 @@ def best_set(
     else:
         text = (
             f"With 95 % confidence {over}, the best of the {of} is one of these {len(names)}: "
-            f"{_named(names)}. "
+            f"{named_list(names, _MOST_NAMED)}. "
             f"{names[0]} scored highest of them; these results do not settle whether it is the best."
         )
     if silent:
         text += (
-            f" {_named(silent)} cannot be judged against {names[0]}: they share fewer than two seeds, or "
-            "differ by the same amount on each."
+            f" {named_list(silent, _MOST_NAMED)} cannot be judged against {names[0]}: they share fewer than "
+            "two seeds, or differ by the same amount on each."
         )
     if left_out:
         cells = "cell has" if left_out == 1 else "cells have"
         text += f" {left_out} more {cells} one seed and cannot be judged"
         text += f"; {above} is one of them, and scored above all others." if above else "."
     return text
-
-
-def _named(names: Sequence[str]) -> str:
-    rest = len(names) - _MOST_NAMED
-    return ", ".join(names) if rest < 2 else f"{', '.join(names[:_MOST_NAMED])} and {rest} more"
 
 
 def run(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from orchestrator.contracts.caveats import Counted
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.report.results.point import Point
-from orchestrator.report.text import span
+from orchestrator.units import count_range
 
 _MOST_CLASSES = 8
 
@@ -23,8 +23,10 @@ def data_line(
         return None
     noun = "sentences" if task.kind is TaskKind.NER else "texts"
     first, *others = sizes.items()
-    begin = f"Data: {span((min(first[1]), max(first[1])))} {noun} in {first[0]}"
-    text = ", ".join([begin, *(f"{span((min(found), max(found)))} in {split}" for split, found in others)])
+    begin = f"Data: {count_range((min(first[1]), max(first[1])))} {noun} in {first[0]}"
+    text = ", ".join(
+        [begin, *(f"{count_range((min(found), max(found)))} in {split}" for split, found in others)]
+    )
     text += _of_units(points)
     rows = sorted((count for count in classes.values() if count), reverse=True)
     if not rows or task.kind is TaskKind.NER or len(set(sizes.get(Split.TRAIN, ()))) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.contracts.backbone import RandomWeights
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.trial import Cell
-from orchestrator.report.text import count
+from orchestrator.units import short_count
 
 
 def plain_name(cell: Cell, sweep: SweepRecord, parameters: int | None) -> str:
@@ -13,7 +13,7 @@ def plain_name(cell: Cell, sweep: SweepRecord, parameters: int | None) -> str:
     were counted in a trial."""
     backbone, method = sweep.backbones.get(f"{cell.model}/{cell.domain}"), sweep.methods.get(cell.method)
     size = parameters or (None if backbone is None else backbone.parameters)
-    model = cell.model if size is None else f"{cell.model} with {count(size)} parameters"
+    model = cell.model if size is None else f"{cell.model} with {short_count(size)} parameters"
     untrained = backbone is not None and isinstance(backbone.weights, RandomWeights)
     text = "not pretrained" if untrained else f"pretrained on {cell.domain} text"
     return f"{model}, {text}, {cell.method if method is None else method.settings.description}"

@@ -16,7 +16,8 @@ from orchestrator.report.recommendation.cheaper import saving
 from orchestrator.report.results.point import Comparison, Point, PointState
 from orchestrator.report.results.points import figures
 from orchestrator.report.statistics.pareto import best, cheapest_enough
-from orchestrator.report.text import device_time, enough, over, score_of, short
+from orchestrator.report.text import enough, over, score_of, short
+from orchestrator.units import device_time
 
 
 def answers(

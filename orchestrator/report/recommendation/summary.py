@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from orchestrator import units
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import text
 from orchestrator.report.analysis.budgets import by_budget
 from orchestrator.report.analysis.cell_names import marked, marks_of
 from orchestrator.report.analysis.claim_text import Scale
-from orchestrator.report.numbers import small
 from orchestrator.report.recommendation.advice import REHEARSAL, instead
 from orchestrator.report.recommendation.cheaper import saving
 from orchestrator.report.recommendation.confidence import sureness
@@ -19,6 +19,7 @@ from orchestrator.report.record import Report
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.results.points import figures
 from orchestrator.report.task_report import TaskReport
+from orchestrator.units import rounded
 
 
 class Recommendation(Record):
@@ -124,14 +125,15 @@ def _score(one: Pick) -> str:
 def _costs(one: Pick) -> str:
     """To train it and to use it."""
     cost = figures(one.pick)[0]
-    sentence = f"A training run takes {text.device_time(cost, one.comparison.unit)}"
+    sentence = f"A training run takes {units.device_time(cost, one.comparison.unit)}"
     if one.pick.money is not None and one.task.currency:
-        sentence += f", {small(one.pick.money)} {one.task.currency}"
+        sentence += f", {rounded(one.pick.money)} {one.task.currency}"
     if one.pick.latency_ms is None:
         return f"{sentence}."
-    thousand = text.time(one.pick.latency_ms / 3600)  # a thousand times as many ms are as many seconds
+    # A thousand times as many milliseconds are as many seconds.
+    thousand = units.time_of_hours(one.pick.latency_ms / 3600)
     return (
-        f"{sentence}; in use one answer takes {small(one.pick.latency_ms)} ms, "
+        f"{sentence}; in use one answer takes {rounded(one.pick.latency_ms)} ms, "
         f"1,000 one by one take {thousand}."
     )
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
+from orchestrator import units
 from orchestrator.contracts.vocabulary import FailureRule
 from orchestrator.report import text
 from orchestrator.report.analysis.caveats import INVENTED
@@ -90,7 +91,9 @@ def methods_html(report: Report) -> str:
     template = environment().get_template("methods.html.j2")
     points = [p for task in report.tasks for p in task.points if p.seeds]
     seeds = sorted({p.seeds for p in points})
-    number = f"{text.span((seeds[0], seeds[-1])) if seeds else 'no'} {'seed' if seeds == [1] else 'seeds'}"
+    number = (
+        f"{units.count_range((seeds[0], seeds[-1])) if seeds else 'no'} {'seed' if seeds == [1] else 'seeds'}"
+    )
     leaves_out = report.config.get("failures") == FailureRule.LEAVE_OUT
     sure = text.over(points)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "statsmodels"))

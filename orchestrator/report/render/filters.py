@@ -11,14 +11,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from orchestrator import units
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.markdown import plain, without_links
-from orchestrator.report import numbers, text
+from orchestrator.report import text
 from orchestrator.report.analysis.cell_names import level_marks, marked, named
 from orchestrator.report.analysis.objectives import SIDES
 from orchestrator.report.analysis.replication import verdict, why
 from orchestrator.report.render.markers import sign, stroke
-from orchestrator.report.render.sensitivity_plot import number
+from orchestrator.report.render.text import mark, measure, reasons, verdict_of
+from orchestrator.report.render.text import verdict as claim_verdict
 from orchestrator.report.results.guessing import answer_to_all
 from orchestrator.report.results.point import Point, PointState
 
@@ -135,40 +137,40 @@ def _unscored(points: Sequence[Point]) -> list[Point]:
 
 
 _FIGURES = {
-    "hours": text.hours,
-    "time": text.time,
-    "device_time": text.device_time,
-    "on_one": text.on_one,
+    "hours": units.hours,
+    "time": units.time_of_hours,
+    "device_time": units.device_time,
+    "on_one": units.on_one_device,
     "marked": marked,
-    "count": text.count,
+    "count": units.short_count,
     "score": text.score,
     "interval": text.interval,
-    "ends": text.ends,
+    "ends": units.interval_ends,
     "within": text.within,
     "enough": text.enough,
     "interval_of": text.interval_of,
     "over": text.over,
     "named": named,
-    "signed": text.signed,
-    "signed_ends": text.signed_ends,
-    "times": text.times,
-    "number": number,
+    "signed": units.signed,
+    "signed_ends": units.signed_ends,
+    "times": units.ratio,
+    "number": units.plain_number,
     "settings": text.settings,
     "remark": text.remark,
     "verdict": verdict,
     "why": why,
     "short": text.short,
-    "chance": numbers.chance,
-    "verdict_of_claim": numbers.verdict,
-    "verdict_of": numbers.verdict_of,
-    "mark": numbers.mark,
-    "p_value": numbers.p_value,
-    "size": numbers.size,
-    "small": numbers.small,
-    "measure": numbers.measure,
-    "points": numbers.points,
-    "reasons": numbers.reasons,
-    "points_interval": numbers.points_interval,
+    "chance": units.percentage,
+    "verdict_of_claim": claim_verdict,
+    "verdict_of": verdict_of,
+    "mark": mark,
+    "p_value": units.p_value,
+    "size": units.byte_size,
+    "small": units.rounded,
+    "measure": measure,
+    "points": units.signed_points,
+    "reasons": reasons,
+    "points_interval": units.points_range,
     "unit": device_unit,
     "answer_to_all": answer_to_all,
     "level_marks": level_marks,

@@ -13,14 +13,16 @@ from typing import Any
 
 from markupsafe import escape
 
+from orchestrator import units
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Source
-from orchestrator.report import numbers, text
+from orchestrator.report import text
 from orchestrator.report.analysis.frontiers import FrontierView
 from orchestrator.report.analysis.objectives import SIDES, Side, figure
 from orchestrator.report.record import Report
 from orchestrator.report.render.markers import SIGNS
 from orchestrator.report.render.scales import span, ticks
+from orchestrator.report.render.text import place
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.task_report import TaskReport
 
@@ -117,7 +119,7 @@ def _view(
     name, unit = SIDES[side]
     unit = task.currency or unit if side is Side.MONEY else unit
     time = side is Side.DEVICE_HOURS
-    title = f"training run, time {text.on_one(comparison.unit)}" if time else f"{name} ({unit})"
+    title = f"training run, time {units.on_one_device(comparison.unit)}" if time else f"{name} ({unit})"
     if side is Side.ENERGY and any(p.energy_source is Source.ESTIMATED for p in points):
         title += ", estimated"
     axis = ticks(known, _ends(points) if time else (), time=time)
@@ -161,14 +163,14 @@ def _line(frontier: Sequence[tuple[float | None, Point]], end: float) -> list[li
 
 def _hover(point: Point, unit: str) -> list[str]:
     """The cell, and the lines below it."""
-    cost = text.device_time(point.device_hours.mean if point.device_hours else None, unit)
-    trained, total = text.count(point.trainable_parameters), text.count(point.total_parameters)
+    cost = units.device_time(point.device_hours.mean if point.device_hours else None, unit)
+    trained, total = units.short_count(point.trainable_parameters), units.short_count(point.total_parameters)
     seeds = f"{point.seeds} of {point.planned_seeds} seeds"
     lines = [
         text.score_of(point),
         f"a training run takes {cost}; {seeds}",
         f"{trained} of {total} parameters trained",
-        numbers.place(point.frontier_probability),
+        place(point.frontier_probability),
         text.remark(point),
     ]
     return [str(escape(point.name)), "<br>".join(str(escape(line)) for line in lines if line)]

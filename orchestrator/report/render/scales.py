@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.report import text
+from orchestrator import units
 
 _MOST_ROOM = math.log10(2)  # beyond the points on either side, for the ends of their bars
 _TIMES = (1.0, 60.0, 3600.0)  # seconds; in each unit ticks stand at these counts:
@@ -61,5 +61,5 @@ def _times(low: float, high: float) -> list[float]:
 
 def _tick(value: float, time: bool) -> str:
     if time:
-        return text.time(value)
-    return text.count(round(value)) if value >= 1000 else text.hours(value)
+        return units.time_of_hours(value)
+    return units.short_count(round(value)) if value >= 1000 else units.hours(value)

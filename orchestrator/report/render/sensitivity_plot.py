@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import escape
 
+from orchestrator import units
 from orchestrator.report import text
 from orchestrator.report.analysis.sensitivity import Axis, AxisSeries
 from orchestrator.report.render.frontier_plot import COLOURS, floor
@@ -36,7 +37,7 @@ def axis_plot(task: TaskReport, axis: Axis) -> dict[str, Any]:
                 "type": "log" if log else "linear",
                 "title": {"text": axis.title + (" (log scale)" if log else "")},
                 "tickvals": values,
-                "ticktext": [number(v) for v in values],
+                "ticktext": [units.plain_number(v) for v in values],
                 "range": [places[0] - 0.06 * reach, places[-1] + 0.06 * reach],
             },
             "yaxis": {
@@ -93,10 +94,6 @@ def _trace(series: AxisSeries, index: int, shift: float) -> dict[str, Any]:
 
 def _hover(series: AxisSeries) -> Sequence[list[str]]:
     return [
-        [str(escape(text)) for text in (v.cell, number(v.value), text.score_of(v))] for v in series.values
+        [str(escape(text)) for text in (v.cell, units.plain_number(v.value), text.score_of(v))]
+        for v in series.values
     ]
-
-
-def number(value: float) -> str:
-    """`8`, `0.5`, `3e-05`, `4,096`."""
-    return f"{value:,.0f}" if value >= 1 and value == int(value) else f"{value:g}"

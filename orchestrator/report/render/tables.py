@@ -10,11 +10,11 @@ from orchestrator.contracts.ledger import Spending
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Signature
-from orchestrator.report import numbers
 from orchestrator.report.analysis.equivalence import Verdict
 from orchestrator.report.analysis.replication import Replication
 from orchestrator.report.recommendation.summary import recommendations, sentences
 from orchestrator.report.record import Report
+from orchestrator.report.render.text import mark as frontier_mark
 from orchestrator.report.results.failed_seeds import mark
 from orchestrator.report.results.point import Comparison, Point, PointState
 from orchestrator.report.scores.efficiency import TaskScores
@@ -52,7 +52,7 @@ def _row(task: TaskReport, point: Point) -> FrontierRow:
         task=task.task,
         cell=point.name,
         frontier=point.frontier,
-        mark=numbers.mark(point),
+        mark=frontier_mark(point),
         state=point.state,
         quality=_mean(point.quality),
         interval=point.simultaneous.interval if point.simultaneous else None,

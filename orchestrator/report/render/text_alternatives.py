@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator import units
 from orchestrator.report import text
 from orchestrator.report.analysis.sensitivity import Axis, AxisSeries
 from orchestrator.report.results.point import Comparison, Point
@@ -24,7 +25,7 @@ def frontier_alternative(task: TaskReport, comparison: Comparison) -> str:
 
 
 def _named(point: Point, comparison: Comparison) -> str:
-    cost = text.hours(figures(point)[0])
+    cost = units.hours(figures(point)[0])
     return f"{point.name} with {text.score(point.quality)} at {cost} {comparison.unit}"
 
 

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.report import text
 from orchestrator.report.analysis.claims import Claim, ClaimFamily
 from orchestrator.report.analysis.distillation import Pair
 from orchestrator.report.analysis.objectives import Side
 from orchestrator.report.analysis.ownership import Ownership
 from orchestrator.report.results.point import Point
-
-_PREFIXES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
-_LEAST_P = 0.001
-
-
-def chance(probability: float | None) -> str:
-    """`87 %`; `> 99 %` and `< 1 %` at the ends, where a resampling cannot tell more."""
-    if probability is None:
-        return text.MISSING
-    if probability > 0.99:
-        return "> 99 %"
-    return "< 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
-
+from orchestrator.units import MISSING, byte_size, hours, percentage, rounded, short_count
 
 LEGEND = "◆ on the frontier with a probability of 90 % or more; ◇ open: 10 to 90 %, or one seed only"
 SURE = 0.9  # from this probability on a point is drawn as one of the frontier, below 1 - it as none
@@ -38,7 +25,7 @@ def mark(point: Point) -> str:
 
 def place(probability: float | None) -> str:
     """For a hover text; empty where it cannot be said."""
-    return "" if probability is None else f"on the frontier with {chance(probability)}"
+    return "" if probability is None else f"on the frontier with {percentage(probability)}"
 
 
 def verdict(claim: Claim | None) -> str:
@@ -55,43 +42,17 @@ def verdict_of(pair: Pair, claims: Sequence[ClaimFamily]) -> str:
     return verdict(next((c for f in here for c in f.claims if {c.better, c.worse} == both), None))
 
 
-def p_value(value: float | None) -> str:
-    if value is None:
-        return text.MISSING
-    return f"< {_LEAST_P}" if value < _LEAST_P else f"{value:.3f}"
-
-
-def size(count: float | None) -> str:
-    """`12.3 MiB`."""
-    if count is None:
-        return text.MISSING
-    for unit, name in _PREFIXES:
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count:.0f} B"
-
-
-def small(value: float | None) -> str:
-    """Three significant digits, never as a power of ten: `0.00123`, `12.3`, `1,230`."""
-    if value is None:
-        return text.MISSING
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    short = f"{value:.3g}"
-    return f"{value:.8f}".rstrip("0") if "e" in short else short
-
-
 def measure(value: float | None, side: Side) -> str:
     """A figure of an axis, in its unit."""
     if value is None:
-        return text.MISSING
+        return MISSING
     if side is Side.QUALITY:
         return f"{value:.3f}"
     if side is Side.DEVICE_HOURS:
-        return text.hours(value)
+        return hours(value)
     if side in (Side.PEAK_MEMORY, Side.STORED_BYTES):
-        return size(value)
-    return text.count(round(value)) if side is Side.TRAINABLE_PARAMETERS else small(value)
+        return byte_size(value)
+    return short_count(round(value)) if side is Side.TRAINABLE_PARAMETERS else rounded(value)
 
 
 def reasons(rows: Sequence[Ownership]) -> list[str]:
@@ -111,12 +72,3 @@ def reasons(rows: Sequence[Ownership]) -> list[str]:
             if amount is not None and amount.why:
                 found[f"{amount.source.value.capitalize()}: {amount.why}."] = None
     return list(found)
-
-
-def points(difference: float | None) -> str:
-    """A difference of qualities in points, a hundredth each: `+1.2`."""
-    return text.MISSING if difference is None else f"{difference * 100:+.1f}"
-
-
-def points_interval(interval: tuple[float, float] | None) -> str:
-    return "none" if interval is None else f"{interval[0] * 100:.1f} to {interval[1] * 100:.1f}"
