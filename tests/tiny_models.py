@@ -13,7 +13,7 @@ from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.demo.tiny import write_tiny
 from workers.methods import Adapted, adapt
-from workers.models.backbones import Backbone, build, planned
+from workers.models.backbones import Backbone, build, count_planned
 
 LABELS = ("a", "b", "c")
 _PLACE = tempfile.TemporaryDirectory()
@@ -58,4 +58,4 @@ def adapted_tiny(
 def blank_tiny(architecture: str, settings: Any, kind: TaskKind = TaskKind.CLASSIFICATION) -> Any:
     """The same model on the meta device, as a trial counts on it."""
     spec, folder = tiny_spec(architecture), tiny_folder(architecture)
-    return planned(spec, folder, settings, kind, len(LABELS)).blank.model
+    return count_planned(spec, folder, settings, kind, len(LABELS)).blank.model

@@ -23,7 +23,13 @@ from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Phase
 from workers.distributed.ranks import Ranks
-from workers.distributed.sharding import Shares, fill, put_shares, sharing, whole
+from workers.distributed.sharding import (
+    ShardedState,
+    fill_parameter,
+    full_value,
+    load_sharded_state,
+    sharding_layout,
+)
 from workers.learning_curve import Scored
 from workers.methods import Adapted
 
@@ -71,9 +77,9 @@ def trained_weights(model: Any) -> Weights:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def copy_of(weights: Weights, *, pin: bool = False) -> Weights:
+def clone_weights(weights: Weights, *, pin: bool = False) -> Weights:
     """Whole ones, on the CPU. Where weights are spread, all ranks have to ask for it. `pin`: as `on_host`."""
-    return {name: on_host(whole(value), pin=pin).contiguous() for name, value in weights.items()}
+    return {name: on_host(full_value(value), pin=pin).contiguous() for name, value in weights.items()}
 
 
 def on_host(value: Tensor, *, pin: bool) -> Tensor:
@@ -81,16 +87,16 @@ def on_host(value: Tensor, *, pin: bool) -> Tensor:
     return torch.empty_like(value, device="cpu", pin_memory=pin).copy_(value.detach(), non_blocking=pin)
 
 
-def put_back(model: Any, weights: Weights) -> None:
+def load_trained_weights(model: Any, weights: Weights) -> None:
     """Raises UnreadableCheckpointError unless `weights` are exactly those that train."""
     own = trained_weights(model)
-    if own.keys() != weights.keys() or any(whole_shape(own[n]) != weights[n].shape for n in own):
+    if own.keys() != weights.keys() or any(full_shape(own[n]) != weights[n].shape for n in own):
         raise UnreadableCheckpointError("its weights are not those that this trial trains")
     for name, value in own.items():
-        fill(value, weights[name])
+        fill_parameter(value, weights[name])
 
 
-def whole_shape(parameter: Tensor) -> torch.Size:
+def full_shape(parameter: Tensor) -> torch.Size:
     """Also of one that is spread, of which this rank holds a part."""
     shape: torch.Size = getattr(parameter, "ds_shape", parameter.shape)
     return shape
@@ -118,21 +124,21 @@ class Checkpoint:
             raise UnreadableCheckpointError(f"{place} is damaged ({type(damage).__name__})") from damage
         if self.progress.fingerprint != fingerprint:
             raise UnreadableCheckpointError(f"{place} belongs to another trial")
-        if self._state["sharing"] != sharing(resources or Resources()):
+        if self._state["sharing"] != sharding_layout(resources or Resources()):
             raise UnreadableCheckpointError(f"{place} is of an optimiser that was shared out in another way")
 
     def restore(self, adapted: Adapted, optimiser: torch.optim.Optimizer, ranks: Ranks) -> Weights | None:
         """Puts weights, optimiser, the method's memory and random number generators where they were; gives
         the best weights. `restore_shares` comes when the optimiser is prepared."""
-        put_back(adapted.model, self.weights)
+        load_trained_weights(adapted.model, self.weights)
         if self._state["sharing"] == "none":
             optimiser.load_state_dict(self._state["optimiser"])
-        adapted.remember(self._state["method"])
+        adapted.load_extra_state(self._state["method"])
         if ranks.rank < len(self._state["random"]):  # one more than there were then draws its own
             _set_random_state(self._state["random"][ranks.rank])
         return self.best
 
-    def restore_shares(self, model: Any, optimiser: Any, ranks: Ranks) -> None:
+    def restore_sharded_state(self, model: Any, optimiser: Any, ranks: Ranks) -> None:
         """The optimiser's state, where it is shared out, and that of the scaler of its loss. All ranks come
         here."""
         if (scaler := self._state.get("scaler")) is not None:
@@ -140,7 +146,9 @@ class Checkpoint:
         if self._state["sharing"] != "none":
             parts = self._state["parts"]
             own = None if parts is None else parts[ranks.rank]
-            put_shares(model, optimiser, Shares(self._state["sharing"], self._state["optimiser"], own))
+            load_sharded_state(
+                model, optimiser, ShardedState(self._state["sharing"], self._state["optimiser"], own)
+            )
 
 
 def _check_sums(archive: Path) -> None:

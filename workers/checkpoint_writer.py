@@ -31,15 +31,15 @@ from workers.checkpoint import (
     Progress,
     UnfaithfulCopyError,
     Weights,
-    copy_of,
+    clone_weights,
+    full_shape,
     on_host,
     random_state,
     saved,
     trained_weights,
-    whole_shape,
 )
 from workers.distributed.ranks import Ranks
-from workers.distributed.sharding import Shares
+from workers.distributed.sharding import ShardedState
 from workers.methods import Adapted
 
 _KEEP = 2
@@ -63,28 +63,28 @@ class Snapshot:
 
 
 def snapshot(
-    adapted: Adapted, shares: Shares, best: Weights | None, progress: Progress, ranks: Ranks
+    adapted: Adapted, sharded: ShardedState, best: Weights | None, progress: Progress, ranks: Ranks
 ) -> Snapshot | None:
     """Copy what a checkpoint holds. All ranks have to call this; the first one gets the snapshot."""
     own = trained_weights(adapted.model)
     pin = (
         any(value.is_cuda for value in own.values()) and sum(v.nbytes for v in own.values()) <= _PINNED_BYTES
     )
-    weights = copy_of(own, pin=pin)
+    weights = clone_weights(own, pin=pin)
     random = ranks.gather(random_state())
-    parts = None if shares.own is None else ranks.gather(shares.own)
+    parts = None if sharded.own is None else ranks.gather(sharded.own)
     if not ranks.leads:
         return None
-    state = {"sharing": shares.sharing, "optimiser": shares.whole, "parts": parts, "scaler": shares.scaler}
+    state = {"sharing": sharded.sharing, "optimiser": sharded.whole, "parts": parts, "scaler": sharded.scaler}
     state = tree_map(lambda value: on_host(value, pin=pin) if isinstance(value, Tensor) else value, state)
     if pin:
         torch.cuda.synchronize()
     return Snapshot(
         step=progress.step,
-        shapes={name: whole_shape(value) for name, value in own.items()},
+        shapes={name: full_shape(value) for name, value in own.items()},
         weights=weights,
         best=best,
-        state=state | {"method": adapted.memory(), "random": random},
+        state=state | {"method": adapted.extra_state(), "random": random},
         progress=_PROGRESS.dump_json(progress),
     )
 
@@ -149,13 +149,13 @@ class CheckpointWriter:
         return (self._clock() - self._since) / wait if wait else math.inf
 
     def save(
-        self, adapted: Adapted, shares: Shares, best: Weights | None, progress: Progress, ranks: Ranks
+        self, adapted: Adapted, sharded: ShardedState, best: Weights | None, progress: Progress, ranks: Ranks
     ) -> None:
         """Copy what a checkpoint holds, and write it while training goes on. All ranks have to call this; the
         first one writes. Raises what `wait` does."""
         self.wait()
         began = self._clock()
-        taken = snapshot(adapted, shares, best, progress, ranks)
+        taken = snapshot(adapted, sharded, best, progress, ranks)
         if taken is not None:
             self._writing = self._thread.submit(self._write, taken, began)
         self._since = self._clock()

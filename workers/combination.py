@@ -15,7 +15,7 @@ from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.batches import collate
-from workers.export import keep_model, load_kept
+from workers.export import export_model, load_exported
 from workers.methods import Adapted, adapt
 from workers.models.backbones import build
 from workers.tasks import IGNORED, Encoded
@@ -114,13 +114,13 @@ class Combination:
         said = self._logits(adapted.model, range(len(_LENGTHS)))
         torch.manual_seed(1)
         if self._settings.trains_everything:
-            keep_model(adapted, tokenizer, kept, "all")
+            export_model(adapted, tokenizer, kept, "all")
             model = build(self._spec, kept, self._kind, LABELS).model
             load_model(model, kept / "model.safetensors", strict=False)  # and its head, which is drawn anew
         else:
-            keep_model(adapted, tokenizer, kept, "adapters")
+            export_model(adapted, tokenizer, kept, "adapters")
             again = self._adapted(build(self._spec, self._folder, self._kind, LABELS))
-            load_kept(again, kept)
+            load_exported(again, kept)
             model = again.model
         same = _alike(self._logits(model, range(len(_LENGTHS))), said)
         return "" if same else "saved weights do not give the same answers"

@@ -12,7 +12,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from workers.batches import collate
-from workers.checkpoint import UnfaithfulCopyError, Weights, copy_of, put_back, trained_weights
+from workers.checkpoint import (
+    UnfaithfulCopyError,
+    Weights,
+    clone_weights,
+    load_trained_weights,
+    trained_weights,
+)
 from workers.checkpoint_writer import same_bits
 from workers.inputs import TaskData
 from workers.methods import Adapted
@@ -27,7 +33,7 @@ _DIFFERS = (
 )
 
 
-def keep_model(
+def export_model(
     adapted: Adapted,
     tokenizer: Any,
     directory: Path,
@@ -53,19 +59,19 @@ def keep_model(
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         tokenizer.save_pretrained(directory)
     else:
-        save_file(trained or copy_of(trained_weights(adapted.model)), directory / _own_weights(adapted))
+        save_file(trained or clone_weights(trained_weights(adapted.model)), directory / _own_weights(adapted))
         adapted.model.config.save_pretrained(directory)
     return sum(file.stat().st_size for file in directory.iterdir())
 
 
-def load_kept(adapted: Adapted, directory: Path) -> None:
-    """Puts what `keep_model` kept of a method other than full into a model that is adapted afresh by it. That
-    model then says what the kept one said; it is not for further training.
+def load_exported(adapted: Adapted, directory: Path) -> None:
+    """Load what `export_model` saved of a method other than full into a model that the method has just
+    adapted. That model then gives the same answers as the saved one; it is not for further training.
 
     Raises UnreadableCheckpointError where the weights are not those of this method.
     """
     if not adapted.is_adapter:
-        put_back(adapted.model, load_file(directory / _own_weights(adapted)))
+        load_trained_weights(adapted.model, load_file(directory / _own_weights(adapted)))
         return
     saved = PeftConfig.from_pretrained(directory)
     config = adapted.model.peft_config["default"]
@@ -111,7 +117,7 @@ def _logits(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     return found
 
 
-def prove_written(adapted: Adapted, directory: Path, trained: Weights) -> None:
+def verify_saved_bits(adapted: Adapted, directory: Path, trained: Weights) -> None:
     """Read an adapter that was kept back, bit by bit: no rank holds a whole model that could load it, and
     answers in half precision would tell nothing about its weights.
 
@@ -125,7 +131,7 @@ def prove_written(adapted: Adapted, directory: Path, trained: Weights) -> None:
         raise UnfaithfulCopyError(_DIFFERS)
 
 
-def prove_kept(adapted: Adapted, directory: Path, sample: Sample, *, half: bool) -> None:
+def verify_answers(adapted: Adapted, directory: Path, sample: Sample, *, half: bool) -> None:
     """Load an adapter that was kept, and compare its answers with those of the trained model, which is good
     for nothing else afterwards. `half`: it answers in half precision, or on a quantised base.
 
@@ -135,7 +141,7 @@ def prove_kept(adapted: Adapted, directory: Path, sample: Sample, *, half: bool)
         for parameter in trained_weights(adapted.model).values():
             parameter.fill_(torch.nan)
     try:
-        load_kept(adapted, directory)
+        load_exported(adapted, directory)
     except (RuntimeError, KeyError, ValueError) as error:  # tensors of another shape, or none
         raise UnfaithfulCopyError(_DIFFERS) from error
     device = next(adapted.model.parameters()).device

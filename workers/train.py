@@ -20,19 +20,19 @@ from orchestrator.contracts.phase_work import add_work
 from orchestrator.contracts.trial import AttemptOrder, Recipe
 from orchestrator.contracts.vocabulary import Phase
 from workers.batches import FlatSplit, Rows, epoch_batches
-from workers.checkpoint import Checkpoint, Progress, Weights, copy_of, trained_weights
+from workers.checkpoint import Checkpoint, Progress, Weights, clone_weights, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
 from workers.distributed.ranks import ALONE, Ranks
-from workers.distributed.sharding import gathering, prepare, shares_of
-from workers.distributed.spreading import share_out
+from workers.distributed.sharding import prepare, sharded_state, sync_gradients
+from workers.distributed.spreading import shard_model
 from workers.evaluate import DivergedError, evaluate
 from workers.inputs import TaskData
 from workers.learning_curve import Scored
-from workers.metering.gauges import together
-from workers.metering.meter import Meter, Work, add_phases, plain_work, told_work
+from workers.metering.gauges import merge_measurements
+from workers.metering.meter import Meter, Work, add_phases, parse_work, plain_work
 from workers.methods import Adapted
 from workers.models.masks import padding_known
-from workers.runtime.records import EventLog, superseded
+from workers.runtime.records import EventLog, is_superseded
 from workers.schedule import Budget, steps_of_an_epoch
 from workers.tasks import IGNORED
 
@@ -52,7 +52,7 @@ class CollapsedError(Exception):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TrainContext:
     """The process that the loop runs in. `stopping` says whether it was asked to stop."""
 
     order: AttemptOrder
@@ -70,7 +70,7 @@ class Surroundings:
 
 
 def train(
-    adapted: Adapted, data: TaskData, progress: Progress, start: Checkpoint | None, around: Surroundings
+    adapted: Adapted, data: TaskData, progress: Progress, start: Checkpoint | None, ctx: TrainContext
 ) -> Weights:
     """Trains until the budget is spent; gives the weights of the best evaluation on dev, of equals the first,
     and of the last one where the metric is missing at each.
@@ -80,54 +80,54 @@ def train(
     phase of training, whose seconds are those of a budget of seconds. All ranks come through here in step.
     Raises DivergedError, CollapsedError, PreemptedError, each in all of them.
     """
-    recipe, seed = around.order.trial.recipe, around.order.trial.seed
-    share_out(adapted.model, around.accelerator, around.order.resources)
+    recipe, seed = ctx.order.trial.recipe, ctx.order.trial.seed
+    shard_model(adapted.model, ctx.accelerator, ctx.order.resources)
     optimiser = adam_w(adapted.model, recipe)
     best: Weights | None = None
     if start is not None:
-        best = start.restore(adapted, optimiser, around.ranks)
-    model, optimiser = prepare(around.accelerator, adapted.model, optimiser, around.order.resources)
+        best = start.restore(adapted, optimiser, ctx.ranks)
+    model, optimiser = prepare(ctx.accelerator, adapted.model, optimiser, ctx.order.resources)
     if start is not None:
-        start.restore_shares(model, optimiser, around.ranks)
-    examples, dev = (FlatSplit(d, data.pad, around.accelerator.device) for d in (data.train, data.dev))
+        start.restore_sharded_state(model, optimiser, ctx.ranks)
+    examples, dev = (FlatSplit(d, data.pad, ctx.accelerator.device) for d in (data.train, data.dev))
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
     budget = Budget.of(recipe, epoch_steps)
     losses: list[Tensor] = []
     begins = progress.step
     adapted.train_mode()
-    around.meter.enter(Phase.TRAIN)
-    with checkpoint_writer(around) as writer:
+    ctx.meter.enter(Phase.TRAIN)
+    with checkpoint_writer(ctx) as writer:
         while budget.share(*(spent := (progress.step, progress.train_seconds))) < 1:
             epoch, place = divmod(progress.step, epoch_steps)
             if place == 0 or progress.step == begins:
                 batches = examples.rows(epoch_batches(examples.lengths, recipe.batch_size, seed, epoch))
             batch, rate = batches[place], budget.rate(*spent)
-            losses.append(optimiser_step(adapted, model, optimiser, examples, batch, rate, around))
+            losses.append(optimiser_step(adapted, model, optimiser, examples, batch, rate, ctx))
             progress.step += 1
             adapted.after_step(progress.step)
             if budget.seconds is not None:
                 losses[-1].item()  # waits for the device: the clock must not run behind the steps
             progress.tokens += sum(examples.lengths[i] for i in batch.places)
-            agreed = around.ranks.agree(around.stopping(), around.train_seconds(), writer.waited())
+            agreed = ctx.ranks.agree(ctx.stopping(), ctx.train_seconds(), writer.waited())
             progress.train_seconds = agreed.train_seconds
             now_spent = progress.step, progress.train_seconds
             scoring = budget.evaluations_due(*now_spent) > budget.evaluations_due(*spent)
-            saving = agreed.stopping or save_is_due(around.order, agreed.waited, scoring)
+            saving = agreed.stopping or save_is_due(ctx.order, agreed.waited, scoring)
             if scoring or saving or len(losses) == _LOG_EVERY:
-                log_losses(around, losses, rate, progress, budget.steps)
+                log_losses(ctx, losses, rate, progress, budget.steps)
                 losses.clear()
             if scoring:
-                with around.meter.within(Phase.EVALUATE):
-                    if score_dev(adapted.model, data, dev, progress, epoch_steps, around):
-                        best = copy_of(trained_weights(adapted.model))
+                with ctx.meter.within(Phase.EVALUATE):
+                    if score_dev(adapted.model, data, dev, progress, epoch_steps, ctx):
+                        best = clone_weights(trained_weights(adapted.model))
                 stop_if_collapsed(recipe, budget, progress)
                 adapted.train_mode()
             if saving:
-                save_progress(adapted, model, optimiser, best, progress, writer, around)
+                save_progress(adapted, model, optimiser, best, progress, writer, ctx)
             if agreed.stopping:
-                await_written(writer, around)
+                await_written(writer, ctx)
                 raise PreemptedError
-        await_written(writer, around)
+        await_written(writer, ctx)
     assert best is not None  # the budget ends with an evaluation
     return best
 
@@ -154,7 +154,7 @@ def optimiser_step(
     examples: FlatSplit,
     batch: Rows,
     rate: float,
-    around: Surroundings,
+    ctx: TrainContext,
 ) -> Tensor:
     """One step on `batch` of `examples`, in forward passes of the order's size. Gives this rank's part of the
     mean loss, on the device.
@@ -163,7 +163,7 @@ def optimiser_step(
     and passes. All ranks make the same number of passes: one that has no example left in it learns nothing
     from its pass. `model` and `optimiser` are the prepared ones. A penalty of the method is not in the mean.
     """
-    accelerator, size, ranks = around.accelerator, around.order.pass_size, around.ranks
+    accelerator, size, ranks = ctx.accelerator, ctx.order.pass_size, ctx.ranks
     for group in optimiser.param_groups:
         group["lr"] = rate
     targets = max(1, sum(examples.targets[i] for i in batch.places))
@@ -172,7 +172,7 @@ def optimiser_step(
     for first in range(0, longest, size):
         part, last = mine[first : first + size], first + size >= longest
         passed = examples.batch(part or batch[:1])
-        with gathering(accelerator, model, last), padding_known(passed.padded, accelerator.device):
+        with sync_gradients(accelerator, model, last), padding_known(passed.padded, accelerator.device):
             logits = model(**passed.inputs).logits.float().flatten(0, -2)
             wanted = passed.labels.flatten()
             loss = cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="sum") / targets
@@ -182,29 +182,29 @@ def optimiser_step(
             penalty = adapted.penalty() if last else None
             accelerator.backward(summed if penalty is None else summed + penalty)
     trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    accelerator.clip_grad_norm_(trained, around.order.trial.recipe.max_grad_norm)
+    accelerator.clip_grad_norm_(trained, ctx.order.trial.recipe.max_grad_norm)
     optimiser.step()
     optimiser.zero_grad()
     return total
 
 
 def score_dev(
-    model: Any, data: TaskData, dev: FlatSplit, progress: Progress, epoch_steps: int, around: Surroundings
+    model: Any, data: TaskData, dev: FlatSplit, progress: Progress, epoch_steps: int, ctx: TrainContext
 ) -> bool:
     """Scores dev, which lies on the device, writes it down, and says whether it is the best so far."""
-    size = around.order.evaluation_size
-    evaluation = evaluate(model, data.dev, dev, data.task, data.labels, batch_size=size, ranks=around.ranks)
+    size = ctx.order.evaluation_size
+    evaluation = evaluate(model, data.dev, dev, data.task, data.labels, batch_size=size, ranks=ctx.ranks)
     metrics = evaluation.metrics
     found, known = quality(data.task.metric, metrics), progress.best_quality
     # Of evaluations without the metric the latest is kept: nothing tells them apart but the training.
     best = known is None or (found is not None and found > known)
     if best:
         progress.best_step, progress.best_quality, progress.best_metrics = progress.step, found, metrics
-    scored = Scored(progress.step, around.train_seconds(), found, evaluation.collapsed)
+    scored = Scored(progress.step, ctx.train_seconds(), found, evaluation.collapsed)
     progress.curve.append(scored)
-    around.log.write(
+    ctx.log.write(
         EvaluationEvent(
-            at=around.log.now(),
+            at=ctx.log.now(),
             step=progress.step,
             epoch=progress.step / epoch_steps,
             metrics=metrics,
@@ -228,13 +228,13 @@ def save_is_due(order: AttemptOrder, waited: float, scored: bool) -> bool:
     return scored if order.checkpoint_seconds == 0 else waited >= 1
 
 
-def checkpoint_writer(around: Surroundings) -> CheckpointWriter:
+def checkpoint_writer(ctx: TrainContext) -> CheckpointWriter:
     """The attempt's own. Each checkpoint that is complete is an event."""
-    order, log = around.order, around.log
+    order, log = ctx.order, ctx.log
     return CheckpointWriter(
         Path(order.directory) / CHECKPOINTS,
         order.checkpoint_seconds,
-        around.meter.now,
+        ctx.meter.now,
         lambda step: log.write(CheckpointEvent(at=log.now(), step=step)),
     )
 
@@ -246,36 +246,36 @@ def save_progress(
     best: Weights | None,
     progress: Progress,
     writer: CheckpointWriter,
-    around: Surroundings,
+    ctx: TrainContext,
 ) -> None:
     """Raises SupersededError in the first rank, instead of saving where others have gone on meanwhile, and
     what writing the checkpoint before raised."""
-    if around.ranks.leads and superseded(Path(around.order.directory)):
+    if ctx.ranks.leads and is_superseded(Path(ctx.order.directory)):
         raise SupersededError
-    with around.meter.within(Phase.CHECKPOINT):
-        progress.phases = add_phases(around.inherited, around.meter.seconds())
-        told = around.ranks.gather(plain_work(around.meter.work()))
-        progress.work = add_work(around.inherited_work, together([told_work(each) for each in told]))
-        shares = shares_of(model, optimiser, around.order.resources)
-        writer.save(adapted, shares, best, progress, around.ranks)
+    with ctx.meter.within(Phase.CHECKPOINT):
+        progress.phases = add_phases(ctx.inherited, ctx.meter.seconds())
+        told = ctx.ranks.gather(plain_work(ctx.meter.work()))
+        progress.work = add_work(ctx.inherited_work, merge_measurements([parse_work(each) for each in told]))
+        sharded = sharded_state(model, optimiser, ctx.order.resources)
+        writer.save(adapted, sharded, best, progress, ctx.ranks)
 
 
-def await_written(writer: CheckpointWriter, around: Surroundings) -> None:
+def await_written(writer: CheckpointWriter, ctx: TrainContext) -> None:
     """Return when the last checkpoint is written. Raises what writing it raised."""
-    with around.meter.within(Phase.CHECKPOINT):
+    with ctx.meter.within(Phase.CHECKPOINT):
         writer.wait()
 
 
 def log_losses(
-    around: Surroundings, losses: list[Tensor], rate: float, progress: Progress, planned: int | None
+    ctx: TrainContext, losses: list[Tensor], rate: float, progress: Progress, planned: int | None
 ) -> None:
     """Raises DivergedError if one is not finite: weights after such a step are never scored or kept."""
-    loss = around.ranks.total(torch.stack(losses)).mean().item()
+    loss = ctx.ranks.total(torch.stack(losses)).mean().item()
     if not math.isfinite(loss):
         raise DivergedError
-    around.log.write(
+    ctx.log.write(
         StepEvent(
-            at=around.log.now(),
+            at=ctx.log.now(),
             step=progress.step,
             planned_steps=planned,
             loss=loss,

@@ -1,10 +1,17 @@
-"""One trial from its order to its test scores."""
+"""One trial from its order to its test scores: prepare, train, score, export.
+
+Each step returns a record of what it measured. `run_trial` yields the records so far whenever there are new
+ones, so that an attempt that fails still reports what came before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
 
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.layout import MODEL
@@ -14,173 +21,273 @@ from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase, Precision, Split
 from workers.batches import FlatSplit
-from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, put_back
-from workers.data import check_scorable
-from workers.distributed.ranks import first_of_machine, join
+from workers.checkpoint import (
+    Checkpoint,
+    Progress,
+    UnreadableCheckpointError,
+    Weights,
+    load_trained_weights,
+)
+from workers.data import Example, check_scorable
+from workers.distributed.ranks import Ranks, first_of_machine, join
 from workers.distributed.sharding import refuse_method, spreads_weights
 from workers.evaluate import check_seen, evaluate
-from workers.export import Sample, keep_model, prove_kept, prove_written
+from workers.export import Sample, export_model, verify_answers, verify_saved_bits
 from workers.guessing import guessing
-from workers.inputs import encode_examples, read_examples
+from workers.inputs import Examples, TaskData, encode_examples, read_examples
 from workers.metering.gauges import Gauges
 from workers.metering.latency import measure
 from workers.metering.meter import Meter, Work
-from workers.models.backbones import planned
+from workers.methods import Adapted, Counted
+from workers.models.backbones import count_planned
 from workers.models.content import check_content
 from workers.models.limits import check_fits
 from workers.models.scans import scan_software
 from workers.models.trial_model import make_model
 from workers.models.weights import weights_directory
-from workers.runtime.devices import settle
+from workers.runtime.devices import set_up_devices
 from workers.runtime.gpus import check_gpus
 from workers.runtime.records import EventLog
 from workers.schedule import Budget, steps_of_an_epoch
-from workers.train import Surroundings, train
+from workers.train import TrainContext, train
 
 
-@dataclass
-class Account:
-    """What is known of an attempt so far. A failed one reports what it holds by then."""
+@dataclass(frozen=True)
+class InputRecord:
+    """What the data of a trial hold: counts and labels, no text."""
 
-    progress: Progress
-    gauges: Gauges
-    planned_steps: int | None = None
-    epoch_steps: int | None = None
-    device: Device | None = None
-    parameters: Parameters | None = None
+    labels: tuple[str, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)
     splits: dict[Split, SplitCounts] = field(default_factory=dict)
     train_classes: dict[str, int] = field(default_factory=dict)
+    epoch_steps: int | None = None
+    planned_steps: int | None = None
     guessing: dict[MetricName, float] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
-    test: Metrics = field(default_factory=dict)
-    examples: ScoredExamples | None = None  # of the test part
-    inherited_phases: PhaseSeconds = field(default_factory=dict)
-    inherited_work: Work = field(default_factory=dict)
-    resumed_from_step: int | None = None
-    saved_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """The scores of the test part, and how fast the model answers."""
+
+    metrics: Metrics = field(default_factory=dict)
+    examples: ScoredExamples | None = None
     serving: tuple[Serving, ...] = ()
 
 
-def carry_out(
-    order: AttemptOrder, account: Account, meter: Meter, log: EventLog, stopping: Callable[[], bool]
-) -> None:
-    """Trains and scores as ordered, and fills in `account` on the way.
+@dataclass(frozen=True)
+class TrialRecords:
+    """The records of the steps that an attempt has completed so far. Training keeps `progress` up to date."""
 
-    A candidate of a search is scored on dev alone, and keeps no weights. Several ranks all do this, each with
-    its part of every batch. Raises FrontierError for wrong input, DivergedError, CollapsedError,
+    progress: Progress
+    inherited_phases: PhaseSeconds = field(default_factory=dict)
+    inherited_work: Work = field(default_factory=dict)
+    resumed_from_step: int | None = None
+    device: Device | None = None
+    inputs: InputRecord = field(default_factory=InputRecord)
+    parameters: Parameters | None = None
+    scores: ScoreRecord = field(default_factory=ScoreRecord)
+    saved_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """The devices of the attempt, the ranks that share them, and the folder of the weights."""
+
+    weights: Path
+    ranks: Ranks
+    accelerator: Accelerator
+    device: Device
+
+
+@dataclass(frozen=True)
+class _PreparedModel:
+    adapted: Adapted
+    tokenizer: Any
+    counted: Counted
+
+
+def run_trial(
+    order: AttemptOrder, gauges: Gauges, meter: Meter, log: EventLog, stopping: Callable[[], bool]
+) -> Iterator[TrialRecords]:
+    """Train and score as ordered, and yield the records whenever a step adds to them.
+
+    A candidate of a search is scored on dev only, and none of its weights are saved. Every rank runs this
+    with its part of every batch. Raises FrontierError for wrong input, DivergedError, CollapsedError,
     PreemptedError.
     """
-    trial, task, resources = order.trial, order.trial.task, order.resources
-    start = _resume(order, account)
+    records, checkpoint = _resume(order)
+    yield records
     log.write(
         StartEvent(
             at=log.now(),
             attempt=order.attempt,
-            resumed_from_step=account.resumed_from_step,
-            inherited_phases=account.inherited_phases,
+            resumed_from_step=records.resumed_from_step,
+            inherited_phases=records.inherited_phases,
         )
     )
+    machine = _prepare_machine(order)
+    gauges.devices_settled()
+    yield (records := replace(records, device=machine.device))
 
-    directory = weights_directory(trial.backbone, Path(order.cache_dir), fetch=False)
-    if order.weights and first_of_machine():
-        check_content(trial.backbone, directory, order.weights)
-    check_gpus(resources)
-    ranks = join(resources, Path(order.directory))
-    recipe = trial.recipe
-    accelerator, account.device = settle(
-        resources, recipe.precision, recipe.max_grad_norm, deterministic=order.deterministic
-    )
-    account.gauges.devices_settled()
     meter.enter(Phase.TOKENISE)
     examples = read_examples(order)
-    account.labels, account.rows, account.splits = examples.labels, examples.rows, examples.counts
-    account.train_classes = examples.train_classes
-    account.epoch_steps = steps_of_an_epoch(len(examples.splits[Split.TRAIN]), trial.recipe.batch_size)
-    scored = (Split.DEV,) if trial.candidate is not None else (Split.DEV, Split.TEST)
-    check_scorable(task, examples.labels, {split: examples.splits[split] for split in scored})
-    if Split.TEST in scored:
-        account.guessing = guessing(
-            task, examples.labels, examples.splits[Split.TRAIN], examples.splits[Split.TEST]
-        )
-    account.planned_steps = Budget.of(trial.recipe, account.epoch_steps).steps
+    yield (records := replace(records, inputs=_count_inputs(order, examples)))
+    inputs = _check_examples(order, examples, records.inputs)
+    yield (records := replace(records, inputs=inputs))
 
     meter.enter(Phase.LOAD)
-    settings = trial.method.settings
-    refuse_method(settings, resources, account.device.precision)
-    counted = planned(trial.backbone, directory, settings, task.kind, len(examples.labels))
-    adapted, tokenizer = make_model(
-        order,
-        directory,
-        examples.labels,
-        account.device.precision,
-        account.planned_steps,
-        counted,
-        accelerator,
-        ranks,
-    )
-    account.parameters = adapted.parameters
-    software = account.device.software | scan_software(trial.backbone)
-    account.device = account.device.model_copy(update={"software": software})
-    account.gauges.model_built(adapted.model, counted.blank.model)
+    prepared = _prepare_model(order, machine, inputs)
+    adapted = prepared.adapted
+    yield (records := replace(records, parameters=adapted.parameters, device=_with_scans(order, machine)))
+    gauges.model_built(adapted.model, prepared.counted.blank.model)
 
     meter.enter(Phase.TOKENISE)
-    data = encode_examples(examples, task, tokenizer, trial.recipe.max_length, trial.backbone.name)
-    account.splits = data.counts
-    check_fits(trial.backbone, counted.folder, data, settings.extra_tokens)
-    check_seen(task, data.labels, {split: part for split, part in data.parts.items() if split in scored})
+    data = encode_examples(
+        examples,
+        order.trial.task,
+        prepared.tokenizer,
+        order.trial.recipe.max_length,
+        order.trial.backbone.name,
+    )
+    yield (records := replace(records, inputs=replace(inputs, splits=data.counts)))
+    _check_encoded(order, data, prepared.counted)
 
     meter.enter(Phase.LOAD)
-    inherited = account.inherited_phases, account.inherited_work
-    around = Surroundings(order, accelerator, meter, log, stopping, *inherited, ranks)
-    best = train(adapted, data, account.progress, start, around)
-    account.gauges.compare(ranks)
-    if trial.candidate is not None:
+    inherited = records.inherited_phases, records.inherited_work
+    ctx = TrainContext(order, machine.accelerator, meter, log, stopping, *inherited, machine.ranks)
+    best = train(adapted, data, records.progress, checkpoint, ctx)
+    gauges.compare(machine.ranks)
+    if order.trial.candidate is not None:
         return
 
     meter.enter(Phase.TEST)
-    put_back(adapted.model, best)
-    size = order.evaluation_size
+    load_trained_weights(adapted.model, best)
+    scores = _score(order, machine, adapted, data, examples.splits[Split.TEST])
+    yield (records := replace(records, scores=scores))
+    gauges.compare(machine.ranks)
+    if machine.ranks.count == 1 and not order.resources.shares_a_gpu:
+        # A service is one process that has its device to itself.
+        meter.enter(Phase.SERVE)
+        serving = measure(adapted.model, data.test, order.evaluation_size, data.pad)
+        yield (records := replace(records, scores=replace(scores, serving=serving)))
+
+    meter.enter(Phase.CHECKPOINT)
+    sample = None if spreads_weights(order.resources) else Sample.of(adapted.model, data)
+    if machine.ranks.leads:
+        directory = Path(order.directory) / MODEL
+        saved_bytes = export_model(adapted, prepared.tokenizer, directory, order.keep_weights, best)
+        yield replace(records, saved_bytes=saved_bytes)
+        if saved_bytes is not None and adapted.is_adapter:
+            _verify_export(machine, adapted, directory, sample, best)
+
+
+def _resume(order: AttemptOrder) -> tuple[TrialRecords, Checkpoint | None]:
+    """Return the checkpoint to resume from, and the records that it continues. The trial starts from the
+    beginning where the checkpoint is damaged."""
+    fresh = TrialRecords(Progress(order.trial.fingerprint))
+    if order.resume_from is None:
+        return fresh, None
+    try:
+        checkpoint = Checkpoint(Path(order.resume_from), order.trial.fingerprint, order.resources)
+    except UnreadableCheckpointError:
+        return fresh, None
+    progress = checkpoint.progress
+    return TrialRecords(progress, dict(progress.phases), dict(progress.work), progress.step), checkpoint
+
+
+def _prepare_machine(order: AttemptOrder) -> _Machine:
+    """Check the weights and GPUs, meet the other ranks, set up the devices."""
+    backbone, resources, recipe = order.trial.backbone, order.resources, order.trial.recipe
+    weights = weights_directory(backbone, Path(order.cache_dir), fetch=False)
+    if order.weights and first_of_machine():
+        check_content(backbone, weights, order.weights)
+    check_gpus(resources)
+    ranks = join(resources, Path(order.directory))
+    accelerator, device = set_up_devices(
+        resources, recipe.precision, recipe.max_grad_norm, deterministic=order.deterministic
+    )
+    return _Machine(weights, ranks, accelerator, device)
+
+
+def _count_inputs(order: AttemptOrder, examples: Examples) -> InputRecord:
+    return InputRecord(
+        labels=examples.labels,
+        rows=examples.rows,
+        splits=examples.counts,
+        train_classes=examples.train_classes,
+        epoch_steps=steps_of_an_epoch(len(examples.splits[Split.TRAIN]), order.trial.recipe.batch_size),
+    )
+
+
+def _scored_splits(order: AttemptOrder) -> tuple[Split, ...]:
+    return (Split.DEV,) if order.trial.candidate is not None else (Split.DEV, Split.TEST)
+
+
+def _check_examples(order: AttemptOrder, examples: Examples, inputs: InputRecord) -> InputRecord:
+    """Check that the splits can be scored; return the record with planned steps and guessed scores."""
+    task, splits, scored = order.trial.task, examples.splits, _scored_splits(order)
+    check_scorable(task, examples.labels, {split: splits[split] for split in scored})
+    guessed = {}
+    if Split.TEST in scored:
+        guessed = guessing(task, examples.labels, splits[Split.TRAIN], splits[Split.TEST])
+    assert inputs.epoch_steps is not None
+    planned_steps = Budget.of(order.trial.recipe, inputs.epoch_steps).steps
+    return replace(inputs, guessing=guessed, planned_steps=planned_steps)
+
+
+def _prepare_model(order: AttemptOrder, machine: _Machine, inputs: InputRecord) -> _PreparedModel:
+    trial, settings = order.trial, order.trial.method.settings
+    refuse_method(settings, order.resources, machine.device.precision)
+    counted = count_planned(trial.backbone, machine.weights, settings, trial.task.kind, len(inputs.labels))
+    adapted, tokenizer = make_model(
+        order,
+        machine.weights,
+        inputs.labels,
+        machine.device.precision,
+        inputs.planned_steps,
+        counted,
+        machine.accelerator,
+        machine.ranks,
+    )
+    return _PreparedModel(adapted, tokenizer, counted)
+
+
+def _with_scans(order: AttemptOrder, machine: _Machine) -> Device:
+    """Return the device with the kernels that a state-space model uses among its software."""
+    software = machine.device.software | scan_software(order.trial.backbone)
+    return machine.device.model_copy(update={"software": software})
+
+
+def _check_encoded(order: AttemptOrder, data: TaskData, counted: Counted) -> None:
+    trial, scored = order.trial, _scored_splits(order)
+    check_fits(trial.backbone, counted.folder, data, trial.method.settings.extra_tokens)
+    check_seen(
+        trial.task, data.labels, {split: part for split, part in data.parts.items() if split in scored}
+    )
+
+
+def _score(
+    order: AttemptOrder, machine: _Machine, adapted: Adapted, data: TaskData, examples: Sequence[Example]
+) -> ScoreRecord:
     tested = evaluate(
         adapted.model,
         data.test,
-        FlatSplit(data.test, data.pad, accelerator.device),
-        task,
+        FlatSplit(data.test, data.pad, machine.accelerator.device),
+        order.trial.task,
         data.labels,
-        batch_size=size,
-        ranks=ranks,
-        examples=examples.splits[Split.TEST],
+        batch_size=order.evaluation_size,
+        ranks=machine.ranks,
+        examples=examples,
     )
-    account.test, account.examples = tested.metrics, tested.examples
-    account.gauges.compare(ranks)
-    if ranks.count == 1 and not resources.shares_a_gpu:  # a service is one process, alone on its device
-        meter.enter(Phase.SERVE)
-        account.serving = measure(adapted.model, data.test, size, data.pad)
-    meter.enter(Phase.CHECKPOINT)
-    sample = None if spreads_weights(resources) else Sample.of(adapted.model, data)
-    if not ranks.leads:
-        return
-    kept = Path(order.directory) / MODEL
-    account.saved_bytes = keep_model(adapted, tokenizer, kept, order.keep_weights, best)
-    if account.saved_bytes is None or not adapted.is_adapter:
-        return
+    return ScoreRecord(tested.metrics, tested.examples)
+
+
+def _verify_export(
+    machine: _Machine, adapted: Adapted, directory: Path, sample: Sample | None, best: Weights
+) -> None:
+    """Load the adapter that was saved. Raises UnfaithfulCopyError where it is not the trained one."""
     if sample is None:
-        prove_written(adapted, kept, best)
+        verify_saved_bits(adapted, directory, best)
     else:
-        half = settings.quantised_to is not None or account.device.precision is not Precision.FP32
-        prove_kept(adapted, kept, sample, half=half)
-
-
-def _resume(order: AttemptOrder, account: Account) -> Checkpoint | None:
-    """The checkpoint to go on from. A damaged one costs time, never the trial: it then starts afresh."""
-    if order.resume_from is None:
-        return None
-    try:
-        start = Checkpoint(Path(order.resume_from), order.trial.fingerprint, order.resources)
-    except UnreadableCheckpointError:
-        return None
-    account.progress = start.progress
-    account.inherited_phases = dict(start.progress.phases)
-    account.inherited_work = dict(start.progress.work)
-    account.resumed_from_step = start.progress.step
-    return start
+        half = adapted.settings.quantised_to is not None or machine.device.precision is not Precision.FP32
+        verify_answers(adapted, directory, sample, half=half)

@@ -104,11 +104,10 @@ def beside(trial: TrialSpec, root: Path, repeats: int) -> None:
 
 def attempt(trial: TrialSpec, root: Path, metered: bool, meter: Any = None) -> float:
     """CPU-seconds of one attempt, from its order to its last act before the outcome is written."""
-    from workers.checkpoint import Progress
     from workers.metering.gauges import Gauges
     from workers.metering.meter import Meter
     from workers.runtime.records import EventLog
-    from workers.trial import Account, carry_out
+    from workers.trial import run_trial
 
     class Deaf(Meter):
         def enter(self, phase: Phase) -> None:
@@ -128,7 +127,7 @@ def attempt(trial: TrialSpec, root: Path, metered: bool, meter: Any = None) -> f
         began = time.process_time()
         meter = meter or (Meter() if metered else Deaf())
         gauges: Any = Gauges(order, meter) if metered else Nothing()
-        carry_out(order, Account(Progress(trial.fingerprint), gauges), meter, log, lambda: False)
+        list(run_trial(order, gauges, meter, log, lambda: False))
         meter.work()
         took = time.process_time() - began
         log.close()

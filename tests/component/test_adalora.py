@@ -8,8 +8,8 @@ from tiny_models import adapted_tiny
 from torch.nn.functional import cross_entropy
 
 from orchestrator.contracts.methods.low_rank import AdaLora
-from workers.checkpoint import copy_of, put_back, trained_weights
-from workers.export import keep_model, load_kept
+from workers.checkpoint import clone_weights, load_trained_weights, trained_weights
+from workers.export import export_model, load_exported
 from workers.methods.adalora import schedule
 
 SETTINGS = AdaLora(rank=2, initial_rank=4, dropout=0.0)
@@ -25,9 +25,9 @@ def trained(until, start=None):
     optimiser = torch.optim.AdamW(weights, lr=1e-2)
     first = 1
     if start is not None:
-        first, saved, memory, state = start
-        put_back(adapted.model, saved)
-        adapted.remember(memory)
+        first, saved, extra_state, state = start
+        load_trained_weights(adapted.model, saved)
+        adapted.load_extra_state(extra_state)
         optimiser.load_state_dict(state)
     adapted.train_mode()
     adapted.model.eval()  # no dropout: the random state is another matter
@@ -53,9 +53,9 @@ def test_the_ranks_end_at_the_mean_that_was_asked_for():
 def test_a_resumed_trial_ends_with_the_very_same_weights(stop):
     whole, _ = trained(STEPS)
     part, optimiser = trained(stop)
-    memory = part.memory()
-    assert {name.split("/")[0] for name in memory} >= {"ranks"}
-    start = (stop + 1, copy_of(trained_weights(part.model)), memory, optimiser.state_dict())
+    extra_state = part.extra_state()
+    assert {name.split("/")[0] for name in extra_state} >= {"ranks"}
+    start = (stop + 1, clone_weights(trained_weights(part.model)), extra_state, optimiser.state_dict())
     resumed, _ = trained(STEPS, start)
     for (name, ours), theirs in zip(
         trained_weights(resumed.model).items(), trained_weights(whole.model).values(), strict=True
@@ -65,14 +65,14 @@ def test_a_resumed_trial_ends_with_the_very_same_weights(stop):
 
 def test_weights_from_a_time_of_more_ranks_are_kept_whole(tmp_path):
     """The best evaluation may lie before the last ranks were taken away."""
-    early = copy_of(trained_weights(trained(2)[0].model))
+    early = clone_weights(trained_weights(trained(2)[0].model))
     adapted, _ = trained(STEPS)
-    put_back(adapted.model, early)
+    load_trained_weights(adapted.model, early)
     with torch.inference_mode():
         said = adapted.model.eval()(input_ids=IDS).logits
-    keep_model(adapted, None, tmp_path / "kept", "adapters")
+    export_model(adapted, None, tmp_path / "kept", "adapters")
     again = adapted_tiny("bert", SETTINGS, seed=5, steps=STEPS)
-    load_kept(again, tmp_path / "kept")
+    load_exported(again, tmp_path / "kept")
     with torch.inference_mode():
         assert torch.allclose(again.model.eval()(input_ids=IDS).logits, said, atol=1e-5)
 

@@ -7,20 +7,14 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+from stopped_attempts import run_until
 
 from orchestrator.contracts.methods.low_rank import AdaLora, Lora, Vera
 from orchestrator.contracts.methods.multiplicative import Boft, Oft
 from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTuning
 from orchestrator.contracts.methods.weights import BitFit, LnTuning, TopLayers
-from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.checkpoint import Progress
-from workers.metering.gauges import Gauges
-from workers.metering.meter import Meter
 from workers.runtime.attempt import run_attempt
-from workers.runtime.records import EventLog
-from workers.train import PreemptedError
-from workers.trial import Account, carry_out
 
 METHODS = [
     BitFit(),
@@ -64,17 +58,7 @@ def kept_weights(order):
 def test_a_resumed_attempt_ends_with_the_very_same_weights(lab, settings):
     whole, broken = order_of(lab, settings), order_of(lab, settings)
     run_attempt(whole)
-    order = AttemptOrder.model_validate_json(broken.read_bytes())
-    meter = Meter()
-    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
-    with pytest.raises(PreemptedError):
-        carry_out(
-            order,
-            account,
-            meter,
-            EventLog(broken.parent / "events.jsonl"),
-            lambda: account.progress.step == 5,
-        )
+    run_until(broken, 5)
     resumed = order_of(lab, settings, resume_from=str(broken.parent / "checkpoint" / "step-5"))
     run_attempt(resumed)
     ours, theirs = kept_weights(resumed), kept_weights(whole)

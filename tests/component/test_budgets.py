@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
+from stopped_attempts import run_until
 
 import workers.train
-from orchestrator.contracts.trial import AttemptOrder
 from workers import checkpoint_writer
-from workers.checkpoint import Progress, saved
-from workers.metering.gauges import Gauges
+from workers.checkpoint import saved
 from workers.metering.meter import Meter
 from workers.runtime.attempt import run_attempt
-from workers.runtime.records import EventLog
-from workers.train import PreemptedError
-from workers.trial import Account, carry_out
 
 STEP_SECONDS, OTHER_SECONDS = 3.0, 1000.0
 RECIPE = {"train_seconds": 100, "evaluations": 4, "warmup_ratio": 0.25}
@@ -52,25 +47,12 @@ def clock(monkeypatch) -> Clock:
     return clock
 
 
-def carried_out(order_path: Path, clock: Clock, stop_at: int | None = None) -> Account:
-    order = AttemptOrder.model_validate_json(order_path.read_bytes())
-    meter = Meter(clock)
-    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
-    log = EventLog(order_path.parent / "events.jsonl")
-    try:
-        carry_out(order, account, meter, log, lambda: account.progress.step == stop_at)
-    except PreemptedError:
-        assert stop_at is not None
-    log.close()
-    return account
-
-
 def test_seconds_are_those_of_training_steps_and_the_schedule_follows_them(lab, clock, events_of):
     order = lab.order(recipe=RECIPE)
-    account = carried_out(order, clock)
-    progress = account.progress
+    records = run_until(order, None, Meter(clock))
+    progress = records.progress
     assert (progress.step, progress.train_seconds) == (34, 102.0)  # overrun by less than a step
-    assert account.planned_steps is None
+    assert records.inputs.planned_steps is None
     assert clock.seconds > 4 * OTHER_SECONDS
     events = events_of(order)
     evaluations = [(e.step, e.train_seconds) for e in events if e.event == "evaluation"]
@@ -80,40 +62,42 @@ def test_seconds_are_those_of_training_steps_and_the_schedule_follows_them(lab, 
     rates = {event.step: event.learning_rate for event in steps}
     assert rates[9] == pytest.approx(3e-3 * 24 / 25)  # of the step that began at 24 seconds, in the warm-up
     assert rates[34] == pytest.approx(3e-3 * 1 / 75)  # of the one that began at 99
-    assert account.test
+    assert records.scores.metrics
 
 
 def test_copying_the_best_weights_counts_as_evaluation(lab, clock, monkeypatch):
-    without = carried_out(lab.order(recipe=RECIPE), clock)
-    monkeypatch.setattr(workers.train, "copy_of", clock.slow(workers.train.copy_of, OTHER_SECONDS))
-    account = carried_out(lab.order(recipe=RECIPE), clock)
-    assert account.progress.train_seconds == without.progress.train_seconds
-    assert account.progress.step == without.progress.step
+    without = run_until(lab.order(recipe=RECIPE), None, Meter(clock))
+    monkeypatch.setattr(
+        workers.train, "clone_weights", clock.slow(workers.train.clone_weights, OTHER_SECONDS)
+    )
+    records = run_until(lab.order(recipe=RECIPE), None, Meter(clock))
+    assert records.progress.train_seconds == without.progress.train_seconds
+    assert records.progress.step == without.progress.step
 
 
 def test_a_resumed_trial_spends_its_seconds_once(lab, clock):
-    whole = carried_out(lab.order(recipe=RECIPE), clock).progress
+    whole = run_until(lab.order(recipe=RECIPE), None, Meter(clock)).progress
     broken = lab.order(recipe=RECIPE)
-    first = carried_out(broken, clock, stop_at=20).progress
+    first = run_until(broken, 20, Meter(clock)).progress
     assert first.train_seconds == 60.0
     checkpoint = saved(broken.parent / "checkpoint")[-1]
-    again = carried_out(lab.order(recipe=RECIPE, resume_from=str(checkpoint)), clock).progress
+    again = run_until(lab.order(recipe=RECIPE, resume_from=str(checkpoint)), None, Meter(clock)).progress
     for name in ("step", "train_seconds", "tokens", "curve", "best_step", "best_metrics"):
         assert getattr(again, name) == getattr(whole, name), name
 
 
 def test_a_trial_that_was_stopped_when_all_was_spent_trains_no_further(lab, clock):
     broken = lab.order(recipe=RECIPE)
-    carried_out(broken, clock, stop_at=34)
+    run_until(broken, 34, Meter(clock))
     checkpoint = saved(broken.parent / "checkpoint")[-1]
-    account = carried_out(lab.order(recipe=RECIPE, resume_from=str(checkpoint)), clock)
-    assert account.progress.step == 34
-    assert account.test
+    records = run_until(lab.order(recipe=RECIPE, resume_from=str(checkpoint)), None, Meter(clock))
+    assert records.progress.step == 34
+    assert records.scores.metrics
 
 
 def test_less_than_a_step_is_a_step_and_an_evaluation(lab, clock, events_of):
     order = lab.order(recipe={"train_seconds": 0.5})
-    assert carried_out(order, clock).progress.step == 1
+    assert run_until(order, None, Meter(clock)).progress.step == 1
     assert [event.step for event in events_of(order) if event.event == "evaluation"] == [1]
 
 

@@ -16,15 +16,15 @@ from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from workers import checkpoint_writer, train
-from workers.checkpoint import Checkpoint, Progress, copy_of, saved, trained_weights
+from workers.checkpoint import Checkpoint, Progress, clone_weights, saved, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
 from workers.distributed.ranks import ALONE
-from workers.distributed.sharding import Shares
+from workers.distributed.sharding import ShardedState
 from workers.metering.gauges import Gauges
 from workers.metering.meter import Meter
 from workers.runtime.attempt import run_attempt
 from workers.runtime.records import EventLog
-from workers.trial import Account, carry_out
+from workers.trial import run_trial
 
 
 @dataclass
@@ -55,8 +55,8 @@ def writer_of(directory: Path, clock: Clock, written: list[int]) -> CheckpointWr
 
 
 def save(writer: CheckpointWriter, adapted: Any, step: int, optimiser: Any = None) -> None:
-    shares = Shares("none", whole={} if optimiser is None else optimiser.state_dict())
-    writer.save(adapted, shares, None, Progress("f", step=step), ALONE)
+    sharded = ShardedState("none", whole={} if optimiser is None else optimiser.state_dict())
+    writer.save(adapted, sharded, None, Progress("f", step=step), ALONE)
 
 
 def test_the_next_checkpoint_waits_for_twenty_times_what_the_last_one_took(tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_training_goes_on_while_a_checkpoint_is_written_and_does_not_change_it(t
         parameter.grad = torch.ones_like(parameter)
     optimiser.step()
     before, state = (
-        copy_of(trained_weights(adapted.model)),
+        clone_weights(trained_weights(adapted.model)),
         optimiser.state_dict()["state"][0]["exp_avg"].clone(),
     )
     disk.free.clear()
@@ -178,8 +178,7 @@ def test_a_slow_disk_takes_a_twentieth_of_the_training(lab, events_of, monkeypat
     path = lab.order(recipe={"steps": 60, "evaluations": 1})
     order = AttemptOrder.model_validate_json(path.read_bytes())
     meter, log = Meter(clock), EventLog(path.parent / "events.jsonl")
-    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
-    carry_out(order, account, meter, log, lambda: False)
+    list(run_trial(order, Gauges(order, meter), meter, log, lambda: False))
     log.close()
     assert [event.step for event in events_of(path) if event.event == "checkpoint"] == [10, 30, 50]
     phases = meter.seconds()

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.export import keep_model
+from workers.export import export_model
 from workers.methods import adapt
 from workers.models.backbones import build
 from workers.runtime.attempt import run_attempt
@@ -39,7 +39,7 @@ def trained(lab, method):
 @pytest.mark.parametrize("method", ["lora", "ia3"])
 def test_an_adapter_loads_with_peft_and_gives_equal_logits(lab, tmp_path, method):
     adapted, tokenizer = trained(lab, method)
-    size = keep_model(adapted, tokenizer, tmp_path / "model", "adapters")
+    size = export_model(adapted, tokenizer, tmp_path / "model", "adapters")
     torch.manual_seed(99)  # another head, which the saved one has to replace
     plain = AutoModelForSequenceClassification.from_pretrained(lab.backbone.weights.folder, num_labels=2)
     loaded = PeftModel.from_pretrained(plain, tmp_path / "model").eval()
@@ -50,7 +50,7 @@ def test_an_adapter_loads_with_peft_and_gives_equal_logits(lab, tmp_path, method
 @pytest.mark.parametrize("method", ["full", "head-only"])
 def test_a_whole_model_loads_with_its_labels(lab, tmp_path, method):
     adapted, tokenizer = trained(lab, method)
-    keep_model(adapted, tokenizer, tmp_path / "model", "all")
+    export_model(adapted, tokenizer, tmp_path / "model", "all")
     loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
     assert torch.equal(loaded(input_ids=IDS).logits, adapted.model(input_ids=IDS).logits)
     assert loaded.config.id2label == {0: "ill", 1: "well"}

@@ -14,14 +14,14 @@ from workers.checkpoint import (
     Progress,
     UnfaithfulCopyError,
     UnreadableCheckpointError,
-    copy_of,
+    clone_weights,
     saved,
     trained_weights,
 )
 from workers.checkpoint_writer import snapshot, write
 from workers.distributed.ranks import ALONE
-from workers.distributed.sharding import Shares
-from workers.export import Sample, keep_model, prove_kept, prove_written
+from workers.distributed.sharding import ShardedState
+from workers.export import Sample, export_model, verify_answers, verify_saved_bits
 
 ADAPTERS = [s for s in [*METHODS, Lora(rank=2)] if s.kind not in ("head-only", "bitfit", "ln-tuning")]
 
@@ -30,12 +30,12 @@ def kept(directory, settings):
     adapted = stirred("bert", settings)
     inputs = {"input_ids": IDS, "attention_mask": torch.ones_like(IDS)}
     sample = Sample(inputs, answers(adapted.model).clone())
-    keep_model(adapted, None, directory, "adapters")
+    export_model(adapted, None, directory, "adapters")
     return adapted, sample
 
 
 def prove(adapted, directory, sample):
-    prove_kept(adapted, directory, sample, half=False)
+    verify_answers(adapted, directory, sample, half=False)
 
 
 @pytest.mark.parametrize("settings", ADAPTERS, ids=lambda s: s.kind)
@@ -51,16 +51,16 @@ WHOLE = [s for s in ADAPTERS if s.kind not in ("prefix", "prompt", "p-tuning", "
 def test_what_is_kept_of_spread_weights_is_proved_by_its_bits(tmp_path, settings):
     """Answers in half precision would not do: a copy of the same weights in full rounds otherwise."""
     adapted = stirred("bert", settings)
-    trained = copy_of(trained_weights(adapted.model))
-    keep_model(adapted, None, tmp_path / "kept", "adapters", trained)
-    prove_written(adapted, tmp_path / "kept", trained)
+    trained = clone_weights(trained_weights(adapted.model))
+    export_model(adapted, None, tmp_path / "kept", "adapters", trained)
+    verify_saved_bits(adapted, tmp_path / "kept", trained)
     file = tmp_path / "kept" / "adapter_model.safetensors"
     tensors = load_file(file)
     first = next(iter(tensors))
     tensors[first].view(-1)[0] += 1e-6
     save_file(tensors, file)
     with pytest.raises(UnfaithfulCopyError):
-        prove_written(adapted, tmp_path / "kept", trained)
+        verify_saved_bits(adapted, tmp_path / "kept", trained)
 
 
 def empty(tensors):
@@ -79,14 +79,14 @@ def blank(tensors):
 @pytest.mark.parametrize("settings", [Lora(rank=2), AdaLora(rank=2)], ids=lambda s: s.kind)
 def test_a_damaged_copy_is_found_out(tmp_path, settings, damage):
     adapted, sample = kept(tmp_path / "kept", settings)
-    trained = copy_of(trained_weights(adapted.model))
+    trained = clone_weights(trained_weights(adapted.model))
     file = tmp_path / "kept" / "adapter_model.safetensors"
     save_file({n: v.contiguous() for n, v in damage(load_file(file)).items()}, file)
     for half in (False, True):
         with pytest.raises(UnfaithfulCopyError, match="is not the one that was trained"):
-            prove_kept(adapted, tmp_path / "kept", sample, half=half)
+            verify_answers(adapted, tmp_path / "kept", sample, half=half)
     with pytest.raises(UnfaithfulCopyError, match="is not the one that was trained"):
-        prove_written(adapted, tmp_path / "kept", trained)
+        verify_saved_bits(adapted, tmp_path / "kept", trained)
 
 
 def test_in_half_precision_a_copy_may_round_otherwise(tmp_path):
@@ -94,12 +94,12 @@ def test_in_half_precision_a_copy_may_round_otherwise(tmp_path):
     adapted, sample = kept(tmp_path / "kept", Lora(rank=2))
     rounded = Sample(sample.inputs, sample.logits.bfloat16().float())
     with pytest.raises(UnfaithfulCopyError):
-        prove_kept(adapted, tmp_path / "kept", rounded, half=False)
-    prove_kept(adapted, tmp_path / "kept", rounded, half=True)
+        verify_answers(adapted, tmp_path / "kept", rounded, half=False)
+    verify_answers(adapted, tmp_path / "kept", rounded, half=True)
 
 
 def checkpointed(adapted, directory, step, best):
-    write(directory, snapshot(adapted, Shares("none", {}, None), best, Progress("f", step=step), ALONE))
+    write(directory, snapshot(adapted, ShardedState("none", {}, None), best, Progress("f", step=step), ALONE))
 
 
 @pytest.mark.parametrize("damage", [empty, partial, blank])
@@ -107,7 +107,7 @@ def checkpointed(adapted, directory, step, best):
 def test_a_checkpoint_that_is_not_what_trains_is_none(tmp_path, monkeypatch, damage, which):
     """As a library would write it that gathers weights wrongly, or a disk that loses some."""
     adapted = stirred("bert", Lora(rank=2))
-    best = copy_of(trained_weights(adapted.model))
+    best = clone_weights(trained_weights(adapted.model))
     directory = tmp_path / "checkpoint"
     checkpointed(adapted, directory, 1, best)
 

@@ -22,7 +22,7 @@ from workers.metering.flops import operations_of
 from workers.metering.passes import Passes
 from workers.methods.activations import checkpoint_activations
 from workers.methods.refusal import UnsupportedError
-from workers.models.backbones import planned
+from workers.models.backbones import count_planned
 
 WITHIN = 0.02  # of torch's count; what DoRA computes once a pass and then detaches, we count backward too
 SHAPES = [(3, 37), (12, 9)]
@@ -133,7 +133,7 @@ def names(function: Any) -> tuple[str, ...]:
 
 def test_the_embeddings_of_checkpointed_adapters_need_a_gradient():
     """As `checkpoint_activations` leaves them: into the first layer's products goes one as well."""
-    blank = planned(tiny_spec("llama"), tiny_folder("llama"), Lora(), TaskKind.CLASSIFICATION, 2).blank
+    blank = count_planned(tiny_spec("llama"), tiny_folder("llama"), Lora(), TaskKind.CLASSIFICATION, 2).blank
     before = operations_of(blank.model)
     checkpoint_activations(blank, tiny_spec("llama"))
     after = operations_of(blank.model)

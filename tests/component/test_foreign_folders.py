@@ -26,7 +26,7 @@ from orchestrator.errors import WeightsError
 from workers.inputs import TaskData
 from workers.methods import Adapted, adapt, check_trained, head_modules
 from workers.models import trial_model
-from workers.models.backbones import Backbone, build, planned
+from workers.models.backbones import Backbone, build, count_planned
 from workers.models.heads import headed_class
 from workers.models.limits import check_fits
 from workers.models.weights import verify
@@ -78,7 +78,7 @@ def test_an_adapter_beside_the_weights_changes_nothing(
 ) -> None:
     put(copy)
     spec, kind = entry(copy), TaskKind.CLASSIFICATION
-    counted = planned(spec, copy, settings, kind, len(LABELS))
+    counted = count_planned(spec, copy, settings, kind, len(LABELS))
     found = []
     for folder in (copy, tiny_bert):
         model = built(folder)
@@ -114,7 +114,7 @@ def test_what_the_class_of_a_model_freezes_stays_frozen(
     for file in tiny_bert.glob("tokenizer*"):
         shutil.copy(file, tmp_path)
     spec, settings = entry(tmp_path), Full()
-    counted = planned(spec, tmp_path, settings, kind, len(LABELS))
+    counted = count_planned(spec, tmp_path, settings, kind, len(LABELS))
     model = built(tmp_path, kind=kind)
     adapted = adapt(model.model, settings, spec, kind, model.unsaved)
     check_trained(adapted, counted, spec)
@@ -204,7 +204,7 @@ def test_the_ranks_that_adalora_counts_are_not_counted_as_weights(tiny_bert: Pat
     spec, kind, settings = entry(tiny_bert), TaskKind.NER, AdaLora(rank=2)
     model = built(tiny_bert, kind=kind)
     adapted = adapt(model.model, settings, spec, kind, model.unsaved, steps=10)
-    counted = planned(spec, tiny_bert, settings, kind, len(LABELS))
+    counted = count_planned(spec, tiny_bert, settings, kind, len(LABELS))
     assert counted.parameters == adapted.parameters
 
 

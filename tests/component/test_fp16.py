@@ -7,20 +7,16 @@ import hashlib
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from stopped_attempts import run_until
 
 from orchestrator.contracts.methods.low_rank import AdaLora
-from orchestrator.contracts.trial import AttemptOrder, Resources
+from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
 from orchestrator.errors import LaunchError
-from workers.checkpoint import Progress, saved
+from workers.checkpoint import saved
 from workers.distributed.sharding import make_accelerator, refuse_method
-from workers.metering.gauges import Gauges
-from workers.metering.meter import Meter
 from workers.runtime.attempt import run_attempt
-from workers.runtime.devices import settle
-from workers.runtime.records import EventLog
-from workers.train import PreemptedError
-from workers.trial import Account, carry_out
+from workers.runtime.devices import set_up_devices
 
 
 @pytest.fixture
@@ -32,14 +28,14 @@ def scaled_from(monkeypatch):
         def settled(resources, wanted, *more, **options):
             if AcceleratorState._shared_state:  # that of the attempt before, in this process
                 monkeypatch.setitem(AcceleratorState._shared_state, "_mixed_precision", "no")
-            accelerator, device = settle(resources, "fp32", *more, **options)
+            accelerator, device = set_up_devices(resources, "fp32", *more, **options)
             monkeypatch.setitem(AcceleratorState._shared_state, "_mixed_precision", "fp16")
             accelerator.native_amp = True
             accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=2)
             scalers.append(accelerator.scaler)
             return accelerator, device.model_copy(update={"precision": Precision.FP16})
 
-        monkeypatch.setattr("workers.trial.settle", settled)
+        monkeypatch.setattr("workers.trial.set_up_devices", settled)
         return scalers
 
     return begin
@@ -50,21 +46,12 @@ def kept(order) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def stop_at(path, step: int) -> None:
-    order = AttemptOrder.model_validate_json(path.read_bytes())
-    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter := Meter()))
-    log = EventLog(path.parent / "events.jsonl")
-    with pytest.raises(PreemptedError):
-        carry_out(order, account, meter, log, lambda: account.progress.step == step)
-    log.close()
-
-
 def test_a_resumed_trial_scales_its_loss_as_if_it_had_never_stopped(lab, outcome_of, scaled_from):
     scalers = scaled_from(2.0**6)
     whole = lab.order(kind=TaskKind.NER, keep_weights="all")
     run_attempt(whole)
     broken = lab.order(kind=TaskKind.NER, keep_weights="all")
-    stop_at(broken, 5)
+    run_until(broken, 5)
     [checkpoint] = saved(broken.parent / "checkpoint")
     resumed = lab.order(kind=TaskKind.NER, keep_weights="all", resume_from=str(checkpoint))
     run_attempt(resumed)

@@ -12,7 +12,7 @@ from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Phase, TaskKind
 from workers.metering.latency import measure
 from workers.runtime.attempt import run_attempt
-from workers.runtime.devices import settle
+from workers.runtime.devices import set_up_devices
 from workers.tasks import Encoded
 
 
@@ -65,10 +65,10 @@ def test_a_trial_tells_it_in_a_phase_of_its_own_that_is_no_part_of_the_result(la
 
 def test_a_share_of_a_gpu_is_no_place_to_time_a_service(lab, outcome_of, monkeypatch):
     def on_the_cpu(resources, *more, **fields):
-        return settle(Resources(), *more, **fields)
+        return set_up_devices(Resources(), *more, **fields)
 
     monkeypatch.setattr("workers.trial.check_gpus", lambda resources: None)
-    monkeypatch.setattr("workers.trial.settle", on_the_cpu)
+    monkeypatch.setattr("workers.trial.set_up_devices", on_the_cpu)
     monkeypatch.setattr("workers.metering.gauges.Gauges.devices_settled", lambda gauges: None)
     for gpus, timed in ((0.5, False), (1.0, True)):
         order = lab.order("lora", resources=Resources(gpus=gpus))

@@ -47,29 +47,29 @@ def draft(tmp_path: Path) -> bytes:
 
 @pytest.mark.parametrize("ranks", [((1, FAILED_ALONE), (0, ABORTED)), ((0, ABORTED), (1, FAILED_ALONE))])
 def test_the_rank_that_failed_is_the_reason_not_those_aborted_for_it(tmp_path, draft, ranks):
-    assert ended(*ranks).settle(tmp_path) == 0
+    assert ended(*ranks).close(tmp_path) == 0
     assert (tmp_path / layout.OUTCOME).read_bytes() == draft
 
 
 def test_a_rank_that_was_killed_is_the_reason_not_those_aborted_for_it(tmp_path):
-    assert ended((0, ABORTED), (2, ABORTED), (1, KILLED)).settle(tmp_path) == KILLED
+    assert ended((0, ABORTED), (2, ABORTED), (1, KILLED)).close(tmp_path) == KILLED
 
 
 def test_a_rank_that_crashed_is_the_reason_not_those_aborted_for_it(tmp_path):
-    assert ended((0, ABORTED), (1, 1)).settle(tmp_path) == 1
+    assert ended((0, ABORTED), (1, 1)).close(tmp_path) == 1
 
 
 def test_where_all_were_aborted_that_is_the_reason(tmp_path):
-    assert ended((1, ABORTED), (0, ABORTED)).settle(tmp_path) == ABORTED
+    assert ended((1, ABORTED), (0, ABORTED)).close(tmp_path) == ABORTED
 
 
 def test_one_that_aborted_by_itself_is_the_reason_for_those_that_lost_it(tmp_path):
-    assert ended((1, ABORTED), (0, LOST_A_PEER)).settle(tmp_path) == ABORTED
+    assert ended((1, ABORTED), (0, LOST_A_PEER)).close(tmp_path) == ABORTED
 
 
 def test_what_nccl_says_stays_where_an_attempt_failed(tmp_path):
     for code, kept in ((1, True), (0, False)):
         log = layout.nccl_log(tmp_path, 1)
         log.write_text("no route")
-        ended((1, code), (0, code)).settle(tmp_path)
+        ended((1, code), (0, code)).close(tmp_path)
         assert log.exists() == kept

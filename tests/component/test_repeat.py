@@ -9,19 +9,14 @@ import shutil
 import signal
 
 import pytest
+from stopped_attempts import run_until
 
 import workers.train
 from orchestrator.contracts.backbone import FolderWeights
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
-from workers.checkpoint import Checkpoint, Progress, UnreadableCheckpointError, saved
-from workers.metering.gauges import Gauges
-from workers.metering.meter import Meter
+from workers.checkpoint import Checkpoint, UnreadableCheckpointError, saved
 from workers.runtime.attempt import run_attempt
-from workers.runtime.records import EventLog
-from workers.train import PreemptedError
-from workers.trial import Account, carry_out
 
 
 def weights_of(order) -> str:
@@ -29,16 +24,6 @@ def weights_of(order) -> str:
     files = sorted((order.parent / "model").glob("*.safetensors"))
     assert files
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def stop_at(order_path, step: int) -> None:
-    order = AttemptOrder.model_validate_json(order_path.read_bytes())
-    meter = Meter()
-    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
-    log = EventLog(order_path.parent / "events.jsonl")
-    with pytest.raises(PreemptedError):
-        carry_out(order, account, meter, log, lambda: account.progress.step == step)
-    log.close()
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -59,7 +44,7 @@ def test_resumed_equals_uninterrupted(lab, outcome_of, method, step):
     whole = lab.order(method, TaskKind.NER, recipe=recipe, keep_weights="all")
     run_attempt(whole)
     broken = lab.order(method, TaskKind.NER, recipe=recipe, keep_weights="all")
-    stop_at(broken, step)
+    run_until(broken, step)
     [checkpoint] = saved(broken.parent / "checkpoint")
     assert checkpoint.name == f"step-{step}"
     resumed = lab.order(method, TaskKind.NER, recipe=recipe, keep_weights="all", resume_from=str(checkpoint))
@@ -124,7 +109,7 @@ def test_checkpoints_come_at_evaluations_and_only_the_newest_two_stay(lab, event
 
 def test_a_damaged_checkpoint_costs_time_and_not_the_trial(lab, outcome_of):
     broken = lab.order()
-    stop_at(broken, 3)
+    run_until(broken, 3)
     [checkpoint] = saved(broken.parent / "checkpoint")
     state = checkpoint / "state.pt"
     state.write_bytes(state.read_bytes()[:100])
@@ -137,7 +122,7 @@ def test_a_damaged_checkpoint_costs_time_and_not_the_trial(lab, outcome_of):
 
 def test_the_checkpoint_of_another_trial_is_not_taken(lab):
     order = lab.order()
-    stop_at(order, 3)
+    run_until(order, 3)
     with pytest.raises(UnreadableCheckpointError, match="another trial"):
         Checkpoint(saved(order.parent / "checkpoint")[0], "fedcba9876543210")
 

@@ -165,7 +165,7 @@ def _engine(model: Any) -> str:
     return next((name for name in known if name in names), names[0])
 
 
-def gathering(accelerator: Accelerator, model: Any, last: bool) -> AbstractContextManager[None]:
+def sync_gradients(accelerator: Accelerator, model: Any, last: bool) -> AbstractContextManager[None]:
     """Around the forward and backward of one pass of a step: the ranks exchange gradients in the last one."""
     accelerator.sync_gradients = last
     if isinstance(model, FSDPModule):
@@ -177,7 +177,7 @@ def gathering(accelerator: Accelerator, model: Any, last: bool) -> AbstractConte
     return found
 
 
-def whole(parameter: Any) -> Tensor:
+def full_value(parameter: Any) -> Tensor:
     """All of a parameter, wherever its parts lie. With spread weights all ranks have to ask."""
     found: Tensor
     if hasattr(parameter, "full_tensor"):
@@ -193,7 +193,7 @@ def whole(parameter: Any) -> Tensor:
     return found
 
 
-def fill(parameter: Any, value: Tensor) -> None:
+def fill_parameter(parameter: Any, value: Tensor) -> None:
     """Puts `value`, the whole, where the parts of the parameter lie. All ranks have to."""
     with torch.no_grad():
         if hasattr(parameter, "full_tensor"):
@@ -211,7 +211,7 @@ def fill(parameter: Any, value: Tensor) -> None:
 
 
 @dataclass(frozen=True)
-class Shares:
+class ShardedState:
     """An optimiser's state: the whole of it, or this rank's own part; and that of the scaler of its loss."""
 
     sharing: str
@@ -220,34 +220,34 @@ class Shares:
     scaler: Any = None
 
 
-def sharing(resources: Resources) -> str:
+def sharding_layout(resources: Resources) -> str:
     """How an optimiser's state is kept. What is kept in one way cannot be taken up in another."""
     parts = f" of {resources.processes}" if resources.sharding in _STAGES else ""
     return resources.sharding + parts
 
 
-def shares_of(model: Any, optimiser: Any, resources: Resources) -> Shares:
+def sharded_state(model: Any, optimiser: Any, resources: Resources) -> ShardedState:
     """Of prepared ones. All ranks have to ask."""
-    kind = sharing(resources)
+    kind = sharding_layout(resources)
     if resources.sharding == "none":
         scaler = getattr(optimiser, "scaler", None)  # of a prepared one, under fp16
-        return Shares(kind, whole=optimiser.state_dict(), scaler=scaler and scaler.state_dict())
+        return ShardedState(kind, whole=optimiser.state_dict(), scaler=scaler and scaler.state_dict())
     if resources.sharding == "fsdp":
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        return Shares(kind, whole=get_optimizer_state_dict(model, optimiser, options=options))
+        return ShardedState(kind, whole=get_optimizer_state_dict(model, optimiser, options=options))
     with _masters(model.optimizer) as masters:
         own = {"base": model.optimizer.optimizer.state_dict(), "masters": [m.detach() for m in masters]}
-        return Shares(kind, own=own)
+        return ShardedState(kind, own=own)
 
 
-def put_shares(model: Any, optimiser: Any, shares: Shares) -> None:
-    if shares.sharing == "fsdp":
+def load_sharded_state(model: Any, optimiser: Any, sharded: ShardedState) -> None:
+    if sharded.sharing == "fsdp":
         options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
-        set_optimizer_state_dict(model, optimiser, shares.whole, options=options)
+        set_optimizer_state_dict(model, optimiser, sharded.whole, options=options)
         return
     with _masters(model.optimizer) as masters:
-        model.optimizer.optimizer.load_state_dict(shares.own["base"])
-        for master, value in zip(masters, shares.own["masters"], strict=True):
+        model.optimizer.optimizer.load_state_dict(sharded.own["base"])
+        for master, value in zip(masters, sharded.own["masters"], strict=True):
             master.data.copy_(value)
 
 

@@ -18,7 +18,7 @@ from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, Offlo
 
 from orchestrator.contracts.trial import Resources
 from workers.distributed.ranks import Ranks
-from workers.distributed.sharding import fill
+from workers.distributed.sharding import fill_parameter
 
 
 def reads(ranks: Ranks, resources: Resources) -> bool:
@@ -38,7 +38,7 @@ def match_kinds(model: Any, ranks: Ranks, resources: Resources) -> None:
         parameter.requires_grad = wanted[name][1]
 
 
-def share_out(model: Any, accelerator: Accelerator, resources: Resources) -> None:
+def shard_model(model: Any, accelerator: Accelerator, resources: Resources) -> None:
     """Spread the weights as fully_shard does, before there is an optimiser; nothing where that is not asked.
     The first rank hands out those that it has read. All ranks come here.
 
@@ -90,7 +90,7 @@ def _hand_out(
             value = torch.empty(parameter.shape, dtype=parameter.dtype, device=home)
         else:
             value = whole[name]
-        fill(parameter, value)
+        fill_parameter(parameter, value)
     for buffer in model.buffers():
         dist.broadcast(buffer, src=0)
 

@@ -16,7 +16,7 @@ from workers.distributed.ranks import Ranks, first_of_machine
 from workers.metering.energy import gpu_energy, processor_energy
 from workers.metering.flops import Operations, operations_of
 from workers.metering.memory import DeviceMemory, HostMemory
-from workers.metering.meter import Meter, Work, plain_work, told_work
+from workers.metering.meter import Meter, Work, parse_work, plain_work
 from workers.metering.passes import Passes
 
 _NO_GPU = Origin(source=Source.MISSING, by="no GPU was granted")
@@ -73,7 +73,7 @@ class Gauges:
     def compare(self, ranks: Ranks) -> None:
         """The first rank hears what the others have found so far. All of them come here."""
         self._others = [
-            (told_work(work), largest)
+            (parse_work(work), largest)
             for work, largest in ranks.gather((plain_work(self._meter.work()), self._largest()))[1:]
         ]
 
@@ -95,7 +95,7 @@ class Gauges:
         if self._others is None:
             unknown = Origin(source=Source.MISSING, by="the processes ended before they could compare")
             return {}, dict.fromkeys(self.origins, unknown)
-        return together([own, *(work for work, _ in self._others)]), self.origins
+        return merge_measurements([own, *(work for work, _ in self._others)]), self.origins
 
 
 def _operations(blank: Any) -> tuple[Operations | None, Origin]:
@@ -113,7 +113,7 @@ def _uuids() -> list[str]:
     return [f"GPU-{properties.uuid}"]
 
 
-def together(works: Sequence[Work]) -> Work:
+def merge_measurements(works: Sequence[Work]) -> Work:
     """Of all processes of an attempt: sums; of device memory the most that one of them needs."""
     phases = [phase for phase in Phase if any(phase in work for work in works)]
     return {phase: _sum([work.get(phase, PhaseWork()) for work in works]) for phase in phases}

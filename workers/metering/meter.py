@@ -158,6 +158,6 @@ def plain_work(work: Work) -> dict[str, dict[str, Any]]:
     return {phase.value: done.model_dump() for phase, done in work.items()}
 
 
-def told_work(plain: Mapping[str, Mapping[str, Any]]) -> Work:
+def parse_work(plain: Mapping[str, Mapping[str, Any]]) -> Work:
     """Return what another rank has sent."""
     return {Phase(phase): PhaseWork.model_validate(done) for phase, done in plain.items()}

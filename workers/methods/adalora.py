@@ -35,7 +35,7 @@ def schedule(steps: int | None) -> dict[str, int]:
     }
 
 
-class RankKeeper:
+class AdaLoraSchedule:
     """Hands out the ranks of one model, and says what it has to remember for that.
 
     It sees a step's gradients as they are accumulated, and keeps them for `after_step`, which may run after
@@ -86,28 +86,28 @@ class RankKeeper:
         weight: float = self._config.orth_reg_weight
         return weight * torch.stack(distances).mean()
 
-    def memory(self) -> dict[str, Tensor]:
+    def extra_state(self) -> dict[str, Tensor]:
         kept = {_IMPORTANCE + name: value for name, value in self._allocator.exp_avg_ipt.items()}
         kept |= {_UNCERTAINTY + name: value for name, value in self._allocator.exp_avg_unc.items()}
         kept |= {_RANKS + name: torch.tensor(row) for name, row in (self._config.rank_pattern or {}).items()}
         return {name: value.detach().to("cpu", copy=True) for name, value in kept.items()}
 
-    def remember(self, memory: dict[str, Tensor]) -> None:
+    def load_extra_state(self, state: dict[str, Tensor]) -> None:
         devices = {name: parameter.device for name, parameter in self._entries()}
         for prefix, place in (
             (_IMPORTANCE, self._allocator.exp_avg_ipt),
             (_UNCERTAINTY, self._allocator.exp_avg_unc),
         ):
-            for key, value in memory.items():
+            for key, value in state.items():
                 if key.startswith(prefix):
                     name = key.removeprefix(prefix)
                     place[name] = value.to(devices[name])
         self._allocator.ipt = {name: torch.zeros_like(v) for name, v in self._allocator.exp_avg_ipt.items()}
-        ranks = {k.removeprefix(_RANKS): v.tolist() for k, v in memory.items() if k.startswith(_RANKS)}
+        ranks = {k.removeprefix(_RANKS): v.tolist() for k, v in state.items() if k.startswith(_RANKS)}
         self._config.rank_pattern = ranks or None
 
 
-def settle_ranks(model: Any) -> None:
+def set_saved_ranks(model: Any) -> None:
     """Lets the saved ranks be those of the weights as they are: the best ones on dev may be from a time when
     more ranks were at work than at the end, and PEFT saves only what its rank pattern names."""
     model.peft_config["default"].rank_pattern = {

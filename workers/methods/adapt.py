@@ -12,8 +12,7 @@ from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.outcome import Parameters
 from orchestrator.contracts.vocabulary import TaskKind
-from workers.methods.adalora import RankKeeper
-from workers.methods.base import Context, Method, import_all, method_of
+from workers.methods.base import Context, Method, StepHook, import_all, method_of
 from workers.methods.layer_adapters import wrapped_modules
 from workers.methods.quantised import prepare_quantised
 from workers.methods.targets import Names
@@ -29,7 +28,7 @@ class Adapted:
     backbone: nn.Module
     settings: Settings
     parameters: Parameters
-    ranks: RankKeeper | None = None  # of AdaLoRA
+    hook: StepHook | None = None
 
     @property
     def is_adapter(self) -> bool:
@@ -45,26 +44,26 @@ class Adapted:
         self.model.train()
         if self.settings.trains_head_alone:
             self.backbone.eval()
-        if self.ranks:
-            self.ranks.watch()
+        if self.hook:
+            self.hook.watch()
 
     def penalty(self) -> Tensor | None:
-        """What the method adds to the loss of an optimiser step, once however many passes it has."""
-        return self.ranks.penalty() if self.ranks else None
+        """Return what the method adds to the loss of an optimiser step, once however many passes it has."""
+        return self.hook.penalty() if self.hook else None
 
     def after_step(self, step: int) -> None:
-        """What the method does after optimiser step `step`, counted from 1."""
-        if self.ranks:
-            self.ranks.after_step(step)
+        """Run the method's hook after optimiser step `step`, counted from 1."""
+        if self.hook:
+            self.hook.after_step(step)
 
-    def memory(self) -> dict[str, Tensor]:
-        """What a resumed trial needs beside the trained weights: copies on the CPU, often none."""
-        return self.ranks.memory() if self.ranks else {}
+    def extra_state(self) -> dict[str, Tensor]:
+        """Return what a resumed trial needs beside the trained weights: copies on the CPU, often none."""
+        return self.hook.extra_state() if self.hook else {}
 
-    def remember(self, memory: dict[str, Tensor]) -> None:
-        """Takes up what `memory` gave."""
-        if self.ranks:
-            self.ranks.remember(memory)
+    def load_extra_state(self, state: dict[str, Tensor]) -> None:
+        """Restore what `extra_state` returned."""
+        if self.hook:
+            self.hook.load_extra_state(state)
 
 
 def adapt(
@@ -99,7 +98,7 @@ def adapt(
         head=head,
         matched_modules=wrapped_modules(model) if settings.is_adapter else (),
     )
-    return Adapted(model, backbone, settings, parameters, None if meta else method.rank_keeper(model))
+    return Adapted(model, backbone, settings, parameters, None if meta else method.step_hook(model))
 
 
 def count(parameters: Iterable[Any]) -> int:

@@ -10,7 +10,7 @@ from peft import AdaLoraConfig, LoraConfig, PeftModel, VeraConfig
 
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.methods.low_rank import AdaLora, Lora, Vera
-from workers.methods.adalora import RankKeeper, schedule, settle_ranks
+from workers.methods.adalora import AdaLoraSchedule, schedule, set_saved_ranks
 from workers.methods.base import Context, Method
 from workers.methods.layer_adapters import LayerAdapter, transposed
 from workers.methods.targets import adapter_modules
@@ -53,11 +53,11 @@ class _AdaLora(LayerAdapter[AdaLora]):
                 parameter.requires_grad_(False)
         return wrapped
 
-    def rank_keeper(self, model: Any) -> RankKeeper:
-        return RankKeeper(model)
+    def step_hook(self, model: Any) -> AdaLoraSchedule:
+        return AdaLoraSchedule(model)
 
     def before_saving(self, model: Any) -> None:
-        settle_ranks(model)
+        set_saved_ranks(model)
 
     def before_loading(self, config: Any, saved: Any) -> None:
         config.rank_pattern = saved.rank_pattern

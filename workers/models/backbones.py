@@ -218,7 +218,9 @@ def _lowers(tokenizer: Any) -> bool:
     return normaliser is not None and "A" not in normaliser.normalize_str("A")
 
 
-def planned(spec: BackboneSpec, directory: Path, settings: Settings, kind: TaskKind, labels: int) -> Counted:
+def count_planned(
+    spec: BackboneSpec, directory: Path, settings: Settings, kind: TaskKind, labels: int
+) -> Counted:
     """What the method is to train of these weights, counted without reading them. Raises WeightsError."""
     folder = verify(spec, directory)
     return count_trained(_on_meta(spec, _config(spec, directory), kind, labels), settings, spec, kind, folder)

@@ -30,10 +30,11 @@ from orchestrator.contracts.vocabulary import Phase
 from workers.learning_curve import signature
 from workers.metering.meter import Meter, add_phases
 from workers.runtime.core_dumps import forbid_core_dumps
-from workers.runtime.records import EventLog, superseded, write_outcome
+from workers.runtime.records import EventLog, is_superseded, write_outcome
 
 if TYPE_CHECKING:
-    from workers.trial import Account
+    from workers.metering.gauges import Gauges
+    from workers.trial import TrialRecords
 
 _ENVIRONMENT = {
     "ACCELERATE_DISABLE_RICH": "1",
@@ -111,14 +112,16 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
     from workers.metering.gauges import Gauges
     from workers.runtime.failures import all_agree, classify
     from workers.train import SupersededError
-    from workers.trial import Account, carry_out
+    from workers.trial import TrialRecords, run_trial
 
-    account = Account(Progress(order.trial.fingerprint), Gauges(order, meter))
+    gauges = Gauges(order, meter)
+    records = TrialRecords(Progress(order.trial.fingerprint))
     failure: Failure | None = None
     alone = False  # among several ranks
     try:
-        carry_out(order, account, meter, log, stop.is_set)
-        if rank == 0 and superseded(directory):
+        for latest in run_trial(order, gauges, meter, log, stop.is_set):
+            records = latest  # an attempt that fails keeps the records from before
+        if rank == 0 and is_superseded(directory):
             raise SupersededError
     except BaseException as error:  # a panic in Rust is no Exception
         alone = "RANK" in os.environ and not all_agree(error)
@@ -128,12 +131,12 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
             return LOST_A_PEER
     if alone:
         name = f"outcome.rank-{rank}.json"
-        write_outcome(directory / name, _outcome(order, account, meter, failure, started_at))
+        write_outcome(directory / name, _outcome(order, records, gauges, meter, failure, started_at))
         return FAILED_ALONE
     if rank == 0:
-        if failure is None and account.examples is not None:
-            write_atomically(directory / layout.EXAMPLES, account.examples.to_bytes())
-        outcome = _outcome(order, account, meter, failure, started_at)
+        if failure is None and (scored := records.scores.examples) is not None:
+            write_atomically(directory / layout.EXAMPLES, scored.to_bytes())
+        outcome = _outcome(order, records, gauges, meter, failure, started_at)
         if write_outcome(directory / layout.OUTCOME, outcome) and failure is None:
             shutil.rmtree(directory / layout.CHECKPOINTS, ignore_errors=True)
     log.close()
@@ -141,11 +144,17 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
 
 
 def _outcome(
-    order: AttemptOrder, account: Account, meter: Meter, failure: Failure | None, started_at: float
+    order: AttemptOrder,
+    records: TrialRecords,
+    gauges: Gauges,
+    meter: Meter,
+    failure: Failure | None,
+    started_at: float,
 ) -> Outcome:
-    progress, peaks, (work, origins) = account.progress, _peaks(account), account.gauges.work()
+    progress, inputs, scores = records.progress, records.inputs, records.scores
+    (host_peak, device_peak), (work, origins) = _peaks(gauges), gauges.work()
     phases = meter.seconds()
-    train_seconds = add_phases(account.inherited_phases, phases).get(Phase.TRAIN)
+    train_seconds = add_phases(records.inherited_phases, phases).get(Phase.TRAIN)
     return Outcome(
         trial=order.trial.name,
         fingerprint=order.trial.fingerprint,
@@ -153,43 +162,43 @@ def _outcome(
         state="failed" if failure else "finished",
         failure=failure,
         metric=order.trial.task.metric,
-        test=account.test if failure is None else {},
+        test=scores.metrics if failure is None else {},
         dev=progress.best_metrics,
         best_step=progress.best_step,
         signature=signature(progress.curve) if failure is None else None,
         steps=progress.step,
-        planned_steps=account.planned_steps,
-        epochs=progress.step / account.epoch_steps if account.epoch_steps else 0.0,
+        planned_steps=inputs.planned_steps,
+        epochs=progress.step / inputs.epoch_steps if inputs.epoch_steps else 0.0,
         started_at=started_at,
         ended_at=started_at + meter.elapsed(),
         phases=phases,
-        inherited_phases=account.inherited_phases,
+        inherited_phases=records.inherited_phases,
         work=work,
-        inherited_work=account.inherited_work,
+        inherited_work=records.inherited_work,
         origins=origins,
-        resumed_from_step=account.resumed_from_step,
-        device=account.device,
-        parameters=account.parameters,
-        peak_host_memory_bytes=peaks[0],
-        peak_device_memory_bytes=peaks[1],
+        resumed_from_step=records.resumed_from_step,
+        device=records.device,
+        parameters=records.parameters,
+        peak_host_memory_bytes=host_peak,
+        peak_device_memory_bytes=device_peak,
         train_tokens=progress.tokens,
         tokens_per_second=progress.tokens / train_seconds if train_seconds and progress.tokens else None,
-        rows=account.rows,
-        splits=account.splits,
-        train_classes=account.train_classes,
-        guessing=account.guessing,
+        rows=inputs.rows,
+        splits=inputs.splits,
+        train_classes=inputs.train_classes,
+        guessing=inputs.guessing,
         micro_batch_size=order.pass_size,
         evaluation_batch_size=order.evaluation_size,
-        labels=account.labels,
-        saved_bytes=account.saved_bytes,
-        serving=account.serving if failure is None else (),
+        labels=inputs.labels,
+        saved_bytes=records.saved_bytes,
+        serving=scores.serving if failure is None else (),
     )
 
 
-def _peaks(account: Account) -> tuple[int | None, int | None]:
-    """Of host and device memory; unknown where a device that failed answers no more."""
+def _peaks(gauges: Gauges) -> tuple[int | None, int | None]:
+    """Return the peaks of host and device memory; None where a failed device no longer answers."""
     try:
-        return account.gauges.peaks()
+        return gauges.peaks()
     except Exception:
         return None, None
 

@@ -18,7 +18,7 @@ from workers.runtime.gpus import limit_memory, settle_arithmetic
 _SOFTWARE = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 
 
-def settle(
+def set_up_devices(
     resources: Resources,
     wanted: Literal["auto", "fp32", "bf16", "fp16"],
     max_grad_norm: float,

@@ -150,7 +150,7 @@ class Running:
             except ProcessLookupError:
                 os.kill(child, number)
 
-    def settle(self, directory: Path) -> int:
+    def close(self, directory: Path) -> int:
         """Return the exit code of the whole: 0 where there is an outcome. Make the outcome of the first rank
         that failed alone the attempt's."""
         self._drop_output(directory)

@@ -37,7 +37,7 @@ def write_outcome(path: Path, outcome: Outcome) -> bool:
     return write_once(path, outcome.model_dump_json(indent=1))
 
 
-def superseded(attempt: Path) -> bool:
+def is_superseded(attempt: Path) -> bool:
     """Whether others have given this attempt up, as they could not hear of it: they closed it, or began the
     next one. `attempt` is its directory. Lists directories, which a network file system looks up afresh."""
     later = max((number for number, _ in layout.attempts(attempt.parent)), default=0)

@@ -68,7 +68,7 @@ def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
         running = Running(group.start(listening, execute=not forkable))
         listening = None
         await_end(running, requests.next)
-        _answer(answers, "code", running.settle(order.parent))
+        _answer(answers, "code", running.close(order.parent))
 
 
 def _answer(answers: IO[bytes], what: str, number: int) -> None:
