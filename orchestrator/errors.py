@@ -41,22 +41,27 @@ class FrontierError(Exception):
 class Problem:
     """One mistake in the input: where it is, what is wrong, what was read, and the fix."""
 
-    where: str  # a file, or a command line argument
+    where: str  # a file, the command line or a trial; "" until the caller of a validator fills it in
     key: str  # dotted key inside it, "" for the whole
-    problem: str  # what is wrong, the value that was got included
+    problem: str  # what is wrong, including the value that was read
     fix: str  # what to do about it
-    line: int | None = None  # of the file, from 1, where it is known
+    line: int | None = None  # of the file, from 1, if known
     column: int | None = None
+
+    @classmethod
+    def of_key(cls, key: str, problem: str, fix: str) -> Problem:
+        """Return a problem of a value whose file the caller adds: a validator sees no file."""
+        return cls("", key, problem, fix)
 
     def __str__(self) -> str:
         numbers = ("line", self.line), ("column", self.column)
-        place = ", ".join([self.where, *(f"{name} {number}" for name, number in numbers if number)])
-        place = f"{place}: {self.key}" if self.key else place
-        return f"{printable(f'{place}: {self.problem}')}\n    -> {printable(self.fix)}"
+        location = ", ".join([self.where, *(f"{name} {number}" for name, number in numbers if number)])
+        location = f"{location}: {self.key}" if self.key else location
+        return f"{printable(f'{location}: {self.problem}')}\n    -> {printable(self.fix)}"
 
 
 class ConfigError(FrontierError):
-    """The user's input is wrong. Carries every problem that was found, never only the first."""
+    """The user's input is wrong. Carries all problems, never only the first."""
 
     exit_code = ExitCode.WRONG_INPUT
 
@@ -66,7 +71,7 @@ class ConfigError(FrontierError):
         self.problems = tuple(problems)
         count = len(self.problems)
         title = "1 mistake" if count == 1 else f"{count} mistakes"
-        super().__init__(f"{title} in the input:\n" + "\n".join(f"  {c}" for c in self.problems))
+        super().__init__(f"{title} in the input:\n" + "\n".join(f"  {problem}" for problem in self.problems))
 
 
 class DataError(FrontierError):
@@ -76,8 +81,8 @@ class DataError(FrontierError):
 
     def __init__(self, file: str, line: int | None, fault: str, fix: str) -> None:
         self.file, self.line, self.fault, self.fix = file, line, fault, fix
-        place = file if line is None else f"{file}, line {line}"
-        super().__init__(f"{place}: {fault}\n    -> {fix}")
+        location = file if line is None else f"{file}, line {line}"
+        super().__init__(f"{location}: {fault}\n    -> {fix}")
 
 
 class WeightsError(FrontierError):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from pydantic import Field
 import orchestrator
 from orchestrator.config.file_kinds import BY_DIRECTORY, FileKind, taken_for
 from orchestrator.config.lineage import with_inherited
-from orchestrator.config.problems import check
+from orchestrator.config.problems import validate
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.schema import SAFE_NAME
 from orchestrator.config.task_files import DescribedTask
@@ -22,9 +22,9 @@ from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.device import DeviceKind
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.price import PriceBook
-from orchestrator.contracts.record import Misfit, Record
+from orchestrator.contracts.record import Record
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.task_rules import lacking_splits
+from orchestrator.contracts.task_rules import missing_splits
 from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import ConfigError, Problem, did_you_mean
@@ -160,7 +160,7 @@ def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any])
         recipe, problems = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
         task, more = _entry(DescribedTask, path, raw)
         problems += more
-        problems += [Problem(str(path), m.key, m.problem, m.fix) for m in _untrainable(task)]
+        problems += [replace(p, where=str(path)) for p in ([] if task is None else missing_splits(task))]
         if task and recipe and not problems:
             catalogue.tasks[task.name] = TaskEntry(spec=task.spec(), recipe=recipe.recipe)
     return problems
@@ -181,17 +181,13 @@ def read_prices(path: Path) -> tuple[PriceBook | None, list[Problem]]:
     return book, found.placed(problems, str(path))
 
 
-def _untrainable(task: TaskSpec | None) -> Iterable[Misfit]:
-    return () if task is None else lacking_splits(task)
-
-
 class _Recipe(Record):
     recipe: RecipePatch
 
 
 def _entry(model: type[R], path: Path, raw: dict[str, Any]) -> tuple[R | None, list[Problem]]:
-    found, faults = check(model, raw)
-    return found, [fault.problem_at(str(path)) for fault in faults]
+    entry, problems = validate(model, raw, str(path))
+    return entry, list[Problem](problems)
 
 
 def _add_backbone(catalogue: Catalogue, path: Path, raw: dict[str, Any]) -> list[Problem]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.config.catalogue import HOW_TO_MAKE_ONE, KINDS, Catalogue, is_price_file
-from orchestrator.config.grid import UNSET, BadRecipe, Grid
+from orchestrator.config.grid import UNSET, Grid
 from orchestrator.config.methods import MethodVariant
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.metrics import MetricName
@@ -136,7 +136,7 @@ def check_doubles(config: SweepConfig, source: Source) -> list[Problem]:
     axes = {axis: getattr(config, axis) for axis in ("models", "domains", "tasks", "seeds")}
     axes |= {f"axes.{key}": values for key, values in config.axes.axes().items()}
     return [
-        Problem(source.of(axis), axis, f"{value!r} stands {count} times", "keep it once")
+        Problem(source.of(axis), axis, f"{value!r} is listed {count} times", "remove the duplicate")
         for axis, values in axes.items()
         for value, count in Counter(values).items()
         if count > 1
@@ -155,7 +155,7 @@ def check_idle_keys(config: SweepConfig, source: Source) -> list[Problem]:
     for at in keys:
         key = at.partition(".")[2]
         if own and all(key in axes for axes in own):
-            problem = "changes nothing: each method sets its own"
+            problem = "has no effect: every method sets it itself"
             name = config.methods[0].name
             fix = f"change {key} of the methods, say methods=[{{name: {name}, {key}: …}}]"
             problems.append(Problem(source.of(at), at, problem, fix))
@@ -224,7 +224,7 @@ def check_rules(
 
 def check_grid(grid: Grid, source: Source) -> list[Problem]:
     """A grid in which nothing can run."""
-    if grid.cells or grid.bad_recipes:
+    if grid.cells or grid.problems:
         return []
     reasons = Counter(cell.reason for cell in grid.refused)
     told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_MOST_REASONS))
@@ -235,14 +235,14 @@ def check_grid(grid: Grid, source: Source) -> list[Problem]:
     return [Problem(source.of("models"), "models", problem, fix)]
 
 
-def check_recipes(faults: Sequence[BadRecipe], source: Source, skip_unset: bool) -> list[Problem]:
-    """Recipes that do not resolve, one complaint for a fault however many cells have it. `skip_unset`: leave
-    out keys that are set nowhere, as a misspelt key may have been meant for them."""
+def check_recipes(of_cells: Sequence[Problem], source: Source, skip_unset: bool) -> list[Problem]:
+    """Return the problems of recipes, each once however many cells have it. `where` of those given is the
+    cell. `skip_unset`: leave out keys that are not set, because a misspelt key may stand for them."""
     cells: dict[tuple[str, str, str], list[str]] = {}
-    for fault in faults:
-        if skip_unset and fault.problem == UNSET:
+    for p in of_cells:
+        if skip_unset and p.problem == UNSET:
             continue
-        cells.setdefault((fault.key, fault.problem, fault.fix), []).append(fault.cell)
+        cells.setdefault((p.key, p.problem, p.fix), []).append(p.where)
     problems = []
     for (key, problem, fix), names in cells.items():
         of_rule = key.startswith("rules")  # settings of a method, which stand nowhere else

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,15 +17,14 @@ from orchestrator.config.recipes import Purse, lay
 from orchestrator.config.schema import Rule, SweepConfig
 from orchestrator.config.shape_limits import text_room, unfit
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.record import MisfitError
+from orchestrator.contracts.record import ProblemError
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.tuning import Tune, with_values
 from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.errors import Problem
 
 UNSET = "is set nowhere"
-
-_Fault = tuple[str, str, str]  # key, problem, remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +40,11 @@ class GridCell:
     rules: tuple[int, ...] = ()  # those of the sweep that match
 
 
-@dataclass(frozen=True)
-class BadRecipe:
-    """Layers that make no recipe: what is wrong, and the first cell in which it is."""
-
-    key: str
-    problem: str
-    fix: str  # "" where it is to be set
-    cell: str
-
-
 @dataclass
 class Grid:
     cells: list[GridCell] = field(default_factory=list)  # in the order of the axes, tasks varying fastest
     refused: list[RefusedCell] = field(default_factory=list)
-    bad_recipes: list[BadRecipe] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)  # of recipes and rules; `where` names the cell
     idle_rules: list[int] = field(default_factory=list)  # those that match no cell
 
 
@@ -83,9 +72,10 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
         variant, wrong = _by_rules(listed, {i: config.rules[i].settings for i in matched})
         cell = cell.model_copy(update={"method": variant.spec.name})
         if cell in taken and not wrong:
-            wrong = [("", "makes one cell of two", "give the rule other settings, or exclude one of the two")]
+            fix = "set other values in the rule, or exclude one of the two cells"
+            wrong = [Problem.of_key("", "two cells become identical", fix)]
         if wrong:
-            grid.bad_recipes += [BadRecipe(f"rules{key}", what, mend, cell.name) for key, what, mend in wrong]
+            grid.problems += [replace(p, where=cell.name, key=f"rules{p.key}") for p in wrong]
             continue
         taken.add(cell)
         if (why := unfit(backbone, variant.spec.settings)) is not None:
@@ -93,7 +83,7 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
             continue
         recipe = recipes.resolve(variant, entry, backbone, matched)
         if not isinstance(recipe, Recipe):
-            grid.bad_recipes += [BadRecipe(*fault, cell.name) for fault in recipe]
+            grid.problems += [replace(problem, where=cell.name) for problem in recipe]
             continue
         found = GridCell(cell, backbone, variant, entry, recipe, variant.tune, matched)
         refusal = _refusal(found, capabilities, config.resources.gpus)
@@ -108,14 +98,16 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
 
 def _by_rules(
     variant: MethodVariant, rules: Mapping[int, Mapping[str, Any]]
-) -> tuple[MethodVariant, list[_Fault]]:
+) -> tuple[MethodVariant, list[Problem]]:
     """The variant with the settings of the rules, the later winning; else what is wrong with one of them."""
     for place, settings in rules.items():
         variant, wrong = with_settings(variant, settings)
         if wrong:
             return variant, [
-                (f".{place}.settings.{key}", f"{problem}, got {settings.get(key)!r}", fix)
-                for key, problem, fix in wrong
+                replace(
+                    p, key=f".{place}.settings.{p.key}", problem=f"{p.problem}, got {settings.get(p.key)!r}"
+                )
+                for p in wrong
             ]
     return variant, []
 
@@ -168,11 +160,11 @@ class _Recipes:
         self._purse = Purse(config.resources.devices, rate)
         self._sweep = config.recipe.values()
         self._rules = [rule.set.values() if rule.set is not None else {} for rule in config.rules]
-        self._known: dict[tuple[Any, ...], Recipe | list[_Fault]] = {}
+        self._known: dict[tuple[Any, ...], Recipe | list[Problem]] = {}
 
     def resolve(
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]
-    ) -> Recipe | list[_Fault]:
+    ) -> Recipe | list[Problem]:
         """The recipe, or what is wrong with it."""
         key = (variant.spec.name, task.spec.name, backbone.max_length, backbone.family, matched)
         if key not in self._known:
@@ -181,7 +173,7 @@ class _Recipes:
 
     def _lay(
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]
-    ) -> Recipe | list[_Fault]:
+    ) -> Recipe | list[Problem]:
         layers = [variant.entry_recipe, variant.by_family.get(backbone.family, {}), task.recipe.values()]
         layers += [self._sweep, variant.item_recipe, *(self._rules[place] for place in matched)]
         try:
@@ -193,19 +185,20 @@ class _Recipes:
                 purse=self._purse,
             )
         except ValidationError as error:
-            return [fault for e in error.errors(include_url=False) for fault in _faults(e)]
+            return [problem for e in error.errors(include_url=False) for problem in _recipe_problems(e)]
         if recipe.money is not None:
             problem = (
                 f"is a budget of {recipe.money:g}, and `prices` names no price of an hour of these devices"
             )
-            return [("money", problem, "name a price entry that has one: prices: …")]
+            return [Problem.of_key("money", problem, "name a price entry that has one: prices: …")]
         return recipe
 
 
-def _faults(error: ErrorDetails) -> Iterator[_Fault]:
+def _recipe_problems(error: ErrorDetails) -> Iterator[Problem]:
+    """Yield the problems of a recipe. An empty fix means: set the key."""
     if error["type"] == "missing":
-        yield str(error["loc"][0]), UNSET, ""
-    elif isinstance(wrong := error.get("ctx", {}).get("error"), MisfitError):
-        yield from ((misfit.key, misfit.problem, misfit.fix) for misfit in wrong.misfits)
+        yield Problem.of_key(str(error["loc"][0]), UNSET, "")
+    elif isinstance(cause := error.get("ctx", {}).get("error"), ProblemError):
+        yield from cause.problems
     else:
-        yield str(error["loc"][0]), f"{error['msg']}, got {error['input']}", ""
+        yield Problem.of_key(str(error["loc"][0]), f"{error['msg']}, got {error['input']}", "")

@@ -13,7 +13,7 @@ _OF_A_KEY = "[key]"  # pydantic's step from a mapping to one of its keys
 
 
 @dataclass(frozen=True)
-class Place:
+class KeyPath:
     """A key of the file, by the keys that lead to it; no internal steps."""
 
     path: tuple[str | int, ...]
@@ -26,7 +26,7 @@ class Place:
         return tuple(str(tag) for field in fields for tag in get_args(field.annotation))
 
 
-def key_path(model: type[Record], raw: Any, loc: Sequence[str | int]) -> Place:
+def key_path(model: type[Record], raw: Any, loc: Sequence[str | int]) -> KeyPath:
     """Without the steps that only pydantic sees: union tags, the place in a scalar taken as a list."""
     options, path, around = _options(model), list[str | int](), list[type[Record]]()
     for part in loc:
@@ -48,7 +48,7 @@ def key_path(model: type[Record], raw: Any, loc: Sequence[str | int]) -> Place:
         path.append(part)
         raw = raw.get(part) if isinstance(raw, dict) else _item(raw, part)
     keys = dict.fromkeys(field for record in around for field in record.model_fields)
-    return Place(tuple(path), tuple(keys), tuple(_records(options)))
+    return KeyPath(tuple(path), tuple(keys), tuple(_records(options)))
 
 
 def _records(options: Sequence[Any]) -> list[type[Record]]:

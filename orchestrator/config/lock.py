@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from orchestrator.config.file_kinds import FileKind, taken_for
-from orchestrator.config.problems import check
+from orchestrator.config.problems import validate
 from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.contracts.files import write_atomically
@@ -52,8 +52,8 @@ def read_lock(path: Path, where: str | None = None) -> tuple[Lock, list[Problem]
         problems = taken_for(found.raw, FileKind.LOCK, where)
     if problems:
         return Lock(), problems
-    lock, faults = check(Lock, found.raw)
-    return lock or Lock(), found.placed([fault.problem_at(where) for fault in faults], where)
+    lock, wrong = validate(Lock, found.raw, where)
+    return lock or Lock(), found.placed(wrong, where)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.config.catalogue import MethodEntry
-from orchestrator.config.problems import Fault, check
+from orchestrator.config.problems import FieldProblem, validate
 from orchestrator.config.schema import SETTINGS, MethodItem, RecipeAxes
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.trial import Recipe
@@ -61,9 +61,9 @@ def expand(
             continue
         missing = dict.fromkeys(item.only)
         known = list[str]()
-        for variant, faults in _variants(entry, axes, tune):
+        for variant, unsuited in _variants(entry, axes, tune):
             if variant is None:
-                problems += [replace(fault.problem_at(where), key=f"{key}.{fault.key}") for fault in faults]
+                problems += [replace(p, where=where, key=f"{key}.{p.key}") for p in unsuited]
                 continue
             slug = variant.spec.name
             known.append(slug)
@@ -106,9 +106,9 @@ def _bad_space(
             problem = f"is searched, and {set_too} is set beside `tune` as well, got {got}"
             yield Problem(where, at, problem, "keep it in one of the two places")
         tried = list(values.ends if isinstance(values, Range) else values)
-        _, faults = check(MethodItem, {"name": entry.name, name: tried})
-        if faults:
-            yield Problem(where, at, faults[0].problem, "give values that the key takes")
+        _, wrong = validate(MethodItem, {"name": entry.name, name: tried})
+        if wrong:
+            yield Problem(where, at, wrong[0].problem, "give values that the key takes")
 
 
 def _no_key_of_a_search(entry: MethodEntry, name: str, known: Sequence[str]) -> tuple[str, str]:
@@ -130,7 +130,7 @@ def _settings(entry: MethodEntry) -> list[str]:
 
 def _variants(
     entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], tune: Tune | None
-) -> Iterator[tuple[MethodVariant | None, list[Fault]]]:
+) -> Iterator[tuple[MethodVariant | None, list[FieldProblem]]]:
     """Each variant, or what is wrong with its settings taken together."""
     varied = {key for key in axes if len(axes[key]) > 1}
     for values in itertools.product(*axes.values()):
@@ -139,12 +139,12 @@ def _variants(
 
 def _variant(
     values: dict[str, Any], varied: set[str], entry: MethodEntry, tune: Tune | None
-) -> tuple[MethodVariant | None, list[Fault]]:
+) -> tuple[MethodVariant | None, list[FieldProblem]]:
     names = _settings(entry)
     chosen = {key: value for key, value in values.items() if key in names}
-    settings, faults = check(SETTINGS[entry.settings.kind], entry.settings.model_dump() | chosen)
+    settings, problems = validate(SETTINGS[entry.settings.kind], entry.settings.model_dump() | chosen)
     if settings is None:
-        return None, faults
+        return None, problems
     recipe = {key: value for key, value in values.items() if key not in names}
     parts = [entry.name]
     for name in names:
@@ -159,25 +159,22 @@ def _variant(
     return MethodVariant(spec, entry.recipe.values(), recipe, families, tune, entry, values, keys), []
 
 
-def with_settings(
-    variant: MethodVariant, settings: Mapping[str, Any]
-) -> tuple[MethodVariant, list[tuple[str, str, str]]]:
-    """The variant with some settings changed, under the name that says so; else key, problem and remedy of
-    what is wrong with them."""
+def with_settings(variant: MethodVariant, settings: Mapping[str, Any]) -> tuple[MethodVariant, list[Problem]]:
+    """Return the variant with some settings changed and the name that says so, or what is wrong with them."""
     assert variant.entry is not None
     names = _settings(variant.entry)
-    wrong = [
-        (key, f"the method {variant.entry.name!r} has no such setting", did_you_mean(key, names))
+    unknown = [
+        Problem.of_key(
+            key, f"the method {variant.entry.name!r} has no such setting", did_you_mean(key, names)
+        )
         for key in settings
         if key not in names
     ]
-    if wrong:
-        return variant, wrong
+    if unknown:
+        return variant, unknown
     values = variant.values | dict(settings)
-    found, faults = _variant(values, set(variant.varied), variant.entry, variant.tune)
-    told = (fault.problem_at("") for fault in faults)
-    changed = None if found is None else replace(found, place=variant.place)
-    return changed or variant, [(c.key, c.problem, c.fix) for c in told]
+    changed, problems = _variant(values, set(variant.varied), variant.entry, variant.tune)
+    return (variant if changed is None else replace(changed, place=variant.place)), list[Problem](problems)
 
 
 def _part(name: str, value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.config.catalogue import is_price_file
 from orchestrator.config.checks import Source
 from orchestrator.config.grid import Grid
-from orchestrator.config.problems import Fault
+from orchestrator.config.problems import FieldProblem
 from orchestrator.contracts import layout
 from orchestrator.errors import Problem
 from orchestrator.storage.remote import is_uri
@@ -45,10 +45,12 @@ def too_long(path: Path | str) -> str | None:
     return None
 
 
-def overlong(raw: dict[str, Any], cwd: Path) -> list[Fault]:
-    """Return a fault for each path that is too long for a file system."""
+def overlong(raw: dict[str, Any], cwd: Path) -> list[FieldProblem]:
+    """Return a problem for each path that is too long for a file system."""
     return [
-        Fault(path, problem, _SHORTEN) for path, value in _paths(raw, cwd) if (problem := too_long(value))
+        FieldProblem.at(path, problem, _SHORTEN)
+        for path, value in _paths(raw, cwd)
+        if (problem := too_long(value))
     ]
 
 

@@ -1,24 +1,24 @@
-"""From pydantic's errors to complaints that a user can act on."""
+"""Turn pydantic's errors into problems that a user can act on."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.config.key_paths import Place, key_path
-from orchestrator.contracts.record import MisfitError, Record
+from orchestrator.config.key_paths import KeyPath, key_path
+from orchestrator.contracts.record import ProblemError, Record
 from orchestrator.errors import Problem, did_you_mean
 
 R = TypeVar("R", bound=Record)
 
-_REMEDIES = {
+_FIXES = {
     "int_type": "write a whole number",
     "int_from_float": "write a whole number",
     "float_type": "write a number",
@@ -48,84 +48,82 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One pydantic error, with its place in the user's own terms: the keys of the file, no internal steps."""
+class FieldProblem(Problem):
+    """A problem of one field, with the path to its value in the raw input."""
 
-    path: tuple[str | int, ...]
-    problem: str
-    fix: str
+    path: tuple[str | int, ...] = ()  # keys of the file, none of pydantic's own steps
     unknown_key: bool = False
     empty: bool = False
 
-    @property
-    def key(self) -> str:
-        return ".".join(str(part) for part in self.path)
-
-    def problem_at(self, where: str) -> Problem:
-        return Problem(where, self.key, self.problem, self.fix)
+    @classmethod
+    def at(cls, path: tuple[str | int, ...], problem: str, fix: str, **flags: bool) -> FieldProblem:
+        return cls("", ".".join(map(str, path)), problem, fix, path=path, **flags)
 
 
-def check(model: type[R], raw: Any) -> tuple[R | None, list[Fault]]:
-    """`raw` (plain JSON values) as `model`, or None with every fault.
+def validate(model: type[R], raw: Any, where: str = "") -> tuple[R | None, list[FieldProblem]]:
+    """Return `raw` (plain JSON values) as `model`, or None and all problems, which are in the file `where`.
 
-    Strict: `true` is no number and `"3"` no integer. Validated as JSON, where a list may stand for a tuple.
+    Validation is strict: `true` is no number and `"3"` no integer. A list may be given for a tuple, as in
+    JSON.
     """
     try:
         return model.model_validate_json(json.dumps(raw), strict=True), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
-    faults = list[tuple[int, Fault]]()  # by the number of the error that tells it, in the order of the record
-    places: dict[tuple[str | int, ...], list[int]] = defaultdict(list)
+    numbered = list[tuple[int, FieldProblem]]()  # by the index of the error, which follows the record
+    mistyped: dict[tuple[str | int, ...], list[int]] = defaultdict(list)
     for number, e in enumerate(errors):
-        place = key_path(model, raw, e["loc"])
-        special = [_of_type(place.path, [e])] if e["type"] == _EMPTY else list(_special(place, e))
-        faults += [(number, fault) for fault in special]
+        key = key_path(model, raw, e["loc"])
+        special = [_of_type(key.path, [e])] if e["type"] == _EMPTY else list(_special(key, e))
+        numbered += [(number, problem) for problem in special]
         if not special:
-            places[place.path].append(number)
-    faults += [(these[0], _of_type(path, [errors[n] for n in these])) for path, these in places.items()]
-    told = [fault for _, fault in sorted(faults, key=itemgetter(0))]
-    return None, [f for f in told if not (f.empty and _follows(f, told))]
+            mistyped[key.path].append(number)
+    numbered += [(n[0], _of_type(path, [errors[i] for i in n])) for path, n in mistyped.items()]
+    problems = [replace(problem, where=where) for _, problem in sorted(numbered, key=itemgetter(0))]
+    return None, [p for p in problems if not (p.empty and _follows(p, problems))]
 
 
-def _follows(fault: Fault, faults: list[Fault]) -> bool:
-    """A list whose items are all wrong is counted as empty as well; that is no mistake of its own."""
-    return any(f is not fault and f.path[: len(fault.path)] == fault.path for f in faults)
+def _follows(problem: FieldProblem, problems: list[FieldProblem]) -> bool:
+    """Return whether another problem causes this one: a list of wrong items also counts as empty."""
+    return any(p is not problem and p.path[: len(problem.path)] == problem.path for p in problems)
 
 
 def shown(value: Any, limit: int = 60) -> str:
-    """A value as a complaint quotes it."""
+    """Return a value as a message quotes it."""
     text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _special(place: Place, error: ErrorDetails) -> Iterator[Fault]:
-    """Where more is wrong than the type of a value."""
-    kind, path, context = error["type"], place.path, error.get("ctx", {})
-    if kind == "value_error" and isinstance(context["error"], MisfitError):
-        for misfit in context["error"].misfits:
-            yield Fault((*path, *_steps(misfit.key)), misfit.problem, misfit.fix)
+def _special(key_at: KeyPath, error: ErrorDetails) -> Iterator[FieldProblem]:
+    """Yield the problems of an error that is about more than the type of a value."""
+    kind, path, context = error["type"], key_at.path, error.get("ctx", {})
+    if kind == "value_error" and isinstance(context["error"], ProblemError):
+        for inner in context["error"].problems:
+            yield FieldProblem.at((*path, *_steps(inner.key)), inner.problem, inner.fix)
     elif kind == "value_error":
-        yield Fault(path, f"{context['error']}", "change one of the keys that this names")
+        yield FieldProblem.at(path, f"{context['error']}", "change one of the keys that this names")
     elif kind == "extra_forbidden":
         problem = f"unknown key, got {path[-1]}: {shown(error['input'])}"
-        yield Fault(path, problem, did_you_mean(str(path[-1]), place.keys), unknown_key=True)
+        yield FieldProblem.at(path, problem, did_you_mean(str(path[-1]), key_at.keys), unknown_key=True)
     elif kind == "missing":
-        yield Fault(path, "is missing", "add this key")
+        yield FieldProblem.at(path, "is missing", "add this key")
     elif kind == "union_tag_not_found":
         key = _discriminator(context)
-        yield Fault((*path, key), "is missing", f"add it, one of: {', '.join(place.tags(key))}")
+        yield FieldProblem.at((*path, key), "is missing", f"add it, one of: {', '.join(key_at.tags(key))}")
     elif kind == "union_tag_invalid":
         key, tag = _discriminator(context), str(context["tag"])
-        yield Fault((*path, key), f"unknown {key}, got {tag!r}", did_you_mean(tag, place.tags(key)))
+        yield FieldProblem.at(
+            (*path, key), f"unknown {key}, got {tag!r}", did_you_mean(tag, key_at.tags(key))
+        )
 
 
-def _of_type(path: tuple[str | int, ...], errors: Sequence[ErrorDetails]) -> Fault:
-    """Of a value that may be of several types, pydantic tells for each why it is not of that one."""
+def _of_type(path: tuple[str | int, ...], errors: Sequence[ErrorDetails]) -> FieldProblem:
+    """Return one problem for a value of the wrong type: pydantic reports an error per allowed type."""
     reasons = list(dict.fromkeys(map(_reason, errors)))
     problem = " or ".join([reasons[0], *(reason.removeprefix("should be ") for reason in reasons[1:])])
-    fix = _remedy(errors[0]) if len(reasons) == 1 else "write one of these"
+    fix = _fix(errors[0]) if len(reasons) == 1 else "write one of these"
     empty = errors[0]["type"] == _EMPTY
-    return Fault(path, f"{problem}, got {shown(errors[0]['input'])}", fix, empty=empty)
+    return FieldProblem.at(path, f"{problem}, got {shown(errors[0]['input'])}", fix, empty=empty)
 
 
 def _steps(key: str) -> list[str | int]:
@@ -143,11 +141,11 @@ def _reason(error: ErrorDetails) -> str:
     return text.split(" after ")[0]
 
 
-def _remedy(error: ErrorDetails) -> str:
+def _fix(error: ErrorDetails) -> str:
     expected = error.get("ctx", {}).get("expected")
     if expected is not None:
         names = [part.strip(" '") for part in str(expected).replace(" or ", ", ").split(",")]
         return did_you_mean(str(error["input"]), names)
-    return _REMEDIES.get(
+    return _FIXES.get(
         error["type"], f"write a value that {_reason(error)}".replace("that should be", "that is")
     )

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag
 
-from orchestrator.contracts.record import Misfit, Record, refuse
+from orchestrator.contracts.record import Record, raise_problems
 from orchestrator.contracts.trial import Resources
+from orchestrator.errors import Problem
 
 
 class AutoResources(Record):
@@ -37,12 +38,12 @@ class AutoResources(Record):
 
 
 def _spelt_out(value: Any) -> Any:
-    """Raises MisfitError where what is for the plan to choose is given as well."""
+    """Raises ProblemError where what is for the plan to choose is given as well."""
     if not isinstance(value, dict) or "device" not in value:
         return {"device": None} if value == "auto" else value
     chosen = Resources.model_fields.keys() - AutoResources.model_fields.keys()
-    refuse(
-        Misfit(
+    raise_problems(
+        Problem.of_key(
             key,
             "excludes `device`: with a device the plan chooses what each trial is given",
             f"remove `device`, or remove `{key}`; `most_gpus` limits what the plan may choose",

@@ -26,12 +26,13 @@ from orchestrator.config.resources import AskedResources
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market
-from orchestrator.contracts.record import Misfit, MisfitError, Record
+from orchestrator.contracts.record import ProblemError, Record
 from orchestrator.contracts.risks import Risk
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.trial import Recipe, Resources, Seed
 from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import FailureRule
+from orchestrator.errors import Problem
 
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
 
@@ -137,7 +138,7 @@ class Rule(Record):
         if changes == (self.exclude is not None):
             got = "both" if changes else "neither"
             problem = f"a rule has either `set` (or `settings`) or `exclude`, got {got}"
-            raise MisfitError(Misfit("", problem, "keep one of `set` and `exclude`"))
+            raise ProblemError(Problem.of_key("", problem, "keep one of `set` and `exclude`"))
         return self
 
 
@@ -245,7 +246,7 @@ class SweepConfig(Record):
             return storage
         slashes = "///" if found[1] == "file" else "//"
         meant = f"{found[1]}:{slashes}{storage[found.end() :] or 'bucket/prefix'}"
-        raise MisfitError(Misfit("", f"is no whole URI, got {storage!r}", f"write it as {meant}"))
+        raise ProblemError(Problem.of_key("", f"is no whole URI, got {storage!r}", f"write it as {meant}"))
 
     @field_validator("storage_options")
     @classmethod
@@ -253,10 +254,10 @@ class SweepConfig(Record):
         secret = next((key for key in _keys(options) if _CREDENTIAL.search(key)), None)
         if secret is not None:
             problem = f"{secret} is a credential, and the file travels with the records"
-            raise MisfitError(Misfit("", problem, "take it out, and set it in the environment"))
+            raise ProblemError(Problem.of_key("", problem, "take it out, and set it in the environment"))
         if options and "://" not in info.data.get("storage", "://"):
             problem = f"is of a storage by URI, and storage is {info.data['storage']!r}"
-            raise MisfitError(Misfit("", problem, "set storage: s3://bucket/prefix, or remove it"))
+            raise ProblemError(Problem.of_key("", problem, "set storage: s3://bucket/prefix, or remove it"))
         return options
 
 

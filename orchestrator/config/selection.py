@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.config.catalogue import MethodEntry
 from orchestrator.config.methods import expand
-from orchestrator.config.problems import check, shown
+from orchestrator.config.problems import shown, validate
 from orchestrator.config.schema import MethodItem, RecipeAxes
 
 
@@ -63,8 +63,8 @@ def _name(item: Any) -> str:
 
 def _variants(item: Any, axes: Any, entries: Mapping[str, MethodEntry]) -> list[str]:
     """The names of an item's variants; none of an item with a mistake, which is told elsewhere."""
-    checked, _ = check(MethodItem, {"name": item} if isinstance(item, str) else item)
-    shared, _ = check(RecipeAxes, axes if isinstance(axes, dict) else {})
+    checked, _ = validate(MethodItem, {"name": item} if isinstance(item, str) else item)
+    shared, _ = validate(RecipeAxes, axes if isinstance(axes, dict) else {})
     if checked is None:
         return []
     return [variant.spec.name for variant in expand([checked], entries, "", shared)[0]]

@@ -19,7 +19,7 @@ from orchestrator.config.layouts import resolve_layout
 from orchestrator.config.lock import Lock, lock_path, locked, read_lock
 from orchestrator.config.methods import expand
 from orchestrator.config.overrides import Applied
-from orchestrator.config.problems import Fault, check
+from orchestrator.config.problems import FieldProblem, validate
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.selection import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
@@ -75,20 +75,20 @@ def load_sweep(
     Raises one ConfigError with every mistake of the file, the catalogue and the overrides.
     """
     file = cwd / path
-    found, problems = read_mapping(file, str(path))
-    raw = found.raw
+    yaml, problems = read_mapping(file, str(path))
+    raw = yaml.raw
     other = taken_for(raw, FileKind.SWEEP, str(path))
     if other or (problems and not raw):
         raise ConfigError([*problems, *other])
     paths.anchor(raw, file.resolve().parent)
     applied = overrides.apply(raw, arguments, cwd, str(path))
-    endless = paths.overlong(raw, cwd)
-    raw = _without(raw, endless)
+    too_long = paths.overlong(raw, cwd)
+    raw = _without(raw, too_long)
     catalogue, of_catalogue = read_catalogue(_directories(raw))
     source, of_methods = _select_methods(raw, applied, catalogue, str(path))
-    config, faults = _validate(raw)
-    faults = [*endless, *(_of_anchor(fault, found.anchored) for fault in faults)]
-    problems += applied.problems + [fault.problem_at(source.of(fault.key)) for fault in faults]
+    config, invalid = _validate(raw)
+    invalid = [*too_long, *(_with_anchor_fix(problem, yaml.anchored) for problem in invalid)]
+    problems += applied.problems + [dataclasses.replace(p, where=source.of(p.key)) for p in invalid]
     absent = checks.check_catalogues(config, source)
     doubted = checks.doubted_axes(of_catalogue, absent)
     catalogue, of_prices = _with_prices_of(config, catalogue)
@@ -103,7 +103,7 @@ def load_sweep(
         catalogue.devices[found_here.name] = found_here
     if resources is not config.resources:
         config = config.model_copy(update={"resources": resources})
-    grid, of_grid = _resolve(config, catalogue, source, faults, doubted)
+    grid, of_grid = _resolve(config, catalogue, source, invalid, doubted)
     remote = Remote(config.storage, config.storage_options) if is_uri(config.storage) else None
     storage = remote.mirror() if remote else user_path(cwd, config.storage)
     problems += [
@@ -113,8 +113,8 @@ def load_sweep(
         *paths.check_names(grid, storage / config.name, source),
     ]
     if problems:
-        told = [source.placed(problem) for problem in problems]
-        raise ConfigError(found.placed(told, str(path)))
+        pointed = [source.placed(problem) for problem in problems]
+        raise ConfigError(yaml.placed(pointed, str(path)))
     if smoke:
         config, grid = smoke_config(config), smoke_grid(grid)
         written = config
@@ -128,7 +128,7 @@ def load_sweep(
         remote=remote,
         lock=lock,
         source=source,
-        lines=found.lines,
+        lines=yaml.lines,
         notes=(*applied.notes, *of_methods, *checks.short_of_reach(config, source)),
         raw=written.model_dump(mode="json", exclude_unset=True),
     )
@@ -149,9 +149,9 @@ def _select_methods(
     overridden = frozenset(applied.keys)
     if not isinstance(applied.methods, list):
         return Source(file, overridden), []
-    found = select(raw, applied.methods, catalogue.methods, file)
-    raw["methods"] = found.items
-    return Source(file, overridden, tuple(found.places), tuple(found.names)), found.notes
+    selection = select(raw, applied.methods, catalogue.methods, file)
+    raw["methods"] = selection.items
+    return Source(file, overridden, tuple(selection.places), tuple(selection.names)), selection.notes
 
 
 def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogue, list[Problem]]:
@@ -181,37 +181,37 @@ def _locked(catalogue: Catalogue, lock: Lock) -> Catalogue:
     return dataclasses.replace(catalogue, backbones=backbones)
 
 
-def _validate(raw: dict[str, Any]) -> tuple[SweepConfig, list[Fault]]:
-    """The config, and its faults. Where there are any, the config is what remains of the file without them,
-    good for nothing but finding more mistakes."""
-    config, faults = check(SweepConfig, raw)
+def _validate(raw: dict[str, Any]) -> tuple[SweepConfig, list[FieldProblem]]:
+    """Return the config and its problems. If there are any, the config is what remains of the file without
+    the wrong values, and serves only to find more problems."""
+    config, problems = validate(SweepConfig, raw)
     if config is not None:
         return config, []
-    rest = _without(raw, faults)
-    config, more = check(SweepConfig, rest)
+    rest = _without(raw, problems)
+    config, more = validate(SweepConfig, rest)
     if config is None:  # what is left of an item is none: the item goes, its neighbours stay
-        rest = _without(rest, [dataclasses.replace(fault, path=fault.path[:2]) for fault in more])
-        config, more = check(SweepConfig, rest)
+        rest = _without(rest, [dataclasses.replace(problem, path=problem.path[:2]) for problem in more])
+        config, more = validate(SweepConfig, rest)
     if config is None:
-        wrong = {fault.path[0] for fault in more}
+        wrong = {problem.path[0] for problem in more}
         rest = _KEYS | {key: value for key, value in rest.items() if key not in wrong}
-        config, more = check(SweepConfig, rest)
+        config, more = validate(SweepConfig, rest)
     assert config is not None, more
-    return config, faults
+    return config, problems
 
 
-def _of_anchor(fault: Fault, anchored: Set[str]) -> Fault:
-    """An unknown key of the file that holds an anchor is told how to."""
-    if not fault.unknown_key or fault.key not in anchored:
-        return fault
-    fix = f"begin its name with `{OF_ANCHORS}`, say `{OF_ANCHORS}{fault.key}`, to keep an anchor in it"
-    return dataclasses.replace(fault, fix=fix)
+def _with_anchor_fix(problem: FieldProblem, anchored: Set[str]) -> FieldProblem:
+    """Return the problem with the fix for an unknown key that was meant to define an anchor."""
+    if not problem.unknown_key or problem.key not in anchored:
+        return problem
+    fix = f"begin its name with `{OF_ANCHORS}`, say `{OF_ANCHORS}{problem.key}`, to keep an anchor in it"
+    return dataclasses.replace(problem, fix=fix)
 
 
-def _without(raw: dict[str, Any], faults: Sequence[Fault]) -> dict[str, Any]:
-    """A copy without the places that have a fault. The items of an axis keep their places."""
+def _without(raw: dict[str, Any], problems: Sequence[FieldProblem]) -> dict[str, Any]:
+    """Return a copy without the values that have a problem. The items of an axis keep their index."""
     rest = copy.deepcopy(raw)
-    backwards = sorted({fault.path for fault in faults}, key=_place, reverse=True)
+    backwards = sorted({problem.path for problem in problems}, key=_sort_key, reverse=True)
     for path in backwards:
         holder: Any = rest
         for part in path[:-1]:
@@ -225,7 +225,7 @@ def _without(raw: dict[str, Any], faults: Sequence[Fault]) -> dict[str, Any]:
     return rest
 
 
-def _place(path: tuple[str | int, ...]) -> list[str]:
+def _sort_key(path: tuple[str | int, ...]) -> list[str]:
     return [str(part).zfill(9) for part in path]
 
 
@@ -233,12 +233,12 @@ def _resolve(
     config: SweepConfig,
     catalogue: Catalogue,
     source: Source,
-    faults: Sequence[Fault],
+    invalid: Sequence[FieldProblem],
     doubted: frozenset[str],
 ) -> tuple[Grid, list[Problem]]:
-    """The grid, and what is wrong with it, less what only follows from the `faults` that are told already, or
-    from entries of the catalogue that could not be read: names on the `doubted` axes may be theirs."""
-    broken = {str(fault.path[0]) for fault in faults if fault.path and not fault.unknown_key}
+    """Return the grid and its problems. Left out are those that only follow from the `invalid` values, which
+    are reported already, or from unreadable catalogue entries: names on the `doubted` axes may be theirs."""
+    broken = {str(problem.path[0]) for problem in invalid if problem.path and not problem.unknown_key}
     names = checks.check_names(config, catalogue, source)
     problems = [problem for problem in names if problem.key.split(".")[0] not in doubted]
     broken |= {problem.key.split(".")[0] for problem in names}
@@ -249,8 +249,7 @@ def _resolve(
     problems += wrong
     grid = build_grid(known, catalogue, variants)
     if "recipe" not in broken:
-        unset_may_follow = bool(faults)
-        problems += checks.check_recipes(grid.bad_recipes, source, unset_may_follow)
+        problems += checks.check_recipes(grid.problems, source, skip_unset=bool(invalid))
     sure = not (broken & {*AXES, "rules"} or wrong or doubted)
     if sure:
         problems += checks.check_grid(grid, source)

@@ -8,11 +8,12 @@ from pathlib import PurePosixPath
 
 from pydantic import model_validator
 
-from orchestrator.contracts.record import Misfit, refuse
+from orchestrator.contracts.record import raise_problems
 from orchestrator.contracts.sameness import look_alikes, visible
 from orchestrator.contracts.task import Reader, TaskSpec
-from orchestrator.contracts.task_rules import misfits_of_task, readers_of
+from orchestrator.contracts.task_rules import readers_of, task_problems
 from orchestrator.contracts.vocabulary import Split
+from orchestrator.errors import Problem
 
 
 class DescribedTask(TaskSpec):
@@ -20,14 +21,14 @@ class DescribedTask(TaskSpec):
 
     @model_validator(mode="after")
     def _coherent(self) -> DescribedTask:  # takes the place of the record's own
-        refuse([*misfits_of_task(self), *_repeated(self)])
+        raise_problems([*task_problems(self), *_repeated(self)])
         return self
 
     def spec(self) -> TaskSpec:
         return TaskSpec.model_validate(self.model_dump())
 
 
-def _repeated(task: TaskSpec) -> Iterator[Misfit]:
+def _repeated(task: TaskSpec) -> Iterator[Problem]:
     """Files and labels that are there twice, by name or by look."""
     yield from _look_alikes("labels", task.labels or ())
     for place, reader in readers_of(task):
@@ -35,25 +36,27 @@ def _repeated(task: TaskSpec) -> Iterator[Misfit]:
         yield from _spellings(task, place, reader)
 
 
-def _duplicates(place: str, reader: Reader) -> Iterator[Misfit]:
+def _duplicates(place: str, reader: Reader) -> Iterator[Problem]:
     """One path under two names: its rows would be trained on and scored, or counted twice."""
     seen: dict[PurePosixPath, Split] = {}
     for split in Split:
         for path, count in Counter(map(PurePosixPath, reader.files.get(split, ()))).items():
             if count > 1:
-                yield Misfit(f"{place}.files.{split}", f"names {path} {count} times", "name it once")
+                yield Problem.of_key(f"{place}.files.{split}", f"names {path} {count} times", "name it once")
             if (first := seen.setdefault(path, split)) is not split:
                 problem = f"names {path}, which files.{first} names as well"
                 fix = f"name files that belong to {split} alone, or remove it and hold out a part of train"
-                yield Misfit(f"{place}.files.{split}", problem, fix)
+                yield Problem.of_key(f"{place}.files.{split}", problem, fix)
 
 
-def _look_alikes(place: str, labels: Sequence[str]) -> Iterator[Misfit]:
+def _look_alikes(place: str, labels: Sequence[str]) -> Iterator[Problem]:
     for earlier, label in look_alikes(labels):
-        yield Misfit(place, f"{visible(earlier)} and {visible(label)} look alike", "keep one of the two")
+        yield Problem.of_key(
+            place, f"{visible(earlier)} and {visible(label)} look alike", "keep one of the two"
+        )
 
 
-def _spellings(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
+def _spellings(task: TaskSpec, place: str, reader: Reader) -> Iterator[Problem]:
     """Names that look alike and mean two things."""
     yield from _look_alikes(f"{place}.entity_types", getattr(reader, "entity_types", ()))
     yield from _look_alikes(f"{place}.names", getattr(reader, "names", ()))
@@ -62,4 +65,4 @@ def _spellings(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
         one, other = merge.get(earlier, earlier), merge.get(label, label)
         if one != other and not {earlier, label} <= set(task.labels or ()):
             problem = f"{visible(earlier)} and {visible(label)} look alike, and become {one!r} and {other!r}"
-            yield Misfit(f"{place}.merge", problem, "merge both into one label")
+            yield Problem.of_key(f"{place}.merge", problem, "merge both into one label")

@@ -7,14 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
-from orchestrator.contracts.record import Misfit, MisfitError, Record
+from orchestrator.contracts.record import ProblemError, Record
 from orchestrator.contracts.vocabulary import Family
+from orchestrator.errors import Problem
 
 
 def _repository(name: str) -> str:
     if not re.fullmatch(r"([A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", name):
         fix = "write owner/name, say google-bert/bert-base-uncased"
-        raise MisfitError(Misfit("", f"is no repository of a hub, got {name!r}", fix))
+        raise ProblemError(Problem.of_key("", f"is no repository of a hub, got {name!r}", fix))
     return name
 
 

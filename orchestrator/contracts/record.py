@@ -1,11 +1,12 @@
-"""The base of everything that is written down: frozen, closed, comparable."""
+"""The base of every record: frozen, closed, comparable."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
+
+from orchestrator.errors import Problem
 
 
 class Record(BaseModel):
@@ -14,24 +15,15 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-@dataclass(frozen=True)
-class Misfit:
-    """A value that is well formed and yet wrong, as another key contradicts it."""
+class ProblemError(ValueError):
+    """A validator raises it. Its problems name keys below the record, and no file (`Problem.of_key`)."""
 
-    key: str  # dotted, below the record that is checked; "" for the record itself
-    problem: str  # what is wrong, and what was got
-    fix: str
-
-
-class MisfitError(ValueError):
-    """What a validator raises, so that a complaint can name key and remedy of each misfit."""
-
-    def __init__(self, *misfits: Misfit) -> None:
-        self.misfits = misfits
-        super().__init__("; ".join(f"{m.key}: {m.problem}" if m.key else m.problem for m in misfits))
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{p.key}: {p.problem}" if p.key else p.problem for p in problems))
 
 
-def refuse(misfits: Iterable[Misfit]) -> None:
-    """Raises MisfitError if there are any."""
-    if found := tuple(misfits):
-        raise MisfitError(*found)
+def raise_problems(problems: Iterable[Problem]) -> None:
+    """Raise ProblemError if there is any problem."""
+    if given := tuple(problems):
+        raise ProblemError(*given)

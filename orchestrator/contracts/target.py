@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from orchestrator.contracts.record import Misfit, MisfitError, Record
+from orchestrator.contracts.record import ProblemError, Record
+from orchestrator.errors import Problem
 
 
 class Target(Record):
@@ -18,14 +19,16 @@ class Target(Record):
     def _one(self) -> Target:
         _refuse_both(self.within, self.at_least)
         if self.within is None and self.at_least is None:
-            raise MisfitError(Misfit("", "expected within or at_least, got neither", "set within: 0.01"))
+            raise ProblemError(
+                Problem.of_key("", "expected within or at_least, got neither", "set within: 0.01")
+            )
         return self
 
 
 def _refuse_both(within: float | None, at_least: float | None) -> None:
     if within is not None and at_least is not None:
         problem = f"expected one of them, got within: {within:g} and at_least: {at_least:g}"
-        raise MisfitError(Misfit("", problem, "remove one (on the command line: set it to null)"))
+        raise ProblemError(Problem.of_key("", problem, "remove one (on the command line: set it to null)"))
 
 
 NEAR = Target(within=0.01)

@@ -8,17 +8,18 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.record import Misfit, MisfitError, Record, refuse
+from orchestrator.contracts.record import ProblemError, Record, raise_problems
 from orchestrator.contracts.separators import Separator
-from orchestrator.contracts.task_rules import misfits_of_mimic, misfits_of_task
+from orchestrator.contracts.task_rules import mimic_problems, task_problems
 from orchestrator.contracts.vocabulary import Sensitivity, Split, TaskKind
+from orchestrator.errors import Problem
 
 
 def _below_data_dir(name: str) -> str:
     path = PurePosixPath(name)
     if not name.strip() or path.is_absolute() or ".." in path.parts or name.startswith("~"):
         fix = "write it relative to data_dir, without '..': data_dir says where the corpora lie"
-        raise MisfitError(Misfit("", f"is no path below data_dir, got {name!r}", fix))
+        raise ProblemError(Problem.of_key("", f"is no path below data_dir, got {name!r}", fix))
     return name
 
 
@@ -44,7 +45,7 @@ class HoldOut(Record):
     def _leaves_train(self) -> HoldOut:
         if not 0 < self.dev + self.test < 1:
             problem = f"dev {self.dev:g} and test {self.test:g} make {self.dev + self.test:g} of train"
-            raise MisfitError(Misfit("", problem, "let them make more than 0 and less than 1"))
+            raise ProblemError(Problem.of_key("", problem, "let them make more than 0 and less than 1"))
         return self
 
 
@@ -119,7 +120,7 @@ class MimicNotesReader(Record):
 
     @model_validator(mode="after")
     def _has_its_tables(self) -> MimicNotesReader:
-        refuse(misfits_of_mimic(self))
+        raise_problems(mimic_problems(self))
         return self
 
 
@@ -221,5 +222,5 @@ class TaskSpec(Record):
 
     @model_validator(mode="after")
     def _coherent(self) -> TaskSpec:
-        refuse(misfits_of_task(self))
+        raise_problems(task_problems(self))
         return self

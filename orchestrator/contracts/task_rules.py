@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from orchestrator.contracts.metrics import METRICS, MetricName
-from orchestrator.contracts.record import Misfit
 from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.errors import Problem
 
 if TYPE_CHECKING:
     from orchestrator.contracts.task import MimicNotesReader, PubtatorReader, Reader, TaskSpec
@@ -26,7 +26,7 @@ _GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds o
 }
 
 
-def misfits_of_task(task: TaskSpec) -> Iterator[Misfit]:
+def task_problems(task: TaskSpec) -> Iterator[Problem]:
     """Metric and labels, and the reader of each layout against the kind of the task."""
     yield from _metric(task)
     yield from _labels(task)
@@ -34,7 +34,7 @@ def misfits_of_task(task: TaskSpec) -> Iterator[Misfit]:
         yield from _reader(task, place, reader)
 
 
-def lacking_splits(task: TaskSpec) -> Iterator[Misfit]:
+def missing_splits(task: TaskSpec) -> Iterator[Problem]:
     """Splits that the task has no files for and does not hold out: it can be read, and never be trained."""
     for place, reader in readers_of(task):
         shares = shares_held_out(reader)
@@ -42,7 +42,9 @@ def lacking_splits(task: TaskSpec) -> Iterator[Misfit]:
             if split not in reader.files and split not in shares:
                 holds = split is not Split.TRAIN and "hold_out" in type(reader).model_fields
                 share = f", or a share of train: hold_out: {{{split}: 0.1}}" if holds else ""
-                yield Misfit(f"{place}.files.{split}", "is missing", f"name the files of {split}{share}")
+                yield Problem.of_key(
+                    f"{place}.files.{split}", "is missing", f"name the files of {split}{share}"
+                )
 
 
 def shares_held_out(reader: Reader) -> dict[Split, float]:
@@ -58,78 +60,82 @@ def readers_of(task: TaskSpec) -> Iterator[tuple[str, Reader]]:
     yield from ((f"layouts.{number}", reader) for number, reader in enumerate(task.layouts))
 
 
-def _metric(task: TaskSpec) -> Iterator[Misfit]:
+def _metric(task: TaskSpec) -> Iterator[Problem]:
     if task.kind not in METRICS[task.metric].kinds:
         known = ", ".join(name for name in MetricName if task.kind in METRICS[name].kinds)
-        yield Misfit("metric", f"{task.metric} does not exist for a {task.kind} task", f"use one of: {known}")
+        yield Problem.of_key(
+            "metric", f"{task.metric} does not exist for a {task.kind} task", f"use one of: {known}"
+        )
     if task.metric is MetricName.SUBWORD_F1 and not task.paper_scoring:
         problem = f"{task.metric} is only measured with paper_scoring: true"
-        yield Misfit("metric", problem, "set paper_scoring: true, or choose another metric")
+        yield Problem.of_key("metric", problem, "set paper_scoring: true, or choose another metric")
 
 
-def _labels(task: TaskSpec) -> Iterator[Misfit]:
+def _labels(task: TaskSpec) -> Iterator[Problem]:
     labels, negative = task.labels, task.negative_label
     if task.kind is TaskKind.RELATION and negative is None:
-        yield Misfit("negative_label", "is missing", 'name the class that means "no relation"')
+        yield Problem.of_key("negative_label", "is missing", 'name the class that means "no relation"')
     if task.kind is not TaskKind.RELATION and negative is not None:
         problem = f"belongs to relation tasks, and this is a {task.kind} task, got {negative!r}"
-        yield Misfit("negative_label", problem, "remove it, or set kind: relation")
+        yield Problem.of_key("negative_label", problem, "remove it, or set kind: relation")
     if labels is None:
         return
     for label, count in Counter(labels).items():
         if count > 1:
-            yield Misfit("labels", f"{label!r} stands {count} times", "keep it once")
+            yield Problem.of_key("labels", f"{label!r} is listed {count} times", "remove the duplicate")
     least, what = (1, "entity type") if task.kind is TaskKind.NER else (2, "labels")
     if len(labels) < least:
         fix = f"name at least {least}, or leave labels out: then they are those of train"
-        yield Misfit("labels", f"holds {len(labels)}, and a {task.kind} task needs {least} {what}", fix)
+        yield Problem.of_key(
+            "labels", f"holds {len(labels)}, and a {task.kind} task needs {least} {what}", fix
+        )
     if task.kind is TaskKind.RELATION and negative is not None and negative not in labels:
         fix = f"use one of them: {', '.join(labels)}; or add it to labels"
-        yield Misfit("negative_label", f"is not among labels, got {negative!r}", fix)
+        yield Problem.of_key("negative_label", f"is not among labels, got {negative!r}", fix)
 
 
-def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Misfit]:
+def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Problem]:
     if task.kind not in _GIVES[reader.format]:
         fitting = ", ".join(name for name, kinds in _GIVES.items() if task.kind in kinds)
         problem = f"{reader.format} gives no {task.kind} examples"
-        yield Misfit(f"{place}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
+        yield Problem.of_key(f"{place}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
     elif task.kind is TaskKind.RELATION and reader.format == "pubtator":
         yield from _pairs(place, reader)
     if reader.format == "jsonl" and reader.separator is not None:
         problem = f"belongs to format: csv, got {reader.separator!r} with format: jsonl"
-        yield Misfit(f"{place}.separator", problem, "remove it, or set format: csv")
+        yield Problem.of_key(f"{place}.separator", problem, "remove it, or set format: csv")
     for split in shares_held_out(reader):
         if split in reader.files:
             problem = f"a part of train is held out for {split}, and files.{split} names files for it"
-            yield Misfit(f"{place}.hold_out.{split}", problem, "remove one of the two")
+            yield Problem.of_key(f"{place}.hold_out.{split}", problem, "remove one of the two")
     foreign = sorted(set(getattr(reader, "merge", {}).values()) - set(task.labels or ()))
     if task.labels is not None and foreign:
         problem = f"merges into what labels does not hold, got {', '.join(map(repr, foreign))}"
-        yield Misfit(f"{place}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
+        yield Problem.of_key(f"{place}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
 
 
-def _pairs(place: str, reader: PubtatorReader) -> Iterator[Misfit]:
+def _pairs(place: str, reader: PubtatorReader) -> Iterator[Problem]:
     if reader.relation is None:
-        yield Misfit(f"{place}.relation", "is missing", "name the relation of the files, say CID")
+        yield Problem.of_key(f"{place}.relation", "is missing", "name the relation of the files, say CID")
     if len(reader.entity_types) != 2:
         problem = f"a relation stands between exactly two, got {', '.join(reader.entity_types) or 'none'}"
-        yield Misfit(f"{place}.entity_types", problem, "name the two types of the relation")
+        yield Problem.of_key(f"{place}.entity_types", problem, "name the two types of the relation")
 
 
-def misfits_of_mimic(reader: MimicNotesReader) -> Iterator[Misfit]:
+def mimic_problems(reader: MimicNotesReader) -> Iterator[Problem]:
     """Tables that the outcome is read from."""
     grouped = reader.outcome == "diagnosis-group"
     if grouped and reader.groups is None:
         problem = "is missing: outcome diagnosis-group has none of its own, and none was published"
-        yield Misfit("groups", problem, "name a CSV with the columns icd9_code and group")
+        yield Problem.of_key("groups", problem, "name a CSV with the columns icd9_code and group")
     if not grouped and reader.groups is not None:
         problem = f"belongs to outcome: diagnosis-group, got {reader.groups!r} with outcome: {reader.outcome}"
-        yield Misfit("groups", problem, "remove it")
+        yield Problem.of_key("groups", problem, "remove it")
     named = [_table_of(name) for name in reader.files.get(Split.TRAIN, ())]
     needed = ("NOTEEVENTS", "ADMISSIONS", *(("DIAGNOSES_ICD",) if grouped else ()))
     if wrong := [table for table in needed if named.count(table) != 1]:
         problem = f"{', '.join(wrong)} should stand there once each, got {', '.join(named) or 'nothing'}"
-        yield Misfit(
+        yield Problem.of_key(
             "files.train", problem, f"name {', '.join(f'{table}.csv[.gz]' for table in wrong)} there, once"
         )
 

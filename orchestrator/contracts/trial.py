@@ -10,9 +10,10 @@ from pydantic.json_schema import SkipJsonSchema
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import MethodSpec
-from orchestrator.contracts.record import Misfit, Record, refuse
+from orchestrator.contracts.record import Record, raise_problems
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Phase
+from orchestrator.errors import Problem
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every library takes: numpy's generators take 32 bits
 BUDGETS = ("steps", "train_seconds", "device_hours", "money")  # instead of `epochs`
@@ -68,18 +69,18 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _coherent(self) -> Recipe:
-        refuse(self._misfits())
+        raise_problems(self._problems())
         return self
 
-    def _misfits(self) -> Iterator[Misfit]:
+    def _problems(self) -> Iterator[Problem]:
         for group, what in ((BUDGETS, "budget"), (("train_rows", "train_rows_per_class"), "cap")):
             given = [f"{key} {getattr(self, key)}" for key in group if getattr(self, key) is not None]
             if len(given) > 1:
                 key, problem = given[0].split()[0], f"more than one {what} is set: {', '.join(given)}"
-                yield Misfit(key, problem, "set one of them")
+                yield Problem.of_key(key, problem, "set one of them")
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
             problem = f"{self.micro_batch_size} does not divide batch_size {self.batch_size}"
-            yield Misfit("micro_batch_size", problem, "make batch_size a multiple of it")
+            yield Problem.of_key("micro_batch_size", problem, "make batch_size a multiple of it")
 
     @property
     def pass_sizes(self) -> tuple[int, ...]:
@@ -131,29 +132,29 @@ class Resources(Record):
 
     @model_validator(mode="after")
     def _coherent(self) -> Resources:
-        refuse(self._misfits())
+        raise_problems(self._problems())
         return self
 
-    def _misfits(self) -> Iterator[Misfit]:
+    def _problems(self) -> Iterator[Problem]:
         for what, whole, of, parts in (
             ("cpus", self.cpus, "processes", self.processes),
             ("processes", self.processes, "nodes", self.nodes),
         ):
             if whole % parts:
                 problem = f"{whole} cannot be shared evenly by {of} {parts}"
-                yield Misfit(what, problem, f"make {what} a multiple of {of}")
+                yield Problem.of_key(what, problem, f"make {what} a multiple of {of}")
         if self.gpus and self.gpus != self.processes and (self.processes > 1 or self.gpus > 1):
             each = f"each of processes {self.processes}" if self.processes > 1 else "processes 1"
             problem = f"{self.gpus:g}, and {each} takes one GPU"
-            yield Misfit("gpus", problem, "make gpus and processes the same number")
+            yield Problem.of_key("gpus", problem, "make gpus and processes the same number")
         if self.offload and (self.sharding == "none" or not self.gpus):
             problem = (
                 f"moves off the GPUs what sharding shares out: sharding {self.sharding}, gpus {self.gpus:g}"
             )
-            yield Misfit("offload", problem, "set sharding and gpus, or leave offload out")
+            yield Problem.of_key("offload", problem, "set sharding and gpus, or leave offload out")
         if self.sharding != "none" and self.processes == 1 and not (self.offload and self.gpus == 1):
             problem = f"{self.sharding} shares out between processes, and processes is 1"
-            yield Misfit("sharding", problem, "raise processes, or leave sharding out")
+            yield Problem.of_key("sharding", problem, "raise processes, or leave sharding out")
 
     @property
     def devices(self) -> float:

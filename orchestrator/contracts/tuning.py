@@ -20,8 +20,9 @@ from pydantic import (
 
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.record import Misfit, Record, refuse
+from orchestrator.contracts.record import Record, raise_problems
 from orchestrator.contracts.trial import Recipe, Seed
+from orchestrator.errors import Problem
 
 Value = float | int | str | bool
 
@@ -41,7 +42,7 @@ class Range(Record):
 
     @model_validator(mode="after")
     def _has_room(self) -> Range:
-        refuse(self._misfits())
+        raise_problems(self._problems())
         return self
 
     @property
@@ -50,11 +51,13 @@ class Range(Record):
         low, high = (int(end) if end.is_integer() else end for end in (self.low, self.high))
         return low, high
 
-    def _misfits(self) -> Iterator[Misfit]:
+    def _problems(self) -> Iterator[Problem]:
         if self.low >= self.high:
-            yield Misfit("low", f"{self.low:g} is not below high {self.high:g}", "lower low, or raise high")
+            yield Problem.of_key(
+                "low", f"{self.low:g} is not below high {self.high:g}", "lower low, or raise high"
+            )
         if self.log and not self.low:
-            yield Misfit(
+            yield Problem.of_key(
                 "low", "a logarithmic scale has no 0, got 0 with log: true", "raise low, or drop log"
             )
 
@@ -95,8 +98,10 @@ class Tune(Record):
 
     @model_validator(mode="after")
     def _has_choices(self) -> Tune:
-        refuse(
-            Misfit(f"space.{key}", "a search needs at least two choices, or a range", "name another value")
+        raise_problems(
+            Problem.of_key(
+                f"space.{key}", "a search needs at least two choices, or a range", "name another value"
+            )
             for key, span in self.space.items()
             if not isinstance(span, Range) and len(set(span)) < 2
         )

@@ -19,7 +19,7 @@ from orchestrator.config.inputs import digest_data
 from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.methods import expand
-from orchestrator.config.problems import check
+from orchestrator.config.problems import validate
 from orchestrator.config.schema import MethodItem
 from orchestrator.config.weights_files import look, notes_on
 from orchestrator.config.yaml_sources import parse
@@ -67,9 +67,9 @@ def inspect_task(
     data_dir = given.pop("data_dir", None)
     if not entry.invented and data_dir is None:
         raise ConfigError([Problem("command line", "data_dir", f"{task} reads files", "give data_dir=PATH")])
-    spec, faults = check(TaskSpec, entry.model_dump(mode="json") | given)
+    spec, problems = validate(TaskSpec, entry.model_dump(mode="json") | given, "command line")
     if spec is None:
-        raise ConfigError([fault.problem_at("command line") for fault in faults])
+        raise ConfigError(problems)
     spec = resolve_layout(spec, None if data_dir is None else user_path(Path.cwd(), data_dir))
     if spec.layouts:
         fix = "put the corpus there in one of them, or correct data_dir"
@@ -217,9 +217,9 @@ def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
 
 
 def _variant(known: Catalogue, method: str, settings: dict[str, Any]) -> MethodSpec:
-    item, faults = check(MethodItem, {"name": method, **settings})
+    item, invalid = validate(MethodItem, {"name": method, **settings}, "command line")
     if item is None:
-        raise ConfigError([fault.problem_at("command line") for fault in faults])
+        raise ConfigError(invalid)
     variants, problems = expand([item], known.methods, "command line")
     if problems:
         raise ConfigError(problems)

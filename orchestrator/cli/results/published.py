@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.config.catalogue import builtin_catalogue
-from orchestrator.config.problems import check
+from orchestrator.config.problems import validate
 from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.analysis.published import Published, Sheet, read_published
@@ -34,7 +34,7 @@ def _sheet(path: Path) -> Sheet:
     found, problems = read_mapping(path)
     if problems:
         raise ConfigError(problems)
-    sheet, faults = check(Sheet, found.raw)
+    sheet, invalid = validate(Sheet, found.raw, str(path))
     if sheet is None:
-        raise ConfigError(found.placed([fault.problem_at(str(path)) for fault in faults], str(path)))
+        raise ConfigError(found.placed(invalid, str(path)))
     return sheet

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from orchestrator.cli.terminal import styled
 from orchestrator.config.catalogue import is_price_file, load_catalogue, read_prices
-from orchestrator.config.problems import check
+from orchestrator.config.problems import validate
 from orchestrator.config.yaml_sources import parse
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.vocabulary import Source
@@ -84,8 +84,8 @@ def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None,
     of_the_book = dict.fromkeys(_OF_THE_BOOK, "")
     if book is not None:
         of_the_book = {"currency": book.currency, "as_of": book.as_of, "price_source": book.source}
-    terms, faults = check(Terms, {**given, **of_the_book, "prices": given["prices"] or ""})
-    problems = [fault.problem_at(_WHERE) for fault in faults]
+    terms, invalid = validate(Terms, {**given, **of_the_book, "prices": given["prices"] or ""}, _WHERE)
+    problems = list[Problem](invalid)
     device = given.get("device")
     if book is not None and isinstance(device, str) and book.device(device) is None:
         problem, known = f"{book.name} has no such device, got {device!r}", did_you_mean(device, book.devices)

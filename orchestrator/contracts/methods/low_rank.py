@@ -8,8 +8,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from orchestrator.contracts.methods.base import MethodSettings, Quantise
 from orchestrator.contracts.model_shape import ModelShape
-from orchestrator.contracts.record import Misfit, MisfitError
+from orchestrator.contracts.record import ProblemError
 from orchestrator.contracts.vocabulary import Precision
+from orchestrator.errors import Problem
 
 TargetGroup = Literal["usual", "attention", "feed-forward", "all"]
 
@@ -35,7 +36,9 @@ class _Scaled(MethodSettings):
     def _one_alpha(self) -> _Scaled:
         if self.alpha is not None and self.alpha_ratio is not None:
             problem = f"says what alpha {self.alpha:g} says as well, got {self.alpha_ratio:g}"
-            raise MisfitError(Misfit("alpha_ratio", problem, "give one of them, alpha or alpha_ratio"))
+            raise ProblemError(
+                Problem.of_key("alpha_ratio", problem, "give one of them, alpha or alpha_ratio")
+            )
         return self
 
 
@@ -117,7 +120,7 @@ class AdaLora(_Scaled):
     def _shrinks(self) -> AdaLora:
         if self.initial_rank is not None and self.initial_rank <= self.rank:
             problem = f"is not above rank {self.rank}, got {self.initial_rank}: AdaLoRA takes ranks away"
-            raise MisfitError(Misfit("initial_rank", problem, "raise initial_rank, or lower rank"))
+            raise ProblemError(Problem.of_key("initial_rank", problem, "raise initial_rank, or lower rank"))
         return self
 
     def parameters_per_layer(self, shape: ModelShape) -> float:

@@ -13,7 +13,7 @@ from orchestrator.config import ResolvedSweep, load_sweep
 from orchestrator.errors import ConfigError, Problem
 
 Load = Callable[..., ResolvedSweep]
-Complaints = Callable[..., tuple[Problem, ...]]
+ProblemsOf = Callable[..., tuple[Problem, ...]]
 
 GOOD: dict[str, Any] = {
     "name": "ours",
@@ -38,12 +38,12 @@ def load(tmp_path: Path) -> Load:
 
 
 @pytest.fixture
-def problems(load: Load) -> Complaints:
-    """The complaints about such a file."""
+def problems(load: Load) -> ProblemsOf:
+    """Return the problems of such a file."""
 
-    def _complaints(*arguments: str, **keys: Any) -> tuple[Problem, ...]:
+    def problems_of(*arguments: str, **keys: Any) -> tuple[Problem, ...]:
         with pytest.raises(ConfigError) as caught:
             load(*arguments, **keys)
         return caught.value.problems
 
-    return _complaints
+    return problems_of

@@ -29,7 +29,7 @@ def load(tmp_path: Path) -> Any:
     return _load
 
 
-def complaints(load: Any, **keys: Any) -> dict[str, str]:
+def problems_of(load: Any, **keys: Any) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
         load(**keys)
     return {c.key: c.problem for c in caught.value.problems}
@@ -45,13 +45,13 @@ def test_money_buys_device_hours_and_these_are_shared_by_the_devices_of_a_trial(
 
 
 def test_money_without_a_price_of_these_devices_is_a_mistake(load: Any) -> None:
-    assert "names no price" in complaints(load, recipe={"money": 5}, prices="taylor-2024")["recipe.money"]
+    assert "names no price" in problems_of(load, recipe={"money": 5}, prices="taylor-2024")["recipe.money"]
 
 
 def test_two_budgets_in_one_place_are_a_mistake_and_a_later_one_takes_the_place_of_an_earlier(
     load: Any,
 ) -> None:
-    both = complaints(load, recipe={"steps": 5, "train_seconds": 9})["recipe.steps"]
+    both = problems_of(load, recipe={"steps": 5, "train_seconds": 9})["recipe.steps"]
     assert "more than one budget is set: steps 5, train_seconds 9.0" in both
     rule = {"match": {"entry": "lora"}, "set": {"train_seconds": 9}}
     full, lora = (c.recipe for c in load(recipe={"steps": 5}, rules=[rule]).grid.cells)
@@ -77,7 +77,7 @@ def test_rows_per_class_are_refused_where_an_example_has_no_class(load: Any) -> 
 
 
 def test_alpha_is_given_once(load: Any) -> None:
-    problems = complaints(load, methods=[{"name": "lora", "alpha": 16, "alpha_ratio": 2}])
+    problems = problems_of(load, methods=[{"name": "lora", "alpha": 16, "alpha_ratio": 2}])
     assert "what alpha 16 says as well, got 2" in problems["methods.0.alpha_ratio"]
 
 
@@ -89,7 +89,7 @@ def test_rules_match_on_what_backbone_and_task_are(load: Any) -> None:
     found = load(tasks=["demo-outcome", "demo-ner"], rules=[rule]).grid.cells
     assert {(c.cell.task, c.recipe.epochs) for c in found} == {("demo-outcome", 5), ("demo-ner", 9)}
     wrong = {"match": {"family": "encodre"}, "set": {"epochs": 9}}
-    assert "encodre" in complaints(load, rules=[wrong])["rules.0.match.family"]
+    assert "encodre" in problems_of(load, rules=[wrong])["rules.0.match.family"]
 
 
 def test_a_search_is_carried_by_its_cells_and_named_in_the_method(load: Any) -> None:
@@ -115,5 +115,5 @@ def test_a_search_is_carried_by_its_cells_and_named_in_the_method(load: Any) -> 
     ],
 )
 def test_a_space_that_cannot_be_searched_is_a_mistake(load: Any, space: Any, key: str, words: str) -> None:
-    problems = complaints(load, methods=[{"name": "lora", "tune": {"space": space}}])
+    problems = problems_of(load, methods=[{"name": "lora", "tune": {"space": space}}])
     assert words in problems.get(key, str(problems))

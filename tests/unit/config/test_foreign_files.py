@@ -182,7 +182,7 @@ def test_an_unknown_key_without_an_anchor_of_its_own_is_told_the_known_ones(tmp_
         (SWEEP.replace("[full]", "\n  - full\n  - {rank: 4}"), "methods.1.name", 6),
     ],
 )
-def test_a_complaint_names_the_line_where_its_key_is_written(
+def test_a_problem_names_the_line_where_its_key_is_written(
     tmp_path: Path, text: str, key: str, line: int
 ) -> None:
     file = tmp_path / "sweep.yaml"

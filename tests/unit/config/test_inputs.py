@@ -124,13 +124,13 @@ def test_each_missing_file_is_named(load: Any, tmp_path: Path, data: Path) -> No
 
 
 @pytest.mark.parametrize(("arguments", "problem"), [((), "is not set"), (("data_dir=nowhere",), "nowhere")])
-def test_no_data_directory_is_one_complaint_however_many_tasks(
+def test_no_data_directory_is_one_problem_however_many_tasks(
     load: Any, tmp_path: Path, arguments: tuple[str, ...], problem: str
 ) -> None:
     found = digests(load, tmp_path, *arguments, tasks=["ncbi-disease", "mts-dialog"])
-    (complaint,) = found.missing
-    assert complaint.key == "data_dir"
-    assert problem in complaint.problem
+    (reported,) = found.missing
+    assert reported.key == "data_dir"
+    assert problem in reported.problem
 
 
 def test_made_inputs_have_digests_before_they_are_made(load: Any, tmp_path: Path) -> None:

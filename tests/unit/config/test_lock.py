@@ -97,11 +97,11 @@ def test_a_sweep_is_loaded_at_the_commits_of_its_lock(load: Any, tmp_path: Path)
         ("- x", "", "expected"),
     ],
 )
-def test_a_broken_lock_is_a_complaint(
+def test_a_broken_lock_is_a_problem(
     problems: Any, tmp_path: Path, content: str, key: str, problem: str
 ) -> None:
     (tmp_path / "ours.lock").write_text(content)
-    [complaint] = problems(**TINY)
-    assert complaint.where.endswith("ours.lock")
-    assert complaint.key.endswith(key)
-    assert problem in complaint.problem
+    [reported] = problems(**TINY)
+    assert reported.where.endswith("ours.lock")
+    assert reported.key.endswith(key)
+    assert problem in reported.problem

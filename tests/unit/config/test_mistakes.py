@@ -35,7 +35,7 @@ def test_five_different_mistakes_come_in_one_message(tmp_path: Path) -> None:
         "name": ("'my sweep'", "letters, digits"),
         "models.1": ("'baze'", "did you mean 'base'?"),
         "methods.1.rankk": ("rankk: 4", "did you mean 'rank'?"),
-        "tasks": ("'ncbi-disease' stands 2 times", "keep it once"),
+        "tasks": ("'ncbi-disease' is listed 2 times", "remove the duplicate"),
         "recipe.micro_batch_size": ("5 does not divide batch_size 32", "make batch_size a multiple"),
     }
     assert {problem.key for problem in error.problems} == set(expected)
@@ -62,7 +62,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ),
     ({"failures": "ignore"}, "failures", "'ignore'", "leave_out"),
     ({"seeds": [-1]}, "seeds.0", "-1", "greater than or equal to 0"),
-    ({"seeds": [1, 1]}, "seeds", "1 stands 2 times", "keep it once"),
+    ({"seeds": [1, 1]}, "seeds", "1 is listed 2 times", "remove the duplicate"),
     ({"name": "../elsewhere"}, "name", "'../elsewhere'", "letters"),
     ({"recipe": {"learning_rate": True}}, "recipe.learning_rate", "true", "write a number"),
     ({"recipe": {"learning_rate": None}}, "recipe.learning_rate", "null", "write a number"),
@@ -103,14 +103,14 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"rules": [{"match": {}, "exclude": "not now"}]}, "models", "not now", "`exclude`"),
     ({"models": ["llama-2-7b"], "domains": ["clinical"]}, "models", "no backbone", "choose models"),
     ({"concurrency": 0}, "concurrency", "0", "greater than 0"),
-    ({"axes": {"epochs": [1, 1, 2]}}, "axes.epochs", "1 stands 2 times", "keep it once"),
+    ({"axes": {"epochs": [1, 1, 2]}}, "axes.epochs", "1 is listed 2 times", "remove the duplicate"),
     ({"storage": "s3:/bucket/team"}, "storage", "'s3:/bucket/team'", "s3://bucket/team"),
     ({"storage": "s3://"}, "storage", "'s3://'", "s3://bucket/prefix"),
     ({"storage": "file://shared"}, "storage", "'file://shared'", "file:///shared"),
     (
         {"axes": {"epochs": [1, 2]}, "methods": [{"name": "full", "epochs": 3}]},
         "axes.epochs",
-        "each method sets its own",
+        "every method sets it itself",
         "epochs of the methods",
     ),
 ]
@@ -144,7 +144,7 @@ def test_what_an_override_cannot_change_is_told_and_what_it_can_is_not(problems:
     own = {"methods": [{"name": "full", "learning_rate": 1e-5}, {"name": "lora", "learning_rate": 1e-3}]}
     (problem,) = problems("recipe.learning_rate=1e-4", **own)
     assert (problem.where, problem.key) == ("command line", "recipe.learning_rate")
-    assert "changes nothing" in problem.problem
+    assert "has no effect" in problem.problem
     load(recipe={"learning_rate": 1e-4}, **own)  # in a file it stands for methods to come
     own["methods"].append("head-only")
     load("recipe.learning_rate=1e-4", **own)

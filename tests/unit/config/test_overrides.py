@@ -151,9 +151,9 @@ def test_what_two_names_select_is_taken_once(load: Any, argument: str, found: di
 def test_what_cannot_be_selected_is_one_mistake_with_its_fix(
     problems: Any, argument: str, problem: str, fix: str
 ) -> None:
-    [complaint] = problems(argument, methods=METHODS)
-    assert problem in complaint.problem
-    assert fix in complaint.fix
+    [reported] = problems(argument, methods=METHODS)
+    assert problem in reported.problem
+    assert fix in reported.fix
 
 
 def test_a_mistake_in_a_selected_item_is_told_of_its_place_in_the_file(problems: Any, tmp_path: Any) -> None:

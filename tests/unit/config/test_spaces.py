@@ -78,10 +78,10 @@ def test_how_long_on_what_and_how_it_is_scored_is_not(problems: Any, key: str) -
 def test_a_mistake_in_a_space_makes_one_problem(
     problems: Any, space: Any, key: str, problem: str, fix: str
 ) -> None:
-    [complaint] = problems(**lora(space))
-    assert complaint.key == f"methods.1.tune.space.{key}"
-    assert problem in complaint.problem
-    assert fix in complaint.fix
+    [reported] = problems(**lora(space))
+    assert reported.key == f"methods.1.tune.space.{key}"
+    assert problem in reported.problem
+    assert fix in reported.fix
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_rule_changes_the_settings_of_the_method_where_it_matches(load: Any) -
         ),
         (["lora"], {"settings": {"rnak": 4}}, ("rules.0.settings.rnak", "did you mean 'rank'?")),
         (["lora"], {"settings": {"rank": 0}}, ("rules.0.settings.rank", "got 0")),
-        ([{"name": "lora", "rank": [4, 8]}], {"settings": {"rank": 8}}, ("makes one cell of two",)),
+        ([{"name": "lora", "rank": [4, 8]}], {"settings": {"rank": 8}}, ("two cells become identical",)),
         (["lora"], {"settings": {"rank": 4}, "exclude": "no"}, ("got both",)),
     ],
 )
@@ -203,7 +203,7 @@ def test_paths_are_relative_to_what_a_user_expects(tmp_path: Path) -> None:
     assert load_sweep(Path("../home/s.yaml"), ["data_dir=here"], cwd=work).data_dir == work / "here"
 
 
-def test_complaints_call_the_file_as_the_user_did(tmp_path: Path) -> None:
+def test_problems_call_the_file_as_the_user_did(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text("{name: a, name: b}")
     with pytest.raises(ConfigError) as caught:
         load_sweep(Path("s.yaml"), cwd=tmp_path)

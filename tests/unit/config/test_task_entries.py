@@ -100,7 +100,7 @@ def test_a_whole_task_is_taken(tmp_path: Path, spec: dict[str, Any]) -> None:
         (RELATION | {"labels": ["causes", "treats"]}, "negative_label", "not among labels, got 'none'"),
         (GOOD | {"negative_label": "none"}, "negative_label", "this is a classification task"),
         (RELATION | {"negative_label": None}, "negative_label", "no relation"),
-        (GOOD | {"labels": ["a", "a", "b"]}, "labels", "'a' stands 2 times"),
+        (GOOD | {"labels": ["a", "a", "b"]}, "labels", "'a' is listed 2 times"),
         (GOOD | {"labels": ["a"]}, "labels", "needs 2 labels"),
         (GOOD | {"labels": ["a", "b"], "reader": CSV | {"merge": {"x": "c"}}}, "reader.merge", "'c'"),
         (GOOD | {"metric": "entity_f1"}, "metric", "does not exist for a classification task; use one of: "),

@@ -44,7 +44,7 @@ def test_every_key_that_stands_twice_is_named_with_its_line(tmp_path: Path) -> N
     assert {(c.key, c.line) for c in problems} == {("a", 3), ("c", 2)}
 
 
-def test_a_fault_of_syntax_is_a_complaint_with_its_line(tmp_path: Path) -> None:
+def test_a_syntax_error_is_a_problem_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("a: 1\nb: [1, 2\nc: 3\n")
     found, (problem,) = read_mapping(file)
@@ -54,7 +54,7 @@ def test_a_fault_of_syntax_is_a_complaint_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "just text"])
-def test_a_file_without_keys_is_a_complaint(tmp_path: Path, text: str) -> None:
+def test_a_file_without_keys_is_a_problem(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
     _, (problem,) = read_mapping(file)
@@ -62,7 +62,7 @@ def test_a_file_without_keys_is_a_complaint(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a: !!binary aGk=", "a: &x [*x]", "a: !!python/name:os.system"])
-def test_what_is_no_plain_value_is_a_complaint(tmp_path: Path, text: str) -> None:
+def test_what_is_no_plain_value_is_a_problem(tmp_path: Path, text: str) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
     found, (problem,) = read_mapping(file)
@@ -79,7 +79,7 @@ def test_a_missing_file_is_named_with_its_nearest_neighbour(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "content", [b"a: \xff\xfe", "a: 1\nb: caf\u00e9".encode("latin-1"), b"\xff\xfea\0:\0"]
 )
-def test_bytes_that_are_no_text_are_a_complaint(tmp_path: Path, content: bytes) -> None:
+def test_bytes_that_are_no_text_are_a_problem(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(content)
     _, (problem,) = read_mapping(file)
@@ -149,7 +149,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("%YAML 3.0\n---\na: 1", "not YAML"),
     ],
 )
-def test_whatever_a_file_holds_it_is_one_complaint_and_never_a_traceback(
+def test_whatever_a_file_holds_it_is_one_problem_and_never_a_traceback(
     tmp_path: Path, text: str, words: str
 ) -> None:
     file = tmp_path / "a.yaml"
