@@ -7,9 +7,11 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from orchestrator.cluster.client import Cluster, connect
-from orchestrator.contracts.copy_mark import Copy
+if TYPE_CHECKING:
+    from orchestrator.cluster.client import Cluster
+    from orchestrator.contracts.copy_mark import Copy
 
 NAMESPACE = "frontier"  # that of k8s/base
 VARIABLE = "FRONTIER_NAMESPACE"
@@ -37,6 +39,8 @@ class Where:
 
     def reach(self, warn: Callable[[str], None], *, patient: bool = True) -> Cluster:
         """`connect` to it, by the environment where nothing is said. Raises LaunchError as that does."""
+        from orchestrator.cluster.client import connect
+
         namespace = self.namespace or os.environ.get(VARIABLE) or NAMESPACE
         return connect(
             namespace,

@@ -1,0 +1,129 @@
+"""What the data of a task has: `frontier task inspect`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from orchestrator.cli.catalogue.arguments import parse_settings, unknown_name
+from orchestrator.cli.paths import cache_of, own_cache
+from orchestrator.cli.terminal import Terminal, plain_table, print_json
+from orchestrator.cli.worker_calls import ask
+from orchestrator.config import load_catalogue
+from orchestrator.config.inputs import digest_data
+from orchestrator.config.known_counts import remember_counts
+from orchestrator.config.layouts import looked_for, resolve_layout
+from orchestrator.config.problems import validate
+from orchestrator.contracts.generated import made_root
+from orchestrator.contracts.requests import InspectTask, StageRequest
+from orchestrator.contracts.split_counts import SplitCounts
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.errors import ConfigError, DataError, Problem
+from orchestrator.text_files import user_path
+
+
+def show_task(
+    task: str, arguments: Sequence[str], catalogues: Sequence[Path], storage: Path, as_json: bool
+) -> None:
+    """Print what each split of a task has, and remember the counts for later plans.
+
+    Raises ConfigError for a wrong argument, DataError where a row is malformed or cannot be scored.
+    """
+    spec, data_dir = _resolve(task, arguments, catalogues)
+    cache = cache_of(storage).resolve()
+    root = _data_root(spec, data_dir, cache)
+    digest = digest_data(spec, root, own_cache())
+    for line in ask("workers.inspect", InspectTask(task=spec, root=str(root)), "task"):
+        if (named := line.get("named")) is not None:
+            print(named, file=sys.stderr)
+        else:
+            answer = line
+    if digest is not None:
+        remember_counts(cache, spec, digest, {spec.max_length: _counts(answer)})
+    if as_json:
+        print_json(answer)
+    else:
+        _show(spec, answer, Terminal())
+    if (unscorable := answer["unscorable"]) is not None:
+        raise DataError(f"task {task}", None, unscorable["problem"], unscorable["fix"])
+
+
+def _resolve(task: str, arguments: Sequence[str], catalogues: Sequence[Path]) -> tuple[TaskSpec, str | None]:
+    """Return the task with its settings and its corpus layout, and data_dir."""
+    tasks = load_catalogue(catalogues).tasks
+    settings, problems = parse_settings(arguments, {"data_dir", "on_bad_record"})
+    if problems := [*unknown_name(task, tasks, "task"), *problems]:
+        raise ConfigError(problems)
+    entry = tasks[task].spec
+    data_dir = settings.pop("data_dir", None)
+    if not entry.invented and data_dir is None:
+        raise ConfigError([Problem("command line", "data_dir", f"{task} reads files", "give data_dir=PATH")])
+    spec, invalid = validate(TaskSpec, entry.model_dump(mode="json") | settings, "command line")
+    if spec is None:
+        raise ConfigError(invalid)
+    spec = resolve_layout(spec, None if data_dir is None else user_path(Path.cwd(), data_dir))
+    if spec.layouts:
+        fix = "put the corpus there in one of them, or correct data_dir"
+        raise ConfigError([Problem(f"task {task}", "reader.files", looked_for(spec), fix)])
+    return spec, data_dir
+
+
+def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
+    """Return the folder where the reader finds its files, after generating invented data."""
+    if not task.invented:
+        return user_path(Path.cwd(), str(data_dir))
+    list(ask("workers.stage", StageRequest(cache_dir=str(cache), tasks=(task,))))
+    return made_root(cache, task)
+
+
+def _show(spec: TaskSpec, answer: dict[str, Any], console: Terminal) -> None:
+    console.print(f"{spec.title} ({spec.kind}), metric {answer['metric']}", highlight=False)
+    console.print(_splits_table(answer))
+    for line in answer["caveats"]:
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+    if spec.note:
+        console.print(f"note: {spec.note}", highlight=False)
+
+
+def _counts(answer: dict[str, Any]) -> dict[Split, SplitCounts]:
+    kinds = ("skipped", "set_aside")
+    return {
+        Split(name): SplitCounts.model_validate(split["counts"] | {key: split[key] for key in kinds})
+        for name, split in answer["splits"].items()
+    }
+
+
+_SHARED = {  # keys of a split's counts: what it shares with another split
+    "also_in_train": "also in train",
+    "also_in_dev": "also in dev",
+    "near_train": "near train",
+    "ids_also_in_train": "ids also in train",
+    "ids_also_in_dev": "ids also in dev",
+}
+_COUNTED = {"labels": "label", "mentions": "mention", "skipped": "skipped:", "set_aside": "set aside:"}
+
+
+def _splits_table(answer: dict[str, Any]) -> Table:
+    """Return a table with one column per split. A format without documents has no row for them."""
+    splits = answer["splits"]
+    table = plain_table("", *splits)
+    for group in ("documents", "relations", "examples"):
+        if any(split.get(group) is not None for split in splits.values()):
+            table.add_row(group, *(f"{split[group]:,}" for split in splits.values()))
+    for group, title in _COUNTED.items():
+        for name in sorted({name for split in splits.values() for name in split.get(group, {})}):
+            per_split = (split.get(group, {}).get(name, 0) for split in splits.values())
+            table.add_row(f"{title} {name}", *(f"{count:,}" for count in per_split))
+    counted = [split["counts"] for split in splits.values()]
+    for key, name in _SHARED.items():
+        if any(counts[key] is not None for counts in counted):
+            table.add_row(name, *("" if counts[key] is None else f"{counts[key]:,}" for counts in counted))
+    table.add_row(f"over {counted[0]['max_length']} words", *(f"{counts['cut']:,}" for counts in counted))
+    if any(counts["mentions_cut"] for counts in counted):
+        table.add_row("mentions beyond them", *(f"{counts['mentions_cut']:,}" for counts in counted))
+    return table

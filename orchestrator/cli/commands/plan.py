@@ -1,0 +1,67 @@
+"""`frontier plan`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import (
+    Config,
+    InsecureCluster,
+    Json,
+    LauncherName,
+    Overrides,
+    OwnStorage,
+    Smoke,
+    with_storage,
+)
+
+
+def plan(
+    config: Config,
+    overrides: Overrides = None,
+    storage: OwnStorage = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Run a short probe for each backbone, method and task, then plan."),
+    ] = False,
+    launcher: Annotated[LauncherName, typer.Option(help="What runs the probes.")] = LauncherName.RAY,
+    address: Annotated[
+        str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster for the probes.")
+    ] = None,
+    insecure_cluster: InsecureCluster = False,
+    smoke: Smoke = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CELL", help="Show the recipe and settings of one cell, and where each value comes from."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the grid, what will run and why, and what it will cost.
+
+    Without --measure no device is used.
+    """
+    from orchestrator.cli.plan.budget import show_budget
+    from orchestrator.cli.plan.explain import explain_json, show_explained
+    from orchestrator.cli.plan.view import plan_json, show_plan
+    from orchestrator.cli.session import open_session
+    from orchestrator.cli.terminal import Terminal, print_json
+
+    session = open_session(config, with_storage(overrides, storage), smoke=smoke)
+    if measure:
+        from orchestrator.cli.plan.probes import measure as run_probes
+        from orchestrator.execution.launcher import ClusterChoice
+
+        choice = ClusterChoice(address, insecure_cluster)
+        session = run_probes(session, launcher, choice, Terminal(stderr=as_json))
+    if as_json:
+        print_json(plan_json(session.plan) if explain is None else explain_json(session.plan, explain))
+    elif explain is not None:
+        show_explained(session.plan, explain, Terminal())
+    else:
+        console = Terminal()
+        show_plan(session.plan, console)
+        show_budget(session.plan, console)

@@ -1,0 +1,33 @@
+"""`frontier render`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import OVERLAY, Config, Overlay, Overrides, Smoke
+
+
+def render(
+    config: Config,
+    overrides: Overrides = None,
+    overlay: Overlay = OVERLAY,
+    out: Annotated[Path | None, typer.Option(help="Write a file into this directory.")] = None,
+    smoke: Smoke = False,
+) -> None:
+    """Print the checked YAML that runs a sweep on Kubernetes.
+
+    It is for GitOps, or for `kubectl apply --server-side`.
+    """
+    from orchestrator.cli.cluster.render import rendered, write
+    from orchestrator.cli.terminal import Terminal
+    from orchestrator.cluster.documents import load
+
+    console = Terminal(stderr=True)
+    manifests = rendered(config, overrides or [], load(overlay), smoke, console)
+    if out is None:
+        print(manifests.text, end="")
+    else:
+        console.print(f"written: {write(manifests, out)}", highlight=False, soft_wrap=True)

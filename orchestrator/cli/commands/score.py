@@ -1,0 +1,43 @@
+"""`frontier score`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import STORAGE, Context, Storage, SweepNamespace
+
+
+def score(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="POINTS", help="A CSV of points, or a sweep that has run, by name or directory."
+        ),
+    ],
+    preset: Annotated[
+        str, typer.Option(metavar="PRESET", help="A formula: holistic, flops-v0 or size-v1.")
+    ] = "holistic",
+    task: Annotated[str | None, typer.Option(help="Which task, if the sweep has several.")] = None,
+    storage: Storage = STORAGE,
+    namespace: SweepNamespace = None,
+    context: Context = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print [{name, raw, rescaled}] at full precision.")
+    ] = False,
+) -> None:
+    """Show the paper's composite efficiency scores.
+
+    Shows the set that they are computed over, too, and what their order depends on.
+    """
+    from orchestrator.cli.reaching import Where
+    from orchestrator.cli.results.score import score_of, scores_json, show_scores, tell_set
+    from orchestrator.cli.terminal import Terminal, print_json
+
+    scores, notes = score_of(source, preset, storage, task, Where(namespace, context))
+    if as_json:
+        tell_set(scores, notes, Terminal(stderr=True))
+        print_json(scores_json(scores))
+    else:
+        show_scores(scores, notes, Terminal())

@@ -1,0 +1,48 @@
+"""`frontier status`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import STORAGE, Context, Json, Storage, Sweep, SweepNamespace
+
+
+def status(
+    sweep: Sweep,
+    storage: Storage = STORAGE,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Refresh every two seconds, until the sweep ends or Ctrl-C.")
+    ] = False,
+    namespace: SweepNamespace = None,
+    context: Context = None,
+    as_json: Json = False,
+) -> None:
+    """Show the trials by state, each failure with its reason, and the device-hours so far.
+
+    If only the cluster of the kubeconfig has the sweep, show what the sweep does there.
+    """
+    from orchestrator.cli.cluster.lookup import InClusterError, show_in_cluster
+    from orchestrator.cli.paths import ledger_of
+    from orchestrator.cli.reaching import Where
+    from orchestrator.cli.status.view import show_status, status_json
+    from orchestrator.cli.terminal import Terminal, print_json
+
+    if watch and as_json:
+        raise typer.BadParameter("--watch and --json cannot be combined")
+    try:
+        ledger = ledger_of(sweep, storage, Where(namespace, context))
+    except InClusterError as error:
+        if watch or as_json:
+            raise
+        show_in_cluster(error, Terminal())
+        return
+    if watch:
+        from orchestrator.cli.status.watch import watch as watch_sweep
+
+        watch_sweep(ledger, Terminal())
+    elif as_json:
+        print_json(status_json(ledger))
+    else:
+        show_status(ledger, Terminal())

@@ -1,0 +1,45 @@
+"""`frontier sync`."""
+
+from __future__ import annotations
+
+from orchestrator.cli.options import STORAGE, Context, Storage, Sweep, SweepNamespace
+
+
+def sync(
+    sweep: Sweep,
+    storage: Storage = STORAGE,
+    namespace: SweepNamespace = None,
+    context: Context = None,
+) -> None:
+    """Rebuild the MLflow runs from the records.
+
+    A second run changes nothing. If the records are in a cluster, it runs there.
+    """
+    import os
+
+    from orchestrator.cli.cluster.ui import cluster_of
+    from orchestrator.cli.paths import ledger_of
+    from orchestrator.cli.reaching import Where
+    from orchestrator.cli.results.report import summary_note, write
+    from orchestrator.cli.terminal import Terminal
+    from orchestrator.tracking.mlflow_store import sync as publish_all
+    from orchestrator.tracking.tracking_uri import tracking_uri, without_secrets
+
+    where, console = Where(namespace, context), Terminal()
+    copy = cluster_of(sweep, storage, where)
+    if copy is not None:
+        from orchestrator.cli.cluster.submit import open_sweeps
+        from orchestrator.cli.cluster.sync import sync_in_cluster
+
+        sweeps = open_sweeps(copy.namespace, copy.context, console)
+        copy.refuse_other(sweeps.cluster.host)
+        sync_in_cluster(sweeps, sweeps.named(copy.sweep))
+        return
+    ledger = ledger_of(sweep, storage, where)
+    uri = tracking_uri(ledger.directory.parent, os.environ)
+    with ledger.lock():
+        done = publish_all(ledger, uri, summary_note(write(ledger)[0]))
+    console.print(
+        f"{done.published} runs written, {done.unchanged} were up to date: {without_secrets(uri)}",
+        highlight=False,
+    )

@@ -1,0 +1,85 @@
+"""The arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.reaching import NAMESPACE, VARIABLE
+
+STORAGE = "sweeps"  # the default of --storage
+OVERLAY = "local-cpu"  # the default of --overlay
+
+
+class LauncherName(StrEnum):
+    RAY = "ray"
+    LOCAL = "local"
+    SIMULATED = "simulated"
+
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file, say configs/sweeps/demo.yaml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[AXIS=VALUE]...", help="Keys of the file to set, say seeds=[1,2] recipe.epochs=1."
+    ),
+]
+Sweep = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="The name of a sweep that has run, or its directory or URI.")
+]
+Storage = Annotated[str, typer.Option(help="Where sweeps are stored: a directory, or s3://bucket/prefix.")]
+OwnStorage = Annotated[
+    str | None, typer.Option("--storage", help="Where sweeps are stored, instead of `storage` of the file.")
+]
+Smoke = Annotated[
+    bool, typer.Option("--smoke", help="Run the same grid on tiny untrained models and a few invented rows.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+InsecureCluster = Annotated[
+    bool,
+    typer.Option("--insecure-cluster", help="Join a cluster that asks for no token. The report mentions it."),
+]
+
+# Of `task inspect` and `backbone inspect`.
+Catalogues = Annotated[list[Path] | None, typer.Option("--catalogue", help="A further catalogue directory.")]
+InspectStorage = Annotated[Path, typer.Option(help="Where generated data and staged weights are kept.")]
+
+# Of the commands that use a cluster.
+Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig. Default: the current one.")]
+Namespace = Annotated[str, typer.Option(envvar=VARIABLE, help="Where the sweeps run.")]
+OverlayNamespace = Annotated[
+    str | None, typer.Option("--namespace", envvar=VARIABLE, help="Instead of the overlay's namespace.")
+]
+SweepNamespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        help=f"Where the sweep runs, if not on this machine. Default: {VARIABLE}, or {NAMESPACE}.",
+    ),
+]
+Overlay = Annotated[
+    str, typer.Option(help="One of k8s/overlays, a kustomization's directory, or a rendered file.")
+]
+ClusterSweep = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's id, or its name.")]
+PodStorage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage", metavar="PATH|URI", help="Where this machine sees the storage of the pods, if elsewhere."
+    ),
+]
+Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="Stay until the sweep ends.")]
+Fetch = Annotated[
+    bool,
+    typer.Option(
+        "--fetch/--no-fetch", help="Copy records and report to ./sweeps at the end, if they are not here."
+    ),
+]
+
+
+def with_storage(overrides: list[str] | None, storage: str | None) -> list[str]:
+    """Return the overrides of a sweep file, with --storage as one more where it is given."""
+    return [*(overrides or []), *([] if storage is None else [f"storage={json.dumps(storage)}"])]
