@@ -201,7 +201,7 @@ class LedgerBuilder:
         spec = TrialSpec(
             cell=cell,
             seed=trial.seed,
-            backbone=self.sweep.backbones[f"{cell.model}/{cell.domain}"],
+            backbone=self.sweep.backbones[cell.backbone_key],
             method=self.sweep.methods[cell.method],
             task=self.sweep.tasks[cell.task],
             recipe=self.sweep.recipes[cell.name],

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from orchestrator.contracts import layout
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import PhaseSeconds
 from orchestrator.contracts.phase_work import PhaseWork
@@ -103,9 +104,8 @@ def full_shape(parameter: Tensor) -> torch.Size:
 
 
 def saved(directory: Path) -> list[Path]:
-    """The complete checkpoints below `directory`, oldest first."""
-    found = [path for path in directory.glob("step-*") if path.name.removeprefix("step-").isdigit()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    """Return the complete checkpoints below `directory`, oldest first."""
+    return [path for _, path in layout.checkpoints(directory)]
 
 
 class Checkpoint:

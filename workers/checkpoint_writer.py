@@ -27,6 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from orchestrator.contracts import layout
 from workers.checkpoint import (
     Progress,
     UnfaithfulCopyError,
@@ -42,7 +43,6 @@ from workers.distributed.ranks import Ranks
 from workers.distributed.sharding import ShardedState
 from workers.methods import Adapted
 
-_KEEP = 2
 _SHARE = 20  # times what the last checkpoint took, until the next one: 5 % of the time goes into them
 # Pinned memory is copied to several times as fast, but torch rounds it up to powers of two and keeps it until
 # the process ends. Of trained weights beyond this many bytes it is not asked for.
@@ -94,7 +94,7 @@ def write(directory: Path, taken: Snapshot) -> None:
 
     Raises UnfaithfulCopyError where what was written is not what trains; the older ones then stay.
     """
-    place = directory / f"step-{taken.step}"
+    place = directory / layout.checkpoint_name(taken.step)
     draft = place.with_name(place.name + ".tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -108,7 +108,7 @@ def write(directory: Path, taken: Snapshot) -> None:
     _prove(draft, taken)
     draft.rename(place)
     _flush(directory)
-    for old in saved(directory)[:-_KEEP]:
+    for old in saved(directory)[: -layout.KEPT_CHECKPOINTS]:
         shutil.rmtree(old)
 
 

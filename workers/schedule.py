@@ -29,11 +29,9 @@ class Budget:
         """`epoch_steps`: optimiser steps of an epoch. Epochs are repeated until the budget is spent."""
         if recipe.device_hours is not None or recipe.money is not None:
             raise ValueError("device_hours and money are turned into train_seconds before a trial starts")
-        steps, evaluations = recipe.steps, recipe.evaluations
-        if steps is None and recipe.train_seconds is None:
-            steps, evaluations = epoch_steps * recipe.epochs, recipe.evaluations_per_epoch * recipe.epochs
+        steps = epoch_steps * recipe.epochs if recipe.counts_epochs else recipe.steps
         ramp = recipe.warmup_ratio, recipe.learning_rate, recipe.schedule
-        return cls(steps, recipe.train_seconds, evaluations, *ramp)
+        return cls(steps, recipe.train_seconds, recipe.planned_evaluations, *ramp)
 
     def share(self, steps: int, seconds: float) -> float:
         """How much of it is spent, 0 to 1."""

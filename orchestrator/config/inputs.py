@@ -18,6 +18,7 @@ from orchestrator.config.known_counts import known_counts
 from orchestrator.config.layouts import looked_for
 from orchestrator.config.lock import Lock, lock_entry
 from orchestrator.config.sweep import ResolvedSweep
+from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import (
     BackboneSpec,
     FolderWeights,
@@ -262,7 +263,7 @@ def _staged(backbone: BackboneSpec, cache: Path) -> bool:
 
 def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:
     """The folder of a revision, a commit or a name of one, once it is staged."""
-    repository = cache / "hub" / f"models--{weights.hub.replace('/', '--')}"
+    repository = cache / layout.hub_repository(weights.hub)
     name = repository / "refs" / weights.revision
     commit = name.read_text(encoding="utf-8").strip() if name.is_file() else weights.revision
     found = repository / "snapshots" / commit

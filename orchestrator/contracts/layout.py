@@ -19,6 +19,7 @@ ends with `complete.json`, its marker.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 SWEEP = "sweep.json"
@@ -35,9 +36,11 @@ SENSITIVE = "sensitive"  # of an attempt; for its owner alone, never copied to a
 RECORDS = (ORDER, EVENTS, EXAMPLES, OUTCOME, BILL)  # of an attempt, in the order in which they come
 COPY = "copy.json"  # beside sweep.json where the records are a copy of those in a cluster
 CHECKPOINTS = "checkpoint"
+KEPT_CHECKPOINTS = 2  # of an attempt, the newest ones, on its machine and in a store
 MODEL = "model"
 MLFLOW_STORE = "mlflow.db"
 CACHE = "cache"
+_CHECKPOINT = re.compile(r"step-(\d+)")
 # Attempts below `trials`, by the depth of a trial's name; ** would walk into checkpoints, which come and go.
 ATTEMPTS = "*/*/*/*/*/attempt-*"
 
@@ -70,6 +73,28 @@ def nccl_log(attempt: Path, rank: int) -> Path:
 def output_log(attempt: Path, rank: int) -> Path:
     """Where standard output and error of that rank go. After a good end it is gone."""
     return attempt / SENSITIVE / f"output.rank-{rank}.log"
+
+
+def checkpoint_name(step: int) -> str:
+    return f"step-{step}"
+
+
+def checkpoint_step(name: str) -> int | None:
+    """Return the step that a checkpoint's name gives, None for other names: `step-40.tmp` is a leftover."""
+    match = _CHECKPOINT.fullmatch(name)
+    return None if match is None else int(match[1])
+
+
+def checkpoints(directory: Path) -> list[tuple[int, Path]]:
+    """Return steps and paths of the checkpoints below `directory`, oldest first. They appear by rename, so
+    each one is complete."""
+    steps = ((checkpoint_step(path.name), path) for path in directory.glob("step-*"))
+    return sorted((step, path) for step, path in steps if step is not None)
+
+
+def hub_repository(hub: str) -> str:
+    """Return where the cache of Hugging Face's hub keeps a repository, relative to the staged inputs."""
+    return f"hub/models--{hub.replace('/', '--')}"
 
 
 def attempts(trial: Path) -> list[tuple[int, Path]]:

@@ -183,6 +183,14 @@ class Bill(Record):
     devices: NonNegativeFloat  # GPUs, or cores where there is no GPU
     device_type: str  # "cpu" or the GPU's product name
 
+    @property
+    def wall_seconds(self) -> float:
+        return self.released_at - self.allocated_at
+
+    @property
+    def device_seconds(self) -> float:
+        return self.wall_seconds * self.devices
+
 
 class StartEvent(Record):
     event: Literal["start"] = "start"

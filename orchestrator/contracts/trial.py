@@ -29,7 +29,17 @@ class Cell(Record):
 
     @property
     def name(self) -> str:
-        return f"{self.model}/{self.domain}/{self.method}/{self.task}"
+        return f"{self.label}/{self.task}"
+
+    @property
+    def label(self) -> str:
+        """The name without the task: cells with one label differ in the task alone."""
+        return f"{self.backbone_key}/{self.method}"
+
+    @property
+    def backbone_key(self) -> str:
+        """The key of its backbone in the record of a sweep."""
+        return f"{self.model}/{self.domain}"
 
 
 def trial_name(cell: Cell, seed: int, candidate: int | None = None) -> str:
@@ -81,6 +91,16 @@ class Recipe(Record):
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
             problem = f"{self.micro_batch_size} does not divide batch_size {self.batch_size}"
             yield Problem.of_key("micro_batch_size", problem, "make batch_size a multiple of it")
+
+    @property
+    def counts_epochs(self) -> bool:
+        """Return whether `epochs` is what ends the training, and no budget of steps or seconds."""
+        return self.steps is None and self.train_seconds is None
+
+    @property
+    def planned_evaluations(self) -> int:
+        """Return how often dev is scored if the training has at least as many steps."""
+        return self.evaluations_per_epoch * self.epochs if self.counts_epochs else self.evaluations
 
     @property
     def pass_sizes(self) -> tuple[int, ...]:

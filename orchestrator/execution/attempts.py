@@ -7,7 +7,6 @@ whose end somebody saw always has an outcome and a bill.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -32,8 +31,6 @@ from orchestrator.contracts.trial import AttemptOrder, TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.exit_reasons import Ending, explain
 from orchestrator.execution.launcher import TrialOrder, Workplace
-
-_CHECKPOINT = re.compile(r"step-(\d+)")
 
 
 def attempts_so_far(place: Workplace, trial: str) -> int:
@@ -100,16 +97,13 @@ def _claim(place: Workplace, trial: str) -> tuple[int, Path]:
 
 
 def newest_checkpoint(trial: Path, fingerprint: str) -> str | None:
-    """The complete checkpoint with the most steps among the trial's attempts under the fingerprint.
-
-    Checkpoints appear by rename, so `step-<n>` is complete; other names (`step-<n>.tmp`) are leftovers.
-    """
+    """Return the complete checkpoint with the most steps of the trial's attempts under the fingerprint."""
     best: tuple[int, int, Path] | None = None
     for number, directory in layout.attempts(trial):
         steps = [
-            (int(match[1]), number, path)
-            for path in (directory / layout.CHECKPOINTS).glob("step-*")
-            if (match := _CHECKPOINT.fullmatch(path.name)) and path.is_dir()
+            (step, number, path)
+            for step, path in layout.checkpoints(directory / layout.CHECKPOINTS)
+            if path.is_dir()
         ]
         if steps and _fingerprint(directory) == fingerprint:
             best = max([*steps, best] if best else steps)

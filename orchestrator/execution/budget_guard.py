@@ -41,7 +41,7 @@ class Allowance:
         if isinstance(event, TrialStarted):
             self._running[event.name] = self._waiting.pop(event.name, 0.0)
         elif isinstance(event, AttemptEnded):
-            billed = (event.bill.released_at - event.bill.allocated_at) * event.bill.devices
+            billed = event.bill.device_seconds
             self._left -= billed
             if event.name in self._running:
                 self._running[event.name] = max(0.0, self._running[event.name] - billed)

@@ -149,8 +149,7 @@ class Progress:
             self._lost.add(event.name)
             self._interrupted.add(event.name)
         elif isinstance(event, AttemptEnded):
-            bill = event.bill
-            self._device_seconds += (bill.released_at - bill.allocated_at) * bill.devices
+            self._device_seconds += event.bill.device_seconds
             self._attempting[event.name] = event.at
             self._note_quality(event.name, event.outcome)
         elif isinstance(event, TrialEnded):

@@ -143,7 +143,7 @@ class _Run:
         elif isinstance(event, AttemptEnded):
             self._attempts += 1
             self._look_at_gpu(event)
-            self._device_seconds += (event.bill.released_at - event.bill.allocated_at) * event.bill.devices
+            self._device_seconds += event.bill.device_seconds
         self._publisher.hear(event)
         self._notify(event)
 

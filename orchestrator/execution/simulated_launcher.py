@@ -133,7 +133,9 @@ class SimulatedLauncher:
     def _close(self, running: _Running, notify: Notify) -> None:
         now, plan, directory = self._clock.now(), running.plan, Path(running.order.directory)
         if plan.checkpoint_step is not None:
-            (directory / layout.CHECKPOINTS / f"step-{plan.checkpoint_step}").mkdir(parents=True)
+            (directory / layout.CHECKPOINTS / layout.checkpoint_name(plan.checkpoint_step)).mkdir(
+                parents=True
+            )
         if plan.failure is not FailureKind.PREEMPTED:
             simulated = _outcome(running, now)
             write_atomically(directory / layout.OUTCOME, simulated.model_dump_json(indent=1) + "\n")

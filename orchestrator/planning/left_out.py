@@ -27,7 +27,7 @@ def together(
     left = {cell.name for cell in cells} - own
     return record.model_copy(
         update={
-            "backbones": _both(before.backbones, record.backbones, {f"{c.model}/{c.domain}" for c in cells}),
+            "backbones": _both(before.backbones, record.backbones, {c.backbone_key for c in cells}),
             "methods": _both(before.methods, record.methods, {cell.method for cell in cells}),
             "tasks": _both(before.tasks, record.tasks, {cell.task for cell in cells}),
             "recipes": _both(before.recipes, record.recipes, left),

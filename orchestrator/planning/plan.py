@@ -126,7 +126,7 @@ class Plan:
             written_at=written_at,
             frontier_version=frontier_version,
             config=self.sweep.raw,
-            backbones={f"{c.cell.model}/{c.cell.domain}": c.backbone for c in cells},
+            backbones={c.cell.backbone_key: c.backbone for c in cells},
             methods={c.cell.method: c.variant.spec for c in cells},
             tasks={c.cell.task: c.task.spec for c in cells},
             recipes={name: cell.recipe for name, cell in self.cells.items()},

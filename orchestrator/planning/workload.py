@@ -64,10 +64,9 @@ def training_steps(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | Non
 
 
 def evaluations(recipe: Recipe, steps: int | None) -> int:
-    """How often dev is scored: as `workers.schedule` does it."""
-    by_epoch = recipe.steps is None and recipe.train_seconds is None
-    wanted = recipe.evaluations_per_epoch * recipe.epochs if by_epoch else recipe.evaluations
-    return wanted if steps is None else max(1, min(wanted, steps))
+    """Return how often dev is scored: at most once a step."""
+    planned = recipe.planned_evaluations
+    return planned if steps is None else max(1, min(planned, steps))
 
 
 def operations_per_example(

@@ -8,7 +8,6 @@ bill the outcome, so whoever sees them sees the rest.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -19,8 +18,6 @@ from orchestrator.errors import StorageError
 from orchestrator.storage import directories
 from orchestrator.storage.store import Store, claim
 
-_STEP = re.compile(r"step-(\d+)")
-_KEPT_CHECKPOINTS = 2  # as many as the worker keeps
 _AT_ONCE = 8  # requests
 
 
@@ -82,7 +79,7 @@ class Mirror:
     def pull_checkpoint(self, trial: str, fingerprint: str) -> None:
         """The newest complete checkpoint of the trial under the fingerprint, where the store's is newer than
         those here. The trial's records must be here."""
-        for _ in range(_KEPT_CHECKPOINTS + 1):  # one that is deleted while it is read has a newer one
+        for _ in range(layout.KEPT_CHECKPOINTS + 1):  # one that is deleted while it is read has a newer one
             below = PurePosixPath(self._sweep, layout.TRIALS, trial).as_posix()
             steps = _checkpoints(self.store.listing(below), lambda key: self._is_of(key, fingerprint))
             gone = False
@@ -139,7 +136,7 @@ class Mirror:
             except FileNotFoundError:
                 return  # the worker has dropped it meanwhile: it has a newer one, or is done
             there.append((0, newest))
-        for _, old in there[:-_KEPT_CHECKPOINTS]:
+        for _, old in there[: -layout.KEPT_CHECKPOINTS]:
             directories.delete_tree(self.store, old, listing)
 
     def push_ended(self, directory: Path) -> bool:
@@ -200,20 +197,16 @@ def _checkpoints(keys: Iterable[str], wanted: Callable[[str], bool] | None = Non
     found = []
     for key in directories.complete(keys):
         path = PurePosixPath(key)
-        match = _STEP.fullmatch(path.name)
-        if match and path.parent.name == layout.CHECKPOINTS and (wanted is None or wanted(key)):
-            found.append((int(match[1]), key))
+        step = layout.checkpoint_step(path.name)
+        if step is not None and path.parent.name == layout.CHECKPOINTS and (wanted is None or wanted(key)):
+            found.append((step, key))
     return sorted(found)
 
 
 def newest_checkpoint(directory: Path) -> Path | None:
-    """Of an attempt on this machine; complete, as they appear by rename."""
-    found = [
-        (int(match[1]), path)
-        for path in (directory / layout.CHECKPOINTS).glob("step-*")
-        if (match := _STEP.fullmatch(path.name))
-    ]
-    return max(found)[1] if found else None
+    """Return the newest checkpoint of an attempt on this machine."""
+    checkpoints = layout.checkpoints(directory / layout.CHECKPOINTS)
+    return checkpoints[-1][1] if checkpoints else None
 
 
 def _finished(outcome: Path) -> bool:

@@ -29,7 +29,7 @@ def item_of(spec: BackboneSpec | TaskSpec) -> str | None:
     if isinstance(weights, MadeWeights | RandomWeights):
         return made_root(_HERE, weights).as_posix()
     if isinstance(weights, HubWeights):
-        return f"hub/models--{weights.hub.replace('/', '--')}/snapshots/{weights.revision}"
+        return f"{layout.hub_repository(weights.hub)}/snapshots/{weights.revision}"
     return None
 
 

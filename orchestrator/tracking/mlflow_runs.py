@@ -112,7 +112,7 @@ def _trained_as(record: TrialRecord, sweep: SweepRecord) -> tuple[MethodSpec, Re
 
 def _params(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     cell = record.planned.cell
-    backbone = sweep.backbones[f"{cell.model}/{cell.domain}"]
+    backbone = sweep.backbones[cell.backbone_key]
     method, recipe = _trained_as(record, sweep)
     params: dict[str, object] = {
         **cell.model_dump(),
@@ -137,7 +137,7 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
         "frontier.kind": "trial" if record.planned.candidate is None else "candidate",
         "frontier.sweep": sweep.name,
         **cell.model_dump(),
-        "backbone": sweep.backbones[f"{cell.model}/{cell.domain}"].name,
+        "backbone": sweep.backbones[cell.backbone_key].name,
         "seed": str(record.planned.seed),
         "fingerprint": record.planned.fingerprint,
         STATE: record.state.value,

@@ -42,8 +42,7 @@ def _under_one(attempts: tuple[AttemptRecord, ...]) -> FingerprintHistory:
         state = TrialState.FINISHED
         dev = quality(found.outcome.metric, found.outcome.dev)
         if found.source is Source.MEASURED and found.bill is not None:
-            own = found.bill.released_at - found.bill.allocated_at
-            seconds = own + sum(found.outcome.inherited_phases.values())
+            seconds = found.bill.wall_seconds + sum(found.outcome.inherited_phases.values())
             timing = timing_of(found.outcome, found.bill)
     elif last is not None and last.failure is not None:
         state, failure = TrialState.FAILED, last.failure.kind

@@ -20,10 +20,9 @@ def timing_of(outcome: Outcome, bill: Bill) -> Timing | None:
     if both[Phase.TRAIN] <= 0:
         return None
     done = sum_of(list(add_work(outcome.work, outcome.inherited_work).values()))
-    outside = bill.released_at - bill.allocated_at
     return Timing(
         device_type=bill.device_type,
-        start_seconds=max(0.0, outside - sum(own.get(phase, 0.0) for phase in _AT_WORK)),
+        start_seconds=max(0.0, bill.wall_seconds - sum(own.get(phase, 0.0) for phase in _AT_WORK)),
         load_seconds=own.get(Phase.LOAD, 0.0),
         tokenise_seconds=own.get(Phase.TOKENISE, 0.0),
         train_seconds=both[Phase.TRAIN],

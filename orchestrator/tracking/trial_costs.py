@@ -36,7 +36,7 @@ def billed_seconds(
 ) -> tuple[float | None, Source]:
     """Device-seconds of one attempt: allocated devices x wall, or the time between its signs of life."""
     if bill is not None:
-        return max(0.0, bill.released_at - bill.allocated_at) * devices, Source.MEASURED
+        return max(0.0, bill.wall_seconds) * devices, Source.MEASURED
     times = list(signs or ())
     if outcome is not None:
         times += [outcome.started_at, outcome.ended_at]

@@ -42,7 +42,7 @@ class SoFar:
             return
         cell = record.planned.cell
         cells = self._cells.setdefault(cell.task, {}).setdefault(key_of(record, outcome), {})
-        found = cells.setdefault(f"{cell.model}/{cell.domain}/{cell.method}", _Sum())
+        found = cells.setdefault(cell.label, _Sum())
         found.seeds += 1
         found.quality += score
         cost = compared_device_seconds(record, standalone)

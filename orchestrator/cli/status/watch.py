@@ -79,10 +79,8 @@ class Page:
         for record in found.fresh:
             attempt = record.decisive
             if attempt is not None and attempt.bill is not None and record.planned.candidate is None:
-                own = attempt.bill.released_at - attempt.bill.allocated_at
-                self._pace.learn(
-                    own + sum(attempt.inherited_phases.values()), record.planned.predicted_seconds
-                )
+                seconds = attempt.bill.wall_seconds + sum(attempt.inherited_phases.values())
+                self._pace.learn(seconds, record.planned.predicted_seconds)
             self._so_far.add(record, found.sweep.standalone)
         stopped = found.driver is None and mirror is None
         self.is_over = not found.running and (not found.waiting or stopped)

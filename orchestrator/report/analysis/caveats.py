@@ -113,7 +113,7 @@ def notes(task: TaskSpec, found: Collected, comparisons: int, points: Sequence[P
 def _of_points(points: Sequence[Point]) -> list[str]:
     """What holds for several points of a task, in sentences."""
     lines = []
-    saw = sorted({(p.saw, p.backbone or f"{p.cell.model}/{p.cell.domain}") for p in points if p.saw})
+    saw = sorted({(p.saw, p.backbone or p.cell.backbone_key) for p in points if p.saw})
     for corpus in sorted({corpus for corpus, _ in saw}):
         names = ", ".join(name for found, name in saw if found == corpus)
         lines.append(

@@ -59,8 +59,8 @@ def _pair(student: Point, teacher: Point) -> Pair:
     sizes = [None if p.total_parameters is None else float(p.total_parameters) for p in (student, teacher)]
     return Pair(
         method=student.cell.method,
-        student=f"{student.cell.model}/{student.cell.domain}",
-        teacher=f"{teacher.cell.model}/{teacher.cell.domain}",
+        student=student.cell.backbone_key,
+        teacher=teacher.cell.backbone_key,
         comparison=student.comparison,
         student_quality=student.quality,
         teacher_quality=teacher.quality,

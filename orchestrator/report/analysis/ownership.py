@@ -95,7 +95,7 @@ class _Holding:
 
     @property
     def name(self) -> str:
-        return f"{self.cell.model}/{self.cell.domain}/{self.cell.method}"
+        return self.cell.label
 
     @property
     def quality(self) -> float | None:

@@ -11,7 +11,7 @@ from orchestrator.units import short_count
 def plain_name(cell: Cell, sweep: SweepRecord, parameters: int | None) -> str:
     """`tiny with 4.4M parameters, pretrained on clinical text, all weights trained`. `parameters`: as they
     were counted in a trial."""
-    backbone, method = sweep.backbones.get(f"{cell.model}/{cell.domain}"), sweep.methods.get(cell.method)
+    backbone, method = sweep.backbones.get(cell.backbone_key), sweep.methods.get(cell.method)
     size = parameters or (None if backbone is None else backbone.parameters)
     model = cell.model if size is None else f"{cell.model} with {short_count(size)} parameters"
     untrained = backbone is not None and isinstance(backbone.weights, RandomWeights)

@@ -55,7 +55,7 @@ def replicates_of(
     """Of one task."""
     found: dict[str, dict[str, Replicates]] = {c.label: {} for c in comparisons.values()}
     for cell in cells:
-        name = f"{cell.cell.model}/{cell.cell.domain}/{cell.cell.method}"
+        name = cell.cell.label
         for key, comparison in comparisons.items():
             made = replicates(name, seed_scores(cell, key, counting)) if key in keys_of(cell) else None
             if made is not None:

@@ -106,4 +106,4 @@ class Point(Record):
     @property
     def name(self) -> str:
         """The cell without its task, which stands above it."""
-        return f"{self.cell.model}/{self.cell.domain}/{self.cell.method}"
+        return self.cell.label

@@ -259,12 +259,12 @@ def _reason(cell: CellResults) -> str | None:
 
 
 def _backbone(cell: Cell, sweep: SweepRecord) -> str | None:
-    found = sweep.backbones.get(f"{cell.model}/{cell.domain}")
+    found = sweep.backbones.get(cell.backbone_key)
     return found.name if found else None
 
 
 def _saw(cell: Cell, sweep: SweepRecord) -> str | None:
-    backbone, task = sweep.backbones.get(f"{cell.model}/{cell.domain}"), sweep.tasks.get(cell.task)
+    backbone, task = sweep.backbones.get(cell.backbone_key), sweep.tasks.get(cell.task)
     if backbone is None or task is None or not contamination(backbone, task.corpus):
         return None
     return task.corpus

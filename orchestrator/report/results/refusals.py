@@ -19,6 +19,6 @@ def refusal_groups(refused: Sequence[RefusedCell]) -> tuple[RefusalGroup, ...]:
     """By reason, the most frequent first."""
     groups: dict[str, list[str]] = {}
     for r in refused:
-        groups.setdefault(r.reason, []).append(f"{r.cell.model}/{r.cell.domain}/{r.cell.method}")
+        groups.setdefault(r.reason, []).append(r.cell.label)
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
     return tuple(RefusalGroup(reason=reason, cells=tuple(cells)) for reason, cells in ordered)

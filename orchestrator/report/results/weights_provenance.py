@@ -24,7 +24,7 @@ class WeightsOrigin(Record):
 
 def weights_of(sweep: SweepRecord) -> tuple[WeightsOrigin, ...]:
     """Of the backbones that a planned trial uses, by name."""
-    used = {f"{t.cell.model}/{t.cell.domain}" for t in sweep.trials}
+    used = {t.cell.backbone_key for t in sweep.trials}
     found = {b.name: b for place, b in sweep.backbones.items() if place in used}
     return tuple(
         WeightsOrigin(
