@@ -32,7 +32,7 @@ from orchestrator.report.analysis.probabilities import chances
 from orchestrator.report.statistics.bootstrap import draws
 from orchestrator.report.statistics.moderation import prior_of
 from orchestrator.report.statistics.paired import difference, estimate
-from orchestrator.report.statistics.pareto import on_frontier
+from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 from orchestrator.report.statistics.replicates import Replicates
 
 SEEDS, DOCUMENTS = (2, 3, 5), (100, 400)
@@ -97,7 +97,7 @@ def any_step(cells: Sequence[Replicates]) -> bool:
     """In the family of the points that came out on the frontier."""
     here = {cell.name: cell for cell in cells}
     points = [point_of(cell) for cell in cells]
-    flags = on_frontier([(p.device_hours.mean, p.quality.mean) for p in points])
+    flags = pareto_mask(as_costs([(p.device_hours.mean, p.quality.mean) for p in points]))
     members = sorted(
         (p for p, on in zip(points, flags, strict=True) if on), key=lambda p: p.device_hours.mean
     )
@@ -136,7 +136,7 @@ def calibration(simulations: int, rng: np.random.Generator) -> None:
         points, here = [point_of(c) for c in cells], {c.name: c for c in cells}
         found = chances(DEFAULT, points, here, draws(f"simulation {simulation}", cells), near=False)
         said.append([chance.on for chance in found.values() if chance is not None])
-        true.append(on_frontier(list(zip(hours, accuracies, strict=True))))
+        true.append(pareto_mask(as_costs(list(zip(hours, accuracies, strict=True)))))
     chance, on = np.concatenate(said), np.concatenate(true)
     print(f"\nProbability of being on the frontier, {simulations:,} simulations of 6 cells with 3 seeds")
     for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)):

@@ -75,7 +75,7 @@ from orchestrator.report.statistics.bootstrap import draws
 from orchestrator.report.statistics.held_out import held_out
 from orchestrator.report.statistics.moderation import prior_of, prior_of_means
 from orchestrator.report.statistics.paired import difference, estimate
-from orchestrator.report.statistics.pareto import CLOSE, cheapest_close, on_frontier
+from orchestrator.report.statistics.pareto import CLOSE, as_costs, cheapest_close, pareto_mask
 from orchestrator.report.statistics.power import MOST_SEEDS, Limit
 from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.statistics.simultaneous import simultaneous
@@ -283,7 +283,7 @@ def _right(limit: Limit, parts: np.ndarray) -> bool:
 
 def _steps(drawn: Sequence[Replicates]) -> ClaimFamily:
     points = [point_of(cell) for cell in drawn]
-    flags = on_frontier([_figures(p) for p in points])
+    flags = pareto_mask(as_costs([_figures(p) for p in points])).tolist()
     members = sorted((p for p, on in zip(points, flags, strict=True) if on), key=_figures)
     here = {cell.name: cell for cell in drawn}
     family = frontier_family(members, None, here, len(drawn), Scale("t", True), prior_of(drawn))
@@ -337,7 +337,7 @@ def probabilities(sweeps: int, world: str, setting: Setting, rng: np.random.Gene
         here, points = {c.name: c for c in drawn}, [point_of(c) for c in drawn]
         found = chances(DEFAULT, points, here, draws(f"{world} {sweep}", drawn), near=False)
         said[sweep] = [chance.on for chance in found.values() if chance is not None]
-        true[sweep] = on_frontier(truth)
+        true[sweep] = pareto_mask(as_costs(truth))
     name = f"{world}, {setting}"
     for low, high in pairwise(FIFTHS):
         inside = (said >= low) & (said < high)

@@ -15,7 +15,7 @@ from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.report.results.cells import Key, key_of
 from orchestrator.report.results.points import labels_of
-from orchestrator.report.statistics.pareto import on_frontier
+from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 
 _MOST_ROWS = 8  # of a table: the best
 
@@ -66,7 +66,7 @@ def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:
         (None if s.device_hours is None else s.device_hours / s.seeds, s.quality / s.seeds)
         for s in cells.values()
     ]
-    flags = on_frontier(means)  # never of one without a cost
+    flags = pareto_mask(as_costs(means)).tolist()  # a result without a cost is never on the frontier
     rows = sorted(
         (cost or 0.0, score, name) for (cost, score), name, on in zip(means, names, flags, strict=True) if on
     )

@@ -21,7 +21,7 @@ from orchestrator.report.analysis.rank_ranges import MOST_RANKED, places
 from orchestrator.report.analysis.uncertainty import Found
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.statistics.bootstrap import Draws
-from orchestrator.report.statistics.pareto import on_frontier
+from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 from orchestrator.report.task_report import TaskReport
 from orchestrator.report.text import over
 
@@ -100,7 +100,7 @@ def _across(
     quality = np.array([[[_quality(points[n]) for n in whole]] for points in by_task])  # [tasks, 1, cells]
     means, ranks = _normalised(quality, tasks)[0], _ranks(quality)[0]
     hours = [_hours([points[n] for points in by_task]) for n in whole]
-    flags = on_frontier(list(zip(hours, means.tolist(), strict=True)))
+    flags = pareto_mask(as_costs(list(zip(hours, means.tolist(), strict=True)))).tolist()
     ends = _intervals(tasks, by_task, whole, drawn)
     rows = [
         AcrossRow(

@@ -14,7 +14,7 @@ from orchestrator.report.analysis.objectives import SIDES, Side, figure, oriente
 from orchestrator.report.analysis.probabilities import Chance, chances, costs_drawn
 from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.bootstrap import Draws
-from orchestrator.report.statistics.pareto import cheapest_close, on_frontier, undominated
+from orchestrator.report.statistics.pareto import cheapest_close, pareto_mask
 from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.text import over
 
@@ -99,7 +99,7 @@ def _view(
     chance: Chances = {}
     if drawn is not None and moved is not None:
         chance = chances(axes, inside, found, moved, near=axes == DEFAULT)
-    members = [_member(p, axes, chance) for p, on in zip(scored, _flags(costs), strict=True) if on]
+    members = [_member(p, axes, chance) for p, on in zip(scored, pareto_mask(costs), strict=True) if on]
     members.sort(key=lambda m: (m.figures[axes[1]], m.cell))
     names = {m.cell for m in members}
     others = [_member(p, axes, chance) for p in inside if p.name not in names]
@@ -130,13 +130,6 @@ def _drawn(axes: tuple[Side, ...], inside: Sequence[Point], moved: Draws | None)
         return None
     here = moved.of([p.name for p in inside])
     return costs_drawn(axes, inside, here.hours), here.quality
-
-
-def _flags(costs: Floats) -> Sequence[bool] | Flags:
-    """Of two axes by sorting, which is fast for many points."""
-    if costs.shape[1] > 2:
-        return undominated(costs)
-    return on_frontier([(cost, -quality) for quality, cost in costs.tolist()])
 
 
 def _member(point: Point, axes: tuple[Side, ...], chance: Chances) -> Member:

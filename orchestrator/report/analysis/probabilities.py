@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from orchestrator.report.analysis.objectives import Side, figure
 from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.bootstrap import DRAWS, Draws, generator
-from orchestrator.report.statistics.pareto import near_frontier_rows, on_frontier_rows, undominated_rows
+from orchestrator.report.statistics.pareto import near_pareto_mask, pareto_mask
 from orchestrator.report.statistics.posterior import factors, scores
 from orchestrator.report.statistics.replicates import Replicates
 
@@ -21,7 +21,7 @@ _FEWEST = 3  # cells, of which something can be learnt about the others
 
 
 class Chance(NamedTuple):
-    """Probabilities. `near` is that of being on it or near it, see `near_frontier_rows`; None unless it was
+    """Probabilities. `near` is that of being on it or near it, see `near_pareto_mask`; None unless it was
     asked for."""
 
     on: float
@@ -65,11 +65,8 @@ def chances(
 
 def _shares(costs: Sequence[Floats], quality: Floats, near: bool) -> Floats:
     """[2, points]: of the draws, on the frontier, and near it; the first twice unless `near`."""
-    if len(costs) == 1:
-        on = on_frontier_rows(costs[0], quality).mean(axis=0)
-    else:
-        on = undominated_rows(np.stack([*costs, -quality], axis=2)).mean(axis=0)
-    return np.stack([on, near_frontier_rows(costs[0], quality).mean(axis=0) if near else on])
+    on = pareto_mask(np.stack([*costs, -quality], axis=2)).mean(axis=0)
+    return np.stack([on, near_pareto_mask(costs[0], quality).mean(axis=0) if near else on])
 
 
 def _still(side: Side, points: Sequence[Point]) -> Floats:

@@ -24,7 +24,7 @@ from orchestrator.report.results.failed_seeds import (
     seed_scores,
 )
 from orchestrator.report.results.point import Comparison, Point, PointState
-from orchestrator.report.statistics.pareto import on_frontier
+from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 from orchestrator.report.statistics.summary import Summary, average, bounds, summarise, summarise_quality
 
 
@@ -81,7 +81,7 @@ def points_of(
     marked: list[Point] = []
     for label in [None, *(c.label for c in comparisons.values())]:
         group = [p for p in points if p.comparison == label]
-        flags = on_frontier([figures(p) for p in group])
+        flags = pareto_mask(as_costs([figures(p) for p in group])).tolist()
         marked += [p.model_copy(update={"frontier": flag}) for p, flag in zip(group, flags, strict=True)]
     return tuple(sorted(marked, key=_rank))
 

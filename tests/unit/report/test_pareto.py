@@ -10,13 +10,52 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from orchestrator.report.statistics.pareto import best, cheapest_close, on_frontier
+from orchestrator.report.statistics.pareto import as_costs, best, cheapest_close, pareto_mask
 from orchestrator.report.statistics.summary import between, summarise
 
 # Few distinct values, so that ties are common.
 figure = st.integers(1, 6).map(float)
 missing = st.sampled_from([None, math.nan, math.inf])
 results = st.lists(st.tuples(figure | missing, figure | missing), max_size=12)
+tables = st.integers(1, 4).flatmap(
+    lambda objectives: st.lists(
+        st.lists(
+            figure | st.sampled_from([math.nan, math.inf, -math.inf]),
+            min_size=objectives,
+            max_size=objectives,
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+
+
+def on_frontier(results):
+    return pareto_mask(as_costs(results)).tolist()
+
+
+def brute_force(costs):
+    complete = [all(map(math.isfinite, row)) for row in costs]
+
+    def dominates(left, right):
+        return all(a <= b for a, b in zip(left, right, strict=True)) and left != right
+
+    return [
+        ok and not any(fine and dominates(other, row) for other, fine in zip(costs, complete, strict=True))
+        for row, ok in zip(costs, complete, strict=True)
+    ]
+
+
+@given(tables)
+def test_the_mask_is_the_definition_of_dominance_on_any_number_of_objectives(table):
+    assert pareto_mask(np.array(table)).tolist() == brute_force(table)
+
+
+@given(tables)
+def test_many_draws_at_once_have_the_mask_of_each(table):
+    costs = np.array(table)
+    draws = np.stack([costs, -costs, costs[::-1]])
+    assert pareto_mask(draws).tolist() == [brute_force(draw.tolist()) for draw in draws]
 
 
 @given(results)

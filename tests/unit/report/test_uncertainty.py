@@ -28,11 +28,9 @@ from orchestrator.report.analysis.objectives import Side
 from orchestrator.report.recommendation.summary import sentences
 from orchestrator.report.statistics.paired import Estimate, difference, estimate
 from orchestrator.report.statistics.pareto import (
-    near_frontier_rows,
-    on_frontier,
-    on_frontier_rows,
-    undominated,
-    undominated_rows,
+    as_costs,
+    near_pareto_mask,
+    pareto_mask,
 )
 from orchestrator.report.statistics.posterior import scores
 
@@ -395,7 +393,7 @@ def test_near_the_frontier_is_what_nothing_beats_clearly_on_both():
     """By more than 1 point and at less than 95 % of the cost."""
     costs = np.array([[1.0, 1.04, 2.0, 2.0, 3.0]])
     quality = np.array([[0.8, 0.7, 0.795, 0.785, 0.9]])
-    assert near_frontier_rows(costs, quality).tolist() == [[True, True, True, False, True]]
+    assert near_pareto_mask(costs, quality).tolist() == [[True, True, True, False, True]]
 
 
 def test_true_scores_are_drawn_nearer_together_than_measured_ones():
@@ -455,14 +453,14 @@ def test_adding_or_removing_a_backbone_changes_no_frontier_point_of_the_others(s
     """A point of the others is on the frontier with all backbones if and only if it is on theirs and none of
     the backbone's points beats it: none comes in, none goes out for another reason."""
     whole = [point for backbone in sweep for point in backbone]
-    flags = on_frontier(whole)
+    flags = pareto_mask(as_costs(whole)).tolist()
     start = 0
     for backbone in sweep:
         end = start + len(backbone)
         rest = whole[:start] + whole[end:]
         left = flags[:start] + flags[end:]
-        alone = on_frontier(rest)
-        theirs = [p for p, on in zip(backbone, on_frontier(backbone), strict=True) if on]
+        alone = pareto_mask(as_costs(rest)).tolist()
+        theirs = [p for p, on in zip(backbone, pareto_mask(as_costs(backbone)).tolist(), strict=True) if on]
         for point, before, without in zip(rest, left, alone, strict=True):
             beaten = any(o[0] <= point[0] and o[1] >= point[1] and o != point for o in theirs if without)
             assert before == (without and not beaten)
@@ -483,17 +481,7 @@ def test_three_axes_keep_what_nothing_beats_ties_included(found):
         return any(all(a <= b for a, b in zip(o, one, strict=True)) and o != one for o in complete)
 
     expected = [r in complete and not beaten(r) for r in found]
-    assert list(undominated(np.array(found, dtype=float).reshape(-1, 3))) == expected
-
-
-@given(st.lists(st.tuples(figure, figure), min_size=1, max_size=10))
-def test_all_draws_at_once_are_the_frontier_of_each(found):
-    costs, quality = np.array(found).T
-    thrice = np.stack([costs, -quality, quality], axis=1)
-    assert list(undominated_rows(thrice[None])[0]) == list(undominated(thrice))
-    twice = on_frontier_rows(np.stack([costs, -quality]), np.stack([quality, -costs]))
-    assert list(twice[0]) == on_frontier(found)
-    assert list(twice[1]) == on_frontier([(-q, -c) for c, q in found])
+    assert list(pareto_mask(np.array(found, dtype=float).reshape(-1, 3))) == expected
 
 
 def test_across_tasks_means_do_not_hang_on_who_else_is_there(built):
