@@ -21,17 +21,17 @@ from orchestrator.report.analysis.caveats import (
     of_metric,
 )
 from orchestrator.report.analysis.data_sizes import data_line
-from orchestrator.report.analysis.distillation import pairs_of
+from orchestrator.report.analysis.distillation import student_teacher_pairs
 from orchestrator.report.analysis.domains import domains_of
-from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.plain_names import plain_name, rehearsal
 from orchestrator.report.analysis.published import Published
 from orchestrator.report.analysis.replication import replicate
-from orchestrator.report.analysis.sensitivity import axes_of
-from orchestrator.report.analysis.uncertainty import Found, certainty_of, replicates_of
+from orchestrator.report.analysis.sensitivity import setting_effects
+from orchestrator.report.analysis.uncertainty import ReplicatesByKey, replicates_of, uncertainty_of
 from orchestrator.report.recommendation.advice import REHEARSAL
 from orchestrator.report.recommendation.answers import answers
-from orchestrator.report.record import Refusal, Report
+from orchestrator.report.record import RefusedCellReason, Report
 from orchestrator.report.results.billing import money_note
 from orchestrator.report.results.cells import CellResults, ExamplesOf, Result
 from orchestrator.report.results.collect import Collected
@@ -51,7 +51,7 @@ def build_report(
     beside: Iterable[TrialRecord] = (),
     against: Published | None = None,
     examples_of: ExamplesOf = lambda attempt: None,
-    axes: Sequence[tuple[Side, ...]] = (),
+    axes: Sequence[tuple[Objective, ...]] = (),
 ) -> Report:
     """`trials` as `Ledger.trials()` gives them; of those `beside` them, the candidates of searches and the
     trials that the grid no longer holds, only the cost counts.
@@ -74,7 +74,7 @@ def build_report(
         results_until=found.until,
         notices=(*notices(sweep, found), *false_claims(tasks)),
         tasks=tasks,
-        refused=tuple(Refusal(cell=r.cell.name, reason=r.reason) for r in sweep.refused),
+        refused=tuple(RefusedCellReason(cell=r.cell.name, reason=r.reason) for r in sweep.refused),
         failed=tuple(found.failed),
         stale=tuple(found.stale),
         unfinished=tuple(found.unfinished),
@@ -91,8 +91,8 @@ def build_report(
 
 
 def _task(
-    task: TaskSpec, sweep: SweepRecord, found: Collected, axes: Sequence[tuple[Side, ...]]
-) -> tuple[TaskReport, Mapping[str, Draws], Found]:
+    task: TaskSpec, sweep: SweepRecord, found: Collected, axes: Sequence[tuple[Objective, ...]]
+) -> tuple[TaskReport, Mapping[str, Draws], ReplicatesByKey]:
     cells = [c for c in found.cells.values() if c.cell.task == task.name]
     comparisons = comparisons_of(cells)
     refused = [r for r in sweep.refused if r.cell.task == task.name]
@@ -102,10 +102,10 @@ def _task(
         p.model_copy(update={"plain": plain_name(p.cell, sweep, p.total_parameters)})
         for p in points_of(cells, refused, comparisons, sweep, counting)
     )
-    pairs = pairs_of(plain, sweep)
+    pairs = student_teacher_pairs(plain, sweep)
     replicates = replicates_of(cells, comparisons, counting)
     target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
-    sure = certainty_of(
+    sure = uncertainty_of(
         (task.name, task.title, task.metric), plain, replicates, pairs, axes, target, counting.guessed
     )
     if rehearsal(sweep):
@@ -143,7 +143,7 @@ def _task(
         beside=_beside(task),
         refusals=refusal_groups(refused),
         tuned=searched_cells(points, sweep),
-        axes=axes_of(points, sweep),
+        axes=setting_effects(points, sweep),
         pairs=pairs,
         frontiers=sure.frontiers,
         claims=sure.claims,

@@ -16,7 +16,7 @@ from orchestrator.report.results.weights_provenance import WeightsOrigin
 from orchestrator.report.task_report import TaskReport
 
 
-class Refusal(Record):
+class RefusedCellReason(Record):
     cell: str
     reason: str
 
@@ -30,7 +30,7 @@ class Report(Record):
     results_until: float | None  # Unix time at which the newest result ended
     notices: tuple[str, ...]
     tasks: tuple[TaskReport, ...]
-    refused: tuple[Refusal, ...]
+    refused: tuple[RefusedCellReason, ...]
     failed: tuple[FailedTrial, ...]
     stale: tuple[str, ...]  # names of trials
     unfinished: tuple[str, ...]  # not ended, or not begun

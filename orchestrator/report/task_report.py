@@ -8,13 +8,13 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.contracts.vocabulary import TaskKind
-from orchestrator.report.analysis.best_set import Group
+from orchestrator.report.analysis.best_set import BestSet
 from orchestrator.report.analysis.claims import ClaimFamily
 from orchestrator.report.analysis.curves import Curve
-from orchestrator.report.analysis.distillation import Pair
+from orchestrator.report.analysis.distillation import StudentTeacherPair
 from orchestrator.report.analysis.frontiers import FrontierView
 from orchestrator.report.analysis.good_enough import GoodEnough
-from orchestrator.report.analysis.sensitivity import Axis
+from orchestrator.report.analysis.sensitivity import SettingEffect
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.results.refusals import RefusalGroup
 from orchestrator.report.results.searches import TunedCell
@@ -36,12 +36,12 @@ class TaskReport(Record):
     beside: MetricName | None = None  # the study's own way of scoring, where the sweep asked for it
     refusals: tuple[RefusalGroup, ...] = ()
     tuned: tuple[TunedCell, ...] = ()
-    axes: tuple[Axis, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    axes: tuple[SettingEffect, ...] = ()
+    pairs: tuple[StudentTeacherPair, ...] = ()
     scores: TaskScores | None = None
     frontiers: tuple[FrontierView, ...] = ()  # quality and device-hours first; per comparison and axes
     claims: tuple[ClaimFamily, ...] = ()
-    groups: tuple[Group, ...] = ()
+    groups: tuple[BestSet, ...] = ()
     good_enough: tuple[GoodEnough, ...] = ()  # per comparison key
     target: Target = NEAR  # what is good enough
     target_is_own: bool = False  # the sweep says so, else it is the default

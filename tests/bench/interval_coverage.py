@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulated import World, point_of, true_f1
 
-from orchestrator.report.analysis.best_set import best_group
-from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.best_set import best_set
+from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.claims import LEVEL, frontier_family, holm
 from orchestrator.report.analysis.frontiers import DEFAULT
-from orchestrator.report.analysis.probabilities import chances
+from orchestrator.report.analysis.probabilities import frontier_probabilities
 from orchestrator.report.statistics.bootstrap import draws
 from orchestrator.report.statistics.moderation import prior_of
 from orchestrator.report.statistics.paired import difference, estimate
@@ -101,14 +101,14 @@ def any_step(cells: Sequence[Replicates]) -> bool:
     members = sorted(
         (p for p, on in zip(points, flags, strict=True) if on), key=lambda p: p.device_hours.mean
     )
-    family = frontier_family(members, None, here, len(cells), Scale("t", True), prior_of(cells))
-    return family is not None and any(claim.told_apart for claim in family.claims)
+    family = frontier_family(members, None, here, len(cells), DifferenceUnit("t", True), prior_of(cells))
+    return family is not None and any(claim.distinguishable for claim in family.claims)
 
 
 def misses_the_best(cells: Sequence[Replicates]) -> bool:
     """The set of the best, where the last cell is the best."""
     here = {cell.name: cell for cell in cells}
-    group = best_group([point_of(cell) for cell in cells], here, prior_of(cells))
+    group = best_set([point_of(cell) for cell in cells], here, prior_of(cells))
     return group is not None and cells[-1].name not in group.cells
 
 
@@ -134,7 +134,9 @@ def calibration(simulations: int, rng: np.random.Generator) -> None:
         drawn = World(seed=0.05).draw(list(accuracies), 3, 200, rng)
         cells = [replace(c, device_hours=c.device_hours * h) for c, h in zip(drawn, hours, strict=True)]
         points, here = [point_of(c) for c in cells], {c.name: c for c in cells}
-        found = chances(DEFAULT, points, here, draws(f"simulation {simulation}", cells), near=False)
+        found = frontier_probabilities(
+            DEFAULT, points, here, draws(f"simulation {simulation}", cells), near=False
+        )
         said.append([chance.on for chance in found.values() if chance is not None])
         true.append(pareto_mask(as_costs(list(zip(hours, accuracies, strict=True)))))
     chance, on = np.concatenate(said), np.concatenate(true)

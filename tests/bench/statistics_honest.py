@@ -56,17 +56,17 @@ from orchestrator.contracts.vocabulary import FailureKind, Signature, TrialState
 from orchestrator.planning import Plan, make_plan, seed_by_seed
 from orchestrator.planning.forecast_range import makespans
 from orchestrator.report import Report, build_report
-from orchestrator.report.analysis.best_set import Group, best_group
-from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.best_set import BestSet, best_set
+from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.claims import LEVEL, ClaimFamily, frontier_family, holm
-from orchestrator.report.analysis.equivalence import Verdict, held_against
+from orchestrator.report.analysis.equivalence import Equivalence, equivalence_test
 from orchestrator.report.analysis.frontiers import DEFAULT
 from orchestrator.report.analysis.good_enough import good_enough
 from orchestrator.report.analysis.hypervolume import hypervolume, mean_quality
-from orchestrator.report.analysis.objectives import Side
-from orchestrator.report.analysis.probabilities import chances
+from orchestrator.report.analysis.objectives import Objective
+from orchestrator.report.analysis.probabilities import frontier_probabilities
 from orchestrator.report.analysis.published import PublishedNumber
-from orchestrator.report.analysis.rank_ranges import places
+from orchestrator.report.analysis.rank_ranges import rank_ranges
 from orchestrator.report.recommendation.summary import sentences
 from orchestrator.report.render.text import SURE
 from orchestrator.report.results.point import Point
@@ -216,7 +216,7 @@ def families(sweeps: int, cells: int, setting: Setting, rng: np.random.Generator
         wrong += min(p for p in holm(p_values, len(p_values)) if p is not None) < LEVEL
         for level in small:
             small[level] += sum(p <= level for p in p_values)
-        group = best_group([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior)
+        group = best_set([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior)
         missed += group is not None and drawn[-1].name not in group.cells
     world, pairs = f"{cells} equal cells, {setting}", sweeps * cells * (cells - 1) // 2
     yield Line("S3", world, "a family claims something", wrong / sweeps, 0.06, sweeps)
@@ -234,9 +234,9 @@ def power(sweeps: int, setting: Setting, rng: np.random.Generator) -> Iterator[L
         drawn = setting.draw(accuracies, costs, rng)
         prior = prior_of(drawn)
         family = _steps(drawn)
-        apart = {frozenset((c.better, c.worse)) for c in family.claims if c.told_apart}
+        apart = {frozenset((c.better, c.worse)) for c in family.claims if c.distinguishable}
         told += sum(frozenset((a.name, b.name)) in apart for a, b in pairwise(drawn[:4]))
-        group = best_group([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior)
+        group = best_set([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior)
         assert group is not None
         sizes.append(len(group.cells))
         named += [group.limit] if group.limit is not None else []
@@ -266,9 +266,9 @@ def settled(sweeps: int, documents: int, rng: np.random.Generator) -> Iterator[L
     yield Line("S4", world, "these settle 1.25 points, or cannot", right / sweeps, 0.9, sweeps, least=True)
 
 
-def _set_of(setting: Setting, rng: np.random.Generator) -> Group:
+def _set_of(setting: Setting, rng: np.random.Generator) -> BestSet:
     drawn = setting.draw([0.8] * 6, [1.0] * 6, rng)
-    group = best_group([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior_of(drawn))
+    group = best_set([point_of(c) for c in drawn], {c.name: c for c in drawn}, prior_of(drawn))
     assert group is not None
     return group
 
@@ -286,7 +286,7 @@ def _steps(drawn: Sequence[Replicates]) -> ClaimFamily:
     flags = pareto_mask(as_costs([_figures(p) for p in points])).tolist()
     members = sorted((p for p, on in zip(points, flags, strict=True) if on), key=_figures)
     here = {cell.name: cell for cell in drawn}
-    family = frontier_family(members, None, here, len(drawn), Scale("t", True), prior_of(drawn))
+    family = frontier_family(members, None, here, len(drawn), DifferenceUnit("t", True), prior_of(drawn))
     assert family is not None
     return family
 
@@ -335,7 +335,7 @@ def probabilities(sweeps: int, world: str, setting: Setting, rng: np.random.Gene
     for sweep in range(sweeps):
         drawn, truth = _sweep(world, setting, rng)
         here, points = {c.name: c for c in drawn}, [point_of(c) for c in drawn]
-        found = chances(DEFAULT, points, here, draws(f"{world} {sweep}", drawn), near=False)
+        found = frontier_probabilities(DEFAULT, points, here, draws(f"{world} {sweep}", drawn), near=False)
         said[sweep] = [chance.on for chance in found.values() if chance is not None]
         true[sweep] = pareto_mask(as_costs(truth))
     name = f"{world}, {setting}"
@@ -416,7 +416,7 @@ def ranks(sweeps: int, step: float, seeds: int, rng: np.random.Generator) -> Ite
     widths = []
     for _ in range(sweeps):
         tasks = [Setting(seeds, 400).draw(accuracies, costs, rng) for _ in range(3)]
-        found = np.mean([places(cells, 3) for cells in tasks], axis=0)
+        found = np.mean([rank_ranges(cells, 3) for cells in tasks], axis=0)
         inside = (found[:, 0] <= true) & (true <= found[:, 1])
         top = int(np.argmax([sum(cells[i].mean for cells in tasks) for i in range(12)]))
         held, first = held + int(inside.sum()), first + int(inside[top])
@@ -445,7 +445,7 @@ def volumes(sweeps: int, truth: str, setting: Setting, rng: np.random.Generator)
         hours = np.array([cell.device_hours.mean() for cell in cells])
         scores = np.array([cell.mean for cell in cells])
         drawn = draws(f"{truth} {sweep}", cells)
-        found = hypervolume(hours, scores, Side.DEVICE_HOURS, (hours * drawn.hours, drawn.quality), "")
+        found = hypervolume(hours, scores, Objective.DEVICE_HOURS, (hours * drawn.hours, drawn.quality), "")
         assert found is not None
         assert found.interval is not None
         [true] = mean_quality(costs[None], accuracies[None], found.low, found.reference_cost)
@@ -594,9 +594,9 @@ def replication(sweeps: int, seeds: int, of: tuple[str, int], rng: np.random.Gen
         near, far = (summarise((truth + noise).tolist()) for truth in (0.85, 0.83))
         assert near is not None
         assert far is not None
-        agrees += held_against(far, number).verdict is Verdict.AGREES
-        differs += held_against(near, number).verdict is Verdict.DIFFERS
-        same += held_against(near, number).verdict is Verdict.AGREES
+        agrees += equivalence_test(far, number).verdict is Equivalence.AGREES
+        differs += equivalence_test(near, number).verdict is Equivalence.DIFFERS
+        same += equivalence_test(near, number).verdict is Equivalence.AGREES
     world = f"published {statistic} of {runs}, {seeds} seeds of 0.3 points"
     yield Line("S8", world, "agrees when 2 points off", agrees / sweeps, 0.05, sweeps)
     yield Line("S8", world, "differs at the same truth", differs / sweeps, 0.05, sweeps)

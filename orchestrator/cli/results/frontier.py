@@ -9,17 +9,17 @@ from rich.table import Table
 
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report import Report
-from orchestrator.report.analysis.frontiers import FrontierView, Member
-from orchestrator.report.analysis.objectives import SIDES, Side
+from orchestrator.report.analysis.frontiers import FrontierMember, FrontierView
+from orchestrator.report.analysis.objectives import OBJECTIVES, Objective
 from orchestrator.units import quantity
 
 _WHERE = "--axes"
 _MOST = 3
-_NAMES = tuple(side.value for side in Side)
+_NAMES = tuple(objective.value for objective in Objective)
 _LINES = 4  # claims of a task on the console; the report has all
 
 
-def parse_axes(words: str) -> tuple[Side, ...]:
+def parse_axes(words: str) -> tuple[Objective, ...]:
     """Two or three axes, quality first. Raises ConfigError with every mistake in `words`."""
     names = [word.strip() for word in words.split(",") if word.strip()]
     problems = [
@@ -27,9 +27,9 @@ def parse_axes(words: str) -> tuple[Side, ...]:
         for name in names
         if name not in _NAMES
     ]
-    axes = tuple(dict.fromkeys(Side(name) for name in names if name in _NAMES))
+    axes = tuple(dict.fromkeys(Objective(name) for name in names if name in _NAMES))
     if not problems:
-        if Side.QUALITY not in axes:
+        if Objective.QUALITY not in axes:
             problems.append(
                 Problem(_WHERE, "", "quality is missing", f"say {_WHERE} {','.join(['quality', *names])}")
             )
@@ -39,10 +39,10 @@ def parse_axes(words: str) -> tuple[Side, ...]:
             )
     if problems:
         raise ConfigError(problems)
-    return (Side.QUALITY, *(side for side in axes if side is not Side.QUALITY))
+    return (Objective.QUALITY, *(objective for objective in axes if objective is not Objective.QUALITY))
 
 
-def show_frontiers(report: Report, axes: tuple[Side, ...], console: Console) -> None:
+def show_frontiers(report: Report, axes: tuple[Objective, ...], console: Console) -> None:
     """Of each task and comparison key, on the axes that were asked for."""
     for task in report.tasks:
         for view in task.frontiers:
@@ -56,7 +56,7 @@ def show_frontiers(report: Report, axes: tuple[Side, ...], console: Console) -> 
 def show_claims(report: Report, console: Console) -> None:
     """The groups of each task and its first claims that hold."""
     for task in report.tasks:
-        held = [c.sentence for family in task.claims for c in family.claims if c.told_apart]
+        held = [c.sentence for family in task.claims for c in family.claims if c.distinguishable]
         lines = [group.sentence for group in task.groups if group.best] + held[:_LINES]
         if len(held) > _LINES:
             more = quantity(len(held) - _LINES, "more difference")
@@ -70,21 +70,21 @@ def show_claims(report: Report, console: Console) -> None:
 
 def _table(title: str, view: FrontierView) -> Table:
     on = "" if view.comparison is None else f", on {view.comparison}"
-    heading = f"{title}: frontier of {' and '.join(SIDES[side][0] for side in view.axes)}{on}"
+    heading = f"{title}: frontier of {' and '.join(OBJECTIVES[objective][0] for objective in view.axes)}{on}"
     table = Table(title=heading, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     table.add_column("model/domain/method", overflow="fold")
-    for side in view.axes:
-        table.add_column(f"{side.value} [{SIDES[side][1]}]", justify="right")
+    for objective in view.axes:
+        table.add_column(f"{objective.value} [{OBJECTIVES[objective][1]}]", justify="right")
     table.add_column("probability", justify="right")
     for member in view.members:
         table.add_row(*_cells(member, view.axes))
     return table
 
 
-def _cells(member: Member, axes: Sequence[Side]) -> tuple[str, ...]:
+def _cells(member: FrontierMember, axes: Sequence[Objective]) -> tuple[str, ...]:
     figures = [
-        f"{member.figures[side]:.3f}" if side is Side.QUALITY else f"{member.figures[side]:,.6g}"
-        for side in axes
+        f"{value:.3f}" if objective is Objective.QUALITY else f"{value:,.6g}"
+        for objective, value in ((objective, member.figures[objective]) for objective in axes)
     ]
     chance = "" if member.probability is None else f"{100 * member.probability:.0f} %"
     return member.cell, *figures, chance

@@ -8,7 +8,7 @@ from orchestrator.config.catalogue import builtin_catalogue
 from orchestrator.config.problems import validate
 from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.errors import ConfigError, Problem, did_you_mean
-from orchestrator.report.analysis.published import Published, Sheet, read_published
+from orchestrator.report.analysis.published import PublicationSheet, Published, read_published
 
 
 def load_published(name: str) -> Published:
@@ -30,11 +30,11 @@ def _find(name: str) -> Path:
     raise ConfigError([Problem("--against", "", f"there are no published results {name!r}", fix)])
 
 
-def _sheet(path: Path) -> Sheet:
+def _sheet(path: Path) -> PublicationSheet:
     found, problems = read_mapping(path)
     if problems:
         raise ConfigError(problems)
-    sheet, invalid = validate(Sheet, found.raw, str(path))
+    sheet, invalid = validate(PublicationSheet, found.raw, str(path))
     if sheet is None:
         raise ConfigError(found.placed(invalid, str(path)))
     return sheet

@@ -21,10 +21,10 @@ from orchestrator.contracts.child_processes import python_module, safe_environme
 from orchestrator.contracts.markdown import plain
 from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
-from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.ownership import WhatIf, marked_offers
 from orchestrator.report.analysis.published import Published
-from orchestrator.report.render.text import LEGEND, mark
+from orchestrator.report.render.text import LEGEND, frontier_marker
 from orchestrator.report.task_report import TaskReport
 from orchestrator.report.text import over
 from orchestrator.tracking.ledger import Ledger
@@ -40,7 +40,7 @@ def write(
     ledger: Ledger,
     against: Published | None = None,
     what_if: WhatIf | None = None,
-    axes: Sequence[tuple[Side, ...]] = (),
+    axes: Sequence[tuple[Objective, ...]] = (),
 ) -> tuple[Report, Mapping[str, Path]]:
     """From the records alone to the files of a report, see `write_report`.
 
@@ -56,7 +56,7 @@ def write(
 def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> None:
     for notice in report.notices:
         console.print(notice, style="yellow", highlight=False)
-    if any(mark(point) for task in report.tasks for point in task.points):
+    if any(frontier_marker(point) for task in report.tasks for point in task.points):
         console.print(LEGEND, highlight=False)
     by_name = {task.task: task for task in report.tasks}
     for name, rows in groupby(frontier_rows(report), key=lambda row: row.task):

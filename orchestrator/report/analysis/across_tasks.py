@@ -11,24 +11,23 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy.stats import rankdata
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
-from orchestrator.report.analysis.rank_ranges import MOST_RANKED, places
-from orchestrator.report.analysis.uncertainty import Found
+from orchestrator.report.analysis.rank_ranges import MOST_RANKED, rank_ranges
+from orchestrator.report.analysis.uncertainty import ReplicatesByKey
 from orchestrator.report.results.point import Comparison, Point
+from orchestrator.report.statistics.arrays import Floats
 from orchestrator.report.statistics.bootstrap import Draws
 from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 from orchestrator.report.task_report import TaskReport
 from orchestrator.report.text import over
 
-Floats = NDArray[np.float64]
 Ends = tuple[float, float]
 Moved = Mapping[str, Draws]  # by label of the comparison key
-Drawn = Mapping[str, tuple[Moved, Found]]  # by task
+Drawn = Mapping[str, tuple[Moved, ReplicatesByKey]]  # by task
 
 _MEANS = (
     "Normalised mean: each task's metric from what guessing gives ({floors}) to 1, then the mean over the "
@@ -146,7 +145,7 @@ def _intervals(
         return {}
     means = np.percentile(_normalised(np.stack(moved), tasks), _TAILS, axis=0).T.tolist()
     ranked = [
-        places([found[label][name] for name in whole], len(tasks))
+        rank_ranges([found[label][name] for name in whole], len(tasks))
         for (_, found), label in zip(here, labels, strict=True)
     ]
     several = (all(_seeds(points[name]) > 1 for points in by_task) for name in whole)

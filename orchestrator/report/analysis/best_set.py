@@ -22,10 +22,10 @@ from orchestrator.report.statistics.pareto import CLOSE
 from orchestrator.report.statistics.power import Limit, Settled, joint_limit, limit_of, seeds_needed
 from orchestrator.report.statistics.replicates import Replicates
 
-_POINTS = claim_text.Scale("", True)
+_POINTS = claim_text.DifferenceUnit("", True)
 
 
-class Group(Record):
+class BestSet(Record):
     """Cells that these results cannot tell apart, best first, of one task under one comparison key. That is
     not to say that they are equally good.
 
@@ -48,13 +48,13 @@ class Group(Record):
     settled: Settled | None = None
 
 
-def best_group(
+def best_set(
     points: Sequence[Point],
     found: Mapping[str, Replicates],
     prior: Prior | None = None,
-    scale: claim_text.Scale = _POINTS,
+    scale: claim_text.DifferenceUnit = _POINTS,
     margin: float = CLOSE,
-) -> Group | None:
+) -> BestSet | None:
     """Of one task and comparison key. None unless two cells have two seeds. `margin`: the difference for
     which it is told how many seeds would show it."""
     here = sorted((found[p.name] for p in points if p.name in found), key=lambda r: (-r.mean, r.name))
@@ -93,8 +93,8 @@ def best_group(
         seeds = [seeds for _, _, seeds in needed if seeds is not None]
         settled = Settled(margin=margin, seeds=max(seeds) if len(seeds) == len(needed) else None)
     over = "over seeds and documents" if told else "over seeds alone"
-    sentence = claim_text.best_set(names, silent, len(judged), (len(one_seed), above), over)
-    return Group(
+    sentence = claim_text.best_set_sentence(names, silent, len(judged), (len(one_seed), above), over)
+    return BestSet(
         comparison=points[0].comparison,
         best=True,
         cells=tuple(names),
@@ -107,9 +107,9 @@ def best_group(
     )
 
 
-def frontier_groups(
+def frontier_runs(
     members: Sequence[Point], found: Mapping[str, Replicates], scored: int, prior: Prior | None = None
-) -> list[Group]:
+) -> list[BestSet]:
     """The longest runs of neighbours, by cost, of which no two are told apart, corrected for every two of the
     `scored` points."""
     names = [p.name for p in members if p.name in found][:MOST_MEMBERS]
@@ -130,7 +130,9 @@ def frontier_groups(
             run = sorted(names[start:end], key=lambda name: -found[name].mean)
             comparison = members[0].comparison
             groups.append(
-                Group(comparison=comparison, best=False, cells=tuple(run), sentence=claim_text.run(run))
+                BestSet(
+                    comparison=comparison, best=False, cells=tuple(run), sentence=claim_text.run_sentence(run)
+                )
             )
         reached = max(reached, end)
     return groups

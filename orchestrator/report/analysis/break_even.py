@@ -11,7 +11,7 @@ from orchestrator.report.results.price_terms import Amount, Terms
 from orchestrator.report.results.prices import plus, times
 
 
-class Verdict(StrEnum):
+class BreakEvenVerdict(StrEnum):
     """When the larger model costs less in total than the smaller one."""
 
     ALWAYS = "always"
@@ -20,7 +20,7 @@ class Verdict(StrEnum):
     BELOW = "below"  # up to that many
 
 
-class PayOff(Record):
+class BreakEven(Record):
     """A larger, better model against the smallest one, under the method that makes that cheapest.
     `requests_per_year` where the verdict needs it."""
 
@@ -28,13 +28,13 @@ class PayOff(Record):
     smaller: str
     comparison: str | None
     quality_gain: float
-    verdict: Verdict
+    verdict: BreakEvenVerdict
     requests_per_year: float | None = None
     sentence: str
 
 
 @dataclass(frozen=True)
-class Cost:
+class OwningCost:
     """What a cell costs to own: once, and for each request a year over all years."""
 
     cell: str
@@ -61,7 +61,7 @@ class Cost:
         return plus(self.once, times(self.each, requests)) if requests else self.once
 
 
-def pay_offs(base: Cost, costs: Sequence[Cost], terms: Terms) -> list[PayOff]:
+def break_evens(base: OwningCost, costs: Sequence[OwningCost], terms: Terms) -> list[BreakEven]:
     """One for each model that is larger and better than `base` under the same comparison key and is not known
     not to fit, the best first. Those without a cost of a request are left out."""
     found = []
@@ -77,14 +77,14 @@ def pay_offs(base: Cost, costs: Sequence[Cost], terms: Terms) -> list[PayOff]:
     return sorted(found, key=lambda offer: (-offer.quality_gain, offer.larger))
 
 
-def _offer(base: Cost, cost: Cost, gain: float, terms: Terms) -> PayOff | None:
+def _offer(base: OwningCost, cost: OwningCost, gain: float, terms: Terms) -> BreakEven | None:
     amounts = (cost.once.value, base.once.value, cost.each.value, base.each.value)
     larger_once, base_once, larger_each, base_each = amounts
     if larger_once is None or base_once is None or larger_each is None or base_each is None:
         return None
     more_once, more_each = larger_once - base_once, larger_each - base_each
-    verdict, requests = verdict_of(more_once, more_each)
-    return PayOff(
+    verdict, requests = break_even_at(more_once, more_each)
+    return BreakEven(
         larger=cost.cell,
         smaller=base.cell,
         comparison=cost.comparison,
@@ -95,20 +95,28 @@ def _offer(base: Cost, cost: Cost, gain: float, terms: Terms) -> PayOff | None:
     )
 
 
-def verdict_of(more_once: float, more_each: float) -> tuple[Verdict, float | None]:
+def break_even_at(more_once: float, more_each: float) -> tuple[BreakEvenVerdict, float | None]:
     """When `more_once` + requests x `more_each` is below zero, and the number of requests where it turns."""
     if more_each < 0:
-        return (Verdict.ALWAYS, None) if more_once <= 0 else (Verdict.ABOVE, more_once / -more_each)
+        return (
+            (BreakEvenVerdict.ALWAYS, None)
+            if more_once <= 0
+            else (BreakEvenVerdict.ABOVE, more_once / -more_each)
+        )
     if more_once >= 0:
-        return Verdict.NEVER, None
-    return (Verdict.ALWAYS, None) if more_each == 0 else (Verdict.BELOW, -more_once / more_each)
+        return BreakEvenVerdict.NEVER, None
+    return (
+        (BreakEvenVerdict.ALWAYS, None)
+        if more_each == 0
+        else (BreakEvenVerdict.BELOW, -more_once / more_each)
+    )
 
 
 def _sentence(
-    base: Cost,
-    cost: Cost,
+    base: OwningCost,
+    cost: OwningCost,
     gain: float,
-    verdict: Verdict,
+    verdict: BreakEvenVerdict,
     requests: float | None,
     more_each: float,
     terms: Terms,
@@ -117,13 +125,13 @@ def _sentence(
         f"{cost.cell} scores {gain:.3f} more than {base.cell} in the mean (the claims say whether that holds)"
     )
     when = {
-        Verdict.ALWAYS: "and costs less at any volume",
-        Verdict.NEVER: "and never pays off by its cost: it takes more to train and to serve",
-        Verdict.ABOVE: f"and costs less from {requests or 0:,.0f} requests a year on",
-        Verdict.BELOW: f"and costs less up to {requests or 0:,.0f} requests a year",
+        BreakEvenVerdict.ALWAYS: "and costs less at any volume",
+        BreakEvenVerdict.NEVER: "and never pays off by its cost: it takes more to train and to serve",
+        BreakEvenVerdict.ABOVE: f"and costs less from {requests or 0:,.0f} requests a year on",
+        BreakEvenVerdict.BELOW: f"and costs less up to {requests or 0:,.0f} requests a year",
     }[verdict]
     rest = ""
-    if verdict is Verdict.NEVER and terms.requests_per_year and terms.cost_per_error is None:
+    if verdict is BreakEvenVerdict.NEVER and terms.requests_per_year and terms.cost_per_error is None:
         worth = more_each / terms.years / gain
         rest = f"; it would where a point of quality is worth {worth * 0.01:.2g} {terms.currency} a request"
     return f"{what}, {when}{rest}"

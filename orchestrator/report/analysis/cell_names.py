@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from orchestrator.report.results.failed_seeds import mark, total
+from orchestrator.report.results.failed_seeds import failure_note, total
 from orchestrator.report.results.point import Point
 
 Marks = Mapping[str, str]  # by the name that a sentence uses; names without failed seeds are not in it
@@ -49,5 +49,5 @@ def marked(sentence: str, marks: Marks) -> str:
 
 def named(point: Point) -> str:
     """The name of a cell for a table, with its mark."""
-    told = mark(point.failed, point.planned_seeds)
+    told = failure_note(point.failed, point.planned_seeds)
     return f"{point.name} ({told})" if told else point.name

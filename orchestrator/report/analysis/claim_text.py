@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.report.statistics.paired import Estimate
+from orchestrator.report.statistics.paired import MeanEstimate
 from orchestrator.report.statistics.power import MOST_SEEDS, Limit, Settled
 from orchestrator.units import named_list
 
@@ -32,7 +32,7 @@ MORE = {
 }
 
 
-class Scale(NamedTuple):
+class DifferenceUnit(NamedTuple):
     """What a difference is told in: points, hundredths of a metric that goes from 0 to 1, or plain. `marks`:
     what is said beside the names of what is compared."""
 
@@ -54,14 +54,14 @@ class Scale(NamedTuple):
         return f"{text} point" if text == "1.0" else f"{text} points"
 
 
-def claim(
+def claim_sentence(
     names: tuple[str, str],
     amount: float,
     interval: tuple[float, float] | None,
     adjusted: float | None,
-    told_apart: bool | None,
-    behind: tuple[Estimate, int],
-    scale: Scale,
+    distinguishable: bool | None,
+    behind: tuple[MeanEstimate, int],
+    scale: DifferenceUnit,
 ) -> str:
     """`lora-r8 beats ia3 on “Triage” by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; …p = 0.012).`"""
     found, size = behind
@@ -74,7 +74,7 @@ def claim(
     low, high = (scale.amount(end) for end in interval)
     at_once = f", for {size:,} comparisons at once" if size > 1 else ""
     details = f"95 % {low} to {high} over {_on(found)}{at_once}; Holm-adjusted{_p(adjusted)}"
-    if told_apart:
+    if distinguishable:
         return f"{better} beats {worse} on “{scale.task}” by {by}{_higher(found)} ({details})."
     return (
         f"{better} and {worse} cannot be told apart on “{scale.task}”: {by} between them{_higher(found)} "
@@ -82,7 +82,7 @@ def claim(
     )
 
 
-def _higher(found: Estimate) -> str:
+def _higher(found: MeanEstimate) -> str:
     """In how many of the combinations the better one scored higher, which a mean over them may hide."""
     if found.signs is None:
         return ""
@@ -90,7 +90,7 @@ def _higher(found: Estimate) -> str:
     return f", higher in {below if found.mean < 0 else above} of {of} combinations"
 
 
-def shown_from(detectable: float | None, limit: Limit | None, scale: Scale) -> str:
+def shown_from(detectable: float | None, limit: Limit | None, scale: DifferenceUnit) -> str:
     """What follows "cannot be told apart"."""
     if detectable is None or limit is None or not scale.advises:
         return ""
@@ -106,12 +106,12 @@ def _p(value: float) -> str:
     return " p < 0.001" if value < 0.001 else f" p = {value:.3f}" if value < 0.1 else f" p = {value:.2f}"
 
 
-def _on(found: Estimate) -> str:
+def _on(found: MeanEstimate) -> str:
     seeds = f"{found.seeds} seeds"
     return seeds if found.documents is None else f"{seeds}, {found.documents:,} test {found.unit}"
 
 
-def _why_not(found: Estimate) -> str:
+def _why_not(found: MeanEstimate) -> str:
     if found.seeds == 0:
         return "they share no seed, so nothing is claimed."
     if found.seeds == 1:
@@ -160,7 +160,7 @@ def picked(scored: int) -> str:
     )
 
 
-def helps(limit: Limit, settled: Settled | None, scale: Scale) -> str:
+def helps(limit: Limit, settled: Settled | None, scale: DifferenceUnit) -> str:
     """`more seeds (9 seeds would tell a difference of 1.0 point apart)`."""
     if settled is None:
         return MORE[limit]
@@ -169,7 +169,9 @@ def helps(limit: Limit, settled: Settled | None, scale: Scale) -> str:
     return f"{MORE[limit]} ({told})"
 
 
-def narrowed(detectable: float | None, limit: Limit | None, settled: Settled | None, scale: Scale) -> str:
+def narrowed(
+    detectable: float | None, limit: Limit | None, settled: Settled | None, scale: DifferenceUnit
+) -> str:
     """What follows a set of the best that holds several cells."""
     if detectable is None or limit is None or not scale.advises:
         return ""
@@ -182,7 +184,7 @@ def narrowed(detectable: float | None, limit: Limit | None, settled: Settled | N
     )
 
 
-def best_set(
+def best_set_sentence(
     names: Sequence[str], silent: Sequence[str], judged: int, one_seed: tuple[int, str | None], over: str
 ) -> str:
     """The 95 % set of the best. `silent`: those of it whose difference to the first has no scatter that it
@@ -209,6 +211,6 @@ def best_set(
     return text
 
 
-def run(names: Sequence[str]) -> str:
+def run_sentence(names: Sequence[str]) -> str:
     """Of points along the frontier."""
     return f"Along the frontier, these results do not tell {', '.join(names[:-1])} and {names[-1]} apart."

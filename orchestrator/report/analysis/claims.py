@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
+from pydantic import Field
 
 from orchestrator.contracts.record import Record
 from orchestrator.report.analysis import claim_text
 from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.moderation import Prior
-from orchestrator.report.statistics.paired import Estimate, comparable, difference, mean_difference
+from orchestrator.report.statistics.paired import MeanEstimate, comparable, difference, mean_difference
 from orchestrator.report.statistics.power import Limit, limit_of
 from orchestrator.report.statistics.replicates import Replicates
 
@@ -36,7 +37,7 @@ MOST_MEMBERS = 20  # of a frontier, whose every two are compared
 MOST_PAIRED = 20  # scored cells, whose every two are tested for what is picked of them
 
 By = dict[str, Replicates]  # by the cell's name
-Compared = tuple[str, str, Estimate]  # one, other, and what one has more
+Compared = tuple[str, str, MeanEstimate]  # one, other, and what one has more
 
 
 class Claim(Record):
@@ -60,7 +61,8 @@ class Claim(Record):
     adjusted: float | None
     seeds: int  # paired
     examples: int | None  # documents of the test part, paired; None: the seeds alone speak
-    told_apart: bool | None  # adjusted < 0.05; None: cannot be said
+    # adjusted < 0.05; None where they cannot be compared
+    distinguishable: bool | None = Field(serialization_alias="told_apart")
     sentence: str
     detectable: float | None = None
     limit: Limit | None = None
@@ -81,7 +83,7 @@ class ClaimFamily(Record):
 def factor_families(
     points: Sequence[Point],
     found: Mapping[str, Replicates],
-    scale: claim_text.Scale,
+    scale: claim_text.DifferenceUnit,
     prior: Prior | None = None,
 ) -> list[ClaimFamily]:
     """Methods, domains and models of one task and comparison key."""
@@ -99,7 +101,7 @@ def _factor(
     part: Callable[[Point], tuple[str, tuple[str, str]]],
     points: Sequence[Point],
     found: Mapping[str, Replicates],
-    scale: claim_text.Scale,
+    scale: claim_text.DifferenceUnit,
     prior: Prior | None,
 ) -> ClaimFamily | None:
     levels: dict[str, dict[tuple[str, str], Replicates]] = {}
@@ -135,7 +137,7 @@ def _planned(levels: Sequence[str]) -> Iterable[tuple[str, str]]:
 def family(
     name: str,
     compared: Sequence[Compared],
-    scale: claim_text.Scale,
+    scale: claim_text.DifferenceUnit,
     comparison: str | None,
     *,
     could: int | None = None,
@@ -183,18 +185,18 @@ def holm(found: Sequence[float | None], size: int) -> list[float | None]:
 
 
 def _claim(
-    pair: Compared, adjusted: float | None, corrected: tuple[int, float], scale: claim_text.Scale
+    pair: Compared, adjusted: float | None, corrected: tuple[int, float], scale: claim_text.DifferenceUnit
 ) -> Claim:
     one, other, found = pair
     size, level = corrected
     flipped = found.mean < 0
     better, worse = (other, one) if flipped else (one, other)
-    told_apart = None if adjusted is None else adjusted < LEVEL
-    interval = _interval(found, LEVEL / max(size, 1), bool(told_apart), scale)
-    missed = told_apart is False
+    distinguishable = None if adjusted is None else adjusted < LEVEL
+    interval = _interval(found, LEVEL / max(size, 1), bool(distinguishable), scale)
+    missed = distinguishable is False
     detectable, limit = (found.half(level), limit_of(found, level)) if missed else (None, None)
-    sentence = claim_text.claim(
-        (better, worse), abs(found.mean), interval, adjusted, told_apart, (found, size), scale
+    sentence = claim_text.claim_sentence(
+        (better, worse), abs(found.mean), interval, adjusted, distinguishable, (found, size), scale
     )
     return Claim(
         better=better,
@@ -205,7 +207,7 @@ def _claim(
         adjusted=adjusted,
         seeds=found.seeds,
         examples=found.documents if found.seeds > 1 else None,
-        told_apart=told_apart,
+        distinguishable=distinguishable,
         sentence=f"{sentence}{claim_text.shown_from(detectable, limit, scale)}",
         detectable=detectable,
         limit=limit,
@@ -213,7 +215,7 @@ def _claim(
 
 
 def _interval(
-    found: Estimate, level: float, told_apart: bool, scale: claim_text.Scale
+    found: MeanEstimate, level: float, distinguishable: bool, scale: claim_text.DifferenceUnit
 ) -> tuple[float, float] | None:
     """Of the better less the worse, at this level, so that those of a family hold all at once (Bonferroni).
     Holm's test shows a little more: where it does, the interval ends at 0. Shares differ by 1 at most."""
@@ -222,7 +224,7 @@ def _interval(
         return None
     low, high = abs(found.mean) - half, abs(found.mean) + half
     most = 1.0 if scale.points else math.inf
-    return max(low, 0.0 if told_apart else -most), min(high, most)
+    return max(low, 0.0 if distinguishable else -most), min(high, most)
 
 
 def frontier_family(
@@ -230,7 +232,7 @@ def frontier_family(
     answer: tuple[str, str] | None,
     found: Mapping[str, Replicates],
     scored: int,
-    scale: claim_text.Scale,
+    scale: claim_text.DifferenceUnit,
     prior: Prior | None = None,
 ) -> ClaimFamily | None:
     """`members`: of one frontier, by cost. `answer`: the best, and the cheapest close to it. Claims are made

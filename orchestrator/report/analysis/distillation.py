@@ -11,7 +11,7 @@ from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.summary import Summary
 
 
-class Pair(Record):
+class StudentTeacherPair(Record):
     """A student beside its teacher, under one method and comparison key. Ratios are student over teacher."""
 
     method: str
@@ -25,7 +25,7 @@ class Pair(Record):
     parameter_ratio: float | None
 
 
-def pairs_of(points: Sequence[Point], sweep: SweepRecord) -> tuple[Pair, ...]:
+def student_teacher_pairs(points: Sequence[Point], sweep: SweepRecord) -> tuple[StudentTeacherPair, ...]:
     """For each backbone whose teacher is in the sweep as well: the two under each method that both have."""
     scored = {(p.cell.model, p.cell.domain, p.cell.method, p.comparison): p for p in points if p.quality}
     lines = [_pair(s, t) for s, t in _taught(scored, sweep)]
@@ -52,12 +52,12 @@ def _names(backbone: BackboneSpec) -> list[str]:
     return [backbone.name, weights.hub] if isinstance(weights, HubWeights) else [backbone.name]
 
 
-def _pair(student: Point, teacher: Point) -> Pair:
+def _pair(student: Point, teacher: Point) -> StudentTeacherPair:
     assert student.quality is not None
     assert teacher.quality is not None
     costs = [None if p.device_hours is None else p.device_hours.mean for p in (student, teacher)]
     sizes = [None if p.total_parameters is None else float(p.total_parameters) for p in (student, teacher)]
-    return Pair(
+    return StudentTeacherPair(
         method=student.cell.method,
         student=student.cell.backbone_key,
         teacher=teacher.cell.backbone_key,

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import SweepRecord
-from orchestrator.report.analysis.uncertainty import Found
+from orchestrator.report.analysis.uncertainty import ReplicatesByKey
 from orchestrator.report.statistics.moderation import prior_of
-from orchestrator.report.statistics.paired import Estimate, mean_difference
+from orchestrator.report.statistics.paired import MeanEstimate, mean_difference
 from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.task_report import TaskReport
 
@@ -36,7 +36,7 @@ class DomainMatrix(Record):
 
 
 def domains_of(
-    tasks: Sequence[TaskReport], sweep: SweepRecord, found: Mapping[str, Found]
+    tasks: Sequence[TaskReport], sweep: SweepRecord, found: Mapping[str, ReplicatesByKey]
 ) -> DomainMatrix | None:
     """None unless backbones and tasks each have two domains or more. `found`: the replicates of each task."""
     domains = sorted({b.domain for b in sweep.backbones.values()})
@@ -49,7 +49,7 @@ def domains_of(
     )
 
 
-def _column(task: TaskReport, domain: str, domains: Sequence[str], found: Found) -> DomainColumn:
+def _column(task: TaskReport, domain: str, domains: Sequence[str], found: ReplicatesByKey) -> DomainColumn:
     """Only models and methods that have a score under each domain count: else the sizes would be mixed."""
     by_place: dict[tuple[str, str, str], dict[str, float]] = {}
     for point in task.points:
@@ -74,8 +74,8 @@ def _column(task: TaskReport, domain: str, domains: Sequence[str], found: Found)
 
 
 def _judged(
-    whole: Sequence[tuple[str, str, str]], domain: str, domains: Sequence[str], found: Found
-) -> Estimate | None:
+    whole: Sequence[tuple[str, str, str]], domain: str, domains: Sequence[str], found: ReplicatesByKey
+) -> MeanEstimate | None:
     """Of the matched domain less the mean of the others. None unless all cells share two seeds."""
     pairs, rivals = list[tuple[Replicates, Replicates]](), [d for d in domains if d != domain]
     for model, method, label in whole:

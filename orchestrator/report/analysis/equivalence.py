@@ -22,15 +22,15 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 from orchestrator.report.analysis.published import PublishedNumber
+from orchestrator.report.statistics.arrays import GRAIN
 from orchestrator.report.statistics.pareto import CLOSE
 from orchestrator.report.statistics.summary import Summary
 
 LEVEL = 0.05  # one-sided
 _MAXIMA = ("max", "best-of-repeats")
-_GRAIN = 1e-9
 
 
-class Verdict(StrEnum):
+class Equivalence(StrEnum):
     """Of a published number beside ours."""
 
     AGREES = "agrees"  # shown to be within 1 point
@@ -38,43 +38,47 @@ class Verdict(StrEnum):
     OPEN = "open"
 
 
-class Held(NamedTuple):
+class EquivalenceTest(NamedTuple):
     """`interval`: of ours less theirs, 90 %; None with `why` where it cannot be had."""
 
     difference: float
     interval: tuple[float, float] | None
-    verdict: Verdict
+    verdict: Equivalence
     why: str | None = None
 
 
-def held_against(ours: Summary, theirs: PublishedNumber, margin: float = CLOSE) -> Held:
+def equivalence_test(ours: Summary, theirs: PublishedNumber, margin: float = CLOSE) -> EquivalenceTest:
     """`ours` as the metric is read; its failed seeds count, and scatter, with the others."""
     plain = ours.mean - theirs.value
     if ours.sd is None:
-        return Held(plain, None, Verdict.OPEN, "ours is one seed")
+        return EquivalenceTest(plain, None, Equivalence.OPEN, "ours is one seed")
     maximum = theirs.statistic in _MAXIMA
     if maximum and theirs.n is None:
-        return Held(plain, None, Verdict.OPEN, "theirs is the maximum of an unknown number of runs")
+        return EquivalenceTest(
+            plain, None, Equivalence.OPEN, "theirs is the maximum of an unknown number of runs"
+        )
     runs = theirs.n or 1
     shift, spread = _maximum(runs) if maximum else (0.0, _spread(theirs.statistic, runs))
     own = ours.sd**2 * (1 / ours.n + (shift**2 / (2 * (ours.n - 1))))
     told = theirs.sd is not None and runs > 1 and not maximum
     other = (theirs.sd or 0.0) ** 2 * spread if told else ours.sd**2 * spread
     error = math.sqrt(own + other)
-    if error < _GRAIN:
-        return Held(plain, None, Verdict.OPEN, "our seeds are all alike")
+    if error < GRAIN:
+        return EquivalenceTest(plain, None, Equivalence.OPEN, "our seeds are all alike")
     freedom = ours.n - 1.0
     if told:
         freedom = (own + other) ** 2 / (own**2 / (ours.n - 1) + other**2 / (runs - 1))
     difference = plain + shift * ours.sd
     half = -float(stdtrit(freedom, LEVEL)) * error
     low, high = difference - half, difference + half
-    verdict = Verdict.OPEN
+    verdict = Equivalence.OPEN
     if -margin < low and high < margin:
-        verdict = Verdict.AGREES
+        verdict = Equivalence.AGREES
     elif low > margin or high < -margin:
-        verdict = Verdict.DIFFERS
-    return Held(difference, (low, high), verdict, f"our expected maximum of {runs}" if maximum else None)
+        verdict = Equivalence.DIFFERS
+    return EquivalenceTest(
+        difference, (low, high), verdict, f"our expected maximum of {runs}" if maximum else None
+    )
 
 
 def _spread(statistic: str, runs: int) -> float:

@@ -6,43 +6,45 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orchestrator.contracts.record import Record
 from orchestrator.report.analysis.hypervolume import Hypervolume, hypervolume
-from orchestrator.report.analysis.objectives import SIDES, Side, figure, oriented
-from orchestrator.report.analysis.probabilities import Chance, chances, costs_drawn
+from orchestrator.report.analysis.objectives import OBJECTIVES, Objective, measurement, oriented_costs
+from orchestrator.report.analysis.probabilities import (
+    FrontierProbability,
+    costs_drawn,
+    frontier_probabilities,
+)
 from orchestrator.report.results.point import Point
+from orchestrator.report.statistics.arrays import Flags, Floats
 from orchestrator.report.statistics.bootstrap import Draws
 from orchestrator.report.statistics.pareto import cheapest_close, pareto_mask
 from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.text import over
 
-DEFAULT = (Side.QUALITY, Side.DEVICE_HOURS)
+DEFAULT = (Objective.QUALITY, Objective.DEVICE_HOURS)
 WITHIN = (0.5, 1.0, 2.0, 5.0)  # points
 _LIKELY = 0.05  # from which probability on a point that is not on the frontier is named
 _MANY = 60  # points, of which more get no probability on axes that were not asked for
 _MOST_OF_THREE = 60  # points that three axes are drawn anew for
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Drawn = tuple[list[Floats], Floats]  # each cost, and quality: [draws, points]
-Chances = Mapping[str, Chance | None]  # by name
+Chances = Mapping[str, FrontierProbability | None]  # by name
 
 
-class Within(Record):
+class CheapestWithin(Record):
     """The first cell by the second axis whose quality is at most `points` hundredths below the best."""
 
     points: float
     cell: str
 
 
-class Member(Record):
+class FrontierMember(Record):
     """A point of a frontier. `probability`: of being on it; `near`: of being on it or so near that no other
     one is more than 1 point better and more than 5 % cheaper. None where it cannot be said."""
 
     cell: str  # model/domain/method
-    figures: dict[Side, float]
+    figures: dict[Objective, float]
     probability: float | None = None
     near: float | None = None
 
@@ -50,22 +52,22 @@ class Member(Record):
 class FrontierView(Record):
     """The frontier of one task and comparison key on two or three axes; quality is the first of them."""
 
-    axes: tuple[Side, ...]
+    axes: tuple[Objective, ...]
     comparison: str | None
-    members: tuple[Member, ...]  # by the second axis, rising
-    others: tuple[Member, ...] = ()  # not on it, most probable first; only those from 1 in 20 on
+    members: tuple[FrontierMember, ...]  # by the second axis, rising
+    others: tuple[FrontierMember, ...] = ()  # not on it, most probable first; only those from 1 in 20 on
     missing: tuple[str, ...] = ()  # cells with a quality and without a figure on another axis: never on it
     knee: str | None = None  # cell
-    within: tuple[Within, ...] = ()  # 0.5, 1, 2 and 5 points
+    within: tuple[CheapestWithin, ...] = ()  # 0.5, 1, 2 and 5 points
     hypervolume: Hypervolume | None = None  # of two axes, where quality is no loss
     notes: tuple[str, ...] = ()
 
 
-def views(
+def frontier_views(
     points: Sequence[Point],
     found: Mapping[str, Replicates],
     moved: Draws | None,
-    asked: Sequence[tuple[Side, ...]] = (),
+    asked: Sequence[tuple[Objective, ...]] = (),
     *,
     loss: bool = False,
 ) -> list[tuple[FrontierView, Chances]]:
@@ -75,36 +77,40 @@ def views(
     `points` share one comparison key. Those without a quality are in no view. `moved`: the draws of those
     that have one; None where no cell has two seeds. `loss`: quality is one, with its sign turned.
     """
-    scored = [p for p in points if figure(p, Side.QUALITY) is not None]
-    told = [s for s in Side if s is not Side.QUALITY and any(figure(p, s) is not None for p in scored)]
-    wanted = dict.fromkeys([DEFAULT, *((Side.QUALITY, side) for side in told), *asked])
+    scored = [p for p in points if measurement(p, Objective.QUALITY) is not None]
+    told = [
+        s
+        for s in Objective
+        if s is not Objective.QUALITY and any(measurement(p, s) is not None for p in scored)
+    ]
+    wanted = dict.fromkeys([DEFAULT, *((Objective.QUALITY, objective) for objective in told), *asked])
     if not scored:
         return []
     return [_view(axes, scored, found, moved, (axes in asked, loss)) for axes in wanted]
 
 
 def _view(
-    axes: tuple[Side, ...],
+    axes: tuple[Objective, ...],
     scored: Sequence[Point],
     found: Mapping[str, Replicates],
     moved: Draws | None,
     of: tuple[bool, bool],
 ) -> tuple[FrontierView, Chances]:
     asked, loss = of
-    costs = oriented(scored, axes)
+    costs = oriented_costs(scored, axes)
     complete: Flags = np.asarray(np.isfinite(costs).all(axis=1))
     inside = [p for p, whole in zip(scored, complete, strict=True) if whole]
     wanted = asked or axes == DEFAULT or len(inside) <= _MANY
     drawn = _drawn(axes, inside, moved) if wanted and inside else None
     chance: Chances = {}
     if drawn is not None and moved is not None:
-        chance = chances(axes, inside, found, moved, near=axes == DEFAULT)
+        chance = frontier_probabilities(axes, inside, found, moved, near=axes == DEFAULT)
     members = [_member(p, axes, chance) for p, on in zip(scored, pareto_mask(costs), strict=True) if on]
     members.sort(key=lambda m: (m.figures[axes[1]], m.cell))
     names = {m.cell for m in members}
     others = [_member(p, axes, chance) for p in inside if p.name not in names]
     likely = [m for m in others if m.probability is not None and m.probability >= _LIKELY]
-    first = [(figure(p, axes[1]), figure(p, Side.QUALITY)) for p in inside]
+    first = [(measurement(p, axes[1]), measurement(p, Objective.QUALITY)) for p in inside]
     pair = len(axes) == 2
     view = FrontierView(
         axes=axes,
@@ -120,22 +126,22 @@ def _view(
     return view, chance
 
 
-def _volume(costs: Floats, side: Side, drawn: Drawn | None, sure: str) -> Hypervolume | None:
+def _volume(costs: Floats, objective: Objective, drawn: Drawn | None, sure: str) -> Hypervolume | None:
     redrawn = None if drawn is None else (drawn[0][0], drawn[1])
-    return hypervolume(costs[:, 1], -costs[:, 0], side, redrawn, sure)
+    return hypervolume(costs[:, 1], -costs[:, 0], objective, redrawn, sure)
 
 
-def _drawn(axes: tuple[Side, ...], inside: Sequence[Point], moved: Draws | None) -> Drawn | None:
+def _drawn(axes: tuple[Objective, ...], inside: Sequence[Point], moved: Draws | None) -> Drawn | None:
     if moved is None or (len(axes) > 2 and len(inside) > _MOST_OF_THREE):
         return None
     here = moved.of([p.name for p in inside])
     return costs_drawn(axes, inside, here.hours), here.quality
 
 
-def _member(point: Point, axes: tuple[Side, ...], chance: Chances) -> Member:
-    known = {side: value for side in axes if (value := figure(point, side)) is not None}
+def _member(point: Point, axes: tuple[Objective, ...], chance: Chances) -> FrontierMember:
+    known = {objective: value for objective in axes if (value := measurement(point, objective)) is not None}
     found = chance.get(point.name)
-    return Member(
+    return FrontierMember(
         cell=point.name,
         figures=known,
         probability=found and found.on,
@@ -145,16 +151,16 @@ def _member(point: Point, axes: tuple[Side, ...], chance: Chances) -> Member:
 
 def _within(
     points: float, first: Sequence[tuple[float | None, float | None]], inside: Sequence[Point]
-) -> Within:
+) -> CheapestWithin:
     index = cheapest_close(first, points / 100)
     assert index is not None
-    return Within(points=points, cell=inside[index].name)
+    return CheapestWithin(points=points, cell=inside[index].name)
 
 
-def knee(members: Sequence[Member], side: Side) -> str | None:
+def knee(members: Sequence[FrontierMember], objective: Objective) -> str | None:
     """The member farthest above the straight line from the cheapest to the best, cost on a logarithmic axis:
     before it quality comes cheap, after it dear. None for fewer than three members, or a cost of 0."""
-    line = sorted((m.figures[side], m.figures[Side.QUALITY], m.cell) for m in members)
+    line = sorted((m.figures[objective], m.figures[Objective.QUALITY], m.cell) for m in members)
     if len({(cost, quality) for cost, quality, _ in line}) < 3 or line[0][0] <= 0:
         return None
     costs, heights = [math.log(cost) for cost, _, _ in line], [quality for _, quality, _ in line]
@@ -170,7 +176,7 @@ def knee(members: Sequence[Member], side: Side) -> str | None:
 
 
 def _notes(
-    axes: tuple[Side, ...],
+    axes: tuple[Objective, ...],
     complete: Flags,
     inside: Sequence[Point],
     found: Mapping[str, Replicates],
@@ -179,7 +185,7 @@ def _notes(
     lines = ["No hypervolume is given for three axes."] if len(axes) > 2 else []
     without = int((~complete).sum())
     if without:
-        titles = " or ".join(SIDES[side][0] for side in axes[1:])
+        titles = " or ".join(OBJECTIVES[objective][0] for objective in axes[1:])
         cells = "1 cell has" if without == 1 else f"{without} cells have"
         lines.append(f"{cells} no figure for {titles}, and cannot be on this frontier.")
     if not inside:

@@ -26,10 +26,10 @@ from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report.analysis.budgets import by_budget
 from orchestrator.report.analysis.claims import LEVEL
 from orchestrator.report.results.point import Point
-from orchestrator.report.results.points import figures
+from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.statistics.held_out import held_out
 from orchestrator.report.statistics.moderation import Prior
-from orchestrator.report.statistics.paired import Estimate, difference, of_cell
+from orchestrator.report.statistics.paired import MeanEstimate, difference, of_cell
 from orchestrator.report.statistics.pareto import best, cheapest_enough
 from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.statistics.summary import between
@@ -80,8 +80,8 @@ def good_enough(
     points: Sequence[Point], found: Mapping[str, Replicates], prior: Prior | None, target: Target = NEAR
 ) -> GoodEnough | None:
     """Of one task and comparison key. None unless two cells have a cost and a score."""
-    scored = [p for p in points if p.name in found and None not in figures(p)]
-    results = [figures(p) for p in scored]
+    scored = [p for p in points if p.name in found and None not in cost_and_quality(p)]
+    results = [cost_and_quality(p) for p in scored]
     enough, top = cheapest_enough(results, target), best(results)
     if top is None or len(scored) < 2:
         return None
@@ -127,7 +127,7 @@ def _budgets(scored: Sequence[Point], judge: _Judge, target: Target) -> dict[str
 
 
 def _cost(point: Point) -> float:
-    cost, _ = figures(point)
+    cost, _ = cost_and_quality(point)
     assert cost is not None
     return cost
 
@@ -169,7 +169,7 @@ class _Judge:
         return _Below(max(0.0, *known) if known else None, len(found) - len(known))
 
 
-def _ends(made: Estimate, level: float) -> Interval | None:
+def _ends(made: MeanEstimate, level: float) -> Interval | None:
     half = made.half(level)
     return None if half is None else (made.mean - half, made.mean + half)
 

@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orchestrator.contracts.record import Record
-from orchestrator.report.analysis.objectives import SIDES, Side
+from orchestrator.report.analysis.objectives import OBJECTIVES, Objective
+from orchestrator.report.statistics.arrays import Floats
 
-Floats = NDArray[np.float64]
 _TAILS = (0.5, 99.5)  # per cent, of a 95 % interval: the draws scatter too little for 2.5 and 97.5
 
 
@@ -32,7 +31,7 @@ class Hypervolume(Record):
 
 
 def hypervolume(
-    costs: Floats, quality: Floats, side: Side, drawn: tuple[Floats, Floats] | None, over: str
+    costs: Floats, quality: Floats, objective: Objective, drawn: tuple[Floats, Floats] | None, over: str
 ) -> Hypervolume | None:
     """`costs`, `quality`: [points]; `drawn`: the same, drawn anew, [draws, points], `over` seeds
     alone or documents as well. None where a cost is 0,
@@ -56,7 +55,7 @@ def hypervolume(
         low=low,
         reference_cost=high,
         reference_quality=0.0,
-        sentence=_sentence(value, None if interval is None else (*interval, over), (low, high), side),
+        sentence=_sentence(value, None if interval is None else (*interval, over), (low, high), objective),
     )
 
 
@@ -72,9 +71,9 @@ def mean_quality(costs: Floats, quality: Floats, low: float, high: float) -> Flo
 
 
 def _sentence(
-    value: float, interval: tuple[float, float, str] | None, ends: Sequence[float], side: Side
+    value: float, interval: tuple[float, float, str] | None, ends: Sequence[float], objective: Objective
 ) -> str:
-    title, unit = SIDES[side]
+    title, unit = OBJECTIVES[objective]
     low, high = ends
     sure = "" if interval is None else f" (95 % {interval[0]:.3f} to {interval[1]:.3f} {interval[2]})"
     return (

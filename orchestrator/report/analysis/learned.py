@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.report.results.point import Point
+from orchestrator.report.statistics.arrays import GRAIN
 from orchestrator.report.statistics.simultaneous import Simultaneous
-
-_GRAIN = 1e-9
 
 
 def unlearned(points: Sequence[Point], intervals: Mapping[str, Simultaneous], floor: float) -> str | None:
@@ -24,7 +23,7 @@ def unlearned(points: Sequence[Point], intervals: Mapping[str, Simultaneous], fl
     failed, seeds = sum(q.failed for _, q in scored), sum(q.n for _, q in scored)
     if 2 * failed > seeds:
         return f"Training failed with most seeds: {failed} of {seeds} collapsed or diverged."
-    above = [(p, q) for p, q in scored if q.mean > floor + _GRAIN]
+    above = [(p, q) for p, q in scored if q.mean > floor + GRAIN]
     if not above:
         return "No model scores better than guessing."
     ends = [found.interval for p, _ in above if (found := intervals.get(p.name)) is not None]

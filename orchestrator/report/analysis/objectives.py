@@ -13,7 +13,7 @@ from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.summary import Summary
 
 
-class Side(StrEnum):
+class Objective(StrEnum):
     """What a point can be held against. Of quality more is better, of all else less."""
 
     QUALITY = "quality"
@@ -27,43 +27,43 @@ class Side(StrEnum):
     LATENCY = "latency"
 
 
-SIDES: dict[Side, tuple[str, str]] = {  # title, unit of the figure
-    Side.QUALITY: ("quality", "score"),
-    Side.DEVICE_HOURS: ("device-hours of a trial", "h"),
-    Side.WALL_TIME: ("wall time of a trial", "s"),
-    Side.PEAK_MEMORY: ("peak memory", "bytes"),
-    Side.TRAINABLE_PARAMETERS: ("trained parameters", "parameters"),
-    Side.STORED_BYTES: ("stored bytes", "bytes"),
-    Side.MONEY: ("money for a trial", "money"),
-    Side.ENERGY: ("energy of a trial", "kWh"),
-    Side.LATENCY: ("latency of one answer", "ms"),
+OBJECTIVES: dict[Objective, tuple[str, str]] = {  # title, unit of the figure
+    Objective.QUALITY: ("quality", "score"),
+    Objective.DEVICE_HOURS: ("device-hours of a trial", "h"),
+    Objective.WALL_TIME: ("wall time of a trial", "s"),
+    Objective.PEAK_MEMORY: ("peak memory", "bytes"),
+    Objective.TRAINABLE_PARAMETERS: ("trained parameters", "parameters"),
+    Objective.STORED_BYTES: ("stored bytes", "bytes"),
+    Objective.MONEY: ("money for a trial", "money"),
+    Objective.ENERGY: ("energy of a trial", "kWh"),
+    Objective.LATENCY: ("latency of one answer", "ms"),
 }
 
 
-def figure(point: Point, side: Side) -> float | None:
+def measurement(point: Point, objective: Objective) -> float | None:
     """None where it is not known, or no finite number."""
     found: Summary | float | None = {
-        Side.QUALITY: point.quality,
-        Side.DEVICE_HOURS: point.device_hours,
-        Side.WALL_TIME: point.wall_seconds,
-        Side.PEAK_MEMORY: point.peak_memory_bytes,
-        Side.TRAINABLE_PARAMETERS: point.trainable_parameters,
-        Side.STORED_BYTES: point.saved_bytes,
-        Side.MONEY: point.money,
-        Side.ENERGY: point.energy_kwh,
-        Side.LATENCY: point.latency_ms,
-    }[side]
+        Objective.QUALITY: point.quality,
+        Objective.DEVICE_HOURS: point.device_hours,
+        Objective.WALL_TIME: point.wall_seconds,
+        Objective.PEAK_MEMORY: point.peak_memory_bytes,
+        Objective.TRAINABLE_PARAMETERS: point.trainable_parameters,
+        Objective.STORED_BYTES: point.saved_bytes,
+        Objective.MONEY: point.money,
+        Objective.ENERGY: point.energy_kwh,
+        Objective.LATENCY: point.latency_ms,
+    }[objective]
     value = found.mean if isinstance(found, Summary) else found
     return value if value is not None and math.isfinite(value) else None
 
 
-def oriented(points: Sequence[Point], axes: Sequence[Side]) -> NDArray[np.float64]:
-    """[points, axes], lower is better on each; NaN where a figure is missing."""
-    rows = [[_lower_is_better(figure(point, side), side) for side in axes] for point in points]
+def oriented_costs(points: Sequence[Point], axes: Sequence[Objective]) -> NDArray[np.float64]:
+    """Return [points, axes], where lower is better on each axis, and NaN where a value is missing."""
+    rows = [[_cost(measurement(point, objective), objective) for objective in axes] for point in points]
     return np.array(rows, dtype=np.float64).reshape(len(points), len(axes))
 
 
-def _lower_is_better(value: float | None, side: Side) -> float:
+def _cost(value: float | None, objective: Objective) -> float:
     if value is None:
         return math.nan
-    return -value if side is Side.QUALITY else value
+    return -value if objective is Objective.QUALITY else value

@@ -17,13 +17,13 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Phase, Source, TrialState
-from orchestrator.report.analysis.break_even import Cost, PayOff, pay_offs
+from orchestrator.report.analysis.break_even import BreakEven, OwningCost, break_evens
 from orchestrator.report.analysis.cell_names import marked, marks_of
 from orchestrator.report.results.cells import Key, key_of
 from orchestrator.report.results.energy import Energy, energy_of
 from orchestrator.report.results.points import labels_of
 from orchestrator.report.results.price_terms import Amount, Terms
-from orchestrator.report.results.prices import Pricing, Use, estimated, measured, missing, plus, times
+from orchestrator.report.results.prices import DeviceUse, Pricing, estimated, measured, missing, plus, times
 from orchestrator.report.task_report import TaskReport
 
 _GIB = 2**30
@@ -56,7 +56,7 @@ class TaskOwnership(Record):
     task: str
     title: str
     rows: tuple[Ownership, ...]  # by total, those without one last
-    pay_offs: tuple[PayOff, ...] = ()
+    pay_offs: tuple[BreakEven, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -88,9 +88,9 @@ class _Holding:
     qualities: list[float] = field(default_factory=list)
     parameters: int | None = None
     devices: float = 1.0
-    tuned: list[Use] = field(default_factory=list)
-    trained: list[Use] = field(default_factory=list)
-    served: list[Use] = field(default_factory=list)  # of one request, at the batch of the terms
+    tuned: list[DeviceUse] = field(default_factory=list)
+    trained: list[DeviceUse] = field(default_factory=list)
+    served: list[DeviceUse] = field(default_factory=list)  # of one request, at the batch of the terms
     memory: list[Amount] = field(default_factory=list)  # bytes
 
     @property
@@ -125,9 +125,9 @@ def what_if(sweep: SweepRecord, trials: Iterable[TrialRecord], book: PriceBook, 
     )
 
 
-def _search(cell: Cell, sweep: SweepRecord) -> list[Use]:
+def _search(cell: Cell, sweep: SweepRecord) -> list[DeviceUse]:
     tuned = sweep.tuned.get(cell.name)
-    return [] if tuned is None else [Use(tuned.device_type, tuned.device_seconds)]
+    return [] if tuned is None else [DeviceUse(tuned.device_type, tuned.device_seconds)]
 
 
 def _note(
@@ -139,10 +139,12 @@ def _note(
 ) -> None:
     device_type = record.decisive.device_type if record.decisive else ""
     if shared_a_gpu(record):
-        holding.trained.append(Use(device_type, compared_device_seconds(record, standalone)))
+        holding.trained.append(DeviceUse(device_type, compared_device_seconds(record, standalone)))
     else:
         took = sum(s.useful + s.overhead for s in record.spending if s.device_type == device_type)
-        holding.trained.append(Use(device_type, took, energy_of(outcome, outcome.result_work, device_type)))
+        holding.trained.append(
+            DeviceUse(device_type, took, energy_of(outcome, outcome.result_work, device_type))
+        )
     if (found := quality(outcome.metric, outcome.test)) is not None:
         holding.qualities.append(found)
     if outcome.parameters is not None:
@@ -155,7 +157,7 @@ def _note(
     holding.devices = outcome.device.count if outcome.device is not None else 1.0
     seconds = 1 / served.examples_per_second
     energy = _serving_energy(outcome, device_type, seconds)
-    holding.served.append(Use(device_type, seconds * holding.devices, energy))
+    holding.served.append(DeviceUse(device_type, seconds * holding.devices, energy))
 
 
 def _serving_energy(outcome: Outcome, device_type: str, seconds: float) -> Energy | None:
@@ -181,7 +183,7 @@ def _memory(outcome: Outcome) -> Amount:
 
 def _task(task: TaskSpec, holdings: Sequence[_Holding], pricing: Pricing) -> TaskOwnership:
     labels = labels_of({holding.key for holding in holdings})
-    rows, costs = list[Ownership](), list[Cost]()
+    rows, costs = list[Ownership](), list[OwningCost]()
     for holding in holdings:
         costs.append(_cost(holding, labels[holding.key], pricing))
         rows.append(_row(holding, costs[-1], pricing))
@@ -191,7 +193,7 @@ def _task(task: TaskSpec, holdings: Sequence[_Holding], pricing: Pricing) -> Tas
     marked = [row.model_copy(update={"cheapest": (row.comparison, row.cell) in best}) for row in rows]
     ordered = sorted(marked, key=lambda row: (row.total.value is None, row.total.value or 0.0, row.cell))
     bases = (_cheapest(_smallest(costs, label), label, requests) for label in labels.values())
-    offers = (pay_offs(base, costs, pricing.terms) for base in bases if base is not None)
+    offers = (break_evens(base, costs, pricing.terms) for base in bases if base is not None)
     return TaskOwnership(
         task=task.name,
         title=task.title,
@@ -200,7 +202,7 @@ def _task(task: TaskSpec, holdings: Sequence[_Holding], pricing: Pricing) -> Tas
     )
 
 
-def _cost(holding: _Holding, label: str, pricing: Pricing) -> Cost:
+def _cost(holding: _Holding, label: str, pricing: Pricing) -> OwningCost:
     terms = pricing.terms
     tuning = plus(measured(0.0), *(pricing.money(use) for use in holding.tuned))
     training = plus(measured(0.0), *(pricing.money(use) for use in holding.trained))
@@ -212,7 +214,7 @@ def _cost(holding: _Holding, label: str, pricing: Pricing) -> Cost:
     memory = max(holding.memory, key=lambda amount: amount.value or 0.0)
     limit = terms.memory_limit_gib
     fits = None if limit is None or memory.value is None else memory.value <= limit * _GIB
-    return Cost(
+    return OwningCost(
         cell=holding.name,
         comparison=label,
         parameters=holding.parameters,
@@ -236,7 +238,7 @@ def _errors(found: float | None, terms: Terms) -> Amount | None:
     return estimated((1 - found) * terms.cost_per_error * terms.years, why)
 
 
-def _row(holding: _Holding, cost: Cost, pricing: Pricing) -> Ownership:
+def _row(holding: _Holding, cost: OwningCost, pricing: Pricing) -> Ownership:
     terms = pricing.terms
     per_request = [pricing.carried(use) for use in holding.served]
     count = len(per_request)
@@ -265,7 +267,7 @@ def _row(holding: _Holding, cost: Cost, pricing: Pricing) -> Ownership:
     )
 
 
-def _cheapest(costs: Sequence[Cost], comparison: str, requests: float) -> Cost | None:
+def _cheapest(costs: Sequence[OwningCost], comparison: str, requests: float) -> OwningCost | None:
     """In total, of those that fit; None where no total is known."""
     fitting = [cost for cost in costs if cost.comparison == comparison and cost.fits is not False]
     totals = {cost.cell: cost.total(requests).value for cost in fitting}
@@ -273,7 +275,7 @@ def _cheapest(costs: Sequence[Cost], comparison: str, requests: float) -> Cost |
     return min(known, key=lambda cost: (totals[cost.cell] or 0.0, cost.cell), default=None)
 
 
-def _smallest(costs: Sequence[Cost], comparison: str) -> list[Cost]:
+def _smallest(costs: Sequence[OwningCost], comparison: str) -> list[OwningCost]:
     """Of those that fit, under one comparison key: what a larger model is held against."""
     sized = [c for c in costs if c.comparison == comparison and c.fits is not False and c.parameters]
     least = min((c.parameters for c in sized if c.parameters is not None), default=None)

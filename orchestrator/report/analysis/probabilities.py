@@ -6,21 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from orchestrator.report.analysis.objectives import Side, figure
+from orchestrator.report.analysis.objectives import Objective, measurement
 from orchestrator.report.results.point import Point
+from orchestrator.report.statistics.arrays import Floats
 from orchestrator.report.statistics.bootstrap import DRAWS, Draws, generator
 from orchestrator.report.statistics.pareto import near_pareto_mask, pareto_mask
 from orchestrator.report.statistics.posterior import factors, scores
 from orchestrator.report.statistics.replicates import Replicates
 
-Floats = NDArray[np.float64]
-_MOVING = (Side.DEVICE_HOURS, Side.WALL_TIME, Side.MONEY)
+_MOVING = (Objective.DEVICE_HOURS, Objective.WALL_TIME, Objective.MONEY)
 _FEWEST = 3  # cells, of which something can be learnt about the others
 
 
-class Chance(NamedTuple):
+class FrontierProbability(NamedTuple):
     """Probabilities. `near` is that of being on it or near it, see `near_pareto_mask`; None unless it was
     asked for."""
 
@@ -28,24 +27,24 @@ class Chance(NamedTuple):
     near: float | None
 
 
-def costs_drawn(axes: Sequence[Side], points: Sequence[Point], hours: Floats) -> list[Floats]:
+def costs_drawn(axes: Sequence[Objective], points: Sequence[Point], hours: Floats) -> list[Floats]:
     """[draws, points] of each cost. Time moves with the seeds, and money with time; all else stays as it was
     measured."""
-    still = [_still(side, points) for side in axes[1:]]
+    still = [_still(objective, points) for objective in axes[1:]]
     return [
-        cost * hours if side in _MOVING else np.broadcast_to(cost, hours.shape)
-        for side, cost in zip(axes[1:], still, strict=True)
+        cost * hours if objective in _MOVING else np.broadcast_to(cost, hours.shape)
+        for objective, cost in zip(axes[1:], still, strict=True)
     ]
 
 
-def chances(
-    axes: Sequence[Side],
+def frontier_probabilities(
+    axes: Sequence[Objective],
     points: Sequence[Point],
     found: Mapping[str, Replicates],
     moved: Draws,
     *,
     near: bool,
-) -> dict[str, Chance | None]:
+) -> dict[str, FrontierProbability | None]:
     """By name; None of one seed. `points` have a figure on each of the `axes`, quality first."""
     drawn = moved.of([p.name for p in points])
     shares = _shares(costs_drawn(axes, points, drawn.hours), drawn.quality, near)
@@ -58,7 +57,9 @@ def chances(
         costs = costs_drawn(axes, open_points, factors(cells, DRAWS, random))
         shares[:, doubt] = _shares(costs, true, near)
     return {
-        p.name: Chance(float(on), float(close) if near else None) if len(found[p.name].seeds) > 1 else None
+        p.name: FrontierProbability(float(on), float(close) if near else None)
+        if len(found[p.name].seeds) > 1
+        else None
         for p, (on, close) in zip(points, shares.T.round(2), strict=True)
     }
 
@@ -69,5 +70,5 @@ def _shares(costs: Sequence[Floats], quality: Floats, near: bool) -> Floats:
     return np.stack([on, near_pareto_mask(costs[0], quality).mean(axis=0) if near else on])
 
 
-def _still(side: Side, points: Sequence[Point]) -> Floats:
-    return np.array([figure(p, side) for p in points], dtype=np.float64)
+def _still(objective: Objective, points: Sequence[Point]) -> Floats:
+    return np.array([measurement(p, objective) for p in points], dtype=np.float64)

@@ -41,7 +41,7 @@ class PublishedNumber(Record):
 _COLUMNS = tuple(PublishedNumber.model_fields)
 
 
-class Protocol(Record):
+class ProtocolDifference(Record):
     """One thing that the publication did otherwise, in two sentences."""
 
     topic: str
@@ -49,7 +49,7 @@ class Protocol(Record):
     ours: str
 
 
-class Table(Record):
+class PublishedTable(Record):
     """One table of the publication. Which of our cells can stand beside it: those that train by epochs, those
     whose budget is `train_seconds` of their model, or both. A model with `train_seconds` has that budget in a
     table of epochs as well."""
@@ -59,41 +59,43 @@ class Table(Record):
     train_seconds: dict[str, float] = Field(default_factory=dict)  # by model
 
 
-class Setup(Record):
+class PublishedSetup(Record):
     """What one model was run with, where it differs from the rest of a publication."""
 
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by method, as those of the sheet
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 
-class Sheet(Record):
+class PublicationSheet(Record):
     """The YAML beside a table of results: what differs, and which settings a method had."""
 
     title: str
     citation: str | None = None
     source: str | None = None
-    protocol: tuple[Protocol, ...] = ()
+    protocol: tuple[ProtocolDifference, ...] = ()
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)  # method -> settings that must agree
     recipe: dict[str, Any] = Field(default_factory=dict)  # theirs; where ours differs, the row says so
-    models: dict[str, Setup] = Field(default_factory=dict)  # what goes before the two for some models
-    tables: dict[str, Table] = Field(default_factory=dict)  # by source_table
+    models: dict[str, PublishedSetup] = Field(
+        default_factory=dict
+    )  # what goes before the two for some models
+    tables: dict[str, PublishedTable] = Field(default_factory=dict)  # by source_table
 
     def settings_of(self, model: str, method: str) -> dict[str, Any]:
-        own = self.models.get(model, Setup()).settings
+        own = self.models.get(model, PublishedSetup()).settings
         return own.get(method, self.settings.get(method, {}))
 
     def recipe_of(self, model: str) -> dict[str, Any]:
-        return self.recipe | self.models.get(model, Setup()).recipe
+        return self.recipe | self.models.get(model, PublishedSetup()).recipe
 
 
 class Published(Record):
     """What a sweep is held against."""
 
-    sheet: Sheet
+    sheet: PublicationSheet
     numbers: tuple[PublishedNumber, ...]
 
 
-def read_published(path: Path, sheet: Sheet | None = None) -> Published:
+def read_published(path: Path, sheet: PublicationSheet | None = None) -> Published:
     """A table with the columns model, domain, method, task, metric and value, and as many of source_table,
     statistic, sd, n, split and note as are known. Raises ConfigError with every mistake."""
     rows, problems = read_rows(path, _REQUIRED)
@@ -111,7 +113,7 @@ def read_published(path: Path, sheet: Sheet | None = None) -> Published:
         problems.append(Problem(str(path), "", "holds no number", "give it one row a number"))
     if problems:
         raise ConfigError(problems)
-    return Published(sheet=sheet or Sheet(title=path.stem), numbers=tuple(numbers))
+    return Published(sheet=sheet or PublicationSheet(title=path.stem), numbers=tuple(numbers))
 
 
 _DEFAULTS = {"source_table": "", "statistic": "mean"}

@@ -18,7 +18,7 @@ from orchestrator.report.statistics.replicates import Replicates
 MOST_RANKED = 40  # cells: of more, there would be too many pairs
 
 
-def places(cells: Sequence[Replicates], tasks: int) -> list[tuple[int, int]] | None:
+def rank_ranges(cells: Sequence[Replicates], tasks: int) -> list[tuple[int, int]] | None:
     """The best and the worst place of each cell of one task. They hold for all cells of so many tasks at once
     with 95 % confidence (Bonferroni over all pairs). None of more than `MOST_RANKED`."""
     count = len(cells)

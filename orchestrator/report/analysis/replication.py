@@ -14,8 +14,14 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import Split
-from orchestrator.report.analysis.equivalence import Verdict, held_against
-from orchestrator.report.analysis.published import Protocol, Published, PublishedNumber, Sheet, is_cost
+from orchestrator.report.analysis.equivalence import Equivalence, equivalence_test
+from orchestrator.report.analysis.published import (
+    ProtocolDifference,
+    PublicationSheet,
+    Published,
+    PublishedNumber,
+    is_cost,
+)
 from orchestrator.report.results.point import Point
 from orchestrator.report.results.points import budget
 from orchestrator.report.statistics.summary import Summary
@@ -39,7 +45,7 @@ class Replicated(Record):
     ours: Summary
     difference: float  # ours less theirs; of a published maximum, what ours is expected to be
     interval: tuple[float, float] | None
-    verdict: Verdict
+    verdict: Equivalence
     why: str | None = None  # there is no interval, or what was compared
     remark: str | None = None
 
@@ -50,7 +56,7 @@ class Replication(Record):
     rows: tuple[Replicated, ...]
     published: int  # numbers in the table
     left_out: dict[str, int] = Field(default_factory=dict)  # reason -> published numbers without ours
-    protocol: tuple[Protocol, ...] = ()
+    protocol: tuple[ProtocolDifference, ...] = ()
     tables: dict[str, str] = Field(default_factory=dict)  # source_table -> title, where it has one
 
     @property
@@ -62,7 +68,7 @@ class Replication(Record):
             found.setdefault(self.tables.get(name, name or "Published numbers"), []).append(row)
         return found
 
-    def count(self, verdict: Verdict) -> int:
+    def count(self, verdict: Equivalence) -> int:
         return sum(row.verdict is verdict for row in self.rows)
 
 
@@ -82,7 +88,7 @@ def verdict(found: Replication) -> str:
         return f"None of the {found.published} published numbers has one of ours beside it yet."
     held = len({id(row.published) for row in found.rows})
     text = f"{held} of {found.published} published numbers have ours beside them: "
-    agree, differ, unsettled = (found.count(one) for one in Verdict)
+    agree, differ, unsettled = (found.count(one) for one in Equivalence)
     text += f"{agree} agree within 1 point, {differ} differ by more, {unsettled} are open"
     text += " (two one-sided tests at 5 % over our seeds and their runs, each number alone)."
     apart = [100 * row.difference for row in found.rows]
@@ -117,7 +123,7 @@ def replicate(published: Published, tasks: Sequence[TaskReport], sweep: SweepRec
 
 
 def _rows(
-    number: PublishedNumber, places: dict[Place, list[Point]], sheet: Sheet, sweep: SweepRecord
+    number: PublishedNumber, places: dict[Place, list[Point]], sheet: PublicationSheet, sweep: SweepRecord
 ) -> tuple[list[Replicated], str]:
     """The rows, or why there are none."""
     if is_cost(number.metric):
@@ -137,7 +143,7 @@ def _rows(
     return rows, f"{metric} was not scored"
 
 
-def _same_method(point: Point, number: PublishedNumber, sheet: Sheet, sweep: SweepRecord) -> bool:
+def _same_method(point: Point, number: PublishedNumber, sheet: PublicationSheet, sweep: SweepRecord) -> bool:
     method = sweep.methods.get(point.cell.method)
     if method is None:
         return False
@@ -148,7 +154,7 @@ def _same_method(point: Point, number: PublishedNumber, sheet: Sheet, sweep: Swe
     return all(ours.get(key) == value for key, value in wanted.items())
 
 
-def _same_budget(point: Point, number: PublishedNumber, sheet: Sheet, sweep: SweepRecord) -> bool:
+def _same_budget(point: Point, number: PublishedNumber, sheet: PublicationSheet, sweep: SweepRecord) -> bool:
     table, recipe = sheet.tables.get(number.source_table), sweep.recipes.get(point.cell.name)
     if recipe is None:
         return True
@@ -161,13 +167,13 @@ def _same_budget(point: Point, number: PublishedNumber, sheet: Sheet, sweep: Swe
 
 
 def _row(
-    number: PublishedNumber, point: Point, metric: MetricName, sheet: Sheet, sweep: SweepRecord
+    number: PublishedNumber, point: Point, metric: MetricName, sheet: PublicationSheet, sweep: SweepRecord
 ) -> Replicated | None:
     metrics = {Split.TEST: point.metrics, Split.DEV: point.dev_metrics}.get(Split(number.split), {})
     ours = metrics.get(metric)
     if ours is None:
         return None
-    held = held_against(ours, number)
+    held = equivalence_test(ours, number)
     return Replicated(
         published=number,
         cell=point.cell.name,
@@ -181,7 +187,7 @@ def _row(
     )
 
 
-def _remark(point: Point, sheet: Sheet, sweep: SweepRecord) -> str | None:
+def _remark(point: Point, sheet: PublicationSheet, sweep: SweepRecord) -> str | None:
     parts = ["stand-in weights"] if _is_stand_in(point.cell.model, point.cell.domain, sweep) else []
     parts += [f"saw {point.saw} in pretraining"] if point.saw else []
     recipe = sweep.recipes.get(point.cell.name)
@@ -199,9 +205,9 @@ def _is_stand_in(model: str, domain: str, sweep: SweepRecord) -> bool:
     return backbone is not None and isinstance(backbone.weights, MadeWeights | RandomWeights)
 
 
-def _stand_ins(rows: Sequence[Replicated]) -> list[Protocol]:
+def _stand_ins(rows: Sequence[Replicated]) -> list[ProtocolDifference]:
     found = {row.published.model for row in rows if (row.remark or "").startswith("stand-in")}
     if not found:
         return []
     ours = "Weights made on the spot stand in for the published ones: these differences say nothing."
-    return [Protocol(topic="weights", theirs="Published weights of each name.", ours=ours)]
+    return [ProtocolDifference(topic="weights", theirs="Published weights of each name.", ours=ours)]

@@ -35,7 +35,7 @@ _TITLES = {
 Values = Mapping[str, Any]
 
 
-class AxisValue(Record):
+class SettingValue(Record):
     value: float
     cell: str  # model/domain/method
     quality: Summary
@@ -44,23 +44,23 @@ class AxisValue(Record):
     trainable_parameters: int | None
 
 
-class AxisSeries(Record):
+class SettingSeries(Record):
     """Cells that differ in one number alone."""
 
     label: str
     comparison: str | None
-    values: tuple[AxisValue, ...]  # rising
+    values: tuple[SettingValue, ...]  # rising
 
 
-class Axis(Record):
+class SettingEffect(Record):
     """Quality against a number that the grid varies: a setting of a method, or a key of the recipe."""
 
     key: str
     title: str
-    series: tuple[AxisSeries, ...]
+    series: tuple[SettingSeries, ...]
 
 
-def axes_of(points: Sequence[Point], sweep: SweepRecord) -> tuple[Axis, ...]:
+def setting_effects(points: Sequence[Point], sweep: SweepRecord) -> tuple[SettingEffect, ...]:
     """An axis for each number that takes two values or more among cells that are alike in all else."""
     scored = [(p, _values(p, sweep)) for p in points if p.quality is not None]
     found = []
@@ -69,7 +69,7 @@ def axes_of(points: Sequence[Point], sweep: SweepRecord) -> tuple[Axis, ...]:
             continue
         series = _series(key, [(p, v) for p, v in scored if v.get(key) is not None])
         if series:
-            found.append(Axis(key=key, title=title, series=series))
+            found.append(SettingEffect(key=key, title=title, series=series))
     return tuple(found)
 
 
@@ -84,7 +84,7 @@ def _values(point: Point, sweep: SweepRecord) -> dict[str, Any]:
     return values
 
 
-def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[AxisSeries, ...]:
+def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[SettingSeries, ...]:
     groups: dict[tuple[Any, ...], list[tuple[Point, Values]]] = {}
     for point, values in scored:
         rest = tuple(sorted((name, repr(value)) for name, value in values.items() if name != key))
@@ -93,7 +93,7 @@ def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[AxisSerie
     lines = [g for _, g in sorted(groups.items()) if len({v[key] for _, v in g}) > 1]
     varied = _varied(key, [v for line in lines for _, v in line[:1]])
     return tuple(
-        AxisSeries(
+        SettingSeries(
             label=_label(line[0][0], line[0][1], varied),
             comparison=line[0][0].comparison,
             values=tuple(sorted((_value(p, float(v[key])) for p, v in line), key=lambda found: found.value)),
@@ -119,9 +119,9 @@ def _label(point: Point, values: Values, varied: Sequence[str]) -> str:
     return ", ".join([f"{point.cell.model}/{point.cell.domain} {values.get('entry', '')}".strip(), *parts])
 
 
-def _value(point: Point, value: float) -> AxisValue:
+def _value(point: Point, value: float) -> SettingValue:
     assert point.quality is not None
-    return AxisValue(
+    return SettingValue(
         value=value,
         cell=point.name,
         quality=point.quality,

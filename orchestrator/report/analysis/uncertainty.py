@@ -8,7 +8,7 @@ from typing import NamedTuple
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report.analysis import claim_text
-from orchestrator.report.analysis.best_set import Group, best_group, frontier_groups
+from orchestrator.report.analysis.best_set import BestSet, best_set, frontier_runs
 from orchestrator.report.analysis.cell_names import level_marks, marked, marks_of
 from orchestrator.report.analysis.claims import (
     ClaimFamily,
@@ -17,16 +17,16 @@ from orchestrator.report.analysis.claims import (
     family,
     frontier_family,
 )
-from orchestrator.report.analysis.distillation import Pair
-from orchestrator.report.analysis.frontiers import DEFAULT, FrontierView, views
+from orchestrator.report.analysis.distillation import StudentTeacherPair
+from orchestrator.report.analysis.frontiers import DEFAULT, FrontierView, frontier_views
 from orchestrator.report.analysis.good_enough import GoodEnough, good_enough
 from orchestrator.report.analysis.learned import unlearned
-from orchestrator.report.analysis.objectives import Side
-from orchestrator.report.analysis.probabilities import Chance
+from orchestrator.report.analysis.objectives import Objective
+from orchestrator.report.analysis.probabilities import FrontierProbability
 from orchestrator.report.results.cells import CellResults, Key
 from orchestrator.report.results.failed_seeds import Counting, keys_of, seed_scores
 from orchestrator.report.results.point import Comparison, Point
-from orchestrator.report.results.points import figures
+from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.results.replicates import replicates
 from orchestrator.report.statistics.bootstrap import Draws, draws
 from orchestrator.report.statistics.moderation import Prior, prior_of
@@ -36,14 +36,16 @@ from orchestrator.report.statistics.replicates import Replicates
 from orchestrator.report.statistics.simultaneous import Simultaneous, simultaneous
 from orchestrator.report.statistics.summary import CONFIDENCE, between, bounds
 
-Found = Mapping[str, Mapping[str, Replicates]]  # by label of the comparison key, by model/domain/method
+ReplicatesByKey = Mapping[
+    str, Mapping[str, Replicates]
+]  # by label of the comparison key, by model/domain/method
 
 
-class Certainty(NamedTuple):
+class Uncertainty(NamedTuple):
     points: tuple[Point, ...]  # in their order, with their probability and their interval over documents
     frontiers: tuple[FrontierView, ...]
     claims: tuple[ClaimFamily, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[BestSet, ...]
     good_enough: tuple[GoodEnough, ...]
     draws: Mapping[str, Draws]  # by label of the comparison key, where any cell has two seeds
     unlearned: dict[str, str]  # by label of the comparison key: why no cell learnt anything
@@ -51,7 +53,7 @@ class Certainty(NamedTuple):
 
 def replicates_of(
     cells: Sequence[CellResults], comparisons: Mapping[Key, Comparison], counting: Counting
-) -> Found:
+) -> ReplicatesByKey:
     """Of one task."""
     found: dict[str, dict[str, Replicates]] = {c.label: {} for c in comparisons.values()}
     for cell in cells:
@@ -63,27 +65,27 @@ def replicates_of(
     return found
 
 
-def certainty_of(
+def uncertainty_of(
     task: tuple[str, str, MetricName],
     points: Sequence[Point],
-    found: Found,
-    pairs: Sequence[Pair],
-    asked: Sequence[tuple[Side, ...]] = (),
+    found: ReplicatesByKey,
+    pairs: Sequence[StudentTeacherPair],
+    asked: Sequence[tuple[Objective, ...]] = (),
     target: Target = NEAR,
     floor: float | None = None,
-) -> Certainty:
+) -> Uncertainty:
     """`task`: its name, its title, its metric. `floor`: the quality of guessing. Comparison keys are never
     mixed."""
     name, title, metric = task
     marks = marks_of(points)
-    plain = claim_text.Scale(title, metric is not MetricName.LOSS, level_marks(points) | marks)
+    plain = claim_text.DifferenceUnit(title, metric is not MetricName.LOSS, level_marks(points) | marks)
     nothing: dict[str, str] = {}
     frontiers: list[FrontierView] = []
     claims: list[ClaimFamily] = []
-    groups: list[Group] = []
+    groups: list[BestSet] = []
     close: list[GoodEnough] = []
     moved: dict[str, Draws] = {}
-    chances: dict[tuple[str, str], Chance | None] = {}
+    chances: dict[tuple[str, str], FrontierProbability | None] = {}
     intervals: dict[tuple[str, str], Simultaneous] = {}
     for label, here in found.items():
         group = [p for p in points if p.comparison == label and p.name in here]
@@ -96,20 +98,24 @@ def certainty_of(
         intervals |= {(label, cell): interval for cell, interval in of_all.items()}
         if any(len(here[p.name].seeds) > 1 for p in group):
             moved[label] = draws(f"{name} {label}", [here[p.name] for p in group])
-        for view, chance in views(group, here, moved.get(label), asked, loss=metric is MetricName.LOSS):
+        for view, chance in frontier_views(
+            group, here, moved.get(label), asked, loss=metric is MetricName.LOSS
+        ):
             frontiers.append(view)
             if view.axes == DEFAULT:
                 chances |= {(label, cell): value for cell, value in chance.items()}
         prior = prior_of([here[p.name] for p in group])
         claims += factor_families(group, here, scale, prior)
-        members = sorted((p for p in group if p.frontier), key=lambda p: (figures(p)[0] or 0.0, p.name))
+        members = sorted(
+            (p for p in group if p.frontier), key=lambda p: (cost_and_quality(p)[0] or 0.0, p.name)
+        )
         claims += _picked(members, group, here, scale, (prior, target))
         claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, prior)
-        top = best_group(group, here, prior, scale, target.within or CLOSE)
+        top = best_set(group, here, prior, scale, target.within or CLOSE)
         groups += [top] if top is not None else []
         judged = good_enough(group, here, prior, target)
         close += [judged] if judged is not None else []
-        groups += frontier_groups(members, here, len(group), prior)
+        groups += frontier_runs(members, here, len(group), prior)
     sure = tuple(
         _surer(p, found, chances, metric).model_copy(
             update={"simultaneous": intervals.get((p.comparison or "", p.name))}
@@ -117,18 +123,18 @@ def certainty_of(
         for p in points
     )
     groups = [g.model_copy(update={"sentence": marked(g.sentence, marks)}) for g in groups]
-    return Certainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved, nothing)
+    return Uncertainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved, nothing)
 
 
 def _picked(
     members: Sequence[Point],
     group: Sequence[Point],
     here: Mapping[str, Replicates],
-    scale: claim_text.Scale,
+    scale: claim_text.DifferenceUnit,
     by: tuple[Prior | None, Target],
 ) -> list[ClaimFamily]:
     prior, target = by
-    results = [figures(p) for p in group]
+    results = [cost_and_quality(p) for p in group]
     top, close = best(results), cheapest_enough(results, target)
     answer = None if top is None or close is None else (group[top].name, group[close].name)
     made = frontier_family(members, answer, here, len(group), scale, prior) if members else None
@@ -136,7 +142,10 @@ def _picked(
 
 
 def _taught(
-    pairs: Sequence[Pair], here: Mapping[str, Replicates], scale: claim_text.Scale, prior: Prior | None
+    pairs: Sequence[StudentTeacherPair],
+    here: Mapping[str, Replicates],
+    scale: claim_text.DifferenceUnit,
+    prior: Prior | None,
 ) -> list[ClaimFamily]:
     compared: list[Compared] = []
     for pair in pairs:
@@ -147,7 +156,10 @@ def _taught(
 
 
 def _surer(
-    point: Point, found: Found, chances: Mapping[tuple[str, str], Chance | None], metric: MetricName
+    point: Point,
+    found: ReplicatesByKey,
+    chances: Mapping[tuple[str, str], FrontierProbability | None],
+    metric: MetricName,
 ) -> Point:
     here = found.get(point.comparison or "", {}).get(point.name)
     if here is None:

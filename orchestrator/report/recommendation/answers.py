@@ -8,13 +8,13 @@ from types import MappingProxyType
 from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.target import NEAR, Target
 from orchestrator.report.analysis.cell_names import marked, marks_of
-from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.claims import Claim, ClaimFamily
 from orchestrator.report.analysis.good_enough import GoodEnough
 from orchestrator.report.recommendation.advice import REHEARSAL, instead
 from orchestrator.report.recommendation.cheaper import saving
 from orchestrator.report.results.point import Comparison, Point, PointState
-from orchestrator.report.results.points import figures
+from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.statistics.pareto import best, cheapest_enough
 from orchestrator.report.text import enough, over, score_of, short
 from orchestrator.units import device_time
@@ -50,7 +50,7 @@ def answers(
 
 def _highest(name: MetricName, unit: str, points: Sequence[Point]) -> str:
     """What scored highest, where that recommends nothing."""
-    top = best([figures(p) for p in points])
+    top = best([cost_and_quality(p) for p in points])
     if top is None:
         return "No trial came to its end."
     return f"The highest score is that of {_named(points[top], short(METRICS[name].title), unit)}."
@@ -64,7 +64,7 @@ def _answer(
     judged: GoodEnough | None,
 ) -> str:
     name, target = of
-    results = [figures(p) for p in points]
+    results = [cost_and_quality(p) for p in points]
     close, top = cheapest_enough(results, target), best(results)
     metric, sure = short(METRICS[name].title), f"95 % {over(points)}, all cells at once"
     if top is None:
@@ -75,10 +75,14 @@ def _answer(
         best_named, least = _named(points[top], metric, unit), f"{metric} {target.at_least:g}"
         least_words = _reaching((least, named, best_named), judged, sure, marks)
         chosen = "" if close is None else _chosen(judged, close == top, points[top])
-        return least_words + chosen + marked(saving(points, judged, Scale("", points=True), sure), marks)
+        return (
+            least_words
+            + chosen
+            + marked(saving(points, judged, DifferenceUnit("", points=True), sure), marks)
+        )
     assert close is not None
     near = enough(target, name).removesuffix(" of the best")
-    scale = Scale("", name is not MetricName.LOSS)
+    scale = DifferenceUnit("", name is not MetricName.LOSS)
     shown = "" if judged is None else _shown(judged, near, scale, sure)
     less = saving(points, judged, scale, sure)
     chosen = _chosen(judged, close == top, points[top])
@@ -134,7 +138,7 @@ def _reaching(
     return text
 
 
-def _shown(judged: GoodEnough, near: str, scale: Scale, sure: str) -> str:
+def _shown(judged: GoodEnough, near: str, scale: DifferenceUnit, sure: str) -> str:
     """What is known of the model named against all others."""
     if judged.shown:
         return f" {judged.cell} is shown to be {near} of the best of all ({sure})."
@@ -150,7 +154,7 @@ def _shown(judged: GoodEnough, near: str, scale: Scale, sure: str) -> str:
     )
 
 
-def _cheaper(judged: GoodEnough, near: str, scale: Scale, sure: str) -> str:
+def _cheaper(judged: GoodEnough, near: str, scale: DifferenceUnit, sure: str) -> str:
     """What is known of the cells that cost less than the best."""
     if not judged.cheaper:
         return " Nothing is cheaper."
@@ -168,7 +172,7 @@ def _cheaper(judged: GoodEnough, near: str, scale: Scale, sure: str) -> str:
 
 
 def _named(point: Point, metric: str, unit: str) -> str:
-    cost, _ = figures(point)
+    cost, _ = cost_and_quality(point)
     text = score_of(point)
     missing = f", its backbone saw {point.saw} in pretraining" if point.saw else ""
     told = point.reason if point.state is PointState.PARTIAL or point.failed else None
@@ -180,9 +184,9 @@ def _named(point: Point, metric: str, unit: str) -> str:
 def _between(best: str, close: str, claims: Sequence[Claim]) -> str:
     """Whether the two are told apart, where that can be said."""
     claim = next((c for c in claims if {c.better, c.worse} == {best, close}), None)
-    if claim is None or claim.told_apart is None:
+    if claim is None or claim.distinguishable is None:
         return ""
-    if claim.told_apart:
+    if claim.distinguishable:
         return " The two are told apart."
     return " These results do not tell the two apart."
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.good_enough import GoodEnough
 from orchestrator.report.results.point import Point
-from orchestrator.report.results.points import figures
+from orchestrator.report.results.points import cost_and_quality
 
 _LEAST = 0.9  # of the cost: what costs more than that saves nothing
 _SHARES = {"half": 1 / 2, "a third": 1 / 3, "a quarter": 1 / 4, "a fifth": 1 / 5, "a tenth": 1 / 10}
 _ALIKE = 0.08  # of a share, by which it may be missed
 
 
-def saving(points: Sequence[Point], judged: GoodEnough | None, scale: Scale, sure: str) -> str:
+def saving(points: Sequence[Point], judged: GoodEnough | None, scale: DifferenceUnit, sure: str) -> str:
     """A sentence that follows the answer; empty where each cheaper cell is shown to be worse. `points`: of
     one task and comparison key; `sure`: what the limits are over."""
     found = None if judged is None else _cheapest(points, judged)
@@ -37,13 +37,15 @@ def _cheapest(points: Sequence[Point], judged: GoodEnough) -> tuple[Point, float
     """With its share of the cost of the one that is named."""
     by_name = {p.name: p for p in points}
     named = by_name.get(judged.cell)
-    cost = None if named is None else figures(named)[0]
+    cost = None if named is None else cost_and_quality(named)[0]
     if not cost:
         return None
     least = judged.target.at_least
     known = [(name, ends) for name, ends in judged.cheaper.items() if ends is not None]
     open_names = [name for name, (low, high) in known if (low <= 0 if least is None else high >= least)]
-    shares = [((figures(by_name[name])[0] or cost) / cost, name) for name in open_names if name in by_name]
+    shares = [
+        ((cost_and_quality(by_name[name])[0] or cost) / cost, name) for name in open_names if name in by_name
+    ]
     share, name = min(shares, default=(1.0, ""))
     return (by_name[name], share) if share <= _LEAST else None
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from orchestrator.contracts.metrics import METRICS
-from orchestrator.report.analysis.best_set import Group
-from orchestrator.report.analysis.claim_text import Scale, helps
+from orchestrator.report.analysis.best_set import BestSet
+from orchestrator.report.analysis.claim_text import DifferenceUnit, helps
 from orchestrator.report.recommendation.advice import training
 from orchestrator.report.recommendation.picks import Pick
-from orchestrator.report.results.failed_seeds import mark
+from orchestrator.report.results.failed_seeds import failure_note
 from orchestrator.report.statistics.summary import CONFIDENCE, share_interval
 from orchestrator.report.text import over
 
 
-def sureness(one: Pick) -> str:
+def uncertainty_text(one: Pick) -> str:
     """From the set of the best where it is known, else from the interval of the quality."""
     groups = [g for g in one.task.groups if g.best and g.comparison in (None, one.comparison.label)]
     interval = None if one.pick.simultaneous is None else one.pick.simultaneous.interval
@@ -36,7 +36,7 @@ def sureness(one: Pick) -> str:
     return f"How sure: {'; '.join(parts)}.{more}"
 
 
-def _parts(one: Pick, group: Group) -> list[str]:
+def _parts(one: Pick, group: BestSet) -> list[str]:
     among = " with two seeds or more" if group.one_seed else ""
     if len(group.cells) > 1:
         cells = f"{len(group.cells)} cells{among}"
@@ -59,10 +59,10 @@ def _risk(one: Pick) -> str:
     return f": the model named may be up to {_amount(one, one.most_below)} worse than another one ({sure})"
 
 
-def _advice(one: Pick, group: Group) -> list[str]:
+def _advice(one: Pick, group: BestSet) -> list[str]:
     found = training(one.points, [one.pick.name, one.best.name, *group.cells], _floor(one))
     if len(group.cells) > 1 and group.limit is not None:
-        found.append(helps(group.limit, group.settled, Scale("", not one.task.loss)))
+        found.append(helps(group.limit, group.settled, DifferenceUnit("", not one.task.loss)))
     return found
 
 
@@ -80,7 +80,7 @@ def _reliable(one: Pick) -> list[str]:
 
 
 def _failed(one: Pick) -> list[str]:
-    quality, told = one.pick.quality, mark(one.pick.failed, one.pick.planned_seeds)
+    quality, told = one.pick.quality, failure_note(one.pick.failed, one.pick.planned_seeds)
     if not told:
         return []
     text = f"{one.pick.name}: {told}"
@@ -98,4 +98,4 @@ def _floor(one: Pick) -> float | None:
 def _amount(one: Pick, amount: float) -> str:
     """Shares differ by 1 at most."""
     points = not one.task.loss
-    return Scale("", points).with_unit(min(amount, 1.0) if points else amount)
+    return DifferenceUnit("", points).with_unit(min(amount, 1.0) if points else amount)

@@ -6,7 +6,7 @@ from orchestrator.contracts.record import Record
 from orchestrator.report.analysis.good_enough import GoodEnough
 from orchestrator.report.record import Report
 from orchestrator.report.results.point import Comparison, Point
-from orchestrator.report.results.points import figures
+from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.statistics.pareto import best, cheapest_enough
 from orchestrator.report.task_report import TaskReport
 
@@ -64,7 +64,7 @@ def picks(report: Report) -> list[Pick]:
     for task in report.tasks:
         for comparison in task.comparisons:
             group = [p for p in task.points if p.comparison == comparison.label]
-            results = [figures(p) for p in group]
+            results = [cost_and_quality(p) for p in group]
             enough, top = cheapest_enough(results, task.target), best(results)
             if top is not None:
                 pick = group[top if enough is None else enough]

@@ -10,14 +10,14 @@ from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.report import text
 from orchestrator.report.analysis.budgets import by_budget
 from orchestrator.report.analysis.cell_names import marked, marks_of
-from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.recommendation.advice import REHEARSAL, instead
 from orchestrator.report.recommendation.cheaper import saving
-from orchestrator.report.recommendation.confidence import sureness
+from orchestrator.report.recommendation.confidence import uncertainty_text
 from orchestrator.report.recommendation.picks import Pick, picks, place
 from orchestrator.report.record import Report
 from orchestrator.report.results.point import Comparison, Point
-from orchestrator.report.results.points import figures
+from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.task_report import TaskReport
 from orchestrator.units import rounded
 
@@ -75,7 +75,7 @@ def headlines(report: Report) -> list[Headline]:
 def _headline(one: Pick) -> Headline:
     marks = marks_of(one.points)
     take = tuple(marked(sentence, marks) for sentence in _take(one) if sentence)
-    return Headline(one.task, one.comparison, take, sureness(one))
+    return Headline(one.task, one.comparison, take, uncertainty_text(one))
 
 
 def sentences(report: Report) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _take(one: Pick) -> list[str]:
         least = f"{text.short(one.task.metric_title)} {one.task.target.at_least:g}"
         best = f"{one.best.name}{plain}, with {_score(one)}"
         return [f"For {one.place}, no model reaches {least}: the best is {best}.", _costs(one), _margin(one)]
-    scale = Scale("", not one.task.loss)
+    scale = DifferenceUnit("", not one.task.loss)
     sure = f"95 % {text.over(one.points)}, all cells at once"
     return [
         f"For {one.place}, take {one.pick.name}{plain}: it is {_why(one)}, with {_score(one)}.",
@@ -113,7 +113,7 @@ def _why(one: Pick) -> str:
         return f"the cheapest with {enough}"
     if one.pick.name != one.best.name:
         return f"the cheapest {enough}, {one.best.name} ({text.score(one.best.quality)})"
-    if len([p for p in one.points if None not in figures(p)]) == 1:
+    if len([p for p in one.points if None not in cost_and_quality(p)]) == 1:
         return "the only one with a score"
     return f"the best, and the cheapest {enough}"
 
@@ -124,7 +124,7 @@ def _score(one: Pick) -> str:
 
 def _costs(one: Pick) -> str:
     """To train it and to use it."""
-    cost = figures(one.pick)[0]
+    cost = cost_and_quality(one.pick)[0]
     sentence = f"A training run takes {units.device_time(cost, one.comparison.unit)}"
     if one.pick.money is not None and one.task.currency:
         sentence += f", {rounded(one.pick.money)} {one.task.currency}"

@@ -16,11 +16,16 @@ from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.markdown import plain, without_links
 from orchestrator.report import text
 from orchestrator.report.analysis.cell_names import level_marks, marked, named
-from orchestrator.report.analysis.objectives import SIDES
+from orchestrator.report.analysis.objectives import OBJECTIVES
 from orchestrator.report.analysis.replication import verdict, why
-from orchestrator.report.render.markers import sign, stroke
-from orchestrator.report.render.text import mark, measure, reasons, verdict_of
-from orchestrator.report.render.text import verdict as claim_verdict
+from orchestrator.report.render.markers import line_marker, marker
+from orchestrator.report.render.text import (
+    claim_verdict,
+    estimate_reasons,
+    frontier_marker,
+    measurement_text,
+    pair_verdict,
+)
 from orchestrator.report.results.guessing import answer_to_all
 from orchestrator.report.results.point import Point, PointState
 
@@ -58,7 +63,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= _FIGURES | {"pretty": _pretty, "breakable": _breakable}
-    made.globals |= {"sign": sign, "stroke": stroke, "SIDES": SIDES}
+    made.globals |= {"marker": marker, "line_marker": line_marker, "OBJECTIVES": OBJECTIVES}
     return made
 
 
@@ -161,15 +166,15 @@ _FIGURES = {
     "why": why,
     "short": text.short,
     "chance": units.percentage,
-    "verdict_of_claim": claim_verdict,
-    "verdict_of": verdict_of,
-    "mark": mark,
+    "claim_verdict": claim_verdict,
+    "pair_verdict": pair_verdict,
+    "frontier_marker": frontier_marker,
     "p_value": units.p_value,
     "size": units.byte_size,
     "small": units.rounded,
-    "measure": measure,
+    "measurement": measurement_text,
     "points": units.signed_points,
-    "reasons": reasons,
+    "estimate_reasons": estimate_reasons,
     "points_interval": units.points_range,
     "unit": device_unit,
     "answer_to_all": answer_to_all,

@@ -18,11 +18,11 @@ from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Source
 from orchestrator.report import text
 from orchestrator.report.analysis.frontiers import FrontierView
-from orchestrator.report.analysis.objectives import SIDES, Side, figure
+from orchestrator.report.analysis.objectives import OBJECTIVES, Objective, measurement
 from orchestrator.report.record import Report
-from orchestrator.report.render.markers import SIGNS
+from orchestrator.report.render.markers import MARKERS
 from orchestrator.report.render.scales import span, ticks
-from orchestrator.report.render.text import place
+from orchestrator.report.render.text import probability_text
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.task_report import TaskReport
 
@@ -43,7 +43,7 @@ def style(report: Report) -> Style:
     domains, methods = sorted({c.domain for c in cells}), sorted({c.method for c in cells})
     return Style(
         colours={name: f"s{i % COLOURS}" for i, name in enumerate(domains)},
-        symbols=dict(zip(methods, cycle(SIGNS), strict=False)),
+        symbols=dict(zip(methods, cycle(MARKERS), strict=False)),
     )
 
 
@@ -89,42 +89,44 @@ def _lower(task: TaskReport) -> str:
     return ", lower is better" if task.loss else ""
 
 
-def _shown(task: TaskReport, comparison: Comparison) -> list[tuple[Side, frozenset[str]]]:
+def _shown(task: TaskReport, comparison: Comparison) -> list[tuple[Objective, frozenset[str]]]:
     """Quality against device-hours, then against all else that a frontier was found for."""
     here = [p for p in task.points if p.comparison == comparison.label]
-    first = (Side.DEVICE_HOURS, frozenset(p.name for p in here if p.frontier))
+    first = (Objective.DEVICE_HOURS, frozenset(p.name for p in here if p.frontier))
     others = [
         (view.axes[1], frozenset(member.cell for member in view.members))
         for view in task.frontiers
-        if _is_pair(view) and view.comparison == comparison.label and view.axes[1] is not Side.DEVICE_HOURS
+        if _is_pair(view)
+        and view.comparison == comparison.label
+        and view.axes[1] is not Objective.DEVICE_HOURS
     ]
     return [first, *others]
 
 
 def _is_pair(view: FrontierView) -> bool:
-    return len(view.axes) == 2 and view.axes[0] is Side.QUALITY
+    return len(view.axes) == 2 and view.axes[0] is Objective.QUALITY
 
 
 def _view(
-    shown: tuple[Side, frozenset[str]], points: Sequence[Point], task: TaskReport, comparison: Comparison
+    shown: tuple[Objective, frozenset[str]], points: Sequence[Point], task: TaskReport, comparison: Comparison
 ) -> dict[str, Any] | None:
     """One cost axis: where the points stand on it, and the line of the best quality that a budget buys."""
-    side, members = shown
-    costs = [figure(p, side) for p in points]
+    objective, members = shown
+    costs = [measurement(p, objective) for p in points]
     costs = [cost if cost is not None and cost > 0 else None for cost in costs]  # the axis is logarithmic
     known = [cost for cost in costs if cost is not None]
     if not known:
         return None
     on = [p.name in members and cost is not None for p, cost in zip(points, costs, strict=True)]
-    name, unit = SIDES[side]
-    unit = task.currency or unit if side is Side.MONEY else unit
-    time = side is Side.DEVICE_HOURS
+    name, unit = OBJECTIVES[objective]
+    unit = task.currency or unit if objective is Objective.MONEY else unit
+    time = objective is Objective.DEVICE_HOURS
     title = f"training run, time {units.on_one_device(comparison.unit)}" if time else f"{name} ({unit})"
-    if side is Side.ENERGY and any(p.energy_source is Source.ESTIMATED for p in points):
+    if objective is Objective.ENERGY and any(p.energy_source is Source.ESTIMATED for p in points):
         title += ", estimated"
     axis = ticks(known, _ends(points) if time else (), time=time)
     return {
-        "side": side.value,
+        "side": objective.value,
         "title": title[0].upper() + title[1:],
         "x": [_short(cost) for cost in costs],
         "spread": _cost_bars(points, axis["range"]) if time else None,
@@ -170,7 +172,7 @@ def _hover(point: Point, unit: str) -> list[str]:
         text.score_of(point),
         f"a training run takes {cost}; {seeds}",
         f"{trained} of {total} parameters trained",
-        place(point.frontier_probability),
+        probability_text(point.frontier_probability),
         text.remark(point),
     ]
     return [str(escape(point.name)), "<br>".join(str(escape(line)) for line in lines if line)]

@@ -9,7 +9,7 @@ from markupsafe import escape
 from orchestrator.report import text
 from orchestrator.report.analysis.curves import Curve
 from orchestrator.report.render.frontier_plot import COLOURS
-from orchestrator.report.render.markers import SIGNS
+from orchestrator.report.render.markers import MARKERS
 from orchestrator.report.render.scales import span
 from orchestrator.report.results.point import Comparison
 from orchestrator.report.task_report import TaskReport
@@ -26,7 +26,7 @@ def curve_plot(task: TaskReport, comparison: Comparison) -> dict[str, Any] | Non
         return None
     traces: list[dict[str, Any]] = []
     series = []
-    symbols = list(SIGNS)
+    symbols = list(MARKERS)
     for index, curve in enumerate(curves):
         symbol, dash = symbols[index % len(symbols)], "dash" if index // COLOURS % 2 else "solid"
         meta = {"colour": f"s{index % COLOURS}", "series": index}

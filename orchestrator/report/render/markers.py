@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-SIGNS = {  # paths in a box from -8 to 8
+MARKERS = {  # paths in a box from -8 to 8
     "circle": "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0 -12 0z",
     "square": "M-5.5 -5.5h11v11h-11z",
     "diamond": "M0 -7L7 0L0 7L-7 0z",
@@ -19,17 +19,17 @@ SIGNS = {  # paths in a box from -8 to 8
 }
 
 
-def stroke(symbol: str, colour: str, dash: str) -> Markup:
+def line_marker(symbol: str, colour: str, dash: str) -> Markup:
     """The same on a piece of its line, which is solid or dashed."""
     return Markup(
         '<svg class="sign long" viewBox="-20 -8 40 16" aria-hidden="true">'
         '<path d="M-20 0H20" stroke="var(--{})" stroke-width="2.5" stroke-dasharray="{}"/>'
         '<path d="{}" fill="var(--{})"/></svg>'
-    ).format(colour, "7 4" if dash == "dash" else "none", SIGNS[symbol], colour)
+    ).format(colour, "7 4" if dash == "dash" else "none", MARKERS[symbol], colour)
 
 
-def sign(symbol: str, colour: str = "ink") -> Markup:
+def marker(symbol: str, colour: str = "ink") -> Markup:
     """A small picture beside the name that it stands for, so it says nothing to a screen reader."""
     return Markup(
         '<svg class="sign" viewBox="-8 -8 16 16" aria-hidden="true"><path d="{}" fill="var(--{})"/></svg>'
-    ).format(SIGNS[symbol], colour)
+    ).format(MARKERS[symbol], colour)

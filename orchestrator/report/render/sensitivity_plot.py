@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from orchestrator import units
 from orchestrator.report import text
-from orchestrator.report.analysis.sensitivity import Axis, AxisSeries
+from orchestrator.report.analysis.sensitivity import SettingEffect, SettingSeries
 from orchestrator.report.render.frontier_plot import COLOURS, floor
 from orchestrator.report.render.scales import span
 from orchestrator.report.task_report import TaskReport
@@ -20,7 +20,7 @@ _WIDE = 8.0  # largest over smallest value from which the axis is logarithmic
 _APART = 0.02  # share of the axis by which neighbouring series are set apart
 
 
-def axis_plot(task: TaskReport, axis: Axis) -> dict[str, Any]:
+def axis_plot(task: TaskReport, axis: SettingEffect) -> dict[str, Any]:
     """{data, layout, series} for Plotly and the legend; trace i is series i."""
     values = sorted({v.value for s in axis.series for v in s.values})
     log = values[0] > 0 and values[-1] / values[0] >= _WIDE
@@ -67,7 +67,7 @@ def _shift(index: int, count: int, reach: float) -> float:
     return 10 ** ((index - (count - 1) / 2) / max(count, 4) * _APART * reach)
 
 
-def _trace(series: AxisSeries, index: int, shift: float) -> dict[str, Any]:
+def _trace(series: SettingSeries, index: int, shift: float) -> dict[str, Any]:
     means = [v.quality.read.mean for v in series.values]
     ends = [text.read_interval(v) for v in series.values]
     return {
@@ -92,7 +92,7 @@ def _trace(series: AxisSeries, index: int, shift: float) -> dict[str, Any]:
     }
 
 
-def _hover(series: AxisSeries) -> Sequence[list[str]]:
+def _hover(series: SettingSeries) -> Sequence[list[str]]:
     return [
         [str(escape(text)) for text in (v.cell, units.plain_number(v.value), text.score_of(v))]
         for v in series.values

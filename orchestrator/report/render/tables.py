@@ -10,12 +10,12 @@ from orchestrator.contracts.ledger import Spending
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.vocabulary import Signature
-from orchestrator.report.analysis.equivalence import Verdict
+from orchestrator.report.analysis.equivalence import Equivalence
 from orchestrator.report.analysis.replication import Replication
 from orchestrator.report.recommendation.summary import recommendations, sentences
 from orchestrator.report.record import Report
-from orchestrator.report.render.text import mark as frontier_mark
-from orchestrator.report.results.failed_seeds import mark
+from orchestrator.report.render.text import frontier_marker as frontier_mark
+from orchestrator.report.results.failed_seeds import failure_note
 from orchestrator.report.results.point import Comparison, Point, PointState
 from orchestrator.report.scores.efficiency import TaskScores
 from orchestrator.report.statistics.summary import Summary
@@ -63,7 +63,7 @@ def _row(task: TaskReport, point: Point) -> FrontierRow:
         trainable_parameters=point.trainable_parameters,
         invented=task.invented,
         reason=point.reason,
-        failures=mark(point.failed, point.planned_seeds),
+        failures=failure_note(point.failed, point.planned_seeds),
     )
 
 
@@ -111,7 +111,7 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
         "pairs": [pair.model_dump(mode="json") for pair in task.pairs],
         "scores": _scores_json(task.scores) if task.scores else None,
         "frontiers": [view.model_dump(mode="json") for view in task.frontiers],
-        "claims": [family.model_dump(mode="json") for family in task.claims],
+        "claims": [family.model_dump(mode="json", by_alias=True) for family in task.claims],
         "groups": [group.model_dump(mode="json") for group in task.groups],
         "target": task.target.model_dump(mode="json", exclude_none=True),
         "guessing": {name.value: value for name, value in task.guessing.items()},
@@ -137,7 +137,7 @@ def _scores_json(found: TaskScores) -> dict[str, Any]:
 
 
 def _replication_json(found: Replication) -> dict[str, Any]:
-    counts = {verdict.value: found.count(verdict) for verdict in Verdict}
+    counts = {verdict.value: found.count(verdict) for verdict in Equivalence}
     rows = [
         {
             **row.published.model_dump(mode="json"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.report.analysis.claims import Claim, ClaimFamily
-from orchestrator.report.analysis.distillation import Pair
-from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.distillation import StudentTeacherPair
+from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.ownership import Ownership
 from orchestrator.report.results.point import Point
 from orchestrator.units import MISSING, byte_size, hours, percentage, rounded, short_count
@@ -15,7 +15,7 @@ LEGEND = "◆ on the frontier with a probability of 90 % or more; ◇ open: 10 t
 SURE = 0.9  # from this probability on a point is drawn as one of the frontier, below 1 - it as none
 
 
-def mark(point: Point) -> str:
+def frontier_marker(point: Point) -> str:
     """◆ on the frontier, ◇ open, nothing for a point that is not on it."""
     chance = point.frontier_probability
     if chance is not None and chance >= SURE:
@@ -23,39 +23,39 @@ def mark(point: Point) -> str:
     return "◇" if point.frontier or (chance is not None and chance > 1 - SURE) else ""
 
 
-def place(probability: float | None) -> str:
+def probability_text(probability: float | None) -> str:
     """For a hover text; empty where it cannot be said."""
     return "" if probability is None else f"on the frontier with {percentage(probability)}"
 
 
-def verdict(claim: Claim | None) -> str:
+def claim_verdict(claim: Claim | None) -> str:
     """Of the paired test."""
-    if claim is None or claim.told_apart is None:
+    if claim is None or claim.distinguishable is None:
         return "cannot be said"
-    return "told apart" if claim.told_apart else "not told apart"
+    return "told apart" if claim.distinguishable else "not told apart"
 
 
-def verdict_of(pair: Pair, claims: Sequence[ClaimFamily]) -> str:
+def pair_verdict(pair: StudentTeacherPair, claims: Sequence[ClaimFamily]) -> str:
     """Of the family that compares students with their teachers: there is one verdict on a pair."""
     both = {f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"}
     here = [f for f in claims if f.name == "teachers" and f.comparison == pair.comparison]
-    return verdict(next((c for f in here for c in f.claims if {c.better, c.worse} == both), None))
+    return claim_verdict(next((c for f in here for c in f.claims if {c.better, c.worse} == both), None))
 
 
-def measure(value: float | None, side: Side) -> str:
+def measurement_text(value: float | None, objective: Objective) -> str:
     """A figure of an axis, in its unit."""
     if value is None:
         return MISSING
-    if side is Side.QUALITY:
+    if objective is Objective.QUALITY:
         return f"{value:.3f}"
-    if side is Side.DEVICE_HOURS:
+    if objective is Objective.DEVICE_HOURS:
         return hours(value)
-    if side in (Side.PEAK_MEMORY, Side.STORED_BYTES):
+    if objective in (Objective.PEAK_MEMORY, Objective.STORED_BYTES):
         return byte_size(value)
-    return short_count(round(value)) if side is Side.TRAINABLE_PARAMETERS else rounded(value)
+    return short_count(round(value)) if objective is Objective.TRAINABLE_PARAMETERS else rounded(value)
 
 
-def reasons(rows: Sequence[Ownership]) -> list[str]:
+def estimate_reasons(rows: Sequence[Ownership]) -> list[str]:
     """Why amounts of these rows are estimates, or missing: each reason once."""
     found: dict[str, None] = {}
     for row in rows:

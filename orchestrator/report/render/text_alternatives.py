@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from orchestrator import units
 from orchestrator.report import text
-from orchestrator.report.analysis.sensitivity import Axis, AxisSeries
+from orchestrator.report.analysis.sensitivity import SettingEffect, SettingSeries
 from orchestrator.report.results.point import Comparison, Point
-from orchestrator.report.results.points import figures
+from orchestrator.report.results.points import cost_and_quality
 from orchestrator.report.task_report import TaskReport
 
 _TABLE = "The table below holds the figures."
@@ -14,7 +14,7 @@ _TABLE = "The table below holds the figures."
 
 def frontier_alternative(task: TaskReport, comparison: Comparison) -> str:
     points = [p for p in task.points if p.comparison == comparison.label and p.quality is not None]
-    frontier = sorted((p for p in points if p.frontier), key=lambda p: figures(p)[0] or 0.0)
+    frontier = sorted((p for p in points if p.frontier), key=lambda p: cost_and_quality(p)[0] or 0.0)
     text = f"Quality of {task.title} against {comparison.unit} a trial: {len(points)} results"
     if not frontier:
         return f"{text}, none on the frontier. {_TABLE}"
@@ -25,7 +25,7 @@ def frontier_alternative(task: TaskReport, comparison: Comparison) -> str:
 
 
 def _named(point: Point, comparison: Comparison) -> str:
-    cost = units.hours(figures(point)[0])
+    cost = units.hours(cost_and_quality(point)[0])
     return f"{point.name} with {text.score(point.quality)} at {cost} {comparison.unit}"
 
 
@@ -38,7 +38,7 @@ def curves_alternative(task: TaskReport, comparison: Comparison) -> str:
     )
 
 
-def axis_alternative(task: TaskReport, axis: Axis) -> str:
+def axis_alternative(task: TaskReport, axis: SettingEffect) -> str:
     rising = sum(_rises(series) for series in axis.series)
     return (
         f"Quality of {task.title} against {axis.title}: {len(axis.series)} series, of which {rising} end "
@@ -46,5 +46,5 @@ def axis_alternative(task: TaskReport, axis: Axis) -> str:
     )
 
 
-def _rises(series: AxisSeries) -> bool:
+def _rises(series: SettingSeries) -> bool:
     return series.values[-1].quality.mean > series.values[0].quality.mean

@@ -9,7 +9,7 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import Source
 from orchestrator.report.results.cells import Result
 from orchestrator.report.results.price_terms import Amount, Terms
-from orchestrator.report.results.prices import Pricing, Use
+from orchestrator.report.results.prices import DeviceUse, Pricing
 
 
 def pricing_of(sweep: SweepRecord) -> Pricing | None:
@@ -39,7 +39,7 @@ def _amounts(results: Sequence[Result], device_type: str, pricing: Pricing | Non
     if pricing is None:
         return []
     hours = ((r.device_hours, r.energy) for r in results)
-    return [pricing.money(Use(device_type, None if h is None else h * 3600, e)) for h, e in hours]
+    return [pricing.money(DeviceUse(device_type, None if h is None else h * 3600, e)) for h, e in hours]
 
 
 def money_note(sweep: SweepRecord, results: Sequence[tuple[str, Sequence[Result]]]) -> str | None:

@@ -15,7 +15,7 @@ from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Signature, Split, TrialState
 from orchestrator.report.results.cells import CellResults, ExamplesOf
-from orchestrator.report.results.guessing import Guess, Told, guess
+from orchestrator.report.results.guessing import ClassCounts, Guess, guess
 from orchestrator.report.results.phases import PhaseTally
 from orchestrator.tracking.trial_costs import Tally
 
@@ -43,7 +43,7 @@ class Collected:
         self.cells: dict[Cell, CellResults] = {}
         self.capped: dict[str, set[tuple[str, int, int]]] = {}  # task -> (split, rows used, rows there)
         self._counted: dict[str, dict[Split, dict[str, SplitCounts]]] = {}  # by task and content
-        self._guessing: dict[str, Told] = {}  # by task
+        self._guessing: dict[str, ClassCounts] = {}  # by task
         self.collapsed: list[str] = []
         self.faulty: Counter[str] = Counter()  # machine with a GPU that failed -> attempts that it ended
         self.reference_scans: set[str] = set()  # models
@@ -106,7 +106,7 @@ class Collected:
             used, there = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
             if used is not None and there is not None and used < there:
                 self.capped.setdefault(cell.task, set()).add((split, used, there))
-        told = Told.by(outcome)
+        told = ClassCounts.by(outcome)
         if told.is_better(self._guessing.get(cell.task)):
             self._guessing[cell.task] = told
         if record.state is TrialState.FAILED and outcome.failure is not None:

@@ -97,7 +97,7 @@ def failed_seeds(cell: CellResults) -> dict[FailureKind, int]:
     return {kind: found[kind] for kind in FailureKind if found[kind]}
 
 
-def mark(failed: Mapping[FailureKind, int], planned: int) -> str:
+def failure_note(failed: Mapping[FailureKind, int], planned: int) -> str:
     """What a sentence says beside the name of a cell, `1 of 3 seeds collapsed`; empty where nothing failed
     that tells of the cell."""
     return _told({kind: n for kind, n in failed.items() if kind not in _ELSEWHERE}, planned)
@@ -122,4 +122,4 @@ def total(marks: Sequence[tuple[Mapping[FailureKind, int], int]]) -> str:
     failed: Counter[FailureKind] = Counter()
     for found, _ in marks:
         failed.update(found)
-    return mark(failed, sum(planned for _, planned in marks))
+    return failure_note(failed, sum(planned for _, planned in marks))

@@ -25,7 +25,7 @@ def answer_to_all(kind: TaskKind) -> str:
     return "no entity anywhere" if kind is TaskKind.NER else "always the commonest class of train"
 
 
-class Told(NamedTuple):
+class ClassCounts(NamedTuple):
     """What one trial tells of guessing. The one with the most training rows knows the classes best."""
 
     measured: bool
@@ -34,11 +34,11 @@ class Told(NamedTuple):
     classes: Mapping[str, int]
 
     @classmethod
-    def by(cls, outcome: Outcome) -> Told:
+    def by(cls, outcome: Outcome) -> ClassCounts:
         rows = outcome.rows.get("train", 0)
         return cls(bool(outcome.guessing), rows, outcome.guessing, outcome.train_classes)
 
-    def is_better(self, other: Told | None) -> bool:
+    def is_better(self, other: ClassCounts | None) -> bool:
         return other is None or self[:2] > other[:2]
 
 
@@ -51,7 +51,7 @@ class Guess(NamedTuple):
     known: bool
 
 
-def guess(task: TaskSpec, told: Told | None) -> Guess:
+def guess(task: TaskSpec, told: ClassCounts | None) -> Guess:
     """`told`: by the trial that knows it best; None where none has read the data."""
     scores = {
         name: 0.0 for name, info in METRICS.items() if task.kind in info.kinds and info.higher_is_better

@@ -18,9 +18,9 @@ from orchestrator.report.results.failed_seeds import (
     Counting,
     SeedScore,
     failed_seeds,
+    failure_note,
     keys_of,
     lost,
-    mark,
     seed_scores,
 )
 from orchestrator.report.results.point import Comparison, Point, PointState
@@ -81,12 +81,12 @@ def points_of(
     marked: list[Point] = []
     for label in [None, *(c.label for c in comparisons.values())]:
         group = [p for p in points if p.comparison == label]
-        flags = pareto_mask(as_costs([figures(p) for p in group])).tolist()
+        flags = pareto_mask(as_costs([cost_and_quality(p) for p in group])).tolist()
         marked += [p.model_copy(update={"frontier": flag}) for p, flag in zip(group, flags, strict=True)]
     return tuple(sorted(marked, key=_rank))
 
 
-def figures(point: Point) -> tuple[float | None, float | None]:
+def cost_and_quality(point: Point) -> tuple[float | None, float | None]:
     """Cost in device-hours, and quality."""
     return (
         point.device_hours.mean if point.device_hours else None,
@@ -151,7 +151,7 @@ def _aggregate(
             "wall_seconds": _summary_of_all([r.wall_seconds for r in results]),
             "saved_bytes": _largest([r.saved_bytes for r in results]),
             "energy_kwh": _average_of_all([r.energy.kwh for r in results]),
-            "energy_source": worst(r.energy.source for r in results),
+            "energy_source": least_certain(r.energy.source for r in results),
             "latency_ms": _average_of_all([r.latency_ms for r in results]),
         }
     )
@@ -226,7 +226,7 @@ def _average_of_all(values: Sequence[float | None]) -> float | None:
     return None if None in values else average(values)
 
 
-def worst(sources: Iterable[Source]) -> Source:
+def least_certain(sources: Iterable[Source]) -> Source:
     """A figure made of several stands no better than the worst of them."""
     return max(sources, key=list(Source).index)
 
@@ -245,7 +245,7 @@ def _state(cell: CellResults) -> PointState:
 
 def _reason(cell: CellResults) -> str | None:
     failed = failed_seeds(cell)
-    parts = [part for part in (mark(failed, cell.planned), lost(failed, cell.planned)) if part]
+    parts = [part for part in (failure_note(failed, cell.planned), lost(failed, cell.planned)) if part]
     words = {
         TrialState.UNFINISHED: "not ended",
         TrialState.STALE: "only have results of other settings",
@@ -271,7 +271,7 @@ def _saw(cell: Cell, sweep: SweepRecord) -> str | None:
 
 
 def _rank(point: Point) -> tuple[bool, str, bool, float, str]:
-    cost, quality = figures(point)
+    cost, quality = cost_and_quality(point)
     if point.frontier and cost is not None:
         return False, point.comparison or "", False, cost, point.name
     return True, "", quality is None, -(quality or 0.0), point.name

@@ -40,7 +40,7 @@ def times(amount: Amount, factor: float) -> Amount:
 
 
 @dataclass(frozen=True)
-class Use:
+class DeviceUse:
     """What something took of one type of device. `energy` None: nothing is known of it."""
 
     device_type: str
@@ -53,7 +53,7 @@ class Pricing:
     book: PriceBook
     terms: Terms
 
-    def money(self, use: Use, utilisation: float = 1.0) -> Amount:
+    def money(self, use: DeviceUse, utilisation: float = 1.0) -> Amount:
         """In the book's currency. MISSING without a price of the device, or a way to carry it.
 
         `utilisation`: the share of the hours paid for in which the device works. Power that is paid apart is
@@ -69,7 +69,7 @@ class Pricing:
             return times(hours, rate)
         return plus(times(hours, rate), times(self.kwh(use), power))
 
-    def carried(self, use: Use) -> Amount:
+    def carried(self, use: DeviceUse) -> Amount:
         """Device-seconds on the device of the terms: by the ratio of the two peak rates, as an estimate."""
         target = self.terms.device
         if use.device_seconds is None:
@@ -83,7 +83,7 @@ class Pricing:
         why = f"carried from {use.device_type} to {target} by their peak rates"
         return estimated(use.device_seconds * here.tflops / there.tflops, why)
 
-    def kwh(self, use: Use) -> Amount:
+    def kwh(self, use: DeviceUse) -> Amount:
         """At the devices: as metered, else by the watts of the book."""
         carried = self.carried(use)
         target = self.terms.device or use.device_type

@@ -9,7 +9,8 @@ import numpy as np
 from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.vocabulary import Unit
 from orchestrator.report.results.failed_seeds import SeedScore
-from orchestrator.report.statistics.replicates import Floats, Replicates
+from orchestrator.report.statistics.arrays import Floats
+from orchestrator.report.statistics.replicates import Replicates
 
 
 def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:

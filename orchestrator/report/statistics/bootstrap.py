@@ -22,12 +22,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from orchestrator.report.statistics.arrays import Floats
 from orchestrator.report.statistics.posterior import of_documents
 from orchestrator.report.statistics.replicates import Replicates
 
-Floats = NDArray[np.float64]
 DRAWS = 1000
 _FURTHEST = 50.0  # of a logarithm: one more is a cost of infinity to a float
 _BLOCKS = 1000  # of documents: those of a block share a weight, so that many documents cost no more

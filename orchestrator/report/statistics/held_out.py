@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from orchestrator.report.statistics.arrays import Floats
 from orchestrator.report.statistics.replicates import Replicates
 
-Floats = NDArray[np.float64]
 _FOLDS = 5  # of documents, neighbours together, as those of a note or a patient are
 
 

@@ -29,14 +29,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
+from orchestrator.report.statistics.arrays import GRAIN, Floats
 from orchestrator.report.statistics.replicates import Replicates
 
-Floats = NDArray[np.float64]
-_GRAIN = 1e-9  # a standard deviation below it is rounding, not scatter
 _LEAST = 1e-5  # of the median: a variance below it is taken for it, as limma does
 _CAUTION = 0.25  # standard errors
 
@@ -66,7 +64,7 @@ def prior_of(cells: Sequence[Replicates]) -> Prior | None:
     variances, freedom = _residual(several)
     known = freedom > 0.05
     variances, freedom = variances[known], freedom[known]
-    if len(variances) < 2 or math.sqrt(float(np.median(variances))) < _GRAIN:
+    if len(variances) < 2 or math.sqrt(float(np.median(variances))) < GRAIN:
         return None
     return _fitted(variances, freedom)
 
@@ -80,7 +78,7 @@ def prior_of_means(cells: Sequence[Replicates]) -> Prior | None:
     seeds, however many cells there are."""
     several = [cell for cell in cells if len(cell.seeds) > 1 and not cell.failed]
     variances = np.array([cell.quality.var(ddof=1) for cell in several])
-    if len(several) < 2 or math.sqrt(float(np.median(variances))) < _GRAIN:
+    if len(several) < 2 or math.sqrt(float(np.median(variances))) < GRAIN:
         return None
     freedom = np.array([len(cell.seeds) - 1.0 for cell in several])
     found = _fitted(variances, freedom)
@@ -118,13 +116,13 @@ def _residual(cells: Sequence[Replicates]) -> tuple[Floats, Floats]:
     residual = scores - basis @ (basis.T @ scores)
     squares = np.bincount(owner, weights=residual**2)
     freedom = np.asarray(sizes - 1 - np.bincount(owner, weights=(basis**2).sum(axis=1)), dtype=np.float64)
-    return squares / np.maximum(freedom, _GRAIN), freedom
+    return squares / np.maximum(freedom, GRAIN), freedom
 
 
 def _basis(columns: Floats) -> Floats:
     """Orthonormal, of the space that the columns span."""
     left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    found: Floats = left[:, sizes > _GRAIN * max(sizes[0], 1.0)]
+    found: Floats = left[:, sizes > GRAIN * max(sizes[0], 1.0)]
     return found
 
 

@@ -43,23 +43,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import chdtri, stdtr, stdtrit
 
 from orchestrator.contracts.vocabulary import Unit
+from orchestrator.report.statistics.arrays import GRAIN, Floats
 from orchestrator.report.statistics.moderation import Prior
-from orchestrator.report.statistics.replicates import GRAIN, Replicates, of_documents
+from orchestrator.report.statistics.replicates import Replicates, of_documents
 from orchestrator.report.statistics.summary import CONFIDENCE
 
-Floats = NDArray[np.float64]
-Pair = tuple[Replicates, Replicates]
-Rest = tuple[str, str]  # what a pair has in common: two of model, domain and method
+ReplicatePair = tuple[Replicates, Replicates]
+OtherAxes = tuple[str, str]  # what a pair has in common: two of model, domain and method
 _LEAST_P = 1e-12
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeanEstimate:
     """`seed_error` and `document_error` are the two parts of the standard error of `mean`. `freedom`: of the
     first; None: one less than `seeds`."""
 
@@ -125,29 +124,29 @@ def estimate(
     prior: Prior | None = None,
     weight: float = 1.0,
     unit: Unit = Unit.DOCUMENT,
-) -> Estimate:
+) -> MeanEstimate:
     """`values`: [k], one a seed. `parts`: [k, n], what documents add: of mean `values` over n. `prior`: of
     the variance of a seed; `weight`: how many times that `values` have; `unit`: what the documents are."""
     k, n = len(values), None if parts is None else parts.shape[1]
     if k < 2:
-        return Estimate(float(values.mean()), k, n, unit=unit)
+        return MeanEstimate(float(values.mean()), k, n, unit=unit)
     documents = 0.0
     if parts is not None and parts.shape[1] > 1:
         documents = of_documents(parts, parts.mean(axis=0), float(values.var(ddof=1)) / k)
     return _estimate(values, documents, n, prior, weight, unit)
 
 
-def of_cell(cell: Replicates, prior: Prior | None = None) -> Estimate:
+def of_cell(cell: Replicates, prior: Prior | None = None) -> MeanEstimate:
     """Of the mean of one cell."""
     n = None if cell.parts is None else cell.parts.shape[1]
     if len(cell.quality) < 2:
-        return Estimate(cell.mean, len(cell.quality), n, unit=cell.unit)
+        return MeanEstimate(cell.mean, len(cell.quality), n, unit=cell.unit)
     return _estimate(cell.quality, cell.document_variance, n, prior, 1.0, cell.unit)
 
 
 def _estimate(
     values: Floats, documents: float, n: int | None, prior: Prior | None, weight: float, unit: Unit
-) -> Estimate:
+) -> MeanEstimate:
     """`documents`: the variance of the mean that is due to them."""
     k, mean = len(values), float(values.mean())
     n = None if n == 1 else n
@@ -155,26 +154,26 @@ def _estimate(
     if prior is not None and (documents > 0 or math.sqrt(seeds) > GRAIN):
         variance, freedom = prior.moderate(seeds * k, freedom, weight)
         seeds = variance / k
-    return Estimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom, unit)
+    return MeanEstimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom, unit)
 
 
-def difference(one: Replicates, other: Replicates, prior: Prior | None = None) -> Estimate:
+def difference(one: Replicates, other: Replicates, prior: Prior | None = None) -> MeanEstimate:
     """`one` less `other`, on the seeds that both have. A mean of those means where they share none."""
     key = id(other), prior
-    if key not in one.held_against:
-        one.held_against[key] = other, mean_difference([(one, other)], prior)
-    found = one.held_against[key][1]
-    assert isinstance(found, Estimate)
+    if key not in one.differences:
+        one.differences[key] = other, mean_difference([(one, other)], prior)
+    found = one.differences[key][1]
+    assert isinstance(found, MeanEstimate)
     return found
 
 
-def comparable(pairs: Mapping[Rest, Pair]) -> list[Rest]:
+def comparable(pairs: Mapping[OtherAxes, ReplicatePair]) -> list[OtherAxes]:
     """Which of the pairs a mean is made of, by the seeds that are there and never by their results: those
     with the most frequent seeds, as many as leave most to compare. Empty where no pair shares two."""
     shared = {rest: set(a.seeds) & set(b.seeds) for rest, (a, b) in pairs.items()}
     counts = Counter(seed for seeds in shared.values() for seed in seeds)
     frequent = sorted(counts, key=lambda seed: (-counts[seed], seed))
-    found: list[Rest] = []
+    found: list[OtherAxes] = []
     most = 0
     for number in range(2, len(frequent) + 1):
         whole = [rest for rest, seeds in shared.items() if seeds.issuperset(frequent[:number])]
@@ -183,7 +182,9 @@ def comparable(pairs: Mapping[Rest, Pair]) -> list[Rest]:
     return found or [rest for rest, seeds in shared.items() if len(seeds) > 1][:1]
 
 
-def mean_difference(pairs: list[Pair], prior: Prior | None = None, weight: float | None = None) -> Estimate:
+def mean_difference(
+    pairs: list[ReplicatePair], prior: Prior | None = None, weight: float | None = None
+) -> MeanEstimate:
     """The mean over the pairs of the first less the second, on the seeds that all of them have. With failed
     seeds among them, their own scatter alone is what it is judged by. `weight`: the sum of the squares of the
     weights of all cells, where one cell is in several pairs."""
@@ -198,10 +199,12 @@ def mean_difference(pairs: list[Pair], prior: Prior | None = None, weight: float
     return _mean(pairs, seeds, prior, weight)
 
 
-def _mean(pairs: list[Pair], seeds: Sequence[int], prior: Prior | None, weight: float) -> Estimate:
+def _mean(
+    pairs: list[ReplicatePair], seeds: Sequence[int], prior: Prior | None, weight: float
+) -> MeanEstimate:
     if not seeds:
         mean = math.fsum(a.mean - b.mean for a, b in pairs) / len(pairs)
-        return Estimate(mean, 0, None)
+        return MeanEstimate(mean, 0, None)
     values = np.mean([a.of(seeds) - b.of(seeds) for a, b in pairs], axis=0)
     sets = {r.test_set for pair in pairs for r in pair}
     if len(sets) > 1 or None in sets:

@@ -6,15 +6,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orchestrator.contracts.target import Target
-from orchestrator.report.statistics.replicates import Floats
+from orchestrator.report.statistics.arrays import GRAIN, Flags, Floats
 
 CLOSE = 0.01  # one point: "the cheapest within 1 point of the best"
-_GRAIN = 1e-9  # what a difference of floats may be off by
 
-Flags = NDArray[np.bool_]
 CostAndQuality = tuple[float | None, float | None]  # lower is better, higher is better
 
 
@@ -95,7 +92,7 @@ def cheapest_close(results: Sequence[CostAndQuality], within: float = CLOSE) -> 
     """Index of the cheapest whose quality is at most `within` below the best; of equal costs the better."""
     complete = _complete(results)
     top = max((quality for _, _, quality in complete), default=math.inf)
-    close = [r for r in complete if r[2] >= top - within - _GRAIN]
+    close = [r for r in complete if r[2] >= top - within - GRAIN]
     found = min(close, key=lambda r: (r[1], -r[2], r[0]), default=None)
     return None if found is None else found[0]
 
@@ -104,7 +101,7 @@ def cheapest_enough(results: Sequence[CostAndQuality], target: Target) -> int | 
     """Index of the cheapest that is good enough; of equal costs the better. None where none is."""
     if target.at_least is None:
         return cheapest_close(results, target.within or CLOSE)
-    enough = [r for r in _complete(results) if r[2] >= target.at_least - _GRAIN]
+    enough = [r for r in _complete(results) if r[2] >= target.at_least - GRAIN]
     found = min(enough, key=lambda r: (r[1], -r[2], r[0]), default=None)
     return None if found is None else found[0]
 

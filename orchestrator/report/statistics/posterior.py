@@ -25,13 +25,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from orchestrator.report.statistics.arrays import Floats
 from orchestrator.report.statistics.moderation import Prior, prior_of
 from orchestrator.report.statistics.paired import of_cell
 from orchestrator.report.statistics.replicates import Replicates
 
-Floats = NDArray[np.float64]
 _SPREADS = np.geomspace(0.03, 2.0, 16)  # of what the scores scatter
 _SLOPES = np.geomspace(0.05, 2.0, 10)
 _LEAST = 1e-12  # a variance below it is rounding

@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from orchestrator.contracts.record import Record
-from orchestrator.report.statistics.paired import Estimate
+from orchestrator.report.statistics.paired import MeanEstimate
 
 MOST_SEEDS = 50  # that anyone will train
 _NEAR = 0.6  # of the larger gain: from there on both are named
@@ -31,7 +31,7 @@ class Settled(Record):
     seeds: int | None
 
 
-def limit_of(found: Estimate, level: float) -> Limit | None:
+def limit_of(found: MeanEstimate, level: float) -> Limit | None:
     """Which of the two would narrow the interval at this `level` more, if there were twice as much of it."""
     half = found.half(level)
     if half is None or found.seed_error is None:
@@ -48,7 +48,7 @@ def limit_of(found: Estimate, level: float) -> Limit | None:
     return Limit.SEEDS if by_seeds > by_documents else Limit.DOCUMENTS
 
 
-def seeds_needed(found: Estimate, level: float, margin: float) -> int | None:
+def seeds_needed(found: MeanEstimate, level: float, margin: float) -> int | None:
     """How many seeds narrow the interval at this `level` to `margin` on each side, if seeds and documents
     scatter as they did. None: more than `MOST_SEEDS`, or nothing scatters."""
     if found.error is None:
@@ -58,7 +58,7 @@ def seeds_needed(found: Estimate, level: float, margin: float) -> int | None:
     return tried[place] if place < len(tried) else None
 
 
-def _with_seeds(found: Estimate, seeds: int) -> Estimate:
+def _with_seeds(found: MeanEstimate, seeds: int) -> MeanEstimate:
     """The documents' part stays. Degrees of freedom grow with the seeds, those of the other cells as well."""
     assert found.seed_error is not None
     known = found.seeds - 1 if found.freedom is None else found.freedom

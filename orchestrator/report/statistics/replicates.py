@@ -7,13 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
 from orchestrator.contracts.vocabulary import Unit
-
-Floats = NDArray[np.float64]
-GRAIN = 1e-9  # a standard error below it is rounding, not scatter
+from orchestrator.report.statistics.arrays import GRAIN, Floats
 
 
 @dataclass(frozen=True)
@@ -49,8 +44,8 @@ class Replicates:
         return of_documents(self.parts, self.over_seeds, seeds)
 
     @cached_property
-    def held_against(self) -> dict[object, tuple[Replicates, object]]:
-        """What `comparing.difference` has found, as several parts of a report ask for the same pairs."""
+    def differences(self) -> dict[object, tuple[Replicates, object]]:
+        """Return the cache of `paired.difference`: several parts of a report ask for the same pairs."""
         return {}
 
     def of(self, seeds: Sequence[int]) -> Floats:

@@ -258,7 +258,7 @@ def test_a_student_stands_beside_its_teacher_under_each_method(built):
     assert found[0].difference == pytest.approx(-0.102)
     assert found[0].cost_ratio == pytest.approx(0.2)
     [family] = [f for f in report.tasks[0].claims if f.name == "teachers"]
-    verdicts = {c.better.split("/")[2]: c.told_apart for c in family.claims}
+    verdicts = {c.better.split("/")[2]: c.distinguishable for c in family.claims}
     page = write_report(report, built.ledger.directory / "report")["markdown"].read_text()
     rows = re.findall(r"^\| tiny/general \| base/general \| (\S+) .* \| (\S[^|]*) \|$", page, re.MULTILINE)
     said = {True: "told apart", False: "not told apart", None: "cannot be said"}

@@ -9,7 +9,7 @@ from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.price import DevicePrice, EnergyPrice, PriceBook
 from orchestrator.report import Report, build_report, report_json, write_report
-from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.objectives import Objective
 
 CLOUD = PriceBook(
     name="cloud",
@@ -38,7 +38,7 @@ def report_of(tmp_path: Path, book: PriceBook | None, **fields: object) -> Repor
         seconds = (3600 if tiny else 7200) * (1 + 0.1 * trial.seed)
         built.attempt(trial, Fate(quality=(0.6 if tiny else 0.8) + 0.01 * trial.seed, seconds=seconds))
     ledger = built.ledger
-    report = build_report(ledger.sweep(), ledger.trials(), axes=((Side.QUALITY, Side.MONEY),))
+    report = build_report(ledger.sweep(), ledger.trials(), axes=((Objective.QUALITY, Objective.MONEY),))
     write_report(report, tmp_path / "report")
     return report
 
@@ -47,9 +47,9 @@ def test_device_hours_are_priced_and_money_moves_with_them(tmp_path):
     [task] = report_of(tmp_path, CLOUD).tasks
     for point in task.points:
         assert point.money == pytest.approx(2.0 * point.device_hours.mean)
-    [view] = [v for v in task.frontiers if v.axes == (Side.QUALITY, Side.MONEY)]
+    [view] = [v for v in task.frontiers if v.axes == (Objective.QUALITY, Objective.MONEY)]
     assert [m.cell for m in view.members] == ["tiny/general/full", "mini/general/full"]
-    [hours] = [v for v in task.frontiers if v.axes == (Side.QUALITY, Side.DEVICE_HOURS)]
+    [hours] = [v for v in task.frontiers if v.axes == (Objective.QUALITY, Objective.DEVICE_HOURS)]
     assert [m.probability for m in view.members] == [m.probability for m in hours.members]
     assert view.hypervolume.interval == pytest.approx(hours.hypervolume.interval)
     assert any("Money is EUR for the device-hours of a trial, by cloud (on demand)" in n for n in task.notes)

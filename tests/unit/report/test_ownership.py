@@ -14,7 +14,7 @@ from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import Figure, Phase, Source
-from orchestrator.report.analysis.break_even import Verdict, verdict_of
+from orchestrator.report.analysis.break_even import BreakEvenVerdict, break_even_at
 from orchestrator.report.analysis.ownership import WhatIf, what_if
 from orchestrator.report.results.price_terms import Terms
 
@@ -171,14 +171,14 @@ def test_the_memory_limit_leaves_out_what_does_not_fit(ask: Any) -> None:
 def test_a_larger_model_that_takes_more_of_everything_never_pays_off(ask: Any) -> None:
     [offer] = ask(requests_per_year=1000).tasks[0].pay_offs
     assert (offer.larger, offer.smaller) == ("mini/general/full", "tiny/general/full")
-    assert (offer.verdict, offer.requests_per_year) == (Verdict.NEVER, None)
+    assert (offer.verdict, offer.requests_per_year) == (BreakEvenVerdict.NEVER, None)
     assert offer.quality_gain == pytest.approx(0.1)
     assert "never pays off" in offer.sentence
 
 
 def test_the_volume_from_which_a_faster_larger_model_pays_off(ask: Any) -> None:
     [offer] = ask(pace={"tiny": 10.0, "mini": 20.0}).tasks[0].pay_offs
-    assert offer.verdict is Verdict.ABOVE
+    assert offer.verdict is BreakEvenVerdict.ABOVE
     # 400 s more of training, and 0.05 s less a request
     assert offer.requests_per_year == pytest.approx(400 / 0.05)
     assert "from 8,000 requests a year on" in offer.sentence
@@ -188,7 +188,7 @@ def test_the_price_of_errors_can_make_a_larger_model_pay_off(ask: Any) -> None:
     found = ask(requests_per_year=1000, cost_per_error=0.01)
     [offer] = found.tasks[0].pay_offs
     saved = 0.1 * 0.01 - (1 / 20 - 1 / 100) / 3600 * 0.36
-    assert offer.verdict is Verdict.ABOVE
+    assert offer.verdict is BreakEvenVerdict.ABOVE
     assert offer.requests_per_year == pytest.approx(400 / 3600 * 0.36 / saved)
     errors = rows(found)["tiny"].errors
     assert errors.value == pytest.approx(1000 * 0.3 * 0.01)
@@ -198,20 +198,20 @@ def test_the_price_of_errors_can_make_a_larger_model_pay_off(ask: Any) -> None:
 @pytest.mark.parametrize(
     ("more_once", "more_each", "verdict", "volume"),
     [
-        (10, -2, Verdict.ABOVE, 5),
-        (-10, 2, Verdict.BELOW, 5),
-        (10, 2, Verdict.NEVER, None),
-        (10, 0, Verdict.NEVER, None),
-        (0, 0, Verdict.NEVER, None),
-        (-10, 0, Verdict.ALWAYS, None),
-        (-10, -2, Verdict.ALWAYS, None),
-        (0, -2, Verdict.ALWAYS, None),
+        (10, -2, BreakEvenVerdict.ABOVE, 5),
+        (-10, 2, BreakEvenVerdict.BELOW, 5),
+        (10, 2, BreakEvenVerdict.NEVER, None),
+        (10, 0, BreakEvenVerdict.NEVER, None),
+        (0, 0, BreakEvenVerdict.NEVER, None),
+        (-10, 0, BreakEvenVerdict.ALWAYS, None),
+        (-10, -2, BreakEvenVerdict.ALWAYS, None),
+        (0, -2, BreakEvenVerdict.ALWAYS, None),
     ],
 )
 def test_where_two_lines_cross(
-    more_once: float, more_each: float, verdict: Verdict, volume: float | None
+    more_once: float, more_each: float, verdict: BreakEvenVerdict, volume: float | None
 ) -> None:
-    assert verdict_of(more_once, more_each) == (verdict, volume)
+    assert break_even_at(more_once, more_each) == (verdict, volume)
 
 
 def test_energy_and_carbon_are_metered_or_by_the_books_watts(ask: Any) -> None:

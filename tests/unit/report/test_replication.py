@@ -21,7 +21,7 @@ from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.report import Report, build_report, report_json
-from orchestrator.report.analysis.equivalence import Verdict, held_against
+from orchestrator.report.analysis.equivalence import Equivalence, equivalence_test
 from orchestrator.report.analysis.published import PublishedNumber, is_cost, read_published
 from orchestrator.report.statistics.summary import summarise
 
@@ -159,8 +159,8 @@ def test_numbers_beside_ours_agree_differ_or_are_open(tmp_path):
     assert set(peft) == {FULL, LORA}
     assert peft[FULL].ours.mean == pytest.approx(0.94)
     assert peft[FULL].difference == pytest.approx(0.94 - 0.935)
-    assert peft[FULL].verdict is Verdict.OPEN  # it may be 2 points above, or below
-    assert peft[LORA].verdict is Verdict.DIFFERS
+    assert peft[FULL].verdict is Equivalence.OPEN  # it may be 2 points above, or below
+    assert peft[LORA].verdict is Equivalence.DIFFERS
     assert peft[LORA].interval[1] < -0.01
     dev = {row.cell: row.published.value for row in found.rows if row.published.split == Split.DEV}
     assert dev == {FULL: 0.938, LORA: 0.925}
@@ -341,11 +341,11 @@ def test_a_published_maximum_is_held_against_the_maximum_that_ours_would_have():
         statistic="max", value=0.85, n=3,
     )  # fmt: skip
     ours = summarise([0.849, 0.850, 0.851])
-    held = held_against(ours, number)
+    held = equivalence_test(ours, number)
     assert held.difference == pytest.approx(3 / (2 * math.sqrt(math.pi)) * 0.001)
-    assert (held.verdict, held.why) == (Verdict.AGREES, "our expected maximum of 3")
-    unknown = held_against(ours, number.model_copy(update={"statistic": "best-of-repeats", "n": None}))
-    assert (unknown.interval, unknown.verdict) == (None, Verdict.OPEN)
+    assert (held.verdict, held.why) == (Equivalence.AGREES, "our expected maximum of 3")
+    unknown = equivalence_test(ours, number.model_copy(update={"statistic": "best-of-repeats", "n": None}))
+    assert (unknown.interval, unknown.verdict) == (None, Equivalence.OPEN)
     assert unknown.why == "theirs is the maximum of an unknown number of runs"
-    mean = held_against(ours, number.model_copy(update={"statistic": "mean", "sd": 0.001}))
+    mean = equivalence_test(ours, number.model_copy(update={"statistic": "mean", "sd": 0.001}))
     assert mean.interval == pytest.approx((-0.00174, 0.00174), abs=2e-5)  # Welch, 4 degrees of freedom

@@ -31,11 +31,11 @@ from bench.statistics_honest import (
 from scipy import stats
 from simulated import point_of
 
-from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.claims import frontier_family
-from orchestrator.report.analysis.rank_ranges import places
+from orchestrator.report.analysis.rank_ranges import rank_ranges
 from orchestrator.report.statistics.moderation import Prior, prior_of
-from orchestrator.report.statistics.paired import Estimate, difference, estimate, mean_difference, of_cell
+from orchestrator.report.statistics.paired import MeanEstimate, difference, estimate, mean_difference, of_cell
 from orchestrator.report.statistics.power import Limit, limit_of, seeds_needed
 from orchestrator.report.statistics.replicates import Replicates
 
@@ -123,8 +123,8 @@ def test_a_step_does_not_pay_for_pairs_elsewhere_that_are_told_apart():
     cells = {c.name: c for c in named}
     members = [point_of(cell) for cell in list(cells.values())[:2]]
     picked = {name: cells[name] for name in list(cells)[:2]}
-    [alone] = frontier_family(members, None, picked, 5, Scale("t", True)).claims
-    [among] = frontier_family(members, None, cells, 5, Scale("t", True)).claims
+    [alone] = frontier_family(members, None, picked, 5, DifferenceUnit("t", True)).claims
+    [among] = frontier_family(members, None, cells, 5, DifferenceUnit("t", True)).claims
     assert among.p == alone.p
     assert among.adjusted < alone.adjusted
 
@@ -132,9 +132,9 @@ def test_a_step_does_not_pay_for_pairs_elsewhere_that_are_told_apart():
 def test_a_cell_ranks_below_those_that_are_shown_to_be_better_and_above_those_shown_to_be_worse():
     noise = 0.001 * np.random.default_rng(10).standard_normal((4, 4))
     cells = cells_of(np.array([0.9, 0.7, 0.7, 0.5])[:, None] + noise)
-    assert places(cells, 1) == [(1, 1), (2, 3), (2, 3), (4, 4)]
-    assert places([*cells, replace(cells[0], seeds=(0,), quality=np.array([0.2]))], 1)[4] == (1, 5)
-    assert places(cells * 11, 1) is None
+    assert rank_ranges(cells, 1) == [(1, 1), (2, 3), (2, 3), (4, 4)]
+    assert rank_ranges([*cells, replace(cells[0], seeds=(0,), quality=np.array([0.2]))], 1)[4] == (1, 5)
+    assert rank_ranges(cells * 11, 1) is None
 
 
 def test_the_interval_of_a_cost_holds_on_a_machine_whose_load_drifts():
@@ -216,25 +216,25 @@ def test_a_mean_over_combinations_scales_the_prior_by_its_weights():
 
 
 def test_what_limits_a_difference_is_the_part_that_scatters_more():
-    assert limit_of(Estimate(0.01, 3, 400, 0.001, 0.02), 0.001) is Limit.DOCUMENTS
-    assert limit_of(Estimate(0.01, 3, 40_000, 0.02, 0.001), 0.001) is Limit.SEEDS
-    assert limit_of(Estimate(0.01, 3, None, 0.02), 0.05) is Limit.SEEDS
-    assert limit_of(Estimate(0.01, 1, None), 0.05) is None
+    assert limit_of(MeanEstimate(0.01, 3, 400, 0.001, 0.02), 0.001) is Limit.DOCUMENTS
+    assert limit_of(MeanEstimate(0.01, 3, 40_000, 0.02, 0.001), 0.001) is Limit.SEEDS
+    assert limit_of(MeanEstimate(0.01, 3, None, 0.02), 0.05) is Limit.SEEDS
+    assert limit_of(MeanEstimate(0.01, 1, None), 0.05) is None
 
 
 def test_the_seeds_that_are_told_are_the_fewest_that_settle_a_difference_if_any_number_does():
     """Degrees of freedom abound, so the interval is 1.96 errors on each side."""
-    found = Estimate(0.0, 3, 10_000, 0.01, 0.001, 1e6)
+    found = MeanEstimate(0.0, 3, 10_000, 0.01, 0.001, 1e6)
     least = math.ceil(3 * 0.01**2 / ((0.01 / 1.96) ** 2 - 0.001**2))
     assert seeds_needed(found, 0.05, 0.01) == least == 12
     assert seeds_needed(found, 0.05, 0.001) is None  # the documents alone scatter by more
     assert seeds_needed(found, 0.05, 0.03) == 3
-    assert seeds_needed(Estimate(0.01, 1, None), 0.05, 0.01) is None
+    assert seeds_needed(MeanEstimate(0.01, 1, None), 0.05, 0.01) is None
 
 
 def test_the_smallest_difference_shown_has_the_p_value_it_is_held_against():
-    least = Estimate(0.0, 3, 400, 0.01, 0.02, 20.0).half(0.001)
-    assert Estimate(least, 3, 400, 0.01, 0.02, 20.0).p == pytest.approx(0.001, rel=1e-3)
+    least = MeanEstimate(0.0, 3, 400, 0.01, 0.02, 20.0).half(0.001)
+    assert MeanEstimate(least, 3, 400, 0.01, 0.02, 20.0).p == pytest.approx(0.001, rel=1e-3)
 
 
 def test_a_difference_can_be_shown_with_two_seeds_where_all_cells_scatter_alike():

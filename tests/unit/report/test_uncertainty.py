@@ -21,12 +21,12 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.vocabulary import TaskKind, Unit
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
-from orchestrator.report.analysis.best_set import best_group
-from orchestrator.report.analysis.claim_text import Scale
+from orchestrator.report.analysis.best_set import best_set
+from orchestrator.report.analysis.claim_text import DifferenceUnit
 from orchestrator.report.analysis.claims import family, holm
-from orchestrator.report.analysis.objectives import Side
+from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.recommendation.summary import sentences
-from orchestrator.report.statistics.paired import Estimate, difference, estimate
+from orchestrator.report.statistics.paired import MeanEstimate, difference, estimate
 from orchestrator.report.statistics.pareto import (
     as_costs,
     near_pareto_mask,
@@ -35,7 +35,7 @@ from orchestrator.report.statistics.pareto import (
 from orchestrator.report.statistics.posterior import scores
 
 
-def report_of(built: LedgerBuilder, *axes: tuple[Side, ...]) -> Report:
+def report_of(built: LedgerBuilder, *axes: tuple[Objective, ...]) -> Report:
     ledger = built.ledger
     return build_report(ledger.sweep(), ledger.trials(), (), None, ledger.examples, axes)
 
@@ -98,13 +98,13 @@ def test_a_planned_claim_says_by_how_much_on_how_many_seeds_and_documents(built)
     assert (family.correction, family.size) == ("Holm", 3)
     assert "2 combinations of models and domains" in family.notes[0]
     claim = claims_of(report, "methods")["lora-r8", "ia3"]
-    assert claim.told_apart
+    assert claim.distinguishable
     assert claim.sentence.startswith("lora-r8 beats ia3 on “Outcome” by 3")
     assert "over 5 seeds, 400 test documents, for 3 comparisons at once; Holm-adjusted p" in claim.sentence
     low, high = claim.interval
     assert low < claim.difference < high
     [close] = [c for pair, c in claims_of(report, "methods").items() if set(pair) == {"full", "lora-r8"}]
-    assert close.told_apart is False
+    assert close.distinguishable is False
     assert "cannot be told apart" in close.sentence
     assert close.detectable > close.difference
     assert f"A difference of {100 * close.detectable:.1f} point" in close.sentence
@@ -117,7 +117,7 @@ def test_one_seed_claims_nothing_and_says_so(built):
     finish(built, {"full": 0.9, "ia3": 0.2}, documents=100)
     report = report_of(built)
     claim = claims_of(report, "methods")["full", "ia3"]
-    assert (claim.interval, claim.p, claim.adjusted, claim.told_apart) == (None,) * 4
+    assert (claim.interval, claim.p, claim.adjusted, claim.distinguishable) == (None,) * 4
     assert "n = 1 seed gives no interval, so nothing is claimed." in claim.sentence
     assert [p.population_interval for p in report.tasks[0].points] == [None, None]
     assert [p.frontier_probability for p in report.tasks[0].points] == [None, None]
@@ -163,7 +163,7 @@ def test_a_missing_trial_silences_its_own_combination_alone(built):
         built.attempt(trial, Fate(quality=base + 0.01 * rng.standard_normal()))
     [family] = [f for f in report_of(built).tasks[0].claims if f.name == "methods"]
     [claim] = family.claims
-    assert (claim.seeds, claim.told_apart) == (3, True)
+    assert (claim.seeds, claim.distinguishable) == (3, True)
     assert "2 combinations" in family.notes[0]
     assert "full against ia3 with mini and general" in family.notes[1]
 
@@ -187,11 +187,11 @@ def test_an_interval_and_its_verdict_agree_whatever_the_family():
     for gap in (0.0, 0.01, 0.02, 0.03, 0.05):
         cells = World(seed=0.05).draw([0.7 + gap * i for i in range(5)], 3, 400, rng)
         compared = [(a.name, b.name, difference(a, b)) for a, b in combinations(cells, 2)]
-        for claim in family("methods", compared, Scale("t", True), None).claims:
+        for claim in family("methods", compared, DifferenceUnit("t", True), None).claims:
             low, high = claim.interval
-            assert (low >= 0) is claim.told_apart
+            assert (low >= 0) is claim.distinguishable
             assert low < claim.difference < high <= 1
-            verdicts.add(claim.told_apart)
+            verdicts.add(claim.distinguishable)
     assert verdicts == {True, False}
 
 
@@ -228,7 +228,7 @@ def test_steps_along_the_frontier_pay_for_all_that_could_have_been_picked(built)
         ("mini/general/full", "tiny/general/full"),
         ("base/general/full", "mini/general/full"),
     ]
-    assert all(c.told_apart for c in family.claims)
+    assert all(c.distinguishable for c in family.claims)
     assert [g.cells for g in found.groups if g.best] == [("base/general/full",)]
     assert not [g for g in found.groups if not g.best]
 
@@ -342,18 +342,18 @@ def test_other_axes_have_a_frontier_each_and_what_lacks_a_figure_is_named(built)
             each = Serving(batch_size=1, examples_per_second=100.0, latency_seconds=0.01, batches=5)
             outcome["serving"] = (each,)
         built.attempt(trial, Fate(quality=0.6 + 0.01 * trial.seed + (0 if tiny else 0.2), outcome=outcome))
-    asked = (Side.QUALITY, Side.PEAK_MEMORY, Side.STORED_BYTES)
+    asked = (Objective.QUALITY, Objective.PEAK_MEMORY, Objective.STORED_BYTES)
     views = {view.axes: view for view in report_of(built, asked).tasks[0].frontiers}
-    assert next(iter(views)) == (Side.QUALITY, Side.DEVICE_HOURS)
-    stored = views[Side.QUALITY, Side.STORED_BYTES]
+    assert next(iter(views)) == (Objective.QUALITY, Objective.DEVICE_HOURS)
+    stored = views[Objective.QUALITY, Objective.STORED_BYTES]
     assert [m.cell for m in stored.members] == ["tiny/general/full", "mini/general/full"]
     assert [w.cell for w in stored.within] == ["mini/general/full"] * 4
-    latency = views[Side.QUALITY, Side.LATENCY]
+    latency = views[Objective.QUALITY, Objective.LATENCY]
     assert [m.cell for m in latency.members] == ["tiny/general/full"]
     assert latency.missing == ("mini/general/full",)
     assert any("latency" in note for note in latency.notes)
     assert len(views[asked].members) == 2
-    assert (Side.QUALITY, Side.MONEY) not in views
+    assert (Objective.QUALITY, Objective.MONEY) not in views
 
 
 def test_knee_and_hypervolume_of_a_frontier_worked_out_by_hand(built):
@@ -544,7 +544,7 @@ def test_intervals_cover_what_they_say_whichever_part_scatters_more(seeds, ratio
     """Summed up exactly over the distribution of what the seeds scatter, `ratio` times what documents do."""
     middles = (np.arange(1000) + 0.5) / 1000
     scatter = ratio * stats.chi2.ppf(middles, seeds - 1) / (seeds - 1)
-    ends = [Estimate(0.0, seeds, 2000, math.sqrt(found), 1.0).interval[1] for found in scatter]
+    ends = [MeanEstimate(0.0, seeds, 2000, math.sqrt(found), 1.0).interval[1] for found in scatter]
     held = 1 - 2 * stats.norm.sf(np.array(ends) / math.sqrt(1 + ratio))
     assert 0.93 <= held.mean() <= 0.97
 
@@ -557,7 +557,7 @@ def test_small_p_values_are_no_more_frequent_than_they_say(seeds, ratio, level):
     rng = np.random.default_rng(8)
     scatter = ratio * rng.chisquare(seeds - 1, 2000) / (seeds - 1)
     limits = [
-        brentq(lambda at, s=s: Estimate(at, seeds, 2000, math.sqrt(s), 1.0).p - level, 0, 1e5)
+        brentq(lambda at, s=s: MeanEstimate(at, seeds, 2000, math.sqrt(s), 1.0).p - level, 0, 1e5)
         for s in scatter[:300]
     ]
     wrong = 2 * stats.norm.sf(np.array(limits) / math.sqrt(1 + ratio))
@@ -565,16 +565,16 @@ def test_small_p_values_are_no_more_frequent_than_they_say(seeds, ratio, level):
 
 
 def test_an_interval_ends_where_its_p_value_is_one_in_twenty():
-    found = Estimate(0.05, 2, 100, 0.01, 0.02)
+    found = MeanEstimate(0.05, 2, 100, 0.01, 0.02)
     half = found.interval[1] - found.mean
-    assert Estimate(half, 2, 100, 0.01, 0.02).p == pytest.approx(0.05)
+    assert MeanEstimate(half, 2, 100, 0.01, 0.02).p == pytest.approx(0.05)
 
 
 def test_two_seeds_that_differ_by_the_same_count_of_documents_are_no_certain_claim():
     """Scores of n documents lie on a lattice, so equal differences do not mean that seeds do not scatter."""
-    assert Estimate(0.02, 2, 2000, 0.0, 0.005).p > 0.05 / 28
-    assert Estimate(0.03, 2, 200, 0.0, 0.008).p > 0.05 / 28
-    assert Estimate(0.02, 5, 2000, 0.0, 0.005).p == pytest.approx(2 * stats.norm.sf(4), rel=0.05)
+    assert MeanEstimate(0.02, 2, 2000, 0.0, 0.005).p > 0.05 / 28
+    assert MeanEstimate(0.03, 2, 200, 0.0, 0.008).p > 0.05 / 28
+    assert MeanEstimate(0.02, 5, 2000, 0.0, 0.005).p == pytest.approx(2 * stats.norm.sf(4), rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -599,7 +599,7 @@ def test_a_family_claims_nothing_too_often_where_nothing_differs():
         cells = World(seed=0.15).draw([0.8] * 3, 3, 100, rng)
         pairs = [(0, 1), (0, 2), (1, 2)]
         wrong += min(holm([difference(cells[i], cells[j]).p for i, j in pairs], 3)) < 0.05
-        group = best_group([point_of(c) for c in cells], {c.name: c for c in cells})
+        group = best_set([point_of(c) for c in cells], {c.name: c for c in cells})
         missed += cells[0].name not in group.cells
     assert wrong / 150 <= 0.08
     assert missed / 150 <= 0.08
