@@ -25,7 +25,7 @@ def pareto_mask(costs: Floats) -> Flags:
     better on one, so exact ties stay. A point with a value that is not finite is never on the frontier, and
     dominates none.
     """
-    complete = np.isfinite(costs).all(axis=-1)
+    complete = np.asarray(np.isfinite(costs).all(axis=-1))
     finite = np.where(complete[..., None], costs, np.inf)
     mask = _of_two(finite) if costs.shape[-1] == 2 else _of_several(finite)
     return np.asarray(mask & complete)
