@@ -3,7 +3,8 @@
 from orchestrator.planning.fingerprints import differences, fingerprint
 from orchestrator.planning.forecast import Prediction
 from orchestrator.planning.placement import longest_first, seed_by_seed
-from orchestrator.planning.plan import Plan, ToRun, make_plan
+from orchestrator.planning.plan import Plan, make_plan
+from orchestrator.planning.plan_builder import ToRun
 from orchestrator.planning.tuning import Candidate, Search
 
 __all__ = [

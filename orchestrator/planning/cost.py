@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.config.resources import AutoResources
-from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.ledger import CPU
-from orchestrator.contracts.methods import MethodSpec
-from orchestrator.contracts.probe import Timing
-from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Recipe, Resources, TrialSpec
+from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.trial_history import TrialHistory
+from orchestrator.planning.observed_times import ENOUGH, Observation, Profile, TypicalSeconds
 from orchestrator.planning.rates import AssumedRate
-from orchestrator.planning.workload import (
-    evaluations,
-    operations,
-    operations_per_example,
-    training_examples,
-    training_steps,
-)
+from orchestrator.planning.workload import Workload, evaluations, training_examples, training_steps
 
 if TYPE_CHECKING:
     from orchestrator.planning.forecast_range import Noise
@@ -42,7 +32,6 @@ _TAIL = NormalDist().inv_cdf((1 + LEVEL) / 2)
 SPREADS = {"ledger": (0.15, 0.5, 1.0, 2.0), "probe": (0.6, 0.8, 1.0, 2.0)}
 ASSUMED_SPREAD = 5.0  # of arithmetic alone: a sixth to six times
 _EXACT = 3  # names that exactly alike trials share: model, method entry, task
-_ENOUGH = 3  # trials whose own spread can tell
 
 _Likeness = tuple[str, ...]  # the names that trials share
 
@@ -97,97 +86,6 @@ def device_of(resources: Resources | AutoResources) -> Literal["gpu", "core"]:
     return "gpu" if resources.gpus else "core"
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A finished trial, or a probe."""
-
-    timing: Timing
-
-    examples: int | None
-    work: float | None  # operations
-    evaluations: int
-    candidate: bool
-
-
-@dataclass
-class _Profile:
-    """What trials that are alike had in common: medians of the parts, in seconds."""
-
-    seen: list[_Seen] = field(default_factory=list)
-    made: _Parts | None = None
-
-    @property
-    def parts(self) -> _Parts:
-        if self.made is None:
-            self.made = _Parts.of(self.seen)
-        return self.made
-
-
-@dataclass(frozen=True)
-class _Parts:
-    before: float  # start, loading, tokenising, warming up
-    an_evaluation: float
-    closing: float
-    training: float  # the whole
-    an_operation: float | None
-    an_example: float | None
-    spread: float | None  # of the pace, where enough trials tell; a share
-    ratios: tuple[float, ...]  # of what each trial took to what these parts say; where enough trials tell
-    rows: Mapping[str, int]
-    watts: float | None
-    device_type: str
-    peak_memory_bytes: int | None
-
-    @classmethod
-    def of(cls, seen: Sequence[_Seen]) -> _Parts:
-        timings = [one.timing for one in seen]
-        by_work = [one.timing.train_seconds / one.work for one in seen if one.work]
-        by_example = [one.timing.train_seconds / one.examples for one in seen if one.examples]
-        powers = [t.joules / t.wall_seconds for t in timings if t.joules is not None]
-        made = cls(
-            before=statistics.median(
-                t.start_seconds + t.load_seconds + t.tokenise_seconds + t.warm_up_seconds for t in timings
-            ),
-            an_evaluation=statistics.median(one.timing.evaluate_seconds / one.evaluations for one in seen),
-            closing=_median([one.timing.closing_seconds for one in seen if not one.candidate]) or 0.0,
-            training=statistics.median(t.train_seconds for t in timings),
-            an_operation=_median(by_work),
-            an_example=_median(by_example),
-            spread=_spread(by_work or by_example),
-            ratios=(),
-            rows=next((t.rows for t in timings if t.rows), {}),
-            watts=_median(powers),
-            device_type=statistics.mode(t.device_type for t in timings),
-            peak_memory_bytes=max(
-                (t.peak_memory_bytes for t in timings if t.peak_memory_bytes), default=None
-            ),
-        )
-        if len(seen) < _ENOUGH:
-            return made
-        return replace(made, ratios=tuple(one.timing.wall_seconds / made.usual(one) for one in seen))
-
-    def usual(self, one: _Seen) -> float:
-        """Seconds of a trial like it."""
-        training = self.training
-        if one.work and self.an_operation is not None:
-            training = one.work * self.an_operation
-        elif one.examples and self.an_example is not None:
-            training = one.examples * self.an_example
-        closing = 0.0 if one.candidate else self.closing
-        return self.before + training + self.an_evaluation * one.evaluations + closing
-
-
-def _median(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
-
-
-def _spread(paces: Sequence[float]) -> float | None:
-    """Two standard deviations, as a share of the median."""
-    if len(paces) < _ENOUGH:
-        return None
-    return 2 * statistics.stdev(paces) / statistics.median(paces)
-
-
 class Predictor:
     """Looks for finished trials on the same kind of device: of the same model, method and task; failing that,
     for a probe of these; then for either of the same model and task, of the same model, or any. Of what is
@@ -203,7 +101,7 @@ class Predictor:
     ) -> None:
         self._device, self._rate = device_of(resources), rate
         self._resources = resources
-        self._found: dict[tuple[Basis, _Likeness], _Profile] = defaultdict(_Profile)
+        self._found: dict[tuple[Basis, _Likeness], Profile] = defaultdict(Profile)
         self._known: dict[tuple[object, ...], Predicted | None] = {}
         self._noise: Noise | None = None
         for trial in history:
@@ -221,16 +119,14 @@ class Predictor:
             return
         if found.timing is None and spec.recipe.train_seconds is not None:
             return  # it took what it was given
-        seen = _seen(spec, found.timing, found.wall_seconds, found.device_type or "")
+        device_type = found.device_type or ""
+        observation = Observation.of_trial(spec, found.timing, found.wall_seconds, device_type)
         for key in _likeness(spec.cell.model, spec.method.entry, spec.task.name):
-            self._found[basis, key].seen.append(seen)
+            self._found[basis, key].observations.append(observation)
 
     def predict(
         self,
-        backbone: BackboneSpec,
-        method: MethodSpec,
-        task: TaskSpec,
-        recipe: Recipe,
+        workload: Workload,
         *,
         candidate: bool = False,
         resources: Resources | None = None,
@@ -238,60 +134,47 @@ class Predictor:
         """None where neither the ledger nor the catalogue gives ground for a figure. A candidate of a search
         never scores test. `resources`: what the trial is given, where that is not what the sweep says."""
         devices = (resources or self._resources).devices
-        key = (backbone.name, method.name, task.name, recipe, candidate, devices)
+        names = workload.backbone.name, workload.method.name, workload.task.name
+        key = (*names, workload.recipe, candidate, devices)
         if key not in self._known:
-            found = self._predict(backbone, method, task, recipe, candidate, devices)
-            self._known[key] = None if found is None else _on(found, devices)
+            predicted = self._predict(workload, candidate, devices)
+            self._known[key] = None if predicted is None else _on(predicted, devices)
         return self._known[key]
 
-    def _predict(
-        self,
-        backbone: BackboneSpec,
-        method: MethodSpec,
-        task: TaskSpec,
-        recipe: Recipe,
-        candidate: bool,
-        devices: float,
-    ) -> Predicted | None:
-        for level, key in enumerate(_likeness(backbone.model, method.entry, task.name)):
+    def _predict(self, workload: Workload, candidate: bool, devices: float) -> Predicted | None:
+        task, recipe = workload.task, workload.recipe
+        for level, key in enumerate(_likeness(workload.backbone.model, workload.method.entry, task.name)):
             for basis in ("ledger", "probe"):
                 profile = self._found.get((basis, key))
                 if profile is None:
                     continue
-                parts = profile.parts
-                training = _training(parts, level, backbone, method, task, recipe)
+                typical = profile.typical
+                training = _training(typical, level, workload)
                 if training is None:
                     continue
-                steps = training_steps(task, recipe, parts.rows)
-                seconds = parts.before + training + parts.an_evaluation * evaluations(recipe, steps)
-                seconds += 0.0 if candidate else parts.closing
-                spread = max(SPREADS[basis][level], parts.spread or 0.0)
-                found = _with_interval(seconds, basis, spread, (basis, *key), parts)
+                steps = training_steps(task, recipe, typical.rows)
+                seconds = typical.before + training + typical.per_evaluation * evaluations(recipe, steps)
+                seconds += 0.0 if candidate else typical.closing
+                spread = max(SPREADS[basis][level], typical.spread or 0.0)
+                predicted = _with_interval(seconds, basis, spread, (basis, *key), typical)
                 if level or basis == "probe":
-                    return found
+                    return predicted
                 error = family_error(SPREADS[basis][level])
-                number = len(profile.seen)
-                more = self.noise.mean if number >= _ENOUGH else 1.0
-                return replace(found, below=error, above=error, seen=number, share_of_sum=more)
-        return self._by_arithmetic(backbone, method, task, recipe, candidate, devices)
+                number = len(profile.observations)
+                more = self.noise.mean if number >= ENOUGH else 1.0
+                return replace(predicted, below=error, above=error, seen=number, share_of_sum=more)
+        return self._by_arithmetic(workload, candidate, devices)
 
-    def _by_arithmetic(
-        self,
-        backbone: BackboneSpec,
-        method: MethodSpec,
-        task: TaskSpec,
-        recipe: Recipe,
-        candidate: bool,
-        devices: float,
-    ) -> Predicted | None:
+    def _by_arithmetic(self, workload: Workload, candidate: bool, devices: float) -> Predicted | None:
+        recipe = workload.recipe
         rest = ASSUMED_START_SECONDS + (0.0 if candidate else ASSUMED_CLOSING_SECONDS)
         if recipe.train_seconds is not None:  # only the rest is guessed, and scoring dev comes on top
             seconds = rest + recipe.train_seconds
             return _with_interval(seconds, "estimate", 0.5, ("estimate",))
-        work = operations(backbone, method, task, recipe)
-        if work is None:
+        operations = workload.operations()
+        if operations is None:
             return None
-        seconds = rest + work / (self._rate.of(recipe) * devices)
+        seconds = rest + operations / (self._rate.of(recipe) * devices)
         return _with_interval(seconds, "estimate", ASSUMED_SPREAD, ("estimate",))
 
     @property
@@ -301,7 +184,7 @@ class Predictor:
             from orchestrator.planning.forecast_range import Noise
 
             exact = [
-                profile.parts.ratios
+                profile.typical.ratios
                 for (basis, key), profile in self._found.items()
                 if basis == "ledger" and len(key) == _EXACT
             ]
@@ -331,9 +214,13 @@ def _on(found: Predicted, devices: float) -> Predicted:
 
 
 def _with_interval(
-    seconds: float, source: Source, spread: float, family: tuple[str, ...], parts: _Parts | None = None
+    seconds: float,
+    source: Source,
+    spread: float,
+    family: tuple[str, ...],
+    typical: TypicalSeconds | None = None,
 ) -> Predicted:
-    alike = parts is not None and len(family) == 1 + _EXACT
+    alike = typical is not None and len(family) == 1 + _EXACT
     return Predicted(
         seconds,
         source,
@@ -342,39 +229,24 @@ def _with_interval(
         family,
         family_error(spread),
         family_error(spread),
-        watts=None if parts is None else parts.watts,
-        device_type=None if parts is None else parts.device_type,
-        peak_memory_bytes=parts.peak_memory_bytes if parts is not None and alike else None,
+        watts=None if typical is None else typical.watts,
+        device_type=None if typical is None else typical.device_type,
+        peak_memory_bytes=typical.peak_memory_bytes if typical is not None and alike else None,
     )
 
 
-def _seen(spec: TrialSpec, timing: Timing | None, wall_seconds: float, device_type: str) -> _Seen:
-    told = (timing or Timing(device_type=device_type, train_seconds=wall_seconds)).alone
-    examples = told.steps * spec.recipe.batch_size or training_examples(spec.task, spec.recipe, told.rows)
-    each = operations_per_example(spec.backbone, spec.method, spec.task, spec.recipe)
-    return _Seen(
-        timing=told,
-        examples=examples,
-        work=None if examples is None or each is None else examples * each,
-        evaluations=evaluations(spec.recipe, told.steps or None),
-        candidate=spec.candidate is not None,
-    )
-
-
-def _training(
-    parts: _Parts, level: int, backbone: BackboneSpec, method: MethodSpec, task: TaskSpec, recipe: Recipe
-) -> float | None:
+def _training(typical: TypicalSeconds, level: int, workload: Workload) -> float | None:
     """Seconds of training steps, at the pace of what was seen. Without a count of operations, examples are
     the measure among trials of one model and task; of exactly the same cell the whole may stand for it."""
-    if recipe.train_seconds is not None:
-        return recipe.train_seconds
-    work = operations(backbone, method, task, recipe, parts.rows)
-    if work is not None and parts.an_operation is not None:
-        return work * parts.an_operation
-    examples = training_examples(task, recipe, parts.rows)
-    if level <= 1 and examples is not None and parts.an_example is not None:
-        return examples * parts.an_example
-    return parts.training if level == 0 else None
+    if workload.recipe.train_seconds is not None:
+        return workload.recipe.train_seconds
+    operations = workload.operations(typical.rows)
+    if operations is not None and typical.per_operation is not None:
+        return operations * typical.per_operation
+    examples = training_examples(workload.task, workload.recipe, typical.rows)
+    if level <= 1 and examples is not None and typical.per_example is not None:
+        return examples * typical.per_example
+    return typical.training if level == 0 else None
 
 
 def _likeness(model: str, entry: str, task: str) -> list[_Likeness]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
+from orchestrator.config import GridCell, Inputs
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.task import TaskSpec
@@ -107,3 +108,37 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:8]}…"
+
+
+class Fingerprints:
+    """Computes fingerprints cell by cell. Each part is hashed once, however many cells share it."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self._code = part_digest({"worker": inputs.code, "metrics": inputs.metrics})
+        self._scored = part_digest(CANDIDATE)
+        self._known: dict[tuple[str, Hashable], str] = {}
+
+    def parts(self, cell: GridCell) -> dict[str, str]:
+        backbone, method, task = cell.backbone, cell.variant.spec, cell.task.spec
+        return {
+            "backbone": self._once(
+                ("backbone", backbone.name),
+                lambda: backbone_identity(backbone, self._inputs.weights[backbone.name]),
+            ),
+            "method": self._once(("method", method.settings), lambda: method_identity(method)),
+            "task": self._once(
+                ("task", task.name), lambda: task_identity(task, self._inputs.data[task.name])
+            ),
+            "recipe": self._once(("recipe", cell.recipe), lambda: recipe_identity(cell.recipe)),
+            "code": self._code,
+        }
+
+    def of_candidate(self, cell: GridCell, seed: int) -> str:
+        """Return the fingerprint of a candidate whose values the cell has."""
+        return combine({**self.parts(cell), "scored": self._scored}, seed)
+
+    def _once(self, key: tuple[str, Hashable], part: Callable[[], Mapping[str, Any]]) -> str:
+        if key not in self._known:
+            self._known[key] = part_digest(part())
+        return self._known[key]

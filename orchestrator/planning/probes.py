@@ -17,7 +17,7 @@ from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.plan import Plan
 from orchestrator.planning.standalone import Family, family_of, standalone_costs
-from orchestrator.planning.workload import operations, training_steps
+from orchestrator.planning.workload import Workload, training_steps
 
 SUFFIX = "-probes"
 _MOST_STEPS, _LEAST_STEPS = 40, 8
@@ -58,7 +58,7 @@ def _to_itself(asked: Resources | AutoResources) -> Resources | AutoResources:
 
 
 def _work(cell: GridCell) -> float:
-    return operations(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe) or 0.0
+    return Workload.of_cell(cell).operations() or 0.0
 
 
 def may_share(asked: Resources | AutoResources) -> bool:

@@ -10,7 +10,7 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Standalone, Timing
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
-from orchestrator.planning.workload import evaluations, operations_per_example, training_steps
+from orchestrator.planning.workload import Workload, evaluations, training_steps
 
 Family = tuple[str, str, str]  # backbone, method entry, task
 
@@ -54,5 +54,5 @@ def _cost(cell: GridCell, probe: TrialSpec, timing: Timing) -> Standalone:
 def _arithmetic(method: MethodSpec, cell: GridCell, probe: TrialSpec | None = None) -> float:
     """Of an optimiser step. Of an unknown size, examples count instead, in the cell as in its probe."""
     recipe = cell.recipe if probe is None else probe.recipe
-    each = operations_per_example(cell.backbone, method, cell.task.spec, recipe)
+    each = Workload(cell.backbone, method, cell.task.spec, recipe).operations_per_example()
     return recipe.batch_size * (each or 1.0)

@@ -20,6 +20,7 @@ from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.planning.cost import Predicted, Predictor
 from orchestrator.planning.sampler import Values, draw, rounds
+from orchestrator.planning.workload import Workload
 
 # They say nothing about the values: the candidate is tried again, and the search waits for it.
 _SAYS_NOTHING = frozenset({FailureKind.PREEMPTED, FailureKind.DEVICE, FailureKind.TIMEOUT})
@@ -132,8 +133,8 @@ class Searcher:
         return Candidate(trial, tried, values, predicted, known.state(mark), found)
 
     def _predict(self, cell: GridCell) -> Predicted | None:
-        parts = cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe
-        return self.predictor.predict(*parts, candidate=True, resources=self.resources(cell))
+        workload = Workload.of_cell(cell)
+        return self.predictor.predict(workload, candidate=True, resources=self.resources(cell))
 
     def _applied(self, cell: GridCell, values: Values) -> GridCell:
         try:

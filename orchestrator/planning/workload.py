@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from orchestrator.config import GridCell
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.trial import Recipe, TrialSpec
 
 _RANDOM_PARAMETERS = 100_000  # of the tiny models of a smoke run, whatever their architecture
 
 
 def compute_parameters(backbone: BackboneSpec) -> int | None:
-    """Weights that every token is multiplied with: all but the embeddings. None where it cannot be told.
+    """Return how many weights every token is multiplied with (all but the embeddings), None if unknown.
 
-    For made BERTs 4h² + 2hi a layer (attention, then feed-forward of width i at hidden size h).
+    A generated BERT has 4h² + 2hi per layer: attention, then feed-forward of width i at hidden size h.
     """
     if isinstance(backbone.weights, RandomWeights):
         return _RANDOM_PARAMETERS
@@ -31,8 +33,8 @@ def compute_parameters(backbone: BackboneSpec) -> int | None:
 
 
 def epoch_examples(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | None = None) -> int | None:
-    """Training examples after the recipe's caps. `rows`: what an attempt at the task has counted, which
-    stands before what the catalogue says. None where neither knows."""
+    """Return the training examples of an epoch after the recipe's caps, None if unknown. `rows`: what an
+    attempt at the task has counted; it overrides the catalogue."""
     examples = (rows or {}).get("train_available", task.train_examples)
     if recipe.train_rows_per_class is not None:
         if task.labels is None:
@@ -45,8 +47,8 @@ def epoch_examples(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | Non
 
 
 def training_examples(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | None = None) -> int | None:
-    """Examples that the whole training reads. None where it is not known how many there are, or where it ends
-    after so many seconds."""
+    """Return how many examples the whole training reads, None if unknown or if it ends after a number of
+    seconds."""
     if recipe.train_seconds is not None:
         return None
     if recipe.steps is not None:
@@ -56,7 +58,7 @@ def training_examples(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | 
 
 
 def training_steps(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | None = None) -> int | None:
-    """Optimiser steps. None as for `training_examples`."""
+    """Return the optimiser steps of the whole training, None as for `training_examples`."""
     if recipe.steps is not None or recipe.train_seconds is not None:
         return recipe.steps
     examples = epoch_examples(task, recipe, rows)
@@ -69,29 +71,40 @@ def evaluations(recipe: Recipe, steps: int | None) -> int:
     return planned if steps is None else max(1, min(planned, steps))
 
 
-def operations_per_example(
-    backbone: BackboneSpec, method: MethodSpec, task: TaskSpec, recipe: Recipe
-) -> float | None:
-    """Floating-point operations of the training: 2 a weight and token forward, 2 backward to the activations
-    and 2 to the weights (Kaplan et al. 2020). Adapters, prompts, biases and norms spare the last, a head on a
-    frozen backbone both. Top layers alone lie between a head and all: they are taken for 4 too. The few
-    tokens that virtual ones add are left out.
-    """
-    weights = compute_parameters(backbone)
-    if weights is None or task.mean_tokens is None:
-        return None
-    return float(method.settings.flops_per_weight * weights * min(task.mean_tokens, recipe.max_length))
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a trial trains: the parts of its cell that decide how much work it is."""
 
+    backbone: BackboneSpec
+    method: MethodSpec
+    task: TaskSpec
+    recipe: Recipe
 
-def operations(
-    backbone: BackboneSpec,
-    method: MethodSpec,
-    task: TaskSpec,
-    recipe: Recipe,
-    rows: Mapping[str, int] | None = None,
-) -> float | None:
-    """Of the whole training. None where the catalogue does not say how many examples there are, or how
-    long."""
-    examples = training_examples(task, recipe, rows)
-    each = operations_per_example(backbone, method, task, recipe)
-    return None if examples is None or each is None else examples * each
+    @classmethod
+    def of_cell(cls, cell: GridCell) -> Workload:
+        return cls(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe)
+
+    @classmethod
+    def of_trial(cls, trial: TrialSpec) -> Workload:
+        return cls(trial.backbone, trial.method, trial.task, trial.recipe)
+
+    def operations_per_example(self) -> float | None:
+        """Return the floating-point operations of training on one example, None if the catalogue does not say
+        how large the model or how long a text is.
+
+        A weight takes 2 operations per token forward, 2 backward to the activations and 2 to the weights
+        (Kaplan et al. 2020). Adapters, prompts, biases and norms spare the last 2, a head on a frozen
+        backbone the last 4. Top layers lie between a head and all layers and count as 4 too. The few tokens
+        that virtual ones add are left out.
+        """
+        weights, mean_tokens = compute_parameters(self.backbone), self.task.mean_tokens
+        if weights is None or mean_tokens is None:
+            return None
+        tokens = min(mean_tokens, self.recipe.max_length)
+        return float(self.method.settings.flops_per_weight * weights * tokens)
+
+    def operations(self, rows: Mapping[str, int] | None = None) -> float | None:
+        """Return the operations of the whole training, None if examples or operations are unknown. `rows` as
+        in `epoch_examples`."""
+        examples, each = training_examples(self.task, self.recipe, rows), self.operations_per_example()
+        return None if examples is None or each is None else examples * each

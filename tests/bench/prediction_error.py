@@ -23,6 +23,7 @@ from orchestrator.planning import Plan
 from orchestrator.planning.cost import Predictor
 from orchestrator.planning.probes import billed_device_hours
 from orchestrator.planning.rates import assumed_rate
+from orchestrator.planning.workload import Workload
 from orchestrator.tracking.tracking_uri import tracking_uri
 
 DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"
@@ -60,8 +61,7 @@ def compare(title: str, plan: Plan, after: Session) -> None:
     ratios, inside = [], 0
     for trial in plan.trials:
         actual, spec = took.get((trial.name, trial.fingerprint)), plan.spec(trial)
-        parts = spec.backbone, spec.method, spec.task, spec.recipe
-        found = predictor.predict(*parts, resources=trial.resources)
+        found = predictor.predict(Workload.of_trial(spec), resources=trial.resources)
         if actual is not None and found is not None:
             ratios.append(found.seconds / actual)
             inside += found.low <= actual <= found.high

@@ -13,7 +13,7 @@ from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS, ASSUMED_START_SECONDS
-from orchestrator.planning.workload import compute_parameters, operations, training_examples
+from orchestrator.planning.workload import Workload, compute_parameters, training_examples
 
 ONE: dict[str, Any] = {
     "models": ["base"],
@@ -40,12 +40,12 @@ def test_operations_follow_the_method_the_rows_and_the_length() -> None:
     backbone, task = catalogue.backbones["base", "general"], catalogue.tasks["ncbi-disease"].spec
     recipe = Recipe(learning_rate=1e-3, epochs=2, train_rows=100, max_length=10)
     found = {
-        name: operations(
+        name: Workload(
             backbone,
             MethodSpec(name=name, entry=name, settings=catalogue.methods[name].settings),
             task,
             recipe,
-        )
+        ).operations()
         for name in ("full", "lora", "ia3", "head-only")
     }
     weights = compute_parameters(backbone)
@@ -113,7 +113,7 @@ def test_an_estimate_takes_a_gpu_at_three_tenths_of_its_peak(
     asked = {key: value for key, value in keys.items() if key != "fp32"}
     made = plan(**ONE, **asked, recipe={"train_rows": 5000, **precision})
     cell = made.cells["base/general/full/ncbi-disease"]
-    work = operations(cell.backbone, cell.variant.spec, cell.task.spec, cell.recipe)
+    work = Workload.of_cell(cell).operations()
     assert work is not None
     [found] = set(seconds(made).values())
     assert found == pytest.approx(2 + work / rate)
