@@ -200,7 +200,7 @@ class Session:
             if entry is not None and isinstance(spec.weights, HubWeights):
                 console.print(
                     f"{spec.name}: locked as {entry.hub} at {entry.asked}, the catalogue now names "
-                    f"{spec.weights.hub} at {spec.weights.revision}; it is resolved anew",
+                    f"{spec.weights.hub} at {spec.weights.revision}; it will be resolved again",
                     highlight=False,
                 )
 
@@ -226,7 +226,7 @@ def _problems_of(item: str, words: str) -> Iterator[Problem]:
         sentence, _, fix = told.partition("\n    -> ")
         place, colon, problem = sentence.partition(": ")
         where, what = (place, problem) if colon else (item, sentence)
-        yield Problem(where, "", what, fix or "correct that, and stage again")
+        yield Problem(where, "", what, fix or "fix that, then run `frontier stage` again")
 
 
 def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cache: Path) -> bool:

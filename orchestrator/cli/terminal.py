@@ -1,9 +1,10 @@
-"""What is printed for people. A user's words are shown, never obeyed: no markup, no control characters."""
+"""Output for people, and JSON. A user's text is printed as it is: no markup, no control characters."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from orchestrator.errors import printable
 
 
 class Terminal(Console):
-    """Takes `[...]` and `:name:` in a text for what they are, and spells control characters out."""
+    """Prints `[...]` and `:name:` in a text as they are, and spells control characters out."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
@@ -29,14 +30,23 @@ def styled(text: str, style: str = "") -> Text:
 
 
 def print_json(value: Any) -> None:
+    """Print JSON on stdout, with escapes if its encoding lacks characters."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-    print(json.dumps(value, indent=1, ensure_ascii=not unicode))  # escapes keep what `?` would lose
+    print(json.dumps(value, indent=1, ensure_ascii=not unicode))
 
 
-def plain_table(first: str, *numeric: str) -> Table:
-    """Return a table without lines: a column of names, then right-aligned columns of numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(first, no_wrap=True)
-    for name in numeric:
+def plain_table(*names: str, title: str | None = None, numbers: Iterable[str] = ()) -> Table:
+    """Return a table without lines: columns of names, then right-aligned columns of numbers."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in numbers:
         table.add_column(name, justify="right")
     return table

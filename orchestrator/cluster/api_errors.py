@@ -59,9 +59,12 @@ def _words(
     doctor: str,
 ) -> tuple[str, str]:
     if status == 401:
-        return f"the cluster does not know you: {said}", "log in to it again (`kubectl get ns` must work)"
+        return f"authentication failed: {said}", "log in to it again (`kubectl get ns` must work)"
     if status == 403 and "exceeded quota" in said:
-        return f"no room for {what}: {said}", "stop another sweep, or ask for a larger ResourceQuota"
+        return (
+            f"the quota does not allow {what}: {said}",
+            "stop another sweep, or ask for a larger ResourceQuota",
+        )
     if status == 403 and "violates PodSecurity" in said:
         return f"{what}: {said}", "`frontier doctor --manifests` names the containers that break the profile"
     if status == 403:
@@ -71,11 +74,11 @@ def _words(
             f"{doctor} lists every permission that is missing",
         )
     if status == 404 and resource.group == "ray.io" and get(body, "details", "name") is None:
-        return "KubeRay is not installed in this cluster: it does not know RayJobs", _INSTALL
+        return "KubeRay is not installed in this cluster: the RayJob CRD is missing", _INSTALL
     if status == 404 and get(body, "details", "kind") == "namespaces":
         return f"there is no namespace {namespace}", "apply an overlay first: kubectl apply -k k8s/overlays/…"
     if status == 404:
-        return f"there is no {what}", "look at its name and --namespace"
+        return f"there is no {what}", "check its name and --namespace"
     if status == 409:
         return _conflict(what, body, said)
     if status in (400, 422):
@@ -88,7 +91,7 @@ def _words(
         )
     return (
         f"the cluster cannot {verb} {what}: {said} (HTTP {status})",
-        "try again; then ask who runs the cluster",
+        "retry; then ask the cluster's administrator",
     )
 
 
@@ -96,7 +99,7 @@ def _conflict(what: str, body: Any, said: str) -> tuple[str, str]:
     fields = [str(cause.get("field")) for cause in items(get(body, "details", "causes"))]
     if fields:
         return (
-            f"{what}: somebody else manages {', '.join(fields)}: {said}",
+            f"{what}: another client manages {', '.join(fields)}: {said}",
             "where GitOps or kubectl applies this sweep, let that do it, or delete the object there first",
         )
-    return f"{what} was changed by somebody else meanwhile: {said}", "do it again"
+    return f"{what} was changed by another client meanwhile: {said}", "rerun the command"

@@ -1,4 +1,4 @@
-"""What a cluster lacks to run the sweeps of an overlay, told before anything is submitted; all at once."""
+"""Checks of what a cluster lacks to run the sweeps of an overlay, before anything is submitted."""
 
 from __future__ import annotations
 
@@ -38,40 +38,42 @@ _ROLE = "have your group bound to the role frontier-user (k8s/base/rbac-user.yam
 _PROFILES = ("privileged", "baseline", "restricted")
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     GOOD = "good"
     BAD = "bad"
-    UNSURE = "unsure"  # may be as it should; one may not look, or nodes come on demand
+    UNSURE = "unsure"  # it may be good: the user may not look, or nodes come on demand
 
 
 @dataclass(frozen=True)
-class Finding:
-    verdict: Verdict
-    words: str
+class Check:
+    status: CheckStatus
+    message: str
     fix: str | None = None
 
 
-def good(words: str) -> Finding:
-    return Finding(Verdict.GOOD, words)
+def good(message: str) -> Check:
+    return Check(CheckStatus.GOOD, message)
 
 
-def bad(words: str, fix: str) -> Finding:
-    return Finding(Verdict.BAD, words, fix)
+def bad(message: str, fix: str) -> Check:
+    return Check(CheckStatus.BAD, message, fix)
 
 
-def unsure(words: str, fix: str | None = None) -> Finding:
-    return Finding(Verdict.UNSURE, words, fix)
+def unsure(message: str, fix: str | None = None) -> Check:
+    return Check(CheckStatus.UNSURE, message, fix)
 
 
-Check = Callable[[Cluster, Sequence[Document]], Iterator[Finding]]
+CheckFunction = Callable[[Cluster, Sequence[Document]], Iterator[Check]]
 
 
-def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
-    """`documents`: an overlay. Raises LaunchError where the API server does not answer; what one may not look
-    at is a finding."""
+def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+    """Check a cluster for the objects of an overlay. A check that the user may not run is unsure.
+
+    Raises LaunchError where the API server does not answer.
+    """
     version = get(cluster.ask_path("/version"), "gitVersion")
     yield good(f"API server {cluster.host} answers" + (f": Kubernetes {version}" if version else ""))
-    checks: tuple[Check, ...] = (
+    checks: tuple[CheckFunction, ...] = (
         _kuberay,
         _rights,
         _namespace,
@@ -95,16 +97,16 @@ def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Findin
             if status == HTTPStatus.UNAUTHORIZED:
                 return  # so would all others
     if hidden:
-        words = f"you may not {', '.join(hidden)}: what needs it was not looked at"
+        words = f"you may not {', '.join(hidden)}: the checks that need it were skipped"
         yield unsure(words, _ROLE)
 
 
-def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
+def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Check]:
     kinds = {str(item.get("name")) for item in items(get(cluster.ask_path("/apis/ray.io/v1"), "resources"))}
     absent = {"rayjobs", "rayclusters"} - kinds
     if absent:
         yield bad(
-            f"KubeRay is not installed: the cluster knows no {' and no '.join(sorted(absent))}",
+            f"KubeRay is not installed: no CRD of {' or '.join(sorted(absent))}",
             "install its operator, 1.6 or later, by its chart (k8s/README.md names the version)",
         )
         return
@@ -113,7 +115,7 @@ def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
     if operators and not any(get(body, "status", "readyReplicas") for body in operators):
         where = get(operators[0], "metadata", "namespace")
         yield bad(
-            f"no pod of KubeRay's operator is ready (namespace {where}): nobody takes up a RayJob",
+            f"no pod of KubeRay's operator is ready (namespace {where}): no operator takes up a RayJob",
             f"kubectl -n {where} get pods -l {_OPERATOR} shows why",
         )
     if version is None:
@@ -133,16 +135,18 @@ def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
 
 
 def _operators(cluster: Cluster) -> list[dict[str, Any]]:
-    """Deployments; none where one may not look."""
+    """Return the operator's deployments, or none where the user may not list them."""
     try:
         return cluster.every(DEPLOYMENTS, labels=_OPERATOR, everywhere=True)
     except RefusalError:
         return []
 
 
-def _version_of(found: Sequence[dict[str, Any]]) -> tuple[int, ...] | None:
-    """By the operator's image; None where its tag is no version."""
-    containers = [c for body in found for c in items(get(body, "spec", "template", "spec", "containers"))]
+def _version_of(deployments: Sequence[dict[str, Any]]) -> tuple[int, ...] | None:
+    """Return the version of the operator's image, or None if its tag is no version."""
+    containers = [
+        c for body in deployments for c in items(get(body, "spec", "template", "spec", "containers"))
+    ]
     tags = [re.search(r":v?(\d+)\.(\d+)", str(container.get("image"))) for container in containers]
     return next(((int(tag[1]), int(tag[2])) for tag in tags if tag), None)
 
@@ -151,31 +155,31 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[Finding]:
+def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[Check]:
     missing = "; ".join(permissions.missing(cluster))
     if missing:
         yield bad(f"in namespace {cluster.namespace} you may not {missing}", _ROLE)
     else:
-        yield good(f"you have every right that the verbs need in namespace {cluster.namespace}")
+        yield good(f"you have every right that the commands need in namespace {cluster.namespace}")
 
 
-def _workloads(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+def _workloads(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
     ready, others = ready_and_not(cluster, documents)
     if ready:
         yield good(f"{', '.join(ready)}: ready")
-    for found in others:
-        yield (bad if found.fatal else unsure)(f"{', '.join(found.names)}: {found.why}", found.fix)
+    for group in others:
+        yield (bad if group.fatal else unsure)(f"{', '.join(group.names)}: {group.why}", group.fix)
 
 
-def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
     live = cluster.get(NAMESPACES, cluster.namespace)
     if live is None:
         yield bad(f"there is no namespace {cluster.namespace}", "kubectl apply --server-side -k the overlay")
         return
     key = "pod-security.kubernetes.io/enforce"
     profile = str(mapping(get(live, "metadata", "labels")).get(key, ""))
-    wanted = [mapping(d.metadata.get("labels")).get(key) for d in of_kind(documents, "Namespace")]
-    if profile == "restricted" or profile in wanted:
+    declared = [mapping(d.metadata.get("labels")).get(key) for d in of_kind(documents, "Namespace")]
+    if profile == "restricted" or profile in declared:
         yield good(f"namespace {cluster.namespace} enforces Pod Security {profile}")
     else:
         yield unsure(
@@ -184,45 +188,47 @@ def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Find
         )
 
 
-def _quotas(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
-    found = cluster.every(QUOTAS)
-    if not found:
+def _quotas(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+    quotas = cluster.every(QUOTAS)
+    if not quotas:
         yield unsure("no ResourceQuota: a sweep may take every GPU", "k8s/base/quota.yaml has one")
-    for body in found:
+    for body in quotas:
         hard, used = mapping(get(body, "status", "hard")), mapping(get(body, "status", "used"))
         left = {key: (quantity(hard[key]) or 0) - (quantity(used.get(key, 0)) or 0) for key in hard}
         name = get(body, "metadata", "name")
         needs_gpus = any(group.gpus for group in _groups(documents))
-        gone = [k for k, v in left.items() if v <= 0 and (needs_gpus or not k.endswith(_GPU))]
-        words = ", ".join(f"{left[key]} of {hard[key]} {key}" for key in sorted(hard))
-        if gone:
-            yield bad(f"quota {name} is used up: {', '.join(gone)}", "stop a sweep, or ask for a larger one")
+        used_up = [k for k, v in left.items() if v <= 0 and (needs_gpus or not k.endswith(_GPU))]
+        amounts = ", ".join(f"{left[key]} of {hard[key]} {key}" for key in sorted(hard))
+        if used_up:
+            yield bad(
+                f"quota {name} is used up: {', '.join(used_up)}", "stop a sweep, or ask for a larger one"
+            )
         else:
-            yield good(f"quota {name} has left: {words}")
+            yield good(f"quota {name} has left: {amounts}")
 
 
 def _groups(documents: Sequence[Document]) -> list[Any]:
-    clusters = [found[0] for found in map(cluster_of, documents) if found is not None]
+    clusters = [cluster[0] for cluster in map(cluster_of, documents) if cluster is not None]
     return [group for cluster in clusters for group in groups(cluster)]
 
 
-def _gpus(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
-    wanted = [group for group in _groups(documents) if group.gpus]
-    if not wanted:
+def _gpus(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+    gpu_groups = [group for group in _groups(documents) if group.gpus]
+    if not gpu_groups:
         yield good("no group of this overlay needs a GPU")
         return
     amounts = [quantity(get(node, "status", "allocatable", _GPU) or 0) or 0 for node in cluster.every(NODES)]
-    having = [int(amount) for amount in amounts if amount]
-    yield good(f"{len(having)} of {len(amounts)} nodes have GPUs, {sum(having)} in all")
-    for group in wanted:
-        if not any(amount >= group.gpus for amount in having):
+    per_node = [int(amount) for amount in amounts if amount]
+    yield good(f"{len(per_node)} of {len(amounts)} nodes have GPUs, {sum(per_node)} in all")
+    for group in gpu_groups:
+        if not any(amount >= group.gpus for amount in per_node):
             yield unsure(
                 f"group {group.name}: no node has {group.gpus} {_GPU} now",
                 "fine where nodes come on demand; else install the GPU operator or the device plugin",
             )
 
 
-def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
+def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
     volumes = [v for pod in created_pods(documents) for v in items(pod.spec.get("volumes"))]
     names = {get(volume, "persistentVolumeClaim", "claimName") for volume in volumes}
     classes: set[str] = set()
@@ -232,7 +238,7 @@ def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding
         if claim is None:
             yield bad(f"there is no claim {name}", "kubectl apply --server-side -k the overlay")
         elif phase == "Lost":
-            yield bad(f"claim {name} has lost its volume", "make it again; the records on it are gone")
+            yield bad(f"claim {name} has lost its volume", "create it again; the records on it are lost")
         else:
             yield (good if phase == "Bound" else unsure)(
                 f"claim {name} is {phase}",
@@ -243,48 +249,49 @@ def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding
     yield from _storage_classes(cluster, classes)
 
 
-def _storage_classes(cluster: Cluster, wanted: set[str]) -> Iterator[Finding]:
-    if not wanted:
+def _storage_classes(cluster: Cluster, names: set[str]) -> Iterator[Check]:
+    if not names:
         return
-    found = cluster.every(STORAGE_CLASSES)
-    known = {str(get(body, "metadata", "name")) for body in found}
+    classes = cluster.every(STORAGE_CLASSES)
+    existing = {str(get(body, "metadata", "name")) for body in classes}
     default = "storageclass.kubernetes.io/is-default-class"
-    has_default = any(get(body, "metadata", "annotations", default) == "true" for body in found)
-    for name in sorted(wanted):
-        if name and name not in known:
+    has_default = any(get(body, "metadata", "annotations", default) == "true" for body in classes)
+    for name in sorted(names):
+        if name and name not in existing:
             yield bad(
-                f"there is no storage class {name}", f"name one of: {', '.join(sorted(known)) or 'none'}"
+                f"there is no storage class {name}", f"name one of: {', '.join(sorted(existing)) or 'none'}"
             )
         elif not name and not has_default:
             yield bad("no storage class is the default", "name one in the overlay's claims")
 
 
-def _references(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Finding]:
-    """Secrets and ConfigMaps that the pods name."""
+def _references(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+    """Check the Secrets and ConfigMaps that the pods name."""
     for resource in (SECRETS, CONFIG_MAPS):
-        wanted: dict[str, bool] = {}  # name -> whether a pod cannot start without it
+        required: dict[str, bool] = {}  # by name: whether a pod cannot start without it
         for pod in created_pods(documents):
             for name, needed in _named(pod, resource):
-                wanted[name] = wanted.get(name, False) or needed
-        for name, needed in sorted(wanted.items()):
+                required[name] = required.get(name, False) or needed
+        for name, needed in sorted(required.items()):
             if cluster.get(resource, name) is not None:
                 yield good(f"{resource.kind} {name} is there")
             elif needed:
                 yield bad(
-                    f"there is no {resource.kind} {name}: pods that name it never start", _MAKE[resource.kind]
+                    f"there is no {resource.kind} {name}: pods that name it never start",
+                    _CREATE[resource.kind],
                 )
             else:
                 yield unsure(f"there is no {resource.kind} {name}; pods start without it")
 
 
-_MAKE = {
+_CREATE = {
     "Secret": "k8s/components/mlflow/make-secrets.sh makes MLflow's, kubectl create secret any other",
     "ConfigMap": "kubectl apply --server-side -k the overlay again: the name carries a hash of the content",
 }
 
 
 def _named(pod: Pod, resource: Resource) -> Iterator[tuple[str, bool]]:
-    """(name, needed)"""
+    """Yield the name of each reference of a pod, and whether the pod needs it to start."""
     short = "secret" if resource is SECRETS else "configMap"
     for volume in items(pod.spec.get("volumes")):
         source = mapping(volume.get(short))

@@ -15,7 +15,7 @@ from typing import IO, Any
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get
 from orchestrator.cluster.fetch_job import FETCHES
-from orchestrator.cluster.pending import troubles
+from orchestrator.cluster.pending import pending_pods
 from orchestrator.cluster.record_server import ARCHIVE, BYTES, INDEX, PORT
 from orchestrator.cluster.resources import JOBS, PODS
 from orchestrator.errors import LaunchError
@@ -80,7 +80,7 @@ def _await_pod(cluster: Cluster, job: str, say: Callable[[str], None]) -> str:
                     "k8s/loader-report.yaml"
                 )
             words = (
-                "; ".join(map(str, troubles([pod], [], cluster.command("doctor"))))
+                "; ".join(map(str, pending_pods([pod], [], cluster.command("doctor"))))
                 or f"waits for pod {name}: {phase or 'Pending'}"
             )
         if time.monotonic() - said >= _SILENCE_SECONDS:

@@ -1,4 +1,4 @@
-"""Why pods of a sweep are not there yet: from pods and events to words and remedies."""
+"""Why pods of a sweep do not run yet, and the fix, from the pods and their events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.cluster.documents import get, items, mapping
 
 GROUP_LABEL, TYPE_LABEL = "ray.io/group", "ray.io/node-type"
 
-_REMEDIES = (  # the first that matches
+_FIXES = (  # the first that matches
     (
         r"exceeded quota",
         "the ResourceQuota is used up: stop another sweep, or raise k8s/base/quota.yaml",
@@ -25,7 +25,7 @@ _REMEDIES = (  # the first that matches
         r"Insufficient nvidia\.com/gpu",
         "no node has a free GPU: wait for the cluster to add one, or lower maxReplicas of the group",
     ),
-    (r"Insufficient (cpu|memory)", "no node has room: wait for one, or ask for less in the overlay"),
+    (r"Insufficient (cpu|memory)", "no node has enough free: wait for one, or request less in the overlay"),
     (r"untolerated taint", "give the group a toleration of that taint, in the overlay"),
     (r"didn't match Pod's node affinity|node selector", "no node has the labels that the group asks for"),
     (r"ImagePull|ErrImage|InvalidImageName", "push the image, correct its name, or name an imagePullSecret"),
@@ -33,7 +33,7 @@ _REMEDIES = (  # the first that matches
         r"persistentvolumeclaim|unbound|FailedMount|FailedAttachVolume",
         "{doctor} checks the claims",
     ),
-    (r"secret \"?\S+\"? not found|configmap \"?\S+\"? not found", "make it; {doctor} lists all"),
+    (r"secret \"?\S+\"? not found|configmap \"?\S+\"? not found", "create it; {doctor} lists all"),
     (r"OOMKilled", "raise the memory of that pod in the overlay"),
 )
 _FATAL = {"FailedCreate", "FailedToCreateHeadPod", "FailedToCreateWorkerPod", "FailedCreatePod"}
@@ -41,16 +41,18 @@ _NAME_IN_POD = re.compile(r"(pods? )\"?[a-z0-9][-a-z0-9.]*\"?")
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What some pods wait for. `pods`: how many, 0 for those that cannot even be made."""
+class PendingPods:
+    """Pods that wait for the same thing. `pods`: their number, 0 for pods that cannot be created."""
 
-    who: str  # "head", "worker a100", "submitter", or the object that cannot make its pods
+    who: str  # "head", "worker a100", "submitter", or the object that cannot create its pods
     pods: int
     why: str
     fix: str | None = None
 
     def __str__(self) -> str:
-        many = f"{self.pods} pods wait" if self.pods > 1 else "waits" if self.pods else "cannot make its pod"
+        many = (
+            f"{self.pods} pods wait" if self.pods > 1 else "waits" if self.pods else "cannot create its pod"
+        )
         return f"{self.who} {many}: {self.why}" + (f" -> {self.fix}" if self.fix else "")
 
 
@@ -62,28 +64,33 @@ def role(pod: dict[str, Any]) -> str:
     return kind or str(labels.get("frontier/role", "pod"))
 
 
-def troubles(pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]], doctor: str) -> list[Trouble]:
-    """Alike ones as one. `doctor`: the command that looks at their cluster. `events`: of the sweep's objects;
-    those that tell of pods which were never made count as long as no pod of the sweep runs."""
+def pending_pods(
+    pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]], doctor: str
+) -> list[PendingPods]:
+    """Return the pods that wait, grouped by role and reason.
+
+    `events` are those of the sweep's objects: an event on a pod that could not be created counts until that
+    pod exists. `doctor` is the command that checks the cluster.
+    """
     waiting: dict[tuple[str, str], int] = defaultdict(int)
     for pod in pods:
         why = _why(pod)
         if why is not None:
             waiting[role(pod), why] += 1
-    found = [Trouble(who, count, why, _remedy(why, doctor)) for (who, why), count in waiting.items()]
-    unmade = dict.fromkeys(_unmade(events))
+    pending = [PendingPods(who, count, why, _fix(why, doctor)) for (who, why), count in waiting.items()]
+    not_created = dict.fromkeys(_not_created(events))
     present = {role(pod) for pod in pods}
-    never = [(who, why) for who, why in unmade if not _made(who, why, present)]
-    return found + [Trouble(who, 0, why, _remedy(why, doctor)) for who, why in never]
+    never = [(who, why) for who, why in not_created if not _created(who, why, present)]
+    return pending + [PendingPods(who, 0, why, _fix(why, doctor)) for who, why in never]
 
 
 def counts(pods: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    """Role -> ready pods, all pods. Those that have ended, or go, are none."""
-    found: dict[str, tuple[int, int]] = {}
+    """Return by role the number of ready pods and of all pods, without those that have ended or terminate."""
+    by_role: dict[str, tuple[int, int]] = {}
     for pod in sorted((pod for pod in pods if not _over(pod)), key=role):
-        ready, whole = found.get(role(pod), (0, 0))
-        found[role(pod)] = (ready + _ready(pod), whole + 1)
-    return found
+        ready, total = by_role.get(role(pod), (0, 0))
+        by_role[role(pod)] = (ready + _ready(pod), total + 1)
+    return by_role
 
 
 def _ready(pod: dict[str, Any]) -> bool:
@@ -97,7 +104,7 @@ def _over(pod: dict[str, Any]) -> bool:
 
 
 def _why(pod: dict[str, Any]) -> str | None:
-    """What keeps this pod from running, or None."""
+    """Return what keeps this pod from running, or None."""
     status = mapping(pod.get("status"))
     if _over(pod):
         return None
@@ -114,7 +121,7 @@ def _why(pod: dict[str, Any]) -> str | None:
     return None
 
 
-def _unmade(events: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def _not_created(events: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     for event in events:
         reason, message = str(event.get("reason", "")), str(event.get("message", ""))
         if event.get("type") == "Warning" and (reason in _FATAL or "forbidden" in message):
@@ -122,8 +129,8 @@ def _unmade(events: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
             yield f"{about.get('kind')} {about.get('name')}", _one_line(_NAME_IN_POD.sub(r"\1", message))
 
 
-def _made(who: str, why: str, present: set[str]) -> bool:
-    """Whether the pod that an old event could not make has come after all."""
+def _created(who: str, why: str, present: set[str]) -> bool:
+    """Return whether the pod of an old event has been created since."""
     if who.startswith("Job "):
         return "submitter" in present
     return "head" in present and "worker" not in why
@@ -133,6 +140,6 @@ def _one_line(text: Any) -> str:
     return " ".join(str(text or "no reason is given").split())[:400]
 
 
-def _remedy(why: str, doctor: str) -> str | None:
-    found = next((fix for pattern, fix in _REMEDIES if re.search(pattern, why)), None)
-    return None if found is None else found.replace("{doctor}", doctor)
+def _fix(why: str, doctor: str) -> str | None:
+    fix = next((fix for pattern, fix in _FIXES if re.search(pattern, why)), None)
+    return None if fix is None else fix.replace("{doctor}", doctor)

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import get
 from orchestrator.cluster.naming import SWEEP_LABEL
-from orchestrator.cluster.pending import Trouble, counts, role, troubles
+from orchestrator.cluster.pending import PendingPods, counts, pending_pods, role
 from orchestrator.cluster.pod_events import doings
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.resources import EVENTS, PODS
@@ -24,7 +24,7 @@ _MOST_WORDS = 400  # characters
 class Look:
     job: RayJob
     pods: dict[str, tuple[int, int]]  # role -> ready, all
-    troubles: tuple[Trouble, ...]
+    pending: tuple[PendingPods, ...]
     doings: tuple[str, ...] = ()  # nodes that are added, images that are pulled
     submitter: str = ""  # its last words, as long as no driver runs
 
@@ -34,7 +34,7 @@ def look(cluster: Cluster, job: RayJob) -> Look:
     events = cluster.every(EVENTS)
     ours = [event for event in events if _is_about(event, job)]
     words = "" if job.ray_state else _last_words(cluster, pods)
-    found = troubles(pods, ours, cluster.command("doctor"))
+    found = pending_pods(pods, ours, cluster.command("doctor"))
     return Look(job, counts(pods), tuple(found), tuple(doings(pods, events)), words)
 
 

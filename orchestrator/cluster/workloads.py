@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import Document, get, mapping, of_kind
-from orchestrator.cluster.pending import troubles
+from orchestrator.cluster.pending import pending_pods
 from orchestrator.cluster.resources import DEPLOYMENTS, PODS, STATEFUL_SETS
 
 _RESOURCES = {resource.kind: resource for resource in (DEPLOYMENTS, STATEFUL_SETS)}
@@ -55,5 +55,5 @@ def _causes(cluster: Cluster, live: dict[str, Any]) -> list[tuple[str, str]]:
     labels = mapping(get(live, "spec", "selector", "matchLabels"))
     pods = cluster.every(PODS, labels=",".join(f"{key}={value}" for key, value in labels.items()))
     return [
-        (trouble.why, trouble.fix or _DESCRIBE) for trouble in troubles(pods, [], cluster.command("doctor"))
+        (group.why, group.fix or _DESCRIBE) for group in pending_pods(pods, [], cluster.command("doctor"))
     ]

@@ -190,7 +190,7 @@ def test_an_object_store_must_be_within_reach(
         documents += parse(OWN_STORE, "the overlay")
     told = [str(problem) for problem in check_manifests(documents, ask_ray=False)]
     assert len(told) == shut
-    assert all("the internet:443 is shut: the records go to s3://bucket/sweeps" in line for line in told)
+    assert all("the internet:443 is blocked: the records go to s3://bucket/sweeps" in line for line in told)
 
 
 def test_a_queue_of_the_overlay_becomes_kueues_label(rendered: RenderSweep) -> None:
@@ -240,7 +240,7 @@ def test_what_does_not_fit_into_a_config_map_is_refused(rendered: RenderSweep, t
 def test_a_rendered_file_is_checked_without_its_overlay(rendered: RenderSweep, tmp_path: Path) -> None:
     (tmp_path / "ours.yaml").write_text(rendered().text)
     found = CliRunner().invoke(app, ["doctor", "--manifests", str(tmp_path / "ours.yaml")])
-    assert (found.exit_code, found.output.split()[-3:]) == (0, ["2", "objects,", "sound"])
+    assert (found.exit_code, found.output.split()[-3:]) == (0, ["2", "objects,", "valid"])
 
 
 @given(st.text(min_size=1, max_size=64), st.text(max_size=64))
@@ -291,7 +291,7 @@ def test_the_doctor_tells_mistakes_and_ends_with_two(tmp_path: Path) -> None:
     )
     (tmp_path / "broken.yaml").write_text(broken)
     sound = CliRunner().invoke(app, ["doctor", "--manifests", str(GOLDEN / "gke.yaml")])
-    assert (sound.exit_code, sound.output.strip()[-5:]) == (0, "sound")
+    assert (sound.exit_code, sound.output.strip()[-5:]) == (0, "valid")
     found = CliRunner().invoke(app, ["doctor", "--manifests", str(tmp_path)])
     assert isinstance(found.exception, ConfigError)
     assert found.exception.exit_code == 2

@@ -56,7 +56,7 @@ def show_backbone(
         print_json(answer | ({"weights": notes} if notes else {}))
         return
     console = Terminal()
-    table = plain_table(f"{spec.name} with {adapted.name}, {labels} labels", "parameters")
+    table = plain_table(f"{spec.name} with {adapted.name}, {labels} labels", numbers=["parameters"])
     for key in ("total", "trainable", "adapter", "head"):
         table.add_row(key, f"{answer[f'{key}_parameters']:,}")
     console.print(table)

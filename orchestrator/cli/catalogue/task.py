@@ -111,7 +111,7 @@ _COUNTED = {"labels": "label", "mentions": "mention", "skipped": "skipped:", "se
 def _splits_table(answer: dict[str, Any]) -> Table:
     """Return a table with one column per split. A format without documents has no row for them."""
     splits = answer["splits"]
-    table = plain_table("", *splits)
+    table = plain_table("", numbers=splits)
     for group in ("documents", "relations", "examples"):
         if any(split.get(group) is not None for split in splits.values()):
             table.add_row(group, *(f"{split[group]:,}" for split in splits.values()))

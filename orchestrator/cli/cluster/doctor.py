@@ -10,52 +10,52 @@ from orchestrator.cli.cluster.submit import open_sweeps
 from orchestrator.cli.reaching import NAMESPACE
 from orchestrator.cli.terminal import styled
 from orchestrator.cluster.checks import check_manifests
-from orchestrator.cluster.doctor import Finding, Verdict, bad, diagnose, good
+from orchestrator.cluster.doctor import Check, CheckStatus, bad, diagnose, good
 from orchestrator.cluster.documents import Document, load, of_kind
 from orchestrator.errors import Problem
 from orchestrator.units import quantity
 
 _MARKS = {
-    Verdict.GOOD: styled("ok    ", "green"),
-    Verdict.BAD: styled("bad   ", "red"),
-    Verdict.UNSURE: styled("unsure", "yellow"),
+    CheckStatus.GOOD: styled("ok    ", "green"),
+    CheckStatus.BAD: styled("bad   ", "red"),
+    CheckStatus.UNSURE: styled("unsure", "yellow"),
 }
 
 
 def check_cluster(
     sources: Sequence[str], namespace: str | None, context: str | None, console: Console
 ) -> int:
-    """A line for each finding, with its remedy. Gives how many are bad."""
+    """Print a line for each check, with its fix. Return how many are bad."""
     documents = [document for source in sources for document in load(source)]
     sweeps = open_sweeps(namespace or namespace_of(documents), context, console)
-    mistakes = check_manifests(documents)
-    findings = list(_once(mistakes))
-    findings = findings or [good(f"{', '.join(sources)}: {quantity(len(documents), 'object')}, sound")]
-    for finding in findings:
-        _tell(finding, console)
-    for finding in diagnose(sweeps.cluster, documents):
-        _tell(finding, console)
-        findings.append(finding)
-    return sum(finding.verdict is Verdict.BAD for finding in findings)
+    checks = list(_by_cause(check_manifests(documents)))
+    checks = checks or [good(f"{', '.join(sources)}: {quantity(len(documents), 'object')}, valid")]
+    for check in checks:
+        _show(check, console)
+    for check in diagnose(sweeps.cluster, documents):
+        _show(check, console)
+        checks.append(check)
+    return sum(check.status is CheckStatus.BAD for check in checks)
 
 
-def _once(mistakes: Sequence[Problem]) -> Iterator[Finding]:
-    """Each cause once, with the places after the first counted."""
-    places: dict[tuple[str, str], list[Problem]] = {}
-    for problem in mistakes:
-        places.setdefault((problem.problem, problem.fix), []).append(problem)
-    for first, *others in places.values():
-        words, fix = str(first).split("\n    -> ", 1)
-        yield bad(words + (f" (and at {quantity(len(others), 'more place')})" if others else ""), fix)
+def _by_cause(problems: Sequence[Problem]) -> Iterator[Check]:
+    """Yield each cause once, with the number of further objects that have it."""
+    by_cause: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        by_cause.setdefault((problem.problem, problem.fix), []).append(problem)
+    for first, *others in by_cause.values():
+        message, fix = str(first).split("\n    -> ", 1)
+        more = f" (and at {quantity(len(others), 'more place')})" if others else ""
+        yield bad(message + more, fix)
 
 
 def namespace_of(documents: Sequence[Document]) -> str:
-    """Return that of the overlay's RayJob, else the one of k8s/base."""
+    """Return the namespace of the overlay's RayJob, else that of k8s/base."""
     return next((job.namespace for job in of_kind(documents, "RayJob") if job.namespace), NAMESPACE)
 
 
-def _tell(finding: Finding, console: Console) -> None:
-    console.print(_MARKS[finding.verdict], end=" ")
-    console.print(finding.words, highlight=False, soft_wrap=True)
-    if finding.fix:
-        console.print(f"       -> {finding.fix}", highlight=False, soft_wrap=True)
+def _show(check: Check, console: Console) -> None:
+    console.print(_MARKS[check.status], end=" ")
+    console.print(check.message, highlight=False, soft_wrap=True)
+    if check.fix:
+        console.print(f"       -> {check.fix}", highlight=False, soft_wrap=True)

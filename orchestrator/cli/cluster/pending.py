@@ -26,7 +26,7 @@ def waits_for(look: Look, cluster: Cluster) -> str:
         return "KubeRay's operator to take it up"
     if job.ray_state == "RUNNING":
         return "the driver's next word"
-    head = [str(trouble) for trouble in look.troubles if trouble.who == "head"]
+    head = [str(group) for group in look.pending if group.who == "head"]
     ready, _ = look.pods.get("head", (0, 0))
     if not ready:
         return f"the head to be ready ({head[0]})" if head else "the head to be ready"

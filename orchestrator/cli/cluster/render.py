@@ -77,13 +77,13 @@ def check_sources(sources: Sequence[str], console: Console) -> None:
     """A line each; every overlay where none is named. Raises ConfigError with all mistakes of all of them."""
     problems: list[Problem] = []
     if not built_in_kinds_are_known():
-        note = "kubernetes-validate is not installed: of Kubernetes' own kinds the fields are not checked"
+        note = "kubernetes-validate is not installed: the fields of Kubernetes' own kinds are not checked"
         console.print(note, style="yellow", highlight=False)
     for source in sources or overlays():
         documents = load(source)
         found = check_manifests(documents)
         problems += found
-        verdict = quantity(len(found), "mistake") if found else "sound"
+        verdict = quantity(len(found), "problem") if found else "valid"
         console.print(f"{source}: {quantity(len(documents), 'object')}, {verdict}", highlight=False)
     refuse(problems)
 

@@ -93,8 +93,8 @@ class View:
             self._say("suspended", f"{self._sweeps.cluster.command('resume', look.job.name)} goes on")
         pods = ", ".join(f"{role} {ready}/{every}" for role, (ready, every) in look.pods.items())
         self._say("pods", f"pods ready: {pods}" if pods else "")
-        for trouble in look.troubles:
-            self._say(f"{trouble.who} {trouble.why}", str(trouble))
+        for group in look.pending:
+            self._say(f"{group.who} {group.why}", str(group))
         for line in look.doings:
             self._say(line, line)
         self._say("submitter", f"submitter: {look.submitter}" if look.submitter else "")

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.cli.terminal import styled
+from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.config.explain import Explained, Origin, explain
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.planning import Plan
@@ -73,9 +73,7 @@ def _json(found: Explained) -> dict[str, Any]:
 
 
 def _table(title: str, found: Sequence[Explained]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in (title, "value", "from"):
-        table.add_column(name, overflow="fold")
+    table = plain_table(title, "value", "from")
     for one in found:
         table.add_row(one.key, _value(one.value), _words(one.origin))
     return table

@@ -48,14 +48,20 @@ def show_too_large(plan: Plan, console: Console) -> None:
     devices = plan.sweep.catalogue.devices
     for line in too_large(plan):
         usual = devices.get(line["usual"] or "")
-        has = "" if usual is None else f"{usual.name}, which `prices` means, has {gib(usual.memory_bytes)}; "
-        fits = ", ".join(line["fits_on"]) or "none"
+        assumed = (
+            "" if usual is None else f" The price list assumes {usual.name} ({gib(usual.memory_bytes)})."
+        )
+        fits = ", ".join(line["fits_on"])
+        devices_with = (
+            f"GPUs in configs/devices with enough: {fits}."
+            if fits
+            else "No GPU in configs/devices has enough memory."
+        )
         trials = f"{quantity(line['trials'], 'trial')} of {line['backbone']} {line['method']}"
         console.print(
             styled("too large?", "yellow"),
-            f"{trials} need {line['memory']} on a GPU; {has}of the GPUs in "
-            f"configs/devices these hold it: {fits}\n"
-            "    -> resources: {device: …} gives each cell what it needs, or refuses it",
+            f"{trials} need {line['memory']} on a GPU.{assumed} {devices_with}\n"
+            "    -> set resources: {device: …}, which gives each cell what it needs, or refuses it",
             highlight=False,
         )
 

@@ -21,7 +21,7 @@ from orchestrator.cli.plan.searches import (
     show_searches,
     unknown_pretraining,
 )
-from orchestrator.cli.terminal import styled
+from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.config.inputs import lengths_of
 from orchestrator.config.known_counts import ByLength
 from orchestrator.config.lock import unlocked
@@ -151,7 +151,7 @@ def _table(plan: Plan) -> Table:
         for r in ("waiting", "new", "unfinished", "failed", "stale", "up to date")
         if any(c[r] for c in counts.values())
     ]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = plain_table()
     for name in ("model", "domain", "method"):
         table.add_column(name)
     for name in ("learning rate", "tasks", "trials", *shown):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.terminal import plain_table
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report import Report
 from orchestrator.report.analysis.frontiers import FrontierMember, FrontierView
@@ -71,11 +72,8 @@ def show_claims(report: Report, console: Console) -> None:
 def _table(title: str, view: FrontierView) -> Table:
     on = "" if view.comparison is None else f", on {view.comparison}"
     heading = f"{title}: frontier of {' and '.join(OBJECTIVES[objective][0] for objective in view.axes)}{on}"
-    table = Table(title=heading, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    table.add_column("model/domain/method", overflow="fold")
-    for objective in view.axes:
-        table.add_column(f"{objective.value} [{OBJECTIVES[objective][1]}]", justify="right")
-    table.add_column("probability", justify="right")
+    units = [f"{objective.value} [{OBJECTIVES[objective][1]}]" for objective in view.axes]
+    table = plain_table("model/domain/method", title=heading, numbers=[*units, "probability"])
     for member in view.members:
         table.add_row(*_cells(member, view.axes))
     return table

@@ -7,11 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli.terminal import plain_table
 from orchestrator.contracts.ledger import Use, device_unit
 from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.vocabulary import Phase
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.sweep_costs import Place, Statement, statements
+from orchestrator.units import quantity
 
 _MICRO = 1_000_000
 _GRAIN = 3600  # device-microseconds in a millionth of a device-hour, the last digit that is shown
@@ -33,7 +35,7 @@ def ledger_json(ledger: Ledger) -> dict[str, Any]:
 def show_ledger(ledger: Ledger, console: Console) -> None:
     name, found = ledger.sweep().name, _read(ledger)
     if not found:
-        console.print(f"{name}: nothing was billed yet", highlight=False)
+        console.print(f"{name}: nothing has been billed yet", highlight=False)
     for statement in found:
         unit = device_unit(statement.device_type)
         console.print(_time_table(statement, f"{name}: {unit} on {statement.device_type}"))
@@ -101,11 +103,7 @@ def _time_table(statement: Statement, title: str) -> Table:
     """Each cell is rounded once, and the sums are those of the rounded cells."""
     cells = {place: round(amount / _GRAIN) for place, amount in statement.booked.items()}
     uses = [use for use in Use if any(what is use for _, what in cells)]
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    table.add_column("phase")
-    for use in uses:
-        table.add_column(use.value, justify="right")
-    table.add_column("all", justify="right")
+    table = plain_table("phase", title=title, numbers=[*(use.value for use in uses), "all"])
     for phase in (*Phase, None):
         row = [cells.get((phase, use), 0) for use in uses]
         if any(row) or phase is None:
@@ -124,27 +122,33 @@ def _hours(millionths: int) -> str:
 def _sentences(statement: Statement, unit: str) -> list[str]:
     billed = statement.total()
     if not billed:
-        return [f"{statement.attempts} attempts, none of them billed"]
-    lines = [f"{statement.unexplained / billed:.2%} of what was billed lies in no phase."]
+        return [f"{quantity(statement.attempts, 'attempt')}, none of them billed"]
+    lines = [f"{statement.unexplained / billed:.2%} of what was billed is in no phase."]
     if start := statement.total(phase=Phase.START):
-        each = f"{start / _MICRO / statement.attempts:.1f} {unit.removesuffix('hours')}seconds an attempt"
+        each = f"{start / _MICRO / statement.attempts:.1f} {unit.removesuffix('hours')}seconds per attempt"
         lines.append(f"{start / billed:.0%} of what was billed went into starting attempts: {each}.")
     if statement.estimated:
         hours = statement.estimated / _MICRO / 3600
-        lines.append(f"{hours:.6f} {unit} are estimated, from first to last sign of life: no bill was left.")
+        lines.append(
+            f"{hours:.6f} {unit} are estimated from the first and last heartbeat, because no bill was "
+            "written."
+        )
     if statement.without_cost:
-        lines.append(f"{statement.without_cost} attempts left neither bill nor sign: their cost is missing.")
+        lines.append(
+            f"{quantity(statement.without_cost, 'attempt')} left no bill and no heartbeat; the cost is "
+            "unknown."
+        )
     if statement.phases_estimated:
         lines.append(
-            f"The phases of {statement.phases_estimated} attempts that were killed are those of their events."
+            f"The phases of {quantity(statement.phases_estimated, 'killed attempt')} are estimated from "
+            "their events."
         )
     return lines
 
 
 def _work_table(statement: Statement) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("phase", "tokens", "FLOPs", "GPU kWh", "CPU kWh", "host memory", "device memory"):
-        table.add_column(column, justify="left" if column == "phase" else "right")
+    numbers = ("tokens", "FLOPs", "GPU kWh", "CPU kWh", "host memory", "device memory")
+    table = plain_table("phase", numbers=numbers)
     for phase in Phase:
         if phase in statement.work:
             table.add_row(phase.value, *_figures(statement.work[phase]))
@@ -170,5 +174,5 @@ def _sources(statement: Statement) -> list[str]:
         name = figure.value.replace("_", " ")
         lines.append(f"{name}: {origin.source} in {count} attempts: {origin.by}")
     if statement.silent:
-        lines.append(f"{statement.silent} attempts left no figures beside their seconds")
+        lines.append(f"{quantity(statement.silent, 'attempt')} recorded durations only")
     return lines

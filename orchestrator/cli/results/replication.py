@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator import units
+from orchestrator.cli.terminal import plain_table
 from orchestrator.report import text
 from orchestrator.report.analysis.replication import Replicated, Replication, verdict
 
@@ -30,7 +31,7 @@ def show_replication(found: Replication, console: Console) -> None:
 
 
 def _table(title: str, rows: Sequence[Replicated]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table = plain_table(title=title)
     for name in ("cell", "published", "ours", "n", "difference", "90 % over seeds and runs", ""):
         figure = name != "cell"
         table.add_column(name, justify="right" if figure else "left", overflow="fold", no_wrap=figure)

@@ -15,7 +15,7 @@ from rich.table import Table
 from orchestrator.cli.results.frontier import show_claims
 from orchestrator.cli.results.replication import show_replication
 from orchestrator.cli.results.what_if import show_what_if
-from orchestrator.cli.terminal import styled
+from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.contracts import layout
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.contracts.markdown import plain
@@ -84,14 +84,7 @@ def summary_note(report: Report) -> str:
 def _table(task: TaskReport, rows: list[FrontierRow]) -> Table:
     """On the frontier first (marked), then the best of the dominated ones, then what guessing gives."""
     unit = next((row.device_unit for row in rows if row.device_unit), "device-hours")
-    table = Table(
-        title=f"{task.title}: {task.metric_title}",
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
+    table = plain_table(title=f"{task.title}: {task.metric_title}")
     interval = "\n".join(wrap(f"95 % {over(task.points)}", _NARROW))
     run = f"a run, on\none {unit.removesuffix('-hours')}"
     for name in ("", "model/domain/method", "quality", interval, "seeds", run, "trained"):

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from orchestrator.cli.paths import ledger_of
 from orchestrator.cli.reaching import ANYWHERE, Where
+from orchestrator.cli.terminal import plain_table
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report import build_report
 from orchestrator.report.record import Report
@@ -64,7 +64,7 @@ def scores_json(scores: Scores) -> list[dict[str, Any]]:
 
 def show_scores(scores: Scores, notes: tuple[str, ...], console: Console) -> None:
     """Best first; below it the set that the figures belong to."""
-    table = Table(title=f"{scores.preset} score", title_justify="left", title_style="bold", box=None)
+    table = plain_table(title=f"{scores.preset} score")
     for name in ("point", "raw", "rescaled"):
         table.add_column(name, justify="left" if name == "point" else "right", overflow="fold")
     first = float("inf")  # no finite number: nothing is spent

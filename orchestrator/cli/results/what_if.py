@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from orchestrator.cli.terminal import styled
+from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.config.catalogue import is_price_file, load_catalogue, read_prices
 from orchestrator.config.problems import validate
 from orchestrator.config.yaml_sources import parse
@@ -99,18 +98,12 @@ def show_what_if(found: WhatIf, console: Console) -> None:
         if not task.rows:
             continue
         console.print()
-        table = Table(
+        table = plain_table(
+            "",
+            "model/domain/method",
             title=f"{task.title}: what it costs to own, in {terms.currency}",
-            title_justify="left",
-            title_style="bold",
-            box=None,
-            pad_edge=False,
-            padding=(0, 2, 0, 0),
+            numbers=("quality", "tuning", "training", "serving", "total", "a request", "memory"),
         )
-        table.add_column("")
-        table.add_column("model/domain/method", overflow="fold")
-        for name in ("quality", "tuning", "training", "serving", "total", "a request", "memory"):
-            table.add_column(name, justify="right")
         for row in task.rows[:_MOST_ROWS]:
             table.add_row(*_cells(row), style="dim" if row.fits is False else "")
         console.print(table)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from orchestrator.cli.terminal import styled
+from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.contracts.compared_cost import compared_device_seconds
 from orchestrator.contracts.ledger import TrialRecord, device_unit
 from orchestrator.contracts.metrics import quality
@@ -70,17 +70,8 @@ def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:
     rows = sorted(
         (cost or 0.0, score, name) for (cost, score), name, on in zip(means, names, flags, strict=True) if on
     )
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    table.add_column("model/domain/method", overflow="fold")
-    for head in ("quality", "seeds", device_unit(device)):
-        table.add_column(head, justify="right")
+    numbers = ("quality", "seeds", device_unit(device))
+    table = plain_table("model/domain/method", title=title, numbers=numbers)
     for cost, score, name in rows[-_MOST_ROWS:]:
         table.add_row(styled(name), f"{score:.3f}", str(cells[name].seeds), f"{cost:.5f}")
     return table

@@ -6,10 +6,9 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from orchestrator.cli.cluster.copy_note import show_copied
-from orchestrator.cli.terminal import styled
+from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.contracts.caveats import caveats, distinct
 from orchestrator.contracts.ledger import Totals, TrialRecord, device_unit
 from orchestrator.contracts.outcome import Outcome
@@ -69,12 +68,7 @@ def status_json(ledger: Ledger) -> dict[str, Any]:
 def show_status(ledger: Ledger, console: Console) -> None:
     found = status_json(ledger)
     states = [state for state, count in found["trials"].items() if count]
-    table = Table(
-        title=found["sweep"], title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
-    table.add_column("task")
-    for state in states:
-        table.add_column(state, justify="right")
+    table = plain_table("task", title=found["sweep"], numbers=states)
     for task, counts in found["by_task"].items():
         table.add_row(task, *(str(counts.get(state, 0)) for state in states))
     console.print(table)

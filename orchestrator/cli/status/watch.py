@@ -90,12 +90,12 @@ class Page:
         lines: list[RenderableType] = [_title(found), _bar(found), styled(_counts(found))]
         burn = self._burn(found, at)
         lines += [styled(line) for line in (_burn_words(burn), self._left_words(found, at)) if line]
-        lines += [styled(f"waits: {reason}") for reason in _reasons(found, burn)]
+        lines += [styled(f"waiting: {reason}") for reason in _reasons(found, burn)]
         for running in found.running[:_MOST_RUNNING]:
             since = duration(max(0.0, at - running.since))
             lines.append(styled(f"  {running.trial.name}  {since}", "dim"))
         if len(found.running) > _MOST_RUNNING:
-            lines.append(styled(f"  … {len(found.running) - _MOST_RUNNING} more at work", "dim"))
+            lines.append(styled(f"  … {len(found.running) - _MOST_RUNNING} more running", "dim"))
         return [*lines, *self._so_far.tables(found.sweep)]
 
     def _burn(self, found: Standing, at: float) -> Burn:
@@ -177,35 +177,46 @@ def _burn_words(burn: Burn) -> str:
 
 
 def _reasons(found: Standing, burn: Burn) -> list[str]:
-    """Why what waits is not at work."""
+    """Return why the waiting trials do not run yet."""
     count = len(found.waiting)
     if not count:
         return []
     what = f"{quantity(count, 'trial')}"
     if burn.limit is not None and burn.spent >= burn.limit:
-        return [f"{what}, as the budget is spent: raise `budget` and run the sweep again"]
+        return [f"{what}, as the budget is spent: raise `budget` and rerun the sweep"]
     if found.driver is None and not found.running:
-        return [f"{what}, as no driver is at work: `frontier run` with the sweep's file goes on"]
+        return [f"{what}, as no driver is running: `frontier run` with the sweep's file resumes it"]
     lines = []
     if not found.running:
         lines.append(
-            f"{what}, until the first devices are given: the driver is starting, or the cluster grows"
+            f"{what}, until the first devices are allocated: the driver is starting, or the cluster is "
+            "scaling up"
         )
     else:
         needs = Counter(_needs(t.resources.gpus, t.resources.cpus) for t in found.waiting)
         each = "; ".join(f"{number:,} for {need} each" for need, number in needs.most_common(3))
-        lines.append(f"{each}: {quantity(len(found.running), 'trial')} at work hold what there is")
+        lines.append(f"{each}; {_all_devices(len(found.running))}")
     searches = {t.cell.name for t in found.waiting if t.candidate is not None}
     if searches:
         lines.append(f"the seeds of {quantity(len(searches), 'cell')}, until the search before them is over")
     if found.again:
         lines.append(
-            f"{quantity(found.again, 'trial')} of these for another attempt: interrupted, it resumes"
+            f"{quantity(found.again, 'trial')} of these for another attempt: interrupted, to be resumed"
         )
     stale = found.states[TrialState.STALE]
     if stale:
-        lines.append(f"{quantity(stale, 'trial')} of these has results of other settings alone")
+        lines.append(
+            f"{stale:,} of these {'has' if stale == 1 else 'have'} only stale results (from other settings)"
+        )
     return lines
+
+
+def _all_devices(running: int) -> str:
+    return (
+        "the 1 running trial uses all devices"
+        if running == 1
+        else f"the {running:,} running trials use all devices"
+    )
 
 
 def _needs(gpus: float, cpus: float) -> str:

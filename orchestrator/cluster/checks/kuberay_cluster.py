@@ -141,7 +141,7 @@ def _token(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Pr
     elif numbers is None:
         yield document.problem_at(where, f"{version!r} is no version", fix)
     elif (int(numbers[1]), int(numbers[2])) < (2, 52):
-        yield document.problem_at(where, f"Ray {version} knows no tokens", fix)
+        yield document.problem_at(where, f"Ray {version} does not support token authentication", fix)
     if document.kind == "RayJob" and get(cluster, "authOptions", "enableK8sTokenAuth"):
         where = f"{key}.authOptions.enableK8sTokenAuth"
         yield document.problem_at(where, "is refused for a RayJob", "remove it")

@@ -26,7 +26,7 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Proble
     for edge, why in _needed(documents, pods, job):
         if not _reached(network, edge, documents):
             fix = "allow it in a NetworkPolicy, on both sides"
-            yield job.problem_at("NetworkPolicy", f"{edge} is shut: {why}", fix)
+            yield job.problem_at("NetworkPolicy", f"traffic {edge} is blocked: {why}", fix)
     yield from network_openings.check(network, [_place(pod) for pod in pods], job)
 
 

@@ -56,5 +56,5 @@ def _pinned(pods: Sequence[Pod]) -> Iterator[Problem]:
             if not image:
                 yield pod.problem_at(f"{container.key}.image", "is missing", "name an image and its tag")
             elif "@sha256:" not in image and (not tag or tag == "latest"):
-                problem = f"{image!r} is another image every day"
+                problem = f"{image!r} is a moving tag"
                 yield pod.problem_at(f"{container.key}.image", problem, "give a tag, or a digest")

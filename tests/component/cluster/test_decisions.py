@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cluster.pending import counts, troubles
+from orchestrator.cluster.pending import counts, pending_pods
 from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step, next_step
 
 CONFIG = "Job entrypoint command failed with exit code 2, last available logs:\n1 mistake"
@@ -105,14 +105,14 @@ NO_GPU = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
     ids=["gpu", "taint", "claim", "image", "secret", "memory"],
 )
 def test_why_a_pod_waits(status: dict[str, Any], words: list[str]) -> None:
-    [found] = troubles([pod("w1", **status)], [], "`frontier doctor`")
+    [found] = pending_pods([pod("w1", **status)], [], "`frontier doctor`")
     for expected in ("worker a100 waits", *words):
         assert expected in str(found)
 
 
 def test_pods_that_wait_alike_are_told_as_one() -> None:
     status = {"conditions": unscheduled(NO_GPU)}
-    [found] = troubles([pod("w1", **status), pod("w2", **status)], [], "`frontier doctor`")
+    [found] = pending_pods([pod("w1", **status), pod("w2", **status)], [], "`frontier doctor`")
     assert str(found).startswith("worker a100 2 pods wait: 0/3 nodes")
 
 
@@ -125,7 +125,7 @@ def test_pods_that_wait_alike_are_told_as_one() -> None:
     ],
 )
 def test_what_is_on_its_way_is_no_trouble(status: dict[str, Any]) -> None:
-    assert troubles([pod("w1", **status)], [], "`frontier doctor`") == []
+    assert pending_pods([pod("w1", **status)], [], "`frontier doctor`") == []
 
 
 def event(kind: str, message: str, reason: str = "FailedCreate") -> dict[str, Any]:
@@ -149,8 +149,8 @@ def test_pods_that_cannot_be_made_are_told_by_events(message: str, fix: str) -> 
     events = [
         event("RayCluster", message.replace("x-head", name), "FailedToCreateHeadPod") for name in ("p1", "p2")
     ]
-    [found] = troubles([], events, "`frontier doctor`")
-    assert "RayCluster x-abc cannot make its pod" in str(found)
+    [found] = pending_pods([], events, "`frontier doctor`")
+    assert "RayCluster x-abc cannot create its pod" in str(found)
     assert fix in str(found)
 
 
@@ -158,7 +158,7 @@ def test_old_events_of_pods_that_came_are_past() -> None:
     events = [event("Job", "exceeded quota"), event("RayCluster", "exceeded quota", "FailedToCreateHeadPod")]
     there = [pod("h", "head", phase="Running")]
     there += [{"metadata": {"labels": {"frontier/role": "submitter"}}, "status": {"phase": "Running"}}]
-    assert troubles(there, events, "`frontier doctor`") == []
+    assert pending_pods(there, events, "`frontier doctor`") == []
 
 
 def test_pods_are_counted_by_role() -> None:

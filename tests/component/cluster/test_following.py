@@ -143,7 +143,7 @@ def test_pods_that_are_refused_are_told(api: FakeApi, submit: Frontier) -> None:
 
     api.scripts = [[refused, STARTING, SUCCEEDED]]
     said = submit()
-    assert "cannot make its pod" in said.text
+    assert "cannot create its pod" in said.text
     assert "exceeded quota: f" in said.text
     assert "of-another-sweep" not in said.text
 

@@ -307,7 +307,7 @@ def test_warnings_of_the_api_server_are_told_once(api: FakeApi, submit: Frontier
             RefusedError(422, "invalid", causes=[{"field": "spec.suspnd", "message": "unknown field"}]),
             ["the cluster refuses RayJob ours-", "spec.suspnd: unknown field"],
         ),
-        ("list", "pods", RefusedError(401, "Unauthorized"), ["does not know you", "log in"]),
+        ("list", "pods", RefusedError(401, "Unauthorized"), ["authentication failed", "log in"]),
     ],
     ids=["forbidden", "quota", "invalid", "login"],
 )
@@ -354,7 +354,7 @@ def test_a_field_of_another_manager_is_not_taken_over(
     )
     said = submit("--no-follow")
     assert said.code == 3
-    assert "somebody else manages .data.sweep.yaml" in said.text
+    assert "another client manages .data.sweep.yaml" in said.text
     assert "GitOps" in said.text
 
 

@@ -73,7 +73,7 @@ def test_rows_and_columns_of_the_table_agree_to_the_last_digit(sweep: str) -> No
         assert sum(row[:-1]) == row[-1]
     for column, whole in zip(zip(*body, strict=True), total, strict=True):
         assert sum(column) == whole
-    assert "lies in no phase" in printed
+    assert "is in no phase" in printed
     assert "estimated" in printed
     assert "2.000000" in printed  # kWh
     assert "gpu energy: measured in 1 attempts: NVML total energy counter" in printed
@@ -100,7 +100,7 @@ def test_what_it_took_to_start_attempts_is_said_for_one(sweep: str) -> None:
     [found] = json.loads(ran(sweep, "--json"))["devices"]
     start = found["by_phase"]["start"]
     assert start
-    each = f"{start / 1e6 / 6:.1f} core-seconds an attempt"
+    each = f"{start / 1e6 / 6:.1f} core-seconds per attempt"
     share = f"{start / found['billed_device_microseconds']:.0%}"
     assert f"{share} of what was billed went into starting attempts: {each}." in ran(sweep)
 
@@ -108,4 +108,4 @@ def test_what_it_took_to_start_attempts_is_said_for_one(sweep: str) -> None:
 def test_a_sweep_that_billed_nothing_says_so(tmp_path: Path) -> None:
     built = LedgerBuilder(tmp_path)
     built.plan(["tiny"], ["general"], ["full"])
-    assert "nothing was billed yet" in ran(str(built.ledger.directory))
+    assert "nothing has been billed yet" in ran(str(built.ledger.directory))

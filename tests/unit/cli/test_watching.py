@@ -73,7 +73,7 @@ def test_a_running_sweep_says_how_far_it_is_and_why_the_rest_waits(built):
     text = text_of(page_of(built))
     assert "2 of 8 finished, 1 running, 4 waiting, failed: 1 DIVERGED" in text
     assert f"process {os.getpid()}" in text
-    assert "waits: 4 for 1 core each: 1 trial at work hold what there is" in text
+    assert "waiting: 4 for 1 core each; the 1 running trial uses all devices" in text
     assert f"{trials[3].name}  2 min" in text
     # 70 + 90 + 36 s in the bills, 100 s at work
     assert f"{296 / 3600:.3f} core-hours, 1 an hour now" in text
@@ -133,7 +133,7 @@ def test_a_spent_budget_is_why_nothing_begins(built):
     trials = plan(built, config={"budget": {"core_hours": 0.01}})
     begin_driver(built)
     built.attempt(trials[0], Fate(quality=0.6, seconds=100))
-    assert "waits: 7 trials, as the budget is spent: raise `budget`" in text_of(page_of(built))
+    assert "waiting: 7 trials, as the budget is spent: raise `budget`" in text_of(page_of(built))
 
 
 def test_without_a_driver_it_says_so_and_ends(built):
@@ -141,7 +141,7 @@ def test_without_a_driver_it_says_so_and_ends(built):
     begin(built, trials[0])  # its driver was killed
     begin_driver(built, pid=2**22 + 1)  # beyond any process number
     page = page_of(built)
-    assert "waits: 8 trials, as no driver is at work: `frontier run`" in text_of(page)
+    assert "waiting: 8 trials, as no driver is running: `frontier run`" in text_of(page)
     assert page.is_over
 
 
@@ -154,7 +154,7 @@ def test_interrupted_trials_and_searches_are_named(built):
     built.attempt(trials[0], Fate(failure=FailureKind.PREEMPTED))
     begin(built, trials[1])
     text = text_of(page_of(built))
-    assert "1 trial of these for another attempt: interrupted, it resumes" in text
+    assert "1 trial of these for another attempt: interrupted, to be resumed" in text
     assert "the seeds of 1 cell, until the search before them is over" in text
     assert "candidates 0 of 1" in text
     assert "failed" not in text
