@@ -45,28 +45,28 @@ class CheckStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class Check:
+class ClusterCheck:
     status: CheckStatus
     message: str
     fix: str | None = None
 
 
-def good(message: str) -> Check:
-    return Check(CheckStatus.GOOD, message)
+def good(message: str) -> ClusterCheck:
+    return ClusterCheck(CheckStatus.GOOD, message)
 
 
-def bad(message: str, fix: str) -> Check:
-    return Check(CheckStatus.BAD, message, fix)
+def bad(message: str, fix: str) -> ClusterCheck:
+    return ClusterCheck(CheckStatus.BAD, message, fix)
 
 
-def unsure(message: str, fix: str | None = None) -> Check:
-    return Check(CheckStatus.UNSURE, message, fix)
+def unsure(message: str, fix: str | None = None) -> ClusterCheck:
+    return ClusterCheck(CheckStatus.UNSURE, message, fix)
 
 
-CheckFunction = Callable[[Cluster, Sequence[Document]], Iterator[Check]]
+CheckFunction = Callable[[Cluster, Sequence[Document]], Iterator[ClusterCheck]]
 
 
-def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
     """Check a cluster for the objects of an overlay. A check that the user may not run is unsure.
 
     Raises LaunchError where the API server does not answer.
@@ -101,7 +101,7 @@ def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]
         yield unsure(words, _ROLE)
 
 
-def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[Check]:
+def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterCheck]:
     kinds = {str(item.get("name")) for item in items(get(cluster.ask_path("/apis/ray.io/v1"), "resources"))}
     absent = {"rayjobs", "rayclusters"} - kinds
     if absent:
@@ -155,7 +155,7 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[Check]:
+def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterCheck]:
     missing = "; ".join(permissions.missing(cluster))
     if missing:
         yield bad(f"in namespace {cluster.namespace} you may not {missing}", _ROLE)
@@ -163,7 +163,7 @@ def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[Check]:
         yield good(f"you have every right that the commands need in namespace {cluster.namespace}")
 
 
-def _workloads(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+def _workloads(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
     ready, others = ready_and_not(cluster, documents)
     if ready:
         yield good(f"{', '.join(ready)}: ready")
@@ -171,7 +171,7 @@ def _workloads(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Chec
         yield (bad if group.fatal else unsure)(f"{', '.join(group.names)}: {group.why}", group.fix)
 
 
-def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
     live = cluster.get(NAMESPACES, cluster.namespace)
     if live is None:
         yield bad(f"there is no namespace {cluster.namespace}", "kubectl apply --server-side -k the overlay")
@@ -188,7 +188,7 @@ def _namespace(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Chec
         )
 
 
-def _quotas(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+def _quotas(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
     quotas = cluster.every(QUOTAS)
     if not quotas:
         yield unsure("no ResourceQuota: a sweep may take every GPU", "k8s/base/quota.yaml has one")
@@ -212,7 +212,7 @@ def _groups(documents: Sequence[Document]) -> list[Any]:
     return [group for cluster in clusters for group in groups(cluster)]
 
 
-def _gpus(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+def _gpus(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
     gpu_groups = [group for group in _groups(documents) if group.gpus]
     if not gpu_groups:
         yield good("no group of this overlay needs a GPU")
@@ -228,7 +228,7 @@ def _gpus(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
             )
 
 
-def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
     volumes = [v for pod in created_pods(documents) for v in items(pod.spec.get("volumes"))]
     names = {get(volume, "persistentVolumeClaim", "claimName") for volume in volumes}
     classes: set[str] = set()
@@ -249,7 +249,7 @@ def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
     yield from _storage_classes(cluster, classes)
 
 
-def _storage_classes(cluster: Cluster, names: set[str]) -> Iterator[Check]:
+def _storage_classes(cluster: Cluster, names: set[str]) -> Iterator[ClusterCheck]:
     if not names:
         return
     classes = cluster.every(STORAGE_CLASSES)
@@ -265,7 +265,7 @@ def _storage_classes(cluster: Cluster, names: set[str]) -> Iterator[Check]:
             yield bad("no storage class is the default", "name one in the overlay's claims")
 
 
-def _references(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Check]:
+def _references(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
     """Check the Secrets and ConfigMaps that the pods name."""
     for resource in (SECRETS, CONFIG_MAPS):
         required: dict[str, bool] = {}  # by name: whether a pod cannot start without it

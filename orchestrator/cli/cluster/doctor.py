@@ -10,7 +10,7 @@ from orchestrator.cli.cluster.submit import open_sweeps
 from orchestrator.cli.reaching import NAMESPACE
 from orchestrator.cli.terminal import styled
 from orchestrator.cluster.checks import check_manifests
-from orchestrator.cluster.doctor import Check, CheckStatus, bad, diagnose, good
+from orchestrator.cluster.doctor import CheckStatus, ClusterCheck, bad, diagnose, good
 from orchestrator.cluster.documents import Document, load, of_kind
 from orchestrator.errors import Problem
 from orchestrator.units import quantity
@@ -38,7 +38,7 @@ def check_cluster(
     return sum(check.status is CheckStatus.BAD for check in checks)
 
 
-def _by_cause(problems: Sequence[Problem]) -> Iterator[Check]:
+def _by_cause(problems: Sequence[Problem]) -> Iterator[ClusterCheck]:
     """Yield each cause once, with the number of further objects that have it."""
     by_cause: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
@@ -54,7 +54,7 @@ def namespace_of(documents: Sequence[Document]) -> str:
     return next((job.namespace for job in of_kind(documents, "RayJob") if job.namespace), NAMESPACE)
 
 
-def _show(check: Check, console: Console) -> None:
+def _show(check: ClusterCheck, console: Console) -> None:
     console.print(_MARKS[check.status], end=" ")
     console.print(check.message, highlight=False, soft_wrap=True)
     if check.fix:
