@@ -60,30 +60,30 @@ def build_report(
     document, as `Ledger.examples` reads it; `axes` are further ones that frontiers are wanted on. Works on
     an empty or partial ledger. Depends on nothing else: no clock, no disk.
     """
-    found = Collected(examples_of, sweep.standalone)
+    collected = Collected(examples_of, sweep.standalone)
     for record in trials:
-        found.add(record)
+        collected.add(record)
     for record in beside:
-        found.add_beside(record)
-    made = [_task(task, sweep, found, axes) for task in sweep.tasks.values()]
-    tasks = tuple(task for task, _, _ in made)
+        collected.add_beside(record)
+    reports = [_task(task, sweep, collected, axes) for task in sweep.tasks.values()]
+    tasks = tuple(task for task, _, _ in reports)
     return Report(
         sweep=sweep.name,
         question=sweep.question,
         frontier_version=sweep.frontier_version,
-        results_until=found.until,
-        notices=(*notices(sweep, found), *false_claims(tasks)),
+        results_until=collected.until,
+        notices=(*notices(sweep, collected), *false_claims(tasks)),
         tasks=tasks,
         refused=tuple(RefusedCellReason(cell=r.cell.name, reason=r.reason) for r in sweep.refused),
-        failed=tuple(found.failed),
-        stale=tuple(found.stale),
-        unfinished=tuple(found.unfinished),
-        collapsed=tuple(found.collapsed),
-        domains=domains_of(tasks, sweep, {task.task: of for task, _, of in made}),
-        across=across_tasks(tasks, {task.task: (drawn, of) for task, drawn, of in made}),
+        failed=tuple(collected.failed),
+        stale=tuple(collected.stale),
+        unfinished=tuple(collected.unfinished),
+        collapsed=tuple(collected.collapsed),
+        domains=domains_of(tasks, sweep, {task.task: of for task, _, of in reports}),
+        across=across_tasks(tasks, {task.task: (drawn, of) for task, drawn, of in reports}),
         replication=None if against is None else replicate(against, tasks, sweep),
-        totals=found.tally.totals(len(sweep.refused)),
-        phases=found.phases.costs(),
+        totals=collected.tally.totals(len(sweep.refused)),
+        phases=collected.phases.costs(),
         weights=weights_of(sweep),
         provenance=sweep.provenance,
         config=sweep.config,
@@ -91,12 +91,12 @@ def build_report(
 
 
 def _task(
-    task: TaskSpec, sweep: SweepRecord, found: Collected, axes: Sequence[tuple[Objective, ...]]
+    task: TaskSpec, sweep: SweepRecord, collected: Collected, axes: Sequence[tuple[Objective, ...]]
 ) -> tuple[TaskReport, Mapping[str, Draws], ReplicatesByKey]:
-    cells = [c for c in found.cells.values() if c.cell.task == task.name]
+    cells = [c for c in collected.cells.values() if c.cell.task == task.name]
     comparisons = comparisons_of(cells)
     refused = [r for r in sweep.refused if r.cell.task == task.name]
-    guess = found.guessing(task)
+    guess = collected.guessing(task)
     counting = Counting(sweep.failures, task.metric, guess.scores)
     plain = tuple(
         p.model_copy(update={"plain": plain_name(p.cell, sweep, p.total_parameters)})
@@ -119,9 +119,9 @@ def _task(
         metric=task.metric,
         metric_title=title,
         invented=task.invented,
-        doubts=tuple(doubts(task, found.counted(task.name))),
+        doubts=tuple(doubts(task, collected.counted(task.name))),
         notes=(
-            *notes(task, found, len(comparisons), points),
+            *notes(task, collected, len(comparisons), points),
             *guessed(task, guess),
             *of_metric(task),
             *independence(
@@ -151,7 +151,7 @@ def _task(
         good_enough=sure.good_enough,
         target=target,
         target_is_own=sweep.good_enough is not None and sweep.good_enough.names(task.name),
-        sizes=data_line(task, found.counted(task.name), found.classes(task.name), points),
+        sizes=data_line(task, collected.counted(task.name), collected.classes(task.name), points),
         guessing=dict(guess.scores) if guess.known else {},
         unlearned=sure.unlearned,
         currency=None if sweep.prices is None else sweep.prices.currency,

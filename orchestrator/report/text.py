@@ -47,8 +47,8 @@ def interval_of(point: Scored) -> str:
     """`0.795 to 0.829`, for all cells at once, or why there is none."""
     if point.quality is None:
         return MISSING
-    found = read_interval(point)
-    return _no_interval(point.quality) if found is None else interval_ends(found)
+    ends = read_interval(point)
+    return _no_interval(point.quality) if ends is None else interval_ends(ends)
 
 
 def _no_interval(summary: Summary) -> str:
@@ -59,17 +59,17 @@ def _no_interval(summary: Summary) -> str:
 
 def read_interval(point: Scored) -> tuple[float, float] | None:
     """That of all cells at once; of a loss, as it is read."""
-    found = None if point.simultaneous is None else point.simultaneous.interval
-    return mirrored(found) if point.quality is not None and point.quality.turned else found
+    ends = None if point.simultaneous is None else point.simultaneous.interval
+    return mirrored(ends) if point.quality is not None and point.quality.turned else ends
 
 
 def over(points: Sequence[Scored]) -> str:
     """What the intervals of these are over: `over seeds and documents`."""
-    known = [p.simultaneous for p in points if p.simultaneous is not None]
-    told = [found.documents is not None for found in known]
-    if told and all(told):
+    intervals = [p.simultaneous for p in points if p.simultaneous is not None]
+    with_documents = [interval.documents is not None for interval in intervals]
+    if with_documents and all(with_documents):
         return "over seeds and documents"
-    return "over seeds and, where told, documents" if any(told) else "over seeds alone"
+    return "over seeds and, where told, documents" if any(with_documents) else "over seeds alone"
 
 
 def score_with_interval(summary: Summary) -> str:
@@ -81,13 +81,13 @@ def score_with_interval(summary: Summary) -> str:
 
 def score_of(point: Scored) -> str:
     """`0.812 (95 % 0.795 to 0.829 over 3 seeds and 150 documents, for all 12 cells at once)`."""
-    found = point.simultaneous
+    at_once = point.simultaneous
     if point.quality is None:
         return MISSING
-    if found is None or found.interval is None:
+    if at_once is None or at_once.interval is None:
         return f"{score(point.quality)} ({_without_interval(point.quality)})"
-    at_once = f", for all {found.cells:,} cells at once" if found.cells > 1 else ""
-    return f"{score(point.quality)} (95 % {interval_ends(read_interval(point))} over {found.over}{at_once})"
+    for_all = f", for all {at_once.cells:,} cells at once" if at_once.cells > 1 else ""
+    return f"{score(point.quality)} (95 % {interval_ends(read_interval(point))} over {at_once.over}{for_all})"
 
 
 def _without_interval(summary: Summary) -> str:
@@ -117,9 +117,9 @@ def enough(target: Target, metric: MetricName) -> str:
 def remark(point: Point) -> str:
     """What a reader of this point's line should know beside its figures; empty where there is nothing."""
     parts = [point.reason, _sharing(point), f"saw {point.saw} in pretraining" if point.saw else None]
-    for signature, words in _SIGNATURES.items():
+    for signature, text in _SIGNATURES.items():
         if point.signatures.get(signature):
-            parts.append(f"{point.signatures[signature]} of {point.seeds} seeds {words}")
+            parts.append(f"{point.signatures[signature]} of {point.seeds} seeds {text}")
     parts += [rows(point), f"budget {point.budget}" if point.budget else None]
     return "; ".join(part for part in parts if part)
 

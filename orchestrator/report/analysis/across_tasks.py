@@ -78,8 +78,8 @@ def across_tasks(tasks: Sequence[TaskReport], drawn: Drawn) -> tuple[AcrossTasks
         for comparison in task.comparisons:
             keys.setdefault(_key(comparison), comparison)
     losses = len(tasks) - len(usable)
-    found = [_across(usable, losses, (key, keys[key].label), drawn) for key in sorted(keys)]
-    return tuple(view for view in found if view is not None)
+    views = [_across(usable, losses, (key, keys[key].label), drawn) for key in sorted(keys)]
+    return tuple(view for view in views if view is not None)
 
 
 def _key(comparison: Comparison) -> str:
@@ -93,14 +93,14 @@ def _across(
     key, label = of
     by_task = [_points(task, key) for task in tasks]
     names = sorted(set().union(*by_task))
-    whole = [name for name in names if all(name in points for points in by_task)]
-    if not whole:
+    complete = [name for name in names if all(name in points for points in by_task)]
+    if not complete:
         return None
-    quality = np.array([[[_quality(points[n]) for n in whole]] for points in by_task])  # [tasks, 1, cells]
+    quality = np.array([[[_quality(points[n]) for n in complete]] for points in by_task])  # [tasks, 1, cells]
     means, ranks = _normalised(quality, tasks)[0], _ranks(quality)[0]
-    hours = [_hours([points[n] for points in by_task]) for n in whole]
+    hours = [_hours([points[n] for points in by_task]) for n in complete]
     flags = pareto_mask(as_costs(list(zip(hours, means.tolist(), strict=True)))).tolist()
-    ends = _intervals(tasks, by_task, whole, drawn)
+    ends = _intervals(tasks, by_task, complete, drawn)
     rows = [
         AcrossRow(
             cell=n,
@@ -111,16 +111,16 @@ def _across(
             device_hours=cost,
             frontier=flag,
         )
-        for n, rank, mean, cost, flag in zip(whole, ranks, means, hours, flags, strict=True)
+        for n, rank, mean, cost, flag in zip(complete, ranks, means, hours, flags, strict=True)
     ]
     floors = ", ".join(f"“{task.title}” {_floor(task):.3f}" for task in tasks)
-    notes = [_MEANS.format(floors=floors), _RANKS.format(cells=len(whole))]
+    notes = [_MEANS.format(floors=floors), _RANKS.format(cells=len(complete))]
     notes.append(_INTERVALS.format(over=over([p for points in by_task for p in points.values()])))
-    if len(whole) > MOST_RANKED:
+    if len(complete) > MOST_RANKED:
         notes.append(_TOO_MANY)
     if losses:
         notes.append("Tasks that are measured by their loss have no scale to be normalised on: left out.")
-    left_out = tuple(name for name in names if name not in whole)
+    left_out = tuple(name for name in names if name not in complete)
     return AcrossTasks(
         comparison=label,
         tasks=tuple(t.task for t in tasks),
@@ -131,27 +131,30 @@ def _across(
 
 
 def _intervals(
-    tasks: Sequence[TaskReport], by_task: Sequence[Mapping[str, Point]], whole: Sequence[str], drawn: Drawn
+    tasks: Sequence[TaskReport], by_task: Sequence[Mapping[str, Point]], complete: Sequence[str], drawn: Drawn
 ) -> dict[str, tuple[Ends, Ends | None]]:
     """Of mean and rank, by name, for cells with two seeds in each task. Empty where a task has no draws."""
-    labels = [points[whole[0]].comparison or "" for points in by_task]
-    here = [drawn.get(task.task, ({}, {})) for task in tasks]
+    labels = [points[complete[0]].comparison or "" for points in by_task]
+    drawn_by_task = [drawn.get(task.task, ({}, {})) for task in tasks]
     moved = [
-        draws[label].of(whole).quality
-        for (draws, _), label in zip(here, labels, strict=True)
+        draws[label].of(complete).quality
+        for (draws, _), label in zip(drawn_by_task, labels, strict=True)
         if label in draws
     ]
     if len(moved) < len(tasks):
         return {}
     means = np.percentile(_normalised(np.stack(moved), tasks), _TAILS, axis=0).T.tolist()
     ranked = [
-        rank_ranges([found[label][name] for name in whole], len(tasks))
-        for (_, found), label in zip(here, labels, strict=True)
+        rank_ranges([replicates[label][name] for name in complete], len(tasks))
+        for (_, replicates), label in zip(drawn_by_task, labels, strict=True)
     ]
-    several = (all(_seeds(points[name]) > 1 for points in by_task) for name in whole)
+    several = (all(_seeds(points[name]) > 1 for points in by_task) for name in complete)
     return {
-        name: ((mean[0], mean[1]), _mean_of([found[place] for found in ranked if found is not None]))
-        for place, (name, mean, sure) in enumerate(zip(whole, means, several, strict=True))
+        name: (
+            (mean[0], mean[1]),
+            _mean_of([ranges[rank] for ranges in ranked if ranges is not None]),
+        )
+        for rank, (name, mean, sure) in enumerate(zip(complete, means, several, strict=True))
         if sure
     }
 
@@ -167,8 +170,8 @@ def _mean_of(ends: Sequence[tuple[int, int]]) -> Ends | None:
 def _normalised(quality: Floats, tasks: Sequence[TaskReport]) -> Floats:
     """[tasks, draws, cells] -> [draws, cells]."""
     floors = np.array([_floor(task) for task in tasks])[:, None, None]
-    found: Floats = ((quality - floors) / (1 - floors)).mean(axis=0)
-    return found
+    means: Floats = ((quality - floors) / (1 - floors)).mean(axis=0)
+    return means
 
 
 def _floor(task: TaskReport) -> float:
@@ -178,8 +181,8 @@ def _floor(task: TaskReport) -> float:
 
 def _ranks(quality: Floats) -> Floats:
     """[tasks, draws, cells] -> [draws, cells]."""
-    found: Floats = np.mean([rankdata(-each, axis=1) for each in quality], axis=0)
-    return found
+    ranks: Floats = np.mean([rankdata(-each, axis=1) for each in quality], axis=0)
+    return ranks
 
 
 def _points(task: TaskReport, key: str) -> dict[str, Point]:

@@ -50,49 +50,45 @@ class BestSet(Record):
 
 def best_set(
     points: Sequence[Point],
-    found: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     prior: Prior | None = None,
     scale: claim_text.DifferenceUnit = _POINTS,
     margin: float = CLOSE,
 ) -> BestSet | None:
     """Of one task and comparison key. None unless two cells have two seeds. `margin`: the difference for
     which it is told how many seeds would show it."""
-    here = sorted((found[p.name] for p in points if p.name in found), key=lambda r: (-r.mean, r.name))
-    judged = [r for r in here if len(r.seeds) > 1]
+    cells = sorted(
+        (replicates[p.name] for p in points if p.name in replicates), key=lambda r: (-r.mean, r.name)
+    )
+    judged = [r for r in cells if len(r.seeds) > 1]
     if len(judged) < 2:
         return None
     top, rivals = judged[0], len(judged) - 1
     level = 2 * LEVEL / rivals  # two-sided
     names, silent, behind = [top.name], [], {}
-    told = True
+    with_documents = True
     needed: list[tuple[float, Limit | None, int | None]] = []
-    for other in judged[1:]:
-        found_difference = difference(top, other, prior)
-        p, interval = found_difference.p, found_difference.interval
-        told = told and found_difference.documents is not None
+    for rival in judged[1:]:
+        gap = difference(top, rival, prior)
+        p, interval = gap.p, gap.interval
+        with_documents = with_documents and gap.documents is not None
         if p is None:  # it may be the best, for all that these results say
-            silent.append(other.name)
+            silent.append(rival.name)
         if p is None or p >= level:
-            names.append(other.name)
-            half = found_difference.half(level)
-            needed += (
-                []
-                if half is None
-                else [
-                    (half, limit_of(found_difference, level), seeds_needed(found_difference, level, margin))
-                ]
-            )
+            names.append(rival.name)
+            half = gap.half(level)
+            needed += [] if half is None else [(half, limit_of(gap, level), seeds_needed(gap, level, margin))]
         if interval is not None:
-            behind[other.name] = interval
-    one_seed = [r.name for r in here if len(r.seeds) < 2]
-    above = one_seed[0] if here[0].name in one_seed else None
+            behind[rival.name] = interval
+    one_seed = [r.name for r in cells if len(r.seeds) < 2]
+    above = one_seed[0] if cells[0].name in one_seed else None
     detectable = max((half for half, _, _ in needed), default=None)
     limit = joint_limit(limit for _, limit, _ in needed)
     settled = None
     if detectable is not None and detectable > margin:
         seeds = [seeds for _, _, seeds in needed if seeds is not None]
         settled = Settled(margin=margin, seeds=max(seeds) if len(seeds) == len(needed) else None)
-    over = "over seeds and documents" if told else "over seeds alone"
+    over = "over seeds and documents" if with_documents else "over seeds alone"
     sentence = claim_text.best_set_sentence(names, silent, len(judged), (len(one_seed), above), over)
     return BestSet(
         comparison=points[0].comparison,
@@ -108,17 +104,16 @@ def best_set(
 
 
 def frontier_runs(
-    members: Sequence[Point], found: Mapping[str, Replicates], scored: int, prior: Prior | None = None
+    members: Sequence[Point], replicates: Mapping[str, Replicates], scored: int, prior: Prior | None = None
 ) -> list[BestSet]:
     """The longest runs of neighbours, by cost, of which no two are told apart, corrected for every two of the
     `scored` points."""
-    names = [p.name for p in members if p.name in found][:MOST_MEMBERS]
+    names = [p.name for p in members if p.name in replicates][:MOST_MEMBERS]
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
     named = [(names[i], names[j]) for i, j in pairs]
-    every = [*named, *unpicked(named, found, scored)] if named else []
-    p_values = holm(
-        [difference(found[one], found[other], prior).p for one, other in every], scored * (scored - 1) // 2
-    )[: len(pairs)]
+    every = [*named, *unpicked(named, replicates, scored)] if named else []
+    compared = [difference(replicates[left], replicates[right], prior).p for left, right in every]
+    p_values = holm(compared, scored * (scored - 1) // 2)[: len(pairs)]
     apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and p < LEVEL}
     judged = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None}
     groups, reached = [], 0
@@ -127,7 +122,7 @@ def frontier_runs(
         while end < len(names) and all((i, end) in judged - apart for i in range(start, end)):
             end += 1
         if end - start > 1 and end > reached:
-            run = sorted(names[start:end], key=lambda name: -found[name].mean)
+            run = sorted(names[start:end], key=lambda name: -replicates[name].mean)
             comparison = members[0].comparison
             groups.append(
                 BestSet(

@@ -64,7 +64,7 @@ class OwningCost:
 def break_evens(base: OwningCost, costs: Sequence[OwningCost], terms: Terms) -> list[BreakEven]:
     """One for each model that is larger and better than `base` under the same comparison key and is not known
     not to fit, the best first. Those without a cost of a request are left out."""
-    found = []
+    offers = []
     for cost in costs:
         if cost.comparison != base.comparison or cost.fits is False:
             continue
@@ -73,8 +73,8 @@ def break_evens(base: OwningCost, costs: Sequence[OwningCost], terms: Terms) -> 
         if cost.quality is None or base.quality is None or cost.quality <= base.quality:
             continue
         if (offer := _offer(base, cost, cost.quality - base.quality, terms)) is not None:
-            found.append(offer)
-    return sorted(found, key=lambda offer: (-offer.quality_gain, offer.larger))
+            offers.append(offer)
+    return sorted(offers, key=lambda offer: (-offer.quality_gain, offer.larger))
 
 
 def _offer(base: OwningCost, cost: OwningCost, gain: float, terms: Terms) -> BreakEven | None:

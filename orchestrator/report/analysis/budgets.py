@@ -14,8 +14,8 @@ def by_budget(points: Sequence[Point], target: Target) -> list[tuple[float, Poin
     """What to take from each budget on, rising: the cheapest that is good enough, measured by the best that
     the budget buys. Budgets that are nearer than costs are known are one, which begins at the first of them
     and takes what the last of them would. `points`: of one task and comparison key."""
-    known = [p for p in points if p.frontier and p.device_hours]
-    rising = sorted(known, key=lambda p: cost_and_quality(p)[0] or 0.0)
+    members = [p for p in points if p.frontier and p.device_hours]
+    rising = sorted(members, key=lambda p: cost_and_quality(p)[0] or 0.0)
     rows: list[tuple[Point, Point]] = []  # what the budget must just buy, and what to take
     for count, dearest in enumerate(rising, start=1):
         index = cheapest_enough([cost_and_quality(p) for p in rising[:count]], target)

@@ -58,12 +58,12 @@ _SHARED = " Of trials on a part of them it is estimated, by their share of the c
 
 def guessed(task: TaskSpec, guess: Guess) -> list[str]:
     """What guessing scores, where trials tell it or it is known by the classes of train."""
-    found = guess.scores.get(task.metric)
-    if found is None or not (guess.measured or found):
+    score = guess.scores.get(task.metric)
+    if score is None or not (guess.measured or score):
         return []
     supposed = "" if guess.measured else ", if test has the classes of train"
     title = METRICS[task.metric].title.split(" (")[0]
-    return [f"Guessing ({answer_to_all(task.kind)}) gives {title} {found:.3f}{supposed}."]
+    return [f"Guessing ({answer_to_all(task.kind)}) gives {title} {score:.3f}{supposed}."]
 
 
 def of_metric(task: TaskSpec) -> list[str]:
@@ -96,18 +96,18 @@ def false_claims(tasks: Sequence[TaskReport]) -> list[str]:
     ]
 
 
-def notes(task: TaskSpec, found: Collected, comparisons: int, points: Sequence[Point]) -> tuple[str, ...]:
+def notes(task: TaskSpec, collected: Collected, comparisons: int, points: Sequence[Point]) -> tuple[str, ...]:
     lines = []
     if task.note:
         lines.append(task.note)
     for split in _CAPPED:
-        lines += _capped(split, [c for c in found.capped.get(task.name, ()) if c[0] == split])
+        lines += _capped(split, [c for c in collected.capped.get(task.name, ()) if c[0] == split])
     if comparisons > 1:
         lines.append(
             f"Results come from {comparisons} different set-ups (device, precision or software). Their costs "
             "cannot be compared, so each set-up has its own frontier."
         )
-    return (*lines, *caveats(task, found.counted(task.name)), *_of_points(points))
+    return (*lines, *caveats(task, collected.counted(task.name)), *_of_points(points))
 
 
 def _of_points(points: Sequence[Point]) -> list[str]:
@@ -115,7 +115,7 @@ def _of_points(points: Sequence[Point]) -> list[str]:
     lines = []
     saw = sorted({(p.saw, p.backbone or p.cell.backbone_key) for p in points if p.saw})
     for corpus in sorted({corpus for corpus, _ in saw}):
-        names = ", ".join(name for found, name in saw if found == corpus)
+        names = ", ".join(name for read, name in saw if read == corpus)
         lines.append(
             f"Contamination: the pretraining of {names} read {corpus}, the corpus of this task. Their scores "
             "are not scores on unseen text."
@@ -153,9 +153,9 @@ def _cells(count: int) -> str:
 def _capped(split: str, capped: Sequence[tuple[str, int, int]]) -> list[str]:
     """One sentence for each cap, or a range where there are many: then each point tells its own."""
     if len(capped) <= _FEW_CAPS:
-        return [_CAPPED[split].format(used=f"{used:,}", there=there) for _, used, there in sorted(capped)]
-    used, there = [c[1] for c in capped], max(c[2] for c in capped)
-    return [_CAPPED[split].format(used=f"{min(used):,} to {max(used):,}", there=there)]
+        return [_CAPPED[split].format(used=f"{used:,}", there=total) for _, used, total in sorted(capped)]
+    used, total = [c[1] for c in capped], max(c[2] for c in capped)
+    return [_CAPPED[split].format(used=f"{min(used):,} to {max(used):,}", there=total)]
 
 
 INVENTED = "The text of "
@@ -178,7 +178,7 @@ def _accepted(sweep: SweepRecord) -> list[str]:
     ]
 
 
-def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
+def notices(sweep: SweepRecord, collected: Collected) -> tuple[str, ...]:
     lines = []
     invented = [task.title for task in sweep.tasks.values() if task.invented]
     if invented:
@@ -186,10 +186,10 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
             f"{INVENTED}{_all(invented, len(sweep.tasks), 'tasks')} is invented. The scores show that the "
             "pipeline works and what it costs; they say nothing about medicine."
         )
-    made = [b.name for b in sweep.backbones.values() if isinstance(b.weights, MadeWeights)]
-    if made:
+    generated = [b.name for b in sweep.backbones.values() if isinstance(b.weights, MadeWeights)]
+    if generated:
         lines.append(
-            f"The weights of {_all(made, len(sweep.backbones), 'backbones')} were made on the spot by a "
+            f"The weights of {_all(generated, len(sweep.backbones), 'backbones')} were made on the spot by a "
             "short pre-training on invented text. They are no stand-in for published models."
         )
     random = [b.name for b in sweep.backbones.values() if isinstance(b.weights, RandomWeights)]
@@ -205,24 +205,24 @@ def notices(sweep: SweepRecord, found: Collected) -> tuple[str, ...]:
             f"What the pretraining of {', '.join(unknown)} read is not known: whether it read the corpus of "
             "a task cannot be told."
         )
-    if found.reference_scans:
+    if collected.reference_scans:
         lines.append(
-            f"Trials of {', '.join(sorted(found.reference_scans))} computed the scan as a loop in Python, "
-            "because mamba-ssm and causal-conv1d are not installed. With both a GPU takes a fraction of the "
-            "time: their cost and latency say nothing about state-space models."
+            f"Trials of {', '.join(sorted(collected.reference_scans))} computed the scan as a loop in "
+            "Python, because mamba-ssm and causal-conv1d are not installed. With both a GPU takes a fraction of "
+            "the time: their cost and latency say nothing about state-space models."
         )
-    partial = found.unfinished or found.stale
+    partial = collected.unfinished or collected.stale
     if partial:
         lines.append(
-            f"The sweep is not complete: {len(found.unfinished)} trials are not finished, and "
-            f"{len(found.stale)} only have results of other settings, which are left out. P-values and "
+            f"The sweep is not complete: {len(collected.unfinished)} trials are not finished, and "
+            f"{len(collected.stale)} only have results of other settings, which are left out. P-values and "
             "intervals suppose one look at the complete sweep: who stops at the first look that shows a "
             "difference makes more false claims than 5 %."
         )
     lines += [
         f"A GPU failed on {machine} and ended {count} {'attempt' if count == 1 else 'attempts'}. Nothing was "
         "wrong with the trials. Look at `nvidia-smi` and for Xid in `dmesg` there."
-        for machine, count in sorted(found.faulty.items())
+        for machine, count in sorted(collected.faulty.items())
     ]
     return (*lines, _INTERVALS, _FAILURES[sweep.failures], _COST)
 

@@ -23,10 +23,10 @@ def level_marks(points: Iterable[Point]) -> dict[str, str]:
 
 
 def _marks(points: Iterable[tuple[str, Point]]) -> dict[str, str]:
-    found: defaultdict[str, list[Point]] = defaultdict(list)
+    by_name: defaultdict[str, list[Point]] = defaultdict(list)
     for name, point in points:
-        found[name].append(point)
-    marks = {name: total([(p.failed, p.planned_seeds) for p in those]) for name, those in found.items()}
+        by_name[name].append(point)
+    marks = {name: total([(p.failed, p.planned_seeds) for p in group]) for name, group in by_name.items()}
     return {name: text for name, text in marks.items() if text}
 
 
@@ -35,19 +35,19 @@ def marked(sentence: str, marks: Marks) -> str:
     if not marks:
         return sentence
     names = "|".join(re.escape(name) for name in sorted(marks, key=len, reverse=True))
-    said: set[str] = set()
+    mentioned: set[str] = set()
 
-    def tell(found: re.Match[str]) -> str:
-        name = found.group()
-        if name in said:
+    def with_note(match: re.Match[str]) -> str:
+        name = match.group()
+        if name in mentioned:
             return name
-        said.add(name)
+        mentioned.add(name)
         return f"{name} ({marks[name]})"
 
-    return re.sub(rf"(?<![\w/.-])(?:{names})(?![\w/-]|\.\w)", tell, sentence)
+    return re.sub(rf"(?<![\w/.-])(?:{names})(?![\w/-]|\.\w)", with_note, sentence)
 
 
 def named(point: Point) -> str:
     """The name of a cell for a table, with its mark."""
-    told = failure_note(point.failed, point.planned_seeds)
-    return f"{point.name} ({told})" if told else point.name
+    note = failure_note(point.failed, point.planned_seeds)
+    return f"{point.name} ({note})" if note else point.name

@@ -64,30 +64,30 @@ def claim_sentence(
     scale: DifferenceUnit,
 ) -> str:
     """`lora-r8 beats ia3 on “Triage” by 1.2 points (95 % 0.3 to 2.1 over 5 seeds; …p = 0.012).`"""
-    found, size = behind
+    estimate, size = behind
     better, worse = (scale.name(name) for name in names)
     by = scale.with_unit(amount)
     if adjusted is None or (interval is None and amount > 0):
-        return f"{better} scored {by} above {worse} on “{scale.task}”; {_why_not(found)}"
+        return f"{better} scored {by} above {worse} on “{scale.task}”; {_why_not(estimate)}"
     if interval is None:
-        return f"{better} and {worse} scored the same on “{scale.task}” ({_on(found)})."
+        return f"{better} and {worse} scored the same on “{scale.task}” ({_on(estimate)})."
     low, high = (scale.amount(end) for end in interval)
     at_once = f", for {size:,} comparisons at once" if size > 1 else ""
-    details = f"95 % {low} to {high} over {_on(found)}{at_once}; Holm-adjusted{_p(adjusted)}"
+    details = f"95 % {low} to {high} over {_on(estimate)}{at_once}; Holm-adjusted{_p(adjusted)}"
     if distinguishable:
-        return f"{better} beats {worse} on “{scale.task}” by {by}{_higher(found)} ({details})."
+        return f"{better} beats {worse} on “{scale.task}” by {by}{_higher(estimate)} ({details})."
     return (
-        f"{better} and {worse} cannot be told apart on “{scale.task}”: {by} between them{_higher(found)} "
+        f"{better} and {worse} cannot be told apart on “{scale.task}”: {by} between them{_higher(estimate)} "
         f"({details})."
     )
 
 
-def _higher(found: MeanEstimate) -> str:
+def _higher(estimate: MeanEstimate) -> str:
     """In how many of the combinations the better one scored higher, which a mean over them may hide."""
-    if found.signs is None:
+    if estimate.signs is None:
         return ""
-    above, below, of = found.signs
-    return f", higher in {below if found.mean < 0 else above} of {of} combinations"
+    above, below, of = estimate.signs
+    return f", higher in {below if estimate.mean < 0 else above} of {of} combinations"
 
 
 def shown_from(detectable: float | None, limit: Limit | None, scale: DifferenceUnit) -> str:
@@ -106,17 +106,17 @@ def _p(value: float) -> str:
     return " p < 0.001" if value < 0.001 else f" p = {value:.3f}" if value < 0.1 else f" p = {value:.2f}"
 
 
-def _on(found: MeanEstimate) -> str:
-    seeds = f"{found.seeds} seeds"
-    return seeds if found.documents is None else f"{seeds}, {found.documents:,} test {found.unit}"
+def _on(estimate: MeanEstimate) -> str:
+    seeds = f"{estimate.seeds} seeds"
+    return seeds if estimate.documents is None else f"{seeds}, {estimate.documents:,} test {estimate.unit}"
 
 
-def _why_not(found: MeanEstimate) -> str:
-    if found.seeds == 0:
+def _why_not(estimate: MeanEstimate) -> str:
+    if estimate.seeds == 0:
         return "they share no seed, so nothing is claimed."
-    if found.seeds == 1:
+    if estimate.seeds == 1:
         return "n = 1 seed gives no interval, so nothing is claimed."
-    return f"the {found.seeds} seeds agree to the last digit, so there is no scatter to judge it by."
+    return f"the {estimate.seeds} seeds agree to the last digit, so there is no scatter to judge it by."
 
 
 def over(name: str, counts: Collection[int]) -> tuple[str, ...]:
@@ -129,11 +129,11 @@ def over(name: str, counts: Collection[int]) -> tuple[str, ...]:
     return (f"Means over the {number} combinations of {rest} that both have a score for, on the same seeds.",)
 
 
-def left_out(found: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[str, ...]:
+def left_out(combinations: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[str, ...]:
     """Combinations that are in no mean, with the two that they would have compared."""
-    if not found:
+    if not combinations:
         return ()
-    named = [f"{one} against {other} with {' and '.join(rest)}" for one, other, rest in found]
+    named = [f"{left} against {right} with {' and '.join(rest)}" for left, right, rest in combinations]
     more = f"; {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
     return (
         "Left out of these means, for seeds are missing that the others have: "
@@ -165,8 +165,8 @@ def helps(limit: Limit, settled: Settled | None, scale: DifferenceUnit) -> str:
     if settled is None:
         return MORE[limit]
     seeds = f"not even {MOST_SEEDS}" if settled.seeds is None else f"{settled.seeds}"
-    told = f"{seeds} seeds would tell a difference of {scale.with_unit(settled.margin)} apart"
-    return f"{MORE[limit]} ({told})"
+    needed = f"{seeds} seeds would tell a difference of {scale.with_unit(settled.margin)} apart"
+    return f"{MORE[limit]} ({needed})"
 
 
 def narrowed(

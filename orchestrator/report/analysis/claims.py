@@ -82,7 +82,7 @@ class ClaimFamily(Record):
 
 def factor_families(
     points: Sequence[Point],
-    found: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     scale: claim_text.DifferenceUnit,
     prior: Prior | None = None,
 ) -> list[ClaimFamily]:
@@ -92,7 +92,7 @@ def factor_families(
         ("domains", lambda p: (p.cell.domain, (p.cell.model, p.cell.method))),
         ("models", lambda p: (p.cell.model, (p.cell.domain, p.cell.method))),
     ]
-    families = [_factor(name, part, points, found, scale, prior) for name, part in parts]
+    families = [_factor(name, part, points, replicates, scale, prior) for name, part in parts]
     return [family for family in families if family is not None]
 
 
@@ -100,24 +100,24 @@ def _factor(
     name: str,
     part: Callable[[Point], tuple[str, tuple[str, str]]],
     points: Sequence[Point],
-    found: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     scale: claim_text.DifferenceUnit,
     prior: Prior | None,
 ) -> ClaimFamily | None:
     levels: dict[str, dict[tuple[str, str], Replicates]] = {}
     for point in points:
-        if point.name in found:
+        if point.name in replicates:
             level, rest = part(point)
-            levels.setdefault(level, {})[rest] = found[point.name]
+            levels.setdefault(level, {})[rest] = replicates[point.name]
     compared, over, left_out = [], set(), []
-    for one, other in _planned(sorted(levels)):
-        shared = sorted(levels[one].keys() & levels[other].keys())
-        pairs = {rest: (levels[one][rest], levels[other][rest]) for rest in shared}
+    for left, right in _planned(sorted(levels)):
+        shared = sorted(levels[left].keys() & levels[right].keys())
+        pairs = {rest: (levels[left][rest], levels[right][rest]) for rest in shared}
         kept = comparable(pairs)
         if shared:
-            compared.append((one, other, mean_difference([pairs[rest] for rest in kept or shared], prior)))
+            compared.append((left, right, mean_difference([pairs[rest] for rest in kept or shared], prior)))
             over.add(len(kept or shared))
-            left_out += [(one, other, rest) for rest in shared if kept and rest not in kept]
+            left_out += [(left, right, rest) for rest in shared if kept and rest not in kept]
     if not compared:
         return None
     notes = (*claim_text.over(name, over), *claim_text.left_out(left_out))
@@ -168,45 +168,45 @@ def family(
     )
 
 
-def holm(found: Sequence[float | None], size: int) -> list[float | None]:
+def holm(p_values: Sequence[float | None], size: int) -> list[float | None]:
     """Adjusted over `size` comparisons, those that are not given taken as 1. None stays None."""
     from statsmodels.stats.multitest import multipletests  # takes a second to import
 
-    there = [p for p in found if p is not None]
-    if not there:
-        return list(found)
-    padded = np.concatenate([there, np.ones(max(size - len(there), 0))])
+    known = [p for p in p_values if p is not None]
+    if not known:
+        return list(p_values)
+    padded = np.concatenate([known, np.ones(max(size - len(known), 0))])
     gc.freeze()  # it collects garbage each time, which over the records of 10,000 trials takes half a second
     try:
-        adjusted = iter(multipletests(padded, method="holm")[1][: len(there)])
+        adjusted = iter(multipletests(padded, method="holm")[1][: len(known)])
     finally:
         gc.unfreeze()
-    return [None if p is None else float(next(adjusted)) for p in found]
+    return [None if p is None else float(next(adjusted)) for p in p_values]
 
 
 def _claim(
     pair: Compared, adjusted: float | None, corrected: tuple[int, float], scale: claim_text.DifferenceUnit
 ) -> Claim:
-    one, other, found = pair
+    left, right, estimate = pair
     size, level = corrected
-    flipped = found.mean < 0
-    better, worse = (other, one) if flipped else (one, other)
+    flipped = estimate.mean < 0
+    better, worse = (right, left) if flipped else (left, right)
     distinguishable = None if adjusted is None else adjusted < LEVEL
-    interval = _interval(found, LEVEL / max(size, 1), bool(distinguishable), scale)
+    interval = _interval(estimate, LEVEL / max(size, 1), bool(distinguishable), scale)
     missed = distinguishable is False
-    detectable, limit = (found.half(level), limit_of(found, level)) if missed else (None, None)
+    detectable, limit = (estimate.half(level), limit_of(estimate, level)) if missed else (None, None)
     sentence = claim_text.claim_sentence(
-        (better, worse), abs(found.mean), interval, adjusted, distinguishable, (found, size), scale
+        (better, worse), abs(estimate.mean), interval, adjusted, distinguishable, (estimate, size), scale
     )
     return Claim(
         better=better,
         worse=worse,
-        difference=abs(found.mean),
+        difference=abs(estimate.mean),
         interval=interval,
-        p=found.p,
+        p=estimate.p,
         adjusted=adjusted,
-        seeds=found.seeds,
-        examples=found.documents if found.seeds > 1 else None,
+        seeds=estimate.seeds,
+        examples=estimate.documents if estimate.seeds > 1 else None,
         distinguishable=distinguishable,
         sentence=f"{sentence}{claim_text.shown_from(detectable, limit, scale)}",
         detectable=detectable,
@@ -215,14 +215,14 @@ def _claim(
 
 
 def _interval(
-    found: MeanEstimate, level: float, distinguishable: bool, scale: claim_text.DifferenceUnit
+    estimate: MeanEstimate, level: float, distinguishable: bool, scale: claim_text.DifferenceUnit
 ) -> tuple[float, float] | None:
     """Of the better less the worse, at this level, so that those of a family hold all at once (Bonferroni).
     Holm's test shows a little more: where it does, the interval ends at 0. Shares differ by 1 at most."""
-    half = found.half(level)
+    half = estimate.half(level)
     if half is None:
         return None
-    low, high = abs(found.mean) - half, abs(found.mean) + half
+    low, high = abs(estimate.mean) - half, abs(estimate.mean) + half
     most = 1.0 if scale.points else math.inf
     return max(low, 0.0 if distinguishable else -most), min(high, most)
 
@@ -230,26 +230,28 @@ def _interval(
 def frontier_family(
     members: Sequence[Point],
     answer: tuple[str, str] | None,
-    found: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     scored: int,
     scale: claim_text.DifferenceUnit,
     prior: Prior | None = None,
 ) -> ClaimFamily | None:
     """`members`: of one frontier, by cost. `answer`: the best, and the cheapest close to it. Claims are made
     of neighbours and of the answer."""
-    known = [p.name for p in members if p.name in found]
-    names = known[:MOST_MEMBERS]
-    cut = [claim_text.not_shown(len(known), len(names))] if len(known) > len(names) else []
+    judged = [p.name for p in members if p.name in replicates]
+    names = judged[:MOST_MEMBERS]
+    cut = [claim_text.not_shown(len(judged), len(names))] if len(judged) > len(names) else []
     shown = {(dearer, cheaper) for cheaper, dearer in pairwise(names)}
-    if answer is not None and answer[0] != answer[1] and set(answer) <= set(found):
+    if answer is not None and answer[0] != answer[1] and set(answer) <= set(replicates):
         shown.add(answer)
     pairs = {(names[j], names[i]) for i in range(len(names)) for j in range(i + 1, len(names))} | shown
     if not pairs:
         return None
     order = {p.name: index for index, p in enumerate(members)}
     ordered = sorted(pairs, key=lambda pair: (order.get(pair[0], 0), -order.get(pair[1], 0)))
-    ordered += unpicked(ordered, found, scored)
-    compared = [(one, other, difference(found[one], found[other], prior)) for one, other in ordered]
+    ordered += unpicked(ordered, replicates, scored)
+    compared = [
+        (left, right, difference(replicates[left], replicates[right], prior)) for left, right in ordered
+    ]
     return family(
         "frontier",
         compared,
@@ -262,10 +264,10 @@ def frontier_family(
 
 
 def unpicked(
-    picked: Iterable[tuple[str, str]], found: Mapping[str, Replicates], scored: int
+    picked: Iterable[tuple[str, str]], replicates: Mapping[str, Replicates], scored: int
 ) -> list[tuple[str, str]]:
     """Every other two of the scored cells, where these are few and all known."""
-    if len(found) != scored or scored > MOST_PAIRED:
+    if len(replicates) != scored or scored > MOST_PAIRED:
         return []
-    known = {frozenset(pair) for pair in picked}
-    return [pair for pair in combinations(sorted(found), 2) if frozenset(pair) not in known]
+    taken = {frozenset(pair) for pair in picked}
+    return [pair for pair in combinations(sorted(replicates), 2) if frozenset(pair) not in taken]

@@ -38,13 +38,13 @@ class Curve(Record):
 def curve_values(seeds: Sequence[Evaluations], metric: MetricName) -> tuple[CurveValue, ...]:
     """Evaluation by evaluation, over the seeds; empty where one of them was never scored on dev."""
     shared = min((len(seed) for seed in seeds), default=0)
-    found = []
+    values = []
     for index in _thinned(shared):
         summary = summarise_quality([seed[index][1] for seed in seeds], metric)
         assert summary is not None
         steps = [seed[index][0] for seed in seeds]
-        found.append(CurveValue(step=sum(steps) / len(steps), quality=summary))
-    return tuple(found)
+        values.append(CurveValue(step=sum(steps) / len(steps), quality=summary))
+    return tuple(values)
 
 
 def _thinned(count: int) -> list[int]:

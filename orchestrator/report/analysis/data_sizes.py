@@ -25,7 +25,7 @@ def data_line(
     first, *others = sizes.items()
     begin = f"Data: {count_range((min(first[1]), max(first[1])))} {noun} in {first[0]}"
     text = ", ".join(
-        [begin, *(f"{count_range((min(found), max(found)))} in {split}" for split, found in others)]
+        [begin, *(f"{count_range((min(counts), max(counts)))} in {split}" for split, counts in others)]
     )
     text += _of_units(points)
     rows = sorted((count for count in classes.values() if count), reverse=True)
@@ -39,7 +39,7 @@ def data_line(
 
 def _of_units(points: Sequence[Point]) -> str:
     """The patients or documents that the examples of test are of."""
-    told = [p.simultaneous for p in points if p.simultaneous and p.simultaneous.documents is not None]
-    if not told or not told[0].unit.is_known:
+    intervals = [p.simultaneous for p in points if p.simultaneous and p.simultaneous.documents is not None]
+    if not intervals or not intervals[0].unit.is_known:
         return ""
-    return f", of {told[0].documents:,} {told[0].unit}"
+    return f", of {intervals[0].documents:,} {intervals[0].unit}"

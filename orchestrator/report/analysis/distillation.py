@@ -70,5 +70,5 @@ def _pair(student: Point, teacher: Point) -> StudentTeacherPair:
     )
 
 
-def _ratio(one: float | None, other: float | None) -> float | None:
-    return None if one is None or not other else one / other
+def _ratio(student: float | None, teacher: float | None) -> float | None:
+    return None if student is None or not teacher else student / teacher

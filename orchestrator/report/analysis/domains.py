@@ -36,37 +36,41 @@ class DomainMatrix(Record):
 
 
 def domains_of(
-    tasks: Sequence[TaskReport], sweep: SweepRecord, found: Mapping[str, ReplicatesByKey]
+    tasks: Sequence[TaskReport], sweep: SweepRecord, replicates: Mapping[str, ReplicatesByKey]
 ) -> DomainMatrix | None:
     """None unless backbones and tasks each have two domains or more. `found`: the replicates of each task."""
     domains = sorted({b.domain for b in sweep.backbones.values()})
     of_task = {t.task: sweep.tasks[t.task].domain for t in tasks}
     if len(domains) < 2 or len(set(of_task.values())) < 2:
         return None
-    columns = [_column(task, of_task[task.task], domains, found.get(task.task, {})) for task in tasks]
+    columns = [_column(task, of_task[task.task], domains, replicates.get(task.task, {})) for task in tasks]
     return DomainMatrix(
         domains=tuple(domains), columns=tuple(sorted(columns, key=lambda c: (c.domain, c.task)))
     )
 
 
-def _column(task: TaskReport, domain: str, domains: Sequence[str], found: ReplicatesByKey) -> DomainColumn:
+def _column(
+    task: TaskReport, domain: str, domains: Sequence[str], replicates: ReplicatesByKey
+) -> DomainColumn:
     """Only models and methods that have a score under each domain count: else the sizes would be mixed."""
     by_place: dict[tuple[str, str, str], dict[str, float]] = {}
     for point in task.points:
         if point.quality is not None:
             place = (point.cell.model, point.cell.method, point.comparison or "")
             by_place.setdefault(place, {})[point.cell.domain] = point.quality.mean
-    whole = {place: scores for place, scores in by_place.items() if len(scores) == len(domains)}
-    means = {d: math.fsum(s[d] for s in whole.values()) / len(whole) for d in domains} if whole else {}
+    complete = {place: scores for place, scores in by_place.items() if len(scores) == len(domains)}
+    means = (
+        {d: math.fsum(s[d] for s in complete.values()) / len(complete) for d in domains} if complete else {}
+    )
     others = [mean for d, mean in means.items() if d != domain]
     gain = means[domain] - math.fsum(others) / len(others) if domain in means and others else None
-    judged = _judged(list(whole), domain, domains, found) if domain in means and others else None
+    judged = _judged(list(complete), domain, domains, replicates) if domain in means and others else None
     return DomainColumn(
         task=task.task,
         title=task.title,
         domain=domain,
         invented=task.invented,
-        combinations=len(whole),
+        combinations=len(complete),
         quality=means,
         match_gain=gain if judged is None else judged.mean,
         match_interval=None if judged is None else _within_bounds(judged.interval, task.metric),
@@ -74,19 +78,21 @@ def _column(task: TaskReport, domain: str, domains: Sequence[str], found: Replic
 
 
 def _judged(
-    whole: Sequence[tuple[str, str, str]], domain: str, domains: Sequence[str], found: ReplicatesByKey
+    complete: Sequence[tuple[str, str, str]], domain: str, domains: Sequence[str], replicates: ReplicatesByKey
 ) -> MeanEstimate | None:
     """Of the matched domain less the mean of the others. None unless all cells share two seeds."""
     pairs, rivals = list[tuple[Replicates, Replicates]](), [d for d in domains if d != domain]
-    for model, method, label in whole:
-        here = found.get(label, {})
-        cells = [here[name] for d in (domain, *rivals) if (name := f"{model}/{d}/{method}") in here]
+    for model, method, label in complete:
+        by_name = replicates.get(label, {})
+        cells = [by_name[name] for d in (domain, *rivals) if (name := f"{model}/{d}/{method}") in by_name]
         if len(cells) < len(domains):
             return None
-        pairs += [(cells[0], other) for other in cells[1:]]
+        pairs += [(cells[0], rival) for rival in cells[1:]]
     group = {id(cell): cell for pair in pairs for cell in pair}
-    made = mean_difference(pairs, prior_of(list(group.values())), weight=(1 + 1 / len(rivals)) / len(whole))
-    return made if made.seeds > 1 else None
+    gain = mean_difference(
+        pairs, prior_of(list(group.values())), weight=(1 + 1 / len(rivals)) / len(complete)
+    )
+    return gain if gain.seeds > 1 else None
 
 
 def _within_bounds(interval: tuple[float, float] | None, metric: MetricName) -> tuple[float, float] | None:

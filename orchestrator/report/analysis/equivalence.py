@@ -59,15 +59,17 @@ def equivalence_test(ours: Summary, theirs: PublishedNumber, margin: float = CLO
         )
     runs = theirs.n or 1
     shift, spread = _maximum(runs) if maximum else (0.0, _spread(theirs.statistic, runs))
-    own = ours.sd**2 * (1 / ours.n + (shift**2 / (2 * (ours.n - 1))))
-    told = theirs.sd is not None and runs > 1 and not maximum
-    other = (theirs.sd or 0.0) ** 2 * spread if told else ours.sd**2 * spread
-    error = math.sqrt(own + other)
+    our_variance = ours.sd**2 * (1 / ours.n + (shift**2 / (2 * (ours.n - 1))))
+    spread_known = theirs.sd is not None and runs > 1 and not maximum
+    their_variance = (theirs.sd or 0.0) ** 2 * spread if spread_known else ours.sd**2 * spread
+    error = math.sqrt(our_variance + their_variance)
     if error < GRAIN:
         return EquivalenceTest(plain, None, Equivalence.OPEN, "our seeds are all alike")
     freedom = ours.n - 1.0
-    if told:
-        freedom = (own + other) ** 2 / (own**2 / (ours.n - 1) + other**2 / (runs - 1))
+    if spread_known:
+        freedom = (our_variance + their_variance) ** 2 / (
+            our_variance**2 / (ours.n - 1) + their_variance**2 / (runs - 1)
+        )
     difference = plain + shift * ours.sd
     half = -float(stdtrit(freedom, LEVEL)) * error
     low, high = difference - half, difference + half

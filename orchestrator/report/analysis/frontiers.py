@@ -65,7 +65,7 @@ class FrontierView(Record):
 
 def frontier_views(
     points: Sequence[Point],
-    found: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     moved: Draws | None,
     asked: Sequence[tuple[Objective, ...]] = (),
     *,
@@ -78,33 +78,33 @@ def frontier_views(
     that have one; None where no cell has two seeds. `loss`: quality is one, with its sign turned.
     """
     scored = [p for p in points if measurement(p, Objective.QUALITY) is not None]
-    told = [
+    measured = [
         s
         for s in Objective
         if s is not Objective.QUALITY and any(measurement(p, s) is not None for p in scored)
     ]
-    wanted = dict.fromkeys([DEFAULT, *((Objective.QUALITY, objective) for objective in told), *asked])
+    selected = dict.fromkeys([DEFAULT, *((Objective.QUALITY, objective) for objective in measured), *asked])
     if not scored:
         return []
-    return [_view(axes, scored, found, moved, (axes in asked, loss)) for axes in wanted]
+    return [_view(axes, scored, replicates, moved, (axes in asked, loss)) for axes in selected]
 
 
 def _view(
     axes: tuple[Objective, ...],
     scored: Sequence[Point],
-    found: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     moved: Draws | None,
     of: tuple[bool, bool],
 ) -> tuple[FrontierView, Chances]:
     asked, loss = of
     costs = oriented_costs(scored, axes)
     complete: Flags = np.asarray(np.isfinite(costs).all(axis=1))
-    inside = [p for p, whole in zip(scored, complete, strict=True) if whole]
-    wanted = asked or axes == DEFAULT or len(inside) <= _MANY
-    drawn = _drawn(axes, inside, moved) if wanted and inside else None
+    inside = [p for p, ok in zip(scored, complete, strict=True) if ok]
+    with_probability = asked or axes == DEFAULT or len(inside) <= _MANY
+    drawn = _drawn(axes, inside, moved) if with_probability and inside else None
     chance: Chances = {}
     if drawn is not None and moved is not None:
-        chance = frontier_probabilities(axes, inside, found, moved, near=axes == DEFAULT)
+        chance = frontier_probabilities(axes, inside, replicates, moved, near=axes == DEFAULT)
     members = [_member(p, axes, chance) for p, on in zip(scored, pareto_mask(costs), strict=True) if on]
     members.sort(key=lambda m: (m.figures[axes[1]], m.cell))
     names = {m.cell for m in members}
@@ -117,11 +117,11 @@ def _view(
         comparison=scored[0].comparison,
         members=tuple(members),
         others=tuple(sorted(likely, key=lambda m: (-(m.probability or 0.0), m.cell))),
-        missing=tuple(p.name for p, whole in zip(scored, complete, strict=True) if not whole),
+        missing=tuple(p.name for p, ok in zip(scored, complete, strict=True) if not ok),
         knee=knee(members, axes[1]) if pair else None,
         within=tuple(_within(points, first, inside) for points in WITHIN) if inside else (),
         hypervolume=_volume(costs[complete], axes[1], drawn, over(inside)) if pair and not loss else None,
-        notes=_notes(axes, complete, inside, found, wanted),
+        notes=_notes(axes, complete, inside, replicates, with_probability),
     )
     return view, chance
 
@@ -134,18 +134,18 @@ def _volume(costs: Floats, objective: Objective, drawn: Drawn | None, sure: str)
 def _drawn(axes: tuple[Objective, ...], inside: Sequence[Point], moved: Draws | None) -> Drawn | None:
     if moved is None or (len(axes) > 2 and len(inside) > _MOST_OF_THREE):
         return None
-    here = moved.of([p.name for p in inside])
-    return costs_drawn(axes, inside, here.hours), here.quality
+    draws = moved.of([p.name for p in inside])
+    return costs_drawn(axes, inside, draws.hours), draws.quality
 
 
 def _member(point: Point, axes: tuple[Objective, ...], chance: Chances) -> FrontierMember:
-    known = {objective: value for objective in axes if (value := measurement(point, objective)) is not None}
-    found = chance.get(point.name)
+    values = {objective: value for objective in axes if (value := measurement(point, objective)) is not None}
+    probability = chance.get(point.name)
     return FrontierMember(
         cell=point.name,
-        figures=known,
-        probability=found and found.on,
-        near=found and found.near,
+        figures=values,
+        probability=probability and probability.on,
+        near=probability and probability.near,
     )
 
 
@@ -179,8 +179,8 @@ def _notes(
     axes: tuple[Objective, ...],
     complete: Flags,
     inside: Sequence[Point],
-    found: Mapping[str, Replicates],
-    wanted: bool,
+    replicates: Mapping[str, Replicates],
+    with_probability: bool,
 ) -> tuple[str, ...]:
     lines = ["No hypervolume is given for three axes."] if len(axes) > 2 else []
     without = int((~complete).sum())
@@ -190,7 +190,7 @@ def _notes(
         lines.append(f"{cells} no figure for {titles}, and cannot be on this frontier.")
     if not inside:
         return tuple(lines)
-    if not wanted:
+    if not with_probability:
         lines.append("The probability of being on it is left out here; ask for these axes to have it.")
         return tuple(lines)
     lines.append(
@@ -199,17 +199,17 @@ def _notes(
         "They hold over many sweeps, not for each: where a few cells are clearly ahead, one told 30 to 80 % "
         "is on it more often."
     )
-    single = sum(len(found[p.name].seeds) < 2 for p in inside if p.name in found)
+    single = sum(len(replicates[p.name].seeds) < 2 for p in inside if p.name in replicates)
     if single:
         cells = "1 cell has" if single == 1 else f"{single} cells have"
         lines.append(
             f"{cells} one seed: their probability of being on the frontier cannot be said. That of the "
             "others takes them to scatter as the seeds of the other cells do."
         )
-    told = sum(found[p.name].test_set is not None for p in inside if p.name in found)
-    if told < len(inside):
+    with_documents = sum(replicates[p.name].test_set is not None for p in inside if p.name in replicates)
+    if with_documents < len(inside):
         lines.append(
             "Probabilities rest on the seeds alone for results that do not tell how they did on each "
-            f"document ({len(inside) - told} of {len(inside)})."
+            f"document ({len(inside) - with_documents} of {len(inside)})."
         )
     return tuple(lines)

@@ -77,19 +77,19 @@ class GoodEnough(Record):
 
 
 def good_enough(
-    points: Sequence[Point], found: Mapping[str, Replicates], prior: Prior | None, target: Target = NEAR
+    points: Sequence[Point], replicates: Mapping[str, Replicates], prior: Prior | None, target: Target = NEAR
 ) -> GoodEnough | None:
     """Of one task and comparison key. None unless two cells have a cost and a score."""
-    scored = [p for p in points if p.name in found and None not in cost_and_quality(p)]
+    scored = [p for p in points if p.name in replicates and None not in cost_and_quality(p)]
     results = [cost_and_quality(p) for p in scored]
     enough, top = cheapest_enough(results, target), best(results)
     if top is None or len(scored) < 2:
         return None
-    judge = _Judge(found, prior, len(scored), target)
+    judge = _Judge(replicates, prior, len(scored), target)
     named, first = scored[top if enough is None else enough], scored[top].name
     cheaper = [p.name for p in scored if _cost(p) < _cost(named)]
     below = judge.below(named.name, [p.name for p in scored])
-    cells = [found[p.name] for p in scored]
+    cells = [replicates[p.name] for p in scored]
     return GoodEnough(
         comparison=points[0].comparison,
         cell=named.name,
@@ -136,9 +136,9 @@ class _Judge:
     """Limits that hold for whichever of `cells` is named."""
 
     def __init__(
-        self, found: Mapping[str, Replicates], prior: Prior | None, cells: int, target: Target
+        self, replicates: Mapping[str, Replicates], prior: Prior | None, cells: int, target: Target
     ) -> None:
-        self._found, self._prior, self._cells, self._target = found, prior, cells, target
+        self._found, self._prior, self._cells, self._target = replicates, prior, cells, target
         # Of pairs: each budget asks for the same ones again.
         self._known: dict[tuple[str, str], Interval | None] = {}
 
@@ -152,26 +152,26 @@ class _Judge:
 
     def own(self, name: str) -> Interval | None:
         """Of its quality, a share, over seeds and documents."""
-        made = of_cell(self._found[name])
-        half = made.half(2 * LEVEL / self._cells)
-        return None if half is None else between(made.mean, half, 0.0, 1.0)
+        estimate = of_cell(self._found[name])
+        half = estimate.half(2 * LEVEL / self._cells)
+        return None if half is None else between(estimate.mean, half, 0.0, 1.0)
 
-    def limits(self, one: str, other: str) -> Interval | None:
+    def limits(self, left: str, right: str) -> Interval | None:
         """Of `one` less `other`; only the best itself cannot be misjudged."""
-        if (one, other) not in self._known:
-            made = difference(self._found[one], self._found[other], self._prior)
-            self._known[one, other] = _ends(made, 2 * LEVEL / (self._cells - 1))
-        return self._known[one, other]
+        if (left, right) not in self._known:
+            estimate = difference(self._found[left], self._found[right], self._prior)
+            self._known[left, right] = _ends(estimate, 2 * LEVEL / (self._cells - 1))
+        return self._known[left, right]
 
     def below(self, name: str, cells: Sequence[str]) -> _Below:
-        found = [self.limits(other, name) for other in cells if other != name]
-        known = [limits[1] for limits in found if limits is not None]
-        return _Below(max(0.0, *known) if known else None, len(found) - len(known))
+        all_limits = [self.limits(other, name) for other in cells if other != name]
+        upper = [limits[1] for limits in all_limits if limits is not None]
+        return _Below(max(0.0, *upper) if upper else None, len(all_limits) - len(upper))
 
 
-def _ends(made: MeanEstimate, level: float) -> Interval | None:
-    half = made.half(level)
-    return None if half is None else (made.mean - half, made.mean + half)
+def _ends(estimate: MeanEstimate, level: float) -> Interval | None:
+    half = estimate.half(level)
+    return None if half is None else (estimate.mean - half, estimate.mean + half)
 
 
 class _Below(NamedTuple):

@@ -66,8 +66,8 @@ def mean_quality(costs: Floats, quality: Floats, low: float, high: float) -> Flo
     best = np.maximum.accumulate(np.take_along_axis(np.clip(quality, 0.0, 1.0), order, axis=1), axis=1)
     places = np.log10(np.clip(np.take_along_axis(costs, order, axis=1), low, high))
     widths = np.diff(places, axis=1, append=math.log10(high))
-    found: Floats = (best * widths).sum(axis=1) / (math.log10(high) - math.log10(low))
-    return found
+    means: Floats = (best * widths).sum(axis=1) / (math.log10(high) - math.log10(low))
+    return means
 
 
 def _sentence(

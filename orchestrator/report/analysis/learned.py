@@ -26,7 +26,7 @@ def unlearned(points: Sequence[Point], intervals: Mapping[str, Simultaneous], fl
     above = [(p, q) for p, q in scored if q.mean > floor + GRAIN]
     if not above:
         return "No model scores better than guessing."
-    ends = [found.interval for p, _ in above if (found := intervals.get(p.name)) is not None]
+    ends = [at_once.interval for p, _ in above if (at_once := intervals.get(p.name)) is not None]
     if len(ends) == len(above) and all(interval is not None and interval[0] <= floor for interval in ends):
         return "No model is shown to score better than guessing."
     return None

@@ -32,17 +32,17 @@ def with_curves(report: Report, ledger: Ledger) -> Report:
 
 
 def _with_curves(task: TaskReport, planned: dict[Cell, list[PlannedTrial]], ledger: Ledger) -> TaskReport:
-    found: list[Curve] = []
+    kept: list[Curve] = []
     for point in task.points:  # the frontier first, then by quality
-        if len(found) == MOST_CURVES:
+        if len(kept) == MOST_CURVES:
             break
         comparison = next((c for c in task.comparisons if c.label == point.comparison), None)
         if point.quality is None or comparison is None:
             continue
         trials = [ledger.trial(trial) for trial in planned.get(point.cell, ())]
         curve = _curve(task, point, [t for t in trials if _ran_under(t, comparison)])
-        found += [curve] if len(curve.values) > 1 else []
-    return task.model_copy(update={"curves": tuple(found)})
+        kept += [curve] if len(curve.values) > 1 else []
+    return task.model_copy(update={"curves": tuple(kept)})
 
 
 def _curve(task: TaskReport, point: Point, trials: list[TrialRecord]) -> Curve:
@@ -65,8 +65,8 @@ def _ran_under(trial: TrialRecord, comparison: Comparison) -> bool:
 
 
 def _evaluations(task: TaskReport, trial: TrialRecord) -> Evaluations:
-    _, found = curves(list(_until_the_end(trial)), steps=False)
-    scored = [(event.step, quality(task.metric, event.metrics)) for event in found]
+    _, evaluations = curves(list(_until_the_end(trial)), steps=False)
+    scored = [(event.step, quality(task.metric, event.metrics)) for event in evaluations]
     return [(step, value) for step, value in scored if value is not None]
 
 

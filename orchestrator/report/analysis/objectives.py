@@ -42,7 +42,7 @@ OBJECTIVES: dict[Objective, tuple[str, str]] = {  # title, unit of the figure
 
 def measurement(point: Point, objective: Objective) -> float | None:
     """None where it is not known, or no finite number."""
-    found: Summary | float | None = {
+    result: Summary | float | None = {
         Objective.QUALITY: point.quality,
         Objective.DEVICE_HOURS: point.device_hours,
         Objective.WALL_TIME: point.wall_seconds,
@@ -53,7 +53,7 @@ def measurement(point: Point, objective: Objective) -> float | None:
         Objective.ENERGY: point.energy_kwh,
         Objective.LATENCY: point.latency_ms,
     }[objective]
-    value = found.mean if isinstance(found, Summary) else found
+    value = result.mean if isinstance(result, Summary) else result
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -66,17 +66,17 @@ class WhatIf(Record):
     notes: tuple[str, ...] = ()  # what the figures rest on
 
 
-def marked_offers(found: WhatIf, reports: Sequence[TaskReport]) -> WhatIf:
+def marked_offers(answer: WhatIf, reports: Sequence[TaskReport]) -> WhatIf:
     """With the marks of its cells in the sentences on what pays off."""
     marks = {task.task: marks_of(task.points) for task in reports}
     tasks = []
-    for task in found.tasks:
+    for task in answer.tasks:
         offers = [
             pay.model_copy(update={"sentence": marked(pay.sentence, marks.get(task.task, {}))})
             for pay in task.pay_offs
         ]
         tasks.append(task.model_copy(update={"pay_offs": tuple(offers)}))
-    return found.model_copy(update={"tasks": tuple(tasks)})
+    return answer.model_copy(update={"tasks": tuple(tasks)})
 
 
 @dataclass
@@ -145,8 +145,8 @@ def _note(
         holding.trained.append(
             DeviceUse(device_type, took, energy_of(outcome, outcome.result_work, device_type))
         )
-    if (found := quality(outcome.metric, outcome.test)) is not None:
-        holding.qualities.append(found)
+    if (score := quality(outcome.metric, outcome.test)) is not None:
+        holding.qualities.append(score)
     if outcome.parameters is not None:
         holding.parameters = outcome.parameters.total
     holding.memory.append(_memory(outcome))
@@ -228,14 +228,14 @@ def _cost(holding: _Holding, label: str, pricing: Pricing) -> OwningCost:
     )
 
 
-def _errors(found: float | None, terms: Terms) -> Amount | None:
+def _errors(score: float | None, terms: Terms) -> Amount | None:
     """Of one request a year, over all years."""
     if terms.cost_per_error is None:
         return None
-    if found is None or not 0 <= found <= 1:
+    if score is None or not 0 <= score <= 1:
         return missing("its quality is no share of right answers")
     why = "the task's metric taken for the share of right answers"
-    return estimated((1 - found) * terms.cost_per_error * terms.years, why)
+    return estimated((1 - score) * terms.cost_per_error * terms.years, why)
 
 
 def _row(holding: _Holding, cost: OwningCost, pricing: Pricing) -> Ownership:
@@ -271,8 +271,8 @@ def _cheapest(costs: Sequence[OwningCost], comparison: str, requests: float) -> 
     """In total, of those that fit; None where no total is known."""
     fitting = [cost for cost in costs if cost.comparison == comparison and cost.fits is not False]
     totals = {cost.cell: cost.total(requests).value for cost in fitting}
-    known = [cost for cost in fitting if totals[cost.cell] is not None]
-    return min(known, key=lambda cost: (totals[cost.cell] or 0.0, cost.cell), default=None)
+    priced = [cost for cost in fitting if totals[cost.cell] is not None]
+    return min(priced, key=lambda cost: (totals[cost.cell] or 0.0, cost.cell), default=None)
 
 
 def _smallest(costs: Sequence[OwningCost], comparison: str) -> list[OwningCost]:

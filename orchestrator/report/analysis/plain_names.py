@@ -21,5 +21,5 @@ def plain_name(cell: Cell, sweep: SweepRecord, parameters: int | None) -> str:
 
 def rehearsal(sweep: SweepRecord) -> bool:
     """Whether no backbone is pretrained, as in a sweep at smoke size."""
-    found = sweep.backbones.values()
-    return bool(found) and all(isinstance(backbone.weights, RandomWeights) for backbone in found)
+    backbones = sweep.backbones.values()
+    return bool(backbones) and all(isinstance(backbone.weights, RandomWeights) for backbone in backbones)

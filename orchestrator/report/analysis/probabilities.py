@@ -40,7 +40,7 @@ def costs_drawn(axes: Sequence[Objective], points: Sequence[Point], hours: Float
 def frontier_probabilities(
     axes: Sequence[Objective],
     points: Sequence[Point],
-    found: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     moved: Draws,
     *,
     near: bool,
@@ -51,14 +51,14 @@ def frontier_probabilities(
     doubt = [index for index, share in enumerate(shares.max(axis=0)) if share > 0]
     if len(doubt) >= _FEWEST:
         open_points = [points[index] for index in doubt]
-        cells = [found[p.name] for p in open_points]
+        cells = [replicates[p.name] for p in open_points]
         random = generator(moved.place, *axes, "true")
         true = scores(cells, _still(axes[1], open_points), DRAWS, random)
         costs = costs_drawn(axes, open_points, factors(cells, DRAWS, random))
         shares[:, doubt] = _shares(costs, true, near)
     return {
         p.name: FrontierProbability(float(on), float(close) if near else None)
-        if len(found[p.name].seeds) > 1
+        if len(replicates[p.name].seeds) > 1
         else None
         for p, (on, close) in zip(points, shares.T.round(2), strict=True)
     }

@@ -128,9 +128,9 @@ def _faults(path: Path, line: int, row: dict[str, str]) -> Iterator[Problem]:
             problem = f"is not a number, got {row[key]!r}"
             yield Problem(str(path), f"line {line}, {key}", problem, "write it as digits, say 0.812")
     closed = {"metric": (*METRICS, *COSTS), "statistic": STATISTICS, "split": tuple(Split)}
-    for key, known in closed.items():
-        if row.get(key) and row[key] not in known:
-            yield _complaint(path, line, key, f"unknown {key}", row[key], known)
+    for key, allowed in closed.items():
+        if row.get(key) and row[key] not in allowed:
+            yield _complaint(path, line, key, f"unknown {key}", row[key], allowed)
     if not any(row.get(key) for key in ("sd", "n")):
         return
     try:
@@ -149,9 +149,9 @@ class _Spread(Record):
     n: int | None = Field(None, ge=1)
 
 
-def _complaint(path: Path, line: int, key: str, what: str, got: str, known: tuple[str, ...]) -> Problem:
+def _complaint(path: Path, line: int, key: str, what: str, got: str, allowed: tuple[str, ...]) -> Problem:
     return Problem(
-        str(path), f"line {line}, {key}", f"{what}, got {got!r}", did_you_mean(got, map(str, known))
+        str(path), f"line {line}, {key}", f"{what}, got {got!r}", did_you_mean(got, map(str, allowed))
     )
 
 

@@ -26,12 +26,12 @@ def rank_ranges(cells: Sequence[Replicates], tasks: int) -> list[tuple[int, int]
         return None
     level, prior = LEVEL / max(tasks * count * (count - 1) // 2, 1), prior_of(cells)
     best, worst = [1] * count, [count] * count
-    for one, other in combinations(range(count), 2):
-        found = difference(cells[one], cells[other], prior)
-        half = found.half(level)
-        if half is None or abs(found.mean) <= half:
+    for left, right in combinations(range(count), 2):
+        gap = difference(cells[left], cells[right], prior)
+        half = gap.half(level)
+        if half is None or abs(gap.mean) <= half:
             continue
-        ahead, behind = (one, other) if found.mean > 0 else (other, one)
+        ahead, behind = (left, right) if gap.mean > 0 else (right, left)
         best[behind] += 1
         worst[ahead] -= 1
     return list(zip(best, worst, strict=True))

@@ -62,11 +62,11 @@ class Replication(Record):
     @property
     def by_table(self) -> dict[str, list[Replicated]]:
         """In the order of the published numbers; by the title of their table, or its name."""
-        found: dict[str, list[Replicated]] = {}
+        tables: dict[str, list[Replicated]] = {}
         for row in self.rows:
             name = row.published.source_table
-            found.setdefault(self.tables.get(name, name or "Published numbers"), []).append(row)
-        return found
+            tables.setdefault(self.tables.get(name, name or "Published numbers"), []).append(row)
+        return tables
 
     def count(self, verdict: Equivalence) -> int:
         return sum(row.verdict is verdict for row in self.rows)
@@ -82,16 +82,16 @@ def why(row: Replicated) -> str:
     return f"theirs: {', '.join(theirs)}; ours: {', '.join(ours)}"
 
 
-def verdict(found: Replication) -> str:
+def verdict(replication: Replication) -> str:
     """The replication in a sentence."""
-    if not found.rows:
-        return f"None of the {found.published} published numbers has one of ours beside it yet."
-    held = len({id(row.published) for row in found.rows})
-    text = f"{held} of {found.published} published numbers have ours beside them: "
-    agree, differ, unsettled = (found.count(one) for one in Equivalence)
+    if not replication.rows:
+        return f"None of the {replication.published} published numbers has one of ours beside it yet."
+    compared = len({id(row.published) for row in replication.rows})
+    text = f"{compared} of {replication.published} published numbers have ours beside them: "
+    agree, differ, unsettled = (replication.count(one) for one in Equivalence)
     text += f"{agree} agree within 1 point, {differ} differ by more, {unsettled} are open"
     text += " (two one-sided tests at 5 % over our seeds and their runs, each number alone)."
-    apart = [100 * row.difference for row in found.rows]
+    apart = [100 * row.difference for row in replication.rows]
     if len(apart) > 2:
         mean, spread = fmean(apart), 1.96 * stdev(apart)
         low, high = mean - spread, mean + spread
@@ -107,9 +107,9 @@ def replicate(published: Published, tasks: Sequence[TaskReport], sweep: SweepRec
     rows: list[Replicated] = []
     left_out: Counter[str] = Counter()
     for number in published.numbers:
-        found, reason = _rows(number, places, published.sheet, sweep)
-        rows += found
-        left_out.update([] if found else [reason])
+        new_rows, reason = _rows(number, places, published.sheet, sweep)
+        rows += new_rows
+        left_out.update([] if new_rows else [reason])
     sheet = published.sheet
     return Replication(
         title=sheet.title,
@@ -128,8 +128,8 @@ def _rows(
     """The rows, or why there are none."""
     if is_cost(number.metric):
         return [], _COST
-    here = places.get((number.task, number.model, number.domain), [])
-    alike = [p for p in here if _same_method(p, number, sheet, sweep)]
+    points = places.get((number.task, number.model, number.domain), [])
+    alike = [p for p in points if _same_method(p, number, sheet, sweep)]
     if not alike:
         return [], _NO_CELL
     timed = [p for p in alike if _same_budget(p, number, sheet, sweep)]
@@ -149,9 +149,9 @@ def _same_method(point: Point, number: PublishedNumber, sheet: PublicationSheet,
         return False
     if number.method not in (method.settings.kind, method.entry, method.name):
         return False
-    wanted = sheet.settings_of(number.model, number.method)
+    settings = sheet.settings_of(number.model, number.method)
     ours = method.settings.model_dump() | {"scale": getattr(method.settings, "scale", None)}
-    return all(ours.get(key) == value for key, value in wanted.items())
+    return all(ours.get(key) == value for key, value in settings.items())
 
 
 def _same_budget(point: Point, number: PublishedNumber, sheet: PublicationSheet, sweep: SweepRecord) -> bool:
@@ -206,8 +206,8 @@ def _is_stand_in(model: str, domain: str, sweep: SweepRecord) -> bool:
 
 
 def _stand_ins(rows: Sequence[Replicated]) -> list[ProtocolDifference]:
-    found = {row.published.model for row in rows if (row.remark or "").startswith("stand-in")}
-    if not found:
+    models = {row.published.model for row in rows if (row.remark or "").startswith("stand-in")}
+    if not models:
         return []
     ours = "Weights made on the spot stand in for the published ones: these differences say nothing."
     return [ProtocolDifference(topic="weights", theirs="Published weights of each name.", ours=ours)]

@@ -63,14 +63,14 @@ class SettingEffect(Record):
 def setting_effects(points: Sequence[Point], sweep: SweepRecord) -> tuple[SettingEffect, ...]:
     """An axis for each number that takes two values or more among cells that are alike in all else."""
     scored = [(p, _values(p, sweep)) for p in points if p.quality is not None]
-    found = []
+    effects = []
     for key, title in _TITLES.items():
         if len({values[key] for _, values in scored if values.get(key) is not None}) < 2:
             continue
         series = _series(key, [(p, v) for p, v in scored if v.get(key) is not None])
         if series:
-            found.append(SettingEffect(key=key, title=title, series=series))
-    return tuple(found)
+            effects.append(SettingEffect(key=key, title=title, series=series))
+    return tuple(effects)
 
 
 def _values(point: Point, sweep: SweepRecord) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[SettingSe
         SettingSeries(
             label=_label(line[0][0], line[0][1], varied),
             comparison=line[0][0].comparison,
-            values=tuple(sorted((_value(p, float(v[key])) for p, v in line), key=lambda found: found.value)),
+            values=tuple(sorted((_value(p, float(v[key])) for p, v in line), key=lambda item: item.value)),
         )
         for line in lines
     )
@@ -104,14 +104,14 @@ def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[SettingSe
 
 def _varied(key: str, series: Sequence[Values]) -> list[str]:
     """Keys with a title, but for the axis's own, that tell one series from another of the same method."""
-    found = []
+    varied = []
     for name in _TITLES.keys() - {key}:
         by_entry: dict[str, set[str]] = {}
         for values in series:
             by_entry.setdefault(str(values.get("entry")), set()).add(repr(values.get(name)))
         if any(len(seen) > 1 for seen in by_entry.values()):
-            found.append(name)
-    return sorted(found)
+            varied.append(name)
+    return sorted(varied)
 
 
 def _label(point: Point, values: Values, varied: Sequence[str]) -> str:

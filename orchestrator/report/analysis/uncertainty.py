@@ -55,20 +55,20 @@ def replicates_of(
     cells: Sequence[CellResults], comparisons: Mapping[Key, Comparison], counting: Counting
 ) -> ReplicatesByKey:
     """Of one task."""
-    found: dict[str, dict[str, Replicates]] = {c.label: {} for c in comparisons.values()}
+    by_key: dict[str, dict[str, Replicates]] = {c.label: {} for c in comparisons.values()}
     for cell in cells:
         name = cell.cell.label
         for key, comparison in comparisons.items():
-            made = replicates(name, seed_scores(cell, key, counting)) if key in keys_of(cell) else None
-            if made is not None:
-                found[comparison.label][name] = made
-    return found
+            seeds = replicates(name, seed_scores(cell, key, counting)) if key in keys_of(cell) else None
+            if seeds is not None:
+                by_key[comparison.label][name] = seeds
+    return by_key
 
 
 def uncertainty_of(
     task: tuple[str, str, MetricName],
     points: Sequence[Point],
-    found: ReplicatesByKey,
+    replicates: ReplicatesByKey,
     pairs: Sequence[StudentTeacherPair],
     asked: Sequence[tuple[Objective, ...]] = (),
     target: Target = NEAR,
@@ -87,37 +87,37 @@ def uncertainty_of(
     moved: dict[str, Draws] = {}
     chances: dict[tuple[str, str], FrontierProbability | None] = {}
     intervals: dict[tuple[str, str], Simultaneous] = {}
-    for label, here in found.items():
-        group = [p for p in points if p.comparison == label and p.name in here]
+    for label, cells in replicates.items():
+        group = [p for p in points if p.comparison == label and p.name in cells]
         if not group:
             continue
-        of_all = simultaneous([here[p.name] for p in group], metric)
+        of_all = simultaneous([cells[p.name] for p in group], metric)
         why = None if floor is None else unlearned(group, of_all, floor)
         nothing |= {} if why is None else {label: why}
         scale = plain._replace(advises=why is None)
         intervals |= {(label, cell): interval for cell, interval in of_all.items()}
-        if any(len(here[p.name].seeds) > 1 for p in group):
-            moved[label] = draws(f"{name} {label}", [here[p.name] for p in group])
+        if any(len(cells[p.name].seeds) > 1 for p in group):
+            moved[label] = draws(f"{name} {label}", [cells[p.name] for p in group])
         for view, chance in frontier_views(
-            group, here, moved.get(label), asked, loss=metric is MetricName.LOSS
+            group, cells, moved.get(label), asked, loss=metric is MetricName.LOSS
         ):
             frontiers.append(view)
             if view.axes == DEFAULT:
                 chances |= {(label, cell): value for cell, value in chance.items()}
-        prior = prior_of([here[p.name] for p in group])
-        claims += factor_families(group, here, scale, prior)
+        prior = prior_of([cells[p.name] for p in group])
+        claims += factor_families(group, cells, scale, prior)
         members = sorted(
             (p for p in group if p.frontier), key=lambda p: (cost_and_quality(p)[0] or 0.0, p.name)
         )
-        claims += _picked(members, group, here, scale, (prior, target))
-        claims += _taught([pair for pair in pairs if pair.comparison == label], here, scale, prior)
-        top = best_set(group, here, prior, scale, target.within or CLOSE)
+        claims += _picked(members, group, cells, scale, (prior, target))
+        claims += _taught([pair for pair in pairs if pair.comparison == label], cells, scale, prior)
+        top = best_set(group, cells, prior, scale, target.within or CLOSE)
         groups += [top] if top is not None else []
-        judged = good_enough(group, here, prior, target)
+        judged = good_enough(group, cells, prior, target)
         close += [judged] if judged is not None else []
-        groups += frontier_runs(members, here, len(group), prior)
+        groups += frontier_runs(members, cells, len(group), prior)
     sure = tuple(
-        _surer(p, found, chances, metric).model_copy(
+        _surer(p, replicates, chances, metric).model_copy(
             update={"simultaneous": intervals.get((p.comparison or "", p.name))}
         )
         for p in points
@@ -129,7 +129,7 @@ def uncertainty_of(
 def _picked(
     members: Sequence[Point],
     group: Sequence[Point],
-    here: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     scale: claim_text.DifferenceUnit,
     by: tuple[Prior | None, Target],
 ) -> list[ClaimFamily]:
@@ -137,40 +137,40 @@ def _picked(
     results = [cost_and_quality(p) for p in group]
     top, close = best(results), cheapest_enough(results, target)
     answer = None if top is None or close is None else (group[top].name, group[close].name)
-    made = frontier_family(members, answer, here, len(group), scale, prior) if members else None
-    return [] if made is None else [made]
+    steps = frontier_family(members, answer, replicates, len(group), scale, prior) if members else None
+    return [] if steps is None else [steps]
 
 
 def _taught(
     pairs: Sequence[StudentTeacherPair],
-    here: Mapping[str, Replicates],
+    replicates: Mapping[str, Replicates],
     scale: claim_text.DifferenceUnit,
     prior: Prior | None,
 ) -> list[ClaimFamily]:
     compared: list[Compared] = []
     for pair in pairs:
         student, teacher = f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"
-        if student in here and teacher in here:
-            compared.append((student, teacher, difference(here[student], here[teacher], prior)))
+        if student in replicates and teacher in replicates:
+            compared.append((student, teacher, difference(replicates[student], replicates[teacher], prior)))
     return [family("teachers", compared, scale, pairs[0].comparison)] if compared else []
 
 
 def _surer(
     point: Point,
-    found: ReplicatesByKey,
+    replicates: ReplicatesByKey,
     chances: Mapping[tuple[str, str], FrontierProbability | None],
     metric: MetricName,
 ) -> Point:
-    here = found.get(point.comparison or "", {}).get(point.name)
-    if here is None:
+    cell = replicates.get(point.comparison or "", {}).get(point.name)
+    if cell is None:
         return point
-    made = of_cell(here)
+    estimate = of_cell(cell)
     low, high = bounds(metric)
-    half = made.half(1 - CONFIDENCE) if made.documents is not None and not here.failed else None
+    half = estimate.half(1 - CONFIDENCE) if estimate.documents is not None and not cell.failed else None
     chance = chances.get((point.comparison or "", point.name))
     return point.model_copy(
         update={
-            "population_interval": None if half is None else between(made.mean, half, low, high),
+            "population_interval": None if half is None else between(estimate.mean, half, low, high),
             "frontier_probability": chance and chance.on,
             "near_probability": chance and chance.near,
         }

@@ -14,38 +14,38 @@ REHEARSAL = "The weights of all backbones are random, so no score here is a resu
 def training(points: Sequence[Point], contenders: Sequence[str], floor: float | None) -> list[str]:
     """What training itself leaves open, each as what would help. `contenders`: those that may be the best;
     `floor`: the quality of guessing, where it is known."""
-    known = [p for p in points if p.quality is not None]
-    rising = [p for p in known if p.name in contenders and _most(p, Signature.IMPROVING)]
-    top = max((p.quality.mean for p in known if p.quality is not None), default=0.0)
+    scored = [p for p in points if p.quality is not None]
+    rising = [p for p in scored if p.name in contenders and _most(p, Signature.IMPROVING)]
+    top = max((p.quality.mean for p in scored if p.quality is not None), default=0.0)
     half = top if floor is None else (floor + top) / 2
-    flat = [p for p in known if _most(p, Signature.PLATEAUED) and p.quality and p.quality.mean < half]
-    found = []
+    flat = [p for p in scored if _most(p, Signature.PLATEAUED) and p.quality and p.quality.mean < half]
+    advice = []
     if rising:
-        found.append(
+        advice.append(
             f"longer training of {_names(rising)} ({_share(rising, Signature.IMPROVING)} were still rising "
             "at the end)"
         )
     if flat:
-        found.append(
+        advice.append(
             f"another learning rate, say a higher one, for {_names(flat)} "
             f"({_share(flat, Signature.PLATEAUED)} never rose)"
         )
-    return found
+    return advice
 
 
 def instead(points: Sequence[Point], why: str) -> str:
     """What to do where no cell learnt anything, as a sentence."""
     if why == REHEARSAL:
         return "So nothing is recommended: this was a rehearsal."
-    known = [p for p in points if p.quality is not None]
-    failed = sum(p.quality.failed for p in known if p.quality is not None)
-    if 2 * failed > sum(p.quality.n for p in known if p.quality is not None):
+    scored = [p for p in points if p.quality is not None]
+    failed = sum(p.quality.failed for p in scored if p.quality is not None)
+    if 2 * failed > sum(p.quality.n for p in scored if p.quality is not None):
         advice = "lower the learning rate, or warm up for longer"
-    elif any(_most(p, Signature.IMPROVING) for p in known):
-        rising = [p for p in known if _most(p, Signature.IMPROVING)]
+    elif any(_most(p, Signature.IMPROVING) for p in scored):
+        rising = [p for p in scored if _most(p, Signature.IMPROVING)]
         advice = f"train longer ({_share(rising, Signature.IMPROVING)} of {_names(rising)} were still rising)"
-    elif known and all(_most(p, Signature.PLATEAUED) for p in known):
-        share = _share(known, Signature.PLATEAUED)
+    elif scored and all(_most(p, Signature.PLATEAUED) for p in scored):
+        share = _share(scored, Signature.PLATEAUED)
         advice = f"try another learning rate, say a higher one ({share} never rose)"
     else:
         advice = "train longer, on more rows, or with another learning rate"

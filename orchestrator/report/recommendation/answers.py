@@ -32,7 +32,7 @@ def answers(
     """One answer a comparison key; one that says what is missing where there is no result yet."""
     if not comparisons:
         return (_nothing(points),)
-    found = []
+    texts = []
     for comparison in comparisons:
         group = [p for p in points if p.comparison == comparison.label]
         steps = [
@@ -44,8 +44,8 @@ def answers(
             text = f"{why}{highest} {instead(group, why)}"
         else:
             text = _answer((metric, target), comparison.unit, group, steps, close)
-        found.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
-    return tuple(found)
+        texts.append(f"On {comparison.label}: {text[0].lower()}{text[1:]}" if len(comparisons) > 1 else text)
+    return tuple(texts)
 
 
 def _highest(name: MetricName, unit: str, points: Sequence[Point]) -> str:
@@ -105,15 +105,15 @@ def _chosen(judged: GoodEnough | None, same: bool, best: Point) -> str:
         ("This score chose it", "the best has") if same else ("These scores chose them", "they have")
     )
     text = f" {scores} among {judged.cells:,} cells and so tend{'s' if same else ''} to be too good"
-    found = [judged.best_held_out] if same else [judged.held_out, judged.best_held_out]
-    known = [value for value in found if value is not None]
-    if len(known) < len(found) or best.quality is None:
+    values = [judged.best_held_out] if same else [judged.held_out, judged.best_held_out]
+    available = [value for value in values if value is not None]
+    if len(available) < len(values) or best.quality is None:
         return f"{text}."
-    told = best.simultaneous is not None and best.simultaneous.documents is not None
+    with_documents = best.simultaneous is not None and best.simultaneous.documents is not None
     sign = -1 if best.quality.turned else 1
     return (
-        f"{text}: chosen by some seeds{' and documents' if told else ''} and scored on the others, "
-        f"{cells} {' and '.join(f'{sign * value:.3f}' for value in known)}."
+        f"{text}: chosen by some seeds{' and documents' if with_documents else ''} and scored on the others, "
+        f"{cells} {' and '.join(f'{sign * value:.3f}' for value in available)}."
     )
 
 
@@ -158,13 +158,13 @@ def _cheaper(judged: GoodEnough, near: str, scale: DifferenceUnit, sure: str) ->
     """What is known of the cells that cost less than the best."""
     if not judged.cheaper:
         return " Nothing is cheaper."
-    found = judged.open_cheaper
-    if not found:
+    open_names = judged.open_cheaper
+    if not open_names:
         return f" Nothing cheaper comes {near} of it ({sure})."
-    known = {name: ends for name in found if (ends := judged.cheaper[name]) is not None}
-    if not known:
+    limits = {name: ends for name in open_names if (ends := judged.cheaper[name]) is not None}
+    if not limits:
         return f" Whether anything cheaper comes {near} of it cannot be judged yet."
-    name, (low, high) = min(known.items(), key=lambda item: (sum(item[1]), item[0]))
+    name, (low, high) = min(limits.items(), key=lambda item: (sum(item[1]), item[0]))
     return (
         f" Whether anything cheaper comes {near} of it is open: {name} scored "
         f"{scale.with_unit((low + high) / 2)} below it, {scale.amount(low)} to {scale.amount(high)} ({sure})."
@@ -175,8 +175,8 @@ def _named(point: Point, metric: str, unit: str) -> str:
     cost, _ = cost_and_quality(point)
     text = score_of(point)
     missing = f", its backbone saw {point.saw} in pretraining" if point.saw else ""
-    told = point.reason if point.state is PointState.PARTIAL or point.failed else None
-    missing += f", {told}" if told else ""
+    reason = point.reason if point.state is PointState.PARTIAL or point.failed else None
+    missing += f", {reason}" if reason else ""
     plain = f", which is {point.plain}" if point.plain else ""
     return f"{point.name}{plain}: {metric} {text} at {device_time(cost, unit)} a training run{missing}"
 

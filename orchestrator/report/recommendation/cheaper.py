@@ -17,10 +17,10 @@ _ALIKE = 0.08  # of a share, by which it may be missed
 def saving(points: Sequence[Point], judged: GoodEnough | None, scale: DifferenceUnit, sure: str) -> str:
     """A sentence that follows the answer; empty where each cheaper cell is shown to be worse. `points`: of
     one task and comparison key; `sure`: what the limits are over."""
-    found = None if judged is None else _cheapest(points, judged)
-    if judged is None or found is None:
+    cheapest = None if judged is None else _cheapest(points, judged)
+    if judged is None or cheapest is None:
         return ""
-    point, share = found
+    point, share = cheapest
     ends = judged.cheaper[point.name]
     assert ends is not None
     low, high = (min(end, 1.0) if scale.points else end for end in ends)
@@ -41,8 +41,8 @@ def _cheapest(points: Sequence[Point], judged: GoodEnough) -> tuple[Point, float
     if not cost:
         return None
     least = judged.target.at_least
-    known = [(name, ends) for name, ends in judged.cheaper.items() if ends is not None]
-    open_names = [name for name, (low, high) in known if (low <= 0 if least is None else high >= least)]
+    limits = [(name, ends) for name, ends in judged.cheaper.items() if ends is not None]
+    open_names = [name for name, (low, high) in limits if (low <= 0 if least is None else high >= least)]
     shares = [
         ((cost_and_quality(by_name[name])[0] or cost) / cost, name) for name in open_names if name in by_name
     ]

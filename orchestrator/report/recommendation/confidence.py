@@ -60,10 +60,10 @@ def _risk(one: Pick) -> str:
 
 
 def _advice(one: Pick, group: BestSet) -> list[str]:
-    found = training(one.points, [one.pick.name, one.best.name, *group.cells], _floor(one))
+    advice = training(one.points, [one.pick.name, one.best.name, *group.cells], _floor(one))
     if len(group.cells) > 1 and group.limit is not None:
-        found.append(helps(group.limit, group.settled, DifferenceUnit("", not one.task.loss)))
-    return found
+        advice.append(helps(group.limit, group.settled, DifferenceUnit("", not one.task.loss)))
+    return advice
 
 
 def _reliable(one: Pick) -> list[str]:
@@ -80,10 +80,10 @@ def _reliable(one: Pick) -> list[str]:
 
 
 def _failed(one: Pick) -> list[str]:
-    quality, told = one.pick.quality, failure_note(one.pick.failed, one.pick.planned_seeds)
-    if not told:
+    quality, note = one.pick.quality, failure_note(one.pick.failed, one.pick.planned_seeds)
+    if not note:
         return []
-    text = f"{one.pick.name}: {told}"
+    text = f"{one.pick.name}: {note}"
     if quality is not None and quality.failed:
         low, high = (100 * end for end in share_interval(quality.failed, quality.n))
         text += f", so {low:.0f} to {high:.0f} % of its seeds may fail (95 % over {quality.n} seeds)"

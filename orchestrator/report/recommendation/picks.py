@@ -29,16 +29,16 @@ class Pick(Record):
     @property
     def shown(self) -> bool:
         """Whether the first is shown to be good enough."""
-        return any(found.shown for found in self._judged)
+        return any(judged.shown for judged in self._judged)
 
     @property
     def most_below(self) -> float | None:
         """How much better another cell may be (95 %, over all cells)."""
-        return next((found.most_below for found in self._judged), None)
+        return next((judged.most_below for judged in self._judged), None)
 
     @property
     def _judged(self) -> list[GoodEnough]:
-        return [found for found in self.task.good_enough if found.comparison == self.comparison.label]
+        return [judged for judged in self.task.good_enough if judged.comparison == self.comparison.label]
 
     @property
     def place(self) -> str:
@@ -60,7 +60,7 @@ def place(task: TaskReport, label: str) -> str:
 
 
 def picks(report: Report) -> list[Pick]:
-    found = []
+    chosen = []
     for task in report.tasks:
         for comparison in task.comparisons:
             group = [p for p in task.points if p.comparison == comparison.label]
@@ -68,7 +68,7 @@ def picks(report: Report) -> list[Pick]:
             enough, top = cheapest_enough(results, task.target), best(results)
             if top is not None:
                 pick = group[top if enough is None else enough]
-                found.append(
+                chosen.append(
                     Pick(
                         task=task,
                         comparison=comparison,
@@ -77,4 +77,4 @@ def picks(report: Report) -> list[Pick]:
                         enough=enough is not None,
                     )
                 )
-    return found
+    return chosen

@@ -44,32 +44,32 @@ def recommendations(task: TaskReport, comparison: Comparison) -> tuple[Recommend
     """By budget, rising."""
     if comparison.label in task.unlearned:
         return ()
-    here = [p for p in task.points if p.comparison == comparison.label]
-    judged = [found.budgets for found in task.good_enough if found.comparison == comparison.label]
+    points = [p for p in task.points if p.comparison == comparison.label]
+    judged = [answer.budgets for answer in task.good_enough if answer.comparison == comparison.label]
     shown = judged[0] if judged else {}
     return tuple(
         Recommendation(cost=cost, point=point, shown=shown.get(point.name, False))
-        for cost, point in by_budget(here, task.target)
+        for cost, point in by_budget(points, task.target)
     )
 
 
 def headlines(report: Report) -> list[Headline]:
     """Of each task, in their order; tasks are never told together."""
     chosen = {(one.task.task, one.comparison.label): one for one in picks(report)}
-    found = []
+    lines = []
     for task in report.tasks:
         if not task.comparisons:
-            found.append(Headline(task, None, (f"For {place(task, '')}: {' '.join(task.answers)}",), None))
+            lines.append(Headline(task, None, (f"For {place(task, '')}: {' '.join(task.answers)}",), None))
         for number, comparison in enumerate(task.comparisons):
             one = chosen.get((task.task, comparison.label))
             if comparison.label in task.unlearned:
-                found.append(Headline(task, comparison, (_nothing(task, comparison),), None))
+                lines.append(Headline(task, comparison, (_nothing(task, comparison),), None))
             elif one is not None:
-                found.append(_headline(one))
+                lines.append(_headline(one))
             else:
                 text = f"For {place(task, comparison.label)}: {task.answers[number]}"
-                found.append(Headline(task, comparison, (text,), None))
-    return found
+                lines.append(Headline(task, comparison, (text,), None))
+    return lines
 
 
 def _headline(one: Pick) -> Headline:
@@ -80,15 +80,15 @@ def _headline(one: Pick) -> Headline:
 
 def sentences(report: Report) -> tuple[str, ...]:
     """What to take on each task and how sure that is, then what to bear in mind."""
-    found = [text for one in headlines(report) for text in (" ".join(one.take), one.sure) if text]
-    return (*found, caveat(report))
+    lines = [text for one in headlines(report) for text in (" ".join(one.take), one.sure) if text]
+    return (*lines, caveat(report))
 
 
 def _nothing(task: TaskReport, comparison: Comparison) -> str:
     why = task.unlearned[comparison.label]
-    here = [p for p in task.points if p.comparison == comparison.label]
+    points = [p for p in task.points if p.comparison == comparison.label]
     what = "there is no answer" if why == REHEARSAL else "nothing was learnt"
-    return f"For {place(task, comparison.label)}, {what}. {why} {instead(here, why)}"
+    return f"For {place(task, comparison.label)}, {what}. {why} {instead(points, why)}"
 
 
 def _take(one: Pick) -> list[str]:

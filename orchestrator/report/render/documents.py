@@ -57,7 +57,7 @@ def html(report: Report) -> str:
             look=look,
             plotly=library if plots else "",
             heats={
-                task.task: [found for c in task.comparisons if (found := heat(task, c))]
+                task.task: [heat_map for c in task.comparisons if (heat_map := heat(task, c))]
                 for task in report.tasks
             },
         )

@@ -54,7 +54,7 @@ _LATEX = {
 @cache
 def environment() -> Environment:
     """For HTML, which escapes by itself."""
-    made = Environment(
+    env = Environment(
         loader=PackageLoader("orchestrator.report.render"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -62,16 +62,16 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= _FIGURES | {"pretty": _pretty, "breakable": _breakable}
-    made.globals |= {"marker": marker, "line_marker": line_marker, "OBJECTIVES": OBJECTIVES}
-    return made
+    env.filters |= _FIGURES | {"pretty": _pretty, "breakable": _breakable}
+    env.globals |= {"marker": marker, "line_marker": line_marker, "OBJECTIVES": OBJECTIVES}
+    return env
 
 
 @cache
 def markdown_environment() -> Environment:
     """Nothing that is printed makes HTML, a link or an image; of a user's words a template says that they are
     `plain`, in a table `cell`."""
-    made = Environment(
+    env = Environment(
         loader=PackageLoader("orchestrator.report.render"),
         autoescape=False,  # noqa: S701, Markdown, whose templates filter words
         finalize=without_links,
@@ -80,15 +80,15 @@ def markdown_environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= _FIGURES | {"cell": _table_cell, "plain": plain}
-    return made
+    env.filters |= _FIGURES | {"cell": _table_cell, "plain": plain}
+    return env
 
 
 @cache
 def latex_environment() -> Environment:
     """Braces are LaTeX's own, so that a template says `<< value >>` and `<% statement %>`. Everything that is
     printed is escaped."""
-    made = Environment(
+    env = Environment(
         loader=PackageLoader("orchestrator.report.render"),
         autoescape=False,  # noqa: S701, `finalize` escapes for LaTeX
         finalize=tex,
@@ -103,8 +103,8 @@ def latex_environment() -> Environment:
         comment_start_string="<#",
         comment_end_string="#>",
     )
-    made.filters |= _FIGURES
-    return made
+    env.filters |= _FIGURES
+    return env
 
 
 def tex(text: object) -> str:

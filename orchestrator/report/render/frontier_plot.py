@@ -57,8 +57,8 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
     guessed = floor(task)
     qualities = [p.quality.read for p in points if p.quality is not None]
     sizes = _sizes(points)
-    known = [text.read_interval(p) for p in points]
-    ends = [interval or (None, None) for interval in known]
+    intervals = [text.read_interval(p) for p in points]
+    ends = [interval or (None, None) for interval in intervals]
     return {
         "domains": [{"name": d, "colour": look.colours[d]} for d in domains],
         "methods": sorted({p.cell.method for p in points}),
@@ -73,7 +73,7 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
         "guessing": guessed,
         "axis": {
             "title": f"{text.short(task.metric_title)}, test{_lower(task)}",
-            "range": span([q.mean for q in qualities], known, guessed["value"] if guessed else None),
+            "range": span([q.mean for q in qualities], intervals, guessed["value"] if guessed else None),
         },
         "views": views,
     }
@@ -91,8 +91,8 @@ def _lower(task: TaskReport) -> str:
 
 def _shown(task: TaskReport, comparison: Comparison) -> list[tuple[Objective, frozenset[str]]]:
     """Quality against device-hours, then against all else that a frontier was found for."""
-    here = [p for p in task.points if p.comparison == comparison.label]
-    first = (Objective.DEVICE_HOURS, frozenset(p.name for p in here if p.frontier))
+    points = [p for p in task.points if p.comparison == comparison.label]
+    first = (Objective.DEVICE_HOURS, frozenset(p.name for p in points if p.frontier))
     others = [
         (view.axes[1], frozenset(member.cell for member in view.members))
         for view in task.frontiers
@@ -114,8 +114,8 @@ def _view(
     objective, members = shown
     costs = [measurement(p, objective) for p in points]
     costs = [cost if cost is not None and cost > 0 else None for cost in costs]  # the axis is logarithmic
-    known = [cost for cost in costs if cost is not None]
-    if not known:
+    positive = [cost for cost in costs if cost is not None]
+    if not positive:
         return None
     on = [p.name in members and cost is not None for p, cost in zip(points, costs, strict=True)]
     name, unit = OBJECTIVES[objective]
@@ -124,14 +124,14 @@ def _view(
     title = f"training run, time {units.on_one_device(comparison.unit)}" if time else f"{name} ({unit})"
     if objective is Objective.ENERGY and any(p.energy_source is Source.ESTIMATED for p in points):
         title += ", estimated"
-    axis = ticks(known, _ends(points) if time else (), time=time)
+    axis = ticks(positive, _ends(points) if time else (), time=time)
     return {
         "side": objective.value,
         "title": title[0].upper() + title[1:],
         "x": [_short(cost) for cost in costs],
         "spread": _cost_bars(points, axis["range"]) if time else None,
         "frontier": [int(flag) for flag in on],
-        "line": _line([(c, p) for c, p, flag in zip(costs, points, on, strict=True) if flag], max(known)),
+        "line": _line([(c, p) for c, p, flag in zip(costs, points, on, strict=True) if flag], max(positive)),
         "axis": axis,
     }
 
@@ -157,10 +157,10 @@ def _cost_bars(points: Sequence[Point], limits: Sequence[float]) -> list[list[fl
 
 
 def _line(frontier: Sequence[tuple[float | None, Point]], end: float) -> list[list[float]]:
-    found = sorted((c, p.quality.read.mean) for c, p in frontier if c is not None and p.quality is not None)
-    if found:
-        found.append((end, found[-1][1]))
-    return [[_short(cost) for cost, _ in found], [_short(quality) for _, quality in found]]
+    steps = sorted((c, p.quality.read.mean) for c, p in frontier if c is not None and p.quality is not None)
+    if steps:
+        steps.append((end, steps[-1][1]))
+    return [[_short(cost) for cost, _ in steps], [_short(quality) for _, quality in steps]]
 
 
 def _hover(point: Point, unit: str) -> list[str]:
@@ -180,15 +180,15 @@ def _hover(point: Point, unit: str) -> list[str]:
 
 def _sizes(points: Sequence[Point]) -> Mapping[int | None, float]:
     """Diameters whose areas grow with the logarithm of the total parameters, over the points of the plot."""
-    known = [math.log(p.total_parameters) for p in points if p.total_parameters]
-    low, high = (min(known), max(known)) if known else (0.0, 0.0)
-    found: dict[int | None, float] = {}
+    logs = [math.log(p.total_parameters) for p in points if p.total_parameters]
+    low, high = (min(logs), max(logs)) if logs else (0.0, 0.0)
+    diameters: dict[int | None, float] = {}
     for point in points:
         share = 0.3
         if point.total_parameters and high > low:
             share = (math.log(point.total_parameters) - low) / (high - low)
-        found[point.total_parameters] = round(math.sqrt(_SMALLEST + share * (_LARGEST - _SMALLEST)), 1)
-    return found
+        diameters[point.total_parameters] = round(math.sqrt(_SMALLEST + share * (_LARGEST - _SMALLEST)), 1)
+    return diameters
 
 
 def _short(value: Any) -> Any:

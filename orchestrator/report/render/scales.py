@@ -54,9 +54,9 @@ def _times(low: float, high: float) -> list[float]:
     """Hours that are round in seconds, minutes or hours."""
     sparse = high - low > 3
     counts = [c for c in _COUNTS if not sparse or f"{c:g}".strip("0.") == "1"]
-    found = {count * unit / 3600 for unit in _TIMES for count in counts if unit == 1 or count >= 1}
+    values = {count * unit / 3600 for unit in _TIMES for count in counts if unit == 1 or count >= 1}
     large = [step * 10.0**power for power in range(1, 9) for step in ((1,) if sparse else (1, 2, 5))]
-    return sorted(found - {30.0} | set(large))
+    return sorted(values - {30.0} | set(large))
 
 
 def _tick(value: float, time: bool) -> str:

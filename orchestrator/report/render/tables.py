@@ -85,7 +85,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "collapsed": list(report.collapsed),
         "domains": report.domains.model_dump(mode="json") if report.domains else None,
         "replication": _replication_json(report.replication) if report.replication else None,
-        "across": [found.model_dump(mode="json") for found in report.across],
+        "across": [view.model_dump(mode="json") for view in report.across],
         "what_if": report.what_if.model_dump(mode="json") if report.what_if else None,
         "totals": _totals_json(report),
         "phases": [cost.model_dump(mode="json") for cost in report.phases],
@@ -116,7 +116,7 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
         "target": task.target.model_dump(mode="json", exclude_none=True),
         "guessing": {name.value: value for name, value in task.guessing.items()},
         "unlearned": task.unlearned,
-        "good_enough": [found.model_dump(mode="json") for found in task.good_enough],
+        "good_enough": [answer.model_dump(mode="json") for answer in task.good_enough],
         "recommended": [_recommended_json(task, c) for c in task.comparisons],
         "curves": [curve.model_dump(mode="json") for curve in task.curves],
     }
@@ -124,20 +124,22 @@ def _task_json(task: TaskReport) -> dict[str, Any]:
 
 def _recommended_json(task: TaskReport, comparison: Comparison) -> dict[str, Any]:
     rows = recommendations(task, comparison)
-    found = [{"budget_device_hours": row.cost, "cell": row.point.name, "shown": row.shown} for row in rows]
-    return {"comparison": comparison.label, "by_budget": found}
+    by_budget = [
+        {"budget_device_hours": row.cost, "cell": row.point.name, "shown": row.shown} for row in rows
+    ]
+    return {"comparison": comparison.label, "by_budget": by_budget}
 
 
-def _scores_json(found: TaskScores) -> dict[str, Any]:
+def _scores_json(scores: TaskScores) -> dict[str, Any]:
     return {
-        **found.scores.model_dump(mode="json", exclude={"swaps"}),
-        "warnings": list(found.scores.warnings),
-        "notes": list(found.notes),
+        **scores.scores.model_dump(mode="json", exclude={"swaps"}),
+        "warnings": list(scores.scores.warnings),
+        "notes": list(scores.notes),
     }
 
 
-def _replication_json(found: Replication) -> dict[str, Any]:
-    counts = {verdict.value: found.count(verdict) for verdict in Equivalence}
+def _replication_json(replication: Replication) -> dict[str, Any]:
+    counts = {verdict.value: replication.count(verdict) for verdict in Equivalence}
     rows = [
         {
             **row.published.model_dump(mode="json"),
@@ -150,9 +152,9 @@ def _replication_json(found: Replication) -> dict[str, Any]:
             "why": row.why,
             "remark": row.remark,
         }
-        for row in found.rows
+        for row in replication.rows
     ]
-    return {**found.model_dump(mode="json", exclude={"rows"}), **counts, "rows": rows}
+    return {**replication.model_dump(mode="json", exclude={"rows"}), **counts, "rows": rows}
 
 
 def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
@@ -199,7 +201,7 @@ def _point_json(task: TaskReport, point: Point) -> dict[str, Any]:
         "train_rows": list(point.train_rows) if point.train_rows else None,
         "rows_of_a_class": list(point.class_rows) if point.class_rows else None,
         "signatures": {name.value: count for name, count in point.signatures.items()},
-        "metrics": {name.value: _summary_json(found) for name, found in point.metrics.items()},
+        "metrics": {name.value: _summary_json(summary) for name, summary in point.metrics.items()},
     }
 
 

@@ -38,8 +38,8 @@ def claim_verdict(claim: Claim | None) -> str:
 def pair_verdict(pair: StudentTeacherPair, claims: Sequence[ClaimFamily]) -> str:
     """Of the family that compares students with their teachers: there is one verdict on a pair."""
     both = {f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"}
-    here = [f for f in claims if f.name == "teachers" and f.comparison == pair.comparison]
-    return claim_verdict(next((c for f in here for c in f.claims if {c.better, c.worse} == both), None))
+    families = [f for f in claims if f.name == "teachers" and f.comparison == pair.comparison]
+    return claim_verdict(next((c for f in families for c in f.claims if {c.better, c.worse} == both), None))
 
 
 def measurement_text(value: float | None, objective: Objective) -> str:
@@ -57,7 +57,7 @@ def measurement_text(value: float | None, objective: Objective) -> str:
 
 def estimate_reasons(rows: Sequence[Ownership]) -> list[str]:
     """Why amounts of these rows are estimates, or missing: each reason once."""
-    found: dict[str, None] = {}
+    reasons: dict[str, None] = {}
     for row in rows:
         amounts = (
             row.total,
@@ -70,5 +70,5 @@ def estimate_reasons(rows: Sequence[Ownership]) -> list[str]:
         )
         for amount in amounts:
             if amount is not None and amount.why:
-                found[f"{amount.source.value.capitalize()}: {amount.why}."] = None
-    return list(found)
+                reasons[f"{amount.source.value.capitalize()}: {amount.why}."] = None
+    return list(reasons)

@@ -48,7 +48,9 @@ def money_note(sweep: SweepRecord, results: Sequence[tuple[str, Sequence[Result]
     if pricing is None:
         return None
     book = pricing.book
-    amounts = [amount for device, found in results for amount in _amounts(found, device, pricing)]
+    amounts = [
+        amount for device, device_results in results for amount in _amounts(device_results, device, pricing)
+    ]
     text = (
         f"Money is {book.currency} for the device-hours of a trial, by {book.name} "
         f"({sweep.market.replace('_', ' ')}), as of {book.as_of}"

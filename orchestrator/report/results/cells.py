@@ -97,8 +97,8 @@ class CellResults:
             self.failures.append(FailedSeed(failed_on, record.planned.seed, outcome.failure.kind))
         if record.state is TrialState.FINISHED:
             key = _key(outcome.device, attempt.device_type)
-            made = _result(record, outcome, key, examples_of(attempt), attempt, standalone)
-            self.results.append(made)
+            result = _result(record, outcome, key, examples_of(attempt), attempt, standalone)
+            self.results.append(result)
 
 
 def key_of(record: TrialRecord, outcome: Outcome) -> Key:
@@ -110,7 +110,7 @@ def key_of(record: TrialRecord, outcome: Outcome) -> Key:
 def _key(device: Device | None, billed_type: str) -> Key:
     if device is None:
         return billed_type, None, ()
-    compared = ((name, found) for name, found in device.software.items() if name in _COMPARED)
+    compared = ((name, version) for name, version in device.software.items() if name in _COMPARED)
     return device.type, device.precision, tuple(sorted(compared))
 
 
@@ -166,8 +166,8 @@ def _fitting(outcome: Outcome, examples: ScoredExamples | None) -> ScoredExample
     score = outcome.test.get(outcome.metric)
     if examples is None or score is None or score.value is None or examples.metric is not outcome.metric:
         return None
-    told = _sum(examples.numerator) / _sum(examples.denominator)
-    return examples if math.isclose(told, score.value, abs_tol=_ROUNDED) else None
+    ratio = _sum(examples.numerator) / _sum(examples.denominator)
+    return examples if math.isclose(ratio, score.value, abs_tol=_ROUNDED) else None
 
 
 def _sum(part: array[float]) -> float:
@@ -175,7 +175,7 @@ def _sum(part: array[float]) -> float:
 
 
 def _there(metrics: Metrics) -> dict[MetricName, float]:
-    return {name: found.value for name, found in metrics.items() if found.value is not None}
+    return {name: score.value for name, score in metrics.items() if score.value is not None}
 
 
 def _steps_to_best(outcome: Outcome, step_seconds: float | None) -> float | None:

@@ -56,12 +56,12 @@ class Collected:
 
     def counted(self, task: str) -> Counted:
         """What trials of a task have counted, each different count of a split once."""
-        return {split: list(found.values()) for split, found in self._counted.get(task, {}).items()}
+        return {split: list(counts.values()) for split, counts in self._counted.get(task, {}).items()}
 
     def classes(self, task: str) -> Mapping[str, int]:
         """Training rows by class, as the trial with the most of them tells."""
-        told = self._guessing.get(task)
-        return {} if told is None else told.classes
+        class_counts = self._guessing.get(task)
+        return {} if class_counts is None else class_counts.classes
 
     def guessing(self, task: TaskSpec) -> Guess:
         """What guessing gives on the test part of a task."""
@@ -103,12 +103,12 @@ class Collected:
             by_split = self._counted.setdefault(cell.task, {})
             by_split.setdefault(part, {})[counts.model_dump_json()] = counts
         for split in CAPPED_SPLITS:
-            used, there = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
-            if used is not None and there is not None and used < there:
-                self.capped.setdefault(cell.task, set()).add((split, used, there))
-        told = ClassCounts.by(outcome)
-        if told.is_better(self._guessing.get(cell.task)):
-            self._guessing[cell.task] = told
+            used, available = outcome.rows.get(split), outcome.rows.get(f"{split}_available")
+            if used is not None and available is not None and used < available:
+                self.capped.setdefault(cell.task, set()).add((split, used, available))
+        class_counts = ClassCounts.by(outcome)
+        if class_counts.is_better(self._guessing.get(cell.task)):
+            self._guessing[cell.task] = class_counts
         if record.state is TrialState.FAILED and outcome.failure is not None:
             failure = outcome.failure.model_dump(include={"kind", "phase", "message", "places"})
             self.failed.append(FailedTrial(trial=record.name, attempts=len(record.current), **failure))

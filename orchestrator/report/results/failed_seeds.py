@@ -43,8 +43,8 @@ class Counting:
     @property
     def guessed(self) -> float | None:
         """The quality of guessing."""
-        found = self.guessing.get(self.metric)
-        return found if found is None or METRICS[self.metric].higher_is_better else -found
+        score = self.guessing.get(self.metric)
+        return score if score is None or METRICS[self.metric].higher_is_better else -score
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class SeedScore:
 
 def seed_scores(cell: CellResults, key: Key, counting: Counting) -> list[SeedScore]:
     """Those that count under one comparison key, by seed."""
-    found = [_score(r, counting.floor) for r in cell.results if r.key == key]
+    scores = [_score(r, counting.floor) for r in cell.results if r.key == key]
     if counting.floor is not None:
-        found += [SeedScore(f.seed, counting.floor, failed=True) for f in failed_under(cell, key)]
-    return sorted((one for one in found if one is not None), key=lambda one: one.seed)
+        scores += [SeedScore(f.seed, counting.floor, failed=True) for f in failed_under(cell, key)]
+    return sorted((one for one in scores if one is not None), key=lambda one: one.seed)
 
 
 def _score(result: Result, floor: float | None) -> SeedScore | None:
@@ -76,10 +76,10 @@ def _score(result: Result, floor: float | None) -> SeedScore | None:
 
 def keys_of(cell: CellResults) -> list[Key]:
     """The comparison keys under which seeds of a cell count, most results first."""
-    found = Counter(r.key for r in cell.results) or Counter(
+    counts = Counter(r.key for r in cell.results) or Counter(
         f.key for f in cell.failures if f.kind.blames_the_training and f.key is not None
     )
-    return sorted(found, key=lambda key: (-found[key], repr(key)))
+    return sorted(counts, key=lambda key: (-counts[key], repr(key)))
 
 
 def failed_under(cell: CellResults, key: Key) -> list[FailedSeed]:
@@ -92,9 +92,9 @@ def failed_under(cell: CellResults, key: Key) -> list[FailedSeed]:
 
 def failed_seeds(cell: CellResults) -> dict[FailureKind, int]:
     """Failed seeds of a cell by kind, with those that collapsed and came to their end."""
-    found = Counter(f.kind for f in cell.failures)
-    found[FailureKind.COLLAPSED] += sum(r.collapsed for r in cell.results)
-    return {kind: found[kind] for kind in FailureKind if found[kind]}
+    counts = Counter(f.kind for f in cell.failures)
+    counts[FailureKind.COLLAPSED] += sum(r.collapsed for r in cell.results)
+    return {kind: counts[kind] for kind in FailureKind if counts[kind]}
 
 
 def failure_note(failed: Mapping[FailureKind, int], planned: int) -> str:
@@ -120,6 +120,6 @@ def _told(failed: Mapping[FailureKind, int], planned: int) -> str:
 def total(marks: Sequence[tuple[Mapping[FailureKind, int], int]]) -> str:
     """The mark of several cells together."""
     failed: Counter[FailureKind] = Counter()
-    for found, _ in marks:
-        failed.update(found)
+    for failures, _ in marks:
+        failed.update(failures)
     return failure_note(failed, sum(planned for _, planned in marks))

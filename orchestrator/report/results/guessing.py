@@ -51,14 +51,14 @@ class Guess(NamedTuple):
     known: bool
 
 
-def guess(task: TaskSpec, told: ClassCounts | None) -> Guess:
+def guess(task: TaskSpec, class_counts: ClassCounts | None) -> Guess:
     """`told`: by the trial that knows it best; None where none has read the data."""
     scores = {
         name: 0.0 for name, info in METRICS.items() if task.kind in info.kinds and info.higher_is_better
     }
     if MetricName.MACRO_AUROC in scores:
         scores[MetricName.MACRO_AUROC] = 0.5
-    counts = {} if told is None or task.kind is TaskKind.NER else told.classes
+    counts = {} if class_counts is None or task.kind is TaskKind.NER else class_counts.classes
     shares = [count / sum(counts.values()) for count in counts.values() if count]
     if shares:
         most = max(shares)
@@ -66,7 +66,7 @@ def guess(task: TaskSpec, told: ClassCounts | None) -> Guess:
         if MetricName.MACRO_F1 in scores:
             scores[MetricName.MACRO_F1] = 2 * most / (1 + most) / len(counts)
         scores[MetricName.LOSS] = -math.fsum(share * math.log(share) for share in shares)
-    if told is not None and told.measured:
+    if class_counts is not None and class_counts.measured:
         # A metric that was undefined is supposed.
-        return Guess({**scores, **told.scores}, measured=True, known=True)
+        return Guess({**scores, **class_counts.scores}, measured=True, known=True)
     return Guess(scores, measured=False, known=bool(shares) or task.kind is TaskKind.NER)

@@ -69,29 +69,29 @@ class PhaseTally:
 
     def costs(self) -> tuple[PhaseCost, ...]:
         """By device type, in the order of a trial; what lies in no phase comes last."""
-        found = []
+        costs = []
         for device, billed in sorted(self._billed.items()):
-            here = [phase for phase in Phase if (device, phase) in self._seconds]
-            seconds = [self._seconds[device, phase] for phase in here]
-            whole = max(billed, math.fsum(seconds))
-            if not whole:
+            phases = [phase for phase in Phase if (device, phase) in self._seconds]
+            seconds = [self._seconds[device, phase] for phase in phases]
+            total = max(billed, math.fsum(seconds))
+            if not total:
                 continue
-            found += [self._cost(device, phase, whole) for phase in here]
-            rest = whole - math.fsum(seconds)
+            costs += [self._cost(device, phase, total) for phase in phases]
+            rest = total - math.fsum(seconds)
             if rest > 0:
-                found.append(
-                    PhaseCost(device_type=device, phase=None, device_hours=rest / 3600, share=rest / whole)
+                costs.append(
+                    PhaseCost(device_type=device, phase=None, device_hours=rest / 3600, share=rest / total)
                 )
-        return tuple(found)
+        return tuple(costs)
 
-    def _cost(self, device: str, phase: Phase, whole: float) -> PhaseCost:
+    def _cost(self, device: str, phase: Phase, total: float) -> PhaseCost:
         seconds, joules = self._seconds[device, phase], self._joules[device, phase]
         flops = self._flops[device, phase]
         return PhaseCost(
             device_type=device,
             phase=phase,
             device_hours=seconds / 3600,
-            share=seconds / whole,
+            share=seconds / total,
             energy_kwh=None if math.isnan(joules) else joules / _JOULES_A_KWH,
             flops=None if math.isnan(flops) else flops,
         )

@@ -42,9 +42,9 @@ def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
     }
 
 
-def labels_of(found: Iterable[Key]) -> dict[Key, str]:
+def labels_of(used: Iterable[Key]) -> dict[Key, str]:
     """What to call the comparison keys of one task, in the order of their labels' parts."""
-    keys = sorted(found, key=repr)
+    keys = sorted(used, key=repr)
     return {key: _label(key, keys) for key in keys}
 
 
@@ -108,20 +108,20 @@ def _points(
         saw=_saw(cell.cell, sweep),
         budget=None if recipe is None else budget(recipe),
     )
-    found = []
+    points = []
     for key in keys_of(cell):
         results = [r for r in cell.results if r.key == key]
         scores = seed_scores(cell, key, counting)
         if results:
-            made = _aggregate(empty, results, scores, counting).model_copy(
+            point = _aggregate(empty, results, scores, counting).model_copy(
                 update=_also(cell, results, key, sweep)
             )
         elif scores:  # no trial came to its end, and what they end with is known all the same
-            made = empty.model_copy(update={"quality": _quality(scores, counting)})
+            point = empty.model_copy(update={"quality": _quality(scores, counting)})
         else:
             continue
-        found.append(made.model_copy(update={"comparison": comparisons[key].label}))
-    return found or [empty]
+        points.append(point.model_copy(update={"comparison": comparisons[key].label}))
+    return points or [empty]
 
 
 def _quality(scores: Sequence[SeedScore], counting: Counting) -> Summary | None:
@@ -161,13 +161,13 @@ def _metrics(results: Sequence[Result], failed: int, counting: Counting) -> dict
     """Of the seeds that worked, and of the `failed` ones that count what guessing gives."""
     worked = [r.metrics for r in results if not r.collapsed]
     names = sorted({name for metrics in worked for name in metrics})
-    found = {}
+    summaries = {}
     for name in names:
         values = [metrics[name] for metrics in worked if name in metrics]
         values += [counting.guessing[name]] * failed if name in counting.guessing else []
-        if (made := summarise(values, *bounds(name))) is not None:
-            found[name] = made
-    return found
+        if (summary := summarise(values, *bounds(name))) is not None:
+            summaries[name] = summary
+    return summaries
 
 
 def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRecord) -> dict[str, Any]:
@@ -177,11 +177,11 @@ def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRe
     rows = [r.train_rows for r in results if r.train_rows is not None]
     classes = [r.class_rows for r in results if r.class_rows is not None]
     search = sweep.tuned.get(cell.cell.name)
-    known = search is not None and search.device_type == key[0] and cell.planned > 0
+    searched_here = search is not None and search.device_type == key[0] and cell.planned > 0
     timed = [r.seconds_to_best for r in results]
     dev = sorted({name for r in results for name in r.dev_metrics})
     return {
-        "tuning_share": search.device_seconds / 3600 / cell.planned if search and known else None,
+        "tuning_share": search.device_seconds / 3600 / cell.planned if search and searched_here else None,
         "signatures": dict(sorted(Counter(r.signature for r in results if r.signature).items())),
         "train_rows": (min(rows), max(rows)) if capped and rows else None,
         "class_rows": (min(low for low, _ in classes), max(high for _, high in classes))
@@ -218,8 +218,8 @@ def budget(recipe: Recipe) -> str | None:
 
 
 def _summary_of_all(values: Sequence[float | None]) -> Summary | None:
-    there = [v for v in values if v is not None]
-    return summarise(there, low=0.0) if len(there) == len(values) else None
+    known = [v for v in values if v is not None]
+    return summarise(known, low=0.0) if len(known) == len(values) else None
 
 
 def _average_of_all(values: Sequence[float | None]) -> float | None:
@@ -246,21 +246,21 @@ def _state(cell: CellResults) -> PointState:
 def _reason(cell: CellResults) -> str | None:
     failed = failed_seeds(cell)
     parts = [part for part in (failure_note(failed, cell.planned), lost(failed, cell.planned)) if part]
-    words = {
+    texts = {
         TrialState.UNFINISHED: "not ended",
         TrialState.STALE: "only have results of other settings",
         TrialState.NEW: "not begun",
     }
     if cell.failures or cell.results:
         parts += [
-            f"{cell.states[s]} of {cell.planned} seeds {word}" for s, word in words.items() if cell.states[s]
+            f"{cell.states[s]} of {cell.planned} seeds {word}" for s, word in texts.items() if cell.states[s]
         ]
     return "; ".join(parts) or None
 
 
 def _backbone(cell: Cell, sweep: SweepRecord) -> str | None:
-    found = sweep.backbones.get(cell.backbone_key)
-    return found.name if found else None
+    backbone = sweep.backbones.get(cell.backbone_key)
+    return backbone.name if backbone else None
 
 
 def _saw(cell: Cell, sweep: SweepRecord) -> str | None:

@@ -76,12 +76,12 @@ class Pricing:
             return missing("it shared a GPU and was not calibrated on one of its own")
         if target is None or target.casefold() == use.device_type.casefold():
             return measured(use.device_seconds)
-        here, there = self.book.device(use.device_type), self.book.device(target)
-        if here is None or there is None or here.tflops is None or there.tflops is None:
-            lacking = use.device_type if here is None or here.tflops is None else target
+        source, destination = self.book.device(use.device_type), self.book.device(target)
+        if source is None or destination is None or source.tflops is None or destination.tflops is None:
+            lacking = use.device_type if source is None or source.tflops is None else target
             return missing(f"not carried to {target}: {self.book.name} has no tflops of {lacking}")
         why = f"carried from {use.device_type} to {target} by their peak rates"
-        return estimated(use.device_seconds * here.tflops / there.tflops, why)
+        return estimated(use.device_seconds * source.tflops / destination.tflops, why)
 
     def kwh(self, use: DeviceUse) -> Amount:
         """At the devices: as metered, else by the watts of the book."""

@@ -17,18 +17,18 @@ def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:
     """`scores`: by seed, rising. None without any."""
     if not scores:
         return None
-    told = [one.examples for one in scores if one.examples is not None]
-    sets = {examples.test_set for examples in told}
-    paired = len(told) == sum(not one.failed for one in scores) and len(sets) == 1
+    with_examples = [one.examples for one in scores if one.examples is not None]
+    sets = {examples.test_set for examples in with_examples}
+    paired = len(with_examples) == sum(not one.failed for one in scores) and len(sets) == 1
     return Replicates(
         name=name,
         seeds=tuple(one.seed for one in scores),
         quality=np.array([one.quality for one in scores], dtype=np.float64),
         device_hours=np.array([one.device_hours for one in scores], dtype=np.float64),  # NaN for None
-        parts=np.stack([_parts(one, len(told[0].numerator)) for one in scores]) if paired else None,
+        parts=np.stack([_parts(one, len(with_examples[0].numerator)) for one in scores]) if paired else None,
         test_set=sets.pop() if paired else None,
         failed=sum(one.failed for one in scores),
-        unit=told[0].unit if told else Unit.DOCUMENT,
+        unit=with_examples[0].unit if with_examples else Unit.DOCUMENT,
     )
 
 
@@ -46,5 +46,5 @@ def contributions(examples: ScoredExamples) -> Floats:
         for part in (examples.numerator, examples.denominator)
     )
     ratio = numerator.sum() / denominator.sum()
-    found: Floats = ratio + (numerator - ratio * denominator) / denominator.mean()
-    return found
+    added: Floats = ratio + (numerator - ratio * denominator) / denominator.mean()
+    return added

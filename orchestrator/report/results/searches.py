@@ -31,11 +31,11 @@ def searched_cells(points: Sequence[Point], sweep: SweepRecord) -> tuple[TunedCe
     return tuple(_search(name, seeds, sweep.tuned[cell]) for cell, (name, seeds) in planned.items())
 
 
-def _search(name: str, seeds: int, found: Tuned) -> TunedCell:
-    hours = found.device_seconds / 3600
+def _search(name: str, seeds: int, tuned: Tuned) -> TunedCell:
+    hours = tuned.device_seconds / 3600
     return TunedCell(
         cell=name,
-        **found.model_dump(
+        **tuned.model_dump(
             include={"values", "metric", "dev_quality", "candidates", "failed", "device_type"}
         ),
         device_hours=hours,

@@ -25,16 +25,16 @@ class WeightsOrigin(Record):
 def weights_of(sweep: SweepRecord) -> tuple[WeightsOrigin, ...]:
     """Of the backbones that a planned trial uses, by name."""
     used = {t.cell.backbone_key for t in sweep.trials}
-    found = {b.name: b for place, b in sweep.backbones.items() if place in used}
+    backbones = {b.name: b for place, b in sweep.backbones.items() if place in used}
     return tuple(
         WeightsOrigin(
             backbone=name,
-            source=_source(found[name]),
-            revision=weights.revision if isinstance(weights := found[name].weights, HubWeights) else None,
-            licence=found[name].licence,
-            saw=(found[name].saw or ()) if pretraining_known(found[name]) else None,
+            source=_source(backbones[name]),
+            revision=weights.revision if isinstance(weights := backbones[name].weights, HubWeights) else None,
+            licence=backbones[name].licence,
+            saw=(backbones[name].saw or ()) if pretraining_known(backbones[name]) else None,
         )
-        for name in sorted(found)
+        for name in sorted(backbones)
     )
 
 

@@ -139,9 +139,9 @@ class _Formula(NamedTuple):
 def score(preset: Preset, points: Sequence[ScorePoint]) -> Scores:
     """`points` is the normalisation set and what is scored; their names differ. Any number of them."""
     formula = _FORMULAS[preset]
-    found = formula.inefficiency(points)
-    worst = max(found, default=0.0)
-    raws = [formula.raw(value, worst) for value in found]
+    inefficiencies = formula.inefficiency(points)
+    worst = max(inefficiencies, default=0.0)
+    raws = [formula.raw(value, worst) for value in inefficiencies]
     finite = [raw for raw in raws if raw is not None]
     scale = _scaler(finite)
     return Scores(
@@ -152,8 +152,8 @@ def score(preset: Preset, points: Sequence[ScorePoint]) -> Scores:
         ),
         spans=tuple(_span(column, points) for column in COLUMNS[preset] if points),
         points=len(points),
-        swaps=tuple(_swaps(preset, points, found)),
-        stretches=tuple(_stretches(preset, points, found)),
+        swaps=tuple(_swaps(preset, points, inefficiencies)),
+        stretches=tuple(_stretches(preset, points, inefficiencies)),
     )
 
 
@@ -178,11 +178,11 @@ _FORMULAS: dict[Preset, _Formula] = {
 }
 
 
-def _ratio(worst: float, found: float) -> float | None:
+def _ratio(worst: float, inefficiency: float) -> float | None:
     """1 for the least efficient, also where all are alike; None where the ratio is no finite number."""
-    if found == worst:
+    if inefficiency == worst:
         return 1.0
-    ratio = worst / found if found else math.inf
+    ratio = worst / inefficiency if inefficiency else math.inf
     return ratio if math.isfinite(ratio) else None
 
 
@@ -214,19 +214,21 @@ def _span(column: str, points: Sequence[ScorePoint]) -> Span:
     )
 
 
-def _swaps(preset: Preset, points: Sequence[ScorePoint], found: Sequence[float]) -> list[Swap]:
+def _swaps(preset: Preset, points: Sequence[ScorePoint], inefficiencies: Sequence[float]) -> list[Swap]:
     """Leave each point out in turn. Only one that alone sets an end of a column moves the others."""
     swaps = []
     for index in _alone_at_an_end(preset, points):
         rest = [*range(index), *range(index + 1, len(points))]
         without = _FORMULAS[preset].inefficiency([points[i] for i in rest])
-        if pair := _overturned([found[i] for i in rest], without):
+        if pair := _overturned([inefficiencies[i] for i in rest], without):
             better, worse = (points[rest[i]].name for i in pair)
             swaps.append(Swap(without=points[index].name, better=better, worse=worse))
     return swaps
 
 
-def _stretches(preset: Preset, points: Sequence[ScorePoint], found: Sequence[float]) -> list[Stretch]:
+def _stretches(
+    preset: Preset, points: Sequence[ScorePoint], inefficiencies: Sequence[float]
+) -> list[Stretch]:
     """Add a point infinitely far out in some of the columns, and within the range in the others, for each
     choice of columns but all of them: the shares of all others go to 0 in these columns. Of choices that turn
     two points only the smallest are told.
@@ -237,17 +239,17 @@ def _stretches(preset: Preset, points: Sequence[ScorePoint], found: Sequence[flo
     all of it).
     """
     stretches: list[Stretch] = []
-    told: list[frozenset[str]] = []
+    reported: list[frozenset[str]] = []
     columns = COLUMNS[preset]
     for size in range(1, len(columns)):
         for out in itertools.combinations(columns, size):
-            if any(fewer < frozenset(out) for fewer in told):
+            if any(fewer < frozenset(out) for fewer in reported):
                 continue
             flat = [p.model_copy(update={"values": p.values | dict.fromkeys(out, 0.0)}) for p in points]
-            if pair := _overturned(found, _FORMULAS[preset].inefficiency(flat)):
+            if pair := _overturned(inefficiencies, _FORMULAS[preset].inefficiency(flat)):
                 better, worse = (points[i].name for i in pair)
                 stretches.append(Stretch(column=" and ".join(out), better=better, worse=worse))
-                told.append(frozenset(out))
+                reported.append(frozenset(out))
     return stretches
 
 
@@ -268,10 +270,10 @@ def _overturned(before: Sequence[float], after: Sequence[float]) -> tuple[int, i
 
 
 def _alone_at_an_end(preset: Preset, points: Sequence[ScorePoint]) -> list[int]:
-    found = set()
+    indices = set()
     for column in COLUMNS[preset]:
         values = [p.values[column] for p in points]
         for end in {min(values, default=0.0), max(values, default=0.0)}:
             if values.count(end) == 1:
-                found.add(values.index(end))
-    return sorted(found)
+                indices.add(values.index(end))
+    return sorted(indices)

@@ -21,16 +21,16 @@ Rows = list[tuple[int, dict[str, str]]]  # line in the file, values by column
 
 def read_score_points(path: Path, preset: Preset) -> list[ScorePoint]:
     """The columns `name` and those of the preset; others are left alone. Raises ConfigError, all faults."""
-    wanted = COLUMNS[preset]
-    rows, problems = read_rows(path, ("name", *wanted))
+    columns = COLUMNS[preset]
+    rows, problems = read_rows(path, ("name", *columns))
     points = []
     seen: dict[str, int] = {}
     for line, row in rows:
-        faults = [*_name_faults(row["name"], line, seen), *_figure_faults(row, wanted, line)]
+        faults = [*_name_faults(row["name"], line, seen), *_figure_faults(row, columns, line)]
         problems += [Problem(str(path), key, problem, fix) for key, problem, fix in faults]
         if not faults:
             points.append(
-                ScorePoint(name=row["name"], values={column: float(row[column]) for column in wanted})
+                ScorePoint(name=row["name"], values={column: float(row[column]) for column in columns})
             )
     if not rows and not problems:
         problems.append(Problem(str(path), "", "holds no point", "give it one row a point"))
@@ -119,17 +119,17 @@ def _name_faults(name: str, line: int, seen: dict[str, int]) -> Iterator[Fault]:
 def _figure_faults(row: dict[str, str], columns: Sequence[str], line: int) -> Iterator[Fault]:
     for column in columns:
         key, value = f"line {line}, {column}", row[column]
-        found = number(value)
-        if found is None:
+        parsed = number(value)
+        if parsed is None:
             yield key, f"is not a number, got {value!r}", "write it as digits, say 1234.5 or 1.2e9"
-        elif found < 0:
+        elif parsed < 0:
             yield key, f"cannot be negative, got {value}", "a cost is 0 or more"
 
 
 def number(text: str) -> float | None:
     """A finite number, else None."""
     try:
-        found = float(text)
+        value = float(text)
     except ValueError:
         return None
-    return found if math.isfinite(found) and "_" not in text else None
+    return value if math.isfinite(value) and "_" not in text else None

@@ -43,8 +43,8 @@ class Draws(NamedTuple):
 
     def of(self, names: Sequence[str]) -> Draws:
         places = {name: place for place, name in enumerate(self.names)}
-        there = [places[name] for name in names]
-        return Draws(self.place, tuple(names), self.quality[:, there], self.hours[:, there])
+        columns = [places[name] for name in names]
+        return Draws(self.place, tuple(names), self.quality[:, columns], self.hours[:, columns])
 
 
 def draws(place: str, group: Sequence[Replicates]) -> Draws:
@@ -58,11 +58,13 @@ def draws(place: str, group: Sequence[Replicates]) -> Draws:
         quality.append(_moved(r.quality, spread, random))
         moved = _moved(cost, cost_spread, random) - 1.0
         hours.append(np.exp(np.clip(moved, -_FURTHEST, _FURTHEST)))
-    found = np.stack(quality, axis=1)
+    moved_quality = np.stack(quality, axis=1)
     for test_set in sorted({r.test_set for r in group if r.test_set is not None}):
-        there = [index for index, r in enumerate(group) if r.test_set == test_set]
-        found[:, there] += _by_documents([group[index] for index in there], generator(place, test_set))
-    return Draws(place, tuple(r.name for r in group), found, np.stack(hours, axis=1))
+        columns = [index for index, r in enumerate(group) if r.test_set == test_set]
+        moved_quality[:, columns] += _by_documents(
+            [group[index] for index in columns], generator(place, test_set)
+        )
+    return Draws(place, tuple(r.name for r in group), moved_quality, np.stack(hours, axis=1))
 
 
 def generator(*names: str) -> np.random.Generator:
@@ -72,9 +74,9 @@ def generator(*names: str) -> np.random.Generator:
 
 def _relative(hours: Floats) -> Floats:
     """Of the seeds that have any, and where none has, as if they all cost the same."""
-    known = hours[np.isfinite(hours)]
-    mean = float(known.mean()) if len(known) else 0.0
-    return known / mean if mean > 0 else np.ones(len(hours))
+    finite = hours[np.isfinite(hours)]
+    mean = float(finite.mean()) if len(finite) else 0.0
+    return finite / mean if mean > 0 else np.ones(len(hours))
 
 
 def _pooled(values: Sequence[Floats]) -> tuple[float, int]:
@@ -100,5 +102,5 @@ def _by_documents(group: Sequence[Replicates], random: np.random.Generator) -> F
     if len(moves) > _BLOCKS:
         places = np.linspace(0, len(moves), _BLOCKS, endpoint=False).astype(int)
         moves = np.add.reduceat(moves, places, axis=0)
-    found = [random.standard_normal((_AT_ONCE, len(moves))) @ moves for _ in range(DRAWS // _AT_ONCE)]
-    return np.concatenate(found)
+    blocks = [random.standard_normal((_AT_ONCE, len(moves))) @ moves for _ in range(DRAWS // _AT_ONCE)]
+    return np.concatenate(blocks)

@@ -49,10 +49,10 @@ class Prior(NamedTuple):
     def moderate(self, variance: float, freedom: float, weight: float) -> tuple[float, float]:
         """Variance and degrees of freedom of a contrast whose weights' squares add up to `weight`."""
         total = max(min(self.freedom + freedom, self.pooled), freedom)
-        found = weight * self.variance
+        moderated = weight * self.variance
         if math.isfinite(self.freedom):
-            found = (self.freedom * found + freedom * variance) / (self.freedom + freedom)
-        return max(found, variance), total
+            moderated = (self.freedom * moderated + freedom * variance) / (self.freedom + freedom)
+        return max(moderated, variance), total
 
 
 def prior_of(cells: Sequence[Replicates]) -> Prior | None:
@@ -62,8 +62,8 @@ def prior_of(cells: Sequence[Replicates]) -> Prior | None:
     if len(several) < 2:
         return None
     variances, freedom = _residual(several)
-    known = freedom > 0.05
-    variances, freedom = variances[known], freedom[known]
+    usable = freedom > 0.05
+    variances, freedom = variances[usable], freedom[usable]
     if len(variances) < 2 or math.sqrt(float(np.median(variances))) < GRAIN:
         return None
     return _fitted(variances, freedom)
@@ -81,8 +81,8 @@ def prior_of_means(cells: Sequence[Replicates]) -> Prior | None:
     if len(several) < 2 or math.sqrt(float(np.median(variances))) < GRAIN:
         return None
     freedom = np.array([len(cell.seeds) - 1.0 for cell in several])
-    found = _fitted(variances, freedom)
-    return found._replace(pooled=_freedom_of_all(several, found.pooled))
+    fitted = _fitted(variances, freedom)
+    return fitted._replace(pooled=_freedom_of_all(several, fitted.pooled))
 
 
 def _freedom_of_all(cells: Sequence[Replicates], independent: float) -> float:
@@ -99,8 +99,8 @@ def _freedom_of_all(cells: Sequence[Replicates], independent: float) -> float:
     rest = float(((scores - common) ** 2).sum()) / ((k - 1) * number)
     if by_seed + rest <= 0:
         return independent
-    found = (by_seed + rest) ** 2 / (by_seed**2 / (k - 1) + rest**2 / ((k - 1) * (number - 1)))
-    return float(min(found, independent))
+    freedom = (by_seed + rest) ** 2 / (by_seed**2 / (k - 1) + rest**2 / ((k - 1) * (number - 1)))
+    return float(min(freedom, independent))
 
 
 def _residual(cells: Sequence[Replicates]) -> tuple[Floats, Floats]:
@@ -122,8 +122,8 @@ def _residual(cells: Sequence[Replicates]) -> tuple[Floats, Floats]:
 def _basis(columns: Floats) -> Floats:
     """Orthonormal, of the space that the columns span."""
     left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    found: Floats = left[:, sizes > GRAIN * max(sizes[0], 1.0)]
-    return found
+    basis: Floats = left[:, sizes > GRAIN * max(sizes[0], 1.0)]
+    return basis
 
 
 def _fitted(variances: Floats, freedom: Floats) -> Prior:

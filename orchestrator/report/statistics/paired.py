@@ -76,8 +76,8 @@ class MeanEstimate:
         """None for one seed, and where nothing scatters: then nothing can be said."""
         if self.seed_error is None:
             return None
-        whole = math.hypot(self.seed_error, self.document_error)
-        return whole if whole > GRAIN else None
+        total = math.hypot(self.seed_error, self.document_error)
+        return total if total > GRAIN else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -108,14 +108,14 @@ class MeanEstimate:
 
     def _freedom(self, level: float) -> float:
         k, n = self.seeds, self.documents
-        known = k - 1 if self.freedom is None else self.freedom
+        seed_freedom = k - 1 if self.freedom is None else self.freedom
         if self.document_error == 0 or n is None or self.seed_error is None:
-            return known
+            return seed_freedom
         missed = min(0.3 * (level / 0.05) ** 0.75, 0.5)
         least = 2 / (12 * n**2 * k)
-        seeds = max(self.seed_error**2, least) * known / float(chdtri(known, 1 - missed))
+        seeds = max(self.seed_error**2, least) * seed_freedom / float(chdtri(seed_freedom, 1 - missed))
         documents = self.document_error**2
-        return (seeds + documents) ** 2 / (seeds**2 / known + documents**2 / (n - 1))
+        return (seeds + documents) ** 2 / (seeds**2 / seed_freedom + documents**2 / (n - 1))
 
 
 def estimate(
@@ -157,14 +157,14 @@ def _estimate(
     return MeanEstimate(mean, k, n, math.sqrt(seeds), math.sqrt(documents), freedom, unit)
 
 
-def difference(one: Replicates, other: Replicates, prior: Prior | None = None) -> MeanEstimate:
+def difference(left: Replicates, right: Replicates, prior: Prior | None = None) -> MeanEstimate:
     """`one` less `other`, on the seeds that both have. A mean of those means where they share none."""
-    key = id(other), prior
-    if key not in one.differences:
-        one.differences[key] = other, mean_difference([(one, other)], prior)
-    found = one.differences[key][1]
-    assert isinstance(found, MeanEstimate)
-    return found
+    key = id(right), prior
+    if key not in left.differences:
+        left.differences[key] = right, mean_difference([(left, right)], prior)
+    cached = left.differences[key][1]
+    assert isinstance(cached, MeanEstimate)
+    return cached
 
 
 def comparable(pairs: Mapping[OtherAxes, ReplicatePair]) -> list[OtherAxes]:
@@ -173,13 +173,13 @@ def comparable(pairs: Mapping[OtherAxes, ReplicatePair]) -> list[OtherAxes]:
     shared = {rest: set(a.seeds) & set(b.seeds) for rest, (a, b) in pairs.items()}
     counts = Counter(seed for seeds in shared.values() for seed in seeds)
     frequent = sorted(counts, key=lambda seed: (-counts[seed], seed))
-    found: list[OtherAxes] = []
+    chosen: list[OtherAxes] = []
     most = 0
     for number in range(2, len(frequent) + 1):
-        whole = [rest for rest, seeds in shared.items() if seeds.issuperset(frequent[:number])]
-        if whole and (number - 1) * len(whole) >= most:
-            found, most = whole, (number - 1) * len(whole)
-    return found or [rest for rest, seeds in shared.items() if len(seeds) > 1][:1]
+        complete = [rest for rest, seeds in shared.items() if seeds.issuperset(frequent[:number])]
+        if complete and (number - 1) * len(complete) >= most:
+            chosen, most = complete, (number - 1) * len(complete)
+    return chosen or [rest for rest, seeds in shared.items() if len(seeds) > 1][:1]
 
 
 def mean_difference(
@@ -193,8 +193,8 @@ def mean_difference(
     weight = 2 / len(pairs) if weight is None else weight
     seeds = sorted(set.intersection(*(set(r.seeds) for pair in pairs for r in pair)))
     if len(pairs) > 1 and seeds:
-        found = [a.of(seeds).mean() - b.of(seeds).mean() for a, b in pairs]
-        signs = sum(d > GRAIN for d in found), sum(d < -GRAIN for d in found), len(found)
+        differences = [a.of(seeds).mean() - b.of(seeds).mean() for a, b in pairs]
+        signs = sum(d > GRAIN for d in differences), sum(d < -GRAIN for d in differences), len(differences)
         return replace(_mean(pairs, seeds, prior, weight), signs=signs)
     return _mean(pairs, seeds, prior, weight)
 

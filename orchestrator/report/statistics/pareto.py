@@ -77,15 +77,15 @@ def near_pareto_mask(costs: Floats, quality: Floats) -> Flags:
     places = np.argsort(np.argsort(both, axis=1, kind="stable"), axis=1)[:, : cost.shape[1]]
     cheaper = places - np.arange(cost.shape[1])
     beaten = np.take_along_axis(best, np.maximum(cheaper - 1, 0), axis=1) > good + NEAR_QUALITY
-    found = np.zeros(costs.shape, dtype=bool)
-    np.put_along_axis(found, order, ~beaten | (cheaper == 0), axis=1)
-    return found
+    mask = np.zeros(costs.shape, dtype=bool)
+    np.put_along_axis(mask, order, ~beaten | (cheaper == 0), axis=1)
+    return mask
 
 
 def best(results: Sequence[CostAndQuality]) -> int | None:
     """Index of the highest quality; of equals the cheapest, then the first. None where none is complete."""
-    found = min(_complete(results), key=lambda r: (-r[2], r[1], r[0]), default=None)
-    return None if found is None else found[0]
+    first = min(_complete(results), key=lambda r: (-r[2], r[1], r[0]), default=None)
+    return None if first is None else first[0]
 
 
 def cheapest_close(results: Sequence[CostAndQuality], within: float = CLOSE) -> int | None:
@@ -93,8 +93,8 @@ def cheapest_close(results: Sequence[CostAndQuality], within: float = CLOSE) -> 
     complete = _complete(results)
     top = max((quality for _, _, quality in complete), default=math.inf)
     close = [r for r in complete if r[2] >= top - within - GRAIN]
-    found = min(close, key=lambda r: (r[1], -r[2], r[0]), default=None)
-    return None if found is None else found[0]
+    cheapest = min(close, key=lambda r: (r[1], -r[2], r[0]), default=None)
+    return None if cheapest is None else cheapest[0]
 
 
 def cheapest_enough(results: Sequence[CostAndQuality], target: Target) -> int | None:
@@ -102,8 +102,8 @@ def cheapest_enough(results: Sequence[CostAndQuality], target: Target) -> int | 
     if target.at_least is None:
         return cheapest_close(results, target.within or CLOSE)
     enough = [r for r in _complete(results) if r[2] >= target.at_least - GRAIN]
-    found = min(enough, key=lambda r: (r[1], -r[2], r[0]), default=None)
-    return None if found is None else found[0]
+    cheapest = min(enough, key=lambda r: (r[1], -r[2], r[0]), default=None)
+    return None if cheapest is None else cheapest[0]
 
 
 def _complete(results: Sequence[CostAndQuality]) -> list[tuple[int, float, float]]:

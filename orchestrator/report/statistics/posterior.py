@@ -47,8 +47,8 @@ def scores(cells: Sequence[Replicates], costs: Floats, draws: int, random: np.ra
     weights = np.exp(np.array([fit.log_weight for fit in fits]) - max(fit.log_weight for fit in fits))
     counts = random.multinomial(draws, weights / weights.sum())
     drawn = [model.draw(fit, int(count), random) for fit, count in zip(fits, counts, strict=True) if count]
-    found: Floats = np.concatenate(drawn) @ basis.T
-    return found
+    true_scores: Floats = np.concatenate(drawn) @ basis.T
+    return true_scores
 
 
 def factors(cells: Sequence[Replicates], draws: int, random: np.random.Generator) -> Floats:
@@ -57,11 +57,11 @@ def factors(cells: Sequence[Replicates], draws: int, random: np.random.Generator
         return np.ones((draws, len(cells)))
     logs = [replace(cell, quality=np.log(cell.device_hours)) for cell in cells]
     prior = prior_of(logs)
-    found = []
+    columns = []
     for cell in logs:
         variance, freedom = _moderated(cell, prior)
-        found.append(np.sqrt(variance / len(cell.seeds)) * random.standard_t(max(freedom, 1.0), draws))
-    drawn: Floats = np.exp(np.clip(np.stack(found, axis=1), -50.0, 50.0))
+        columns.append(np.sqrt(variance / len(cell.seeds)) * random.standard_t(max(freedom, 1.0), draws))
+    drawn: Floats = np.exp(np.clip(np.stack(columns, axis=1), -50.0, 50.0))
     return drawn
 
 
@@ -77,20 +77,20 @@ def _place(costs: Floats) -> Floats:
         return np.zeros(len(costs))
     logs = np.log(costs)
     spread = float(logs.std())
-    found: Floats = (logs - logs.mean()) / spread if spread > 1e-9 else np.zeros(len(costs))
-    return found
+    places: Floats = (logs - logs.mean()) / spread if spread > 1e-9 else np.zeros(len(costs))
+    return places
 
 
 def _errors(cells: Sequence[Replicates]) -> Floats:
     """The covariance of the measured scores: of seeds on the diagonal, of documents between all that share
     them."""
     prior = prior_of(cells)
-    found = np.diag([_moderated(cell, prior)[0] / len(cell.seeds) for cell in cells])
+    covariance = np.diag([_moderated(cell, prior)[0] / len(cell.seeds) for cell in cells])
     for test_set in sorted({cell.test_set for cell in cells if cell.test_set is not None}):
-        here = [index for index, cell in enumerate(cells) if cell.test_set == test_set]
-        moves = of_documents([cells[index] for index in here])
-        found[np.ix_(here, here)] += moves.T @ moves
-    return found
+        columns = [index for index, cell in enumerate(cells) if cell.test_set == test_set]
+        moves = of_documents([cells[index] for index in columns])
+        covariance[np.ix_(columns, columns)] += moves.T @ moves
+    return covariance
 
 
 def of_documents(group: Sequence[Replicates]) -> Floats:
@@ -102,17 +102,17 @@ def of_documents(group: Sequence[Replicates]) -> Floats:
         return np.zeros((1, len(group)))
     over_seeds = np.stack(means, axis=1)
     shares = [_share(cell, mean) for cell, mean in zip(group, means, strict=True)]
-    found: Floats = (over_seeds - over_seeds.mean(axis=0)) * np.sqrt(shares) / np.sqrt(n * (n - 1))
-    return found
+    moves: Floats = (over_seeds - over_seeds.mean(axis=0)) * np.sqrt(shares) / np.sqrt(n * (n - 1))
+    return moves
 
 
 def _share(cell: Replicates, mean: Floats) -> float:
     """Of the variance of the documents' means, what is not seeds and documents mixed."""
-    found = of_cell(cell)
-    if found.seeds < 2:
+    estimate = of_cell(cell)
+    if estimate.seeds < 2:
         return 1.0
-    whole = float(mean.var(ddof=1)) / len(mean)
-    return found.document_error**2 / whole if whole > 0 else 0.0
+    total = float(mean.var(ddof=1)) / len(mean)
+    return estimate.document_error**2 / total if total > 0 else 0.0
 
 
 class _Fit(NamedTuple):
@@ -152,17 +152,20 @@ class _Model(NamedTuple):
         """The likelihood of the measured scores, level and slope integrated out, for each size of slope."""
         precision = 1 / (self.errors + spread**2)
         columns = np.stack([self.level, self.slope], axis=1)
-        known, sides = columns.T @ (precision[:, None] * columns), columns.T @ (precision * self.measured)
+        information, weighted = (
+            columns.T @ (precision[:, None] * columns),
+            columns.T @ (precision * self.measured),
+        )
         explained = 0.5 * (float(np.log(precision).sum()) - float((precision * self.measured**2).sum()))
-        found = []
+        fits = []
         for size, log_prior in slopes:
-            inverse = _inverse(known, size)
-            centre = inverse @ sides
+            inverse = _inverse(information, size)
+            centre = inverse @ weighted
             # The determinant of the precision, times the square of the size.
-            room = float(known[0, 0]) if not size else size**2 / float(np.linalg.det(inverse))
-            log_weight = log_prior + explained + 0.5 * (float(centre @ sides) - float(np.log(room)))
-            found.append(_Fit(log_weight, spread, centre, inverse))
-        return found
+            determinant = float(information[0, 0]) if not size else size**2 / float(np.linalg.det(inverse))
+            log_weight = log_prior + explained + 0.5 * (float(centre @ weighted) - float(np.log(determinant)))
+            fits.append(_Fit(log_weight, spread, centre, inverse))
+        return fits
 
     def draw(self, fit: _Fit, count: int, random: np.random.Generator) -> Floats:
         """[count, cells], in this basis."""
@@ -171,13 +174,13 @@ class _Model(NamedTuple):
         line = coefficients @ np.stack([self.level, self.slope])
         share = fit.spread**2 / (self.errors + fit.spread**2)
         around = random.standard_normal((count, len(self.errors))) * np.sqrt(share * self.errors)
-        found: Floats = line + share * (self.measured - line) + around
-        return found
+        drawn: Floats = line + share * (self.measured - line) + around
+        return drawn
 
 
-def _inverse(known: Floats, size: float) -> Floats:
+def _inverse(information: Floats, size: float) -> Floats:
     """Of the precision of level and slope, where the slope is about `size`; of 0 there is none."""
     if not size:
-        return np.array([[1 / float(known[0, 0]), 0.0], [0.0, 0.0]])
-    found: Floats = np.asarray(np.linalg.inv(known + np.diag([0.0, 1 / size**2])), dtype=np.float64)
-    return found
+        return np.array([[1 / float(information[0, 0]), 0.0], [0.0, 0.0]])
+    inverse: Floats = np.asarray(np.linalg.inv(information + np.diag([0.0, 1 / size**2])), dtype=np.float64)
+    return inverse

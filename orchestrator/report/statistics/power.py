@@ -31,16 +31,16 @@ class Settled(Record):
     seeds: int | None
 
 
-def limit_of(found: MeanEstimate, level: float) -> Limit | None:
+def limit_of(estimate: MeanEstimate, level: float) -> Limit | None:
     """Which of the two would narrow the interval at this `level` more, if there were twice as much of it."""
-    half = found.half(level)
-    if half is None or found.seed_error is None:
+    half = estimate.half(level)
+    if half is None or estimate.seed_error is None:
         return None
-    if found.documents is None or found.document_error == 0:
+    if estimate.documents is None or estimate.document_error == 0:
         return Limit.SEEDS
-    fewer = _with_seeds(found, 2 * found.seeds).half(level)
+    fewer = _with_seeds(estimate, 2 * estimate.seeds).half(level)
     longer = replace(
-        found, documents=2 * found.documents, document_error=found.document_error / math.sqrt(2)
+        estimate, documents=2 * estimate.documents, document_error=estimate.document_error / math.sqrt(2)
     ).half(level)
     by_seeds, by_documents = half - (fewer or 0.0), half - (longer or 0.0)
     if min(by_seeds, by_documents) > _NEAR * max(by_seeds, by_documents):
@@ -48,31 +48,33 @@ def limit_of(found: MeanEstimate, level: float) -> Limit | None:
     return Limit.SEEDS if by_seeds > by_documents else Limit.DOCUMENTS
 
 
-def seeds_needed(found: MeanEstimate, level: float, margin: float) -> int | None:
+def seeds_needed(estimate: MeanEstimate, level: float, margin: float) -> int | None:
     """How many seeds narrow the interval at this `level` to `margin` on each side, if seeds and documents
     scatter as they did. None: more than `MOST_SEEDS`, or nothing scatters."""
-    if found.error is None:
+    if estimate.error is None:
         return None
-    tried = range(found.seeds, MOST_SEEDS + 1)
-    place = bisect_left(tried, True, key=lambda seeds: (_with_seeds(found, seeds).half(level) or 0) <= margin)
+    tried = range(estimate.seeds, MOST_SEEDS + 1)
+    place = bisect_left(
+        tried, True, key=lambda seeds: (_with_seeds(estimate, seeds).half(level) or 0) <= margin
+    )
     return tried[place] if place < len(tried) else None
 
 
-def _with_seeds(found: MeanEstimate, seeds: int) -> MeanEstimate:
+def _with_seeds(estimate: MeanEstimate, seeds: int) -> MeanEstimate:
     """The documents' part stays. Degrees of freedom grow with the seeds, those of the other cells as well."""
-    assert found.seed_error is not None
-    known = found.seeds - 1 if found.freedom is None else found.freedom
+    assert estimate.seed_error is not None
+    freedom = estimate.seeds - 1 if estimate.freedom is None else estimate.freedom
     return replace(
-        found,
+        estimate,
         seeds=seeds,
-        seed_error=found.seed_error * math.sqrt(found.seeds / seeds),
-        freedom=known * (seeds - 1) / (found.seeds - 1),
+        seed_error=estimate.seed_error * math.sqrt(estimate.seeds / seeds),
+        freedom=freedom * (seeds - 1) / (estimate.seeds - 1),
     )
 
 
-def joint_limit(found: Iterable[Limit | None]) -> Limit | None:
+def joint_limit(limits: Iterable[Limit | None]) -> Limit | None:
     """Of several comparisons."""
-    known = {limit for limit in found if limit is not None}
-    if not known:
+    distinct = {limit for limit in limits if limit is not None}
+    if not distinct:
         return None
-    return known.pop() if len(known) == 1 else Limit.BOTH
+    return distinct.pop() if len(distinct) == 1 else Limit.BOTH

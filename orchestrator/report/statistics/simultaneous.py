@@ -43,15 +43,15 @@ def simultaneous(cells: Sequence[Replicates], metric: MetricName) -> Mapping[str
     in two heaps."""
     prior = prior_of_means(cells)
     low, high = bounds(metric)
-    found = {}
+    intervals = {}
     for cell in cells:
-        made = of_cell(cell, prior)
-        half = None if cell.failed else made.half((1 - CONFIDENCE) / len(cells))
-        found[cell.name] = Simultaneous(
-            interval=None if half is None else between(made.mean, half, low, high),
-            seeds=made.seeds,
-            documents=made.documents,
-            unit=made.unit,
+        estimate = of_cell(cell, prior)
+        half = None if cell.failed else estimate.half((1 - CONFIDENCE) / len(cells))
+        intervals[cell.name] = Simultaneous(
+            interval=None if half is None else between(estimate.mean, half, low, high),
+            seeds=estimate.seeds,
+            documents=estimate.documents,
+            unit=estimate.unit,
             cells=len(cells),
         )
-    return found
+    return intervals

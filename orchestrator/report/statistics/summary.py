@@ -62,13 +62,13 @@ def bounds(metric: MetricName) -> tuple[float, float]:
 def summarise_quality(values: Sequence[float], metric: MetricName, failed: int = 0) -> Summary | None:
     """`values`: of the metric, oriented so that higher is better; `failed` of them are of seeds whose
     training failed. None without values."""
-    found = summarise(values, *bounds(metric))
-    if found is None:
+    summary = summarise(values, *bounds(metric))
+    if summary is None:
         return None
-    made = found.model_copy(update={"turned": metric is MetricName.LOSS})
+    oriented = summary.model_copy(update={"turned": metric is MetricName.LOSS})
     if not failed:
-        return made
-    return made.model_copy(update={"interval": None, "failed": failed, "values": tuple(values)})
+        return oriented
+    return oriented.model_copy(update={"interval": None, "failed": failed, "values": tuple(values)})
 
 
 def share_interval(count: int, n: int) -> tuple[float, float]:
@@ -112,5 +112,5 @@ def between(mean: float, half: float, low: float, high: float) -> tuple[float, f
 
 def average(values: Sequence[float | None]) -> float | None:
     """The mean of those that are there; None where none is."""
-    there = [v for v in values if v is not None]
-    return math.fsum(there) / len(there) if there else None
+    known = [v for v in values if v is not None]
+    return math.fsum(known) / len(known) if known else None
