@@ -69,7 +69,7 @@ def over(points: Sequence[Scored]) -> str:
     with_documents = [interval.documents is not None for interval in intervals]
     if with_documents and all(with_documents):
         return "over seeds and documents"
-    return "over seeds and, where told, documents" if any(with_documents) else "over seeds alone"
+    return "over seeds and, where recorded, documents" if any(with_documents) else "over seeds alone"
 
 
 def score_with_interval(summary: Summary) -> str:

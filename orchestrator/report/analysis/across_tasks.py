@@ -1,8 +1,8 @@
 """The cells over all tasks: mean rank and normalised mean.
 
 Only cells with a score in every task of the sweep stand here, and only where all scores were made under one
-comparison key. The normalised mean takes each metric from what guessing gives to 1, which hangs on no other
-cell: so a further backbone moves nobody's mean, and no frontier. A mean rank hangs on who else is there.
+comparison key. The normalised mean takes each metric from what guessing gives to 1, which depends on no
+other cell: a further backbone changes no mean and no frontier. A mean rank depends on the other cells.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Drawn = Mapping[str, tuple[Moved, ReplicatesByKey]]  # by task
 
 _MEANS = (
     "Normalised mean: each task's metric from what guessing gives ({floors}) to 1, then the mean over the "
-    "tasks. It does not hang on which other cells there are, so the frontier is made of it."
+    "tasks. It does not depend on the other cells, so the frontier uses it."
 )
 _RANKS = (
-    "Mean rank: the place among these {cells} cells, 1 is best, in the mean over the tasks; ties share one."
+    "Mean rank: the rank among these {cells} cells, 1 is best, averaged over the tasks; ties share a rank."
 )
 _INTERVALS = (
     "Intervals are 95 % {over}. Those of the rank hold for all cells at once: a cell "
@@ -47,7 +47,7 @@ _TAILS = (2.5, 97.5)  # per cent
 
 class AcrossRow(Record):
     """One cell over all tasks. `normalised_mean`: each metric from what guessing gives to 1. `mean_rank`: 1
-    is best; it hangs on the set of cells, so no frontier is made of it."""
+    is best; it depends on the set of cells, so no frontier is made of it."""
 
     cell: str  # model/domain/method
     mean_rank: float
@@ -83,7 +83,7 @@ def across_tasks(tasks: Sequence[TaskReport], drawn: Drawn) -> tuple[AcrossTasks
 
 
 def _key(comparison: Comparison) -> str:
-    """Without its label, which hangs on the other keys of a task."""
+    """Return the key without its label, which depends on the other keys of a task."""
     return comparison.model_copy(update={"label": ""}).model_dump_json()
 
 
@@ -119,7 +119,7 @@ def _across(
     if len(complete) > MOST_RANKED:
         notes.append(_TOO_MANY)
     if losses:
-        notes.append("Tasks that are measured by their loss have no scale to be normalised on: left out.")
+        notes.append("Tasks measured by their loss are excluded: they have no scale to normalise on.")
     left_out = tuple(name for name in names if name not in complete)
     return AcrossTasks(
         comparison=label,

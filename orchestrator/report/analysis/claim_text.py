@@ -77,8 +77,8 @@ def claim_sentence(
     if distinguishable:
         return f"{better} beats {worse} on “{scale.task}” by {by}{_higher(estimate)} ({details})."
     return (
-        f"{better} and {worse} cannot be told apart on “{scale.task}”: {by} between them{_higher(estimate)} "
-        f"({details})."
+        f"{better} and {worse} cannot be distinguished on “{scale.task}”: {by} between "
+        f"them{_higher(estimate)} ({details})."
     )
 
 
@@ -91,7 +91,7 @@ def _higher(estimate: MeanEstimate) -> str:
 
 
 def shown_from(detectable: float | None, limit: Limit | None, scale: DifferenceUnit) -> str:
-    """What follows "cannot be told apart"."""
+    """Return what follows "cannot be distinguished"."""
     if detectable is None or limit is None or not scale.advises:
         return ""
     if scale.points and detectable >= 1:
@@ -135,10 +135,7 @@ def left_out(combinations: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[
         return ()
     named = [f"{left} against {right} with {' and '.join(rest)}" for left, right, rest in combinations]
     more = f"; {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-    return (
-        "Left out of these means, for seeds are missing that the others have: "
-        f"{'; '.join(named[:_MOST_NAMED])}{more}.",
-    )
+    return (f"Excluded from these means because seeds are missing: {'; '.join(named[:_MOST_NAMED])}{more}.",)
 
 
 def too_many(name: str, levels: int, first: str) -> str:
@@ -161,11 +158,11 @@ def picked(scored: int) -> str:
 
 
 def helps(limit: Limit, settled: Settled | None, scale: DifferenceUnit) -> str:
-    """`more seeds (9 seeds would tell a difference of 1.0 point apart)`."""
+    """`more seeds (9 seeds would show a difference of 1.0 point)`."""
     if settled is None:
         return MORE[limit]
     seeds = f"not even {MOST_SEEDS}" if settled.seeds is None else f"{settled.seeds}"
-    needed = f"{seeds} seeds would tell a difference of {scale.with_unit(settled.margin)} apart"
+    needed = f"{seeds} seeds would show a difference of {scale.with_unit(settled.margin)}"
     return f"{MORE[limit]} ({needed})"
 
 
@@ -213,4 +210,4 @@ def best_set_sentence(
 
 def run_sentence(names: Sequence[str]) -> str:
     """Of points along the frontier."""
-    return f"Along the frontier, these results do not tell {', '.join(names[:-1])} and {names[-1]} apart."
+    return f"Along the frontier, these results do not distinguish {', '.join(names[:-1])} and {names[-1]}."

@@ -25,7 +25,7 @@ class DomainColumn(Record):
     combinations: int  # of model and method, scored under every domain
     quality: dict[str, float]  # by the backbones' domain; empty without such combinations
     # The matched domain less the mean of the others, on the seeds that all of them have where they share two;
-    # and its 95 % interval over seeds and, where told, documents.
+    # and its 95 % interval over seeds and, where recorded, documents.
     match_gain: float | None
     match_interval: tuple[float, float] | None = None
 

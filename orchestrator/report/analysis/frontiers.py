@@ -187,29 +187,29 @@ def _notes(
     if without:
         titles = " or ".join(OBJECTIVES[objective][0] for objective in axes[1:])
         cells = "1 cell has" if without == 1 else f"{without} cells have"
-        lines.append(f"{cells} no figure for {titles}, and cannot be on this frontier.")
+        lines.append(f"{cells} no value for {titles}, so cannot be on this frontier.")
     if not inside:
         return tuple(lines)
     if not with_probability:
-        lines.append("The probability of being on it is left out here; ask for these axes to have it.")
+        lines.append("Frontier probabilities are omitted here; request these axes to compute them.")
         return tuple(lines)
     lines.append(
         "Probabilities are counted from scores and costs as they may truly be, given those of all cells, so "
         "luck in the scores is allowed for. Of two cells that cost nearly the same either may be cheaper. "
-        "They hold over many sweeps, not for each: where a few cells are clearly ahead, one told 30 to 80 % "
-        "is on it more often."
+        "They hold over many sweeps, not for each: where a few cells are clearly ahead, a cell given 30 "
+        "to 80 % is on it more often."
     )
     single = sum(len(replicates[p.name].seeds) < 2 for p in inside if p.name in replicates)
     if single:
         cells = "1 cell has" if single == 1 else f"{single} cells have"
         lines.append(
-            f"{cells} one seed: their probability of being on the frontier cannot be said. That of the "
-            "others takes them to scatter as the seeds of the other cells do."
+            f"{cells} one seed, so no frontier probability is given for {'it' if single == 1 else 'them'}. "
+            "For the other cells we assume that they vary as much as the rest."
         )
     with_documents = sum(replicates[p.name].test_set is not None for p in inside if p.name in replicates)
     if with_documents < len(inside):
         lines.append(
-            "Probabilities rest on the seeds alone for results that do not tell how they did on each "
-            f"document ({len(inside) - with_documents} of {len(inside)})."
+            "Probabilities use only the seeds for results without a score for each document "
+            f"({len(inside) - with_documents} of {len(inside)})."
         )
     return tuple(lines)

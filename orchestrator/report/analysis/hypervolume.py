@@ -15,8 +15,8 @@ _TAILS = (0.5, 99.5)  # per cent, of a 95 % interval: the draws scatter too litt
 
 
 class Hypervolume(Record):
-    """How much the frontier covers, between the cheapest measured cost and the reference point. It hangs on
-    the set of cells, through these two ends.
+    """How much the frontier covers, between the cheapest measured cost and the reference point. It depends
+    on the set of cells through these two ends.
 
     `value` is the area below it, over the decimal logarithm of the cost, through the width: the mean quality
     that a budget buys, budgets taken evenly on a logarithmic axis.
@@ -79,7 +79,7 @@ def _sentence(
     return (
         f"A budget between {low:.3g} and {high:.3g} {unit} ({title}) buys a quality of {value:.3f}{sure} in "
         "the mean over the logarithm of the budget: the hypervolume under the frontier, against the "
-        f"reference point of quality 0 at {high:.3g} {unit}, over its width. Both ends are those of the "
-        "cells measured here, so it hangs on which cells there are: compare it only with one between the "
-        "same ends. It is a little too high by construction, as the best of several uncertain scores is."
+        f"reference point of quality 0 at {high:.3g} {unit}, over its width. The range comes from the "
+        "cells measured here; compare only values over the same range. The value is a little too high by "
+        "construction, as is the best of several uncertain scores."
     )

@@ -25,7 +25,7 @@ class Statement:
 STATEMENTS = (
     Statement(
         "The interval beside a quality",
-        (" a training run", "has an interval", "so no interval", "may be off by up to"),
+        (" a training run", "no confidence interval", "so no interval", "may be off by up to"),
         "The mean score over seeds and the t-interval around it, at 5 % over the number of cells of "
         "the task (Bonferroni), on the logit scale for scores between 0 and 1. Its variance is the "
         "sum of two parts, one of seeds and one of test documents, which are crossed; what mixes both"
@@ -42,7 +42,7 @@ STATEMENTS = (
         "The score without choosing",
         ("tends to be too good", "tend to be too good", "chosen by some seeds"),
         "Each seed and each fifth of the documents is left out in turn, a cell is chosen by all "
-        "others, and scored on what was left out. The mean over all of these is told.",
+        "others, and scored on what was left out. The report gives the mean over all of these.",
         "On average at most 0.3 of its standard error above the expected score of the chosen cell.",
         "Andrews, Kitagawa and McCloskey 2024, on why the score that chose is too good",
         ("S2",),
@@ -107,7 +107,9 @@ STATEMENTS = (
         "One beats another",
         (
             " beats ",
-            "cannot be told apart on",
+            "cannot be distinguished on",
+            "do not distinguish the two",
+            "The two can be distinguished",
             "scored the same on",
             "points above",
             "nothing is claimed",
@@ -116,11 +118,11 @@ STATEMENTS = (
         "The difference of two means on the same seeds and documents, with p-values corrected by "
         "Holm's method over the family, and an interval that holds for all of the family at once "
         "(Bonferroni). Methods, domains and models are compared over all combinations of the other "
-        "two; in how many of these the better one scored higher stands beside it. Steps along the "
+        "two; in how many of these the better one scored higher is given beside it. Steps along the "
         "frontier are corrected for every two scored cells, as their results picked them. What a matched "
         "domain gains has an interval that is made in the same way, of each task by itself.",
         "A family in which nothing differs claims something in at most 5 % of sweeps. Each family of "
-        "each task has its own 5 %; how many there are stands under the answer.",
+        "each task has its own 5 %; the number of families is given under the answer.",
         "Holm 1979; Smyth 2004; Anders and Huber 2010",
         ("S3",),
     ),
@@ -134,13 +136,13 @@ STATEMENTS = (
             "could have been left out",
             "would help",
         ),
-        "The smallest difference that would have been told apart with the scatter that was seen, and "
+        "The smallest difference that could have been distinguished with the observed scatter, and "
         "whether seeds or documents are the larger part of its variance. How many seeds: the "
-        "least with which a measured difference of the margin would be told apart, if seeds and "
+        "least with which a measured difference of the margin would be distinguishable, if seeds and "
         "documents scatter as they did; of more than 50 it is said that seeds cannot.",
         "The part that is named is the right one in at least 90 % of sweeps. With 3 seeds and 2,000 "
         "documents half of the true steps of 1.5, 4 and 6 points along a frontier of 4 in 12 cells "
-        "are told apart. The seeds that are told settle 1.25 times the margin, or 50 do not settle 0.8 "
+        "are distinguished. The seeds that are given settle 1.25 times the margin, or 50 do not settle 0.8 "
         "times, in all of 40 sweeps with 1,000 documents and with 4,000.",
         "",
         ("S4",),
@@ -148,8 +150,8 @@ STATEMENTS = (
     Statement(
         "Neighbours along the frontier",
         ("Along the frontier",),
-        "Runs of neighbours, by cost, of which no two are told apart by the tests of the steps.",
-        "As for these tests. That two are not told apart does not say that they are equally good.",
+        "Runs of neighbours, by cost, of which no two can be distinguished by the tests of the steps.",
+        "As for these tests. Two cells that cannot be distinguished are not necessarily equally good.",
         "Holm 1979",
         ("S4",),
     ),
@@ -160,10 +162,9 @@ STATEMENTS = (
         "logarithm of the cost with a scatter of their own (empirical Bayes), so luck in the scores "
         "is allowed for; costs are drawn around what was measured. Near: no other cell is more than 1"
         " point better and more than 5 % cheaper at once.",
-        "Over many different sweeps what is told as p is true in p, within 10 points. It does not "
-        "hold for each truth: of a frontier of 4 in 12 cells that is always the same, cells told 30 "
-        "to 80 % are on it by 28 to 49 points more often than they are told, so the figures are too "
-        "cautious there.",
+        "Over many different sweeps a probability of p is true in p of the cases, within 10 points. This "
+        "does not hold for each truth: with a fixed frontier of 4 in 12 cells, cells given 30 to 80 % are "
+        "on it 28 to 49 points more often than stated, so the probabilities are too cautious there.",
         "Efron and Morris 1975; Laumanns et al. 2002 for nearness",
         ("S6",),
     ),
@@ -196,7 +197,7 @@ STATEMENTS = (
     Statement(
         "Nothing was learnt",
         ("than guessing", "with most seeds", "no score here is a result", "nothing is recommended"),
-        "Told where no score is above that of one answer to everything, where most seeds collapsed, "
+        "Stated where no score is above that of one answer to everything, where most seeds collapsed, "
         "or where no interval of all cells at once is above it. Nothing is recommended then.",
         'Where a cell does learn more than guessing gives, the sentence "not shown" may still stand: '
         "it is a limit of the data.",
@@ -257,10 +258,10 @@ STATEMENTS = (
     ),
     Statement(
         "Composite scores",
-        ("The order hangs on",),
+        ("The order depends on",),
         "As in the analysis of Taylor et al. 2024. The order is tried without each point, and with "
         "points far out in each choice of columns.",
-        "The scatter over seeds is not looked at.",
+        "The scatter over seeds is not examined.",
         "Taylor et al. 2024",
     ),
     Statement(

@@ -178,7 +178,7 @@ def _memory(outcome: Outcome) -> Amount:
     if while_serving:
         return measured(while_serving)
     peak = outcome.peak_device_memory_bytes or outcome.peak_host_memory_bytes
-    return missing("it was not told") if peak is None else estimated(peak, "the peak of the whole trial")
+    return missing("it was not recorded") if peak is None else estimated(peak, "the peak of the whole trial")
 
 
 def _task(task: TaskSpec, holdings: Sequence[_Holding], pricing: Pricing) -> TaskOwnership:

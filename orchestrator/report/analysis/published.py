@@ -110,7 +110,7 @@ def read_published(path: Path, sheet: PublicationSheet | None = None) -> Publish
             filled = {key: value for key, value in row.items() if value}
             numbers.append(PublishedNumber.model_validate({**_DEFAULTS, **filled}))
     if not rows and not problems:
-        problems.append(Problem(str(path), "", "holds no number", "give it one row a number"))
+        problems.append(Problem(str(path), "", "has no numbers", "add one row per number"))
     if problems:
         raise ConfigError(problems)
     return Published(sheet=sheet or PublicationSheet(title=path.stem), numbers=tuple(numbers))

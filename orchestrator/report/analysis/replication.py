@@ -209,5 +209,5 @@ def _stand_ins(rows: Sequence[Replicated]) -> list[ProtocolDifference]:
     models = {row.published.model for row in rows if (row.remark or "").startswith("stand-in")}
     if not models:
         return []
-    ours = "Weights made on the spot stand in for the published ones: these differences say nothing."
+    ours = "Stand-in weights replace the published ones: these differences say nothing."
     return [ProtocolDifference(topic="weights", theirs="Published weights of each name.", ours=ours)]

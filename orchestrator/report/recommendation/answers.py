@@ -182,13 +182,13 @@ def _named(point: Point, metric: str, unit: str) -> str:
 
 
 def _between(best: str, close: str, claims: Sequence[Claim]) -> str:
-    """Whether the two are told apart, where that can be said."""
+    """Return whether the two can be distinguished, as a sentence; empty where they are not compared."""
     claim = next((c for c in claims if {c.better, c.worse} == {best, close}), None)
     if claim is None or claim.distinguishable is None:
         return ""
     if claim.distinguishable:
-        return " The two are told apart."
-    return " These results do not tell the two apart."
+        return " The two can be distinguished."
+    return " These results do not distinguish the two."
 
 
 def _nothing(points: Sequence[Point]) -> str:

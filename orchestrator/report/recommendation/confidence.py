@@ -29,9 +29,12 @@ def uncertainty_text(one: Pick) -> str:
         ]
         advice = training(one.points, [one.pick.name], _floor(one))
     elif failed := _failed(one):
-        parts, advice = [*failed, "nothing here has an interval"], []
+        parts, advice = [*failed, "no confidence interval, because seeds failed"], []
     else:
-        parts, advice = ["nothing here has seeds that scatter, so no interval"], ["more seeds"]
+        parts, advice = (
+            ["no confidence interval, because every cell has one seed (or identical ones)"],
+            ["more seeds"],
+        )
     more = f" What would help: {'; '.join(advice)}." if advice else ""
     return f"How sure: {'; '.join(parts)}.{more}"
 
@@ -42,7 +45,7 @@ def _parts(one: Pick, group: BestSet) -> list[str]:
         cells = f"{len(group.cells)} cells{among}"
         parts = [f"these results do not settle which of {cells} is the best{_risk(one)}"]
     else:
-        parts = [f"the best of the cells{among} is told apart from all others"]
+        parts = [f"the best of the cells{among} can be distinguished from all others"]
     if one.pick.quality is None or one.pick.quality.n < 2:
         parts.append(f"{one.pick.name} has one seed, so how good that is cannot be judged")
     if one.enough and one.shown:

@@ -31,8 +31,8 @@ def probability_text(probability: float | None) -> str:
 def claim_verdict(claim: Claim | None) -> str:
     """Of the paired test."""
     if claim is None or claim.distinguishable is None:
-        return "cannot be said"
-    return "told apart" if claim.distinguishable else "not told apart"
+        return "not testable"
+    return "distinguishable" if claim.distinguishable else "not distinguishable"
 
 
 def pair_verdict(pair: StudentTeacherPair, claims: Sequence[ClaimFamily]) -> str:

@@ -27,7 +27,7 @@ Key = tuple[str, Precision | None, tuple[tuple[str, str], ...]]
 _COMPARED = frozenset(
     ("python", "torch", "transformers", "peft", "accelerate", "tokenizers", "tf32", "deterministic")
 )
-SHARED = "it shared a GPU, whose counter and clock tell of the others there as well"
+SHARED = "it shared a GPU, whose counter and clock include the other trials"
 ExamplesOf = Callable[[AttemptRecord], ScoredExamples | None]  # None: the attempt tells nothing of them
 
 

@@ -47,5 +47,5 @@ def _source(backbone: BackboneSpec) -> str:
     if isinstance(weights, PackageWeights):
         return f"Python package {weights.package}"
     if isinstance(weights, MadeWeights):
-        return f"made on the spot, {weights.corpus} text, {weights.steps} steps"
-    return "untrained, made on the spot"
+        return f"generated from {weights.corpus} text, {weights.steps} steps"
+    return "generated, untrained"

@@ -111,11 +111,11 @@ class Scores(Record):
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each point on which the order of the others hangs, and for each column."""
         dropped = (
-            f"The order hangs on {s.without}: without it, {s.worse} scores better than {s.better}."
+            f"The order depends on {s.without}: without it, {s.worse} scores better than {s.better}."
             for s in self.swaps
         )
         added = (
-            f"The order hangs on the range of {s.column}: with a point added far enough above it, "
+            f"The order depends on the range of {s.column}: with a point added far enough above it, "
             f"{s.worse} scores better than {s.better}."
             for s in self.stretches
         )

@@ -21,7 +21,7 @@ _USEFUL = (
 _COUNTED = (
     "trainable_parameters: without the head, as the paper counts; under full fine-tuning the whole model"
 )
-_MEANS = "order: by means over the seeds; how far it hangs on which seeds ran is not looked at"
+_MEANS = "order: by means over the seeds; how much it depends on the seeds is not examined"
 
 
 def points_to_score(task: TaskReport) -> tuple[list[ScorePoint], tuple[str, ...]]:

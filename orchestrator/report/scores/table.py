@@ -33,7 +33,7 @@ def read_score_points(path: Path, preset: Preset) -> list[ScorePoint]:
                 ScorePoint(name=row["name"], values={column: float(row[column]) for column in columns})
             )
     if not rows and not problems:
-        problems.append(Problem(str(path), "", "holds no point", "give it one row a point"))
+        problems.append(Problem(str(path), "", "has no points", "add one row per point"))
     if problems:
         raise ConfigError(problems)
     return points
@@ -65,7 +65,7 @@ def _rows(text: str, where: str, required: Sequence[str]) -> tuple[Rows, list[Pr
     ]
     for name in sorted({name for name in head if name and head.count(name) > 1}):
         problems.append(
-            Problem(where, f"line {above + 1}", f"the column {name!r} stands twice", "keep one of them")
+            Problem(where, f"line {above + 1}", f"the column {name!r} is listed twice", "remove one of them")
         )
     if problems:
         return [], problems
@@ -100,7 +100,7 @@ def _separator(text: str, required: Sequence[str]) -> tuple[int, str, str]:
 
 def _rename(name: str, head: Sequence[str], required: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, [h for h in head if h not in required], n=1, cutoff=0.6)
-    return f"did you mean it by {close[0]!r}? then rename that" if close else f"add it: {', '.join(required)}"
+    return f"did you mean {close[0]!r}? then rename it" if close else f"add it: {', '.join(required)}"
 
 
 Fault = tuple[str, str, str]  # key, problem, remedy
@@ -110,8 +110,8 @@ def _name_faults(name: str, line: int, seen: dict[str, int]) -> Iterator[Fault]:
     if not name:
         yield f"line {line}, name", "is empty", "give each point a name"
     elif name in seen:
-        problem = f"{name!r} stands in line {seen[name]} already"
-        yield f"line {line}, name", problem, "give each point a name of its own"
+        problem = f"{name!r} is already used in line {seen[name]}"
+        yield f"line {line}, name", problem, "give each point a unique name"
     else:
         seen[name] = line
 

@@ -39,7 +39,7 @@ def test_an_axis_that_no_result_tells_gives_an_empty_frontier_and_says_why(sweep
     done = CliRunner().invoke(app, ["report", sweep, "--axes", "quality,energy"])
     assert done.exit_code == 0, done.output
     assert "No cell has a figure on all of these axes." in done.output
-    assert "8 cells have no figure for energy of a trial" in done.output
+    assert "8 cells have no value for energy of a trial" in done.output
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ def test_a_student_stands_beside_its_teacher_under_each_method(built):
     verdicts = {c.better.split("/")[2]: c.distinguishable for c in family.claims}
     page = write_report(report, built.ledger.directory / "report")["markdown"].read_text()
     rows = re.findall(r"^\| tiny/general \| base/general \| (\S+) .* \| (\S[^|]*) \|$", page, re.MULTILINE)
-    said = {True: "told apart", False: "not told apart", None: "cannot be said"}
+    said = {True: "distinguishable", False: "not distinguishable", None: "not testable"}
     assert dict(rows) == {method: said[verdict] for method, verdict in verdicts.items()}
     assert len(set(verdicts.values())) == 2
 

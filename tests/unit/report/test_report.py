@@ -61,7 +61,7 @@ def test_the_answer_names_the_cheapest_within_a_point_and_the_best(built):
     assert "over 3 seeds alone, for all 2 cells at once) at 1.5 min on one core a training run" in answer
     assert "the best is mini/general/full" in answer
     assert "Whether tiny/general/full is within 1 point of the best of all is open: another one may" in answer
-    assert answer.endswith("These results do not tell the two apart.")
+    assert answer.endswith("These results do not distinguish the two.")
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_a_point_on_which_the_order_hangs_is_named_with_the_pair():
     swaps = {(s.without, s.better, s.worse) for s in found.swaps}
     assert ("far", "b", "a") in swaps
     assert any(
-        line == "The order hangs on far: without it, a scores better than b." for line in found.warnings
+        line == "The order depends on far: without it, a scores better than b." for line in found.warnings
     )
 
 
@@ -266,7 +266,7 @@ def test_every_mistake_of_a_table_is_named_at_once(tmp_path):
         "line 2, seconds: is not a number, got 'x'",
         "line 2, trainable_parameters: cannot be negative, got -2",
         "line 3, seconds: is not a number",
-        "line 4, name: 'a' stands in line 2 already",
+        "line 4, name: 'a' is already used in line 2",
         "line 5: has 3 values, and the head has 4 columns",
     ):
         assert part in done.stderr
