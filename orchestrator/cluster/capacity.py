@@ -32,13 +32,13 @@ def groups(cluster: dict[str, Any]) -> list[Group]:
     return [_group(spec) for spec in items(cluster.get("workerGroupSpecs"))]
 
 
-def node_kinds(found: Iterable[Group]) -> tuple[NodeKind, ...]:
+def node_kinds(worker_groups: Iterable[Group]) -> tuple[NodeKind, ...]:
     """Of the groups that may have a pod at all."""
     return tuple(
         NodeKind(
             nodes=group.pods, cpus=group.cpus, gpus=group.gpus, device=group.device if group.gpus else None
         )
-        for group in found
+        for group in worker_groups
         if group.pods
     )
 
@@ -49,8 +49,8 @@ def _group(spec: dict[str, Any]) -> Group:
     params = mapping(spec.get("rayStartParams"))
 
     def amount(param: str, resource: str) -> int:
-        found = quantity(params.get(param, limits.get(resource, 0)))
-        return 0 if found is None else int(found)
+        number = quantity(params.get(param, limits.get(resource, 0)))
+        return 0 if number is None else int(number)
 
     pods = quantity(spec.get("maxReplicas", 0)) or 0
     name = str(spec.get("groupName", "?"))

@@ -55,12 +55,12 @@ class Cluster:
     def get(self, resource: Resource, name: str) -> dict[str, Any] | None:
         """None where there is no such object. Raises where there is no such kind."""
         try:
-            found: dict[str, Any] = self._ask("get", resource, name)
+            answer: dict[str, Any] = self._ask("get", resource, name)
         except RefusalError as refused:
             if refused.absent:
                 return None
             raise
-        return found
+        return answer
 
     def every(
         self, resource: Resource, *, labels: str = "", everywhere: bool = False
@@ -74,21 +74,21 @@ class Cluster:
         """Server-side; unknown fields are refused."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         name = str(body["metadata"]["name"])
-        found: dict[str, Any] = self._ask("patch", of_body(body), name, query=query, body=body, kind=_APPLY)
-        return found
+        answer: dict[str, Any] = self._ask("patch", of_body(body), name, query=query, body=body, kind=_APPLY)
+        return answer
 
     def patch(self, resource: Resource, name: str, body: dict[str, Any]) -> dict[str, Any]:
         """A merge patch: None takes a field away."""
         query = {"fieldManager": FIELD_MANAGER}
-        found: dict[str, Any] = self._ask("patch", resource, name, query=query, body=body, kind=_MERGE)
-        return found
+        answer: dict[str, Any] = self._ask("patch", resource, name, query=query, body=body, kind=_MERGE)
+        return answer
 
     def create(self, resource: Resource, body: dict[str, Any]) -> dict[str, Any]:
         """Refused with 409 where there is one of the name, be it the own one whose answer was lost."""
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         name = str(get(body, "metadata", "name") or "")
-        found: dict[str, Any] = self._ask("create", resource, name, query=query, body=body)
-        return found
+        answer: dict[str, Any] = self._ask("create", resource, name, query=query, body=body)
+        return answer
 
     def delete(
         self, resource: Resource, name: str, uid: str | None = None, version: str | None = None

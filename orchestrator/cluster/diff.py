@@ -16,15 +16,15 @@ _MOST = 12
 def differences(rendered: Rendered, job: dict[str, Any], config_map: dict[str, Any] | None) -> list[str]:
     """A line each, at most a dozen. `job` and `config_map`: the live ones. What the cluster fills in on its
     own is no difference: only what we set is looked at."""
-    found: list[str] = []
+    changes: list[str] = []
     if config_map is not None:
-        found += _of_data(mapping(rendered.config_map.get("data")), mapping(config_map.get("data")))
+        changes += _of_data(mapping(rendered.config_map.get("data")), mapping(config_map.get("data")))
     name = get(rendered.config_map, "metadata", "name")
     whole = list(_changes(rendered.ray_job.get("spec"), job.get("spec"), ""))
-    found += [line for line, value in whole if value != name and not line.startswith("suspend")]
-    if len(found) > _MOST:
-        found[_MOST:] = [f"… and {len(found) - _MOST} more"]
-    return found
+    changes += [line for line, value in whole if value != name and not line.startswith("suspend")]
+    if len(changes) > _MOST:
+        changes[_MOST:] = [f"… and {len(changes) - _MOST} more"]
+    return changes
 
 
 def _of_data(ours: dict[str, Any], live: dict[str, Any]) -> Iterator[str]:

@@ -71,12 +71,12 @@ def fetch_job(ray_job: dict[str, Any], storage: str, sweep: str) -> dict[str, An
 
 def _holding(mounts: list[dict[str, Any]], storage: str) -> dict[str, Any] | None:
     """The deepest mount that `storage` is in."""
-    found = [
+    candidates = [
         mount
         for mount in mounts
         if not mount.get("subPath") and PurePosixPath(storage).is_relative_to(str(mount.get("mountPath")))
     ]
-    return max(found, key=lambda mount: len(str(mount["mountPath"])), default=None)
+    return max(candidates, key=lambda mount: len(str(mount["mountPath"])), default=None)
 
 
 def _read_only(volume: dict[str, Any]) -> dict[str, Any]:

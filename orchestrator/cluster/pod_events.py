@@ -22,13 +22,13 @@ _FRACTION = re.compile(r"(\d)\.\d+s$")
 def doings(pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]) -> list[str]:
     """A line for each thing that is done for some of these pods, in the order of the events."""
     roles = {str(get(pod, "metadata", "name")): role(pod) for pod in pods}
-    found: dict[str, None] = {}
+    lines: dict[str, None] = {}
     for event in events:
         who = roles.get(str(get(event, "involvedObject", "name")))
         if who is not None and get(event, "involvedObject", "kind") == "Pod":
             line = _words(str(event.get("reason", "")), " ".join(str(event.get("message", "")).split()))
-            found |= {f"{who} {line}": None} if line else {}
-    return list(found)
+            lines |= {f"{who} {line}": None} if line else {}
+    return list(lines)
 
 
 def _words(reason: str, message: str) -> str | None:

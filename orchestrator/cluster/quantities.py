@@ -17,8 +17,8 @@ _PATTERN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]
 
 def quantity(value: Any) -> Decimal | None:
     """None for what is no quantity."""
-    found = _PATTERN.fullmatch(str(value))
-    if found is None or isinstance(value, bool):
+    parsed = _PATTERN.fullmatch(str(value))
+    if parsed is None or isinstance(value, bool):
         return None
-    number, exponent, suffix = found.groups()
+    number, exponent, suffix = parsed.groups()
     return Decimal(number) * (Decimal(10) ** int(exponent) if exponent else _FACTORS[suffix or ""])

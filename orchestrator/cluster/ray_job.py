@@ -93,8 +93,8 @@ class RayJob:
     @property
     def exit_code(self) -> int | None:
         """Of the driver, where Ray told it."""
-        found = _EXIT_CODE.match(self.message)
-        return int(found[1]) if found else None
+        matched = _EXIT_CODE.match(self.message)
+        return int(matched[1]) if matched else None
 
     @property
     def failures(self) -> int:

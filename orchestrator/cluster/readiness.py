@@ -38,11 +38,11 @@ def await_servers(
     a node is not waited for. Raises LaunchError where they may not be listed."""
     wait = Patience(say)
     while True:
-        found = {selector: cluster.every(PODS, labels=selector) for selector in selectors}
-        pods = [pod for some in found.values() for pod in some]
+        pods_by_selector = {selector: cluster.every(PODS, labels=selector) for selector in selectors}
+        pods = [pod for some in pods_by_selector.values() for pod in some]
         coming = [_name(pod) for pod in pods if _starts(pod) and not _lacks_node(pod)]
         if not coming or not wait.goes_on(f"pod {', '.join(coming)} to be ready, so that it can be checked"):
-            return {selector: _sorted(some) for selector, some in found.items()}
+            return {selector: _sorted(some) for selector, some in pods_by_selector.items()}
 
 
 class Patience:

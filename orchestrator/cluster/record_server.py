@@ -44,9 +44,9 @@ class _Hashed(io.RawIOBase):
         self._file, self.sha256 = file, hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
-        found = self._file.read(size)
-        self.sha256.update(found)
-        return found
+        content = self._file.read(size)
+        self.sha256.update(content)
+        return content
 
 
 def write_archive(directory: Path, out: io.BufferedIOBase) -> None:

@@ -101,12 +101,12 @@ def render(
 
 
 def _template(documents: Sequence[Document]) -> Document:
-    found = of_kind(documents, "RayJob")
-    if len(found) != 1:
+    jobs = of_kind(documents, "RayJob")
+    if len(jobs) != 1:
         where = documents[0].where if documents else "the overlay"
-        problem = f"holds {len(found)} RayJobs"
+        problem = f"holds {len(jobs)} RayJobs"
         raise ConfigError([Problem(where, "", problem, "give an overlay with one: it is the template")])
-    return found[0]
+    return jobs[0]
 
 
 def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]:
@@ -152,29 +152,29 @@ def _refuse_unnamed_device(plan: Plan, has_gpus: bool) -> None:
 
 def _capacity(plan: Plan, job: Document) -> list[dict[str, Any]]:
     """What the groups may grow to, for the driver: an autoscaled cluster begins empty and tells no limit."""
-    found = groups(mapping(get(job.spec, "rayClusterSpec")))
-    _refuse_unnamed_device(plan, any(group.gpus for group in found))
-    kinds = node_kinds(found)
+    worker_groups = groups(mapping(get(job.spec, "rayClusterSpec")))
+    _refuse_unnamed_device(plan, any(group.gpus for group in worker_groups))
+    kinds = node_kinds(worker_groups)
     sizes = {trial.resources for trial in plan.trials} or {Resources()}
-    problems = [_too_large(size, found, job) for size in sizes if not at_once(kinds, size)]
+    problems = [_too_large(size, worker_groups, job) for size in sizes if not at_once(kinds, size)]
     if problems:
         raise ConfigError(problems)
     return [kind.model_dump(mode="json", exclude_defaults=True) for kind in kinds]
 
 
-def _too_large(size: Resources, found: Sequence[Group], job: Document) -> Problem:
+def _too_large(size: Resources, worker_groups: Sequence[Group], job: Document) -> Problem:
     """Or of a kind of GPU that no group has."""
     wanted = f"a trial of {size.cpus} CPU and {size.gpus:g} GPU"
     if size.nodes > 1:
         wanted += f" over {size.nodes} pods"
     fix = "lower the sweep's `resources`, or choose an overlay with larger pods"
-    if size.device is not None and size.device not in {group.device for group in found}:
+    if size.device is not None and size.device not in {group.device for group in worker_groups}:
         wanted += f", planned for {size.device}"
         fix = (
             "name a device of the overlay in the sweep's `resources`, or give the group that has this one "
             f"the label {DEVICE_LABEL}: {size.device} (configs/README.md)"
         )
-    groups = ", ".join(map(str, found)) or "no groups"
+    groups = ", ".join(map(str, worker_groups)) or "no groups"
     problem = f"{'no pod holds' if size.nodes == 1 else 'the pods do not hold'} {wanted}; there are {groups}"
     return job.problem_at("spec.rayClusterSpec.workerGroupSpecs", problem, fix)
 

@@ -94,7 +94,7 @@ def _versions(seen: _Seen) -> Checked:
         ours = version("ray")
     except PackageNotFoundError:
         ours = ""
-    clusters = [found[0] for found in map(cluster_of, seen.documents) if found is not None]
+    clusters = [ray_cluster[0] for ray_cluster in map(cluster_of, seen.documents) if ray_cluster is not None]
     other = sorted({str(c["rayVersion"]) for c in clusters if c.get("rayVersion") not in (None, ours)})
     if other:
         problem = f"rayVersion {', '.join(other)} was never tested with this Frontier, which has Ray {ours}"
@@ -114,24 +114,24 @@ def _storage(seen: _Seen) -> Checked:
 
 
 def _mlflow(seen: _Seen) -> Checked:
-    found = Checked(Risk.MLFLOW, "no MLflow runs in the namespace")
+    checked = Checked(Risk.MLFLOW, "no MLflow runs in the namespace")
     for pod in seen.mlflow.ready:
-        found = _judged(seen, Risk.MLFLOW, f"MLflow in pod {pod}", pod, _MLFLOW_PORT, MLFLOW_API)
-        if found.is_problem or not found.is_seen:
-            return found
-    return _all_seen(found, seen.mlflow)
+        checked = _judged(seen, Risk.MLFLOW, f"MLflow in pod {pod}", pod, _MLFLOW_PORT, MLFLOW_API)
+        if checked.is_problem or not checked.is_seen:
+            return checked
+    return _all_seen(checked, seen.mlflow)
 
 
 def _ray(seen: _Seen) -> Checked:
-    clusters = [found[0] for found in map(cluster_of, seen.documents) if found is not None]
+    clusters = [ray_cluster[0] for ray_cluster in map(cluster_of, seen.documents) if ray_cluster is not None]
     if any(get(cluster, "authOptions", "mode") != "token" for cluster in clusters):
         problem = "a Ray cluster of the overlay asks for no token"
         return Checked(Risk.RAY, problem, "set spec.rayClusterSpec.authOptions.mode: token")
     heads = seen.heads.ready
     for head in heads:
-        found = _judged(seen, Risk.RAY, f"the Ray cluster of pod {head}", head, DASHBOARD, RAY_API)
-        if found.is_problem or not found.is_seen:
-            return found
+        checked = _judged(seen, Risk.RAY, f"the Ray cluster of pod {head}", head, DASHBOARD, RAY_API)
+        if checked.is_problem or not checked.is_seen:
+            return checked
     words = f"{len(heads)} running clusters refuse whoever shows no token" if heads else "none runs now"
     return _all_seen(Checked(Risk.RAY, f"the overlay's Ray cluster asks for a token; {words}"), seen.heads)
 
@@ -151,9 +151,9 @@ def _passwords(seen: _Seen) -> Checked:
 
 
 def _root(seen: _Seen) -> Checked:
-    found = sorted({pod.role for pod in seen.pods if any(_may_be_root(pod, c.body) for c in pod.containers)})
-    if found:
-        problem = f"these pods may run as root: {', '.join(found)}"
+    roles = sorted({pod.role for pod in seen.pods if any(_may_be_root(pod, c.body) for c in pod.containers)})
+    if roles:
+        problem = f"these pods may run as root: {', '.join(roles)}"
         return Checked(Risk.ROOT, problem, "set runAsNonRoot: true and a runAsUser in their securityContext")
     return Checked(Risk.ROOT, "no pod may run as root")
 
@@ -165,9 +165,9 @@ def _may_be_root(pod: Pod, container: dict[str, Any]) -> bool:
 
 
 def _readable(seen: _Seen) -> Checked:
-    found = sorted({pod.role for pod in seen.pods if any("hostPath" in v for v in _volumes(pod))})
-    if found:
-        problem = f"these pods keep files on their node, for every pod and account there: {', '.join(found)}"
+    roles = sorted({pod.role for pod in seen.pods if any("hostPath" in v for v in _volumes(pod))})
+    if roles:
+        problem = f"these pods keep files on their node, for every pod and account there: {', '.join(roles)}"
         return Checked(Risk.READABLE, problem, "use a claim in place of hostPath")
     return Checked(Risk.READABLE, "no pod keeps files on its node")
 
@@ -187,33 +187,33 @@ def _telemetry(seen: _Seen) -> Checked:
 
 def _secrets(seen: _Seen) -> Checked:
     """Name places, never values."""
-    found = [
+    exposed = [
         f"{pod.role}: {env['name']}"
         for pod in seen.pods
         for container in pod.containers
         for env in items(container.body.get("env"))
         if env.get("value") and is_secret(str(env.get("name")), str(env["value"]))
     ]
-    found += [
+    exposed += [
         f"ConfigMap {document.name}: {name}"
         for document in seen.documents
         if document.kind == "ConfigMap"
         for name, value in mapping(document.body.get("data")).items()
         if is_secret(str(name), str(value))
     ]
-    if found:
-        problem = f"secrets that whoever lists pods can read: {', '.join(sorted(set(found)))}"
+    if exposed:
+        problem = f"secrets that whoever lists pods can read: {', '.join(sorted(set(exposed)))}"
         return Checked(Risk.SECRETS, problem, "put them into a Secret, and name it by secretKeyRef")
     return Checked(Risk.SECRETS, "no pod and no ConfigMap has a secret in clear")
 
 
-def _all_seen(found: Checked, servers: Servers) -> Checked:
+def _all_seen(checked: Checked, servers: Servers) -> Checked:
     """What was found of those that are ready, unless some are not."""
     if not servers.starting:
-        return found
+        return checked
     several = "are" if len(servers.starting) > 1 else "is"
     words = f"pod {', '.join(servers.starting)} {several} not ready, so nobody has looked at it"
-    return Checked(found.risk, f"{found.words}; {words}" if servers.ready else words, is_seen=False)
+    return Checked(checked.risk, f"{checked.words}; {words}" if servers.ready else words, is_seen=False)
 
 
 def _judged(seen: _Seen, risk: Risk, server: str, pod: str, port: int, path: str) -> Checked:

@@ -35,8 +35,10 @@ class SweepFiles:
 
     def every(self, name: str) -> list[dict[str, Any]]:
         """Newest first."""
-        found = self.cluster.every(CONFIG_MAPS, labels=f"{SWEEP_LABEL}={name}")
-        return sorted(found, key=lambda body: str(get(body, "metadata", "creationTimestamp")), reverse=True)
+        config_maps = self.cluster.every(CONFIG_MAPS, labels=f"{SWEEP_LABEL}={name}")
+        return sorted(
+            config_maps, key=lambda body: str(get(body, "metadata", "creationTimestamp")), reverse=True
+        )
 
     def stopped(self, name: str) -> bool:
         """Whether a person stopped it, as its ConfigMap tells."""
@@ -112,18 +114,18 @@ class SweepFiles:
 
     def mark(self, name: str, annotations: dict[str, str]) -> None:
         for body in self.every(name)[:1]:
-            found = str(get(body, "metadata", "name"))
-            self.cluster.patch(CONFIG_MAPS, found, {"metadata": {"annotations": annotations}})
+            config_map = str(get(body, "metadata", "name"))
+            self.cluster.patch(CONFIG_MAPS, config_map, {"metadata": {"annotations": annotations}})
 
     def forget_others(self, name: str) -> None:
         """Files of former submissions, and of those who came too late: all but the one of the RayJob that is
         there, as they are by now. Who is about to use one has it applied anew."""
-        found = self.every(name)
+        config_maps = self.every(name)
         job = self.cluster.get(RAY_JOBS, name)
         if job is None:
             return
         in_use = RayJob(job).config_map
-        for metadata in (mapping(body.get("metadata")) for body in found):
+        for metadata in (mapping(body.get("metadata")) for body in config_maps):
             if metadata["name"] != in_use and not metadata.get("ownerReferences"):
                 self.cluster.delete(
                     CONFIG_MAPS, metadata["name"], metadata["uid"], metadata["resourceVersion"]

@@ -134,20 +134,20 @@ class Sweeps:
         return self._again(job, job.recreations + 1)
 
     def job(self, name: str) -> RayJob | None:
-        found = self.cluster.get(RAY_JOBS, name)
-        return None if found is None else RayJob(found)
+        body = self.cluster.get(RAY_JOBS, name)
+        return None if body is None else RayJob(body)
 
     def named(self, sweep: str) -> str:
         """The id, from an id or the name in the sweep's file. Raises ConfigError."""
         names = self._names()
-        found = _called(sweep, names)
-        if len(found) == 1:
-            return found[0]
+        matches = _called(sweep, names)
+        if len(matches) == 1:
+            return matches[0]
         where = f"namespace {self.cluster.namespace}"
-        if found:
-            problem = f"{len(found)} sweeps are called {sweep!r}"
+        if matches:
+            problem = f"{len(matches)} sweeps are called {sweep!r}"
             raise ConfigError(
-                [Problem(where, "", problem, f"name one by its id: {', '.join(sorted(found))}")]
+                [Problem(where, "", problem, f"name one by its id: {', '.join(sorted(matches))}")]
             )
         fix = (
             did_you_mean(sweep, {*names, *names.values()})

@@ -34,8 +34,8 @@ def look(cluster: Cluster, job: RayJob) -> Look:
     events = cluster.every(EVENTS)
     ours = [event for event in events if _is_about(event, job)]
     words = "" if job.ray_state else _last_words(cluster, pods)
-    found = pending_pods(pods, ours, cluster.command("doctor"))
-    return Look(job, counts(pods), tuple(found), tuple(doings(pods, events)), words)
+    pending = pending_pods(pods, ours, cluster.command("doctor"))
+    return Look(job, counts(pods), tuple(pending), tuple(doings(pods, events)), words)
 
 
 def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:
@@ -69,7 +69,7 @@ def head_pod(cluster: Cluster, job: RayJob) -> str | None:
 def driver_verdict(cluster: Cluster, job: RayJob) -> Verdict | None:
     """How the driver says that the sweep ended, from the submitter's log; None where that is gone, or the
     image is of a version whose driver does not say it. Raises LaunchError where the log may not be read."""
-    return next((found for log in _submitter_logs(cluster, job) if (found := last_verdict(log))), None)
+    return next((verdict for log in _submitter_logs(cluster, job) if (verdict := last_verdict(log))), None)
 
 
 def submitter_log(cluster: Cluster, job: RayJob) -> str:

@@ -47,8 +47,8 @@ def ready_and_not(cluster: Cluster, documents: Sequence[Document]) -> tuple[list
 
 
 def _count(live: dict[str, Any], part: str, default: int) -> int:
-    found = get(live, part, "replicas" if part == "spec" else "readyReplicas")
-    return default if found is None else int(found)
+    count = get(live, part, "replicas" if part == "spec" else "readyReplicas")
+    return default if count is None else int(count)
 
 
 def _causes(cluster: Cluster, live: dict[str, Any]) -> list[tuple[str, str]]:

@@ -41,7 +41,7 @@ def look_in_cluster(sweep: str, storage: str, where: Where) -> str:
     raise InClusterError(sweep, storage, sweeps, names[0], job)
 
 
-def show_in_cluster(found: InClusterError, console: Console) -> None:
+def show_in_cluster(error: InClusterError, console: Console) -> None:
     """What a sweep does, asked of its cluster, once."""
     from orchestrator.cli.cluster.submit import View
     from orchestrator.cluster.watch import look
@@ -49,11 +49,11 @@ def show_in_cluster(found: InClusterError, console: Console) -> None:
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
-    cluster, name = found.sweeps.cluster, found.name
+    cluster, name = error.sweeps.cluster, error.name
     say(f"{name}, in namespace {cluster.namespace} of {cluster.host}:")
-    if found.job is None:
+    if error.job is None:
         say(f"stopped; {cluster.command('resume', name)} goes on from its records")
     else:
-        View(Sweeps(cluster, say), None).show(look(cluster, found.job))
+        View(Sweeps(cluster, say), None).show(look(cluster, error.job))
     follow, fetch = (cluster.command(verb, name) for verb in ("follow", "fetch"))
     say(f"{follow} shows what comes; {fetch} copies the records here")

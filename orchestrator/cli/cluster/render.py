@@ -44,9 +44,9 @@ def rendered(
         console.print(f"  {line}", highlight=False, soft_wrap=True)
     show_budget(session.plan, console)
     full = load_sweep(config, overrides, cwd=Path.cwd()) if smoke else session.sweep
-    found = render(full, session.plan, template, smoke=smoke)
-    refuse(check_manifests(instead_of_template(template, found)))
-    return found
+    manifests = render(full, session.plan, template, smoke=smoke)
+    refuse(check_manifests(instead_of_template(template, manifests)))
+    return manifests
 
 
 def _groups(template: Sequence[Document]) -> list[Group]:
@@ -60,16 +60,16 @@ def _in_cluster(session: Session, growing: Sequence[Group]) -> Session:
     return replace(session, sweep=replace(session.sweep, config=config))
 
 
-def instead_of_template(template: Sequence[Document], found: Rendered) -> list[Document]:
+def instead_of_template(template: Sequence[Document], manifests: Rendered) -> list[Document]:
     """The overlay's objects, with those of the sweep in the place of the template."""
     where = f"{template[0].where}, rendered"
-    return [*(document for document in template if document.kind != "RayJob"), *found.documents(where)]
+    return [*(document for document in template if document.kind != "RayJob"), *manifests.documents(where)]
 
 
-def write(found: Rendered, directory: Path) -> Path:
+def write(manifests: Rendered, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
-    file = directory / f"{found.sweep_id}.yaml"
-    file.write_text(found.text, encoding="utf-8")
+    file = directory / f"{manifests.sweep_id}.yaml"
+    file.write_text(manifests.text, encoding="utf-8")
     return file
 
 
@@ -81,9 +81,9 @@ def check_sources(sources: Sequence[str], console: Console) -> None:
         console.print(note, style="yellow", highlight=False)
     for source in sources or overlays():
         documents = load(source)
-        found = check_manifests(documents)
-        problems += found
-        verdict = quantity(len(found), "problem") if found else "valid"
+        invalid = check_manifests(documents)
+        problems += invalid
+        verdict = quantity(len(invalid), "problem") if invalid else "valid"
         console.print(f"{source}: {quantity(len(documents), 'object')}, {verdict}", highlight=False)
     refuse(problems)
 

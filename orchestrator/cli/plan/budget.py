@@ -44,14 +44,14 @@ def budget_json(plan: Plan) -> list[dict[str, Any]]:
 def pass_gate(plan: Plan, console: Console) -> Allowance | None:
     """What a run may begin; None without a budget. Raises OverBudgetError where the forecast is beyond it,
     ConfigError as above."""
-    found = limits(plan)
-    for limit in found:
+    budget_limits = limits(plan)
+    for limit in budget_limits:
         if limit.is_over:
             raise OverBudgetError("\n    -> ".join([f"budget: {_standing(limit)}", *_remedies(plan, limit)]))
-    for limit in found:
+    for limit in budget_limits:
         style, remark = _remark(limit)
         console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
-    return Allowance(min(limit.device_hours_left for limit in found)) if found else None
+    return Allowance(min(limit.device_hours_left for limit in budget_limits)) if budget_limits else None
 
 
 def tell_left(plan: Plan, console: Console) -> None:

@@ -28,8 +28,8 @@ def explain_json(plan: Plan, asked: str) -> dict[str, Any]:
         "method": cell.variant.spec.entry,
         "task": cell.task.spec.name,
         "optimiser_steps": optimiser_steps(plan)[name],
-        "recipe": [_json(found) for found in recipe],
-        "settings": [_json(found) for found in settings],
+        "recipe": [_json(value) for value in recipe],
+        "settings": [_json(value) for value in settings],
     }
 
 
@@ -39,9 +39,9 @@ def show_explained(plan: Plan, asked: str, console: Console) -> None:
     steps = optimiser_steps(plan)[name]
     trained = "" if steps is None else f", {steps:,} optimiser steps"
     console.print(styled(name, "bold"), trained, sep="", highlight=False)
-    for title, found in (("settings of the method", settings), ("recipe", recipe)):
-        if found:
-            console.print(_table(title, found))
+    for title, values in (("settings of the method", settings), ("recipe", recipe)):
+        if values:
+            console.print(_table(title, values))
 
 
 def _explained(plan: Plan, asked: str) -> tuple[str, list[Explained], list[Explained]]:
@@ -57,25 +57,25 @@ def _cell_named(plan: Plan, asked: str) -> str:
     if wanted in refused:
         problem, fix = f"{wanted} is refused: {refused[wanted]}", "name a cell that runs"
         raise ConfigError([Problem("command line", "--explain", problem, fix)])
-    found = [name for name in plan.cells if name == wanted or name.startswith(f"{wanted}/")]
-    if len(found) != 1:
-        problem = f"names {len(found)} cells" if found else "no cell of this sweep"
-        fix = did_you_mean(wanted, found or plan.cells)
+    matches = [name for name in plan.cells if name == wanted or name.startswith(f"{wanted}/")]
+    if len(matches) != 1:
+        problem = f"names {len(matches)} cells" if matches else "no cell of this sweep"
+        fix = did_you_mean(wanted, matches or plan.cells)
         raise ConfigError([Problem("command line", "--explain", f"{problem}, got {asked!r}", fix)])
-    return found[0]
+    return matches[0]
 
 
-def _json(found: Explained) -> dict[str, Any]:
-    origin = dataclasses.asdict(found.origin)
-    file = None if found.origin.file is None else str(found.origin.file)
+def _json(explained: Explained) -> dict[str, Any]:
+    origin = dataclasses.asdict(explained.origin)
+    file = None if explained.origin.file is None else str(explained.origin.file)
     told = {"source": origin["source"], "in": origin["key"] or None, "file": file, "line": origin["line"]}
-    return {"key": found.key, "value": found.value, **told}
+    return {"key": explained.key, "value": explained.value, **told}
 
 
-def _table(title: str, found: Sequence[Explained]) -> Table:
+def _table(title: str, values: Sequence[Explained]) -> Table:
     table = plain_table(title, "value", "from")
-    for one in found:
-        table.add_row(one.key, _value(one.value), _words(one.origin))
+    for explained in values:
+        table.add_row(explained.key, _value(explained.value), _origin(explained.origin))
     return table
 
 
@@ -83,7 +83,7 @@ def _value(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _words(origin: Origin) -> str:
+def _origin(origin: Origin) -> str:
     """`catalogue: full.yaml, line 2, recipe.learning_rate`."""
     file = [] if origin.file is None else [Path(origin.file).name]
     line = [] if origin.line is None else [f"line {origin.line}"]

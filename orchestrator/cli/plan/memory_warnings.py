@@ -24,7 +24,7 @@ def too_large(plan: Plan) -> list[dict[str, Any]]:
     resources, devices = plan.sweep.config.resources, plan.sweep.catalogue.devices
     if not isinstance(resources, Resources) or not resources.gpus:
         return []
-    usual, found = _usual(plan), list[dict[str, Any]]()
+    usual, warnings = _usual(plan), list[dict[str, Any]]()
     cells: dict[tuple[str, str], list[GridCell]] = defaultdict(list)
     for cell in plan.sweep.grid.cells:
         cells[cell.backbone.name, cell.cell.method].append(cell)
@@ -37,11 +37,11 @@ def too_large(plan: Plan) -> list[dict[str, Any]]:
         if holders and (usual is None or usual.name in holders):
             continue
         trials = len(alike) * len(plan.sweep.config.seeds)
-        found.append(
+        warnings.append(
             {"backbone": backbone, "method": method, "trials": trials, "memory_bytes": round(most.bytes)}
             | {"memory": most.words, "fits_on": sorted(holders), "usual": usual.name if usual else None}
         )
-    return found
+    return warnings
 
 
 def show_too_large(plan: Plan, console: Console) -> None:

@@ -60,10 +60,10 @@ def show_placements(plan: Plan, console: Console) -> None:
         kinds[place_words(placed.resources), str(placed.precision)].append((name, placed))
     for line in _short_of_cores(plan):
         console.print(styled("placed", "cyan"), line, highlight=False)
-    for (words, precision), found in kinds.items():
-        name, largest = max(found, key=lambda pair: pair[1].needs.bytes if pair[1].needs else 0)
+    for (words, precision), placements in kinds.items():
+        name, largest = max(placements, key=lambda pair: pair[1].needs.bytes if pair[1].needs else 0)
         told = f"largest {name}: {largest.needs.words}" if largest.needs else "their size is not known"
-        cells = quantity(len(found), "cell")
+        cells = quantity(len(placements), "cell")
         console.print(
             styled("placed", "cyan"),
             f"{cells} on {words} of {asked.device}, {precision}; {told}",

@@ -29,12 +29,12 @@ def show_few_steps(plan: Plan, console: Console) -> None:
             style="dim",
             highlight=False,
         )
-    found = with_few_steps(plan)
-    if not found:
+    steps_by_cell = with_few_steps(plan)
+    if not steps_by_cell:
         return
-    low, high = min(found.values()), max(found.values())
+    low, high = min(steps_by_cell.values()), max(steps_by_cell.values())
     steps = f"{low} to {high}" if low < high else f"{low}"
-    names = list(found)
+    names = list(steps_by_cell)
     verb, possessive = ("trains", "its") if len(names) == 1 else ("train", "their")
     named = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
     console.print(
@@ -48,14 +48,14 @@ def show_few_steps(plan: Plan, console: Console) -> None:
 
 def learning_rates(plan: Plan) -> dict[tuple[str, str, str], str]:
     """The learning rates of a row of the table: those of its tasks."""
-    found: dict[tuple[str, str, str], set[float]] = defaultdict(set)
+    rates_by_row: dict[tuple[str, str, str], set[float]] = defaultdict(set)
     searched = set[tuple[str, str, str]]()
     for cell in plan.cells.values():
         key = (cell.cell.model, cell.cell.domain, cell.cell.method)
         if cell.tune is not None and "learning_rate" in cell.tune.space and cell.cell.name not in plan.tuned:
             searched.add(key)
         else:
-            found[key].add(cell.recipe.learning_rate)
-    words = {key: [f"{rate:g}" for rate in sorted(rates)] for key, rates in found.items()}
+            rates_by_row[key].add(cell.recipe.learning_rate)
+    words = {key: [f"{rate:g}" for rate in sorted(rates)] for key, rates in rates_by_row.items()}
     several = {key: ", ".join(w) if len(w) < 3 else f"{w[0]} to {w[-1]}" for key, w in words.items()}
     return several | {key: f"{several[key]}, tuned" if key in several else "to be tuned" for key in searched}

@@ -39,13 +39,13 @@ def show_searches(plan: Plan, console: Console) -> None:
     devices = {name: placed.resources.devices for name, placed in plan.placements.items()}
     unit = plan.predicted.device
     for (method, space), searches in list(groups.items())[:_MOST_LINES]:
-        found = [search_json(search) for search in searches]
+        records = [search_json(search) for search in searches]
         over, left = sum(s.tuned is not None for s in searches), sum(s.left for s in searches)
         seconds = [
             None
             if one["predicted_seconds"] is None
             else one["predicted_seconds"] * devices[search.cell.cell.name]
-            for one, search in zip(found, searches, strict=True)
+            for one, search in zip(records, searches, strict=True)
         ]
         cost = "" if None in seconds else f", about {rounded(sum(filter(None, seconds)) / 3600)} {unit}"
         rest = f"{quantity(left, 'candidate')} to run{cost}" if left else "nothing left to run"
@@ -72,12 +72,12 @@ def _values(values: Range | tuple[Value, ...]) -> str:
 def contaminated(plan: Plan) -> dict[tuple[str, str], list[str]]:
     """Tasks by (backbone, corpus): its pretraining read what the task is made of, so its scores may be too
     good to compare."""
-    found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    tasks_by_corpus: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for cell in plan.sweep.grid.cells:
         corpus = cell.task.spec.corpus
         if corpus is not None and contamination(cell.backbone, corpus):
-            found[cell.backbone.name, corpus][cell.cell.task] = None
-    return {key: list(tasks) for key, tasks in found.items()}
+            tasks_by_corpus[cell.backbone.name, corpus][cell.cell.task] = None
+    return {key: list(tasks) for key, tasks in tasks_by_corpus.items()}
 
 
 def unknown_pretraining(plan: Plan) -> list[str]:

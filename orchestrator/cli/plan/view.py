@@ -74,19 +74,21 @@ def _caveats(plan: Plan) -> dict[str, list[str]]:
     """By task, what is known of its data that changes how a score will be read: what staging or an inspection
     has counted, else what `mean_tokens` of the task says."""
     tasks = {cell.task.spec.name: cell.task.spec for cell in plan.sweep.grid.cells}
-    found = {name: _caveats_of(task, plan.inputs.counts.get(name, {})) for name, task in tasks.items()}
+    caveats_by_task = {
+        name: _caveats_of(task, plan.inputs.counts.get(name, {})) for name, task in tasks.items()
+    }
     lengths = lengths_of(plan.sweep)
     for name, task in tasks.items():
         if not plan.inputs.counts.get(name) and (task.mean_tokens or 0) >= min(lengths[name]):
-            found[name] = [
+            caveats_by_task[name] = [
                 f"Most texts are cut: mean_tokens of the task is {task.mean_tokens}, max_length "
                 f"{min(lengths[name])}."
             ]
-    return {name: lines for name, lines in found.items() if lines}
+    return {name: lines for name, lines in caveats_by_task.items() if lines}
 
 
 def _caveats_of(task: TaskSpec, by_length: ByLength) -> list[str]:
-    counted = [(split, counts) for found in by_length.values() for split, counts in found.items()]
+    counted = [(split, counts) for by_split in by_length.values() for split, counts in by_split.items()]
     return caveats(task, {split: [c for s, c in counted if s == split] for split in Split})
 
 
@@ -157,9 +159,9 @@ def _table(plan: Plan) -> Table:
     for name in ("learning rate", "tasks", "trials", *shown):
         table.add_column(name, justify="right")
     rates = learning_rates(plan)
-    for key, found in counts.items():
-        figures = [str(found[reason] or "·") for reason in shown]
-        table.add_row(*key, rates.get(key, ""), str(len(tasks[key])), str(found.total()), *figures)
+    for key, by_reason in counts.items():
+        figures = [str(by_reason[reason] or "·") for reason in shown]
+        table.add_row(*key, rates.get(key, ""), str(len(tasks[key])), str(by_reason.total()), *figures)
     return table
 
 
@@ -179,15 +181,15 @@ def _show_refused(refused: Sequence[RefusedCell], console: Console) -> None:
 
 
 def _show_contaminated(plan: Plan, console: Console) -> None:
-    found = contaminated(plan)
-    for (backbone, corpus), tasks in list(found.items())[:_MOST_LINES]:
+    contaminations = contaminated(plan)
+    for (backbone, corpus), tasks in list(contaminations.items())[:_MOST_LINES]:
         console.print(
             styled("contaminated", "yellow"),
             f"{backbone} read {corpus} in its pretraining: {', '.join(tasks)}",
             highlight=False,
         )
-    if len(found) > _MOST_LINES:
-        console.print(f"… {quantity(len(found) - _MOST_LINES, 'more backbone')}; --json lists them")
+    if len(contaminations) > _MOST_LINES:
+        console.print(f"… {quantity(len(contaminations) - _MOST_LINES, 'more backbone')}; --json lists them")
     if names := unknown_pretraining(plan):
         console.print(
             f"what the pretraining of {', '.join(names)} read is not known", style="dim", highlight=False

@@ -27,16 +27,16 @@ def ledger_json(ledger: Ledger) -> dict[str, Any]:
     held = ledger.held()
     return {
         "sweep": ledger.sweep().name,
-        "devices": [_device_json(found) for found in _read(ledger)],
+        "devices": [_device_json(statement) for statement in _read(ledger)],
         "held_gpu_hours": held.gpu_seconds / 3600 if held.runs else None,
     }
 
 
 def show_ledger(ledger: Ledger, console: Console) -> None:
-    name, found = ledger.sweep().name, _read(ledger)
-    if not found:
+    name, per_device = ledger.sweep().name, _read(ledger)
+    if not per_device:
         console.print(f"{name}: nothing has been billed yet", highlight=False)
-    for statement in found:
+    for statement in per_device:
         unit = device_unit(statement.device_type)
         console.print(_time_table(statement, f"{name}: {unit} on {statement.device_type}"))
         for line in _sentences(statement, unit):
@@ -44,16 +44,16 @@ def show_ledger(ledger: Ledger, console: Console) -> None:
         console.print(_work_table(statement))
         for line in _sources(statement):
             console.print(line, highlight=False)
-    if held := _held(ledger, found):
+    if held := _held(ledger, per_device):
         console.print(held, highlight=False)
 
 
-def _held(ledger: Ledger, found: list[Statement]) -> str | None:
+def _held(ledger: Ledger, per_device: list[Statement]) -> str | None:
     """What nodes cost while they start, wait for trials, or wait to be given back is on no trial's bill."""
     held = ledger.held()
     if not held.runs:
         return None
-    billed = sum(s.total() for s in found if device_unit(s.device_type) == "GPU-hours") / _MICRO
+    billed = sum(s.total() for s in per_device if device_unit(s.device_type) == "GPU-hours") / _MICRO
     hours, paid = held.gpu_seconds / 3600, billed / 3600
     return (
         f"{hours:.6f} GPU-hours were held by the cluster while runs went on, {paid:.6f} were billed to "

@@ -31,10 +31,10 @@ def _find(name: str) -> Path:
 
 
 def _sheet(path: Path) -> PublicationSheet:
-    found, problems = read_mapping(path)
+    document, problems = read_mapping(path)
     if problems:
         raise ConfigError(problems)
-    sheet, invalid = validate(PublicationSheet, found.raw, str(path))
+    sheet, invalid = validate(PublicationSheet, document.raw, str(path))
     if sheet is None:
-        raise ConfigError(found.placed(invalid, str(path)))
+        raise ConfigError(document.placed(invalid, str(path)))
     return sheet

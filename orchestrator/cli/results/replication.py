@@ -13,20 +13,20 @@ from orchestrator.report import text
 from orchestrator.report.analysis.replication import Replicated, Replication, verdict
 
 
-def show_replication(found: Replication, console: Console) -> None:
+def show_replication(replication: Replication, console: Console) -> None:
     """Each published number with a cell of ours, those without by reason, and how the protocols differ."""
     console.print()
-    console.print(f"Beside {found.title}", style="bold", highlight=False)
-    console.print(verdict(found), highlight=False)
-    for title, rows in found.by_table.items():
+    console.print(f"Beside {replication.title}", style="bold", highlight=False)
+    console.print(verdict(replication), highlight=False)
+    for title, rows in replication.by_table.items():
         console.print()
         console.print(_table(title, rows))
     console.print()
-    for reason, number in found.left_out.items():
+    for reason, number in replication.left_out.items():
         console.print(f"without ours: {number} ({reason})", highlight=False)
-    if found.protocol:
+    if replication.protocol:
         console.print("What differs in the protocol:", highlight=False)
-    for p in found.protocol:
+    for p in replication.protocol:
         console.print(f"  {p.topic}: {p.theirs} Ours: {p.ours}", highlight=False)
 
 

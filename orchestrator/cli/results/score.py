@@ -43,18 +43,20 @@ def score_sweep(report: Report, preset: Preset, task: str | None) -> tuple[Score
         problem = f"a sweep's records hold no FLOPs, which {preset} needs"
         fix = "use holistic, or give a CSV file with the columns that you have"
         raise ConfigError([Problem("--preset", "", problem, fix)])
-    by_name = {found.task: found for found in report.tasks}
+    by_name = {task_report.task: task_report for task_report in report.tasks}
     if task is None and len(by_name) != 1:
         fix = f"name one with --task: {', '.join(by_name)}"
         raise ConfigError([Problem("--task", "", f"{report.sweep} has {len(by_name)} tasks", fix)])
     if task is not None and task not in by_name:
         problem = f"{report.sweep} has no task {task!r}"
         raise ConfigError([Problem("--task", "", problem, did_you_mean(task, by_name))])
-    found = by_name[task] if task is not None else report.tasks[0]
-    points, notes = points_to_score(found)
+    task_report = by_name[task] if task is not None else report.tasks[0]
+    points, notes = points_to_score(task_report)
     if not points:
         problem = "no finished point has all the figures that the score needs"
-        raise ConfigError([Problem(found.task, "", problem, "let the sweep finish, or look at its report")])
+        raise ConfigError(
+            [Problem(task_report.task, "", problem, "let the sweep finish, or look at its report")]
+        )
     return score(preset, points), notes
 
 

@@ -92,9 +92,9 @@ def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None,
     return terms, problems
 
 
-def show_what_if(found: WhatIf, console: Console) -> None:
-    terms = found.terms
-    for task in found.tasks:
+def show_what_if(priced: WhatIf, console: Console) -> None:
+    terms = priced.terms
+    for task in priced.tasks:
         if not task.rows:
             continue
         console.print()
@@ -113,7 +113,7 @@ def show_what_if(found: WhatIf, console: Console) -> None:
             console.print(offer.sentence, highlight=False)
         for why in dict.fromkeys(why for row in task.rows if (why := row.total.why)):
             console.print(styled("~", "yellow"), why, highlight=False)
-    for note in found.notes:
+    for note in priced.notes:
         console.print(note, style="dim", highlight=False)
 
 

@@ -114,8 +114,8 @@ class Display:
         p = self._progress
         ended = p.done_before + p.finished + p.failed + p.unfinished + p.tuning_ended
         best = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-        for task, found in sorted(p.best.items()):
-            best.add_row(f"highest {task}", f"{found.quality:.3f}", styled(found.trial, "dim"))
+        for task, leader in sorted(p.best.items()):
+            best.add_row(f"highest {task}", f"{leader.quality:.3f}", styled(leader.trial, "dim"))
         running = [styled(f"  {name}", "dim") for name in p.running[:_MOST_RUNNING]]
         return Group(
             ProgressBar(total=p.done_before + p.total + p.tuning_total, completed=ended, width=60),

@@ -28,7 +28,7 @@ def version() -> str:
 
 def provenance(inputs: Inputs) -> dict[str, str]:
     """Versions, the platform, digests of worker code and data, and the commit where there is one."""
-    found = {
+    versions = {
         "frontier": version(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -38,11 +38,11 @@ def provenance(inputs: Inputs) -> dict[str, str]:
     }
     for package in _PACKAGES:
         try:
-            found[package] = version_of(package)
+            versions[package] = version_of(package)
         except PackageNotFoundError:
             continue
     commit = _commit()
-    return found | ({"commit": commit} if commit else {})
+    return versions | ({"commit": commit} if commit else {})
 
 
 def _commit() -> str | None:

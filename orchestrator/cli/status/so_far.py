@@ -42,22 +42,22 @@ class SoFar:
             return
         cell = record.planned.cell
         cells = self._cells.setdefault(cell.task, {}).setdefault(key_of(record, outcome), {})
-        found = cells.setdefault(cell.label, _Sum())
-        found.seeds += 1
-        found.quality += score
+        total = cells.setdefault(cell.label, _Sum())
+        total.seeds += 1
+        total.quality += score
         cost = compared_device_seconds(record, standalone)
-        if cost is None or found.device_hours is None:
-            found.device_hours = None
+        if cost is None or total.device_hours is None:
+            total.device_hours = None
         else:
-            found.device_hours += cost / 3600
+            total.device_hours += cost / 3600
 
     def tables(self, sweep: SweepRecord) -> list[Table]:
-        found = []
+        tables = []
         for task, by_key in sorted(self._cells.items()):
             title = sweep.tasks[task].title if task in sweep.tasks else task
             for key, label in labels_of(by_key).items():
-                found.append(_table(f"{title}, frontier so far ({label})", key[0], by_key[key]))
-        return found
+                tables.append(_table(f"{title}, frontier so far ({label})", key[0], by_key[key]))
+        return tables
 
 
 def _table(title: str, device: str, cells: dict[str, _Sum]) -> Table:

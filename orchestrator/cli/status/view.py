@@ -57,7 +57,7 @@ def status_json(ledger: Ledger) -> dict[str, Any]:
             "searches": len({record.planned.cell for record in candidates}),
             "over": len(sweep.tuned),
             "candidates": dict(Counter(record.state.value for record in candidates)),
-            "tuned": {cell: found.model_dump(mode="json") for cell, found in sweep.tuned.items()},
+            "tuned": {cell: tuned.model_dump(mode="json") for cell, tuned in sweep.tuned.items()},
         },
         "by_task": {task: dict(counts) for task, counts in by_task.items()},
         "caveats": _caveats(sweep, records),
@@ -66,27 +66,27 @@ def status_json(ledger: Ledger) -> dict[str, Any]:
 
 
 def show_status(ledger: Ledger, console: Console) -> None:
-    found = status_json(ledger)
-    states = [state for state, count in found["trials"].items() if count]
-    table = plain_table("task", title=found["sweep"], numbers=states)
-    for task, counts in found["by_task"].items():
+    status = status_json(ledger)
+    states = [state for state, count in status["trials"].items() if count]
+    table = plain_table("task", title=status["sweep"], numbers=states)
+    for task, counts in status["by_task"].items():
         table.add_row(task, *(str(counts.get(state, 0)) for state in states))
     console.print(table)
     show_copied(ledger, console)
-    if found["refused"]:
-        console.print(f"{found['refused']} cells refused")
-    if tuning := found["tuning"]["searches"]:
-        tried = ", ".join(f"{count} {state}" for state, count in found["tuning"]["candidates"].items())
+    if status["refused"]:
+        console.print(f"{status['refused']} cells refused")
+    if tuning := status["tuning"]["searches"]:
+        tried = ", ".join(f"{count} {state}" for state, count in status["tuning"]["candidates"].items())
         console.print(
-            f"{found['tuning']['over']} of {tuning} searches over; candidates: {tried}", highlight=False
+            f"{status['tuning']['over']} of {tuning} searches over; candidates: {tried}", highlight=False
         )
-    for spent in found["device_hours"]:
+    for spent in status["device_hours"]:
         parts = ", ".join(f"{spent[key]:.3f} {key}" for key in _PARTS if spent[key])
         console.print(f"{spent['billed']:.3f} {spent['unit']} on {spent['device']}: {parts}", highlight=False)
-    for task, lines in found["caveats"].items():
+    for task, lines in status["caveats"].items():
         for line in lines:
             console.print(styled(f"{task}:", "yellow"), line, highlight=False, soft_wrap=True)
-    for failure in found["failed"][:_MOST_FAILED]:
+    for failure in status["failed"][:_MOST_FAILED]:
         console.print(
             styled(failure["kind"], "red"),
             f"{failure['trial']} in {failure['phase']}: {failure['message']}",
@@ -100,8 +100,8 @@ def _caveats(sweep: SweepRecord, records: list[TrialRecord]) -> dict[str, list[s
     for record in records:
         if record.outcome is not None:
             outcomes.setdefault(record.planned.cell.task, []).append(record.outcome)
-    found = {task: caveats(sweep.tasks[task], distinct(ended)) for task, ended in outcomes.items()}
-    return {task: lines for task, lines in found.items() if lines}
+    lines_by_task = {task: caveats(sweep.tasks[task], distinct(ended)) for task, ended in outcomes.items()}
+    return {task: lines for task, lines in lines_by_task.items() if lines}
 
 
 def _read(ledger: Ledger) -> tuple[SweepRecord, list[TrialRecord], list[TrialRecord], Totals]:

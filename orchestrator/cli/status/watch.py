@@ -73,53 +73,53 @@ class Page:
         if mirror is not None and due:
             mirror.pull()
             self._pulled = at
-        found = self._watcher.look(ask_driver=due)
-        if found.anew:
+        status = self._watcher.look(ask_driver=due)
+        if status.anew:
             self._pace, self._so_far = Pace(), SoFar()
-        for record in found.fresh:
+        for record in status.fresh:
             attempt = record.decisive
             if attempt is not None and attempt.bill is not None and record.planned.candidate is None:
                 seconds = attempt.bill.wall_seconds + sum(attempt.inherited_phases.values())
                 self._pace.learn(seconds, record.planned.predicted_seconds)
-            self._so_far.add(record, found.sweep.standalone)
-        stopped = found.driver is None and mirror is None
-        self.is_over = not found.running and (not found.waiting or stopped)
-        return Group(*self._lines(found, at))
+            self._so_far.add(record, status.sweep.standalone)
+        stopped = status.driver is None and mirror is None
+        self.is_over = not status.running and (not status.waiting or stopped)
+        return Group(*self._lines(status, at))
 
-    def _lines(self, found: Standing, at: float) -> list[RenderableType]:
-        lines: list[RenderableType] = [_title(found), _bar(found), styled(_counts(found))]
-        burn = self._burn(found, at)
-        lines += [styled(line) for line in (_burn_words(burn), self._left_words(found, at)) if line]
-        lines += [styled(f"waiting: {reason}") for reason in _reasons(found, burn)]
-        for running in found.running[:_MOST_RUNNING]:
+    def _lines(self, status: Standing, at: float) -> list[RenderableType]:
+        lines: list[RenderableType] = [_title(status), _bar(status), styled(_counts(status))]
+        burn = self._burn(status, at)
+        lines += [styled(line) for line in (_burn_words(burn), self._left_words(status, at)) if line]
+        lines += [styled(f"waiting: {reason}") for reason in _reasons(status, burn)]
+        for running in status.running[:_MOST_RUNNING]:
             since = duration(max(0.0, at - running.since))
             lines.append(styled(f"  {running.trial.name}  {since}", "dim"))
-        if len(found.running) > _MOST_RUNNING:
-            lines.append(styled(f"  … {len(found.running) - _MOST_RUNNING} more running", "dim"))
-        return [*lines, *self._so_far.tables(found.sweep)]
+        if len(status.running) > _MOST_RUNNING:
+            lines.append(styled(f"  … {len(status.running) - _MOST_RUNNING} more running", "dim"))
+        return [*lines, *self._so_far.tables(status.sweep)]
 
-    def _burn(self, found: Standing, at: float) -> Burn:
-        gpus = any(trial.resources.gpus for trial in found.sweep.trials)
+    def _burn(self, status: Standing, at: float) -> Burn:
+        gpus = any(trial.resources.gpus for trial in status.sweep.trials)
         unit = "GPU-hours" if gpus else "core-hours"
-        held = [r for r in found.running if bool(r.trial.resources.gpus) == gpus]
-        ended = sum(s for kind, s in found.billed.items() if device_unit(kind) == unit)
+        held = [r for r in status.running if bool(r.trial.resources.gpus) == gpus]
+        ended = sum(s for kind, s in status.billed.items() if device_unit(kind) == unit)
         going = sum((max(0.0, at - r.since)) * r.trial.resources.devices for r in held)
         spent, rate = (ended + going) / _HOUR, sum(r.trial.resources.devices for r in held)
-        budget = found.sweep.config.get("budget") or {}
+        budget = status.sweep.config.get("budget") or {}
         limit, money = budget.get("gpu_hours" if gpus else "core_hours"), None
-        price, book = found.sweep.money_per_device_hour, found.sweep.prices
+        price, book = status.sweep.money_per_device_hour, status.sweep.prices
         if budget.get("money") is not None and price and book is not None:
             words = f"{spent * price:.2f} of {budget['money']:g} {book.currency}"
             money = f"{words}, {rate * price:.2f} an hour"
             limit = min(x for x in (limit, budget["money"] / price) if x is not None)
         return Burn(unit, spent, rate, limit, money)
 
-    def _left_words(self, found: Standing, at: float) -> str:
-        left = [r.trial for r in found.running] + found.waiting
-        if not left or not found.running:
+    def _left_words(self, status: Standing, at: float) -> str:
+        left = [r.trial for r in status.running] + status.waiting
+        if not left or not status.running:
             return ""
-        elapsed = [max(0.0, at - r.since) for r in found.running]
-        time_left = self._pace.left([t.seconds_left for t in left], elapsed, len(found.running))
+        elapsed = [max(0.0, at - r.since) for r in status.running]
+        time_left = self._pace.left([t.seconds_left for t in left], elapsed, len(status.running))
         return _time_words(time_left)
 
 
@@ -132,34 +132,34 @@ def _time_words(left: TimeLeft | None) -> str:
     return f"about {duration(left.seconds)} left (95 % {low} to {high}, over the trials so far)"
 
 
-def _title(found: Standing) -> Text:
-    driver = f"  {found.driver}" if found.driver else ""
-    return Text.assemble((found.sweep.name, "bold"), (driver, "dim"))
+def _title(status: Standing) -> Text:
+    driver = f"  {status.driver}" if status.driver else ""
+    return Text.assemble((status.sweep.name, "bold"), (driver, "dim"))
 
 
-def _bar(found: Standing) -> RenderableType:
-    total = sum(found.states.values()) + sum(found.candidates.values())
-    ended = total - len(found.running) - len(found.waiting)
+def _bar(status: Standing) -> RenderableType:
+    total = sum(status.states.values()) + sum(status.candidates.values())
+    ended = total - len(status.running) - len(status.waiting)
     line = Table.grid()  # a bar by itself ends no line
     line.add_row(ProgressBar(total=max(1, total), completed=ended, width=60))
     return line
 
 
-def _counts(found: Standing) -> str:
-    names = Counter(r.trial.candidate is None for r in found.running)
-    waiting = sum(t.candidate is None for t in found.waiting)
-    words = [f"{found.states[TrialState.FINISHED]:,} of {sum(found.states.values()):,} finished"]
+def _counts(status: Standing) -> str:
+    names = Counter(r.trial.candidate is None for r in status.running)
+    waiting = sum(t.candidate is None for t in status.waiting)
+    words = [f"{status.states[TrialState.FINISHED]:,} of {sum(status.states.values()):,} finished"]
     words += [f"{names[True]} running"] if names[True] else []
     words += [f"{waiting:,} waiting"] if waiting else []
-    if found.failures:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.failures.items()))
+    if status.failures:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(status.failures.items()))
         words.append(f"failed: {kinds}")
-    if found.candidates:
+    if status.candidates:
         words.append(
-            f"candidates {found.candidates[TrialState.FINISHED]} of {sum(found.candidates.values())}"
+            f"candidates {status.candidates[TrialState.FINISHED]} of {sum(status.candidates.values())}"
         )
-    if found.sweep.refused:
-        words.append(f"{quantity(len(found.sweep.refused), 'cell')} refused")
+    if status.sweep.refused:
+        words.append(f"{quantity(len(status.sweep.refused), 'cell')} refused")
     return ", ".join(words)
 
 
@@ -176,34 +176,34 @@ def _burn_words(burn: Burn) -> str:
     return words
 
 
-def _reasons(found: Standing, burn: Burn) -> list[str]:
+def _reasons(status: Standing, burn: Burn) -> list[str]:
     """Return why the waiting trials do not run yet."""
-    count = len(found.waiting)
+    count = len(status.waiting)
     if not count:
         return []
     what = f"{quantity(count, 'trial')}"
     if burn.limit is not None and burn.spent >= burn.limit:
         return [f"{what}, as the budget is spent: raise `budget` and rerun the sweep"]
-    if found.driver is None and not found.running:
+    if status.driver is None and not status.running:
         return [f"{what}, as no driver is running: `frontier run` with the sweep's file resumes it"]
     lines = []
-    if not found.running:
+    if not status.running:
         lines.append(
             f"{what}, until the first devices are allocated: the driver is starting, or the cluster is "
             "scaling up"
         )
     else:
-        needs = Counter(_needs(t.resources.gpus, t.resources.cpus) for t in found.waiting)
+        needs = Counter(_needs(t.resources.gpus, t.resources.cpus) for t in status.waiting)
         each = "; ".join(f"{number:,} for {need} each" for need, number in needs.most_common(3))
-        lines.append(f"{each}; {_all_devices(len(found.running))}")
-    searches = {t.cell.name for t in found.waiting if t.candidate is not None}
+        lines.append(f"{each}; {_all_devices(len(status.running))}")
+    searches = {t.cell.name for t in status.waiting if t.candidate is not None}
     if searches:
         lines.append(f"the seeds of {quantity(len(searches), 'cell')}, until the search before them is over")
-    if found.again:
+    if status.again:
         lines.append(
-            f"{quantity(found.again, 'trial')} of these for another attempt: interrupted, to be resumed"
+            f"{quantity(status.again, 'trial')} of these for another attempt: interrupted, to be resumed"
         )
-    stale = found.states[TrialState.STALE]
+    stale = status.states[TrialState.STALE]
     if stale:
         lines.append(
             f"{stale:,} of these {'has' if stale == 1 else 'have'} only stale results (from other settings)"

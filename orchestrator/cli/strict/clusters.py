@@ -40,5 +40,5 @@ def refuse_risks_of_cluster(
     """
     sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke)
     if sensitive_tasks(sweep):
-        found = check_live(sweeps.cluster, overlay, sweeps.say)
-        refuse_problems(sweep, found, console, "this cluster")
+        checks = check_live(sweeps.cluster, overlay, sweeps.say)
+        refuse_problems(sweep, checks, console, "this cluster")

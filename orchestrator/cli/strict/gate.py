@@ -42,10 +42,10 @@ def refuse_risks(session: Session, launcher: str, cluster: ClusterChoice, consol
 
 
 def refuse_problems(
-    sweep: ResolvedSweep, found: Iterable[Checked], console: Console, where: str = "this machine"
+    sweep: ResolvedSweep, results: Iterable[Checked], console: Console, where: str = "this machine"
 ) -> None:
     """Raise ConfigError with the problems that the sweep's file does not accept; tell the others."""
-    checks = list(found)
+    checks = list(results)
     problems = [checked for checked in checks if checked.is_problem]
     for checked in checks:
         if not checked.is_seen:

@@ -30,13 +30,13 @@ def check_machine(here: Surroundings) -> Iterator[Checked]:
     yield _of_all_machines(here, _secrets(here))
 
 
-def _of_all_machines(here: Surroundings, found: Checked) -> Checked:
+def _of_all_machines(here: Surroundings, check: Checked) -> Checked:
     """Return what was found here, unless trials run on machines that nobody has looked at. The pods of a
     sweep are made by its overlay, which the cluster's check looks at."""
-    if found.is_problem or here.address is None or here.is_pod:
-        return found
+    if check.is_problem or here.address is None or here.is_pod:
+        return check
     problem = f"the machines of the Ray cluster at {here.address} were not looked at"
-    return Checked(found.risk, problem, "run without --address, or submit it to Kubernetes")
+    return Checked(check.risk, problem, "run without --address, or submit it to Kubernetes")
 
 
 def _root(here: Surroundings) -> Checked:
@@ -55,18 +55,18 @@ def _telemetry(here: Surroundings) -> Checked:
 
 def _secrets(here: Surroundings) -> Checked:
     """Name the variables, never their values."""
-    found = sorted(
+    variables = sorted(
         name
         for name, value in here.environment.items()
         if is_secret(name, value) and not _is_needed(name, here)
     )
-    if not found:
+    if not variables:
         return Checked(Risk.SECRETS, "the environment has no secrets but those that a sweep needs")
-    shown = ", ".join(found[:_MOST_NAMES]) + (", …" if len(found) > _MOST_NAMES else "")
+    shown = ", ".join(variables[:_MOST_NAMES]) + (", …" if len(variables) > _MOST_NAMES else "")
     return Checked(
         Risk.SECRETS,
-        f"the environment has {quantity(len(found), 'secret')} that no sweep needs: {shown}",
-        f"start `frontier` by: env {' '.join(f'-u {name}' for name in found)} frontier …",
+        f"the environment has {quantity(len(variables), 'secret')} that no sweep needs: {shown}",
+        f"start `frontier` by: env {' '.join(f'-u {name}' for name in variables)} frontier …",
     )
 
 

@@ -32,10 +32,10 @@ def check_here(config: Path | None, address: str | None, console: Console) -> in
     return tell(check_machine(here), console)
 
 
-def tell(found: Iterable[Checked], console: Console) -> int:
+def tell(checks: Iterable[Checked], console: Console) -> int:
     """Print a line per check. Return the number of problems."""
     problems = 0
-    for checked in found:
+    for checked in checks:
         problems += checked.is_problem
         mark = _OK if checked.is_seen else _UNSEEN
         console.print(_PROBLEM if checked.is_problem else mark, end=" ")

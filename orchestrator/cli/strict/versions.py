@@ -21,9 +21,9 @@ _MOST = 4
 def versions() -> Checked:
     """Compare this environment's packages with the versions that were tested together."""
     lock = next((path for path in _LOCKS if path.is_file()), None)
-    found = {name: item.version for item in distributions() if (name := item.metadata["Name"])}
+    installed = {name: item.version for item in distributions() if (name := item.metadata["Name"])}
     pinned = {} if lock is None else _pinned(lock.read_text(encoding="utf-8"))
-    return compared({_plain(name): version for name, version in found.items()}, pinned)
+    return compared({_plain(name): version for name, version in installed.items()}, pinned)
 
 
 def compared(installed: Mapping[str, str], pinned: Mapping[str, str]) -> Checked:

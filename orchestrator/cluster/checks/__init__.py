@@ -30,8 +30,8 @@ from orchestrator.errors import Problem
 
 def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> list[Problem]:
     """`ask_ray`: let Ray's autoscaler read each cluster, which loads Ray."""
-    found = list(schema.check(documents))
-    forgive = bool(found) or not schema.built_in_kinds_are_known()
+    problems = list(schema.check(documents))
+    forgive = bool(problems) or not schema.built_in_kinds_are_known()
     pods = created_pods(documents)
     deeper = [
         kuberay_job.check(documents),
@@ -50,10 +50,10 @@ def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> l
         kueue.check(documents),
         versions.check(documents, pods),
     ]
-    found += [problem for check in deeper for problem in _as_far_as_it_goes(check, forgive)]
-    if ask_ray and not found:
-        found += scheduling.check(documents)
-    return list(dict.fromkeys(found))
+    problems += [problem for check in deeper for problem in _as_far_as_it_goes(check, forgive)]
+    if ask_ray and not problems:
+        problems += scheduling.check(documents)
+    return list(dict.fromkeys(problems))
 
 
 def _as_far_as_it_goes(check: Iterator[Problem], forgive: bool) -> Iterator[Problem]:

@@ -16,9 +16,9 @@ from orchestrator.errors import Problem
 
 def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     for document in documents:
-        found = cluster_of(document)
-        if found is not None:
-            yield from _workers(document, *found)
+        ray_cluster = cluster_of(document)
+        if ray_cluster is not None:
+            yield from _workers(document, *ray_cluster)
     for pod in pods:
         if pod.role == "head" or pod.is_worker:
             yield from _places(pod)

@@ -19,9 +19,9 @@ _LEAST_GRACE = 60  # seconds: Ray drains for 30 after SIGTERM
 def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     for job in of_kind(documents, "RayJob"):
         yield from _submission(job)
-        found = cluster_of(job)
-        if found is not None:
-            yield from _cluster(job, *found)
+        ray_cluster = cluster_of(job)
+        if ray_cluster is not None:
+            yield from _cluster(job, *ray_cluster)
         yield from _quota(job, documents)
     for pod in pods:
         if pod.role == "head" or pod.is_worker:

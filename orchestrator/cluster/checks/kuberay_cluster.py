@@ -21,10 +21,10 @@ _LABEL_KEY = re.compile(
 
 def check(documents: Sequence[Document]) -> Iterator[Problem]:
     for document in documents:
-        found = cluster_of(document)
-        if found is None:
+        ray_cluster = cluster_of(document)
+        if ray_cluster is None:
             continue
-        cluster, key = found
+        cluster, key = ray_cluster
         for group, path in _groups(cluster, key):
             yield from _group(document, group, path)
         yield from _replicas(document, cluster, key)

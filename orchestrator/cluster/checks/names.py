@@ -125,8 +125,8 @@ def _named(pod: Pod) -> Iterator[tuple[str, str, dict[str, object]]]:
             yield f"{key}.configMap.name", "ConfigMap", mapping(volume["configMap"])
         if "secret" in volume:
             secret = mapping(volume["secret"])
-            found = {"name": secret.get("secretName"), "optional": secret.get("optional")}
-            yield f"{key}.secret.secretName", "Secret", found
+            named = {"name": secret.get("secretName"), "optional": secret.get("optional")}
+            yield f"{key}.secret.secretName", "Secret", named
         if "persistentVolumeClaim" in volume:
             claim = {"name": mapping(volume["persistentVolumeClaim"]).get("claimName")}
             yield f"{key}.persistentVolumeClaim.claimName", "PersistentVolumeClaim", claim
@@ -137,9 +137,9 @@ def _named(pod: Pod) -> Iterator[tuple[str, str, dict[str, object]]]:
                     yield f"{container.key}.envFrom.{number}.{field}.name", kind, mapping(source[field])
         for number, env in enumerate(items(container.body.get("env"))):
             for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
-                found = get(env, "valueFrom", field)
-                if found is not None:
-                    yield f"{container.key}.env.{number}.valueFrom.{field}.name", kind, mapping(found)
+                reference = get(env, "valueFrom", field)
+                if reference is not None:
+                    yield f"{container.key}.env.{number}.valueFrom.{field}.name", kind, mapping(reference)
 
 
 def _absent(pod: Pod, key: str, kind: str, name: object, known: dict[str, Document]) -> Problem:

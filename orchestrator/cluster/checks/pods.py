@@ -63,9 +63,9 @@ def created_pods(documents: Sequence[Document]) -> list[Pod]:
 
 
 def _pods_of(document: Document) -> Iterator[Pod]:
-    found = cluster_of(document)
-    if found is not None:
-        yield from _ray_pods(document, *found)
+    ray_cluster = cluster_of(document)
+    if ray_cluster is not None:
+        yield from _ray_pods(document, *ray_cluster)
     if document.kind == "RayJob":
         yield from _submitter(document)
     elif document.kind in ("Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet"):

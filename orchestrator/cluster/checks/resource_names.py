@@ -39,10 +39,10 @@ def _names(pod: Pod, container: Container, part: str) -> Iterator[Problem]:
         fits = "/" in str(name) and (vendor not in _VENDORS or str(name).startswith("nvidia.com/mig-"))
         if name not in known and not fits and not str(name).startswith("hugepages-"):
             yield pod.problem_at(key, f"there is no resource {name!r}", did_you_mean(str(name), known))
-        found = quantity(amount)
-        if found is None or found < 0:
+        number = quantity(amount)
+        if number is None or number < 0:
             yield pod.problem_at(key, f"{amount!r} is no amount", "write 2, 500m or 24Gi, say")
-        elif "/" in str(name) and found != int(found):
+        elif "/" in str(name) and number != int(number):
             yield pod.problem_at(key, f"{amount!r}: devices come whole", "write a whole number")
 
 

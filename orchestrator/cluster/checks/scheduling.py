@@ -35,10 +35,10 @@ class Started:
 
 def check(documents: Sequence[Document]) -> Iterator[Problem]:
     for job in of_kind(documents, "RayJob", "RayCluster"):
-        found = cluster_of(job)
-        if found is None:
+        ray_cluster = cluster_of(job)
+        if ray_cluster is None:
             continue
-        cluster, key = found
+        cluster, key = ray_cluster
         try:
             _autoscaling_config(job, cluster)
         except Exception as error:  # whatever Ray's code makes of a wrong manifest
@@ -49,10 +49,10 @@ def check(documents: Sequence[Document]) -> Iterator[Problem]:
 
 def node_types(job: Document) -> dict[str, Any]:
     """Ray's view of the groups: resources, labels, limits and priority, by name."""
-    found = cluster_of(job)
-    if found is None:
+    ray_cluster = cluster_of(job)
+    if ray_cluster is None:
         raise ValueError(f"{job.kind}/{job.name} holds no Ray cluster")
-    types: dict[str, Any] = _autoscaling_config(job, found[0])["available_node_types"]
+    types: dict[str, Any] = _autoscaling_config(job, ray_cluster[0])["available_node_types"]
     return types
 
 
@@ -69,10 +69,10 @@ def pods_started(job: Document, demands: Sequence[Demand]) -> Started:
     from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
     from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
 
-    found = cluster_of(job)
-    if found is None:
+    ray_cluster = cluster_of(job)
+    if ray_cluster is None:
         raise ValueError(f"{job.kind}/{job.name} holds no Ray cluster")
-    config = AutoscalingConfig(_autoscaling_config(job, found[0]), skip_content_hash=True)
+    config = AutoscalingConfig(_autoscaling_config(job, ray_cluster[0]), skip_content_hash=True)
     logging.getLogger("ray.autoscaler").setLevel(logging.ERROR)
     request = SchedulingRequest(
         disable_launch_config_check=True,

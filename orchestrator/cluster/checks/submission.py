@@ -53,7 +53,7 @@ def _file(job: Document) -> Iterator[Problem]:
     file = PurePosixPath(words[2])
     pod = mapping(get(job.spec, "rayClusterSpec", "headGroupSpec", "template", "spec"))
     mounts = [m for c in items(pod.get("containers"))[:1] for m in items(c.get("volumeMounts"))]
-    found = next((m for m in mounts if str(m.get("mountPath")) == str(file.parent)), None)
-    if found is None:
+    mount = next((m for m in mounts if str(m.get("mountPath")) == str(file.parent)), None)
+    if mount is None:
         problem = f"nothing is mounted at {file.parent} of the head, where the driver is to read {file.name}"
         yield job.problem_at("spec.entrypoint", problem, "mount the volume `sweep` there")

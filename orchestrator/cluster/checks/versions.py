@@ -16,10 +16,10 @@ _TAGGED_WITH_RAY = re.compile(r"ray-?(\d+\.\d+\.\d+)")
 def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Problem]:
     yield from _pinned(pods)
     for document in documents:
-        found = cluster_of(document)
-        if found is None:
+        ray_cluster = cluster_of(document)
+        if ray_cluster is None:
             continue
-        cluster, key = found
+        cluster, key = ray_cluster
         declared = str(cluster.get("rayVersion") or "")
         here = _installed()
         if declared and here and declared != here:
