@@ -37,7 +37,7 @@ def enter() -> None:
     """Run the command that sys.argv names, and exit with an `ExitCode`."""
     _print_whatever_the_encoding()
     from orchestrator.errors import ExitCode, FrontierError, printable
-    from orchestrator.tracking.mlflow_store import quiet_environment
+    from orchestrator.tracking.tracking_uri import quiet_environment
 
     for name, value in {**_QUIET, **quiet_environment()}.items():
         os.environ.setdefault(name, value)

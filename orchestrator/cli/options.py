@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.reaching import NAMESPACE, VARIABLE
+from orchestrator.cli.cluster_options import NAMESPACE, VARIABLE
 
 STORAGE = "sweeps"  # the default of --storage
 OVERLAY = "local-cpu"  # the default of --overlay
@@ -33,7 +33,8 @@ Sweep = Annotated[
 ]
 Storage = Annotated[str, typer.Option(help="Where sweeps are stored: a directory, or s3://bucket/prefix.")]
 OwnStorage = Annotated[
-    str | None, typer.Option("--storage", help="Where sweeps are stored, instead of `storage` of the file.")
+    str | None,
+    typer.Option("--storage", help="Where sweeps are stored, instead of `storage` of the file."),
 ]
 Smoke = Annotated[
     bool, typer.Option("--smoke", help="Run the same grid on tiny untrained models and a few invented rows.")
@@ -68,7 +69,9 @@ ClusterSweep = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's 
 PodStorage = Annotated[
     str | None,
     typer.Option(
-        "--storage", metavar="PATH|URI", help="Where this machine sees the storage of the pods, if elsewhere."
+        "--storage",
+        metavar="PATH|URI",
+        help="Where this machine sees the storage of the pods, if elsewhere.",
     ),
 ]
 Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="Stay until the sweep ends.")]

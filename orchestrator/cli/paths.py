@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from orchestrator.cli.reaching import ANYWHERE, Where
+from orchestrator.cli.cluster_options import NO_OPTIONS, ClusterOptions
 from orchestrator.contracts import layout
 from orchestrator.contracts.copy_mark import copy_in
 from orchestrator.errors import ConfigError, Problem, did_you_mean
@@ -35,7 +35,7 @@ def storage_here(storage: str) -> Path:
     return Remote(storage).mirror() if is_uri(storage) else Path(storage)
 
 
-def ledger_of(sweep: str, storage: str, where: Where = ANYWHERE) -> Ledger:
+def ledger_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> Ledger:
     """The records of a sweep, by its name in `storage`, or by a path or URI of its own; those in an object
     store as they are there now. `where`: as `find_sweep` takes it. Raises ConfigError where there is
     none (`find_sweep`), StorageError."""
@@ -53,7 +53,7 @@ def ledger_of(sweep: str, storage: str, where: Where = ANYWHERE) -> Ledger:
     return Ledger(mirror.directory, mirror)
 
 
-def find_sweep(sweep: str, storage: Path, where: Where = ANYWHERE) -> Path:
+def find_sweep(sweep: str, storage: Path, where: ClusterOptions = NO_OPTIONS) -> Path:
     """The directory of a sweep, by its name below `storage` or by a path; that of a copy by the sweep's id as
     well. `where`: only copies from there, if it says anything. Raises InClusterError where the
     cluster of the kubeconfig alone has it, ConfigError where nobody has."""

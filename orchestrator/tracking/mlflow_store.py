@@ -40,18 +40,6 @@ _PARAMS_A_BATCH = 100
 _T = TypeVar("_T")
 
 
-def quiet_environment() -> dict[str, str]:
-    """Variables to set, where the user has not, before mlflow is imported: no telemetry, no long retries."""
-    return {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-        "MLFLOW_LOGGING_LEVEL": "WARNING",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    }
-
-
 class Synced(Record):
     """What `sync` did. Runs of trials, the summary left out."""
 

@@ -1,4 +1,4 @@
-"""The address of an MLflow store: where it is, and what of it may be printed."""
+"""The address of an MLflow store, what of it may be printed, and the settings that mlflow reads at import."""
 
 from __future__ import annotations
 
@@ -15,6 +15,18 @@ USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # mlflo
 SQLITE = "sqlite:///"
 SERVERS = ("http://", "https://")
 _MASK = "***"
+
+
+def quiet_environment() -> dict[str, str]:
+    """Variables to set, where the user has not, before mlflow is imported: no telemetry, no long retries."""
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    }
 
 
 def tracking_uri(storage: Path, environment: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from orchestrator.cli import reaching
+from orchestrator.cli import cluster_options
 from orchestrator.cli.paths import HOME
 from orchestrator.contracts.copy_mark import copy_in
 from orchestrator.tracking.ledger import Ledger
@@ -18,7 +18,7 @@ def show_copied(ledger: Ledger, console: Console) -> None:
     copy = copy_in(ledger.directory)
     if copy is None:
         return
-    options = "" if copy.host == "unknown" else reaching.options(copy.namespace, copy.context)
+    options = "" if copy.host == "unknown" else cluster_options.as_arguments(copy.namespace, copy.context)
     home = ledger.directory.parent
     into = "" if home == HOME.resolve() else f" --into {shlex.quote(str(home))}"
     when = datetime.fromtimestamp(copy.fetched_at).isoformat(" ", "minutes")

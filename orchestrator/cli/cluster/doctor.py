@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from orchestrator.cli.cluster.submit import open_sweeps
-from orchestrator.cli.reaching import NAMESPACE
+from orchestrator.cli.cluster_options import NAMESPACE
 from orchestrator.cli.terminal import styled
 from orchestrator.cluster.checks import check_manifests
 from orchestrator.cluster.doctor import CheckStatus, ClusterCheck, bad, diagnose, good

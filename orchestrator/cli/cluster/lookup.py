@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from orchestrator.cli.reaching import Where, has_kubeconfig
+from orchestrator.cli.cluster_options import ClusterOptions, has_kubeconfig
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.errors import ConfigError, LaunchError, Problem
@@ -24,10 +24,10 @@ class InClusterError(ConfigError):
         super().__init__([Problem(storage, "", problem, fix)])
 
 
-def look_in_cluster(sweep: str, storage: str, where: Where) -> str:
+def look_in_cluster(sweep: str, storage: str, where: ClusterOptions) -> str:
     """Raise InClusterError where the cluster that is meant has a sweep of that name or id. Return what
     is to be said of the cluster otherwise, "" without a kubeconfig. Waits for seconds only."""
-    if not (where.is_said or has_kubeconfig()):
+    if not (where.is_given or has_kubeconfig()):
         return ""
     try:
         cluster = where.reach(lambda words: None, patient=False)

@@ -10,7 +10,7 @@ from rich.console import Console
 from orchestrator.cli.cluster.pending import OPERATOR_SECONDS, silent_operator, waits_for
 from orchestrator.cli.cluster.remote_records import RemoteRecords
 from orchestrator.cli.cluster.sweep_end import tell_end
-from orchestrator.cli.reaching import Where
+from orchestrator.cli.cluster_options import ClusterOptions
 from orchestrator.cluster.capacity import groups
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import progress
@@ -31,7 +31,7 @@ def open_sweeps(namespace: str | None, context: str | None, console: Console) ->
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
-    where = Where(namespace, context)
+    where = ClusterOptions(namespace, context)
     return Sweeps(where.reach(lambda words: say(f"the cluster warns: {words}")), say)
 
 

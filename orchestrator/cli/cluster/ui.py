@@ -12,8 +12,8 @@ from rich.console import Console
 
 from orchestrator.cli.cluster.lookup import InClusterError
 from orchestrator.cli.cluster.submit import open_sweeps
+from orchestrator.cli.cluster_options import NO_OPTIONS, ClusterOptions
 from orchestrator.cli.paths import ledger_of
-from orchestrator.cli.reaching import ANYWHERE, Where
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT, token
 from orchestrator.cluster.documents import get, items, mapping
@@ -79,7 +79,7 @@ class Place:
             )
 
 
-def cluster_of(sweep: str, storage: str, where: Where = ANYWHERE) -> Place | None:
+def cluster_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> Place | None:
     """Where the sweep is, or that which its records here are a copy of; None for this machine. Raises
     ConfigError where nobody has a sweep of that name."""
     try:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.cluster_options import NAMESPACE
 from orchestrator.cli.options import STORAGE, ClusterSweep, Context, Namespace
-from orchestrator.cli.reaching import NAMESPACE
 
 
 def fetch(

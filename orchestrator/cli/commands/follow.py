@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from orchestrator.cli.cluster_options import NAMESPACE
 from orchestrator.cli.options import ClusterSweep, Context, Fetch, Namespace, PodStorage
-from orchestrator.cli.reaching import NAMESPACE
 
 
 def follow(

@@ -17,12 +17,12 @@ def ledger(
     Lists it by phase, with energy, tokens and FLOPs.
     """
     from orchestrator.cli.cluster.copy_note import show_copied
+    from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of
-    from orchestrator.cli.reaching import Where
     from orchestrator.cli.results.ledger import ledger_json, show_ledger
     from orchestrator.cli.terminal import Terminal, print_json
 
-    records = ledger_of(sweep, storage, Where(namespace, context))
+    records = ledger_of(sweep, storage, ClusterOptions(namespace, context))
     if as_json:
         print_json(ledger_json(records))
     else:

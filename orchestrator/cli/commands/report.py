@@ -40,8 +40,8 @@ def report(
 ) -> None:
     """Write the report again from the records, and show it."""
     from orchestrator.cli.cluster.copy_note import show_copied
+    from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of
-    from orchestrator.cli.reaching import Where
     from orchestrator.cli.results.frontier import parse_axes, show_frontiers
     from orchestrator.cli.results.published import load_published
     from orchestrator.cli.results.report import show_report, write
@@ -50,7 +50,7 @@ def report(
 
     published = None if against is None else load_published(against)
     objectives = [] if axes is None else [parse_axes(axes)]
-    ledger = ledger_of(sweep, storage, Where(namespace, context))
+    ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
     owned = None if what_if is None else reprice(ledger, what_if)
     written, paths = write(ledger, published, owned, objectives)
     if as_json:

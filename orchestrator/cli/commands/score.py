@@ -31,11 +31,11 @@ def score(
 
     Shows the set that they are computed over, too, and what their order depends on.
     """
-    from orchestrator.cli.reaching import Where
+    from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.results.score import score_of, scores_json, show_scores, tell_set
     from orchestrator.cli.terminal import Terminal, print_json
 
-    scores, notes = score_of(source, preset, storage, task, Where(namespace, context))
+    scores, notes = score_of(source, preset, storage, task, ClusterOptions(namespace, context))
     if as_json:
         tell_set(scores, notes, Terminal(stderr=True))
         print_json(scores_json(scores))

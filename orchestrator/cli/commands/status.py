@@ -24,15 +24,15 @@ def status(
     If only the cluster of the kubeconfig has the sweep, show what the sweep does there.
     """
     from orchestrator.cli.cluster.lookup import InClusterError, show_in_cluster
+    from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of
-    from orchestrator.cli.reaching import Where
     from orchestrator.cli.status.view import show_status, status_json
     from orchestrator.cli.terminal import Terminal, print_json
 
     if watch and as_json:
         raise typer.BadParameter("--watch and --json cannot be combined")
     try:
-        ledger = ledger_of(sweep, storage, Where(namespace, context))
+        ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
     except InClusterError as error:
         if watch or as_json:
             raise

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from orchestrator.cli.cluster_options import NAMESPACE
 from orchestrator.cli.options import ClusterSweep, Context, Namespace
-from orchestrator.cli.reaching import NAMESPACE
 
 
 def stop(sweep: ClusterSweep, namespace: Namespace = NAMESPACE, context: Context = None) -> None:

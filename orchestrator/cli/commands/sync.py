@@ -18,14 +18,14 @@ def sync(
     import os
 
     from orchestrator.cli.cluster.ui import cluster_of
+    from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of
-    from orchestrator.cli.reaching import Where
     from orchestrator.cli.results.report import summary_note, write
     from orchestrator.cli.terminal import Terminal
     from orchestrator.tracking.mlflow_store import sync as publish_all
     from orchestrator.tracking.tracking_uri import tracking_uri, without_secrets
 
-    where, console = Where(namespace, context), Terminal()
+    where, console = ClusterOptions(namespace, context), Terminal()
     copy = cluster_of(sweep, storage, where)
     if copy is not None:
         from orchestrator.cli.cluster.submit import open_sweeps

@@ -38,8 +38,8 @@ def ui(
     import os
 
     from orchestrator.cli.cluster.ui import cluster_of, open_mlflow, open_ray
+    from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import storage_here
-    from orchestrator.cli.reaching import Where
     from orchestrator.cli.results.report import serve_mlflow
     from orchestrator.cli.terminal import Terminal
     from orchestrator.tracking.tracking_uri import VARIABLE, tracking_uri
@@ -56,7 +56,7 @@ def ui(
     uri = tracking_uri(storage_here(storage), os.environ)
     copy = None
     if target is not None and VARIABLE not in os.environ:
-        copy = cluster_of(target, storage, Where(namespace, context))
+        copy = cluster_of(target, storage, ClusterOptions(namespace, context))
     if copy is None:
         serve_mlflow(uri, target, port or 5000, console)
     else:

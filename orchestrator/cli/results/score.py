@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli.cluster_options import NO_OPTIONS, ClusterOptions
 from orchestrator.cli.paths import ledger_of
-from orchestrator.cli.reaching import ANYWHERE, Where
 from orchestrator.cli.terminal import plain_table
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report import build_report
@@ -19,7 +19,7 @@ from orchestrator.report.scores.table import read_score_points
 
 
 def score_of(
-    source: str, name: str, storage: str, task: str | None, where: Where = ANYWHERE
+    source: str, name: str, storage: str, task: str | None, where: ClusterOptions = NO_OPTIONS
 ) -> tuple[Scores, tuple[str, ...]]:
     """Scores and what to say about the points. `source` is a CSV file, or a sweep by name or directory, of
     `where`; `name` that of a preset. Raises ConfigError."""

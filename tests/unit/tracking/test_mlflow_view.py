@@ -25,7 +25,8 @@ from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_runs import STATE
-from orchestrator.tracking.mlflow_store import MlflowView, quiet_environment, sync
+from orchestrator.tracking.mlflow_store import MlflowView, sync
+from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
 
 

@@ -1,4 +1,4 @@
-"""Which cluster and namespace a command line means, and the words that name them again."""
+"""The cluster and namespace that a command line selects, and the arguments that select them again."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ VARIABLE = "FRONTIER_NAMESPACE"
 
 
 @dataclass(frozen=True)
-class Where:
-    """What a command line says of the cluster that has a sweep; None where it says nothing."""
+class ClusterOptions:
+    """--namespace and --context of a command that looks for a sweep; None where one is not given."""
 
     namespace: str | None = None
     context: str | None = None
 
     @property
-    def is_said(self) -> bool:
+    def is_given(self) -> bool:
         return self.namespace is not None or self.context is not None
 
     def has(self, copy: Copy | None) -> bool:
-        """Whether records that are a copy, or None for a sweep's own, are of that namespace and cluster.
-        Raises LaunchError where the kubeconfig lacks the context."""
-        if not self.is_said:
+        """Return whether records belong to that namespace and cluster. `copy` is None for own records.
+
+        Raises LaunchError if the kubeconfig lacks the context.
+        """
+        if not self.is_given:
             return True
         if copy is None or self.namespace not in (None, copy.namespace):
             return False
         return self.context is None or self.reach(lambda words: None).host == copy.host
 
     def reach(self, warn: Callable[[str], None], *, patient: bool = True) -> Cluster:
-        """`connect` to it, by the environment where nothing is said. Raises LaunchError as that does."""
+        """Connect to the cluster; the environment gives a namespace that is not given. Raises LaunchError."""
         from orchestrator.cluster.client import connect
 
         namespace = self.namespace or os.environ.get(VARIABLE) or NAMESPACE
@@ -47,15 +49,15 @@ class Where:
             context=self.context,
             warn=warn,
             patient=patient,
-            options=options(namespace, self.context),
+            options=as_arguments(namespace, self.context),
         )
 
 
-ANYWHERE = Where()
+NO_OPTIONS = ClusterOptions()
 
 
-def options(namespace: str, context: str | None) -> str:
-    """What a printed command needs to mean that namespace and context, with a space before each word."""
+def as_arguments(namespace: str, context: str | None) -> str:
+    """Return the arguments that select a namespace and a context in a printed command, each after a space."""
     words: list[str] = []
     if {namespace, os.environ.get(VARIABLE) or NAMESPACE} != {NAMESPACE}:
         words += ["--namespace", namespace]
