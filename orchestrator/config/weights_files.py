@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.config.grid import GridCell
-from orchestrator.config.inputs import folder_of, snapshot_of
+from orchestrator.config.weights_digests import folder_of, snapshot_of
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights, PackageWeights
 from orchestrator.contracts.safetensors_files import ADAPTER, has_weights
 from orchestrator.contracts.weights_folder import CONFIG, WeightsFolder, read_weights

@@ -16,7 +16,8 @@ from orchestrator.contracts.metrics import MetricValue
 from orchestrator.contracts.outcome import Device, Failure, Outcome
 from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TrialState
-from orchestrator.execution.attempts import abandon_attempt, close_attempt, open_attempt
+from orchestrator.execution.attempt_end import abandon_attempt, close_attempt
+from orchestrator.execution.attempts import open_attempt
 from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.exit_reasons import Ending
 from orchestrator.execution.interrupts import interrupts

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.execution.attempts import abandon_attempt, close_attempt, open_orders, outcomes_since
+from orchestrator.execution.attempt_end import abandon_attempt, close_attempt
+from orchestrator.execution.attempt_records import open_orders, outcomes_since
 from orchestrator.execution.clock import Clock
 from orchestrator.execution.exit_reasons import Ending
 from orchestrator.execution.launcher import (

@@ -15,14 +15,9 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import LaunchError, StorageError
-from orchestrator.execution.attempts import (
-    abandon_attempt,
-    close_attempt,
-    open_attempt,
-    outcomes_since,
-    read_bill,
-    read_outcome,
-)
+from orchestrator.execution.attempt_end import abandon_attempt, close_attempt
+from orchestrator.execution.attempt_records import outcomes_since, read_bill, read_outcome
+from orchestrator.execution.attempts import open_attempt
 from orchestrator.execution.clock import Clock
 from orchestrator.execution.devices import gpu_name
 from orchestrator.execution.exit_reasons import Ending, out_of_memory_kills

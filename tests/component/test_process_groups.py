@@ -14,7 +14,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.exit_codes import LOST_A_PEER
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase
-from orchestrator.execution.attempts import close_attempt
+from orchestrator.execution.attempt_end import close_attempt
 from orchestrator.execution.exit_reasons import Ending
 from workers import trial
 from workers.distributed import ranks

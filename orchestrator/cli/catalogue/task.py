@@ -14,7 +14,7 @@ from orchestrator.cli.paths import cache_of, own_cache
 from orchestrator.cli.terminal import Terminal, plain_table, print_json
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import load_catalogue
-from orchestrator.config.inputs import digest_data
+from orchestrator.config.data_digests import digest_data
 from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.problems import validate

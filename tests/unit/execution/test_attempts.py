@@ -21,18 +21,12 @@ from orchestrator.contracts.outcome import (
 )
 from orchestrator.contracts.trial import AttemptOrder, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase
-from orchestrator.execution.attempts import (
-    abandon_attempt,
-    close_attempt,
-    newest_checkpoint,
-    open_attempt,
-    open_orders,
-    outcomes_since,
-    read_outcome,
-)
+from orchestrator.execution.attempt_end import abandon_attempt, close_attempt
+from orchestrator.execution.attempt_records import open_orders, outcomes_since, read_outcome
+from orchestrator.execution.attempts import newest_checkpoint, open_attempt
 from orchestrator.execution.exit_reasons import Ending, out_of_memory_kills
 from orchestrator.execution.launcher import TrialOrder, Workplace
-from workers.runtime.records import superseded, write_outcome
+from workers.runtime.records import is_superseded, write_outcome
 
 KILLED = Ending(code=-signal.SIGKILL)
 OUT_OF_MEMORY = Ending(code=-signal.SIGKILL, out_of_memory=True)
@@ -338,9 +332,9 @@ def test_what_a_child_wrote_before_it_was_lost_stands(place: Workplace) -> None:
 
 def test_an_attempt_is_superseded_once_it_is_closed_or_another_has_begun(place: Workplace) -> None:
     first = open_attempt(place, make_trial("a"), now=1.0)
-    assert not superseded(Path(first.directory))
+    assert not is_superseded(Path(first.directory))
     second = open_attempt(place, make_trial("a"), now=2.0)
-    assert superseded(Path(first.directory))
-    assert not superseded(Path(second.directory))
+    assert is_superseded(Path(first.directory))
+    assert not is_superseded(Path(second.directory))
     close_attempt(second, Ending(code=None), now=60.0)
-    assert superseded(Path(second.directory))
+    assert is_superseded(Path(second.directory))

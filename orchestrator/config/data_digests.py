@@ -1,0 +1,112 @@
+"""Digest the files of a task, and report those that are missing or duplicate."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from orchestrator.config.corpus_digests import CorpusDigests, digest_of
+from orchestrator.config.duplicates import NamedFile, duplicates
+from orchestrator.config.layouts import looked_for
+from orchestrator.config.sweep import ResolvedSweep
+from orchestrator.contracts.files import INTO_DATA_DIR, leads_out
+from orchestrator.contracts.generated import made_digest
+from orchestrator.contracts.task import ArrowReader, MimicNotesReader, TaskSpec
+from orchestrator.errors import ConfigError, Problem
+
+
+def digest_data(task: TaskSpec, data_dir: Path, own_cache: Path | None = None) -> str | None:
+    """That of the files of one task, None where one is not there. Raises ConfigError where the task names the
+    same file twice. `own_cache` as in `digest_inputs`."""
+    if task.made is not None:
+        return made_digest(task)
+    files, absent = CorpusDigests(own_cache), list[Problem]()
+    found = _named_files(task, data_dir, files, absent)
+    files.save()
+    if doubled := list(duplicates(f"task {task.name}", found)):
+        raise ConfigError(doubled)
+    return None if absent else _files_digest(found)
+
+
+def sweep_data_digest(
+    task: TaskSpec,
+    sweep: ResolvedSweep,
+    files: CorpusDigests,
+    missing: list[Problem],
+    doubled: list[Problem],
+) -> str | None:
+    if task.made is not None:
+        return made_digest(task)
+    if sweep.data_dir is None or not sweep.data_dir.is_dir():
+        problem = "is not set" if sweep.data_dir is None else f"is no directory, got {str(sweep.data_dir)!r}"
+        fix = "give data_dir=PATH, or data_dir in the sweep file: below it lie the tasks' files"
+        missing.append(Problem(str(sweep.file), "data_dir", problem, fix))
+        return None
+    absent = list[Problem]()
+    found = _named_files(task, sweep.data_dir, files, absent)
+    doubled += duplicates(f"task {task.name}", found)
+    missing += absent
+    return None if absent else _files_digest(found)
+
+
+def _files_digest(files: Iterable[NamedFile]) -> str:
+    return digest_of((file.key.rpartition(".")[2], file.digest) for file in files)
+
+
+def _named_files(
+    task: TaskSpec, data_dir: Path, files: CorpusDigests, absent: list[Problem]
+) -> list[NamedFile]:
+    """What the task names below its data directory and is there."""
+    named = []
+    for at, name in _places(task):
+        if leads_out(data_dir / name, data_dir):
+            absent.append(_linked_away(task, at, data_dir / name))
+            continue
+        digest = files.of(data_dir / name, _ignored(task))
+        if digest is None:
+            absent.append(_no_file(task, at, data_dir / name))
+        else:
+            named.append(NamedFile(at, name, data_dir / name, digest))
+    return named
+
+
+def _places(task: TaskSpec) -> Iterator[tuple[str, str]]:
+    """Key in the task, and path below the data directory. Splits that are held out of train have none."""
+    for split, names in sorted(task.reader.files.items()):
+        yield from ((f"reader.files.{split}", name) for name in names)
+    if isinstance(task.reader, MimicNotesReader) and task.reader.groups is not None:
+        yield "reader.groups", task.reader.groups
+
+
+def _no_file(task: TaskSpec, at: str, path: Path) -> Problem:
+    problem = f"there is no file or directory {path}"
+    if others := looked_for(task):
+        problem += f"; {others}"
+    return Problem(f"task {task.name}", at, problem, _instead(path))
+
+
+def _linked_away(task: TaskSpec, at: str, path: Path) -> Problem:
+    problem = f"a link leads from {path} out of data_dir"
+    return Problem(f"task {task.name}", at, problem, INTO_DATA_DIR)
+
+
+def _instead(path: Path) -> str:
+    """The fix where a file is missing. Others in its folder may be named after patients, so that only what
+    has the same name but for case and suffix is quoted."""
+    others = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    same = [name for name in others if _stem(name) == _stem(path.name)]
+    if same:
+        return f"did you mean {same[0]!r}?"
+    close = len(difflib.get_close_matches(path.name, others, n=len(others) or 1, cutoff=0.6))
+    near = f"; {close} of the {len(others)} names in that folder are close to it" if close else ""
+    return f"put it there, or correct data_dir{near}"
+
+
+def _stem(name: str) -> str:
+    return name.casefold().partition(".")[0]
+
+
+def _ignored(task: TaskSpec) -> str:
+    """What the library that wrote a folder leaves in it on use, and the reader never opens."""
+    return "cache-*" if isinstance(task.reader, ArrowReader) else ""

@@ -1,0 +1,121 @@
+"""Digest the weights of a backbone by what a trial reads, and report those that are missing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from orchestrator.config.corpus_digests import digest_of
+from orchestrator.config.lock import Lock, lock_entry
+from orchestrator.contracts import layout
+from orchestrator.contracts.backbone import (
+    BackboneSpec,
+    FolderWeights,
+    HubWeights,
+    MadeWeights,
+    PackageWeights,
+    RandomWeights,
+)
+from orchestrator.contracts.files import sha256_of, write_atomically
+from orchestrator.contracts.generated import made_digest
+from orchestrator.contracts.safetensors_files import READ, has_weights
+from orchestrator.errors import Problem
+
+
+def weights_files(backbone: BackboneSpec, lock: Lock, files: FileDigests) -> dict[str, str]:
+    """Return sha256 by name of what a trial reads; empty where that is not known yet, or not here."""
+    weights = backbone.weights
+    if isinstance(weights, HubWeights):
+        entry = lock_entry(backbone, lock)
+        return {} if entry is None else dict(entry.files)
+    if isinstance(weights, MadeWeights | RandomWeights):
+        return {}
+    folder = folder_of(weights)
+    if folder is None or not folder.is_dir() or not has_weights(folder):
+        return {}
+    return {p.name: files.of(p) for p in sorted(folder.iterdir()) if p.suffix in READ}
+
+
+def weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: list[Problem]) -> str | None:
+    """Hub weights are named by their revision, staged or not, so that staging makes no result stale."""
+    weights = backbone.weights
+    if isinstance(weights, MadeWeights | RandomWeights):
+        return made_digest(weights)
+    if isinstance(weights, HubWeights):
+        return digest_of([("hub", weights.hub), ("revision", weights.revision)])
+    if not held:
+        missing.append(_absent(backbone, folder_of(weights)))
+        return None
+    return digest_of(held.items())
+
+
+def is_staged(backbone: BackboneSpec, cache: Path) -> bool:
+    return not isinstance(backbone.weights, HubWeights) or snapshot_of(backbone.weights, cache) is not None
+
+
+def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:
+    """The folder of a revision, a commit or a name of one, once it is staged."""
+    repository = cache / layout.hub_repository(weights.hub)
+    name = repository / "refs" / weights.revision
+    commit = name.read_text(encoding="utf-8").strip() if name.is_file() else weights.revision
+    found = repository / "snapshots" / commit
+    return found if found.is_dir() else None
+
+
+def missing_token(backbone: BackboneSpec) -> Problem:
+    assert isinstance(backbone.weights, HubWeights)
+    hub = backbone.weights.hub
+    problem = f"{hub} is gated, it is not staged, and no token of the hub is set"
+    fix = f"ask for access on the page of {hub}, then set HF_TOKEN; or leave this backbone out"
+    return Problem(f"backbone {backbone.name}", "weights.hub", problem, fix)
+
+
+def folder_of(weights: FolderWeights | PackageWeights) -> Path | None:
+    """None where the package is not installed."""
+    if isinstance(weights, FolderWeights):
+        return Path(weights.folder)
+    found = find_spec(weights.package)
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0]) / weights.folder
+
+
+def _absent(backbone: BackboneSpec, folder: Path | None) -> Problem:
+    where, weights = f"backbone {backbone.name}", backbone.weights
+    if isinstance(weights, PackageWeights) and folder is None:
+        fix = (
+            f"install the extra [{weights.extra}] of this project" if weights.extra else "install the package"
+        )
+        return Problem(where, "weights.package", f"{weights.package} is not installed", fix)
+    fix = "put config.json, the tokenizer's files and *.safetensors there; pickled weights are not read"
+    return Problem(where, "weights.folder", f"there is no *.safetensors in {folder}", fix)
+
+
+class FileDigests:
+    """sha256 of files, remembered while size and time of change stay the same."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._changed = False
+        try:
+            self._known: dict[str, list[object]] = dict(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            self._known = {}  # a cache: what cannot be read is made again
+
+    def of(self, path: Path) -> str:
+        status = os.stat(path)
+        stamp: list[object] = [status.st_size, status.st_mtime_ns]
+        entry = self._known.get(str(path.resolve()))
+        if isinstance(entry, list) and entry[:-1] == stamp:
+            return str(entry[-1])
+        digest = sha256_of(path)
+        self._known[str(path.resolve())] = [*stamp, digest]
+        self._changed = True
+        return digest
+
+    def save(self) -> None:
+        if self._changed:
+            write_atomically(self._file, json.dumps(self._known))

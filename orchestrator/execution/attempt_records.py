@@ -1,0 +1,48 @@
+"""Read what the attempts of a trial left on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.trial import AttemptOrder
+from orchestrator.execution.launcher import Workplace
+
+
+def read_outcome(directory: Path) -> Outcome | None:
+    """None where there is none, or what is there cannot be one."""
+    try:
+        return Outcome.model_validate_json((directory / layout.OUTCOME).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def read_bill(directory: Path) -> Bill | None:
+    """None where there is none."""
+    try:
+        return Bill.model_validate_json((directory / layout.BILL).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def outcomes_since(place: Workplace, trial: str, before: int) -> list[Outcome]:
+    """The outcomes of the attempts numbered above `before`, oldest first."""
+    found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    outcomes = (read_outcome(path) for number, path in found if number > before)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def open_orders(place: Workplace, trial: str, before: int) -> list[AttemptOrder]:
+    """The orders numbered above `before` that have no bill yet: still running, or lost with their host. Their
+    directories are those on this machine."""
+    found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    return [
+        AttemptOrder.model_validate_json((path / layout.ORDER).read_bytes()).model_copy(
+            update={"directory": str(path)}
+        )
+        for number, path in found
+        if number > before and (path / layout.ORDER).exists() and not (path / layout.BILL).exists()
+    ]
