@@ -1,0 +1,71 @@
+"""Words that read badly stay out of documents, docstrings and messages."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
+DOCUMENTS += [ROOT / "configs/README.md", ROOT / "k8s/README.md"]
+SOURCES = sorted(path for package in ("orchestrator", "workers") for path in (ROOT / package).rglob("*.py"))
+
+# Each word with what to write instead. They are matched without regard to case, across line breaks.
+EVERYWHERE = {
+    r"\bmend(s|ed|ing)?\b": "fix",
+    r"\banew\b": "again",
+    r"\bhangs? on\b": "depends on",
+    r"\bfor want of\b": "because … is missing",
+    r"\bat work\b": "running",
+    r"\bwho would\b": "say who does what",
+    r"\bas for the\b": "a sentence about this thing",
+    r"\bremed(y|ies)\b": "fix",
+    r"\bcomplain(s|ed|t|ts)?\b": "problem",
+    r"\bways? out\b": "option",
+    r"\bgoes? on\b": "continues",
+    r"\btold apart\b": "distinguishable",
+    r"\bmisfits?\b": "problem",
+    r"\bbilled apart\b": "billed separately",
+    r"\bwhoever\b": "the user who …",
+    r"\bnobody\b": "no … does",
+    r"\bof these\b[^.]*\balone\b": "only",
+    r"\bone row a point\b": "per point",
+}
+DOCUMENTS_ONLY: dict[str, str] = {}
+
+
+@cache
+def _strings() -> list[tuple[str, str]]:
+    """Return each string of the code with its place, docstrings included; of an f-string its literal parts."""
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+def _found(pattern: str, text: str) -> list[str]:
+    flat = re.sub(r"\s+", " ", text)
+    return [match.group(0) for match in re.finditer(pattern, flat, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_have_none_of_the_words(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    words = EVERYWHERE | DOCUMENTS_ONLY
+    assert {hit: words[pattern] for pattern in words for hit in _found(pattern, text)} == {}
+
+
+@pytest.mark.parametrize("pattern", sorted(EVERYWHERE))
+def test_strings_of_the_code_have_none_of_the_words(pattern: str) -> None:
+    hits = [
+        f"{place}: {hit} -> {EVERYWHERE[pattern]}"
+        for place, text in _strings()
+        for hit in _found(pattern, text)
+    ]
+    assert hits == []
