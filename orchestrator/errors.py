@@ -123,7 +123,7 @@ class LaunchError(FrontierError):
 
 
 class OverBudgetError(FrontierError):
-    """The forecast of a sweep is beyond its budget. Says both, and the cheapest ways out."""
+    """The forecast of a sweep is beyond its budget. Says both, and the cheapest options."""
 
     exit_code = ExitCode.WRONG_INPUT
 
@@ -141,7 +141,7 @@ class InterruptedSweepError(FrontierError):
 
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:
-    """A remedy for an unknown name: the closest known one, else the whole list (at most 12 of it)."""
+    """A fix for an unknown name: the closest known one, else the whole list (at most 12 of it)."""
     names = sorted(set(known))
     close = difflib.get_close_matches(got, names, n=1, cutoff=0.6)
     if close:

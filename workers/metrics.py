@@ -9,7 +9,7 @@ ROC curve.
 
 Beside these, for ner, the score of Taylor et al. 2024: spans of sub-words that each repeat the tag of their
 word, in the lenient mode of seqeval. "B-x B-x" on the sub-words of one word counts as two entities there: the
-score hangs on the tokenizer and is not comparable between vocabularies.
+score depends on the tokenizer and is not comparable between vocabularies.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ class Session:
 
 
 def _problems_of(item: str, words: str) -> Iterator[Problem]:
-    """From the words of an error, which may name several: place, problem, remedy."""
+    """From the words of an error, which may name several: place, problem, fix."""
     for told in re.split(r"\n(?=backbone )", words):
         sentence, _, fix = told.partition("\n    -> ")
         place, colon, problem = sentence.partition(": ")

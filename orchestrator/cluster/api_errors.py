@@ -1,4 +1,4 @@
-"""What the API server refuses, in words that name the remedy."""
+"""Errors of the API server as problems with their fix."""
 
 from __future__ import annotations
 

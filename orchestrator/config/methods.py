@@ -112,7 +112,7 @@ def _bad_space(
 
 
 def _no_key_of_a_search(entry: MethodEntry, name: str, known: Sequence[str]) -> tuple[str, str]:
-    """Problem and remedy."""
+    """Return the problem and its fix."""
     if name in Recipe.model_fields or name in _settings(entry):
         problem = f"is not searched, got {name}: it is no matter of how well a method learns"
         return problem, f"set it in `recipe` or as an axis; a search takes: {', '.join(known)}"

@@ -68,7 +68,7 @@ def _signal_name(number: int) -> str:
 
 
 def out_of_memory_kills(root: Path = Path("/")) -> int | None:
-    """How many processes the kernel has killed in our control group for want of memory; None: not told.
+    """Return how many processes of our control group the kernel has killed to free memory; None if unknown.
 
     Version 2 keeps the count in memory.events, version 1 in memory.oom_control, in a line `oom_kill <n>`.
     Inside a container the group's own path is often mounted as the top of the tree.

@@ -1,7 +1,7 @@
 """Probes: a short trial for each family of cells, that tells what the sweep will take before it starts.
 
 They are a sweep of their own beside the real one (`<name>-probes`), run and recorded like any other: billed
-apart, never results, made again only where something changed.
+separately, never results, run again only where something changed.
 """
 
 from __future__ import annotations

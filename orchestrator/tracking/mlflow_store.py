@@ -217,7 +217,7 @@ def _in_our_words(error: Exception, uri: str) -> TrackingError:
 
 def _open(uri: str) -> MlflowClient:
     """A client of the store. A new SQLite file appears whole, by rename: killed while it is filled with its
-    tables, a driver would leave one that MLflow can neither use nor mend."""
+    tables, a driver would leave one that MLflow can neither use nor repair."""
     from mlflow import MlflowClient
 
     path = Path(uri.removeprefix(SQLITE))

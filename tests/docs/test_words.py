@@ -17,30 +17,34 @@ SOURCES = sorted(path for package in ("orchestrator", "workers") for path in (RO
 # Each word with what to write instead. They are matched without regard to case, across line breaks.
 EVERYWHERE = {
     r"\bmend(s|ed|ing)?\b": "fix",
-    r"\banew\b": "again",
     r"\bhangs? on\b": "depends on",
     r"\bfor want of\b": "because … is missing",
-    r"\bat work\b": "running",
     r"\bwho would\b": "say who does what",
     r"\bas for the\b": "a sentence about this thing",
     r"\bremed(y|ies)\b": "fix",
-    r"\bcomplain(s|ed|t|ts)?\b": "problem",
-    r"\bways? out\b": "option",
-    r"\bgoes? on\b": "continues",
+    r"\bways? out\b": "options",
     r"\btold apart\b": "distinguishable",
     r"\bmisfits?\b": "problem",
     r"\bbilled apart\b": "billed separately",
+    r"\bone row a point\b": "per point",
+}
+# The code has strings with these.
+DOCUMENTS_ONLY = {
+    r"\banew\b": "again",
+    r"\bat work\b": "running",
+    r"\bcomplain(s|ed|t|ts)?\b": "problem",
+    r"\bgoes? on\b": "continues",
     r"\bwhoever\b": "the user who …",
     r"\bnobody\b": "no … does",
     r"\bof these\b[^.]*\balone\b": "only",
-    r"\bone row a point\b": "per point",
+    r"\bstands? (in|beside|under|for|at)\b": "is in, has",
+    r"\blies? (in|beside|at|below|outside)\b": "is in",
 }
-DOCUMENTS_ONLY: dict[str, str] = {}
 
 
 @cache
 def _strings() -> list[tuple[str, str]]:
-    """Return each string of the code with its place, docstrings included; of an f-string its literal parts."""
+    """Return each string of the code with its file and line, docstrings included."""
     return [
         (f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
         for path in SOURCES

@@ -108,11 +108,11 @@ def _stopped(error: BaseException) -> tuple[FailureKind, str] | None:
     if isinstance(error, PreemptedError):
         return FailureKind.PREEMPTED, "asked to stop (SIGTERM)"
     if isinstance(error, DivergedError):
-        return FailureKind.DIVERGED, "the loss is not finite; a smaller learning_rate usually mends it"
+        return FailureKind.DIVERGED, "the loss is not finite; a smaller learning_rate usually helps"
     if isinstance(error, CollapsedError):
         message = (
             "it gives one answer to everything (stop_collapsed, after collapse_grace)\n"
-            "    -> a lower learning_rate or a larger warmup_ratio usually mends it"
+            "    -> a lower learning_rate or a larger warmup_ratio usually helps"
         )
         return FailureKind.COLLAPSED, message
     return None

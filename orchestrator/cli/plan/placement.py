@@ -88,7 +88,7 @@ def show_calibrations(plan: Plan, console: Console) -> None:
         console.print(
             styled("calibrated", "cyan"),
             f"trials that share a GPU cost what {quantity(len(missing), 'short run')} "
-            "of their kinds take alone on one: `frontier run` makes them first, billed apart",
+            "of their kinds take alone on one: `frontier run` makes them first, billed separately",
             highlight=False,
         )
 

@@ -69,7 +69,7 @@ def _pod(pod: Pod) -> Iterator[Problem]:
 
 
 def _confinement(context: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Field, value and remedy of what lifts AppArmor or SELinux, of a pod or a container."""
+    """Field, value and fix of what lifts AppArmor or SELinux, of a pod or a container."""
     profile = get(context, "appArmorProfile", "type")
     if profile not in _APP_ARMOR:
         yield "appArmorProfile.type", profile, "remove it, or write RuntimeDefault"

@@ -110,7 +110,7 @@ class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for
         self._begun: dict[str, int] = {}  # places in the line, by Tune's id
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        """As for the listener."""
+        """Pickle as the class of Tune: nothing is restored from the copy that Tune saves."""
         return BasicVariantGenerator, ()
 
     def save_to_dir(self, dirpath: str, session_str: str) -> None:
@@ -143,7 +143,7 @@ class Holding(FIFOScheduler):  # type: ignore[misc]  # ray is untyped for us
         self._feed = feed
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        """As for the listener."""
+        """Pickle as the class of Tune: nothing is restored from the copy that Tune saves."""
         return FIFOScheduler, ()
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Cells that cannot be told apart: those that may be the best, and runs along the frontier.
+"""Cells that are not distinguishable: those that may be the best, and runs along the frontier.
 
 The set of the best, of those with two seeds or more: a cell stays in it unless the cell that scored highest
 is shown to be better, one-sided, at 5 % over the number of its rivals (Bonferroni). Only one cell is the
@@ -106,8 +106,8 @@ def best_set(
 def frontier_runs(
     members: Sequence[Point], replicates: Mapping[str, Replicates], scored: int, prior: Prior | None = None
 ) -> list[BestSet]:
-    """The longest runs of neighbours, by cost, of which no two are told apart, corrected for every two of the
-    `scored` points."""
+    """The longest runs of neighbours, by cost, of which no two are distinguishable, corrected for
+    every two of the `scored` points."""
     names = [p.name for p in members if p.name in replicates][:MOST_MEMBERS]
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
     named = [(names[i], names[j]) for i, j in pairs]

@@ -6,8 +6,8 @@ so are the documents of the test part. The family `teachers` compares each stude
 
 The family `frontier` compares points that were picked by their results. A pick is only honest if it pays for
 all that could have been picked: it is corrected for every two scored points. Of up to 20 of them every two
-are tested, and what is told apart elsewhere no longer has to be paid for; of more, those that were not picked
-are taken not to differ. Corrections are Holm's (1979), by statsmodels.
+are tested, and what is distinguishable elsewhere no longer has to be paid for; of more, those that
+were not picked are taken not to differ. Corrections are Holm's (1979), by statsmodels.
 
 The variance over seeds is moderated over the cells of the task (`moderation`).
 """
@@ -49,7 +49,7 @@ class Claim(Record):
     of `interval`, `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be
     claimed.
 
-    Of two that cannot be told apart `detectable` is the smallest difference that these results could have
+    Of two that are not distinguishable `detectable` is the smallest difference that these results could have
     shown, in units of quality, and `limit` what would show a smaller one.
     """
 

@@ -14,7 +14,7 @@ from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.scores.table import number, read_rows
 
-# Figures that a table may hold beside metrics. They hang on the authors' machine and are never compared.
+# Figures that a table may hold beside metrics. They depend on the authors' machine and are never compared.
 COSTS = ("wall_seconds", "seconds_to_best", "run_seconds", "total_flops")
 STATISTICS = ("mean", "median", "max", "best-of-repeats", "single")
 

@@ -231,7 +231,7 @@ def _totals_json(report: Report) -> dict[str, Any]:
 
 
 def frontier_csv(report: Report) -> str:
-    """One row a point. An empty field is a missing figure."""
+    """One row per point. An empty field is a missing figure."""
     names = sorted({name for task in report.tasks for point in task.points for name in point.metrics})
     rows = [_csv_row(task, point, names) for task in report.tasks for point in task.points]
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""The composite efficiency scores of Taylor et al. 2024, and how much they hang on the set of points.
+"""The composite efficiency scores of Taylor et al. 2024, and how much they depend on the set of points.
 
 A score scales each column over a set of points, so it belongs to the set: add a point, and all may move (far
 enough out, it takes all weight from the column in which it does so, and the order is that of the others).
@@ -38,7 +38,7 @@ _GRAIN = 1e-12  # what sums of three shares may be off by
 
 
 class TaskScores(Record):
-    """The paper's composite score of a task's points, with the set it hangs on."""
+    """The paper's composite score of a task's points, with the set it depends on."""
 
     scores: Scores
     notes: tuple[str, ...]

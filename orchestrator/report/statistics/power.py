@@ -24,8 +24,8 @@ class Limit(StrEnum):
 
 
 class Settled(Record):
-    """With how many seeds a measured difference of `margin`, in units of quality, would be told apart. None:
-    with more than 50, so by other means if at all."""
+    """With how many seeds a measured difference of `margin`, in units of quality, would be distinguishable.
+    None: with more than 50, so by other means if at all."""
 
     margin: float
     seeds: int | None

@@ -159,7 +159,7 @@ def _misfit(file: str, line: int, cells: list[str], head: list[str]) -> DataErro
 
 
 def _next(rows: Iterator[_Row]) -> tuple[_Row | None, tuple[str, str] | None]:
-    """The next row or line, or None at the end; else the fault and its remedy. A csv.Error may quote the
+    """The next row or line, or None at the end; else the problem and its fix. A csv.Error may quote the
     text."""
     try:
         return next(rows, None), None
