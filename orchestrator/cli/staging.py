@@ -55,7 +55,7 @@ def _cache(session: Session) -> SharedCache:
 
 
 def _items(session: Session) -> Iterator[tuple[str, dict[str, str] | None]]:
-    """With the files of the lock, of what is locked."""
+    """Yield each item of the cache with the files that the lock names for it."""
     tasks = {cell.task.spec.name: cell.task.spec for cell in session.sweep.grid.cells}
     specs: list[BackboneSpec | TaskSpec] = [*session.backbones.values(), *tasks.values()]
     for spec in specs:

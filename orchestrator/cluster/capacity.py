@@ -33,7 +33,7 @@ def groups(cluster: dict[str, Any]) -> list[Group]:
 
 
 def node_kinds(worker_groups: Iterable[Group]) -> tuple[NodeKind, ...]:
-    """Of the groups that may have a pod at all."""
+    """Return a kind of node for each group that may have a pod."""
     return tuple(
         NodeKind(
             nodes=group.pods, cpus=group.cpus, gpus=group.gpus, device=group.device if group.gpus else None

@@ -53,7 +53,7 @@ class Cluster:
         return f"`frontier {' '.join(words)}{self.options}`"
 
     def get(self, resource: Resource, name: str) -> dict[str, Any] | None:
-        """None where there is no such object. Raises where there is no such kind."""
+        """Return an object, or None if there is none. Raises if there is no such kind."""
         try:
             answer: dict[str, Any] = self._ask("get", resource, name)
         except RefusalError as refused:

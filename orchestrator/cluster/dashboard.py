@@ -20,7 +20,7 @@ _TIMEOUT_SECONDS = 15.0
 
 
 def token(cluster: Cluster, job: RayJob) -> str | None:
-    """None where the cluster runs without one. Raises LaunchError where it may not be read."""
+    """Return the cluster's token, or None if it has none. Raises LaunchError where it may not be read."""
     secret = cluster.get(SECRETS, job.cluster_name) if job.cluster_name else None
     encoded = get(secret, "data", _TOKEN_KEY)
     return None if encoded is None else base64.b64decode(encoded).decode()

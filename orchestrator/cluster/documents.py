@@ -32,7 +32,7 @@ class Document:
 
     @property
     def group(self) -> str:
-        """Of the API, say `ray.io`; "" for the core."""
+        """Return the API group, say `ray.io`; "" for the core."""
         version = str(self.body.get("apiVersion", ""))
         return version.split("/")[0] if "/" in version else ""
 

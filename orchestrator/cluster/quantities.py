@@ -16,7 +16,7 @@ _PATTERN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]
 
 
 def quantity(value: Any) -> Decimal | None:
-    """None for what is no quantity."""
+    """Parse a quantity; return None if it is none."""
     parsed = _PATTERN.fullmatch(str(value))
     if parsed is None or isinstance(value, bool):
         return None

@@ -92,7 +92,7 @@ class RayJob:
 
     @property
     def exit_code(self) -> int | None:
-        """Of the driver, where Ray told it."""
+        """Return the driver's exit code, if Ray reported it."""
         matched = _EXIT_CODE.match(self.message)
         return int(matched[1]) if matched else None
 
@@ -117,7 +117,7 @@ class RayJob:
 
     @property
     def starting(self) -> bool:
-        """Whether no driver has ever been submitted, as far as its own status tells."""
+        """Return whether no driver has been submitted yet, by its own status."""
         began = self.ray_state or self.failures or self.recreations
         return self.deployment in ("", "Initializing") and not began and not self.suspended
 

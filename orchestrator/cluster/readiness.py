@@ -25,7 +25,7 @@ class Servers:
 
 
 def is_ready(pod: dict[str, Any] | None) -> bool:
-    """Whether it runs and, where it is probed, is ready."""
+    """Return whether a pod runs and, if it is probed, is ready."""
     conditions = items(get(pod, "status", "conditions"))
     states = [c.get("status") for c in conditions if c.get("type") == "Ready"]
     return get(pod, "status", "phase") == "Running" and not _over(pod) and states in ([], ["True"])

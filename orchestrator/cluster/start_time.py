@@ -43,7 +43,7 @@ def start_time(ray_jobs: Iterable[dict[str, Any]]) -> StartTime:
 
 
 def _seconds(ray_job: dict[str, Any]) -> float | None:
-    """None where its driver has not started, or it was suspended, or started a second cluster."""
+    """Return None if its driver has not started, or it was suspended, or started a second cluster."""
     ended = get(ray_job, "status", "rayJobInfo", "startTime")
     if ended is None or get(ray_job, "status", "failed"):
         return None

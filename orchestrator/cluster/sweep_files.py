@@ -34,14 +34,14 @@ class SweepFiles:
         return None if job.config_map is None else self.cluster.get(CONFIG_MAPS, job.config_map)
 
     def every(self, name: str) -> list[dict[str, Any]]:
-        """Newest first."""
+        """Return the ConfigMaps of a sweep, newest first."""
         config_maps = self.cluster.every(CONFIG_MAPS, labels=f"{SWEEP_LABEL}={name}")
         return sorted(
             config_maps, key=lambda body: str(get(body, "metadata", "creationTimestamp")), reverse=True
         )
 
     def stopped(self, name: str) -> bool:
-        """Whether a person stopped it, as its ConfigMap tells."""
+        """Return whether a user stopped the sweep, by its ConfigMap."""
         return any(STOPPED in _annotations(config_map) for config_map in self.every(name))
 
     def kept(self, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -176,11 +176,11 @@ class Sweeps:
         return True
 
     def ids_of(self, sweep: str) -> list[str]:
-        """Of the sweeps that have that id or name."""
+        """Return the ids of the sweeps that have that id or name."""
         return _called(sweep, self._names())
 
     def _names(self) -> dict[str, str]:
-        """By id, the names of all sweeps, of stopped ones too."""
+        """Return the names of all sweeps by id, also of stopped ones."""
         names: dict[str, str] = {}
         for body in (*self.files.kept_jobs(), *self.ray_jobs()):
             names.update(_known(body))
@@ -213,7 +213,7 @@ class Sweeps:
             )
 
     def _start(self, config_map: dict[str, Any], ray_job: dict[str, Any]) -> bool:
-        """False where another RayJob of the name is there: to apply ours would change that one's."""
+        """Return False if another RayJob has the name: applying ours would change it."""
         self.cluster.apply(config_map)
         try:
             job = RayJob(self.cluster.create(RAY_JOBS, ray_job))

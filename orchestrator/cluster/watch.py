@@ -39,7 +39,7 @@ def look(cluster: Cluster, job: RayJob) -> Look:
 
 
 def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:
-    """Of the newest submitter; none where its log may not be read, or it has not started."""
+    """Return the last line of the newest submitter's log, or none if there is no log to read."""
     submitters = [pod for pod in pods if role(pod) == "submitter"]
     newest = max(submitters, key=_created, default=None)
     if newest is None:
@@ -52,7 +52,7 @@ def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:
 
 
 def never_ran(cluster: Cluster, job: RayJob) -> bool:
-    """Whether no pod of it was ever ready: its file and overlay have had no effect yet."""
+    """Return whether none of its pods was ever ready, so that its file and overlay had no effect yet."""
     if not job.starting:
         return False
     pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name}")

@@ -14,7 +14,7 @@ from orchestrator.tracking.ledger import Ledger
 
 
 def show_copied(ledger: Ledger, console: Console) -> None:
-    """Nothing where the records are the sweep's own."""
+    """Print which sweep the records are a copy of, if they are one."""
     copy = copy_in(ledger.directory)
     if copy is None:
         return

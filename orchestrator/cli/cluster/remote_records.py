@@ -45,7 +45,7 @@ class RemoteRecords:
 
     @property
     def in_store(self) -> bool:
-        """Whether the pods write to an object store, and to no volume of theirs."""
+        """Return whether the pods write to an object store instead of a volume."""
         return is_uri(self._written_to)
 
     @property

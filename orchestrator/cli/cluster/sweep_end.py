@@ -29,8 +29,10 @@ Written = tuple[Report, Mapping[str, Path]]
 def tell_end(
     end: End, name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console, bring: bool
 ) -> int:
-    """Say how it ended and show the report; return the exit code. `bring`: copy records that are out of reach
-    to this machine."""
+    """Print how a sweep ended, with its report, and return the exit code.
+
+    With `bring`, records that are out of reach are copied to this machine.
+    """
     if end.step is Step.STOPPED:
         command = sweeps.cluster.command("resume", name)
         sweeps.say(f"{name} was stopped; its records stay, and {command} goes on from them")
@@ -42,7 +44,7 @@ def tell_end(
         sweeps.say(f"{name} ended: {end.job}")
         if end.job.message:
             sweeps.say(end.job.message)
-        sweeps.say(f"    -> {_remedy(end, sweeps.cluster)}")
+        sweeps.say(f"    -> {_fix(end, sweeps.cluster)}")
     written = _reported(name, records, sweeps, console, bring and done is not None)
     code = _EXIT_CODES[end.step]
     if done is not None:
@@ -63,7 +65,7 @@ def tell_end(
 def _tell_gone(
     name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console, bring: bool
 ) -> int:
-    """Of a sweep whose RayJob vanished before anybody here saw its end."""
+    """Report a sweep whose RayJob was deleted before its end was seen here."""
     sweeps.say(
         f"{name} is gone from namespace {sweeps.cluster.namespace}: its RayJob was deleted, or it ended and "
         "was cleared away; how it ended was not seen"
@@ -125,7 +127,7 @@ def _verdict(cluster: Cluster, job: RayJob, sweeps: Sweeps) -> Verdict | None:
         return None
 
 
-def _remedy(end: End, cluster: Cluster) -> str:
+def _fix(end: End, cluster: Cluster) -> str:
     assert end.job is not None
     if end.step is Step.REFUSED:
         return (

@@ -51,7 +51,7 @@ def _explained(plan: Plan, asked: str) -> tuple[str, list[Explained], list[Expla
 
 
 def _cell_named(plan: Plan, asked: str) -> str:
-    """Also by the name of a trial, and by the first parts of a name that only one cell has."""
+    """Find a cell by its name, the name of a trial, or the first parts of a name that only one cell has."""
     wanted = asked.partition("/seed-")[0].strip("/")
     refused = {refused.cell.name: refused.reason for refused in plan.refused}
     if wanted in refused:

@@ -20,7 +20,7 @@ _FRACTIONS = {0.125: "an eighth of a GPU", 0.25: "a quarter of a GPU", 0.5: "hal
 
 
 def placement_json(plan: Plan) -> dict[str, Any]:
-    """By cell; empty where the sweep says itself what trials are given."""
+    """Return the placement of each cell; empty if the sweep sets `resources` itself."""
     if not isinstance(plan.sweep.config.resources, AutoResources):
         return {}
     return {name: _json(placed) for name, placed in plan.placements.items()}
@@ -83,7 +83,7 @@ def _is_auto(plan: Plan, cell: str) -> bool:
 
 
 def show_calibrations(plan: Plan, console: Console) -> None:
-    """Where trials share a GPU: what their costs are taken from."""
+    """Print how many short runs the costs need, if trials share a GPU."""
     if missing := uncalibrated(plan):
         console.print(
             styled("calibrated", "cyan"),

@@ -14,7 +14,7 @@ from orchestrator.units import quantity
 
 
 def recipes_json(plan: Plan) -> dict[str, dict[str, Any]]:
-    """By cell, what a score depends on most."""
+    """Return, by cell, the values that a score depends on most."""
     return {
         name: {"learning_rate": plan.cells[name].recipe.learning_rate, "optimiser_steps": steps}
         for name, steps in optimiser_steps(plan).items()

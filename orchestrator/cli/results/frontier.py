@@ -44,7 +44,7 @@ def parse_axes(words: str) -> tuple[Objective, ...]:
 
 
 def show_frontiers(report: Report, axes: tuple[Objective, ...], console: Console) -> None:
-    """Of each task and comparison key, on the axes that were asked for."""
+    """Print the frontier of each task and comparison key on the given axes."""
     for task in report.tasks:
         for view in task.frontiers:
             if view.axes == axes:

@@ -42,7 +42,7 @@ def write(
     what_if: WhatIf | None = None,
     axes: Sequence[tuple[Objective, ...]] = (),
 ) -> tuple[Report, Mapping[str, Path]]:
-    """From the records alone to the files of a report, see `write_report`.
+    """Build a report from the records and write its files, see `write_report`.
 
     `axes` are further ones that frontiers are wanted on, quality first in each.
     """

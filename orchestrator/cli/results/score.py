@@ -38,7 +38,7 @@ def score_of(
 
 
 def score_sweep(report: Report, preset: Preset, task: str | None) -> tuple[Scores, tuple[str, ...]]:
-    """Of one task: the only one, or the one that `task` names."""
+    """Score one task: the only one, or the one that `task` names."""
     if preset is not Preset.HOLISTIC:
         problem = f"a sweep's records hold no FLOPs, which {preset} needs"
         fix = "use holistic, or give a CSV file with the columns that you have"

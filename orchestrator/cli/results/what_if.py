@@ -27,7 +27,7 @@ _MOST_ROWS = 8  # of a task on the console; --json and the report have all
 
 
 def reprice(ledger: Ledger, words: str) -> WhatIf:
-    """Of a finished sweep, from its records alone. Raises ConfigError with every mistake in `words`."""
+    """Price a finished sweep from its records. Raises ConfigError with every mistake in `words`."""
     sweep = ledger.sweep()
     given, problems = _parsed(words)
     own = "prices" not in given  # then as they were at launch: a file may be gone, or say something else
@@ -63,7 +63,7 @@ def _parsed(words: str) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def _books(config: dict[str, Any]) -> dict[str, PriceBook]:
-    """Of the catalogue, and of the directories that the sweep added, as far as they are still there."""
+    """Return the price lists of the catalogue and of those directories of the sweep that exist."""
     directories = [Path(directory) for directory in config.get("catalogues", ())]
     return load_catalogue([d for d in directories if d.is_dir()]).prices
 

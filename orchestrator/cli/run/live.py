@@ -100,7 +100,7 @@ class Display:
         return ", ".join(words)
 
     def _first(self) -> list[str]:
-        """As long as no trial has ended, what the first one does."""
+        """Return what the first trial does, as long as no trial has ended."""
         p = self._progress
         if not p.running or p.done_before + p.finished + p.failed + p.tuning_ended:
             return []

@@ -95,7 +95,7 @@ def show_status(ledger: Ledger, console: Console) -> None:
 
 
 def _caveats(sweep: SweepRecord, records: list[TrialRecord]) -> dict[str, list[str]]:
-    """By task, what its trials have counted that changes how a score is read."""
+    """Return, by task, the caveats that follow from what its trials have counted."""
     outcomes: dict[str, list[Outcome]] = {}
     for record in records:
         if record.outcome is not None:

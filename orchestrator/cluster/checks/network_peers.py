@@ -81,7 +81,7 @@ def _overlap(one: Net, other: Net) -> bool:
 
 
 def peers_of(rule: dict[str, Any], field: str, namespace: str) -> list[Peer]:
-    """Of the ends in `field` ("to" or "from"); none means everybody."""
+    """Return the peers in `field` ("to" or "from"); none means all."""
     ends = items(rule.get(field))
     return [peer for end in ends for peer in _peers(end, namespace)] if ends else [EVERYBODY]
 

@@ -72,7 +72,7 @@ def _ray(document: Document) -> Iterator[Problem]:
 
 
 def built_in_kinds_are_known() -> bool:
-    """Whether the schemas of Kubernetes itself are installed."""
+    """Return whether the schemas of Kubernetes itself are installed."""
     return find_spec("kubernetes_validate") is not None
 
 
@@ -104,7 +104,7 @@ def _built_in(document: Document) -> Iterator[Problem]:
 
 @cache
 def _built_in_validator(api_version: str, kind: str) -> Any:
-    """None where there is no such kind."""
+    """Return the schema of a kind, or None if there is none."""
     from jsonschema import Draft202012Validator
     from kubernetes_validate import utils
     from referencing import Registry, Resource
