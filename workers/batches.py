@@ -17,7 +17,7 @@ from workers.tasks import IGNORED, Encoded
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """The examples of one epoch, each once, as lists of indices.
+    """Return the examples of one epoch, each once, as lists of indices.
 
     Pools of some batches are drawn at random and sorted by length, so that a batch pads little; then the
     batches are shuffled. There are ceil(n / batch_size), at most one of them smaller. An epoch is a function
@@ -36,7 +36,7 @@ def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
 
 
 def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """All examples, longest first: batches that pad least."""
+    """Yield all examples, longest first: batches that pad least."""
     ranked = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
     for start in range(0, len(ranked), batch_size):
         yield ranked[start : start + batch_size]
@@ -94,7 +94,7 @@ class FlatSplit:
         return torch.from_numpy(values).to(self._device)
 
     def rows(self, batches: Iterable[Sequence[int]]) -> list[Rows]:
-        """One for each batch: a single copy to the device, which waits for it."""
+        """Return the rows of each batch, with a single copy to the device, which waits for it."""
         known = list(batches)
         places = self._put(np.fromiter(itertools.chain.from_iterable(known), np.int64))
         parts = places.split([len(batch) for batch in known])  # type: ignore[no-untyped-call]
@@ -124,7 +124,7 @@ def _flat(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
 def collate(
     data: Encoded, indices: Sequence[int], pad: int, device: torch.device
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """(inputs, labels) of a batch of examples that the host holds, as those of `Batch`."""
+    """Return (inputs, labels) of a batch of examples on the host, as in `Batch`."""
     types, labels = data.token_type_ids, data.labels
     chosen = Encoded(
         input_ids=[data.input_ids[i] for i in indices],

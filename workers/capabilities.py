@@ -35,7 +35,7 @@ _HEADS = {
 def measure(
     architectures: Sequence[str] = tuple(ARCHITECTURES), settings: Sequence[Settings] = SETTINGS
 ) -> Iterator[Capability]:
-    """A row of the table for each architecture, method and kind of task."""
+    """Yield a row of the table for each architecture, method and kind of task."""
     for architecture in architectures:
         with tempfile.TemporaryDirectory() as place:
             weights = RandomWeights(architecture=architecture)
@@ -70,7 +70,7 @@ def _reason(weights: RandomWeights, folder: Path, settings: Settings, kind: Task
     )
     with tempfile.TemporaryDirectory() as place:
         try:
-            return Combination(spec, folder, settings, kind).fault(Path(place) / "kept")
+            return Combination(spec, folder, settings, kind).problem(Path(place) / "kept")
         except UnsupportedError as refused:
             return refused.reason
         except WeightsError as refused:

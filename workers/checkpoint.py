@@ -1,6 +1,6 @@
-"""Resume checkpoints: all that an attempt needs to go on as if it had never stopped.
+"""Resume checkpoints: all that an attempt needs to resume exactly where it stopped.
 
-What lies in one is shown in `workers.checkpoint_writer`, which writes them.
+`workers.checkpoint_writer` writes them, and lists their files.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _PROGRESS = TypeAdapter(Progress)
 
 
 class UnfaithfulCopyError(Exception):
-    """What was written is not what was trained, or answers differently. Its text is ours."""
+    """The weights on disk differ from the trained ones. The message is our own."""
 
 
 class UnreadableCheckpointError(Exception):
@@ -74,12 +74,12 @@ class UnreadableCheckpointError(Exception):
 
 
 def trained_weights(model: Any) -> Weights:
-    """The weights that train, by name; not copied. With spread weights these are a rank's parts."""
+    """Return the weights that train, by name; not copied. In a sharded model these are the rank's parts."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def clone_weights(weights: Weights, *, pin: bool = False) -> Weights:
-    """Whole ones, on the CPU. Where weights are spread, all ranks have to ask for it. `pin`: as `on_host`."""
+    """Return full copies on the CPU. In a sharded model all ranks have to call this. `pin`: see `on_host`."""
     return {name: on_host(full_value(value), pin=pin).contiguous() for name, value in weights.items()}
 
 
@@ -89,7 +89,8 @@ def on_host(value: Tensor, *, pin: bool) -> Tensor:
 
 
 def load_trained_weights(model: Any, weights: Weights) -> None:
-    """Raises UnreadableCheckpointError unless `weights` are exactly those that train."""
+    """Load `weights` into the model. Raises UnreadableCheckpointError unless they are exactly those that
+    train."""
     own = trained_weights(model)
     if own.keys() != weights.keys() or any(full_shape(own[n]) != weights[n].shape for n in own):
         raise UnreadableCheckpointError("its weights are not those that this trial trains")
@@ -98,7 +99,7 @@ def load_trained_weights(model: Any, weights: Weights) -> None:
 
 
 def full_shape(parameter: Tensor) -> torch.Size:
-    """Also of one that is spread, of which this rank holds a part."""
+    """Return the full shape, also of a sharded parameter."""
     shape: torch.Size = getattr(parameter, "ds_shape", parameter.shape)
     return shape
 
@@ -110,26 +111,26 @@ def saved(directory: Path) -> list[Path]:
 
 class Checkpoint:
     """A checkpoint read into memory. Raises UnreadableCheckpointError if it is damaged or another trial's, or
-    its optimiser is shared out in another way than that of `resources`."""
+    its optimiser is sharded in another way than that of `resources`."""
 
-    def __init__(self, place: Path, fingerprint: str, resources: Resources | None = None) -> None:
-        best = place / "best.safetensors"
+    def __init__(self, path: Path, fingerprint: str, resources: Resources | None = None) -> None:
+        best = path / "best.safetensors"
         try:
-            self.progress = _PROGRESS.validate_json((place / "progress.json").read_bytes())
-            self.weights = load_file(place / "weights.safetensors")
+            self.progress = _PROGRESS.validate_json((path / "progress.json").read_bytes())
+            self.weights = load_file(path / "weights.safetensors")
             self.best = load_file(best) if self.progress.best_step is not None else None
-            _check_sums(place / "state.pt")
-            self._state = torch.load(place / "state.pt", weights_only=True, map_location="cpu")
+            _check_sums(path / "state.pt")
+            self._state = torch.load(path / "state.pt", weights_only=True, map_location="cpu")
         except _DAMAGE as damage:
-            raise UnreadableCheckpointError(f"{place} is damaged ({type(damage).__name__})") from damage
+            raise UnreadableCheckpointError(f"{path} is damaged ({type(damage).__name__})") from damage
         if self.progress.fingerprint != fingerprint:
-            raise UnreadableCheckpointError(f"{place} belongs to another trial")
+            raise UnreadableCheckpointError(f"{path} belongs to another trial")
         if self._state["sharing"] != sharding_layout(resources or Resources()):
-            raise UnreadableCheckpointError(f"{place} is of an optimiser that was shared out in another way")
+            raise UnreadableCheckpointError(f"{path} is of an optimiser that was shared out in another way")
 
     def restore(self, adapted: Adapted, optimiser: torch.optim.Optimizer, ranks: Ranks) -> Weights | None:
-        """Puts weights, optimiser, the method's memory and random number generators where they were; gives
-        the best weights. `restore_shares` comes when the optimiser is prepared."""
+        """Restore the weights, the optimiser, the method's extra state and the random number generators;
+        return the best weights. Call `restore_sharded_state` once the optimiser is prepared."""
         load_trained_weights(adapted.model, self.weights)
         if self._state["sharing"] == "none":
             optimiser.load_state_dict(self._state["optimiser"])
@@ -139,8 +140,8 @@ class Checkpoint:
         return self.best
 
     def restore_sharded_state(self, model: Any, optimiser: Any, ranks: Ranks) -> None:
-        """The optimiser's state, where it is shared out, and that of the scaler of its loss. All ranks come
-        here."""
+        """Restore the state of a sharded optimiser, and that of its loss scaler. All ranks have to call
+        this."""
         if (scaler := self._state.get("scaler")) is not None:
             optimiser.scaler.load_state_dict(scaler)
         if self._state["sharing"] != "none":
@@ -152,7 +153,7 @@ class Checkpoint:
 
 
 def _check_sums(archive: Path) -> None:
-    """torch writes checksums, and reads a damaged archive without looking at them."""
+    """Raise BadZipFile where a checksum differs: torch writes checksums, and does not check them."""
     with zipfile.ZipFile(archive) as opened:
         if (bad := opened.testzip()) is not None:
             raise zipfile.BadZipFile(bad)
@@ -163,7 +164,7 @@ def _uses_gpu() -> bool:
 
 
 def random_state() -> dict[str, Any]:
-    """State of the generators of this rank: of the CPU, and of its GPU where it uses one."""
+    """Return the state of this rank's generators: of the CPU, and of its GPU where it uses one."""
     cuda = torch.cuda.get_rng_state() if _uses_gpu() else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 

@@ -1,9 +1,8 @@
 """Writing checkpoints from a thread, so that the device computes on meanwhile.
 
-    checkpoint/step-<n>/  weights.safetensors     the trained weights
-                          best.safetensors        the same at the best evaluation so far
-                          state.pt                optimiser, memory of the method, random number generators
-                          progress.json           step, scores, what was spent
+    checkpoint/step-<n>/  weights.safetensors     the trained weights best.safetensors        the same at the
+    best evaluation so far state.pt                optimiser, extra state of the method, random number
+    generators progress.json           step, scores, what was spent
 
 A directory appears by rename: it is complete or absent. Names that end in .tmp are leftovers.
 """
@@ -52,7 +51,7 @@ _PROGRESS = TypeAdapter(Progress)
 
 @dataclass(frozen=True, repr=False)
 class Snapshot:
-    """What a checkpoint holds: copies on the host, which training does not touch."""
+    """The content of a checkpoint: copies on the host, which training does not change."""
 
     step: int
     shapes: dict[str, torch.Size]  # of all weights that train
@@ -75,7 +74,7 @@ def snapshot(
     parts = None if sharded.own is None else ranks.gather(sharded.own)
     if not ranks.leads:
         return None
-    state = {"sharing": sharded.sharing, "optimiser": sharded.whole, "parts": parts, "scaler": sharded.scaler}
+    state = {"sharing": sharded.sharing, "optimiser": sharded.full, "parts": parts, "scaler": sharded.scaler}
     state = tree_map(lambda value: on_host(value, pin=pin) if isinstance(value, Tensor) else value, state)
     if pin:
         torch.cuda.synchronize()
@@ -94,8 +93,8 @@ def write(directory: Path, taken: Snapshot) -> None:
 
     Raises UnfaithfulCopyError where what was written is not what trains; the older ones then stay.
     """
-    place = directory / layout.checkpoint_name(taken.step)
-    draft = place.with_name(place.name + ".tmp")
+    target = directory / layout.checkpoint_name(taken.step)
+    draft = target.with_name(target.name + ".tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     save_file(taken.weights, draft / "weights.safetensors")
@@ -106,7 +105,7 @@ def write(directory: Path, taken: Snapshot) -> None:
     for file in draft.iterdir():
         _flush(file)
     _prove(draft, taken)
-    draft.rename(place)
+    draft.rename(target)
     _flush(directory)
     for old in saved(directory)[: -layout.KEPT_CHECKPOINTS]:
         shutil.rmtree(old)
@@ -133,7 +132,8 @@ class CheckpointWriter:
         self._since = clock()
 
     def waited(self) -> float:
-        """The part of the time between two checkpoints that has passed: 1 or more when the next one is due.
+        """Return the part of the time between two checkpoints that has passed: 1 or more when the next one is
+        due.
 
         The time is `least_seconds`, or 20 times what the last checkpoint took, copying and writing, where
         that is longer. 0 while one is being written; infinite where that failed: `save` raises the error.
@@ -180,8 +180,8 @@ class CheckpointWriter:
 
 
 def _prove(draft: Path, taken: Snapshot) -> None:
-    """The weights read back: whole ones, each bit as it is in memory. The optimiser's state, which is larger
-    and rebuilt by our own code, is checked where it is resumed from."""
+    """Read the weights back and compare every bit with those in memory. The optimiser's state, which is
+    larger and rebuilt by our own code, is checked when a trial resumes from it."""
     for name, given in (("weights", taken.weights), ("best", taken.best or {})):
         if given and not _is_as_written(draft / f"{name}.safetensors", given, taken.shapes):
             raise UnfaithfulCopyError(f"{draft.stem}: {name}.safetensors does not hold what trains")
@@ -197,14 +197,14 @@ def _is_as_written(file: Path, given: Weights, shapes: dict[str, torch.Size]) ->
         )
 
 
-def same_bits(one: Tensor, other: Tensor) -> bool:
+def same_bits(left: Tensor, right: Tensor) -> bool:
     """Return whether both are the same to the last bit, shape and type included. NaN is NaN."""
-    same_kind = one.dtype == other.dtype and one.shape == other.shape
-    return same_kind and torch.equal(_bits(one), _bits(other))
+    same_kind = left.dtype == right.dtype and left.shape == right.shape
+    return same_kind and torch.equal(_bits(left), _bits(right))
 
 
 def _bits(value: Tensor) -> Tensor:
-    """In words as wide as may be: three times as fast to compare as bytes."""
+    """Return the bits as 64-bit integers where possible: three times as fast to compare as bytes."""
     wide = value.numel() * value.element_size() % 8 == 0
     return value.reshape(-1).view(torch.int64 if wide else torch.uint8)
 

@@ -1,4 +1,4 @@
-"""Whether one method works on one architecture: the promises that the capability table is made of."""
+"""The test of one method on one architecture, from which the capability table is made."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Combination:
         self._spec, self._folder, self._settings, self._kind = spec, folder, settings, kind
         self._rows = _invented(kind)
 
-    def fault(self, kept: Path) -> str:
-        """The first promise that it breaks; empty if it keeps them all. Raises what the libraries raise."""
+    def problem(self, kept: Path) -> str:
+        """Return the first problem; empty if there is none. Raises what the libraries raise."""
         torch.manual_seed(0)
         built = build(self._spec, self._folder, self._kind, LABELS)
         adapted = self._adapted(built)
@@ -59,7 +59,7 @@ class Combination:
         return adapt(built.model, self._settings, self._spec, self._kind, built.unsaved, steps=4)
 
     def _belongs_to_method(self, name: str, adapted: Adapted) -> bool:
-        """Whether a trained weight is not one of the head's."""
+        """Return whether a trained weight is not one of the head's."""
         base = adapted.model.get_base_model() if adapted.is_adapter else adapted.model
         if ".modules_to_save." in name:
             return False
@@ -100,7 +100,7 @@ class Combination:
         return dropped
 
     def _reads(self, adapted: Adapted) -> str:
-        """Whether a row is read alike, alone and beside a longer one."""
+        """Return a problem where a row gets other logits by itself than beside a longer one."""
         together = self._logits(adapted.model, range(len(_LENGTHS)))
         for index, length in enumerate(_LENGTHS):
             alone = self._logits(adapted.model, [index])[0]
@@ -110,19 +110,19 @@ class Combination:
         return ""
 
     def _comes_back(self, adapted: Adapted, tokenizer: Any, kept: Path) -> str:
-        """Whether the saved weights give the same answers in another model."""
-        said = self._logits(adapted.model, range(len(_LENGTHS)))
+        """Return a problem where the saved weights give other answers in a new model."""
+        expected = self._logits(adapted.model, range(len(_LENGTHS)))
         torch.manual_seed(1)
         if self._settings.trains_everything:
             export_model(adapted, tokenizer, kept, "all")
             model = build(self._spec, kept, self._kind, LABELS).model
-            load_model(model, kept / "model.safetensors", strict=False)  # and its head, which is drawn anew
+            load_model(model, kept / "model.safetensors", strict=False)  # and its head, which is drawn again
         else:
             export_model(adapted, tokenizer, kept, "adapters")
             again = self._adapted(build(self._spec, self._folder, self._kind, LABELS))
             load_exported(again, kept)
             model = again.model
-        same = _alike(self._logits(model, range(len(_LENGTHS))), said)
+        same = _alike(self._logits(model, range(len(_LENGTHS))), expected)
         return "" if same else "saved weights do not give the same answers"
 
     def _logits(self, model: Any, rows: Sequence[int]) -> Tensor:
@@ -133,8 +133,8 @@ class Combination:
         return logits
 
 
-def _alike(one: Tensor, other: Tensor) -> bool:
-    return torch.allclose(one, other, rtol=1e-3, atol=1e-4)
+def _alike(left: Tensor, right: Tensor) -> bool:
+    return torch.allclose(left, right, rtol=1e-3, atol=1e-4)
 
 
 def _invented(kind: TaskKind) -> Encoded:

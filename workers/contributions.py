@@ -73,35 +73,36 @@ def scored_examples(
         parts = _of_classes(task, negative, np.array(data.labels), np.stack(logits).astype(np.float64))
     if parts is None or not parts[1].sum() > 0:
         return None
-    whole = _digest(examples)
-    places = _places(examples, key=_derived(whole, b"order"))
+    digest = _digest(examples)
+    places = _places(examples, key=_derived(digest, b"order"))
     numerator, denominator = (floats(np.bincount(places, weights=part)) for part in parts)
-    test_set = _derived(whole, b"test part").hex()[:16]
+    test_set = _derived(digest, b"test part").hex()[:16]
     return ScoredExamples(task.metric, test_set, numerator, denominator, _unit(examples))
 
 
 def _digest(examples: Sequence[Example]) -> bytes:
-    """Of all examples in their order, labels included. What is derived from it tells nothing of it."""
+    """Return a digest of all examples in their order, labels included. Keys derived from it do not reveal
+    it."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(repr(example.__dict__).encode())
     return digest.digest()
 
 
-def _derived(whole: bytes, what: bytes) -> bytes:
-    return hmac.digest(whole, what, "sha256")
+def _derived(digest: bytes, what: bytes) -> bytes:
+    return hmac.digest(digest, what, "sha256")
 
 
 def _places(examples: Sequence[Example], key: bytes) -> list[int]:
-    """Of each example the place of its document, by a hash that takes the test part to make."""
+    """Return for each example the index of its document, in the order of a hash that needs the test part."""
     names = {example.group or example.document for example in examples}
     ordered = sorted(names, key=lambda name: hmac.digest(key, name.encode(), "sha256"))
-    place = {name: index for index, name in enumerate(ordered)}
-    return [place[example.group or example.document] for example in examples]
+    index_of = {name: index for index, name in enumerate(ordered)}
+    return [index_of[example.group or example.document] for example in examples]
 
 
 def _unit(examples: Sequence[Example]) -> Unit:
-    """What the documents are: where they differ, the weakest."""
+    """Return the unit of the documents: where they differ, the weakest."""
     return max((example.unit for example in examples), key=list(Unit).index)
 
 
@@ -110,23 +111,25 @@ def _of_mentions(
 ) -> Parts | None:
     if metric is MetricName.SUBWORD_F1:
         gold, predicted = decode_subwords(data, logits, labels)
-        wanted, found = ([set(get_entities([tags])) for tags in both] for both in (gold, predicted))
+        gold_entities, predicted_entities = (
+            [set(get_entities([tags])) for tags in both] for both in (gold, predicted)
+        )
     else:
-        wanted, found = (
+        gold_entities, predicted_entities = (
             entities_by_sentence(both) for both in (data.tags, decode_tags(data, logits, labels))
         )
-    pairs = list(zip(wanted, found, strict=True))
+    pairs = list(zip(gold_entities, predicted_entities, strict=True))
     counts = np.array([[len(w & f), len(f), len(w)] for w, f in pairs], dtype=np.float64).reshape(-1, 3)
     return _ratio(metric, counts[:, 0], counts[:, 1], counts[:, 2])
 
 
-def _ratio(metric: MetricName, correct: Floats, found: Floats, wanted: Floats) -> Parts | None:
+def _ratio(metric: MetricName, correct: Floats, predicted: Floats, gold: Floats) -> Parts | None:
     if metric in (MetricName.ENTITY_PRECISION, MetricName.POSITIVE_MICRO_PRECISION):
-        return correct, found
+        return correct, predicted
     if metric in (MetricName.ENTITY_RECALL, MetricName.POSITIVE_MICRO_RECALL):
-        return correct, wanted
+        return correct, gold
     if metric in (MetricName.ENTITY_F1, MetricName.POSITIVE_MICRO_F1, MetricName.SUBWORD_F1):
-        return 2 * correct, found + wanted
+        return 2 * correct, predicted + gold
     return None
 
 
@@ -149,17 +152,17 @@ def _of_classes(
 
 def _macro_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats:
     classes = np.union1d(gold, predicted)
-    wanted, found = gold[:, None] == classes, predicted[:, None] == classes
-    correct, both = 2.0 * (wanted & found), wanted.astype(np.float64) + found
+    is_gold, is_predicted = gold[:, None] == classes, predicted[:, None] == classes
+    correct, both = 2.0 * (is_gold & is_predicted), is_gold.astype(np.float64) + is_predicted
     sizes = both.sum(axis=0)
     scores = correct.sum(axis=0) / sizes
     effects: Floats = ((correct - scores * both) / sizes).sum(axis=1)
-    found_at: Floats = scores.mean() + len(gold) / len(classes) * effects
-    return found_at
+    values: Floats = scores.mean() + len(gold) / len(classes) * effects
+    return values
 
 
 def _macro_auroc(gold: NDArray[np.integer[Any]], logits: Floats) -> Floats | None:
-    """None where a class has no example, or no other class has one."""
+    """Return None where a class has no example, or no other class has one."""
     shares = softmax(logits, axis=-1)
     effects = []
     for index in range(logits.shape[1]):
@@ -171,7 +174,8 @@ def _macro_auroc(gold: NDArray[np.integer[Any]], logits: Floats) -> Floats | Non
 
 
 def _area(there: NDArray[np.bool_], score: Floats) -> Floats:
-    """The area under the curve and the first-order effect of each example on it. Ties count one half."""
+    """Return the area under the curve and the first-order effect of each example on it. Ties count one
+    half."""
     placement = np.empty(len(score))
     ranks = rankdata(score)
     for side, sign in ((there, 1), (~there, -1)):

@@ -33,13 +33,13 @@ ONE_CLASS_AUROC_MARGIN = 0.1
 
 
 class DivergedError(Exception):
-    """The numbers are no longer finite."""
+    """The loss or the model's output is not finite."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """`collapsed`: one class for everything, or an AUROC near one half (`is_collapsed`). `examples`: what
-    each document adds to the score, where it was asked for and can be told."""
+    each document adds to the score, where this was requested and is defined."""
 
     metrics: Metrics
     collapsed: bool
@@ -57,9 +57,10 @@ def evaluate(
     ranks: Ranks = ALONE,
     examples: Sequence[Example] | None = None,
 ) -> Evaluation:
-    """All metrics of the task's kind, and the mean cross-entropy of an example (of a word for ner). The ranks
-    share the batches, and all get the same answer as one would. `flat` is `data` on the device; with
-    `examples`, those that it encodes, also what each of their documents adds to the task's metric.
+    """Return all metrics of the task's kind, and the mean cross-entropy per example (per word for ner). The
+    ranks share the batches, and all get the answer that a single one would get. `flat` is `data` on the
+    device; with `examples`, those that it encodes, also what each of their documents adds to the task's
+    metric.
 
     Leaves the model in evaluation mode. Raises DivergedError where the model's output is not finite.
     """
@@ -78,30 +79,30 @@ def evaluate(
         mean_loss = MetricValue(value=loss / targets)
     else:
         mean_loss = MetricValue(missing="there is no word to label")
-    told = None if examples is None else scored_examples(task, labels, examples, data, logits)
-    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, told)
+    document_scores = None if examples is None else scored_examples(task, labels, examples, data, logits)
+    return Evaluation(scores | {MetricName.LOSS: mean_loss}, collapsed, document_scores)
 
 
 def _answers(model: Any, examples: FlatSplit, batch_size: int, ranks: Ranks) -> tuple[list[Any], float]:
-    """Logits in the order of the examples, and the summed cross-entropy of their targets."""
+    """Return the logits in the order of the examples, and the summed cross-entropy of their targets."""
     model.eval()
     batches = examples.rows(by_length(examples.lengths, batch_size))
     answers, losses = [], []
-    # Weights that are spread over the ranks are put together in each pass: all make the same number of them.
+    # Sharded weights are gathered in each pass: all make the same number of them.
     with torch.inference_mode() if ranks.count == 1 else torch.no_grad():
         for start in range(0, len(batches), ranks.count):
-            place = start + ranks.rank
-            answer, loss = _answer(model, examples, batches[min(place, len(batches) - 1)])
-            if place < len(batches):
+            number = start + ranks.rank
+            answer, loss = _answer(model, examples, batches[min(number, len(batches) - 1)])
+            if number < len(batches):
                 answers.append(answer)
                 losses.append(loss)
-    found = ranks.gather((answers, [loss.item() for loss in losses]))
+    gathered = ranks.gather((answers, [loss.item() for loss in losses]))
     logits: list[Any] = [None] * len(examples.lengths)
     total = np.float32(0)
-    for place, batch in enumerate(batches):
-        rows, sums = found[place % ranks.count]
-        total += np.float32(sums[place // ranks.count])
-        for index, row in zip(batch.places, rows[place // ranks.count].numpy(), strict=True):
+    for number, batch in enumerate(batches):
+        rows, sums = gathered[number % ranks.count]
+        total += np.float32(sums[number // ranks.count])
+        for index, row in zip(batch.places, rows[number // ranks.count].numpy(), strict=True):
             logits[index] = row
     if not np.isfinite(total):
         raise DivergedError
@@ -109,30 +110,30 @@ def _answers(model: Any, examples: FlatSplit, batch_size: int, ranks: Ranks) -> 
 
 
 def _answer(model: Any, examples: FlatSplit, rows: Rows) -> tuple[Tensor, Tensor]:
-    """Logits of a batch, and on the device their summed cross-entropy."""
+    """Return the logits of a batch, and on the device their summed cross-entropy."""
     batch = examples.batch(rows)
     with padding_known(batch.padded, batch.labels.device):
         answered = model(**batch.inputs).logits.float()
-    wanted = batch.labels.flatten()
-    loss = cross_entropy(answered.flatten(0, -2), wanted, ignore_index=IGNORED, reduction="sum")
+    targets = batch.labels.flatten()
+    loss = cross_entropy(answered.flatten(0, -2), targets, ignore_index=IGNORED, reduction="sum")
     return answered.cpu(), loss
 
 
 def check_seen(task: TaskSpec, labels: tuple[str, ...], parts: Mapping[Split, Encoded]) -> None:
-    """Raises DataError where the task's metric is of what the model sees alone, and it sees no mention."""
+    """Raises DataError where the task's metric covers only what the model sees, and it sees no mention."""
     if task.metric is not MetricName.SUBWORD_F1:
         return
     for split, data in parts.items():
         rows: Sequence[Any] = data.labels
         tags = [[labels[label] for label in row if label != IGNORED] for row in rows]
         if score_subwords(tags, tags)[task.metric].missing is not None:
-            problem = f"{split} has no {task.metric}: all of its mentions lie beyond the cut"
+            problem = f"{split} has no {task.metric}: max_length cuts off all of its mentions"
             fix = "raise max_length, or set another metric of the task"
             raise DataError(f"task {task.name}", None, problem, fix)
 
 
 def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:
-    """Whether the model gives one answer to everything.
+    """Return whether the model gives one answer to everything.
 
     ner and relation: nothing was found while there is something to find. classification: `one_class`, that is
     one class was predicted while there are several; but where the task is measured by AUROC, what counts is
@@ -149,7 +150,7 @@ def is_collapsed(task: TaskSpec, metrics: Metrics, one_class: bool) -> bool:
 
 
 def _found_nothing(metrics: Metrics, precision: MetricName, recall: MetricName) -> bool:
-    """No precision: nothing was predicted. A recall: there was something to find."""
+    """Return whether nothing was predicted (no precision) though there was something to find (a recall)."""
     return metrics[precision].value is None and metrics[recall].value is not None
 
 

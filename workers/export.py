@@ -1,4 +1,4 @@
-"""The weights that a finished trial leaves behind, and where nobody asked for more, only the small ones."""
+"""The weights that a finished trial saves: by default only small ones."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def export_model(
     adapted: Adapted,
     tokenizer: Any,
     directory: Path,
-    wanted: Literal["all", "adapters", "none"],
+    keep: Literal["all", "adapters", "none"],
     trained: Weights | None = None,
 ) -> int | None:
-    """Saves the model as it is; gives the bytes on disk, None if nothing was to be kept. `trained`: the
-    weights that train, whole, for a model whose own are spread over ranks.
+    """Save the model as it is; return the bytes on disk, None if nothing was to be saved. `trained`: the full
+    trained weights, for a model that is sharded over ranks.
 
     An adapter goes out in PEFT's format, with its head; so does the configuration, which holds the label map.
     Of a method that trains some of the model's own weights "adapters" keeps those, by their names in the
     model; "all" keeps, for it and for a full one, the whole model in hub layout. Where frozen weights are
-    spread over ranks or lie in half precision it keeps those that train: the others are the backbone's.
+    sharded or in half precision it saves those that train: the others are the backbone's.
     """
-    if wanted == "none" or (wanted == "adapters" and adapted.settings.trains_everything):
+    if keep == "none" or (keep == "adapters" and adapted.settings.trains_everything):
         return None
     directory.mkdir()
     if adapted.is_adapter:
         adapted.method.before_saving(adapted.model)
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         adapted.model.get_base_model().config.save_pretrained(directory)
-    elif wanted == "all" and (adapted.settings.trains_everything or _whole_and_full(adapted.model)):
+    elif keep == "all" and (adapted.settings.trains_everything or _whole_and_full(adapted.model)):
         adapted.model.save_pretrained(directory, state_dict=_state(adapted.model, trained))
         tokenizer.save_pretrained(directory)
     else:
@@ -81,8 +81,8 @@ def load_exported(adapted: Adapted, directory: Path) -> None:
 
 
 def _state(model: Any, trained: Weights | None) -> dict[str, Any]:
-    """The model's own, and in their places the weights that train. What it holds beside is needed as well:
-    frozen weights of a whole model, the projections that VeRA draws."""
+    """Return the model's state with the trained weights in it. The rest is needed as well: frozen weights of
+    a whole model, the projections that VeRA draws."""
     return {**model.state_dict(), **(trained or {})}
 
 
@@ -91,7 +91,7 @@ def _whole_and_full(model: Any) -> bool:
 
 
 def _spread(model: Any) -> bool:
-    """Over ranks, by fully_shard or ZeRO-3: each holds parts of weights."""
+    """Return whether weights are sharded over ranks, by fully_shard or ZeRO-3."""
     return any(hasattr(p, "ds_id") or hasattr(p, "full_tensor") for p in model.parameters())
 
 
@@ -104,7 +104,7 @@ class Sample:
 
     @classmethod
     def of(cls, model: Any, data: TaskData) -> Sample:
-        """In evaluation mode, of a model whose weights are whole."""
+        """Return a sample of the test part in evaluation mode. The model must not be sharded."""
         rows = list(range(min(_SAMPLE, len(data.test))))
         inputs, _ = collate(data.test, rows, data.pad, next(model.parameters()).device)
         return cls(inputs, _logits(model, inputs))
@@ -113,27 +113,27 @@ class Sample:
 def _logits(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     model.eval()
     with torch.no_grad():
-        found: Tensor = model(**inputs).logits.float().cpu()
-    return found
+        logits: Tensor = model(**inputs).logits.float().cpu()
+    return logits
 
 
 def verify_saved_bits(adapted: Adapted, directory: Path, trained: Weights) -> None:
-    """Read an adapter that was kept back, bit by bit: no rank holds a whole model that could load it, and
-    answers in half precision would tell nothing about its weights.
+    """Read a saved adapter back and compare it bit by bit. No rank has a full model that could load it, and
+    answers in half precision would not show small differences.
 
     Raises UnfaithfulCopyError where it does not hold `trained`.
     """
     expected = get_peft_model_state_dict(adapted.model, state_dict=_state(adapted.model, trained))
     written = load_peft_weights(directory, device="cpu")
     held = {id(value) for value in expected.values()}
-    whole = all(id(value) in held for value in trained.values()) and written.keys() == expected.keys()
-    if not whole or not all(same_bits(written[name], value) for name, value in expected.items()):
+    complete = all(id(value) in held for value in trained.values()) and written.keys() == expected.keys()
+    if not complete or not all(same_bits(written[name], value) for name, value in expected.items()):
         raise UnfaithfulCopyError(_DIFFERS)
 
 
 def verify_answers(adapted: Adapted, directory: Path, sample: Sample, *, half: bool) -> None:
-    """Load an adapter that was kept, and compare its answers with those of the trained model, which is good
-    for nothing else afterwards. `half`: it answers in half precision, or on a quantised base.
+    """Load a saved adapter and compare its answers with those of the trained model, which cannot be used
+    afterwards. `half`: the model answers in half precision, or on a quantised base.
 
     Raises UnfaithfulCopyError where they differ: tensors that were saved empty, or not at all.
     """
@@ -145,16 +145,16 @@ def verify_answers(adapted: Adapted, directory: Path, sample: Sample, *, half: b
     except (RuntimeError, KeyError, ValueError) as error:  # tensors of another shape, or none
         raise UnfaithfulCopyError(_DIFFERS) from error
     device = next(adapted.model.parameters()).device
-    found = _logits(adapted.model, {name: value.to(device) for name, value in sample.inputs.items()})
-    if not _alike(found, sample.logits, half=half):
+    logits = _logits(adapted.model, {name: value.to(device) for name, value in sample.inputs.items()})
+    if not _alike(logits, sample.logits, half=half):
         raise UnfaithfulCopyError(_DIFFERS)
 
 
-def _alike(found: Tensor, expected: Tensor, *, half: bool) -> bool:
-    """Never of NaN. In half precision another kernel may round otherwise, in any one of the logits."""
+def _alike(logits: Tensor, expected: Tensor, *, half: bool) -> bool:
+    """Return whether the logits agree; never with NaN. In half precision kernels may round differently."""
     if half:
-        return bool((found - expected).norm() <= _LIKE_IN_HALF * expected.norm())
-    return torch.allclose(found, expected, rtol=_LIKE, atol=_LIKE)
+        return bool((logits - expected).norm() <= _LIKE_IN_HALF * expected.norm())
+    return torch.allclose(logits, expected, rtol=_LIKE, atol=_LIKE)
 
 
 def _own_weights(adapted: Adapted) -> str:

@@ -26,26 +26,26 @@ def guessing(
 ) -> dict[MetricName, float]:
     """Return the score on each metric that is defined, as it is read (the loss is one). A class that train
     lacks counts as seen once, as does each other one besides."""
-    known, asked = _classes(train), _classes(test)
-    if not asked:
+    train_classes, test_classes = _classes(train), _classes(test)
+    if not test_classes:
         return {}
-    counts = Counter(known)
+    counts = Counter(train_classes)
     shares = np.array([counts[label] + 1.0 for label in labels])
     logits = np.log(shares / shares.sum())
-    place = {label: index for index, label in enumerate(labels)}
-    gold = np.array([place[label] for label in asked])
+    id_of = {label: index for index, label in enumerate(labels)}
+    gold = np.array([id_of[label] for label in test_classes])
     loss = {MetricName.LOSS: float(-logits[gold].mean())}
     if task.kind is TaskKind.NER:
         return dict.fromkeys(_OF_MENTIONS, 0.0) | loss
     scores = score_sequences(
         task.kind, labels, task.negative_label, gold, np.broadcast_to(logits, (len(gold), len(labels)))
     )
-    return {name: found.value for name, found in scores.items() if found.value is not None} | loss
+    return {name: metric.value for name, metric in scores.items() if metric.value is not None} | loss
 
 
 def _classes(examples: Sequence[Example]) -> list[str]:
     """Of each text its label, of each word its tag."""
-    found: list[str] = []
+    classes: list[str] = []
     for example in examples:
-        found.extend([example.label] if isinstance(example, Text) else example.tags)
-    return found
+        classes.extend([example.label] if isinstance(example, Text) else example.tags)
+    return classes

@@ -20,7 +20,7 @@ from workers.tasks import Encoded, encode
 
 @dataclass(frozen=True, repr=False)
 class Examples:
-    """As read. Holds patient text."""
+    """The examples as read. They contain patient text."""
 
     labels: tuple[str, ...]  # by class id
     splits: dict[Split, list[Example]]
@@ -31,7 +31,7 @@ class Examples:
 
 @dataclass(frozen=True, repr=False)
 class TaskData:
-    """What a trial learns from and is scored on."""
+    """The encoded splits that a trial learns from and is scored on."""
 
     task: TaskSpec
     labels: tuple[str, ...]  # by class id
@@ -47,7 +47,7 @@ class TaskData:
 
 
 def data_root(task: TaskSpec, data_dir: str | None, cache_dir: Path) -> Path:
-    """Where the task's files are read. Raises ConfigError where nobody said."""
+    """Return the folder of the task's files. Raises ConfigError where data_dir is missing."""
     if task.made is not None:
         return made_root(cache_dir, task)
     if data_dir is None:
@@ -65,17 +65,17 @@ def data_root(task: TaskSpec, data_dir: str | None, cache_dir: Path) -> Path:
 
 
 def read_examples(order: AttemptOrder) -> Examples:
-    """All three splits, train and dev capped as the recipe says. Raises DataError, ConfigError."""
+    """Read all three splits, train and dev capped as the recipe says. Raises DataError, ConfigError."""
     task, recipe = order.trial.task, order.trial.recipe
     root = data_root(task, order.data_dir, Path(order.cache_dir))
     corpus = read_corpus(task, root, Split)
-    found = corpus.splits
+    available = corpus.splits
     splits = {
-        Split.TRAIN: cap_rows(found[Split.TRAIN], recipe.train_rows, recipe.train_rows_per_class),
-        Split.DEV: cap_rows(found[Split.DEV], recipe.dev_rows),
-        Split.TEST: found[Split.TEST],
+        Split.TRAIN: cap_rows(available[Split.TRAIN], recipe.train_rows, recipe.train_rows_per_class),
+        Split.DEV: cap_rows(available[Split.DEV], recipe.dev_rows),
+        Split.TEST: available[Split.TEST],
     }
-    rows = {f"{split}_available": len(found[split]) for split in (Split.TRAIN, Split.DEV)}
+    rows = {f"{split}_available": len(available[split]) for split in (Split.TRAIN, Split.DEV)}
     rows |= {split.value: len(kept) for split, kept in splits.items()}
     classes = dict.fromkeys(task.labels or (), 0) | class_counts(splits[Split.TRAIN])
     return Examples(corpus.labels, splits, rows, corpus.counts(splits), classes)
@@ -84,14 +84,14 @@ def read_examples(order: AttemptOrder) -> Examples:
 def encode_examples(
     examples: Examples, task: TaskSpec, tokenizer: Any, max_length: int, backbone: str
 ) -> TaskData:
-    """Return what the tokenizer of `backbone` makes of the examples. Raises WeightsError, DataError."""
-    seconds = reading_seconds(sum(characters(e) for found in examples.splits.values() for e in found))
+    """Encode the examples with the tokenizer of `backbone`. Raises WeightsError, DataError."""
+    seconds = reading_seconds(sum(characters(e) for part in examples.splits.values() for e in part))
     with bounded(backbone, seconds):
         encoded = {
             split: encode(
-                task.kind, found, examples.labels, tokenizer, max_length, repeated=task.paper_scoring
+                task.kind, part, examples.labels, tokenizer, max_length, repeated=task.paper_scoring
             )
-            for split, found in examples.splits.items()
+            for split, part in examples.splits.items()
         }
     return TaskData(
         task=task,
@@ -102,8 +102,8 @@ def encode_examples(
         pad=tokenizer.pad_token_id,
         counts={
             split: examples.counts[split].model_copy(
-                update={"max_length": max_length, "cut": found.truncated, "mentions_cut": found.mentions_cut}
+                update={"max_length": max_length, "cut": part.truncated, "mentions_cut": part.mentions_cut}
             )
-            for split, found in encoded.items()
+            for split, part in encoded.items()
         },
     )

@@ -36,7 +36,7 @@ def inspect_backbone(request: InspectBackbone) -> dict[str, Any]:
     folder = None if directory is None else verify(spec, directory)
     model = build_shape(spec, request.kind, request.labels, directory)
     counted = count_trained(model, request.method.settings, spec, request.kind, folder)
-    heads, found = counted.heads, counted.parameters
+    heads, parameters = counted.heads, counted.parameters
     answer: dict[str, Any] = {
         "backbone": spec.name,
         "architecture": spec.architecture,
@@ -48,14 +48,14 @@ def inspect_backbone(request: InspectBackbone) -> dict[str, Any]:
         "method": request.method.name,
         "kind": request.kind,
         "labels": request.labels,
-        "total_parameters": found.total,
-        "trainable_parameters": found.trainable,
-        "adapter_parameters": found.adapter,
-        "head_parameters": found.head,
+        "total_parameters": parameters.total,
+        "trainable_parameters": parameters.trainable,
+        "adapter_parameters": parameters.adapter,
+        "head_parameters": parameters.head,
         "head_modules": heads,
-        "matched_modules": found.matched_modules,
+        "matched_modules": parameters.matched_modules,
     }
-    note = _note(spec, found.adapter, heads)
+    note = _note(spec, parameters.adapter, heads)
     return answer | ({"note": note} if note else {})
 
 

@@ -1,4 +1,4 @@
-"""How a trial went, from its curve on dev. Pure.
+"""The signature of a trial's learning curve on dev. Pure.
 
 A curve is all evaluations of a trial in order, those of the attempts it was resumed from included, so an
 interruption changes no signature.
@@ -28,7 +28,7 @@ class Scored:
 
 
 def signature(curve: Sequence[Scored]) -> Signature | None:
-    """The first that applies. Differences are of quality, which is higher for better.
+    """Return the first signature that applies. Differences are of quality, which is higher for better.
 
     COLLAPSED: the best evaluation (of equals the first) is collapsed.
     None: fewer than 3 evaluations have a quality.

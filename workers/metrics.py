@@ -30,16 +30,32 @@ VERSION = "2"  # part of the fingerprint: raise it whenever a definition here ch
 
 
 def score_tags(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metrics:
-    """Entity precision, recall and F1 of predicted tags, one tag a word in both."""
-    wanted, found = (set().union(*entities_by_sentence(tags)) for tags in (gold, predicted))
+    """Return entity precision, recall and F1 of predicted tags; both have one tag per word."""
+    gold_entities, predicted_entities = (
+        set().union(*entities_by_sentence(tags)) for tags in (gold, predicted)
+    )
     names = MetricName.ENTITY_PRECISION, MetricName.ENTITY_RECALL, MetricName.ENTITY_F1
-    return dict(zip(names, _precision_recall_f1(len(wanted & found), len(found), len(wanted)), strict=True))
+    return dict(
+        zip(
+            names,
+            _precision_recall_f1(
+                len(gold_entities & predicted_entities), len(predicted_entities), len(gold_entities)
+            ),
+            strict=True,
+        )
+    )
 
 
 def score_subwords(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metrics:
-    """Micro F1 over tags of sub-words, as seqeval's `f1_score` without a scheme gives it."""
-    wanted, found = (set(get_entities([list(tags) for tags in both])) for both in (gold, predicted))
-    return {MetricName.SUBWORD_F1: _precision_recall_f1(len(wanted & found), len(found), len(wanted))[2]}
+    """Return micro F1 over tags of sub-words, as seqeval's `f1_score` without a scheme gives it."""
+    gold_entities, predicted_entities = (
+        set(get_entities([list(tags) for tags in both])) for both in (gold, predicted)
+    )
+    return {
+        MetricName.SUBWORD_F1: _precision_recall_f1(
+            len(gold_entities & predicted_entities), len(predicted_entities), len(gold_entities)
+        )[2]
+    }
 
 
 def score_sequences(
@@ -49,7 +65,8 @@ def score_sequences(
     gold: NDArray[np.integer[Any]],
     logits: NDArray[np.floating[Any]],
 ) -> Metrics:
-    """Scores of one class per example. `gold`: [n] indices into `labels`. `logits`: [n, len(labels)]."""
+    """Return the scores of one class per example. `gold`: [n] indices into `labels`. `logits`: [n,
+    len(labels)]."""
     predicted = logits.argmax(axis=-1)
     if kind is TaskKind.RELATION:
         if negative_label is None:
@@ -65,9 +82,9 @@ def score_sequences(
 
 
 def entities_by_sentence(sequences: Sequence[Sequence[str]]) -> list[set[tuple[Any, ...]]]:
-    """(sentence, type, first word, end) of every entity, for each sentence."""
-    found = Entities([list(tags) for tags in sequences], IOB2)
-    return [{entity.to_tuple() for entity in entities} for entities in found.entities]
+    """Return for each sentence (sentence, type, first word, end) of every entity."""
+    parsed = Entities([list(tags) for tags in sequences], IOB2)
+    return [{entity.to_tuple() for entity in entities} for entities in parsed.entities]
 
 
 def _score_relations(
@@ -92,12 +109,12 @@ def _score_relations(
     }
 
 
-def _precision_recall_f1(correct: int, found: int, wanted: int) -> tuple[MetricValue, ...]:
+def _precision_recall_f1(correct: int, predicted: int, gold: int) -> tuple[MetricValue, ...]:
     return (
-        MetricValue(value=correct / found) if found else MetricValue(missing="nothing was predicted"),
-        MetricValue(value=correct / wanted) if wanted else MetricValue(missing="there is nothing to find"),
-        MetricValue(value=2 * correct / (found + wanted))
-        if found + wanted
+        MetricValue(value=correct / predicted) if predicted else MetricValue(missing="nothing was predicted"),
+        MetricValue(value=correct / gold) if gold else MetricValue(missing="there is nothing to find"),
+        MetricValue(value=2 * correct / (predicted + gold))
+        if predicted + gold
         else MetricValue(missing="there is nothing to find and nothing was predicted"),
     )
 
@@ -105,7 +122,7 @@ def _precision_recall_f1(correct: int, found: int, wanted: int) -> tuple[MetricV
 def _macro_auroc(
     labels: Sequence[str], gold: NDArray[np.integer[Any]], logits: NDArray[np.floating[Any]]
 ) -> MetricValue:
-    """The mean over classes of the area under the ROC curve of softmax(logits), class versus rest."""
+    """Return the mean over classes of the area under the ROC curve of softmax(logits), class versus rest."""
     absent = sum(not (gold == index).any() for index in range(len(labels)))
     if absent:
         return MetricValue(missing=f"{absent} of the {len(labels)} classes have no gold example")

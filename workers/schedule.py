@@ -1,4 +1,5 @@
-"""How long a trial trains, and what happens when on the way: pure functions of what was spent."""
+"""The budget of a trial: when it ends, its learning rate, its evaluations. Pure functions of what was
+spent."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from orchestrator.contracts.trial import Recipe
 class Budget:
     """Optimiser steps, or seconds of them: exactly one is not None.
 
-    What was spent is told as `steps` and `seconds` of training since the very first attempt. The limit of
-    seconds is looked at between steps, so the last step may overrun it, by less than its own length.
+    `steps` and `seconds` count the training since the very first attempt. The limit of
+    seconds is checked between steps, so the last step may overrun it, by less than its own length.
     """
 
     steps: int | None
@@ -34,31 +35,31 @@ class Budget:
         return cls(steps, recipe.train_seconds, recipe.planned_evaluations, *ramp)
 
     def share(self, steps: int, seconds: float) -> float:
-        """How much of it is spent, 0 to 1."""
+        """Return the part of the budget that is spent, 0 to 1."""
         if self.seconds is not None:
             return min(1.0, seconds / self.seconds)
         assert self.steps is not None
         return min(1.0, steps / self.steps)
 
     def rate(self, steps: int, seconds: float) -> float:
-        """The learning rate of the step that begins here: linear from 0 to the peak, then linear to 0 at the
-        end of the budget, or constant.
+        """Return the learning rate of the step that begins here: linear from 0 to the peak, then linear to 0
+        at the end of the budget, or constant.
 
         Under steps it is that of transformers' get_linear_schedule_with_warmup, or of its
         get_constant_schedule_with_warmup.
         """
         if self.seconds is not None:
-            spent, whole, warmup = seconds, self.seconds, self.warmup_ratio * self.seconds
+            spent, total, warmup = seconds, self.seconds, self.warmup_ratio * self.seconds
         else:
             assert self.steps is not None
-            spent, whole, warmup = steps, self.steps, math.ceil(self.warmup_ratio * self.steps)
+            spent, total, warmup = steps, self.steps, math.ceil(self.warmup_ratio * self.steps)
         if self.schedule == "constant" and spent >= warmup:
             return self.peak_rate
-        return self.peak_rate * _trapezium(spent, whole, warmup)
+        return self.peak_rate * _trapezium(spent, total, warmup)
 
     def evaluations_due(self, steps: int, seconds: float) -> int:
-        """How many evaluations belong before this point. Dev is scored after a step that raises the number,
-        once, however many boundaries a long step has crossed; the last boundary is the end."""
+        """Return how many evaluations are due by this point. Dev is scored after a step that raises the
+        number, once, however many boundaries a long step has crossed; the last boundary is the end."""
         if self.seconds is not None:
             if seconds >= self.seconds:
                 return self.evaluations
@@ -67,10 +68,10 @@ class Budget:
         return min(steps, self.steps) * self.evaluations // self.steps
 
 
-def _trapezium(spent: float, whole: float, warmup: float) -> float:
+def _trapezium(spent: float, total: float, warmup: float) -> float:
     if spent < warmup:
         return spent / warmup
-    return max(0.0, whole - spent) / (whole - warmup) if spent < whole else 0.0
+    return max(0.0, total - spent) / (total - warmup) if spent < total else 0.0
 
 
 def steps_of_an_epoch(examples: int, batch_size: int) -> int:

@@ -1,4 +1,4 @@
-"""Makes, fetches and checks everything that a sweep reads, so that its trials need no network.
+"""Generate, fetch and check everything that a sweep reads, so that its trials need no network.
 
     python -m workers.stage < request.json
 
@@ -30,7 +30,8 @@ from workers.runtime.answers import answer
 
 
 def stage(request: StageRequest) -> Iterator[Staged]:
-    """What is to be trained is made in processes of one thread each, the longest first."""
+    """Stage every item. Weights that have to be trained are generated in processes of one thread each, the
+    longest first."""
     cache = Path(request.cache_dir)
     for task in request.tasks:
         yield _timed(task.name, partial(_stage_task, task, cache, request))

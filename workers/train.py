@@ -40,20 +40,20 @@ _LOG_EVERY = 10  # optimiser steps: reading the loss waits for the device
 
 
 class PreemptedError(Exception):
-    """Asked to stop from outside; a checkpoint of the last step exists."""
+    """The attempt was asked to stop; a checkpoint of the last step exists."""
 
 
 class SupersededError(PreemptedError):
-    """Others have taken the attempt for lost, and another one goes on from its checkpoints."""
+    """The driver took the attempt for lost, and another one has resumed from its checkpoints."""
 
 
 class CollapsedError(Exception):
-    """After its grace an evaluation is collapsed, and the recipe says to stop then."""
+    """An evaluation after the grace period is collapsed, and the recipe sets stop_collapsed."""
 
 
 @dataclass(frozen=True)
 class TrainContext:
-    """The process that the loop runs in. `stopping` says whether it was asked to stop."""
+    """What the loop needs from its process. `stopping` says whether it was asked to stop."""
 
     order: AttemptOrder
     accelerator: Accelerator
@@ -65,20 +65,20 @@ class TrainContext:
     ranks: Ranks = ALONE
 
     def train_seconds(self) -> float:
-        """Of all attempts so far."""
+        """Return the training seconds of all attempts so far."""
         return self.inherited.get(Phase.TRAIN, 0.0) + self.meter.seconds_of(Phase.TRAIN)
 
 
 def train(
     adapted: Adapted, data: TaskData, progress: Progress, start: Checkpoint | None, ctx: TrainContext
 ) -> Weights:
-    """Trains until the budget is spent; gives the weights of the best evaluation on dev, of equals the first,
-    and of the last one where the metric is missing at each.
+    """Train until the budget is spent. Return the weights of the best evaluation on dev: of equals the first,
+    and the last one where the metric is missing in all of them.
 
-    The model ends up with its last weights. `progress` is kept up to date. With `start`, goes on from there
-    as if it had never stopped: to the last bit on the CPU, and on a GPU with `deterministic`. Enters the
-    phase of training, whose seconds are those of a budget of seconds. All ranks come through here in step.
-    Raises DivergedError, CollapsedError, PreemptedError, each in all of them.
+    The model ends up with its last weights. `progress` is kept up to date. With `start`, resume from there
+    exactly: to the last bit on the CPU, and on a GPU with `deterministic`. The training phase is entered
+    here; its seconds are those of a budget of seconds. All ranks run this in step. Raises DivergedError,
+    CollapsedError, PreemptedError, each in all of them.
     """
     recipe, seed = ctx.order.trial.recipe, ctx.order.trial.seed
     shard_model(adapted.model, ctx.accelerator, ctx.order.resources)
@@ -98,10 +98,10 @@ def train(
     ctx.meter.enter(Phase.TRAIN)
     with checkpoint_writer(ctx) as writer:
         while budget.share(*(spent := (progress.step, progress.train_seconds))) < 1:
-            epoch, place = divmod(progress.step, epoch_steps)
-            if place == 0 or progress.step == begins:
+            epoch, batch_index = divmod(progress.step, epoch_steps)
+            if batch_index == 0 or progress.step == begins:
                 batches = examples.rows(epoch_batches(examples.lengths, recipe.batch_size, seed, epoch))
-            batch, rate = batches[place], budget.rate(*spent)
+            batch, rate = batches[batch_index], budget.rate(*spent)
             losses.append(optimiser_step(adapted, model, optimiser, examples, batch, rate, ctx))
             progress.step += 1
             adapted.after_step(progress.step)
@@ -133,7 +133,8 @@ def train(
 
 
 def adam_w(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW over what trains. Weight decay spares biases, norms, and IA3's factors, whose rest value is 1."""
+    """Return AdamW over what trains, without weight decay for biases, norms, and IA3's factors (neutral at
+    1)."""
     decayed: list[Any] = []
     spared: list[Any] = []
     for name, parameter in model.named_parameters():
@@ -156,8 +157,8 @@ def optimiser_step(
     rate: float,
     ctx: TrainContext,
 ) -> Tensor:
-    """One step on `batch` of `examples`, in forward passes of the order's size. Gives this rank's part of the
-    mean loss, on the device.
+    """Take one step on `batch` of `examples`, in forward passes of the order's size. Return this rank's part
+    of the mean loss, on the device.
 
     The mean is over the targets of the whole batch (examples; words for ner), however they fall into ranks
     and passes. All ranks make the same number of passes: one that has no example left in it learns nothing
@@ -174,8 +175,8 @@ def optimiser_step(
         passed = examples.batch(part or batch[:1])
         with sync_gradients(accelerator, model, last), padding_known(passed.padded, accelerator.device):
             logits = model(**passed.inputs).logits.float().flatten(0, -2)
-            wanted = passed.labels.flatten()
-            loss = cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="sum") / targets
+            labels = passed.labels.flatten()
+            loss = cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") / targets
             loss = loss if part else 0 * loss
             total += loss.detach()
             summed = loss * ranks.count  # the gradients of the ranks are averaged
@@ -191,16 +192,16 @@ def optimiser_step(
 def score_dev(
     model: Any, data: TaskData, dev: FlatSplit, progress: Progress, epoch_steps: int, ctx: TrainContext
 ) -> bool:
-    """Scores dev, which lies on the device, writes it down, and says whether it is the best so far."""
+    """Score dev, which is on the device, log it, and return whether it is the best so far."""
     size = ctx.order.evaluation_size
     evaluation = evaluate(model, data.dev, dev, data.task, data.labels, batch_size=size, ranks=ctx.ranks)
     metrics = evaluation.metrics
-    found, known = quality(data.task.metric, metrics), progress.best_quality
-    # Of evaluations without the metric the latest is kept: nothing tells them apart but the training.
-    best = known is None or (found is not None and found > known)
+    score, best_so_far = quality(data.task.metric, metrics), progress.best_quality
+    # Of evaluations without the metric the latest is best: only the training distinguishes them.
+    best = best_so_far is None or (score is not None and score > best_so_far)
     if best:
-        progress.best_step, progress.best_quality, progress.best_metrics = progress.step, found, metrics
-    scored = Scored(progress.step, ctx.train_seconds(), found, evaluation.collapsed)
+        progress.best_step, progress.best_quality, progress.best_metrics = progress.step, score, metrics
+    scored = Scored(progress.step, ctx.train_seconds(), score, evaluation.collapsed)
     progress.curve.append(scored)
     ctx.log.write(
         EvaluationEvent(
@@ -217,19 +218,21 @@ def score_dev(
 
 
 def stop_if_collapsed(recipe: Recipe, budget: Budget, progress: Progress) -> None:
-    """Raises CollapsedError where the recipe wants it; without that a trial goes on, and may recover."""
+    """Raises CollapsedError where the recipe sets stop_collapsed; otherwise a trial continues, and may
+    recover."""
     graced = budget.share(progress.step, progress.train_seconds) < recipe.collapse_grace
     if recipe.stop_collapsed and progress.curve[-1].collapsed and not graced:
         raise CollapsedError
 
 
 def save_is_due(order: AttemptOrder, waited: float, scored: bool) -> bool:
-    """When the writer says so; with 0 `checkpoint_seconds`, after each evaluation and at no other step."""
+    """Return whether to save now: when the writer says so, or with `checkpoint_seconds: 0` after each
+    evaluation."""
     return scored if order.checkpoint_seconds == 0 else waited >= 1
 
 
 def checkpoint_writer(ctx: TrainContext) -> CheckpointWriter:
-    """The attempt's own. Each checkpoint that is complete is an event."""
+    """Return the attempt's writer, which logs an event for each complete checkpoint."""
     order, log = ctx.order, ctx.log
     return CheckpointWriter(
         Path(order.directory) / CHECKPOINTS,
@@ -248,14 +251,16 @@ def save_progress(
     writer: CheckpointWriter,
     ctx: TrainContext,
 ) -> None:
-    """Raises SupersededError in the first rank, instead of saving where others have gone on meanwhile, and
-    what writing the checkpoint before raised."""
+    """Save a checkpoint. Raises SupersededError in rank 0 where another attempt has taken over, and what
+    writing the previous checkpoint raised."""
     if ctx.ranks.leads and is_superseded(Path(ctx.order.directory)):
         raise SupersededError
     with ctx.meter.within(Phase.CHECKPOINT):
         progress.phases = add_phases(ctx.inherited, ctx.meter.seconds())
-        told = ctx.ranks.gather(plain_work(ctx.meter.work()))
-        progress.work = add_work(ctx.inherited_work, merge_measurements([parse_work(each) for each in told]))
+        gathered = ctx.ranks.gather(plain_work(ctx.meter.work()))
+        progress.work = add_work(
+            ctx.inherited_work, merge_measurements([parse_work(each) for each in gathered])
+        )
         sharded = sharded_state(model, optimiser, ctx.order.resources)
         writer.save(adapted, sharded, best, progress, ctx.ranks)
 

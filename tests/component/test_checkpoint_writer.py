@@ -55,7 +55,7 @@ def writer_of(directory: Path, clock: Clock, written: list[int]) -> CheckpointWr
 
 
 def save(writer: CheckpointWriter, adapted: Any, step: int, optimiser: Any = None) -> None:
-    sharded = ShardedState("none", whole={} if optimiser is None else optimiser.state_dict())
+    sharded = ShardedState("none", full={} if optimiser is None else optimiser.state_dict())
     writer.save(adapted, sharded, None, Progress("f", step=step), ALONE)
 
 

@@ -140,7 +140,7 @@ def test_a_phase_of_which_nobody_knows_the_energy_is_not_estimated():
 
 def test_peak_memory_is_that_of_a_phase_and_of_this_process():
     memory = HostMemory()
-    if not memory.told:
+    if not memory.supported:
         pytest.skip("this kernel does not forget peaks")
     memory.lap()  # forgets what tests before this one had reached
     before = memory.lap()["peak_host_memory_bytes"]
@@ -159,7 +159,7 @@ def test_peak_memory_is_that_of_a_phase_and_of_this_process():
 def test_a_kernel_that_forgets_no_peaks_tells_none_by_phase(tmp_path):
     (tmp_path / "status").write_text("Name:\tx\nVmHWM:\t  1000 kB\n")
     memory = HostMemory(tmp_path / "not-there")
-    assert not memory.told
+    assert not memory.supported
     assert memory.lap() == {}
     assert memory.largest() > 10**7
 
@@ -202,7 +202,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], _Driver]:
 def test_the_peak_of_a_gpu_is_what_torch_reserved_and_what_the_driver_adds(gpu) -> None:
     driver = gpu(800)
     memory = DeviceMemory("GPU-1")
-    assert memory.told
+    assert memory.supported
     assert memory.lap() == {"peak_device_memory_bytes": 900 + 500}
     driver.told = 850  # a library loaded its kernels
     assert memory.lap() == {"peak_device_memory_bytes": 900 + 550}
@@ -213,5 +213,5 @@ def test_the_peak_of_a_gpu_is_what_torch_reserved_and_what_the_driver_adds(gpu) 
 def test_where_the_driver_does_not_know_the_process_its_context_is_estimated(gpu) -> None:
     gpu(None)
     memory = DeviceMemory("GPU-1")
-    assert not memory.told
+    assert not memory.supported
     assert memory.lap() == {"peak_device_memory_bytes": 900 + round(CONTEXT_BYTES)}

@@ -1,4 +1,4 @@
-"""What two splits share, told without keeping their text: digests under a key that no other process has."""
+"""What two splits share, found without keeping their text: digests under a key that no other process has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.contracts.sameness import NO_ID, Identity, texts_key, words_ke
 from orchestrator.contracts.task import ArrowReader, ConllReader, TableReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from workers.data.examples import Example, Tokens
-from workers.data.holdout import Wanted
+from workers.data.holdout import Selector
 
 _KEY: Final = secrets.token_bytes(32)
 Digest = bytes
@@ -24,16 +24,16 @@ class Ids:
         self.known = _has_ids(task)
         self.digests: set[Digest] = set()
 
-    def noting(self, wanted: Wanted) -> Wanted:
-        """The same answers, with what is wanted noted down."""
+    def noting(self, selected: Selector) -> Selector:
+        """Return a selector with the same answers that notes down what is selected."""
 
         def _noting(identity: Identity) -> bool:
-            answer = wanted(identity)
+            answer = selected(identity)
             if answer and identity != NO_ID:
                 self.digests.add(_digest(identity))
             return answer
 
-        return _noting if self.known else wanted
+        return _noting if self.known else selected
 
 
 def _has_ids(task: TaskSpec) -> bool:
@@ -45,20 +45,20 @@ def _has_ids(task: TaskSpec) -> bool:
 
 def shared_texts(splits: Mapping[Split, Sequence[Example]]) -> dict[tuple[Split, Split], int]:
     """(split, an earlier one) -> examples of the split whose text is one of the earlier one."""
-    digests = {split: [_digest(_text(example)) for example in found] for split, found in splits.items()}
-    known = {split: set(found) for split, found in digests.items()}
-    return {pair: sum(d in known[pair[1]] for d in digests[pair[0]]) for pair in _pairs(splits)}
+    digests = {split: [_digest(_text(example)) for example in part] for split, part in splits.items()}
+    texts = {split: set(part) for split, part in digests.items()}
+    return {pair: sum(d in texts[pair[1]] for d in digests[pair[0]]) for pair in _pairs(splits)}
 
 
 def shared_ids(ids: Mapping[Split, Ids]) -> dict[tuple[Split, Split], int]:
     """(split, an earlier one) -> ids of both. Empty where examples have none."""
-    pairs = _pairs({split: found for split, found in ids.items() if found.known})
-    return {(one, other): len(ids[one].digests & ids[other].digests) for one, other in pairs}
+    pairs = _pairs({split: part for split, part in ids.items() if part.known})
+    return {(split, earlier): len(ids[split].digests & ids[earlier].digests) for split, earlier in pairs}
 
 
 def _pairs(splits: Mapping[Split, object]) -> list[tuple[Split, Split]]:
     order = [split for split in Split if split in splits]
-    return [(split, other) for place, split in enumerate(order) for other in order[:place]]
+    return [(split, earlier) for position, split in enumerate(order) for earlier in order[:position]]
 
 
 def _text(example: Example) -> Identity:

@@ -14,6 +14,7 @@ from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
 from workers.data.labels import class_counts, label_set
 from workers.data.near import near_train
+from workers.data.readers.mimic_notes import tables_read_once
 from workers.data.splits import read_split, splits_of
 
 
@@ -68,14 +69,15 @@ class Corpus:
 
 
 def read_corpus(task: TaskSpec, root: Path, splits: Iterable[Split] | None = None) -> Corpus:
-    """All splits that can be read, or the given ones. Raises what `read_split` and `label_set`
+    """Read all splits that can be read, or the given ones. Raises what `read_split` and `label_set`
     raise."""
-    wanted = splits_of(task) if splits is None else tuple(splits)
-    faults = {split: Faults(task.on_bad_record) for split in wanted}
-    ids = {split: Ids(task) for split in wanted}
-    found = {split: read_split(task, split, root, faults[split], ids[split]) for split in wanted}
-    labels = label_set(task, found.get(Split.TRAIN, []), faults.values())
-    return Corpus(task, labels, found, faults, ids)
+    selected = splits_of(task) if splits is None else tuple(splits)
+    faults = {split: Faults(task.on_bad_record) for split in selected}
+    ids = {split: Ids(task) for split in selected}
+    with tables_read_once():
+        examples = {split: read_split(task, split, root, faults[split], ids[split]) for split in selected}
+    labels = label_set(task, examples.get(Split.TRAIN, []), faults.values())
+    return Corpus(task, labels, examples, faults, ids)
 
 
 def _cut_by_words(counts: SplitCounts, examples: Sequence[Example], max_length: int) -> SplitCounts:

@@ -11,7 +11,9 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 
 _SALT = "frontier-hold-out-1"  # changing it changes every held-out split
 
-Wanted = Callable[[Identity], bool]  # whether the document or patient of this id is in the split that is read
+Selector = Callable[
+    [Identity], bool
+]  # whether the document or patient of this id is in the split that is read
 
 
 def part_of(identity: str, hold_out: HoldOut) -> Split:
@@ -22,16 +24,16 @@ def part_of(identity: str, hold_out: HoldOut) -> Split:
     records is 17 +- 4). A larger share of dev holds the ids of a smaller one.
     """
     digest = hashlib.sha256(f"{_SALT}:{identity}".encode("utf-8", "surrogatepass")).digest()
-    place = (int.from_bytes(digest[:8]) >> 11) / 2**53  # from 0 up to, and without, 1
-    if place < hold_out.dev:
+    position = (int.from_bytes(digest[:8]) >> 11) / 2**53  # from 0 up to, and without, 1
+    if position < hold_out.dev:
         return Split.DEV
     # Test takes its share from the far end, so that a changed share of dev leaves it alone.
-    return Split.TEST if place >= 1 - hold_out.test else Split.TRAIN
+    return Split.TEST if position >= 1 - hold_out.test else Split.TRAIN
 
 
 def parts_by_sentence(kind: TaskKind, reader: Reader) -> bool:
-    """Whether rows without an id are held out, of which several may be pairs of one sentence. What readers
-    ask `Wanted` about is then the text of a row."""
+    """Return whether rows without an id are held out, of which several may be pairs of one sentence. What
+    readers ask a `Selector` about is then the text of a row."""
     if kind is not TaskKind.RELATION or reader.hold_out is None:
         return False
     return isinstance(reader, ArrowReader | TableReader) and reader.id is None

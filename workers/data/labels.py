@@ -37,23 +37,23 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
     cannot teach the task: a label that is not declared, or nothing to tell apart; and where labels that
     nobody declared look like text (`text_for_labels`).
     """
-    found = class_counts(train)
+    counts = class_counts(train)
     text = None
     if task.labels is None and isinstance(task.reader, _FROM_DATA):
-        text = text_for_labels(task, found)
+        text = text_for_labels(task, counts)
     if text is None:
-        check_spellings(task, task.labels or sorted(found), faults)
-    if task.labels is not None and (foreign := found.keys() - set(task.labels)):
+        check_spellings(task, task.labels or sorted(counts), faults)
+    if task.labels is not None and (foreign := counts.keys() - set(task.labels)):
         fault = f"train has {len(foreign)} labels that `labels` does not hold"
         raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or correct the data")
-    if len(found) < (1 if task.kind is TaskKind.NER else 2):
+    if len(counts) < (1 if task.kind is TaskKind.NER else 2):
         fault = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
         raise DataError(f"task {task.name}", None, fault, "check the label column or entity types")
     if text is not None:
         raise text
     if task.kind is not TaskKind.NER:
-        return task.labels or tuple(sorted(found))
-    return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or found) for prefix in "BI"))
+        return task.labels or tuple(sorted(counts))
+    return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or counts) for prefix in "BI"))
 
 
 def text_for_labels(task: TaskSpec, found: Mapping[str, int]) -> DataError | None:

@@ -24,7 +24,7 @@ from workers.data.copies import Ids
 from workers.data.examples import Example
 from workers.data.faults import Faults
 from workers.data.groups import grouped
-from workers.data.holdout import Wanted, part_of, parts_by_sentence
+from workers.data.holdout import Selector, part_of, parts_by_sentence
 from workers.data.masked import sentence_ids
 from workers.data.readers.arrow import read_arrow
 from workers.data.readers.conll import read_conll
@@ -48,7 +48,7 @@ def held_out(task: TaskSpec) -> HoldOut | None:
     for split in _shares(hold_out):
         if split in task.reader.files:
             problem = f"a part of train is held out for {split}, and `files` names files for it"
-            raise _misfit(task, f"reader.hold_out.{split}", problem, "remove one of the two")
+            raise _problem(task, f"reader.hold_out.{split}", problem, "remove one of the two")
     return hold_out
 
 
@@ -67,13 +67,13 @@ def read_split(
     DataError (file, line, fault; never the text), ConfigError where reader and kind do not fit.
     """
     faults = Faults(task.on_bad_record) if faults is None else faults
-    names, wanted = source_of(task, split)
+    names, selected = source_of(task, split)
     for name in names:
         if leads_out(root / name, root):
             raise DataError(str(root / name), None, "a link leads from it out of data_dir", INTO_DATA_DIR)
     if parts_by_sentence(task.kind, task.reader) and split in {Split.TRAIN, *_shares(held_out(task))}:
-        wanted = _by_sentence(task, names, root, wanted)
-    examples = list(_read(task, names, root, faults, wanted if ids is None else ids.noting(wanted)))
+        selected = _by_sentence(task, names, root, selected)
+    examples = list(_read(task, names, root, faults, selected if ids is None else ids.noting(selected)))
     if not examples:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
             fault = f"there is no example for {split}: nothing of train falls into its share"
@@ -85,8 +85,9 @@ def read_split(
     return grouped(task, examples) if split is Split.TEST else examples
 
 
-def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, wanted: Wanted) -> Wanted:
-    """Answers for the text of a row what `wanted` answers for its sentence, which only all files tell."""
+def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, selected: Selector) -> Selector:
+    """Return a selector of the text of a row, which answers as `selected` does for its sentence: sentences
+    are only known once all files are read."""
     texts: list[str] = []
 
     def _noting(text: Identity) -> bool:
@@ -96,7 +97,7 @@ def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, wanted: Wante
     for _ in _read(task, names, root, Faults(task.on_bad_record), _noting):
         pass
     sentences = dict(zip(texts, sentence_ids(texts), strict=True))
-    return lambda text: wanted(sentences[text])
+    return lambda text: selected(sentences[text])
 
 
 def _left_out(faults: Faults) -> str:
@@ -107,53 +108,55 @@ def _left_out(faults: Faults) -> str:
     return f": all {counts.total()} that were found are left out, {count} of them for this: {reason}"
 
 
-def source_of(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Wanted]:
+def source_of(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Selector]:
     """The files that hold the split, and which of their documents or patients belong to it."""
     hold_out = held_out(task)
     parts = {Split.TRAIN, *_shares(hold_out)}
     names = task.reader.files.get(Split.TRAIN if split in parts else split)
     if not names:
-        raise _misfit(task, f"reader.files.{split}", "it names no file", "name at least one file")
+        raise _problem(task, f"reader.files.{split}", "it names no file", "name at least one file")
     if hold_out is None or split not in parts:
         return names, lambda identity: True
     return names, lambda identity: part_of(identity, hold_out) == split
 
 
 def _read(
-    task: TaskSpec, names: Sequence[str], root: Path, faults: Faults, wanted: Wanted
+    task: TaskSpec, names: Sequence[str], root: Path, faults: Faults, selected: Selector
 ) -> Iterator[Example]:
     match task.kind, task.reader:
         case TaskKind.NER, I2b2ConceptReader():
-            yield from concept_sentences(names, root, task.labels, faults, wanted)
+            yield from concept_sentences(names, root, task.labels, faults, selected)
         case TaskKind.RELATION, I2b2ConceptReader():
-            yield from concept_pairs(names, root, task.labels, str(task.negative_label), faults, wanted)
+            yield from concept_pairs(names, root, task.labels, str(task.negative_label), faults, selected)
         case TaskKind.CLASSIFICATION, MimicNotesReader() as notes:
-            yield from read_mimic(notes, names, root, task.labels, faults, wanted)
+            yield from read_mimic(notes, names, root, task.labels, faults, selected)
         case _:
             for name in names:
-                yield from _read_file(task, name, root / name, faults, wanted)
+                yield from _read_file(task, name, root / name, faults, selected)
 
 
-def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wanted) -> Iterator[Example]:
+def _read_file(
+    task: TaskSpec, name: str, path: Path, faults: Faults, selected: Selector
+) -> Iterator[Example]:
     """The formats in which each file stands for itself."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
-            yield from read_conll(path, name, conll, task.labels, faults, wanted)
+            yield from read_conll(path, name, conll, task.labels, faults, selected)
         case TaskKind.NER, PubtatorReader(entity_types=types):
-            for document in read_pubtator(path, name, faults, wanted):
+            for document in read_pubtator(path, name, faults, selected):
                 yield from tagged_sentences(document, types, faults)
         case TaskKind.RELATION, PubtatorReader(entity_types=(first, second), relation=str(relation)):
             negative = str(task.negative_label)
-            for document in read_pubtator(path, name, faults, wanted):
+            for document in read_pubtator(path, name, faults, selected):
                 yield from masked_pairs(document, (first, second), relation, negative, str(path), faults)
         case TaskKind.CLASSIFICATION | TaskKind.RELATION as kind, TableReader() as table:
-            yield from read_table(path, name, table, kind, task.labels, faults, wanted)
+            yield from read_table(path, name, table, kind, task.labels, faults, selected)
         case TaskKind.NER, I2b2XmlReader() as xml:
-            yield from read_xml(name, path, xml, task.labels, faults, wanted)
+            yield from read_xml(name, path, xml, task.labels, faults, selected)
         case _, ArrowReader() as arrow:
-            yield from read_arrow(path, name, arrow, task.kind, task.labels, faults, wanted)
+            yield from read_arrow(path, name, arrow, task.kind, task.labels, faults, selected)
         case kind, reader:
-            raise _misfit(
+            raise _problem(
                 task,
                 "reader",
                 f"a {reader.format} reader with these keys gives no {kind} examples",
@@ -163,5 +166,5 @@ def _read_file(task: TaskSpec, name: str, path: Path, faults: Faults, wanted: Wa
             )
 
 
-def _misfit(task: TaskSpec, key: str, problem: str, fix: str) -> ConfigError:
+def _problem(task: TaskSpec, key: str, problem: str, fix: str) -> ConfigError:
     return ConfigError([Problem(f"task {task.name}", key, problem, fix)])

@@ -45,7 +45,7 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
             | {"counts": counts[split].model_dump(exclude={"skipped", "set_aside"})}
             for split, examples in corpus.splits.items()
         },
-        "caveats": caveats(task, {split: [found] for split, found in counts.items()}),
+        "caveats": caveats(task, {split: [part] for split, part in counts.items()}),
         "unscorable": _unscorable(corpus, counts),
     }
 

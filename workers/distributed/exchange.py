@@ -1,7 +1,7 @@
-"""What the ranks of an attempt send each other: tensors and plain values, never objects that bring code.
+"""The exchange between ranks: tensors and plain values, never objects that can run code.
 
-A pickle can run code when it is read, and whoever reaches a port of the attempt may send one. So what comes
-is read by unpicklers that build tensors, numbers, words and containers, and refuse all else.
+A pickle can run code when it is read, and any process that reaches a port of the attempt may send one. So the
+unpicklers here build tensors, numbers, strings and containers only, and reject everything else.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _STORAGE = ("torch.storage", "_load_from_bytes")  # of a tensor, say a step coun
 
 
 def exchanged(value: Any, count: int, group: Any) -> list[Any]:
-    """Return what each rank has, in their order, tensors on the CPU. Raises pickle.UnpicklingError where a
-    rank sends something else than tensors, plain values and containers of them."""
+    """Return the values of all ranks in their order, tensors on the CPU. Raises pickle.UnpicklingError where
+    a rank sends something else than tensors, plain values and containers of them."""
     written = io.BytesIO()
     torch.save(value, written)
     own = torch.frombuffer(written.getbuffer(), dtype=torch.uint8)
@@ -40,23 +40,23 @@ def exchanged(value: Any, count: int, group: Any) -> list[Any]:
     dist.all_gather(lengths, torch.tensor([len(own)]), group=group)
     longest = max(int(length) for length in lengths)
     padded = torch.cat([own, torch.zeros(longest - len(own), dtype=torch.uint8)])
-    found = [torch.empty(longest, dtype=torch.uint8) for _ in range(count)]
-    dist.all_gather(found, padded, group=group)
-    return [_read(told, int(length)) for told, length in zip(found, lengths, strict=True)]
+    gathered = [torch.empty(longest, dtype=torch.uint8) for _ in range(count)]
+    dist.all_gather(gathered, padded, group=group)
+    return [_read(packed, int(length)) for packed, length in zip(gathered, lengths, strict=True)]
 
 
-def _read(told: Tensor, length: int) -> Any:
-    return torch.load(io.BytesIO(told[:length].numpy().tobytes()), weights_only=True, map_location="cpu")
+def _read(packed: Tensor, length: int) -> Any:
+    return torch.load(io.BytesIO(packed[:length].numpy().tobytes()), weights_only=True, map_location="cpu")
 
 
 def strangers(secret: str, rank: int, count: int, group: Any = None) -> list[int]:
     """Return the ranks that do not know the attempt's secret. All ranks ask at once."""
     own = torch.frombuffer(bytearray(_proof(secret, rank)), dtype=torch.uint8)
-    found = [torch.empty_like(own) for _ in range(count)]
-    dist.all_gather(found, own, group=group)
+    proofs = [torch.empty_like(own) for _ in range(count)]
+    dist.all_gather(proofs, own, group=group)
     return [
         number
-        for number, proof in enumerate(found)
+        for number, proof in enumerate(proofs)
         if not hmac.compare_digest(proof.numpy().tobytes(), _proof(secret, number))
     ]
 
@@ -66,7 +66,7 @@ def _proof(secret: str, rank: int) -> bytes:
 
 
 def refuse_objects() -> None:
-    """From here on what libraries exchange as objects is read without running code, too."""
+    """Make torch.distributed read the objects that libraries exchange without running code, from now on."""
     assert issubclass(distributed_c10d._unpickler, pickle.Unpickler)
     distributed_c10d._unpickler = _PlainUnpickler
 

@@ -1,6 +1,6 @@
-"""The processes of one attempt, its ranks, and what they tell each other. A single one has nothing to tell.
+"""The ranks of one attempt, and what they agree on.
 
-What is agreed on here goes over gloo, on the CPU: no step waits for a GPU because of it.
+They agree over gloo, on the CPU: no step waits for a GPU because of it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from orchestrator.errors import LaunchError
 from workers.distributed.exchange import exchanged, refuse_objects, strangers
 
 LISTEN = "FRONTIER_MASTER_FD"  # of rank 0: the socket that listens at MASTER_PORT already
-SECRET = "FRONTIER_SECRET"  # of the attempt: whoever does not know it is none of its ranks
+SECRET = "FRONTIER_SECRET"  # of the attempt: a process that does not know it is not one of its ranks
 _LONGEST_WORDS = 600  # characters of an error of torch or NCCL
 _TIMEOUT = timedelta(hours=1)  # of one exchange: rank 0 may be writing a checkpoint of 100 GB meanwhile
 
 # Read by torch and NCCL when their process group is made; a user's own settings would change what an exit
 # code means. An exchange that fails ends its process with SIGABRT: going on would train on garbage. So does a
-# watchdog that hangs, or its trial would be billed for ever.
+# watchdog that hangs, or its trial would be billed without end.
 _NCCL = {
     "TORCH_NCCL_ASYNC_ERROR_HANDLING": "3",
     "TORCH_NCCL_ENABLE_MONITORING": "1",
@@ -39,12 +39,12 @@ _NCCL = {
 
 
 class MeetingError(LaunchError):
-    """The ranks could not meet. It holds the words of torch and NCCL: no data has been read by then."""
+    """The ranks could not meet. The message quotes torch and NCCL: no data has been read by then."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The same in every rank: whether one was asked to stop, and what the clock of the first one says."""
+    """What all ranks agree on: whether one was asked to stop, and the clock of rank 0."""
 
     stopping: bool
     train_seconds: float
@@ -55,24 +55,24 @@ class Agreement:
 class Ranks:
     rank: int = 0
     count: int = 1
-    _control: Any = None  # the process group that these words go through
+    _control: Any = None  # the process group of the agreements
 
     @property
     def leads(self) -> bool:
-        """Whether this one writes the records."""
+        """Return whether this rank writes the records."""
         return self.rank == 0
 
     def agree(self, stopping: bool, train_seconds: float, waited: float) -> Agreement:
         if self.count == 1:
             return Agreement(stopping, train_seconds, waited)
         clock = (train_seconds, waited) if self.leads else (-1.0, -1.0)
-        told = torch.tensor([float(stopping), *clock], dtype=torch.float64)
-        dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self._control)
-        stop, seconds, wait = told.tolist()
+        packed = torch.tensor([float(stopping), *clock], dtype=torch.float64)
+        dist.all_reduce(packed, op=dist.ReduceOp.MAX, group=self._control)
+        stop, seconds, wait = packed.tolist()
         return Agreement(stop > 0, seconds, wait)
 
     def total(self, value: Tensor) -> Tensor:
-        """The sum over all ranks, on the CPU."""
+        """Return the sum over all ranks, on the CPU."""
         summed = value.detach().cpu()
         if self.count > 1:
             summed = summed.clone()
@@ -80,13 +80,13 @@ class Ranks:
         return summed
 
     def gather(self, value: Any) -> list[Any]:
-        """What each rank has, in their order: tensors, plain values and containers of them."""
+        """Return the values of all ranks in their order: tensors, plain values and containers of them."""
         if self.count == 1:
             return [value]
         return exchanged(value, self.count, self._control)
 
     def wait(self) -> None:
-        """Until all ranks are here."""
+        """Wait until all ranks have called this."""
         self.gather(None)
 
 
@@ -96,7 +96,7 @@ ALONE = Ranks()
 def join(resources: Resources, attempt: Path) -> Ranks:
     """Meet the other processes of the attempt, as RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT say; alone
     where they are not set. From here on torch's default process group exists, and accelerate takes it up. It
-    serves tensors on the CPU as well: offloaded weights and gradients lie there.
+    serves tensors on the CPU as well: offloaded weights and gradients are there.
 
     NCCL writes its warnings into the directory `attempt`. Raises MeetingError where the ranks cannot meet,
     and where a process joins them that does not know the secret of the attempt.
@@ -125,13 +125,14 @@ def join(resources: Resources, attempt: Path) -> Ranks:
 
 
 def _refuse_strangers(rank: int, count: int) -> None:
-    """A rendezvous asks nobody who he is: any account of the machine reaches its port."""
+    """Raise where another process has joined: a rendezvous does not authenticate, and any account of the
+    machine can reach its port."""
     refuse_objects()
     if strange := strangers(os.environ.pop(SECRET), rank, count):
         numbers = ", ".join(map(str, strange))
         raise MeetingError(
             f"another process joined the trial as rank {numbers}, and does not know its secret\n"
-            "    -> find out who runs it: it is not one of Frontier's"
+            "    -> find the owner of that process: it is not one of Frontier's"
         )
 
 
@@ -157,16 +158,16 @@ def _store(rank: int, count: int) -> Any:
 
 
 def _words(error: BaseException) -> str:
-    """What it says, less the frames of C++ that follow."""
-    said = str(error).partition("Exception raised from")[0]
-    return " ".join(filter(None, map(str.strip, said.splitlines())))[:_LONGEST_WORDS]
+    """Return the message of an error without the C++ frames that follow it."""
+    message = str(error).partition("Exception raised from")[0]
+    return " ".join(filter(None, map(str.strip, message.splitlines())))[:_LONGEST_WORDS]
 
 
 def lost_a_peer(error: BaseException) -> bool:
-    """Return whether it says that another rank is gone: what ended that one is the reason, not this."""
+    """Return whether the error means that another rank is gone: that rank's own error is then the reason."""
     if isinstance(error, dist.DistError | MeetingError):
         return True
-    words = str(error)
+    message = str(error)
     return isinstance(error, RuntimeError) and any(
-        sign in words for sign in ("closed by peer", "Connection reset", "gloo/transport", "NCCL")
+        marker in message for marker in ("closed by peer", "Connection reset", "gloo/transport", "NCCL")
     )

@@ -1,11 +1,11 @@
-"""How the ranks of an attempt share out a model: an accelerator that does it, and proof that it did.
+"""Sharding of a model over the ranks of an attempt: the accelerator, and a check that it does what was asked.
 
     none    DistributedDataParallel: every rank holds everything, gradients are averaged
     zero1…3 DeepSpeed: optimiser state, then gradients, then weights are shared out
     fsdp    torch's fully_shard: all of it is
 
-Backends that are asked for in the wrong way fall back to something else without a word, so what was made is
-looked at before anything trains.
+A backend that is configured wrongly falls back to something else silently, so the result is checked before
+anything trains.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
 
 
 def spreads_weights(resources: Resources) -> bool:
-    """Whether no rank holds a whole model."""
+    """Return whether the weights are sharded, so that no rank has a full model."""
     return resources.sharding in SPREADS_WEIGHTS
 
 
@@ -67,7 +67,7 @@ def refuse_method(settings: Settings, resources: Resources, precision: Precision
 
 
 def make_accelerator(resources: Resources, precision: Precision, max_grad_norm: float) -> Accelerator:
-    """Its scaler of the loss is for fp16 alone.
+    """Return the accelerator; it scales the loss under fp16 only.
 
     Raises LaunchError where DeepSpeed is asked for and not installed, and for fp16 without a GPU that holds
     the whole model.
@@ -132,7 +132,7 @@ def _deepspeed(resources: Resources, max_grad_norm: float) -> dict[str, Any]:
 
 
 def prepare(accelerator: Accelerator, model: Any, optimiser: Any, resources: Resources) -> tuple[Any, Any]:
-    """Both as they are to be used in training. Raises LaunchError where that is not what was asked for."""
+    """Return both as training uses them. Raises LaunchError where they are not what was asked for."""
     if resources.sharding != "fsdp":
         model, optimiser = accelerator.prepare(model, optimiser)
     _prove(accelerator, model, resources)
@@ -147,60 +147,61 @@ def _prove(accelerator: Accelerator, model: Any, resources: Resources) -> None:
     engine = {"none": "DistributedDataParallel", "fsdp": "FSDPModule"}.get(
         resources.sharding, "DeepSpeedEngine"
     )
-    wanted: list[Any] = [DistributedType[kind].value, resources.processes, engine]
-    found: list[Any] = [accelerator.distributed_type.value, accelerator.num_processes, _engine(model)]
-    if deepspeed and found[2] == engine:
-        wanted.append(_STAGES[resources.sharding])
-        found.append(model.zero_optimization_stage())
-    if found != wanted:
+    expected: list[Any] = [DistributedType[kind].value, resources.processes, engine]
+    actual: list[Any] = [accelerator.distributed_type.value, accelerator.num_processes, _engine(model)]
+    if deepspeed and actual[2] == engine:
+        expected.append(_STAGES[resources.sharding])
+        actual.append(model.zero_optimization_stage())
+    if actual != expected:
         raise LaunchError(
             f"resources.sharding {resources.sharding} over {resources.processes} processes was to give "
-            f"{wanted}, and gave {found}\n    -> check the versions of accelerate and deepspeed"
+            f"{expected}, and gave {actual}\n    -> check the versions of accelerate and deepspeed"
         )
 
 
 def _engine(model: Any) -> str:
     names = [kind.__name__ for kind in type(model).__mro__]
-    known = ("DeepSpeedEngine", "DistributedDataParallel", "FSDPModule")
-    return next((name for name in known if name in names), names[0])
+    engines = ("DeepSpeedEngine", "DistributedDataParallel", "FSDPModule")
+    return next((name for name in engines if name in names), names[0])
 
 
 def sync_gradients(accelerator: Accelerator, model: Any, last: bool) -> AbstractContextManager[None]:
-    """Around the forward and backward of one pass of a step: the ranks exchange gradients in the last one."""
+    """Wrap the forward and backward of one pass of a step: the ranks exchange gradients in the last one
+    only."""
     accelerator.sync_gradients = last
     if isinstance(model, FSDPModule):
         model.set_requires_gradient_sync(last)
         return nullcontext()
     if last or accelerator.distributed_type is DistributedType.DEEPSPEED:
         return nullcontext()
-    found: AbstractContextManager[None] = accelerator.no_sync(model)
-    return found
+    context: AbstractContextManager[None] = accelerator.no_sync(model)
+    return context
 
 
 def full_value(parameter: Any) -> Tensor:
-    """All of a parameter, wherever its parts lie. With spread weights all ranks have to ask."""
-    found: Tensor
+    """Return the full parameter. In a sharded model all ranks have to call this."""
+    value: Tensor
     if hasattr(parameter, "full_tensor"):
-        found = parameter.full_tensor()
-        return found
+        value = parameter.full_tensor()
+        return value
     if hasattr(parameter, "ds_id"):
         import deepspeed
 
         with deepspeed.zero.GatheredParameters([parameter]):
-            found = parameter.detach().clone()
-        return found
-    found = parameter.detach()
-    return found
+            value = parameter.detach().clone()
+        return value
+    value = parameter.detach()
+    return value
 
 
 def fill_parameter(parameter: Any, value: Tensor) -> None:
-    """Puts `value`, the whole, where the parts of the parameter lie. All ranks have to."""
+    """Copy the full `value` into a parameter, sharded or not. All ranks have to call this."""
     with torch.no_grad():
         if hasattr(parameter, "full_tensor"):
             from torch.distributed.tensor import distribute_tensor
 
-            wanted = value.to(parameter.device, parameter.dtype)
-            parameter.copy_(distribute_tensor(wanted, parameter.device_mesh, parameter.placements))
+            moved = value.to(parameter.device, parameter.dtype)
+            parameter.copy_(distribute_tensor(moved, parameter.device_mesh, parameter.placements))
         elif hasattr(parameter, "ds_id"):
             import deepspeed
 
@@ -212,29 +213,30 @@ def fill_parameter(parameter: Any, value: Tensor) -> None:
 
 @dataclass(frozen=True)
 class ShardedState:
-    """An optimiser's state: the whole of it, or this rank's own part; and that of the scaler of its loss."""
+    """The state of an optimiser, in full or this rank's own part, and that of its loss scaler."""
 
     sharing: str
-    whole: Any = None
+    full: Any = None
     own: Any = None
     scaler: Any = None
 
 
 def sharding_layout(resources: Resources) -> str:
-    """How an optimiser's state is kept. What is kept in one way cannot be taken up in another."""
+    """Return the name of the optimiser state's layout. A checkpoint of one layout cannot be loaded into
+    another."""
     parts = f" of {resources.processes}" if resources.sharding in _STAGES else ""
     return resources.sharding + parts
 
 
 def sharded_state(model: Any, optimiser: Any, resources: Resources) -> ShardedState:
-    """Of prepared ones. All ranks have to ask."""
+    """Return the state of a prepared optimiser. All ranks have to call this."""
     kind = sharding_layout(resources)
     if resources.sharding == "none":
         scaler = getattr(optimiser, "scaler", None)  # of a prepared one, under fp16
-        return ShardedState(kind, whole=optimiser.state_dict(), scaler=scaler and scaler.state_dict())
+        return ShardedState(kind, full=optimiser.state_dict(), scaler=scaler and scaler.state_dict())
     if resources.sharding == "fsdp":
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        return ShardedState(kind, whole=get_optimizer_state_dict(model, optimiser, options=options))
+        return ShardedState(kind, full=get_optimizer_state_dict(model, optimiser, options=options))
     with _masters(model.optimizer) as masters:
         own = {"base": model.optimizer.optimizer.state_dict(), "masters": [m.detach() for m in masters]}
         return ShardedState(kind, own=own)
@@ -243,7 +245,7 @@ def sharded_state(model: Any, optimiser: Any, resources: Resources) -> ShardedSt
 def load_sharded_state(model: Any, optimiser: Any, sharded: ShardedState) -> None:
     if sharded.sharing == "fsdp":
         options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
-        set_optimizer_state_dict(model, optimiser, sharded.whole, options=options)
+        set_optimizer_state_dict(model, optimiser, sharded.full, options=options)
         return
     with _masters(model.optimizer) as masters:
         model.optimizer.optimizer.load_state_dict(sharded.own["base"])
@@ -253,7 +255,7 @@ def load_sharded_state(model: Any, optimiser: Any, sharded: ShardedState) -> Non
 
 @contextmanager
 def _masters(zero: Any) -> Iterator[list[Any]]:
-    """This rank's parts of the weights in full precision. While it lasts the inner optimiser holds them."""
+    """Yield this rank's parts of the weights in full precision, which the inner optimiser has meanwhile."""
     if hasattr(zero, "fp32_partitioned_groups_flat"):
         zero._set_fp32_optimizer_param_groups()
         yield zero.fp32_partitioned_groups_flat

@@ -1,7 +1,7 @@
-"""How weights that are spread by fully_shard come to the ranks: the first one reads them, the others receive.
+"""Sharding with fully_shard: rank 0 reads the weights, and the other ranks receive their parts.
 
-The others make the model on the meta device, where it takes no memory. So a machine holds it once, not once a
-rank.
+The others build the model on the meta device, where it takes no memory. So a machine holds it once, not once
+per rank.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ def reads(ranks: Ranks, resources: Resources) -> bool:
 
 def match_kinds(model: Any, ranks: Ranks, resources: Resources) -> None:
     """Give a model on the meta device the types that the weights have in the first rank, and let the same
-    ones train. All ranks come here, before anything is spread."""
+    ones train. All ranks have to call this, before anything is sharded."""
     if ranks.count == 1 or resources.sharding != "fsdp":
         return
     own = {name: (p.dtype, p.requires_grad) for name, p in model.named_parameters()}
-    wanted = ranks.gather(own if ranks.leads else None)[0]
-    for name, parameter in model.named_parameters() if own != wanted else ():
-        parameter.data = parameter.data.to(wanted[name][0])
-        parameter.requires_grad = wanted[name][1]
+    expected = ranks.gather(own if ranks.leads else None)[0]
+    for name, parameter in model.named_parameters() if own != expected else ():
+        parameter.data = parameter.data.to(expected[name][0])
+        parameter.requires_grad = expected[name][1]
 
 
 def shard_model(model: Any, accelerator: Accelerator, resources: Resources) -> None:
-    """Spread the weights as fully_shard does, before there is an optimiser; nothing where that is not asked.
-    The first rank hands out those that it has read. All ranks come here.
+    """Shard the weights with fully_shard, before there is an optimiser; do nothing under another sharding.
+    Rank 0 sends the weights that it has read. All ranks have to call this.
 
     Not by way of accelerate: its 1.15 spreads the last norm of a model apart from the layers, and in an
     encoder that norm lies inside one.
     """
     if resources.sharding != "fsdp":
         return
-    whole = _whole(model)
+    source = _whole(model)
     half = accelerator.mixed_precision == "bf16"
     options: dict[str, Any] = {
         "mesh": init_device_mesh(accelerator.device.type, (resources.processes,)),
@@ -59,11 +59,11 @@ def shard_model(model: Any, accelerator: Accelerator, resources: Resources) -> N
         fully_shard(layer, **options)
     fully_shard(model, **options)
     if resources.processes > 1:
-        _hand_out(model, whole, accelerator.device, resources)
+        _hand_out(model, source, accelerator.device, resources)
 
 
 def _layers(module: nn.Module) -> Iterator[nn.Module]:
-    """The members of the outermost lists of modules."""
+    """Yield the members of the outermost lists of modules."""
     for child in module.children():
         if isinstance(child, nn.ModuleList):
             yield from child
@@ -72,31 +72,31 @@ def _layers(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _whole(model: Any) -> dict[str, Tensor] | None:
-    """What the first rank hands out: its weights, before they are spread. None in the others."""
-    found = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    return None if any(value.is_meta for value in found.values()) else found
+    """Return the weights of rank 0 before they are sharded; None in the other ranks."""
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    return None if any(value.is_meta for value in weights.values()) else weights
 
 
 def _hand_out(
-    model: Any, whole: dict[str, Tensor] | None, device: torch.device, resources: Resources
+    model: Any, source: dict[str, Tensor] | None, device: torch.device, resources: Resources
 ) -> None:
     """Fill the parts of all ranks, and their buffers, with those of the first one. `model` is spread."""
     home = torch.device("cpu") if resources.offload else device
-    if whole is None:
+    if source is None:
         model.to_empty(device=home)
         _move_buffers(model, device)
     for name, parameter in model.named_parameters():
-        if whole is None:
+        if source is None:
             value = torch.empty(parameter.shape, dtype=parameter.dtype, device=home)
         else:
-            value = whole[name]
+            value = source[name]
         fill_parameter(parameter, value)
     for buffer in model.buffers():
         dist.broadcast(buffer, src=0)
 
 
 def _move_buffers(model: Any, device: torch.device) -> None:
-    """They are small, and no rank keeps them in host memory."""
+    """Move the buffers to the device: they are small, and no rank keeps them in host memory."""
     for module in model.modules():
         for name, buffer in module._buffers.items():
             if buffer is not None:

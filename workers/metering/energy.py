@@ -1,7 +1,7 @@
 """Energy, where something counts it: NVML on NVIDIA GPUs, the kernel's powercap tree for processors.
 
-A counter is of a whole GPU or processor package, whoever uses it. A trial that has all of it reads its own
-energy; one that has a part is booked that part of it, which is an estimate.
+A counter covers a whole GPU or processor package, whichever process uses it. A trial that has all of it reads
+its own energy; one that has a part is booked that part of it, which is an estimate.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class NoCounterError(Exception):
 
 class EnergyGauge:
     """Joules since the last lap, from a counter of joules; `share` of it is the trial's. Of a lap in which
-    the counter fell (a driver that was loaded anew begins at 0) nothing is known."""
+    the counter fell (a reloaded driver starts at 0) nothing is known."""
 
     def __init__(self, field: str, joules: Callable[[], float | None], share: float = 1.0) -> None:
         self._field, self._joules, self._share = field, joules, share
@@ -70,14 +70,14 @@ class Rapl:
     def joules(self) -> float | None:
         """Since it was made; None where a counter is gone."""
         with self._reading:
-            for place, zone in enumerate(self._zones):
+            for index, zone in enumerate(self._zones):
                 try:
                     now = _number(zone.counter)
                 except OSError:
                     return None
-                gone = now - self._last[place]
+                gone = now - self._last[index]
                 self._microjoules += gone if gone >= 0 else gone + zone.wrap + 1
-                self._last[place] = now
+                self._last[index] = now
             return self._microjoules / 1e6
 
     def keep_up(self, seconds: float = _SAMPLE_SECONDS) -> None:
@@ -94,12 +94,12 @@ class Rapl:
 def _zones(root: Path) -> list[Path]:
     """Packages, and the memory beside them. Cores and caches lie inside a package, and `psys`, the whole
     board, around it."""
-    found = []
+    zones = []
     for zone in sorted(root.glob("intel-rapl:*")):
         name = (zone / "name").read_text().strip()
         if name.startswith("package-") or name == "dram":
-            found.append(zone)
-    return found
+            zones.append(zone)
+    return zones
 
 
 def _number(path: Path) -> int:
@@ -109,7 +109,8 @@ def _number(path: Path) -> int:
 def processor_energy(
     resources: Resources, root: Path = POWERCAP, cores: int | None = None
 ) -> tuple[EnergyGauge | None, Origin]:
-    """Of this machine's processors, by the trial's share of its cores."""
+    """Return a gauge of this machine's processors, by the trial's share of its cores, and where it comes
+    from."""
     try:
         rapl = Rapl(root)
     except NoCounterError as none:
@@ -125,7 +126,7 @@ def processor_energy(
 
 
 def gpu_energy(resources: Resources, uuids: Sequence[str]) -> tuple[EnergyGauge | None, Origin]:
-    """Of the GPUs of these UUIDs, as NVML names them, that this process uses."""
+    """Return a gauge of the GPUs with these UUIDs, as NVML names them, and where its joules come from."""
     try:
         joules = _nvml(uuids)
     except NoCounterError as none:

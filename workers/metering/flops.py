@@ -40,8 +40,10 @@ class Curve:
     chunk: int = 1  # positions
 
     def at(self, examples: int, length: int) -> float:
-        whole = math.ceil(length / self.chunk) * self.chunk
-        each = self.constant + length * self.linear + whole * (self.filled + whole * self.square)
+        filled_length = math.ceil(length / self.chunk) * self.chunk
+        each = (
+            self.constant + length * self.linear + filled_length * (self.filled + filled_length * self.square)
+        )
         return self.fixed + examples * each
 
     @classmethod
@@ -77,9 +79,9 @@ class Operations:
 
 
 def operations_of(model: Any) -> Operations:
-    """From a few small forward passes in evaluation mode: nothing is drawn, nothing is trained. `model` is on
-    the meta device, where that takes no time whatever its size, or on the CPU. It is left in evaluation mode.
-    Raises what the model raises."""
+    """Count the operations of a few small forward passes in evaluation mode: nothing is drawn or trained.
+    `model` is on the meta device, where this takes no time at any size, or on the CPU. It stays in evaluation
+    mode. Raises what the model raises."""
     vocabulary = int(model.config.vocab_size)
     window, virtual, chunk = _window(model.config), _virtual(model), getattr(model.config, "chunk_size", 1)
     step = next((grain for grain in (window, chunk) if grain > 1), _STEP)
@@ -101,14 +103,14 @@ def operations_of(model: Any) -> Operations:
 
 def _window(config: Any) -> int:
     """Longformer's, the largest of its layers, to a multiple of which it pads."""
-    found = getattr(config, "attention_window", 1)
-    return int(found) if isinstance(found, int) else max(found)
+    window = getattr(config, "attention_window", 1)
+    return int(window) if isinstance(window, int) else max(window)
 
 
 def _virtual(model: Any) -> int:
-    """Of prompts. What a prefix adds, it adds to keys and values alone."""
+    """Return the virtual tokens of prompts. A prefix has none here: it adds keys and values only."""
     configs = getattr(model, "peft_config", {}).values()
-    return sum(getattr(found, "num_virtual_tokens", 0) or 0 for found in configs)
+    return sum(getattr(config, "num_virtual_tokens", 0) or 0 for config in configs)
 
 
 @contextmanager
@@ -137,22 +139,22 @@ class Products(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        found, args, kwargs = _call(func, args, kwargs or {})
+        result, args, kwargs = _call(func, args, kwargs or {})
         count = _PRODUCTS.get(func)
         if count is not None:
-            for flops, factors in count(found, *args, **kwargs):
+            for flops, factors in count(result, *args, **kwargs):
                 self.forward += flops
                 self.backward += flops * sum(factor.requires_grad for factor in factors)
-        return found
+        return result
 
 
 _META, _CPU = torch.device("meta"), torch.device("cpu")
 
 
 def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
-    """What `func` gives, with its arguments on one device: the meta device if one of its tensors is there,
-    else the CPU. A scalar may stay where it is. Numbers with a fraction that are made for the meta device, to
-    be filled in there, are made there."""
+    """Return the result of `func`, with its arguments on one device: the meta device if one of its tensors is
+    there, else the CPU. A scalar may stay where it is. Numbers with a fraction that are made for the meta
+    device, to be filled in there, are made there."""
     leaves = tree_leaves((args, kwargs))
     empty = any(isinstance(value, Tensor) and value.is_meta for value in leaves)
     asked = any(isinstance(value, torch.device) and value == _META for value in leaves)
@@ -166,12 +168,12 @@ def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     args, kwargs = tree_map(settle, (args, kwargs))
     if empty and func in _SHAPES:
         shape, needed = _SHAPES[func](*args), any(isinstance(v, Tensor) and v.requires_grad for v in leaves)
-        found = args[0].new_empty(shape)
-        return found.requires_grad_().clone() if needed else found, args, kwargs
-    found = func(*args, **kwargs)
-    if asked and isinstance(found, Tensor) and found.is_floating_point():
-        found = found.to(_META)
-    return found, args, kwargs
+        result = args[0].new_empty(shape)
+        return result.requires_grad_().clone() if needed else result, args, kwargs
+    result = func(*args, **kwargs)
+    if asked and isinstance(result, Tensor) and result.is_floating_point():
+        result = result.to(_META)
+    return result, args, kwargs
 
 
 # What torch works out on the meta device too, but slowly, in Python.
@@ -190,19 +192,19 @@ _SHAPES: dict[Any, Callable[..., tuple[int, ...]]] = {
 Counted = Iterable[tuple[float, tuple[Tensor, ...]]]  # FLOPs of each product, and its factors
 
 
-def _product(found: Tensor, first: Tensor, second: Tensor, *_: Any, **__: Any) -> Counted:
-    return [(2.0 * found.numel() * first.shape[-1], (first, second))]
+def _product(result: Tensor, first: Tensor, second: Tensor, *_: Any, **__: Any) -> Counted:
+    return [(2.0 * result.numel() * first.shape[-1], (first, second))]
 
 
-def _product_onto(found: Tensor, _: Tensor, first: Tensor, second: Tensor, **__: Any) -> Counted:
-    return _product(found, first, second)
+def _product_onto(result: Tensor, _: Tensor, first: Tensor, second: Tensor, **__: Any) -> Counted:
+    return _product(result, first, second)
 
 
-def _convolution(found: Tensor, signal: Tensor, weight: Tensor, *_: Any, **__: Any) -> Counted:
-    return [(2.0 * found.numel() * math.prod(weight.shape[1:]), (signal, weight))]
+def _convolution(result: Tensor, signal: Tensor, weight: Tensor, *_: Any, **__: Any) -> Counted:
+    return [(2.0 * result.numel() * math.prod(weight.shape[1:]), (signal, weight))]
 
 
-def _attention(found: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Counted:
+def _attention(result: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Counted:
     """Scores of all pairs, then the mean of values that they weigh. The scores need a gradient where query or
     key does."""
     pairs = math.prod(query.shape[:-1]) * key.shape[-2]
@@ -210,14 +212,14 @@ def _attention(found: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any
     return [(2.0 * pairs * query.shape[-1], (query, key)), (2.0 * pairs * value.shape[-1], (scores, value))]
 
 
-def _einsum(found: Tensor, equation: str, *operands: Any, **_: Any) -> Counted:
-    """Of two factors: each index that occurs is run through once."""
+def _einsum(result: Tensor, equation: str, *operands: Any, **_: Any) -> Counted:
+    """Count the product of two factors: every index is run through once."""
     factors = tuple(operands[0]) if len(operands) == 1 else operands
     sizes: dict[str, int] = {}
     for names, factor in zip(equation.replace(" ", "").split("->")[0].split(","), factors, strict=True):
         before, dots, behind = names.partition("...")
         rest = factor.ndim - len(before) - len(behind)
-        places = [*before, *(f"{place} from behind" for place in range(rest, 0, -1) if dots), *behind]
+        places = [*before, *(f"{position} from behind" for position in range(rest, 0, -1) if dots), *behind]
         for name, size in zip(places, factor.shape, strict=True):
             sizes[name] = max(size, sizes.get(name, 1))
     return [(2.0 * math.prod(sizes.values()), factors)]

@@ -1,4 +1,4 @@
-"""The gauges of an attempt: what is read at the end of each phase, and where the figures come from."""
+"""The gauges of an attempt, which are read at the end of each phase, and the origins of their figures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from workers.metering.meter import Meter, Work, parse_work, plain_work
 from workers.metering.passes import Passes
 
 _NO_GPU = Origin(source=Source.MISSING, by="no GPU was granted")
-_TOLD = Origin(source=Source.MEASURED, by="what torch reserved, and beside it what NVML says of the process")
-_NOT_TOLD = Origin(
+_FROM_DRIVER = Origin(
+    source=Source.MEASURED, by="what torch reserved, and beside it what NVML says of the process"
+)
+_ASSUMED = Origin(
     source=Source.ESTIMATED,
     by=f"what torch reserved, and {CONTEXT_BYTES / GIB:.1f} GiB for CUDA: NVML does not know the process",
 )
@@ -29,7 +31,7 @@ _NOT_REACHED = Origin(source=Source.MISSING, by="the attempt ended before it")
 
 
 class Gauges:
-    """Of one process. `origins` is filled in as it learns what there is to read."""
+    """The gauges of one process. `origins` is filled in as the counters of the machine are found."""
 
     def __init__(self, order: AttemptOrder, meter: Meter) -> None:
         self._order, self._meter, resources = order, meter, order.resources
@@ -43,8 +45,8 @@ class Gauges:
             Figure.GPU_ENERGY: late,
             Figure.DEVICE_MEMORY: late,
             Figure.HOST_MEMORY: Origin(source=Source.MEASURED, by="resident set (VmHWM)")
-            if self._host.told
-            else Origin(source=Source.MISSING, by="the kernel does not tell peaks by phase"),
+            if self._host.supported
+            else Origin(source=Source.MISSING, by="the kernel does not report peaks by phase"),
         }
         meter.start_with(self._host, self._passes)
         if first_of_machine():  # the counters are the machine's: one process reads
@@ -53,42 +55,43 @@ class Gauges:
                 meter.start_with(processors)
 
     def devices_settled(self) -> None:
-        """Once torch has taken its GPU, if there is one."""
+        """Attach the gauges of the GPU, if there is one, once torch has initialised it."""
         if not self._order.resources.gpus:
             return
         uuids = _uuids()
         self._device = DeviceMemory(uuids[0])
         self._meter.attach(self._device)
-        self.origins[Figure.DEVICE_MEMORY] = _TOLD if self._device.told else _NOT_TOLD
+        self.origins[Figure.DEVICE_MEMORY] = _FROM_DRIVER if self._device.supported else _ASSUMED
         energy, self.origins[Figure.GPU_ENERGY] = gpu_energy(self._order.resources, uuids)
         if energy is not None:
             self._meter.attach(energy)
 
     def model_built(self, model: Any, blank: Any) -> None:
-        """What a pass takes is counted on `blank`: the same model on the meta device, before it is quantised,
-        halved or spread."""
+        """Count the passes of `model`. The operations of a pass come from `blank`: the same model on the meta
+        device, before it is quantised, halved or sharded."""
         operations, self.origins[Figure.FLOPS] = _operations(blank)
         self._passes.watch(model, operations, again=self._order.resources.gradient_checkpointing)
 
     def compare(self, ranks: Ranks) -> None:
-        """The first rank hears what the others have found so far. All of them come here."""
+        """Collect the measurements of all ranks so far. Every rank has to call this."""
         self._others = [
             (parse_work(work), largest)
             for work, largest in ranks.gather((plain_work(self._meter.work()), self._largest()))[1:]
         ]
 
     def peaks(self) -> tuple[int, int | None]:
-        """Bytes of host memory, of all processes that are known together, and of the GPU that needs most;
+        """Return the bytes of host memory, summed over the known processes, and the most bytes of one GPU;
         None without one."""
-        found = [self._largest(), *(peaks for _, peaks in self._others or [])]
-        devices = [device for _, device in found if device is not None]
-        return sum(host for host, _ in found), max(devices, default=None)
+        per_process = [self._largest(), *(peaks for _, peaks in self._others or [])]
+        devices = [device for _, device in per_process if device is not None]
+        return sum(host for host, _ in per_process), max(devices, default=None)
 
     def _largest(self) -> tuple[int, int | None]:
         return self._host.largest(), None if self._device is None else self._device.largest()
 
     def work(self) -> tuple[Work, dict[Figure, Origin]]:
-        """Of the attempt, and where each figure comes from. Of several processes one alone is no answer."""
+        """Return the work of the attempt and the origin of each figure; nothing where several processes ended
+        before they compared."""
         own = self._meter.work()
         if self._order.resources.processes == 1:
             return own, self.origins
@@ -100,32 +103,32 @@ class Gauges:
 
 def _operations(blank: Any) -> tuple[Operations | None, Origin]:
     try:
-        found = operations_of(blank)
+        operations = operations_of(blank)
     except Exception as error:
         reason = f"counting the matrix products of the model failed with {type(error).__qualname__}"
         return None, Origin(source=Source.MISSING, by=reason)
-    return found, Origin(source=Source.ESTIMATED, by="matrix products by shape (workers.metering.flops)")
+    return operations, Origin(source=Source.ESTIMATED, by="matrix products by shape (workers.metering.flops)")
 
 
 def _uuids() -> list[str]:
-    """Of the GPU that this process uses, as NVML writes it."""
+    """Return the UUID of the GPU that this process uses, as NVML writes it."""
     properties: Any = torch.cuda.get_device_properties(torch.cuda.current_device())
     return [f"GPU-{properties.uuid}"]
 
 
 def merge_measurements(works: Sequence[Work]) -> Work:
-    """Of all processes of an attempt: sums; of device memory the most that one of them needs."""
+    """Return the work of all processes of an attempt: sums, and for device memory the largest peak."""
     phases = [phase for phase in Phase if any(phase in work for work in works)]
     return {phase: _sum([work.get(phase, PhaseWork()) for work in works]) for phase in phases}
 
 
 def _sum(works: Sequence[PhaseWork]) -> PhaseWork:
-    """Energy of processors is counted by one process of a machine: what others lack is no gap."""
+    """Sum the work. One process per machine counts the processors' energy: None in the others is no gap."""
     hosts, watts = ([getattr(w, name) for w in works] for name in ("peak_host_memory_bytes", "cpu_joules"))
-    known = [joules for joules in watts if joules is not None]
+    counted = [joules for joules in watts if joules is not None]
     return sum_of(works).model_copy(
         update={
             "peak_host_memory_bytes": None if None in hosts else sum(hosts),
-            "cpu_joules": sum(known) if known else None,
+            "cpu_joules": sum(counted) if counted else None,
         }
     )

@@ -1,4 +1,4 @@
-"""How fast the finished model answers, one request at a time and a batch at a time: what serving it costs."""
+"""The serving cost of the finished model: latency of one request, and throughput in batches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def measure(
     pad: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Serving, ...]:
-    """At batch 1 and at `batch_size`, over the examples in their order, as requests come; none without any.
+    """Measure at batch size 1 and at `batch_size`, over the examples in their order; return nothing without
+    any.
 
     From the encoded example to its logits on the host: padding, transfer, the forward pass. Tokenising is
     left out, and adapters are not merged into the weights. Leaves the model in evaluation mode.
@@ -42,11 +43,11 @@ def measure(
 def _serve(model: Any, data: Encoded, size: int, pad: int, clock: Callable[[], float]) -> Serving:
     device = next(model.parameters()).device
     seconds: list[float] = []
-    for place, batch in enumerate(_requests(len(data), size)):
+    for index, batch in enumerate(_requests(len(data), size)):
         began = clock()
         inputs, _ = collate(data, batch, pad, device)
         model(**inputs).logits.float().cpu()  # waits for the device
-        if place >= _WARM_UP:
+        if index >= _WARM_UP:
             seconds.append(clock() - began)
         if len(seconds) >= _LEAST and (sum(seconds) >= _SECONDS or len(seconds) >= _MOST):
             break
@@ -59,7 +60,7 @@ def _serve(model: Any, data: Encoded, size: int, pad: int, clock: Callable[[], f
 
 
 def _requests(examples: int, size: int) -> Iterator[list[int]]:
-    """Without an end: the examples over and over."""
+    """Yield batches of example indices for ever, starting over at the end."""
     endless = itertools.cycle(range(examples))
     while True:
         yield list(itertools.islice(endless, size))

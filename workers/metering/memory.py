@@ -14,31 +14,31 @@ import torch
 from orchestrator.contracts.device import CONTEXT_BYTES
 
 _PROCESS = Path("/proc/self")
-_FORGET_PEAK = b"5"  # proc(5), clear_refs: the peak begins anew at what is resident now
+_FORGET_PEAK = b"5"  # proc(5), clear_refs: resets the peak to what is resident now
 
 
 class HostMemory:
     """The largest resident set of this process since the last lap, in bytes. Pages that are shared with the
-    warm template are counted in.
+    warm template are included.
 
-    `kept` is whether the kernel forgets peaks for us; where it does not there is one peak, of the process.
+    `supported` says whether the kernel can reset the peak; where it cannot, there is one peak per process.
     """
 
     def __init__(self, process: Path = _PROCESS) -> None:
         self._status, self._forget = process / "status", process / "clear_refs"
         self._largest = 0
-        self.told = self._begin_anew() and self._peak() is not None
+        self.supported = self._reset_peak() and self._peak() is not None
 
     def lap(self) -> Mapping[str, float | None]:
-        if not self.told:
+        if not self.supported:
             return {}
         peak = self._peak()
         self._largest = max(self._largest, peak or 0)
-        self._begin_anew()
+        self._reset_peak()
         return {"peak_host_memory_bytes": peak}
 
     def largest(self) -> int:
-        """Of all phases so far, in bytes."""
+        """Return the largest peak of all phases so far, in bytes."""
         return max(self._largest, self._peak() or 0, _peak_of_process())
 
     def _peak(self) -> int | None:
@@ -48,7 +48,7 @@ class HostMemory:
             return None
         return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
 
-    def _begin_anew(self) -> bool:
+    def _reset_peak(self) -> bool:
         try:
             self._forget.write_bytes(_FORGET_PEAK)
         except OSError:
@@ -57,21 +57,21 @@ class HostMemory:
 
 
 def _peak_of_process() -> int:
-    """In bytes, since the last time that it began anew."""
+    """Return the peak of the process in bytes, since the kernel last reset it."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 class DeviceMemory:
     """The most bytes of the GPU that this process had taken since the last lap: what torch had reserved, and
-    beside it what CUDA and its libraries take. `told` is whether the driver says how much that is."""
+    beside it what CUDA and its libraries take. `supported` says whether the driver reports that part."""
 
     def __init__(self, uuid: str) -> None:
-        """`uuid`: of the GPU, as NVML names it."""
+        """`uuid` names the GPU as NVML does."""
         self._uuid = uuid
         self._largest = 0
         self._beside: int | None = None
-        self.told = self._look()
+        self.supported = self._look()
 
     def lap(self) -> Mapping[str, float | None]:
         self._look()
@@ -81,7 +81,7 @@ class DeviceMemory:
         return {"peak_device_memory_bytes": peak}
 
     def largest(self) -> int:
-        """Of all phases so far, in bytes."""
+        """Return the largest peak of all phases so far, in bytes."""
         return max(self._largest, self._peak())
 
     def _peak(self) -> int:
@@ -89,23 +89,24 @@ class DeviceMemory:
         return torch.cuda.max_memory_reserved() + round(beside)
 
     def _look(self) -> bool:
-        """Libraries load their kernels as they need them: the most that was seen counts."""
-        whole = bytes_of_process(self._uuid)
-        if whole is None:
+        """Update the memory beside torch's. Libraries load kernels as they need them, so the maximum
+        counts."""
+        taken = bytes_of_process(self._uuid)
+        if taken is None:
             return False
-        self._beside = max(self._beside or 0, whole - torch.cuda.memory_reserved())
+        self._beside = max(self._beside or 0, taken - torch.cuda.memory_reserved())
         return True
 
 
 def bytes_of_process(uuid: str) -> int | None:
-    """What the driver says that this process takes of a GPU. None where it does not know the process by its
-    number: in most containers."""
+    """Return the bytes of a GPU that the driver books to this process; None where it does not know the
+    process id, as in most containers."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
         handle: Any = pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        found = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
     except pynvml.NVMLError:
         return None
-    return next((process.usedGpuMemory for process in found if process.pid == os.getpid()), None)
+    return next((process.usedGpuMemory for process in processes if process.pid == os.getpid()), None)

@@ -1,4 +1,4 @@
-"""The inside meter of an attempt: which second belongs to which phase, and what was done and taken in it.
+"""The inside meter of an attempt: which second belongs to which phase, and what each phase used.
 
 Phases are exclusive and leave no gap, so they add up to the wall time of the attempt.
 """
@@ -23,18 +23,17 @@ class Gauge(Protocol):
     """Something that is read whenever a phase ends."""
 
     def lap(self) -> Mapping[str, float | None]:
-        """What there was since the lap before, by field of PhaseWork. None: it could not be told, so the
-        whole phase stays unknown. May raise: the meter goes on without it."""
+        """Return what was measured since the last lap, by field of PhaseWork. None: it could not be measured,
+        so the whole phase is unknown. May raise: the meter then stops reading this gauge."""
 
 
 class _Read:
-    """A gauge as the meter reads it. One that raises is never read again, and what it told is unknown from
-    then on: after a fault of a GPU every question to it fails, and the attempt still has an outcome to
-    write."""
+    """A gauge as the meter reads it. One that raises is never read again, and its fields are unknown from
+    then on: after a GPU fault every call to it fails, and the attempt still has an outcome to write."""
 
     def __init__(self, gauge: Gauge) -> None:
         self._gauge: Gauge | None = gauge
-        self._told = set[str]()
+        self._fields = set[str]()
 
     def lap(self) -> Mapping[str, float | None]:
         if self._gauge is not None:
@@ -43,15 +42,15 @@ class _Read:
             except Exception:
                 self._gauge = None
             else:
-                self._told.update(figures)
+                self._fields.update(figures)
                 return figures
-        return dict.fromkeys(self._told)
+        return dict.fromkeys(self._fields)
 
 
 class Meter:
     """Begins in the start phase. `began` is the clock's value at which it did, in seconds: the fork, say.
 
-    `on_phase` is told of every phase that begins.
+    `on_phase` is called with every phase that begins.
     """
 
     def __init__(
@@ -69,17 +68,17 @@ class Meter:
         self.phase = Phase.START
 
     def start_with(self, *gauges: Gauge) -> None:
-        """They tell the whole of the phase that runs."""
+        """Attach gauges that measure the running phase from its beginning."""
         self._gauges += map(_Read, gauges)
 
     def attach(self, gauge: Gauge) -> None:
-        """From the next phase on: of the one that runs it cannot tell the whole."""
+        """Attach a gauge from the next phase on; its fields stay unknown in the running one."""
         self.enter(self.phase)
         self._gauges.append(read := _Read(gauge))
         self._unknown(read.lap())
 
     def enter(self, phase: Phase) -> None:
-        """Ends the phase that runs and begins `phase`. The gauges are read first: one that waits for the
+        """End the running phase and begin `phase`. The gauges are read first: one that waits for the
         device waits for what the old phase asked of it."""
         for gauge in self._gauges:
             self._take(gauge.lap())
@@ -91,13 +90,13 @@ class Meter:
             self._on_phase(phase)
 
     def _take(self, figures: Mapping[str, float | None]) -> None:
-        found = self._found.setdefault(self.phase, {})
+        totals = self._found.setdefault(self.phase, {})
         for name, value in figures.items():
-            known = found.get(name, 0)
-            if value is None or known is None:
-                found[name] = None
+            total = totals.get(name, 0)
+            if value is None or total is None:
+                totals[name] = None
             else:
-                found[name] = max(known, value) if name in PEAKS else known + value
+                totals[name] = max(total, value) if name in PEAKS else total + value
 
     def _unknown(self, figures: Mapping[str, float | None]) -> None:
         for phase in self._spent:
@@ -105,29 +104,30 @@ class Meter:
 
     @contextmanager
     def within(self, phase: Phase) -> Iterator[None]:
-        """`phase` inside the one that runs, which goes on afterwards. A failure stays in `phase`."""
+        """Enter `phase`, and return to the running one afterwards. After a failure the meter stays in
+        `phase`."""
         outer = self.phase
         self.enter(phase)
         yield
         self.enter(outer)
 
     def seconds(self) -> PhaseSeconds:
-        """Seconds of each phase so far, that of the running one included."""
+        """Return the seconds of each phase so far, the running one included."""
         self.enter(self.phase)
         return dict(self._spent)
 
     def seconds_of(self, phase: Phase) -> float:
-        """Seconds of one phase so far."""
+        """Return the seconds of one phase so far."""
         running = self.now() - self._since if phase is self.phase else 0.0
         return self._spent.get(phase, 0.0) + running
 
     def work(self) -> Work:
-        """What the gauges told of each phase so far, the running one included."""
+        """Return what the gauges measured in each phase so far, the running one included."""
         self.enter(self.phase)
-        found = {phase: dict(figures) for phase, figures in self._found.items()}
-        for phase, joules in _of_short_phases(found, self._spent).items():
-            found[phase]["gpu_joules"] = joules
-        return {phase: PhaseWork.model_validate(figures) for phase, figures in found.items()}
+        measured = {phase: dict(figures) for phase, figures in self._found.items()}
+        for phase, joules in _of_short_phases(measured, self._spent).items():
+            measured[phase]["gpu_joules"] = joules
+        return {phase: PhaseWork.model_validate(figures) for phase, figures in measured.items()}
 
     def elapsed(self) -> float:
         """Seconds since the meter began, up to the last phase change: the sum of `seconds`."""
@@ -135,18 +135,20 @@ class Meter:
 
 
 def _of_short_phases(
-    found: Mapping[Phase, Mapping[str, float | None]], spent: PhaseSeconds
+    measured: Mapping[Phase, Mapping[str, float | None]], spent: PhaseSeconds
 ) -> dict[Phase, float]:
-    """Joules of each phase, where one is shorter than the counter of a GPU can tell: that one gets its share
-    by seconds, the others what is left, in proportion to what they had. The sum stays."""
-    known = {p: joules for p, figures in found.items() if (joules := figures.get("gpu_joules")) is not None}
-    whole, seconds = sum(known.values()), sum(spent[phase] for phase in known)
-    short = {p: whole * spent[p] / seconds for p in known if seconds and spent[p] < COUNTED_SECONDS}
-    counted = sum(joules for phase, joules in known.items() if phase not in short)
-    if not short or (len(short) < len(known) and not counted):
+    """Return corrected joules per phase where a phase is too short for the GPU's counter: that phase gets its
+    share by seconds, the others the rest, in proportion to their readings. The sum stays."""
+    by_phase = {
+        p: joules for p, figures in measured.items() if (joules := figures.get("gpu_joules")) is not None
+    }
+    total, seconds = sum(by_phase.values()), sum(spent[phase] for phase in by_phase)
+    short = {p: total * spent[p] / seconds for p in by_phase if seconds and spent[p] < COUNTED_SECONDS}
+    counted = sum(joules for phase, joules in by_phase.items() if phase not in short)
+    if not short or (len(short) < len(by_phase) and not counted):
         return {}
-    left = whole - sum(short.values())
-    return short | {p: joules * left / counted for p, joules in known.items() if p not in short}
+    left = total - sum(short.values())
+    return short | {p: joules * left / counted for p, joules in by_phase.items() if p not in short}
 
 
 def add_phases(first: PhaseSeconds, second: PhaseSeconds) -> PhaseSeconds:
@@ -154,10 +156,10 @@ def add_phases(first: PhaseSeconds, second: PhaseSeconds) -> PhaseSeconds:
 
 
 def plain_work(work: Work) -> dict[str, dict[str, Any]]:
-    """Return it in words and numbers, as ranks send it each other."""
+    """Return the work as strings and numbers, which ranks can send each other."""
     return {phase.value: done.model_dump() for phase, done in work.items()}
 
 
 def parse_work(plain: Mapping[str, Mapping[str, Any]]) -> Work:
-    """Return what another rank has sent."""
+    """Return the work that another rank has sent."""
     return {Phase(phase): PhaseWork.model_validate(done) for phase, done in plain.items()}

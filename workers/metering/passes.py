@@ -14,8 +14,8 @@ from workers.metering.flops import Operations
 class Passes:
     """Counts every forward pass of the model that it watches, and the backward one where gradients are on.
 
-    Tokens are real ones. They are summed up where the batch lies and read once a phase, so that no pass waits
-    for a GPU because of them. FLOPs include padding, as it is computed.
+    Tokens are real ones. They are summed up on the batch's device and read once per phase, so that no pass
+    waits for a GPU because of them. FLOPs include padding, as it is computed.
     """
 
     def __init__(self) -> None:
@@ -42,5 +42,5 @@ class Passes:
     def lap(self) -> Mapping[str, float | None]:
         tokens, flops = 0 if self._tokens is None else self._tokens.item(), self._flops
         self._tokens, self._flops = None, 0.0
-        known = self._operations is not None or not self._watching
-        return {"tokens": tokens, "flops": flops if known else None}
+        countable = self._operations is not None or not self._watching
+        return {"tokens": tokens, "flops": flops if countable else None}

@@ -1,7 +1,7 @@
-"""What AdaLoRA does while it trains: it takes rank away where it helps least (Zhang et al. 2023).
+"""AdaLoRA's schedule during training: it removes rank where it helps least (Zhang et al. 2023).
 
 Importance is the smoothed sensitivity of each entry, the weight times its gradient, times its uncertainty.
-PEFT keeps it outside the weights, so a trial that is to go on as if it had never stopped has to save it.
+PEFT keeps it outside the weights, so a checkpoint has to save it for the trial to resume exactly.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _UNCERTAINTY = "uncertainty/"
 
 
 def schedule(steps: int | None) -> dict[str, int]:
-    """Of `steps` planned optimiser steps a tenth trains at the full initial rank and the last half at the
-    final ranks; between them ranks are handed out anew at every hundredth."""
+    """Return PEFT's schedule for `steps` planned optimiser steps: the first tenth trains at the full initial
+    rank, the last half at the final ranks; between them ranks are reallocated at every hundredth."""
     if steps is None:
         raise WeightsError(
             "adalora plans its ranks over a number of steps, which is not known\n"
-            "    -> give the recipe epochs or steps as its budget"
+            "    -> set epochs or steps as the budget of the recipe"
         )
     total = max(2, steps)
     return {
@@ -36,7 +36,7 @@ def schedule(steps: int | None) -> dict[str, int]:
 
 
 class AdaLoraSchedule:
-    """Hands out the ranks of one model, and says what it has to remember for that.
+    """The allocation of ranks in one model, and the state that it needs.
 
     It sees a step's gradients as they are accumulated, and keeps them for `after_step`, which may run after
     the optimiser dropped its own.
@@ -50,14 +50,14 @@ class AdaLoraSchedule:
         self._watching = False
 
     def watch(self) -> None:
-        """Begins to see gradients: once the model lies where it trains. Again changes nothing."""
+        """Begin to observe gradients, once the model is on its device. A second call changes nothing."""
         if not self._watching:
             for name, parameter in self._entries():
                 parameter.register_post_accumulate_grad_hook(self._keeper(name))
         self._watching = True
 
     def _entries(self) -> list[tuple[str, Any]]:
-        """The adapters' matrices, named as the allocator names them."""
+        """Return the adapters' matrices, named as the allocator names them."""
         return [(name, p) for name, p in self._model.base_model.model.named_parameters() if "lora_" in name]
 
     def _keeper(self, name: str) -> Any:
@@ -76,7 +76,8 @@ class AdaLoraSchedule:
             parameter.grad = None
 
     def penalty(self) -> Tensor:
-        """Pulls the singular vectors towards orthogonality: the term that PEFT adds to a loss of its own."""
+        """Return the term that pulls the singular vectors towards orthogonality, as PEFT adds it to its own
+        loss."""
         distances = []
         for name, parameter in self._entries():
             if ".lora_A." in name or ".lora_B." in name:
@@ -94,22 +95,22 @@ class AdaLoraSchedule:
 
     def load_extra_state(self, state: dict[str, Tensor]) -> None:
         devices = {name: parameter.device for name, parameter in self._entries()}
-        for prefix, place in (
+        for prefix, averages in (
             (_IMPORTANCE, self._allocator.exp_avg_ipt),
             (_UNCERTAINTY, self._allocator.exp_avg_unc),
         ):
             for key, value in state.items():
                 if key.startswith(prefix):
                     name = key.removeprefix(prefix)
-                    place[name] = value.to(devices[name])
+                    averages[name] = value.to(devices[name])
         self._allocator.ipt = {name: torch.zeros_like(v) for name, v in self._allocator.exp_avg_ipt.items()}
         ranks = {k.removeprefix(_RANKS): v.tolist() for k, v in state.items() if k.startswith(_RANKS)}
         self._config.rank_pattern = ranks or None
 
 
 def set_saved_ranks(model: Any) -> None:
-    """Lets the saved ranks be those of the weights as they are: the best ones on dev may be from a time when
-    more ranks were at work than at the end, and PEFT saves only what its rank pattern names."""
+    """Set the rank pattern from the weights as they are: the best weights on dev may have more ranks than the
+    last ones, and PEFT saves only what its rank pattern names."""
     model.peft_config["default"].rank_pattern = {
         name: (parameter.detach().flatten() != 0).tolist()
         for name, parameter in model.base_model.model.named_parameters()

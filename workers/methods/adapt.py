@@ -1,4 +1,4 @@
-"""How a backbone is adapted: which weights train, what an adapter wraps, how many scalars that is."""
+"""Adapt a backbone: choose the weights that train, wrap modules in adapters, count the scalars."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Adapted:
 
     @property
     def is_adapter(self) -> bool:
-        """Whether the method adds weights of its own, which PEFT saves and loads."""
+        """Return whether the method adds weights of its own, which PEFT saves and loads."""
         return self.settings.is_adapter
 
     @property
@@ -40,7 +40,7 @@ class Adapted:
         return method_of(self.settings)
 
     def train_mode(self) -> None:
-        """Dropout on, except in a backbone that is only read from (head-only)."""
+        """Switch dropout on, except in a backbone that head-only leaves as it is."""
         self.model.train()
         if self.settings.trains_head_alone:
             self.backbone.eval()
@@ -76,11 +76,11 @@ def adapt(
     steps: int | None = None,
     meta: bool = False,
 ) -> Adapted:
-    """Freezes, wraps and counts. The head trains under every method: all of the model outside the backbone,
+    """Freeze, wrap and count. The head trains under every method: all of the model outside the backbone,
     and the `unsaved` modules inside it. Draws adapters from torch's global generator.
 
-    `steps` are the planned optimiser steps; AdaLoRA cannot do without. `meta`: no storage is touched. Raises
-    WeightsError where the method cannot stand on this architecture.
+    `steps` are the planned optimiser steps; AdaLoRA needs them. `meta`: no storage is touched. Raises
+    WeightsError where this architecture does not support the method.
     """
     backbone = getattr(model, model.base_model_prefix)
     heads = head_modules(model) + unsaved
@@ -102,7 +102,7 @@ def adapt(
 
 
 def count(parameters: Iterable[Any]) -> int:
-    """Scalars. Of 4-bit weights, two lie in a byte."""
+    """Return the number of scalars. A byte holds two 4-bit weights."""
     return sum(
         p.numel() * (2 * p.element_size() if type(p).__name__ == "Params4bit" else 1) for p in parameters
     )

@@ -1,7 +1,7 @@
 """BOFT's block-diagonal matrices, in plain torch.
 
 PEFT compiles a CUDA extension for them the first time, for minutes, and where that fails takes one butterfly
-factor instead of those that were asked for, without an error. This stands in the extension's place.
+factor instead of those that were asked for, without an error. This class replaces the extension.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class BlockDiagonal:
-    """What the extension offers: the product and its gradient, each as a list of one."""
+    """The interface of the extension: the product and its gradient, each as a list of one."""
 
     @staticmethod
     def forward(blocks: Tensor) -> list[Tensor]:
@@ -23,7 +23,7 @@ class BlockDiagonal:
 
     @staticmethod
     def backward(gradient: Tensor, blocks: Tensor) -> list[Tensor]:
-        """The blocks of the gradient, in the shape of `blocks`."""
+        """Return the blocks of the gradient, in the shape of `blocks`."""
         factors, count, size, _ = blocks.shape
         tiles = gradient.view(factors, count, size, count, size)
         return [tiles.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2).contiguous()]

@@ -48,16 +48,16 @@ def count_trained(
 
 def check_trained(adapted: Adapted, counted: Counted, spec: BackboneSpec) -> None:
     """Raises WeightsError unless what trains is what was counted, name by name and number by number."""
-    found, expected = _trained(adapted), counted.trained
-    absent = sorted(expected.keys() - found.keys())
-    foreign = sorted(found.keys() - expected.keys())
-    other = sorted(name for name in found.keys() & expected.keys() if found[name] != expected[name])
-    if not absent and not foreign and not other:
+    trained, expected = _trained(adapted), counted.trained
+    absent = sorted(expected.keys() - trained.keys())
+    foreign = sorted(trained.keys() - expected.keys())
+    reshaped = sorted(name for name in trained.keys() & expected.keys() if trained[name] != expected[name])
+    if not absent and not foreign and not reshaped:
         return
     counts = f"{counted.parameters.trainable:,} weights, and would train {adapted.parameters.trainable:,}"
     parts = [
         f"{what}: {listed(names)}"
-        for what, names in (("frozen", absent), ("not planned", foreign), ("of another shape", other))
+        for what, names in (("frozen", absent), ("not planned", foreign), ("of another shape", reshaped))
         if names
     ]
     raise WeightsError(

@@ -30,8 +30,8 @@ class LayerAdapter(Method[S]):
         try:
             return self._wrap(model, settings, context)
         except (ValueError, TypeError, NotImplementedError) as refused:
-            words = " ".join(str(refused).split())
-        reason = f"PEFT cannot put {settings.kind} on it: {words}"
+            message = " ".join(str(refused).split())
+        reason = f"PEFT cannot put {settings.kind} on it: {message}"
         raise UnsupportedError(context.spec, reason, "use another method")
 
     def _wrap(self, model: Any, settings: S, context: Context) -> PeftModel:

@@ -44,7 +44,7 @@ class _Boft(LayerAdapter[Boft]):
 
 
 def _refuse_rotation(model: Any, settings: Oft | Boft, spec: BackboneSpec, names: list[str]) -> None:
-    """PEFT would take another block size without a word."""
+    """Raise where a rotation does not fit. PEFT would silently use another block size."""
     for name in names:
         module = model.get_submodule(name)
         if not isinstance(module, nn.Linear):

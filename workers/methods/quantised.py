@@ -34,7 +34,7 @@ def refuse_quantised(spec: BackboneSpec, quantise: Quantise | None) -> None:
 
 
 def prepare_quantised(model: Any, spec: BackboneSpec, settings: Settings) -> Any:
-    """The model as it was loaded, frozen, with what is not quantised in fp32."""
+    """Return the model as it was loaded, frozen, with what is not quantised in fp32."""
     if settings.quantised_to is None:
         return model
     refuse_quantised(spec, settings.quantised_to)

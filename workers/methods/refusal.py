@@ -1,4 +1,4 @@
-"""A method that cannot stand on an architecture."""
+"""The error for a method that an architecture does not support."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Target modules are data, by architecture: what PEFT would guess depends on its version, and is missing for
 half of them. The usual lists are those of the study (Taylor et al.), where it names the architecture.
-What can be read off a model (its layers, norms, biases, heads of attention) stands in no table.
+What can be read off a model (its layers, norms, biases, attention heads) needs no table.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Targets:
-    """Module name endings; `*` stands for one part of a name.
+    """Module name endings; `*` matches one part of a name.
 
-    `usual` is what LoRA and its kin adapt unless told otherwise. `ia3_feedforward` are those of `ia3` whose
-    input, not output, is rescaled. `sequence_only` are the endings that work in sequence tasks alone.
+    `usual` is what LoRA and its variants adapt by default. `ia3_feedforward` are those of `ia3` whose
+    input, not output, is rescaled. `sequence_only` are the endings that work in sequence tasks only.
     """
 
     usual: Names
@@ -60,7 +60,7 @@ _LLAMA = Targets(
 # The fused kernels of state-space models read the weights of the other projections without calling them: an
 # adapter there would be passed over on a GPU.
 _MAMBA = Targets(("in_proj",), ("in_proj",), (), attention=(), feed_forward=("in_proj",))
-# Of Longformer: at work where [CLS] looks at every token, and is looked at by all.
+# Longformer's global attention: [CLS] attends to every token, and every token to it.
 _GLOBAL = ("query_global", "key_global", "value_global")
 
 TARGETS: dict[str, Targets] = {
@@ -139,12 +139,12 @@ def adapter_modules(
     endings = named or _group(_known(spec, method, group), group)
     if not endings:
         raise UnsupportedError(spec, "it has no attention for adapters", "use targets: usual")
-    return target_modules(model, _at_work(endings, spec, kind), spec)
+    return target_modules(model, _called(endings, spec, kind), spec)
 
 
 def rescaled_modules(model: Any, spec: BackboneSpec, kind: TaskKind) -> list[str]:
     """Full names of the modules that IA3 rescales. Raises WeightsError as `adapter_modules` does."""
-    return target_modules(model, _at_work(spec.ia3_targets or _known(spec, "ia3").ia3, spec, kind), spec)
+    return target_modules(model, _called(spec.ia3_targets or _known(spec, "ia3").ia3, spec, kind), spec)
 
 
 def rescaled_inputs(model: Any, spec: BackboneSpec, kind: TaskKind) -> list[str]:
@@ -152,7 +152,7 @@ def rescaled_inputs(model: Any, spec: BackboneSpec, kind: TaskKind) -> list[str]
     endings = spec.ia3_feedforward
     if endings is None:
         endings = () if spec.ia3_targets else _known(spec, "ia3").ia3_feedforward
-    return target_modules(model, _at_work(endings, spec, kind), spec)
+    return target_modules(model, _called(endings, spec, kind), spec)
 
 
 def target_modules(model: Any, endings: Names, spec: BackboneSpec) -> list[str]:
@@ -163,7 +163,7 @@ def target_modules(model: Any, endings: Names, spec: BackboneSpec) -> list[str]:
         for name, module in model.named_modules()
         if name.startswith(prefix) and not any(True for _ in module.children())
     ]
-    found: dict[str, None] = {}
+    matched: dict[str, None] = {}
     for ending in endings:
         pattern = re.compile(r".*\." + re.escape(ending).replace(r"\*", r"[^.]+"))
         matches = [name for name in names if pattern.fullmatch(name)]
@@ -172,8 +172,8 @@ def target_modules(model: Any, endings: Names, spec: BackboneSpec) -> list[str]:
                 f"backbone {spec.name}: no module of its {spec.architecture} model ends in {ending!r}\n"
                 "    -> name lora_targets, or ia3_targets and ia3_feedforward, in its catalogue entry"
             )
-        found.update(dict.fromkeys(matches))
-    return list(found)
+        matched.update(dict.fromkeys(matches))
+    return list(matched)
 
 
 def _known(spec: BackboneSpec, method: str, group: TargetGroup = "usual") -> Targets:
@@ -189,18 +189,18 @@ def _known(spec: BackboneSpec, method: str, group: TargetGroup = "usual") -> Tar
     )
 
 
-def _group(known: Targets, group: TargetGroup) -> Names:
+def _group(targets: Targets, group: TargetGroup) -> Names:
     if group == "usual":
-        return known.usual
+        return targets.usual
     if group == "attention":
-        return known.attention
-    return known.feed_forward if group == "feed-forward" else known.attention + known.feed_forward
+        return targets.attention
+    return targets.feed_forward if group == "feed-forward" else targets.attention + targets.feed_forward
 
 
-def _at_work(endings: Names, spec: BackboneSpec, kind: TaskKind) -> Names:
-    """Less the modules that a task of words never calls: they would get no gradient."""
-    known = TARGETS.get(spec.architecture)
-    idle = known.sequence_only if known and kind is TaskKind.NER else ()
+def _called(endings: Names, spec: BackboneSpec, kind: TaskKind) -> Names:
+    """Return the endings without those modules that a ner task never calls: they would get no gradient."""
+    targets = TARGETS.get(spec.architecture)
+    idle = targets.sequence_only if targets and kind is TaskKind.NER else ()
     return tuple(ending for ending in endings if ending not in idle)
 
 

@@ -52,8 +52,8 @@ class VirtualTokens(PeftModel):  # type: ignore[misc]
         for name in _BESIDE_TOKENS:
             if given.get(name) is not None:
                 given[name] = _before(given[name], count, 0)
-        words = backbone.get_input_embeddings()(given.pop("input_ids"))
-        given["inputs_embeds"] = torch.cat([self.get_prompt(batch).to(words.dtype), words], dim=1)
+        embedded = backbone.get_input_embeddings()(given.pop("input_ids"))
+        given["inputs_embeds"] = torch.cat([self.get_prompt(batch).to(embedded.dtype), embedded], dim=1)
         return (), given
 
     def _leave(self, backbone: Any, args: Any, output: Any) -> Any:

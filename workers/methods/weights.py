@@ -56,7 +56,7 @@ class _TopLayers(Selective[TopLayers]):
     """The last layers, and what the backbone applies after its stack of layers: a last norm, a pooler."""
 
     def pick(self, backbone: Any, settings: TopLayers, spec: BackboneSpec) -> Iterable[nn.Parameter]:
-        place, stack = stack_of_layers(backbone)
+        path, stack = stack_of_layers(backbone)
         depth = getattr(backbone.config, "num_hidden_layers", len(stack))
         if len(stack) != depth:
             reason = "its layers share their weights: the last ones cannot train alone"
@@ -69,7 +69,7 @@ class _TopLayers(Selective[TopLayers]):
         for layer in stack[-settings.layers :]:
             yield from layer.parameters()
         names = [name for name, _ in backbone.named_children()]
-        for name in names[names.index(place.split(".")[0]) + 1 :]:
+        for name in names[names.index(path.split(".")[0]) + 1 :]:
             yield from backbone.get_submodule(name).parameters()
 
 

@@ -116,7 +116,7 @@ def _set_labels(config: Any, labels: tuple[str, ...], tokenizer: Any) -> None:
 
 
 def train_in_full(model: nn.Module) -> None:
-    """What trains in fp32, whatever the rest is in."""
+    """Convert what trains to fp32, and leave the rest as it is."""
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -127,11 +127,11 @@ def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:
     a 2-label sequence head, poolers included, after `keep_layers`. Raises WeightsError where they differ."""
     if spec.parameters is None:
         return
-    found = count(_on_meta(spec, config, TaskKind.CLASSIFICATION, 2).parameters())
-    if found != spec.parameters:
+    actual = count(_on_meta(spec, config, TaskKind.CLASSIFICATION, 2).parameters())
+    if actual != spec.parameters:
         raise WeightsError(
             f"backbone {spec.name}: its catalogue entry expects {spec.parameters:,} parameters with a "
-            f"2-label sequence head, the model in {directory} has {found:,}\n"
+            f"2-label sequence head, the model in {directory} has {actual:,}\n"
             "    -> set weights, keep_layers and parameters to those of one model"
         )
 
@@ -155,7 +155,7 @@ def _quantised(spec: BackboneSpec, blank: Any, quantise: Quantise | None) -> dic
 
 
 def _device() -> torch.device | int:
-    """The GPU of this process. bitsandbytes runs on cores as well, where the tests ask for it."""
+    """Return the GPU of this process. bitsandbytes runs on cores as well, where the tests ask for it."""
     return torch.cuda.current_device() if torch.cuda.is_available() else torch.device("cpu")
 
 
@@ -192,7 +192,7 @@ def _fitting_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
         if _lowers(tokenizer) == spec.cased:
             raise WeightsError(
                 f"backbone {spec.name}: its catalogue entry says cased: {str(spec.cased).lower()}, the "
-                f"tokenizer in {directory} does the contrary\n"
+                f"tokenizer in {directory} does the opposite\n"
                 "    -> correct cased in the entry, or leave it out"
             )
     tokenizer.padding_side = "right"
@@ -221,13 +221,14 @@ def _lowers(tokenizer: Any) -> bool:
 def count_planned(
     spec: BackboneSpec, directory: Path, settings: Settings, kind: TaskKind, labels: int
 ) -> Counted:
-    """What the method is to train of these weights, counted without reading them. Raises WeightsError."""
+    """Count what the method is to train of these weights, without reading them. Raises WeightsError."""
     folder = verify(spec, directory)
     return count_trained(_on_meta(spec, _config(spec, directory), kind, labels), settings, spec, kind, folder)
 
 
 def build_shape(spec: BackboneSpec, kind: TaskKind, labels: int, directory: Path | None = None) -> Any:
-    """The same model without weights, on the meta device: of `spec.shape`, else of `directory`'s config."""
+    """Return the model without weights, on the meta device, from `spec.shape`, else from `directory`'s
+    config."""
     if spec.shape:
         try:
             config = AutoConfig.for_model(spec.architecture, **spec.shape)

@@ -29,10 +29,10 @@ def check_content(spec: BackboneSpec, directory: Path, expected: Mapping[str, st
 
 def check_file(spec: BackboneSpec, path: Path, digest: str) -> None:
     """Raises WeightsError where the file is not there, or has another sha256."""
-    found = sha256_of(path) if path.is_file() else None
-    if found == digest:
+    actual = sha256_of(path) if path.is_file() else None
+    if actual == digest:
         return
-    got = "is missing" if found is None else f"has sha256 {found[:_SHOWN]}…"
+    got = "is missing" if actual is None else f"has sha256 {actual[:_SHOWN]}…"
     again = (
         f"remove {path.parents[2]} and stage again" if isinstance(spec.weights, HubWeights) else "restore it"
     )

@@ -41,14 +41,14 @@ def convert(
     The same pickle gives the same bytes, so `locked` (sha256 by file) holds for both on every machine. Raises
     WeightsError.
     """
-    place = f"backbone {spec.name}: {weights.hub} at commit {snapshot.name}"
+    source = f"backbone {spec.name}: {weights.hub} at commit {snapshot.name}"
     try:
         pickle = Path(
             hf_hub_download(weights.hub, PICKLE, revision=snapshot.name, cache_dir=cache_dir / "hub")
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as failed:
         raise WeightsError(
-            f"{place}: {PICKLE} cannot be fetched ({type(failed).__name__})\n"
+            f"{source}: {PICKLE} cannot be fetched ({type(failed).__name__})\n"
             "    -> check the network, and on its page that it has this file; or pin a revision that has "
             "model.safetensors"
         ) from failed
@@ -60,7 +60,7 @@ def convert(
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=bare)
         if done.returncode != 0:
             raise WeightsError(
-                f"{place}: {PICKLE} holds something else than tensors by name, which is not read\n"
+                f"{source}: {PICKLE} holds something else than tensors by name, which is not read\n"
                 "    -> use other weights, or a revision that has model.safetensors; load this one elsewhere "
                 "only if you trust who made it"
             )

@@ -78,8 +78,8 @@ def read_at_the_end(model: Any, kind: TaskKind) -> Any:
 
 
 @cache
-def _pooling(found: Any) -> type:
-    return type(found.__name__, (LastTokenPooling, found), {"__module__": found.__module__})
+def _pooling(base: Any) -> type:
+    return type(base.__name__, (LastTokenPooling, base), {"__module__": base.__module__})
 
 
 @cache

@@ -25,7 +25,7 @@ _UNWANTED = ["*/*"]
 def snapshot(spec: BackboneSpec, weights: HubWeights, cache_dir: Path, *, fetch: bool) -> Path:
     """The folder of the revision in the cache, whose name is the commit; fetched if it is not there and
     `fetch`. Raises WeightsError if it cannot be had."""
-    place = f"{weights.hub} at revision {weights.revision}"
+    source = f"{weights.hub} at revision {weights.revision}"
     options: dict[str, Any] = {
         "revision": weights.revision,
         "cache_dir": cache_dir / "hub",
@@ -37,14 +37,14 @@ def snapshot(spec: BackboneSpec, weights: HubWeights, cache_dir: Path, *, fetch:
     except LocalEntryNotFoundError as absent:
         if not fetch:
             raise WeightsError(
-                f"backbone {spec.name}: {place} is not staged\n"
+                f"backbone {spec.name}: {source} is not staged\n"
                 "    -> run `frontier stage` with this sweep file"
             ) from absent
     try:
         return Path(snapshot_download(weights.hub, **options))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as failed:
         raise WeightsError(
-            f"backbone {spec.name}: {place} cannot be fetched from the hub ({type(failed).__name__})\n"
+            f"backbone {spec.name}: {source} cannot be fetched from the hub ({type(failed).__name__})\n"
             f"    -> {_remedy(spec, weights, failed)}"
         ) from failed
 

@@ -78,7 +78,7 @@ def check_finite(spec: BackboneSpec, folder: WeightsFolder, weights: Iterable[tu
 
 
 def stored(folder: WeightsFolder) -> Iterator[tuple[str, Tensor]]:
-    """The tensors as they lie in the folder, one at a time."""
+    """Yield the tensors of the folder as stored, one at a time."""
     for path in folder.files:
         with safe_open(path, framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118

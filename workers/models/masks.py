@@ -40,5 +40,5 @@ def _mask(*, attention_mask: torch.Tensor | None = None, **options: Any) -> torc
         attention_mask = None
     elif padded:
         options |= {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
-    found: torch.Tensor | None = sdpa_mask(attention_mask=attention_mask, **options)
-    return found
+    mask: torch.Tensor | None = sdpa_mask(attention_mask=attention_mask, **options)
+    return mask

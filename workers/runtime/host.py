@@ -28,7 +28,7 @@ _TEST_SECONDS = 120.0  # of the GPUs: one that hangs has failed
 
 @dataclass(frozen=True)
 class Node:
-    """Of an attempt on several nodes: which one this is, and where its first rank is met."""
+    """One node of an attempt on several nodes, and the address where the ranks meet."""
 
     number: int  # from 0, which has the first ranks
     master: str  # address of node 0
@@ -60,22 +60,22 @@ class AttemptHost:
         self._sending = threading.Lock()
 
     def run(self, order_path: Path, timeout: float | None = None, node: Node | None = None) -> int:
-        """Carries out an order in fresh processes, one or those of the order's ranks that belong to `node`,
-        and waits for their end. Gives the exit code: 0 when there is an outcome, negative when a signal ended
-        it, else one of `contracts.exit_codes`. After `timeout` seconds they are killed.
+        """Run an order in new processes, one or those of the order's ranks that belong to `node`, and wait
+        for their end. Return the exit code: 0 when there is an outcome, negative when a signal ended it, else
+        one of `contracts.exit_codes`. After `timeout` seconds they are killed.
 
         Raises LaunchError if the template is gone: start another host.
         """
-        place = {} if node is None else {"node": asdict(node)}
-        self._send({"order": str(order_path.resolve()), "at": time.monotonic(), **place})
+        node_request = {} if node is None else {"node": asdict(node)}
+        self._send({"order": str(order_path.resolve()), "at": time.monotonic(), **node_request})
         assert self._template.stdout is not None
         if timeout is not None and not select.select([self._template.stdout], [], [], timeout)[0]:
             self.interrupt()
         return self._answer("code")
 
     def listen(self, address: str) -> int:
-        """The port of the address at which the next attempt's ranks meet, where it has several nodes and this
-        is the first: it is taken from now on. Raises LaunchError as `run` does."""
+        """Reserve and return the port of `address` at which the next attempt's ranks meet, where it has
+        several nodes and this is the first. Raises LaunchError as `run` does."""
         self._send({"listen": address})
         return self._answer("port")
 
@@ -91,7 +91,7 @@ class AttemptHost:
         return int(json.loads(answer)[what])
 
     def gpus_work(self) -> bool:
-        """Whether each GPU that its attempts see still computes: asked in a process of its own."""
+        """Return whether each GPU that the attempts see still computes, tested in a separate process."""
         test = subprocess.Popen(
             python_module("workers.runtime.gpu_test"),
             env=self._environment,
@@ -107,12 +107,13 @@ class AttemptHost:
             return False
 
     def interrupt(self, grace_seconds: float = 0.0) -> None:
-        """From another thread: ends the attempt that runs, if any, with all its processes. With a grace it is
-        asked first (SIGTERM: it saves a checkpoint), and killed when that is over."""
+        """End the running attempt, if any, with all its processes; call this from another thread. With a
+        grace period the processes get SIGTERM first, save a checkpoint, and are killed when the period is
+        over."""
         self._send({"interrupt": grace_seconds})
 
     def close(self) -> None:
-        """Ends the template, and the attempt that runs, if any."""
+        """End the template, and the running attempt, if any."""
         assert self._template.stdin is not None
         with self._sending:
             self._template.stdin.close()

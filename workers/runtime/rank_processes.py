@@ -1,4 +1,4 @@
-"""The forked processes of one attempt: one, or one a rank. They end together.
+"""The forked processes of one attempt: one, or one per rank. They end together.
 
 Files that only several ranks leave: `outcome.rank-<n>.json`, the outcome as a rank that failed alone would
 have it. That of the first one becomes the attempt's own.
@@ -48,10 +48,10 @@ class Group:
         try:
             resources = json.loads(order.read_bytes())["resources"]
             count, nodes = int(resources["processes"]), int(resources["nodes"])
-            alone = count == 1 and resources["sharding"] == "none"
+            single = count == 1 and resources["sharding"] == "none"
         except (OSError, ValueError, KeyError, TypeError):
-            count, nodes, alone = 1, 1, True  # the attempt will say what is wrong
-        if alone:
+            count, nodes, single = 1, 1, True  # the attempt will say what is wrong
+        if single:
             return cls(order, began, (), 1, "", 0, "")
         here = count // nodes
         first = node["number"] * here if node else 0
@@ -97,16 +97,16 @@ class Group:
 
 
 def listen(address: str) -> socket.socket:
-    """At a free port of the address alone, and before anybody is told it: nobody else can take it. At all
-    addresses of this machine where that one is none of them, as behind a translation of addresses."""
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Listen at a free port of the address, and reserve it before its number is sent to the other nodes.
+    Listen at all addresses of this machine where `address` is none of them, as behind NAT."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((address, 0))
+        listener.bind((address, 0))
     except OSError:
-        found.bind(("", 0))
-    found.listen(128)
-    return found
+        listener.bind(("", 0))
+    listener.listen(128)
+    return listener
 
 
 class Running:
@@ -120,11 +120,11 @@ class Running:
 
     @property
     def descriptors(self) -> list[int]:
-        """They can be read once their process has ended."""
+        """Return file descriptors that become readable once their process has ended."""
         return list(self._open)
 
     def reap(self) -> None:
-        """Takes note of those that have ended."""
+        """Collect the exit codes of the processes that have ended."""
         for descriptor in select.select(self.descriptors, [], [], 0)[0]:
             child = self._open.pop(descriptor)
             os.close(descriptor)
@@ -138,7 +138,8 @@ class Running:
 
     @property
     def falling(self) -> bool:
-        """Whether the ranks that still run have nothing left to do: the first is through, or one failed."""
+        """Return whether the ranks that still run have nothing left to do: rank 0 has ended, or one
+        failed."""
         return bool(self._open) and any(rank == 0 or code for rank, code in self._ended)
 
     def signal(self, number: signal.Signals) -> None:
@@ -172,12 +173,12 @@ class Running:
         return next((code for code in [*own, *codes] if code), 0)
 
     def _drop_logs(self, directory: Path) -> None:
-        """NCCL makes its files whether it has a warning or not; after a good end nobody asks for them."""
+        """Delete the files that NCCL creates even without a warning, after a successful end."""
         for rank in self._ranks.values():
             layout.nccl_log(directory, rank).unlink(missing_ok=True)
 
     def _drop_output(self, directory: Path) -> None:
-        """What was printed may quote text: it stays where it can say why an attempt failed, and else goes."""
+        """Delete printed output, which may quote text, unless it can explain why the attempt failed."""
         finished = _finished(directory / layout.OUTCOME)
         for rank in self._ranks.values():
             log = layout.output_log(directory, rank)
@@ -188,8 +189,8 @@ class Running:
 
 
 def await_end(running: Running, next_request: Callable[..., dict[str, Any] | None]) -> None:
-    """Until all have ended. Obeys interrupts meanwhile; when the driver is gone they are killed, and EOFError
-    goes on."""
+    """Wait until all processes have ended, and obey interrupts meanwhile. Where the driver is gone, kill them
+    and raise EOFError."""
     deadline: float | None = None
     try:
         while not running.over:
@@ -235,7 +236,7 @@ def _shut_streams(log: Path) -> None:
 
 
 def _become(order: Path, template: int, began: float, environment: dict[str, str], execute: bool) -> None:
-    """In the forked process; never returns."""
+    """Turn the forked process into a rank of the attempt; never return."""
     code = 1
     try:
         # Tied to the thread that forked, which is the template's main one and lives as long as it does.

@@ -1,4 +1,4 @@
-"""What an attempt writes down: its events as they happen, its outcome as its last act."""
+"""The records of an attempt: it appends events while it runs, and writes its outcome last."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ class EventLog:
 
 
 def write_outcome(path: Path, outcome: Outcome) -> bool:
-    """Complete or absent, also after a crash of the machine. False where somebody else has closed the attempt
-    meanwhile: that stands."""
+    """Write the outcome so that it is complete or absent, also after a crash of the machine. Return False,
+    and change nothing, where the driver has closed the attempt in the meantime."""
     return write_once(path, outcome.model_dump_json(indent=1))
 
 
 def is_superseded(attempt: Path) -> bool:
-    """Whether others have given this attempt up, as they could not hear of it: they closed it, or began the
-    next one. `attempt` is its directory. Lists directories, which a network file system looks up afresh."""
+    """Return whether the driver has given up this attempt, because it got no heartbeat: it closed the attempt
+    or started the next one. `attempt` is the directory. The check lists directories, because a network file
+    system does not cache those."""
     later = max((number for number, _ in layout.attempts(attempt.parent)), default=0)
     return f"attempt-{later:03d}" > attempt.name or layout.OUTCOME in os.listdir(attempt)

@@ -6,8 +6,8 @@ Where an import has started CUDA, which a fork cannot share, they start Python t
 Requests come as JSON lines on standard input: {"order": path, "at": monotonic seconds}, and where the attempt
 has several nodes "node": {"number", "master", "port", "secret"}; answered with {"code": exit code} when the
 attempt has ended; {"interrupt": seconds of grace} meanwhile; {"listen": address} before an attempt on several
-nodes, answered with {"port": where its ranks are to meet}. Nobody outlives the one above: the template ends
-when its standard input does, the attempt when the template dies.
+nodes, answered with {"port": where its ranks are to meet}. The template ends
+when its standard input closes, and the attempt ends when the template dies.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Requests:
         self._lines: list[bytes] = []
 
     def next(self, seconds: float | None = None, *others: int) -> dict[str, Any] | None:
-        """The next request; None when `seconds` are over or one of `others` is readable.
+        """Return the next request; None when `seconds` are over or one of `others` is readable.
 
         Raises EOFError when the driver has closed its end, or is dead.
         """
@@ -53,7 +53,7 @@ class _Requests:
 
 
 def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
-    """Until the driver closes its end, or dies. `forkable`: an attempt may use what is loaded here."""
+    """Serve requests until the driver closes its end or dies. `forkable`: attempts are forked from here."""
     listening: socket.socket | None = None
     while True:
         request = requests.next()
@@ -77,7 +77,7 @@ def _answer(answers: IO[bytes], what: str, number: int) -> None:
 
 
 def _import_architecture(order: Path) -> None:
-    """In the template, so that it is done once: the modelling module that the order will ask for."""
+    """Import the modelling module that the order needs, in the template, so that this happens once."""
     try:
         name = json.loads(order.read_bytes())["trial"]["backbone"]["architecture"].replace("-", "_")
         importlib.import_module(f"transformers.models.{name}.modeling_{name}")

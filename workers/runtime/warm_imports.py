@@ -37,9 +37,9 @@ def _capability_from_driver() -> Iterator[None]:
         gpus = visible_gpus()
         device = torch.device(device) if isinstance(device, str) else device
         number = getattr(device, "idx", getattr(device, "index", device)) or 0
-        known = gpus[number].capability if isinstance(number, int) and number < len(gpus) else None
-        found: tuple[int, int] = known or of_torch(device)
-        return found
+        listed = gpus[number].capability if isinstance(number, int) and number < len(gpus) else None
+        answer: tuple[int, int] = listed or of_torch(device)
+        return answer
 
     torch.cuda.get_device_capability = capability
     try:

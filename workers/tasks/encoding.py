@@ -108,18 +108,18 @@ def _encode_words(
     for example, encoding in zip(examples, batch.encodings, strict=True):
         first: list[int | None] = [None] * len(example.tags)
         row = [IGNORED] * len(encoding.ids)
-        for place, word in enumerate(_words(example.tokens, encoding)):
+        for index, word in enumerate(_words(example.tokens, encoding)):
             if word is None:
                 continue
             if first[word] is None:
-                first[word] = place
+                first[word] = index
             elif not repeated:
                 continue
-            row[place] = ids[example.tags[word]]
+            row[index] = ids[example.tags[word]]
         labels.append(row)
         places.append(first)
         if encoding.overflowing:
-            seen = max((word for word, place in enumerate(first) if place is not None), default=-1) + 1
+            seen = max((word for word, index in enumerate(first) if index is not None), default=-1) + 1
             mentions_cut += mentions_beyond(example.tags, seen)
     return Encoded(
         input_ids=batch["input_ids"],
@@ -134,9 +134,10 @@ def _encode_words(
 
 
 def _words(tokens: Sequence[str], encoding: Any) -> list[int | None]:
-    """Of each sub-word, the first word it shares a character with; None for special ones and mere spaces."""
+    """Return for each sub-word the first word that it shares a character with; None for special tokens and
+    spaces."""
     ends = list(itertools.accumulate(len(token) + 1 for token in tokens))  # with the space after it
-    found: list[int | None] = []
+    word_of_piece: list[int | None] = []
     pieces = zip(encoding.tokens, encoding.offsets, encoding.sequence_ids, strict=True)
     for piece, (start, end), sequence in pieces:
         word = bisect_right(ends, start)
@@ -144,8 +145,8 @@ def _words(tokens: Sequence[str], encoding: Any) -> list[int | None]:
             word, start = word + 1, start + 1
         # SentencePiece sets a space before the text, which has the place of the first character.
         real = sequence is not None and start < end and piece != _SPACE
-        found.append(word if real and word < len(ends) else None)
-    return found
+        word_of_piece.append(word if real and word < len(ends) else None)
+    return word_of_piece
 
 
 def decode_tags(
@@ -159,7 +160,7 @@ def decode_tags(
     predicted = []
     for places, scores in zip(encoded.places, logits, strict=True):
         best = np.asarray(scores).argmax(axis=-1)
-        predicted.append(["O" if place is None else labels[int(best[place])] for place in places])
+        predicted.append(["O" if index is None else labels[int(best[index])] for index in places])
     return predicted
 
 
@@ -168,15 +169,15 @@ def decode_subwords(
 ) -> tuple[list[list[str]], list[list[str]]]:
     """Gold and predicted tags, one for each sub-word of a word that the model saw, of `repeated` tags.
 
-    `logits` as in `decode_tags`. What was cut off stands in neither.
+    `logits` as in `decode_tags`. Words that were cut off are in neither list.
     """
     gold, predicted = [], []
     rows: Sequence[Any] = encoded.labels
     for row, scores in zip(rows, logits, strict=True):
         best = np.asarray(scores).argmax(axis=-1)
-        kept = [place for place, label in enumerate(row) if label != IGNORED]
-        gold.append([labels[row[place]] for place in kept])
-        predicted.append([labels[int(best[place])] for place in kept])
+        kept = [index for index, label in enumerate(row) if label != IGNORED]
+        gold.append([labels[row[index]] for index in kept])
+        predicted.append([labels[int(best[index])] for index in kept])
     return gold, predicted
 
 
@@ -184,8 +185,8 @@ def _truncated(batch: Any, examples: int) -> int:
     return sum(bool(batch.encodings[index].overflowing) for index in range(examples))
 
 
-def _check_known(found: set[str], ids: dict[str, int]) -> None:
-    if unknown := len(found - ids.keys()):
+def _check_known(tags: set[str], ids: dict[str, int]) -> None:
+    if unknown := len(tags - ids.keys()):
         raise DataError(
             "the examples",
             None,

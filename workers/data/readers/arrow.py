@@ -22,7 +22,7 @@ from orchestrator.errors import DataError
 from workers.data.examples import Example, Text, Tokens, labels_of
 from workers.data.faults import Faults
 from workers.data.files import read_text
-from workers.data.holdout import Wanted, parts_by_sentence
+from workers.data.holdout import Selector, parts_by_sentence
 from workers.data.labels import LONGEST
 from workers.data.readers.conll import check_tag
 from workers.data.readers.delimited import repeats_names
@@ -39,7 +39,7 @@ def read_arrow(
     kind: TaskKind,
     labels: Collection[str] | None,
     faults: Faults,
-    wanted: Wanted,
+    selected: Selector,
 ) -> Iterator[Example]:
     """The rows of one folder, in order; `name` begins their document ids, `labels` None takes any label.
 
@@ -67,7 +67,7 @@ def read_arrow(
         identity = id_key(cells[-1]) if ids else texts_key(row[:-1])
         if by_sentence:
             identity = Identity(row[0]) if _is_text(row[0]) else NO_ID
-        if not wanted(identity):
+        if not selected(identity):
             continue
         if ids and identity == NO_ID:
             faults.found(

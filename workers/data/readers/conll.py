@@ -18,7 +18,7 @@ from orchestrator.errors import DataError
 from workers.data.examples import Tokens
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
-from workers.data.holdout import Wanted
+from workers.data.holdout import Selector
 
 _TAG = re.compile(r"O|[BI]-\S+")
 _DOCUMENT = "-DOCSTART-"  # the first word of the line that begins a document in the CoNLL-2003 family
@@ -35,7 +35,7 @@ def read_conll(
     reader: ConllReader,
     types: Collection[str] | None,
     faults: Faults,
-    wanted: Wanted,
+    selected: Selector,
 ) -> list[Tokens]:
     """The wanted sentences of one file, in order. `name` begins their document ids; `types` None takes any
     type.
@@ -53,7 +53,7 @@ def read_conll(
         documents[begun, 0 if begun else number].append(rows)
     width = _width(columns for blocks in documents.values() for rows in blocks for _, columns in rows)
     for (begun, number), blocks in documents.items():
-        if not wanted(_identity(blocks, reader)):
+        if not selected(_identity(blocks, reader)):
             continue
         for rows in blocks:
             document = f"{name}#{begun or number}", Unit.DOCUMENT if begun else Unit.SENTENCE

@@ -86,7 +86,7 @@ def read_rows(content: Iterable[str], table: Table, faults: Faults) -> Iterator[
 
 def _dialect(lines: Iterator[str], table: Table) -> _Dialect:
     """Reads up to the header line, which is given back. Raises DataError."""
-    wanted = CHARACTERS[table.separator] if table.separator else None
+    selected = CHARACTERS[table.separator] if table.separator else None
     declared: str | None = None
     number = 0
     while True:
@@ -94,12 +94,14 @@ def _dialect(lines: Iterator[str], table: Table) -> _Dialect:
         if broken is not None:
             raise DataError(table.file, number + 1, *broken)
         found = declared_separator(line) if line and number == 0 else None
-        if found is not None and wanted not in (None, found):
+        if found is not None and selected not in (None, found):
             fault = f"it declares the separator {named(found)}, and `separator` of the reader is another"
             raise DataError(table.file, 1, fault, f"set `separator: {named(found)}`, or remove that line")
         if found is None and (line is None or text_key(line)):
             header = line or ""
-            return _Dialect(header, wanted or declared or ",", number, chain([header] * bool(header), lines))
+            return _Dialect(
+                header, selected or declared or ",", number, chain([header] * bool(header), lines)
+            )
         declared = declared or found
         number += 1
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestrator.contracts.sameness import id_key
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
-from workers.data.holdout import Wanted
+from workers.data.holdout import Selector
 from workers.data.readers.corpus_files import Member, members
 
 _SUFFIXES = (".txt", ".con", ".rel")
@@ -46,7 +46,7 @@ class _Found:
 
 
 def read_records(
-    names: Sequence[str], root: Path, gold: Sequence[str], faults: Faults, wanted: Wanted
+    names: Sequence[str], root: Path, gold: Sequence[str], faults: Faults, selected: Selector
 ) -> Iterator[RecordFiles]:
     """The wanted records with the files of `gold` (suffixes), in the order of the entries and their paths.
 
@@ -69,7 +69,7 @@ def read_records(
     for number, text in enumerate(texts, start=1):
         mine = {suffix: _mine(text, candidates[suffix, text.stem], shared) for suffix in gold}
         used.update(file.member.place for file in mine.values() if file is not None)
-        if not wanted(id_key(text.stem)):
+        if not selected(id_key(text.stem)):
             continue
         missing = [suffix for suffix, file in mine.items() if file is None]
         if missing:
@@ -79,7 +79,7 @@ def read_records(
         together = {suffix: file.member for suffix, file in mine.items() if file is not None}
         yield RecordFiles(f"{names[text.entry]}#{number}", text.member, together)
     for file in (file for suffix in gold for file in found[suffix]):
-        if file.member.place not in used and wanted(id_key(file.stem)):
+        if file.member.place not in used and selected(id_key(file.stem)):
             fix = "put its text there, or take the file away"
             faults.found(
                 DataError(

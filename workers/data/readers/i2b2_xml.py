@@ -21,7 +21,7 @@ from orchestrator.contracts.vocabulary import Unit
 from orchestrator.errors import DataError
 from workers.data.examples import Tokens
 from workers.data.faults import Faults
-from workers.data.holdout import Wanted
+from workers.data.holdout import Selector
 from workers.data.readers.corpus_files import Member, members
 from workers.data.readers.sentences import Span, word_spans
 from workers.data.readers.xml_files import parsed
@@ -40,7 +40,7 @@ def read_xml(
     reader: I2b2XmlReader,
     types: Collection[str] | None,
     faults: Faults,
-    wanted: Wanted,
+    selected: Selector,
 ) -> Iterator[Tokens]:
     """The sentences of the wanted patients, in the order of the files of one directory or archive.
 
@@ -57,7 +57,7 @@ def read_xml(
         stem = member.path.stem
         patient = id_key(stem.partition(reader.patient_before)[0] if reader.patient_before else stem)
         group, unit = (patient, Unit.PATIENT) if reader.patient_before else (None, Unit.DOCUMENT)
-        if wanted(patient):
+        if selected(patient):
             for words, tags in _document(member, reader, types, faults):
                 yield Tokens(words, tags, f"{name}#{number}", group, unit)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from orchestrator.contracts.vocabulary import Unit
 from orchestrator.errors import ConfigError, DataError, Problem
 from workers.data.examples import Text
 from workers.data.faults import Faults
-from workers.data.holdout import Wanted
+from workers.data.holdout import Selector
 from workers.data.readers.mimic_sections import cut_sections, hide_death, render_sections
 from workers.data.readers.mimic_tables import (
     Admission,
@@ -44,46 +45,61 @@ class _Corpus:
     left_out: LeftOut  # by the definition of the task
 
 
+# The key has size and time of change of the files: these distinguish files from their earlier versions.
+_Key = tuple[str, tuple[str, ...], Path, tuple[tuple[int, int], ...], Literal["error", "skip"]]
+_corpora: ContextVar[dict[_Key, _Corpus] | None] = ContextVar("corpora", default=None)
+
+
+@contextmanager
+def tables_read_once() -> Iterator[None]:
+    """Let the splits that are read inside share one pass over the tables. The patient text that this keeps is
+    dropped at the end."""
+    token = _corpora.set({})
+    try:
+        yield
+    finally:
+        _corpora.reset(token)
+
+
 def read_mimic(
     reader: MimicNotesReader,
     names: Sequence[str],
     root: Path,
     labels: Collection[str] | None,
     faults: Faults,
-    wanted: Wanted,
+    selected: Selector,
 ) -> Iterator[Text]:
     """One admission after another of the wanted patients, in the order of their ids.
 
     `faults` is told what was left out, and why; what is of no patient counts in the one split that wants
-    NO_ID. The last corpus read stays in memory, so that its splits read the tables once. Raises DataError,
+    NO_ID. Inside `tables_read_once` the splits of a corpus read the tables once. Raises DataError,
     ConfigError.
     """
     if reader.groups is not None and labels is not None:
         _check_groups(root / reader.groups, labels)
     paths = [root / name for name in (*names, *filter(None, [reader.groups]))]
     stamps = tuple((s.st_size, s.st_mtime_ns) for s in (p.stat() for p in paths if p.is_file()))
-    corpus = _corpus(reader.model_dump_json(), tuple(names), root, stamps, faults.on_bad_record)
-    if wanted(NO_ID):
+    corpora = _corpora.get()
+    key = reader.model_dump_json(), tuple(names), root, stamps, faults.on_bad_record
+    corpus = None if corpora is None else corpora.get(key)
+    if corpus is None:
+        corpus = _corpus(reader, names, root, faults.on_bad_record)
+        if corpora is not None:
+            corpora[key] = corpus
+    if selected(NO_ID):
         faults.kinds.update(corpus.faults.kinds)
     for (reason, patient), count in corpus.left_out.items():
-        if wanted(patient):
+        if selected(patient):
             faults.set_aside[reason] += count
     if reader.groups is not None:
         for _, example in corpus.examples:
             faults.spelt(example.label, str(root / reader.groups), None)
-    return (example for patient, example in corpus.examples if wanted(patient))
+    return (example for patient, example in corpus.examples if selected(patient))
 
 
-@lru_cache(maxsize=1)
 def _corpus(
-    spec: str,
-    names: tuple[str, ...],
-    root: Path,
-    stamps: tuple[tuple[int, int], ...],
-    on_bad_record: Literal["error", "skip"],
+    reader: MimicNotesReader, names: Sequence[str], root: Path, on_bad_record: Literal["error", "skip"]
 ) -> _Corpus:
-    """`stamps`, size and time of change, tell the files from what they were before."""
-    reader = MimicNotesReader.model_validate_json(spec)
     faults, left_out = Faults(on_bad_record), LeftOut()
     notes = _table(names, root, "NOTEEVENTS")
     admissions = read_admissions(_table(names, root, "ADMISSIONS"), faults)

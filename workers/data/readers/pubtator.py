@@ -20,7 +20,7 @@ from orchestrator.contracts.sameness import id_key
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
-from workers.data.holdout import Wanted
+from workers.data.holdout import Selector
 
 _HEAD = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,9}")
@@ -54,14 +54,14 @@ class Document:
     relations: tuple[Relation, ...]
 
 
-def read_pubtator(path: Path, name: str, faults: Faults, wanted: Wanted) -> list[Document]:
+def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> list[Document]:
     """The wanted documents of one file, in order; `name` begins their names.
 
     Raises DataError at the first wrong line, where `faults` does; else leaves out its document.
     """
     documents = []
     for number, block in enumerate(_blocks(lines(read_text(path))), start=1):
-        if not wanted(id_key(block[0][1].partition("|")[0])):
+        if not selected(id_key(block[0][1].partition("|")[0])):
             continue
         found = _read(str(path), f"{name}#{number}", block)
         if isinstance(found, DataError):

@@ -26,7 +26,7 @@ from orchestrator.errors import DataError
 from workers.data.examples import Text
 from workers.data.faults import Faults
 from workers.data.files import lines, read_text
-from workers.data.holdout import Wanted, parts_by_sentence
+from workers.data.holdout import Selector, parts_by_sentence
 from workers.data.labels import LONGEST
 from workers.data.readers.delimited import Table, read_rows, repeats_names
 
@@ -40,7 +40,7 @@ def read_table(
     kind: TaskKind,
     labels: Collection[str] | None,
     faults: Faults,
-    wanted: Wanted,
+    selected: Selector,
 ) -> list[Text]:
     """The wanted rows of one file, in order. `name` begins their document ids; `labels` None takes any label.
 
@@ -48,12 +48,12 @@ def read_table(
     """
     rows = _csv_rows if reader.format == "csv" else _json_rows
     # What is no row at all belongs to the split of what has no id.
-    no_rows = faults if wanted(NO_ID) else Faults(faults.on_bad_record)
+    no_rows = faults if selected(NO_ID) else Faults(faults.on_bad_record)
     examples: list[Text] = []
     documents: dict[Identity, int] = {}
     identified = _identified(rows(path, reader, no_rows), reader, kind)
     for number, (line, row, identity) in enumerate(identified, start=1):
-        if not wanted(identity):
+        if not selected(identity):
             continue
         document = documents.setdefault(identity, number) if reader.id else number
         found = _example(path, line, row, reader, labels, f"{name}#{document}")
@@ -122,17 +122,17 @@ def _csv_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple
 
 
 def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
-    wanted = [column for _, column in _columns(reader)]
+    selected = [column for _, column in _columns(reader)]
     for line, content in enumerate(lines(read_text(path)), start=1):
         if content.strip():
             row, twice = _parsed(content)
             if twice:
                 # Any other key may be text of a row.
-                used = [repr(key) for key in wanted if key in twice]
+                used = [repr(key) for key in selected if key in twice]
                 shown = ", ".join(used) or "one that the reader does not use"
                 faults.found(DataError(str(path), line, f"duplicate key: {shown}", "keep one of them"))
             elif isinstance(row, dict):
-                if repeats_names([row.get(column) for column in wanted], wanted):
+                if repeats_names([row.get(column) for column in selected], selected):
                     faults.found(DataError(str(path), line, "it repeats the column names", "remove the line"))
                 else:
                     yield line, row
