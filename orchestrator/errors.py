@@ -92,7 +92,7 @@ class WeightsError(FrontierError):
 
 
 class InputError(FrontierError):
-    """A process of the worker's refuses its input; the message is that process's own."""
+    """A process of the worker rejects its input; the message is that process's own."""
 
     exit_code = ExitCode.WRONG_INPUT
 
@@ -104,7 +104,7 @@ class LedgerError(FrontierError):
 
 
 class HeldError(LedgerError):
-    """Another driver is at work on the sweep, or has taken it over: nothing is wrong with the input, and the
+    """Another driver runs the sweep, or has taken it over: nothing is wrong with the input, and the
     same command may go on later."""
 
     exit_code = ExitCode.HELD
@@ -141,7 +141,7 @@ class InterruptedSweepError(FrontierError):
 
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:
-    """A fix for an unknown name: the closest known one, else the whole list (at most 12 of it)."""
+    """Return the fix for an unknown name: the closest known one, else the list (at most 12 of it)."""
     names = sorted(set(known))
     close = difflib.get_close_matches(got, names, n=1, cutoff=0.6)
     if close:

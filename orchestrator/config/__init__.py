@@ -1,4 +1,4 @@
-"""From YAML and the catalogue to one resolved sweep, or to every mistake in them at once."""
+"""Turn YAML and the catalogue into one resolved sweep, or report all problems at once."""
 
 from orchestrator.config.catalogue import Catalogue, MethodEntry, TaskEntry, builtin_catalogue, load_catalogue
 from orchestrator.config.grid import Grid, GridCell

@@ -1,4 +1,4 @@
-"""Asks the measured table whether a cell can run, before anything is booked for it."""
+"""Look up in the measured table whether a cell can run, before anything is booked for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.errors import ConfigError, Problem
 
 TABLE = "capabilities.csv"  # beside the built-in catalogue
 
-_REMEDY = "write it anew: python -m workers.capabilities > configs/capabilities.csv"
+_FIX = "write it anew: python -m workers.capabilities > configs/capabilities.csv"
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Capabilities:
         return sorted({method for _, method, _ in self.rows})
 
     def refusal(self, backbone: BackboneSpec, settings: Settings, kind: TaskKind, gpus: float) -> str | None:
-        """Why the cell cannot run, on `gpus` GPUs a trial; None if it may. An architecture that is not in the
-        table may: nobody has measured it."""
+        """Return why the cell cannot run on `gpus` GPUs per trial, None if it may. An architecture without a
+        row in the table may run: it was not measured."""
         if settings.quantised_to is not None and not gpus:
             return f"quantise: {settings.quantised_to} needs a GPU, and its trials get none"
         for method in settings.table_rows():
@@ -51,19 +51,19 @@ def load_capabilities(path: Path | None = None) -> Capabilities:
     """The table at `path`, else the one that comes with the project. Raises ConfigError."""
     path = path or builtin_catalogue() / TABLE
     if not path.is_file():
-        raise ConfigError([Problem(str(path), "", "there is no such table", _REMEDY)])
+        raise ConfigError([Problem(str(path), "", "there is no such table", _FIX)])
     problems: list[Problem] = []
     rows: dict[tuple[str, str, TaskKind], Capability] = {}
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         if tuple(next(reader, ())) != COLUMNS:
             problem = f"its first line is not {','.join(COLUMNS)}"
-            raise ConfigError([Problem(str(path), "", problem, _REMEDY)])
+            raise ConfigError([Problem(str(path), "", problem, _FIX)])
         for cells in reader:
             try:
                 row = _row(cells)
             except ValueError:
-                problems.append(Problem(str(path), f"line {reader.line_num}", "is not a row", _REMEDY))
+                problems.append(Problem(str(path), f"line {reader.line_num}", "is not a row", _FIX))
                 continue
             rows[row.architecture, row.method, row.task_kind] = row
     if problems:

@@ -81,7 +81,8 @@ def builtin_catalogue() -> Path:
 
 
 def load_catalogue(directories: Sequence[Path] = ()) -> Catalogue:
-    """The built-in entries and those of `directories`, which may add but not redefine. Raises ConfigError."""
+    """Return the built-in entries and those of `directories`, which may add but not redefine. Raises
+    ConfigError."""
     catalogue, problems = read_catalogue(directories)
     if problems:
         raise ConfigError(problems)
@@ -89,7 +90,7 @@ def load_catalogue(directories: Sequence[Path] = ()) -> Catalogue:
 
 
 def read_catalogue(directories: Sequence[Path]) -> tuple[Catalogue, list[Problem]]:
-    """The entries that could be read, and the complaints about the others."""
+    """Return the entries that could be read, and the problems of the others."""
     catalogue, problems = Catalogue(), list[Problem]()
     places: dict[tuple[str, str], Path] = {}
     for root in (builtin_catalogue(), *directories):
@@ -167,7 +168,7 @@ def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any])
 
 
 def is_price_file(prices: str) -> bool:
-    """Whether `prices` names a file of the user's own instead of an entry of the catalogue."""
+    """Return whether `prices` names a file of the user's own instead of an entry of the catalogue."""
     return prices.endswith((".yaml", ".yml"))
 
 

@@ -1,4 +1,4 @@
-"""What a sweep file can get wrong although every key of it is well formed: names, doubles, rules, recipes."""
+"""Check what a sweep file can get wrong with well-formed keys: names, duplicates, rules, recipes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _NAMED_BY: dict[str, tuple[str, ...]] = {  # keys of a sweep that name entries o
     "devices": (),
 }
 _MOST_REASONS = 3
-STAND_IN = "?"  # for a value that has been complained of
+STAND_IN = "?"  # for a value whose problem is reported already
 
 
 @dataclass(frozen=True)
 class Source:
-    """Whom to point at: the file, or the command line for a key that was set there."""
+    """Where a key was set: in the file, or on the command line."""
 
     file: str
     overridden: frozenset[str]
@@ -37,7 +37,7 @@ class Source:
     names: tuple[str, ...] = ()  # by which the file's methods can be selected
 
     def placed(self, problem: Problem) -> Problem:
-        """A complaint about a method that was selected from the file is about the file."""
+        """Return the problem of a selected method at its index in the file."""
         parts = problem.key.split(".")
         if parts[0] != "methods" or len(parts) == 1 or not parts[1].isdigit():
             return problem
@@ -81,7 +81,7 @@ def check_catalogues(config: SweepConfig, source: Source) -> list[Problem]:
 
 
 def doubted_axes(of_catalogue: Iterable[Problem], of_directories: Sequence[Problem]) -> frozenset[str]:
-    """Those on which a name may be of an entry that could not be read."""
+    """Return the axes on which a name may belong to an entry that could not be read."""
     kinds = {Path(problem.where).parent.name for problem in of_catalogue}
     if of_directories or not kinds <= _NAMED_BY.keys():
         kinds = set(_NAMED_BY)
@@ -89,7 +89,7 @@ def doubted_axes(of_catalogue: Iterable[Problem], of_directories: Sequence[Probl
 
 
 def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
-    """Names that the catalogue does not hold."""
+    """Report names that are not in the catalogue."""
     problems = []
     for axis, known in known_names(catalogue).items():
         for place, name in enumerate(axis_names(config, axis)):
@@ -132,7 +132,7 @@ def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source)
 
 
 def check_doubles(config: SweepConfig, source: Source) -> list[Problem]:
-    """A value that stands twice on an axis would make the same cells twice. (Methods are checked by slug.)"""
+    """Report values that an axis lists twice: they make the same cells. (Methods are checked by slug.)"""
     axes = {axis: getattr(config, axis) for axis in ("models", "domains", "tasks", "seeds")}
     axes |= {f"axes.{key}": values for key, values in config.axes.axes().items()}
     return [
@@ -178,7 +178,7 @@ def short_of_reach(config: SweepConfig, source: Source) -> list[str]:
 
 
 def rules_may_idle(config: SweepConfig, source: Source) -> bool:
-    """Whether the cells of a rule may be left out: not by seeds, nor where the rules are given as well."""
+    """Return whether the command line may have left out a rule's cells: not if it sets seeds or rules."""
     given = {key.split(".")[0] for key in source.overridden} & {*AXES, "axes", "seeds", "rules"}
     return config.partial and "rules" not in given and given != {"seeds"}
 
@@ -193,7 +193,7 @@ def check_rules(
 ) -> list[Problem]:
     """Rules that match nothing, as a misspelt rule does. `sure` is False where a rule may be idle for another
     reason (the command line changed an axis, or an axis is wrong itself): then only names that exist nowhere
-    are complained of."""
+    are reported."""
     known = {
         "model": catalogue.models,
         "domain": catalogue.domains,
@@ -223,7 +223,7 @@ def check_rules(
 
 
 def check_grid(grid: Grid, source: Source) -> list[Problem]:
-    """A grid in which nothing can run."""
+    """Report a grid in which nothing can run."""
     if grid.cells or grid.problems:
         return []
     reasons = Counter(cell.reason for cell in grid.refused)

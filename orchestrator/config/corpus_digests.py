@@ -56,7 +56,7 @@ class CorpusDigests:
         return hmac.new(self._salt.encode(), content, hashlib.sha256).hexdigest()
 
     def save(self) -> None:
-        """Where nothing can be written, it is found out again the next time."""
+        """Write the digests. If nothing can be written, they are computed again the next time."""
         if not self._changed or self._file is None:
             return
         try:

@@ -17,8 +17,8 @@ from orchestrator.errors import ConfigError, Problem
 
 
 def digest_data(task: TaskSpec, data_dir: Path, own_cache: Path | None = None) -> str | None:
-    """That of the files of one task, None where one is not there. Raises ConfigError where the task names the
-    same file twice. `own_cache` as in `digest_inputs`."""
+    """Return the digest of the files of one task, None if one is missing. Raises ConfigError if the task
+    names the same file twice. `own_cache` as in `digest_inputs`."""
     if task.made is not None:
         return made_digest(task)
     files, absent = CorpusDigests(own_cache), list[Problem]()
@@ -57,7 +57,7 @@ def _files_digest(files: Iterable[NamedFile]) -> str:
 def _named_files(
     task: TaskSpec, data_dir: Path, files: CorpusDigests, absent: list[Problem]
 ) -> list[NamedFile]:
-    """What the task names below its data directory and is there."""
+    """Return the files below the data directory that the task names and that exist."""
     named = []
     for at, name in _places(task):
         if leads_out(data_dir / name, data_dir):
@@ -72,7 +72,8 @@ def _named_files(
 
 
 def _places(task: TaskSpec) -> Iterator[tuple[str, str]]:
-    """Key in the task, and path below the data directory. Splits that are held out of train have none."""
+    """Yield each file's key in the task and its path below the data directory. Splits that are held out of
+    train have none."""
     for split, names in sorted(task.reader.files.items()):
         yield from ((f"reader.files.{split}", name) for name in names)
     if isinstance(task.reader, MimicNotesReader) and task.reader.groups is not None:
@@ -108,5 +109,6 @@ def _stem(name: str) -> str:
 
 
 def _ignored(task: TaskSpec) -> str:
-    """What the library that wrote a folder leaves in it on use, and the reader never opens."""
+    """Return the pattern of files that the library that wrote a folder leaves in it and the reader never
+    opens."""
     return "cache-*" if isinstance(task.reader, ArrowReader) else ""

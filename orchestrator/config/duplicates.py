@@ -24,33 +24,33 @@ class NamedFile:
 
 
 def duplicates(where: str, files: Iterable[NamedFile]) -> Iterator[Problem]:
-    """A complaint for each name that gives rows of an earlier one: by a link, by equal content, or as a
+    """Yield a problem for each name that gives rows of an earlier one: by a link, by equal content, or as a
     directory and what is in it. Empty files have no rows: their reader refuses them."""
     named = sorted(
         ((file, file.path.resolve()) for file in files if file.key in _ORDER and file.digest != _EMPTY),
         key=lambda item: _ORDER[item[0].key],
     )
     for number, (file, path) in enumerate(named):
-        for earlier, place in named[:number]:
-            if problem := _overlap(earlier, place, file, path):
-                yield _complaint(where, earlier, file, problem)
+        for earlier, earlier_path in named[:number]:
+            if problem := _overlap(earlier, earlier_path, file, path):
+                yield _duplicate(where, earlier, file, problem)
                 break
 
 
-def _overlap(one: NamedFile, path: Path, other: NamedFile, place: Path) -> str | None:
-    if path == place or one.digest == other.digest:
+def _overlap(left: NamedFile, left_path: Path, right: NamedFile, right_path: Path) -> str | None:
+    if left_path == right_path or left.digest == right.digest:
         return "hold the same, byte for byte"
-    if path.is_relative_to(place):
-        return f"overlap: {one.name} is a part of {other.name}"
-    if place.is_relative_to(path):
-        return f"overlap: {other.name} is a part of {one.name}"
+    if left_path.is_relative_to(right_path):
+        return f"overlap: {left.name} is a part of {right.name}"
+    if right_path.is_relative_to(left_path):
+        return f"overlap: {right.name} is a part of {left.name}"
     return None
 
 
-def _complaint(where: str, one: NamedFile, other: NamedFile, problem: str) -> Problem:
-    if one.key == other.key:
-        return Problem(where, one.key, f"{one.name} and {other.name} {problem}", "remove one of the two")
-    problem = f"{other.name} and {one.name} of {one.key.removeprefix('reader.')} {problem}"
-    split = other.key.rpartition(".")[2]
+def _duplicate(where: str, first: NamedFile, second: NamedFile, problem: str) -> Problem:
+    if first.key == second.key:
+        return Problem(where, first.key, f"{first.name} and {second.name} {problem}", "remove one of the two")
+    problem = f"{second.name} and {first.name} of {first.key.removeprefix('reader.')} {problem}"
+    split = second.key.rpartition(".")[2]
     fix = f"name files that belong to {split} alone, or remove it and hold out a part of train"
-    return Problem(where, other.key, problem, fix)
+    return Problem(where, second.key, problem, fix)

@@ -49,7 +49,7 @@ class Grid:
 
 
 def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[MethodVariant]) -> Grid:
-    """All cells of the axes. Names that the catalogue does not hold must be gone from `config` by now."""
+    """Return all cells of the axes. `config` must hold no names that the catalogue lacks."""
     grid, idle = Grid(), set(range(len(config.rules)))
     recipes, capabilities = _Recipes(config, catalogue), load_capabilities()
     taken: set[Cell] = set()
@@ -99,7 +99,8 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
 def _by_rules(
     variant: MethodVariant, rules: Mapping[int, Mapping[str, Any]]
 ) -> tuple[MethodVariant, list[Problem]]:
-    """The variant with the settings of the rules, the later winning; else what is wrong with one of them."""
+    """Return the variant with the settings of the rules, the last rule winning, or the problems of one
+    rule."""
     for place, settings in rules.items():
         variant, wrong = with_settings(variant, settings)
         if wrong:
@@ -113,7 +114,7 @@ def _by_rules(
 
 
 def _refusal(found: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
-    """Why the cell could not run, or would not do what its recipe says."""
+    """Return why the cell could not run, or would not do what its recipe says; None if it can."""
     settings, recipe, task = found.variant.spec.settings, found.recipe, found.task.spec
     if recipe.train_rows_per_class is not None and task.kind is TaskKind.NER:
         return "train_rows_per_class counts examples of a class, and a ner sentence has none: use train_rows"
@@ -123,7 +124,7 @@ def _refusal(found: GridCell, capabilities: Capabilities, gpus: float) -> str | 
 
 
 def _refusal_of_search(found: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
-    """Why one of the candidates that a search may draw could not run."""
+    """Return why one of the candidates that a search may draw could not run, None if all can."""
     settings = found.variant.spec.settings
     for values in found.tune.corners(type(settings).model_fields) if found.tune is not None else ():
         try:

@@ -99,7 +99,7 @@ def digest_inputs(
 
 
 def lengths_of(sweep: ResolvedSweep) -> dict[str, tuple[int, ...]]:
-    """By task, the lengths in tokens that its cells cut texts to."""
+    """Return, by task, the lengths in tokens that its cells cut texts to."""
     found: dict[str, set[int]] = {}
     for cell in sweep.grid.cells:
         found.setdefault(cell.task.spec.name, set()).add(cell.recipe.max_length)
@@ -107,7 +107,7 @@ def lengths_of(sweep: ResolvedSweep) -> dict[str, tuple[int, ...]]:
 
 
 def worker_directory() -> Path:
-    """Where the worker's code lies, found without importing it."""
+    """Return where the worker's code is, without importing it."""
     found = find_spec("workers")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("the package workers is not installed beside orchestrator")

@@ -21,13 +21,14 @@ class KeyPath:
     records: tuple[type[Record], ...]  # that it may hold
 
     def tags(self, key: str) -> tuple[str, ...]:
-        """What may stand under the key that says which of them it is."""
+        """Return the values of the key that selects one of the records."""
         fields = [r.model_fields[key] for r in self.records if key in r.model_fields]
         return tuple(str(tag) for field in fields for tag in get_args(field.annotation))
 
 
 def key_path(model: type[Record], raw: Any, loc: Sequence[str | int]) -> KeyPath:
-    """Without the steps that only pydantic sees: union tags, the place in a scalar taken as a list."""
+    """Return the key without the steps that only pydantic sees: union tags, the index in a scalar that is
+    read as a list."""
     options, path, around = _options(model), list[str | int](), list[type[Record]]()
     for part in loc:
         records = _records(options)
@@ -56,7 +57,8 @@ def _records(options: Sequence[Any]) -> list[type[Record]]:
 
 
 def _names_an_option(part: str, options: Sequence[Any]) -> bool:
-    """Of a union without a discriminator, pydantic names the member that it tried."""
+    """Return whether the step is the member of a union that pydantic tried: it names it if there is no
+    discriminator."""
     return len(options) > 1 and (
         part.startswith("tuple[") or any(_option_name(option) == part for option in options)
     )

@@ -43,7 +43,7 @@ def needed(reader: Reader) -> tuple[str, ...]:
 
 
 def looked_for(task: TaskSpec) -> str:
-    """What the layouts need, in words, where there are several."""
+    """Return what the layouts need, in words, if there are several."""
     if not task.layouts:
         return ""
     several = (f"{reader.format} ({', '.join(needed(reader))})" for reader in (task.reader, *task.layouts))

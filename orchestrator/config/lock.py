@@ -38,12 +38,12 @@ class Lock(Record):
 
 
 def lock_path(sweep_file: Path) -> Path:
-    """`paper.lock` beside `paper.yaml`."""
+    """Return `paper.lock` beside `paper.yaml`."""
     return sweep_file.with_suffix(".lock")
 
 
 def read_lock(path: Path, where: str | None = None) -> tuple[Lock, list[Problem]]:
-    """An empty lock where there is no file, or a broken one."""
+    """Return the lock, empty if the file is missing or broken, and the problems of the file."""
     if not path.exists():
         return Lock(), []
     where = where or str(path)
@@ -88,7 +88,7 @@ def lock_entry(spec: BackboneSpec, lock: Lock) -> LockedBackbone | None:
 
 
 def unlocked(backbones: Iterable[BackboneSpec], lock: Lock) -> tuple[BackboneSpec, ...]:
-    """Those of the hub that no entry holds for."""
+    """Return the hub backbones without a valid entry in the lock."""
     return tuple(b for b in backbones if isinstance(b.weights, HubWeights) and lock_entry(b, lock) is None)
 
 

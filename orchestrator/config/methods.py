@@ -44,7 +44,7 @@ def expand(
 ) -> tuple[list[MethodVariant], list[Problem]]:
     """The variants in the order of the file, nested axes varying fastest at the last key. An item's own
     values of a key stand instead of those of `shared`. Unknown names, and values that stand twice in
-    `shared`, are left out here: they are complained of with the other axes."""
+    `shared`, are left out here: they are reported with the other axes."""
     variants: dict[str, MethodVariant] = {}
     problems: list[Problem] = []
     of_all = {} if shared is None else {k: tuple(dict.fromkeys(v)) for k, v in shared.axes().items()}

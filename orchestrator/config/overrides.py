@@ -148,7 +148,7 @@ def _lay(raw: dict[str, Any], key: str, value: Any, argument: str, file: str, do
 
 
 def _take_back(recipe: dict[str, Any], key: str, value: Any, argument: str, file: str, done: Applied) -> None:
-    """Of keys that exclude each other the file's goes."""
+    """Remove the file's keys that the overriding key excludes."""
     for group in EITHER if value is not None else ():
         for other in group if key in group else ():
             if other != key and f"recipe.{other}" not in done.keys and recipe.get(other) is not None:

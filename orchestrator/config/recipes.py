@@ -19,7 +19,8 @@ class _Patch(Record):
 
 
 def field_type(model: type[Record], key: str) -> Any:
-    """The type of a field with its bounds, so that a part of a record obeys the same ones as the whole."""
+    """Return the type of a field with its bounds, so that a part of a record obeys the same ones as the
+    whole."""
     field = model.model_fields[key]
     return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 

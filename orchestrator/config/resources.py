@@ -28,17 +28,17 @@ class AutoResources(Record):
 
     @property
     def gpus(self) -> float:
-        """Whether there are any. How many a trial gets, its cell decides."""
+        """Return 1 if there are GPUs, else 0. The cell decides how many a trial gets."""
         return 1.0 if self.device is not None else 0.0
 
     @property
     def devices(self) -> float:
-        """Of a trial of which nothing else is known."""
+        """Return the devices of a trial whose cell is not known."""
         return self.gpus or float(self.cpus)
 
 
 def _spelt_out(value: Any) -> Any:
-    """Raises ProblemError where what is for the plan to choose is given as well."""
+    """Return the resources as a mapping. Raises ProblemError if it sets what the plan is to choose."""
     if not isinstance(value, dict) or "device" not in value:
         return {"device": None} if value == "auto" else value
     chosen = Resources.model_fields.keys() - AutoResources.model_fields.keys()

@@ -62,7 +62,7 @@ def _name(item: Any) -> str:
 
 
 def _variants(item: Any, axes: Any, entries: Mapping[str, MethodEntry]) -> list[str]:
-    """The names of an item's variants; none of an item with a mistake, which is told elsewhere."""
+    """Return the names of an item's variants; none if it has a problem, which validation reports."""
     checked, _ = validate(MethodItem, {"name": item} if isinstance(item, str) else item)
     shared, _ = validate(RecipeAxes, axes if isinstance(axes, dict) else {})
     if checked is None:
@@ -80,7 +80,7 @@ def _add(found: Selection, item: Any, place: int | None) -> None:
 
 
 def _of_own(want: Any, items: Sequence[Any], entries: Mapping[str, MethodEntry], file: str) -> list[str]:
-    """What the reader has to know of an item that is not the file's."""
+    """Return notes on an item that is not in the file."""
     if isinstance(want, str):
         return [f"{want} is not in {file}: added with the catalogue's settings"] if want in entries else []
     if not isinstance(want, dict):

@@ -1,4 +1,4 @@
-"""From a sweep file, the catalogue and the command line to one resolved sweep, or to every complaint."""
+"""Resolve a sweep file with the catalogue and the command line, or report all problems at once."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def load_sweep(
 
 
 def _directories(raw: Mapping[str, Any]) -> list[Path]:
-    """Of the catalogues that are there; what is wrong with the others is told by validation and checks."""
+    """Return the catalogue directories that exist. Validation and checks report the others."""
     listed = raw.get("catalogues")
     named = [Path(item) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
     return [directory for directory in named if directory.is_dir()]
@@ -144,8 +144,8 @@ def _directories(raw: Mapping[str, Any]) -> list[Path]:
 def _select_methods(
     raw: dict[str, Any], applied: Applied, catalogue: Catalogue, file: str
 ) -> tuple[Source, list[str]]:
-    """Leaves the methods in `raw` that the command line names, if it names any. Gives whom to point at, and
-    notes."""
+    """Keep in `raw` only the methods that the command line names, if it names any. Return the source of keys,
+    and notes."""
     overridden = frozenset(applied.keys)
     if not isinstance(applied.methods, list):
         return Source(file, overridden), []
@@ -155,7 +155,7 @@ def _select_methods(
 
 
 def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogue, list[Problem]]:
-    """The catalogue with the price file of the sweep's own, under its path."""
+    """Return the catalogue with the sweep's own price file, under its path."""
     if config.prices is None or not is_price_file(config.prices):
         return catalogue, []
     book, problems = read_prices(Path(config.prices))
@@ -164,7 +164,7 @@ def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogu
 
 
 def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
-    """The catalogue with its tasks as this sweep reads them: from the layout that lies in its data_dir."""
+    """Return the catalogue with its tasks in the layout that this sweep's data_dir has."""
     data_dir = None if config.data_dir is None else Path(config.data_dir)
     wanted = {"on_bad_record": config.on_bad_record, "paper_scoring": config.paper_scoring}
     given = {key: value for key, value in wanted.items() if value is not None}
@@ -176,7 +176,7 @@ def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
 
 
 def _locked(catalogue: Catalogue, lock: Lock) -> Catalogue:
-    """The catalogue with its hub backbones at their locked commits."""
+    """Return the catalogue with its hub backbones at their locked commits."""
     backbones = {axes: locked(backbone, lock) for axes, backbone in catalogue.backbones.items()}
     return dataclasses.replace(catalogue, backbones=backbones)
 
@@ -260,7 +260,7 @@ def _resolve(
 
 
 def _known_part(config: SweepConfig, catalogue: Catalogue) -> SweepConfig:
-    """The config with only the names that the catalogue holds, each once."""
+    """Return the config with only the names that the catalogue holds, each once."""
     known = checks.known_names(catalogue)
     axes: dict[str, Any] = {
         axis: tuple(dict.fromkeys(name for name in getattr(config, axis) if name in known[axis]))

@@ -40,7 +40,8 @@ def weights_files(backbone: BackboneSpec, lock: Lock, files: FileDigests) -> dic
 
 
 def weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: list[Problem]) -> str | None:
-    """Hub weights are named by their revision, staged or not, so that staging makes no result stale."""
+    """Return the digest of the weights. Those of a hub are identified by their revision, so that staging
+    makes no result stale."""
     weights = backbone.weights
     if isinstance(weights, MadeWeights | RandomWeights):
         return made_digest(weights)
@@ -57,7 +58,7 @@ def is_staged(backbone: BackboneSpec, cache: Path) -> bool:
 
 
 def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:
-    """The folder of a revision, a commit or a name of one, once it is staged."""
+    """Return the folder of a staged revision (a commit, or a name of one), None until it is staged."""
     repository = cache / layout.hub_repository(weights.hub)
     name = repository / "refs" / weights.revision
     commit = name.read_text(encoding="utf-8").strip() if name.is_file() else weights.revision
@@ -74,7 +75,7 @@ def missing_token(backbone: BackboneSpec) -> Problem:
 
 
 def folder_of(weights: FolderWeights | PackageWeights) -> Path | None:
-    """None where the package is not installed."""
+    """Return the folder of the weights, None if the package is not installed."""
     if isinstance(weights, FolderWeights):
         return Path(weights.folder)
     found = find_spec(weights.package)

@@ -28,7 +28,7 @@ class YamlFile:
     anchored: frozenset[str] = frozenset()  # the keys of the mapping itself whose values hold an anchor
 
     def placed(self, problems: Iterable[Problem], where: str) -> list[Problem]:
-        """Return the complaints, those about `where` with the line of their key or of what is around it."""
+        """Return the problems; those in the file `where` get the line of their key, or of its parent."""
         return [
             c if c.where != where or c.line else dataclasses.replace(c, line=self._line(c.key))
             for c in problems
@@ -41,13 +41,13 @@ class YamlFile:
 
 
 def parse(text: str, where: str, key: str = "") -> tuple[Any, list[Problem]]:
-    """Return the value that `text` holds, None where it cannot be read, and the complaints about it."""
+    """Return the value of `text`, None if it cannot be read, and its problems."""
     value, _, _, problems = _parse(text, where, key)
     return value, problems
 
 
 def read_mapping(path: Path, where: str | None = None) -> tuple[YamlFile, list[Problem]]:
-    """Return the mapping that a file holds, empty where it cannot be read, and the complaints about it.
+    """Return the mapping that a file holds, empty where it cannot be read, and the problems of it.
 
     `where` is what they call the file: as the user wrote it, where that is known. Keys of the file that begin
     with `x-` are left out: they hold what aliases refer to.
@@ -83,7 +83,7 @@ def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], frozen
         anchored = _anchored(node, loader.anchored_at)  # before what is merged moves in
         value = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter of `"\U99999999"`
-        return None, {}, frozenset(), [_complaint(error, where, key)]
+        return None, {}, frozenset(), [_yaml_problem(error, where, key)]
     finally:
         loader.dispose()
     twice = [
@@ -108,7 +108,7 @@ def _anchored(node: yaml.Node | None, places: Iterable[int]) -> frozenset[str]:
     )
 
 
-def _complaint(error: Exception, where: str, key: str) -> Problem:
+def _yaml_problem(error: Exception, where: str, key: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     line, column = (None, None) if mark is None or key else (mark.line + 1, mark.column + 1)
     fix = getattr(error, "fix", None)
@@ -125,7 +125,8 @@ def _complaint(error: Exception, where: str, key: str) -> Problem:
 
 
 def _lines(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
-    """Of each key below `node`; what was merged comes first, so that a key beside it wins."""
+    """Yield each key below `node` with its line. What was merged comes first, so that a key beside it
+    wins."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = f"{path}.{key.value}" if path else str(key.value)

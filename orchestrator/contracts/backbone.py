@@ -118,7 +118,7 @@ class BackboneSpec(Record):
 
 
 def contamination(backbone: BackboneSpec, corpus: str | None) -> bool:
-    """Whether the backbone's pretraining read the corpus that a task is made of."""
+    """Return whether the backbone's pretraining read the corpus that a task is made of."""
     return corpus is not None and corpus in (backbone.saw or ())
 
 

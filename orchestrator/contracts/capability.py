@@ -31,7 +31,7 @@ class Capability(Record):
 
 
 def write_table(rows: Iterable[Capability], file: IO[str]) -> None:
-    """As CSV, sorted."""
+    """Write the rows as CSV, sorted."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in sorted(rows, key=lambda r: (r.architecture, r.method, r.task_kind)):

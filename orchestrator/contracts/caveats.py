@@ -18,7 +18,7 @@ _MOST_KINDS = 5
 
 
 def distinct(outcomes: Iterable[Outcome]) -> dict[Split, list[SplitCounts]]:
-    """What trials of one task have counted, each different count once."""
+    """Return what trials of one task have counted, each different count once."""
     found: dict[Split, dict[str, SplitCounts]] = {}
     for outcome in outcomes:
         for split, counts in outcome.counted.items():

@@ -10,7 +10,7 @@ from orchestrator.contracts.probe import Standalone
 
 
 def shared_a_gpu(record: TrialRecord) -> bool:
-    """Whether an attempt that the result may rest on had a part of a GPU."""
+    """Return whether an attempt behind the result had only a share of a GPU."""
     return any(attempt.resources.shares_a_gpu for attempt in record.current)
 
 

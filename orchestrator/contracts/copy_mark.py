@@ -18,7 +18,7 @@ class Copy(Record):
     fetched_at: NonNegativeFloat  # Unix seconds
 
     def is_of_the_same(self, other: Copy) -> bool:
-        """Whether both are copies of one sweep."""
+        """Return whether both are copies of one sweep."""
         return (self.sweep, self.host, self.namespace) == (other.sweep, other.host, other.namespace)
 
     def __str__(self) -> str:

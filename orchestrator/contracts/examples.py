@@ -67,7 +67,7 @@ class ScoredExamples:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> ScoredExamples:
-        """Raises ValueError where it is cut or foreign."""
+        """Read a file's content. Raises ValueError if it is truncated or of another format."""
         line, _, numbers = content.partition(b"\n")
         head = _Head.model_validate_json(line)
         size = head.documents * _BYTES

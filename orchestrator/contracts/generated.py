@@ -51,7 +51,7 @@ def _parsed(source: bytes) -> ast.Module:
 
 @cache
 def generator_digest() -> str:
-    """Of the code in `workers/demo`, found without importing it."""
+    """Return the digest of the code in `workers/demo`, without importing it."""
     found = find_spec("workers")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("the package workers is not installed beside orchestrator")

@@ -61,17 +61,17 @@ def lost_peer(attempt: Path, rank: int) -> Path:
 
 
 def lost_peers(attempt: Path) -> list[Path]:
-    """Those of all ranks, the first one first."""
+    """Return the files of all ranks, the oldest first."""
     return sorted(attempt.glob("lost-peer.rank-*.json"), key=lambda path: path.stat().st_mtime_ns)
 
 
 def nccl_log(attempt: Path, rank: int) -> Path:
-    """Where the NCCL of that rank writes its warnings. After a good end it is gone."""
+    """Return the file of the rank's NCCL warnings. It is removed after a good end."""
     return attempt / f"nccl.rank-{rank}.log"
 
 
 def output_log(attempt: Path, rank: int) -> Path:
-    """Where standard output and error of that rank go. After a good end it is gone."""
+    """Return the file of the rank's standard output and error. It is removed after a good end."""
     return attempt / SENSITIVE / f"output.rank-{rank}.log"
 
 

@@ -139,7 +139,7 @@ class Outcome(Record):
 
     @property
     def counted(self) -> dict[Split, SplitCounts]:
-        """What is known of each split. Outcomes from before `splits` say less, in their rows."""
+        """Return what is known of each split. Outcomes from before `splits` say less, in their rows."""
         return self.splits or {
             split: SplitCounts(
                 examples=self.rows[split],
@@ -168,7 +168,7 @@ class Outcome(Record):
 
     @property
     def result_work(self) -> PhaseWork:
-        """What was done in `result_phases`, summed up; a figure that one of them lacks is None."""
+        """Return the work of `result_phases`, summed up; a value that one of them lacks is None."""
         own = [w for phase, w in self.work.items() if phase.is_result]
         kept = [w for phase, w in self.inherited_work.items() if phase.is_result and phase.is_kept]
         return sum_of([*own, *kept])

@@ -24,7 +24,8 @@ class PhaseWork(Record):
     peak_device_memory_bytes: PositiveInt | None = None
 
     def joules(self, on_gpu: bool) -> float | None:
-        """Of the devices that are billed. Meters are never added up: not every machine has both."""
+        """Return the energy of the billed devices. Meters are never added up, because not every machine has
+        both."""
         return self.gpu_joules if on_gpu else self.cpu_joules
 
 

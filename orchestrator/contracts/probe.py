@@ -63,5 +63,5 @@ class Standalone(Record):
     calibrated_steps: PositiveInt
 
     def device_seconds(self, steps: int) -> float:
-        """Of a trial of so many optimiser steps."""
+        """Return the device-seconds of a trial of this many optimiser steps."""
         return self.other_seconds + steps * self.step_seconds

@@ -37,14 +37,15 @@ class WeightFiles:
 
 
 def has_weights(directory: Path) -> bool:
-    """Whether it holds weights, whole or not: a safetensors file, or the index that names some."""
+    """Return whether the folder holds weights, whole or not: a safetensors file, or an index that names
+    some."""
     return (directory / INDEX).is_file() or any(directory.glob("*.safetensors"))
 
 
 def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
     """The files that transformers would read: model.safetensors, else the shards of its index.
 
-    `place` names the backbone in complaints; `fix` says how to get safetensors where there are none. Raises
+    `place` names the backbone in problems; `fix` says how to get safetensors where there are none. Raises
     OSError where a file cannot be opened.
     """
     found = WeightFiles()

@@ -49,12 +49,12 @@ def id_key(value: Any) -> Identity:
 
 
 def texts_key(texts: Sequence[Any]) -> Identity:
-    """Of a row without an id: by its texts, or its lists of words, in order."""
+    """Return the key of a row without an id: its texts, or its lists of words, in order."""
     return Identity(json.dumps([_keys(text) for text in texts], default=str))
 
 
 def words_key(sentences: Iterable[Iterable[str]]) -> Identity:
-    """Of a document without an id: by the words of its sentences."""
+    """Return the key of a document without an id: the words of its sentences."""
     return Identity("\n".join(" ".join(map(text_key, words)) for words in sentences))
 
 

@@ -24,7 +24,7 @@ def declared_separator(line: str) -> str | None:
 
 
 def named(character: str) -> str:
-    """How `separator` of a reader names a character: in quotes, or tab."""
+    """Return how `separator` of a reader names a character: in quotes, or tab."""
     return "tab" if character == "\t" else f"'{character}'"
 
 

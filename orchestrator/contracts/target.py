@@ -50,7 +50,7 @@ class SweepTarget(Record):
         return self.tasks.get(task) or self._own()
 
     def names(self, task: str) -> bool:
-        """Whether what is good enough on this task is said here, and not left to the default."""
+        """Return whether the target is set for this task, and not left to the default."""
         return task in self.tasks or self._own() is not NEAR
 
     def _own(self) -> Target:

@@ -49,7 +49,7 @@ class TrialHistory(Record):
         return None if self.last is None or found is None else (self.last, found)
 
     def done_share(self, fingerprint: str) -> float:
-        """How much of its steps the checkpoint holds that the next attempt goes on from."""
+        """Return the share of its steps in the checkpoint that the next attempt resumes from."""
         found = self.by_fingerprint.get(fingerprint)
         return 0.0 if found is None else found.done_share
 

@@ -36,7 +36,7 @@ class Verdict(Record):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What `frontier run` exits with."""
+        """Return the exit code of `frontier run`."""
         if self.failed or self.not_run:
             return ExitCode.TRIALS_FAILED
         return ExitCode.BUDGET_SPENT if self.held else ExitCode.DONE

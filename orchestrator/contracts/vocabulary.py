@@ -34,7 +34,7 @@ class Unit(StrEnum):
 
     @property
     def is_known(self) -> bool:
-        """Whether the files say which examples belong together."""
+        """Return whether the files say which examples belong together."""
         return self in (Unit.PATIENT, Unit.DOCUMENT)
 
 
@@ -130,7 +130,7 @@ class Precision(StrEnum):
 
     @property
     def halves(self) -> bool:
-        """Whether activations take two bytes."""
+        """Return whether activations take two bytes."""
         return self is not Precision.FP32
 
 

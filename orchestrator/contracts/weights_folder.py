@@ -69,12 +69,12 @@ class WeightsFolder:
 
     @property
     def adapter(self) -> bool:
-        """Whether an adapter lies beside the weights. It is not read."""
+        """Return whether there is an adapter beside the weights. It is not read."""
         return (self.directory / ADAPTER).is_file()
 
     @property
     def lacks_pooler(self) -> bool:
-        """Whether the weights come from a pre-training without BERT's pooler."""
+        """Return whether the weights come from a pre-training without BERT's pooler."""
         return not any(".pooler." in f".{name}" for name in self.shapes)
 
     @property

@@ -120,7 +120,7 @@ def _outcome_on_behalf(order: AttemptOrder, ending: Ending, now: float) -> Outco
 
 
 def _lost_each_other(order: AttemptOrder) -> Failure | None:
-    """What the first of the ranks says that lost another one, where no rank had a reason of its own."""
+    """Return the failure of the first rank that lost another one, None if no rank left one."""
     for file in layout.lost_peers(Path(order.directory)):
         try:
             failure = Failure.model_validate_json(file.read_bytes())
@@ -135,7 +135,7 @@ def _lost_each_other(order: AttemptOrder) -> Failure | None:
 
 
 def _events(path: Path) -> list[Event]:
-    """Those that can be read: a killed child may have cut the last line."""
+    """Return the readable events: a killed process may have truncated the last line."""
     found = []
     for line in path.read_bytes().splitlines() if path.exists() else []:
         try:

@@ -13,7 +13,7 @@ from orchestrator.execution.launcher import Workplace
 
 
 def read_outcome(directory: Path) -> Outcome | None:
-    """None where there is none, or what is there cannot be one."""
+    """Return the outcome, None if it is missing or invalid."""
     try:
         return Outcome.model_validate_json((directory / layout.OUTCOME).read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -21,7 +21,7 @@ def read_outcome(directory: Path) -> Outcome | None:
 
 
 def read_bill(directory: Path) -> Bill | None:
-    """None where there is none."""
+    """Return the bill, None if it is missing."""
     try:
         return Bill.model_validate_json((directory / layout.BILL).read_bytes())
     except FileNotFoundError:
@@ -29,15 +29,15 @@ def read_bill(directory: Path) -> Bill | None:
 
 
 def outcomes_since(place: Workplace, trial: str, before: int) -> list[Outcome]:
-    """The outcomes of the attempts numbered above `before`, oldest first."""
+    """Return the outcomes of the attempts numbered above `before`, oldest first."""
     found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
     outcomes = (read_outcome(path) for number, path in found if number > before)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
 def open_orders(place: Workplace, trial: str, before: int) -> list[AttemptOrder]:
-    """The orders numbered above `before` that have no bill yet: still running, or lost with their host. Their
-    directories are those on this machine."""
+    """Return the orders numbered above `before` without a bill: their attempts run, or were lost with their
+    host. Their directories are those on this machine."""
     found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
     return [
         AttemptOrder.model_validate_json((path / layout.ORDER).read_bytes()).model_copy(

@@ -18,7 +18,7 @@ from orchestrator.execution.launcher import TrialOrder, Workplace
 
 
 def attempts_so_far(place: Workplace, trial: str) -> int:
-    """The highest number of an attempt at the trial, under any fingerprint; 0 before the first."""
+    """Return the highest attempt number of the trial, under any fingerprint; 0 before the first."""
     found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
     return found[-1][0] if found else 0
 
@@ -95,8 +95,8 @@ def newest_checkpoint(trial: Path, fingerprint: str) -> str | None:
 
 
 def _smaller_passes(directory: Path, trial: TrialSpec) -> dict[str, int | None]:
-    """The fields of the next order that shrink what ran out of memory, training or scoring, in the trial's
-    attempts so far; down to 1. `directory` is the trial's."""
+    """Return the fields of the next order that shrink the passes that ran out of memory, training or scoring,
+    in the attempts below the trial's `directory`; down to 1."""
     outcomes = (read_outcome(path) for _, path in layout.attempts(directory))
     tried = [o.too_large for o in outcomes if o is not None and o.fingerprint == trial.fingerprint]
     training, scored = (

@@ -31,7 +31,7 @@ class Allowance:
         self.held = False  # whether any trial was held back
 
     def expect(self, trials: Iterable[TrialOrder]) -> None:
-        """Of a trial without a prediction nothing is expected: it begins while anything is left."""
+        """Forecast the trials' device-seconds. A trial without a forecast begins while anything is left."""
         self._waiting = {
             trial.name: (trial.predicted_seconds or 0.0) * trial.resources.devices
             for trial in in_order(list(trials))
@@ -50,7 +50,7 @@ class Allowance:
             self.held = self.held or (self._spent and never_began)
 
     def hold(self) -> bool:
-        """Whether no further trial is to begin; once true, it stays so."""
+        """Return whether no further trial may begin; once true, it stays true."""
         promised = sum(self._running.values())
         following = next(iter(self._waiting.values()), 0.0)
         over = promised >= self._left or promised + following > self._left + _GRAIN

@@ -26,7 +26,7 @@ class VirtualClock:
         return self._now
 
     def advance_to(self, at: float) -> None:
-        """Raises ValueError where that would go back in time."""
+        """Set the time. Raises ValueError if that would go back."""
         if at < self._now:
             raise ValueError(f"time does not run backwards: {at} is before {self._now}")
         self._now = at

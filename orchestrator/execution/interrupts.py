@@ -21,7 +21,7 @@ class Interrupts:
         self._asked = True
 
     def check(self) -> None:
-        """Raises KeyboardInterrupt where the user, or the system, asked to stop."""
+        """Raise KeyboardInterrupt if the user or the system asked to stop."""
         if self._asked:
             raise KeyboardInterrupt
 

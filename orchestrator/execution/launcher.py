@@ -157,7 +157,7 @@ class Launcher(Protocol):
 
 
 def in_order(trials: Sequence[TrialOrder]) -> list[TrialOrder]:
-    """As launchers start them: seed by seed, and of one seed the longest predicted first."""
+    """Return the trials as launchers start them: seed by seed, longest forecast first."""
     from orchestrator.planning.placement import seed_by_seed
 
     return seed_by_seed(trials, lambda trial: trial.spec.seed, lambda trial: trial.predicted_seconds)

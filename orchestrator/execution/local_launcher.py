@@ -132,7 +132,7 @@ class _Launch:
                 self._pool.shutdown()
 
     def _start_what_fits(self) -> None:
-        """In order: a trial that does not fit yet holds up the ones behind it, so that none is starved."""
+        """Start trials in order. One that does not fit yet holds up those behind it, so that none starves."""
         while self._waiting and len(self._running) < self._settings.concurrency:
             if self._hold():
                 for trial in self._waiting:
@@ -173,7 +173,8 @@ class _Launch:
             self._notify(news)
 
     def _run_trial(self, trial: TrialOrder, gpus: tuple[str, ...]) -> bool:
-        """In a thread. Return whether the slot is faulty: the trial may then have to go on elsewhere."""
+        """Run a trial in a thread. Return whether the slot is faulty: the trial may then have to run
+        elsewhere."""
         clock, outcomes = self._settings.clock, self._outcomes[trial.name]
         idle = self._idle.setdefault((trial.resources.threads, gpus), [])
         slot = self._take_slot(idle, trial.resources.threads, gpus)
@@ -225,4 +226,4 @@ class _Launch:
 
 
 def _nobody(event: LaunchEvent) -> None:
-    """Who was to be told has failed."""
+    """Ignore an event, after a listener has failed."""

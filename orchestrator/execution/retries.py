@@ -64,7 +64,7 @@ def _may_pass(kinds: Sequence[FailureKind], policy: RetryPolicy) -> bool:
 
 
 def _can_shrink(sizes: Sequence[int | None]) -> bool:
-    """Whether there is a smaller pass than the last of those that ran out of memory. Sizes halve at least, so
+    """Return whether a pass smaller than the last one that ran out of memory exists. Sizes at least halve, so
     there are never more of them than the first one has binary digits."""
     if not sizes:
         return True

@@ -43,7 +43,7 @@ class Job:
 
 
 def uncounted() -> None:
-    """How many GPUs the cluster has is nobody's concern."""
+    """Ignore how many GPUs the cluster has."""
 
 
 class TrialFeed:
@@ -90,7 +90,7 @@ class TrialFeed:
         self._events.append(AttemptEnded(self._jobs[job].trial.name, self._clock.now(), outcome, bill))
 
     def lost(self, job: int) -> None:
-        """What ran the trial is gone: close the attempts that it left open."""
+        """Close the attempts that a lost process left open."""
         now = self._clock.now()
         self._delivery.refresh(self._jobs[job].trial.name)
         for order in open_orders(self._place, self._jobs[job].trial.name, self._jobs[job].before):

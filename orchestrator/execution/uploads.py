@@ -43,7 +43,7 @@ class Delivery:
         self._cache.need(trial.spec.task)
 
     def claim(self, trial: str, directory: Path, order: bytes) -> bool:
-        """Whether the attempt's number is ours. If not, the records of whose it is are here afterwards."""
+        """Return whether the attempt's number is ours. If not, the owner's records are here afterwards."""
         if self._remote is None or self._mirror.claim_attempt(directory, order):
             return True
         self._mirror.pull(trial)

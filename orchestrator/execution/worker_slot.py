@@ -33,7 +33,7 @@ class Host(Protocol):
         it is killed. Raises LaunchError where the host itself is gone."""
 
     def gpus_work(self) -> bool:
-        """Whether each GPU that its attempts see still computes, tested in a process of its own."""
+        """Return whether each GPU that its attempts see still computes, tested in a separate process."""
 
     def interrupt(self) -> None:
         """Kill the attempt that runs, if any, from another thread. Raises LaunchError as above."""

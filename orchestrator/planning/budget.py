@@ -1,4 +1,4 @@
-"""Whether a sweep fits its budget, and what to leave out where it does not. Pure."""
+"""Compare a sweep with its budget, and find what to leave out if it is over. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Limit:
 
     @property
     def is_over(self) -> bool:
-        """Never where nothing is left to run."""
+        """Return whether the forecast exceeds the limit; never if nothing is left to run."""
         return self.ahead is not None and self.ahead > 0 and self.spent + self.ahead > self.limit
 
     @property
@@ -62,7 +62,7 @@ class Way:
 
 
 def mistakes(plan: Plan) -> list[Problem]:
-    """Where the budget is of something that the sweep has no figure of."""
+    """Return a problem for each limit in a unit that the sweep has no forecast in."""
     budget, predicted = plan.sweep.config.budget, plan.predicted
     if budget is None:
         return []
@@ -78,14 +78,14 @@ def mistakes(plan: Plan) -> list[Problem]:
 
 
 def _hours(plan: Plan) -> tuple[Key, Key]:
-    """The key of hours that the sweep is billed in, and the other one."""
+    """Return the key of the hours that the sweep is billed in, and the other one."""
     return (
         ("gpu_hours", "core_hours") if plan.predicted.device == "GPU-hours" else ("core_hours", "gpu_hours")
     )
 
 
 def limits(plan: Plan) -> list[Limit]:
-    """Raises ConfigError with the `mistakes`."""
+    """Return the limits of the budget with the forecast for each. Raises ConfigError with the `mistakes`."""
     budget, predicted = plan.sweep.config.budget, plan.predicted
     if budget is None:
         return []
@@ -110,7 +110,7 @@ def limits(plan: Plan) -> list[Limit]:
 
 
 def spent_device_hours(history: Mapping[str, TrialHistory], gpus: bool) -> float:
-    """By all attempts that the ledger knows, under any fingerprint."""
+    """Return the device-hours of all attempts in the ledger, under any fingerprint."""
     attempts = (one for trial in history.values() for one in trial.by_fingerprint.values())
     return sum(one.device_seconds for one in attempts if (one.device_type != CPU) == gpus) / 3600
 
@@ -189,7 +189,7 @@ def _fewer_candidates(plan: Plan) -> Changed:
 
 
 def _without_one(plan: Plan) -> Changed:
-    """A model, method or task less."""
+    """Yield plans without one model, method or task."""
     cells = plan.sweep.grid.cells
     for axis in ("model", "method", "task"):
         names = list(dict.fromkeys(getattr(cell.cell, axis) for cell in cells))

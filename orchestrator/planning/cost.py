@@ -70,11 +70,12 @@ class Predicted:
 
     @property
     def expected_seconds(self) -> float:
-        """The mean over many trials like it."""
+        """Return the mean over many trials like it."""
         return self.seconds * self.share_of_sum
 
     def left(self, done_share: float) -> Predicted:
-        """Of a trial whose checkpoint holds that share of its steps. It still has to start and to score."""
+        """Return the prediction for a trial whose checkpoint holds that share of its steps. It still has to
+        start and to score."""
         if not done_share or not self.seconds:
             return self
         least = min(1.0, (ASSUMED_START_SECONDS + ASSUMED_CLOSING_SECONDS) / self.seconds)
@@ -131,8 +132,9 @@ class Predictor:
         candidate: bool = False,
         resources: Resources | None = None,
     ) -> Predicted | None:
-        """None where neither the ledger nor the catalogue gives ground for a figure. A candidate of a search
-        never scores test. `resources`: what the trial is given, where that is not what the sweep says."""
+        """Return the prediction, None if neither the ledger nor the catalogue allows one. A candidate of a
+        search never scores test. `resources`: what the trial is given, if the sweep leaves that to the
+        plan."""
         devices = (resources or self._resources).devices
         names = workload.backbone.name, workload.method.name, workload.task.name
         key = (*names, workload.recipe, candidate, devices)
@@ -179,7 +181,7 @@ class Predictor:
 
     @property
     def noise(self) -> Noise:
-        """How trials scatter around what trials of their model, method and task usually take."""
+        """Return how trials vary around the usual time of trials of their model, method and task."""
         if self._noise is None:
             from orchestrator.planning.forecast_range import Noise
 
@@ -193,7 +195,7 @@ class Predictor:
 
     @property
     def assumption(self) -> str:
-        """What an estimate rests on, in a sentence for the plan."""
+        """Return what an estimate assumes, as a sentence for the plan."""
         return (
             "where no finished trial or probe is like it, a trial is taken to need "
             f"{ASSUMED_START_SECONDS + ASSUMED_CLOSING_SECONDS:g} s "
@@ -203,8 +205,8 @@ class Predictor:
 
 
 def _on(found: Predicted, devices: float) -> Predicted:
-    """What was measured is told as on a GPU that nobody shares. A part of one gives that part of its time
-    where the others fill it, and all of it where they do not."""
+    """Return the prediction for a share of a GPU, from one for an unshared GPU. One in n shares takes n times
+    as long while other trials fill the GPU, and as long as alone if they do not."""
     if devices >= 1 or found.source == "estimate":
         return replace(found, devices=devices)
     watts = None if found.watts is None else found.watts * devices
@@ -250,5 +252,5 @@ def _training(typical: TypicalSeconds, level: int, workload: Workload) -> float 
 
 
 def _likeness(model: str, entry: str, task: str) -> list[_Likeness]:
-    """From the most to the least alike."""
+    """Return the keys of trials that are alike, from the most to the least."""
     return [(model, entry, task), (model, task), (model,), ()]

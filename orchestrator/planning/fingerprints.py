@@ -40,7 +40,7 @@ def method_identity(method: MethodSpec) -> dict[str, Any]:
 
 
 def task_identity(task: TaskSpec, digest: str | None) -> dict[str, Any]:
-    """How the files are read, by their content: where they lie is left out."""
+    """Return how the files are read, and their content; their paths are left out."""
     identity = task.model_dump(mode="json", include=_TASK_FIELDS)
     for place in ("files", "groups"):
         identity["reader"].pop(place, None)
@@ -48,7 +48,8 @@ def task_identity(task: TaskSpec, digest: str | None) -> dict[str, Any]:
 
 
 def recipe_identity(recipe: Recipe) -> dict[str, Any]:
-    """Without the keys that idle beside the others, and how many examples are scored at once."""
+    """Return the recipe without the keys that have no effect beside the others, and without the scoring batch
+    size."""
     budget = any(getattr(recipe, key) is not None for key in BUDGETS)
     idle = {"epochs", "evaluations_per_epoch"} if budget else {"evaluations"}
     idle |= set() if recipe.stop_collapsed else {"collapse_grace"}
@@ -60,7 +61,7 @@ def code_identity(digests: Digests) -> dict[str, Any]:
 
 
 def identity(spec: TrialSpec) -> dict[str, dict[str, Any]]:
-    """What the fingerprint of a spec is made of, less the seed, which the trial's name holds already."""
+    """Return what the fingerprint of a spec digests, without the seed, which is in the trial's name."""
     parts = {
         "backbone": backbone_identity(spec.backbone, spec.digests.weights),
         "method": method_identity(spec.method),
@@ -72,7 +73,7 @@ def identity(spec: TrialSpec) -> dict[str, dict[str, Any]]:
 
 
 def part_digest(part: Mapping[str, Any]) -> str:
-    """Of one of the parts of an identity, which many trials share."""
+    """Return the digest of one part of an identity, which many trials share."""
     return hashlib.sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

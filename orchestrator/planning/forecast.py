@@ -171,7 +171,8 @@ def _money(
     hours: float | None,
     kwh: float | None,
 ) -> float | None:
-    """None without a price entry, or where it has no such device, or needs energy that is not known."""
+    """Return the cost in money, None without a price entry, or if it lacks the device or the energy is
+    unknown."""
     rate = None if book is None or priced_as is None else book.rate(priced_as, sweep.config.market)
     if book is None or rate is None or hours is None:
         return None

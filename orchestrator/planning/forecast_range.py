@@ -66,7 +66,7 @@ class Likely(NamedTuple):
     wall: Floats | None
 
     def factors(self, expected: float) -> tuple[float, float]:
-        """From the expected hours to the ends of their interval."""
+        """Return the factors from the expected hours to the ends of their interval."""
         return _ends(self.hours, expected)
 
     @property
@@ -84,7 +84,7 @@ class Likely(NamedTuple):
 
     @property
     def twentieths(self) -> tuple[float, ...]:
-        """Of the hours: the totals that 5, 10, … 95 % of such sweeps stay below."""
+        """Return the totals that 5, 10, … 95 % of such sweeps stay below, in hours."""
         return tuple(np.quantile(self.hours, np.arange(1, 20) / 20).tolist())
 
 

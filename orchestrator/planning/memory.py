@@ -125,8 +125,8 @@ def gib(amount: float) -> str:
 def estimate(
     backbone: BackboneSpec, settings: Settings, recipe: Recipe, resources: Resources, precision: Precision
 ) -> Estimate | None:
-    """Of training on the GPUs of `resources`, `micro_batch_size` examples of the longest kind in a pass. None
-    where the catalogue does not say how large the model is."""
+    """Return the memory for training on the GPUs of `resources`, with `micro_batch_size` of the longest
+    examples in a pass. None if the catalogue does not say how large the model is."""
     shape = shape_of(backbone)
     if shape is None:
         return None

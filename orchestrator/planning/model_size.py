@@ -14,7 +14,7 @@ _HEADS = ("num_attention_heads", "n_heads", "n_head")
 
 
 def shape_of(backbone: BackboneSpec) -> ModelShape | None:
-    """None where the entry does not say how large the model is."""
+    """Return the shape of the model, None if the entry does not give its size."""
     weights, given = backbone.weights, backbone.shape
     if isinstance(weights, MadeWeights):
         h, i, made = weights.hidden_size, weights.intermediate_size, weights.layers

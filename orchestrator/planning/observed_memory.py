@@ -85,5 +85,6 @@ class Peaks:
 
 
 def _key(names: tuple[str, str, str], recipe: Recipe, spread: str, passes: int) -> Hashable:
-    """What decides how much memory a trial takes on one device: `passes` are examples of a training pass."""
+    """Return what decides how much memory a trial takes on one device. `passes` are examples per training
+    pass."""
     return names, spread, passes, recipe.evaluation_batch_size, recipe.max_length, recipe.precision

@@ -63,8 +63,8 @@ class TypicalSeconds:
     training: float  # the whole
     per_operation: float | None
     per_example: float | None
-    spread: float | None  # of the pace, where enough trials tell; a share
-    ratios: tuple[float, ...]  # of what each trial took to what these parts say; where enough trials tell
+    spread: float | None  # of the pace, a share; None with too few trials
+    ratios: tuple[float, ...]  # of each trial to what is usual; empty with too few trials
     rows: Mapping[str, int]
     watts: float | None
     device_type: str
@@ -98,15 +98,15 @@ class TypicalSeconds:
             return typical
         return replace(typical, ratios=tuple(o.timing.wall_seconds / typical.usual(o) for o in observations))
 
-    def usual(self, o: Observation) -> float:
+    def usual(self, trial: Observation) -> float:
         """Return the seconds that a trial with this much work usually takes."""
         training = self.training
-        if o.operations and self.per_operation is not None:
-            training = o.operations * self.per_operation
-        elif o.examples and self.per_example is not None:
-            training = o.examples * self.per_example
-        closing = 0.0 if o.candidate else self.closing
-        return self.before + training + self.per_evaluation * o.evaluations + closing
+        if trial.operations and self.per_operation is not None:
+            training = trial.operations * self.per_operation
+        elif trial.examples and self.per_example is not None:
+            training = trial.examples * self.per_example
+        closing = 0.0 if trial.candidate else self.closing
+        return self.before + training + self.per_evaluation * trial.evaluations + closing
 
 
 def _median(values: Sequence[float]) -> float | None:

@@ -25,7 +25,7 @@ def per_node(kind: NodeKind, trial: Resources) -> int:
 
 
 def at_once(kinds: Sequence[NodeKind], trial: Resources) -> int:
-    """Trials of this size alone that all these nodes hold."""
+    """Return how many trials of this size fit on all these nodes."""
     return sum(kind.nodes * per_node(kind, trial) for kind in kinds) // trial.nodes
 
 
@@ -36,7 +36,7 @@ class _Node:
     gpus: list[float]  # of each GPU the part that is free
 
     def find(self, cpus: int, gpus: float) -> dict[int, float] | None:
-        """What each GPU would give; None where this does not fit."""
+        """Return what each GPU would give, None if this does not fit."""
         if cpus > self.cpus:
             return None
         if gpus < 1:
@@ -98,18 +98,18 @@ class _Room:
 
 
 @dataclass
-class Line:
-    """Trials in their order, before nodes of some kinds (None: as many as come).
+class TrialQueue:
+    """Trials in their order, waiting for nodes of some kinds (None: no limit).
 
-    The first one that fits beside those at work begins. One that does not fit yet keeps those behind it off
-    the kinds of nodes that it waits for, so that it is passed only where that costs it nothing.
+    The first one that fits beside the running ones begins. One that does not fit yet keeps those behind it
+    off the kinds of nodes that it waits for, so that it is passed only where that costs it nothing.
     """
 
     trials: Sequence[Resources]
     kinds: Sequence[NodeKind] | None
     at_most: int | None = None
     _waiting: dict[Resources, deque[int]] = field(init=False)  # of each size the places in line
-    _at_work: dict[int, _Seat] = field(default_factory=dict, init=False)
+    _running: dict[int, _Seat] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._room = None if self.kinds is None else _Room(self.kinds)
@@ -122,9 +122,9 @@ class Line:
         return not self._waiting
 
     def next(self) -> int | None:
-        """The place in line of the trial that begins now; None where all that wait have to wait on. With
-        nobody at work the first one begins in any case: the nodes may grow beyond what they were."""
-        if self.at_most is not None and len(self._at_work) >= self.at_most:
+        """Return the index of the trial that begins now, None if all must wait. If none is running, the first
+        one begins in any case: the nodes may grow beyond what they were."""
+        if self.at_most is not None and len(self._running) >= self.at_most:
             return None
         first, shut = sorted(self._waiting, key=lambda size: self._waiting[size][0]), set[int]()
         for size in first:
@@ -133,22 +133,22 @@ class Line:
                 return self._begin(size, seat)
             assert self._room is not None
             shut |= self._room.wanted(size)
-        return self._begin(first[0], []) if first and not self._at_work else None
+        return self._begin(first[0], []) if first and not self._running else None
 
     def _begin(self, size: Resources, seat: _Seat) -> int:
         place = self._waiting[size].popleft()
         if not self._waiting[size]:
             del self._waiting[size]
-        self._at_work[place] = seat
+        self._running[place] = seat
         return place
 
     def ended(self, place: int) -> None:
-        seat = self._at_work.pop(place)
+        seat = self._running.pop(place)
         if self._room is not None:
             self._room.leave(seat)
 
     def begin_together(self) -> int:
-        """How many begin before any ends. Uses the line up."""
+        """Return how many trials begin before any ends. This empties the queue."""
         found = 0
         while self.next() is not None:
             found += 1

@@ -66,14 +66,14 @@ class Placer:
 
 
 def precision_on(device: DeviceKind, recipe: Recipe) -> Precision:
-    """What the worker will take."""
+    """Return the precision that the worker will use."""
     if recipe.precision == "auto":
         return Precision.BF16 if device.bf16 else Precision.FP32
     return Precision(recipe.precision)
 
 
 def holds(device: DeviceKind, resources: Resources, needs: Estimate) -> bool:
-    """Whether a process has room on its share of a device, what is kept in reserve left out."""
+    """Return whether a process fits on its share of the device, less the reserve."""
     return needs.bytes <= min(resources.gpus, 1) * device.memory_bytes * (1 - MARGIN)
 
 
@@ -149,13 +149,14 @@ def _shardings(asked: AutoResources) -> tuple[Sharding, ...]:
 
 
 def _why_not_spread(asked: AutoResources, settings: Settings) -> str | None:
-    """By the way that spreads most; where that is out, the others are not offered either."""
+    """Return why the trial cannot use several GPUs, by the sharding that spreads most; without that one the
+    others are not offered either."""
     problem = why_not_shared(settings, _shardings(asked)[-1])
     return problem or ("most_gpus is 1" if asked.most_gpus == 1 else None)
 
 
 def _told(device: DeviceKind, tried: Sequence[tuple[Resources, Estimate]], not_spread: str | None) -> str:
-    """On one GPU, and the least that was tried: what each needs, and what there is."""
+    """Return what one GPU and the smallest tried option need, and what there is."""
     whole = [(r, needs) for r, needs in tried if r.gpus == 1 and not r.gradient_checkpointing]
     last, least = min(tried, key=lambda pair: pair[1].bytes)
     room = f"{device.name} has {gib(device.memory_bytes)}, {MARGIN:.0%} of it in reserve"

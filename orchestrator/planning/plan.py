@@ -13,7 +13,7 @@ from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.planning.forecast import Prediction, total
 from orchestrator.planning.left_out import outdated, together
-from orchestrator.planning.packing import Line
+from orchestrator.planning.packing import TrialQueue
 from orchestrator.planning.placement import Placement, longest_first, seed_by_seed
 from orchestrator.planning.plan_builder import REASONS, PlanBuilder, ToRun, trial_spec
 from orchestrator.planning.standalone import standalone_costs
@@ -39,7 +39,7 @@ class Plan:
 
     @property
     def outdated(self) -> list[PlannedTrial]:
-        """Of what is kept, results of other data, weights or code."""
+        """Return the kept trials whose results are of other data, weights or code."""
         return outdated(self.kept, self.history, self.inputs)
 
     @property
@@ -48,23 +48,24 @@ class Plan:
 
     @property
     def ready(self) -> tuple[ToRun, ...]:
-        """Those of `to_run` that wait for no search."""
+        """Return the trials of `to_run` that wait for no search."""
         return tuple(item for item in self.to_run if item.reason != "waiting")
 
     @property
     def candidates_to_run(self) -> tuple[ToRun, ...]:
-        """Of all searches the candidates that are drawn and have no result, longest first."""
+        """Return the candidates of all searches that are drawn and have no result, longest first."""
         drawn = [candidate for search in self.searches for candidate in search.to_run]
         ordered = longest_first(drawn, lambda candidate: candidate.trial.predicted_seconds)
         return tuple(ToRun(candidate.trial, REASONS[candidate.state]) for candidate in ordered)
 
     @property
     def tuned(self) -> dict[str, Tuned]:
-        """By name of the cell, of the searches that are over."""
+        """Return what finished searches found, by name of the cell."""
         return {s.cell.cell.name: s.tuned for s in self.searches if s.tuned is not None}
 
     def again(self, history: Mapping[str, TrialHistory]) -> Plan:
-        """The same sweep after more has run. `history` holds the trials that it is newer for."""
+        """Return the plan of the same sweep after more has run. `history` holds the trials that have
+        changed."""
         return make_plan(
             self.sweep,
             self.inputs,
@@ -75,13 +76,13 @@ class Plan:
         )
 
     def spec(self, trial: PlannedTrial) -> TrialSpec:
-        """The full spec, made on demand: thousands of them would hold the same entries over and over."""
+        """Return the full spec, made on demand: thousands of them would repeat the same entries."""
         cell = self.cells[trial.cell.name] if trial.candidate is None else self._candidates[trial.name].cell
         return trial_spec(cell, self.inputs, trial)
 
     @cached_property
     def cells(self) -> dict[str, GridCell]:
-        """As their trials are trained: with what a search found."""
+        """Return the cells as their trials are trained: with what a search found."""
         found = {cell.cell.name: cell for cell in self.sweep.grid.cells}
         return found | {s.winner.cell.name: s.winner for s in self.searches if s.winner is not None}
 
@@ -92,7 +93,7 @@ class Plan:
     def record(
         self, *, written_at: float, frontier_version: str, provenance: Mapping[str, str]
     ) -> SweepRecord:
-        """What the driver writes down before it starts. `written_at`: Unix time, seconds."""
+        """Return the record that the driver writes before it starts. `written_at`: Unix time, seconds."""
         cells = self.sweep.grid.cells
         record = SweepRecord(
             name=self.sweep.config.name,
@@ -147,7 +148,7 @@ def make_plan(
     )
     ordered, to_pay = [item for item, _ in pairs], [paid for _, paid in pairs]
     if sweep.config.capacity is not None:
-        line = Line([item.trial.resources for item in ordered], sweep.config.capacity)
+        line = TrialQueue([item.trial.resources for item in ordered], sweep.config.capacity)
         slots = line.begin_together() or None
     ahead = [search.ahead for search in builder.searches]
     return Plan(

@@ -101,7 +101,7 @@ class PlanBuilder:
             self._add_trials(search.winner or cell, waiting=search.winner is None)
 
     def _place(self, cell: GridCell) -> Placement | Refusal:
-        """By an estimate of its memory, and by what was seen of it."""
+        """Return the placement by an estimate of the memory and by observed peaks."""
         placed = self._placer.place(cell)
         if isinstance(placed, Refusal):
             return placed

@@ -62,20 +62,21 @@ def _work(cell: GridCell) -> float:
 
 
 def may_share(asked: Resources | AutoResources) -> bool:
-    """Whether trials may get a part of a GPU. Their costs are then those of their families' probes."""
+    """Return whether trials may get a share of a GPU. Their costs are then those of their families'
+    probes."""
     if isinstance(asked, AutoResources):
         return asked.share and asked.device is not None
     return asked.shares_a_gpu
 
 
 def sharing_families(plan: Plan) -> set[Family]:
-    """Of the cells whose trials share a GPU."""
+    """Return the families of the cells whose trials share a GPU."""
     placed = plan.placements.items()
     return {family_of(plan.cells[name]) for name, place in placed if place.resources.shares_a_gpu}
 
 
 def uncalibrated(plan: Plan) -> set[Family]:
-    """Those of `sharing_families` that no probe of `plan` tells of."""
+    """Return the `sharing_families` that no probe of `plan` covers."""
     known = standalone_costs(plan.cells.values(), plan.probes.values())
     return sharing_families(plan) - {family_of(plan.cells[name]) for name in known}
 
@@ -114,5 +115,5 @@ def usable(probes: Plan, history: Mapping[str, TrialHistory]) -> dict[str, Trial
 
 
 def billed_device_hours(history: Iterable[TrialHistory]) -> float:
-    """Of all probes that were ever made for the sweep."""
+    """Return the device-hours of all probes that were ever made for the sweep."""
     return sum(found.device_seconds for one in history for found in one.by_fingerprint.values()) / 3600

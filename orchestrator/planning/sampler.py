@@ -53,7 +53,7 @@ def draw(tune: Tune, settings: Settings, told: Sequence[float | None]) -> list[V
 
 
 def _is_small(tune: Tune) -> bool:
-    """Whether every combination can be tried."""
+    """Return whether every combination can be tried."""
     choices = [values for values in tune.space.values() if isinstance(values, tuple)]
     return len(choices) == len(tune.space) and math.prod(map(len, choices)) <= tune.trials
 

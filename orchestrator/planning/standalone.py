@@ -20,7 +20,7 @@ def family_of(cell: GridCell) -> Family:
 
 
 def standalone_costs(cells: Iterable[GridCell], probes: Iterable[TrialHistory]) -> dict[str, Standalone]:
-    """By cell. A cell whose family has no probe on a GPU is left out."""
+    """Return the costs by cell. A cell whose family has no probe on a GPU is left out."""
     found = dict(filter(None, map(_probe, probes)))
     costs = ((cell.cell.name, found.get(family_of(cell)), cell) for cell in cells)
     return {name: _cost(cell, *probe) for name, probe, cell in costs if probe is not None}
@@ -52,7 +52,8 @@ def _cost(cell: GridCell, probe: TrialSpec, timing: Timing) -> Standalone:
 
 
 def _arithmetic(method: MethodSpec, cell: GridCell, probe: TrialSpec | None = None) -> float:
-    """Of an optimiser step. Of an unknown size, examples count instead, in the cell as in its probe."""
+    """Return the operations of an optimiser step, or its examples if the model's size is unknown, for the
+    cell as for its probe."""
     recipe = cell.recipe if probe is None else probe.recipe
     each = Workload(cell.backbone, method, cell.task.spec, recipe).operations_per_example()
     return recipe.batch_size * (each or 1.0)

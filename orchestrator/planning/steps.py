@@ -14,7 +14,7 @@ FEW_STEPS = 100  # below it a score says more about the length of the training t
 
 
 def optimiser_steps(plan: Plan) -> dict[str, int | None]:
-    """By cell. None where a budget of time ends the training, or nothing tells how many rows the task has."""
+    """Return the steps by cell, None if a budget of time ends the training or the task's rows are unknown."""
     rows = _known_rows(plan)
     return {
         name: training_steps(cell.task.spec, cell.recipe, rows.get(cell.task.spec.name))
@@ -48,7 +48,7 @@ def with_unknown_steps(plan: Plan) -> list[str]:
 
 
 def _known_rows(plan: Plan) -> dict[str, Mapping[str, int]]:
-    """By task: what staging has counted of its data as they are now, else what attempts have counted."""
+    """Return the rows by task as staging counted them in the current data, else as attempts did."""
     staged = {
         task: {"train_available": counts[Split.TRAIN].examples}
         for task, by_length in plan.inputs.counts.items()
@@ -59,7 +59,7 @@ def _known_rows(plan: Plan) -> dict[str, Mapping[str, int]]:
 
 
 def _rows(known: Iterable[TrialHistory]) -> dict[str, Mapping[str, int]]:
-    """What attempts have counted, by task."""
+    """Return what attempts have counted, by task."""
     return {
         history.last.task.name: found.timing.rows
         for history in known

@@ -40,14 +40,14 @@ class Candidate:
 
     @property
     def settled(self) -> bool:
-        """Whether it was scored, or failed for what its values do."""
+        """Return whether it was scored, or failed because of its values."""
         if self.found is None or self.state is TrialState.UNFINISHED:
             return False
         return self.found.failure not in _SAYS_NOTHING
 
     @property
     def quality(self) -> float | None:
-        """On dev; None unless it was scored."""
+        """Return the quality on dev, None unless it was scored."""
         return self.found.dev_quality if self.found is not None else None
 
 
@@ -72,7 +72,7 @@ class Search:
 
     @property
     def winner(self) -> GridCell | None:
-        """The cell as its seeds are trained."""
+        """Return the cell as its seeds are trained, None before the search ends."""
         if self.tuned is None:
             return None
         return next(c.cell for c in self.candidates if c.trial.candidate == self.tuned.candidate)
@@ -167,7 +167,7 @@ def applied(cell: GridCell, values: Mapping[str, Any]) -> GridCell:
 
 
 def _tuned(candidates: list[Candidate]) -> Tuned:
-    """The best on dev, the earlier of equals."""
+    """Return the best candidate on dev, the earlier one of equals."""
     scored = [(c.quality, c) for c in candidates if c.quality is not None]
     best, winner = max(scored, key=lambda pair: pair[0])
     assert winner.found is not None

@@ -30,7 +30,8 @@ def digests(store: Store, key: str) -> dict[str, str] | None:
 
 
 def put_tree(store: Store, key: str, directory: Path) -> None:
-    """Raises FileNotFoundError where a file goes away meanwhile: the directory then stays incomplete."""
+    """Store a directory. Raises FileNotFoundError if a file disappears meanwhile: the copy then stays
+    incomplete."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     found = {path.relative_to(directory).as_posix(): sha256_of(path) for path in files}
     there = digests(store, key)

@@ -91,7 +91,7 @@ class Lease:
         self._store.put(self._key(self._number), self._content())
 
     def check(self) -> None:
-        """Raises HeldError where another driver has taken over."""
+        """Raise HeldError if another driver has taken over."""
         number, holder = self._newest()
         if number > self._number:
             by = f"process {holder.pid} on {holder.host}" if holder else "another driver"

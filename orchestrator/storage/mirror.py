@@ -94,7 +94,7 @@ class Mirror:
                 return
 
     def _is_of(self, key: str, fingerprint: str) -> bool:
-        """Whether a checkpoint's attempt was ordered under the fingerprint."""
+        """Return whether a checkpoint's attempt was ordered under the fingerprint."""
         order = self._local(PurePosixPath(key).parents[1].as_posix()) / layout.ORDER
         try:
             return bool(json.loads(order.read_bytes())["trial"]["fingerprint"] == fingerprint)
@@ -113,7 +113,7 @@ class Mirror:
             self.store.put(f"{self._sweep}/{layout.REPORT}/{path.name}", path)
 
     def claim_attempt(self, directory: Path, order: bytes) -> bool:
-        """Whether the number is this machine's; if not, another one has taken it."""
+        """Return whether the number is this machine's; if not, another one has taken it."""
         return claim(self.store, f"{self.key(directory)}/{layout.ORDER}", order)
 
     def push_events(self, directory: Path) -> None:
@@ -167,7 +167,7 @@ class Mirror:
         return False
 
     def _drop_checkpoints(self, trial: Path) -> None:
-        """Those of a finished trial, incomplete ones too: nobody resumes it."""
+        """Delete the checkpoints of a finished trial, incomplete ones too: it is never resumed."""
         listing = self.store.listing(self.key(trial))
         for _, key in _checkpoints(listing):
             directories.delete_tree(self.store, key, listing)
@@ -176,7 +176,7 @@ class Mirror:
                 self.store.delete(key)
 
     def push_leftovers(self) -> None:
-        """What earlier drivers and attempts on this machine could not deliver."""
+        """Push what earlier drivers and attempts on this machine could not."""
         listing = self.store.listing(f"{self._sweep}/{layout.TRIALS}")
         for bill in sorted((self.directory / layout.TRIALS).glob(f"{layout.ATTEMPTS}/{layout.BILL}")):
             directory, key = bill.parent, self.key(bill.parent)

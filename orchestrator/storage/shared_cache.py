@@ -88,7 +88,7 @@ class SharedCache:
         return fetched
 
     def need(self, spec: BackboneSpec | TaskSpec) -> None:
-        """Raises StorageError where what the spec names is neither here nor in the store."""
+        """Fetch what the spec names. Raises StorageError if it is neither here nor in the store."""
         item = item_of(spec)
         if item is not None and not self.pull(item):
             raise StorageError(

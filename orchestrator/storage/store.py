@@ -23,7 +23,7 @@ class Store(Protocol):
         """
 
     def get(self, key: str) -> bytes | None:
-        """None where there is no such object."""
+        """Return the object, None if there is none."""
 
     def fetch(self, key: str, path: Path) -> bool:
         """Into the file, which may be left incomplete by a failure; False where there is no such object."""
@@ -32,7 +32,7 @@ class Store(Protocol):
         """Sizes in bytes by key, of all objects below `prefix`, taken as a directory ("" for all)."""
 
     def delete(self, key: str) -> None:
-        """Also where there is none."""
+        """Delete the object, if there is one."""
 
 
 class DirectoryStore:

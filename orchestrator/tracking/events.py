@@ -50,7 +50,7 @@ def read_events(path: Path, *, steps: bool = True) -> list[Event]:
 
 
 def readable(path: Path) -> list[Event]:
-    """Those events, in order, that can be read, training steps left out: what a killed attempt has told."""
+    """Return the readable events in order, without training steps."""
     found = []
     for line in _lines(path):
         try:

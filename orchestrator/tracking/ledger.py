@@ -96,7 +96,7 @@ class Ledger:
 
     @contextmanager
     def _delivered(self) -> Iterator[None]:
-        """What the mirror lacks is pulled first, and what the store lacks pushed, whatever happens."""
+        """Pull what the mirror lacks first, and always push what the store lacks."""
         if self.mirror is None:
             yield
             return
@@ -112,8 +112,8 @@ class Ledger:
         self.mirror.pull()
 
     def driver(self) -> str | None:
-        """The process that is at work on the sweep, as far as can be seen from here. One on another machine
-        is taken at its word for a minute."""
+        """Return the process that runs the sweep, None if there is none. One on another machine counts as
+        running for a minute after its last heartbeat."""
         return self._new_lease().driver()
 
     def _new_lease(self) -> Lease:
@@ -121,11 +121,11 @@ class Ledger:
         return Lease(store, self.directory.name)
 
     def write_sweep(self, record: SweepRecord) -> None:
-        """Raises HeldError where another driver has taken the sweep over."""
+        """Write the sweep's record. Raises HeldError if another driver has taken the sweep over."""
         self._write(layout.SWEEP, record)
 
     def sweep(self) -> SweepRecord:
-        """Raises LedgerError where there is no such sweep, or its record cannot be read."""
+        """Return the sweep's record. Raises LedgerError if it is missing or unreadable."""
         found = self.last_sweep()
         if found is None:
             raise LedgerError(
@@ -135,11 +135,11 @@ class Ledger:
         return found
 
     def last_sweep(self) -> SweepRecord | None:
-        """What the last driver wrote down; None before the first. Raises LedgerError if it is unreadable."""
+        """Return the last driver's record, None before the first. Raises LedgerError if it is unreadable."""
         return _read(self.directory / layout.SWEEP, SweepRecord)
 
     def write_held(self, held: Held) -> None:
-        """Raises HeldError where another driver has taken the sweep over."""
+        """Write what GPUs were held. Raises HeldError if another driver has taken the sweep over."""
         self._write(layout.HELD, held)
 
     def _write(self, name: str, record: BaseModel) -> None:
@@ -150,7 +150,8 @@ class Ledger:
             self.mirror.push_record(name)
 
     def held(self) -> Held:
-        """Empty for a sweep that never ran on GPUs of a cluster. Raises LedgerError if it is unreadable."""
+        """Return what GPUs of a cluster were held, empty if none was. Raises LedgerError if it is
+        unreadable."""
         return _read(self.directory / layout.HELD, Held) or Held()
 
     def trials(self) -> Iterator[TrialRecord]:
@@ -164,7 +165,7 @@ class Ledger:
             yield self.trial(planned)
 
     def trial(self, planned: PlannedTrial) -> TrialRecord:
-        """What the disk holds about one planned trial, or one candidate."""
+        """Return the records of one planned trial or candidate."""
         attempts = tuple(a for _, a in self._attempts(layout.trial_directory(self.directory, planned.name)))
         return TrialRecord(
             planned=planned,
@@ -174,7 +175,7 @@ class Ledger:
         )
 
     def examples(self, attempt: AttemptRecord) -> ScoredExamples | None:
-        """What the attempt tells of each document of the test part; None where it does not."""
+        """Return the attempt's scores per document of the test split, None if it left none."""
         path = Path(attempt.directory) / layout.EXAMPLES
         try:
             return ScoredExamples.from_bytes(path.read_bytes())
@@ -184,7 +185,7 @@ class Ledger:
             raise LedgerError(f"{path}: cannot be read as {ScoredExamples.__name__}\n{_FOREIGN}") from None
 
     def removed(self) -> Iterator[TrialRecord]:
-        """Trials and candidates on disk that the grid no longer holds, by name: all they were billed is
+        """Yield trials and candidates on disk that are no longer in the grid, by name. All their costs are
         superseded."""
         sweep = self.sweep()
         planned = {trial.name for trial in (*sweep.trials, *sweep.candidates)}
@@ -208,8 +209,8 @@ class Ledger:
                 )
 
     def history(self, names: Iterable[str] | None = None) -> dict[str, TrialHistory]:
-        """What planning needs, by name, of all trials and candidates on disk, or of the named ones. Empty
-        before the first run."""
+        """Return what planning needs, by name, of all trials and candidates on disk or of the named ones.
+        Empty before the first run."""
         if names is None:
             on_disk = self._on_disk()
         else:
@@ -226,7 +227,8 @@ class Ledger:
         yield from _descend(self.directory / layout.TRIALS, "", _LEVELS)
 
     def _attempts(self, trial: Path) -> list[tuple[_TrialHead, AttemptRecord]]:
-        """An attempt's directory without an order holds an attempt that never began: left out."""
+        """Return the attempts of a trial. A directory without an order holds an attempt that never began, and
+        is left out."""
         found = (self._attempt(path) for _, path in layout.attempts(trial))
         return [attempt for attempt in found if attempt is not None]
 
@@ -268,14 +270,14 @@ class Ledger:
 
 
 def _resumed_from(checkpoint: str | None) -> int | None:
-    """The attempt that wrote it: `…/attempt-001/checkpoint/step-40`."""
+    """Return the number of the attempt that wrote the checkpoint `…/attempt-001/checkpoint/step-40`."""
     names = () if checkpoint is None else Path(checkpoint).parts
     found = [name.removeprefix("attempt-") for name in names if name.startswith("attempt-")]
     return int(found[-1]) if found and found[-1].isdigit() else None
 
 
 def _interrupt_main_thread() -> None:
-    """As Ctrl-C would, also out of a system call."""
+    """Interrupt the main thread as Ctrl-C does, even in a system call."""
     main = threading.main_thread().ident
     if main is not None:
         signal.pthread_kill(main, signal.SIGINT)
@@ -294,7 +296,7 @@ def _descend(directory: Path, name: str, levels: int) -> Iterator[tuple[str, Pat
 
 
 def _read(path: Path, model: type[M]) -> M | None:
-    """None where the file is absent. Raises LedgerError where it is not what this version writes."""
+    """Read a record, None if the file is missing. Raises LedgerError if this version did not write it."""
     try:
         return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:

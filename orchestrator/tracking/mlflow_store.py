@@ -55,7 +55,7 @@ class MlflowView:
         self._store = _Store(uri, sweep)
 
     def follow(self, sweep: SweepRecord) -> None:
-        """What is published from now on is of this record: searches find out what trials are run with."""
+        """Publish under this record from now on: searches find out what trials are run with."""
         self._store.follow(sweep)
 
     def publish(self, record: TrialRecord) -> bool:

@@ -12,7 +12,7 @@ from orchestrator.tracking.timing import with_warm_up
 
 
 def probe_history(ledger: Ledger, trials: Sequence[PlannedTrial]) -> dict[str, TrialHistory]:
-    """By name. Their events are read, which for whole sweeps would take too long."""
+    """Return the history by name. Events are read, which takes too long for whole sweeps."""
     found = ledger.history(trial.name for trial in trials)
     for trial in trials:
         known = found.get(trial.name)

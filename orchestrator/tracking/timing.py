@@ -14,7 +14,7 @@ _AT_WORK = frozenset(Phase) - {Phase.QUEUE, Phase.START}
 
 
 def timing_of(outcome: Outcome, bill: Bill) -> Timing | None:
-    """None where it did not train. What lies in the bill and in no phase is counted to the start."""
+    """Return the timing, None if it did not train. Billed seconds outside all phases count as start."""
     own, kept = outcome.phases, outcome.inherited_phases
     both = {phase: own.get(phase, 0.0) + kept.get(phase, 0.0) for phase in Phase}
     if both[Phase.TRAIN] <= 0:

@@ -41,7 +41,7 @@ class MethodSettings(Record):
 
     @property
     def quantised_to(self) -> Quantise | None:
-        """What the frozen base is stored in; None where it is stored as numbers."""
+        """Return the type that the frozen base is quantised to, None if it is not."""
         return None
 
     def trained_parameters(self, shape: ModelShape) -> int:
@@ -53,7 +53,7 @@ class MethodSettings(Record):
         return 0
 
     def parameters_outside_layers(self, shape: ModelShape) -> int:
-        """Without the head."""
+        """Return the trained parameters outside the layers, without the head."""
         return 0
 
     def active_layers(self, shape: ModelShape) -> int:
@@ -65,7 +65,7 @@ class MethodSettings(Record):
         return 0
 
     def unsupported_backbone(self, backbone: BackboneSpec) -> str | None:
-        """Why these settings do not fit the shape of a backbone; None where they do, or it is not known."""
+        """Return why the settings do not fit the backbone's shape, None if they do or it is unknown."""
         return None
 
     def unsupported_precision(self, precision: Precision) -> str | None:

@@ -45,7 +45,7 @@ class _Rotation(MethodSettings):
 
     @property
     def unit(self) -> int:
-        """What the number of inputs has to be a multiple of."""
+        """Return what the number of inputs must be a multiple of."""
         return self.block_size
 
     def _unit_in_words(self) -> str:

@@ -187,7 +187,7 @@ def _refuse_dead(address: str) -> None:
 
 
 def gpus() -> float | None:
-    """Of all nodes that are up; None where the cluster does not answer."""
+    """Return the GPUs of all nodes that are up, None if the cluster does not answer."""
     try:
         return float(sum(kind.nodes * kind.gpus for kind in nodes()))
     except (RayError, RuntimeError):
@@ -212,7 +212,7 @@ def asked_for(trial: Resources) -> Iterator[None]:
 
 
 def nodes() -> tuple[NodeKind, ...]:
-    """Of the cluster by now."""
+    """Return the current nodes of the cluster."""
     alike: Counter[tuple[int, int, str | None]] = Counter()
     for node in ray.nodes():
         if node["Alive"]:

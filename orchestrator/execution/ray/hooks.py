@@ -15,7 +15,7 @@ from orchestrator.contracts.credentials import is_credential
 from orchestrator.errors import LaunchError
 from orchestrator.execution.interrupts import Interrupts
 from orchestrator.execution.trial_events import TrialFeed
-from orchestrator.planning.packing import Line
+from orchestrator.planning.packing import TrialQueue
 
 JOB = "job"  # the one key of a Tune configuration: the index of a job
 # Of a result; Tune keeps statistics of each figure in it, some 10 KiB a trial, and nobody asks for them.
@@ -38,7 +38,7 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
         self._faulty: dict[str, list[Any]] = {}  # by machine, actors that keep a faulty GPU
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        """Tune writes its callbacks down for a restore that is never made: not what ours holds on to."""
+        """Pickle without content: nothing is restored from the copy that Tune saves."""
         return tune.Callback, ()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -103,7 +103,7 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
 class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for us
     """Hands Tune the trials one by one, as the line lets them begin."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: TrialQueue) -> None:
         super().__init__()
         self._line = line
         self._passed: dict[int, Any] = {}  # made by Tune's grid, and not yet begun
@@ -162,7 +162,7 @@ class InterruptedLaunchError(Exception):
 
 
 def _kill_actors(trials: list[Any]) -> None:
-    """Those at work: Tune would wait for the end of their attempts. Their hosts die with them."""
+    """Kill the busy actors: Tune would wait for their attempts to end. Their hosts die with them."""
     for actor in (trial.temporary_state.ray_actor for trial in trials):
         if actor is not None:
             ray.kill(actor)

@@ -34,7 +34,7 @@ from orchestrator.execution.launcher import (
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.trial_events import Job, TrialFeed, uncounted
 from orchestrator.execution.worker_slot import HostFactory, attempt_host
-from orchestrator.planning.packing import Line, at_once
+from orchestrator.planning.packing import TrialQueue, at_once
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -125,7 +125,7 @@ class RayLauncher:
             notify(dashboard)
         return directory
 
-    def _line(self, trials: Sequence[Resources], there: Sequence[NodeKind]) -> Line:
+    def _line(self, trials: Sequence[Resources], there: Sequence[NodeKind]) -> TrialQueue:
         """In which the trials wait for the nodes: those that are `there`, or what the cluster may grow to.
 
         A cluster by address may grow in any case, so `concurrency` counts there even where fewer fit by now.
@@ -134,7 +134,7 @@ class RayLauncher:
         if self._address:
             _refuse_unlabelled(trials, there)
             kinds = self._capacity or (None if self._concurrency else there)
-            return Line(trials, kinds, self._concurrency)
+            return TrialQueue(trials, kinds, self._concurrency)
         # One machine: which kind of GPU it has was for the user to know.
         trials = [trial.model_copy(update={"device": None}) for trial in trials]
         for trial in set(trials):
@@ -145,7 +145,7 @@ class RayLauncher:
                     f"a trial wants {trial.cpus} CPU{gpus}, and this machine has {found}\n"
                     "    -> lower `resources`, or give the --address of a larger cluster"
                 )
-        return Line(trials, there, self._concurrency)
+        return TrialQueue(trials, there, self._concurrency)
 
     @contextmanager
     def _cluster_directory(self) -> Iterator[Path]:
@@ -189,7 +189,7 @@ def _gpus() -> float | None:
 
 
 def _refuse_unlabelled(trials: Sequence[Resources], there: Sequence[NodeKind]) -> None:
-    """Raises LaunchError where trials name a device, and there are GPUs of which none says what it is."""
+    """Raise LaunchError if trials name a device and the cluster's GPUs have no label."""
     devices = sorted({trial.device for trial in trials if trial.device is not None})
     with_gpus = [kind for kind in there if kind.gpus]
     if devices and with_gpus and all(kind.device is None for kind in with_gpus):

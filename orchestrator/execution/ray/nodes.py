@@ -106,7 +106,8 @@ class NodesHost:
                 return
 
     def _codes(self, runs: Sequence[Any]) -> list[int]:
-        """Of the other nodes. Those that have not ended are ended; a lost one gets a successor."""
+        """Return the exit codes of the other nodes. Those that still run are ended; a lost one is
+        replaced."""
         _, left = ray.wait(list(runs), num_returns=len(runs), timeout=_GRACE_SECONDS)
         for run, actor in zip(runs, self._others, strict=True):
             if run in left:
@@ -153,7 +154,7 @@ class NodesHost:
 
 
 def _code(run: Any) -> int | None:
-    """None where the node is lost."""
+    """Return the exit code, None if the node is lost."""
     try:
         return int(ray.get(run))
     except RayError:

@@ -34,7 +34,7 @@ from orchestrator.execution.ray.nodes import NodesHost
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 from orchestrator.execution.trial_events import Job, TrialFeed
 from orchestrator.execution.worker_slot import HostFactory, Slot
-from orchestrator.planning.packing import Line
+from orchestrator.planning.packing import TrialQueue
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _directory_name(trial: Any) -> str:
     return str(trial.config[JOB])
 
 
-def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, line: Line) -> None:
+def fit(launch: Launch, jobs: Sequence[Job], feed: TrialFeed, scratch: Path, line: TrialQueue) -> None:
     """Let Tune run all jobs, each once it is its turn in the line. Raises as `Launcher.run` does.
 
     Tune is never given more than fits: it would stage the rest, and start them in any order.

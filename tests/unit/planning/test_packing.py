@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.trial import Resources
-from orchestrator.planning.packing import Line, at_once
+from orchestrator.planning.packing import TrialQueue, at_once
 
 L4, A100 = "nvidia-l4", "nvidia-a100-80gb"
 # As the gke overlay.
@@ -50,20 +50,20 @@ def trial(cpus: int = 1, gpus: float = 0, device: str | None = None, nodes: int 
 def test_how_many_of_a_size_fit(size: Resources, most: int) -> None:
     assert at_once(GKE, size) == most
     if most:
-        assert Line([size] * (most + 3), GKE).begin_together() == most
+        assert TrialQueue([size] * (most + 3), GKE).begin_together() == most
 
 
 def test_a_large_trial_throttles_no_small_one() -> None:
     """Six trials of eight GPUs, two of which fit, before sixty on L4s."""
     sweep = [trial(8, 8, A100)] * 6 + [trial(4, 1, L4)] * 60
-    assert Line(sweep, GKE).begin_together() == 2 + 24
-    assert [Line(sweep, GKE, at_most=n).begin_together() for n in (1, 10)] == [1, 10]
+    assert TrialQueue(sweep, GKE).begin_together() == 2 + 24
+    assert [TrialQueue(sweep, GKE, at_most=n).begin_together() for n in (1, 10)] == [1, 10]
 
 
 def test_who_waits_for_a_kind_of_node_is_not_passed_there() -> None:
     """Small trials on A100s would keep the whole nodes from ever being free."""
     large, small = trial(8, 8, A100), trial(1, 1, A100)
-    line = Line([large] * 3 + [small] * 30, GKE)
+    line = TrialQueue([large] * 3 + [small] * 30, GKE)
     begun = [line.next() for _ in range(11)]
     assert begun == [0, 1, *range(3, 11), None]  # those on the nodes that no large one can use
     line.ended(3)
@@ -75,7 +75,7 @@ def test_who_waits_for_a_kind_of_node_is_not_passed_there() -> None:
 def test_whole_gpus_are_not_made_of_halves() -> None:
     kinds = (NodeKind(nodes=1, cpus=8, gpus=2),)
     half, whole = trial(1, 0.5), trial(1, 1)
-    line = Line([half, half, half, whole], kinds)
+    line = TrialQueue([half, half, half, whole], kinds)
     assert [line.next() for _ in range(4)] == [0, 1, 2, None]
     line.ended(0)  # half of one GPU and half of the other are free
     assert line.next() is None
@@ -85,11 +85,11 @@ def test_whole_gpus_are_not_made_of_halves() -> None:
 
 def test_cores_are_taken_where_there_is_no_gpu() -> None:
     kinds = (NodeKind(nodes=1, cpus=4, gpus=1), NodeKind(nodes=1, cpus=4))
-    assert Line([trial(2), trial(2), trial(4, 1)], kinds).begin_together() == 3
+    assert TrialQueue([trial(2), trial(2), trial(4, 1)], kinds).begin_together() == 3
 
 
 def test_what_never_fits_begins_alone_as_the_nodes_may_grow() -> None:
-    line = Line([trial(64), trial(1), trial(1)], (NodeKind(nodes=1, cpus=1),))
+    line = TrialQueue([trial(64), trial(1), trial(1)], (NodeKind(nodes=1, cpus=1),))
     assert [line.next(), line.next()] == [1, None]
     line.ended(1)
     assert [line.next(), line.next()] == [2, None]
@@ -100,7 +100,7 @@ def test_what_never_fits_begins_alone_as_the_nodes_may_grow() -> None:
 
 def test_a_cluster_may_have_millions_of_nodes() -> None:
     kinds = (NodeKind(nodes=2**31 - 1, cpus=4),)
-    assert Line([trial(3)] * 100, kinds).begin_together() == 100
+    assert TrialQueue([trial(3)] * 100, kinds).begin_together() == 100
     assert at_once(kinds, trial(3)) == 2**31 - 1
 
 
@@ -123,7 +123,7 @@ def test_all_begin_once_and_never_more_than_there_is(
     sizes: Sequence[Resources], kinds: Sequence[NodeKind], seed: object
 ) -> None:
     sizes = [size for size in sizes if at_once(kinds, size)]
-    line, ends, begun, now = Line(sizes, kinds), list[tuple[float, int]](), list[int](), 0.0
+    line, ends, begun, now = TrialQueue(sizes, kinds), list[tuple[float, int]](), list[int](), 0.0
     while not line.empty or ends:
         while (place := line.next()) is not None:
             begun.append(place)
