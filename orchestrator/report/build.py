@@ -105,12 +105,14 @@ def _task(
     pairs = student_teacher_pairs(plain, sweep)
     replicates = replicates_of(cells, comparisons, counting)
     target = NEAR if sweep.good_enough is None else sweep.good_enough.of(task.name)
-    sure = uncertainty_of(
+    uncertainty = uncertainty_of(
         (task.name, task.title, task.metric), plain, replicates, pairs, axes, target, counting.guessed
     )
     if rehearsal(sweep):
-        sure = sure._replace(groups=(), claims=(), unlearned=dict.fromkeys(replicates, REHEARSAL))
-    points = sure.points
+        uncertainty = uncertainty._replace(
+            groups=(), claims=(), unlearned=dict.fromkeys(replicates, REHEARSAL)
+        )
+    points = uncertainty.points
     title = METRICS[task.metric].title
     report = TaskReport(
         task=task.name,
@@ -134,10 +136,10 @@ def _task(
             task.metric,
             tuple(comparisons.values()),
             points,
-            sure.claims,
-            sure.good_enough,
+            uncertainty.claims,
+            uncertainty.good_enough,
             target,
-            sure.unlearned,
+            uncertainty.unlearned,
         ),
         points=points,
         beside=_beside(task),
@@ -145,18 +147,18 @@ def _task(
         tuned=searched_cells(points, sweep),
         axes=setting_effects(points, sweep),
         pairs=pairs,
-        frontiers=sure.frontiers,
-        claims=sure.claims,
-        groups=sure.groups,
-        good_enough=sure.good_enough,
+        frontiers=uncertainty.frontiers,
+        claims=uncertainty.claims,
+        groups=uncertainty.groups,
+        good_enough=uncertainty.good_enough,
         target=target,
         target_is_own=sweep.good_enough is not None and sweep.good_enough.names(task.name),
         sizes=data_line(task, collected.counted(task.name), collected.classes(task.name), points),
         guessing=dict(guess.scores) if guess.known else {},
-        unlearned=sure.unlearned,
+        unlearned=uncertainty.unlearned,
         currency=None if sweep.prices is None else sweep.prices.currency,
     )
-    return report.model_copy(update={"scores": scores_of(report)}), sure.draws, replicates
+    return report.model_copy(update={"scores": scores_of(report)}), uncertainty.draws, replicates
 
 
 def _of_money(sweep: SweepRecord, cells: Sequence[CellResults]) -> list[str]:
@@ -168,6 +170,6 @@ def _of_money(sweep: SweepRecord, cells: Sequence[CellResults]) -> list[str]:
 
 
 def _beside(task: TaskSpec) -> MetricName | None:
-    """The study's own way of scoring, where the task asks for it."""
+    """Return the study's own metric, where the task asks for it."""
     ways = {TaskKind.NER: MetricName.SUBWORD_F1, TaskKind.RELATION: MetricName.MICRO_F1_WITH_NEGATIVE}
     return ways.get(task.kind) if task.paper_scoring else None

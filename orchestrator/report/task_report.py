@@ -55,5 +55,5 @@ class TaskReport(Record):
 
     @property
     def loss(self) -> bool:
-        """Whether quality is one, with its sign turned."""
+        """Return whether quality is a loss with its sign changed."""
         return self.metric is MetricName.LOSS

@@ -27,7 +27,7 @@ class Scored(Protocol):
 
 
 def short(metric_title: str) -> str:
-    """Without the definition in brackets, which stands above the plot."""
+    """Return the title without the definition in brackets, which is given above the plot."""
     return metric_title.split(" (")[0]
 
 
@@ -58,13 +58,13 @@ def _no_interval(summary: Summary) -> str:
 
 
 def read_interval(point: Scored) -> tuple[float, float] | None:
-    """That of all cells at once; of a loss, as it is read."""
+    """Return the interval of all cells at once; of a loss, as it is read."""
     ends = None if point.simultaneous is None else point.simultaneous.interval
     return mirrored(ends) if point.quality is not None and point.quality.turned else ends
 
 
 def over(points: Sequence[Scored]) -> str:
-    """What the intervals of these are over: `over seeds and documents`."""
+    """Say what the intervals of these points cover: `over seeds and documents`."""
     intervals = [p.simultaneous for p in points if p.simultaneous is not None]
     with_documents = [interval.documents is not None for interval in intervals]
     if with_documents and all(with_documents):
@@ -91,7 +91,7 @@ def score_of(point: Scored) -> str:
 
 
 def _without_interval(summary: Summary) -> str:
-    """Why there is none; with failed seeds the scores themselves, and the share of seeds that fail."""
+    """Say why there is no interval; with failed seeds list the scores, and the share of seeds that fail."""
     if summary.n > 1 and summary.failed:
         seeds = ", ".join(f"{value:.3f}" for value in sorted(summary.read.values))
         low, high = (100 * end for end in share_interval(summary.failed, summary.n))
@@ -115,7 +115,7 @@ def enough(target: Target, metric: MetricName) -> str:
 
 
 def remark(point: Point) -> str:
-    """What a reader of this point's line should know beside its figures; empty where there is nothing."""
+    """Return the remarks on a point for its row; empty where there are none."""
     parts = [point.reason, _sharing(point), f"saw {point.saw} in pretraining" if point.saw else None]
     for signature, text in _SIGNATURES.items():
         if point.signatures.get(signature):
@@ -139,7 +139,7 @@ _SIGNATURES = {
 
 
 def rows(point: Point) -> str | None:
-    """The training rows that were reached, where the recipe caps them."""
+    """Say how many training rows were reached, where the recipe caps them."""
     if point.train_rows is None:
         return None
     text = f"{count_range(point.train_rows)} training rows"

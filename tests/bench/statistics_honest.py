@@ -246,7 +246,7 @@ def power(sweeps: int, setting: Setting, rng: np.random.Generator) -> Iterator[L
     least = 0.5 if (setting.seeds, setting.documents, setting.scatter) == (3, 2000, ALIKE) else 0.0
     most = 5 / 12 if least else 1.0
     world = f"frontier of 4 in 12, {setting}"
-    yield Line("S4", world, "steps told apart", told / (3 * sweeps), least, 3 * sweeps, least=True)
+    yield Line("S4", world, "steps distinguished", told / (3 * sweeps), least, 3 * sweeps, least=True)
     yield Line("S4", world, "size of the set, of 12", float(np.mean(sizes)) / 12, most, sweeps)
     if right:
         yield Line("S4", world, "names what limits it", float(np.mean(right)), 0.9, len(right), least=True)

@@ -69,7 +69,8 @@ class AcrossTasks(Record):
 
 
 def across_tasks(tasks: Sequence[TaskReport], drawn: Drawn) -> tuple[AcrossTasks, ...]:
-    """One a comparison key; empty for fewer than two tasks. `drawn`: what `certainty` drew, and of what."""
+    """Return one view per comparison key, none for fewer than two tasks. `drawn` holds the draws and the
+    replicates of each task."""
     usable = [t for t in tasks if t.metric is not MetricName.LOSS]
     if len(usable) < 2:
         return ()
@@ -133,7 +134,8 @@ def _across(
 def _intervals(
     tasks: Sequence[TaskReport], by_task: Sequence[Mapping[str, Point]], complete: Sequence[str], drawn: Drawn
 ) -> dict[str, tuple[Ends, Ends | None]]:
-    """Of mean and rank, by name, for cells with two seeds in each task. Empty where a task has no draws."""
+    """Return the intervals of mean and rank by cell, for cells with two seeds in each task. Empty where a
+    task has no draws."""
     labels = [points[complete[0]].comparison or "" for points in by_task]
     drawn_by_task = [drawn.get(task.task, ({}, {})) for task in tasks]
     moved = [
@@ -160,7 +162,7 @@ def _intervals(
 
 
 def _mean_of(ends: Sequence[tuple[int, int]]) -> Ends | None:
-    """Of the places in each task."""
+    """Average the rank ranges of the tasks."""
     if not ends:
         return None
     low, high = (math.fsum(side) / len(ends) for side in zip(*ends, strict=True))
@@ -168,19 +170,19 @@ def _mean_of(ends: Sequence[tuple[int, int]]) -> Ends | None:
 
 
 def _normalised(quality: Floats, tasks: Sequence[TaskReport]) -> Floats:
-    """[tasks, draws, cells] -> [draws, cells]."""
+    """Average the normalised metrics over the tasks: [tasks, draws, cells] -> [draws, cells]."""
     floors = np.array([_floor(task) for task in tasks])[:, None, None]
     means: Floats = ((quality - floors) / (1 - floors)).mean(axis=0)
     return means
 
 
 def _floor(task: TaskReport) -> float:
-    """What guessing scores; below 1, so that there is something to be normalised."""
+    """Return the score of guessing, limited to values below 1 so that a range is left to normalise."""
     return min(task.guessing.get(task.metric, 0.0), 0.999)
 
 
 def _ranks(quality: Floats) -> Floats:
-    """[tasks, draws, cells] -> [draws, cells]."""
+    """Average the ranks over the tasks: [tasks, draws, cells] -> [draws, cells]."""
     ranks: Floats = np.mean([rankdata(-each, axis=1) for each in quality], axis=0)
     return ranks
 

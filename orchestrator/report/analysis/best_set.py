@@ -1,4 +1,4 @@
-"""Cells that are not distinguishable: those that may be the best, and runs along the frontier.
+"""Cells that cannot be distinguished: those that may be the best, and runs along the frontier.
 
 The set of the best, of those with two seeds or more: a cell stays in it unless the cell that scored highest
 is shown to be better, one-sided, at 5 % over the number of its rivals (Bonferroni). Only one cell is the
@@ -26,8 +26,8 @@ _POINTS = claim_text.DifferenceUnit("", True)
 
 
 class BestSet(Record):
-    """Cells that these results cannot tell apart, best first, of one task under one comparison key. That is
-    not to say that they are equally good.
+    """Cells that these results cannot distinguish, best first, of one task under one comparison key. They are
+    not necessarily equally good.
 
     `best`: the 95 % set of the best. Of the cells that have two seeds or more the best is one of these, and
     the first one scored highest; `behind` says of each further one, in the set or not, how far it may lie
@@ -55,8 +55,8 @@ def best_set(
     scale: claim_text.DifferenceUnit = _POINTS,
     margin: float = CLOSE,
 ) -> BestSet | None:
-    """Of one task and comparison key. None unless two cells have two seeds. `margin`: the difference for
-    which it is told how many seeds would show it."""
+    """Return the set of the best of one task and comparison key, None unless two cells have two seeds.
+    `margin` is the difference for which the report says how many seeds would show it."""
     cells = sorted(
         (replicates[p.name] for p in points if p.name in replicates), key=lambda r: (-r.mean, r.name)
     )
@@ -106,7 +106,7 @@ def best_set(
 def frontier_runs(
     members: Sequence[Point], replicates: Mapping[str, Replicates], scored: int, prior: Prior | None = None
 ) -> list[BestSet]:
-    """The longest runs of neighbours, by cost, of which no two are distinguishable, corrected for
+    """Return the longest runs of neighbours, by cost, of which no two are distinguishable, corrected for
     every two of the `scored` points."""
     names = [p.name for p in members if p.name in replicates][:MOST_MEMBERS]
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]

@@ -57,13 +57,13 @@ class OwningCost:
         return self.a_request if self.an_error is None else plus(self.a_request, self.an_error)
 
     def total(self, requests: float) -> Amount:
-        """At so many requests a year; without any, what a request costs need not be known."""
+        """Return the cost at so many requests a year. Without requests their cost need not be known."""
         return plus(self.once, times(self.each, requests)) if requests else self.once
 
 
 def break_evens(base: OwningCost, costs: Sequence[OwningCost], terms: Terms) -> list[BreakEven]:
-    """One for each model that is larger and better than `base` under the same comparison key and is not known
-    not to fit, the best first. Those without a cost of a request are left out."""
+    """Return one entry for each model that is larger and better than `base` under the same comparison key and
+    may fit, the best first. Models without a cost per request are left out."""
     offers = []
     for cost in costs:
         if cost.comparison != base.comparison or cost.fits is False:
@@ -96,7 +96,8 @@ def _offer(base: OwningCost, cost: OwningCost, gain: float, terms: Terms) -> Bre
 
 
 def break_even_at(more_once: float, more_each: float) -> tuple[BreakEvenVerdict, float | None]:
-    """When `more_once` + requests x `more_each` is below zero, and the number of requests where it turns."""
+    """Return when `more_once` + requests x `more_each` is below zero, and the number of requests where it
+    turns."""
     if more_each < 0:
         return (
             (BreakEvenVerdict.ALWAYS, None)

@@ -29,7 +29,7 @@ def by_budget(points: Sequence[Point], target: Target) -> list[tuple[float, Poin
 
 
 def _blurred(one: Point, other: Point) -> bool:
-    """Return whether their costs are not distinguishable: each is in the interval of the other."""
+    """Return whether their costs are indistinguishable: each is in the interval of the other."""
     a, b = one.device_hours, other.device_hours
     if a is None or b is None or a.interval is None or b.interval is None:
         return False

@@ -57,7 +57,7 @@ _SHARED = " Of trials on a part of them it is estimated, by their share of the c
 
 
 def guessed(task: TaskSpec, guess: Guess) -> list[str]:
-    """What guessing scores, where trials tell it or it is known by the classes of train."""
+    """Say what guessing scores, where trials measured it or the classes of train give it."""
     score = guess.scores.get(task.metric)
     if score is None or not (guess.measured or score):
         return []
@@ -67,12 +67,12 @@ def guessed(task: TaskSpec, guess: Guess) -> list[str]:
 
 
 def of_metric(task: TaskSpec) -> list[str]:
-    """What its intervals do not allow for."""
+    """Say what the intervals of the metric do not allow for."""
     return [_MACRO_F1] if task.metric is MetricName.MACRO_F1 else []
 
 
 def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:
-    """What the intervals suppose where the files do not say which test examples belong together."""
+    """Say what the intervals assume where the files do not say which test examples belong together."""
     unknown = [unit for unit in Unit if unit in units and not unit.is_known]
     if not unknown:
         return []
@@ -85,7 +85,7 @@ def independence(task: TaskSpec, units: Collection[Unit]) -> list[str]:
 
 
 def false_claims(tasks: Sequence[TaskReport]) -> list[str]:
-    """Each family is corrected by itself, and a report has many."""
+    """Say how many false claims to expect: each family is corrected by itself, and a report has many."""
     count = sum(sum(f.size > 0 for f in task.claims) + sum(g.best for g in task.groups) for task in tasks)
     if count < 2:
         return []
@@ -111,7 +111,7 @@ def notes(task: TaskSpec, collected: Collected, comparisons: int, points: Sequen
 
 
 def _of_points(points: Sequence[Point]) -> list[str]:
-    """What holds for several points of a task, in sentences."""
+    """Return the sentences that hold for several points of a task."""
     lines = []
     saw = sorted({(p.saw, p.backbone or p.cell.backbone_key) for p in points if p.saw})
     for corpus in sorted({corpus for corpus, _ in saw}):
@@ -151,7 +151,7 @@ def _cells(count: int) -> str:
 
 
 def _capped(split: str, capped: Sequence[tuple[str, int, int]]) -> list[str]:
-    """One sentence for each cap, or a range where there are many: then each point tells its own."""
+    """Return one sentence per cap, or a range where there are many: then each point gives its own."""
     if len(capped) <= _FEW_CAPS:
         return [_CAPPED[split].format(used=f"{used:,}", there=total) for _, used, total in sorted(capped)]
     used, total = [c[1] for c in capped], max(c[2] for c in capped)
@@ -162,7 +162,7 @@ INVENTED = "The text of "
 
 
 def _accepted(sweep: SweepRecord) -> list[str]:
-    """One sentence where the sweep accepted risks of sensitive data."""
+    """Say which risks of sensitive data the sweep accepted."""
     risks = [Risk(name) for name in sweep.config.get("accepted_risks", ())]
     titles = [
         task.title

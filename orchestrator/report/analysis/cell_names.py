@@ -13,12 +13,12 @@ Marks = Mapping[str, str]  # by the name that a sentence uses; names without fai
 
 
 def marks_of(points: Iterable[Point]) -> dict[str, str]:
-    """By the names of cells; the points of one name are taken together."""
+    """Return the notes on failed seeds by cell; points of one name are taken together."""
     return _marks((point.name, point) for point in points)
 
 
 def level_marks(points: Iterable[Point]) -> dict[str, str]:
-    """By the names of models, domains and methods, whose cells are taken together."""
+    """Return the notes on failed seeds by model, domain and method, whose cells are taken together."""
     return _marks((level, p) for p in points for level in {p.cell.model, p.cell.domain, p.cell.method})
 
 
@@ -48,6 +48,6 @@ def marked(sentence: str, marks: Marks) -> str:
 
 
 def named(point: Point) -> str:
-    """The name of a cell for a table, with its mark."""
+    """Return the name of a cell for a table, with its note on failed seeds."""
     note = failure_note(point.failed, point.planned_seeds)
     return f"{point.name} ({note})" if note else point.name

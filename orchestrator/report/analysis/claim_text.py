@@ -33,8 +33,8 @@ MORE = {
 
 
 class DifferenceUnit(NamedTuple):
-    """What a difference is told in: points, hundredths of a metric that goes from 0 to 1, or plain. `marks`:
-    what is said beside the names of what is compared."""
+    """The unit of a difference: points, hundredths of a metric that goes from 0 to 1, or plain numbers.
+    `marks` are notes on the names of what is compared."""
 
     task: str
     points: bool  # else of a loss
@@ -83,7 +83,7 @@ def claim_sentence(
 
 
 def _higher(estimate: MeanEstimate) -> str:
-    """In how many of the combinations the better one scored higher, which a mean over them may hide."""
+    """Say in how many of the combinations the better one scored higher, which a mean over them may hide."""
     if estimate.signs is None:
         return ""
     above, below, of = estimate.signs
@@ -120,7 +120,7 @@ def _why_not(estimate: MeanEstimate) -> str:
 
 
 def over(name: str, counts: Collection[int]) -> tuple[str, ...]:
-    """Of what the means of a family are made."""
+    """Say which combinations the means of a family cover."""
     low, high = min(counts), max(counts)
     number = str(low) if low == high else f"{low} to {high}"
     rest = _OVER[name]
@@ -130,7 +130,7 @@ def over(name: str, counts: Collection[int]) -> tuple[str, ...]:
 
 
 def left_out(combinations: Sequence[tuple[str, str, tuple[str, str]]]) -> tuple[str, ...]:
-    """Combinations that are in no mean, with the two that they would have compared."""
+    """List the combinations that no mean covers, each with the two that it would have compared."""
     if not combinations:
         return ()
     named = [f"{left} against {right} with {' and '.join(rest)}" for left, right, rest in combinations]
@@ -143,7 +143,7 @@ def too_many(name: str, levels: int, first: str) -> str:
 
 
 def not_shown(members: int, most: int) -> str:
-    """Of a long frontier."""
+    """Say how many points of a long frontier are not compared."""
     return (
         f"Only the {most} cheapest of the {members} points of the frontier are compared and grouped; "
         f"{members - most} more are not."
@@ -169,7 +169,7 @@ def helps(limit: Limit, settled: Settled | None, scale: DifferenceUnit) -> str:
 def narrowed(
     detectable: float | None, limit: Limit | None, settled: Settled | None, scale: DifferenceUnit
 ) -> str:
-    """What follows a set of the best that holds several cells."""
+    """Return what follows a set of the best that holds several cells."""
     if detectable is None or limit is None or not scale.advises:
         return ""
     more = helps(limit, settled, scale)
@@ -184,8 +184,9 @@ def narrowed(
 def best_set_sentence(
     names: Sequence[str], silent: Sequence[str], judged: int, one_seed: tuple[int, str | None], over: str
 ) -> str:
-    """The 95 % set of the best. `silent`: those of it whose difference to the first has no scatter that it
-    could be judged by. `one_seed`: how many cells could not be judged, and which of them scored above all."""
+    """Describe the 95 % set of the best. `silent` are the cells of it whose difference to the first has no
+    scatter to judge it by. `one_seed` gives how many cells could not be judged, and which of them scored
+    above all."""
     left_out, above = one_seed
     of = f"{judged} cells" + (" with two seeds or more" if left_out else "")
     if len(names) == 1:
@@ -209,5 +210,5 @@ def best_set_sentence(
 
 
 def run_sentence(names: Sequence[str]) -> str:
-    """Of points along the frontier."""
+    """Name the points of a run along the frontier."""
     return f"Along the frontier, these results do not distinguish {', '.join(names[:-1])} and {names[-1]}."

@@ -6,8 +6,8 @@ so are the documents of the test part. The family `teachers` compares each stude
 
 The family `frontier` compares points that were picked by their results. A pick is only honest if it pays for
 all that could have been picked: it is corrected for every two scored points. Of up to 20 of them every two
-are tested, and what is distinguishable elsewhere no longer has to be paid for; of more, those that
-were not picked are taken not to differ. Corrections are Holm's (1979), by statsmodels.
+are tested, and what is distinguishable elsewhere no longer has to be paid for; of more, those that were
+not picked are assumed not to differ. Corrections are Holm's (1979), by statsmodels.
 
 The variance over seeds is moderated over the cells of the task (`moderation`).
 """
@@ -49,7 +49,7 @@ class Claim(Record):
     of `interval`, `p` and `adjusted` are None where fewer than two seeds are shared: then nothing can be
     claimed.
 
-    Of two that are not distinguishable `detectable` is the smallest difference that these results could have
+    For two that are not distinguishable `detectable` is the smallest difference that these results could have
     shown, in units of quality, and `limit` what would show a smaller one.
     """
 
@@ -86,7 +86,7 @@ def factor_families(
     scale: claim_text.DifferenceUnit,
     prior: Prior | None = None,
 ) -> list[ClaimFamily]:
-    """Methods, domains and models of one task and comparison key."""
+    """Compare the methods, the domains and the models of one task and comparison key."""
     parts: list[tuple[str, Callable[[Point], tuple[str, tuple[str, str]]]]] = [
         ("methods", lambda p: (p.cell.method, (p.cell.model, p.cell.domain))),
         ("domains", lambda p: (p.cell.domain, (p.cell.model, p.cell.method))),
@@ -127,7 +127,7 @@ def _factor(
 
 
 def _planned(levels: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Every two; of too many each with one that is chosen by name, never by its results."""
+    """Return every two levels; of too many, each with one that is chosen by name and never by its results."""
     if len(levels) <= MOST_LEVELS:
         return combinations(levels, 2)
     first = "full" if "full" in levels else levels[0]
@@ -144,7 +144,8 @@ def family(
     shown: set[tuple[str, str]] | None = None,
     notes: tuple[str, ...] = (),
 ) -> ClaimFamily:
-    """`could`: comparisons to correct for, where these were picked; `shown`: of which claims are made."""
+    """Build a family. `could` is the number of comparisons to correct for, where these were picked; `shown`
+    selects those that become claims."""
     testable = sum(estimate.p is not None for _, _, estimate in compared)
     size = testable if could is None else max(could, testable)
     adjusted = holm([estimate.p for _, _, estimate in compared], size)
@@ -169,7 +170,7 @@ def family(
 
 
 def holm(p_values: Sequence[float | None], size: int) -> list[float | None]:
-    """Adjusted over `size` comparisons, those that are not given taken as 1. None stays None."""
+    """Adjust the p-values over `size` comparisons; missing ones count as 1. None stays None."""
     from statsmodels.stats.multitest import multipletests  # takes a second to import
 
     known = [p for p in p_values if p is not None]
@@ -217,8 +218,9 @@ def _claim(
 def _interval(
     estimate: MeanEstimate, level: float, distinguishable: bool, scale: claim_text.DifferenceUnit
 ) -> tuple[float, float] | None:
-    """Of the better less the worse, at this level, so that those of a family hold all at once (Bonferroni).
-    Holm's test shows a little more: where it does, the interval ends at 0. Shares differ by 1 at most."""
+    """Return the interval of the better less the worse at this level, so that those of a family hold all at
+    once (Bonferroni). Holm's test shows a little more: where it does, the interval ends at 0. Shares differ
+    by 1 at most."""
     half = estimate.half(level)
     if half is None:
         return None
@@ -235,8 +237,8 @@ def frontier_family(
     scale: claim_text.DifferenceUnit,
     prior: Prior | None = None,
 ) -> ClaimFamily | None:
-    """`members`: of one frontier, by cost. `answer`: the best, and the cheapest close to it. Claims are made
-    of neighbours and of the answer."""
+    """Compare the `members` of one frontier, by cost. `answer` is the best and the cheapest close to it.
+    Neighbours and the answer become claims."""
     judged = [p.name for p in members if p.name in replicates]
     names = judged[:MOST_MEMBERS]
     cut = [claim_text.not_shown(len(judged), len(names))] if len(judged) > len(names) else []
@@ -266,7 +268,7 @@ def frontier_family(
 def unpicked(
     picked: Iterable[tuple[str, str]], replicates: Mapping[str, Replicates], scored: int
 ) -> list[tuple[str, str]]:
-    """Every other two of the scored cells, where these are few and all known."""
+    """Return every other two of the scored cells, where these are few and all have replicates."""
     if len(replicates) != scored or scored > MOST_PAIRED:
         return []
     taken = {frozenset(pair) for pair in picked}

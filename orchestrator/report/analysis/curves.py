@@ -36,7 +36,7 @@ class Curve(Record):
 
 
 def curve_values(seeds: Sequence[Evaluations], metric: MetricName) -> tuple[CurveValue, ...]:
-    """Evaluation by evaluation, over the seeds; empty where one of them was never scored on dev."""
+    """Summarise each evaluation over the seeds; empty where one of them was never scored on dev."""
     shared = min((len(seed) for seed in seeds), default=0)
     values = []
     for index in _thinned(shared):

@@ -38,7 +38,7 @@ def data_line(
 
 
 def _of_units(points: Sequence[Point]) -> str:
-    """The patients or documents that the examples of test are of."""
+    """Count the patients or documents that the test examples belong to."""
     intervals = [p.simultaneous for p in points if p.simultaneous and p.simultaneous.documents is not None]
     if not intervals or not intervals[0].unit.is_known:
         return ""

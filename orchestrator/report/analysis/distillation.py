@@ -26,7 +26,8 @@ class StudentTeacherPair(Record):
 
 
 def student_teacher_pairs(points: Sequence[Point], sweep: SweepRecord) -> tuple[StudentTeacherPair, ...]:
-    """For each backbone whose teacher is in the sweep as well: the two under each method that both have."""
+    """Pair each student with its teacher under each method that both have, where the teacher is in the sweep
+    as well."""
     scored = {(p.cell.model, p.cell.domain, p.cell.method, p.comparison): p for p in points if p.quality}
     lines = [_pair(s, t) for s, t in _taught(scored, sweep)]
     return tuple(sorted(lines, key=lambda pair: (pair.student, pair.method, pair.comparison or "")))
@@ -47,7 +48,7 @@ def _taught(
 
 
 def _names(backbone: BackboneSpec) -> list[str]:
-    """A lineage names a backbone of the catalogue, or a repository of the hub."""
+    """Return the names that a lineage may use: that of the catalogue, and the repository of the hub."""
     weights = backbone.weights
     return [backbone.name, weights.hub] if isinstance(weights, HubWeights) else [backbone.name]
 

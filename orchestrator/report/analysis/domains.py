@@ -38,7 +38,8 @@ class DomainMatrix(Record):
 def domains_of(
     tasks: Sequence[TaskReport], sweep: SweepRecord, replicates: Mapping[str, ReplicatesByKey]
 ) -> DomainMatrix | None:
-    """None unless backbones and tasks each have two domains or more. `found`: the replicates of each task."""
+    """Return None unless backbones and tasks each have two domains or more. `replicates` are those of each
+    task."""
     domains = sorted({b.domain for b in sweep.backbones.values()})
     of_task = {t.task: sweep.tasks[t.task].domain for t in tasks}
     if len(domains) < 2 or len(set(of_task.values())) < 2:
@@ -52,7 +53,7 @@ def domains_of(
 def _column(
     task: TaskReport, domain: str, domains: Sequence[str], replicates: ReplicatesByKey
 ) -> DomainColumn:
-    """Only models and methods that have a score under each domain count: else the sizes would be mixed."""
+    """Average over models and methods that have a score under each domain: others would mix sizes."""
     by_place: dict[tuple[str, str, str], dict[str, float]] = {}
     for point in task.points:
         if point.quality is not None:
@@ -80,7 +81,7 @@ def _column(
 def _judged(
     complete: Sequence[tuple[str, str, str]], domain: str, domains: Sequence[str], replicates: ReplicatesByKey
 ) -> MeanEstimate | None:
-    """Of the matched domain less the mean of the others. None unless all cells share two seeds."""
+    """Estimate the matched domain less the mean of the others. None unless all cells share two seeds."""
     pairs, rivals = list[tuple[Replicates, Replicates]](), [d for d in domains if d != domain]
     for model, method, label in complete:
         by_name = replicates.get(label, {})
@@ -96,7 +97,7 @@ def _judged(
 
 
 def _within_bounds(interval: tuple[float, float] | None, metric: MetricName) -> tuple[float, float] | None:
-    """Shares differ by 1 at most."""
+    """Limit the interval to -1 and 1: shares differ by 1 at most."""
     if interval is None or metric is MetricName.LOSS:
         return interval
     return max(interval[0], -1.0), min(interval[1], 1.0)

@@ -48,7 +48,8 @@ class EquivalenceTest(NamedTuple):
 
 
 def equivalence_test(ours: Summary, theirs: PublishedNumber, margin: float = CLOSE) -> EquivalenceTest:
-    """`ours` as the metric is read; its failed seeds count, and scatter, with the others."""
+    """Compare `ours`, as the metric is read, with a published number. Failed seeds count, and scatter, with
+    the others."""
     plain = ours.mean - theirs.value
     if ours.sd is None:
         return EquivalenceTest(plain, None, Equivalence.OPEN, "ours is one seed")
@@ -84,14 +85,14 @@ def equivalence_test(ours: Summary, theirs: PublishedNumber, margin: float = CLO
 
 
 def _spread(statistic: str, runs: int) -> float:
-    """The variance of the statistic of so many runs, in those of one. That of a median is at most pi / 2
-    times that of the mean."""
+    """Return the variance of the statistic over so many runs, relative to that of one run. That of a median
+    is at most pi / 2 times that of the mean."""
     return (math.pi / 2 if statistic == "median" and runs > 2 else 1.0) / runs
 
 
 @cache
 def _maximum(runs: int) -> tuple[float, float]:
-    """Mean and variance of the maximum of so many standard normal numbers."""
+    """Return mean and variance of the maximum of so many standard normal numbers."""
     x = np.linspace(-9.0, 9.0, 20_001)
     share = ndtr(x) ** runs
     middle, weight = (x[1:] + x[:-1]) / 2, np.diff(share)

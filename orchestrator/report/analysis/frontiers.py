@@ -41,7 +41,7 @@ class CheapestWithin(Record):
 
 class FrontierMember(Record):
     """A point of a frontier. `probability`: of being on it; `near`: of being on it or so near that no other
-    one is more than 1 point better and more than 5 % cheaper. None where it cannot be said."""
+    one is more than 1 point better and more than 5 % cheaper. None for one seed."""
 
     cell: str  # model/domain/method
     figures: dict[Objective, float]
@@ -158,8 +158,9 @@ def _within(
 
 
 def knee(members: Sequence[FrontierMember], objective: Objective) -> str | None:
-    """The member farthest above the straight line from the cheapest to the best, cost on a logarithmic axis:
-    before it quality comes cheap, after it dear. None for fewer than three members, or a cost of 0."""
+    """Return the member farthest above the straight line from the cheapest to the best, with cost on a
+    logarithmic axis: before it quality is cheap, after it expensive. None for fewer than three members, or a
+    cost of 0."""
     line = sorted((m.figures[objective], m.figures[Objective.QUALITY], m.cell) for m in members)
     if len({(cost, quality) for cost, quality, _ in line}) < 3 or line[0][0] <= 0:
         return None

@@ -67,7 +67,7 @@ class GoodEnough(Record):
 
     @property
     def open_cheaper(self) -> tuple[str, ...]:
-        """Cheaper cells of which it is not shown that they are not good enough."""
+        """Name the cheaper cells that may still be good enough."""
         return tuple(name for name, ends in self.cheaper.items() if ends is None or self._may_be(ends))
 
     def _may_be(self, ends: tuple[float, float]) -> bool:
@@ -79,7 +79,7 @@ class GoodEnough(Record):
 def good_enough(
     points: Sequence[Point], replicates: Mapping[str, Replicates], prior: Prior | None, target: Target = NEAR
 ) -> GoodEnough | None:
-    """Of one task and comparison key. None unless two cells have a cost and a score."""
+    """Judge one task and comparison key. None unless two cells have a cost and a score."""
     scored = [p for p in points if p.name in replicates and None not in cost_and_quality(p)]
     results = [cost_and_quality(p) for p in scored]
     enough, top = cheapest_enough(results, target), best(results)
@@ -109,15 +109,15 @@ def good_enough(
 
 
 def _chosen(scored: Sequence[Point], scores: Sequence[float], target: Target) -> int:
-    """Which of them these scores would name."""
+    """Return the index of the point that these scores would choose."""
     results = [(_cost(point), score) for point, score in zip(scored, scores, strict=True)]
     enough = cheapest_enough(results, target)
     return int(np.argmax(scores)) if enough is None else enough
 
 
 def _budgets(scored: Sequence[Point], judge: _Judge, target: Target) -> dict[str, bool]:
-    """A cell that is named from one budget on stays named up to the next, so it is compared with all cells
-    that cost less than that."""
+    """Compare each cell that is recommended from a budget on with all cells that cost less than the next
+    budget."""
     rows = by_budget(scored, target)
     shown = {}
     for place, (_, point) in enumerate(rows, start=1):
@@ -138,12 +138,12 @@ class _Judge:
     def __init__(
         self, replicates: Mapping[str, Replicates], prior: Prior | None, cells: int, target: Target
     ) -> None:
-        self._found, self._prior, self._cells, self._target = replicates, prior, cells, target
+        self._replicates, self._prior, self._cells, self._target = replicates, prior, cells, target
         # Of pairs: each budget asks for the same ones again.
-        self._known: dict[tuple[str, str], Interval | None] = {}
+        self._limits: dict[tuple[str, str], Interval | None] = {}
 
     def shown(self, name: str, cells: Sequence[str]) -> bool:
-        """Whether `name` is good enough among `cells`."""
+        """Return whether `name` is shown to be good enough among `cells`."""
         if self._target.at_least is not None:
             own = self.own(name)
             return own is not None and own[0] >= self._target.at_least
@@ -151,17 +151,17 @@ class _Judge:
         return below.unjudged == 0 and (below.most is None or below.most < (self._target.within or 0.0))
 
     def own(self, name: str) -> Interval | None:
-        """Of its quality, a share, over seeds and documents."""
-        estimate = of_cell(self._found[name])
+        """Return the limits of the quality of `name`, a share, over seeds and documents."""
+        estimate = of_cell(self._replicates[name])
         half = estimate.half(2 * LEVEL / self._cells)
         return None if half is None else between(estimate.mean, half, 0.0, 1.0)
 
     def limits(self, left: str, right: str) -> Interval | None:
-        """Of `one` less `other`; only the best itself cannot be misjudged."""
-        if (left, right) not in self._known:
-            estimate = difference(self._found[left], self._found[right], self._prior)
-            self._known[left, right] = _ends(estimate, 2 * LEVEL / (self._cells - 1))
-        return self._known[left, right]
+        """Return the limits of `left` less `right`; only the best itself cannot be misjudged."""
+        if (left, right) not in self._limits:
+            estimate = difference(self._replicates[left], self._replicates[right], self._prior)
+            self._limits[left, right] = _ends(estimate, 2 * LEVEL / (self._cells - 1))
+        return self._limits[left, right]
 
     def below(self, name: str, cells: Sequence[str]) -> _Below:
         all_limits = [self.limits(other, name) for other in cells if other != name]

@@ -38,7 +38,7 @@ class Heat(Record):
 
 
 def heat(task: TaskReport, comparison: Comparison) -> Heat | None:
-    """None for a single row or column: the table of results says as much."""
+    """Return None for a single row or column: the table of results says as much."""
     scored = [p for p in task.points if p.quality is not None and p.comparison == comparison.label]
     methods = sorted({p.cell.method for p in scored})
     backbones = sorted({(p.cell.domain, p.cell.model) for p in scored})
@@ -66,14 +66,15 @@ def heat(task: TaskReport, comparison: Comparison) -> Heat | None:
 
 
 def _shared(backbones: Sequence[tuple[str, str]]) -> list[str]:
-    """The models that were tried in every domain: a mean over others would compare models, not domains."""
+    """Return the models that were tried in every domain: a mean over others would compare models, not
+    domains."""
     domains = {domain for domain, _ in backbones}
     models = sorted({model for _, model in backbones})
     return [m for m in models if all((domain, m) in backbones for domain in domains)]
 
 
 def _mean(points: Sequence[Point | None]) -> float | None:
-    """None where one of them has no score."""
+    """Average the scores, None where one point has none."""
     means = [p.quality.mean for p in points if p is not None and p.quality is not None]
     return math.fsum(means) / len(means) if means and len(means) == len(points) else None
 

@@ -60,8 +60,8 @@ def hypervolume(
 
 
 def mean_quality(costs: Floats, quality: Floats, low: float, high: float) -> Floats:
-    """Of each row: the mean over the logarithm of the budget of the best quality that it buys, 0 where it
-    buys none."""
+    """Return for each row the mean, over the logarithm of the budget, of the best quality that it buys, 0
+    where it buys none."""
     order = np.argsort(costs, axis=1)
     best = np.maximum.accumulate(np.take_along_axis(np.clip(quality, 0.0, 1.0), order, axis=1), axis=1)
     places = np.log10(np.clip(np.take_along_axis(costs, order, axis=1), low, high))

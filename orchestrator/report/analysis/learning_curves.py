@@ -22,8 +22,8 @@ MOST_CURVES = 8  # of a task
 
 
 def with_curves(report: Report, ledger: Ledger) -> Report:
-    """The frontier and the best of the other cells, up to `MOST_CURVES` a task. Raises LedgerError where the
-    events of an attempt cannot be read."""
+    """Add the curves of the frontier and of the best other cells, up to `MOST_CURVES` per task. Raises
+    LedgerError where the events of an attempt cannot be read."""
     planned: dict[Cell, list[PlannedTrial]] = {}
     for trial in ledger.sweep().trials:
         planned.setdefault(trial.cell, []).append(trial)
@@ -56,7 +56,7 @@ def _curve(task: TaskReport, point: Point, trials: list[TrialRecord]) -> Curve:
 
 
 def _ran_under(trial: TrialRecord, comparison: Comparison) -> bool:
-    """Whether it finished, on what this comparison key stands for."""
+    """Return whether the trial finished under this comparison key."""
     attempt = trial.decisive
     if trial.state is not TrialState.FINISHED or attempt is None or attempt.outcome is None:
         return False
@@ -71,7 +71,7 @@ def _evaluations(task: TaskReport, trial: TrialRecord) -> Evaluations:
 
 
 def _until_the_end(trial: TrialRecord) -> Iterator[AttemptRecord]:
-    """The attempts that led to the result: what came after it is of no trial of the report's."""
+    """Yield the attempts that led to the result; later ones belong to no trial of the report."""
     for attempt in trial.current:
         yield attempt
         if attempt is trial.decisive:

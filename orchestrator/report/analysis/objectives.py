@@ -41,7 +41,7 @@ OBJECTIVES: dict[Objective, tuple[str, str]] = {  # title, unit of the figure
 
 
 def measurement(point: Point, objective: Objective) -> float | None:
-    """None where it is not known, or no finite number."""
+    """Return the value of a point on an objective, None where it is missing or not finite."""
     result: Summary | float | None = {
         Objective.QUALITY: point.quality,
         Objective.DEVICE_HOURS: point.device_hours,

@@ -67,7 +67,7 @@ class WhatIf(Record):
 
 
 def marked_offers(answer: WhatIf, reports: Sequence[TaskReport]) -> WhatIf:
-    """With the marks of its cells in the sentences on what pays off."""
+    """Add the notes on failed seeds to the sentences on what pays off."""
     marks = {task.task: marks_of(task.points) for task in reports}
     tasks = []
     for task in answer.tasks:
@@ -103,7 +103,8 @@ class _Holding:
 
 
 def what_if(sweep: SweepRecord, trials: Iterable[TrialRecord], book: PriceBook, terms: Terms) -> WhatIf:
-    """From the ledger alone; `trials` as `Ledger.trials()` gives them. Only finished trials are owned."""
+    """Compute the answer from the ledger alone; `trials` as `Ledger.trials()` gives them. Only finished
+    trials count."""
     holdings: dict[tuple[Cell, Key], _Holding] = {}
     for record in trials:
         outcome = record.outcome
@@ -161,8 +162,8 @@ def _note(
 
 
 def _serving_energy(outcome: Outcome, device_type: str, seconds: float) -> Energy | None:
-    """No request has a meter of its own: at the mean power of the whole phase, warm-up and both batch sizes
-    included."""
+    """Estimate the energy of a request from the mean power of the whole phase, warm-up and both batch sizes
+    included: no request has a meter of its own."""
     work, spent = outcome.work.get(Phase.SERVE), outcome.phases.get(Phase.SERVE)
     metered = energy_of(outcome, work, device_type) if work and spent else None
     if metered is None or metered.joules is None or not spent:
@@ -229,7 +230,7 @@ def _cost(holding: _Holding, label: str, pricing: Pricing) -> OwningCost:
 
 
 def _errors(score: float | None, terms: Terms) -> Amount | None:
-    """Of one request a year, over all years."""
+    """Return the cost of errors for one request a year, over all years."""
     if terms.cost_per_error is None:
         return None
     if score is None or not 0 <= score <= 1:
@@ -268,7 +269,7 @@ def _row(holding: _Holding, cost: OwningCost, pricing: Pricing) -> Ownership:
 
 
 def _cheapest(costs: Sequence[OwningCost], comparison: str, requests: float) -> OwningCost | None:
-    """In total, of those that fit; None where no total is known."""
+    """Return the cheapest in total of those that fit, None where no total is known."""
     fitting = [cost for cost in costs if cost.comparison == comparison and cost.fits is not False]
     totals = {cost.cell: cost.total(requests).value for cost in fitting}
     priced = [cost for cost in fitting if totals[cost.cell] is not None]
@@ -276,7 +277,7 @@ def _cheapest(costs: Sequence[OwningCost], comparison: str, requests: float) -> 
 
 
 def _smallest(costs: Sequence[OwningCost], comparison: str) -> list[OwningCost]:
-    """Of those that fit, under one comparison key: what a larger model is held against."""
+    """Return the smallest of those that fit under one comparison key: larger models are compared with it."""
     sized = [c for c in costs if c.comparison == comparison and c.fits is not False and c.parameters]
     least = min((c.parameters for c in sized if c.parameters is not None), default=None)
     return [c for c in sized if c.parameters == least]

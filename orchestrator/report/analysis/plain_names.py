@@ -20,6 +20,6 @@ def plain_name(cell: Cell, sweep: SweepRecord, parameters: int | None) -> str:
 
 
 def rehearsal(sweep: SweepRecord) -> bool:
-    """Whether no backbone is pretrained, as in a sweep at smoke size."""
+    """Return whether no backbone is pretrained, as in a sweep at smoke size."""
     backbones = sweep.backbones.values()
     return bool(backbones) and all(isinstance(backbone.weights, RandomWeights) for backbone in backbones)

@@ -28,8 +28,8 @@ class FrontierProbability(NamedTuple):
 
 
 def costs_drawn(axes: Sequence[Objective], points: Sequence[Point], hours: Floats) -> list[Floats]:
-    """[draws, points] of each cost. Time moves with the seeds, and money with time; all else stays as it was
-    measured."""
+    """Return [draws, points] for each cost. Time varies with the seeds, and money with time; other costs stay
+    as measured."""
     still = [_still(objective, points) for objective in axes[1:]]
     return [
         cost * hours if objective in _MOVING else np.broadcast_to(cost, hours.shape)
@@ -45,7 +45,8 @@ def frontier_probabilities(
     *,
     near: bool,
 ) -> dict[str, FrontierProbability | None]:
-    """By name; None of one seed. `points` have a figure on each of the `axes`, quality first."""
+    """Return the probabilities by name, None for one seed. `points` have a value on each of the `axes`,
+    quality first."""
     drawn = moved.of([p.name for p in points])
     shares = _shares(costs_drawn(axes, points, drawn.hours), drawn.quality, near)
     doubt = [index for index, share in enumerate(shares.max(axis=0)) if share > 0]
@@ -65,7 +66,7 @@ def frontier_probabilities(
 
 
 def _shares(costs: Sequence[Floats], quality: Floats, near: bool) -> Floats:
-    """[2, points]: of the draws, on the frontier, and near it; the first twice unless `near`."""
+    """Return [2, points]: the share of draws on the frontier, and near it; the first twice unless `near`."""
     on = pareto_mask(np.stack([*costs, -quality], axis=2)).mean(axis=0)
     return np.stack([on, near_pareto_mask(costs[0], quality).mean(axis=0) if near else on])
 

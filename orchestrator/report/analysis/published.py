@@ -96,8 +96,8 @@ class Published(Record):
 
 
 def read_published(path: Path, sheet: PublicationSheet | None = None) -> Published:
-    """A table with the columns model, domain, method, task, metric and value, and as many of source_table,
-    statistic, sd, n, split and note as are known. Raises ConfigError with every mistake."""
+    """Read a table with the columns model, domain, method, task, metric and value, and any of source_table,
+    statistic, sd, n, split and note. Raises ConfigError with every mistake."""
     rows, problems = read_rows(path, _REQUIRED)
     numbers = []
     for line, row in rows:

@@ -19,8 +19,8 @@ MOST_RANKED = 40  # cells: of more, there would be too many pairs
 
 
 def rank_ranges(cells: Sequence[Replicates], tasks: int) -> list[tuple[int, int]] | None:
-    """The best and the worst place of each cell of one task. They hold for all cells of so many tasks at once
-    with 95 % confidence (Bonferroni over all pairs). None of more than `MOST_RANKED`."""
+    """Return the best and the worst rank of each cell of one task. They hold for all cells of so many tasks
+    at once with 95 % confidence (Bonferroni over all pairs). None for more than `MOST_RANKED` cells."""
     count = len(cells)
     if count > MOST_RANKED:
         return None

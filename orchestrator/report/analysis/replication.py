@@ -37,7 +37,7 @@ Place = tuple[str, str, str]  # task, model, domain
 
 class Replicated(Record):
     """A published number beside ours. `interval`: of the difference, 90 %, over our seeds and their runs; the
-    rules are those of `report.equivalence`."""
+    rules are those of `report.analysis.equivalence`."""
 
     published: PublishedNumber
     cell: str  # ours, with its task
@@ -61,7 +61,7 @@ class Replication(Record):
 
     @property
     def by_table(self) -> dict[str, list[Replicated]]:
-        """In the order of the published numbers; by the title of their table, or its name."""
+        """Return the rows by the title of their table, or its name, in the order of the published numbers."""
         tables: dict[str, list[Replicated]] = {}
         for row in self.rows:
             name = row.published.source_table
@@ -83,7 +83,7 @@ def why(row: Replicated) -> str:
 
 
 def verdict(replication: Replication) -> str:
-    """The replication in a sentence."""
+    """Summarise the replication in a sentence."""
     if not replication.rows:
         return f"None of the {replication.published} published numbers has one of ours beside it yet."
     compared = len({id(row.published) for row in replication.rows})
@@ -100,7 +100,7 @@ def verdict(replication: Replication) -> str:
 
 
 def replicate(published: Published, tasks: Sequence[TaskReport], sweep: SweepRecord) -> Replication:
-    """A row for each published number and each of our cells that it speaks of."""
+    """Add a row for each published number and each of our cells that matches it."""
     places: dict[Place, list[Point]] = {}
     for point in (p for task in tasks for p in task.points):
         places.setdefault((point.cell.task, point.cell.model, point.cell.domain), []).append(point)
@@ -125,7 +125,7 @@ def replicate(published: Published, tasks: Sequence[TaskReport], sweep: SweepRec
 def _rows(
     number: PublishedNumber, places: dict[Place, list[Point]], sheet: PublicationSheet, sweep: SweepRecord
 ) -> tuple[list[Replicated], str]:
-    """The rows, or why there are none."""
+    """Return the rows, or why there are none."""
     if is_cost(number.metric):
         return [], _COST
     points = places.get((number.task, number.model, number.domain), [])

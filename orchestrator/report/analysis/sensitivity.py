@@ -61,7 +61,8 @@ class SettingEffect(Record):
 
 
 def setting_effects(points: Sequence[Point], sweep: SweepRecord) -> tuple[SettingEffect, ...]:
-    """An axis for each number that takes two values or more among cells that are alike in all else."""
+    """Return an effect for each number that takes two values or more among cells that agree in everything
+    else."""
     scored = [(p, _values(p, sweep)) for p in points if p.quality is not None]
     effects = []
     for key, title in _TITLES.items():
@@ -74,7 +75,8 @@ def setting_effects(points: Sequence[Point], sweep: SweepRecord) -> tuple[Settin
 
 
 def _values(point: Point, sweep: SweepRecord) -> dict[str, Any]:
-    """Settings and recipe of a cell. What a search chose is left out: it differs without being varied."""
+    """Return settings and recipe of a cell without what a search chose, which differs without being
+    varied."""
     method, recipe = sweep.methods.get(point.cell.method), sweep.recipes.get(point.cell.name)
     values: dict[str, Any] = {} if method is None else {"entry": method.entry, **method.settings.model_dump()}
     values |= {} if recipe is None else recipe.model_dump()
@@ -103,7 +105,7 @@ def _series(key: str, scored: Sequence[tuple[Point, Values]]) -> tuple[SettingSe
 
 
 def _varied(key: str, series: Sequence[Values]) -> list[str]:
-    """Keys with a title, but for the axis's own, that tell one series from another of the same method."""
+    """Return the keys with a title, except the varied one, that distinguish the series of one method."""
     varied = []
     for name in _TITLES.keys() - {key}:
         by_entry: dict[str, set[str]] = {}

@@ -54,7 +54,7 @@ class Uncertainty(NamedTuple):
 def replicates_of(
     cells: Sequence[CellResults], comparisons: Mapping[Key, Comparison], counting: Counting
 ) -> ReplicatesByKey:
-    """Of one task."""
+    """Return the replicates of one task."""
     by_key: dict[str, dict[str, Replicates]] = {c.label: {} for c in comparisons.values()}
     for cell in cells:
         name = cell.cell.label
@@ -74,8 +74,8 @@ def uncertainty_of(
     target: Target = NEAR,
     floor: float | None = None,
 ) -> Uncertainty:
-    """`task`: its name, its title, its metric. `floor`: the quality of guessing. Comparison keys are never
-    mixed."""
+    """Judge a task, given as its name, title and metric. `floor` is the quality of guessing. Comparison keys
+    are never mixed."""
     name, title, metric = task
     marks = marks_of(points)
     plain = claim_text.DifferenceUnit(title, metric is not MetricName.LOSS, level_marks(points) | marks)
@@ -116,14 +116,16 @@ def uncertainty_of(
         judged = good_enough(group, cells, prior, target)
         close += [judged] if judged is not None else []
         groups += frontier_runs(members, cells, len(group), prior)
-    sure = tuple(
-        _surer(p, replicates, chances, metric).model_copy(
+    judged_points = tuple(
+        _with_uncertainty(p, replicates, chances, metric).model_copy(
             update={"simultaneous": intervals.get((p.comparison or "", p.name))}
         )
         for p in points
     )
     groups = [g.model_copy(update={"sentence": marked(g.sentence, marks)}) for g in groups]
-    return Uncertainty(sure, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved, nothing)
+    return Uncertainty(
+        judged_points, tuple(frontiers), tuple(claims), tuple(groups), tuple(close), moved, nothing
+    )
 
 
 def _picked(
@@ -155,7 +157,7 @@ def _taught(
     return [family("teachers", compared, scale, pairs[0].comparison)] if compared else []
 
 
-def _surer(
+def _with_uncertainty(
     point: Point,
     replicates: ReplicatesByKey,
     chances: Mapping[tuple[str, str], FrontierProbability | None],

@@ -24,26 +24,26 @@ def frontier_marker(point: Point) -> str:
 
 
 def probability_text(probability: float | None) -> str:
-    """For a hover text; empty where it cannot be said."""
+    """Return the frontier probability for a hover text; empty where there is none."""
     return "" if probability is None else f"on the frontier with {percentage(probability)}"
 
 
 def claim_verdict(claim: Claim | None) -> str:
-    """Of the paired test."""
+    """Return the result of the paired test."""
     if claim is None or claim.distinguishable is None:
         return "not testable"
     return "distinguishable" if claim.distinguishable else "not distinguishable"
 
 
 def pair_verdict(pair: StudentTeacherPair, claims: Sequence[ClaimFamily]) -> str:
-    """Of the family that compares students with their teachers: there is one verdict on a pair."""
+    """Return the result of the family that compares students with their teachers: there is one per pair."""
     both = {f"{pair.student}/{pair.method}", f"{pair.teacher}/{pair.method}"}
     families = [f for f in claims if f.name == "teachers" and f.comparison == pair.comparison]
     return claim_verdict(next((c for f in families for c in f.claims if {c.better, c.worse} == both), None))
 
 
 def measurement_text(value: float | None, objective: Objective) -> str:
-    """A figure of an axis, in its unit."""
+    """Return a value of an objective with its unit."""
     if value is None:
         return MISSING
     if objective is Objective.QUALITY:
@@ -56,7 +56,7 @@ def measurement_text(value: float | None, objective: Objective) -> str:
 
 
 def estimate_reasons(rows: Sequence[Ownership]) -> list[str]:
-    """Why amounts of these rows are estimates, or missing: each reason once."""
+    """Say why amounts of these rows are estimates or missing: each reason once."""
     reasons: dict[str, None] = {}
     for row in rows:
         amounts = (

@@ -23,7 +23,8 @@ _ROUNDED = 1e-5  # what a score may be off by, made of numbers that were written
 
 # Device type, precision, software. How many devices there were changes no device-hour.
 Key = tuple[str, Precision | None, tuple[tuple[str, str], ...]]
-# What every trial runs on, and how it computes. What only some load, say deepspeed, tells no set-ups apart.
+# What every trial runs on, and how it computes. Software that only some load, say deepspeed,
+# does not make another set-up.
 _COMPARED = frozenset(
     ("python", "torch", "transformers", "peft", "accelerate", "tokenizers", "tf32", "deterministic")
 )

@@ -30,7 +30,7 @@ class Energy:
 
 
 def energy_of(outcome: Outcome, work: PhaseWork, device_type: str) -> Energy:
-    """Of `work`, which is a part of the outcome's."""
+    """Return the energy of `work`, which is a part of the outcome's."""
     origin = outcome.origins.get(Figure.CPU_ENERGY if device_type == CPU else Figure.GPU_ENERGY)
     joules = work.joules(on_gpu=device_type != CPU)
     if joules is None:

@@ -37,12 +37,12 @@ class Counting:
 
     @property
     def floor(self) -> float | None:
-        """The quality of a seed that failed, higher is better; None where it is left out."""
+        """Return the quality of a seed that failed, higher is better; None where it is left out."""
         return None if self.rule is FailureRule.LEAVE_OUT else self.guessed
 
     @property
     def guessed(self) -> float | None:
-        """The quality of guessing."""
+        """Return the quality of guessing."""
         score = self.guessing.get(self.metric)
         return score if score is None or METRICS[self.metric].higher_is_better else -score
 
@@ -59,7 +59,7 @@ class SeedScore:
 
 
 def seed_scores(cell: CellResults, key: Key, counting: Counting) -> list[SeedScore]:
-    """Those that count under one comparison key, by seed."""
+    """Return the seeds that count under one comparison key, by seed."""
     scores = [_score(r, counting.floor) for r in cell.results if r.key == key]
     if counting.floor is not None:
         scores += [SeedScore(f.seed, counting.floor, failed=True) for f in failed_under(cell, key)]
@@ -75,7 +75,7 @@ def _score(result: Result, floor: float | None) -> SeedScore | None:
 
 
 def keys_of(cell: CellResults) -> list[Key]:
-    """The comparison keys under which seeds of a cell count, most results first."""
+    """Return the comparison keys under which seeds of a cell count, most results first."""
     counts = Counter(r.key for r in cell.results) or Counter(
         f.key for f in cell.failures if f.kind.blames_the_training and f.key is not None
     )
@@ -83,28 +83,28 @@ def keys_of(cell: CellResults) -> list[Key]:
 
 
 def failed_under(cell: CellResults, key: Key) -> list[FailedSeed]:
-    """Whose training failed. One under a key that has no result is taken to the key that has most: that
-    training fails does not depend on the device."""
+    """Return the seeds whose training failed. One under a key without a result is assigned to the key that
+    has most: that training fails does not depend on the device."""
     keys = keys_of(cell)
     failed = [f for f in cell.failures if f.kind.blames_the_training]
     return [f for f in failed if f.key == key or (f.key not in keys and key == keys[0])]
 
 
 def failed_seeds(cell: CellResults) -> dict[FailureKind, int]:
-    """Failed seeds of a cell by kind, with those that collapsed and came to their end."""
+    """Count the failed seeds of a cell by kind, including those that collapsed and finished."""
     counts = Counter(f.kind for f in cell.failures)
     counts[FailureKind.COLLAPSED] += sum(r.collapsed for r in cell.results)
     return {kind: counts[kind] for kind in FailureKind if counts[kind]}
 
 
 def failure_note(failed: Mapping[FailureKind, int], planned: int) -> str:
-    """What a sentence says beside the name of a cell, `1 of 3 seeds collapsed`; empty where nothing failed
-    that tells of the cell."""
+    """Return what a sentence adds to the name of a cell, `1 of 3 seeds collapsed`; empty where no failure is
+    due to the cell."""
     return _told({kind: n for kind, n in failed.items() if kind not in _ELSEWHERE}, planned)
 
 
 def lost(failed: Mapping[FailureKind, int], planned: int) -> str:
-    """Of the seeds that the machine or a limit ended."""
+    """Count the seeds that the machine or a limit ended."""
     return _told({kind: n for kind, n in failed.items() if kind in _ELSEWHERE}, planned)
 
 
@@ -118,7 +118,7 @@ def _told(failed: Mapping[FailureKind, int], planned: int) -> str:
 
 
 def total(marks: Sequence[tuple[Mapping[FailureKind, int], int]]) -> str:
-    """The mark of several cells together."""
+    """Return the note on several cells together."""
     failed: Counter[FailureKind] = Counter()
     for failures, _ in marks:
         failed.update(failures)

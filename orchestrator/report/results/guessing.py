@@ -21,7 +21,7 @@ _BY_SHARE = (MetricName.ACCURACY, MetricName.MICRO_F1, MetricName.MICRO_F1_WITH_
 
 
 def answer_to_all(kind: TaskKind) -> str:
-    """What guessing is on a task of this kind."""
+    """Say what guessing is on a task of this kind."""
     return "no entity anywhere" if kind is TaskKind.NER else "always the commonest class of train"
 
 
@@ -52,7 +52,8 @@ class Guess(NamedTuple):
 
 
 def guess(task: TaskSpec, class_counts: ClassCounts | None) -> Guess:
-    """`told`: by the trial that knows it best; None where none has read the data."""
+    """Return the scores of guessing. `class_counts` are those of the trial that knows them best; None where
+    no trial has read the data."""
     scores = {
         name: 0.0 for name, info in METRICS.items() if task.kind in info.kinds and info.higher_is_better
     }

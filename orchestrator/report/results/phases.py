@@ -68,7 +68,7 @@ class PhaseTally:
             self._flops[key] = self._flops.get(key, 0.0) + (math.nan if flops is None else flops)
 
     def costs(self) -> tuple[PhaseCost, ...]:
-        """By device type, in the order of a trial; what lies in no phase comes last."""
+        """Return the costs by device type, in the order of a trial; time in no phase comes last."""
         costs = []
         for device, billed in sorted(self._billed.items()):
             phases = [phase for phase in Phase if (device, phase) in self._seconds]

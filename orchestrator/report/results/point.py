@@ -82,9 +82,11 @@ class Point(Record):
     # The interval of quality that is printed; and that of this cell alone over seeds and test documents.
     simultaneous: Simultaneous | None = None
     population_interval: tuple[float, float] | None = None
-    # Of being on the frontier of quality and device-hours; None where it cannot be said (one seed).
+    # Of being on the frontier of quality and device-hours; None for one seed.
     frontier_probability: float | None = None
-    near_probability: float | None = None  # on it, or within 1 point and 5 % of the cost: see `Member`
+    near_probability: float | None = (
+        None  # on it, or within 1 point and 5 % of the cost: see `FrontierMember`
+    )
     # Further axes: means over the finished seeds, None where not all of them tell.
     wall_seconds: Summary | None = None
     saved_bytes: int | None = None  # the largest of the seeds

@@ -29,7 +29,7 @@ from orchestrator.report.statistics.summary import Summary, average, bounds, sum
 
 
 def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
-    """The comparison keys that occur in one task, each labelled by what tells it from the others."""
+    """Return the comparison keys that occur in one task, each with a label that distinguishes it."""
     labels = labels_of({key for cell in cells for key in keys_of(cell)})
     return {
         key: Comparison(
@@ -43,7 +43,7 @@ def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:
 
 
 def labels_of(used: Iterable[Key]) -> dict[Key, str]:
-    """What to call the comparison keys of one task, in the order of their labels' parts."""
+    """Label the comparison keys of one task, in the order of their labels' parts."""
     keys = sorted(used, key=repr)
     return {key: _label(key, keys) for key in keys}
 
@@ -66,7 +66,8 @@ def points_of(
     sweep: SweepRecord,
     counting: Counting,
 ) -> tuple[Point, ...]:
-    """All cells of a task: the frontier by cost, then results by quality, then those without one by name."""
+    """Return all cells of a task: the frontier by cost, then results by quality, then those without one by
+    name."""
     points = [point for cell in cells for point in _points(cell, comparisons, sweep, counting)]
     points += [
         Point(
@@ -87,7 +88,7 @@ def points_of(
 
 
 def cost_and_quality(point: Point) -> tuple[float | None, float | None]:
-    """Cost in device-hours, and quality."""
+    """Return cost in device-hours, and quality."""
     return (
         point.device_hours.mean if point.device_hours else None,
         point.quality.mean if point.quality else None,
@@ -158,7 +159,8 @@ def _aggregate(
 
 
 def _metrics(results: Sequence[Result], failed: int, counting: Counting) -> dict[MetricName, Summary]:
-    """Of the seeds that worked, and of the `failed` ones that count what guessing gives."""
+    """Summarise the metrics of the seeds that worked, and of the `failed` ones, which count what guessing
+    gives."""
     worked = [r.metrics for r in results if not r.collapsed]
     names = sorted({name for metrics in worked for name in metrics})
     summaries = {}
@@ -171,7 +173,7 @@ def _metrics(results: Sequence[Result], failed: int, counting: Counting) -> dict
 
 
 def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRecord) -> dict[str, Any]:
-    """What the notes of a point are made of: its search, its rows, how its training went."""
+    """Return what the notes of a point need: its search, its rows, how its training went."""
     method, recipe = sweep.methods.get(cell.cell.method), sweep.recipes.get(cell.cell.name)
     capped = recipe is not None and (recipe.train_rows or recipe.train_rows_per_class)
     rows = [r.train_rows for r in results if r.train_rows is not None]
@@ -198,7 +200,7 @@ def _also(cell: CellResults, results: Sequence[Result], key: Key, sweep: SweepRe
 
 
 def _adapted(result: Result, method: MethodSpec | None) -> int | None:
-    """As the study counts: what is trained but for the head, and under full fine-tuning everything."""
+    """Count parameters as the study does: those trained without the head, and all under full fine-tuning."""
     if result.trainable_parameters is None or method is None:
         return None
     if method.settings.trains_everything:
@@ -207,7 +209,7 @@ def _adapted(result: Result, method: MethodSpec | None) -> int | None:
 
 
 def budget(recipe: Recipe) -> str | None:
-    """How long it trains, in words, where that is not a number of epochs."""
+    """Say how long a recipe trains, where that is not a number of epochs."""
     if recipe.steps is not None:
         return f"{recipe.steps:,} steps"
     if recipe.train_seconds is not None:
@@ -227,7 +229,7 @@ def _average_of_all(values: Sequence[float | None]) -> float | None:
 
 
 def least_certain(sources: Iterable[Source]) -> Source:
-    """A figure made of several stands no better than the worst of them."""
+    """Return the worst source: a value made of several is no better than that."""
     return max(sources, key=list(Source).index)
 
 
@@ -236,7 +238,7 @@ def _largest(values: Iterable[int | None]) -> int | None:
 
 
 def _state(cell: CellResults) -> PointState:
-    """Of a cell without a result: the worst thing that there is to say about it."""
+    """Return the state of a cell without a result: the worst of its seeds."""
     for state in (TrialState.FAILED, TrialState.UNFINISHED, TrialState.STALE):
         if cell.states[state]:
             return PointState(state.value)

@@ -26,7 +26,7 @@ def missing(why: str) -> Amount:
 
 
 def plus(*parts: Amount) -> Amount:
-    """A sum stands no better than the worst of its parts, and without one of them it is missing."""
+    """Add the amounts. The sum is as certain as its worst part, and missing where one part is."""
     worst = max(parts, key=lambda part: _RANK[part.source])
     if worst.source is Source.MISSING:
         return worst
@@ -70,7 +70,8 @@ class Pricing:
         return plus(times(hours, rate), times(self.kwh(use), power))
 
     def carried(self, use: DeviceUse) -> Amount:
-        """Device-seconds on the device of the terms: by the ratio of the two peak rates, as an estimate."""
+        """Convert device-seconds to the device of the terms by the ratio of the two peak rates, as an
+        estimate."""
         target = self.terms.device
         if use.device_seconds is None:
             return missing("it shared a GPU and was not calibrated on one of its own")
@@ -84,7 +85,7 @@ class Pricing:
         return estimated(use.device_seconds * source.tflops / destination.tflops, why)
 
     def kwh(self, use: DeviceUse) -> Amount:
-        """At the devices: as metered, else by the watts of the book."""
+        """Return the energy at the devices: as metered, else by the watts of the book."""
         carried = self.carried(use)
         target = self.terms.device or use.device_type
         if carried.source is Source.MEASURED and use.energy is not None and use.energy.kwh is not None:
@@ -99,7 +100,7 @@ class Pricing:
         return estimated(carried.value * price.watts / _KWH, why)
 
     def carbon_kg(self, kwh: Amount) -> Amount:
-        """The building's share of power included."""
+        """Return the emissions, including the building's share of power."""
         energy = self.book.energy
         if energy is None or energy.grams_co2_per_kwh is None:
             return missing(f"{self.book.name} has no carbon intensity")

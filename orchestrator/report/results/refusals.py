@@ -16,7 +16,7 @@ class RefusalGroup(Record):
 
 
 def refusal_groups(refused: Sequence[RefusedCell]) -> tuple[RefusalGroup, ...]:
-    """By reason, the most frequent first."""
+    """Group the refused cells by reason, the most frequent first."""
     groups: dict[str, list[str]] = {}
     for r in refused:
         groups.setdefault(r.reason, []).append(r.cell.label)

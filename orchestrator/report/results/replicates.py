@@ -14,7 +14,7 @@ from orchestrator.report.statistics.replicates import Replicates
 
 
 def replicates(name: str, scores: Sequence[SeedScore]) -> Replicates | None:
-    """`scores`: by seed, rising. None without any."""
+    """Return the replicates of `scores`, which are sorted by seed. None without any."""
     if not scores:
         return None
     with_examples = [one.examples for one in scores if one.examples is not None]
@@ -39,8 +39,8 @@ def _parts(score: SeedScore, documents: int) -> Floats:
 
 
 def contributions(examples: ScoredExamples) -> Floats:
-    """What each document adds to the ratio, to first order: their mean is the ratio, their variance over n
-    that of the ratio when documents are drawn anew."""
+    """Return what each document adds to the ratio, to first order: their mean is the ratio, their variance
+    over n that of the ratio over other documents."""
     numerator, denominator = (
         np.frombuffer(part, dtype=np.float32).astype(np.float64)
         for part in (examples.numerator, examples.denominator)

@@ -23,7 +23,7 @@ class WeightsOrigin(Record):
 
 
 def weights_of(sweep: SweepRecord) -> tuple[WeightsOrigin, ...]:
-    """Of the backbones that a planned trial uses, by name."""
+    """Describe the backbones that a planned trial uses, by name."""
     used = {t.cell.backbone_key for t in sweep.trials}
     backbones = {b.name: b for place, b in sweep.backbones.items() if place in used}
     return tuple(

@@ -48,7 +48,8 @@ class Draws(NamedTuple):
 
 
 def draws(place: str, group: Sequence[Replicates]) -> Draws:
-    """Of cells that are compared in one `place`. The same names and results give the same draws."""
+    """Draw the means of cells that are compared in one `place`. The same names and results give the same
+    draws."""
     spread = _pooled([r.quality for r in group])
     relative = [_relative(r.device_hours) for r in group]
     cost_spread = _pooled(relative)
@@ -73,14 +74,15 @@ def generator(*names: str) -> np.random.Generator:
 
 
 def _relative(hours: Floats) -> Floats:
-    """Of the seeds that have any, and where none has, as if they all cost the same."""
+    """Return the hours of the seeds that have any over their mean; ones where none has."""
     finite = hours[np.isfinite(hours)]
     mean = float(finite.mean()) if len(finite) else 0.0
     return finite / mean if mean > 0 else np.ones(len(hours))
 
 
 def _pooled(values: Sequence[Floats]) -> tuple[float, int]:
-    """The standard deviation over seeds within the cells that have several, and its degrees of freedom."""
+    """Return the standard deviation over seeds within the cells that have several, and its degrees of
+    freedom."""
     several = [v for v in values if len(v) > 1]
     freedom = sum(len(v) - 1 for v in several)
     if not freedom:
@@ -89,7 +91,7 @@ def _pooled(values: Sequence[Floats]) -> tuple[float, int]:
 
 
 def _moved(values: Floats, pooled: tuple[float, int], random: np.random.Generator) -> Floats:
-    """The mean of `values` with other seeds."""
+    """Draw the mean of `values` with other seeds."""
     k = len(values)
     spread, freedom = pooled if k < 2 else (float(values.std(ddof=1)), k - 1)
     moved: Floats = float(values.mean()) + random.standard_t(freedom, DRAWS) * spread / np.sqrt(k)
@@ -97,7 +99,7 @@ def _moved(values: Floats, pooled: tuple[float, int], random: np.random.Generato
 
 
 def _by_documents(group: Sequence[Replicates], random: np.random.Generator) -> Floats:
-    """What other documents add to the means: [DRAWS, points]."""
+    """Draw what other documents add to the means: [DRAWS, points]."""
     moves = of_documents(group)
     if len(moves) > _BLOCKS:
         places = np.linspace(0, len(moves), _BLOCKS, endpoint=False).astype(int)

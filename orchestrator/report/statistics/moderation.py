@@ -47,7 +47,7 @@ class Prior(NamedTuple):
     pooled: float
 
     def moderate(self, variance: float, freedom: float, weight: float) -> tuple[float, float]:
-        """Variance and degrees of freedom of a contrast whose weights' squares add up to `weight`."""
+        """Return variance and degrees of freedom of a contrast whose squared weights add up to `weight`."""
         total = max(min(self.freedom + freedom, self.pooled), freedom)
         moderated = weight * self.variance
         if math.isfinite(self.freedom):
@@ -104,8 +104,8 @@ def _freedom_of_all(cells: Sequence[Replicates], independent: float) -> float:
 
 
 def _residual(cells: Sequence[Replicates]) -> tuple[Floats, Floats]:
-    """The variance of each cell's scores once cells and seeds are taken out, and its degrees of freedom: what
-    the cell's own mean and its part in the effects of the seeds leave."""
+    """Return the variance of each cell's scores without cells and seeds, and its degrees of freedom: what the
+    cell's own mean and its part in the effects of the seeds leave."""
     seeds = sorted({seed for cell in cells for seed in cell.seeds})
     owner = np.repeat(np.arange(len(cells)), [len(cell.seeds) for cell in cells])
     scores = np.concatenate([cell.quality - cell.quality.mean() for cell in cells])
@@ -120,7 +120,7 @@ def _residual(cells: Sequence[Replicates]) -> tuple[Floats, Floats]:
 
 
 def _basis(columns: Floats) -> Floats:
-    """Orthonormal, of the space that the columns span."""
+    """Return an orthonormal basis of the space that the columns span."""
     left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
     basis: Floats = left[:, sizes > GRAIN * max(sizes[0], 1.0)]
     return basis

@@ -73,7 +73,8 @@ class MeanEstimate:
 
     @property
     def error(self) -> float | None:
-        """None for one seed, and where nothing scatters: then nothing can be said."""
+        """Return the standard error. None for one seed, and where nothing scatters: then no test is
+        possible."""
         if self.seed_error is None:
             return None
         total = math.hypot(self.seed_error, self.document_error)
@@ -81,12 +82,12 @@ class MeanEstimate:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 %, two-sided."""
+        """Return the two-sided 95 % interval."""
         half = self.half(1 - CONFIDENCE)
         return None if half is None else (self.mean - half, self.mean + half)
 
     def half(self, level: float) -> float | None:
-        """Half the width of the two-sided interval that misses with the probability `level`: so the least
+        """Return half the width of the two-sided interval that misses with probability `level`: the least
         mean that differs from 0 at that level. None where there is no error."""
         if self.error is None:
             return None
@@ -94,7 +95,8 @@ class MeanEstimate:
 
     @cached_property
     def p(self) -> float | None:
-        """Two-sided, of a mean of 0: the level at which the interval ends there. 1 for what never differs."""
+        """Return the two-sided p-value of a mean of 0: the level at which the interval ends there. 1 for what
+        never differs."""
         if self.error is None:
             return 1.0 if self.seed_error is not None and abs(self.mean) < GRAIN else None
         size = abs(self.mean) / self.error
@@ -137,7 +139,7 @@ def estimate(
 
 
 def of_cell(cell: Replicates, prior: Prior | None = None) -> MeanEstimate:
-    """Of the mean of one cell."""
+    """Estimate the mean of one cell."""
     n = None if cell.parts is None else cell.parts.shape[1]
     if len(cell.quality) < 2:
         return MeanEstimate(cell.mean, len(cell.quality), n, unit=cell.unit)
@@ -147,7 +149,7 @@ def of_cell(cell: Replicates, prior: Prior | None = None) -> MeanEstimate:
 def _estimate(
     values: Floats, documents: float, n: int | None, prior: Prior | None, weight: float, unit: Unit
 ) -> MeanEstimate:
-    """`documents`: the variance of the mean that is due to them."""
+    """Estimate the mean of `values`. `documents` is the variance of the mean that is due to them."""
     k, mean = len(values), float(values.mean())
     n = None if n == 1 else n
     seeds, freedom = float(values.var(ddof=1)) / k, k - 1.0
@@ -158,7 +160,8 @@ def _estimate(
 
 
 def difference(left: Replicates, right: Replicates, prior: Prior | None = None) -> MeanEstimate:
-    """`one` less `other`, on the seeds that both have. A mean of those means where they share none."""
+    """Estimate `left` less `right` on the seeds that both have, or between their means where they share
+    none."""
     key = id(right), prior
     if key not in left.differences:
         left.differences[key] = right, mean_difference([(left, right)], prior)

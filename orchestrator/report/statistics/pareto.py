@@ -83,13 +83,15 @@ def near_pareto_mask(costs: Floats, quality: Floats) -> Flags:
 
 
 def best(results: Sequence[CostAndQuality]) -> int | None:
-    """Index of the highest quality; of equals the cheapest, then the first. None where none is complete."""
+    """Return the index of the highest quality; of equals the cheapest, then the first. None where none is
+    complete."""
     first = min(_complete(results), key=lambda r: (-r[2], r[1], r[0]), default=None)
     return None if first is None else first[0]
 
 
 def cheapest_close(results: Sequence[CostAndQuality], within: float = CLOSE) -> int | None:
-    """Index of the cheapest whose quality is at most `within` below the best; of equal costs the better."""
+    """Return the index of the cheapest whose quality is at most `within` below the best; of equal costs the
+    better."""
     complete = _complete(results)
     top = max((quality for _, _, quality in complete), default=math.inf)
     close = [r for r in complete if r[2] >= top - within - GRAIN]
@@ -98,7 +100,7 @@ def cheapest_close(results: Sequence[CostAndQuality], within: float = CLOSE) -> 
 
 
 def cheapest_enough(results: Sequence[CostAndQuality], target: Target) -> int | None:
-    """Index of the cheapest that is good enough; of equal costs the better. None where none is."""
+    """Return the index of the cheapest that is good enough; of equal costs the better. None where none is."""
     if target.at_least is None:
         return cheapest_close(results, target.within or CLOSE)
     enough = [r for r in _complete(results) if r[2] >= target.at_least - GRAIN]

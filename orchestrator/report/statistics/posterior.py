@@ -37,7 +37,7 @@ _LEAST = 1e-12  # a variance below it is rounding
 
 
 def scores(cells: Sequence[Replicates], costs: Floats, draws: int, random: np.random.Generator) -> Floats:
-    """[draws, cells]. `costs`: one a cell, measured."""
+    """Draw true scores: [draws, cells]. `costs` holds the measured cost of each cell."""
     measured = np.array([cell.mean for cell in cells])
     errors, basis = np.linalg.eigh(_errors(cells))
     errors = np.maximum(errors, _LEAST)
@@ -52,7 +52,7 @@ def scores(cells: Sequence[Replicates], costs: Floats, draws: int, random: np.ra
 
 
 def factors(cells: Sequence[Replicates], draws: int, random: np.random.Generator) -> Floats:
-    """What device-hours are multiplied by: [draws, cells]."""
+    """Draw the factors of device-hours: [draws, cells]."""
     if not all((cell.device_hours > 0).all() for cell in cells):
         return np.ones((draws, len(cells)))
     logs = [replace(cell, quality=np.log(cell.device_hours)) for cell in cells]
@@ -72,7 +72,8 @@ def _moderated(cell: Replicates, prior: Prior | None) -> tuple[float, float]:
 
 
 def _place(costs: Floats) -> Floats:
-    """Of each cell on the line: its logarithm, centred and scaled; 0 where a cost is, or all are alike."""
+    """Return the position of each cell on the line: its centred and scaled logarithm, 0 where a cost is 0 or
+    all are alike."""
     if (costs <= 0).any():
         return np.zeros(len(costs))
     logs = np.log(costs)
@@ -82,8 +83,8 @@ def _place(costs: Floats) -> Floats:
 
 
 def _errors(cells: Sequence[Replicates]) -> Floats:
-    """The covariance of the measured scores: of seeds on the diagonal, of documents between all that share
-    them."""
+    """Return the covariance of the measured scores: of seeds on the diagonal, of documents between all cells
+    that share them."""
     prior = prior_of(cells)
     covariance = np.diag([_moderated(cell, prior)[0] / len(cell.seeds) for cell in cells])
     for test_set in sorted({cell.test_set for cell in cells if cell.test_set is not None}):
@@ -107,7 +108,7 @@ def of_documents(group: Sequence[Replicates]) -> Floats:
 
 
 def _share(cell: Replicates, mean: Floats) -> float:
-    """Of the variance of the documents' means, what is not seeds and documents mixed."""
+    """Return the share of the variance of the documents' means that is not mixed with seeds."""
     estimate = of_cell(cell)
     if estimate.seeds < 2:
         return 1.0
@@ -168,7 +169,7 @@ class _Model(NamedTuple):
         return fits
 
     def draw(self, fit: _Fit, count: int, random: np.random.Generator) -> Floats:
-        """[count, cells], in this basis."""
+        """Draw [count, cells] in this basis."""
         root = np.linalg.cholesky(fit.inverse + _LEAST**2 * np.eye(2))
         coefficients = fit.centre + random.standard_normal((count, 2)) @ root.T
         line = coefficients @ np.stack([self.level, self.slope])
@@ -179,7 +180,7 @@ class _Model(NamedTuple):
 
 
 def _inverse(information: Floats, size: float) -> Floats:
-    """Of the precision of level and slope, where the slope is about `size`; of 0 there is none."""
+    """Invert the precision of level and slope, where the slope is about `size`; there is no slope at 0."""
     if not size:
         return np.array([[1 / float(information[0, 0]), 0.0], [0.0, 0.0]])
     inverse: Floats = np.asarray(np.linalg.inv(information + np.diag([0.0, 1 / size**2])), dtype=np.float64)

@@ -24,15 +24,16 @@ class Limit(StrEnum):
 
 
 class Settled(Record):
-    """With how many seeds a measured difference of `margin`, in units of quality, would be distinguishable.
-    None: with more than 50, so by other means if at all."""
+    """How many seeds would show a measured difference of `margin`, in units of quality. None for more than
+    50: then only other means can help."""
 
     margin: float
     seeds: int | None
 
 
 def limit_of(estimate: MeanEstimate, level: float) -> Limit | None:
-    """Which of the two would narrow the interval at this `level` more, if there were twice as much of it."""
+    """Return which of the two would narrow the interval at this `level` more, if there were twice as much of
+    it."""
     half = estimate.half(level)
     if half is None or estimate.seed_error is None:
         return None
@@ -49,8 +50,8 @@ def limit_of(estimate: MeanEstimate, level: float) -> Limit | None:
 
 
 def seeds_needed(estimate: MeanEstimate, level: float, margin: float) -> int | None:
-    """How many seeds narrow the interval at this `level` to `margin` on each side, if seeds and documents
-    scatter as they did. None: more than `MOST_SEEDS`, or nothing scatters."""
+    """Return how many seeds narrow the interval at this `level` to `margin` on each side, if seeds and
+    documents scatter as they did. None for more than `MOST_SEEDS`, and where nothing scatters."""
     if estimate.error is None:
         return None
     tried = range(estimate.seeds, MOST_SEEDS + 1)
@@ -61,7 +62,8 @@ def seeds_needed(estimate: MeanEstimate, level: float, margin: float) -> int | N
 
 
 def _with_seeds(estimate: MeanEstimate, seeds: int) -> MeanEstimate:
-    """The documents' part stays. Degrees of freedom grow with the seeds, those of the other cells as well."""
+    """Scale the estimate to other seeds. The documents' part stays; degrees of freedom grow with the seeds,
+    also those of the other cells."""
     assert estimate.seed_error is not None
     freedom = estimate.seeds - 1 if estimate.freedom is None else estimate.freedom
     return replace(
@@ -73,7 +75,7 @@ def _with_seeds(estimate: MeanEstimate, seeds: int) -> MeanEstimate:
 
 
 def joint_limit(limits: Iterable[Limit | None]) -> Limit | None:
-    """Of several comparisons."""
+    """Return the limit of several comparisons."""
     distinct = {limit for limit in limits if limit is not None}
     if not distinct:
         return None

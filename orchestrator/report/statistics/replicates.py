@@ -32,12 +32,13 @@ class Replicates:
 
     @cached_property
     def over_seeds(self) -> Floats | None:
-        """[documents]: the mean of `parts` over the seeds."""
+        """Average `parts` over the seeds: [documents]."""
         return None if self.parts is None else self.parts.mean(axis=0)
 
     @cached_property
     def document_variance(self) -> float:
-        """Of the mean, the part that is due to documents; 0 of one seed, and where no documents are told."""
+        """Return the part of the mean's variance that is due to documents; 0 for one seed, and without scores
+        for each document."""
         if self.parts is None or self.over_seeds is None or min(self.parts.shape) < 2:
             return 0.0
         seeds = float(self.quality.var(ddof=1)) / len(self.quality)

@@ -39,8 +39,8 @@ class Simultaneous(Record):
 
 
 def simultaneous(cells: Sequence[Replicates], metric: MetricName) -> Mapping[str, Simultaneous]:
-    """By name, of all scored cells of one task and comparison key. None with failed seeds, whose scores lie
-    in two heaps."""
+    """Return the intervals by name, for all scored cells of one task and comparison key. None for cells with
+    failed seeds, whose scores form two clusters."""
     prior = prior_of_means(cells)
     low, high = bounds(metric)
     intervals = {}

@@ -36,7 +36,7 @@ class Summary(Record):
 
     @property
     def read(self) -> Summary:
-        """The loss itself, where this is one with its sign turned."""
+        """Return the loss itself, where this is one with its sign changed."""
         if not self.turned:
             return self
         return self.model_copy(
@@ -50,18 +50,19 @@ class Summary(Record):
 
 
 def mirrored(interval: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Of the same figure with its sign turned."""
+    """Return the interval of the value with its sign changed."""
     return None if interval is None else (-interval[1], -interval[0])
 
 
 def bounds(metric: MetricName) -> tuple[float, float]:
-    """A loss, and with it the quality that is its negative, is open; all other metrics are shares."""
+    """Return the range of quality: a loss, and with it its negative, is unbounded; all other metrics are
+    shares."""
     return (-math.inf, math.inf) if metric is MetricName.LOSS else (0.0, 1.0)
 
 
 def summarise_quality(values: Sequence[float], metric: MetricName, failed: int = 0) -> Summary | None:
-    """`values`: of the metric, oriented so that higher is better; `failed` of them are of seeds whose
-    training failed. None without values."""
+    """Summarise `values` of the metric, oriented so that higher is better; `failed` of them belong to seeds
+    whose training failed. None without values."""
     summary = summarise(values, *bounds(metric))
     if summary is None:
         return None
@@ -72,7 +73,7 @@ def summarise_quality(values: Sequence[float], metric: MetricName, failed: int =
 
 
 def share_interval(count: int, n: int) -> tuple[float, float]:
-    """The two-sided 95 % interval of a share of which `count` in `n` were seen (Clopper and Pearson 1934)."""
+    """Return the two-sided 95 % interval of a share, given `count` in `n` (Clopper and Pearson 1934)."""
     tail = (1 - CONFIDENCE) / 2
     low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
     high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
@@ -111,6 +112,6 @@ def between(mean: float, half: float, low: float, high: float) -> tuple[float, f
 
 
 def average(values: Sequence[float | None]) -> float | None:
-    """The mean of those that are there; None where none is."""
+    """Average the values that are not missing; None where all are."""
     known = [v for v in values if v is not None]
     return math.fsum(known) / len(known) if known else None

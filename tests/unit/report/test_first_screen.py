@@ -160,7 +160,7 @@ def budgets_of(directory: Path, levels: dict[str, tuple[float, float]]) -> str:
     return re.sub("<[^>]+>", "", page[page.index("What to take at which budget") :].split("</table>")[0])
 
 
-def test_budgets_whose_costs_cannot_be_told_apart_are_one(tmp_path):
+def test_budgets_with_indistinguishable_costs_are_merged(tmp_path):
     table = budgets_of(tmp_path, {"tiny": (0.5, 10.0), "mini": (0.7, 10.2), "base": (0.8, 60.0)})
     assert "tiny/clinical/full" not in table
     assert table.index("mini/clinical/full") < table.index("✓ base/clinical/full")

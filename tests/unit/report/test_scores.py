@@ -1,4 +1,4 @@
-"""The composite scores of the paper: their values, and how they hang on the set of points."""
+"""The composite scores of the paper: their values, and how they depend on the set of points."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def cells_of(scores: np.ndarray) -> list[Replicates]:
 
 
 @pytest.mark.parametrize(("seeds", "scatter"), [(2, ALIKE), (3, UNEQUAL)])
-def test_equal_cells_are_seldom_told_apart(seeds, scatter):
+def test_equal_cells_are_seldom_distinguished(seeds, scatter):
     found = list(families(SWEEPS, 6, Setting(seeds, 200, scatter), np.random.default_rng(1)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
@@ -83,7 +83,7 @@ def test_the_risk_that_is_named_holds_where_one_cell_scatters_more():
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
-def test_equal_models_are_seldom_told_apart_by_sentences_of_one_note():
+def test_equal_models_are_seldom_distinguished_by_sentences_of_one_note():
     found = list(units(200, 0.3, np.random.default_rng(5)))
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
@@ -116,7 +116,7 @@ def test_one_look_claims_seldom_and_six_looks_as_often_as_the_methods_page_says(
     assert all(line.passes for line in found), "\n".join(map(str, found))
 
 
-def test_a_step_does_not_pay_for_pairs_elsewhere_that_are_told_apart():
+def test_a_step_does_not_pay_for_pairs_elsewhere_that_are_distinguishable():
     noise = np.array([0.001, -0.001, 0.0, 0.002])
     scores = np.array([0.5 + 0.1 * i + (-1) ** i * noise for i in range(5)])
     named = [replace(c, name=f"{c.name}/general/full") for c in cells_of(scores)]

@@ -233,7 +233,7 @@ def test_steps_along_the_frontier_pay_for_all_that_could_have_been_picked(built)
     assert not [g for g in found.groups if not g.best]
 
 
-def test_groups_hold_what_is_not_told_apart(built):
+def test_groups_hold_what_is_not_distinguishable(built):
     built.plan(["tiny"], ["general"], ["full", "lora-r8", "ia3"], seeds=range(5))
     finish(built, {"full": 0.80, "lora-r8": 0.80, "ia3": 0.5})
     [best] = [g for g in report_of(built).tasks[0].groups if g.best]
@@ -249,7 +249,7 @@ def by_seed(built: LedgerBuilder, scores: dict[str, dict[int, float]], costs: di
             built.attempt(trial, Fate(quality=quality, seconds=costs.get(trial.cell.method, 100)))
 
 
-def test_what_is_not_told_apart_is_not_called_as_good(built):
+def test_what_is_not_distinguishable_is_not_called_as_good(built):
     built.plan(["tiny"], ["general"], ["full", "ia3"], seeds=[1, 2])
     by_seed(built, {"full": {1: 0.82, 2: 0.80}, "ia3": {1: 0.48, 2: 0.70}}, {"full": 100, "ia3": 50})
     report = report_of(built)
@@ -484,7 +484,7 @@ def test_three_axes_keep_what_nothing_beats_ties_included(found):
     assert list(pareto_mask(np.array(found, dtype=float).reshape(-1, 3))) == expected
 
 
-def test_across_tasks_means_do_not_hang_on_who_else_is_there(built):
+def test_means_across_tasks_do_not_depend_on_the_other_cells(built):
     built.plan(["tiny", "mini"], ["general"], ["full"], [task("one"), task("two")], seeds=[1, 2])
     scores = {"tiny": 0.5, "mini": 0.7, "base": 0.9}
 
