@@ -81,5 +81,5 @@ def _sentence(
         "the mean over the logarithm of the budget: the hypervolume under the frontier, against the "
         f"reference point of quality 0 at {high:.3g} {unit}, over its width. The range comes from the "
         "cells measured here; compare only values over the same range. The value is a little too high by "
-        "construction, as is the best of several uncertain scores."
+        "construction, as the best of several uncertain scores is."
     )
