@@ -66,7 +66,7 @@ audit:  ## ask PyPI's advisories for each pinned version; needs the network
 lock:  ## pin the images' packages to hashes, after constraints.txt has changed; needs the network
 	@.ci/lock
 
-licences: setup  ## name packages whose licence nobody has looked at
+licences: setup  ## name packages whose licence has not been reviewed
 	@$(BIN)/python k8s/images/sbom.py | $(BIN)/python .ci/licences
 
 sbom: setup  ## write what is installed as a bill of materials: build/sbom.json
