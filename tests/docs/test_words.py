@@ -27,6 +27,7 @@ EVERYWHERE = {
     r"\bmisfits?\b": "problem",
     r"\bbilled apart\b": "billed separately",
     r"\bone row a point\b": "per point",
+    r"\bof these\b[^.]*\balone\b": "only",
 }
 # The code has strings with these.
 DOCUMENTS_ONLY = {
@@ -36,7 +37,6 @@ DOCUMENTS_ONLY = {
     r"\bgoes? on\b": "continues",
     r"\bwhoever\b": "the user who …",
     r"\bnobody\b": "no … does",
-    r"\bof these\b[^.]*\balone\b": "only",
     r"\bstands? (in|beside|under|for|at)\b": "is in, has",
     r"\blies? (in|beside|at|below|outside)\b": "is in",
 }

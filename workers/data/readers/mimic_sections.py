@@ -63,7 +63,7 @@ def hide_death(texts: list[str]) -> list[str] | None:
     of it at length.
 
     A statement is "patient" (or "pt") with "died", "expired", "deceased" or "passed away". In the physical
-    exam and the medication it is taken out, as is one of these words alone between stops. Relatives who
+    exam and the medication it is taken out, as is a single such word between full stops. Relatives who
     died stay.
     """
     hidden = []
