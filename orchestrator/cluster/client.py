@@ -293,3 +293,14 @@ def connect(
     timeout = _TIMEOUT_SECONDS if patient else _SHORT_SECONDS
     api, host = client.ApiClient(configuration), str(configuration.host)
     return Cluster(api, namespace, host, warn, timeout, named, options)
+
+
+def known_context(name: str | None) -> str | None:
+    """Return the context if the kubeconfig has it; None, which means the current one, otherwise."""
+    from kubernetes import config
+
+    try:
+        names = {context["name"] for context in config.list_kube_config_contexts()[0]}
+    except (config.ConfigException, OSError, ValueError, yaml.YAMLError):
+        return None
+    return name if name in names else None

@@ -41,7 +41,7 @@ class Sweeps:
     @property
     def submit_command(self) -> str:
         """For a sweep whose file is on this machine alone."""
-        return f"submit its file again: {self.cluster.command('submit', 'CONFIG')}"
+        return f"submit its file again: {self.cluster.command('submit', 'CONFIG', '--overlay', 'OVERLAY')}"
 
     def ray_jobs(self) -> list[dict[str, Any]]:
         """Of all sweeps. Raises LaunchError where the cluster does not answer, does not know RayJobs or
@@ -252,7 +252,7 @@ class Sweeps:
             self.cluster.await_change(RAY_JOBS, name, job.version, _LOOK_SECONDS)
         raise LaunchError(
             f"{name} does not go: KubeRay's operator, or a pod that cannot end, holds it\n"
-            f"    -> {self.cluster.command('status', name)} shows what is left of it; then run this again"
+            f"    -> {self.cluster.command('follow', name)} shows what it waits for; then run this again"
         )
 
 

@@ -255,9 +255,13 @@ class _Kept:
     metrics: Mapping[str, float]  # the last value of each
 
     def says(self, content: RunContent) -> bool:
-        """Return whether it was written from this content, and no figure was changed or removed since."""
-        return self.tags.get(DIGEST) == content.digest and all(
-            self.metrics.get(name) == value for name, value in content.finals.items() if isfinite(value)
+        """Return whether it was written from this content, and no final figure was changed, removed or added
+        since. The names of curves have a slash."""
+        finals = {name: value for name, value in self.metrics.items() if "/" not in name}
+        return (
+            self.tags.get(DIGEST) == content.digest
+            and finals.keys() == content.finals.keys()
+            and all(finals[name] == value for name, value in content.finals.items() if isfinite(value))
         )
 
 

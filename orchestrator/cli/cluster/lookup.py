@@ -19,7 +19,7 @@ class InClusterError(ConfigError):
         there = f"namespace {sweeps.cluster.namespace} of {sweeps.cluster.host}"
         state = "stopped" if job is None else str(job)
         problem = f"the records of {sweep!r} are not here; the sweep is in {there} ({state})"
-        fetch, status = (sweeps.cluster.command(verb, sweep) for verb in ("fetch", "status"))
+        fetch, status = (sweeps.cluster.command(verb, name) for verb in ("fetch", "status"))
         fix = f"run {fetch}, which copies them; {status} asks the cluster"
         super().__init__([Problem(storage, "", problem, fix)])
 

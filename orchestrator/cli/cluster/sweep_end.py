@@ -15,11 +15,13 @@ from orchestrator.cli.results.report import show_report, write
 from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.follow import End
 from orchestrator.cluster.ray_job import MOST_RECREATIONS, RayJob, Step
+from orchestrator.cluster.sweep_files import config_in
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.cluster.watch import driver_verdict
 from orchestrator.contracts.verdict import Verdict
 from orchestrator.errors import ConfigError, LaunchError, LedgerError
 from orchestrator.report import Report
+from orchestrator.storage.remote import is_uri
 from orchestrator.tracking.ledger import Ledger
 
 _EXIT_CODES = {Step.SUCCEEDED: 0, Step.FAILED: 1, Step.REFUSED: 2, Step.STOPPED: 0}
@@ -70,11 +72,21 @@ def _tell_gone(
         f"{name} is gone from namespace {sweeps.cluster.namespace}: its RayJob was deleted, or it ended and "
         "was cleared away; how it ended was not seen"
     )
-    has_file = sweeps.files.kept(name) is not None
-    written = _reported(name, records, sweeps, console, bring and has_file)
+    kept = sweeps.files.kept(name)
+    has_file = kept is not None
+    storage = "" if kept is None else str((config_in(kept[0], name) or {}).get("storage", ""))
+    in_store = is_uri(storage) if records is None else records.in_store
+    written = _reported(name, records, sweeps, console, bring and has_file and not in_store)
     place = "the storage of its pods" if records is None else records.place
     if written is not None:
         show_report(*written, console)
+    elif in_store:
+        resume = sweeps.cluster.command("resume", name)
+        sweeps.say(
+            f"its records stay in {storage or place}\n"
+            "    -> with access to that store `frontier report --storage` shows them; "
+            f"{resume} goes on from them"
+        )
     elif has_file:
         fetch, resume = (sweeps.cluster.command(verb, name) for verb in ("fetch", "resume"))
         sweeps.say(f"its records stay\n    -> {fetch} brings them here; {resume} goes on from them")

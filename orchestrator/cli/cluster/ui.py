@@ -14,7 +14,7 @@ from orchestrator.cli.cluster.lookup import InClusterError
 from orchestrator.cli.cluster.submit import open_sweeps
 from orchestrator.cli.cluster_options import NO_OPTIONS, ClusterOptions
 from orchestrator.cli.paths import ledger_of
-from orchestrator.cluster.client import Cluster
+from orchestrator.cluster.client import Cluster, known_context
 from orchestrator.cluster.dashboard import PORT, token
 from orchestrator.cluster.documents import get, items, mapping
 from orchestrator.cluster.naming import SWEEP_LABEL
@@ -89,7 +89,7 @@ def cluster_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> 
         return Place(cluster.host, cluster.namespace, there.name, where.context)
     if copy is None:
         return None
-    return Place(copy.host, copy.namespace, copy.sweep, where.context or copy.context)
+    return Place(copy.host, copy.namespace, copy.sweep, where.context or known_context(copy.context))
 
 
 def open_mlflow(

@@ -158,12 +158,13 @@ def picked(scored: int) -> str:
 
 
 def helps(limit: Limit, settled: Settled | None, scale: DifferenceUnit) -> str:
-    """`more seeds (9 seeds would show a difference of 1.0 point)`."""
+    """`more seeds (with 9 seeds, a cell measured 1.0 point below would be left out)`."""
     if settled is None:
         return MORE[limit]
-    seeds = f"not even {MOST_SEEDS}" if settled.seeds is None else f"{settled.seeds}"
-    needed = f"{seeds} seeds would show a difference of {scale.with_unit(settled.margin)}"
-    return f"{MORE[limit]} ({needed})"
+    below = f"a cell measured {scale.with_unit(settled.margin)} below would be left out"
+    if settled.seeds is None:
+        return f"{MORE[Limit.DOCUMENTS]} or a wider margin (not even with {MOST_SEEDS} seeds {below})"
+    return f"{MORE[limit]} (with {settled.seeds} seeds, {below})"
 
 
 def narrowed(

@@ -58,4 +58,4 @@ def test_a_sweep_that_was_deleted_with_its_file_says_where_its_records_are(
     said = submit()
     assert said.code == 3
     assert "its records stay, with the report in /storage/sweeps/ours/report" in said.text
-    assert "`frontier submit CONFIG`" in said.text
+    assert "`frontier submit CONFIG --overlay OVERLAY`" in said.text

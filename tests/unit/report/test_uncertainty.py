@@ -263,7 +263,7 @@ def test_what_is_not_distinguishable_is_not_called_as_good(built):
     assert f"may be up to {most:.1f} points worse than another one (95 % over seeds alone)" in sure
     assert "What would help: more seeds (" in sure
     assert group.settled.margin == 0.01
-    assert sure.endswith(" seeds would show a difference of 1.0 point).")
+    assert sure.endswith(" seeds, a cell measured 1.0 point below would be left out).")
     assert "as good" not in sure + group.sentence
 
 
