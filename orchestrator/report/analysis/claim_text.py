@@ -161,10 +161,11 @@ def helps(limit: Limit, settled: Settled | None, scale: DifferenceUnit) -> str:
     """`more seeds (with 9 seeds, a cell measured 1.0 point below would be left out)`."""
     if settled is None:
         return MORE[limit]
-    below = f"a cell measured {scale.with_unit(settled.margin)} below would be left out"
+    below = f"measured {scale.with_unit(settled.margin)} below would be left out"
     if settled.seeds is None:
-        return f"{MORE[Limit.DOCUMENTS]} or a wider margin (not even with {MOST_SEEDS} seeds {below})"
-    return f"{MORE[limit]} (with {settled.seeds} seeds, {below})"
+        more = f"more than {MOST_SEEDS} seeds" if limit is Limit.SEEDS else MORE[limit]
+        return f"{more}, or a wider margin (with {MOST_SEEDS} seeds no cell {below})"
+    return f"{MORE[limit]} (with {settled.seeds} seeds, a cell {below})"
 
 
 def narrowed(

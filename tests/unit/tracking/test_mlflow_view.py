@@ -170,7 +170,7 @@ def test_sync_writes_again_a_run_whose_figures_somebody_changed(tmp_path, uri, r
     built.attempt(trial, Fate(quality=0.8))
     sync(built.ledger, uri)
     [run] = runs("changed")
-    for figure in ("quality", "a figure of somebody else's"):
+    for figure in ("quality", "a figure of another"):
         MlflowClient(tracking_uri=uri).log_metric(run.info.run_id, figure, 0.99)
         assert sync(built.ledger, uri).published == 1
         [run] = runs("changed")
