@@ -1,8 +1,9 @@
 """Writing checkpoints from a thread, so that the device computes on meanwhile.
 
-    checkpoint/step-<n>/  weights.safetensors     the trained weights best.safetensors        the same at the
-    best evaluation so far state.pt                optimiser, extra state of the method, random number
-    generators progress.json           step, scores, what was spent
+    checkpoint/step-<n>/  weights.safetensors     the trained weights
+                          best.safetensors        the same at the best evaluation so far
+                          state.pt                optimiser, extra state of the method, random generators
+                          progress.json           step, scores, what was spent
 
 A directory appears by rename: it is complete or absent. Names that end in .tmp are leftovers.
 """

@@ -2,7 +2,8 @@
 
     python -m workers.inspect backbone|task < request.json
 
-Standard input is an InspectBackbone or an InspectTask; standard output one JSON object, or {"error": words}.
+Standard input is an InspectBackbone or an InspectTask; standard output JSON lines, the last one
+{"error": words} where it is refused.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.record import Record
 from orchestrator.contracts.requests import InspectBackbone, InspectTask
 from orchestrator.contracts.sameness import visible
 from orchestrator.errors import DataError, FrontierError, WeightsError
 from workers.runtime.answers import answer
+from workers.runtime.core_dumps import forbid_core_dumps
+
+_Verb = tuple[type[Record], Callable[[Any], Iterator[dict[str, Any]]]]
 
 
 def inspect_backbone(request: InspectBackbone) -> dict[str, Any]:
@@ -94,29 +99,37 @@ def inspect_files(request: InspectTask) -> Iterator[dict[str, Any]]:
 
 
 def main(arguments: list[str]) -> int:
-    verbs = {"backbone": _backbone, "task": _task}
+    verbs: dict[str, _Verb] = {"backbone": (InspectBackbone, _backbone), "task": (InspectTask, _task)}
     if len(arguments) != 1 or arguments[0] not in verbs:
         sys.stderr.write("usage: python -m workers.inspect backbone|task < request.json\n")
         return 2
-    return answer(lambda: _answers(verbs[arguments[0]], sys.stdin.read()))
+    return answer(lambda: _answers(*verbs[arguments[0]], sys.stdin.read()))
 
 
-def _answers(work: Callable[[str], Iterator[dict[str, Any]]], request: str) -> Iterator[dict[str, Any]]:
+def _answers(
+    kind: type[Record], work: Callable[[Any], Iterator[dict[str, Any]]], words: str
+) -> Iterator[dict[str, Any]]:
+    try:
+        request = kind.model_validate_json(words)
+    except ValidationError as error:
+        yield {"error": str(error)}
+        return
     try:
         yield from work(request)
-    except (FrontierError, ValidationError) as error:
+    except FrontierError as error:
         yield {"error": str(error)}
 
 
-def _backbone(request: str) -> Iterator[dict[str, Any]]:
+def _backbone(request: InspectBackbone) -> Iterator[dict[str, Any]]:
     from workers.runtime.attempt import settle_environment
 
     settle_environment()
-    yield inspect_backbone(InspectBackbone.model_validate_json(request))
+    yield inspect_backbone(request)
 
 
-def _task(request: str) -> Iterator[dict[str, Any]]:
-    yield from inspect_files(InspectTask.model_validate_json(request))
+def _task(request: InspectTask) -> Iterator[dict[str, Any]]:
+    forbid_core_dumps()
+    yield from inspect_files(request)
 
 
 if __name__ == "__main__":

@@ -126,8 +126,8 @@ def run_trial(
         )
     )
     machine = _prepare_machine(order)
-    gauges.devices_settled()
     yield (records := replace(records, device=machine.device))
+    gauges.devices_settled()
 
     meter.enter(Phase.TOKENISE)
     examples = read_examples(order)
@@ -138,7 +138,8 @@ def run_trial(
     meter.enter(Phase.LOAD)
     prepared = _prepare_model(order, machine, inputs)
     adapted = prepared.adapted
-    yield (records := replace(records, parameters=adapted.parameters, device=_with_scans(order, machine)))
+    yield (records := replace(records, parameters=adapted.parameters))
+    yield (records := replace(records, device=_with_scans(order, machine)))
     gauges.model_built(adapted.model, prepared.counted.blank.model)
 
     meter.enter(Phase.TOKENISE)

@@ -106,7 +106,7 @@ def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterCheck]:
     absent = {"rayjobs", "rayclusters"} - kinds
     if absent:
         yield bad(
-            f"KubeRay is not installed: no CRD of {' or '.join(sorted(absent))}",
+            f"KubeRay is not installed: missing CRDs: {', '.join(sorted(absent))}",
             "install its operator, 1.6 or later, by its chart (k8s/README.md names the version)",
         )
         return
@@ -115,7 +115,7 @@ def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterCheck]:
     if operators and not any(get(body, "status", "readyReplicas") for body in operators):
         where = get(operators[0], "metadata", "namespace")
         yield bad(
-            f"no pod of KubeRay's operator is ready (namespace {where}): no operator takes up a RayJob",
+            f"no pod of KubeRay's operator is ready (namespace {where}): no RayJob will start",
             f"kubectl -n {where} get pods -l {_OPERATOR} shows why",
         )
     if version is None:

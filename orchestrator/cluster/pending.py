@@ -69,8 +69,8 @@ def pending_pods(
 ) -> list[PendingPods]:
     """Return the pods that wait, grouped by role and reason.
 
-    `events` are those of the sweep's objects: an event on a pod that could not be created counts until that
-    pod exists. `doctor` is the command that checks the cluster.
+    `events` are those of the sweep's objects: an event on a head or submitter that could not be created
+    counts until that pod exists, one on a worker always. `doctor` is the command that checks the cluster.
     """
     waiting: dict[tuple[str, str], int] = defaultdict(int)
     for pod in pods:

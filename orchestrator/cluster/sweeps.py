@@ -70,7 +70,7 @@ class Sweeps:
                 return name
         permit()
         if job is not None:
-            how = f"is there and {'is going' if job.going else 'ended'}: it goes on from its records"
+            how = f"is there and {'is going' if job.going else 'ended'}: it resumes from its records"
             replaced = "was submitted before, and no pod of it was ever ready: it is replaced"
             self.say(f"{name} {replaced if live else how}")
             if not self._remove(job):  # somebody else was quicker: look again
@@ -99,7 +99,7 @@ class Sweeps:
         self.say(f"{name}: stopping; the driver ends and the pods go")
         self.delete(job)
         self.say(
-            f"{name}: stopped. Its records stay; {self.cluster.command('resume', name)} goes on from them"
+            f"{name}: stopped. Its records stay; {self.cluster.command('resume', name)} resumes from them"
         )
 
     def resume(self, name: str) -> None:
@@ -114,12 +114,12 @@ class Sweeps:
             if not self._start(*kept):
                 self.resume(name)  # somebody else was quicker: look again
                 return
-            self.say(f"{name}: goes on from its records")
+            self.say(f"{name}: resumes from its records")
         elif job.ended:
             if not self._again(job, 0):
                 self.resume(name)  # somebody else was quicker: look again
                 return
-            self.say(f"{name}: goes on from its records")
+            self.say(f"{name}: resumes from its records")
         elif job.suspended and job.queued_by:
             self.say(f"{name} waits in the queue {job.queued_by}, which alone starts it")
         elif job.suspended:

@@ -17,7 +17,7 @@ from orchestrator.errors import ConfigError, Problem
 
 TABLE = "capabilities.csv"  # beside the built-in catalogue
 
-_FIX = "write it anew: python -m workers.capabilities > configs/capabilities.csv"
+_FIX = "generate it again: python -m workers.capabilities > configs/capabilities.csv"
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from orchestrator.contracts.record import Record
 from orchestrator.errors import Problem
 
 _HEAD = """\
-# Written by `frontier stage`: the commits that the backbones of this sweep stand at, and the sha256 of their
-# files. Keep it under version control with the sweep. Remove an entry to have its revision resolved anew.
+# Written by `frontier stage`: the commits of the backbones of this sweep, and the sha256 of their
+# files. Keep it under version control with the sweep. Remove an entry to have its revision resolved again.
 """
 
 

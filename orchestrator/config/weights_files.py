@@ -49,7 +49,7 @@ def look(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Pr
 
 
 def notes_on(spec: BackboneSpec, folder: WeightsFolder) -> Iterator[str]:
-    """Return what is not wrong but worth knowing."""
+    """Yield what is not wrong but worth knowing."""
     if folder.adapter:
         yield f"{ADAPTER} is beside the weights: the adapter is not attached; merge it to train on from it"
     if folder.positions is not None and folder.positions < spec.max_length:

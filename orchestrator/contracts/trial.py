@@ -94,8 +94,8 @@ class Recipe(Record):
 
     @property
     def counts_epochs(self) -> bool:
-        """Return whether `epochs` is what ends the training, and no budget of steps or seconds."""
-        return self.steps is None and self.train_seconds is None
+        """Return whether `epochs` ends the training, and no budget."""
+        return all(getattr(self, budget) is None for budget in BUDGETS)
 
     @property
     def planned_evaluations(self) -> int:

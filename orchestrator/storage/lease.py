@@ -115,7 +115,7 @@ class Lease:
             return number, None if found is None else Holder.model_validate_json(found)
         except ValidationError:
             raise LedgerError(
-                f"{keys[-1]}: is no lease of this version\n    -> delete it once no driver is at work"
+                f"{keys[-1]}: is no lease of this version\n    -> delete it once no driver runs"
             ) from None
 
     def _content(self, released: bool = False) -> bytes:
@@ -132,7 +132,7 @@ class Lease:
     def _refusal(self, holder: Holder) -> str:
         age = max(0.0, self._now() - holder.beat_at)
         return (
-            f"{self._sweep}: another driver is at work on this sweep: process {holder.pid} on {holder.host}, "
+            f"{self._sweep}: another driver runs this sweep: process {holder.pid} on {holder.host}, "
             f"last heard of {age:.0f} s ago\n"
             "    -> wait until it is done, or end that process; its finished trials are kept"
         )

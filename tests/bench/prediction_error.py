@@ -19,6 +19,7 @@ from rich.console import Console
 from orchestrator.cli.plan.probes import measure
 from orchestrator.cli.run.launch import run
 from orchestrator.cli.session import Session, open_session
+from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.planning import Plan
 from orchestrator.planning.cost import Predictor
 from orchestrator.planning.probes import billed_device_hours
@@ -36,10 +37,10 @@ def main() -> None:
         words = [*arguments, f"storage={storage}"]
         quiet = Console(file=sys.stderr)
         blind = open_session(config, words).plan
-        session = measure(open_session(config, words), "ray", None, quiet)
+        session = measure(open_session(config, words), "ray", ClusterChoice(), quiet)
         told = session.plan
         uri = tracking_uri(Path(storage), {})
-        run(session, "ray", None, uri, quiet)
+        run(session, "ray", ClusterChoice(), uri, quiet)
         after = open_session(config, words)
         print(f"{config.stem}: {len(blind.trials)} trials, seconds of wall time each; {after.cpus} cores")
         compare("arithmetic alone", blind, after)

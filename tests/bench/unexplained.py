@@ -18,6 +18,7 @@ from orchestrator.cli.run.launch import run
 from orchestrator.cli.session import open_session
 from orchestrator.contracts.ledger import device_unit
 from orchestrator.contracts.vocabulary import Phase
+from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.sweep_costs import Statement, statements
 from orchestrator.tracking.tracking_uri import tracking_uri
@@ -35,7 +36,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="frontier-bench-") as storage:
         session = open_session(asked, [*words, f"storage={storage}"])
-        run(session, "ray", None, tracking_uri(Path(storage), {}), Console(file=sys.stderr))
+        run(session, "ray", ClusterChoice(), tracking_uri(Path(storage), {}), Console(file=sys.stderr))
         tell(session.ledger)
 
 

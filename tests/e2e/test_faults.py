@@ -75,7 +75,7 @@ def test_a_second_driver_is_refused(finished: Workshop) -> None:
     from orchestrator.tracking.ledger import Ledger
 
     with Ledger(finished.sweeps / "mini").lock():
-        done = finished.frontier("run", "mini.yaml", expect=3)
+        done = finished.frontier("run", "mini.yaml", expect=6)
     assert str(os.getpid()) in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -69,7 +69,7 @@ def test_a_server_with_accounts_says_what_the_records_say(
         "lets nothing be written": reader,
     }.items():
         be(account)
-        refused = finished.frontier("sync", "mini", server=uri, expect=3)
+        refused = finished.frontier("sync", "mini", server=uri, expect=5)
         assert said in refused.stderr
         assert "MLFLOW_TRACKING_USERNAME" in refused.stderr
         assert "Traceback" not in refused.stderr

@@ -189,7 +189,7 @@ def test_a_driver_that_dies_is_replaced_and_a_second_one_is_refused(
     trial, _ = sweep.hold(worker)
     refused = sweep.drive(head)
     assert refused.wait() == 3
-    assert "another driver is at work on this sweep" in refused.output()
+    assert "another driver runs this sweep" in refused.output()
     driver.kill()
     first = sweep.attempts()[trial][0]
     wait_for(lambda: at_work(first, worker.processes()) is None, "the end of what it had started")

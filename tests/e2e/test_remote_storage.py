@@ -98,6 +98,6 @@ def test_another_machine_goes_on_where_a_driver_was_killed(
     assert "there is no sweep 'minni'" in wrong.stderr
 
     with hold(Lease(Remote(uri, s3.options).open(), "mini"), lambda: None, every=0.5):
-        refused = workshop.frontier("run", sweep, "--launcher", "local", expect=3)
+        refused = workshop.frontier("run", sweep, "--launcher", "local", expect=6)
     assert f"process {os.getpid()} on" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -76,7 +76,7 @@ MISTAKES = [
         JOB,
         f"{CLUSTER}.workerGroupSpecs.1.groupName",
         "l4",
-        ("groupName", "'l4' stands twice"),
+        ("groupName", "'l4' is used twice"),
         "gke",
     ),
     Mistake("restart policy", JOB, f"{WORKER}.restartPolicy", "OnFailure", ("'OnFailure'", "autoscaler v2")),
@@ -490,7 +490,7 @@ MISTAKES = [
     ),
     # Names.
     Mistake(
-        "volume twice", JOB, f"{WORKER}.volumes.2.name", "data", ("volumes.2.name", "'data' stands twice")
+        "volume twice", JOB, f"{WORKER}.volumes.2.name", "data", ("volumes.2.name", "'data' is used twice")
     ),
     Mistake(
         "mount path twice",

@@ -80,7 +80,7 @@ RULES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     ({}, {"headGroupSpec": {"template": {"spec": {"containers": []}}}}, "containers: has no container"),
     ({}, {"headGroupSpec": head() | {"labels": {"a b": "c"}}}, "is no label of Kubernetes"),
-    ({}, {"headGroupSpec": head(**{"num-cpus": "1"}) | {"resources": {"CPU": "1"}}}, "stand here and in ray"),
+    ({}, {"headGroupSpec": head(**{"num-cpus": "1"}) | {"resources": {"CPU": "1"}}}, "set here and in ray"),
     ({}, {"headGroupSpec": head(env=[RAY_V2])}, "RAY_enable_autoscaler_v2 without autoscaling"),
     ({}, {"headGroupSpec": head(**{"redis-username": "x"})}, "a Redis user name outside"),
     (

@@ -93,11 +93,11 @@ def _background(spec: BackboneSpec) -> Iterator[str]:
     if spec.lineage.teacher:
         yield f"distilled from: {spec.lineage.teacher}"
     if spec.lineage.started_from:
-        yield f"pretraining went on from: {spec.lineage.started_from}"
+        yield f"pretraining continued from: {spec.lineage.started_from}"
     if spec.saw:
-        yield f"read in its pretraining, as far as is stated: {', '.join(spec.saw)}"
+        yield f"seen in pretraining, as far as stated: {', '.join(spec.saw)}"
     elif not pretraining_known(spec):
-        yield "what its pretraining read is not known"
+        yield "its pretraining data are not known"
     yield f"licence: {spec.licence or 'not confirmed, see its page'}"
     if spec.gated:
         yield "gated: access is granted on request, and the hub then needs a token"

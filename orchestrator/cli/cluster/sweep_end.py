@@ -37,7 +37,7 @@ def tell_end(
     """
     if end.step is Step.STOPPED:
         command = sweeps.cluster.command("resume", name)
-        sweeps.say(f"{name} was stopped; its records stay, and {command} goes on from them")
+        sweeps.say(f"{name} was stopped; its records stay, and {command} resumes from them")
         return _EXIT_CODES[end.step]
     if end.step is Step.GONE:
         return _tell_gone(name, records, sweeps, console, bring)
@@ -84,16 +84,16 @@ def _tell_gone(
         resume = sweeps.cluster.command("resume", name)
         sweeps.say(
             f"its records stay in {storage or place}\n"
-            "    -> with access to that store `frontier report --storage` shows them; "
-            f"{resume} goes on from them"
+            f"    -> {resume} resumes from them; with access to that store "
+            f"`frontier report SWEEP --storage {storage or 'URI'}` shows them"
         )
     elif has_file:
         fetch, resume = (sweeps.cluster.command(verb, name) for verb in ("fetch", "resume"))
-        sweeps.say(f"its records stay\n    -> {fetch} brings them here; {resume} goes on from them")
+        sweeps.say(f"its records stay\n    -> {fetch} brings them here; {resume} resumes from them")
     else:
         sweeps.say(
             f"its file was deleted with it; its records stay, with the report in {place}\n"
-            f"    -> {sweeps.submit_command}, which goes on from them"
+            f"    -> {sweeps.submit_command}, which resumes from them"
         )
     return LaunchError.exit_code
 
@@ -110,7 +110,7 @@ def _reported(
 
 def _way_to(records: RemoteRecords, name: str, cluster: Cluster) -> str:
     if records.in_store:
-        return "with access to that store `frontier report --storage` shows it"
+        return "with access to that store `frontier report SWEEP --storage URI` shows it"
     command = cluster.command("fetch", name)
     return f"{command} brings it here, and --storage PATH shows it where that storage is mounted"
 

@@ -57,10 +57,11 @@ def show_too_large(plan: Plan, console: Console) -> None:
             if fits
             else "No GPU in configs/devices has enough memory."
         )
-        trials = f"{quantity(line['trials'], 'trial')} of {line['backbone']} {line['method']}"
+        verb = "needs" if line["trials"] == 1 else "need"
+        trials = f"{quantity(line['trials'], 'trial')} of {line['backbone']} {line['method']} {verb}"
         console.print(
             styled("too large?", "yellow"),
-            f"{trials} need {line['memory']} on a GPU.{assumed} {devices_with}\n"
+            f"{trials} {line['memory']} on a GPU.{assumed} {devices_with}\n"
             "    -> set resources: {device: …}, which gives each cell what it needs, or refuses it",
             highlight=False,
         )

@@ -54,7 +54,7 @@ def _places(pod: Pod) -> Iterator[Problem]:
     if isinstance(data, str):
         mount = _holding(mounts, data)
         if mount is None:
-            problem = f"{pod.role}: {data}, where the corpora lie, is not mounted"
+            problem = f"{pod.role}: {data}, which has the corpora, is not mounted"
             yield pod.problem_at(key, problem, "mount the claim frontier-data there, read-only")
         elif mount.get("readOnly") is not True:
             problem = f"{pod.role}: a trial could change the corpora in {data}"

@@ -46,7 +46,7 @@ def _group(document: Document, group: dict[str, Any], key: str) -> Iterator[Prob
         yield document.problem_at(f"{key}.template.spec.containers", "has no container", fix)
     doubled = [name for name in ("num-cpus", "num-gpus", "memory", "resources") if params.get(name)]
     if doubled and group.get("resources"):
-        problem = f"resources stand here and in rayStartParams ({', '.join(doubled)})"
+        problem = f"resources are set here and in rayStartParams ({', '.join(doubled)})"
         yield document.problem_at(f"{key}.resources", problem, "keep one of the two places")
     if "labels" in params:
         fix = "use the group's `labels`"
@@ -63,7 +63,7 @@ def _replicas(document: Document, cluster: dict[str, Any], key: str) -> Iterator
         path, name = f"{key}.workerGroupSpecs.{number}", group.get("groupName")
         least, most = _number(group.get("minReplicas") or 0), _number(group.get("maxReplicas", 0))
         if name in names:
-            yield document.problem_at(f"{path}.groupName", f"{name!r} stands twice", "rename one")
+            yield document.problem_at(f"{path}.groupName", f"{name!r} is used twice", "rename one")
         names.add(name)
         if least < 0:
             yield document.problem_at(f"{path}.minReplicas", f"{least:g} is negative", "write 0 or more")

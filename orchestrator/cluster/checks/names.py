@@ -44,13 +44,13 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Proble
 
 
 def _places(documents: Sequence[Document]) -> Iterator[Problem]:
-    """Nothing stands twice; namespaces are given where there are such, and are declared."""
+    """Nothing is used twice; namespaces are given where there are such, and are declared."""
     seen: set[tuple[str, str, str, str]] = set()
     declared = {namespace.name for namespace in of_kind(documents, "Namespace")}
     for document in documents:
         identity = (document.group, document.kind, document.namespace, document.name)
         if identity in seen:
-            yield document.problem_at("metadata.name", f"{document.name!r} stands twice", "rename one")
+            yield document.problem_at("metadata.name", f"{document.name!r} is used twice", "rename one")
         seen.add(identity)
         if document.kind in _CLUSTER_SCOPED:
             if document.namespace:
@@ -113,7 +113,7 @@ def _volumes_twice(pod: Pod) -> Iterator[Problem]:
     for number, volume in enumerate(items(pod.spec.get("volumes"))):
         name = str(volume.get("name"))
         if name in taken:
-            yield pod.problem_at(f"volumes.{number}.name", f"{name!r} stands twice", "rename or remove one")
+            yield pod.problem_at(f"volumes.{number}.name", f"{name!r} is used twice", "rename or remove one")
         taken.add(name)
 
 
@@ -154,7 +154,7 @@ def _absent(pod: Pod, key: str, kind: str, name: object, known: dict[str, Docume
 def _secret(pod: Pod, key: str, name: str, known: dict[str, Document]) -> Iterator[Problem]:
     announced = str(pod.document.annotations.get(NEEDS_SECRETS, "")).replace(" ", "").split(",")
     if name not in known and name not in announced:
-        problem = f"{pod.role}: nobody says where Secret {name!r} comes from"
+        problem = f"{pod.role}: no object says where Secret {name!r} comes from"
         fix = f"mark it optional, or announce it in the annotation {NEEDS_SECRETS}"
         yield pod.problem_at(key, problem, fix)
 

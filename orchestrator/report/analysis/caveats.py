@@ -202,8 +202,8 @@ def notices(sweep: SweepRecord, collected: Collected) -> tuple[str, ...]:
     unknown = sorted(b.name for b in sweep.backbones.values() if not pretraining_known(b))
     if unknown and any(task.corpus for task in sweep.tasks.values()):
         lines.append(
-            f"What the pretraining of {', '.join(unknown)} read is not known: whether it read the corpus of "
-            "a task cannot be told."
+            f"What the pretraining of {', '.join(unknown)} read is not known, so it may include the corpus "
+            "of a task."
         )
     if collected.reference_scans:
         lines.append(

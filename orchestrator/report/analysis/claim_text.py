@@ -158,10 +158,10 @@ def picked(scored: int) -> str:
 
 
 def helps(limit: Limit, settled: Settled | None, scale: DifferenceUnit) -> str:
-    """`more seeds (with 9 seeds, a cell measured 1.0 point below would be left out)`."""
+    """`more seeds (with 9 seeds, a cell measured 1.0 point below the best could be ruled out)`."""
     if settled is None:
         return MORE[limit]
-    below = f"measured {scale.with_unit(settled.margin)} below would be left out"
+    below = f"measured {scale.with_unit(settled.margin)} below the best could be ruled out"
     if settled.seeds is None:
         more = f"more than {MOST_SEEDS} seeds" if limit is Limit.SEEDS else MORE[limit]
         return f"{more}, or a wider margin (with {MOST_SEEDS} seeds no cell {below})"

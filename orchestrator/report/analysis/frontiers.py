@@ -203,9 +203,10 @@ def _notes(
     single = sum(len(replicates[p.name].seeds) < 2 for p in inside if p.name in replicates)
     if single:
         cells = "1 cell has" if single == 1 else f"{single} cells have"
+        scores = "its score varies" if single == 1 else "their scores vary"
         lines.append(
             f"{cells} one seed, so no frontier probability is given for {'it' if single == 1 else 'them'}. "
-            "For the other cells we assume that they vary as much as the rest."
+            f"The other probabilities assume that {scores} over seeds as much as those of the other cells."
         )
     with_documents = sum(replicates[p.name].test_set is not None for p in inside if p.name in replicates)
     if with_documents < len(inside):

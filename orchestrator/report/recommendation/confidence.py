@@ -32,7 +32,7 @@ def uncertainty_text(one: Pick) -> str:
         parts, advice = [*failed, "no confidence interval, because seeds failed"], []
     else:
         parts, advice = (
-            ["no confidence interval, because every cell has one seed (or identical ones)"],
+            [f"no confidence interval, because {one.pick.name} has one seed (or identical ones)"],
             ["more seeds"],
         )
     more = f" What would help: {'; '.join(advice)}." if advice else ""

@@ -43,5 +43,5 @@ def test_a_user_needs_nothing_but_frontier(
 
     again = submit("seeds=[12,34,56]")
     assert again.code == 0, again.text
-    assert "it goes on from its records" in again.text
+    assert "it resumes from its records" in again.text
     assert Path(HOME, "report", "report.html").is_file()

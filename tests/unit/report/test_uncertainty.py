@@ -263,7 +263,7 @@ def test_what_is_not_distinguishable_is_not_called_as_good(built):
     assert f"may be up to {most:.1f} points worse than another one (95 % over seeds alone)" in sure
     assert "What would help: more than 50 seeds, or a wider margin (" in sure
     assert group.settled.margin == 0.01
-    assert sure.endswith(" seeds no cell measured 1.0 point below would be left out).")
+    assert sure.endswith(" seeds no cell measured 1.0 point below the best could be ruled out).")
     assert "as good" not in sure + group.sentence
 
 
@@ -321,7 +321,7 @@ def test_each_task_has_a_sentence_of_its_own_on_how_sure_it_is(built):
     assert one.startswith("For “One”, take")
     assert two.startswith("For “Two”, take")
     assert "can be distinguished" in sure
-    assert "every cell has one seed" in unsure
+    assert "has one seed (or identical ones)" in unsure
 
 
 def test_the_same_ledger_gives_the_same_probabilities(built):
@@ -422,7 +422,7 @@ def test_one_seed_is_drawn_with_the_scatter_of_the_others(built):
     chance = {p.name: p.frontier_probability for p in found.points}
     assert chance["tiny/general/ia3"] is None
     assert all(0 < value < 1 for value in chance.values() if value is not None)
-    assert any("we assume that they vary as much as the rest" in note for note in found.frontiers[0].notes)
+    assert any("as much as those of the other cells" in note for note in found.frontiers[0].notes)
 
 
 def test_a_further_backbone_moves_no_probability_that_it_does_not_beat(built):
