@@ -34,8 +34,8 @@ class Corpus:
         texts, ids, near = shared_texts(splits), shared_ids(self.ids), near_train(self.task, splits)
         return {
             split: SplitCounts(
-                examples=len(found),
-                **self._classes(found),
+                examples=len(examples),
+                **self._classes(examples),
                 also_in_train=texts.get((split, Split.TRAIN)),
                 also_in_dev=texts.get((split, Split.DEV)),
                 near_train=near.get(split),
@@ -45,23 +45,23 @@ class Corpus:
                 skipped=dict(self.faults[split].kinds),
                 set_aside=dict(self.faults[split].set_aside),
             )
-            for split, found in splits.items()
+            for split, examples in splits.items()
         }
 
     def counts_by_words(self, *lengths: int) -> dict[int, dict[Split, SplitCounts]]:
         """Of all examples, and what is cut at each length at the least: every word is a token or more."""
         counts = self.counts()
         return {
-            length: {s: _cut_by_words(found, self.splits[s], length) for s, found in counts.items()}
+            length: {s: _cut_by_words(counted, self.splits[s], length) for s, counted in counts.items()}
             for length in lengths
         }
 
     def _classes(self, examples: Sequence[Example]) -> dict[str, int]:
-        found = class_counts(examples)
+        class_sizes = class_counts(examples)
         names = {label.partition("-")[2] or label for label in self.labels} if self._ner else set(self.labels)
         names -= {"O"} if self._ner else set()
-        counts = {"classes": len(names), "absent_classes": len(names - found.keys())}
-        return counts | ({"mentions": sum(found.values())} if self._ner else {})
+        counts = {"classes": len(names), "absent_classes": len(names - class_sizes.keys())}
+        return counts | ({"mentions": sum(class_sizes.values())} if self._ner else {})
 
     @property
     def _ner(self) -> bool:
@@ -93,10 +93,10 @@ def _cut_by_words(counts: SplitCounts, examples: Sequence[Example], max_length: 
     )
 
 
-def mentions_beyond(tags: Sequence[str], seen: int) -> int:
+def mentions_beyond(tags: Sequence[str], limit: int) -> int:
     """Mentions that do not lie whole among the first `seen` words."""
-    rest = tags[seen:]
-    return sum(tag.startswith("B-") for tag in rest) + (bool(rest) and rest[0].startswith("I-"))
+    cut = tags[limit:]
+    return sum(tag.startswith("B-") for tag in cut) + (bool(cut) and cut[0].startswith("I-"))
 
 
 def _words(example: Example) -> int:

@@ -32,9 +32,9 @@ _UNUSED_IN_1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 def read_text(path: Path) -> str:
     """The whole file as text: UTF-8, with or without a byte order mark; unpacked if its name ends in .gz."""
-    content, fault = _content(path)
-    if fault is not None:
-        raise DataError(str(path), None, *fault)
+    content, problem = _content(path)
+    if problem is not None:
+        raise DataError(str(path), None, *problem)
     if (foreign := foreign_kind(content)) is not None:
         raise DataError(str(path), None, *foreign)
     text, line = _decoded(content)
@@ -56,10 +56,10 @@ def lines(text: str) -> list[str]:
 def foreign_kind(beginning: bytes) -> tuple[str, str] | None:
     """The fault and the fix of a file that begins as no text in UTF-8 does."""
     beginning = beginning[:_LONGEST_BEGINNING]
-    for known, kind, fix in _BEGINNINGS:
-        if beginning.startswith(known):
+    for prefix, kind, fix in _BEGINNINGS:
+        if beginning.startswith(prefix):
             return f"expected text in UTF-8, got {kind}", fix
-    zeros = [beginning[place::4].count(0) > 0.8 * (len(beginning) // 4) for place in range(4)]
+    zeros = [beginning[offset::4].count(0) > 0.8 * (len(beginning) // 4) for offset in range(4)]
     for least, name in ((1, "LE"), (0, "BE")):
         # Three of the four bytes of a character in UTF-32 are zero.
         if len(beginning) > 7 and all(zeros[least : least + 3]):
@@ -83,8 +83,8 @@ def _content(path: Path) -> tuple[bytes, tuple[str, str] | None]:
     except FileNotFoundError:
         return b"", ("there is no such file", _CHECK)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        fault = f"it cannot be unpacked as gzip ({type(error).__name__})"
-        return b"", (fault, "fetch a damaged file again, or rename one that is not compressed")
+        problem = f"it cannot be unpacked as gzip ({type(error).__name__})"
+        return b"", (problem, "fetch a damaged file again, or rename one that is not compressed")
     except (OSError, ValueError) as error:
         return b"", (f"it cannot be read ({type(error).__name__})", _CHECK)
 

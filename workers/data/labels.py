@@ -44,11 +44,11 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
     if text is None:
         check_spellings(task, task.labels or sorted(counts), faults)
     if task.labels is not None and (foreign := counts.keys() - set(task.labels)):
-        fault = f"train has {len(foreign)} labels that `labels` does not hold"
-        raise DataError(f"task {task.name}", None, fault, "add them to `labels`, or correct the data")
+        problem = f"train has {len(foreign)} labels that `labels` does not hold"
+        raise DataError(f"task {task.name}", None, problem, "add them to `labels`, or correct the data")
     if len(counts) < (1 if task.kind is TaskKind.NER else 2):
-        fault = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
-        raise DataError(f"task {task.name}", None, fault, "check the label column or entity types")
+        problem = "train has no mention" if task.kind is TaskKind.NER else "train has one class only"
+        raise DataError(f"task {task.name}", None, problem, "check the label column or entity types")
     if text is not None:
         raise text
     if task.kind is not TaskKind.NER:
@@ -56,37 +56,37 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
     return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or counts) for prefix in "BI"))
 
 
-def text_for_labels(task: TaskSpec, found: Mapping[str, int]) -> DataError | None:
+def text_for_labels(task: TaskSpec, counts: Mapping[str, int]) -> DataError | None:
     """What is wrong, in counts alone, where the classes of train are more than 50, most of them with one
     example, one of more than 60 characters, or where names look like text or like what identifies somebody:
     then a column of text or of ids was taken for the labels, and would go into every record."""
-    once = sum(count == 1 for count in found.values())
-    long = sum(len(label) > LONGEST for label in found)
-    names = {label_key(label) for label in found}
+    once = sum(count == 1 for count in counts.values())
+    long = sum(len(label) > LONGEST for label in counts)
+    names = {label_key(label) for label in counts}
     wordy = sum(" " in name for name in names)
     many_words = sum(name.count(" ") >= _MOST_WORDS for name in names)
-    ids = sum(bool(_IDENTIFIES.search(label)) for label in found)
-    if len(found) > _MOST:
-        fault = f"train has {len(found)} classes"
-    elif 2 * once > len(found):
-        fault = f"{once} of the {len(found)} classes of train have one example only"
+    ids = sum(bool(_IDENTIFIES.search(label)) for label in counts)
+    if len(counts) > _MOST:
+        problem = f"train has {len(counts)} classes"
+    elif 2 * once > len(counts):
+        problem = f"{once} of the {len(counts)} classes of train have one example only"
     elif long:
-        fault = f"{long} of the {len(found)} classes of train have names of more than {LONGEST} characters"
+        problem = f"{long} of the {len(counts)} classes of train have names of more than {LONGEST} characters"
     elif ids:
-        fault = f"{ids} of the {len(found)} classes of train hold a date, an address or a long number"
+        problem = f"{ids} of the {len(counts)} classes of train hold a date, an address or a long number"
     elif many_words:
-        fault = (
-            f"{many_words} of the {len(found)} classes of train have names of more than {_MOST_WORDS} words"
+        problem = (
+            f"{many_words} of the {len(counts)} classes of train have names of more than {_MOST_WORDS} words"
         )
     elif 2 * wordy > len(names):
-        fault = f"{wordy} of the {len(names)} classes of train have names of several words"
+        problem = f"{wordy} of the {len(names)} classes of train have names of several words"
     else:
         return None
     fix = (
         "check which column or attribute the reader takes for the labels; if they are right, list them under "
         "`labels` of the task"
     )
-    return DataError(f"task {task.name}", None, f"{fault}, and no `labels` are declared", fix)
+    return DataError(f"task {task.name}", None, f"{problem}, and no `labels` are declared", fix)
 
 
 def check_spellings(task: TaskSpec, labels: Sequence[str], faults: Iterable[Faults]) -> None:
@@ -98,27 +98,27 @@ def check_spellings(task: TaskSpec, labels: Sequence[str], faults: Iterable[Faul
     declared = [*(task.labels or ())]
     if isinstance(task.reader, PubtatorReader):
         declared += [*task.reader.entity_types, *filter(None, [task.reader.relation])]
-    known = {*labels, *declared}
-    first = {label_key(label): label for label in reversed(declared)}
-    places: dict[str, tuple[str, int | None]] = {}
-    for found in faults:
-        for label, place in found.spellings.items():
-            places.setdefault(label, place)
-            earlier = first.setdefault(label_key(label), label)
-            if earlier != label and {earlier, label} & known:
-                raise _look_alikes(task, earlier, label, places)
+    task_labels = {*labels, *declared}
+    spellings = {label_key(label): label for label in reversed(declared)}
+    locations: dict[str, tuple[str, int | None]] = {}
+    for split_faults in faults:
+        for label, location in split_faults.spellings.items():
+            locations.setdefault(label, location)
+            earlier = spellings.setdefault(label_key(label), label)
+            if earlier != label and {earlier, label} & task_labels:
+                raise _look_alikes(task, earlier, label, locations)
 
 
 def _look_alikes(
-    task: TaskSpec, earlier: str, label: str, places: Mapping[str, tuple[str, int | None]]
+    task: TaskSpec, earlier: str, label: str, locations: Mapping[str, tuple[str, int | None]]
 ) -> DataError:
-    file, line = places.get(earlier, (f"task {task.name}", None))
+    file, line = locations.get(earlier, (f"task {task.name}", None))
     origin = file if line is None else f"{file}, line {line}"
-    fault = f"the label {visible(label)} looks like {visible(earlier)} ({origin}) and is written otherwise"
+    problem = f"the label {visible(label)} looks like {visible(earlier)} ({origin}) and is written otherwise"
     fix = f"write {visible(earlier)} everywhere"
     if isinstance(task.reader, TableReader):
         fix += ", or name one of the two under `merge` of the reader"
-    return DataError(*places[label], fault, fix)
+    return DataError(*locations[label], problem, fix)
 
 
 def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: Iterable[Example]) -> None:
@@ -126,14 +126,14 @@ def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: I
     if task.kind is TaskKind.NER:
         labels = [label[2:] for label in labels]
     if foreign := class_counts(examples).keys() - set(labels):
-        fault = f"{split} has {len(foreign)} labels that train does not hold"
+        problem = f"{split} has {len(foreign)} labels that train does not hold"
         fix = "declare all of them under `labels` of the task, or correct the data"
-        raise DataError(f"task {task.name}", None, fault, fix)
+        raise DataError(f"task {task.name}", None, problem, fix)
 
 
 def class_counts(examples: Iterable[Example]) -> dict[str, int]:
     """Examples of each class, by its name; for ner mentions of each entity type."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for example in examples:
-        found.update(labels_of(example))
-    return dict(sorted(found.items()))
+        counts.update(labels_of(example))
+    return dict(sorted(counts.items()))

@@ -50,15 +50,15 @@ def _ids(texts: Sequence[str]) -> list[Identity]:
     for text in texts:
         plain = text_key(text)
         bare = without_marks(plain)
-        own = Identity(plain if bare == plain else "".join(bare.split()))
+        identity = Identity(plain if bare == plain else "".join(bare.split()))
         around, masks = _MASK.subn(_HERE, bare) if _MASK_SIGN.search(bare) else (bare, 0)
-        if masks and own not in ids:
+        if masks and identity not in ids:
             words = [_HERE if _HERE in word else word for word in around.split()]
-            ids[own] = sentences.add(words, before)
-        before = ids.get(own)
-        rows.append(own if before is None else before)
-    known = list(ids)
-    return [known[sentences.first(row)] if isinstance(row, int) else row for row in rows]
+            ids[identity] = sentences.add(words, before)
+        before = ids.get(identity)
+        rows.append(identity if before is None else before)
+    identities = list(ids)
+    return [identities[sentences.first(row)] if isinstance(row, int) else row for row in rows]
 
 
 class _Sentences:
@@ -74,12 +74,12 @@ class _Sentences:
         row = len(self._rows)
         self._rows.append(words)
         self._first.append(row)
-        runs = [run for run in zip(*(words[at:] for at in range(_RUN)), strict=False) if _HERE not in run]
+        runs = [run for run in zip(*(words[n:] for n in range(_RUN)), strict=False) if _HERE not in run]
         beside = [] if before is None else [before, self.first(before)]
-        for other in dict.fromkeys([*beside, *(self._latest[run] for run in runs if run in self._latest)]):
-            one, two = sorted((self.first(row), self.first(other)))
-            if one != two and _agree(words, self._rows[other]):
-                self._first[two] = one
+        for near in dict.fromkeys([*beside, *(self._latest[run] for run in runs if run in self._latest)]):
+            earlier, later = sorted((self.first(row), self.first(near)))
+            if earlier != later and _agree(words, self._rows[near]):
+                self._first[later] = earlier
         self._latest.update(dict.fromkeys(runs, row))
         return row
 
@@ -99,25 +99,25 @@ def without_marks(text: str) -> str:
         text = re.sub(rf"[<\[]\s*[/\\]?\s*{re.escape(name)}(?:\s[^<>\[\]]*)?[>\]]", "", text)
     text = _DOUBLE.sub("", _BORDER.sub("", _TYPED.sub(r"\1", text)))
     lone = Counter(_LONE.findall(text))
-    text = _LONE.sub(lambda found: "" if lone[found[0]] % 2 == 0 else found[0], text)
+    text = _LONE.sub(lambda match: "" if lone[match[0]] % 2 == 0 else match[0], text)
     return _AROUND.sub(r"\2", text)
 
 
-def _agree(words: _Words, others: _Words) -> bool:
+def _agree(left: _Words, right: _Words) -> bool:
     """Whether the two share half of the words outside their masks and differ only at masks, each by words."""
-    fewer = min(len(words), len(others))
-    start = next((at for at in range(fewer) if words[at] != others[at]), fewer)
-    rest = fewer - start
-    end = next((at for at in range(rest) if words[-1 - at] != others[-1 - at]), rest)
-    mine, theirs = words[start : len(words) - end], others[start : len(others) - end]
-    if not mine and not theirs:
+    fewer = min(len(left), len(right))
+    start = next((index for index in range(fewer) if left[index] != right[index]), fewer)
+    remaining = fewer - start
+    end = next((index for index in range(remaining) if left[-1 - index] != right[-1 - index]), remaining)
+    left_rest, right_rest = left[start : len(left) - end], right[start : len(right) - end]
+    if not left_rest and not right_rest:
         return True
-    if not _outside(mine) or not _outside(theirs):
+    if not _outside(left_rest) or not _outside(right_rest):
         return False  # a mention that is masked in one of them is words in the other
-    if _HERE not in mine[:1] + theirs[:1] or _HERE not in mine[-1:] + theirs[-1:]:
+    if _HERE not in left_rest[:1] + right_rest[:1] or _HERE not in left_rest[-1:] + right_rest[-1:]:
         return False
-    shared = [*words[:start], *words[len(words) - end :], *(Counter(mine) & Counter(theirs)).elements()]
-    return 2 * _outside(shared) >= min(_outside(words), _outside(others))
+    shared = [*left[:start], *left[len(left) - end :], *(Counter(left_rest) & Counter(right_rest)).elements()]
+    return 2 * _outside(shared) >= min(_outside(left), _outside(right))
 
 
 def _outside(words: _Words) -> int:

@@ -29,11 +29,11 @@ _Words = tuple[str, ...]  # without the marks that are known
 def near_train(task: TaskSpec, splits: Mapping[Split, Sequence[Example]]) -> dict[Split, int]:
     """Examples of each held-out split that agree in most of their words with one of train. Empty for tasks
     that are not parted by sentences. About linear in the number of texts; nothing of them is kept."""
-    held = [s for s in splits if s is not Split.TRAIN and s not in task.reader.files]
-    if not held or Split.TRAIN not in splits or not parts_by_sentence(task.kind, task.reader):
+    held_out = [s for s in splits if s is not Split.TRAIN and s not in task.reader.files]
+    if not held_out or Split.TRAIN not in splits or not parts_by_sentence(task.kind, task.reader):
         return {}
     train = _Texts(list(dict.fromkeys(map(_words, splits[Split.TRAIN]))))
-    return {split: sum(train.agree(_words(example)) for example in splits[split]) for split in held}
+    return {split: sum(train.agree(_words(example)) for example in splits[split]) for split in held_out}
 
 
 def check_parted(task: TaskSpec, counted: Mapping[Split, SplitCounts]) -> None:
@@ -71,11 +71,11 @@ class _Texts:
 
 
 def _agree(text: _Words, words: set[str], other: _Words) -> bool:
-    others = set(other)
-    if len(words & others) < _SHARE * max(len(words), len(others)):
+    other_words = set(other)
+    if len(words & other_words) < _SHARE * max(len(words), len(other_words)):
         return False
-    mine, theirs = set(pairwise(text)), set(pairwise(other))
-    return len(mine & theirs) >= _IN_ORDER * max(len(mine), len(theirs))
+    pairs, other_pairs = set(pairwise(text)), set(pairwise(other))
+    return len(pairs & other_pairs) >= _IN_ORDER * max(len(pairs), len(other_pairs))
 
 
 def _words(example: Example) -> _Words:

@@ -37,7 +37,7 @@ def cap_rows(examples: Sequence[Example], rows: int | None, per_class: int | Non
 
 
 def _of_each_class(examples: Sequence[Example], per_class: int) -> list[int]:
-    taken: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     chosen = []
     for index in _shuffled(examples):
         example = examples[index]
@@ -45,8 +45,8 @@ def _of_each_class(examples: Sequence[Example], per_class: int) -> list[int]:
             problem = "a sentence of a ner task is of no one class"
             fix = "set train_rows, which counts sentences"
             raise ConfigError([Problem("recipe", "train_rows_per_class", problem, fix)])
-        if taken[example.label] < per_class:
-            taken[example.label] += 1
+        if counts[example.label] < per_class:
+            counts[example.label] += 1
             chosen.append(index)
     return sorted(chosen)
 

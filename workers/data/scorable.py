@@ -47,46 +47,52 @@ def check_scorable(
 def check_separate(task: TaskSpec, counts: Mapping[Split, SplitCounts]) -> None:
     """Raises DataError where each example of a split is also in an earlier one: it is a copy of it, or of a
     part, and a score on it tells what was learnt by heart."""
-    copies = {split: other for split, found in counts.items() if (other := _copied(found)) is not None}
+    copies = {
+        split: earlier
+        for split, split_counts in counts.items()
+        if (earlier := _copied(split_counts)) is not None
+    }
     if not copies:
         return
-    what = "sentences" if task.kind is TaskKind.NER else "texts"
+    noun = "sentences" if task.kind is TaskKind.NER else "texts"
     problems = [
-        f"all {counts[s].examples:,} {what} of {s} are also in {other}" for s, other in copies.items()
+        f"all {counts[s].examples:,} {noun} of {s} are also in {earlier}" for s, earlier in copies.items()
     ]
-    held = shares_held_out(task.reader)
-    named = [f"reader.files.{split}" for split in copies if split not in held]
+    held_out = shares_held_out(task.reader)
+    keys = [f"reader.files.{split}" for split in copies if split not in held_out]
     fix = "remove the duplicates from the files of train"
-    if named:
-        fix = f"name other files under {' and '.join(named)}, or remove them and hold out a part of train"
+    if keys:
+        fix = f"name other files under {' and '.join(keys)}, or remove them and hold out a part of train"
     raise DataError(f"task {task.name}", None, "; ".join(problems), fix)
 
 
 def _copied(counts: SplitCounts) -> Split | None:
     shared = {Split.TRAIN: counts.also_in_train, Split.DEV: counts.also_in_dev}
-    return next((other for other, count in shared.items() if count and count == counts.examples), None)
+    return next((earlier for earlier, count in shared.items() if count and count == counts.examples), None)
 
 
 def _missing(task: TaskSpec, labels: Sequence[str], examples: Sequence[Example]) -> str | None:
-    found = class_counts(examples)
-    if task.metric in _FINDS and not sum(n for name, n in found.items() if name != task.negative_label):
-        what = "mention" if task.kind is TaskKind.NER else f"row of another class than {task.negative_label}"
-        return f"there is nothing to find, as it has no {what}"
-    absent = [label for label in labels if label not in found]
+    class_sizes = class_counts(examples)
+    if task.metric in _FINDS and not sum(n for name, n in class_sizes.items() if name != task.negative_label):
+        noun = "mention" if task.kind is TaskKind.NER else f"row of another class than {task.negative_label}"
+        return f"there is nothing to find, as it has no {noun}"
+    absent = [label for label in labels if label not in class_sizes]
     if task.metric is MetricName.MACRO_AUROC and absent:
-        named = ", ".join(map(visible, absent[:_MOST_NAMES])) + (", …" if absent[_MOST_NAMES:] else "")
+        names = ", ".join(map(visible, absent[:_MOST_NAMES])) + (", …" if absent[_MOST_NAMES:] else "")
         has = "has" if len(absent) == 1 else "have"
-        return f"{len(absent)} of the {len(labels)} classes {has} no row in it ({named})"
+        return f"{len(absent)} of the {len(labels)} classes {has} no row in it ({names})"
     return None
 
 
 def _remedy(task: TaskSpec, splits: Sequence[Split]) -> str:
-    what = "mentions" if task.kind is TaskKind.NER else "rows of these classes"
+    noun = "mentions" if task.kind is TaskKind.NER else "rows of these classes"
     if task.metric is not MetricName.MACRO_AUROC and task.kind is not TaskKind.NER:
-        what = "rows of the other classes"
-    held = [f"hold_out.{split}" for split in splits if split in shares_held_out(task.reader)]
-    ways = [f"add {what} to {' and '.join(splits)}"] + ([f"raise {' and '.join(held)}"] if held else [])
-    other = PRIMARY[task.kind] if task.metric is MetricName.MACRO_AUROC else MetricName.LOSS
-    if task.kind in METRICS[other].kinds:
-        ways.append(f"set another metric of the task, say {other}")
-    return ", or ".join(ways)
+        noun = "rows of the other classes"
+    held_out = [f"hold_out.{split}" for split in splits if split in shares_held_out(task.reader)]
+    fixes = [f"add {noun} to {' and '.join(splits)}"] + (
+        [f"raise {' and '.join(held_out)}"] if held_out else []
+    )
+    metric = PRIMARY[task.kind] if task.metric is MetricName.MACRO_AUROC else MetricName.LOSS
+    if task.kind in METRICS[metric].kinds:
+        fixes.append(f"set another metric of the task, say {metric}")
+    return ", or ".join(fixes)

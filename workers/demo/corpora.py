@@ -64,7 +64,7 @@ def write_task(task: TaskSpec, directory: Path) -> None:
 def _numbered(task: TaskSpec, split: Split) -> list[tuple[int, Note]]:
     """The notes in the files of a split, each under a number that no other split has: documents of one id
     are one. The numbers of held-out ones are ids that fall into their part."""
-    made = task.made or MadeNotes()
+    spec = task.made or MadeNotes()
     hold_out = held_out(task) if split is Split.TRAIN else None
     parts = [split]
     if split is Split.TRAIN:
@@ -73,10 +73,10 @@ def _numbered(task: TaskSpec, split: Split) -> list[tuple[int, Note]]:
     first = 1 + 100_000 * tuple(Split).index(split)
     numbered: list[tuple[int, Note]] = []
     for part in parts:
-        source = random.Random(f"task:{task.kind}:{part}:{made.seed}")
-        found = notes(_size(made)[part], source, held_out=part is not Split.TRAIN, brief=brief)
+        source = random.Random(f"task:{task.kind}:{part}:{spec.seed}")
+        part_notes = notes(_size(spec)[part], source, held_out=part is not Split.TRAIN, brief=brief)
         ids = (n for n in count(first) if hold_out is None or part_of(str(n), hold_out) is part)
-        numbered.extend((next(ids), note) for note in found)
+        numbered.extend((next(ids), note) for note in part_notes)
     return sorted(numbered, key=lambda pair: pair[0])
 
 
@@ -94,8 +94,8 @@ def _archive(members: Mapping[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-def _size(made: MadeNotes) -> Mapping[Split, int]:
-    return {Split.TRAIN: made.train, Split.DEV: made.dev, Split.TEST: made.test}
+def _size(spec: MadeNotes) -> Mapping[Split, int]:
+    return {Split.TRAIN: spec.train, Split.DEV: spec.dev, Split.TEST: spec.test}
 
 
 def _whole(note: Note) -> str:

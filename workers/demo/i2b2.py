@@ -23,11 +23,11 @@ class Naming:
 
     def __init__(self, labels: Sequence[str] | None) -> None:
         kinds = list(ENTITIES)
-        named = {kind: [label for label in labels or kinds if label.casefold() == kind] for kind in kinds}
-        others = [label for label in labels or () if label.casefold() not in kinds]
-        for place, label in enumerate(others):
-            named[kinds[place % len(kinds)]].append(label)
-        self._turns = {kind: cycle(names) for kind, names in named.items() if names}
+        by_type = {kind: [label for label in labels or kinds if label.casefold() == kind] for kind in kinds}
+        unmatched = [label for label in labels or () if label.casefold() not in kinds]
+        for index, label in enumerate(unmatched):
+            by_type[kinds[index % len(kinds)]].append(label)
+        self._turns = {kind: cycle(names) for kind, names in by_type.items() if names}
         self._known: dict[str, str] = {}
 
     def label(self, entity: Entity) -> str | None:
@@ -39,19 +39,19 @@ class Naming:
         return self._known[entity.identifier]
 
 
-def concept_files(task: TaskSpec, names: Sequence[str], numbered: Numbered, apart: bool) -> Iterator[File]:
+def concept_files(task: TaskSpec, names: Sequence[str], numbered: Numbered, separate: bool) -> Iterator[File]:
     """i2b2 2010. `apart` puts texts into the first entry and their gold into the second, as its test part
     does; else every entry holds texts and gold of both hospitals."""
     turns = _relation_turns(task.labels)
-    for place, (number, note) in enumerate(numbered):
+    for index, (number, note) in enumerate(numbered):
         text, concepts, relations = _concept_record(note, turns)
-        if apart:
+        if separate:
             gold = names[-1]
             yield names[0], f"{number}.txt", text
             yield gold, f"concepts/{number}.con", concepts
             yield gold, f"rel/{number}.rel", relations
         else:
-            entry, site = names[place % len(names)], ("beth", "partners")[place // len(names) % 2]
+            entry, site = names[index % len(names)], ("beth", "partners")[index // len(names) % 2]
             yield entry, f"{site}/txt/{number}.txt", text
             yield entry, f"{site}/concept/{number}.con", concepts
             yield entry, f"{site}/rel/{number}.rel", relations
@@ -77,17 +77,19 @@ def _concept_record(note: Note, turns: Turns) -> tuple[bytes, bytes, bytes]:
     texts, concepts, relations = [], [], []
     for line, sentence in enumerate(note.sentences, start=1):
         words: list[str] = []
-        places: dict[str, str] = {}
+        annotations: dict[str, str] = {}
         for piece in sentence.pieces:
             first = len(words)
             words.extend(piece.text.split())
             if piece.entity is not None:
-                place = f'c="{piece.text.lower()}" {line}:{first} {line}:{len(words) - 1}'
-                places[piece.entity.identifier] = place
-                concepts.append(f'{place}||t="{piece.entity.type}"')
+                annotation = f'c="{piece.text.lower()}" {line}:{first} {line}:{len(words) - 1}'
+                annotations[piece.entity.identifier] = annotation
+                concepts.append(f'{annotation}||t="{piece.entity.type}"')
         texts.append(" ".join(words))
-        for one, other, relation in _related(sentence, turns):
-            relations.append(f'{places[one.identifier]}||r="{relation}"||{places[other.identifier]}')
+        for left, right, relation in _related(sentence, turns):
+            relations.append(
+                f'{annotations[left.identifier]}||r="{relation}"||{annotations[right.identifier]}'
+            )
     return _content(texts), _content(concepts), _content(relations)
 
 
@@ -114,18 +116,18 @@ def xml_files(
     reader: I2b2XmlReader, names: Sequence[str], numbered: Numbered, label: Callable[[Entity], str | None]
 ) -> Iterator[File]:
     """i2b2 2012 and 2014: a file a note."""
-    for place, (number, note) in enumerate(numbered):
+    for index, (number, note) in enumerate(numbered):
         name = f"{number}.xml" if reader.patient_before is None else f"{number}{reader.patient_before}01.xml"
-        yield names[place % len(names)], name, _xml_record(reader, note, label)
+        yield names[index % len(names)], name, _xml_record(reader, note, label)
 
 
 def _xml_record(reader: I2b2XmlReader, note: Note, label: Callable[[Entity], str | None]) -> bytes:
     text = "\n"
     tags: list[str] = []
     for sentence in note.sentences:
-        for place, piece in enumerate(sentence.pieces):
-            apart = reader.tokenised or piece.text not in ".,:"
-            text += " " if place and apart else ""
+        for index, piece in enumerate(sentence.pieces):
+            spaced = reader.tokenised or piece.text not in ".,:"
+            text += " " if index and spaced else ""
             kind = label(piece.entity) if piece.entity is not None else None
             if kind is not None:
                 values = {

@@ -36,8 +36,8 @@ def files_of(
         case _, ArrowReader() as arrow:
             yield from arrow_files(task, arrow, names, numbered, naming)
         case _:
-            for place, name in enumerate(names):
-                yield name, "", _render(task, numbered[place :: len(names)], naming)
+            for index, name in enumerate(names):
+                yield name, "", _render(task, numbered[index :: len(names)], naming)
 
 
 def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
@@ -65,9 +65,9 @@ def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
 
 def _conll(reader: ConllReader, notes: Sequence[Note], naming: Naming) -> str:
     """A sentence a block. Columns that the reader does not read hold an underscore."""
-    places = reader.token_column, reader.tag_column
-    width = max(2, *(place + 1 if place >= 0 else -place for place in places))
-    width += places[0] % width == places[1] % width
+    columns_used = reader.token_column, reader.tag_column
+    width = max(2, *(column + 1 if column >= 0 else -column for column in columns_used))
+    width += columns_used[0] % width == columns_used[1] % width
     separator = "\t" if reader.separator == "tab" else " "
     blocks = []
     for sentence in (sentence for note in notes for sentence in note.sentences):
@@ -76,8 +76,8 @@ def _conll(reader: ConllReader, notes: Sequence[Note], naming: Naming) -> str:
             label = naming.label(piece.entity) if piece.entity else None
             for number, word in enumerate(piece.text.split()):
                 columns = ["_"] * width
-                columns[places[0]] = word
-                columns[places[1]] = f"{'I' if number else 'B'}-{label}" if label else "O"
+                columns[columns_used[0]] = word
+                columns[columns_used[1]] = f"{'I' if number else 'B'}-{label}" if label else "O"
                 rows.append(separator.join(columns))
         blocks.append("\n".join(rows))
     return "\n\n".join(blocks) + "\n"
@@ -89,10 +89,10 @@ def _pubtator(reader: PubtatorReader, numbered: Numbered) -> str:
 
 def _types(reader: PubtatorReader) -> dict[str, str]:
     """The reader's type for each invented one: that of its name, else one that is left."""
-    known = {kind.casefold(): kind for kind in reader.entity_types}
-    left = [kind for name, kind in known.items() if name not in ENTITIES]
-    nameless = [kind for kind in ("treatment", "problem", "test") if kind not in known]
-    return known | dict(zip(nameless, left, strict=False))
+    spellings = {kind.casefold(): kind for kind in reader.entity_types}
+    unmatched = [kind for name, kind in spellings.items() if name not in ENTITIES]
+    nameless = [kind for kind in ("treatment", "problem", "test") if kind not in spellings]
+    return spellings | dict(zip(nameless, unmatched, strict=False))
 
 
 def _pubtator_document(reader: PubtatorReader, number: int, note: Note) -> str:
@@ -101,8 +101,8 @@ def _pubtator_document(reader: PubtatorReader, number: int, note: Note) -> str:
     text, lines = title, []
     for sentence in note.sentences:
         text += " "
-        for place, piece in enumerate(sentence.pieces):
-            text += "" if piece.text in ".,:" or not place else " "
+        for index, piece in enumerate(sentence.pieces):
+            text += "" if piece.text in ".,:" or not index else " "
             if piece.entity is not None:
                 kind: EntityType = piece.entity.type
                 fields = (len(text), len(text) + len(piece.text), piece.text, spelling.get(kind, kind))

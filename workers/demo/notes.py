@@ -74,8 +74,8 @@ class _Writer:
     def note(self) -> Note:
         source, pick = self._source, self._source.choice
         opening = self._sentence(pick(phrases.ADMISSION))
-        shown = source.random() < 0.5
-        tested = self._sentence(pick(phrases.FINDINGS if shown else phrases.NO_FINDINGS))
+        findings = source.random() < 0.5
+        tested = self._sentence(pick(phrases.FINDINGS if findings else phrases.NO_FINDINGS))
         course = pick(tuple(phrases.COURSES))
         courses = [self._sentence(template) for template in source.sample(phrases.COURSES[course], 2)]
         middle = [tested, courses[0]]
@@ -86,7 +86,7 @@ class _Writer:
         if source.random() < 0.5:
             middle.append(self._sentence(pick(phrases.UNTOLD)))
         source.shuffle(middle)
-        severe = any(p.entity.severe for s in (opening, tested)[: 1 + shown] for p in s.pieces if p.entity)
+        severe = any(p.entity.severe for s in (opening, tested)[: 1 + findings] for p in s.pieces if p.entity)
         outcome = self._outcome(course, severe)
         return Note((opening, *middle, courses[1]), outcome, self._sentence(pick(phrases.OUTCOMES[outcome])))
 
@@ -120,8 +120,8 @@ class _Writer:
                 filled[slot] = entity
                 pieces.append(Piece(entity.name, entity))
             else:
-                words = self._word(slot) if slot else word
-                pieces.append(Piece(words[0].upper() + words[1:] if not pieces else words, None))
+                text = self._word(slot) if slot else word
+                pieces.append(Piece(text[0].upper() + text[1:] if not pieces else text, None))
         return Sentence(tuple(pieces), tuple((filled[r], filled[p]) for r, p in pairs))
 
     def _entity(self, slot: str) -> Entity | None:

@@ -113,18 +113,18 @@ class _Batches:
         self._random = torch.Generator().manual_seed(seed)
 
     def draw(self) -> _Batch:
-        drawn = torch.randint(len(self._rows), (_BATCH,), generator=self._random).tolist()
-        ids = pad_sequence([self._rows[i] for i in drawn], batch_first=True, padding_value=self._pad)
+        rows = torch.randint(len(self._rows), (_BATCH,), generator=self._random).tolist()
+        ids = pad_sequence([self._rows[i] for i in rows], batch_first=True, padding_value=self._pad)
         masked = (torch.rand(ids.shape, generator=self._random) < _MASKED_SHARE) & (ids >= len(_SPECIAL))
         kind = torch.rand(ids.shape, generator=self._random)
-        others = torch.randint(len(_SPECIAL), self._vocabulary, ids.shape, generator=self._random)
-        shown = torch.where(masked & (kind < 0.8), self._mask, ids)
-        shown = torch.where(masked & (kind >= 0.9), others, shown)
-        inputs = {"input_ids": shown, "attention_mask": (ids != self._pad).long()}
+        random_ids = torch.randint(len(_SPECIAL), self._vocabulary, ids.shape, generator=self._random)
+        corrupted = torch.where(masked & (kind < 0.8), self._mask, ids)
+        corrupted = torch.where(masked & (kind >= 0.9), random_ids, corrupted)
+        inputs = {"input_ids": corrupted, "attention_mask": (ids != self._pad).long()}
         return _Batch(inputs, masked, ids[masked])
 
 
 def _loss(model: Any, batch: _Batch) -> Tensor:
     """The vocabulary is scored at the masked places only: elsewhere it would cost most of the time."""
-    seen = model.bert(**batch.inputs).last_hidden_state
-    return cross_entropy(model.cls(seen[batch.masked]), batch.words)
+    hidden = model.bert(**batch.inputs).last_hidden_state
+    return cross_entropy(model.cls(hidden[batch.masked]), batch.words)

@@ -33,8 +33,8 @@ def _texts(task: TaskSpec, note: Note) -> tuple[str, str]:
     """A text, and another one for tasks of pairs. A note's holds line breaks, as real notes do."""
     if task.kind is TaskKind.RELATION:
         return note.sentences[0].text, note.sentences[-1].text
-    whole = ["Invented admission note.", *(sentence.text for sentence in note.sentences)]
-    return "\n".join(whole), note.sentences[-1].text
+    sentences = ["Invented admission note.", *(sentence.text for sentence in note.sentences)]
+    return "\n".join(sentences), note.sentences[-1].text
 
 
 def table_file(task: TaskSpec, reader: TableReader, numbered: Numbered) -> bytes:
@@ -77,19 +77,21 @@ def mimic_files(
     }
     for number, note in numbered:
         part = part_of(str(number), reader.hold_out)
-        place = next(turns.setdefault(part, cycle(range(len(classes)))))
-        stay = _DAYS[place] if reader.outcome == "length-of-stay" else 4
-        died = str(int(reader.outcome == "mortality" and place == 1))
-        both, day = [str(100_000 + number), str(number)], f"2101-03-{1 + stay:02d}"
-        tables["NOTEEVENTS"].append([*both, day, "Discharge summary", "Report", _summary(number, note)])
+        label_index = next(turns.setdefault(part, cycle(range(len(classes)))))
+        stay = _DAYS[label_index] if reader.outcome == "length-of-stay" else 4
+        died = str(int(reader.outcome == "mortality" and label_index == 1))
+        identifiers, day = [str(100_000 + number), str(number)], f"2101-03-{1 + stay:02d}"
+        tables["NOTEEVENTS"].append(
+            [*identifiers, day, "Discharge summary", "Report", _summary(number, note)]
+        )
         times = ["2101-03-01 08:00:00", f"{day} 07:00:00"]
-        tables["ADMISSIONS"].append([*both, "EMERGENCY", *times, died])
-        tables["DIAGNOSES_ICD"].append([*both, "1", f"9{place:02d}"])
+        tables["ADMISSIONS"].append([*identifiers, "EMERGENCY", *times, died])
+        tables["DIAGNOSES_ICD"].append([*identifiers, "1", f"9{label_index:02d}"])
     for name in names:
         first, *rows = tables[Path(name).name.upper().split(".")[0]]
         yield name, "", _csv(first, rows)
     if reader.groups:
-        groups = [[f"9{place:02d}", name] for place, name in enumerate(classes)]
+        groups = [[f"9{label_index:02d}", name] for label_index, name in enumerate(classes)]
         yield reader.groups, "", _csv(["icd9_code", "group"], groups)
 
 
@@ -112,13 +114,13 @@ def arrow_files(
 ) -> Iterator[File]:
     """A folder for each of the names, with labels as text."""
     ner = task.kind is TaskKind.NER
-    for place, name in enumerate(names):
-        mine = numbered[place :: len(names)]
-        notes = [note for _, note in mine]
+    for index, name in enumerate(names):
+        part = numbered[index :: len(names)]
+        notes = [note for _, note in part]
         columns = _sentences(reader, notes, naming) if ner else _rows(task, reader, notes)
         if reader.id is not None:
             columns[reader.id] = [
-                number for number, note in mine for _ in (note.sentences if ner else [note])
+                number for number, note in part for _ in (note.sentences if ner else [note])
             ]
         data = "data-00000-of-00001.arrow"
         yield name, data, _stream(columns)
@@ -139,10 +141,10 @@ def _sentences(reader: ArrowReader, notes: Sequence[Note], naming: Naming) -> di
     for sentence in (sentence for note in notes for sentence in note.sentences):
         words = [(piece, word) for piece in sentence.pieces for word in enumerate(piece.text.split())]
         tokens.append([word for _, (_, word) in words])
-        named = [
+        word_labels = [
             (number, naming.label(piece.entity) if piece.entity else None) for piece, (number, _) in words
         ]
-        tags.append([f"{'I' if number else 'B'}-{label}" if label else "O" for number, label in named])
+        tags.append([f"{'I' if number else 'B'}-{label}" if label else "O" for number, label in word_labels])
     return {reader.tokens: tokens, reader.tags: tags}
 
 

@@ -117,11 +117,11 @@ def processor_energy(
         return None, Origin(source=Source.MISSING, by=str(none))
     rapl.keep_up()
     cores = cores or os.cpu_count() or 1
-    own = resources.cpus // resources.nodes
-    gauge = EnergyGauge("cpu_joules", rapl.joules, min(1.0, own / cores))
-    if own >= cores:
+    granted = resources.cpus // resources.nodes
+    gauge = EnergyGauge("cpu_joules", rapl.joules, min(1.0, granted / cores))
+    if granted >= cores:
         return gauge, Origin(source=Source.MEASURED, by="RAPL counters of packages and memory")
-    rule = f"RAPL counters of packages and memory, by share of cores ({own} of {cores})"
+    rule = f"RAPL counters of packages and memory, by share of cores ({granted} of {cores})"
     return gauge, Origin(source=Source.ESTIMATED, by=rule)
 
 

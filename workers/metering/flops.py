@@ -41,18 +41,18 @@ class Curve:
 
     def at(self, examples: int, length: int) -> float:
         filled_length = math.ceil(length / self.chunk) * self.chunk
-        each = (
+        per_example = (
             self.constant + length * self.linear + filled_length * (self.filled + filled_length * self.square)
         )
-        return self.fixed + examples * each
+        return self.fixed + examples * per_example
 
     @classmethod
     def through(cls, counted: Mapping[Shape, float], chunk: int = 1) -> Curve:
         """`counted`: of one example at three lengths, all of whole chunks, and of two at the first of them;
         where there are chunks also of one example that has one position more than the first."""
-        at = {n: f for (examples, n), f in counted.items() if examples == 1}
-        one_over = at.pop(min(at) + 1) if chunk > 1 else None
-        (a, fa), (b, fb), (c, fc) = sorted(at.items())
+        by_length = {n: f for (examples, n), f in counted.items() if examples == 1}
+        one_over = by_length.pop(min(by_length) + 1) if chunk > 1 else None
+        (a, fa), (b, fb), (c, fc) = sorted(by_length.items())
         slope = (fb - fa) / (b - a)
         square = ((fc - fb) / (c - b) - slope) / (c - a)
         linear = slope - square * (a + b)
@@ -157,7 +157,7 @@ def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     device, to be filled in there, are made there."""
     leaves = tree_leaves((args, kwargs))
     empty = any(isinstance(value, Tensor) and value.is_meta for value in leaves)
-    asked = any(isinstance(value, torch.device) and value == _META for value in leaves)
+    on_meta = any(isinstance(value, torch.device) and value == _META for value in leaves)
     home = _META if empty else _CPU
 
     def settle(value: Any) -> Any:
@@ -167,11 +167,14 @@ def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
 
     args, kwargs = tree_map(settle, (args, kwargs))
     if empty and func in _SHAPES:
-        shape, needed = _SHAPES[func](*args), any(isinstance(v, Tensor) and v.requires_grad for v in leaves)
+        shape, needs_gradient = (
+            _SHAPES[func](*args),
+            any(isinstance(v, Tensor) and v.requires_grad for v in leaves),
+        )
         result = args[0].new_empty(shape)
-        return result.requires_grad_().clone() if needed else result, args, kwargs
+        return result.requires_grad_().clone() if needs_gradient else result, args, kwargs
     result = func(*args, **kwargs)
-    if asked and isinstance(result, Tensor) and result.is_floating_point():
+    if on_meta and isinstance(result, Tensor) and result.is_floating_point():
         result = result.to(_META)
     return result, args, kwargs
 
@@ -192,12 +195,12 @@ _SHAPES: dict[Any, Callable[..., tuple[int, ...]]] = {
 Counted = Iterable[tuple[float, tuple[Tensor, ...]]]  # FLOPs of each product, and its factors
 
 
-def _product(result: Tensor, first: Tensor, second: Tensor, *_: Any, **__: Any) -> Counted:
-    return [(2.0 * result.numel() * first.shape[-1], (first, second))]
+def _product(result: Tensor, left: Tensor, right: Tensor, *_: Any, **__: Any) -> Counted:
+    return [(2.0 * result.numel() * left.shape[-1], (left, right))]
 
 
-def _product_onto(result: Tensor, _: Tensor, first: Tensor, second: Tensor, **__: Any) -> Counted:
-    return _product(result, first, second)
+def _product_onto(result: Tensor, _: Tensor, left: Tensor, right: Tensor, **__: Any) -> Counted:
+    return _product(result, left, right)
 
 
 def _convolution(result: Tensor, signal: Tensor, weight: Tensor, *_: Any, **__: Any) -> Counted:

@@ -92,13 +92,13 @@ class Gauges:
     def work(self) -> tuple[Work, dict[Figure, Origin]]:
         """Return the work of the attempt and the origin of each figure; nothing where several processes ended
         before they compared."""
-        own = self._meter.work()
+        phase_work = self._meter.work()
         if self._order.resources.processes == 1:
-            return own, self.origins
+            return phase_work, self.origins
         if self._others is None:
             unknown = Origin(source=Source.MISSING, by="the processes ended before they could compare")
             return {}, dict.fromkeys(self.origins, unknown)
-        return merge_measurements([own, *(work for work, _ in self._others)]), self.origins
+        return merge_measurements([phase_work, *(work for work, _ in self._others)]), self.origins
 
 
 def _operations(blank: Any) -> tuple[Operations | None, Origin]:

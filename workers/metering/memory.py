@@ -91,10 +91,10 @@ class DeviceMemory:
     def _look(self) -> bool:
         """Update the memory beside torch's. Libraries load kernels as they need them, so the maximum
         counts."""
-        taken = bytes_of_process(self._uuid)
-        if taken is None:
+        used = bytes_of_process(self._uuid)
+        if used is None:
             return False
-        self._beside = max(self._beside or 0, taken - torch.cuda.memory_reserved())
+        self._beside = max(self._beside or 0, used - torch.cuda.memory_reserved())
         return True
 
 

@@ -74,8 +74,8 @@ class Meter:
     def attach(self, gauge: Gauge) -> None:
         """Attach a gauge from the next phase on; its fields stay unknown in the running one."""
         self.enter(self.phase)
-        self._gauges.append(read := _Read(gauge))
-        self._unknown(read.lap())
+        self._gauges.append(reader := _Read(gauge))
+        self._unknown(reader.lap())
 
     def enter(self, phase: Phase) -> None:
         """End the running phase and begin `phase`. The gauges are read first: one that waits for the
@@ -147,12 +147,12 @@ def _of_short_phases(
     counted = sum(joules for phase, joules in by_phase.items() if phase not in short)
     if not short or (len(short) < len(by_phase) and not counted):
         return {}
-    left = total - sum(short.values())
-    return short | {p: joules * left / counted for p, joules in by_phase.items() if p not in short}
+    remaining = total - sum(short.values())
+    return short | {p: joules * remaining / counted for p, joules in by_phase.items() if p not in short}
 
 
-def add_phases(first: PhaseSeconds, second: PhaseSeconds) -> PhaseSeconds:
-    return {p: first.get(p, 0.0) + second.get(p, 0.0) for p in Phase if p in first or p in second}
+def add_phases(left: PhaseSeconds, right: PhaseSeconds) -> PhaseSeconds:
+    return {p: left.get(p, 0.0) + right.get(p, 0.0) for p in Phase if p in left or p in right}
 
 
 def plain_work(work: Work) -> dict[str, dict[str, Any]]:

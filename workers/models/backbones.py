@@ -142,14 +142,14 @@ def _quantised(spec: BackboneSpec, blank: Any, quantise: Quantise | None) -> dic
     transformers reads without calling them."""
     if quantise is None:
         return {}
-    read = _READ_IN_SCANS if spec.family is Family.STATE_SPACE else ()
+    unread = _READ_IN_SCANS if spec.family is Family.STATE_SPACE else ()
     settings = BitsAndBytesConfig(
         load_in_8bit=quantise == "int8",
         load_in_4bit=quantise == "nf4",
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=[*head_modules(blank), f"{blank.base_model_prefix}.pooler", *read],
+        llm_int8_skip_modules=[*head_modules(blank), f"{blank.base_model_prefix}.pooler", *unread],
     )
     return {"quantization_config": settings, "device_map": {"": _device()}}
 

@@ -19,11 +19,11 @@ def check_content(spec: BackboneSpec, directory: Path, expected: Mapping[str, st
     for name, digest in sorted(expected.items()):
         if Path(name).suffix in READ:
             check_file(spec, directory / name, digest)
-    others = sorted(p.name for p in directory.iterdir() if p.suffix in READ and p.name not in expected)
-    if others:
+    extra = sorted(p.name for p in directory.iterdir() if p.suffix in READ and p.name not in expected)
+    if extra:
         problem = f"is an extra file, expected the same files {_where(spec)}"
         raise WeightsError(
-            f"backbone {spec.name}: {directory / others[0]} {problem}\n    -> remove it, {_or_take_it(spec)}"
+            f"backbone {spec.name}: {directory / extra[0]} {problem}\n    -> remove it, {_or_take_it(spec)}"
         )
 
 
@@ -32,12 +32,12 @@ def check_file(spec: BackboneSpec, path: Path, digest: str) -> None:
     actual = sha256_of(path) if path.is_file() else None
     if actual == digest:
         return
-    got = "is missing" if actual is None else f"has sha256 {actual[:_SHOWN]}…"
+    problem = "is missing" if actual is None else f"has sha256 {actual[:_SHOWN]}…"
     again = (
         f"remove {path.parents[2]} and stage again" if isinstance(spec.weights, HubWeights) else "restore it"
     )
     raise WeightsError(
-        f"backbone {spec.name}: {path} {got}, expected {digest[:_SHOWN]}… {_where(spec)}\n"
+        f"backbone {spec.name}: {path} {problem}, expected {digest[:_SHOWN]}… {_where(spec)}\n"
         f"    -> {again}; {_or_take_it(spec)}"
     )
 

@@ -86,9 +86,9 @@ def main(pickle: str, converted: str) -> None:
     import torch
     from safetensors.torch import save_file
 
-    found = torch.load(pickle, map_location="cpu", weights_only=True)
+    loaded = torch.load(pickle, map_location="cpu", weights_only=True)
     # Tensors that share memory, as tied embeddings do, stand each for itself: safetensors knows no sharing.
-    tensors = {str(name): tensor.detach().clone().contiguous() for name, tensor in found.items()}
+    tensors = {str(name): tensor.detach().clone().contiguous() for name, tensor in loaded.items()}
     save_file(tensors, converted, metadata={"format": "pt"})
 
 

@@ -53,8 +53,8 @@ def last_real_token(mask: Tensor | None, hidden: Tensor) -> Tensor:
     batch, length = hidden.shape[:2]
     if mask is None:
         return torch.full((batch,), length - 1, device=hidden.device)
-    places = torch.arange(length, device=hidden.device)
-    return (places * mask[:, -length:].bool()).argmax(-1)
+    positions = torch.arange(length, device=hidden.device)
+    return (positions * mask[:, -length:].bool()).argmax(-1)
 
 
 def headed_class(config: Any, kind: TaskKind) -> Any:

@@ -18,13 +18,13 @@ class DrawnOnCpu(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        named = dict(kwargs or {})
+        keywords = dict(kwargs or {})
         if getattr(func, "__name__", None) not in _DRAWS:
-            return func(*args, **named)
-        target: Tensor = args[0] if args else named.pop("tensor")
+            return func(*args, **keywords)
+        target: Tensor = args[0] if args else keywords.pop("tensor")
         if target.device.type == "cpu":
-            return func(target, *args[1:], **named)
-        drawn = torch.empty_like(target, device="cpu")
-        func(drawn, *args[1:], **named)
+            return func(target, *args[1:], **keywords)
+        values = torch.empty_like(target, device="cpu")
+        func(values, *args[1:], **keywords)
         with torch.no_grad():
-            return target.copy_(drawn)
+            return target.copy_(values)

@@ -35,6 +35,6 @@ def _most(rows: Iterable[list[int]]) -> int:
     return max((max(row) for row in rows if row), default=-1)
 
 
-def _beyond(what: str, needed: int, rows: int | None, fix: str) -> Iterator[str]:
-    if rows is not None and needed > rows:
-        yield f"the encoded texts need {needed:,} {what}, the weights have rows for {rows:,}\n    -> {fix}"
+def _beyond(kind: str, required: int, rows: int | None, fix: str) -> Iterator[str]:
+    if rows is not None and required > rows:
+        yield f"the encoded texts need {required:,} {kind}, the weights have rows for {rows:,}\n    -> {fix}"

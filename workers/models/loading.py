@@ -44,9 +44,9 @@ def load(
             **options,
         )
     model.name_or_path = model.config.name_or_path = str(folder.directory)
-    for name, found, expected in sorted(loading["mismatched_keys"]):
+    for name, shape, expected in sorted(loading["mismatched_keys"]):
         raise WeightsError(
-            f"backbone {spec.name}: {name} in {folder.directory} has shape {_shape(found)}, expected "
+            f"backbone {spec.name}: {name} in {folder.directory} has shape {_shape(shape)}, expected "
             f"{_shape(expected)} by its config.json\n    -> use config.json and weights of one model"
         )
     drawn = {name for name, _ in model.named_parameters() if name.partition(".")[0] in heads}

@@ -57,8 +57,8 @@ def make_model(
     match_kinds(adapted.model, ranks, resources)
     train_in_full(adapted.model)
     check_trained(adapted, counted, trial.backbone)
-    for each in (adapted, counted.blank) if resources.gradient_checkpointing else ():
-        checkpoint_activations(each, trial.backbone)
+    for module in (adapted, counted.blank) if resources.gradient_checkpointing else ():
+        checkpoint_activations(module, trial.backbone)
     if quantise is None and not spread:  # a quantised base is there already
         adapted.model.to(accelerator.device)
     if ranks.count > 1:  # built alike, from here on each draws its own dropout

@@ -85,8 +85,8 @@ def classify(error: BaseException, phase: Phase, order: AttemptOrder) -> Failure
     if _out_of_memory(error):
         kind = FailureKind.OUT_OF_MEMORY
         message = f"out of memory {order.passes_tried(phase)}\n    -> {_NEEDS_LESS}"
-    elif fault := _device_fault(error):
-        kind, message = FailureKind.DEVICE, fault
+    elif device_message := _device_fault(error):
+        kind, message = FailureKind.DEVICE, device_message
     elif isinstance(error, UnfaithfulCopyError):
         return Failure(kind=FailureKind.BUG, phase=phase, message=str(error))
     elif isinstance(error, FrontierError):
@@ -124,7 +124,7 @@ def _device_fault(error: BaseException) -> str | None:
         return str(error)
     if not isinstance(error, RuntimeError | torch.cuda.DeferredCudaCallError):
         return None
-    phrase = next((fault for fault in _DEVICE_FAULTS if fault in str(error)), None)
+    phrase = next((phrase for phrase in _DEVICE_FAULTS if phrase in str(error)), None)
     return None if phrase is None else f"the GPU failed: {phrase}"
 
 
@@ -136,8 +136,8 @@ def _words_of_start(error: BaseException, phase: Phase) -> list[str]:
         return []
     if not any(name in lines[0] for name in _LIBRARIES_OF_GPUS):
         return []
-    last = [line for before, line in pairwise(lines) if before.startswith("Last error")]
-    return [line.strip()[:_LONGEST_LINE] for line in (lines[0], *last)]
+    nccl_errors = [line for before, line in pairwise(lines) if before.startswith("Last error")]
+    return [line.strip()[:_LONGEST_LINE] for line in (lines[0], *nccl_errors)]
 
 
 def _out_of_memory(error: BaseException) -> bool:

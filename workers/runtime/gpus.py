@@ -35,11 +35,11 @@ def check_gpus(resources: Resources) -> None:
         )
     _check_driver(torch.version.cuda)
     expected = max(1, resources.processes // resources.nodes)
-    seen = torch.cuda.device_count()
-    if seen < expected:
+    visible = torch.cuda.device_count()
+    if visible < expected:
         granted = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise DeviceFaultError(
-            f"expected {expected} {'GPU' if expected == 1 else 'GPUs'}, and torch sees {seen} "
+            f"expected {expected} {'GPU' if expected == 1 else 'GPUs'}, and torch sees {visible} "
             f"(CUDA_VISIBLE_DEVICES is {'not set' if granted is None else repr(granted)})\n"
             "    -> check with nvidia-smi that the driver runs and counts the GPU; on Kubernetes, that the "
             "pod's runtime class is nvidia"
@@ -85,19 +85,19 @@ def runs_on(capability: tuple[int, int], built_for: Sequence[str]) -> bool:
     major, minor = capability
     for kind, code_major, code_minor, only in filter(None, map(_parts, built_for)):
         if only:
-            fits = (code_major, code_minor) == capability
+            supported = (code_major, code_minor) == capability
         elif kind == "sm":
-            fits = code_major == major and code_minor <= minor
+            supported = code_major == major and code_minor <= minor
         else:
-            fits = (code_major, code_minor) <= capability
-        if fits:
+            supported = (code_major, code_minor) <= capability
+        if supported:
             return True
     return False
 
 
 def _parts(code: str) -> tuple[str, int, int, str] | None:
-    found = _CODE.fullmatch(code)
-    return None if found is None else (found[1], int(found[2]), int(found[3]), found[4])
+    match = _CODE.fullmatch(code)
+    return None if match is None else (match[1], int(match[2]), int(match[3]), match[4])
 
 
 def limit_memory(share: float) -> None:

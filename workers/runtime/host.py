@@ -79,7 +79,7 @@ class AttemptHost:
         self._send({"listen": address})
         return self._answer("port")
 
-    def _answer(self, what: str) -> int:
+    def _answer(self, key: str) -> int:
         assert self._template.stdout is not None
         answer = self._template.stdout.readline()
         if not answer:
@@ -88,7 +88,7 @@ class AttemptHost:
                 "    -> check memory, and that `python -m workers.runtime.template` starts in this "
                 "environment"
             )
-        return int(json.loads(answer)[what])
+        return int(json.loads(answer)[key])
 
     def gpus_work(self) -> bool:
         """Return whether each GPU that the attempts see still computes, tested in a separate process."""

@@ -53,11 +53,11 @@ class Group:
             count, nodes, single = 1, 1, True  # the attempt will say what is wrong
         if single:
             return cls(order, began, (), 1, "", 0, "")
-        here = count // nodes
-        first = node["number"] * here if node else 0
+        per_node = count // nodes
+        first = node["number"] * per_node if node else 0
         master, port = (node["master"], node["port"]) if node else ("127.0.0.1", 0)
         secret = node["secret"] if node else token_hex(SECRET_BYTES)
-        return cls(order, began, tuple(range(first, first + here)), count, master, port, secret)
+        return cls(order, began, tuple(range(first, first + per_node)), count, master, port, secret)
 
     def start(self, listening: socket.socket | None = None, *, execute: bool = False) -> dict[int, int]:
         """Forks: process -> rank. In a child it never returns. `listening`: where the ranks meet, on the
@@ -72,12 +72,12 @@ class Group:
             listening = listen("127.0.0.1")
         port = listening.getsockname()[1] if listening else self.port
         children = {}
-        for place, rank in enumerate(self.ranks):
+        for local_rank, rank in enumerate(self.ranks):
             child = os.fork()
             if child == 0:
                 environment = {
                     "RANK": str(rank),
-                    "LOCAL_RANK": str(place),
+                    "LOCAL_RANK": str(local_rank),
                     "WORLD_SIZE": str(self.count),
                     "LOCAL_WORLD_SIZE": str(len(self.ranks)),
                     "MASTER_ADDR": self.master,
@@ -162,15 +162,15 @@ class Running:
             return codes[0]
         if (directory / layout.OUTCOME).exists() and 0 in [c for rank, c in self._ended if rank == 0]:
             return 0
-        own = reasons(codes)
-        killed = [code for code in own if code < 0]
+        causes = reasons(codes)
+        killed = [code for code in causes if code < 0]
         if killed:
             return killed[0]
         drafts = sorted(directory.glob("outcome.rank-*.json"), key=lambda path: path.stat().st_mtime_ns)
         if drafts:
             write_once(directory / layout.OUTCOME, drafts[0].read_bytes())
             return 0
-        return next((code for code in [*own, *codes] if code), 0)
+        return next((code for code in [*causes, *codes] if code), 0)
 
     def _drop_logs(self, directory: Path) -> None:
         """Delete the files that NCCL creates even without a warning, after a successful end."""
@@ -196,9 +196,9 @@ def await_end(running: Running, next_request: Callable[..., dict[str, Any] | Non
         while not running.over:
             if running.falling and deadline is None:
                 deadline = time.monotonic() + _GRACE_SECONDS
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             watched = running.descriptors
-            request = next_request(left, *watched)
+            request = next_request(remaining, *watched)
             ended = bool(select.select(watched, [], [], 0)[0])
             running.reap()
             if ended:

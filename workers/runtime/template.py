@@ -35,13 +35,13 @@ class _Requests:
         self._partial = b""
         self._lines: list[bytes] = []
 
-    def next(self, seconds: float | None = None, *others: int) -> dict[str, Any] | None:
+    def next(self, seconds: float | None = None, *descriptors: int) -> dict[str, Any] | None:
         """Return the next request; None when `seconds` are over or one of `others` is readable.
 
         Raises EOFError when the driver has closed its end, or is dead.
         """
         while not self._lines:
-            ready = select.select([self.descriptor, *others], [], [], seconds)[0]
+            ready = select.select([self.descriptor, *descriptors], [], [], seconds)[0]
             if self.descriptor not in ready:
                 return None
             received = os.read(self.descriptor, 65536)
@@ -71,8 +71,8 @@ def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
         _answer(answers, "code", running.close(order.parent))
 
 
-def _answer(answers: IO[bytes], what: str, number: int) -> None:
-    answers.write(json.dumps({what: number}).encode() + b"\n")
+def _answer(answers: IO[bytes], key: str, number: int) -> None:
+    answers.write(json.dumps({key: number}).encode() + b"\n")
     answers.flush()
 
 

@@ -30,13 +30,13 @@ _SOFTWARE = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "dee
 
 
 def main() -> int:
-    asked = _arguments()
+    options = _arguments()
     try:
         machine = _machine()
-    except ModuleNotFoundError as missing:
-        print(f"selfcheck: {_NO_BINDING.format(missing.name)}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f"selfcheck: {_NO_BINDING.format(error.name)}", file=sys.stderr)
         return 3
-    if machine.gpu is None and not asked.rehearse:
+    if machine.gpu is None and not options.rehearse:
         print(f"selfcheck: {_NO_GPU}", file=sys.stderr)
         return 3
     settle_environment(1)
@@ -46,23 +46,23 @@ def main() -> int:
     from workers.selfcheck.checks import CHECKS
     from workers.selfcheck.models import rehearsed_models
 
-    checks = [check for check in CHECKS if check.doctor or not asked.doctor]
+    checks = [check for check in CHECKS if check.doctor or not options.doctor]
     with tempfile.TemporaryDirectory(prefix="frontier-selfcheck-") as root:
-        workspace = Workspace(Path(root), asked.rehearse)
+        workspace = Workspace(Path(root), options.rehearse)
 
         def tell(check: CheckResult) -> None:
             print(*lines_of(check), sep="\n", flush=True)
             if check.verdict in (Verdict.FAILED, Verdict.TIMED_OUT):
                 print(words_of(workspace, check), file=sys.stderr, flush=True)
 
-        if asked.rehearse:
+        if options.rehearse:
             rehearsed_models(workspace)
-        results = run_checks(checks, workspace, machine, asked.minutes, tell)
+        results = run_checks(checks, workspace, machine, options.minutes, tell)
     print(summary(results))
-    if asked.out is not None:
-        asked.out.mkdir(parents=True, exist_ok=True)
-        write_atomically(asked.out / "gpu-checks.json", results.model_dump_json(indent=1) + "\n")
-        write_atomically(asked.out / "gpu-checks.md", markdown(results))
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        write_atomically(options.out / "gpu-checks.json", results.model_dump_json(indent=1) + "\n")
+        write_atomically(options.out / "gpu-checks.md", markdown(results))
     return 1 if results.broken else 0
 
 
@@ -85,12 +85,12 @@ def _machine() -> Machine:
             continue
     if not gpus:
         return Machine(software=software)
-    first = gpus[0]
+    gpu = gpus[0]
     return Machine(
-        gpu=first.product,
+        gpu=gpu.product,
         gpus=len(gpus),
-        memory_bytes=first.memory_bytes,
-        capability=None if first.capability is None else ".".join(map(str, first.capability)),
+        memory_bytes=gpu.memory_bytes,
+        capability=None if gpu.capability is None else ".".join(map(str, gpu.capability)),
         driver=None if versions is None else versions[0],
         software=software,
     )

@@ -22,17 +22,17 @@ def first_gpu() -> tuple[Any, Any]:
     except ImportError:
         problem = "the Python package nvidia-ml-py is not installed"
         raise CheckProblemError(problem, "pip install nvidia-ml-py") from None
-    found = visible_gpus()
-    if not found:
+    gpus = visible_gpus()
+    if not gpus:
         raise CheckProblemError("the driver names no GPU", "check that `nvidia-smi` lists it")
     pynvml.nvmlInit()
-    return pynvml, pynvml.nvmlDeviceGetHandleByUUID(found[0].uuid)
+    return pynvml, pynvml.nvmlDeviceGetHandleByUUID(gpus[0].uuid)
 
 
 def has_bf16() -> bool:
     """Whether the first GPU computes in bf16. Asking torch would start CUDA, and end forking."""
-    found = visible_gpus()
-    return bool(found) and device.has_bf16(found[0].capability or (0, 0))
+    gpus = visible_gpus()
+    return bool(gpus) and device.has_bf16(gpus[0].capability or (0, 0))
 
 
 def timing_event() -> Any:

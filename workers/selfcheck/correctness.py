@@ -68,11 +68,13 @@ def _compared(
     }
     texts = Texts(rows=4 * batch, length=workspace.sized(478, 30))
     trial = trials.spec(backbone, settings, texts, recipe=recipe)
-    given = workspace.resources()
+    resources = workspace.resources()
     # The rate of the first step is 0: what is kept after one step is what training begins with.
     first = trials.spec(backbone, settings, texts, recipe={**recipe, "steps": 1, "evaluations": 1})
-    start = finished(host, trials.order(first, given, f"{name}, start", keep_weights="all")).directory / MODEL
-    ran = finished(host, trials.order(trial, given, name, keep_weights="all"))
+    start = (
+        finished(host, trials.order(first, resources, f"{name}, start", keep_weights="all")).directory / MODEL
+    )
+    ran = finished(host, trials.order(trial, resources, name, keep_weights="all"))
     device = torch.device("cpu" if workspace.rehearsal else "cuda")
     plain = _load(backbone, settings, start).to(device)
     batches = _batches(trial, trials.data, ran.outcome)
@@ -90,9 +92,9 @@ def _compared(
         means = sum(losses) / steps, sum(ran.losses) / steps
         return [at_most(f"{name}: means of the losses differ by", abs(means[0] - means[1]), 2e-3)]
     plain.load_state_dict(snapshot, strict=False)
-    kept = _load(backbone, settings, ran.directory / MODEL).to(device)
+    saved = _load(backbone, settings, ran.directory / MODEL).to(device)
     dev = batches[Split.DEV]
-    logits = max((_logits(plain, b) - _logits(kept, b)).abs().max().item() for b in dev)
+    logits = max((_logits(plain, b) - _logits(saved, b)).abs().max().item() for b in dev)
     return [
         at_most(f"{name}: losses of {_EARLY} steps differ by", deviation(losses[:_EARLY], ran.losses), 1e-5),
         at_most(f"{name}: losses of {steps} steps differ by", deviation(losses, ran.losses), 1e-3),
@@ -100,15 +102,15 @@ def _compared(
     ]
 
 
-def _load(backbone: BackboneSpec, settings: Settings, kept: Path) -> Any:
+def _load(backbone: BackboneSpec, settings: Settings, folder: Path) -> Any:
     """Return a model as transformers and peft load it, trainable."""
     if settings.trains_everything:
-        return AutoModelForSequenceClassification.from_pretrained(kept, dtype=torch.float32)
+        return AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
     assert isinstance(backbone.weights, FolderWeights)
     base = AutoModelForSequenceClassification.from_pretrained(
         backbone.weights.folder, num_labels=2, dtype=torch.float32
     )
-    return PeftModel.from_pretrained(base, kept, is_trainable=True)
+    return PeftModel.from_pretrained(base, folder, is_trainable=True)
 
 
 @torch.no_grad()
@@ -129,8 +131,8 @@ def _batches(trial: TrialSpec, data: Path, outcome: Outcome) -> dict[Split, list
         [file] = trial.task.reader.files[split]
         with (data / file).open() as opened:
             rows = list(csv.DictReader(opened))
-        found = tokenizer([row["text"] for row in rows], return_tensors="pt", padding=True)
-        encoded[split] = {**found, "labels": torch.tensor([outcome.labels.index(r["label"]) for r in rows])}
+        tokens = tokenizer([row["text"] for row in rows], return_tensors="pt", padding=True)
+        encoded[split] = {**tokens, "labels": torch.tensor([outcome.labels.index(r["label"]) for r in rows])}
     train, recipe = encoded[Split.TRAIN], trial.recipe
     lengths, steps = train["attention_mask"].sum(1).tolist(), recipe.steps or 0
     chosen: list[list[int]] = []
@@ -150,8 +152,8 @@ def cpu_against_gpu(workspace: Workspace) -> list[Figure]:
     trial = trials.spec(backbone, texts=Texts(rows=64, length=workspace.sized(126, 30)), recipe=recipe)
     with host_of(workspace) as host:
         cpu, gpu = (
-            finished(host, trials.order(trial, given, name))
-            for name, given in (("cpu", Resources()), ("gpu", workspace.resources()))
+            finished(host, trials.order(trial, resources, name))
+            for name, resources in (("cpu", Resources()), ("gpu", workspace.resources()))
         )
     same = _scores(cpu) == _scores(gpu)
     return [

@@ -113,7 +113,7 @@ def state_of_the_card(workspace: Workspace) -> list[Figure]:
         )
     )
     reasons = told(nvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
-    slowed = ", ".join(words for bit, words in _SLOWED_BY_FAULTS.items() if reasons & bit)
+    slowed = ", ".join(reason for bit, reason in _SLOWED_BY_FAULTS.items() if reasons & bit)
     figures.append(
         equal("clocks slowed by", slowed or "nothing", "nothing", "check cooling and power supply")
     )

@@ -43,8 +43,8 @@ def out_of_memory(workspace: Workspace) -> list[Figure]:
     trial = trials.spec(backbone, texts=Texts(batch, workspace.sized(126, 20)), recipe=recipe)
     before = used_bytes(workspace)
     around: Around = (lambda: too_little_memory(batch // 2)) if workspace.rehearsal else nullcontext
-    given = workspace.resources() if workspace.rehearsal else Resources(gpus=_share())
-    attempts = run_with_retries(trials, trial, given, lambda threads: ForkedHost(around), "first")
+    resources = workspace.resources() if workspace.rehearsal else Resources(gpus=_share())
+    attempts = run_with_retries(trials, trial, resources, lambda threads: ForkedHost(around), "first")
     after = used_bytes(workspace)
     first, last = attempts[0][0], attempts[-1][0]
     size = last.outcome.micro_batch_size or 0
@@ -93,15 +93,17 @@ def killed_while_training(workspace: Workspace) -> list[Figure]:
         keep_weights="all",
     )
     with host_of(workspace) as host:
-        whole, again = (
+        uninterrupted, repeated = (
             finished(host, trials.order(trial, workspace.resources(), name, keep_weights="all"))
             for name in ("whole", "again")
         )
     first, last = attempts[0][0], attempts[-1][0]
     resumed = last.outcome.resumed_from_step or 0
     done = max((event.step for event in first.events if isinstance(event, StepEvent)), default=0)
-    told = max((event.step for event in first.events if isinstance(event, CheckpointEvent)), default=0)
-    spread, apart = _weights_apart(whole, again), _weights_apart(whole, last)
+    checkpointed = max(
+        (event.step for event in first.events if isinstance(event, CheckpointEvent)), default=0
+    )
+    spread, difference = _weights_apart(uninterrupted, repeated), _weights_apart(uninterrupted, last)
     return [
         equal("failure of the killed attempt", first.failure_kind, str(FailureKind.PREEMPTED)),
         equal("last attempt", last.outcome.state, "finished"),
@@ -109,16 +111,16 @@ def killed_while_training(workspace: Workspace) -> list[Figure]:
         Figure(
             name="resumed from step",
             value=resumed,
-            limit=f"at least {told}, the last checkpoint that the events name",
-            passed=resumed > 0 and resumed >= told,
+            limit=f"at least {checkpointed}, the last checkpoint that the events name",
+            passed=resumed > 0 and resumed >= checkpointed,
         ),
         Figure(name="steps lost", value=done - resumed),
         Figure(name="two equal runs: largest difference of a weight", value=spread),
         Figure(
             name="the resumed run: largest difference of a weight",
-            value=apart,
+            value=difference,
             limit=f"at most {2 * spread:g}, twice that of equal runs",
-            passed=apart <= 2 * spread,
+            passed=difference <= 2 * spread,
         ),
     ]
 

@@ -59,9 +59,9 @@ def one_trial(workspace: Workspace) -> list[Figure]:
     finally:
         host.close()
     origins, work = ran.outcome.origins, ran.outcome.work.values()
-    wanted = (Metered.TOKENS, Metered.FLOPS, Metered.GPU_ENERGY, Metered.DEVICE_MEMORY)
-    missing = [f"{w}: {origins[w].by}" for w in wanted if origins[w].source is Source.MISSING]
-    joules = sum(found.gpu_joules or 0.0 for found in work)
+    metered = (Metered.TOKENS, Metered.FLOPS, Metered.GPU_ENERGY, Metered.DEVICE_MEMORY)
+    missing = [f"{w}: {origins[w].by}" for w in metered if origins[w].source is Source.MISSING]
+    joules = sum(phase_work.gpu_joules or 0.0 for phase_work in work)
     return [
         equal("trial", ran.outcome.state, "finished"),
         equal("missing figures", "; ".join(missing) or "none", "none"),
@@ -104,9 +104,9 @@ def all_reduce(workspace: Workspace) -> list[Figure]:
             fix=fix,
         ),
     ]
-    place = workspace.of_check("1.7")
-    importlib.import_module("torch.multiprocessing").spawn(_reduce, (count, str(place)), nprocs=count)
-    right, seconds = (place / "reduced.txt").read_text().split()
+    folder = workspace.of_check("1.7")
+    importlib.import_module("torch.multiprocessing").spawn(_reduce, (count, str(folder)), nprocs=count)
+    right, seconds = (folder / "reduced.txt").read_text().split()
     figures.append(equal("sum", "right" if right == "True" else "wrong", "right"))
     if count > 1:
         bandwidth = 2 * (count - 1) / count * 256e6 / float(seconds) / 1e9
@@ -114,11 +114,11 @@ def all_reduce(workspace: Workspace) -> list[Figure]:
     return figures
 
 
-def _reduce(rank: int, count: int, place: str) -> None:
+def _reduce(rank: int, count: int, folder: str) -> None:
     dist: Any = torch.distributed
     device = torch.device("cuda", rank)
     torch.cuda.set_device(device)
-    store = dist.FileStore(f"{place}/store", count)
+    store = dist.FileStore(f"{folder}/store", count)
     dist.init_process_group("nccl", store=store, rank=rank, world_size=count, device_id=device)
     values = torch.full((64_000_000,), float(rank + 1), device=device)
     dist.all_reduce(values)
@@ -131,7 +131,7 @@ def _reduce(rank: int, count: int, place: str) -> None:
     torch.cuda.synchronize()
     if rank == 0:
         seconds = begin.elapsed_time(end) / 1000 / 5
-        Path(place, "reduced.txt").write_text(f"{right} {seconds}")
+        Path(folder, "reduced.txt").write_text(f"{right} {seconds}")
     dist.destroy_process_group()
 
 
@@ -145,6 +145,6 @@ def four_bits(workspace: Workspace) -> list[Figure]:
     inputs = torch.randn(64, 512, device="cuda", dtype=torch.bfloat16)
     weights = bnb.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state)
     expected = inputs @ weights.to(torch.bfloat16).T
-    apart = (layer(inputs) - expected).float().norm() / expected.float().norm()
+    difference = (layer(inputs) - expected).float().norm() / expected.float().norm()
     fix = "install a bitsandbytes built for this CUDA"
-    return [at_most("relative difference", apart.item(), 1e-2, fix)]
+    return [at_most("relative difference", difference.item(), 1e-2, fix)]

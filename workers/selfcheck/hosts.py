@@ -77,7 +77,7 @@ def finished(host: Host, order: Path) -> Ran:
     """Carry out an order. Raises CheckProblemError where it does not finish, with the attempt's own words."""
     ran = run(host, order)
     if (failure := ran.outcome.failure) is not None:
-        place = f" ({failure.places[-1]})" if failure.places else ""
-        problem = f"an attempt failed in phase {failure.phase}: {failure.kind}, {failure.message}{place}"
+        location = f" ({failure.places[-1]})" if failure.places else ""
+        problem = f"an attempt failed in phase {failure.phase}: {failure.kind}, {failure.message}{location}"
         raise CheckProblemError(problem)
     return ran

@@ -29,8 +29,8 @@ def before_each_pass(act: Callable[[Tensor, int], Tensor | None]) -> Iterator[No
         # The first embedding of a model is that of its words, with the most rows.
         if ids.ndim == 2 and self.training and torch.is_grad_enabled() and self.num_embeddings > 600:
             passes += 1
-            found = act(ids, passes)
-            ids = ids if found is None else found
+            replacement = act(ids, passes)
+            ids = ids if replacement is None else replacement
         answer: Tensor = forward(self, ids)
         return answer
 

@@ -65,26 +65,26 @@ def _time(workspace: Workspace, name: str, ran: Ran, bill: Bill, steps: float) -
     """In a rehearsal the times are told only: other work on the machine would decide."""
     wall = bill.released_at - (bill.asked_at or bill.allocated_at)
     unexplained = abs(wall - sum(ran.outcome.phases.values()))
-    apart = abs(steps - ran.outcome.phases[Phase.TRAIN]) / ran.outcome.phases[Phase.TRAIN]
-    found = [
+    difference = abs(steps - ran.outcome.phases[Phase.TRAIN]) / ran.outcome.phases[Phase.TRAIN]
+    figures = [
         at_most(f"{name}: seconds of the bill in no phase", unexplained, 0.01 * wall + 0.1),
-        at_most(f"{name}: seconds of training differ from a stopwatch's by a share of", apart, 0.02),
+        at_most(f"{name}: seconds of training differ from a stopwatch's by a share of", difference, 0.02),
     ]
     if not workspace.rehearsal:
-        return found
-    return [figure.model_copy(update={"limit": "", "passed": True}) for figure in found]
+        return figures
+    return [figure.model_copy(update={"limit": "", "passed": True}) for figure in figures]
 
 
 def _present(workspace: Workspace, name: str, ran: Ran) -> Iterator[Figure]:
-    wanted = [Metered.TOKENS, Metered.FLOPS]
-    wanted += [] if workspace.rehearsal else [Metered.GPU_ENERGY, Metered.DEVICE_MEMORY]
-    for figure in wanted:
+    expected = [Metered.TOKENS, Metered.FLOPS]
+    expected += [] if workspace.rehearsal else [Metered.GPU_ENERGY, Metered.DEVICE_MEMORY]
+    for figure in expected:
         origin = ran.outcome.origins.get(figure)
         missing = origin is None or origin.source is Source.MISSING
         value = "missing" if origin is None or missing else f"{origin.source}"
         by = "no figure" if origin is None else origin.by
-        words = f"{value}: {by}" if missing else value
-        yield Figure(name=f"{name}: {figure}", value=words, limit="known", passed=not missing)
+        text = f"{value}: {by}" if missing else value
+        yield Figure(name=f"{name}: {figure}", value=text, limit="known", passed=not missing)
 
 
 @contextmanager
@@ -122,8 +122,8 @@ def energy(workspace: Workspace) -> list[Figure]:
         return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
 
     def watts() -> float:
-        [found] = nvml.nvmlDeviceGetFieldValues(handle, [_INSTANT_POWER])
-        return float(found.value.uiVal) / 1000
+        [reading] = nvml.nvmlDeviceGetFieldValues(handle, [_INSTANT_POWER])
+        return float(reading.value.uiVal) / 1000
 
     idle = _mean_power(watts, 1.0)
     counted, integrated = _under_load(joules, watts)
@@ -132,24 +132,24 @@ def energy(workspace: Workspace) -> list[Figure]:
     trial = trials.spec(bert(workspace, hidden=768, layers=4), texts=Texts(64, 254), recipe=recipe)
     before, began = joules(), time.monotonic()
     [(ran, _), *_] = run_with_retries(trials, trial, workspace.resources(), lambda _: ForkedHost(), "energy")
-    taken, seconds = joules() - before, time.monotonic() - began
+    spent, seconds = joules() - before, time.monotonic() - began
     booked = [work.gpu_joules for work in ran.outcome.work.values() if work.gpu_joules is not None]
     metered = sum(s for phase, s in ran.outcome.phases.items() if phase in ran.outcome.work)
     explained = sum(booked) + idle * max(0.0, seconds - metered)
     return [
         at_most("counter and integrated power differ by a share of", abs(counted / integrated - 1), 0.05),
         at_most("an attempt's joules with idle power, and the counter, differ by a share of",
-                abs(explained / taken - 1), 0.05),
+                abs(explained / spent - 1), 0.05),
         Figure(name="idle power, watts", value=round(idle, 1)),
     ]  # fmt: skip
 
 
 def _mean_power(watts: Callable[[], float], seconds: float) -> float:
-    found, end = list[float](), time.monotonic() + seconds
+    readings, end = list[float](), time.monotonic() + seconds
     while time.monotonic() < end:
-        found.append(watts())
+        readings.append(watts())
         time.sleep(0.02)
-    return sum(found) / len(found)
+    return sum(readings) / len(readings)
 
 
 def _under_load(joules: Callable[[], float], watts: Callable[[], float]) -> tuple[float, float]:

@@ -25,8 +25,8 @@ def lines_of(check: CheckResult) -> Iterator[str]:
         if not figure.passed and figure.fix:
             yield f"        -> {figure.fix}"
     if check.problem:
-        place = f" at {check.places[-1]}" if check.places else ""
-        yield f"        {check.problem}{place}"
+        location = f" at {check.places[-1]}" if check.places else ""
+        yield f"        {check.problem}{location}"
     if check.fix:
         yield f"        -> {check.fix}"
 
@@ -39,11 +39,11 @@ def _words(figure: Figure) -> str:
 def summary(results: Results) -> str:
     """Return one sentence on the whole."""
     passed = sum(check.verdict is Verdict.PASSED for check in results.checks)
-    words = f"{passed} of {len(results.checks)} checks passed in {results.seconds:.0f} seconds"
+    text = f"{passed} of {len(results.checks)} checks passed in {results.seconds:.0f} seconds"
     if results.broken:
         numbers = ", ".join(check.number for check in results.broken)
-        return f"{words}; required and not passed: {numbers}"
-    return f"{words}; this was a rehearsal on the CPU" if results.rehearsed else words
+        return f"{text}; required and not passed: {numbers}"
+    return f"{text}; this was a rehearsal on the CPU" if results.rehearsed else text
 
 
 def markdown(results: Results) -> str:
@@ -66,7 +66,7 @@ def markdown(results: Results) -> str:
 
 def _row(check: CheckResult) -> str:
     figures = "; ".join(f"{figure.name}: {_words(figure)}" for figure in check.figures)
-    found = ". ".join(filter(None, (figures, check.problem)))
+    details = ". ".join(filter(None, (figures, check.problem)))
     cells = (
         check.number,
         check.name,
@@ -74,6 +74,6 @@ def _row(check: CheckResult) -> str:
         check.criterion,
         "yes" if check.required else "no",
         _MARKS[check.verdict],
-        found,
+        details,
     )
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

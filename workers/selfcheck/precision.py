@@ -44,21 +44,23 @@ def precisions(workspace: Workspace) -> list[Figure]:
 
 def _offered() -> list[str]:
     """fp32 first: the others are compared with it."""
-    known = [p for p in get_args(Recipe.model_fields["precision"].annotation) if p not in ("auto", "fp32")]
-    return ["fp32", *(p for p in known if p != "bf16" or has_bf16())]
+    precisions = [
+        p for p in get_args(Recipe.model_fields["precision"].annotation) if p not in ("auto", "fp32")
+    ]
+    return ["fp32", *(p for p in precisions if p != "bf16" or has_bf16())]
 
 
-def _of(name: str, ran: list[Ran], apart: float) -> list[Figure]:
-    finite = all(math.isfinite(loss) for one in ran for loss in one.losses)
+def _of(name: str, ran: list[Ran], difference: float) -> list[Figure]:
+    finite = all(math.isfinite(loss) for run in ran for loss in run.losses)
     device = ran[0].outcome.device
     tf32 = device.software.get("tf32", "not told") if device else "not told"
     return [
         equal(f"{name}: losses", "finite" if finite else "not finite", "finite"),
-        at_most(f"{name}: mean score differs from fp32's by", abs(apart), 0.01),
+        at_most(f"{name}: mean score differs from fp32's by", abs(difference), 0.01),
         Figure(name=f"{name}: TF32", value=tf32, limit="told", passed=tf32 != "not told"),
     ]
 
 
 def _quality(ran: Ran) -> float:
-    found = quality(ran.outcome.metric, ran.outcome.test)
-    return math.nan if found is None else found
+    score = quality(ran.outcome.metric, ran.outcome.test)
+    return math.nan if score is None else score

@@ -29,10 +29,10 @@ def quantised(workspace: Workspace) -> list[Figure]:
     """Train LoRA on a base in nf4 and int8, beside the same in bf16. The worker itself loads each adapter
     again, and fails the attempt where it does not answer as before."""
     if not has_bitsandbytes():
-        words = "bitsandbytes is not installed"
+        problem = "bitsandbytes is not installed"
         if workspace.rehearsal:
-            raise LeftOutError(words)
-        raise CheckProblemError(words, INSTALL_BITSANDBYTES)
+            raise LeftOutError(problem)
+        raise CheckProblemError(problem, INSTALL_BITSANDBYTES)
     trials = Trials(workspace.of_check("11"))
     with nullcontext(ForkedHost(_on_cores)) if workspace.rehearsal else host_of(workspace) as host:
         reference = _train(workspace, trials, host, None)
@@ -73,10 +73,10 @@ def _compared(
 ) -> list[Figure]:
     ran = _train(workspace, trials, host, quantise)
     loss = _end(ran)
-    kept = (ran.directory / MODEL / "adapter_model.safetensors").exists()
+    saved = (ran.directory / MODEL / "adapter_model.safetensors").exists()
     figures = [
         equal(f"{quantise}: loss", "finite" if math.isfinite(loss) else "not finite", "finite"),
-        equal(f"{quantise}: adapter", "kept" if kept else "missing", "kept"),
+        equal(f"{quantise}: adapter", "kept" if saved else "missing", "kept"),
     ]
     if workspace.rehearsal:  # its few steps teach nothing yet
         return figures

@@ -28,14 +28,14 @@ def run_with_retries(
     keep_weights: Literal["all", "none"] = "none",
 ) -> list[tuple[Ran, Bill]]:
     """Return the attempts with their bills, oldest first."""
-    place = Workplace(
+    workplace = Workplace(
         sweep_directory=trials.folder / "sweeps" / name,
         cache_dir=trials.cache,
         data_dir=trials.data,
         checkpoint_seconds=checkpoint_seconds,
         keep_weights=keep_weights,
     )
-    slot = Slot(host, resources.threads, place, SystemClock())
+    slot = Slot(host, resources.threads, workplace, SystemClock())
     bills, outcomes = list[Bill](), list[Outcome]()
     try:
         while next_step(outcomes, RetryPolicy()) is NextStep.ATTEMPT:
@@ -46,7 +46,7 @@ def run_with_retries(
             bills.append(attempt.bill)
     finally:
         slot.close()
-    directories = _attempts(place.sweep_directory, trial)
+    directories = _attempts(workplace.sweep_directory, trial)
     return [(Ran.read(directory), bill) for directory, bill in zip(directories, bills, strict=True)]
 
 

@@ -51,8 +51,8 @@ def run_checks(
     began, results = clock(), list[CheckResult]()
     slower = _REHEARSED_SLOWER if workspace.rehearsal else 1.0
     for check in sorted(checks, key=lambda check: not check.required):
-        left = began + 60 * minutes * slower - clock()
-        result = _result_of(check, workspace, min(check.seconds * slower, left), minutes < WHOLE_MINUTES)
+        remaining = began + 60 * minutes * slower - clock()
+        result = _result_of(check, workspace, min(check.seconds * slower, remaining), minutes < WHOLE_MINUTES)
         results.append(result)
         notify(result)
     return Results(
@@ -64,32 +64,32 @@ def _result_of(check: Check, workspace: Workspace, seconds: float, required_only
     if workspace.rehearsal and check.needs_gpu:
         return _result(check, Verdict.LEFT_OUT, problem=_NO_GPU)
     if required_only and not check.required:
-        words = f"runs with --minutes {WHOLE_MINUTES:g} or more"
-        return _result(check, Verdict.LEFT_OUT, problem=words)
+        problem = f"runs with --minutes {WHOLE_MINUTES:g} or more"
+        return _result(check, Verdict.LEFT_OUT, problem=problem)
     if seconds <= 0:
-        words = "no time was left"
-        return _result(check, Verdict.NOT_REACHED, problem=words, fix="give more --minutes")
+        problem = "no time was left"
+        return _result(check, Verdict.NOT_REACHED, problem=problem, fix="give more --minutes")
     return run_apart(check, workspace, seconds)
 
 
 def run_apart(check: Check, workspace: Workspace, seconds: float) -> CheckResult:
     """Run one check in a child process. After `seconds` it is killed, with all that it started."""
-    place = workspace.of_check(check.number)
+    folder = workspace.of_check(check.number)
     began = time.monotonic()
-    child = fork(partial(_carry_out, check, workspace, place))
+    child = fork(partial(_carry_out, check, workspace, folder))
     code = _wait(child, began + seconds)
-    taken = time.monotonic() - began
+    seconds_taken = time.monotonic() - began
     with suppress(ProcessLookupError, PermissionError):  # what it started goes with it
         os.killpg(child, signal.SIGKILL)
     if code is None:
         problem = f"it was ended after {seconds:.0f} seconds"
-        return _result(check, Verdict.TIMED_OUT, problem=problem, seconds=taken)
+        return _result(check, Verdict.TIMED_OUT, problem=problem, seconds=seconds_taken)
     try:
-        found = CheckResult.model_validate_json((place / "result.json").read_bytes())
+        result = CheckResult.model_validate_json((folder / "result.json").read_bytes())
     except (OSError, ValidationError):
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        found = _result(check, Verdict.FAILED, problem=f"its process ended with {how}")
-    return found.model_copy(update={"seconds": taken})
+        result = _result(check, Verdict.FAILED, problem=f"its process ended with {how}")
+    return result.model_copy(update={"seconds": seconds_taken})
 
 
 def words_of(workspace: Workspace, check: CheckResult) -> str:
@@ -116,15 +116,15 @@ def _wait(child: int, deadline: float) -> int | None:
         time.sleep(_POLL_SECONDS)
 
 
-def _carry_out(check: Check, workspace: Workspace, place: Path) -> None:
+def _carry_out(check: Check, workspace: Workspace, folder: Path) -> None:
     """In the child: run the check and write its result."""
     os.setpgid(0, 0)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    sys.stdout = sys.stderr = (place / _WORDS).open("w", buffering=1)
+    sys.stdout = sys.stderr = (folder / _WORDS).open("w", buffering=1)
     os.dup2(sys.stdout.fileno(), 1)
     os.dup2(sys.stdout.fileno(), 2)
-    write_atomically(place / "result.json", result_here(check, workspace).model_dump_json())
+    write_atomically(folder / "result.json", result_here(check, workspace).model_dump_json())
 
 
 def result_here(check: Check, workspace: Workspace) -> CheckResult:
@@ -143,7 +143,7 @@ def result_here(check: Check, workspace: Workspace) -> CheckResult:
     return _result(check, verdict, figures=figures)
 
 
-def _result(check: Check, verdict: Verdict, **found: Any) -> CheckResult:
+def _result(check: Check, verdict: Verdict, **fields: Any) -> CheckResult:
     return CheckResult(
         number=check.number,
         name=check.name,
@@ -151,5 +151,5 @@ def _result(check: Check, verdict: Verdict, **found: Any) -> CheckResult:
         criterion=check.criterion,
         required=check.required,
         verdict=verdict,
-        **found,
+        **fields,
     )

@@ -30,6 +30,6 @@ def one_rank(workspace: Workspace) -> list[Figure]:
                 state = ran.outcome.state if failure is None else f"{failure.kind}, {failure.message}"
                 figures.append(equal(name, state, "finished"))
                 if settings.kind == "lora" and failure is None:
-                    kept = any((ran.directory / MODEL).glob("adapter_model*"))
-                    figures.append(equal(f"{name}: adapter", "kept" if kept else "missing", "kept"))
+                    saved = any((ran.directory / MODEL).glob("adapter_model*"))
+                    figures.append(equal(f"{name}: adapter", "kept" if saved else "missing", "kept"))
     return figures

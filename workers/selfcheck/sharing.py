@@ -37,8 +37,8 @@ def together(workspace: Workspace) -> list[Figure]:
         [alone], seconds, _ = at_once(1, "alone")
         figures = []
         for count in (2, 8):
-            ran, taken, joules = at_once(count, f"of-{count}")
-            figures += _compared(alone, seconds, count, ran, taken, joules)
+            ran, elapsed, joules = at_once(count, f"of-{count}")
+            figures += _compared(alone, seconds, count, ran, elapsed, joules)
         return [*figures, *_beside_one_that_fails(workspace, trials, hosts)]
     finally:
         for host in hosts:
@@ -46,19 +46,19 @@ def together(workspace: Workspace) -> list[Figure]:
 
 
 def _compared(
-    alone: Ran, seconds: float, count: int, ran: list[Ran], taken: float, joules: float
+    alone: Ran, seconds: float, count: int, ran: list[Ran], elapsed: float, joules: float
 ) -> list[Figure]:
-    apart = max(alone.losses_apart(one) for one in ran)
-    booked = sum(work.gpu_joules or 0.0 for one in ran for work in one.outcome.work.values())
-    peaks = [one.outcome.peak_device_memory_bytes or 0 for one in ran]
+    difference = max(alone.losses_apart(attempt) for attempt in ran)
+    booked = sum(work.gpu_joules or 0.0 for attempt in ran for work in attempt.outcome.work.values())
+    peaks = [attempt.outcome.peak_device_memory_bytes or 0 for attempt in ran]
     total = first_total_bytes()
     return [
-        at_most(f"{count} at once: losses differ from those alone by", apart, 1e-4),
+        at_most(f"{count} at once: losses differ from those alone by", difference, 1e-4),
         at_most(f"{count} at once: largest peak, share of its part", max(peaks) * count / total, 1.0),
         at_most(f"{count} at once: booked joules and the counter differ by a share of",
                 abs(booked / joules - 1) if joules else 1.0, 0.05),
-        Figure(name=f"{count} at once: speed-up", value=round(count * seconds / taken, 2)),
-        Figure(name=f"{count} at once: one trial takes, times that alone", value=round(taken / seconds, 2)),
+        Figure(name=f"{count} at once: speed-up", value=round(count * seconds / elapsed, 2)),
+        Figure(name=f"{count} at once: one trial takes, times that alone", value=round(elapsed / seconds, 2)),
     ]  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def _beside_one_that_fails(workspace: Workspace, trials: Trials, hosts: list[Att
     orders += [trials.order(small, Resources(gpus=share), f"beside-{n}") for n in range(3)]
     with ThreadPoolExecutor(len(orders)) as pool:
         failed, *others = pool.map(run, hosts, orders)
-    finished_beside = sum(one.outcome.state == "finished" for one in others)
+    finished_beside = sum(attempt.outcome.state == "finished" for attempt in others)
     return [
         equal("the one that needs too much", failed.failure_kind, "OUT_OF_MEMORY"),
         equal("of three beside it, finished", float(finished_beside), 3.0),

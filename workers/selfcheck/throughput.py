@@ -48,13 +48,13 @@ def against_the_trainer(workspace: Workspace) -> list[Figure]:
             trial = trials.spec(model, settings, Texts(4 * batch, length - 2), recipe=recipe)
             order = trials.order(trial, workspace.resources(), name)
             with _busy() as busy:
-                ours = finished(host, order).outcome.tokens_per_second or 0.0
-            theirs = _trainer(trial, trials.data, batch * length)
-            ratios.append(ours / theirs)
+                worker_speed = finished(host, order).outcome.tokens_per_second or 0.0
+            trainer_speed = _trainer(trial, trials.data, batch * length)
+            ratios.append(worker_speed / trainer_speed)
             figures.append(
                 at_least(f"{name}: tokens per second, times the Trainer's", round(ratios[-1], 2), 1.0)
             )
-            figures.append(Figure(name=f"{name}: tokens per second", value=round(ours)))
+            figures.append(Figure(name=f"{name}: tokens per second", value=round(worker_speed)))
             figures.append(Figure(name=f"{name}: GPU busy, percent", value=round(busy[0])))
     finally:
         host.close()
@@ -85,21 +85,21 @@ def _waiting_is_an_error() -> Iterator[None]:
 def _busy() -> Iterator[list[float]]:
     """Give the mean share of time in which the GPU ran a kernel, in percent, once it is over."""
     nvml, handle = first_gpu()
-    found, over, seen = [0.0], threading.Event(), list[int]()
+    mean, over, samples = [0.0], threading.Event(), list[int]()
 
     def sample() -> None:
         while not over.wait(0.1):
-            seen.append(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+            samples.append(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
 
     thread = threading.Thread(target=sample)
     thread.start()
     try:
-        yield found
+        yield mean
     finally:
         over.set()
         thread.join()
-        busy = [share for share in seen if share]
-        found[0] = sum(busy) / len(busy) if busy else 0.0
+        busy = [share for share in samples if share]
+        mean[0] = sum(busy) / len(busy) if busy else 0.0
 
 
 def _trainer(trial: TrialSpec, data: Path, tokens_per_step: int) -> float:

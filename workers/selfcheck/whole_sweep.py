@@ -20,16 +20,16 @@ _FROM_ELSEWHERE = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")
 
 def whole_sweep(workspace: Workspace) -> list[Figure]:
     """Run a part of the demo sweep. A rehearsal takes an untrained model and a few rows (`--smoke`)."""
-    place = workspace.of_check("16")
+    folder = workspace.of_check("16")
     seeds = workspace.sized([1, 2], [1])
-    words = ["models=[demo-tiny]", "domains=[general]", "tasks=[demo-outcome]", f"seeds={seeds}"]
-    words.append('methods=[{"name": "lora", "learning_rate": 4e-3}]')
-    words.append(f"storage={json.dumps(str(place / 'sweeps'))}")
-    words.append("--smoke" if workspace.rehearsal else "resources={cpus: 2, gpus: 1}")
-    command = (str(builtin_catalogue() / "sweeps" / "demo.yaml"), *words, "--launcher", "local", "--json")
-    planned = None if workspace.rehearsal else _frontier(place, "plan", *command, "--measure")
-    _frontier(place, "run", *command)
-    [sweep] = [path for path in (place / "sweeps").iterdir() if list(path.glob("report/report.html"))]
+    arguments = ["models=[demo-tiny]", "domains=[general]", "tasks=[demo-outcome]", f"seeds={seeds}"]
+    arguments.append('methods=[{"name": "lora", "learning_rate": 4e-3}]')
+    arguments.append(f"storage={json.dumps(str(folder / 'sweeps'))}")
+    arguments.append("--smoke" if workspace.rehearsal else "resources={cpus: 2, gpus: 1}")
+    command = (str(builtin_catalogue() / "sweeps" / "demo.yaml"), *arguments, "--launcher", "local", "--json")
+    planned = None if workspace.rehearsal else _frontier(folder, "plan", *command, "--measure")
+    _frontier(folder, "run", *command)
+    [sweep] = [path for path in (folder / "sweeps").iterdir() if list(path.glob("report/report.html"))]
     outcomes = [json.loads(path.read_bytes()) for path in sweep.glob("trials/**/outcome.json")]
     finished = sum(outcome["state"] == "finished" for outcome in outcomes)
     figures = [equal("finished trials", float(finished), float(len(seeds)))]
@@ -54,11 +54,11 @@ def _on_a_gpu(sweep: Path, planned: dict[str, Any], outcomes: list[dict[str, Any
     ]
 
 
-def _frontier(place: Path, *words: str) -> Any:
+def _frontier(folder: Path, *arguments: str) -> Any:
     environment = {k: v for k, v in os.environ.items() if k not in _FROM_ELSEWHERE}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _COMMAND, *words],
-        cwd=place,
+        [sys.executable, "-P", "-c", _COMMAND, *arguments],
+        cwd=folder,
         env=safe_environment(environment),
         capture_output=True,
         text=True,
@@ -67,6 +67,6 @@ def _frontier(place: Path, *words: str) -> Any:
     if done.returncode:
         print(done.stdout[-2000:], done.stderr[-4000:])
         raise CheckProblemError(
-            f"`frontier {words[0]}` ended with exit code {done.returncode}", "read its message below"
+            f"`frontier {arguments[0]}` ended with exit code {done.returncode}", "read its message below"
         )
     return json.loads(done.stdout)

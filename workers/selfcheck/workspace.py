@@ -38,13 +38,13 @@ class Workspace:
 
     def of_check(self, number: str) -> Path:
         """Return a folder for one check."""
-        place = self.root / f"check-{number}"
-        place.mkdir(exist_ok=True)
-        return place
+        folder = self.root / f"check-{number}"
+        folder.mkdir(exist_ok=True)
+        return folder
 
-    def resources(self, **given: Any) -> Resources:
+    def resources(self, **fields: Any) -> Resources:
         """One GPU, in a rehearsal one core."""
-        return Resources(**({} if self.rehearsal else {"gpus": 1}) | given)
+        return Resources(**({} if self.rehearsal else {"gpus": 1}) | fields)
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Texts:
     def write(self, folder: Path) -> TaskSpec:
         """Write the three splits, and return the task that reads them."""
         folder.mkdir(parents=True, exist_ok=True)
-        drawn = random.Random(0)
+        generator = random.Random(0)
         ending = "tsv" if self.kind is TaskKind.NER else "csv"
         for split in Split:
             rows = self.rows if split is Split.TRAIN else max(8, self.rows // 4)
-            lines = [self._row(number, drawn) for number in range(rows)]
+            lines = [self._row(number, generator) for number in range(rows)]
             text = "\n\n".join(lines) if self.kind is TaskKind.NER else "\n".join(["text,label", *lines])
             write_atomically(folder / f"{split}.{ending}", f"{text}\n")
         files = {split: (f"{split}.{ending}",) for split in Split}
@@ -78,13 +78,13 @@ class Texts:
             metric=PRIMARY[self.kind],
         )
 
-    def _row(self, number: int, drawn: random.Random) -> str:
+    def _row(self, number: int, generator: random.Random) -> str:
         """Of the first class a third of the words come from the first half of the signs, of the second class
         from their second half."""
         second = number % 2
         signs = range(_SIGNS // 2 * second, _SIGNS // 2 * (second + 1))
         words = [
-            f"w{drawn.choice(signs) if drawn.random() < 0.33 else drawn.randrange(_SIGNS, WORDS)}"
+            f"w{generator.choice(signs) if generator.random() < 0.33 else generator.randrange(_SIGNS, WORDS)}"
             for _ in range(self.length)
         ]
         if self.kind is TaskKind.NER:
@@ -152,14 +152,20 @@ class Trials:
         recipe: Mapping[str, Any] | None = None,
     ) -> TrialSpec:
         settings, task = settings or Full(), (texts or Texts()).write(self.data)
-        wanted = {"learning_rate": 3e-4, "steps": 20, "evaluations": 1, "batch_size": 8, "max_length": 512}
+        settings_of_check = {
+            "learning_rate": 3e-4,
+            "steps": 20,
+            "evaluations": 1,
+            "batch_size": 8,
+            "max_length": 512,
+        }
         return TrialSpec(
             cell=Cell(model=backbone.model, domain="general", method=settings.kind, task=task.name),
             seed=seed,
             backbone=backbone,
             method=MethodSpec(name=settings.kind, entry=settings.kind, settings=settings),
             task=task,
-            recipe=Recipe.model_validate(wanted | dict(recipe or {})),
+            recipe=Recipe.model_validate(settings_of_check | dict(recipe or {})),
             digests=Digests(data=None, weights=None, code="selfcheck", metrics="1"),
             fingerprint="5e1fc4ec5e1fc4ec",
         )
@@ -169,7 +175,7 @@ class Trials:
         attempt = int(fields.get("attempt", 1))
         directory = self.folder / "orders" / name / f"attempt-{attempt:03d}"
         directory.mkdir(parents=True)
-        given: dict[str, Any] = {
+        values: dict[str, Any] = {
             "trial": trial,
             "attempt": attempt,
             "directory": str(directory),
@@ -180,6 +186,6 @@ class Trials:
             "keep_weights": "none",
             "ordered_at": 0.0,
         }
-        order = AttemptOrder.model_validate(given | fields)
+        order = AttemptOrder.model_validate(values | fields)
         write_atomically(directory / layout.ORDER, order.model_dump_json(indent=1))
         return directory / layout.ORDER

@@ -75,15 +75,15 @@ def read_arrow(
             )
             continue
         document = documents.setdefault(identity, number) if ids else number
-        found = make(str(path), number, row, names, labels, f"{name}#{document}")
+        example = make(str(path), number, row, names, labels, f"{name}#{document}")
         if repeats_names(row, [*texts, labelled]):
-            found = DataError(str(path), number, "it repeats the column names", "remove the row")
-        if isinstance(found, DataError):
-            faults.found(found)
+            example = DataError(str(path), number, "it repeats the column names", "remove the row")
+        if isinstance(example, DataError):
+            faults.found(example)
             continue
-        for label in labels_of(found):
+        for label in labels_of(example):
             faults.spelt(label, str(path), number)
-        yield found
+        yield example
 
 
 def _text(
@@ -93,17 +93,17 @@ def _text(
     if not all(_is_text(text) and text.strip() for text in texts):
         return DataError(file, row, "a text is empty, or not text", "correct the row")
     try:
-        found = _label(file, row, label, names)
+        label_name = _label(file, row, label, names)
     except DataError as error:
         return error
-    if labels is None and len(found) > LONGEST:
-        fault = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
-        return DataError(file, row, fault, "check that `label` of the reader names the label column")
-    if labels is not None and found not in labels:
-        fault = "a label that `labels` of the task does not hold"
-        fix = spelling_fix(found, labels, "add it there, or check `names` of the reader")
-        return DataError(file, row, fault, fix)
-    return Text(texts[0], texts[1] if len(texts) > 1 else None, found, document)
+    if labels is None and len(label_name) > LONGEST:
+        problem = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
+        return DataError(file, row, problem, "check that `label` of the reader names the label column")
+    if labels is not None and label_name not in labels:
+        problem = "a label that `labels` of the task does not hold"
+        fix = spelling_fix(label_name, labels, "add it there, or check `names` of the reader")
+        return DataError(file, row, problem, fix)
+    return Text(texts[0], texts[1] if len(texts) > 1 else None, label_name, document)
 
 
 def _sentence(
@@ -114,14 +114,14 @@ def _sentence(
         return DataError(file, row, "the tokens and tags are not two lists of one length", "correct the row")
     if not all(_is_text(token) and token.strip() for token in tokens):
         return DataError(file, row, "a token is empty, or not text", "correct the row")
-    found: list[str] = []
+    bio_tags: list[str] = []
     try:
         for tag in tags:
-            found.append(_label(file, row, tag, names))
-            check_tag(file, row, found[-1], found[-2] if len(found) > 1 else "O", types)
+            bio_tags.append(_label(file, row, tag, names))
+            check_tag(file, row, bio_tags[-1], bio_tags[-2] if len(bio_tags) > 1 else "O", types)
     except DataError as error:
         return error
-    return Tokens(tuple(tokens), tuple(found), document)
+    return Tokens(tuple(tokens), tuple(bio_tags), document)
 
 
 def _label(file: str, row: int, value: Any, names: Sequence[str]) -> str:
@@ -136,8 +136,8 @@ def _label(file: str, row: int, value: Any, names: Sequence[str]) -> str:
             )
         value = names[value]
     if not _is_text(value) or not value.strip():
-        fault = "a label that is empty, or not text"
-        raise DataError(file, row, fault, "check which column `label` (for ner `tags`) of the reader names")
+        problem = "a label that is empty, or not text"
+        raise DataError(file, row, problem, "check which column `label` (for ner `tags`) of the reader names")
     return str(value).strip()
 
 
@@ -171,9 +171,9 @@ def _rows(folder: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
     for file in _data_files(folder):
         batches = _batches(file, columns)
         while True:
-            rows, fault = _pulled(batches)
-            if fault is not None:
-                raise DataError(str(file), None, fault, _AGAIN)
+            rows, problem = _pulled(batches)
+            if problem is not None:
+                raise DataError(str(file), None, problem, _AGAIN)
             if rows is None:
                 break
             yield from map(list, rows)

@@ -46,8 +46,10 @@ def read_conll(
     sentences: list[Tokens] = []
     text = read_text(path)
     if "\r" in text and "\n" not in text:
-        fault = "its lines end in carriage returns alone"
-        raise DataError(str(path), None, fault, "write it with line feeds, alone or after a carriage return")
+        problem = "its lines end in carriage returns alone"
+        raise DataError(
+            str(path), None, problem, "write it with line feeds, alone or after a carriage return"
+        )
     documents: dict[tuple[int, int], list[Rows]] = defaultdict(list)
     for number, (begun, rows) in enumerate(_blocks(lines(text), reader.separator), start=1):
         documents[begun, 0 if begun else number].append(rows)
@@ -57,14 +59,14 @@ def read_conll(
             continue
         for rows in blocks:
             document = f"{name}#{begun or number}", Unit.DOCUMENT if begun else Unit.SENTENCE
-            found = _sentence(str(path), rows, width, reader, types, document)
-            if isinstance(found, DataError):
-                faults.found(found)
+            sentence = _sentence(str(path), rows, width, reader, types, document)
+            if isinstance(sentence, DataError):
+                faults.found(sentence)
                 continue
-            for (line, _), tag in zip(rows, found.tags, strict=True):
+            for (line, _), tag in zip(rows, sentence.tags, strict=True):
                 if tag.startswith("B-"):
                     faults.spelt(tag[2:], str(path), line)
-            sentences.append(found)
+            sentences.append(sentence)
     return sentences
 
 
@@ -82,15 +84,15 @@ def _blocks(content: list[str], separator: str) -> Iterator[tuple[int, Rows]]:
     begun = 0
     # The blank line added at the end closes the last sentence of a file that lacks it.
     for number, line in enumerate([*content, ""], start=1):
-        words = line.split(maxsplit=1)
-        if words and words[0] != _DOCUMENT:
+        fields = line.split(maxsplit=1)
+        if fields and fields[0] != _DOCUMENT:
             if not _is_comment(line, separator, begins=not block):
                 block.append((number, _columns(line, separator)))
             continue
         if block:
             yield begun, block
             block = []
-        begun += bool(words)
+        begun += bool(fields)
 
 
 def _columns(line: str, separator: str) -> list[str]:
@@ -103,8 +105,8 @@ def _is_comment(line: str, separator: str, begins: bool) -> bool:
     Where spaces separate columns, a comment looks like a token `#` with columns, so it must begin its
     sentence. A line with a tag in it is never taken for a comment.
     """
-    apart = "\t" not in line if separator == "tab" else begins
-    return apart and bool(_COMMENT.fullmatch(line)) and not any(map(_TAG.fullmatch, line.split()))
+    separated = "\t" not in line if separator == "tab" else begins
+    return separated and bool(_COMMENT.fullmatch(line)) and not any(map(_TAG.fullmatch, line.split()))
 
 
 def _width(rows: Iterable[list[str]]) -> int:
@@ -115,11 +117,11 @@ def _width(rows: Iterable[list[str]]) -> int:
     if not rows:
         return 0
     filled = [
-        max((place for place, cell in enumerate(row, start=1) if cell.strip()), default=0) for row in rows
+        max((column for column, cell in enumerate(row, start=1) if cell.strip()), default=0) for row in rows
     ]
     width = filled[0] if max(filled) == filled[0] else len(rows[0])
-    for row, last in zip(rows, filled, strict=True):
-        del row[max(width, last) :]
+    for row, filled_width in zip(rows, filled, strict=True):
+        del row[max(width, filled_width) :]
     return width
 
 
@@ -153,8 +155,8 @@ def _cells(file: str, line: int, columns: list[str], width: int, reader: ConllRe
             f"{len(columns)} {reader.separator}-separated columns, where the first token has {width}",
             "give every token line the same columns, remove comment lines, or set `separator` of the reader",
         )
-    places = [c + width if c < 0 else c for c in (reader.token_column, reader.tag_column)]
-    if not all(0 <= place < width for place in places) or places[0] == places[1]:
+    indices = [c + width if c < 0 else c for c in (reader.token_column, reader.tag_column)]
+    if not all(0 <= index < width for index in indices) or indices[0] == indices[1]:
         raise DataError(
             file,
             line,
@@ -162,7 +164,7 @@ def _cells(file: str, line: int, columns: list[str], width: int, reader: ConllRe
             f"tag_column {reader.tag_column} are not two of them",
             "set `separator`, `token_column` and `tag_column` of the reader",
         )
-    token, tag = columns[places[0]], columns[places[1]]
+    token, tag = columns[indices[0]], columns[indices[1]]
     if not token.strip():
         raise DataError(file, line, "the token is empty", "remove the line, or set `token_column`")
     return token, tag.strip()

@@ -60,7 +60,7 @@ def members(path: Path, suffixes: Collection[str]) -> list[Member]:
         return [_read(path, *found) for found in _numbered(_in_directory(path, suffixes))]
     if path.is_file():
         found = _in_archive(path, suffixes)
-        return [Member(_place(path, *at), name, found[name]) for at, name in _numbered(found)]
+        return [Member(_place(path, *key), name, found[name]) for key, name in _numbered(found)]
     fix = "check data_dir, and `files` of the task, which are paths below it"
     raise DataError(str(path), None, "there is no such directory or archive", fix)
 
@@ -68,13 +68,13 @@ def members(path: Path, suffixes: Collection[str]) -> list[Member]:
 def file_name(place: str) -> str | None:
     """Return the path, in its directory or archive, of the file that a message calls `place`; None where it
     is no such place. For the terminal of whoever holds the corpus, and nothing else. Raises DataError."""
-    found = _PLACE.match(place)
-    if found is None:
+    match = _PLACE.match(place)
+    if match is None:
         return None
-    root, suffix = Path(found["root"]), found["suffix"]
+    root, suffix = Path(match["root"]), match["suffix"]
     paths = _in_directory(root, [suffix]) if root.is_dir() else _in_archive(root, [suffix])
     names = {number: str(path) for (_, number), path in _numbered(paths)}
-    return names.get(int(found["number"]))
+    return names.get(int(match["number"]))
 
 
 def _numbered(paths: Iterable[PurePosixPath]) -> Iterator[tuple[tuple[str, int], PurePosixPath]]:
@@ -94,26 +94,26 @@ def _wanted(path: PurePosixPath, suffixes: Collection[str]) -> bool:
     return path.suffix.lower() in suffixes and not any(part.startswith(".") for part in path.parts)
 
 
-def _read(root: Path, at: tuple[str, int], path: PurePosixPath) -> Member:
-    place = _place(root, *at)
-    content, fault = _content(root / path)
-    if fault is not None:
-        raise DataError(place, None, fault, "make it readable, or move it away")
+def _read(root: Path, key: tuple[str, int], path: PurePosixPath) -> Member:
+    place = _place(root, *key)
+    content, problem = _content(root / path)
+    if problem is not None:
+        raise DataError(place, None, problem, "make it readable, or move it away")
     if len(content) > MEMBER_BYTES:
-        fault = f"it is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
-        raise DataError(place, None, fault, "check that it belongs to the corpus, else move it away")
+        problem = f"it is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
+        raise DataError(place, None, problem, "check that it belongs to the corpus, else move it away")
     return Member(place, path, content)
 
 
 def _in_directory(root: Path, suffixes: Collection[str]) -> list[PurePosixPath]:
-    files, fault = _files(root)
-    if fault is not None:
-        raise DataError(str(root), None, fault, "make it readable")
-    found = [file for file in files if _wanted(PurePosixPath(file.relative_to(root)), suffixes)]
-    if outside := sum(leads_out(file, root) for file in found):
-        fault = f"{outside} of its {len(found)} files are reached by a link that leads out of it"
-        raise DataError(str(root), None, fault, "copy them there, or name the directory they are in")
-    return [PurePosixPath(file.relative_to(root)) for file in found]
+    files, problem = _files(root)
+    if problem is not None:
+        raise DataError(str(root), None, problem, "make it readable")
+    selected = [file for file in files if _wanted(PurePosixPath(file.relative_to(root)), suffixes)]
+    if outside := sum(leads_out(file, root) for file in selected):
+        problem = f"{outside} of its {len(selected)} files are reached by a link that leads out of it"
+        raise DataError(str(root), None, problem, "copy them there, or name the directory they are in")
+    return [PurePosixPath(file.relative_to(root)) for file in selected]
 
 
 def _files(root: Path) -> tuple[list[Path], str | None]:
@@ -143,15 +143,15 @@ def _content(file: Path) -> tuple[bytes, str | None]:
 
 def _in_archive(archive: Path, suffixes: Collection[str]) -> dict[PurePosixPath, bytes]:
     """The content of each file by its path; of a path that comes twice the later one, as when unpacking."""
-    found: dict[PurePosixPath, bytes] = {}
-    fault = _unpack(archive, suffixes, found)
-    if fault is not None:
+    contents: dict[PurePosixPath, bytes] = {}
+    problem = _unpack(archive, suffixes, contents)
+    if problem is not None:
         fix = "name a directory or the .tar.gz as it was distributed; download a damaged one again"
-        raise DataError(str(archive), None, fault, fix)
-    return found
+        raise DataError(str(archive), None, problem, fix)
+    return contents
 
 
-def _unpack(archive: Path, suffixes: Collection[str], found: dict[PurePosixPath, bytes]) -> str | None:
+def _unpack(archive: Path, suffixes: Collection[str], contents: dict[PurePosixPath, bytes]) -> str | None:
     """Fills `found`; the fault of the archive, if it has one. The errors of tarfile may quote a header."""
     try:
         with gzip.open(archive) as unzipped:
@@ -165,7 +165,7 @@ def _unpack(archive: Path, suffixes: Collection[str], found: dict[PurePosixPath,
                         return f"member {number} is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"
                     member = content.extractfile(header)
                     if member is not None:
-                        found[path] = member.read()
+                        contents[path] = member.read()
             # The checksum stands behind what tarfile reads.
             while limited.read(2**20):
                 pass

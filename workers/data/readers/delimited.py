@@ -68,18 +68,18 @@ def read_rows(content: Iterable[str], table: Table, faults: Faults) -> Iterator[
     names: list[str] = []
     while True:
         line = dialect.before + rows.line_num + 1  # type: ignore[attr-defined]
-        cells, fault = _next(rows)
-        if fault is not None:
+        cells, problem = _next(rows)
+        if problem is not None:
             wrong = _wrong_separator(table, dialect, line) if head is None else None
-            raise wrong or DataError(table.file, line, *fault)
+            raise wrong or DataError(table.file, line, *problem)
         if cells is None:
             return
         if not cells:
             continue
         if head is None:
             names, head = _names(table, dialect, line, cells), _folded(cells)
-        elif (misfit := _misfit(table.file, line, cells, head)) is not None:
-            faults.found(misfit)
+        elif (row_problem := _misfit(table.file, line, cells, head)) is not None:
+            faults.found(row_problem)
         else:
             yield line, dict(zip(names, cells, strict=True))
 
@@ -93,16 +93,20 @@ def _dialect(lines: Iterator[str], table: Table) -> _Dialect:
         line, broken = _next(lines)
         if broken is not None:
             raise DataError(table.file, number + 1, *broken)
-        found = declared_separator(line) if line and number == 0 else None
-        if found is not None and selected not in (None, found):
-            fault = f"it declares the separator {named(found)}, and `separator` of the reader is another"
-            raise DataError(table.file, 1, fault, f"set `separator: {named(found)}`, or remove that line")
-        if found is None and (line is None or text_key(line)):
+        declaration = declared_separator(line) if line and number == 0 else None
+        if declaration is not None and selected not in (None, declaration):
+            problem = (
+                f"it declares the separator {named(declaration)}, and `separator` of the reader is another"
+            )
+            raise DataError(
+                table.file, 1, problem, f"set `separator: {named(declaration)}`, or remove that line"
+            )
+        if declaration is None and (line is None or text_key(line)):
             header = line or ""
             return _Dialect(
                 header, selected or declared or ",", number, chain([header] * bool(header), lines)
             )
-        declared = declared or found
+        declared = declared or declaration
         number += 1
 
 
@@ -117,12 +121,14 @@ def _names(table: Table, dialect: _Dialect, line: int, cells: list[str]) -> list
 
 def _wrong_separator(table: Table, dialect: _Dialect, line: int) -> DataError | None:
     """What a header line says that another separator fits; None where none does."""
-    other = other_separator(dialect.header_line, dialect.separator, lambda names: _fits(table, line, names))
-    if other is None:
+    separator = other_separator(
+        dialect.header_line, dialect.separator, lambda names: _fits(table, line, names)
+    )
+    if separator is None:
         return None
-    shown = named(CHARACTERS[other])
-    fix = f"set `separator: {shown}` of the reader" if table.keyed else "save it with commas instead"
-    return DataError(table.file, line, seen(dialect.header_line, dialect.separator, other), fix)
+    separator_name = named(CHARACTERS[separator])
+    fix = f"set `separator: {separator_name}` of the reader" if table.keyed else "save it with commas instead"
+    return DataError(table.file, line, seen(dialect.header_line, dialect.separator, separator), fix)
 
 
 def _fits(table: Table, line: int, names: Sequence[str]) -> bool:
@@ -146,17 +152,17 @@ def _folded(cells: Sequence[str]) -> list[str]:
 def _misfit(file: str, line: int, cells: list[str], head: list[str]) -> DataError | None:
     """Raises DataError where the columns change places: no row below could be trusted."""
     if len(cells) != len(head):
-        other = f"{len(cells)} columns, where the header has {len(head)}"
+        message = f"{len(cells)} columns, where the header has {len(head)}"
         if any(cell.startswith(" ") and cell.lstrip(" ").startswith('"') for cell in cells):
-            other += ", as a quote behind a space quotes nothing"
-            return DataError(file, line, other, "remove the spaces that follow the separators")
-        return DataError(file, line, other, "quote texts that hold separators or line breaks")
-    found = _folded(cells)
-    if found == head:
+            message += ", as a quote behind a space quotes nothing"
+            return DataError(file, line, message, "remove the spaces that follow the separators")
+        return DataError(file, line, message, "quote texts that hold separators or line breaks")
+    folded = _folded(cells)
+    if folded == head:
         return DataError(file, line, "it repeats the header", "remove the line")
-    if sorted(found) == sorted(head):
-        fault = "it repeats the header with its columns in another order"
-        raise DataError(file, line, fault, "write the columns in one order throughout the file")
+    if sorted(folded) == sorted(head):
+        problem = "it repeats the header with its columns in another order"
+        raise DataError(file, line, problem, "write the columns in one order throughout the file")
     return None
 
 
@@ -166,14 +172,14 @@ def _next(rows: Iterator[_Row]) -> tuple[_Row | None, tuple[str, str] | None]:
     try:
         return next(rows, None), None
     except csv.Error:
-        fault = "the row is not CSV (a quote that is not closed, or text beside a quoted field)"
-        return None, (fault, 'quote texts with "…", and double the quotes inside them')
+        problem = "the row is not CSV (a quote that is not closed, or text beside a quoted field)"
+        return None, (problem, 'quote texts with "…", and double the quotes inside them')
     except _TooLargeError:
         return None, TOO_LARGE
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        fault = f"the file cannot be read on as gzip ({type(error).__name__})"
+        problem = f"the file cannot be read on as gzip ({type(error).__name__})"
         return None, (
-            fault,
+            problem,
             "try gzip -t on it: fetch a damaged file again, or rename one that is not packed",
         )
     except OSError as error:
@@ -186,9 +192,9 @@ def stream_rows(path: Path, faults: Faults, header: Header) -> Iterator[tuple[in
     Bytes that are not UTF-8 come as lone surrogates (PEP 383), so that they spoil one row only. Raises
     DataError.
     """
-    stream, fault = _opened(path)
+    stream, problem = _opened(path)
     if stream is None:
-        raise DataError(str(path), None, *fault)
+        raise DataError(str(path), None, *problem)
     with closing(stream):
         content = _bounded(stream, most_unpacked(path)) if path.suffix.lower() == ".gz" else stream
         yield from read_rows(content, Table(str(path), header), faults)

@@ -22,9 +22,9 @@ class Relations:
         self._ends = ends
         self._of_pair: dict[frozenset[str], set[int]] = defaultdict(set)
         self._used: set[int] = set()
-        for number, (one, other) in enumerate(ends):
-            for a in one:
-                for b in other:
+        for number, (left, right) in enumerate(ends):
+            for a in left:
+                for b in right:
                     self._of_pair[frozenset((a, b))].add(number)
 
     @property
@@ -33,12 +33,12 @@ class Relations:
 
     def hold(self, first: Mention, second: Mention) -> bool:
         """Return whether a relation relates an id of the one mention to an id of the other."""
-        found: set[int] = set()
+        numbers: set[int] = set()
         for a in _folded(first.ids):
             for b in _folded(second.ids):
-                found |= self._of_pair.get(frozenset((a, b)), set())
-        self._used |= found
-        return bool(found)
+                numbers |= self._of_pair.get(frozenset((a, b)), set())
+        self._used |= numbers
+        return bool(numbers)
 
     def count_others(self, mentions: Sequence[Mention], types: tuple[str, str], aside: Counter[str]) -> None:
         """Count the relations that held for no pair, by reason."""
@@ -46,12 +46,12 @@ class Relations:
             kind: frozenset[str]().union(*(_folded(m.ids) for m in mentions if m.type == kind))
             for kind in types
         }
-        for number, (one, other) in enumerate(self._ends):
+        for number, (left, right) in enumerate(self._ends):
             if number in self._used:
                 continue
             first, second = (ids[kind] for kind in types)
-            fits = (one & first and other & second) or (one & second and other & first)
-            aside["relations in different sentences" if fits else "relations between other types"] += 1
+            matches = (left & first and right & second) or (left & second and right & first)
+            aside["relations in different sentences" if matches else "relations between other types"] += 1
 
 
 def read_relations(document: Document, name: str, file: str, aside: Counter[str]) -> Relations | DataError:
@@ -60,41 +60,41 @@ def read_relations(document: Document, name: str, file: str, aside: Counter[str]
     for mention in document.mentions:
         for spelling in mention.ids:
             spellings[spelling.casefold()].add(spelling)
-    found: dict[frozenset[frozenset[str]], _Ends] = {}
+    relations: dict[frozenset[frozenset[str]], _Ends] = {}
     for relation in document.relations:
         if relation.name != name:
             aside["relations of another type"] += 1
             continue
-        one, other = (_matched(ids, spellings) for ids in relation.ends)
-        if one is None or other is None:
+        left, right = (_matched(ids, spellings) for ids in relation.ends)
+        if left is None or right is None:
             return DataError(file, relation.line, *_unmatched(relation, spellings))
-        if any(len(spellings[key]) > 1 for key in one | other):
-            fault = "an id of the relation that the mentions write in upper and in lower case"
+        if any(len(spellings[key]) > 1 for key in left | right):
+            problem = "an id of the relation that the mentions write in upper and in lower case"
             return DataError(
-                file, relation.line, fault, "write an id in one case; rename one of two entities"
+                file, relation.line, problem, "write an id in one case; rename one of two entities"
             )
-        if frozenset((one, other)) in found:
+        if frozenset((left, right)) in relations:
             aside["repeated relations"] += 1
-        found.setdefault(frozenset((one, other)), (one, other))
-    return Relations(list(found.values()))
+        relations.setdefault(frozenset((left, right)), (left, right))
+    return Relations(list(relations.values()))
 
 
-def _matched(ids: Ids, known: dict[str, set[str]]) -> frozenset[str] | None:
+def _matched(ids: Ids, spellings: dict[str, set[str]]) -> frozenset[str] | None:
     """The ids of one end that mentions have; None where neither the field nor each id in it is known."""
     folded = [spelling.casefold() for spelling in ids]
-    matched = frozenset(key for key in folded if key in known)
+    matched = frozenset(key for key in folded if key in spellings)
     return matched if matched and (folded[0] in matched or matched.issuperset(folded[1:])) else None
 
 
-def _unmatched(relation: Relation, known: dict[str, set[str]]) -> tuple[str, str]:
-    bare = {key.rpartition(":")[2] for key in known}
-    unknown = [key for ids in relation.ends for key in _folded(ids) if key not in known]
+def _unmatched(relation: Relation, spellings: dict[str, set[str]]) -> tuple[str, str]:
+    bare = {key.rpartition(":")[2] for key in spellings}
+    unknown = [key for ids in relation.ends for key in _folded(ids) if key not in spellings]
     if unknown and all(key.rpartition(":")[2] in bare for key in unknown):
-        fault = "an id of the relation has a prefix that the ids of the mentions lack, or lacks theirs"
-        return fault, "write the ids of relations as those of mentions, with their prefix or without"
-    fault = "a relation whose ids no mention has"
+        problem = "an id of the relation has a prefix that the ids of the mentions lack, or lacks theirs"
+        return problem, "write the ids of relations as those of mentions, with their prefix or without"
+    problem = "a relation whose ids no mention has"
     return (
-        fault,
+        problem,
         "write its ids as the mentions have them, or remove the line if its entities are not mentioned",
     )
 

@@ -29,10 +29,10 @@ def tagged_sentences(document: Document, types: tuple[str, ...], faults: Faults)
     those that share a word with a longer one.
     """
     words, bounds = words_of(document.text)
-    asked = [mention for mention in document.mentions if mention.type in types]
-    if len(asked) < len(document.mentions):
-        faults.set_aside["of another type"] += len(document.mentions) - len(asked)
-    mentions = _once(asked, faults.set_aside)
+    selected = [mention for mention in document.mentions if mention.type in types]
+    if len(selected) < len(document.mentions):
+        faults.set_aside["of another type"] += len(document.mentions) - len(selected)
+    mentions = _once(selected, faults.set_aside)
     spans = [WordSpan(*_word_span(words, mention), mention.type) for mention in mentions]
     for inside, tags in tag_sentences(bounds, spans, faults):
         tokens = tuple(document.text[start:end] for start, end in words[inside])
@@ -59,8 +59,8 @@ def masked_pairs(
     sentences = list(_sentences(document.text, mentions))
     relations = read_relations(document, relation, file, aside)
     if any(len(sentence.mentions) > _MOST_MENTIONS for sentence in sentences):
-        fault = f"a sentence with more than {_MOST_MENTIONS} mentions"
-        relations = DataError(file, None, fault, "check its annotations")
+        problem = f"a sentence with more than {_MOST_MENTIONS} mentions"
+        relations = DataError(file, None, problem, "check its annotations")
     if isinstance(relations, DataError):
         faults.found(relations)
         return
@@ -81,15 +81,15 @@ class _Sentence:
 
 def _once(mentions: Sequence[Mention], aside: Counter[str]) -> list[Mention]:
     """The mentions; those of one type at one place are one, with the ids of all of them."""
-    kept: dict[tuple[int, int, str], Mention] = {}
+    unique: dict[tuple[int, int, str], Mention] = {}
     for mention in mentions:
-        place = mention.start, mention.end, mention.type
-        if place in kept:
+        key = mention.start, mention.end, mention.type
+        if key in unique:
             aside["repeated"] += 1
-            kept[place] = replace(mention, ids=kept[place].ids | mention.ids)
+            unique[key] = replace(mention, ids=unique[key].ids | mention.ids)
         else:
-            kept[place] = mention
-    return list(kept.values())
+            unique[key] = mention
+    return list(unique.values())
 
 
 def _word_span(words: Sequence[Span], mention: Mention) -> tuple[int, int]:
@@ -119,8 +119,8 @@ def _masked(text: str, sentence: Span, first: Mention, second: Mention) -> str:
     start, end = sentence
     left, right = sorted((first, second), key=lambda mention: (mention.start, mention.end))
     if right.start < left.end:
-        both = f"@{first.type.lower()}-{second.type.lower()}$"
-        return text[start : left.start] + both + text[max(left.end, right.end) : end]
+        mask = f"@{first.type.lower()}-{second.type.lower()}$"
+        return text[start : left.start] + mask + text[max(left.end, right.end) : end]
     return (
         f"{text[start : left.start]}@{left.type.lower()}${text[left.end : right.start]}"
         f"@{right.type.lower()}${text[right.end : end]}"

@@ -84,11 +84,11 @@ def read_sentences(record: RecordFiles, types: Sequence[str], faults: Faults) ->
         return []
     content = [_Line(line) for line in lines(text)]
     placed: dict[_Placed, Place] = {}
-    for concept, place in _concepts(content, record.gold[".con"], types, faults):
+    for concept, position in _concepts(content, record.gold[".con"], types, faults):
         if concept in placed:
             faults.set_aside["repeated"] += 1
         else:
-            placed[concept] = place
+            placed[concept] = position
     begun: dict[int, list[_Placed]] = defaultdict(list)
     for concept in sorted(placed, key=lambda concept: (concept.start, concept.end, concept.type)):
         begun[concept.start[0]].append(concept)
@@ -132,42 +132,42 @@ def _concepts(
             faults.found(DataError(file.place, number, "the line is no concept", fix))
             continue
         first_line, first, last_line, last = map(int, match.group(2, 3, 4, 5))
-        place = first_line, first, last_line, last
-        found = _find(content, place, match[1].split())
-        if found is None:
+        position = first_line, first, last_line, last
+        span = _find(content, position, match[1].split())
+        if span is None:
             fix = "count lines from 1 and tokens from 0, the last one included"
             faults.found(DataError(file.place, number, "the concept does not stand at its place", fix))
         elif match[6] not in types:
-            fault = "a type of concept that the task does not know"
+            problem = "a type of concept that the task does not know"
             fix = spelling_fix(match[6], types, f"use one of {', '.join(types)}")
-            faults.found(DataError(file.place, number, fault, fix))
+            faults.found(DataError(file.place, number, problem, fix))
         else:
-            yield _Placed(*found, match[6]), place
+            yield _Placed(*span, match[6]), position
 
 
 def _find(
-    content: Sequence[_Line], place: Place, words: Sequence[str]
+    content: Sequence[_Line], position: Place, words: Sequence[str]
 ) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Where the words stand, case apart, by the first numbering in which they are at their place."""
-    first_line, last_line = place[0] - 1, place[2] - 1
+    first_line, last_line = position[0] - 1, position[2] - 1
     if not (words and 0 <= first_line <= last_line < min(len(content), first_line + _MOST_LINES)):
         return None
     run = content[first_line : last_line + 1]
     for numbering in range(3):
         starts, ends = run[0].numberings[numbering], run[-1].numberings[numbering]
-        if place[1] >= len(starts) or place[3] >= len(ends):
+        if position[1] >= len(starts) or position[3] >= len(ends):
             continue
-        first, last = starts[place[1]], ends[place[3]]
+        first, last = starts[position[1]], ends[position[3]]
         if first is None or last is None:
             continue
         if sum(len(line.words) for line in run[:-1]) - first + last + 1 != len(words):
             continue
         if len(run) == 1:
-            got = run[0].words[first : last + 1]
+            actual = run[0].words[first : last + 1]
         else:
             middle = [word for line in run[1:-1] for word in line.words]
-            got = [*run[0].words[first:], *middle, *run[-1].words[: last + 1]]
-        if _folded(got) == _folded(words):
+            actual = [*run[0].words[first:], *middle, *run[-1].words[: last + 1]]
+        if _folded(actual) == _folded(words):
             return (first_line, first), (last_line, last)
     return None
 

@@ -53,32 +53,32 @@ def read_records(
     A text without its gold, and gold without its text, are faults. Raises DataError where an entry cannot be
     read, and where one kind of gold or all texts are missing.
     """
-    found = _by_suffix(names, root)
+    by_suffix = _by_suffix(names, root)
     for suffix in (".txt", *gold):
-        if not found[suffix]:
+        if not by_suffix[suffix]:
             entries = ", ".join(str(root / name) for name in names)
             fix = "name the directories or archives of the texts and of their gold, one after the other"
             raise DataError(entries, None, f"there is no {suffix} file in it", fix)
-    texts = _texts(found)
+    texts = _texts(by_suffix)
     shared = _several([text.stem for text in texts])
     candidates: dict[tuple[str, str], list[_Found]] = defaultdict(list)
     for suffix in gold:
-        for file in found[suffix]:
+        for file in by_suffix[suffix]:
             candidates[suffix, file.stem].append(file)
     used: set[str] = set()
     for number, text in enumerate(texts, start=1):
-        mine = {suffix: _mine(text, candidates[suffix, text.stem], shared) for suffix in gold}
-        used.update(file.member.place for file in mine.values() if file is not None)
+        gold_files = {suffix: _mine(text, candidates[suffix, text.stem], shared) for suffix in gold}
+        used.update(file.member.place for file in gold_files.values() if file is not None)
         if not selected(id_key(text.stem)):
             continue
-        missing = [suffix for suffix, file in mine.items() if file is None]
+        missing = [suffix for suffix, file in gold_files.items() if file is None]
         if missing:
-            fault = f"a text without its one {missing[0]} file"
-            faults.found(DataError(text.member.place, None, fault, "put it there, or take the text away"))
+            problem = f"a text without its one {missing[0]} file"
+            faults.found(DataError(text.member.place, None, problem, "put it there, or take the text away"))
             continue
-        together = {suffix: file.member for suffix, file in mine.items() if file is not None}
-        yield RecordFiles(f"{names[text.entry]}#{number}", text.member, together)
-    for file in (file for suffix in gold for file in found[suffix]):
+        gold_members = {suffix: file.member for suffix, file in gold_files.items() if file is not None}
+        yield RecordFiles(f"{names[text.entry]}#{number}", text.member, gold_members)
+    for file in (file for suffix in gold for file in by_suffix[suffix]):
         if file.member.place not in used and selected(id_key(file.stem)):
             fix = "put its text there, or take the file away"
             faults.found(
@@ -92,19 +92,19 @@ def read_records(
 
 
 def _by_suffix(names: Sequence[str], root: Path) -> dict[str, list[_Found]]:
-    found: dict[str, list[_Found]] = {suffix: [] for suffix in _SUFFIXES}
+    files: dict[str, list[_Found]] = {suffix: [] for suffix in _SUFFIXES}
     for entry, name in enumerate(names):
         for member in members(root / name, _SUFFIXES):
             if _UNANNOTATED not in str(member.path).lower():
-                found[member.path.suffix.lower()].append(_Found(entry, member))
-    return found
+                files[member.path.suffix.lower()].append(_Found(entry, member))
+    return files
 
 
-def _texts(found: dict[str, list[_Found]]) -> list[_Found]:
+def _texts(files: dict[str, list[_Found]]) -> list[_Found]:
     """Beside directories `txt`, a text elsewhere is a note about the corpus, unless it has gold."""
-    texts = found[".txt"]
+    texts = files[".txt"]
     within = {text.entry for text in texts if text.member.path.parent.name == "txt"}
-    annotated = {file.stem for file in found[".con"]}
+    annotated = {file.stem for file in files[".con"]}
     return [
         text
         for text in texts

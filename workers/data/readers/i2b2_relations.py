@@ -43,8 +43,8 @@ def read_pairs(
     related = _related(record, sentences, types, faults)
     for number, sentence in enumerate(sentences):
         if len(sentence.concepts) > _MOST_CONCEPTS:
-            fault = f"a sentence with more than {_MOST_CONCEPTS} concepts"
-            faults.found(DataError(record.gold[".con"].place, None, fault, "check its annotations"))
+            problem = f"a sentence with more than {_MOST_CONCEPTS} concepts"
+            faults.found(DataError(record.gold[".con"].place, None, problem, "check its annotations"))
             continue
         for a, b in combinations(range(len(sentence.concepts)), 2):
             label = related.get((number, a, b), negative)
@@ -58,35 +58,35 @@ def _related(
 ) -> dict[_Pair, str | None]:
     """The label of each related pair; None where no label that the task knows could be read."""
     file = record.gold[".rel"]
-    places: dict[Place, list[tuple[int, int]]] = {}
+    indices: dict[Place, list[tuple[int, int]]] = {}
     for number, sentence in enumerate(sentences):
         for index, concept in enumerate(sentence.concepts):
-            places.setdefault(concept.place, []).append((number, index))
+            indices.setdefault(concept.place, []).append((number, index))
     related: dict[_Pair, str | None] = {}
     for line, content in annotation_lines(file, faults):
         match = _RELATION.fullmatch(content)
-        fault = None
+        problem = None
         if match is None:
-            fault = "the line is no relation"
+            problem = "the line is no relation"
         else:
-            one, other = _place(match.group(1, 2, 3, 4)), _place(match.group(6, 7, 8, 9))
-            named = _pairs(sentences, places.get(one, []), places.get(other, []))
-            fitting = [pair for pair, kinds in named if kinds == RELATIONS.get(match[5])]
+            left, right = _place(match.group(1, 2, 3, 4)), _place(match.group(6, 7, 8, 9))
+            pairs = _pairs(sentences, indices.get(left, []), indices.get(right, []))
+            fitting = [pair for pair, kinds in pairs if kinds == RELATIONS.get(match[5])]
             if match[5] not in types or match[5] not in RELATIONS:
-                fault = "a type of relation that the task does not know"
+                problem = "a type of relation that the task does not know"
             elif not fitting:
-                fault = "a relation that matches no two concepts of one sentence"
+                problem = "a relation that matches no two concepts of one sentence"
             elif related.get(fitting[0]) is None:
                 related[fitting[0]] = match[5]
             elif related[fitting[0]] != match[5]:
-                fault = "another relation between two concepts that have one"
+                problem = "another relation between two concepts that have one"
             else:
                 faults.set_aside["repeated relations"] += 1
-            if fault is not None:
-                related = dict.fromkeys(pair for pair, _ in named) | related
-        if fault is not None:
+            if problem is not None:
+                related = dict.fromkeys(pair for pair, _ in pairs) | related
+        if problem is not None:
             fix = 'write c="text" L:T L:T||r="type"||c="text" L:T L:T, with places as in the .con file'
-            faults.found(DataError(file.place, line, fault, fix))
+            faults.found(DataError(file.place, line, problem, fix))
     return related
 
 
@@ -96,25 +96,25 @@ def _place(numbers: Sequence[str]) -> Place:
 
 
 def _pairs(
-    sentences: Sequence[Sentence], ones: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]
+    sentences: Sequence[Sentence], lefts: Sequence[tuple[int, int]], rights: Sequence[tuple[int, int]]
 ) -> list[tuple[_Pair, tuple[str, ...]]]:
     """The pairs in one sentence and their types, sorted; concepts of different types may be at one place."""
-    found = []
-    for sentence, one in ones:
-        for place, other in others:
-            if sentence == place and one != other:
+    pairs = []
+    for sentence, left in lefts:
+        for other_sentence, right in rights:
+            if sentence == other_sentence and left != right:
                 concepts = sentences[sentence].concepts
-                kinds = tuple(sorted((concepts[one].span.type, concepts[other].span.type)))
-                found.append(((sentence, min(one, other), max(one, other)), kinds))
-    return found
+                kinds = tuple(sorted((concepts[left].span.type, concepts[right].span.type)))
+                pairs.append(((sentence, min(left, right), max(left, right)), kinds))
+    return pairs
 
 
 def _masked(sentence: Sentence, a: int, b: int) -> str:
     """`@type$` for each of the two; for two that overlap one `@type-type$` for both."""
     words, left, right = sentence.words, sentence.concepts[a].span, sentence.concepts[b].span
     if right.first < left.end:
-        both = f"@{left.type}-{right.type}$"
-        return " ".join([*words[: left.first], both, *words[max(left.end, right.end) :]])
+        mask = f"@{left.type}-{right.type}$"
+        return " ".join([*words[: left.first], mask, *words[max(left.end, right.end) :]])
     between = words[left.end : right.first]
     return " ".join(
         [*words[: left.first], f"@{left.type}$", *between, f"@{right.type}$", *words[right.end :]]

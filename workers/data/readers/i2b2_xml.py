@@ -72,11 +72,11 @@ def _document(
         return
     body, annotations = root.find("TEXT"), root.find("TAGS")
     if body is None or annotations is None:
-        fault, fix = (
+        problem, fix = (
             "there is no TEXT or no TAGS in it",
             "bring the file as it was distributed, or move it",
         )
-        faults.found(DataError(member.place, None, fault, fix))
+        faults.found(DataError(member.place, None, problem, fix))
         return
     text = body.text or ""
     words = _words(text, reader)
@@ -91,18 +91,18 @@ def _document(
             faults.set_aside["untyped"] += 1
             continue
         span = _span(element, kind, text, words)
-        place = f"{member.place}, annotation {number}"
+        location = f"{member.place}, annotation {number}"
         if span is None:
             fix = "count characters from the start of the CDATA content from 0, the end exclusive"
-            faults.found(DataError(place, None, "it does not stand at its offsets", fix))
+            faults.found(DataError(location, None, "it does not stand at its offsets", fix))
         elif types is not None and kind not in types:
-            fault = "an entity type that `labels` of the task does not hold"
+            problem = "an entity type that `labels` of the task does not hold"
             fix = spelling_fix(kind, types, "add it there, or correct the annotation")
-            faults.found(DataError(place, None, fault, fix))
+            faults.found(DataError(location, None, problem, fix))
         elif span in spans:
             faults.set_aside["repeated"] += 1
         else:
-            faults.spelt(kind, place, None)
+            faults.spelt(kind, location, None)
             spans[span] = None
     yield from _sentences(text, words, list(spans), faults)
 
@@ -122,10 +122,10 @@ def _span(element: ElementTree.Element, kind: str, text: str, words: Sequence[Sp
     if not 0 <= start < end <= len(text) or end - start > _LONGEST_ESCAPE * len(wording):
         return None
     first = bisect_right(words, start, key=lambda word: word[1])
-    behind = bisect_left(words, end, key=lambda word: word[0])
-    if first >= behind or _plain(text[start:end]) != _plain(wording):
+    stop = bisect_left(words, end, key=lambda word: word[0])
+    if first >= stop or _plain(text[start:end]) != _plain(wording):
         return None
-    return WordSpan(first, behind, kind)
+    return WordSpan(first, stop, kind)
 
 
 def _plain(wording: str) -> str:

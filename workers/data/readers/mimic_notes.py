@@ -104,7 +104,7 @@ def _corpus(
     notes = _table(names, root, "NOTEEVENTS")
     admissions = read_admissions(_table(names, root, "ADMISSIONS"), faults)
     outcomes = _outcomes(reader, names, root, admissions, faults, left_out)
-    newborn = {identity for identity, found in admissions.items() if found.newborn}
+    newborn = {identity for identity, admission in admissions.items() if admission.newborn}
     texts = _texts(read_summaries(notes, faults, newborn), admissions, left_out)
     examples = []
     for number, (identity, label) in enumerate(outcomes.items(), start=1):
@@ -113,19 +113,19 @@ def _corpus(
         if text is None:
             left_out[reason, patient] += 1
         else:
-            made = Text(text, None, label, f"admission#{number}", patient, Unit.PATIENT)
-            examples.append((patient, made))
+            example = Text(text, None, label, f"admission#{number}", patient, Unit.PATIENT)
+            examples.append((patient, example))
     return _Corpus(examples, faults, left_out)
 
 
 def _table(names: Sequence[str], root: Path, table: str) -> Path:
-    found = [name for name in names if Path(name).name.upper().split(".")[0] == table]
-    if len(found) != 1:
-        problem = f"among its {len(names)} names, {len(found)} are {table}.csv or {table}.csv.gz"
+    matches = [name for name in names if Path(name).name.upper().split(".")[0] == table]
+    if len(matches) != 1:
+        problem = f"among its {len(names)} names, {len(matches)} are {table}.csv or {table}.csv.gz"
         raise _mistake(
             "files.train", problem, "name NOTEEVENTS, ADMISSIONS and for groups DIAGNOSES_ICD there"
         )
-    return root / found[0]
+    return root / matches[0]
 
 
 def _mistake(key: str, problem: str, fix: str) -> ConfigError:
@@ -142,15 +142,15 @@ def _outcomes(
 ) -> dict[str, str]:
     """The label of each admission that has one, in the order of their ids."""
     grouped = _groups(reader, names, root, faults) if reader.outcome == "diagnosis-group" else {}
-    found: dict[str, str] = {}
+    outcomes: dict[str, str] = {}
     for identity, admission in sorted(admissions.items(), key=lambda item: int(item[0])):
         if admission.newborn:
             left_out["newborn admissions", admission.patient] += 1
         elif reader.outcome == "mortality":
-            found[identity] = str(int(admission.died))
+            outcomes[identity] = str(int(admission.died))
         elif reader.outcome == "diagnosis-group":
             if identity in grouped:
-                found[identity] = grouped[identity]
+                outcomes[identity] = grouped[identity]
             else:
                 left_out["admissions whose primary diagnosis is in no group", admission.patient] += 1
         elif admission.died:
@@ -158,20 +158,20 @@ def _outcomes(
         elif admission.stay is None:
             left_out["admissions that end before they begin", admission.patient] += 1
         else:
-            found[identity] = str(sum(admission.stay > longest for longest in _STAYS))
-    return found
+            outcomes[identity] = str(sum(admission.stay > longest for longest in _STAYS))
+    return outcomes
 
 
 def _check_groups(path: Path, labels: Collection[str]) -> None:
     """Raises DataError, before the large tables are read, where a group is no label of the task."""
     groups = set(read_groups(path).values())
     if foreign := len(groups - set(labels)):
-        fault = f"{foreign} of its {len(groups)} groups are not among `labels` of the task"
+        problem = f"{foreign} of its {len(groups)} groups are not among `labels` of the task"
         fix = (
             f"name them {', '.join(labels)}; or, for groups of other names, copy the task to a name of its "
             "own and leave its `labels` out"
         )
-        raise DataError(str(path), None, fault, fix)
+        raise DataError(str(path), None, problem, fix)
 
 
 def _groups(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: Faults) -> dict[str, str]:
@@ -181,39 +181,41 @@ def _groups(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: 
         raise _mistake("groups", problem, "name a CSV with the columns icd9_code and group")
     groups = read_groups(root / reader.groups)
     codes = read_primary_codes(_table(names, root, "DIAGNOSES_ICD"), faults)
-    found = {identity: groups[code] for identity, code in codes.items() if code in groups}
-    if not found:
-        fault = "none of its codes is a primary diagnosis"
+    grouped = {identity: groups[code] for identity, code in codes.items() if code in groups}
+    if not grouped:
+        message = "none of its codes is a primary diagnosis"
         fix = "write ICD-9 codes with all their digits, leading zeros included"
-        raise DataError(str(root / reader.groups), None, fault, fix)
-    return found
+        raise DataError(str(root / reader.groups), None, message, fix)
+    return grouped
 
 
 def _texts(
     summaries: Iterator[Summary], admissions: Mapping[str, Admission], left_out: LeftOut
 ) -> dict[str, list[Summary]]:
     """The summaries of each admission by date; of equal texts, the last one only."""
-    found: list[Summary] = []
+    valid: list[Summary] = []
     for summary in summaries:
         if summary.error:
-            known = admissions.get(summary.admission or "")
-            left_out["discharge summaries marked as errors (ISERROR)", known.patient if known else NO_ID] += 1
+            admission = admissions.get(summary.admission or "")
+            left_out[
+                "discharge summaries marked as errors (ISERROR)", admission.patient if admission else NO_ID
+            ] += 1
         elif summary.admission in admissions and summary.text.strip():
-            found.append(summary)
+            valid.append(summary)
         else:
             left_out["discharge summaries without text or admission", NO_ID] += 1
-    found.sort(key=lambda summary: summary.date)
+    valid.sort(key=lambda summary: summary.date)
     seen: set[str] = set()
-    kept: defaultdict[str, list[Summary]] = defaultdict(list)
-    for summary in reversed(found):
+    by_admission: defaultdict[str, list[Summary]] = defaultdict(list)
+    for summary in reversed(valid):
         identity = str(summary.admission)
         if summary.text in seen:
             reason = "discharge summaries with the text of a later one"
             left_out[reason, admissions[identity].patient] += 1
         else:
             seen.add(summary.text)
-            kept[identity].insert(0, summary)
-    return kept
+            by_admission[identity].insert(0, summary)
+    return by_admission
 
 
 def _known_at_admission(summaries: Sequence[Summary], outcome: str) -> tuple[str | None, str]:

@@ -49,14 +49,14 @@ def read_admissions(path: Path, faults: Faults) -> dict[str, Admission]:
         "DISCHTIME",
         "HOSPITAL_EXPIRE_FLAG",
     )
-    found: dict[str, Admission] = {}
+    admissions: dict[str, Admission] = {}
     for line, row in _rows(path, columns, faults):
         identity, patient = _identity(row["HADM_ID"]), _identity(row["SUBJECT_ID"])
         begin, end = _moment(row["ADMITTIME"]), _moment(row["DISCHTIME"])
         flag = row["HOSPITAL_EXPIRE_FLAG"].strip()
         if identity is None or patient is None:
             _bad(path, line, "HADM_ID or SUBJECT_ID is not a number", faults)
-        elif identity in found:
+        elif identity in admissions:
             _bad(path, line, "the HADM_ID of an earlier row", faults)
         elif flag not in ("0", "1"):
             _bad(path, line, "HOSPITAL_EXPIRE_FLAG is not 0 or 1", faults)
@@ -65,29 +65,29 @@ def read_admissions(path: Path, faults: Faults) -> dict[str, Admission]:
         else:
             newborn = row["ADMISSION_TYPE"].strip().upper() == "NEWBORN"
             stay = end - begin if end >= begin else None
-            found[identity] = Admission(patient, newborn, flag == "1", stay)
-    return found
+            admissions[identity] = Admission(patient, newborn, flag == "1", stay)
+    return admissions
 
 
 def read_primary_codes(path: Path, faults: Faults) -> dict[str, str]:
     """The ICD-9 code with SEQ_NUM 1 of each admission, without dots."""
-    found: dict[str, str] = {}
+    codes: dict[str, str] = {}
     for line, row in _rows(path, ("HADM_ID", "SEQ_NUM", "ICD9_CODE"), faults):
         if _identity(row["SEQ_NUM"]) != "1" or not row["ICD9_CODE"].strip():
             continue
         identity = _identity(row["HADM_ID"])
         if identity is None:
             _bad(path, line, "HADM_ID is not a number", faults)
-        elif identity in found:
+        elif identity in codes:
             _bad(path, line, "the HADM_ID of an earlier row with SEQ_NUM 1", faults)
         else:
-            found[identity] = _code(row["ICD9_CODE"])
-    return found
+            codes[identity] = _code(row["ICD9_CODE"])
+    return codes
 
 
 def read_groups(path: Path) -> dict[str, str]:
     """Group by ICD-9 code without dots. Each fault is an error, whatever the task does with bad records."""
-    found: dict[str, str] = {}
+    groups: dict[str, str] = {}
     faults = Faults("error")
     for line, row in _rows(path, ("ICD9_CODE", "GROUP"), faults):
         code, group = _code(row["ICD9_CODE"]), row["GROUP"].strip()
@@ -95,9 +95,9 @@ def read_groups(path: Path) -> dict[str, str]:
             _bad(path, line, "GROUP is not UTF-8 text", faults)
         if not code or not 0 < len(group) <= _LONGEST_GROUP:
             _bad(path, line, f"no code, or no group of at most {_LONGEST_GROUP} characters", faults)
-        if found.setdefault(code, group) != group:
+        if groups.setdefault(code, group) != group:
             _bad(path, line, "another group than in an earlier row with the same code", faults)
-    return found
+    return groups
 
 
 def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Iterator[Summary]:
@@ -133,18 +133,18 @@ def _upper_names(path: Path, columns: Sequence[str], line: int, names: list[str]
     upper = [name.strip().upper() for name in names]
     for column in columns:
         if upper.count(column) != 1:
-            fault = f"there is no column {column}" if column not in upper else f"{column} stands twice"
-            raise DataError(str(path), line, fault, "give the table as MIMIC-III has it, with its header")
+            problem = f"there is no column {column}" if column not in upper else f"{column} stands twice"
+            raise DataError(str(path), line, problem, "give the table as MIMIC-III has it, with its header")
     return upper
 
 
-def _bad(path: Path, line: int, fault: str, faults: Faults) -> None:
-    faults.found(DataError(str(path), line, fault, "correct the row, or set `on_bad_record: skip`"))
+def _bad(path: Path, line: int, problem: str, faults: Faults) -> None:
+    faults.found(DataError(str(path), line, problem, "correct the row, or set `on_bad_record: skip`"))
 
 
 def _identity(value: str) -> Identity | None:
-    found = id_key(value)
-    return found if _ID.fullmatch(found) else None
+    identity = id_key(value)
+    return identity if _ID.fullmatch(identity) else None
 
 
 def _moment(value: str) -> datetime | None:

@@ -63,13 +63,13 @@ def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> 
     for number, block in enumerate(_blocks(lines(read_text(path))), start=1):
         if not selected(id_key(block[0][1].partition("|")[0])):
             continue
-        found = _read(str(path), f"{name}#{number}", block)
-        if isinstance(found, DataError):
-            faults.found(found)
+        document = _read(str(path), f"{name}#{number}", block)
+        if isinstance(document, DataError):
+            faults.found(document)
         else:
-            for kind in (*(m.type for m in found.mentions), *(r.name for r in found.relations)):
+            for kind in (*(m.type for m in document.mentions), *(r.name for r in document.relations)):
                 faults.spelt(kind, str(path), block[0][0])
-            documents.append(found)
+            documents.append(document)
     return documents
 
 
@@ -132,14 +132,14 @@ def _is_relation(fields: list[str]) -> bool:
 
 
 def _ids(field: str) -> Ids:
-    whole = id_key(field)
+    spelling = id_key(field)
     parts = [
         id_key(part)
-        for group in re.split("[;,]", whole)
+        for group in re.split("[;,]", spelling)
         for part in ([group] if _VARIANT.fullmatch(group.strip()) else group.split("|"))
     ]
-    found = tuple(part for part in parts if part not in _NO_ID)
-    return found if found in ((), (whole,)) else (whole, *found)
+    ids = tuple(part for part in parts if part not in _NO_ID)
+    return ids if ids in ((), (spelling,)) else (spelling, *ids)
 
 
 def _mention(file: str, line: int, fields: list[str], text: str) -> Mention:

@@ -56,12 +56,12 @@ def read_table(
         if not selected(identity):
             continue
         document = documents.setdefault(identity, number) if reader.id else number
-        found = _example(path, line, row, reader, labels, f"{name}#{document}")
-        if isinstance(found, DataError):
-            faults.found(found)
+        example = _example(path, line, row, reader, labels, f"{name}#{document}")
+        if isinstance(example, DataError):
+            faults.found(example)
         else:
-            faults.spelt(found.label, str(path), line)
-            examples.append(found)
+            faults.spelt(example.label, str(path), line)
+            examples.append(example)
     return examples
 
 
@@ -95,13 +95,13 @@ def _example(
         label = _cell(path, line, row, reader.label, "label")
         label = reader.merge.get(label, label)
         if labels is None and len(label) > LONGEST:
-            fault = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
+            problem = f"the label is longer than {LONGEST} characters, and no `labels` are declared"
             fix = "check that `label` of the reader names the label column"
-            return DataError(str(path), line, fault, fix)
+            return DataError(str(path), line, problem, fix)
         if labels is not None and label not in labels:
             fix = "add it there, name another one for it under `merge` of the reader, or correct the row"
-            fault = "a label that `labels` of the task does not hold"
-            return DataError(str(path), line, fault, spelling_fix(label, labels, fix))
+            problem = "a label that `labels` of the task does not hold"
+            return DataError(str(path), line, problem, spelling_fix(label, labels, fix))
         text = _cell(path, line, row, reader.text, "text")
         second = _cell(path, line, row, reader.second_text, "second text") if reader.second_text else None
     except DataError as error:
@@ -125,10 +125,10 @@ def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tupl
     selected = [column for _, column in _columns(reader)]
     for line, content in enumerate(lines(read_text(path)), start=1):
         if content.strip():
-            row, twice = _parsed(content)
-            if twice:
+            row, duplicates = _parsed(content)
+            if duplicates:
                 # Any other key may be text of a row.
-                used = [repr(key) for key in selected if key in twice]
+                used = [repr(key) for key in selected if key in duplicates]
                 shown = ", ".join(used) or "one that the reader does not use"
                 faults.found(DataError(str(path), line, f"duplicate key: {shown}", "keep one of them"))
             elif isinstance(row, dict):
@@ -144,14 +144,14 @@ def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tupl
 def _parsed(content: str) -> tuple[Any, set[str]]:
     """The value, or None where it is no JSON, and the keys that an object in it has twice. A JSONDecodeError
     carries the text: never a context."""
-    twice: set[str] = set()
+    duplicates: set[str] = set()
 
     def collected(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice.update(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        duplicates.update(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         return dict(pairs)
 
     try:
-        return json.loads(content, object_pairs_hook=collected), twice
+        return json.loads(content, object_pairs_hook=collected), duplicates
     except (ValueError, RecursionError):
         return None, set()
 
@@ -179,9 +179,9 @@ def _guess(column: str, names: list[str], reader: TableReader) -> str:
     """What to say of the name that may be meant. A file without a header has cells here, and an object may
     have names of patients for keys: only what is the wanted name but for case and signs is quoted."""
     close = difflib.get_close_matches(column, names, n=1, cutoff=0.6)
-    meant = next((name for name in names if _letters(name) == _letters(column)), None)
-    if meant is not None:
-        return f"did you mean {visible(meant)}? "
+    match = next((name for name in names if _letters(name) == _letters(column)), None)
+    if match is not None:
+        return f"did you mean {visible(match)}? "
     if close:
         return f"column {names.index(close[0]) + 1} of its {len(names)} has a name close to that: "
     header = "" if reader.format == "jsonl" else "add a header line if it has none, or "
@@ -201,15 +201,15 @@ def _plain(value: Any) -> str | None:
     return str(value).strip() if isinstance(value, str | int) else None
 
 
-def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, what: str) -> str:
+def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, role: str) -> str:
     value = row[column]
-    if what in ("label", "id"):
-        value = _plain(value) if what == "label" or not isinstance(value, bool) else None
+    if role in ("label", "id"):
+        value = _plain(value) if role == "label" or not isinstance(value, bool) else None
     if not isinstance(value, str):
-        raise DataError(str(path), line, f"the {what} is not of a type that is read", "use a JSON string")
+        raise DataError(str(path), line, f"the {role} is not of a type that is read", "use a JSON string")
     if not text_key(value):
-        raise DataError(str(path), line, f"the {what} is empty", "fill it in, or remove the row")
+        raise DataError(str(path), line, f"the {role} is empty", "fill it in, or remove the row")
     # A lone surrogate (JSON can escape one) is no text: tokenizers refuse it.
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise DataError(str(path), line, f"the {what} is not Unicode text", "remove the lone surrogate")
+        raise DataError(str(path), line, f"the {role} is not Unicode text", "remove the lone surrogate")
     return value

@@ -34,17 +34,17 @@ def parsed(member: Member) -> ElementTree.Element | DataError:
     if isinstance(text, DataError):
         return text
     if "<!DOCTYPE" in text:
-        fault = "it declares a document type, whose entities are not expanded"
-        return DataError(member.place, None, fault, _AGAIN)
+        problem = "it declares a document type, whose entities are not expanded"
+        return DataError(member.place, None, problem, _AGAIN)
     if text.count("<") > _MOST_TAGS:
-        fault = f"it has more than {_MOST_TAGS:,} tags, which no annotated note has"
-        return DataError(member.place, None, fault, _AGAIN)
+        problem = f"it has more than {_MOST_TAGS:,} tags, which no annotated note has"
+        return DataError(member.place, None, problem, _AGAIN)
     text = _PAGE_BREAK.sub(" ", text)
     if control := _CONTROL.search(text):
-        fault = f"it holds U+{ord(control[0]):04X}, a character that XML does not allow"
+        problem = f"it holds U+{ord(control[0]):04X}, a character that XML does not allow"
         before = text.count("\n", 0, control.start())
         return DataError(
-            member.place, before + 1, fault, "replace it by a space, so that all offsets stay right"
+            member.place, before + 1, problem, "replace it by a space, so that all offsets stay right"
         )
     line: int | None = None
     escaped = _escaped(text)
@@ -60,17 +60,17 @@ def parsed(member: Member) -> ElementTree.Element | DataError:
 def _broken(place: str, text: str) -> DataError | None:
     """What a parser does not tell apart from any other text."""
     text = "".join(outside + "\n" * cdata.count("\n") for outside, cdata in _pieces(text))
-    for found in _DECLARATION.finditer(text):
-        if found.start():
-            fault = "the XML declaration (<?xml …) is not at the beginning of the file"
+    for match in _DECLARATION.finditer(text):
+        if match.start():
+            problem = "the XML declaration (<?xml …) is not at the beginning of the file"
             fix = "remove what is before it, be it a blank line, or split the file there"
-            return DataError(place, text.count("\n", 0, found.start()) + 1, fault, fix)
-    for found in _REFERENCE.finditer(text):
-        code = int(found[1]) if found[1] else int(found[2], 16)
+            return DataError(place, text.count("\n", 0, match.start()) + 1, problem, fix)
+    for match in _REFERENCE.finditer(text):
+        code = int(match[1]) if match[1] else int(match[2], 16)
         if code > sys.maxunicode or _CONTROL.match(chr(code)) or 0xD800 <= code < 0xE000:
-            fault = f"it refers to U+{code:04X} (&#…;), a character that XML does not allow"
-            line = text.count("\n", 0, found.start()) + 1
-            return DataError(place, line, fault, "write a space instead, so that all offsets stay right")
+            problem = f"it refers to U+{code:04X} (&#…;), a character that XML does not allow"
+            line = text.count("\n", 0, match.start()) + 1
+            return DataError(place, line, problem, "write a space instead, so that all offsets stay right")
     return None
 
 
@@ -82,18 +82,18 @@ def _decoded(member: Member) -> str | DataError:
     if foreign is not None and (not marked or content.startswith(codecs.BOM_UTF32_LE)):
         return DataError(member.place, None, *foreign)
     declared = _DECLARED.match(content)
-    named = declared[1].decode() if declared else "utf-8"
+    encoding_name = declared[1].decode() if declared else "utf-8"
     if marked:
-        named = "utf-16"
+        encoding_name = "utf-16"
     elif content.startswith(codecs.BOM_UTF8):
-        named = "utf-8"
+        encoding_name = "utf-8"
     try:
-        encoding = codecs.lookup(named).name
+        encoding = codecs.lookup(encoding_name).name
     except LookupError:
         encoding = ""
     if encoding not in _ENCODINGS:
-        fault = "it declares an encoding that is not read"
-        return DataError(member.place, 1, fault, f"convert it to one of {', '.join(_ENCODINGS)}")
+        problem = "it declares an encoding that is not read"
+        return DataError(member.place, 1, problem, f"convert it to one of {', '.join(_ENCODINGS)}")
     # A declaration that can be read byte by byte is not in UTF-16.
     line = 1
     if marked or encoding != "utf-16":
@@ -101,8 +101,8 @@ def _decoded(member: Member) -> str | DataError:
             return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-    fault = f"it is not {encoding} text, {'as it declares' if declared else 'and declares no encoding'}"
-    return DataError(member.place, line, fault, "convert it to UTF-8, or declare its encoding in line 1")
+    problem = f"it is not {encoding} text, {'as it declares' if declared else 'and declares no encoding'}"
+    return DataError(member.place, line, problem, "convert it to UTF-8, or declare its encoding in line 1")
 
 
 def _escaped(text: str) -> str:
@@ -116,11 +116,11 @@ def _escaped(text: str) -> str:
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
     """Text outside CDATA, and the CDATA that follows it."""
-    at = 0
-    while at < len(text):
-        start = text.find("<![CDATA[", at)
+    position = 0
+    while position < len(text):
+        start = text.find("<![CDATA[", position)
         end = text.find("]]>", start) if start >= 0 else -1
         if end < 0:
             start = end = len(text)
-        yield text[at:start], text[start:end]
-        at = end
+        yield text[position:start], text[start:end]
+        position = end
