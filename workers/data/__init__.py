@@ -1,7 +1,7 @@
-"""Readers: data files to examples. A fault names a file of the task and a line, never the text or a file
-inside a corpus.
+"""The readers, which turn data files into examples. Their problems name a file of the task and a line, never
+text or the name of a file inside a corpus.
 
-Standard library only, but for the folders of `datasets`, which pyarrow reads.
+They use only the standard library, except for folders of `datasets`, which pyarrow reads.
 """
 
 from workers.data.corpus import Corpus, read_corpus

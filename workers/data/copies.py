@@ -1,4 +1,4 @@
-"""What two splits share, found without keeping their text: digests under a key that no other process has."""
+"""Count what two splits share without keeping their text: digests under a key that no other process has."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Digest = bytes
 
 
 class Ids:
-    """The documents or patients of a split, as its reader comes by them."""
+    """Collect the documents or patients of a split as its reader selects them."""
 
     def __init__(self, task: TaskSpec) -> None:
         self.known = _has_ids(task)
         self.digests: set[Digest] = set()
 
     def noting(self, selected: Selector) -> Selector:
-        """Return a selector with the same answers that notes down what is selected."""
+        """Return a selector that gives the same answers and notes what is selected."""
 
         def _noting(identity: Identity) -> bool:
             answer = selected(identity)
@@ -37,21 +37,22 @@ class Ids:
 
 
 def _has_ids(task: TaskSpec) -> bool:
-    """Of the others the text is the identity, and texts are compared anyway."""
+    """Return whether examples have ids. Without ids the text is the identity, and texts are compared
+    anyway."""
     if isinstance(task.reader, TableReader | ArrowReader):
         return task.reader.id is not None
     return not isinstance(task.reader, ConllReader)
 
 
 def shared_texts(splits: Mapping[Split, Sequence[Example]]) -> dict[tuple[Split, Split], int]:
-    """(split, an earlier one) -> examples of the split whose text is one of the earlier one."""
+    """Map (split, earlier split) to the number of examples whose text is also in the earlier split."""
     digests = {split: [_digest(_text(example)) for example in part] for split, part in splits.items()}
     texts = {split: set(part) for split, part in digests.items()}
     return {pair: sum(d in texts[pair[1]] for d in digests[pair[0]]) for pair in _pairs(splits)}
 
 
 def shared_ids(ids: Mapping[Split, Ids]) -> dict[tuple[Split, Split], int]:
-    """(split, an earlier one) -> ids of both. Empty where examples have none."""
+    """Map (split, earlier split) to the number of ids in both; empty where examples have no ids."""
     pairs = _pairs({split: part for split, part in ids.items() if part.known})
     return {(split, earlier): len(ids[split].digests & ids[earlier].digests) for split, earlier in pairs}
 

@@ -1,4 +1,4 @@
-"""All splits of a task, and what is counted in and between them."""
+"""All splits of a task, and the counts within and between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workers.data.splits import read_split, splits_of
 
 @dataclass(frozen=True, repr=False)
 class Corpus:
-    """The splits as read. Holds patient text."""
+    """The splits as read. It holds patient text."""
 
     task: TaskSpec
     labels: tuple[str, ...]  # by class id
@@ -29,7 +29,7 @@ class Corpus:
     ids: dict[Split, Ids]
 
     def counts(self, used: Mapping[Split, Sequence[Example]] | None = None) -> dict[Split, SplitCounts]:
-        """Of all examples, or of those that are `used` of each split. What is cut is not counted."""
+        """Count all examples, or the `used` ones of each split. This does not count what is cut."""
         splits = self.splits if used is None else used
         texts, ids, near = shared_texts(splits), shared_ids(self.ids), near_train(self.task, splits)
         return {
@@ -49,7 +49,7 @@ class Corpus:
         }
 
     def counts_by_words(self, *lengths: int) -> dict[int, dict[Split, SplitCounts]]:
-        """Of all examples, and what is cut at each length at the least: every word is a token or more."""
+        """Count all examples and the least that is cut at each length: a word is at least one token."""
         counts = self.counts()
         return {
             length: {s: _cut_by_words(counted, self.splits[s], length) for s, counted in counts.items()}
@@ -94,7 +94,7 @@ def _cut_by_words(counts: SplitCounts, examples: Sequence[Example], max_length: 
 
 
 def mentions_beyond(tags: Sequence[str], limit: int) -> int:
-    """Mentions that do not lie whole among the first `seen` words."""
+    """Return how many mentions do not end within the first `limit` words."""
     cut = tags[limit:]
     return sum(tag.startswith("B-") for tag in cut) + (bool(cut) and cut[0].startswith("I-"))
 

@@ -1,7 +1,7 @@
-"""What the readers give: one labelled example. Both hold patient text: never log, print or store them.
+"""Labelled examples, as the readers return them. They hold patient text: never log, print or store them.
 
-`document` is the one that an example comes from, unique within a split. `group` is what it shares its luck
-with where that is more than the document, say the patient; `unit` says what document or group are.
+`document` names the document of an example, unique within a split. `group` is the larger unit whose examples
+depend on each other, such as the patient; `unit` says what the document or group is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from orchestrator.contracts.vocabulary import Unit
 
 @dataclass(frozen=True, repr=False)
 class Tokens:
-    """A sentence of words with one BIO tag each; the two are of equal length, at least one."""
+    """A sentence of one or more words with one BIO tag each."""
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
@@ -24,7 +24,7 @@ class Tokens:
 
 @dataclass(frozen=True, repr=False)
 class Text:
-    """A text, or a pair of them, with one label."""
+    """A text, or a pair of texts, with one label."""
 
     text: str
     second_text: str | None
@@ -38,14 +38,14 @@ Example = Tokens | Text
 
 
 def labels_of(example: Example) -> list[str]:
-    """The label of a text, or the entity type of each mention."""
+    """Return the label of a text, or the entity type of each mention."""
     if isinstance(example, Text):
         return [example.label]
     return [tag[2:] for tag in example.tags if tag.startswith("B-")]
 
 
 def characters(example: Example) -> int:
-    """Return how many a tokenizer has to read."""
+    """Return the number of characters that a tokenizer has to read."""
     if isinstance(example, Text):
         return len(example.text) + len(example.second_text or "")
     return sum(len(token) + 1 for token in example.tokens)

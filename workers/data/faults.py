@@ -1,4 +1,4 @@
-"""What a reader does with a record that is malformed."""
+"""How readers handle malformed records."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from orchestrator.errors import DataError
 
 
 class Faults:
-    """`on_bad_record` of a task at work: a reader hands over the fault and leaves the record out.
+    """Apply `on_bad_record` of a task: a reader hands over the problem and leaves the record out.
 
-    A fault that makes the rest of a file unreadable is no record's own: readers raise it themselves.
+    Readers raise a problem that makes the rest of a file unreadable themselves, because it belongs to no
+    record.
     """
 
     def __init__(self, on_bad_record: Literal["error", "skip"]) -> None:
@@ -26,16 +27,17 @@ class Faults:
 
     @property
     def count(self) -> int:
-        """Records left out."""
+        """Return the number of records left out."""
         return self.kinds.total()
 
     def spelt(self, label: str, file: str, line: int | None) -> None:
         self.spellings.setdefault(label, (file, line))
 
     def found(self, error: DataError) -> None:
-        """Raises it under "error"; else counts it, and the caller goes on without the record.
+        """Raise the problem under "error"; otherwise count it, and the caller continues without the record.
 
-        Call it outside an except block: the exception handled there would ride along and may hold the text.
+        Call this outside an except block: the handled exception would become its context and may hold the
+        text.
         """
         if self.on_bad_record == "error":
             raise error from None

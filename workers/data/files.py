@@ -1,4 +1,4 @@
-"""Bytes on disk to text, with every fault of the disk and of the encoding as a DataError."""
+"""Read files as text. Problems of the disk and of the encoding become a DataError."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _UNUSED_IN_1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 
 def read_text(path: Path) -> str:
-    """The whole file as text: UTF-8, with or without a byte order mark; unpacked if its name ends in .gz."""
+    """Return the text of a file in UTF-8, with or without a byte order mark; unpack it if its name ends in
+    .gz."""
     content, problem = _content(path)
     if problem is not None:
         raise DataError(str(path), None, *problem)
@@ -44,7 +45,7 @@ def read_text(path: Path) -> str:
 
 
 def most_unpacked(path: Path) -> int:
-    """Return the bytes that a packed file may stand for. Raises OSError."""
+    """Return the most bytes that a packed file may unpack to. Raises OSError."""
     return max(2**26, 100 * path.stat().st_size)
 
 
@@ -54,7 +55,7 @@ def lines(text: str) -> list[str]:
 
 
 def foreign_kind(beginning: bytes) -> tuple[str, str] | None:
-    """The fault and the fix of a file that begins as no text in UTF-8 does."""
+    """Return the problem and the fix of a file whose beginning is not text in UTF-8, else None."""
     beginning = beginning[:_LONGEST_BEGINNING]
     for prefix, kind, fix in _BEGINNINGS:
         if beginning.startswith(prefix):
@@ -90,7 +91,7 @@ def _content(path: Path) -> tuple[bytes, tuple[str, str] | None]:
 
 
 def _decoded(content: bytes) -> tuple[str | None, int]:
-    """The text, or None and the line of the first bad byte.
+    """Return the text, or None and the line of the first bad byte.
 
     A UnicodeDecodeError carries the whole content, so it must not become the context of what is raised.
     """
@@ -101,7 +102,8 @@ def _decoded(content: bytes) -> tuple[str | None, int]:
 
 
 def _other_encoding(content: bytes) -> tuple[str, str]:
-    """The fault and the fix of bytes that are not UTF-8. Western encodings take almost any bytes."""
+    """Return the problem and the fix of bytes that are not UTF-8. Western encodings accept almost any
+    bytes."""
     used = frozenset(content)
     if used & _UNUSED_IN_1252 or 0 in used:
         return "it is not UTF-8 text", "convert the file to UTF-8"

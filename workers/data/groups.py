@@ -1,4 +1,4 @@
-"""What rows without an id have in common: the sentence of a pair, or the first text of two."""
+"""Group rows without an id by what they share: the sentence of a pair, or the first of two texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits held out of train by the id of a document or patient."""
+"""Hold splits out of train by the id of a document or patient."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Selector = Callable[
 
 
 def part_of(identity: str, hold_out: HoldOut) -> Split:
-    """The split of a document or patient. Its id alone decides, and equal ids fall together.
+    """Return the split of a document or patient. It depends only on the id, so equal ids share a split.
 
     Each id falls into dev with probability `dev` and into test with `test`, so the shares hold on average: of
     n ids dev gets n * dev, give or take sqrt(n * dev * (1 - dev)) (one standard deviation: a tenth of 170
@@ -32,8 +32,8 @@ def part_of(identity: str, hold_out: HoldOut) -> Split:
 
 
 def parts_by_sentence(kind: TaskKind, reader: Reader) -> bool:
-    """Return whether rows without an id are held out, of which several may be pairs of one sentence. What
-    readers ask a `Selector` about is then the text of a row."""
+    """Return whether rows without an id are held out by sentence, because several may be pairs of one
+    sentence. Readers then ask a `Selector` about the text of a row."""
     if kind is not TaskKind.RELATION or reader.hold_out is None:
         return False
     return isinstance(reader, ArrowReader | TableReader) and reader.id is None

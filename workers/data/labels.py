@@ -1,4 +1,5 @@
-"""The label set of a task. Labels stand in records: text that was taken for labels must not pass here."""
+"""The label set of a task. Records contain labels, so text that was mistaken for labels must not pass
+here."""
 
 from __future__ import annotations
 
@@ -30,12 +31,12 @@ _FROM_DATA = ConllReader | TableReader | ArrowReader | I2b2XmlReader
 
 
 def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults] = ()) -> tuple[str, ...]:
-    """The labels in the order of their ids: those that the task declares, else those of train, sorted.
+    """Return the labels in the order of their ids: the declared ones, else those of train, sorted.
 
-    For ner "O", then "B-x" and "I-x" of each entity type, the types sorted. `faults` are of the splits that
-    were read, train first. Raises DataError where two spellings look alike (`check_spellings`); where train
-    cannot teach the task: a label that is not declared, or nothing to tell apart; and where labels that
-    nobody declared look like text (`text_for_labels`).
+    For ner these are "O", then "B-x" and "I-x" of each entity type, sorted by type. `faults` belong to the
+    splits that were read, train first. Raises DataError if two spellings look alike (`check_spellings`), if
+    train has an undeclared label or too few classes, or if undeclared labels look like text
+    (`text_for_labels`).
     """
     counts = class_counts(train)
     text = None
@@ -57,9 +58,9 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
 
 
 def text_for_labels(task: TaskSpec, counts: Mapping[str, int]) -> DataError | None:
-    """What is wrong, in counts alone, where the classes of train are more than 50, most of them with one
-    example, one of more than 60 characters, or where names look like text or like what identifies somebody:
-    then a column of text or of ids was taken for the labels, and would go into every record."""
+    """Return an error, in counts only, if a column of text or ids was probably taken for the labels and would
+    be written into every record. It looks for more than 50 classes, mostly classes with one example, names of
+    more than 60 characters, and names that look like text or identifiers."""
     once = sum(count == 1 for count in counts.values())
     long = sum(len(label) > LONGEST for label in counts)
     names = {label_key(label) for label in counts}
@@ -90,10 +91,10 @@ def text_for_labels(task: TaskSpec, counts: Mapping[str, int]) -> DataError | No
 
 
 def check_spellings(task: TaskSpec, labels: Sequence[str], faults: Iterable[Faults]) -> None:
-    """Raises DataError where the files spell a label in two ways that look alike.
+    """Raise DataError if the files spell a label in two ways that look alike.
 
-    `labels` are the classes or entity types of the task, `faults` of the splits that were read, train first.
-    Both spellings are shown, as one of them is a label of the task, and the other one looks like it.
+    `labels` are the classes or entity types of the task; `faults` belong to the splits that were read, train
+    first. The message shows both spellings: one is a label of the task, and the other one looks like it.
     """
     declared = [*(task.labels or ())]
     if isinstance(task.reader, PubtatorReader):
@@ -122,7 +123,7 @@ def _look_alikes(
 
 
 def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: Iterable[Example]) -> None:
-    """Raises DataError where a split has labels besides those of `label_set`."""
+    """Raise DataError if a split has labels that are not in `label_set`."""
     if task.kind is TaskKind.NER:
         labels = [label[2:] for label in labels]
     if foreign := class_counts(examples).keys() - set(labels):
@@ -132,7 +133,7 @@ def check_known(task: TaskSpec, labels: Sequence[str], split: Split, examples: I
 
 
 def class_counts(examples: Iterable[Example]) -> dict[str, int]:
-    """Examples of each class, by its name; for ner mentions of each entity type."""
+    """Count the examples of each class by name; for ner count the mentions of each entity type."""
     counts: Counter[str] = Counter()
     for example in examples:
         counts.update(labels_of(example))

@@ -1,4 +1,5 @@
-"""Rows of which each is a sentence with one marked or masked pair: which of them are of one sentence."""
+"""Find the rows that belong to one sentence, where each row is the sentence with one marked or masked
+pair."""
 
 from __future__ import annotations
 
@@ -32,12 +33,12 @@ _Words = list[str]
 
 
 def sentence_ids(texts: Sequence[str]) -> list[Identity]:
-    """One id for all pairs of a sentence, row by row; equal texts have equal ids.
+    """Return the sentence id of each row. All pairs of a sentence share it, and equal texts have equal ids.
 
-    The id of marked pairs is the text without marks and blanks, that of masked pairs the text of the first
-    row of their sentence; a row of neither kind is its own id. Masked rows are of one sentence where they
-    differ only at their masks and share half of the words outside. Short ones are only recognised where they
-    are next to each other.
+    The id of a marked pair is the text without marks and blanks; that of a masked pair is the text of the
+    first row of its sentence; any other row is its own id. Masked rows belong to one sentence if they differ
+    only at their masks and share half of the words outside. Short rows are only recognised next to each
+    other.
     """
     return list(_ids(tuple(texts)))
 
@@ -62,7 +63,7 @@ def _ids(texts: Sequence[str]) -> list[Identity]:
 
 
 class _Sentences:
-    """Masked rows, those of one sentence joined."""
+    """Join masked rows of the same sentence."""
 
     def __init__(self) -> None:
         self._rows: list[_Words] = []
@@ -70,7 +71,7 @@ class _Sentences:
         self._latest: dict[tuple[str, ...], int] = {}  # the last row with a run of words
 
     def add(self, words: _Words, before: int | None) -> int:
-        """Its number, counted from 0; `before` is that of the row beside it."""
+        """Add a row and return its number, counted from 0; `before` is the number of the row beside it."""
         row = len(self._rows)
         self._rows.append(words)
         self._first.append(row)
@@ -84,7 +85,7 @@ class _Sentences:
         return row
 
     def first(self, row: int) -> int:
-        """The first row of its sentence."""
+        """Return the first row of the same sentence."""
         while self._first[row] != row:
             self._first[row] = self._first[self._first[row]]
             row = self._first[row]
@@ -92,7 +93,7 @@ class _Sentences:
 
 
 def without_marks(text: str) -> str:
-    """The text with its mentions, and without the marks around them that are known."""
+    """Return the text with its mentions, without the marks around them that we recognise."""
     if not _SIGN.search(text):
         return text
     for name in set(_CLOSING.findall(text)):
@@ -104,7 +105,8 @@ def without_marks(text: str) -> str:
 
 
 def _agree(left: _Words, right: _Words) -> bool:
-    """Whether the two share half of the words outside their masks and differ only at masks, each by words."""
+    """Return whether two rows share half of the words outside their masks and differ only at masks, where
+    each has words in place of a mask."""
     fewer = min(len(left), len(right))
     start = next((index for index in range(fewer) if left[index] != right[index]), fewer)
     remaining = fewer - start

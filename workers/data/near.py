@@ -1,4 +1,5 @@
-"""Held-out texts that are almost one of train, as are pairs of one sentence whose marks are not known."""
+"""Find held-out texts that nearly repeat a train text, such as pairs of one sentence with unrecognised
+marks."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ _Words = tuple[str, ...]  # without the marks that are known
 
 
 def near_train(task: TaskSpec, splits: Mapping[Split, Sequence[Example]]) -> dict[Split, int]:
-    """Examples of each held-out split that agree in most of their words with one of train. Empty for tasks
-    that are not parted by sentences. About linear in the number of texts; nothing of them is kept."""
+    """Count the examples of each held-out split that share most of their words with a train text. The result
+    is empty for tasks that are not split by sentence. The time is about linear in the number of texts; no
+    text is kept."""
     held_out = [s for s in splits if s is not Split.TRAIN and s not in task.reader.files]
     if not held_out or Split.TRAIN not in splits or not parts_by_sentence(task.kind, task.reader):
         return {}
@@ -37,7 +39,8 @@ def near_train(task: TaskSpec, splits: Mapping[Split, Sequence[Example]]) -> dic
 
 
 def check_parted(task: TaskSpec, counted: Mapping[Split, SplitCounts]) -> None:
-    """Raises DataError where so many agree that sentences are parted, and the reader can be given ids."""
+    """Raise DataError if so many texts agree that sentences were split up, and the reader can be given
+    ids."""
     if not isinstance(task.reader, TableReader):
         return
     parted = [
@@ -52,7 +55,7 @@ def check_parted(task: TaskSpec, counted: Mapping[Split, SplitCounts]) -> None:
 
 
 class _Texts:
-    """Texts of train, found by their words."""
+    """Index the train texts by their words."""
 
     def __init__(self, texts: Sequence[_Words]) -> None:
         self._with: defaultdict[str, list[_Words]] = defaultdict(list)

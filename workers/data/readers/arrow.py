@@ -1,4 +1,4 @@
-"""Folders that `datasets.save_to_disk` wrote, one a split, read without that library.
+"""Read folders written by `datasets.save_to_disk`, one per split, without that library.
 
     state.json          names the data files, in order
     dataset_info.json   types of the columns; names the classes of a ClassLabel
@@ -41,11 +41,11 @@ def read_arrow(
     faults: Faults,
     selected: Selector,
 ) -> Iterator[Example]:
-    """The rows of one folder, in order; `name` begins their document ids, `labels` None takes any label.
+    """Yield the rows of one folder in order; `name` begins their document ids, and `labels` None accepts any
+    label.
 
-    Rows of one `id` of the reader are of one document. Without it a row is of none: the id that `wanted` is
-    asked about is its text, so that equal texts fall into one split. Raises DataError, whose line is the row,
-    counted from 1.
+    Rows with the same `id` of the reader belong to one document. Without `id` the selector gets the text, so
+    that equal texts share a split. Raises DataError, whose line is the row, counted from 1.
     """
     present = _column_names(path)
     tags = reader.tags if reader.tags in present else _NUMBERED_TAGS
@@ -125,7 +125,7 @@ def _sentence(
 
 
 def _label(file: str, row: int, value: Any, names: Sequence[str]) -> str:
-    """Raises DataError."""
+    """Return the label as text. Raises DataError."""
     if isinstance(value, int) and not isinstance(value, bool):
         if not names:
             fix = "set `names` of the reader: the labels in the order of their numbers"
@@ -146,7 +146,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _listed_tags(folder: Path) -> tuple[str, ...]:
-    """The tags that the folder `info` lists. Raises DataError."""
+    """Return the tags that the folder `info` lists. Raises DataError."""
     listed = next(_rows(folder, [_ALL_TAGS]), [None])[0] if _ALL_TAGS in _column_names(folder) else None
     if not isinstance(listed, list) or not all(_is_text(tag) for tag in listed):
         fix = "set `names` of the reader: the tags in the order of their numbers"
@@ -167,7 +167,7 @@ def _column_names(folder: Path) -> list[str]:
 
 
 def _rows(folder: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
-    """The cells of each row in the order of `columns`. Raises DataError."""
+    """Yield the cells of each row in the order of `columns`. Raises DataError."""
     for file in _data_files(folder):
         batches = _batches(file, columns)
         while True:
@@ -190,7 +190,8 @@ def _batches(file: Path, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...
 
 
 def _pulled(batches: Iterator[list[tuple[Any, ...]]]) -> tuple[list[tuple[Any, ...]] | None, str | None]:
-    """The rows of the next batch, or None at the end; else the fault. An Arrow error may quote the text."""
+    """Return the rows of the next batch (None at the end) or the problem. An Arrow error may quote the
+    text."""
     try:
         return next(batches, None), None
     except Exception as error:  # a damaged file can fail in whatever the library does with it
@@ -198,7 +199,7 @@ def _pulled(batches: Iterator[list[tuple[Any, ...]]]) -> tuple[list[tuple[Any, .
 
 
 def _data_files(folder: Path) -> list[Path]:
-    """Those that state.json names, at least one. Raises DataError."""
+    """Return the files that state.json names, at least one. Raises DataError."""
     file = folder / "state.json"
     if not file.is_file() and (folder / "dataset_dict.json").is_file():
         raise DataError(str(folder), None, "it holds several splits", "name one of the folders in it")
@@ -218,7 +219,7 @@ def _data_files(folder: Path) -> list[Path]:
 
 
 def _class_names(folder: Path, column: str) -> tuple[str, ...]:
-    """Those of a ClassLabel, or of a list of them; else none. Raises DataError."""
+    """Return the names of a ClassLabel or of a list of them; empty for other columns. Raises DataError."""
     file = folder / "dataset_info.json"
     if not file.is_file():
         return ()
@@ -235,7 +236,8 @@ def _class_names(folder: Path, column: str) -> tuple[str, ...]:
 
 
 def _parsed(content: str) -> Any:
-    """The value, or None where it is no JSON. A JSONDecodeError carries the text: never a context."""
+    """Return the value, or None if it is not JSON. A JSONDecodeError contains the text and must not become a
+    context."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""CoNLL: one token a line, columns, a blank line between sentences, BIO tags (IOB2).
+"""Read CoNLL files: one token per line, columns, a blank line between sentences, BIO tags (IOB2).
 
-Comment lines (`# key = value`) are no tokens, and empty columns at the end of lines are no columns. Only
-tabs, or spaces and tabs, separate columns: other white space, such as U+00A0, is part of its token.
+Comment lines (`# key = value`) are not tokens, and empty columns at the end of lines do not count. Only tabs,
+or spaces and tabs, separate columns: other white space, such as U+00A0, is part of its token.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def read_conll(
     faults: Faults,
     selected: Selector,
 ) -> list[Tokens]:
-    """The wanted sentences of one file, in order. `name` begins their document ids; `types` None takes any
-    type.
+    """Return the selected sentences of one file in order. `name` begins their document ids; `types` None
+    accepts any type.
 
-    Without -DOCSTART- lines each sentence is a document of its own. A document's id is its words. Raises
-    DataError at the first line that is wrong, where `faults` does; else leaves out its sentence.
+    Without -DOCSTART- lines each sentence is its own document. The words identify a document. Raises
+    DataError at the first malformed line if `faults` does; otherwise leaves its sentence out.
     """
     sentences: list[Tokens] = []
     text = read_text(path)
@@ -71,7 +71,7 @@ def read_conll(
 
 
 def _identity(blocks: list[Rows], reader: ConllReader) -> Identity:
-    """The words, whatever their tags: annotated again, a document stays in its split."""
+    """Return an identity that depends only on the words: after reannotation a document stays in its split."""
     column = reader.token_column
     return words_key(
         (columns[column] for _, columns in rows if -len(columns) <= column < len(columns)) for rows in blocks
@@ -79,7 +79,7 @@ def _identity(blocks: list[Rows], reader: ConllReader) -> Identity:
 
 
 def _blocks(content: list[str], separator: str) -> Iterator[tuple[int, Rows]]:
-    """The rows of each sentence, after how many documents were begun."""
+    """Yield the rows of each sentence, with the number of documents begun so far."""
     block: Rows = []
     begun = 0
     # The blank line added at the end closes the last sentence of a file that lacks it.
@@ -100,19 +100,18 @@ def _columns(line: str, separator: str) -> list[str]:
 
 
 def _is_comment(line: str, separator: str, begins: bool) -> bool:
-    """Return whether the line is certainly no token. `begins`: whether no token of its sentence precedes it.
+    """Return whether the line is certainly not a token. `begins`: no token of the sentence precedes it.
 
-    Where spaces separate columns, a comment looks like a token `#` with columns, so it must begin its
-    sentence. A line with a tag in it is never taken for a comment.
+    With spaces as separators a comment looks like a token `#` with columns, so it must begin its sentence. A
+    line with a tag is never treated as a comment.
     """
     separated = "\t" not in line if separator == "tab" else begins
     return separated and bool(_COMMENT.fullmatch(line)) and not any(map(_TAG.fullmatch, line.split()))
 
 
 def _width(rows: Iterable[list[str]]) -> int:
-    """The columns of the first row, without those at its end that are empty in every row. Cuts off what is
-    empty behind them.
-    """
+    """Return the number of columns of the first row, without final columns that are empty in every row. Cuts
+    empty final columns off the rows."""
     rows = list(rows)
     if not rows:
         return 0
@@ -171,7 +170,7 @@ def _cells(file: str, line: int, columns: list[str], width: int, reader: ConllRe
 
 
 def check_tag(file: str, line: int, tag: str, before: str, types: Collection[str] | None) -> None:
-    """Raises DataError unless the tag may follow the one before it; a sentence begins after "O"."""
+    """Raise DataError unless the tag may follow the tag before it; a sentence begins after "O"."""
     if not _TAG.fullmatch(tag):
         raise DataError(
             file,

@@ -1,7 +1,7 @@
-"""The files of a corpus, from a directory or from its .tar.gz archive, which is never unpacked to disk.
+"""Read the files of a corpus from a directory or a .tar.gz archive, which is never unpacked to disk.
 
-A file is often named after its patient. So messages give its number among those of its suffix, in the order
-of their paths, and only `frontier task inspect` asks for the name.
+Files are often named after patients. Messages therefore number a file among those with its suffix, in the
+order of their paths, and only `frontier task inspect` asks for the name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Member:
     content: bytes
 
     def text(self) -> str | None:
-        """None where it is not UTF-8."""
+        """Return the text, or None if it is not UTF-8."""
         try:
             return self.content.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -50,11 +50,11 @@ class Member:
 
 
 def members(path: Path, suffixes: Collection[str]) -> list[Member]:
-    """The regular files with one of the suffixes (".xml"), sorted by path.
+    """Return the regular files with one of the suffixes (".xml"), sorted by path.
 
-    Left out are hidden ones and what lies below a hidden directory; in archives, links and devices too.
-    Raises DataError where `path` is neither a directory nor such an archive, where a file cannot be read,
-    where one is absurdly large, and where a link leads out of the directory.
+    Hidden files and files below hidden directories are skipped; in archives also links and devices. Raises
+    DataError if `path` is neither a directory nor an archive, if a file cannot be read or is absurdly large,
+    or if a link leads out of the directory.
     """
     if path.is_dir():
         return [_read(path, *found) for found in _numbered(_in_directory(path, suffixes))]
@@ -66,8 +66,8 @@ def members(path: Path, suffixes: Collection[str]) -> list[Member]:
 
 
 def file_name(place: str) -> str | None:
-    """Return the path, in its directory or archive, of the file that a message calls `place`; None where it
-    is no such place. For the terminal of whoever holds the corpus, and nothing else. Raises DataError."""
+    """Return the path, within its directory or archive, of the file that a message calls `place`; None for
+    any other text. Show it only on the terminal of the user who holds the corpus. Raises DataError."""
     match = _PLACE.match(place)
     if match is None:
         return None
@@ -78,7 +78,7 @@ def file_name(place: str) -> str | None:
 
 
 def _numbered(paths: Iterable[PurePosixPath]) -> Iterator[tuple[tuple[str, int], PurePosixPath]]:
-    """The paths in order, each with its suffix and its number among those of that suffix."""
+    """Yield the paths in order, each with its suffix and its number among the paths with that suffix."""
     counts: Counter[str] = Counter()
     for path in sorted(paths):
         suffix = path.suffix.lower()
@@ -124,7 +124,7 @@ def _files(root: Path) -> tuple[list[Path], str | None]:
 
 
 def _walk(directory: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Every path that is no directory. Links are followed, but not in circles."""
+    """Yield every path that is not a directory. Links are followed, but not in circles."""
     above |= {directory.resolve()}
     for path in directory.iterdir():
         if not path.is_dir():
@@ -142,7 +142,8 @@ def _content(file: Path) -> tuple[bytes, str | None]:
 
 
 def _in_archive(archive: Path, suffixes: Collection[str]) -> dict[PurePosixPath, bytes]:
-    """The content of each file by its path; of a path that comes twice the later one, as when unpacking."""
+    """Return the content of each file by path. If a path occurs twice, the later one wins, as when
+    unpacking."""
     contents: dict[PurePosixPath, bytes] = {}
     problem = _unpack(archive, suffixes, contents)
     if problem is not None:
@@ -152,7 +153,7 @@ def _in_archive(archive: Path, suffixes: Collection[str]) -> dict[PurePosixPath,
 
 
 def _unpack(archive: Path, suffixes: Collection[str], contents: dict[PurePosixPath, bytes]) -> str | None:
-    """Fills `found`; the fault of the archive, if it has one. The errors of tarfile may quote a header."""
+    """Fill `contents` and return the problem of the archive, if any. Errors of tarfile may quote a header."""
     try:
         with gzip.open(archive) as unzipped:
             limited = _Limited(unzipped)
@@ -177,7 +178,7 @@ def _unpack(archive: Path, suffixes: Collection[str], contents: dict[PurePosixPa
 
 
 class _Limited(io.RawIOBase):
-    """Lets through at most ARCHIVE_BYTES: a small archive may unpack to more than there is memory."""
+    """Pass at most ARCHIVE_BYTES on: a small archive may unpack to more than the memory holds."""
 
     def __init__(self, source: gzip.GzipFile) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""CSV rows, one after another: quoted fields may hold line breaks, and a file may be larger than memory."""
+"""Stream CSV rows: quoted fields may hold line breaks, and a file may be larger than memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Row = TypeVar("_Row", str, list[str])
 
 @dataclass(frozen=True)
 class Table:
-    """How a file of rows is read, and how its messages call it."""
+    """How to read a file of rows, and its name in messages."""
 
     file: str
     header: Header  # given line and names of the header, answers with the names to use; raises DataError
@@ -55,11 +55,11 @@ class _Dialect:
 
 
 def read_rows(content: Iterable[str], table: Table, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows below the header, each with the line it begins on. `content` is the lines with their ends.
+    """Yield the rows below the header, each with its first line number. `content` is the lines with their
+    ends.
 
-    A row that repeats the header is a fault of its line. Raises DataError where the quotes are broken, as
-    what follows cannot be told from what is inside them, where the header says that the file is read wrongly,
-    and where the file gives out.
+    A row that repeats the header is a problem of its line. Raises DataError if quotes are broken (the rest of
+    the file is then ambiguous), if the header does not fit, or if the file cannot be read to its end.
     """
     csv.field_size_limit(_LONGEST_FIELD)
     dialect = _dialect(iter(content), table)
@@ -85,7 +85,7 @@ def read_rows(content: Iterable[str], table: Table, faults: Faults) -> Iterator[
 
 
 def _dialect(lines: Iterator[str], table: Table) -> _Dialect:
-    """Reads up to the header line, which is given back. Raises DataError."""
+    """Read up to the header line and return it with the rest. Raises DataError."""
     selected = CHARACTERS[table.separator] if table.separator else None
     declared: str | None = None
     number = 0
@@ -111,7 +111,8 @@ def _dialect(lines: Iterator[str], table: Table) -> _Dialect:
 
 
 def _names(table: Table, dialect: _Dialect, line: int, cells: list[str]) -> list[str]:
-    """Raises DataError, which says so where another separator would give the wanted columns."""
+    """Return the column names. Raises DataError, which says if another separator would give the expected
+    columns."""
     try:
         return table.header(line, cells)
     except DataError as error:
@@ -120,7 +121,7 @@ def _names(table: Table, dialect: _Dialect, line: int, cells: list[str]) -> list
 
 
 def _wrong_separator(table: Table, dialect: _Dialect, line: int) -> DataError | None:
-    """What a header line says that another separator fits; None where none does."""
+    """Return an error if another separator fits the header line, else None."""
     separator = other_separator(
         dialect.header_line, dialect.separator, lambda names: _fits(table, line, names)
     )
@@ -140,7 +141,7 @@ def _fits(table: Table, line: int, names: Sequence[str]) -> bool:
 
 
 def repeats_names(cells: Sequence[object], columns: Sequence[str]) -> bool:
-    """Whether a row holds the names of its columns."""
+    """Return whether a row holds the names of its columns."""
     texts = [cell for cell in cells if isinstance(cell, str)]
     return len(texts) == len(columns) and _folded(texts) == _folded(columns)
 
@@ -150,7 +151,8 @@ def _folded(cells: Sequence[str]) -> list[str]:
 
 
 def _misfit(file: str, line: int, cells: list[str], head: list[str]) -> DataError | None:
-    """Raises DataError where the columns change places: no row below could be trusted."""
+    """Return the problem of a row that does not fit the header. Raises DataError if the columns change their
+    order: no later row could be trusted."""
     if len(cells) != len(head):
         message = f"{len(cells)} columns, where the header has {len(head)}"
         if any(cell.startswith(" ") and cell.lstrip(" ").startswith('"') for cell in cells):
@@ -167,7 +169,7 @@ def _misfit(file: str, line: int, cells: list[str], head: list[str]) -> DataErro
 
 
 def _next(rows: Iterator[_Row]) -> tuple[_Row | None, tuple[str, str] | None]:
-    """The next row or line, or None at the end; else the problem and its fix. A csv.Error may quote the
+    """Return the next row or line (None at the end), or the problem and its fix. A csv.Error may quote the
     text."""
     try:
         return next(rows, None), None
@@ -187,9 +189,9 @@ def _next(rows: Iterator[_Row]) -> tuple[_Row | None, tuple[str, str] | None]:
 
 
 def stream_rows(path: Path, faults: Faults, header: Header) -> Iterator[tuple[int, dict[str, str]]]:
-    """`read_rows` of a file, never the whole of it in memory; unpacked where its name ends in .gz.
+    """Yield `read_rows` of a file without loading it into memory; unpack it if its name ends in .gz.
 
-    Bytes that are not UTF-8 come as lone surrogates (PEP 383), so that they spoil one row only. Raises
+    Bytes that are not UTF-8 become lone surrogates (PEP 383), so that they affect only one row. Raises
     DataError.
     """
     stream, problem = _opened(path)
@@ -201,11 +203,12 @@ def stream_rows(path: Path, faults: Faults, header: Header) -> Iterator[tuple[in
 
 
 class _TooLargeError(Exception):
-    """A packed file unpacks to absurd size, or holds a line of it."""
+    """A packed file unpacks to an absurd size or contains a line of that size."""
 
 
 def _bounded(stream: io.TextIOBase, most: int) -> Iterator[str]:
-    """The lines. A small file may unpack to more than there is memory, in one line even."""
+    """Yield the lines up to a size. A small file may unpack to more than the memory holds, even in one
+    line."""
     while line := stream.readline(min(most, _LONGEST_FIELD) + 1):
         most -= len(line)
         if most < 0 or len(line) > _LONGEST_FIELD:
@@ -214,7 +217,7 @@ def _bounded(stream: io.TextIOBase, most: int) -> Iterator[str]:
 
 
 def _opened(path: Path) -> tuple[io.TextIOBase | None, tuple[str, str]]:
-    """The stream, or the fault and the fix."""
+    """Return the stream, or the problem and its fix."""
     keys = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
     fix = "check data_dir, and `files` of the task, paths below it"
     try:

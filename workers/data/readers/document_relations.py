@@ -1,7 +1,7 @@
-"""The relations that a document states between ids, and the pairs of mentions for which they hold.
+"""Match the relations that a document states between ids with the pairs of mentions that they label.
 
-Ids are compared without the white space around them, and in any case: `d1` is `D1`, unless the mentions of a
-document write both. A prefix counts: `MESH:1` may be another entity than `1`, so the two do not match.
+Ids are compared without surrounding white space and without case: `d1` equals `D1`, unless the mentions of a
+document use both. A prefix counts: `MESH:1` may be another entity than `1`, so the two do not match.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _Ends = tuple[frozenset[str], frozenset[str]]  # the ids of the two ends of a re
 
 
 class Relations:
-    """Remembers which of the relations of a document held for a pair of mentions."""
+    """Record which relations of a document held for a pair of mentions."""
 
     def __init__(self, ends: Sequence[_Ends]) -> None:
         self._ends = ends
@@ -55,7 +55,8 @@ class Relations:
 
 
 def read_relations(document: Document, name: str, file: str, aside: Counter[str]) -> Relations | DataError:
-    """The relations of the type `name`, each once. A DataError where an id matches no mention for certain."""
+    """Return the relations of the type `name`, each once, or a DataError if an id matches no mention with
+    certainty."""
     spellings: dict[str, set[str]] = defaultdict(set)
     for mention in document.mentions:
         for spelling in mention.ids:
@@ -80,7 +81,7 @@ def read_relations(document: Document, name: str, file: str, aside: Counter[str]
 
 
 def _matched(ids: Ids, spellings: dict[str, set[str]]) -> frozenset[str] | None:
-    """The ids of one end that mentions have; None where neither the field nor each id in it is known."""
+    """Return the ids of one end that mentions have; None if neither the field nor each id in it matches."""
     folded = [spelling.casefold() for spelling in ids]
     matched = frozenset(key for key in folded if key in spellings)
     return matched if matched and (folded[0] in matched or matched.issuperset(folded[1:])) else None

@@ -1,6 +1,6 @@
-"""Annotated documents to examples: tagged sentences, or sentences with one masked pair of mentions.
+"""Turn annotated documents into examples: tagged sentences, or sentences with one masked pair of mentions.
 
-An annotation is in an example, or it is counted as set aside.
+Every annotation is either part of an example or counted as set aside.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _MOST_MENTIONS = 200  # in one sentence; their pairs are the examples
 
 
 def tagged_sentences(document: Document, types: tuple[str, ...], faults: Faults) -> Iterator[Tokens]:
-    """Every sentence that holds a word, with BIO tags of `types`.
+    """Yield every sentence that holds a word, with BIO tags of `types`.
 
-    Sentences that share a mention are one. Set aside are mentions of other types, those that stand twice, and
-    those that share a word with a longer one.
+    Sentences that share a mention are joined. Mentions of other types, repeated mentions, and mentions that
+    share a word with a longer one are set aside.
     """
     words, bounds = words_of(document.text)
     selected = [mention for mention in document.mentions if mention.type in types]
@@ -42,16 +42,16 @@ def tagged_sentences(document: Document, types: tuple[str, ...], faults: Faults)
 def masked_pairs(
     document: Document, types: tuple[str, str], relation: str, negative: str, file: str, faults: Faults
 ) -> Iterator[Text]:
-    """Every pair of one mention of each type in one sentence, both masked by their type.
+    """Yield every pair of mentions, one of each type, in one sentence, both masked by their type.
 
-    The label is `relation` where the document relates an id of the one to an id of the other, whichever comes
-    first, else `negative`. So it says what holds in the document, not always what the sentence says: it is
-    noisy by construction. Sentences that share a mention are one.
+    The label is `relation` if the document relates an id of the first to an id of the second, in either
+    order; otherwise it is `negative`. The label describes the document, not always the sentence, so it is
+    noisy by construction. Sentences that share a mention are joined.
 
-    Set aside are repeated mentions (their ids are joined) and those without an id, as no relation could name
-    them; relations of another type, repeated ones, and those that label no pair. Mentions of other types are
-    no part of the task. A document of `file` is a fault where an id of a relation matches no mention, as a
-    related pair would be taken for a negative, and where a sentence has absurdly many mentions.
+    Set aside are repeated mentions (their ids are joined), mentions without an id (no relation could name
+    them), relations of another type, repeated relations, and relations that label no pair. Mentions of other
+    types are ignored. A document of `file` is a problem if an id of a relation matches no mention, because a
+    related pair would be labelled negative, or if a sentence has absurdly many mentions.
     """
     aside: Counter[str] = Counter()
     mentions = _once([mention for mention in document.mentions if mention.type in types], aside)
@@ -80,7 +80,8 @@ class _Sentence:
 
 
 def _once(mentions: Sequence[Mention], aside: Counter[str]) -> list[Mention]:
-    """The mentions; those of one type at one place are one, with the ids of all of them."""
+    """Return the mentions without repetitions; mentions with the same type and offsets become one with all
+    ids."""
     unique: dict[tuple[int, int, str], Mention] = {}
     for mention in mentions:
         key = mention.start, mention.end, mention.type
@@ -93,7 +94,7 @@ def _once(mentions: Sequence[Mention], aside: Counter[str]) -> list[Mention]:
 
 
 def _word_span(words: Sequence[Span], mention: Mention) -> tuple[int, int]:
-    """The words, first and end, that share a character with the mention."""
+    """Return the first word and the end of the words that share a character with the mention."""
     first = bisect_right(words, mention.start, key=lambda word: word[1])
     return first, bisect_left(words, mention.end, key=lambda word: word[0])
 
@@ -115,7 +116,8 @@ def _pairs(mentions: Sequence[Mention], types: tuple[str, str]) -> Iterator[tupl
 
 
 def _masked(text: str, sentence: Span, first: Mention, second: Mention) -> str:
-    """The sentence with `@type$` for each of the two; for two that overlap one `@type-type$` for both."""
+    """Return the sentence with `@type$` for each of the two mentions, or `@type-type$` for two that
+    overlap."""
     start, end = sentence
     left, right = sorted((first, second), key=lambda mention: (mention.start, mention.end))
     if right.start < left.end:

@@ -1,4 +1,4 @@
-"""i2b2/VA 2010 to examples: tagged sentences, or sentences with one masked pair of concepts."""
+"""Turn i2b2/VA 2010 into examples: tagged sentences, or sentences with one masked pair of concepts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from workers.data.spans import tags_of
 def concept_sentences(
     names: Sequence[str], root: Path, types: Sequence[str] | None, faults: Faults, selected: Selector
 ) -> Iterator[Tokens]:
-    """The sentences of the wanted records with BIO tags; of concepts that share a word the longest is held.
+    """Yield the sentences of the selected records with BIO tags; of concepts that share a word the longest is
+    kept.
 
-    `types` None takes the three of the corpus. What is a fault and what is set aside say `read_records` and
-    `read_sentences`; concepts that no tag can hold are set aside.
+    `types` None uses the three types of the corpus. `read_records` and `read_sentences` define problems and
+    what is set aside; concepts that no tag can represent are set aside too.
     """
     for record in read_records(names, root, (".con",), faults, selected):
         for sentence in read_sentences(record, types or TYPES, faults):
@@ -36,7 +37,8 @@ def concept_pairs(
     faults: Faults,
     selected: Selector,
 ) -> Iterator[Text]:
-    """Every pair of concepts of a sentence, as `read_pairs` gives them; `types` None takes all relations."""
+    """Yield every pair of concepts in a sentence, as `read_pairs` does; `types` None accepts all
+    relations."""
     for record in read_records(names, root, (".con", ".rel"), faults, selected):
         sentences = read_sentences(record, TYPES, faults)
         yield from read_pairs(record, sentences, negative, types or tuple(RELATIONS), faults)

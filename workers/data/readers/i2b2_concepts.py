@@ -1,4 +1,4 @@
-"""i2b2/VA 2010: records to sentences with concepts.
+"""Read records of i2b2/VA 2010 as sentences with concepts.
 
     .txt   one sentence a line, words apart by spaces
     .con   c="text" L:T L:T||t="problem"
@@ -48,8 +48,8 @@ class Sentence:
 class _Line:
     """The words of a line, and the three ways in which annotators numbered them.
 
-    They differ only where a line begins with a space or holds two in a row: the space before the first word
-    counts as a token, every space too many does, or none.
+    They differ only if a line begins with a space or has two in a row: the space before the first word counts
+    as a token, every extra space does, or none.
     """
 
     def __init__(self, line: str) -> None:
@@ -65,7 +65,7 @@ class _Line:
 
 @dataclass(frozen=True, repr=False)
 class _Placed:
-    """A concept at its words: lines and words count from 0, the last ones are included."""
+    """A concept with its words: lines and words count from 0, and the last ones are included."""
 
     start: tuple[int, int]
     end: tuple[int, int]
@@ -73,10 +73,11 @@ class _Placed:
 
 
 def read_sentences(record: RecordFiles, types: Sequence[str], faults: Faults) -> list[Sentence]:
-    """The sentences of one record. Lines that share a concept are one sentence, so that it is kept whole.
+    """Return the sentences of one record. Lines that share a concept become one sentence, so that it stays
+    whole.
 
-    A concept that is malformed, does not stand at its place or is of a type besides `types` is a fault; one
-    that stands twice is set aside.
+    A concept that is malformed, not found at its position, or of a type outside `types` is a problem; a
+    repeated one is set aside.
     """
     text = record.text.text()
     if text is None:
@@ -112,7 +113,7 @@ def read_sentences(record: RecordFiles, types: Sequence[str], faults: Faults) ->
 
 
 def annotation_lines(file: Member, faults: Faults) -> Iterator[tuple[int, str]]:
-    """The numbered lines of a .con or .rel file that are not blank."""
+    """Yield the numbered lines of a .con or .rel file that are not blank."""
     text = file.text()
     if text is None:
         faults.found(DataError(file.place, None, "it is not UTF-8 text", "convert the file to UTF-8"))
@@ -148,7 +149,8 @@ def _concepts(
 def _find(
     content: Sequence[_Line], position: Place, words: Sequence[str]
 ) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Where the words stand, case apart, by the first numbering in which they are at their place."""
+    """Return the position of the words, ignoring case, by the first numbering that fits; None if none
+    does."""
     first_line, last_line = position[0] - 1, position[2] - 1
     if not (words and 0 <= first_line <= last_line < min(len(content), first_line + _MOST_LINES)):
         return None

@@ -1,4 +1,4 @@
-"""i2b2/VA 2010 on disk: texts, concepts and relations of one record, found by the stem of their file names.
+"""Collect the text, concepts and relations of each i2b2/VA 2010 record by the stem of their file names.
 
 Both layouts are read, as directories and as archives:
 
@@ -41,17 +41,18 @@ class _Found:
 
     @property
     def site(self) -> tuple[int, str]:
-        """The directory above `txt`, `concept` and `rel`."""
+        """Return the directory above `txt`, `concept` and `rel`."""
         return self.entry, str(self.member.path.parent.parent)
 
 
 def read_records(
     names: Sequence[str], root: Path, gold: Sequence[str], faults: Faults, selected: Selector
 ) -> Iterator[RecordFiles]:
-    """The wanted records with the files of `gold` (suffixes), in the order of the entries and their paths.
+    """Yield the selected records with their `gold` files (suffixes), in the order of the entries and their
+    paths.
 
-    A text without its gold, and gold without its text, are faults. Raises DataError where an entry cannot be
-    read, and where one kind of gold or all texts are missing.
+    A text without gold and gold without a text are problems. Raises DataError if an entry cannot be read, or
+    if one kind of gold or all texts are missing.
     """
     by_suffix = _by_suffix(names, root)
     for suffix in (".txt", *gold):
@@ -101,7 +102,8 @@ def _by_suffix(names: Sequence[str], root: Path) -> dict[str, list[_Found]]:
 
 
 def _texts(files: dict[str, list[_Found]]) -> list[_Found]:
-    """Beside directories `txt`, a text elsewhere is a note about the corpus, unless it has gold."""
+    """Return the texts. If an entry has `txt` directories, a text elsewhere is a note about the corpus unless
+    it has gold."""
     texts = files[".txt"]
     within = {text.entry for text in texts if text.member.path.parent.name == "txt"}
     annotated = {file.stem for file in files[".con"]}
@@ -118,7 +120,8 @@ def _several(stems: Sequence[str]) -> set[str]:
 
 
 def _mine(text: _Found, candidates: Sequence[_Found], shared: set[str]) -> _Found | None:
-    """The file of its stem; where several texts or files have it, the one of the same site."""
+    """Return the file with the stem of the text; if several texts or files have it, the one at the same
+    site."""
     if len(candidates) > 1 or text.stem in shared:
         candidates = [file for file in candidates if file.site == text.site]
     return candidates[0] if len(candidates) == 1 else None

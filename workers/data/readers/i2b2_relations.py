@@ -1,4 +1,4 @@
-"""i2b2/VA 2010 as a relation task, in the form of BLUE: a sentence with one masked pair of concepts."""
+"""i2b2/VA 2010 as a relation task in the form of BLUE: a sentence with one masked pair of concepts."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _Pair = tuple[int, int, int]  # the sentence, and two of its concepts in the ord
 def read_pairs(
     record: RecordFiles, sentences: Sequence[Sentence], negative: str, types: Sequence[str], faults: Faults
 ) -> Iterator[Text]:
-    """Every two concepts of a sentence, whatever their types, in the order of the text.
+    """Yield every two concepts of a sentence, whatever their types, in the order of the text.
 
-    The label is that of the relation between the two, whichever of them it names first, else `negative`. A
-    relation that is malformed, is of a type besides `types`, or matches no pair is a fault: where faults are
-    skipped, the pair that it names is left out, as it is no negative. A repeated relation is set aside.
+    The label is the relation between the two in either order, else `negative`. A relation that is malformed,
+    of a type outside `types`, or matches no pair is a problem. If problems are skipped, the pair that it
+    names is left out, because it is not a negative. A repeated relation is set aside.
     """
     related = _related(record, sentences, types, faults)
     for number, sentence in enumerate(sentences):
@@ -56,7 +56,7 @@ def read_pairs(
 def _related(
     record: RecordFiles, sentences: Sequence[Sentence], types: Sequence[str], faults: Faults
 ) -> dict[_Pair, str | None]:
-    """The label of each related pair; None where no label that the task knows could be read."""
+    """Return the label of each related pair; None if no supported label could be read."""
     file = record.gold[".rel"]
     indices: dict[Place, list[tuple[int, int]]] = {}
     for number, sentence in enumerate(sentences):
@@ -98,7 +98,8 @@ def _place(numbers: Sequence[str]) -> Place:
 def _pairs(
     sentences: Sequence[Sentence], lefts: Sequence[tuple[int, int]], rights: Sequence[tuple[int, int]]
 ) -> list[tuple[_Pair, tuple[str, ...]]]:
-    """The pairs in one sentence and their types, sorted; concepts of different types may be at one place."""
+    """Return the pairs in one sentence and their sorted types; concepts of different types may share a
+    position."""
     pairs = []
     for sentence, left in lefts:
         for other_sentence, right in rights:
@@ -110,7 +111,8 @@ def _pairs(
 
 
 def _masked(sentence: Sentence, a: int, b: int) -> str:
-    """`@type$` for each of the two; for two that overlap one `@type-type$` for both."""
+    """Return the sentence with `@type$` for each of the two concepts, or `@type-type$` for two that
+    overlap."""
     words, left, right = sentence.words, sentence.concepts[a].span, sentence.concepts[b].span
     if right.first < left.end:
         mask = f"@{left.type}-{right.type}$"

@@ -1,4 +1,4 @@
-"""i2b2 2012 and 2014: an XML file with the text of a record and stand-off annotations.
+"""Read i2b2 2012 and 2014: an XML file with the text of a record and stand-off annotations.
 
     <TEXT><![CDATA[...]]></TEXT>
     <TAGS><EVENT id="E1" start="36" end="47" text="mild asthma" type="PROBLEM" ... /> ... </TAGS>
@@ -42,13 +42,13 @@ def read_xml(
     faults: Faults,
     selected: Selector,
 ) -> Iterator[Tokens]:
-    """The sentences of the wanted patients, in the order of the files of one directory or archive.
+    """Yield the sentences of the selected patients, in the order of the files of one directory or archive.
 
-    A line is a sentence; lines that share an annotation are one, so that it is kept whole. (That is all that
-    gold decides of the input, of test as well: cutting it would score halves of a mention.) A document that
-    cannot be read is a fault, and so is an annotation that does not stand at its offsets or is of a type
-    besides `types` (None takes any). Set aside are annotations of another element than the reader's, those
-    without a type, repeated ones, and those that share a word with a longer one.
+    Each line is a sentence; lines that share an annotation are joined, so that it stays whole. (This is the
+    only way in which gold affects the input, also of test: cutting would score halves of a mention.) A
+    document that cannot be read is a problem, and so is an annotation that does not match its offsets or has
+    a type outside `types` (None accepts any). Annotations of other elements, annotations without a type,
+    repeated ones, and those that share a word with a longer one are set aside.
     """
     files = members(path, (".xml",))
     if not files:
@@ -65,7 +65,7 @@ def read_xml(
 def _document(
     member: Member, reader: I2b2XmlReader, types: Collection[str] | None, faults: Faults
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """(words, tags) of each sentence that holds a word."""
+    """Yield the words and tags of each sentence that holds a word."""
     root = parsed(member)
     if isinstance(root, DataError):
         faults.found(root)
@@ -114,7 +114,8 @@ def _words(text: str, reader: I2b2XmlReader) -> list[Span]:
 
 
 def _span(element: ElementTree.Element, kind: str, text: str, words: Sequence[Span]) -> WordSpan | None:
-    """The words that share a character with the annotation; None where its text does not stand there."""
+    """Return the words that share a character with the annotation; None if the text at its offsets
+    differs."""
     offsets, wording = [element.get(key, "") for key in ("start", "end")], element.get("text", "")
     if not all(_OFFSET.fullmatch(offset) for offset in offsets):
         return None
@@ -129,7 +130,8 @@ def _span(element: ElementTree.Element, kind: str, text: str, words: Sequence[Sp
 
 
 def _plain(wording: str) -> str:
-    """Without escapes, and with one space for any white space: XML has no line breaks in attributes."""
+    """Return the text without escapes and with one space for any white space: XML attributes have no line
+    breaks."""
     for escape, character in _ESCAPES:
         wording = wording.replace(escape, character)
     return " ".join(wording.split())
