@@ -12,10 +12,9 @@ from workers.data.masked import sentence_ids
 
 
 def grouped(task: TaskSpec, examples: Sequence[Example]) -> list[Example]:
-    """The same examples of test, the only part that is told by document; where their reader has no id for
-    them, with what else says that they belong together. For relations that is the sentence of a pair, for two
-    texts the first (the hypotheses of a premise answer together), and else nothing: each row is taken as
-    independent."""
+    """Return the examples of test, the only split that is scored by document. If their reader has no id, they
+    are grouped by what shows that they belong together: for relations the sentence of a pair, for two texts
+    the first one (the hypotheses of a premise answer together). Any other row is taken as independent."""
     if not isinstance(task.reader, ArrowReader | TableReader) or task.reader.id is not None:
         return list(examples)
     texts = [example for example in examples if isinstance(example, Text)]

@@ -1,4 +1,5 @@
-"""Fewer training examples: the same ones for every cell and seed, and the fewer among the more."""
+"""Reduce the training examples: the same subset for every cell and seed, and smaller subsets within larger
+ones."""
 
 from __future__ import annotations
 
@@ -13,12 +14,13 @@ _CAP_SEED = "frontier-rows-1"  # changing it changes every capped result
 
 
 def cap_rows(examples: Sequence[Example], rows: int | None, per_class: int | None = None) -> list[Example]:
-    """At most `rows` of the examples, or `per_class` of each class, in their order; all of them for None.
+    """Return at most `rows` of the examples, or `per_class` of each class, in their order; all of them for
+    None.
 
-    The choice depends on their places and labels alone, so every cell and seed gets the same one, and a
-    smaller choice is part of a larger. Of `rows` the first example of each class goes before all others. A
-    class with fewer than `per_class` gives all it has. Raises ConfigError where words carry the labels: a
-    sentence is of no one class.
+    The choice depends only on their order and labels, so every cell and seed gets the same one, and a smaller
+    choice is part of a larger one. With `rows` the first example of each class comes before all others. A
+    class with fewer than `per_class` gives all it has. Raises ConfigError if words carry the labels, because
+    a sentence has no single class.
     """
     if per_class is not None:
         return [examples[index] for index in _of_each_class(examples, per_class)]

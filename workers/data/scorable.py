@@ -1,4 +1,4 @@
-"""Splits on which a score says nothing: no answers have the task's metric, or all were seen before."""
+"""Find splits on which a score is meaningless: the metric is undefined, or all examples were seen before."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ _MOST_NAMES = 5
 def check_scorable(
     task: TaskSpec, labels: Sequence[str], splits: Mapping[Split, Sequence[Example]], cap: str = ""
 ) -> None:
-    """Raises DataError, for dev and test at once, where the metric of the task cannot be had, whatever is
-    answered: that no training can change. `labels` by class id, `cap` the setting that cut the splits."""
+    """Raise DataError, for dev and test together, if the metric of the task is undefined for any predictions:
+    no training can change that. `labels` are in the order of class ids; `cap` is the setting that reduced the
+    splits."""
     missing = {
         split: reason
         for split in (Split.DEV, Split.TEST)
@@ -45,8 +46,8 @@ def check_scorable(
 
 
 def check_separate(task: TaskSpec, counts: Mapping[Split, SplitCounts]) -> None:
-    """Raises DataError where each example of a split is also in an earlier one: it is a copy of it, or of a
-    part, and a score on it tells what was learnt by heart."""
+    """Raise DataError if every example of a split is also in an earlier one: the split is a copy of it or of
+    a part, and a score on it measures memorisation."""
     copies = {
         split: earlier
         for split, split_counts in counts.items()

@@ -1,7 +1,7 @@
-"""Which annotations examples hold: the one rule of every reader that cuts text into sentences.
+"""Decide which annotations examples hold: one rule for every reader that cuts text into sentences.
 
-Lines or sentences that share an annotation are joined, so that it is kept whole. Of annotations that share a
-word BIO tags keep the longest; the others are counted as set aside.
+Lines or sentences that share an annotation are joined, so that it stays whole. If annotations share a word,
+BIO tags keep the longest; the others are counted as set aside.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ class WordSpan:
 
 
 def tags_of(count: int, spans: Iterable[WordSpan], faults: Faults) -> tuple[str, ...]:
-    """BIO tags of `count` words. Of spans that share a word the longest is kept, of equally long ones the
-    first; the others are set aside as "overlapping".
-    """
+    """Return the BIO tags of `count` words. Of spans that share a word the longest is kept, of equally long
+    ones the first; the others are set aside as "overlapping"."""
     tags = ["O"] * count
     for span in sorted(spans, key=lambda span: (span.first - span.end, span.first)):
         # What is kept already is at least as long, so it covers an end of this one wherever they meet.
@@ -40,7 +39,8 @@ def tags_of(count: int, spans: Iterable[WordSpan], faults: Faults) -> tuple[str,
 def tag_sentences(
     bounds: Sequence[int], spans: Sequence[WordSpan], faults: Faults
 ) -> Iterator[tuple[slice, tuple[str, ...]]]:
-    """The words of each sentence that has any, and their BIO tags. `bounds` as in `joined_sentences`."""
+    """Yield the words of each sentence that has any, and their BIO tags. `bounds` as in
+    `joined_sentences`."""
     for first, end, inside in joined_sentences(bounds, [(span.first, span.end) for span in spans]):
         if first < end:
             within = (spans[index] for index in inside)
@@ -51,7 +51,7 @@ def tag_sentences(
 def joined_sentences(
     bounds: Sequence[int], spans: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, int, list[int]]]:
-    """Sentences as (first word, end, indices of the spans in it in the order of their start).
+    """Yield sentences as (first word, end, indices of the spans in it in the order of their start).
 
     `bounds` are the words at which sentences begin, and the end of the last one; spans are (first word, end),
     not empty. Ends are exclusive. Sentences that share a span are one.
@@ -66,7 +66,8 @@ def joined_sentences(
 
 
 def joined_lines(count: int, bridges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """`count` lines as runs (first, end exclusive): those that a bridge (first, last) spans stay together."""
+    """Return `count` lines as runs (first, end exclusive): lines that a bridge (first, last) spans stay
+    together."""
     reach = list(range(count))
     for first, last in bridges:
         reach[first] = max(reach[first], last)

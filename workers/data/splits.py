@@ -1,4 +1,4 @@
-"""A split of a task to its examples."""
+"""Read a split of a task as examples."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ from workers.data.readers.tables import read_table
 
 
 def splits_of(task: TaskSpec) -> tuple[Split, ...]:
-    """The splits that can be read: those with files, and those held out of train."""
+    """Return the splits that can be read: those with files, and those held out of train."""
     shares = _shares(held_out(task))
     return tuple(split for split in Split if split in task.reader.files or split in shares)
 
 
 def held_out(task: TaskSpec) -> HoldOut | None:
-    """The shares of train that are splits of their own. Raises ConfigError for one that has files as well."""
+    """Return the shares of train that form splits of their own. Raises ConfigError for one that also has
+    files."""
     hold_out: HoldOut | None = getattr(task.reader, "hold_out", None)
     for split in _shares(hold_out):
         if split in task.reader.files:
@@ -60,11 +61,11 @@ def _shares(hold_out: HoldOut | None) -> dict[Split, float]:
 def read_split(
     task: TaskSpec, split: Split, root: Path, faults: Faults | None = None, ids: Ids | None = None
 ) -> list[Example]:
-    """The examples of one split, in the order of its files below `root`.
+    """Return the examples of one split, in the order of its files below `root`.
 
-    A split without files is held out of those of train. `faults` takes and counts the records that are
-    malformed; without it `on_bad_record` of the task holds. `ids` notes documents or patients. Raises
-    DataError (file, line, fault; never the text), ConfigError where reader and kind do not fit.
+    A split without files is held out of train. `faults` handles and counts malformed records; without it
+    `on_bad_record` of the task applies. `ids` notes documents or patients. Raises DataError (file, line,
+    problem; never the text), or ConfigError if reader and kind do not match.
     """
     faults = Faults(task.on_bad_record) if faults is None else faults
     names, selected = source_of(task, split)
@@ -86,8 +87,8 @@ def read_split(
 
 
 def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, selected: Selector) -> Selector:
-    """Return a selector of the text of a row, which answers as `selected` does for its sentence: sentences
-    are only known once all files are read."""
+    """Return a selector of the text of a row that answers as `selected` does for its sentence: sentences are
+    only known after all files are read."""
     texts: list[str] = []
 
     def _noting(text: Identity) -> bool:
@@ -109,7 +110,7 @@ def _left_out(faults: Faults) -> str:
 
 
 def source_of(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Selector]:
-    """The files that hold the split, and which of their documents or patients belong to it."""
+    """Return the files that hold the split, and which of their documents or patients belong to it."""
     hold_out = held_out(task)
     parts = {Split.TRAIN, *_shares(hold_out)}
     names = task.reader.files.get(Split.TRAIN if split in parts else split)
@@ -138,7 +139,7 @@ def _read(
 def _read_file(
     task: TaskSpec, name: str, path: Path, faults: Faults, selected: Selector
 ) -> Iterator[Example]:
-    """The formats in which each file stands for itself."""
+    """Read a file of the formats in which each file is independent."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
             yield from read_conll(path, name, conll, task.labels, faults, selected)

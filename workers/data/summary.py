@@ -1,4 +1,4 @@
-"""What a task holds, in counts only."""
+"""Summarise a task in counts only."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     """{metric, labels, splits: {split: {documents, examples, labels: {name: n}, mentions: {type: n},
     skipped: {fault: n}, set_aside: {reason: n}, counts}}, caveats, unscorable}, held-out splits included.
 
-    All counts are of what the examples hold. `mentions` are counted for ner tasks, `relations` for relation
+    All counts cover what the examples hold. `mentions` are counted for ner tasks, `relations` for relation
     tasks of readers that read relations between mentions. `documents` are those that gave an example; None
-    for CoNLL and for sentences in Arrow, which do not mark them. `skipped` are malformed records,
-    `set_aside` sound annotations that the examples cannot hold, or what the definition of the task leaves
-    out. `counts` are a SplitCounts, what is cut in words; `caveats` the sentences on them; `unscorable` why
-    a score would say nothing, or None. Raises what `read_corpus` and `check_known` raise, so that no text
-    that was taken for labels is shown.
+    for CoNLL and for sentences in Arrow, which do not mark them. `skipped` counts malformed records;
+    `set_aside` counts sound annotations that the examples cannot hold, or that the definition of the task
+    leaves out. `counts` is a SplitCounts, with cuts in words; `caveats` are the sentences about it;
+    `unscorable` is the reason why a score would be meaningless, or None. Raises what `read_corpus` and
+    `check_known` raise, so that no text that was mistaken for labels is shown.
     """
     corpus = read_corpus(task, root)
     for split, examples in corpus.splits.items():
@@ -51,7 +51,7 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
 
 
 def _unscorable(corpus: Corpus, counts: Mapping[Split, SplitCounts]) -> dict[str, str] | None:
-    """What `check_separate`, `check_parted` or `check_scorable` would raise."""
+    """Return the problem that `check_separate`, `check_parted` or `check_scorable` would raise, else None."""
     try:
         check_separate(corpus.task, counts)
         check_parted(corpus.task, counts)
@@ -76,7 +76,7 @@ def _split(task: TaskSpec, examples: Sequence[Example], faults: Faults) -> dict[
 
 
 def _labels(examples: Sequence[Example]) -> dict[str, int]:
-    """Examples by label; for ner words by tag."""
+    """Count the examples by label; for ner count the words by tag."""
     counts: Counter[str] = Counter()
     for example in examples:
         counts.update(example.tags if isinstance(example, Tokens) else [example.label])

@@ -1,4 +1,5 @@
-"""Invented text as files: the tasks of the demo in the layouts of real corpora, and text for pre-training."""
+"""Write invented text as files: the tasks of the demo in the layouts of real corpora, and text for
+pre-training."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ do not exist, no patient is described, and no score on it says anything about cl
 
 
 def corpus(name: Literal["general", "clinical"], documents: int, seed: int) -> Iterator[str]:
-    """Texts for pre-training, one a document: everyday ones, or notes with every entity there is."""
+    """Yield texts for pre-training, one per document: everyday ones, or notes with all entities."""
     source = random.Random(f"corpus:{name}:{seed}")
     if name == "general":
         return (story(source) for _ in range(documents))
@@ -38,9 +39,8 @@ def corpus(name: Literal["general", "clinical"], documents: int, seed: int) -> I
 def write_task(task: TaskSpec, directory: Path) -> None:
     """Write the files that `task.reader` names below `directory`, and a README.txt beside them.
 
-    Every split gets the number of notes that `made` gives it, the held-out ones among the files of train.
-    Only dev and test use the entities that are held out. Raises ConfigError where notes cannot be written for
-    the reader.
+    Every split gets as many notes as `made` specifies; the held-out ones go into the files of train. Only dev
+    and test use held-out entities. Raises ConfigError if notes cannot be written for the reader.
     """
     naming = Naming(task.labels)
     for split in (split for split in Split if split in task.reader.files):
@@ -62,8 +62,8 @@ def write_task(task: TaskSpec, directory: Path) -> None:
 
 
 def _numbered(task: TaskSpec, split: Split) -> list[tuple[int, Note]]:
-    """The notes in the files of a split, each under a number that no other split has: documents of one id
-    are one. The numbers of held-out ones are ids that fall into their part."""
+    """Return the notes in the files of a split, each with a number that no other split has, because documents
+    with the same id are one. The numbers of held-out notes are ids that `part_of` assigns to their part."""
     spec = task.made or MadeNotes()
     hold_out = held_out(task) if split is Split.TRAIN else None
     parts = [split]
@@ -81,7 +81,7 @@ def _numbered(task: TaskSpec, split: Split) -> list[tuple[int, Note]]:
 
 
 def _archive(members: Mapping[str, bytes]) -> bytes:
-    """A .tar.gz, the same to the last bit for the same members."""
+    """Return a .tar.gz that is identical to the last bit for the same members."""
     content = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=content, mode="wb", mtime=0) as zipped,

@@ -1,4 +1,5 @@
-"""Invented everyday text: weather, cooking, travel, home. Grammar of the notes, no clinical word."""
+"""Generate everyday text about weather, cooking, travel and home, with the grammar of the notes and no
+clinical word."""
 
 from __future__ import annotations
 
@@ -123,7 +124,7 @@ _TEMPLATES = (
 
 
 def story(source: random.Random) -> str:
-    """Four to six sentences."""
+    """Return four to six sentences."""
     return " ".join(_sentence(source) for _ in range(source.randint(4, 6)))
 
 

@@ -1,4 +1,4 @@
-"""Invented notes in the layouts of i2b2."""
+"""Write invented notes in the layouts of i2b2."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _TEST_RELATIONS = ("TeRP", "TeCP")
 
 
 class Naming:
-    """The labels of a task for invented entities: the one of its type's name, and those of no type's name in
-    turn. An entity keeps its label."""
+    """Assign the labels of a task to invented entities: the label with the name of the type, and in turn
+    those that match no type. An entity keeps its label."""
 
     def __init__(self, labels: Sequence[str] | None) -> None:
         kinds = list(ENTITIES)
@@ -31,7 +31,7 @@ class Naming:
         self._known: dict[str, str] = {}
 
     def label(self, entity: Entity) -> str | None:
-        """None where no label is left for its type."""
+        """Return the label of an entity; None if its type has no label."""
         if entity.type not in self._turns:
             return None
         if entity.identifier not in self._known:
@@ -40,8 +40,8 @@ class Naming:
 
 
 def concept_files(task: TaskSpec, names: Sequence[str], numbered: Numbered, separate: bool) -> Iterator[File]:
-    """i2b2 2010. `apart` puts texts into the first entry and their gold into the second, as its test part
-    does; else every entry holds texts and gold of both hospitals."""
+    """Yield the files of i2b2 2010. `separate` puts texts into the first entry and their gold into the
+    second, as in its test part; otherwise every entry holds texts and gold of both hospitals."""
     turns = _relation_turns(task.labels)
     for index, (number, note) in enumerate(numbered):
         text, concepts, relations = _concept_record(note, turns)
@@ -61,7 +61,7 @@ Turns = dict[tuple[str, str], Iterator[str | None]]
 
 
 def _relation_turns(labels: Sequence[str] | None) -> Turns:
-    """The relations that pairs of types get one after the other. None is no relation."""
+    """Return the relations that pairs of types get one after the other. None means no relation."""
 
     def known(*relations: str) -> list[str | None]:
         return [relation for relation in relations if labels is None or relation in labels]
@@ -94,7 +94,8 @@ def _concept_record(note: Note, turns: Turns) -> tuple[bytes, bytes, bytes]:
 
 
 def _related(sentence: Sentence, turns: Turns) -> Iterator[tuple[Entity, Entity, str]]:
-    """What a sentence says of a treatment; of tests and of further problems, whatever comes next in turn."""
+    """Yield what a sentence says about a treatment; tests and further problems get the next relation in
+    turn."""
     for treatment, problem in sentence.related:
         relation = next(turns["treatment", "problem"])
         if relation is not None:
@@ -115,7 +116,7 @@ def _content(lines: Sequence[str]) -> bytes:
 def xml_files(
     reader: I2b2XmlReader, names: Sequence[str], numbered: Numbered, label: Callable[[Entity], str | None]
 ) -> Iterator[File]:
-    """i2b2 2012 and 2014: a file a note."""
+    """Yield the files of i2b2 2012 and 2014, one per note."""
     for index, (number, note) in enumerate(numbered):
         name = f"{number}.xml" if reader.patient_before is None else f"{number}{reader.patient_before}01.xml"
         yield names[index % len(names)], name, _xml_record(reader, note, label)

@@ -1,4 +1,4 @@
-"""Invented notes as the readers want them: CoNLL, PubTator, tables with the outcome as label, and i2b2."""
+"""Write invented notes for the readers: CoNLL, PubTator, i2b2, and tables with the outcome as label."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from workers.demo.records import arrow_files, mimic_files, table_file
 def files_of(
     task: TaskSpec, split: Split, names: Sequence[str], numbered: Numbered, naming: Naming
 ) -> Iterator[File]:
-    """The files of a split. Raises ConfigError where kind and reader do not suit the notes."""
+    """Yield the files of a split. Raises ConfigError if kind and reader do not suit the notes."""
     match task.kind, task.reader:
         case TaskKind.NER | TaskKind.RELATION, I2b2ConceptReader():
             yield from concept_files(task, names, numbered, split is not Split.TRAIN and len(names) == 2)
@@ -41,7 +41,7 @@ def files_of(
 
 
 def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
-    """The content of one file, in the formats in which each stands for itself."""
+    """Return the content of one file, in the formats in which each file is independent."""
     match task.kind, task.reader:
         case TaskKind.NER, ConllReader() as conll:
             return _conll(conll, [note for _, note in numbered], naming).encode()
@@ -64,7 +64,7 @@ def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
 
 
 def _conll(reader: ConllReader, notes: Sequence[Note], naming: Naming) -> str:
-    """A sentence a block. Columns that the reader does not read hold an underscore."""
+    """Return one block per sentence. Columns that the reader does not read hold an underscore."""
     columns_used = reader.token_column, reader.tag_column
     width = max(2, *(column + 1 if column >= 0 else -column for column in columns_used))
     width += columns_used[0] % width == columns_used[1] % width
@@ -88,7 +88,7 @@ def _pubtator(reader: PubtatorReader, numbered: Numbered) -> str:
 
 
 def _types(reader: PubtatorReader) -> dict[str, str]:
-    """The reader's type for each invented one: that of its name, else one that is left."""
+    """Return the reader's type for each invented one: the type of the same name, else an unmatched one."""
     spellings = {kind.casefold(): kind for kind in reader.entity_types}
     unmatched = [kind for name, kind in spellings.items() if name not in ENTITIES]
     nameless = [kind for kind in ("treatment", "problem", "test") if kind not in spellings]

@@ -1,4 +1,4 @@
-"""Invented names of problems, tests and treatments, and of people and places. None of them exists.
+"""Invented names of problems, tests and treatments, and of people and places. None of them is real.
 
 Half of the clinical names end in a telling way (`-itis`, `-gram`, `-olol`), the others do not: what those
 are, only text that uses them can teach. A third of each type is held out of the training parts.
@@ -59,7 +59,8 @@ _SIZES: dict[EntityType, int] = {"problem": 90, "test": 60, "treatment": 75}
 
 @dataclass(frozen=True)
 class Entity:
-    """`held_out`: never in a training part. `severe`: counts towards a bad outcome (problems only)."""
+    """An invented name. `held_out`: never in a training part. `severe`: counts towards a bad outcome
+    (problems only)."""
 
     name: str  # one or two words, lower case
     type: EntityType
@@ -69,7 +70,7 @@ class Entity:
 
 
 def _heads(source: random.Random) -> Iterator[str]:
-    """Word stems, never the same twice."""
+    """Yield word stems without repetition."""
     seen: set[str] = set()
     while True:
         pools = _ONSETS, _VOWELS, _MIDDLES, _VOWELS, _CODAS

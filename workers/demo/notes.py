@@ -1,4 +1,4 @@
-"""The generator of invented admission notes: problems, tests, treatments, negation, relations and an outcome.
+"""Generate invented admission notes: problems, tests, treatments, negation, relations and an outcome.
 
 The same arguments give the same notes in every process and on every machine.
 """
@@ -26,7 +26,7 @@ _TYPES: dict[str, EntityType] = {
 
 @dataclass(frozen=True)
 class Piece:
-    """One or two words: an entity, or else a word of the template."""
+    """One or two words: an entity, or a word of the template."""
 
     text: str
     entity: Entity | None
@@ -39,7 +39,7 @@ class Sentence:
 
     @property
     def text(self) -> str:
-        """As written: no space before a punctuation mark."""
+        """Return the text as written: no space before a punctuation mark."""
         return "".join(
             p.text if p.text in ".,:" or not i else f" {p.text}" for i, p in enumerate(self.pieces)
         )
@@ -53,16 +53,17 @@ class Note:
 
 
 def notes(count: int, source: random.Random, *, held_out: bool, brief: bool = False) -> Iterator[Note]:
-    """`count` notes; only with `held_out` may they use the entities that training parts never see.
+    """Yield `count` notes; only with `held_out` may they use entities that training parts never contain.
 
-    Brief ones leave out treatments and history, which have no part in the outcome.
+    Brief notes leave out treatments and history, which do not affect the outcome.
     """
     for _ in range(count):
         yield _Writer(source, held_out, brief).note()
 
 
 class _Writer:
-    """Writes one note. No entity comes twice in it, so that what it says of a name is not contradicted."""
+    """Write one note. No entity occurs twice in it, so that the note never contradicts itself about a
+    name."""
 
     def __init__(self, source: random.Random, held_out: bool, brief: bool) -> None:
         self._source = source

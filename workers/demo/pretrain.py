@@ -1,4 +1,4 @@
-"""Makes a small BERT on the spot: a WordPiece vocabulary, and a short pre-training on invented text.
+"""Generate a small BERT: a WordPiece vocabulary, and a short pre-training on invented text.
 
 The objective is BERT's masked words (Devlin et al. 2019). Its other one, next sentences, is left out, so
 there is no pooler in the weights: trials train one together with their head.
@@ -29,8 +29,8 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def pretrain(spec: MadeWeights, texts: Sequence[str], directory: Path) -> None:
-    """Writes weights and tokenizer in hub layout into `directory`, which exists. The same to the last bit for
-    the same spec and texts on one thread."""
+    """Write weights and tokenizer in hub layout into the existing `directory`. On one thread the result is
+    identical to the last bit for the same spec and texts."""
     tokenizer = train_tokenizer(texts, spec.vocabulary)
     torch.manual_seed(spec.seed)
     model = BertForMaskedLM(
@@ -62,7 +62,8 @@ def pretrain(spec: MadeWeights, texts: Sequence[str], directory: Path) -> None:
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
-    """An uncased WordPiece tokenizer of at most `vocabulary` entries that can spell every ASCII word."""
+    """Return an uncased WordPiece tokenizer of at most `vocabulary` entries that can spell every ASCII
+    word."""
     # The trainer numbers "##x" in the random order of a hash map, and breaks ties by number. Given ahead as
     # special tokens they have fixed numbers, and one text always gives one vocabulary.
     characters = sorted({*"".join(texts).lower(), *string.printable.lower()} - {*string.whitespace})
@@ -103,7 +104,8 @@ class _Batch:
 
 
 class _Batches:
-    """Texts drawn at random, a quarter of their words to be found: of 10 are 8 hidden, 1 replaced, 1 left."""
+    """Draw texts at random and mask a quarter of their words: of 10 masked words 8 are hidden, 1 is replaced,
+    1 stays."""
 
     def __init__(self, tokenizer: Any, texts: Sequence[str], seed: int) -> None:
         rows = tokenizer(list(texts), truncation=True, max_length=MAX_LENGTH)["input_ids"]
@@ -125,6 +127,7 @@ class _Batches:
 
 
 def _loss(model: Any, batch: _Batch) -> Tensor:
-    """The vocabulary is scored at the masked places only: elsewhere it would cost most of the time."""
+    """Return the loss at the masked positions only: scoring the vocabulary elsewhere would take most of the
+    time."""
     hidden = model.bert(**batch.inputs).last_hidden_state
     return cross_entropy(model.cls(hidden[batch.masked]), batch.words)

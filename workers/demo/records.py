@@ -1,4 +1,4 @@
-"""Invented notes as one record each: tables, the raw tables of MIMIC-III, and folders of `datasets`."""
+"""Write invented notes as one record each: tables, the raw tables of MIMIC-III, and folders of `datasets`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNTOLD = ("none", "known", "as before")
 
 
 def _labels(task: TaskSpec, notes: Sequence[Note]) -> list[str]:
-    """The outcome of each note where the task takes outcomes as labels, else the task's labels in turn."""
+    """Return the outcome of each note if the task uses outcomes as labels, else the task's labels in turn."""
     labels = task.labels or ((str(task.negative_label), "related") if task.negative_label else OUTCOMES)
     if set(OUTCOMES) <= set(labels):
         return [note.outcome for note in notes]
@@ -30,7 +30,8 @@ def _labels(task: TaskSpec, notes: Sequence[Note]) -> list[str]:
 
 
 def _texts(task: TaskSpec, note: Note) -> tuple[str, str]:
-    """A text, and another one for tasks of pairs. A note's holds line breaks, as real notes do."""
+    """Return a text, and a second one for tasks of pairs. The text of a note has line breaks, as real notes
+    do."""
     if task.kind is TaskKind.RELATION:
         return note.sentences[0].text, note.sentences[-1].text
     sentences = ["Invented admission note.", *(sentence.text for sentence in note.sentences)]
@@ -38,7 +39,7 @@ def _texts(task: TaskSpec, note: Note) -> tuple[str, str]:
 
 
 def table_file(task: TaskSpec, reader: TableReader, numbered: Numbered) -> bytes:
-    """One row a note; of a relation task, a sentence with its label."""
+    """Return one row per note; for a relation task, one sentence with its label."""
     rows = []
     identity = reader.id or "id"
     labels = _labels(task, [note for _, note in numbered])
@@ -63,8 +64,8 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]], separator: str =
 def mimic_files(
     task: TaskSpec, reader: MimicNotesReader, names: Sequence[str], numbered: Numbered
 ) -> Iterator[File]:
-    """An admission and its discharge summary for each note; the number is the patient's. In every split the
-    classes come in turn."""
+    """Yield tables with an admission and a discharge summary per note; the number is the patient's. In every
+    split the classes come in turn."""
     classes = {"mortality": ["0", "1"], "length-of-stay": list("0123")}.get(reader.outcome)
     classes = classes or list(task.labels or OUTCOMES)
     turns: dict[str, Iterator[int]] = {}
@@ -96,7 +97,7 @@ def mimic_files(
 
 
 def _summary(number: int, note: Note) -> str:
-    """With its number, as equal texts would be taken for one."""
+    """Return a summary with its number, because equal texts would be treated as duplicates."""
     sentences = [sentence.text for sentence in note.sentences]
     return "\n\n".join(
         [
@@ -112,7 +113,7 @@ def _summary(number: int, note: Note) -> str:
 def arrow_files(
     task: TaskSpec, reader: ArrowReader, names: Sequence[str], numbered: Numbered, naming: Naming
 ) -> Iterator[File]:
-    """A folder for each of the names, with labels as text."""
+    """Yield a folder for each of the names, with labels as text."""
     ner = task.kind is TaskKind.NER
     for index, name in enumerate(names):
         part = numbered[index :: len(names)]

@@ -1,8 +1,8 @@
-"""Tiny untrained models of every architecture of the catalogue, with a tokenizer of invented text.
+"""Write tiny untrained models of every architecture in the catalogue, with a tokenizer of invented text.
 
-They run each line that the real ones run and learn nothing worth a look: for `--smoke` and for the table of
-what runs under what. Weights are drawn wider than in training, so that a change in the input shows in the
-output.
+They run the same code as the real models and learn nothing useful: for `--smoke` and for the table of
+supported combinations. Weights have a larger standard deviation than usual, so that a change in the input
+shows in the output.
 """
 
 from __future__ import annotations
@@ -92,8 +92,9 @@ _SETS_BEGIN = {"gemma2", "llama", "mistral"}  # decoders whose tokenizer puts <s
 
 
 def write_tiny(weights: RandomWeights, directory: Path) -> None:
-    """Config, weights of the backbone and tokenizer in hub layout, into `directory`, which exists. The same
-    to the last bit for the same weights. Raises WeightsError for an unknown architecture."""
+    """Write config, weights of the backbone and tokenizer in hub layout into the existing `directory`. The
+    result is identical to the last bit for the same weights. Raises WeightsError for an unknown
+    architecture."""
     architecture = weights.architecture
     if architecture not in ARCHITECTURES:
         raise WeightsError(
@@ -148,7 +149,8 @@ def _encoder_tokenizer() -> Any:
 
 
 def _decoder_tokenizer(architecture: str) -> Any:
-    """Like Llama's: without a padding token. Qwen2's is read as bytes by transformers, whatever it was."""
+    """Return a tokenizer like Llama's, without a padding token. transformers reads Qwen2's as bytes in any
+    case."""
     if architecture == "qwen2":
         characters = sorted(pre_tokenizers.ByteLevel.alphabet())
         numbers = {character: number for number, character in enumerate(characters, _MASK + 1)}

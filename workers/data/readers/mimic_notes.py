@@ -52,8 +52,8 @@ _corpora: ContextVar[dict[_Key, _Corpus] | None] = ContextVar("corpora", default
 
 @contextmanager
 def tables_read_once() -> Iterator[None]:
-    """Let the splits that are read inside share one pass over the tables. The patient text that this keeps is
-    dropped at the end."""
+    """Let the splits that are read inside share one pass over the tables. This keeps patient text in memory
+    until the end."""
     token = _corpora.set({})
     try:
         yield
@@ -69,9 +69,9 @@ def read_mimic(
     faults: Faults,
     selected: Selector,
 ) -> Iterator[Text]:
-    """One admission after another of the wanted patients, in the order of their ids.
+    """Yield the admissions of the selected patients in the order of their ids.
 
-    `faults` is told what was left out, and why; what is of no patient counts in the one split that wants
+    `faults` gets what was left out, and why; what belongs to no patient counts in the one split that selects
     NO_ID. Inside `tables_read_once` the splits of a corpus read the tables once. Raises DataError,
     ConfigError.
     """
@@ -140,7 +140,7 @@ def _outcomes(
     faults: Faults,
     left_out: LeftOut,
 ) -> dict[str, str]:
-    """The label of each admission that has one, in the order of their ids."""
+    """Return the label of each admission that has one, in the order of their ids."""
     grouped = _groups(reader, names, root, faults) if reader.outcome == "diagnosis-group" else {}
     outcomes: dict[str, str] = {}
     for identity, admission in sorted(admissions.items(), key=lambda item: int(item[0])):
@@ -163,7 +163,7 @@ def _outcomes(
 
 
 def _check_groups(path: Path, labels: Collection[str]) -> None:
-    """Raises DataError, before the large tables are read, where a group is no label of the task."""
+    """Raise DataError, before the large tables are read, if a group is not a label of the task."""
     groups = set(read_groups(path).values())
     if foreign := len(groups - set(labels)):
         problem = f"{foreign} of its {len(groups)} groups are not among `labels` of the task"
@@ -175,7 +175,7 @@ def _check_groups(path: Path, labels: Collection[str]) -> None:
 
 
 def _groups(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: Faults) -> dict[str, str]:
-    """The group of the primary diagnosis of each admission."""
+    """Return the group of the primary diagnosis of each admission."""
     if reader.groups is None:
         problem = "a diagnosis-group task has none, and there is no published one"
         raise _mistake("groups", problem, "name a CSV with the columns icd9_code and group")
@@ -192,7 +192,7 @@ def _groups(reader: MimicNotesReader, names: Sequence[str], root: Path, faults: 
 def _texts(
     summaries: Iterator[Summary], admissions: Mapping[str, Admission], left_out: LeftOut
 ) -> dict[str, list[Summary]]:
-    """The summaries of each admission by date; of equal texts, the last one only."""
+    """Return the summaries of each admission by date; of equal texts only the last one is kept."""
     valid: list[Summary] = []
     for summary in summaries:
         if summary.error:
@@ -219,7 +219,7 @@ def _texts(
 
 
 def _known_at_admission(summaries: Sequence[Summary], outcome: str) -> tuple[str | None, str]:
-    """The text, or None and why there is none."""
+    """Return the text, or None and the reason why there is none."""
     if not any(summary.report for summary in summaries):
         return None, "admissions without a discharge summary that is no addendum"
     texts = cut_sections("\n\n".join(summary.text for summary in summaries))

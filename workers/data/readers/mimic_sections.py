@@ -1,4 +1,4 @@
-"""What a discharge summary says of the time of admission (van Aken et al. 2021)."""
+"""Cut a discharge summary down to what it says about the time of admission (van Aken et al. 2021)."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _NOT_TOLD = ("PHYSICAL EXAM", "MEDICATION ON ADMISSION")  # where no more is sai
 
 
 def cut_sections(note: str) -> list[str] | None:
-    """The texts of `SECTIONS`, each on one line and empty where there is none; None for a note that has none
-    of the first three.
+    """Return the texts of `SECTIONS`, each on one line and empty if absent; None for a note that has none of
+    the first three.
 
     A section runs from its first header to the next blank line with a header below it, or to the end.
     """
@@ -59,8 +59,8 @@ def _section(note: str, header: re.Pattern[str]) -> str:
 
 
 def hide_death(texts: list[str]) -> list[str] | None:
-    """The sections without a statement that the patient died; None where one stands in a section that tells
-    of it at length.
+    """Return the sections without statements that the patient died; None if such a statement is in a section
+    that describes the death at length.
 
     A statement is "patient" (or "pt") with "died", "expired", "deceased" or "passed away". In the physical
     exam and the medication it is taken out, as is a single such word between full stops. Relatives who

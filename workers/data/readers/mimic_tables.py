@@ -1,4 +1,4 @@
-"""The tables of MIMIC-III as distributed: header names in upper or lower case, plain or .csv.gz."""
+"""Read the tables of MIMIC-III as distributed: header names in upper or lower case, plain or .csv.gz."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Summary:
 
 
 def read_admissions(path: Path, faults: Faults) -> dict[str, Admission]:
-    """By their ids."""
+    """Return the admissions by their ids."""
     columns = (
         "HADM_ID",
         "SUBJECT_ID",
@@ -70,7 +70,7 @@ def read_admissions(path: Path, faults: Faults) -> dict[str, Admission]:
 
 
 def read_primary_codes(path: Path, faults: Faults) -> dict[str, str]:
-    """The ICD-9 code with SEQ_NUM 1 of each admission, without dots."""
+    """Return the ICD-9 code with SEQ_NUM 1 of each admission, without dots."""
     codes: dict[str, str] = {}
     for line, row in _rows(path, ("HADM_ID", "SEQ_NUM", "ICD9_CODE"), faults):
         if _identity(row["SEQ_NUM"]) != "1" or not row["ICD9_CODE"].strip():
@@ -86,7 +86,8 @@ def read_primary_codes(path: Path, faults: Faults) -> dict[str, str]:
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """Group by ICD-9 code without dots. Each fault is an error, whatever the task does with bad records."""
+    """Return the group of each ICD-9 code, without dots. Every problem is an error, even if the task skips
+    bad records."""
     groups: dict[str, str] = {}
     faults = Faults("error")
     for line, row in _rows(path, ("ICD9_CODE", "GROUP"), faults):
@@ -101,8 +102,8 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Iterator[Summary]:
-    """The discharge summaries, in the order of the file; `unwanted` admissions are left out. A table without
-    ISERROR marks none."""
+    """Yield the discharge summaries in the order of the file, without the `unwanted` admissions. Without a
+    column ISERROR no note is marked as an error."""
     for line, row in _rows(path, ("HADM_ID", "CHARTDATE", "CATEGORY", "DESCRIPTION", "TEXT"), faults):
         if row["CATEGORY"].strip().lower() != _SUMMARY:
             continue

@@ -1,4 +1,4 @@
-"""PubTator: title, abstract, mention lines and relation lines of one document after another.
+"""Read PubTator: title, abstract, mention lines and relation lines of one document after another.
 
     PMID|t|title
     PMID|a|abstract
@@ -55,9 +55,9 @@ class Document:
 
 
 def read_pubtator(path: Path, name: str, faults: Faults, selected: Selector) -> list[Document]:
-    """The wanted documents of one file, in order; `name` begins their names.
+    """Return the selected documents of one file in order; `name` begins their names.
 
-    Raises DataError at the first wrong line, where `faults` does; else leaves out its document.
+    Raises DataError at the first malformed line if `faults` does; otherwise leaves its document out.
     """
     documents = []
     for number, block in enumerate(_blocks(lines(read_text(path))), start=1):
@@ -81,7 +81,7 @@ def _read(file: str, name: str, block: list[tuple[int, str]]) -> Document | Data
 
 
 def _blocks(content: list[str]) -> Iterator[list[tuple[int, str]]]:
-    """Numbered lines, in runs between blank lines."""
+    """Yield runs of numbered lines between blank lines."""
     block: list[tuple[int, str]] = []
     for number, line in enumerate([*content, ""], start=1):
         if line.strip():

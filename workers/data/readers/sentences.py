@@ -1,4 +1,4 @@
-"""Running text to sentences and words.
+"""Split running text into sentences and words.
 
 Text is cut into sentences and words before it is compared with the mentions: a splitter that knew the gold
 mentions would leak their boundaries into dev and test.
@@ -24,12 +24,13 @@ def sentence_spans(text: str) -> list[Span]:
 
 
 def word_spans(text: str, sentence: Span) -> list[Span]:
-    """Runs of letters, digits and underscores; every other character that is no space stands alone."""
+    """Return runs of letters, digits and underscores; every other character except spaces is a word of its
+    own."""
     return [match.span() for match in _WORD.finditer(text, *sentence)]
 
 
 def words_of(text: str) -> tuple[list[Span], list[int]]:
-    """The words of all sentences, and the number of words before each sentence and before the end."""
+    """Return the words of all sentences, and the number of words before each sentence and before the end."""
     words: list[Span] = []
     bounds = [0]
     for sentence in sentence_spans(text):

@@ -1,4 +1,4 @@
-"""CSV and JSON-lines files: a text column, perhaps a second one, and a label column."""
+"""Read CSV and JSON-lines files: a text column, an optional second one, and a label column."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def read_table(
     faults: Faults,
     selected: Selector,
 ) -> list[Text]:
-    """The wanted rows of one file, in order. `name` begins their document ids; `labels` None takes any label.
+    """Return the selected rows of one file in order. `name` begins their document ids; `labels` None accepts
+    any label.
 
-    Raises DataError at the first row that is wrong, where `faults` does. Its line is the one it begins on.
+    Raises DataError at the first malformed row if `faults` does. Its line is the first line of the row.
     """
     rows = _csv_rows if reader.format == "csv" else _json_rows
     # What is no row at all belongs to the split of what has no id.
@@ -68,7 +69,8 @@ def read_table(
 def _identified(
     rows: Iterator[tuple[int, _Row]], reader: TableReader, kind: TaskKind
 ) -> Iterator[tuple[int, _Row, Identity]]:
-    """Each row with what decides on its split: its id, else its texts, for relations the first one."""
+    """Yield each row with the identity that decides its split: its id, else its texts; for relations the
+    first text."""
     columns = [column for column in (reader.text, reader.second_text) if column]
     by_sentence = parts_by_sentence(kind, reader)
     for line, row in rows:
@@ -110,7 +112,7 @@ def _example(
 
 
 def _columns(reader: TableReader) -> list[tuple[str, str]]:
-    """The wanted columns: (key of the reader, column)."""
+    """Return the columns to read as (key of the reader, column)."""
     keys = ("text", "second_text", "label", "id")
     return [(key, column) for key in keys if (column := getattr(reader, key)) is not None]
 
@@ -142,8 +144,8 @@ def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tupl
 
 
 def _parsed(content: str) -> tuple[Any, set[str]]:
-    """The value, or None where it is no JSON, and the keys that an object in it has twice. A JSONDecodeError
-    carries the text: never a context."""
+    """Return the value (None if it is not JSON), and the keys that an object in it repeats. A JSONDecodeError
+    contains the text and must not become a context."""
     duplicates: set[str] = set()
 
     def collected(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,13 +159,13 @@ def _parsed(content: str) -> tuple[Any, set[str]]:
 
 
 def _csv_names(path: Path, reader: TableReader, line: int, names: list[str]) -> list[str]:
-    """`_checked_names`, whatever blanks and invisible characters are around the names."""
+    """Return `_checked_names` after removing blanks and invisible characters around the names."""
     lacking = {text_key(column): column for _, column in _columns(reader) if column not in names}
     return _checked_names(path, reader, line, [lacking.get(text_key(name), name) for name in names])
 
 
 def _checked_names(path: Path, reader: TableReader, line: int, names: list[str]) -> list[str]:
-    """The names, where the wanted ones stand among them, each once."""
+    """Return the names if each expected column is among them exactly once. Raises DataError."""
     for key, column in _columns(reader):
         count = names.count(column)
         if count == 1:
@@ -176,8 +178,9 @@ def _checked_names(path: Path, reader: TableReader, line: int, names: list[str])
 
 
 def _guess(column: str, names: list[str], reader: TableReader) -> str:
-    """What to say of the name that may be meant. A file without a header has cells here, and an object may
-    have names of patients for keys: only what is the wanted name but for case and signs is quoted."""
+    """Return a hint about the column that the user may mean. A file without a header has cells here, and the
+    keys of an object may be names of patients, so only a name that differs in case and punctuation alone is
+    quoted."""
     close = difflib.get_close_matches(column, names, n=1, cutoff=0.6)
     match = next((name for name in names if _letters(name) == _letters(column)), None)
     if match is not None:
@@ -193,7 +196,7 @@ def _letters(name: str) -> str:
 
 
 def _plain(value: Any) -> str | None:
-    """A label or an id: text, a whole number, or a truth value as JSON has it."""
+    """Return a label or id as text: a string, a whole number, or a truth value in JSON notation."""
     if isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, float) and value.is_integer():

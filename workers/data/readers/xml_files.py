@@ -1,6 +1,6 @@
-"""The XML of annotated notes as tools really write it: bare ampersands, page breaks, declared encodings.
+"""Parse the XML of annotated notes as real tools write it: bare ampersands, page breaks, declared encodings.
 
-Whatever is replaced is replaced by as many characters, or lies outside the text, so that all offsets hold.
+Every replacement has the same length or is outside the text, so all offsets stay valid.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _AGAIN = "bring the file as it was distributed, or move it"
 
 
 def parsed(member: Member) -> ElementTree.Element | DataError:
-    """The root, or what is wrong with the file. No foreign exception is its context: they quote the text."""
+    """Return the root or the problem of the file. No foreign exception is its context: they quote the
+    text."""
     text = _decoded(member)
     if isinstance(text, DataError):
         return text
@@ -58,7 +59,7 @@ def parsed(member: Member) -> ElementTree.Element | DataError:
 
 
 def _broken(place: str, text: str) -> DataError | None:
-    """What a parser does not tell apart from any other text."""
+    """Return a problem that the parser does not distinguish from text, else None."""
     text = "".join(outside + "\n" * cdata.count("\n") for outside, cdata in _pieces(text))
     for match in _DECLARATION.finditer(text):
         if match.start():
@@ -75,7 +76,7 @@ def _broken(place: str, text: str) -> DataError | None:
 
 
 def _decoded(member: Member) -> str | DataError:
-    """The text by the byte order mark, else by the declared encoding, else as UTF-8."""
+    """Return the text, decoded by the byte order mark, else by the declared encoding, else as UTF-8."""
     content = member.content
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     foreign = foreign_kind(content)
@@ -106,7 +107,7 @@ def _decoded(member: Member) -> str | DataError:
 
 
 def _escaped(text: str) -> str:
-    """With the ampersands escaped that some files hold bare. CDATA stays as it is, and so do all offsets."""
+    """Return the text with its bare ampersands escaped. CDATA and all offsets into it stay the same."""
     parts = []
     for outside, cdata in _pieces(text):
         parts.append(_BARE_AMPERSAND.sub("&amp;", _PAGE_BREAK_REFERENCE.sub(" ", outside)))
@@ -115,7 +116,7 @@ def _escaped(text: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    """Text outside CDATA, and the CDATA that follows it."""
+    """Yield text outside CDATA, and the CDATA that follows it."""
     position = 0
     while position < len(text):
         start = text.find("<![CDATA[", position)
