@@ -188,7 +188,7 @@ def test_a_driver_that_dies_is_replaced_and_a_second_one_is_refused(
     driver = sweep.drive(head)
     trial, _ = sweep.hold(worker)
     refused = sweep.drive(head)
-    assert refused.wait() == 3
+    assert refused.wait() == 6
     assert "another driver runs this sweep" in refused.output()
     driver.kill()
     first = sweep.attempts()[trial][0]
