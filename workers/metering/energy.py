@@ -1,7 +1,7 @@
-"""Energy, where something counts it: NVML on NVIDIA GPUs, the kernel's powercap tree for processors.
+"""Meter energy where a counter exists: NVML on NVIDIA GPUs, the kernel's powercap tree for processors.
 
 A counter covers a whole GPU or processor package, whichever process uses it. A trial that has all of it reads
-its own energy; one that has a part is booked that part of it, which is an estimate.
+its own energy; a trial with a part is booked that share, which is an estimate.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _SAMPLE_SECONDS = 20.0  # a counter of 65 kJ comes around after 2 minutes of 500
 
 
 class NoCounterError(Exception):
-    """Nothing counts the energy. Its text is ours."""
+    """No counter measures the energy. The text is ours."""
 
 
 class EnergyGauge:
-    """Joules since the last lap, from a counter of joules; `share` of it is the trial's. Of a lap in which
-    the counter fell (a reloaded driver starts at 0) nothing is known."""
+    """Joules since the last lap, from a counter of joules; `share` of it belongs to the trial. A lap in which
+    the counter fell (a reloaded driver starts at 0) is unknown."""
 
     def __init__(self, field: str, joules: Callable[[], float | None], share: float = 1.0) -> None:
         self._field, self._joules, self._share = field, joules, share
@@ -50,10 +50,10 @@ class _Zone:
 
 
 class Rapl:
-    """The counters of all processor packages and their memory, added up, over the points where they wrap.
+    """The counters of all processor packages and their memory, added up, including overflows.
 
-    Has to be read more often than a counter comes around. Raises NoCounterError where the kernel offers none,
-    or only to root.
+    Read it more often than a counter overflows. Raises NoCounterError if the kernel has none, or only lets
+    root read them.
     """
 
     def __init__(self, root: Path = POWERCAP) -> None:
@@ -68,7 +68,7 @@ class Rapl:
         self._reading = threading.Lock()
 
     def joules(self) -> float | None:
-        """Since it was made; None where a counter is gone."""
+        """Return the joules since this object was created; None if a counter is gone."""
         with self._reading:
             for index, zone in enumerate(self._zones):
                 try:
@@ -81,7 +81,7 @@ class Rapl:
             return self._microjoules / 1e6
 
     def keep_up(self, seconds: float = _SAMPLE_SECONDS) -> None:
-        """Reads now and then, so that no wrap is missed. Ends with the process."""
+        """Read often enough that no overflow is missed. The thread ends with the process."""
         stopped = threading.Event()
 
         def sample() -> None:
@@ -92,8 +92,8 @@ class Rapl:
 
 
 def _zones(root: Path) -> list[Path]:
-    """Packages, and the memory beside them. Cores and caches lie inside a package, and `psys`, the whole
-    board, around it."""
+    """Return the packages and the memory beside them. Cores and caches are part of a package, and `psys`, the
+    whole board, includes it."""
     zones = []
     for zone in sorted(root.glob("intel-rapl:*")):
         name = (zone / "name").read_text().strip()
@@ -109,8 +109,7 @@ def _number(path: Path) -> int:
 def processor_energy(
     resources: Resources, root: Path = POWERCAP, cores: int | None = None
 ) -> tuple[EnergyGauge | None, Origin]:
-    """Return a gauge of this machine's processors, by the trial's share of its cores, and where it comes
-    from."""
+    """Return a gauge of this machine's processors by the trial's share of its cores, and its origin."""
     try:
         rapl = Rapl(root)
     except NoCounterError as none:
@@ -126,7 +125,7 @@ def processor_energy(
 
 
 def gpu_energy(resources: Resources, uuids: Sequence[str]) -> tuple[EnergyGauge | None, Origin]:
-    """Return a gauge of the GPUs with these UUIDs, as NVML names them, and where its joules come from."""
+    """Return a gauge of the GPUs with these UUIDs, in NVML's notation, and the origin of its joules."""
     try:
         joules = _nvml(uuids)
     except NoCounterError as none:
@@ -140,8 +139,8 @@ def gpu_energy(resources: Resources, uuids: Sequence[str]) -> tuple[EnergyGauge 
 
 
 def _nvml(uuids: Sequence[str]) -> Callable[[], float | None]:
-    """Raises NoCounterError: GPUs before Volta have none, and the parts of one that MIG divides have one
-    together, whatever UUID CUDA gives them."""
+    """Return a reader of the counters. Raises NoCounterError for GPUs before Volta, which have none, and for
+    the parts of one that MIG divides, which share one whatever UUID CUDA gives them."""
     import pynvml
 
     try:

@@ -1,4 +1,4 @@
-"""How many floating-point operations a pass of a model takes, from the shapes of its matrix products.
+"""Count the floating-point operations of a pass through a model, from the shapes of its matrix products.
 
 A product of (m, k) by (k, n) takes 2mkn, and its gradient as many again for each of the two factors that
 needs one: Kaplan et al., Scaling Laws for Neural Language Models (arXiv 2001.08361), section 2.1, where it is
@@ -30,7 +30,7 @@ _POINTS = (1, 2, 3)  # steps: three of them make a parabola
 @dataclass(frozen=True)
 class Curve:
     """FLOPs = fixed + examples * (constant + linear * length + filled * whole + square * whole ** 2), where
-    `whole` is the length filled up to whole chunks of a scan: the length itself, where there is none."""
+    `whole` is the length rounded up to full chunks of a scan; without a scan it is the length itself."""
 
     fixed: float
     constant: float
@@ -48,8 +48,8 @@ class Curve:
 
     @classmethod
     def through(cls, counted: Mapping[Shape, float], chunk: int = 1) -> Curve:
-        """`counted`: of one example at three lengths, all of whole chunks, and of two at the first of them;
-        where there are chunks also of one example that has one position more than the first."""
+        """Fit a curve to `counted`: one example at three lengths of full chunks, and two examples at the
+        first of them; with chunks also one example with one position more than the first."""
         by_length = {n: f for (examples, n), f in counted.items() if examples == 1}
         one_over = by_length.pop(min(by_length) + 1) if chunk > 1 else None
         (a, fa), (b, fb), (c, fc) = sorted(by_length.items())
@@ -64,7 +64,8 @@ class Curve:
 
 @dataclass(frozen=True)
 class Operations:
-    """FLOPs of a pass over a batch, padded to one length (tokens; virtual ones come on top by themselves)."""
+    """FLOPs of a pass over a batch that is padded to one length in tokens; virtual tokens are added
+    separately."""
 
     forward: Curve
     backward: Curve
@@ -72,7 +73,8 @@ class Operations:
     virtual: int = 0  # tokens that stand before those of the batch
 
     def of(self, examples: int, length: int, *, training: bool, again: bool = False) -> float:
-        """`again`: activations are not kept, so that the backward pass begins with another forward one."""
+        """Return the FLOPs of a pass. `again`: activations are not kept, so the backward pass begins with
+        another forward pass."""
         padded = math.ceil((length + self.virtual) / self.window) * self.window
         done = self.forward.at(examples, padded)
         return done * (1 + again) + self.backward.at(examples, padded) if training else done
@@ -102,7 +104,7 @@ def operations_of(model: Any) -> Operations:
 
 
 def _window(config: Any) -> int:
-    """Longformer's, the largest of its layers, to a multiple of which it pads."""
+    """Return Longformer's window, the largest of its layers, to a multiple of which it pads."""
     window = getattr(config, "attention_window", 1)
     return int(window) if isinstance(window, int) else max(window)
 
@@ -115,8 +117,8 @@ def _virtual(model: Any) -> int:
 
 @contextmanager
 def _without_kernels() -> Iterator[None]:
-    """Fused kernels (mamba's) need a GPU, and nothing shows the products inside them. While torch exports a
-    model, transformers calls its own reference instead."""
+    """Replace fused kernels (mamba's), which need a GPU and hide their products. While torch exports a model,
+    transformers calls its own reference instead."""
     before = torch.compiler._is_exporting_flag
     torch.compiler._is_exporting_flag = True
     try:
@@ -126,10 +128,10 @@ def _without_kernels() -> Iterator[None]:
 
 
 class Products(TorchFunctionMode):
-    """Counts the matrix products that are asked for while it is on, and those that their gradients take.
+    """Count the matrix products that run in this context, and those that their gradients need.
 
-    Of a model on the meta device only what comes of its weights has no values. Tokens, masks and places keep
-    theirs on the CPU, as models decide by them what to compute.
+    In a model on the meta device only tensors that depend on its weights have no values. Tokens, masks and
+    positions keep theirs on the CPU, because models use them to decide what to compute.
     """
 
     def __init__(self) -> None:
@@ -153,8 +155,8 @@ _META, _CPU = torch.device("meta"), torch.device("cpu")
 
 def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     """Return the result of `func`, with its arguments on one device: the meta device if one of its tensors is
-    there, else the CPU. A scalar may stay where it is. Numbers with a fraction that are made for the meta
-    device, to be filled in there, are made there."""
+    there, else the CPU. A scalar may stay where it is. Floating-point tensors that are created for the meta
+    device, to be filled there, are created there."""
     leaves = tree_leaves((args, kwargs))
     empty = any(isinstance(value, Tensor) and value.is_meta for value in leaves)
     on_meta = any(isinstance(value, torch.device) and value == _META for value in leaves)
@@ -208,15 +210,15 @@ def _convolution(result: Tensor, signal: Tensor, weight: Tensor, *_: Any, **__: 
 
 
 def _attention(result: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Counted:
-    """Scores of all pairs, then the mean of values that they weigh. The scores need a gradient where query or
-    key does."""
+    """Count the scores of all pairs, then the means of the values that they weigh. The scores need a gradient
+    if query or key does."""
     pairs = math.prod(query.shape[:-1]) * key.shape[-2]
     scores = query if query.requires_grad else key
     return [(2.0 * pairs * query.shape[-1], (query, key)), (2.0 * pairs * value.shape[-1], (scores, value))]
 
 
 def _einsum(result: Tensor, equation: str, *operands: Any, **_: Any) -> Counted:
-    """Count the product of two factors: every index is run through once."""
+    """Count the product of two factors, which loops over every index once."""
     factors = tuple(operands[0]) if len(operands) == 1 else operands
     sizes: dict[str, int] = {}
     for names, factor in zip(equation.replace(" ", "").split("->")[0].split(","), factors, strict=True):

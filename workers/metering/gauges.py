@@ -1,4 +1,4 @@
-"""The gauges of an attempt, which are read at the end of each phase, and the origins of their figures."""
+"""The gauges of an attempt, read at the end of each phase, and the origins of their measurements."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOT_REACHED = Origin(source=Source.MISSING, by="the attempt ended before it")
 
 
 class Gauges:
-    """The gauges of one process. `origins` is filled in as the counters of the machine are found."""
+    """The gauges of one process. `origins` is filled in as the counters of the machine are detected."""
 
     def __init__(self, order: AttemptOrder, meter: Meter) -> None:
         self._order, self._meter, resources = order, meter, order.resources

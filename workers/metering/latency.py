@@ -1,4 +1,4 @@
-"""The serving cost of the finished model: latency of one request, and throughput in batches."""
+"""Measure the serving cost of the finished model: latency of one request, and throughput in batches."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Serving, ...]:
     """Measure at batch size 1 and at `batch_size`, over the examples in their order; return nothing without
-    any.
+    examples.
 
-    From the encoded example to its logits on the host: padding, transfer, the forward pass. Tokenising is
-    left out, and adapters are not merged into the weights. Leaves the model in evaluation mode.
+    The time covers the encoded example to its logits on the host: padding, transfer, forward pass. It
+    excludes tokenising, and adapters are not merged into the weights. Leaves the model in evaluation mode.
     """
     if not len(data):
         return ()
@@ -60,7 +60,7 @@ def _serve(model: Any, data: Encoded, size: int, pad: int, clock: Callable[[], f
 
 
 def _requests(examples: int, size: int) -> Iterator[list[int]]:
-    """Yield batches of example indices for ever, starting over at the end."""
+    """Yield batches of example indices endlessly, starting over at the end."""
     endless = itertools.cycle(range(examples))
     while True:
         yield list(itertools.islice(endless, size))

@@ -1,4 +1,4 @@
-"""Peaks of memory, phase by phase."""
+"""Measure peak memory phase by phase."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _FORGET_PEAK = b"5"  # proc(5), clear_refs: resets the peak to what is resident 
 
 
 class HostMemory:
-    """The largest resident set of this process since the last lap, in bytes. Pages that are shared with the
-    warm template are included.
+    """The largest resident set of this process since the last lap, in bytes. It includes pages that are
+    shared with the warm template.
 
     `supported` says whether the kernel can reset the peak; where it cannot, there is one peak per process.
     """
@@ -63,8 +63,8 @@ def _peak_of_process() -> int:
 
 
 class DeviceMemory:
-    """The most bytes of the GPU that this process had taken since the last lap: what torch had reserved, and
-    beside it what CUDA and its libraries take. `supported` says whether the driver reports that part."""
+    """The most bytes of the GPU that this process used since the last lap: what torch reserved, plus what
+    CUDA and its libraries use. `supported` says whether the driver reports that part."""
 
     def __init__(self, uuid: str) -> None:
         """`uuid` names the GPU as NVML does."""
@@ -99,8 +99,8 @@ class DeviceMemory:
 
 
 def bytes_of_process(uuid: str) -> int | None:
-    """Return the bytes of a GPU that the driver books to this process; None where it does not know the
-    process id, as in most containers."""
+    """Return the bytes of a GPU that the driver books to this process; None if it does not list the process
+    id, as in most containers."""
     import pynvml
 
     try:

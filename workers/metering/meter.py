@@ -1,4 +1,4 @@
-"""The inside meter of an attempt: which second belongs to which phase, and what each phase used.
+"""Meter an attempt from inside: which second belongs to which phase, and what each phase used.
 
 Phases are exclusive and leave no gap, so they add up to the wall time of the attempt.
 """
@@ -20,16 +20,16 @@ COUNTED_SECONDS = 1.0
 
 
 class Gauge(Protocol):
-    """Something that is read whenever a phase ends."""
+    """A value that is read whenever a phase ends."""
 
     def lap(self) -> Mapping[str, float | None]:
-        """Return what was measured since the last lap, by field of PhaseWork. None: it could not be measured,
-        so the whole phase is unknown. May raise: the meter then stops reading this gauge."""
+        """Return what was measured since the last lap, by field of PhaseWork. None means that it could not be
+        measured, so the whole phase is unknown. May raise: the meter then stops reading this gauge."""
 
 
 class _Read:
-    """A gauge as the meter reads it. One that raises is never read again, and its fields are unknown from
-    then on: after a GPU fault every call to it fails, and the attempt still has an outcome to write."""
+    """A gauge as the meter reads it. If it raises, it is never read again and its fields stay unknown: after
+    a GPU failure every call to it fails, and the attempt still has to write its outcome."""
 
     def __init__(self, gauge: Gauge) -> None:
         self._gauge: Gauge | None = gauge
@@ -48,9 +48,10 @@ class _Read:
 
 
 class Meter:
-    """Begins in the start phase. `began` is the clock's value at which it did, in seconds: the fork, say.
+    """Start in the start phase. `began` is the clock's value at that moment in seconds, for example at the
+    fork.
 
-    `on_phase` is called with every phase that begins.
+    The meter calls `on_phase` with every phase that begins.
     """
 
     def __init__(
@@ -78,8 +79,8 @@ class Meter:
         self._unknown(reader.lap())
 
     def enter(self, phase: Phase) -> None:
-        """End the running phase and begin `phase`. The gauges are read first: one that waits for the
-        device waits for what the old phase asked of it."""
+        """End the running phase and begin `phase`. The gauges are read first: a gauge that waits for the
+        device waits for the work of the old phase."""
         for gauge in self._gauges:
             self._take(gauge.lap())
         now = self.now()
@@ -130,7 +131,7 @@ class Meter:
         return {phase: PhaseWork.model_validate(figures) for phase, figures in measured.items()}
 
     def elapsed(self) -> float:
-        """Seconds since the meter began, up to the last phase change: the sum of `seconds`."""
+        """Return the seconds since the meter began, up to the last phase change: the sum of `seconds`."""
         return self._since - self._began
 
 

@@ -1,4 +1,4 @@
-"""What goes through a model: tokens and floating-point operations, phase by phase."""
+"""Count what passes through a model: tokens and floating-point operations, phase by phase."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from workers.metering.flops import Operations
 
 
 class Passes:
-    """Counts every forward pass of the model that it watches, and the backward one where gradients are on.
+    """Count every forward pass of the watched model, and the backward pass where gradients are on.
 
-    Tokens are real ones. They are summed up on the batch's device and read once per phase, so that no pass
-    waits for a GPU because of them. FLOPs include padding, as it is computed.
+    Only real tokens count. They are summed on the batch's device and read once per phase, so that no pass
+    waits for a GPU because of them. FLOPs include padding, because it is computed.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,8 @@ class Passes:
         self._flops = 0.0
 
     def watch(self, model: Any, operations: Operations | None, *, again: bool = False) -> None:
-        """`operations` are None where they are not known; `again`: activations are computed twice."""
+        """Count the passes of a model. `operations` are None if unknown; `again`: activations are computed
+        twice."""
         self._operations, self._again, self._watching = operations, again, True
         model.register_forward_pre_hook(self._count, with_kwargs=True)
 

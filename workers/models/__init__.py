@@ -1,1 +1,1 @@
-"""From the files of a backbone to a model that trains."""
+"""Turn the files of a backbone into a model that trains."""

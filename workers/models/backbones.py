@@ -1,7 +1,7 @@
-"""From a folder of weights to a model with a head and its tokenizer.
+"""Turn a folder of weights into a model with a head and its tokenizer.
 
-No code that a folder carries is ever run, and weights come from safetensors only
-(`workers.models.weights`): both keep a downloaded model from executing anything here.
+No code in a folder is ever run, and weights come only from safetensors (`workers.models.weights`): both keep
+a downloaded model from executing anything here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _READ_IN_SCANS = ("conv1d", "x_proj", "dt_proj", "out_proj")
 class Backbone:
     """A model with a fresh head, and its fast tokenizer.
 
-    `unsaved` names modules inside the backbone that the weights do not hold (a pooler, if any). They start at
+    `unsaved` names modules inside the backbone that the weights lack (such as a pooler). They start at
     random, so every method has to train them along with the head.
     """
 
@@ -53,13 +53,13 @@ def build(
     half: bool = False,
     device: torch.device | None = None,
 ) -> Backbone:
-    """The model in fp32 on the CPU, with a head drawn from torch's global generator: seed it first. With
-    `device` its weights go from the disk to that GPU, and host memory never holds them. With `quantise` it
-    is on the GPU as well, its backbone's linear maps in 8 or 4 bits, the head in fp32. With `half` it is in
-    bf16: once it is adapted, `train_in_full` has to bring back what trains.
+    """Return the model in fp32 on the CPU, with a head drawn from torch's global generator: seed it first.
+    With `device` its weights go from the disk to that GPU, and host memory never holds them. With `quantise`
+    it is on the GPU as well, with its backbone's linear maps in 8 or 4 bits and its head in fp32. With `half`
+    it is in bf16: after it is adapted, `train_in_full` has to convert what trains.
 
-    Raises WeightsError where files are missing or foreign, where the number of parameters is not the one
-    that the entry states, and where a quantised model has no GPU or no library.
+    Raises WeightsError if files are missing or foreign, if the number of parameters differs from the
+    catalogue entry, or if a quantised model has no GPU or no library.
     """
     folder = verify(spec, directory)
     refuse_quantised(spec, quantise)
@@ -97,8 +97,8 @@ def build(
 def build_empty(
     spec: BackboneSpec, directory: Path, kind: TaskKind, labels: tuple[str, ...], trained: Names
 ) -> Backbone:
-    """Return what `build` does, with its weights on the meta device: nothing is read but the configuration
-    and the tokenizer. `trained`: the modules that every method trains."""
+    """Return what `build` does, with its weights on the meta device: only the configuration and the tokenizer
+    are read. `trained`: the modules that every method trains."""
     tokenizer = load_tokenizer(spec, directory)
     config = _config(spec, directory)
     _set_labels(config, labels, tokenizer)
@@ -116,15 +116,16 @@ def _set_labels(config: Any, labels: tuple[str, ...], tokenizer: Any) -> None:
 
 
 def train_in_full(model: nn.Module) -> None:
-    """Convert what trains to fp32, and leave the rest as it is."""
+    """Convert what trains to fp32 and leave the rest unchanged."""
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
 
 
 def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:
-    """The entry's `parameters` against the configuration, which the tensors have to fit to load at all: with
-    a 2-label sequence head, poolers included, after `keep_layers`. Raises WeightsError where they differ."""
+    """Compare the entry's `parameters` with the configuration, which the tensors have to fit to load at
+    all: with a 2-label sequence head, including poolers, after `keep_layers`. Raises WeightsError if they
+    differ."""
     if spec.parameters is None:
         return
     actual = count(_on_meta(spec, config, TaskKind.CLASSIFICATION, 2).parameters())
@@ -137,9 +138,9 @@ def check_parameters(spec: BackboneSpec, config: Any, directory: Path) -> None:
 
 
 def _quantised(spec: BackboneSpec, blank: Any, quantise: Quantise | None) -> dict[str, Any]:
-    """Options of loading a model that is `blank` on the meta device. What is trained with the head must not
-    be quantised: nothing could train it. Nor may the modules of a state-space model whose weights
-    transformers reads without calling them."""
+    """Return options to load a model that is `blank` on the meta device. What is trained with the head must
+    not be quantised, because nothing could train it. The same holds for modules of a state-space model whose
+    weights transformers reads without calling them."""
     if quantise is None:
         return {}
     unread = _READ_IN_SCANS if spec.family is Family.STATE_SPACE else ()
@@ -155,7 +156,8 @@ def _quantised(spec: BackboneSpec, blank: Any, quantise: Quantise | None) -> dic
 
 
 def _device() -> torch.device | int:
-    """Return the GPU of this process. bitsandbytes runs on cores as well, where the tests ask for it."""
+    """Return the GPU of this process, or the CPU: bitsandbytes runs on cores as well, where the tests ask for
+    it."""
     return torch.cuda.current_device() if torch.cuda.is_available() else torch.device("cpu")
 
 
@@ -172,10 +174,10 @@ def _unsaved(spec: BackboneSpec, directory: Path, model: nn.Module, missing: set
 
 
 def load_tokenizer(spec: BackboneSpec, directory: Path) -> Any:
-    """The fast tokenizer, padding on the right, with a padding token also where a decoder has none.
+    """Return the fast tokenizer, padding on the right, with a padding token even if a decoder has none.
 
-    Where the entry says whether the backbone is cased, it decides: a folder with nothing but a vocabulary
-    file would be read in lower case, as Bio_ClinicalBERT's, whose words are cased.
+    If the entry says whether the backbone is cased, it decides: a folder with only a vocabulary file would be
+    read in lower case, such as Bio_ClinicalBERT's, whose words are cased.
     """
     with bounded(spec.name, LOADING_SECONDS):
         return _fitting_tokenizer(spec, directory)
@@ -221,7 +223,7 @@ def _lowers(tokenizer: Any) -> bool:
 def count_planned(
     spec: BackboneSpec, directory: Path, settings: Settings, kind: TaskKind, labels: int
 ) -> Counted:
-    """Count what the method is to train of these weights, without reading them. Raises WeightsError."""
+    """Count the weights that the method will train, without reading them. Raises WeightsError."""
     folder = verify(spec, directory)
     return count_trained(_on_meta(spec, _config(spec, directory), kind, labels), settings, spec, kind, folder)
 
@@ -245,8 +247,8 @@ def build_shape(spec: BackboneSpec, kind: TaskKind, labels: int, directory: Path
 
 
 def _config(spec: BackboneSpec, directory: Path) -> Any:
-    """What the folder says, less the cache of keys and values: no text is read twice, so it would hold the
-    keys and values of a whole batch for nothing."""
+    """Return the folder's configuration without the cache of keys and values: no text is read twice, so the
+    cache would hold the keys and values of a whole batch in vain."""
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as failed:

@@ -1,4 +1,4 @@
-"""Whether the files of a backbone are, byte for byte, those that were locked."""
+"""Check that the files of a backbone are identical to the locked ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _SHOWN = 12  # hex digits
 
 
 def check_content(spec: BackboneSpec, directory: Path, expected: Mapping[str, str]) -> None:
-    """Raises WeightsError where a file that may be read is not as `expected` (sha256 by name), or is not
-    named there: a library would read it all the same."""
+    """Raise WeightsError if a file that may be read differs from `expected` (sha256 by name) or is not named
+    there: a library would read it anyway."""
     for name, digest in sorted(expected.items()):
         if Path(name).suffix in READ:
             check_file(spec, directory / name, digest)
@@ -28,7 +28,7 @@ def check_content(spec: BackboneSpec, directory: Path, expected: Mapping[str, st
 
 
 def check_file(spec: BackboneSpec, path: Path, digest: str) -> None:
-    """Raises WeightsError where the file is not there, or has another sha256."""
+    """Raise WeightsError if the file is missing or has another sha256."""
     actual = sha256_of(path) if path.is_file() else None
     if actual == digest:
         return

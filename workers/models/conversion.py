@@ -1,4 +1,4 @@
-"""Pickled weights of a hub's repository to safetensors: once, while staging, and only where it is asked for.
+"""Convert pickled weights of a hub repository to safetensors: once, while staging, and only on request.
 
     python -m workers.models.conversion pytorch_model.bin model.safetensors
 
@@ -36,7 +36,7 @@ PICKLE, CONVERTED = "pytorch_model.bin", "model.safetensors"
 def convert(
     spec: BackboneSpec, weights: HubWeights, snapshot: Path, cache_dir: Path, locked: Mapping[str, str]
 ) -> None:
-    """Writes model.safetensors into the snapshot, beside the pytorch_model.bin that it fetches for it.
+    """Write model.safetensors into the snapshot, beside the pytorch_model.bin that it fetches for it.
 
     The same pickle gives the same bytes, so `locked` (sha256 by file) holds for both on every machine. Raises
     WeightsError.
@@ -69,7 +69,7 @@ def convert(
 
 
 def _bound(size: int) -> None:
-    """Let the kernel end this process where it takes more than weights of so many bytes can need."""
+    """Let the kernel end this process if it takes more than weights of so many bytes can need."""
     for limit, most in (
         (resource.RLIMIT_DATA, 4 * size + _LIBRARIES_BYTES),  # read, copied, written
         (resource.RLIMIT_FSIZE, 2 * size + _HEADER_BYTES),
@@ -81,7 +81,7 @@ def _bound(size: int) -> None:
 
 
 def main(pickle: str, converted: str) -> None:
-    """Every exception ends it with a code that is not 0."""
+    """Convert the file. Every exception ends the process with a code other than 0."""
     _bound(Path(pickle).stat().st_size)
     import torch
     from safetensors.torch import save_file

@@ -1,4 +1,4 @@
-"""What a tokenizer does that came with a model: it may go on for ever, and a library in Rust may panic."""
+"""Guard against a downloaded tokenizer: it may run endlessly, and a library in Rust may panic."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _CHARACTERS_PER_SECOND = 20_000  # tokenizers read 500,000 and more on a slow co
 
 
 def reading_seconds(characters: int) -> float:
-    """Return the seconds of a core that no sound tokenizer needs for texts of so many characters."""
+    """Return the CPU seconds that no sound tokenizer needs for texts of so many characters."""
     return LOADING_SECONDS + characters / _CHARACTERS_PER_SECOND
 
 
 @contextmanager
 def bounded(backbone: str, seconds: float) -> Iterator[None]:
-    """Run what a tokenizer does. After `seconds` of CPU time SIGPROF ends this process: the kernel sends it,
-    as a library that hangs may hold Python's lock. Raise WeightsError where the library panics."""
+    """Run a tokenizer. After `seconds` of CPU time SIGPROF ends this process: the kernel sends it, because a
+    library that hangs may hold Python's lock. Raise WeightsError if the library panics."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
@@ -36,5 +36,5 @@ def bounded(backbone: str, seconds: float) -> Iterator[None]:
 
 
 def is_panic(error: BaseException) -> bool:
-    """Return whether a library in Rust panicked. The class is made by pyo3, and is no Exception."""
+    """Return whether a library in Rust panicked. pyo3 creates the class, which is not an Exception."""
     return type(error).__name__ == "PanicException"

@@ -1,4 +1,4 @@
-"""The classes that put a head on a backbone: transformers' own where it has them, else ours.
+"""The classes that put a head on a backbone: those of transformers where they exist, else ours.
 
 A left-to-right model is read at its last real token, by the attention mask. transformers goes by token number
 instead: there a text that ends in the padding token, which is the end-of-text token where a tokenizer has no
@@ -27,7 +27,8 @@ _HEADLESS = frozenset({"falcon_mamba", "mamba", "mamba2"})
 
 
 class LastTokenPooling:
-    """For a model with `score` on its backbone: one row of logits a text, off the text's last real token."""
+    """A model with `score` on its backbone returns one row of logits per text, from the text's last real
+    token."""
 
     def forward(self: Any, input_ids: Tensor | None = None, **inputs: Any) -> SequenceClassifierOutput:
         hidden = _hidden(self, input_ids, inputs)
@@ -37,7 +38,7 @@ class LastTokenPooling:
 
 
 class TokenHead:
-    """For a model with `score` on its backbone: a row of logits a token."""
+    """A model with `score` on its backbone returns one row of logits per token."""
 
     def forward(self: Any, input_ids: Tensor | None = None, **inputs: Any) -> TokenClassifierOutput:
         return TokenClassifierOutput(logits=self.score(self.dropout(_hidden(self, input_ids, inputs))))
@@ -49,7 +50,8 @@ def _hidden(model: Any, input_ids: Tensor | None, inputs: dict[str, Any]) -> Ten
 
 
 def last_real_token(mask: Tensor | None, hidden: Tensor) -> Tensor:
-    """(batch,) places in `hidden`, (batch, length, width). A mask that covers a prefix too is cut to it."""
+    """Return (batch,) positions in `hidden`, (batch, length, width). A mask that also covers a prefix is cut
+    to it."""
     batch, length = hidden.shape[:2]
     if mask is None:
         return torch.full((batch,), length - 1, device=hidden.device)
@@ -58,8 +60,8 @@ def last_real_token(mask: Tensor | None, hidden: Tensor) -> Tensor:
 
 
 def headed_class(config: Any, kind: TaskKind) -> Any:
-    """The class of a `kind` model of this configuration. Words get a label each (ner), everything else is
-    one label an example. Raises ValueError where neither transformers nor we have one."""
+    """Return the class of a `kind` model of this configuration. Words get one label each (ner), and every
+    other task has one label per example. Raises ValueError if neither transformers nor we have one."""
     auto: Any = (
         AutoModelForTokenClassification if kind is TaskKind.NER else AutoModelForSequenceClassification
     )
@@ -71,7 +73,7 @@ def headed_class(config: Any, kind: TaskKind) -> Any:
 
 
 def read_at_the_end(model: Any, kind: TaskKind) -> Any:
-    """The model, pooling by the mask. In transformers the left-to-right ones call their head `score`."""
+    """Return the model, pooling by the mask. In transformers left-to-right models call their head `score`."""
     if kind is not TaskKind.NER and hasattr(model, "score") and not isinstance(model, LastTokenPooling):
         model.__class__ = _pooling(model.__class__)
     return model
@@ -84,7 +86,7 @@ def _pooling(base: Any) -> type:
 
 @cache
 def _headed(backbone: type[PreTrainedModel], kind: TaskKind) -> Any:
-    """A class of ours on the family's own base class, which knows how its weights are drawn and named."""
+    """Return our class on the family's own base class, which handles how its weights are drawn and named."""
     family: Any = next(base for base in backbone.__mro__[1:] if issubclass(base, PreTrainedModel))
 
     def build(self: Any, config: Any) -> None:

@@ -1,4 +1,4 @@
-"""Repositories of a Hugging Face hub: fetched once, by commit, and checked by content."""
+"""Fetch repositories of a Hugging Face hub once, by commit, and check their content."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _UNWANTED = ["*/*"]
 
 
 def snapshot(spec: BackboneSpec, weights: HubWeights, cache_dir: Path, *, fetch: bool) -> Path:
-    """The folder of the revision in the cache, whose name is the commit; fetched if it is not there and
-    `fetch`. Raises WeightsError if it cannot be had."""
+    """Return the folder of the revision in the cache, whose name is the commit; fetch it if it is missing and
+    `fetch` is set. Raises WeightsError if it is not available."""
     source = f"{weights.hub} at revision {weights.revision}"
     options: dict[str, Any] = {
         "revision": weights.revision,

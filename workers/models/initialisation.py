@@ -1,4 +1,4 @@
-"""Random numbers of a model that is made on a GPU: drawn on the CPU, so that both begin alike."""
+"""Draw the random numbers of a model on a GPU from the CPU's generator, so that both start alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _DRAWS = ("normal_", "uniform_", "bernoulli_", "random_", "kaiming_uniform_")
 
 
 class DrawnOnCpu(TorchFunctionMode):
-    """While it is on, a tensor elsewhere is filled with what the CPU's generator gives one of its shape."""
+    """In this context a tensor on another device is filled with what the CPU's generator gives a tensor of
+    its shape."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""Layer dropping: a model that keeps some of its backbone's layers (`keep_layers` of a catalogue entry)."""
+"""Layer dropping: keep some of the backbone's layers (`keep_layers` of a catalogue entry)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ _STACKS = {
 
 
 def keep_layers(spec: BackboneSpec, model: Any) -> None:
-    """Drops the other layers, in place, and writes the new number into the configuration, so that the model
-    saves and loads as an ordinary one. Raises WeightsError for an architecture or a layer that is not known.
-    """
+    """Drop the other layers in place and write the new number into the configuration, so that the model saves
+    and loads as an ordinary one. Raises WeightsError for an unsupported architecture or an unknown layer."""
     if spec.keep_layers is None:
         return
     path = _STACKS.get(spec.architecture)
@@ -56,7 +55,7 @@ def keep_layers(spec: BackboneSpec, model: Any) -> None:
 
 
 def _renumber(layers: nn.ModuleList) -> None:
-    """Attention finds its keys and values in the cache by the number of its layer."""
+    """Renumber the layers: attention finds its keys and values in the cache by the number of its layer."""
     for number, layer in enumerate(layers):
         for module in layer.modules():
             if hasattr(module, "layer_idx"):

@@ -1,6 +1,6 @@
-"""Whether encoded texts fit the tables of the weights: looked at before anything trains, in all splits.
+"""Check that encoded texts fit the tables of the weights, in all splits, before anything trains.
 
-A token, place or kind of text without a row ends in an IndexError in the middle of a pass, or on a GPU in an
+A token, position or token type without a row ends in an IndexError in the middle of a pass, or on a GPU in an
 error that poisons the process.
 """
 
@@ -15,7 +15,7 @@ from workers.inputs import TaskData
 
 
 def check_fits(spec: BackboneSpec, folder: WeightsFolder | None, data: TaskData, virtual: int) -> None:
-    """`virtual` tokens are put before each text. Raises WeightsError with all that does not fit."""
+    """Raise WeightsError with everything that does not fit. `virtual` tokens are put before each text."""
     if folder is None:
         return
     parts = (data.train, data.dev, data.test)

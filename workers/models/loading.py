@@ -1,7 +1,7 @@
-"""The weights of a folder into a model: those of the backbone, and nothing else that the folder holds.
+"""Load the weights of a folder into a model: those of the backbone, and nothing else that the folder holds.
 
-Left to itself transformers would take over a trained head, attach an adapter that lies beside the weights and
-freeze the rest, or follow an index to other formats. So it is handed the tensors, by name.
+By default transformers would take over a trained head, attach an adapter stored beside the weights and freeze
+the rest, or follow an index to other formats. So we pass it the tensors by name.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from workers.methods.targets import Names
 def load(
     spec: BackboneSpec, kind: Any, config: Any, folder: WeightsFolder, heads: Names, **options: Any
 ) -> tuple[Any, set[str]]:
-    """A model of class `kind`, and the names of its weights that were drawn from torch's global generator:
-    those that the folder does not hold, and those of the `heads` whatever it holds.
+    """Return a model of class `kind`, and the names of its weights that were drawn from torch's global
+    generator: those that the folder lacks, and those of the `heads` in any case.
 
-    Raises WeightsError where tensors have other shapes than `config` says, and what `from_pretrained` raises.
+    Raises WeightsError if tensors have other shapes than `config` says, and what `from_pretrained` raises.
     """
     with ExitStack() as files:
         tensors: dict[str, Any] = {}
@@ -55,8 +55,8 @@ def load(
 
 
 def freeze_as(model: nn.Module, blank: nn.Module) -> None:
-    """Freezes what the class of the model freezes, as in `blank`, which is made without weights: RoFormer's
-    sines and cosines. Loading makes new parameters, which would train."""
+    """Freeze what the class of the model freezes, as in `blank`, which has no weights: RoFormer's sines and
+    cosines. Loading creates new parameters, which would train."""
     frozen = {name for name, parameter in blank.named_parameters() if not parameter.requires_grad}
     for name, parameter in model.named_parameters():
         if name in frozen:
@@ -64,7 +64,7 @@ def freeze_as(model: nn.Module, blank: nn.Module) -> None:
 
 
 def check_finite(spec: BackboneSpec, folder: WeightsFolder, weights: Iterable[tuple[str, Tensor]]) -> None:
-    """Raises WeightsError where one is NaN or infinite: no learning rate gets a finite loss out of them."""
+    """Raise WeightsError if a weight is NaN or infinite: no learning rate gets a finite loss from it."""
     bad = {name: count for name, value in weights if (count := _not_finite(value))}
     if not bad:
         return
@@ -86,7 +86,8 @@ def stored(folder: WeightsFolder) -> Iterator[tuple[str, Tensor]]:
 
 
 def _not_finite(value: Tensor) -> tuple[int, int] | None:
-    """How many of how many. Least and largest tell it in one pass that keeps nothing."""
+    """Return how many of how many weights are not finite. The minimum and maximum show in one pass, which
+    keeps nothing, whether there are any."""
     if not value.is_floating_point() or not value.numel():
         return None
     if all(torch.isfinite(end) for end in torch.aminmax(value.detach())):

@@ -1,7 +1,7 @@
-"""Attention masks that are not read back from the device.
+"""Build attention masks without reading them back from the device.
 
-transformers looks whether a mask hides anything, in every forward pass, and on a GPU that waits for all that
-was asked of it before. Whoever pads a batch knows it without looking.
+transformers checks whether a mask hides anything in every forward pass, and on a GPU this waits for all
+earlier work. The code that pads a batch already has the answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _padded: ContextVar[bool | None] = ContextVar("padded", default=None)  # None: n
 
 @contextmanager
 def padding_known(padded: bool, device: torch.device) -> Iterator[None]:
-    """Around a forward pass: whether its batch is padded. On the CPU, where a look costs nothing, the masks
+    """Tell a forward pass whether its batch is padded. On the CPU, where the check costs nothing, the masks
     stay those of transformers."""
     if device.type == "cpu":
         yield
@@ -34,7 +34,7 @@ def padding_known(padded: bool, device: torch.device) -> Iterator[None]:
 
 
 def _mask(*, attention_mask: torch.Tensor | None = None, **options: Any) -> torch.Tensor | None:
-    """transformers' `sdpa_mask`: without padding as if there were no mask, else always a whole one."""
+    """Replace transformers' `sdpa_mask`: no mask for a batch without padding, else always a full one."""
     padded = _padded.get()
     if padded is False:
         attention_mask = None

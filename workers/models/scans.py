@@ -1,4 +1,4 @@
-"""How a state-space model computes its scan: with fused kernels, or as a loop in Python."""
+"""Report how a state-space model computes its scan: with fused kernels, or as a loop in Python."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _KERNELS = {"mamba_ssm": "mamba-ssm", "causal_conv1d": "causal-conv1d"}  # modul
 
 
 def scan_software(spec: BackboneSpec) -> dict[str, str]:
-    """Return what the records say of the scan: the versions of the kernels, or that transformers runs its
-    reference, which it does where a kernel is not installed. Empty for a model without a scan."""
+    """Return what the records say about the scan: the versions of the kernels, or that transformers runs its
+    reference because a kernel is not installed. Empty for a model without a scan."""
     if spec.family is not Family.STATE_SPACE:
         return {}
     try:

@@ -36,8 +36,8 @@ def make_model(
     """Return the adapted model, which trains what was `counted`, and its tokenizer. Draws from torch's global
     generator, which the trial's seed sets; of several ranks each then has a generator of its own.
 
-    `directory` holds the weights; `steps` are the optimiser steps that are planned. A model whose weights are
-    to be spread stays on the CPU; only the rank that reads them has any.
+    `directory` holds the weights; `steps` is the planned number of optimiser steps. A model whose weights are
+    to be sharded stays on the CPU; only the rank that reads them has any.
     """
     trial, resources = order.trial, order.resources
     settings, kind = trial.method.settings, trial.task.kind

@@ -22,9 +22,10 @@ from workers.models.hub import snapshot
 
 
 def weights_directory(spec: BackboneSpec, cache_dir: Path, *, fetch: bool = True) -> Path:
-    """The folder in hub layout that holds the weights of `spec`.
+    """Return the folder in hub layout that holds the weights of `spec`.
 
-    A hub snapshot is taken from the cache, else fetched if `fetch`. Raises WeightsError if it is not there.
+    A hub snapshot comes from the cache, or is fetched if `fetch` is set. Raises WeightsError if it is
+    missing.
     """
     weights = spec.weights
     if isinstance(weights, HubWeights):
@@ -52,8 +53,8 @@ def _package_folder(name: str, weights: PackageWeights) -> Path:
 
 
 def verify(spec: BackboneSpec, directory: Path) -> WeightsFolder:
-    """Return what `directory` holds. Raises WeightsError with everything that is wrong with it: it has to
-    hold whole safetensors and a tokenizer of the architecture that `spec` says."""
+    """Return what `directory` holds. Raises WeightsError with everything that is wrong: it has to hold intact
+    safetensors and a tokenizer of the architecture that `spec` says."""
     try:
         folder, problems = read_weights(spec, directory)
     except OSError as failed:

@@ -1,4 +1,4 @@
-"""The answers of a worker process: JSON lines, without the message of any foreign exception."""
+"""Write the answers of a worker process: JSON lines without the message of any foreign exception."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def answer_stream() -> TextIO:
 def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
     """Write each answer of `work` as a JSON line and return the exit code: 2 where one of them is an "error".
 
-    Whatever is raised, a panic of a library in Rust included, may quote a text: the last line is then
-    {"defect": name of its class and the system's reason, "places": where in the code}, and the exit code 70.
+    Any exception, including a panic of a library in Rust, may quote a text. The last line is then {"defect":
+    name of its class and the system's reason, "places": where in the code}, and the exit code 70.
     """
     answers, code = answer_stream(), 0
     try:
@@ -46,7 +46,8 @@ def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
 
 
 def _name(error: BaseException) -> str:
-    """`OSError (No space left on device)`: what the system says of its own errors quotes nothing."""
+    """Return the class with the system's reason, which quotes nothing: `OSError (No space left on
+    device)`."""
     name = type(error).__qualname__
     number = error.errno if isinstance(error, OSError) else None
     return name if number is None else f"{name} ({os.strerror(number)})"

@@ -74,8 +74,8 @@ def settle_environment(threads: int | None = None, *, offline: bool = True) -> N
 
 
 def run_logged(order_path: Path, began: float | None = None) -> int:
-    """Do what `run_attempt` does. A crash that leaves no outcome leaves `crash.log`: code places, without the
-    words of the exception, which end here: the exit code is then 1."""
+    """Do what `run_attempt` does. A crash that leaves no outcome leaves `crash.log` with code places. The
+    message of the exception is dropped here, and the exit code is 1."""
     rank = os.environ.get("RANK", "0")
     log = order_path.parent / ("crash.log" if rank == "0" else f"crash.rank-{rank}.log")
     with log.open("w") as crash:

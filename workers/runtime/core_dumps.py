@@ -1,4 +1,4 @@
-"""No core files: what a worker holds in memory is text of patients."""
+"""Disable core dumps, because the memory of a worker holds patient text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LEAST = 1 if sys.platform == "linux" else 0
 
 
 def forbid_core_dumps() -> None:
-    """Forbid them to this process and all that it starts, for good."""
+    """Disable core dumps of this process and of all processes that it starts, permanently."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     least = _LEAST if hard == resource.RLIM_INFINITY else min(_LEAST, hard)
     resource.setrlimit(resource.RLIMIT_CORE, (least, least))

@@ -1,4 +1,4 @@
-"""The devices of a trial: threads, GPU share, precision, accelerator."""
+"""Set up the devices of a trial: threads, GPU share, precision, accelerator."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def set_up_devices(
     """Return an accelerator for the granted devices, and the device for the records. Set torch's threads.
     Call `gpus.check_gpus` and `ranks.join` first.
 
-    Raises LaunchError where a share of a GPU is too small, fp16 is asked for without a whole model on a GPU,
-    or the sharding is not available.
+    Raises LaunchError if a share of a GPU is too small, if fp16 is requested without a whole model on a GPU,
+    or if the sharding is not available.
     """
     torch.set_num_threads(resources.threads)
     gpu = resources.gpus > 0

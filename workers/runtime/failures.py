@@ -1,7 +1,7 @@
-"""Any exception to a failure kind and words that cannot hold patient text.
+"""Turn any exception into a failure kind and a message that cannot hold patient text.
 
-The text of a foreign exception is never written down: a library may quote what it was given. The one
-exception is what libraries of the GPU say while they start, before any data is read.
+The text of a foreign exception is never written down, because a library may quote its input. The one
+exception is what GPU libraries report while they start, before any data is read.
 """
 
 from __future__ import annotations

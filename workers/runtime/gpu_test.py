@@ -1,8 +1,9 @@
-"""Does every GPU that this process sees still compute? Exit code 0 if so.
+"""Test whether every GPU that this process sees still computes. The exit code is 0 if so.
 
     python -m workers.runtime.gpu_test
 
-A process of its own, as a GPU that failed in one says nothing more there, and may in another.
+This is a separate process, because a GPU that failed in one process cannot be used there again, but may work
+in another.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""The GPUs that a trial was given: whether this machine can use them, and how they are set. The checks start
-no CUDA, so that what is wrong is said in words before the first kernel fails.
-"""
+"""Check that this machine can use the GPUs of a trial, and configure them. The checks do not start CUDA, so a
+problem is reported clearly before the first kernel fails."""
 
 from __future__ import annotations
 
@@ -20,12 +19,12 @@ _CODE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")
 
 
 class DeviceFaultError(FrontierError):
-    """A GPU was given and cannot be used here. Nothing is wrong with the trial."""
+    """A granted GPU cannot be used here. The trial itself is fine."""
 
 
 def check_gpus(resources: Resources) -> None:
-    """Raise DeviceFaultError where a GPU that was given is missing, its driver is too old, or torch has no
-    code for it; LaunchError where torch itself has no CUDA."""
+    """Raise DeviceFaultError if a granted GPU is missing, its driver is too old, or torch has no code for it;
+    LaunchError if torch itself has no CUDA."""
     if not resources.gpus:
         return
     if torch.version.cuda is None:
@@ -101,8 +100,8 @@ def _parts(code: str) -> tuple[str, int, int, str] | None:
 
 
 def limit_memory(share: float) -> None:
-    """Keep this process within its share of the GPU, what CUDA takes beside tensors included, so that its
-    neighbours keep theirs. Raises LaunchError where that leaves nothing for tensors."""
+    """Keep this process within its share of the GPU, including what CUDA takes beside tensors, so that its
+    neighbours keep theirs. Raises LaunchError if that leaves nothing for tensors."""
     total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
     tensors = share * total - CONTEXT_BYTES
     if tensors <= 0:
@@ -114,8 +113,9 @@ def limit_memory(share: float) -> None:
 
 
 def settle_arithmetic(*, deterministic: bool) -> dict[str, str]:
-    """Set how a GPU computes; return it in the words of the records. fp32 is fp32: no TF32 in its products,
-    whatever the image says. `deterministic`: equal runs give equal bits, at the price of slower kernels."""
+    """Configure how a GPU computes, and return the settings as the records write them. fp32 is fp32: no TF32
+    in its products, whatever the image says. `deterministic`: equal runs give equal bits, with slower
+    kernels."""
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     if not deterministic:

@@ -1,8 +1,8 @@
-"""Attempts in processes forked from a warm one. Standard library only: drivers import it.
+"""Run attempts in processes forked from a warm one. Standard library only, because drivers import it.
 
     driver --JSON lines--> warm template (`workers.runtime.template`) --fork--> one attempt at a time
 
-Starting an attempt then costs a fork instead of seconds of imports, and its memory is truly free afterwards.
+Starting an attempt then costs a fork instead of seconds of imports, and its memory is fully freed afterwards.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Node:
 
 
 class AttemptHost:
-    """Runs attempts, one at a time, in processes forked from a template that it keeps.
+    """Run attempts, one at a time, in processes forked from a template that it keeps.
 
-    `threads` caps the template's thread pools; each attempt sets torch's threads to the cores it was given.
-    `gpus`: UUIDs of those that its attempts see; without any they see what this process sees. CUDA reads them
-    once, so each choice of GPUs needs a template of its own.
+    `threads` limits the template's thread pools; each attempt sets torch's threads to its granted cores.
+    `gpus`: UUIDs of the GPUs that its attempts see; without any they see what this process sees. CUDA reads
+    them once, so each choice of GPUs needs its own template.
     """
 
     def __init__(self, threads: int | None = None, gpus: Sequence[str] = ()) -> None:
@@ -74,7 +74,7 @@ class AttemptHost:
         return self._answer("code")
 
     def listen(self, address: str) -> int:
-        """Reserve and return the port of `address` at which the next attempt's ranks meet, where it has
+        """Reserve and return the port of `address` at which the ranks of the next attempt meet, if it has
         several nodes and this is the first. Raises LaunchError as `run` does."""
         self._send({"listen": address})
         return self._answer("port")

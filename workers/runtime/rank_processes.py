@@ -1,7 +1,7 @@
-"""The forked processes of one attempt: one, or one per rank. They end together.
+"""The forked processes of one attempt: one process, or one per rank. They end together.
 
-Files that only several ranks leave: `outcome.rank-<n>.json`, the outcome as a rank that failed alone would
-have it. That of the first one becomes the attempt's own.
+Only several ranks leave `outcome.rank-<n>.json`: the outcome of a rank that failed alone. The first of them
+becomes the attempt's own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _GRACE_SECONDS = 5.0  # for the others, once a rank has ended
 
 @dataclass(frozen=True)
 class Group:
-    """What an order says of its processes, and which of them run here."""
+    """What an order says about its processes, and which of them run here."""
 
     order: Path
     began: float
@@ -44,7 +44,8 @@ class Group:
 
     @classmethod
     def of(cls, order: Path, began: float, node: dict[str, Any] | None) -> Group:
-        """`node`: number, master, port and secret, where there are several nodes."""
+        """Return the group of an order. `node`: number, master, port and secret, if there are several
+        nodes."""
         try:
             resources = json.loads(order.read_bytes())["resources"]
             count, nodes = int(resources["processes"]), int(resources["nodes"])
@@ -60,8 +61,9 @@ class Group:
         return cls(order, began, tuple(range(first, first + per_node)), count, master, port, secret)
 
     def start(self, listening: socket.socket | None = None, *, execute: bool = False) -> dict[int, int]:
-        """Forks: process -> rank. In a child it never returns. `listening`: where the ranks meet, on the
-        first of several nodes. `execute`: each child starts Python itself, and shares nothing with us."""
+        """Fork the processes and return process -> rank. In a child it never returns. `listening`: where the
+        ranks meet, on the first of several nodes. `execute`: each child starts Python itself and shares
+        nothing with us."""
         template = os.getpid()
         if not self.ranks:
             child = os.fork()
@@ -98,7 +100,7 @@ class Group:
 
 def listen(address: str) -> socket.socket:
     """Listen at a free port of the address, and reserve it before its number is sent to the other nodes.
-    Listen at all addresses of this machine where `address` is none of them, as behind NAT."""
+    Listen at all addresses of this machine if `address` is none of them, as behind NAT."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -110,7 +112,7 @@ def listen(address: str) -> socket.socket:
 
 
 class Running:
-    """The processes of a group, watched until the last of them has ended."""
+    """The processes of a group, watched until the last one has ended."""
 
     def __init__(self, children: dict[int, int]) -> None:
         self._ranks = children
@@ -152,7 +154,7 @@ class Running:
                 os.kill(child, number)
 
     def close(self, directory: Path) -> int:
-        """Return the exit code of the whole: 0 where there is an outcome. Make the outcome of the first rank
+        """Return the exit code of the attempt: 0 if there is an outcome. Make the outcome of the first rank
         that failed alone the attempt's."""
         self._drop_output(directory)
         codes = [code for _, code in self._ended]
@@ -189,7 +191,7 @@ class Running:
 
 
 def await_end(running: Running, next_request: Callable[..., dict[str, Any] | None]) -> None:
-    """Wait until all processes have ended, and obey interrupts meanwhile. Where the driver is gone, kill them
+    """Wait until all processes have ended, and obey interrupts meanwhile. If the driver is gone, kill them
     and raise EOFError."""
     deadline: float | None = None
     try:
@@ -222,7 +224,7 @@ def _finished(outcome: Path) -> bool:
 
 
 def _shut_streams(log: Path) -> None:
-    """Keep what libraries print in the attempt's own folder, and make that the working directory."""
+    """Redirect what libraries print into the attempt's own folder, and make that the working directory."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     try:

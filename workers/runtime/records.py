@@ -1,4 +1,4 @@
-"""The records of an attempt: it appends events while it runs, and writes its outcome last."""
+"""The records of an attempt: events are appended while it runs, and its outcome is written last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.contracts.outcome import Event, Outcome
 
 
 class EventLog:
-    """Appends to `events.jsonl`, one line at a time, so that a killed attempt loses at most its last line.
+    """Append to `events.jsonl`, one line at a time, so that a killed attempt loses at most its last line.
     Threads may share it."""
 
     def __init__(self, path: Path, wall_clock: Callable[[], float] = time.time) -> None:
@@ -32,8 +32,8 @@ class EventLog:
 
 
 def write_outcome(path: Path, outcome: Outcome) -> bool:
-    """Write the outcome so that it is complete or absent, also after a crash of the machine. Return False,
-    and change nothing, where the driver has closed the attempt in the meantime."""
+    """Write the outcome so that it is complete or absent, even after a crash of the machine. Return False and
+    change nothing if the driver has closed the attempt in the meantime."""
     return write_once(path, outcome.model_dump_json(indent=1))
 
 

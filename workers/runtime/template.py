@@ -1,5 +1,5 @@
-"""The warm process behind `workers.runtime.host`: imports once, then forks the processes of each attempt.
-Where an import has started CUDA, which a fork cannot share, they start Python themselves.
+"""The warm process behind `workers.runtime.host`: it imports once, then forks the processes of each attempt.
+If an import has started CUDA, which a fork cannot share, they start Python themselves.
 
     python -m workers.runtime.template [THREADS]
 
@@ -28,7 +28,7 @@ from workers.runtime.warm_imports import import_warm
 
 
 class _Requests:
-    """Lines of a pipe, read without ever waiting for more than the pipe holds."""
+    """Read lines of a pipe without ever waiting for more than the pipe holds."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self.descriptor = pipe.fileno()
@@ -36,9 +36,9 @@ class _Requests:
         self._lines: list[bytes] = []
 
     def next(self, seconds: float | None = None, *descriptors: int) -> dict[str, Any] | None:
-        """Return the next request; None when `seconds` are over or one of `others` is readable.
+        """Return the next request; None when `seconds` are over or one of `descriptors` is readable.
 
-        Raises EOFError when the driver has closed its end, or is dead.
+        Raises EOFError if the driver has closed its end or is dead.
         """
         while not self._lines:
             ready = select.select([self.descriptor, *descriptors], [], [], seconds)[0]

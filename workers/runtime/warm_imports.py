@@ -20,7 +20,8 @@ WARM = ("torch", "transformers", "peft", "accelerate", "workers.trial", "workers
 
 
 def import_warm(modules: Sequence[str] = WARM) -> bool:
-    """Import them. Return whether an attempt can be forked from here; else it has to start Python itself."""
+    """Import the libraries. Return whether an attempt can be forked from here; otherwise it has to start
+    Python itself."""
     with _capability_from_driver():
         for module in modules:
             importlib.import_module(module)
@@ -49,7 +50,7 @@ def _capability_from_driver() -> Iterator[None]:
 
 
 def _refuses_cuda_in_a_fork() -> bool:
-    """Ask torch, in a fork."""
+    """Ask torch in a fork whether it refuses CUDA there."""
     import torch
 
     child = os.fork()
@@ -60,7 +61,7 @@ def _refuses_cuda_in_a_fork() -> bool:
 
 def _holds_a_context(descriptors: Path = Path("/proc/self/fd")) -> bool:
     """Return whether some library has started CUDA past torch: it then holds the device of unified memory.
-    The management library opens /dev/nvidiactl and /dev/nvidia0, and does no harm."""
+    The management library opens /dev/nvidiactl and /dev/nvidia0, which does no harm."""
     for descriptor in descriptors.iterdir():
         try:
             target = os.readlink(descriptor)
