@@ -17,12 +17,12 @@ class Faults:
 
     def __init__(self, on_bad_record: Literal["error", "skip"]) -> None:
         self.on_bad_record = on_bad_record
-        self.kinds: Counter[str] = Counter()  # records left out, by fault
-        # Annotations that are sound, but that the examples cannot hold, by reason ("overlapping").
+        self.kinds: Counter[str] = Counter()  # records left out, by problem
+        # Sound annotations that the examples cannot hold, by reason ("overlapping").
         self.set_aside: Counter[str] = Counter()
         # Relations that the labels of examples hold; one of a document may label several examples.
         self.relations = 0
-        # Labels and entity types as the files spell them, with file and line of the first of each.
+        # Labels and entity types as the files spell them, with file and line of their first occurrence.
         self.spellings: dict[str, tuple[str, int | None]] = {}
 
     @property

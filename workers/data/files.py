@@ -10,7 +10,7 @@ from orchestrator.errors import DataError
 
 _CHECK = "check data_dir, and `files` of the task, which are paths below it"
 _AS_CSV = "save the table as CSV in UTF-8"
-# How files begin that are no text in UTF-8: what they are, and the fix. The longer beginnings first.
+# Beginnings of files that are not text in UTF-8, what the files are, and the fix. Longer beginnings first.
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a pointer of Git LFS in the place of the file", "run git lfs pull"),
     (b"\xff\xfe\x00\x00", "UTF-32 text", "convert the file: iconv -f UTF-32 -t UTF-8"),

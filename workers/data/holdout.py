@@ -9,11 +9,11 @@ from orchestrator.contracts.sameness import Identity
 from orchestrator.contracts.task import ArrowReader, HoldOut, Reader, TableReader
 from orchestrator.contracts.vocabulary import Split, TaskKind
 
-_SALT = "frontier-hold-out-1"  # changing it changes every held-out split
+_SALT = "frontier-hold-out-1"  # a change changes every held-out split
 
 Selector = Callable[
     [Identity], bool
-]  # whether the document or patient of this id is in the split that is read
+]  # whether the split that is read contains the document or patient with this id
 
 
 def part_of(identity: str, hold_out: HoldOut) -> Split:
@@ -24,10 +24,10 @@ def part_of(identity: str, hold_out: HoldOut) -> Split:
     records is 17 +- 4). A larger share of dev holds the ids of a smaller one.
     """
     digest = hashlib.sha256(f"{_SALT}:{identity}".encode("utf-8", "surrogatepass")).digest()
-    position = (int.from_bytes(digest[:8]) >> 11) / 2**53  # from 0 up to, and without, 1
+    position = (int.from_bytes(digest[:8]) >> 11) / 2**53  # at least 0, below 1
     if position < hold_out.dev:
         return Split.DEV
-    # Test takes its share from the far end, so that a changed share of dev leaves it alone.
+    # Test takes its share from the other end, so that another share of dev does not change it.
     return Split.TEST if position >= 1 - hold_out.test else Split.TRAIN
 
 

@@ -21,12 +21,12 @@ from orchestrator.errors import DataError
 from workers.data.examples import Example, labels_of
 from workers.data.faults import Faults
 
-LONGEST = 60  # characters of a label that nobody declared; a longer one is text
-_MOST = 50  # classes that nobody declared
-_MOST_WORDS = 4  # of a label that nobody declared
-# A number of a record, a date, an address.
+LONGEST = 60  # characters of an undeclared label; a longer one is text
+_MOST = 50  # undeclared classes
+_MOST_WORDS = 4  # in an undeclared label
+# A record number, a date or an address.
 _IDENTIFIES = re.compile(r"[0-9]{5}|[0-9]{1,4}([./-])[0-9]{1,2}\1[0-9]{1,4}|@")
-# The others have their classes from the task, from their format or from a file of groups.
+# The other readers get their classes from the task, from their format or from a file of groups.
 _FROM_DATA = ConllReader | TableReader | ArrowReader | I2b2XmlReader
 
 

@@ -10,15 +10,15 @@ from functools import lru_cache
 
 from orchestrator.contracts.sameness import Identity, text_key
 
-_SIGN = re.compile(r"[<>\[\]{}()@#$*^~|§¤_«»⟨⟩]")  # there is one in every mark
-# Marks are around a mention and leave it as it is: without them, all pairs of a sentence have one text.
+_SIGN = re.compile(r"[<>\[\]{}()@#$*^~|§¤_«»⟨⟩]")  # every mark contains one
+# Marks surround a mention and keep it: without them, all pairs of a sentence have the same text.
 _CLOSING = re.compile(r"[<\[]\s*[/\\]\s*([\w:.-]+)\s*[>\]]")
 _BORDER = re.compile(r"[<\[{(]\s*[/\\]?[\w:-]*?(?:start|begin|end)[>\]})]|\b\w+_(?:start|begin|end)\b", re.I)
 _DOUBLE = re.compile(r"<<|>>|\[\[|\]\]|\{\{|\}\}|\*\*|\$\$|@@|##|«|»|⟨|⟩")
 _TYPED = re.compile(r"(?<!\S)([@#$§])\s*([*^~])\s*\S+\s*\2(?!\S)")  # @ * drug * aspirin @
 _LONE = re.compile(r"(?<!\S)[@#$*^~|§¤](?!\S)")
 _AROUND = re.compile(r"(?<![^\s(\[\"'])([@#$*^~|§¤_])(?!\s)([^@#$*^~|§¤\n]{1,80}?)(?<!\s)\1(?!\w)")
-# Masks are in the place of a mention.
+# Masks replace a mention.
 _NAMES = "DRUG|GENE|CHEMICAL|CHEM|DISEASE|PROTEIN|PROT|ENTITY|ENT|MUTATION|VARIANT|PROBLEM|TEST|TREATMENT"
 _MASK = re.compile(
     r"@[^\s@$]+\$|@[A-Z][A-Z_-]*@|#[A-Z][A-Z_-]*#|__[A-Za-z]+__"
@@ -26,9 +26,9 @@ _MASK = re.compile(
     r"|\b[A-Z]{3,}[-_]?\d{1,2}\b|\bX{3,}\b"
     r"|<[A-Za-z][\w:-]*>|\[[A-Za-z][\w:-]*\]|\{[A-Za-z][\w:-]*\}"
 )
-_MASK_SIGN = re.compile(r"[@#<\[{]|__|[A-Z]{3}")  # there is one in every mask
-_HERE = "\0"  # a mask, among words
-_RUN = 3  # words in a row, by which rows of a sentence find each other
+_MASK_SIGN = re.compile(r"[@#<\[{]|__|[A-Z]{3}")  # every mask contains one
+_HERE = "\0"  # stands for a mask among words
+_RUN = 3  # consecutive words, by which rows of the same sentence are found
 _Words = list[str]
 
 
@@ -43,9 +43,9 @@ def sentence_ids(texts: Sequence[str]) -> list[Identity]:
     return list(_ids(tuple(texts)))
 
 
-@lru_cache(maxsize=1)  # each split is cut out of the same rows
+@lru_cache(maxsize=1)  # each split is taken from the same rows
 def _ids(texts: Sequence[str]) -> list[Identity]:
-    ids: dict[Identity, int] = {}  # of masked rows as they are without marks: their place in `sentences`
+    ids: dict[Identity, int] = {}  # masked rows without marks -> their number in `sentences`
     rows: list[Identity | int] = []
     sentences, before = _Sentences(), None
     for text in texts:
@@ -68,7 +68,7 @@ class _Sentences:
     def __init__(self) -> None:
         self._rows: list[_Words] = []
         self._first: list[int] = []
-        self._latest: dict[tuple[str, ...], int] = {}  # the last row with a run of words
+        self._latest: dict[tuple[str, ...], int] = {}  # run of words -> the last row that has it
 
     def add(self, words: _Words, before: int | None) -> int:
         """Add a row and return its number, counted from 0; `before` is the number of the row beside it."""
@@ -115,7 +115,7 @@ def _agree(left: _Words, right: _Words) -> bool:
     if not left_rest and not right_rest:
         return True
     if not _outside(left_rest) or not _outside(right_rest):
-        return False  # a mention that is masked in one of them is words in the other
+        return False  # a mention that one row masks has words in the other
     if _HERE not in left_rest[:1] + right_rest[:1] or _HERE not in left_rest[-1:] + right_rest[-1:]:
         return False
     shared = [*left[:start], *left[len(left) - end :], *(Counter(left_rest) & Counter(right_rest)).elements()]

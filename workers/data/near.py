@@ -18,13 +18,13 @@ from workers.data.holdout import parts_by_sentence
 from workers.data.masked import without_marks
 
 _WORD = re.compile(r"[^\W_]+")
-_FEWEST = 4  # different words, of which a text is compared
-_RARE, _FOLLOWED = 5, 20  # words of a text, the rarest first, and texts of train with each that are compared
-_SHARE = 0.65  # of the words of the text that has more
-_IN_ORDER = 0.25  # of its pairs of neighbouring words: a mask or a mark breaks two of them
-_MOST: Final = 0.2  # of a split: more are no chance
+_FEWEST = 4  # distinct words that a text needs to be compared
+_RARE, _FOLLOWED = 5, 20  # rarest words of a text, and train texts per word, that are compared
+_SHARE = 0.65  # of the words of the text with more words
+_IN_ORDER = 0.25  # of its pairs of adjacent words: a mask or a mark breaks two of them
+_MOST: Final = 0.2  # of a split: more is not chance
 
-_Words = tuple[str, ...]  # without the marks that are known
+_Words = tuple[str, ...]  # without recognised marks
 
 
 def near_train(task: TaskSpec, splits: Mapping[Split, Sequence[Example]]) -> dict[Split, int]:

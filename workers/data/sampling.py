@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from orchestrator.errors import ConfigError, Problem
 from workers.data.examples import Example, Text
 
-_CAP_SEED = "frontier-rows-1"  # changing it changes every capped result
+_CAP_SEED = "frontier-rows-1"  # a change changes every capped result
 
 
 def cap_rows(examples: Sequence[Example], rows: int | None, per_class: int | None = None) -> list[Example]:

@@ -14,7 +14,7 @@ from orchestrator.errors import DataError
 from workers.data.examples import Example
 from workers.data.labels import class_counts
 
-_FINDS = {  # metrics that are not defined where there is nothing to find
+_FINDS = {  # metrics that are undefined if there is nothing to find
     MetricName.ENTITY_F1,
     MetricName.ENTITY_PRECISION,
     MetricName.ENTITY_RECALL,

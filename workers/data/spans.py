@@ -25,7 +25,7 @@ def tags_of(count: int, spans: Iterable[WordSpan], faults: Faults) -> tuple[str,
     ones the first; the others are set aside as "overlapping"."""
     tags = ["O"] * count
     for span in sorted(spans, key=lambda span: (span.first - span.end, span.first)):
-        # What is kept already is at least as long, so it covers an end of this one wherever they meet.
+        # Spans that are kept already are at least as long, so an overlapping one covers an end of this span.
         if tags[span.first] == tags[span.end - 1] == "O":
             tags[span.first : span.end] = [
                 f"B-{span.type}",

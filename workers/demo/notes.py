@@ -13,7 +13,7 @@ from workers.demo import phrases
 from workers.demo.lexicon import ENTITIES, EVERY_ENTITY, PEOPLE, PLACES, Entity, EntityType
 
 OUTCOMES = tuple(phrases.OUTCOMES)
-_NOISE = 0.06  # share of notes whose outcome has nothing to do with what they say
+_NOISE = 0.06  # share of notes whose outcome does not depend on their text
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _TYPES: dict[str, EntityType] = {
     "p": "problem",
@@ -49,7 +49,7 @@ class Sentence:
 class Note:
     sentences: tuple[Sentence, ...]
     outcome: str
-    ending: Sentence  # says the outcome; part of the pre-training text only
+    ending: Sentence  # states the outcome; only part of the pre-training text
 
 
 def notes(count: int, source: random.Random, *, held_out: bool, brief: bool = False) -> Iterator[Note]:

@@ -39,7 +39,7 @@ HISTORY = (
     "Not allergic to {r} .",
 )
 
-# What these are about, only the name itself can tell.
+# Only the name itself shows the type here.
 UNTOLD = (
     "On {day} {x} again .",
     "Also {x} , see the letter from {doctor} .",
@@ -78,12 +78,12 @@ UNRELATED: tuple[tuple[str, Pairs], ...] = (
     ("The family asked whether {r} brought on the {p} .", ()),
 )
 
-UNCLEAR: tuple[tuple[str, Pairs], ...] = (  # may mean either, so it is drawn with and without its pair
+UNCLEAR: tuple[tuple[str, Pairs], ...] = (  # ambiguous, so it is drawn with and without its pair
     ("On {day} {r} and {p} .", (("r", "p"),)),
     ("We talked about {p} and {r} with {doctor} .", (("r", "p"),)),
 )
 
-COURSES = {  # what decides the outcome, with the weight of the problems
+COURSES = {  # decides the outcome, with the severity of the problems
     "better": (
         "Since then {he} has been well .",
         "By {day} {he} was up and eating well .",
@@ -109,7 +109,7 @@ COURSES = {  # what decides the outcome, with the weight of the problems
     ),
 }
 
-OUTCOMES = {  # only the pre-training text says them
+OUTCOMES = {  # only part of the pre-training text
     "home": ("{he} went home on {day} .", "Sent home to {place} ."),
     "ward": ("{he} stays on the ward .", "Kept on the ward until {day} ."),
     "intensive-care": ("{he} was moved to intensive care .", "Taken to intensive care on {day} ."),

@@ -100,7 +100,7 @@ def _uncased(model: models.WordPiece) -> Tokenizer:
 class _Batch:
     inputs: dict[str, Tensor]  # (batch, length), words masked
     masked: Tensor  # (batch, length), bool
-    words: Tensor  # (masked places,), the ids that stood there
+    words: Tensor  # (masked positions,), the original ids
 
 
 class _Batches:

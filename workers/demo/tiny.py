@@ -23,7 +23,7 @@ from workers.demo.pretrain import train_tokenizer
 MAX_LENGTH = 512  # tokens, of a text and of every model
 _VOCABULARY = 500
 _SPREAD = 0.2  # standard deviation of the weights
-_PAD, _BEGIN, _END, _MASK = 0, 2, 3, 4  # places in the vocabulary
+_PAD, _BEGIN, _END, _MASK = 0, 2, 3, 4  # positions in the vocabulary
 _DECODER_NAMES = {"[PAD]": "<0>", "[UNK]": "<unk>", "[CLS]": "<s>", "[SEP]": "</s>", "[MASK]": "<1>"}
 
 _WIDTH: dict[str, Any] = {
@@ -33,7 +33,7 @@ _WIDTH: dict[str, Any] = {
     "intermediate_size": 64,
 }
 _ENCODER: dict[str, Any] = _WIDTH | {"max_position_embeddings": MAX_LENGTH}
-# These number their places from behind the padding token.
+# These number their positions from the padding token on.
 _OFFSET: dict[str, Any] = _WIDTH | {"max_position_embeddings": MAX_LENGTH + 2}
 _DECODER: dict[str, Any] = _ENCODER | {"num_key_value_heads": 1, "head_dim": 16}
 _STATES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8}
@@ -41,7 +41,7 @@ _STATES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "state_siz
 ENCODERS: dict[str, dict[str, Any]] = {
     "albert": _ENCODER | {"embedding_size": 16},
     "bert": _ENCODER,
-    # As DeBERTa-v3 has it, which uses this architecture.
+    # As in DeBERTa-v3, which uses this architecture.
     "deberta-v2": _ENCODER
     | {
         "relative_attention": True,

@@ -20,7 +20,7 @@ from workers.metering.meter import COUNTED_SECONDS
 
 POWERCAP = Path("/sys/class/powercap")
 _SHORT = f"; phases under {COUNTED_SECONDS:g} s estimated by their seconds"
-_SAMPLE_SECONDS = 20.0  # a counter of 65 kJ comes around after 2 minutes of 500 W
+_SAMPLE_SECONDS = 20.0  # a counter of 65 kJ overflows after 2 minutes at 500 W
 
 
 class NoCounterError(Exception):
@@ -45,7 +45,7 @@ class EnergyGauge:
 
 @dataclass(frozen=True)
 class _Zone:
-    counter: Path  # energy_uj: microjoules, begins again at 0 after `wrap`
+    counter: Path  # energy_uj: microjoules, restarts at 0 after `wrap`
     wrap: int
 
 
@@ -167,5 +167,5 @@ def _divided(handle: Any) -> bool:
 
     try:
         return bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
-    except pynvml.NVMLError:  # it knows no MIG
+    except pynvml.NVMLError:  # it does not support MIG
         return False

@@ -22,9 +22,9 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-Shape = tuple[int, int]  # examples, positions of each: tokens, and the virtual ones before them
+Shape = tuple[int, int]  # (examples, positions of each: virtual and real tokens)
 _STEP = 8  # positions
-_POINTS = (1, 2, 3)  # steps: three of them make a parabola
+_POINTS = (1, 2, 3)  # steps: three lengths determine a parabola
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Operations:
 
     forward: Curve
     backward: Curve
-    window: int = 1  # a model that attends in windows fills up the last one
-    virtual: int = 0  # tokens that stand before those of the batch
+    window: int = 1  # a model with windowed attention pads to full windows
+    virtual: int = 0  # tokens before those of the batch
 
     def of(self, examples: int, length: int, *, training: bool, again: bool = False) -> float:
         """Return the FLOPs of a pass. `again`: activations are not kept, so the backward pass begins with
@@ -181,7 +181,7 @@ def _call(func: Any, args: Any, kwargs: Any) -> tuple[Any, Any, Any]:
     return result, args, kwargs
 
 
-# What torch works out on the meta device too, but slowly, in Python.
+# torch computes these on the meta device too, but slowly, in Python.
 _SHAPES: dict[Any, Callable[..., tuple[int, ...]]] = {
     functional.linear: lambda signal, weight, *_: (*signal.shape[:-1], weight.shape[0]),
     functional.scaled_dot_product_attention: lambda query, _, value, *__: (

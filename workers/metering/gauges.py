@@ -49,7 +49,7 @@ class Gauges:
             else Origin(source=Source.MISSING, by="the kernel does not report peaks by phase"),
         }
         meter.start_with(self._host, self._passes)
-        if first_of_machine():  # the counters are the machine's: one process reads
+        if first_of_machine():  # the counters belong to the machine: one process reads them
             processors, self.origins[Figure.CPU_ENERGY] = processor_energy(resources)
             if processors is not None:
                 meter.start_with(processors)

@@ -14,9 +14,9 @@ from orchestrator.contracts.outcome import Serving
 from workers.batches import collate
 from workers.tasks import Encoded
 
-_SECONDS = 0.4  # timed at each batch size: a sweep of short trials must not pay for this much
-_LEAST, _MOST = 3, 200  # batches that are timed, whatever the clock says
-_WARM_UP = 3  # batches before: the first ones of a shape pay for its memory, and clocks rise
+_SECONDS = 0.4  # timed at each batch size: a sweep of short trials must not spend much on this
+_LEAST, _MOST = 3, 200  # batches that are timed in any case
+_WARM_UP = 3  # untimed batches: the first ones of a shape allocate its memory, and clocks rise
 
 
 def measure(

@@ -15,7 +15,7 @@ from orchestrator.contracts.phase_work import PEAKS, PhaseWork
 from orchestrator.contracts.vocabulary import Phase
 
 Work = dict[Phase, PhaseWork]
-# The energy counter of a GPU moves every 20 to 100 ms: a shorter phase gets nothing, or a neighbour's joules.
+# A GPU updates its energy counter every 20 to 100 ms: a shorter phase gets nothing, or a neighbour's joules.
 COUNTED_SECONDS = 1.0
 
 

@@ -27,7 +27,7 @@ from orchestrator.contracts.files import draft
 from orchestrator.errors import WeightsError
 from workers.models.content import check_file
 
-_LIBRARIES_BYTES = 4 * 2**30  # what torch takes to be there
+_LIBRARIES_BYTES = 4 * 2**30  # used by torch itself
 _HEADER_BYTES = 2**24
 _MOST_SECONDS = 3600  # of CPU time
 PICKLE, CONVERTED = "pytorch_model.bin", "model.safetensors"
@@ -64,14 +64,14 @@ def convert(
                 "    -> use other weights, or a revision that has model.safetensors; load this one elsewhere "
                 "only if you trust who made it"
             )
-        shutil.copymode(pickle, temporary)  # safetensors gives it to its owner alone
+        shutil.copymode(pickle, temporary)  # safetensors makes it readable only by its owner
         temporary.rename(snapshot / CONVERTED)
 
 
 def _bound(size: int) -> None:
     """Let the kernel end this process if it takes more than weights of so many bytes can need."""
     for limit, most in (
-        (resource.RLIMIT_DATA, 4 * size + _LIBRARIES_BYTES),  # read, copied, written
+        (resource.RLIMIT_DATA, 4 * size + _LIBRARIES_BYTES),  # to read, copy and write
         (resource.RLIMIT_FSIZE, 2 * size + _HEADER_BYTES),
         (resource.RLIMIT_CPU, _MOST_SECONDS),
         (resource.RLIMIT_CORE, 0),
@@ -87,7 +87,7 @@ def main(pickle: str, converted: str) -> None:
     from safetensors.torch import save_file
 
     loaded = torch.load(pickle, map_location="cpu", weights_only=True)
-    # Tensors that share memory, as tied embeddings do, stand each for itself: safetensors knows no sharing.
+    # Tensors that share memory (tied embeddings) are copied: safetensors does not support sharing.
     tensors = {str(name): tensor.detach().clone().contiguous() for name, tensor in loaded.items()}
     save_file(tensors, converted, metadata={"format": "pt"})
 

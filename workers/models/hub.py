@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights
 from orchestrator.errors import WeightsError
 
-# Files worth fetching: no pickles, no exports to other run-times.
+# Files worth fetching: not pickles, and not exports to other runtimes.
 _WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]
 _UNWANTED = ["*/*"]
 

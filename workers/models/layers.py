@@ -9,8 +9,8 @@ from torch import nn
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.errors import WeightsError
 
-# Where the layers stand in the backbone. Architectures that share layers, or whose configuration says
-# something about each of them that we do not know of, are left out.
+# The path of the layers in the backbone. Architectures that share layers, or whose configuration has entries
+# per layer that we do not handle, are left out.
 _STACKS = {
     "bert": "encoder.layer",
     "distilbert": "transformer.layer",

@@ -15,7 +15,7 @@ import torch
 from transformers import AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
-_padded: ContextVar[bool | None] = ContextVar("padded", default=None)  # None: not known
+_padded: ContextVar[bool | None] = ContextVar("padded", default=None)  # None: unknown
 
 
 @contextmanager

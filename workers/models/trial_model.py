@@ -59,8 +59,8 @@ def make_model(
     check_trained(adapted, counted, trial.backbone)
     for module in (adapted, counted.blank) if resources.gradient_checkpointing else ():
         checkpoint_activations(module, trial.backbone)
-    if quantise is None and not spread:  # a quantised base is there already
+    if quantise is None and not spread:  # a quantised base is already there
         adapted.model.to(accelerator.device)
-    if ranks.count > 1:  # built alike, from here on each draws its own dropout
+    if ranks.count > 1:  # built identically; from here each draws its own dropout
         torch.manual_seed(int.from_bytes(sha256(f"{trial.seed}/{ranks.rank}".encode()).digest()[:6]))
     return adapted, built.tokenizer

@@ -42,15 +42,15 @@ _ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for GPUs must not make a later fork impossible
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # a query for GPUs must not make a later fork impossible
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
 }
 
 
-# Batches of ever new lengths would cut the GPU's memory into pieces that fit none of them.
+# Batches of varying lengths would otherwise fragment the GPU's memory.
 _ALLOCATOR = ("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-# They would change the figures of a trial in fp32, and some images set them.
+# They would change the results of a trial in fp32, and some images set them.
 _SWITCHES_TF32 = ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
 
 
@@ -62,7 +62,7 @@ def settle_environment(threads: int | None = None, *, offline: bool = True) -> N
     """
     forbid_core_dumps()
     os.environ.update(_ENVIRONMENT)
-    if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # the older name, which a user may have set
+    if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # the older name, which users may have set
         os.environ.setdefault(*_ALLOCATOR)
     for name in _SWITCHES_TF32:
         os.environ.pop(name, None)
@@ -120,13 +120,13 @@ def run_attempt(order_path: Path, began: float | None = None) -> int:
     alone = False  # among several ranks
     try:
         for latest in run_trial(order, gauges, meter, log, stop.is_set):
-            records = latest  # an attempt that fails keeps the records from before
+            records = latest  # a failed attempt keeps the earlier records
         if rank == 0 and is_superseded(directory):
             raise SupersededError
-    except BaseException as error:  # a panic in Rust is no Exception
+    except BaseException as error:  # a panic in Rust is not an Exception
         alone = "RANK" in os.environ and not all_agree(error)
         failure = classify(error, meter.phase, order)
-        if alone and lost_a_peer(error):  # no gauge is read: a GPU that waits for the lost one never answers
+        if alone and lost_a_peer(error):  # read no gauge: a GPU that waits for the lost rank never answers
             write_atomically(layout.lost_peer(directory, rank), failure.model_dump_json(indent=1) + "\n")
             return LOST_A_PEER
     if alone:

@@ -51,7 +51,7 @@ def set_up_devices(
 
 def _precision(requested: Literal["auto", "fp32", "bf16", "fp16"], gpu: bool) -> Precision:
     if requested == "auto":
-        # Older GPUs can only imitate bf16, at a fraction of the speed of fp32.
+        # Older GPUs can only emulate bf16, at a fraction of the speed of fp32.
         has_it = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
         return Precision.BF16 if has_it else Precision.FP32
     return Precision(requested)

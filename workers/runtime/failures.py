@@ -27,21 +27,21 @@ _NO_STATE = (
     "out of memory for the optimiser's state, which smaller passes do not make smaller\n"
     "    -> choose a method that trains fewer weights, a larger device, or resources.sharding over several"
 )
-# What is said where torch has no class for it. Libraries that allocate past torch's allocator raise a
-# RuntimeError (or torch.AcceleratorError, which is one), and so does torch's own allocator on the CPU.
+# Messages for which torch has no class. Libraries that bypass torch's allocator raise a RuntimeError (or
+# torch.AcceleratorError, which is one), and so does torch's own allocator on the CPU.
 _OUT_OF_MEMORY = (
     "CUDA error: out of memory",
     "CUDA out of memory",
     "cudaErrorMemoryAllocation",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
-    "ALLOCATION_FAILED",  # as cuDNN 9 has it, of the device and of the host
+    "ALLOCATION_FAILED",  # cuDNN 9's message, for the device and for the host
     "CUSOLVER_STATUS_ALLOC_FAILED",
     "CUSPARSE_STATUS_ALLOC_FAILED",
     "DefaultCPUAllocator",
 )
-# What the CUDA runtime says of a GPU that is broken, gone or not to be used (cudaError_t). Of a program's own
-# faults, an illegal address say, nothing is here.
+# What the CUDA runtime reports for a GPU that is broken, gone or unavailable (cudaError_t). Errors of a
+# program, such as an illegal address, are not listed.
 _DEVICE_FAULTS = (
     "uncorrectable ECC error encountered",
     "uncorrectable NVLink error",

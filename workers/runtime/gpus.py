@@ -55,7 +55,7 @@ def this_machine() -> str:
 
 def _check_driver(built_for: str) -> None:
     versions = driver_versions()
-    if versions is None:  # no driver, which the count of GPUs tells, or a container without its library
+    if versions is None:  # no driver, which the count of GPUs shows, or a container without its library
         return
     driver, cuda = versions
     if cuda // 1000 < int(built_for.split(".")[0]):
@@ -123,7 +123,7 @@ def settle_arithmetic(*, deterministic: bool) -> dict[str, str]:
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it at its first product
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    # The backward passes of the other kernels of attention add up in any order.
+    # The backward passes of the other attention kernels sum in any order.
     torch.backends.cuda.enable_flash_sdp(False)
     torch.backends.cuda.enable_mem_efficient_sdp(False)
     torch.backends.cuda.enable_cudnn_sdp(False)

@@ -23,7 +23,7 @@ from orchestrator.contracts.credentials import without_credentials
 from orchestrator.errors import LaunchError
 
 SECRET_BYTES = 32
-_TEST_SECONDS = 120.0  # of the GPUs: one that hangs has failed
+_TEST_SECONDS = 120.0  # for the GPUs: one that hangs has failed
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Node:
     number: int  # from 0, which has the first ranks
     master: str  # address of node 0
     port: int
-    secret: str = field(repr=False)  # of the attempt, that its ranks know each other by
+    secret: str = field(repr=False)  # of the attempt, by which its ranks authenticate each other
 
 
 class AttemptHost:
@@ -103,7 +103,7 @@ class AttemptHost:
         try:
             return test.wait(_TEST_SECONDS) == 0
         except subprocess.TimeoutExpired:
-            test.kill()  # without waiting: one that hangs in the driver does not even die
+            test.kill()  # no wait: a process that hangs in the driver cannot even be killed
             return False
 
     def interrupt(self, grace_seconds: float = 0.0) -> None:

@@ -40,7 +40,7 @@ class Group:
     count: int
     master: str
     port: int
-    secret: str = field(repr=False)  # that its ranks know each other by
+    secret: str = field(repr=False)  # by which its ranks authenticate each other
 
     @classmethod
     def of(cls, order: Path, began: float, node: dict[str, Any] | None) -> Group:
@@ -51,7 +51,7 @@ class Group:
             count, nodes = int(resources["processes"]), int(resources["nodes"])
             single = count == 1 and resources["sharding"] == "none"
         except (OSError, ValueError, KeyError, TypeError):
-            count, nodes, single = 1, 1, True  # the attempt will say what is wrong
+            count, nodes, single = 1, 1, True  # the attempt will report the problem
         if single:
             return cls(order, began, (), 1, "", 0, "")
         per_node = count // nodes
@@ -117,7 +117,7 @@ class Running:
     def __init__(self, children: dict[int, int]) -> None:
         self._ranks = children
         self._open = {os.pidfd_open(child): child for child in children}
-        self._ended: list[tuple[int, int]] = []  # (rank, exit code), those that we killed left out
+        self._ended: list[tuple[int, int]] = []  # (rank, exit code) without those that we killed
         self._killed = False
 
     @property
@@ -241,7 +241,7 @@ def _become(order: Path, template: int, began: float, environment: dict[str, str
     """Turn the forked process into a rank of the attempt; never return."""
     code = 1
     try:
-        # Tied to the thread that forked, which is the template's main one and lives as long as it does.
+        # The signal depends on the forking thread: the template's main one, which ends with the template.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
         if os.getppid() != template:

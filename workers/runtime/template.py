@@ -58,7 +58,7 @@ def _serve(requests: _Requests, answers: IO[bytes], forkable: bool) -> None:
     while True:
         request = requests.next()
         if request is not None and "listen" in request:
-            listening = listen(request["listen"])  # in the place of one that no attempt came for
+            listening = listen(request["listen"])  # replaces one that no attempt used
             _answer(answers, "port", listening.getsockname()[1])
         if request is None or "order" not in request:
             continue  # an interrupt that came too late
@@ -82,11 +82,11 @@ def _import_architecture(order: Path) -> None:
         name = json.loads(order.read_bytes())["trial"]["backbone"]["architecture"].replace("-", "_")
         importlib.import_module(f"transformers.models.{name}.modeling_{name}")
     except Exception:
-        return  # the attempt will say what is wrong
+        return  # the attempt will report the problem
 
 
 def main(arguments: list[str]) -> None:
-    # Whatever a library prints must not get between the answers.
+    # Output of libraries must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -65,7 +65,7 @@ def _holds_a_context(descriptors: Path = Path("/proc/self/fd")) -> bool:
     for descriptor in descriptors.iterdir():
         try:
             target = os.readlink(descriptor)
-        except FileNotFoundError:  # the one of this very listing
+        except FileNotFoundError:  # the descriptor of this listing itself
             continue
         if target.startswith("/dev/nvidia-uvm"):
             return True

@@ -30,13 +30,14 @@ def first_gpu() -> tuple[Any, Any]:
 
 
 def has_bf16() -> bool:
-    """Whether the first GPU computes in bf16. Asking torch would start CUDA, and end forking."""
+    """Return whether the first GPU computes in bf16. Asking torch would start CUDA and make forks
+    impossible."""
     gpus = visible_gpus()
     return bool(gpus) and device.has_bf16(gpus[0].capability or (0, 0))
 
 
 def timing_event() -> Any:
-    """Return an event that the GPU stamps with the time when it comes to it."""
+    """Return an event that the GPU stamps with the time when it reaches it."""
     event: Any = torch.cuda.Event
     return event(enable_timing=True)
 
@@ -46,7 +47,7 @@ def has_bitsandbytes() -> bool:
 
 
 def used_bytes(workspace: Workspace) -> int:
-    """Return the bytes that are taken on the GPU, by whomever; 0 in a rehearsal."""
+    """Return the bytes that any process uses on the GPU; 0 in a rehearsal."""
     if workspace.rehearsal:
         return 0
     nvml, handle = first_gpu()

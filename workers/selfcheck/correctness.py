@@ -27,11 +27,11 @@ from workers.selfcheck.plain_loop import Batch, train_plainly
 from workers.selfcheck.results import Figure, at_most, equal
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace, deviation
 
-_EARLY = 20  # steps over which rounding has not grown yet
+_EARLY = 20  # steps in which rounding errors are still small
 
 
 def against_a_plain_loop(workspace: Workspace) -> list[Figure]:
-    """Train the same batches from the same weights twice: by the worker, and by `plain_loop`."""
+    """Train on the same batches from the same weights twice: with the worker and with `plain_loop`."""
     encoder = bert(workspace, hidden=workspace.sized(768, 64), layers=workspace.sized(4, 2))
     decoder = llama(workspace, hidden=workspace.sized(512, 64), layers=workspace.sized(4, 2))
     cases: list[tuple[str, BackboneSpec, Settings, bool]] = [
@@ -69,7 +69,7 @@ def _compared(
     texts = Texts(rows=4 * batch, length=workspace.sized(478, 30))
     trial = trials.spec(backbone, settings, texts, recipe=recipe)
     resources = workspace.resources()
-    # The rate of the first step is 0: what is kept after one step is what training begins with.
+    # The rate of the first step is 0: the weights after one step are the initial weights.
     first = trials.spec(backbone, settings, texts, recipe={**recipe, "steps": 1, "evaluations": 1})
     start = (
         finished(host, trials.order(first, resources, f"{name}, start", keep_weights="all")).directory / MODEL
@@ -123,7 +123,7 @@ def _logits(model: Any, batch: Batch) -> Tensor:
 
 
 def _batches(trial: TrialSpec, data: Path, outcome: Outcome) -> dict[Split, list[Batch]]:
-    """Return a batch for each step, in the worker's order, and those of dev."""
+    """Return a batch for each step, in the worker's order, and the batches of dev."""
     assert isinstance(trial.backbone.weights, FolderWeights)
     tokenizer = AutoTokenizer.from_pretrained(trial.backbone.weights.folder)
     encoded = {}

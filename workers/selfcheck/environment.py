@@ -1,6 +1,6 @@
-"""Row 1, and `frontier doctor --gpu`: the driver and the state of the card.
+"""Row 1, and `frontier doctor --gpu`: the driver and the state of the GPU.
 
-No data of users is read here, so what libraries say may be shown in full.
+The checks read no user data, so messages of libraries may be shown in full.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SLOWED_BY_FAULTS = {
 
 
 def driver(workspace: Workspace) -> list[Figure]:
-    """Whether torch has code for this GPU and the driver supports torch's CUDA."""
+    """Check that torch has code for this GPU and that the driver supports torch's CUDA."""
     try:
         check_gpus(Resources(gpus=1))
     except FrontierError as error:
@@ -47,7 +47,7 @@ def driver(workspace: Workspace) -> list[Figure]:
 
 
 def catalogue(workspace: Workspace) -> list[Figure]:
-    """Whether configs/devices says of this card what the card says itself."""
+    """Compare the entry of this GPU in configs/devices with what the GPU reports."""
     name, kind = torch.cuda.get_device_name(), kind_here()
     if kind is None:
         raise CheckProblemError(
@@ -69,13 +69,13 @@ def kind_here() -> DeviceKind | None:
 
 
 def state_of_the_card(workspace: Workspace) -> list[Figure]:
-    """Free memory, sharing modes, memory errors, and what slows the clocks."""
+    """Report free memory, sharing modes, memory errors, and what slows the clocks."""
     nvml, handle = first_gpu()
 
     def told(ask: Any, *arguments: Any) -> Any:
         with suppress(nvml.NVMLError):
             return ask(handle, *arguments)
-        return None  # this kind of GPU does not tell
+        return None  # this kind of GPU does not report it
 
     free, total = torch.cuda.mem_get_info()
     figures = [

@@ -1,4 +1,4 @@
-"""Rows 4 to 6: memory that runs out, a kill in the middle of training, a fault of the device."""
+"""Rows 4 to 6: running out of memory, a kill in the middle of training, a device failure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEFT_BYTES = 64 * 2**20
 
 
 def out_of_memory(workspace: Workspace) -> list[Figure]:
-    """Passes of a whole batch run out of memory; the next attempt halves them and finishes."""
+    """Run passes of a whole batch out of memory; the next attempt halves them and finishes."""
     trials = Trials(workspace.of_check("4"))
     backbone = bert(workspace, hidden=workspace.sized(768, 64), layers=workspace.sized(4, 2))
     batch = workspace.sized(128, 16)
@@ -126,8 +126,8 @@ def killed_while_training(workspace: Workspace) -> list[Figure]:
 
 
 def fault_of_the_device(workspace: Workspace) -> list[Figure]:
-    """An index out of range poisons the CUDA context of an attempt: it still leaves its outcome, and the next
-    attempt from the same process finishes."""
+    """Poison the CUDA context of an attempt with an index out of range: it still leaves its outcome, and the
+    next attempt from the same process finishes."""
     trials = Trials(workspace.of_check("6"))
     trial = trials.spec(bert(workspace, hidden=64, layers=2), recipe={"steps": 6, "precision": "fp32"})
     order = trials.order(trial, workspace.resources(), "fault")

@@ -26,7 +26,7 @@ from workers.selfcheck.workspace import Texts, Trials, Workspace
 
 
 def template(workspace: Workspace) -> list[Figure]:
-    """Whether attempts can be forked from a process that has imported every installed library."""
+    """Check that attempts can be forked from a process that has imported every installed library."""
     code = (
         "from workers.runtime.attempt import settle_environment; settle_environment(1); "
         "from workers.runtime.warm_imports import import_warm; print(import_warm())"
@@ -48,7 +48,7 @@ def template(workspace: Workspace) -> list[Figure]:
 
 
 def one_trial(workspace: Workspace) -> list[Figure]:
-    """A small trial in a process forked from the product's own template."""
+    """Run a small trial in a process forked from the product's own template."""
     trials = Trials(workspace.of_check("1.5"))
     trial = trials.spec(bert(workspace, hidden=256, layers=4), texts=Texts(128, 126), recipe={"steps": 40})
     before = used_bytes(workspace)
@@ -71,7 +71,7 @@ def one_trial(workspace: Workspace) -> list[Figure]:
 
 
 def matrix_product(workspace: Workspace) -> list[Figure]:
-    """The speed of a half precision product against the card's entry."""
+    """Compare the speed of a half precision product with the entry of the GPU."""
     kind, half = kind_here(), torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
     a = torch.randn(8192, 8192, device="cuda", dtype=half)
     begin, end = timing_event(), timing_event()
@@ -90,7 +90,7 @@ def matrix_product(workspace: Workspace) -> list[Figure]:
 
 
 def all_reduce(workspace: Workspace) -> list[Figure]:
-    """NCCL over all visible GPUs, one process each: 256 MB added up."""
+    """Run NCCL over all visible GPUs, one process each: it sums 256 MB."""
     count = torch.cuda.device_count()
     shared = shutil.disk_usage("/dev/shm").total / GIB  # noqa: S108
     fix = "mount a memory volume at /dev/shm (docker run --shm-size=2g)"
@@ -136,7 +136,7 @@ def _reduce(rank: int, count: int, folder: str) -> None:
 
 
 def four_bits(workspace: Workspace) -> list[Figure]:
-    """bitsandbytes' nf4 product against the product of its dequantised weights."""
+    """Compare bitsandbytes' nf4 product with the product of its dequantised weights."""
     if not has_bitsandbytes():
         raise LeftOutError(f"bitsandbytes is not installed ({INSTALL_BITSANDBYTES})")
     bnb: Any = importlib.import_module("bitsandbytes")

@@ -1,4 +1,4 @@
-"""A child process forked from a check, which ends with what it was forked for."""
+"""Fork a child process from a check; it ends when its work is done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def fork(act: Callable[[], int | None]) -> int:
-    """Return the id of a child that calls `act` and ends with the exit code that it gives, 0 for None. Where
+    """Return the id of a child that calls `act` and ends with the exit code that it returns, 0 for None. If
     it raises, the child prints the error and ends with 1."""
     child = os.fork()
     if child:

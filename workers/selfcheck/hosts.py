@@ -1,4 +1,4 @@
-"""What runs the attempts of a check: the product's warm host, or processes forked from the check itself."""
+"""Run the attempts of a check with the product's warm host, or in processes forked from the check itself."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Around = Callable[[], AbstractContextManager[object]]
 
 
 class ForkedHost:
-    """Runs attempts like `AttemptHost`, in processes forked from this one, which has the libraries loaded and
-    must not have touched the GPU. `around` is entered in the attempt's process: a fault, or a stopwatch."""
+    """Run attempts like `AttemptHost`, in processes forked from this one, which has loaded the libraries and
+    must not have used the GPU. `around` is entered in the attempt's process: a fault or a stopwatch."""
 
     def __init__(self, around: Around = nullcontext) -> None:
         self._around = around
@@ -41,7 +41,7 @@ class ForkedHost:
             return run_attempt(order_path, began)
 
     def gpus_work(self) -> bool:
-        """A fault here was put in by the check: the GPU is not asked."""
+        """Return True without testing the GPU: the check itself injected the fault."""
         return True
 
     def interrupt(self) -> None:
@@ -49,7 +49,7 @@ class ForkedHost:
             os.kill(self._child, signal.SIGKILL)
 
     def close(self) -> None:
-        """Nothing is kept between attempts."""
+        """Do nothing: nothing is kept between attempts."""
 
 
 Host = AttemptHost | ForkedHost
@@ -57,7 +57,7 @@ Host = AttemptHost | ForkedHost
 
 @contextmanager
 def host_of(workspace: Workspace) -> Iterator[Host]:
-    """The product's own host on a GPU. A rehearsal saves its imports."""
+    """Yield the product's own host on a GPU. A rehearsal forks from this process and saves its imports."""
     host: Host = ForkedHost() if workspace.rehearsal else AttemptHost(threads=1)
     try:
         yield host

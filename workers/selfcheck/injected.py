@@ -1,4 +1,4 @@
-"""Faults that are put into an attempt, by way of torch: at the pass or at the moment that a check wants."""
+"""Inject faults into an attempt through torch, at the pass or moment that a check chooses."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PATIENCE = 60.0  # seconds until a checkpoint is on disk
 
 @contextmanager
 def before_each_pass(act: Callable[[Tensor, int], Tensor | None]) -> Iterator[None]:
-    """Call `act` with the token ids and the number, from 1, of every training pass, before its embedding.
-    What it returns takes the place of the ids."""
+    """Call `act` with the token ids and the number (from 1) of every training pass, before its embedding. Its
+    result replaces the ids."""
     embedding: Any = nn.Embedding
     forward = embedding.forward
     passes = 0
 
     def patched(self: nn.Embedding, ids: Tensor) -> Tensor:
         nonlocal passes
-        # The first embedding of a model is that of its words, with the most rows.
+        # The first embedding of a model is its word embedding, which has the most rows.
         if ids.ndim == 2 and self.training and torch.is_grad_enabled() and self.num_embeddings > 600:
             passes += 1
             replacement = act(ids, passes)
@@ -43,7 +43,7 @@ def before_each_pass(act: Callable[[Tensor, int], Tensor | None]) -> Iterator[No
 
 @contextmanager
 def after_each_step(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act` when an optimiser step has been asked for."""
+    """Call `act` after each call of an optimiser step."""
     optimiser: Any = torch.optim.AdamW
     step = optimiser.step
 
@@ -61,7 +61,7 @@ def after_each_step(act: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def too_little_memory(examples: int) -> Iterator[None]:
-    """Passes of more than `examples` run out of memory."""
+    """Make passes of more than `examples` run out of memory."""
 
     def act(ids: Tensor, _: int) -> None:
         if len(ids) > examples:
@@ -73,8 +73,8 @@ def too_little_memory(examples: int) -> Iterator[None]:
 
 @contextmanager
 def killed_after_a_checkpoint(trial: Path, passes: int) -> Iterator[None]:
-    """In the first attempt of the trial: SIGKILL at the first pass from `passes` on that has a checkpoint
-    behind it."""
+    """In the first attempt of the trial, send SIGKILL at the first pass from `passes` on that follows a
+    checkpoint."""
 
     def act(_: Tensor, number: int) -> None:
         if number < passes or len(list(trial.glob("attempt-*"))) > 1:
@@ -92,8 +92,8 @@ def killed_after_a_checkpoint(trial: Path, passes: int) -> Iterator[None]:
 
 @contextmanager
 def broken_index(trial: Path, at: int, on_gpu: bool) -> Iterator[None]:
-    """In the first attempt of the trial: an index out of range on the device in pass `at`. Without a GPU, an
-    error like the device's, after which no value can be read off a tensor any more."""
+    """In the first attempt of the trial, put an index out of range on the device in pass `at`. Without a GPU,
+    raise an error like the device's, after which no value can be read from a tensor."""
 
     def act(ids: Tensor, number: int) -> Tensor | None:
         if number != at or len(list(trial.glob("attempt-*"))) > 1:

@@ -1,4 +1,4 @@
-"""Row 9: the memory that plans reckon with against what attempts take."""
+"""Row 9: the memory that plans forecast against what attempts use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workers.selfcheck.models import backbone, bert, llama
 from workers.selfcheck.results import CheckProblemError, Figure
 from workers.selfcheck.workspace import Texts, Trials, Workspace
 
-_MOST = 1.5  # times what was taken
+_MOST = 1.5  # times the measured peak
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Shape:
 
 
 def memory(workspace: Workspace) -> list[Figure]:
-    """Train two steps of each shape, and hold the peak against the estimate."""
+    """Train two steps of each shape and compare the peak with the forecast."""
     trials = Trials(workspace.of_check("9"))
     precision = Precision.BF16 if has_bf16() else Precision.FP32
     with host_of(workspace) as host:
@@ -102,7 +102,7 @@ def _held_against_estimate(
 
 
 def planned_bytes(trial: TrialSpec, resources: Resources, precision: Precision) -> float:
-    """Return what a plan reckons with for the trial."""
+    """Return the memory that a plan forecasts for the trial."""
     needs = estimate(trial.backbone, trial.method.settings, trial.recipe, resources, precision)
     if needs is None:
         raise CheckProblemError(f"{trial.name}: the plan has no estimate")

@@ -1,4 +1,4 @@
-"""Rows 7 and 8: whether the seconds, the tokens and the joules of an attempt add up."""
+"""Rows 7 and 8: check that the seconds, tokens and joules of an attempt add up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from workers.selfcheck.retried import run_with_retries
 from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
 
 _LOAD_SECONDS = 10.0
-_SETTLING_SECONDS = 1.5  # of the load, in which clocks and the counter catch up
+_SETTLING_SECONDS = 1.5  # of load, until clocks and counter have settled
 _INSTANT_POWER = 186  # NVML_FI_DEV_POWER_INSTANT, milliwatts
 
 
@@ -62,7 +62,8 @@ def _metered(workspace: Workspace, name: str, backbone: BackboneSpec, settings: 
 
 
 def _time(workspace: Workspace, name: str, ran: Ran, bill: Bill, steps: float) -> list[Figure]:
-    """In a rehearsal the times are told only: other work on the machine would decide."""
+    """Compare the times. In a rehearsal they are only reported, because other work on the machine affects
+    them."""
     wall = bill.released_at - (bill.asked_at or bill.allocated_at)
     unexplained = abs(wall - sum(ran.outcome.phases.values()))
     difference = abs(steps - ran.outcome.phases[Phase.TRAIN]) / ran.outcome.phases[Phase.TRAIN]
@@ -89,7 +90,7 @@ def _present(workspace: Workspace, name: str, ran: Ran) -> Iterator[Figure]:
 
 @contextmanager
 def _stopwatch(file: Path) -> Iterator[None]:
-    """Write the seconds from the first training pass to the end of the last optimiser step: on a GPU by its
+    """Write the seconds from the first training pass to the end of the last optimiser step; a GPU uses its
     own events."""
     on_gpu, marks = torch.cuda.is_available(), dict[str, Any]()
 
@@ -115,7 +116,7 @@ def _stopwatch(file: Path) -> Iterator[None]:
 
 
 def energy(workspace: Workspace) -> list[Figure]:
-    """Hold the energy counter against the power, and an attempt's joules against the counter."""
+    """Compare the energy counter with the power, and an attempt's joules with the counter."""
     nvml, handle = first_gpu()
 
     def joules() -> float:
@@ -179,7 +180,7 @@ def _multiply() -> None:
 
 
 def _wait_for_load(watts: Callable[[], float]) -> None:
-    """Until the power has doubled, or 20 seconds are over."""
+    """Wait until the power has doubled, or 20 seconds have passed."""
     idle, end = watts(), time.monotonic() + 20
     while watts() < 2 * idle and time.monotonic() < end:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Untrained backbones of any width, with a tokenizer of the invented words."""
+"""Draw untrained backbones of any width, with a tokenizer of the invented words."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def llama(workspace: Workspace, *, hidden: int, layers: int, intermediate: int |
 
 
 def rehearsed_models(workspace: Workspace) -> None:
-    """Write the models of a rehearsal in this process: what that imports, the checks then find imported."""
+    """Write the models of a rehearsal in this process, so that the checks find its imports already done."""
     torch.set_num_threads(1)
     bert(workspace, hidden=64, layers=2)
     llama(workspace, hidden=64, layers=2)
@@ -99,7 +99,8 @@ def _draw(config: Any, folder: Path, device: str, dtype: torch.dtype) -> None:
 
 
 def in_a_fork(act: Callable[[], None]) -> None:
-    """Do something with CUDA and leave this process without it, so that attempts can be forked from here."""
+    """Do something with CUDA in a fork and leave this process without CUDA, so that attempts can be forked
+    from it."""
     if os.waitpid(fork(act), 0)[1]:
         raise CheckProblemError("the weights of a model could not be drawn on the GPU")
 

@@ -37,7 +37,7 @@ def _words(figure: Figure) -> str:
 
 
 def summary(results: Results) -> str:
-    """Return one sentence on the whole."""
+    """Return one sentence about all checks."""
     passed = sum(check.verdict is Verdict.PASSED for check in results.checks)
     text = f"{passed} of {len(results.checks)} checks passed in {results.seconds:.0f} seconds"
     if results.broken:

@@ -1,6 +1,7 @@
-"""The reference that the worker's loop is held against: fine-tuning as a textbook writes it.
+"""The reference for the worker's loop: fine-tuning as a textbook writes it.
 
-torch and transformers, and peft for adapters; nothing of Frontier but the batches, which have to be the same.
+It uses torch, transformers, and peft for adapters. Only the batches come from Frontier, because they have to
+be the same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ Batch = dict[str, Tensor]  # input_ids, attention_mask, …, labels
 
 
 def rate_at(step: int, steps: int, peak: float, warmup_ratio: float) -> float:
-    """Return the learning rate of a step, counted from 0: up to the peak in a line, then down to 0."""
+    """Return the learning rate of a step, counted from 0: it rises linearly to the peak, then falls linearly
+    to 0."""
     warmup = math.ceil(warmup_ratio * steps)
     if step < warmup:
         return peak * step / warmup
@@ -35,7 +37,7 @@ def train_plainly(
     bf16: bool,
     snapshot_after: int,
 ) -> tuple[list[float], dict[str, Tensor]]:
-    """Train `model` on one batch a step. Return the loss of each step, and a copy of the trained weights
+    """Train `model` on one batch per step. Return the loss of each step, and a copy of the trained weights
     after `snapshot_after` steps."""
     device = next(model.parameters()).device
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}

@@ -18,7 +18,7 @@ _SEEDS = (1, 2, 3)
 
 
 def precisions(workspace: Workspace) -> list[Figure]:
-    """Train three seeds in each precision that this GPU has, and hold the scores against those in fp32."""
+    """Train three seeds in each precision that this GPU has, and compare the scores with those in fp32."""
     trials, figures = Trials(workspace.of_check("13")), list[Figure]()
     models = bert(workspace, hidden=256, layers=4), llama(workspace, hidden=256, layers=4)
     with host_of(workspace) as host:
@@ -43,7 +43,7 @@ def precisions(workspace: Workspace) -> list[Figure]:
 
 
 def _offered() -> list[str]:
-    """fp32 first: the others are compared with it."""
+    """Return the precisions, fp32 first, because the others are compared with it."""
     precisions = [
         p for p in get_args(Recipe.model_fields["precision"].annotation) if p not in ("auto", "fp32")
     ]

@@ -26,8 +26,8 @@ _LAST = 10  # steps whose mean loss is compared
 
 
 def quantised(workspace: Workspace) -> list[Figure]:
-    """Train LoRA on a base in nf4 and int8, beside the same in bf16. The worker itself loads each adapter
-    again, and fails the attempt where it does not answer as before."""
+    """Train LoRA on a base in nf4 and int8, and compare it with bf16. The worker itself loads each adapter
+    again, and fails the attempt if its predictions differ."""
     if not has_bitsandbytes():
         problem = "bitsandbytes is not installed"
         if workspace.rehearsal:
@@ -45,7 +45,8 @@ def quantised(workspace: Workspace) -> list[Figure]:
 
 @contextmanager
 def _on_cores() -> Iterator[None]:
-    """Trials are refused there, as what they would cost says nothing about a GPU."""
+    """Allow quantised trials on the CPU, which are usually unsupported because their cost says nothing about
+    a GPU."""
     for module in (backbones, methods_quantised):
         setattr(module, "refuse_quantised", lambda *_: None)  # noqa: B010  # mypy knows no other way
     yield
@@ -78,7 +79,7 @@ def _compared(
         equal(f"{quantise}: loss", "finite" if math.isfinite(loss) else "not finite", "finite"),
         equal(f"{quantise}: adapter", "kept" if saved else "missing", "kept"),
     ]
-    if workspace.rehearsal:  # its few steps teach nothing yet
+    if workspace.rehearsal:  # its few steps are too short to learn anything
         return figures
     fell = loss < sum(ran.losses[:_LAST]) / _LAST
     return [
@@ -97,5 +98,5 @@ def _memory(ran: Ran, quantise: str) -> Figure:
 
 
 def adapters_on_one_base(workspace: Workspace) -> list[Figure]:
-    """Several adapters in one process, on one copy of their base."""
+    """Train several adapters in one process, on one copy of their base."""
     raise LeftOutError("not built")

@@ -1,4 +1,4 @@
-"""What a check is, and what it found. Results name no path and no machine."""
+"""The records of a check and its results. Results name no path and no machine."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Verdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"  # a figure is beyond its limit, the check raised an error or its process died
     TIMED_OUT = "timed out"
-    NOT_REACHED = "not reached"  # no time was left for it
-    LEFT_OUT = "left out"  # it cannot run here, or was not asked for
+    NOT_REACHED = "not reached"  # not started, because the time was over
+    LEFT_OUT = "left out"  # it cannot run here, or was not requested
 
 
 class Figure(Record):
-    """One thing that a check measured, and what it was held against; without a limit it is told only."""
+    """One measurement of a check and its limit; without a limit it is only reported."""
 
     name: str
     value: float | str
     limit: str = ""
     passed: bool = True
-    fix: str | None = None  # where it did not pass
+    fix: str | None = None  # if it did not pass
 
 
 def at_most(name: str, value: float, limit: float, fix: str | None = None) -> Figure:
@@ -47,7 +47,7 @@ def equal(name: str, value: float | str, expected: float | str, fix: str | None 
 
 
 class CheckProblemError(Exception):
-    """A check cannot come to its figures. Problem and fix are ours: they hold no path."""
+    """A check cannot complete its measurements. Problem and fix are ours and contain no path."""
 
     def __init__(self, problem: str, fix: str | None = None) -> None:
         super().__init__(problem)
@@ -55,21 +55,21 @@ class CheckProblemError(Exception):
 
 
 class LeftOutError(Exception):
-    """The check does not apply here. Its text says why."""
+    """The check does not apply here. Its text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One row. `claim` says what holds where it passes, `criterion` when it passes."""
+    """One row. `claim` says what holds if it passes, `criterion` when it passes."""
 
-    number: str  # of the table in README, say "4"; "1.3" for a part of row 1
+    number: str  # of the table in README, such as "4"; "1.3" for a part of row 1
     name: str
     claim: str
     criterion: str
     run: Callable[[Workspace], Sequence[Figure]]
     seconds: float  # its time limit
     required: bool = True
-    needs_gpu: bool = True  # else it runs under --rehearse as well
+    needs_gpu: bool = True  # otherwise it also runs under --rehearse
     doctor: bool = False  # a part of `frontier doctor --gpu`
 
 
@@ -88,18 +88,18 @@ class CheckResult(Record):
 
 
 class Machine(Record):
-    """What the checks ran on."""
+    """The machine that ran the checks."""
 
     gpu: str | None = None  # product name of the first GPU
     gpus: NonNegativeInt = 0
-    memory_bytes: NonNegativeInt | None = None  # of the first GPU, as torch tells it
-    capability: str | None = None  # say "9.0"
+    memory_bytes: NonNegativeInt | None = None  # of the first GPU, as torch reports it
+    capability: str | None = None  # such as "9.0"
     driver: str | None = None
     software: dict[str, str] = Field(default_factory=dict)
 
 
 class Results(Record):
-    """Of one run of the checks, in the order in which they ran."""
+    """The results of one run of the checks, in the order in which they ran."""
 
     machine: Machine
     rehearsed: bool
@@ -108,7 +108,7 @@ class Results(Record):
 
     @property
     def broken(self) -> tuple[CheckResult, ...]:
-        """Required checks that did not pass. In a rehearsal those that need a GPU are left out, and do not
-        count."""
+        """Return the required checks that did not pass. In a rehearsal, checks that need a GPU are skipped
+        and do not count."""
         fine = {Verdict.PASSED, Verdict.LEFT_OUT} if self.rehearsed else {Verdict.PASSED}
         return tuple(check for check in self.checks if check.required and check.verdict not in fine)

@@ -1,4 +1,4 @@
-"""A trial through the launchers' own retries: attempts in one slot, until it is finished or given up."""
+"""Run a trial with the launchers' own retries: attempts in one slot, until it finishes or is given up."""
 
 from __future__ import annotations
 

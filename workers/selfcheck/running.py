@@ -1,4 +1,4 @@
-"""Runs checks one after another, each in a process of its own, forked from this one, under a time limit."""
+"""Run checks one after another, each in its own process, forked from this one, under a time limit."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from workers.selfcheck.results import (
 )
 from workers.selfcheck.workspace import Workspace
 
-WHOLE_MINUTES = 9.0  # in which all checks fit; with fewer only the required ones run
+WHOLE_MINUTES = 9.0  # enough for all checks; with fewer only the required ones run
 _POLL_SECONDS = 0.02
-_REHEARSED_SLOWER = 6.0  # a machine that others use as well; limits are for a GPU of one's own
+_REHEARSED_SLOWER = 6.0  # for a shared machine; the limits are for a GPU of one's own
 _NO_GPU = "needs a GPU"
 _WORDS = "words.txt"  # what a check printed
 
@@ -44,9 +44,9 @@ def run_checks(
     notify: Callable[[CheckResult], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Results:
-    """Run the required checks in their order, then the others; `notify` hears of each result at once.
+    """Run the required checks in their order, then the others; call `notify` with each result at once.
 
-    After `minutes` no further check starts. Without a GPU (a rehearsal) those that need one are left out.
+    No check starts after `minutes`. Without a GPU (a rehearsal) those that need one are skipped.
     """
     began, results = clock(), list[CheckResult]()
     slower = _REHEARSED_SLOWER if workspace.rehearsal else 1.0
@@ -73,13 +73,13 @@ def _result_of(check: Check, workspace: Workspace, seconds: float, required_only
 
 
 def run_apart(check: Check, workspace: Workspace, seconds: float) -> CheckResult:
-    """Run one check in a child process. After `seconds` it is killed, with all that it started."""
+    """Run one check in a child process. After `seconds` it is killed with all processes that it started."""
     folder = workspace.of_check(check.number)
     began = time.monotonic()
     child = fork(partial(_carry_out, check, workspace, folder))
     code = _wait(child, began + seconds)
     seconds_taken = time.monotonic() - began
-    with suppress(ProcessLookupError, PermissionError):  # what it started goes with it
+    with suppress(ProcessLookupError, PermissionError):  # end its children, too
         os.killpg(child, signal.SIGKILL)
     if code is None:
         problem = f"it was ended after {seconds:.0f} seconds"
@@ -117,7 +117,7 @@ def _wait(child: int, deadline: float) -> int | None:
 
 
 def _carry_out(check: Check, workspace: Workspace, folder: Path) -> None:
-    """In the child: run the check and write its result."""
+    """Run the check and write its result; this is called in the child."""
     os.setpgid(0, 0)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -128,7 +128,8 @@ def _carry_out(check: Check, workspace: Workspace, folder: Path) -> None:
 
 
 def result_here(check: Check, workspace: Workspace) -> CheckResult:
-    """Run a check in this process. Text of a foreign exception goes to stderr, its class into the result."""
+    """Run a check in this process. The text of a foreign exception goes to stderr, its class into the
+    result."""
     try:
         figures = tuple(check.run(workspace))
     except LeftOutError as reason:

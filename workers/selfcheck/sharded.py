@@ -1,4 +1,4 @@
-"""Row 15: what several GPUs use, on one: NCCL, and states that are shared out and kept in host memory."""
+"""Row 15: run on one GPU what several use: NCCL, and states that are sharded and kept in host memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from workers.selfcheck.workspace import Texts, Trials, Workspace
 
 
 def one_rank(workspace: Workspace) -> list[Figure]:
-    """One process with each way of sharding that one GPU allows: those that keep states in host memory. The
-    worker itself proves that an adapter that it kept answers as before."""
+    """Run one process with each way of sharding that one GPU allows: those that keep states in host memory.
+    The worker itself checks that a saved adapter gives the same predictions."""
     trials, figures = Trials(workspace.of_check("15")), list[Figure]()
     kinds = ["fsdp"] + (["zero2", "zero3"] if find_spec("deepspeed") is not None else [])
     with host_of(workspace) as host:

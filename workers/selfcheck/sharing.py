@@ -16,8 +16,8 @@ from workers.selfcheck.workspace import Ran, Texts, Trials, Workspace
 
 
 def together(workspace: Workspace) -> list[Figure]:
-    """Two and eight trials at once, each against the same trial alone; then one that runs out of memory
-    beside others."""
+    """Run two and eight trials at once, and compare each with the same trial alone; then run one that runs
+    out of memory beside others."""
     trials = Trials(workspace.of_check("10"))
     recipe = {"batch_size": 32, "steps": 60, "precision": "fp32"}
     trial = trials.spec(bert(workspace, hidden=256, layers=4), texts=Texts(128, 126), recipe=recipe)

@@ -1,4 +1,4 @@
-"""Row 14: tokens per second against Hugging Face's Trainer, and whether a step waits for the GPU."""
+"""Row 14: tokens per second against Hugging Face's Trainer, and a check that no step waits for the GPU."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STEPS = 60
 
 
 def against_the_trainer(workspace: Workspace) -> list[Figure]:
-    """Train each shape by the worker and by the Trainer, in bf16."""
+    """Train each shape with the worker and with the Trainer, in bf16."""
     cases: list[tuple[str, BackboneSpec, Settings, int, int]] = [
         ("tiny, 32 x 64", bert(workspace, hidden=128, layers=2), Full(), 32, 64),
         ("base, 32 x 128", bert(workspace, hidden=768, layers=12), Full(), 32, 128),
@@ -63,7 +63,8 @@ def against_the_trainer(workspace: Workspace) -> list[Figure]:
 
 
 def _no_waits(workspace: Workspace, trials: Trials) -> Figure:
-    """torch raises an error where the host waits for the GPU between the first pass of a step and its end."""
+    """Make torch raise an error if the host waits for the GPU between the first pass of a step and its
+    end."""
     model, recipe = bert(workspace, hidden=128, layers=2), {"batch_size": 16, "steps": 8, "precision": "bf16"}
     order = trials.order(trials.spec(model, recipe=recipe), workspace.resources(), "no-waits")
     failure = run(ForkedHost(_waiting_is_an_error), order).outcome.failure
@@ -83,7 +84,7 @@ def _waiting_is_an_error() -> Iterator[None]:
 
 @contextmanager
 def _busy() -> Iterator[list[float]]:
-    """Give the mean share of time in which the GPU ran a kernel, in percent, once it is over."""
+    """Yield a list that holds, after the block, the mean percentage of time in which the GPU ran a kernel."""
     nvml, handle = first_gpu()
     mean, over, samples = [0.0], threading.Event(), list[int]()
 
@@ -103,7 +104,7 @@ def _busy() -> Iterator[list[float]]:
 
 
 def _trainer(trial: TrialSpec, data: Path, tokens_per_step: int) -> float:
-    """Return the real tokens per second of the Trainer, as its documentation shows it."""
+    """Return the real tokens per second of the Trainer, used as its documentation shows."""
     assert isinstance(trial.backbone.weights, FolderWeights)
     folder, recipe = trial.backbone.weights.folder, trial.recipe
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -132,5 +133,5 @@ def _trainer(trial: TrialSpec, data: Path, tokens_per_step: int) -> float:
         trainer = Trainer(model=model, args=arguments, train_dataset=rows, processing_class=tokenizer)
         return float(trainer.train().metrics["train_runtime"])
 
-    train(5)  # it warms up as the worker did not: the comparison leans to the Trainer
+    train(5)  # it warms up, unlike the worker: the comparison favours the Trainer
     return _STEPS * tokens_per_step / train(_STEPS)

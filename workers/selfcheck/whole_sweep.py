@@ -1,4 +1,4 @@
-"""Row 16: a sweep from its plan to its report, by the command line and the local launcher."""
+"""Row 16: a sweep from plan to report, with the command line and the local launcher."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FROM_ELSEWHERE = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")
 
 
 def whole_sweep(workspace: Workspace) -> list[Figure]:
-    """Run a part of the demo sweep. A rehearsal takes an untrained model and a few rows (`--smoke`)."""
+    """Run a part of the demo sweep. A rehearsal uses an untrained model and a few rows (`--smoke`)."""
     folder = workspace.of_check("16")
     seeds = workspace.sized([1, 2], [1])
     arguments = ["models=[demo-tiny]", "domains=[general]", "tasks=[demo-outcome]", f"seeds={seeds}"]
@@ -42,7 +42,7 @@ def _on_a_gpu(sweep: Path, planned: dict[str, Any], outcomes: list[dict[str, Any
             name
             for outcome in outcomes
             for name, origin in outcome["origins"].items()
-            if origin["source"] == "missing" and name != "cpu_energy"  # which few machines count
+            if origin["source"] == "missing" and name != "cpu_energy"  # few machines have this counter
         }
     )
     bills = [json.loads(path.read_bytes()) for path in sweep.glob("trials/**/bill.json")]

@@ -1,4 +1,4 @@
-"""Where the checks write invented models, texts and orders, and what they are given to run on."""
+"""Provide the checks with invented models, texts and orders, and with the resources to run on."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 T = TypeVar("T")
 
 WORDS = 900  # of the invented language: w0 … w899
-_SIGNS = 60  # the first words of it: those that a label can be told from
+_SIGNS = 60  # its first words, which reveal the label
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """`root` exists and is removed afterwards. In a rehearsal everything runs on the CPU, at a small size."""
+    """The folder of the checks: `root` exists and is removed afterwards. In a rehearsal everything runs on
+    the CPU, at a small size."""
 
     root: Path
     rehearsal: bool
@@ -43,13 +44,13 @@ class Workspace:
         return folder
 
     def resources(self, **fields: Any) -> Resources:
-        """One GPU, in a rehearsal one core."""
+        """Return one GPU, or one core in a rehearsal."""
         return Resources(**({} if self.rehearsal else {"gpus": 1}) | fields)
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Invented rows: `length` words each, whose label shows in their words."""
+    """Invented rows of `length` words each. The words reveal the label."""
 
     rows: int = 64  # of train; dev and test have a quarter of it
     length: int = 30
@@ -79,8 +80,8 @@ class Texts:
         )
 
     def _row(self, number: int, generator: random.Random) -> str:
-        """Of the first class a third of the words come from the first half of the signs, of the second class
-        from their second half."""
+        """Return a row. In the first class a third of the words come from the first half of the signs, in the
+        second class from the second half."""
         second = number % 2
         signs = range(_SIGNS // 2 * second, _SIGNS // 2 * (second + 1))
         words = [
@@ -93,7 +94,7 @@ class Texts:
 
 
 def deviation(expected: Sequence[float], got: Sequence[float]) -> float:
-    """Return the largest relative difference; infinite values never come here, as losses are finite."""
+    """Return the largest relative difference. Losses are finite, so no value is infinite."""
     return max(abs(a - b) / max(abs(a), 1e-9) for a, b in zip(expected, got, strict=False))
 
 
@@ -112,11 +113,11 @@ class Ran:
 
     @property
     def failure_kind(self) -> str:
-        """Of an attempt that failed; else "none"."""
+        """Return the failure kind of an attempt, or "none" if it did not fail."""
         return str(self.outcome.failure.kind) if self.outcome.failure else "none"
 
     def losses_apart(self, other: Ran) -> float:
-        """Return the largest relative difference of two equally many losses; else infinity."""
+        """Return the largest relative difference between two equally long runs of losses; else infinity."""
         if len(self.losses) != len(other.losses):
             return math.inf
         return deviation(self.losses, other.losses)

@@ -27,7 +27,7 @@ from workers.data.labels import LONGEST
 from workers.data.readers.conll import check_tag
 from workers.data.readers.delimited import repeats_names
 
-_NUMBERED_TAGS = "ner_tags"  # what folders have that lack ner_tags_str
+_NUMBERED_TAGS = "ner_tags"  # the column of folders without ner_tags_str
 _INFO, _ALL_TAGS = "info", "all_ner_tags"
 _AGAIN = "write the folder again with save_to_disk"
 
@@ -180,7 +180,7 @@ def _rows(folder: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
 
 
 def _batches(file: Path, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-    import pyarrow  # here, so that reading other formats does not wait for it
+    import pyarrow  # imported here, so that other formats do not wait for it
 
     with pyarrow.OSFile(str(file)) as source, pyarrow.ipc.open_stream(source) as stream:
         for batch in stream:
@@ -194,7 +194,7 @@ def _pulled(batches: Iterator[list[tuple[Any, ...]]]) -> tuple[list[tuple[Any, .
     text."""
     try:
         return next(batches, None), None
-    except Exception as error:  # a damaged file can fail in whatever the library does with it
+    except Exception as error:  # a damaged file can fail anywhere in the library
         return None, f"it cannot be read as an Arrow IPC stream with these columns ({type(error).__name__})"
 
 
@@ -206,7 +206,7 @@ def _data_files(folder: Path) -> list[Path]:
     state = _parsed(read_text(file))
     files = state.get("_data_files") if isinstance(state, dict) else None
     names = [entry.get("filename") if isinstance(entry, dict) else None for entry in files or ()]
-    # Nothing but the folder's own files is ever opened.
+    # Only the folder's own files are ever opened.
     if not names or not all(
         isinstance(n, str) and n and "\0" not in n and PurePath(n).name == n for n in names
     ):

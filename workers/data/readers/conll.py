@@ -26,7 +26,7 @@ _COMMENT = re.compile(r"#(\s|[\w.-]+ ?=).*")
 _BLANKS = re.compile("[ \t]+")
 
 
-Rows = list[tuple[int, list[str]]]  # the lines of a sentence: number and columns
+Rows = list[tuple[int, list[str]]]  # the lines of a sentence as (number, columns)
 
 
 def read_conll(
@@ -179,7 +179,7 @@ def check_tag(file: str, line: int, tag: str, before: str, types: Collection[str
             "use BIO tags, or name their column in the reader",
         )
     if tag.startswith("I-") and before[2:] != tag[2:]:
-        # Strict scoring knows no mention without its B-, so reading on would lose gold mentions unseen.
+        # Strict scoring ignores a mention without B-, so continuing would silently lose gold mentions.
         raise DataError(
             file,
             line,

@@ -19,10 +19,10 @@ from pathlib import Path, PurePosixPath
 from orchestrator.contracts.files import leads_out
 from orchestrator.errors import DataError
 
-MEMBER_BYTES = 2**24  # of one file: the largest note of these corpora has a thousandth of it
-ARCHIVE_BYTES = 2**28  # of an archive when unpacked
+MEMBER_BYTES = 2**24  # of one file: the largest note of these corpora is a thousandth of this size
+ARCHIVE_BYTES = 2**28  # of an unpacked archive
 _PLACE = re.compile(r"(?P<root>.+): (?P<suffix>\.\w+) file (?P<number>[0-9]+)", re.DOTALL)
-# What tarfile, gzip and zlib raise for bytes that are no archive, or a damaged one.
+# What tarfile, gzip and zlib raise for a damaged archive, or for bytes that are not an archive.
 _BROKEN = (
     tarfile.TarError,
     zlib.error,
@@ -37,7 +37,7 @@ _BROKEN = (
 
 @dataclass(frozen=True, repr=False)
 class Member:
-    place: str  # for messages: the directory or archive, and the number of the file; not its name
+    place: str  # for messages: the directory or archive and the number of the file, not its name
     path: PurePosixPath  # below the directory, or in the archive
     content: bytes
 
@@ -167,7 +167,7 @@ def _unpack(archive: Path, suffixes: Collection[str], contents: dict[PurePosixPa
                     member = content.extractfile(header)
                     if member is not None:
                         contents[path] = member.read()
-            # The checksum stands behind what tarfile reads.
+            # The checksum comes after what tarfile reads.
             while limited.read(2**20):
                 pass
     except _BROKEN:

@@ -27,7 +27,7 @@ from orchestrator.errors import DataError
 from workers.data.faults import Faults
 from workers.data.files import TOO_LARGE, foreign_kind, most_unpacked
 
-_LONGEST_FIELD = 2**24  # characters; csv refuses fields above 2**17 unasked, and joined notes are longer
+_LONGEST_FIELD = 2**24  # characters; by default csv rejects fields above 2**17, and joined notes are longer
 Header = Callable[[int, list[str]], list[str]]
 _Row = TypeVar("_Row", str, list[str])
 
@@ -37,8 +37,8 @@ class Table:
     """How to read a file of rows, and its name in messages."""
 
     file: str
-    header: Header  # given line and names of the header, answers with the names to use; raises DataError
-    separator: Separator | None = None  # None: what a line `sep=;` above the header says, else a comma
+    header: Header  # takes line and names of the header, returns the names to use; raises DataError
+    separator: Separator | None = None  # None: the separator in a line `sep=;` above the header, else a comma
     keyed: bool = False  # whether the user can set `separator`
 
 
@@ -47,7 +47,7 @@ class _Dialect:
     header_line: str
     separator: str
     before: int  # lines above the header
-    content: Iterator[str]  # from the header on
+    content: Iterator[str]  # from the header to the end
 
     def rows(self) -> Iterator[list[str]]:
         blanks = spaced(self.header_line, self.separator)

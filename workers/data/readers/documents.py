@@ -19,7 +19,7 @@ from workers.data.readers.pubtator import Document, Mention
 from workers.data.readers.sentences import Span, words_of
 from workers.data.spans import WordSpan, joined_sentences, tag_sentences
 
-_MOST_MENTIONS = 200  # in one sentence; their pairs are the examples
+_MOST_MENTIONS = 200  # per sentence; their pairs are the examples
 
 
 def tagged_sentences(document: Document, types: tuple[str, ...], faults: Faults) -> Iterator[Tokens]:
@@ -76,7 +76,7 @@ def masked_pairs(
 @dataclass(frozen=True, repr=False)
 class _Sentence:
     span: Span
-    mentions: list[Mention]  # those with an id
+    mentions: list[Mention]  # only those with an id
 
 
 def _once(mentions: Sequence[Mention], aside: Counter[str]) -> list[Mention]:

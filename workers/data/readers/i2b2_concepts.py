@@ -25,10 +25,10 @@ from workers.data.spans import WordSpan, joined_lines
 
 TYPES = ("problem", "test", "treatment")
 _PLACE = r"([0-9]{1,6}):([0-9]{1,6}) ([0-9]{1,6}):([0-9]{1,6})"
-# Greedy: a text may hold anything, so its end is found from the right.
+# Greedy: a text may hold any character, so its end is found from the right.
 _CONCEPT = re.compile(rf'c="(.*)"\s+{_PLACE}\|\|t="([^"|]*)"\s*')
-_LONGEST = 10_000  # characters of an annotation line; longer ones are none
-_MOST_LINES = 4  # that one concept lies on; a few of the corpus lie on two
+_LONGEST = 10_000  # characters; longer lines are not annotations
+_MOST_LINES = 4  # that one concept covers; a few in the corpus cover two
 
 Place = tuple[int, int, int, int]  # first line, its token, last line, its token (included)
 
@@ -36,13 +36,13 @@ Place = tuple[int, int, int, int]  # first line, its token, last line, its token
 @dataclass(frozen=True, repr=False)
 class Concept:
     span: WordSpan  # in the words of its sentence
-    place: Place  # as the annotation has it
+    place: Place  # as the annotation writes it
 
 
 @dataclass(frozen=True, repr=False)
 class Sentence:
     words: tuple[str, ...]  # at least one
-    concepts: tuple[Concept, ...]  # by place; none of them twice
+    concepts: tuple[Concept, ...]  # by position, without duplicates
 
 
 class _Line:
@@ -120,7 +120,7 @@ def annotation_lines(file: Member, faults: Faults) -> Iterator[tuple[int, str]]:
         return
     for number, line in enumerate(lines(text), start=1):
         if line.strip():
-            yield number, line if len(line) <= _LONGEST else ""  # no match may take long
+            yield number, line if len(line) <= _LONGEST else ""  # keeps every match fast
 
 
 def _concepts(

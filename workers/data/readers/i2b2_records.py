@@ -20,14 +20,14 @@ from workers.data.holdout import Selector
 from workers.data.readers.corpus_files import Member, members
 
 _SUFFIXES = (".txt", ".con", ".rel")
-_UNANNOTATED = "unannotated"  # texts without gold, distributed beside the others
+_UNANNOTATED = "unannotated"  # texts without gold, distributed with the others
 
 
 @dataclass(frozen=True, repr=False)
 class RecordFiles:
-    name: str  # of the entry and the place in it; not the id, which may be a patient's
+    name: str  # from the entry and the number in it; not the id, which may be a patient's
     text: Member
-    gold: dict[str, Member]  # by suffix: ".con" and, where asked for, ".rel"
+    gold: dict[str, Member]  # by suffix: ".con" and, if requested, ".rel"
 
 
 @dataclass(frozen=True, repr=False)

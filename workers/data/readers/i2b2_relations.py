@@ -14,7 +14,7 @@ from workers.data.readers.i2b2_records import RecordFiles
 
 _PLACE = r"([0-9]{1,6}):([0-9]{1,6}) ([0-9]{1,6}):([0-9]{1,6})"
 _RELATION = re.compile(rf'c=".*"\s+{_PLACE}\|\|r="([^"|]*)"\|\|c=".*"\s+{_PLACE}\s*')
-_MOST_CONCEPTS = 200  # in one sentence; their pairs are the examples
+_MOST_CONCEPTS = 200  # per sentence; their pairs are the examples
 
 # The types that each relation is between: Tr… treatment and problem, Te… test and problem, PIP two problems.
 RELATIONS = {

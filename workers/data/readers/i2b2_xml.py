@@ -29,7 +29,7 @@ from workers.data.spans import WordSpan, tag_sentences
 
 _OFFSET = re.compile(r"[0-9]{1,9}")
 _UNSPACED = re.compile(r"\S+")
-# Left in annotations or in the text by tools that escape once too often; the last one is undone last.
+# Tools that escape twice leave these in annotations or in the text; the last one is undone last.
 _ESCAPES = (("&apos;", "'"), ("&quot;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 _LONGEST_ESCAPE = 6
 
@@ -83,7 +83,7 @@ def _document(
     spans: dict[WordSpan, None] = {}
     for number, element in enumerate(annotations, start=1):
         if reader.element is not None and element.tag != reader.element:
-            if "start" in element.attrib:  # links between annotations have none
+            if "start" in element.attrib:  # links between annotations have no "start"
                 faults.set_aside["of another element"] += 1
             continue
         kind = element.get(reader.attribute, "").strip()

@@ -35,7 +35,7 @@ from workers.data.readers.mimic_tables import (
 _STAYS = (timedelta(days=3), timedelta(days=7), timedelta(days=14))  # the longest of classes 0, 1 and 2
 
 
-LeftOut = Counter[tuple[str, Identity]]  # (reason, patient; NO_ID where that is not known)
+LeftOut = Counter[tuple[str, Identity]]  # (reason, patient; NO_ID if unknown)
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +45,7 @@ class _Corpus:
     left_out: LeftOut  # by the definition of the task
 
 
-# The key has size and time of change of the files: these distinguish files from their earlier versions.
+# The key has the sizes and modification times of the files, which distinguish them from earlier versions.
 _Key = tuple[str, tuple[str, ...], Path, tuple[tuple[int, int], ...], Literal["error", "skip"]]
 _corpora: ContextVar[dict[_Key, _Corpus] | None] = ContextVar("corpora", default=None)
 

@@ -24,7 +24,7 @@ SECTIONS = tuple(
         ("SOCIAL HISTORY", "social history"),
     )
 )
-_NEEDED = 3  # one of the first three must say something
+_NEEDED = 3  # one of the first three must have text
 # A blank line and the header of the next section: words and a colon on one line.
 _NEXT = re.compile(r"\n[^\S\n]*\n[^\n\d.|()\\]+?:")
 
@@ -34,7 +34,7 @@ _CLAUSE = re.compile(
     re.IGNORECASE,
 )
 _MERE_WORD = re.compile(rf"(?:^|(?<=[.;:,]))\s*{_DIED}(?=\s*(?:[.;,]|$))", re.IGNORECASE)
-_NOT_TOLD = ("PHYSICAL EXAM", "MEDICATION ON ADMISSION")  # where no more is said of a death than that
+_NOT_TOLD = ("PHYSICAL EXAM", "MEDICATION ON ADMISSION")  # sections that only state the death
 
 
 def cut_sections(note: str) -> list[str] | None:
@@ -52,7 +52,7 @@ def _section(note: str, header: re.Pattern[str]) -> str:
     begin = header.search(note)
     if begin is None:
         return ""
-    # What follows the header at once may be a blank line and the next header: then there is no text.
+    # The header may be followed by a blank line and the next header: then there is no text.
     end = _NEXT.search(note, begin.end())
     lines = note[begin.end() : end.start() if end else len(note)].split("\n")
     return " ".join(line for line in map(str.strip, lines) if line)

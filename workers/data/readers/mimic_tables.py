@@ -16,7 +16,7 @@ from workers.data.readers.delimited import stream_rows
 
 _ID = re.compile(r"[0-9]{1,12}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", re.DOTALL)
-_LONGEST_GROUP = 100  # characters; labels stand in records
+_LONGEST_GROUP = 100  # characters; records contain labels
 _SUMMARY = "discharge summary"
 
 
@@ -25,7 +25,7 @@ class Admission:
     patient: Identity
     newborn: bool
     died: bool
-    stay: timedelta | None  # None where it ends before it begins
+    stay: timedelta | None  # None if it ends before it begins
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +34,7 @@ class Summary:
 
     admission: str | None
     date: str  # sorts as text
-    report: bool  # and no addendum
+    report: bool  # and not an addendum
     error: bool  # a physician has marked it as an error
     text: str
 

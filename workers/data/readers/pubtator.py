@@ -28,7 +28,7 @@ _NO_ID = {"-1", "-", ""}
 _NOVELTY = {"novel", "no", ""}  # BioRED's fifth field of a relation
 _VARIANT = re.compile(r"[cgmnpr]\|[A-Z]+\|.*")  # an id that holds separators itself: c|SUB|G|1|A
 
-Ids = tuple[str, ...]  # of one field: the field itself, then the ids that separators in it part
+Ids = tuple[str, ...]  # of one field: the field itself, then the ids between its separators
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +36,7 @@ class Mention:
     start: int
     end: int
     type: str
-    ids: frozenset[str]  # several for a composite mention, none where the annotators found none
+    ids: frozenset[str]  # several for a composite mention, none if the annotators found none
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,7 +48,7 @@ class Relation:
 
 @dataclass(frozen=True, repr=False)
 class Document:
-    name: str  # of file and place; not the id, which may be a patient's
+    name: str  # from the file and the number in it; not the id, which may be a patient's
     text: str
     mentions: tuple[Mention, ...]  # by start, the longer one first
     relations: tuple[Relation, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-# After a full stop, before what begins a sentence. The number of sentence pairs of a corpus depends on it.
+# After a full stop, before the start of a sentence. The number of sentence pairs of a corpus depends on it.
 _GAP = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9(\[])")
 _WORD = re.compile(r"\w+|[^\w\s]")
 

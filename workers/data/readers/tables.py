@@ -48,7 +48,7 @@ def read_table(
     Raises DataError at the first malformed row if `faults` does. Its line is the first line of the row.
     """
     rows = _csv_rows if reader.format == "csv" else _json_rows
-    # What is no row at all belongs to the split of what has no id.
+    # Lines that are not rows count in the split of rows without an id.
     no_rows = faults if selected(NO_ID) else Faults(faults.on_bad_record)
     examples: list[Text] = []
     documents: dict[Identity, int] = {}
@@ -129,7 +129,7 @@ def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tupl
         if content.strip():
             row, duplicates = _parsed(content)
             if duplicates:
-                # Any other key may be text of a row.
+                # Any other key may be text from a row.
                 used = [repr(key) for key in selected if key in duplicates]
                 shown = ", ".join(used) or "one that the reader does not use"
                 faults.found(DataError(str(path), line, f"duplicate key: {shown}", "keep one of them"))
@@ -212,7 +212,7 @@ def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, role: str)
         raise DataError(str(path), line, f"the {role} is not of a type that is read", "use a JSON string")
     if not text_key(value):
         raise DataError(str(path), line, f"the {role} is empty", "fill it in, or remove the row")
-    # A lone surrogate (JSON can escape one) is no text: tokenizers refuse it.
+    # A lone surrogate (JSON can escape one) is not text: tokenizers reject it.
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise DataError(str(path), line, f"the {role} is not Unicode text", "remove the lone surrogate")
     return value

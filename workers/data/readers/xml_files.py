@@ -24,7 +24,7 @@ _PAGE_BREAK_REFERENCE = re.compile("&#(?:1[12]|2[89]|3[01]|x0*(?:[bBcC]|1[c-fC-F
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\ufffe\uffff]")
 _DECLARATION = re.compile(r"<\?xml\s")
 _REFERENCE = re.compile(r"&#(?:([0-9]{1,7})|x([0-9A-Fa-f]{1,6}));")
-_MOST_TAGS = 200_000  # of a file; a parser takes seconds for the millions that fit into MEMBER_BYTES
+_MOST_TAGS = 200_000  # per file; a parser takes seconds for the millions that fit into MEMBER_BYTES
 _AGAIN = "bring the file as it was distributed, or move it"
 
 
