@@ -11,8 +11,8 @@ from orchestrator.errors import DataError
 class Faults:
     """Apply `on_bad_record` of a task: a reader hands over the problem and leaves the record out.
 
-    Readers raise a problem that makes the rest of a file unreadable themselves, because it belongs to no
-    record.
+    If a problem makes the rest of a file unreadable, it belongs to no record: readers then raise it
+    themselves.
     """
 
     def __init__(self, on_bad_record: Literal["error", "skip"]) -> None:

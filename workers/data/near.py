@@ -70,14 +70,14 @@ class _Texts:
         if len(words) < _FEWEST:
             return False
         rare = sorted(sorted(words & self._count.keys()), key=self._count.__getitem__)[:_RARE]
-        return any(_agree(text, words, other) for word in rare for other in self._with[word])
+        return any(_agree(text, words, train_text) for word in rare for train_text in self._with[word])
 
 
-def _agree(text: _Words, words: set[str], other: _Words) -> bool:
-    other_words = set(other)
+def _agree(text: _Words, words: set[str], train_text: _Words) -> bool:
+    other_words = set(train_text)
     if len(words & other_words) < _SHARE * max(len(words), len(other_words)):
         return False
-    pairs, other_pairs = set(pairwise(text)), set(pairwise(other))
+    pairs, other_pairs = set(pairwise(text)), set(pairwise(train_text))
     return len(pairs & other_pairs) >= _IN_ORDER * max(len(pairs), len(other_pairs))
 
 

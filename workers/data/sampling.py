@@ -28,14 +28,14 @@ def cap_rows(examples: Sequence[Example], rows: int | None, per_class: int | Non
         return list(examples)
     seen: set[str] = set()
     leaders: list[int] = []
-    others: list[int] = []
+    followers: list[int] = []
     for index in _shuffled(examples):
         example = examples[index]
         leads = isinstance(example, Text) and example.label not in seen
         if isinstance(example, Text):
             seen.add(example.label)
-        (leaders if leads else others).append(index)
-    return [examples[index] for index in sorted([*leaders, *others][:rows])]
+        (leaders if leads else followers).append(index)
+    return [examples[index] for index in sorted([*leaders, *followers][:rows])]
 
 
 def _of_each_class(examples: Sequence[Example], per_class: int) -> list[int]:

@@ -77,12 +77,12 @@ def read_split(
     examples = list(_read(task, names, root, faults, selected if ids is None else ids.noting(selected)))
     if not examples:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
-            fault = f"there is no example for {split}: nothing of train falls into its share"
+            problem = f"there is no example for {split}: nothing of train falls into its share"
             fix = f"raise hold_out.{split}, or name files for it"
-            raise DataError(f"task {task.name}", None, fault, fix)
+            raise DataError(f"task {task.name}", None, problem, fix)
         files = ", ".join(str(root / name) for name in names)
-        fault = f"there is no example in it{_left_out(faults)}"
-        raise DataError(files, None, fault, "check the file and `reader` of the task")
+        problem = f"there is no example in it{_left_out(faults)}"
+        raise DataError(files, None, problem, "check the file and `reader` of the task")
     return grouped(task, examples) if split is Split.TEST else examples
 
 

@@ -1,1 +1,1 @@
-"""What an attempt takes: seconds, memory, energy, FLOPs, latency."""
+"""What an attempt uses: seconds, memory, energy, FLOPs, latency."""

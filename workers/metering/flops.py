@@ -224,8 +224,8 @@ def _einsum(result: Tensor, equation: str, *operands: Any, **_: Any) -> Counted:
     for names, factor in zip(equation.replace(" ", "").split("->")[0].split(","), factors, strict=True):
         before, dots, behind = names.partition("...")
         rest = factor.ndim - len(before) - len(behind)
-        places = [*before, *(f"{position} from behind" for position in range(rest, 0, -1) if dots), *behind]
-        for name, size in zip(places, factor.shape, strict=True):
+        indices = [*before, *(f"{position} from behind" for position in range(rest, 0, -1) if dots), *behind]
+        for name, size in zip(indices, factor.shape, strict=True):
             sizes[name] = max(size, sizes.get(name, 1))
     return [(2.0 * math.prod(sizes.values()), factors)]
 

@@ -27,7 +27,7 @@ _HEADLESS = frozenset({"falcon_mamba", "mamba", "mamba2"})
 
 
 class LastTokenPooling:
-    """A model with `score` on its backbone returns one row of logits per text, from the text's last real
+    """Pool a model with `score` on its backbone: one row of logits per text, from the text's last real
     token."""
 
     def forward(self: Any, input_ids: Tensor | None = None, **inputs: Any) -> SequenceClassifierOutput:
@@ -38,7 +38,7 @@ class LastTokenPooling:
 
 
 class TokenHead:
-    """A model with `score` on its backbone returns one row of logits per token."""
+    """Read a model with `score` on its backbone token by token: one row of logits per token."""
 
     def forward(self: Any, input_ids: Tensor | None = None, **inputs: Any) -> TokenClassifierOutput:
         return TokenClassifierOutput(logits=self.score(self.dropout(_hidden(self, input_ids, inputs))))

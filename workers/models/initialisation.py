@@ -13,8 +13,7 @@ _DRAWS = ("normal_", "uniform_", "bernoulli_", "random_", "kaiming_uniform_")
 
 
 class DrawnOnCpu(TorchFunctionMode):
-    """In this context a tensor on another device is filled with what the CPU's generator gives a tensor of
-    its shape."""
+    """Fill tensors on other devices with what the CPU's generator gives a tensor of their shape."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -1,1 +1,1 @@
-"""The processes of an attempt. No code of models."""
+"""The processes of an attempt. They contain no model code."""

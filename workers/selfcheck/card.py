@@ -1,4 +1,4 @@
-"""What the driver says of the first GPU, through NVIDIA's management library."""
+"""What the driver reports about the first GPU, through NVIDIA's management library."""
 
 from __future__ import annotations
 

@@ -70,9 +70,10 @@ def _compared(
     trial = trials.spec(backbone, settings, texts, recipe=recipe)
     resources = workspace.resources()
     # The rate of the first step is 0: the weights after one step are the initial weights.
-    first = trials.spec(backbone, settings, texts, recipe={**recipe, "steps": 1, "evaluations": 1})
+    one_step = trials.spec(backbone, settings, texts, recipe={**recipe, "steps": 1, "evaluations": 1})
     start = (
-        finished(host, trials.order(first, resources, f"{name}, start", keep_weights="all")).directory / MODEL
+        finished(host, trials.order(one_step, resources, f"{name}, start", keep_weights="all")).directory
+        / MODEL
     )
     ran = finished(host, trials.order(trial, resources, name, keep_weights="all"))
     device = torch.device("cpu" if workspace.rehearsal else "cuda")

@@ -75,8 +75,8 @@ def _beside_one_that_fails(workspace: Workspace, trials: Trials, hosts: list[Att
     orders = [trials.order(large, Resources(gpus=share), "too-large")]
     orders += [trials.order(small, Resources(gpus=share), f"beside-{n}") for n in range(3)]
     with ThreadPoolExecutor(len(orders)) as pool:
-        failed, *others = pool.map(run, hosts, orders)
-    finished_beside = sum(attempt.outcome.state == "finished" for attempt in others)
+        failed, *neighbours = pool.map(run, hosts, orders)
+    finished_beside = sum(attempt.outcome.state == "finished" for attempt in neighbours)
     return [
         equal("the one that needs too much", failed.failure_kind, "OUT_OF_MEMORY"),
         equal("of three beside it, finished", float(finished_beside), 3.0),

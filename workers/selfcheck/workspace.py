@@ -93,9 +93,9 @@ class Texts:
         return f"{' '.join(words)},{('first', 'second')[second]}"
 
 
-def deviation(expected: Sequence[float], got: Sequence[float]) -> float:
+def deviation(expected: Sequence[float], actual: Sequence[float]) -> float:
     """Return the largest relative difference. Losses are finite, so no value is infinite."""
-    return max(abs(a - b) / max(abs(a), 1e-9) for a, b in zip(expected, got, strict=False))
+    return max(abs(a - b) / max(abs(a), 1e-9) for a, b in zip(expected, actual, strict=False))
 
 
 @dataclass(frozen=True)

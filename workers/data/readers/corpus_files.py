@@ -57,10 +57,10 @@ def members(path: Path, suffixes: Collection[str]) -> list[Member]:
     or if a link leads out of the directory.
     """
     if path.is_dir():
-        return [_read(path, *found) for found in _numbered(_in_directory(path, suffixes))]
+        return [_read(path, *numbered) for numbered in _numbered(_in_directory(path, suffixes))]
     if path.is_file():
-        found = _in_archive(path, suffixes)
-        return [Member(_place(path, *key), name, found[name]) for key, name in _numbered(found)]
+        contents = _in_archive(path, suffixes)
+        return [Member(_place(path, *key), name, contents[name]) for key, name in _numbered(contents)]
     fix = "check data_dir, and `files` of the task, which are paths below it"
     raise DataError(str(path), None, "there is no such directory or archive", fix)
 

@@ -132,8 +132,8 @@ def _concepts(
             fix = 'write c="text" L:T L:T||t="type"'
             faults.found(DataError(file.place, number, "the line is no concept", fix))
             continue
-        first_line, first, last_line, last = map(int, match.group(2, 3, 4, 5))
-        position = first_line, first, last_line, last
+        first_line, first_token, last_line, last_token = map(int, match.group(2, 3, 4, 5))
+        position = first_line, first_token, last_line, last_token
         span = _find(content, position, match[1].split())
         if span is None:
             fix = "count lines from 1 and tokens from 0, the last one included"

@@ -91,8 +91,8 @@ def _related(
 
 
 def _place(numbers: Sequence[str]) -> Place:
-    first_line, first, last_line, last = map(int, numbers)
-    return first_line, first, last_line, last
+    first_line, first_token, last_line, last_token = map(int, numbers)
+    return first_line, first_token, last_line, last_token
 
 
 def _pairs(

@@ -131,8 +131,8 @@ def _json_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tupl
             if duplicates:
                 # Any other key may be text from a row.
                 used = [repr(key) for key in selected if key in duplicates]
-                shown = ", ".join(used) or "one that the reader does not use"
-                faults.found(DataError(str(path), line, f"duplicate key: {shown}", "keep one of them"))
+                keys = ", ".join(used) or "one that the reader does not use"
+                faults.found(DataError(str(path), line, f"duplicate key: {keys}", "keep one of them"))
             elif isinstance(row, dict):
                 if repeats_names([row.get(column) for column in selected], selected):
                     faults.found(DataError(str(path), line, "it repeats the column names", "remove the line"))

@@ -58,20 +58,20 @@ def parsed(member: Member) -> ElementTree.Element | DataError:
     return _broken(member.place, escaped) or DataError(member.place, line, "it is not XML", _AGAIN)
 
 
-def _broken(place: str, text: str) -> DataError | None:
+def _broken(location: str, text: str) -> DataError | None:
     """Return a problem that the parser does not distinguish from text, else None."""
     text = "".join(outside + "\n" * cdata.count("\n") for outside, cdata in _pieces(text))
     for match in _DECLARATION.finditer(text):
         if match.start():
             problem = "the XML declaration (<?xml …) is not at the beginning of the file"
             fix = "remove what is before it, be it a blank line, or split the file there"
-            return DataError(place, text.count("\n", 0, match.start()) + 1, problem, fix)
+            return DataError(location, text.count("\n", 0, match.start()) + 1, problem, fix)
     for match in _REFERENCE.finditer(text):
         code = int(match[1]) if match[1] else int(match[2], 16)
         if code > sys.maxunicode or _CONTROL.match(chr(code)) or 0xD800 <= code < 0xE000:
             problem = f"it refers to U+{code:04X} (&#…;), a character that XML does not allow"
             line = text.count("\n", 0, match.start()) + 1
-            return DataError(place, line, problem, "write a space instead, so that all offsets stay right")
+            return DataError(location, line, problem, "write a space instead, so that all offsets stay right")
     return None
 
 
