@@ -58,15 +58,15 @@ NO_OPTIONS = ClusterOptions()
 
 def as_arguments(namespace: str, context: str | None) -> str:
     """Return the arguments that select a namespace and a context in a printed command, each after a space."""
-    words: list[str] = []
+    arguments: list[str] = []
     if {namespace, os.environ.get(VARIABLE) or NAMESPACE} != {NAMESPACE}:
-        words += ["--namespace", namespace]
+        arguments += ["--namespace", namespace]
     if context is not None:
-        words += ["--context", context]
-    return "".join(f" {shlex.quote(word)}" for word in words)
+        arguments += ["--context", context]
+    return "".join(f" {shlex.quote(word)}" for word in arguments)
 
 
 def has_kubeconfig() -> bool:
-    named = os.environ.get("KUBECONFIG")
-    files = named.split(os.pathsep) if named else ["~/.kube/config"]
+    kubeconfig = os.environ.get("KUBECONFIG")
+    files = kubeconfig.split(os.pathsep) if kubeconfig else ["~/.kube/config"]
     return any(Path(file).expanduser().is_file() for file in files)

@@ -66,7 +66,7 @@ def find_sweep(sweep: str, storage: Path, where: ClusterOptions = NO_OPTIONS) ->
         copy = copy_in(mark.parent)
         if copy is not None and copy.sweep == sweep and where.has(copy):
             return mark.parent.resolve()
-    known = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}") if where.has(copy_in(p.parent))]
-    fix = did_you_mean(sweep, known) if known else "run a sweep first, or give --storage"
+    names = [p.parent.name for p in storage.glob(f"*/{layout.SWEEP}") if where.has(copy_in(p.parent))]
+    fix = did_you_mean(sweep, names) if names else "run a sweep first, or give --storage"
     fix += look_in_cluster(sweep, str(storage), where) or "; `frontier fetch` copies one from a cluster"
     raise ConfigError([Problem(str(storage), "", f"there is no sweep {sweep!r}", fix)])

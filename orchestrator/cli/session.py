@@ -222,19 +222,19 @@ class Session:
 
 def _problems_of(item: str, words: str) -> Iterator[Problem]:
     """From the words of an error, which may name several: place, problem, fix."""
-    for told in re.split(r"\n(?=backbone )", words):
-        sentence, _, fix = told.partition("\n    -> ")
-        place, colon, problem = sentence.partition(": ")
-        where, what = (place, problem) if colon else (item, sentence)
+    for message in re.split(r"\n(?=backbone )", words):
+        sentence, _, fix = message.partition("\n    -> ")
+        subject, colon, problem = sentence.partition(": ")
+        where, what = (subject, problem) if colon else (item, sentence)
         yield Problem(where, "", what, fix or "fix that, then run `frontier stage` again")
 
 
 def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cache: Path) -> bool:
     """Nothing to fetch, and what is made on the spot lies there: no need to start a process to hear that."""
     weights = [backbone.weights for backbone in backbones]
-    made = [made_root(cache, w) for w in weights if isinstance(w, MadeWeights | RandomWeights)]
+    roots = [made_root(cache, w) for w in weights if isinstance(w, MadeWeights | RandomWeights)]
     data = [made_root(cache, task) for task in tasks if task.invented]
-    return len(made) == len(weights) and all(root.is_dir() for root in [*made, *data])
+    return len(roots) == len(weights) and all(root.is_dir() for root in [*roots, *data])
 
 
 def open_session(

@@ -32,10 +32,10 @@ def refusal(
     """`content`: the answer's body, a Status of Kubernetes or any text. `doctor`: the command that looks at
     this cluster."""
     body = decoded(content)
-    said = str(get(body, "message") or content.decode(errors="replace").strip()[:300] or f"HTTP {status}")
+    message = str(get(body, "message") or content.decode(errors="replace").strip()[:300] or f"HTTP {status}")
     where = f" in namespace {namespace}" if resource.namespaced and namespace else ""
     what = f"{resource.kind} {name}{where}" if name else f"{resource.full_name}{where}"
-    problem, fix = _words(verb, resource, what, namespace, status, body, said, doctor)
+    problem, fix = _words(verb, resource, what, namespace, status, body, message, doctor)
     absent = status == 404 and bool(name) and get(body, "details", "name") == name
     return RefusalError(status, f"{problem}\n    -> {fix}", absent=absent)
 

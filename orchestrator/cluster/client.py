@@ -190,12 +190,12 @@ class Cluster:
         part: str = "",
     ) -> Any:
         """Raises RefusalError for whatever is no success. `part`: a subresource."""
-        place = self.namespace if namespace is None else namespace
+        scope = self.namespace if namespace is None else namespace
         method = {"patch": "PATCH", "create": "POST", "delete": "DELETE"}.get(verb, "GET")
-        path = resource.path(place, "" if verb == "create" else quote(name)) + (f"/{part}" if part else "")
+        path = resource.path(scope, "" if verb == "create" else quote(name)) + (f"/{part}" if part else "")
         answer = self._request(method, path, list((query or {}).items()), body, kind, seconds)
         if not 200 <= answer.status < 300:
-            raise self._refusal(verb, resource, name, place, answer.status, answer.read())
+            raise self._refusal(verb, resource, name, scope, answer.status, answer.read())
         for warning in answer.getheaders().getlist("Warning"):
             self._tell(warning)
         return answer
@@ -229,10 +229,10 @@ class Cluster:
     def _tell(self, header: str) -> None:
         """`299 - "the words"`."""
         _, _, quoted = header.partition(' "')
-        words = quoted.rstrip('"').replace('\\"', '"') or header
-        if words not in self._warned:
-            self._warned.add(words)
-            self.warn(words)
+        text = quoted.rstrip('"').replace('\\"', '"') or header
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warn(text)
 
 
 @contextmanager
@@ -244,11 +244,11 @@ def _words_for_silence(host: str) -> Iterator[None]:
         yield
     except (HTTPError, OSError, ApiException) as error:
         reason = getattr(error, "reason", None) or error
-        words = f"{type(reason).__name__}: {str(reason).splitlines()[-1] if str(reason) else ''}"
+        text = f"{type(reason).__name__}: {str(reason).splitlines()[-1] if str(reason) else ''}"
     else:
         return
     raise LaunchError(
-        f"the API server {host} does not answer ({words})\n"
+        f"the API server {host} does not answer ({text})\n"
         "    -> look at the kubeconfig's context, your network and VPN; `kubectl version` should answer too"
     )
 
@@ -275,7 +275,7 @@ def connect(
     configuration = client.Configuration()
     try:
         config.load_kube_config(context=context, client_configuration=configuration)
-        named = context or str(config.list_kube_config_contexts()[1]["name"])
+        context_name = context or str(config.list_kube_config_contexts()[1]["name"])
     except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         unread = isinstance(error, ValueError | yaml.YAMLError)
         reason = "the kubeconfig cannot be read" if unread else str(error).splitlines()[0]
@@ -292,7 +292,7 @@ def connect(
     )
     timeout = _TIMEOUT_SECONDS if patient else _SHORT_SECONDS
     api, host = client.ApiClient(configuration), str(configuration.host)
-    return Cluster(api, namespace, host, warn, timeout, named, options)
+    return Cluster(api, namespace, host, warn, timeout, context_name, options)
 
 
 def known_context(name: str | None) -> str | None:

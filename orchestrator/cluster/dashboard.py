@@ -31,8 +31,8 @@ def progress(cluster: Cluster, job: RayJob, pod: str) -> str | None:
     has just come in the place of another knows no job. Raises LaunchError where it cannot be had."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=_TIMEOUT_SECONDS)
     connection.sock = cluster.connect_to(pod, PORT)
-    known = token(cluster, job)
-    headers = {"Authorization": f"Bearer {known}"} if known else {}
+    secret = token(cluster, job)
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
     try:
         connection.request("GET", f"/api/jobs/{job.submission_id}/logs", headers=headers)
         answer = connection.getresponse()

@@ -20,8 +20,8 @@ def differences(rendered: Rendered, job: dict[str, Any], config_map: dict[str, A
     if config_map is not None:
         changes += _of_data(mapping(rendered.config_map.get("data")), mapping(config_map.get("data")))
     name = get(rendered.config_map, "metadata", "name")
-    whole = list(_changes(rendered.ray_job.get("spec"), job.get("spec"), ""))
-    changes += [line for line, value in whole if value != name and not line.startswith("suspend")]
+    paths = list(_changes(rendered.ray_job.get("spec"), job.get("spec"), ""))
+    changes += [line for line, value in paths if value != name and not line.startswith("suspend")]
     if len(changes) > _MOST:
         changes[_MOST:] = [f"… and {len(changes) - _MOST} more"]
     return changes

@@ -97,8 +97,8 @@ def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Cluste
             if status == HTTPStatus.UNAUTHORIZED:
                 return  # so would all others
     if hidden:
-        words = f"you may not {', '.join(hidden)}: the checks that need it were skipped"
-        yield unsure(words, _ROLE)
+        text = f"you may not {', '.join(hidden)}: the checks that need it were skipped"
+        yield unsure(text, _ROLE)
 
 
 def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterCheck]:

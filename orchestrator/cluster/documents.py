@@ -120,9 +120,9 @@ def load(source: str) -> list[Document]:
     YAML, or of a file. Raises ConfigError for what is none of them, LaunchError where kustomize is needed and
     not there."""
     path = Path(source)
-    named = manifests_root() / "overlays" / source
-    if (named / "kustomization.yaml").is_file():
-        return parse(_kustomize(named), source)
+    overlay = manifests_root() / "overlays" / source
+    if (overlay / "kustomization.yaml").is_file():
+        return parse(_kustomize(overlay), source)
     if (path / "kustomization.yaml").is_file():
         return parse(_kustomize(path), source)
     if path.is_dir():

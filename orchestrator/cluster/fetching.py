@@ -57,17 +57,17 @@ def fetch(
 def _running(cluster: Cluster, job: dict[str, Any], say: Callable[[str], None]) -> Iterator[str]:
     """The name of its pod, once that runs. Without the right to delete it, the job goes a minute later."""
     name = str(job["metadata"]["name"])
-    made = cluster.create(JOBS, job)
+    created = cluster.create(JOBS, job)
     try:
         yield _await_pod(cluster, name, say)
     finally:
         with suppress(LaunchError):
-            cluster.delete(JOBS, name, str(get(made, "metadata", "uid")))
+            cluster.delete(JOBS, name, str(get(created, "metadata", "uid")))
 
 
 def _await_pod(cluster: Cluster, job: str, say: Callable[[str], None]) -> str:
-    began = said = time.monotonic()
-    words = "waits for its pod"
+    began = reported_at = time.monotonic()
+    state = "waits for its pod"
     while time.monotonic() - began < PATIENCE_SECONDS:
         for pod in cluster.every(PODS, labels=f"job-name={job}"):
             name, phase = str(get(pod, "metadata", "name")), get(pod, "status", "phase")
@@ -79,16 +79,16 @@ def _await_pod(cluster: Cluster, job: str, say: Callable[[str], None]) -> str:
                     "    -> build the image from this version of Frontier, or copy the report through "
                     "k8s/loader-report.yaml"
                 )
-            words = (
+            state = (
                 "; ".join(map(str, pending_pods([pod], [], cluster.command("doctor"))))
                 or f"waits for pod {name}: {phase or 'Pending'}"
             )
-        if time.monotonic() - said >= _SILENCE_SECONDS:
-            said = time.monotonic()
-            say(f"fetching the records {words}")
+        if time.monotonic() - reported_at >= _SILENCE_SECONDS:
+            reported_at = time.monotonic()
+            say(f"fetching the records {state}")
         time.sleep(LOOK_SECONDS)
     raise LaunchError(
-        f"no pod of job {job} runs after {PATIENCE_SECONDS:.0f} s: {words}\n"
+        f"no pod of job {job} runs after {PATIENCE_SECONDS:.0f} s: {state}\n"
         "    -> correct what it names, then run the same command again"
     )
 

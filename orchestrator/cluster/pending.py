@@ -77,11 +77,13 @@ def pending_pods(
         why = _why(pod)
         if why is not None:
             waiting[role(pod), why] += 1
-    pending = [PendingPods(who, count, why, _fix(why, doctor)) for (who, why), count in waiting.items()]
+    pending = [
+        PendingPods(pod_role, count, why, _fix(why, doctor)) for (pod_role, why), count in waiting.items()
+    ]
     not_created = dict.fromkeys(_not_created(events))
     present = {role(pod) for pod in pods}
-    never = [(who, why) for who, why in not_created if not _created(who, why, present)]
-    return pending + [PendingPods(who, 0, why, _fix(why, doctor)) for who, why in never]
+    never = [(pod_role, why) for pod_role, why in not_created if not _created(pod_role, why, present)]
+    return pending + [PendingPods(pod_role, 0, why, _fix(why, doctor)) for pod_role, why in never]
 
 
 def counts(pods: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:

@@ -24,10 +24,10 @@ def doings(pods: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]) -> 
     roles = {str(get(pod, "metadata", "name")): role(pod) for pod in pods}
     lines: dict[str, None] = {}
     for event in events:
-        who = roles.get(str(get(event, "involvedObject", "name")))
-        if who is not None and get(event, "involvedObject", "kind") == "Pod":
+        pod_role = roles.get(str(get(event, "involvedObject", "name")))
+        if pod_role is not None and get(event, "involvedObject", "kind") == "Pod":
             line = _words(str(event.get("reason", "")), " ".join(str(event.get("message", "")).split()))
-            lines |= {f"{who} {line}": None} if line else {}
+            lines |= {f"{pod_role} {line}": None} if line else {}
     return list(lines)
 
 

@@ -63,6 +63,6 @@ def _pump(source: Any, sink: Any) -> None:
     with contextlib.suppress(OSError):
         while chunk := source.recv(_CHUNK):
             sink.sendall(chunk)
-    for side in (source, sink):
+    for endpoint in (source, sink):
         with contextlib.suppress(OSError):
-            side.shutdown(socket.SHUT_RDWR)
+            endpoint.shutdown(socket.SHUT_RDWR)

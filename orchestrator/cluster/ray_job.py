@@ -136,16 +136,16 @@ class RayJob:
             state += f", driver {self.ray_state}"
         if self.reason:
             state += f", {self.reason}"
-        words = [state]
+        parts = [state]
         if self.suspended and self.queued_by:
-            words.append(f"waits in the queue {self.queued_by}")
+            parts.append(f"waits in the queue {self.queued_by}")
         elif self.suspended:
-            words.append("suspended")
+            parts.append("suspended")
         if self.failures:
-            words.append(f"clusters lost so far: {self.failures}")
+            parts.append(f"clusters lost so far: {self.failures}")
         if self.recreations:
-            words.append(f"started again {self.recreations} of {MOST_RECREATIONS} times")
-        return "; ".join(words)
+            parts.append(f"started again {self.recreations} of {MOST_RECREATIONS} times")
+        return "; ".join(parts)
 
 
 def next_step(job: RayJob) -> Step:

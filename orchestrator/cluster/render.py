@@ -94,10 +94,10 @@ def render(
         ),
         spec=JobSpec(entrypoint=entrypoint),
     )
-    made = Document(job.where, laid_over(copy.deepcopy(job.body), ours.model_dump(mode="json")))
-    fill_in(made, entrypoint, source, labels)
-    move_cache(made, str(job.annotations.get(STORAGE)), str(resolved["storage"]))
-    return Rendered(identity, config_map.model_dump(mode="json"), made.body)
+    ray_job = Document(job.where, laid_over(copy.deepcopy(job.body), ours.model_dump(mode="json")))
+    fill_in(ray_job, entrypoint, source, labels)
+    move_cache(ray_job, str(job.annotations.get(STORAGE)), str(resolved["storage"]))
+    return Rendered(identity, config_map.model_dump(mode="json"), ray_job.body)
 
 
 def _template(documents: Sequence[Document]) -> Document:
@@ -124,10 +124,10 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
         storage = str(job.annotations[STORAGE])
     resolved["storage"] = storage
     mounted = job.annotations.get(DATA_DIR)
-    given = resolved.get("data_dir")
+    data_dir = resolved.get("data_dir")
     reads = any(not cell.task.spec.invented for cell in sweep.grid.cells)
-    inside = given and PurePosixPath(given).is_relative_to(str(mounted))
-    if mounted and not inside and (given or reads):
+    inside = data_dir and PurePosixPath(data_dir).is_relative_to(str(mounted))
+    if mounted and not inside and (data_dir or reads):
         resolved["data_dir"] = str(mounted)
     if sweep.config.catalogues:
         resolved["catalogues"] = [str(MOUNT / _folder(n)) for n in range(len(sweep.config.catalogues))]
@@ -164,18 +164,18 @@ def _capacity(plan: Plan, job: Document) -> list[dict[str, Any]]:
 
 def _too_large(size: Resources, worker_groups: Sequence[Group], job: Document) -> Problem:
     """Or of a kind of GPU that no group has."""
-    wanted = f"a trial of {size.cpus} CPU and {size.gpus:g} GPU"
+    demand = f"a trial of {size.cpus} CPU and {size.gpus:g} GPU"
     if size.nodes > 1:
-        wanted += f" over {size.nodes} pods"
+        demand += f" over {size.nodes} pods"
     fix = "lower the sweep's `resources`, or choose an overlay with larger pods"
     if size.device is not None and size.device not in {group.device for group in worker_groups}:
-        wanted += f", planned for {size.device}"
+        demand += f", planned for {size.device}"
         fix = (
             "name a device of the overlay in the sweep's `resources`, or give the group that has this one "
             f"the label {DEVICE_LABEL}: {size.device} (configs/README.md)"
         )
     groups = ", ".join(map(str, worker_groups)) or "no groups"
-    problem = f"{'no pod holds' if size.nodes == 1 else 'the pods do not hold'} {wanted}; there are {groups}"
+    problem = f"{'no pod holds' if size.nodes == 1 else 'the pods do not hold'} {demand}; there are {groups}"
     return job.problem_at("spec.rayClusterSpec.workerGroupSpecs", problem, fix)
 
 
@@ -196,8 +196,8 @@ def _config_map(
         raise ConfigError([Problem(str(sweep.file), "", problem, "put the catalogues into the image")])
     name = content_name(identity, content)
     metadata = ConfigMapMetadata(name=name, namespace=namespace, labels={SWEEP_LABEL: identity})
-    places = tuple(KeyToPath(key=key, path=path) for key, path in sorted(paths.items()))
-    return SweepConfigMap(metadata=metadata, data=data), ConfigMapSource(name=name, items=places)
+    items = tuple(KeyToPath(key=key, path=path) for key, path in sorted(paths.items()))
+    return SweepConfigMap(metadata=metadata, data=data), ConfigMapSource(name=name, items=items)
 
 
 def _folder(number: int) -> str:

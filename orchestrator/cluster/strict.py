@@ -95,9 +95,11 @@ def _versions(seen: _Seen) -> Checked:
     except PackageNotFoundError:
         ours = ""
     clusters = [ray_cluster[0] for ray_cluster in map(cluster_of, seen.documents) if ray_cluster is not None]
-    other = sorted({str(c["rayVersion"]) for c in clusters if c.get("rayVersion") not in (None, ours)})
-    if other:
-        problem = f"rayVersion {', '.join(other)} was never tested with this Frontier, which has Ray {ours}"
+    different = sorted({str(c["rayVersion"]) for c in clusters if c.get("rayVersion") not in (None, ours)})
+    if different:
+        problem = (
+            f"rayVersion {', '.join(different)} was never tested with this Frontier, which has Ray {ours}"
+        )
         return Checked(Risk.VERSIONS, problem, f"set rayVersion {ours}, and an image with it")
     return Checked(Risk.VERSIONS, f"every image has a tag or a digest, and Ray is {ours}")
 
@@ -132,8 +134,8 @@ def _ray(seen: _Seen) -> Checked:
         checked = _judged(seen, Risk.RAY, f"the Ray cluster of pod {head}", head, DASHBOARD, RAY_API)
         if checked.is_problem or not checked.is_seen:
             return checked
-    words = f"{len(heads)} running clusters refuse whoever shows no token" if heads else "none runs now"
-    return _all_seen(Checked(Risk.RAY, f"the overlay's Ray cluster asks for a token; {words}"), seen.heads)
+    text = f"{len(heads)} running clusters refuse whoever shows no token" if heads else "none runs now"
+    return _all_seen(Checked(Risk.RAY, f"the overlay's Ray cluster asks for a token; {text}"), seen.heads)
 
 
 def _passwords(seen: _Seen) -> Checked:
@@ -146,8 +148,8 @@ def _passwords(seen: _Seen) -> Checked:
             return Checked(
                 Risk.PASSWORDS, problem, "set another one; k8s/components/mlflow/make-secrets.sh draws one"
             )
-    words = "MLflow accepts no well-known password" if seen.mlflow.ready else "no MLflow runs"
-    return _all_seen(Checked(Risk.PASSWORDS, words), seen.mlflow)
+    text = "MLflow accepts no well-known password" if seen.mlflow.ready else "no MLflow runs"
+    return _all_seen(Checked(Risk.PASSWORDS, text), seen.mlflow)
 
 
 def _root(seen: _Seen) -> Checked:
@@ -159,8 +161,11 @@ def _root(seen: _Seen) -> Checked:
 
 
 def _may_be_root(pod: Pod, container: dict[str, Any]) -> bool:
-    whole, own = mapping(pod.spec.get("securityContext")), mapping(container.get("securityContext"))
-    both = whole | own
+    pod_context, container_context = (
+        mapping(pod.spec.get("securityContext")),
+        mapping(container.get("securityContext")),
+    )
+    both = pod_context | container_context
     return both.get("runAsNonRoot") is not True or both.get("runAsUser") == 0
 
 
@@ -212,8 +217,8 @@ def _all_seen(checked: Checked, servers: Servers) -> Checked:
     if not servers.starting:
         return checked
     several = "are" if len(servers.starting) > 1 else "is"
-    words = f"pod {', '.join(servers.starting)} {several} not ready, so nobody has looked at it"
-    return Checked(checked.risk, f"{checked.words}; {words}" if servers.ready else words, is_seen=False)
+    text = f"pod {', '.join(servers.starting)} {several} not ready, so nobody has looked at it"
+    return Checked(checked.risk, f"{checked.words}; {text}" if servers.ready else text, is_seen=False)
 
 
 def _judged(seen: _Seen, risk: Risk, server: str, pod: str, port: int, path: str) -> Checked:

@@ -217,7 +217,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
     parser.add_argument("--poll-seconds", type=float, default=Submitter.poll_seconds)
     parser.add_argument("--unreachable-seconds", type=float, default=Submitter.unreachable_seconds)
     parser.add_argument("entrypoint", nargs="+", help="the driver's command")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     missing = [n for n in ("RAY_DASHBOARD_ADDRESS", "RAY_JOB_SUBMISSION_ID") if not environment.get(n)]
     if missing:
         print(f"{' and '.join(missing)} must be set: KubeRay does so in K8sJobMode", file=sys.stderr)
@@ -225,9 +225,9 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
     return Submitter(
         api=Api(environment["RAY_DASHBOARD_ADDRESS"], environment.get("RAY_AUTH_TOKEN")),
         submission_id=environment["RAY_JOB_SUBMISSION_ID"],
-        entrypoint=" ".join(given.entrypoint),
-        poll_seconds=given.poll_seconds,
-        unreachable_seconds=given.unreachable_seconds,
+        entrypoint=" ".join(options.entrypoint),
+        poll_seconds=options.poll_seconds,
+        unreachable_seconds=options.unreachable_seconds,
         say=lambda line: print(line, flush=True),
     ).run()
 

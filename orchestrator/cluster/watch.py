@@ -33,9 +33,9 @@ def look(cluster: Cluster, job: RayJob) -> Look:
     pods = cluster.every(PODS, labels=f"{SWEEP_LABEL}={job.name}")
     events = cluster.every(EVENTS)
     ours = [event for event in events if _is_about(event, job)]
-    words = "" if job.ray_state else _last_words(cluster, pods)
+    text = "" if job.ray_state else _last_words(cluster, pods)
     pending = pending_pods(pods, ours, cluster.command("doctor"))
-    return Look(job, counts(pods), tuple(pending), tuple(doings(pods, events)), words)
+    return Look(job, counts(pods), tuple(pending), tuple(doings(pods, events)), text)
 
 
 def _last_words(cluster: Cluster, pods: list[dict[str, Any]]) -> str:

@@ -37,11 +37,11 @@ def ready_and_not(cluster: Cluster, documents: Sequence[Document]) -> tuple[list
         if live is None:
             causes["is missing", _APPLY, True].append(name)
             continue
-        wanted, there = _count(live, "spec", 1), _count(live, "status", 0)
-        if there >= wanted:
+        desired, there = _count(live, "spec", 1), _count(live, "status", 0)
+        if there >= desired:
             ready.append(name)
             continue
-        for why, fix in _causes(cluster, live) or [(f"{there} of {wanted} pods are ready", _DESCRIBE)]:
+        for why, fix in _causes(cluster, live) or [(f"{there} of {desired} pods are ready", _DESCRIBE)]:
             causes[why, fix, there == 0].append(name)
     return ready, [NotReady(tuple(names), *cause) for cause, names in causes.items()]
 

@@ -73,9 +73,9 @@ def load_capabilities(path: Path | None = None) -> Capabilities:
 
 def _row(cells: list[str]) -> Capability:
     """Raises ValueError."""
-    found = dict(zip(COLUMNS, cells, strict=True))
+    values = dict(zip(COLUMNS, cells, strict=True))
     try:
-        supported = {"yes": True, "no": False}[found.pop("supported")]
-        return Capability.model_validate({**found, "supported": supported})
+        supported = {"yes": True, "no": False}[values.pop("supported")]
+        return Capability.model_validate({**values, "supported": supported})
     except (KeyError, ValidationError) as wrong:
         raise ValueError from wrong

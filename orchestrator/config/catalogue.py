@@ -92,15 +92,15 @@ def load_catalogue(directories: Sequence[Path] = ()) -> Catalogue:
 def read_catalogue(directories: Sequence[Path]) -> tuple[Catalogue, list[Problem]]:
     """Return the entries that could be read, and the problems of the others."""
     catalogue, problems = Catalogue(), list[Problem]()
-    places: dict[tuple[str, str], Path] = {}
+    paths: dict[tuple[str, str], Path] = {}
     for root in (builtin_catalogue(), *directories):
         for kind, path in _files(root, problems):
             name = path.stem
-            if (kind, name) in places:
-                problem = f"the name {name!r} stands already in {places[kind, name]}"
+            if (kind, name) in paths:
+                problem = f"the name {name!r} stands already in {paths[kind, name]}"
                 problems.append(Problem(str(path), "", problem, "give the file another name"))
                 continue
-            places[kind, name] = path
+            paths[kind, name] = path
             problems += _add(catalogue, kind, path)
     catalogue.backbones.update(with_inherited(catalogue.backbones))
     return catalogue, problems
@@ -131,8 +131,8 @@ def _ignored(path: Path) -> bool:
 
 
 def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Problem]:
-    found, problems = read_mapping(path)
-    raw = found.raw
+    content, problems = read_mapping(path)
+    raw = content.raw
     problems += taken_for(raw, BY_DIRECTORY[kind], str(path))
     if problems:
         return problems
@@ -142,7 +142,7 @@ def _add(catalogue: Catalogue, kind: str, path: Path) -> list[Problem]:
         ]
     else:
         problems = _add_entry(catalogue, kind, path, raw | {"name": path.stem})
-    return found.placed(problems, str(path))
+    return content.placed(problems, str(path))
 
 
 def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any]) -> list[Problem]:
@@ -174,12 +174,12 @@ def is_price_file(prices: str) -> bool:
 
 def read_prices(path: Path) -> tuple[PriceBook | None, list[Problem]]:
     """A price book that lies outside any catalogue."""
-    found, problems = read_mapping(path)
-    problems += taken_for(found.raw, FileKind.PRICES, str(path))
+    content, problems = read_mapping(path)
+    problems += taken_for(content.raw, FileKind.PRICES, str(path))
     if problems:
         return None, problems
-    book, problems = _entry(PriceBook, path, found.raw | {"name": path.stem})
-    return book, found.placed(problems, str(path))
+    book, problems = _entry(PriceBook, path, content.raw | {"name": path.stem})
+    return book, content.placed(problems, str(path))
 
 
 class _Recipe(Record):

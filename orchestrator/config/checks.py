@@ -42,10 +42,10 @@ class Source:
         if parts[0] != "methods" or len(parts) == 1 or not parts[1].isdigit():
             return problem
         at = int(parts[1])
-        place = self.methods[at] if at < len(self.methods) else None
-        if place is None:
+        item = self.methods[at] if at < len(self.methods) else None
+        if item is None:
             return problem
-        return replace(problem, where=self.file, key=".".join(["methods", str(place), *parts[2:]]))
+        return replace(problem, where=self.file, key=".".join(["methods", str(item), *parts[2:]]))
 
     def of(self, key: str) -> str:
         parts = key.split(".")
@@ -70,12 +70,12 @@ def axis_names(config: SweepConfig, axis: str) -> list[str]:
 def check_catalogues(config: SweepConfig, source: Source) -> list[Problem]:
     """Directories that are not there, each told by the key that names it."""
     problems = []
-    for place, directory in enumerate(map(Path, config.catalogues)):
+    for index, directory in enumerate(map(Path, config.catalogues)):
         if directory.is_dir():
             continue
         siblings = [path.parent.name for kind in KINDS for path in directory.parent.glob(f"*/{kind}/")]
         fix = did_you_mean(directory.name, siblings) if siblings else HOW_TO_MAKE_ONE
-        key, problem = f"catalogues.{place}", f"there is no such directory, got {str(directory)!r}"
+        key, problem = f"catalogues.{index}", f"there is no such directory, got {str(directory)!r}"
         problems.append(Problem(source.of(key), key, problem, f"{fix} (its names are checked then)"))
     return problems
 
@@ -91,11 +91,11 @@ def doubted_axes(of_catalogue: Iterable[Problem], of_directories: Sequence[Probl
 def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
     """Report names that are not in the catalogue."""
     problems = []
-    for axis, known in known_names(catalogue).items():
-        for place, name in enumerate(axis_names(config, axis)):
-            if name not in known and name != STAND_IN:
-                key, problem = f"{axis}.{place}", f"{axis[:-1]} not in the catalogue, got {name!r}"
-                offered = [*known, *source.names] if axis == "methods" else known
+    for axis, names in known_names(catalogue).items():
+        for index, name in enumerate(axis_names(config, axis)):
+            if name not in names and name != STAND_IN:
+                key, problem = f"{axis}.{index}", f"{axis[:-1]} not in the catalogue, got {name!r}"
+                offered = [*names, *source.names] if axis == "methods" else names
                 problems.append(Problem(source.of(key), key, problem, did_you_mean(name, offered)))
     own = config.prices is not None and is_price_file(config.prices)  # what is wrong in there is told already
     if config.prices is not None and config.prices not in catalogue.prices and not own:
@@ -109,11 +109,11 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
 
 def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source) -> list[Problem]:
     """Tasks that the sweep does not have, and a least quality for one that is measured by its loss."""
-    wanted = config.good_enough
-    if wanted is None:
+    target = config.good_enough
+    if target is None:
         return []
     problems = []
-    for name in wanted.tasks:
+    for name in target.tasks:
         if name not in config.tasks:
             key = f"good_enough.tasks.{name}"
             problem, fix = f"not a task of this sweep, got {name!r}", did_you_mean(name, config.tasks)
@@ -123,9 +123,9 @@ def check_good_enough(config: SweepConfig, catalogue: Catalogue, source: Source)
         if (
             entry is not None
             and entry.spec.metric is MetricName.LOSS
-            and wanted.of(name).at_least is not None
+            and target.of(name).at_least is not None
         ):
-            key = f"good_enough.tasks.{name}" if name in wanted.tasks else "good_enough.at_least"
+            key = f"good_enough.tasks.{name}" if name in target.tasks else "good_enough.at_least"
             problem = f"{name} is measured by its loss, which has no least value"
             problems.append(Problem(source.of(key), key, problem, "set within for this task"))
     return problems
@@ -179,8 +179,8 @@ def short_of_reach(config: SweepConfig, source: Source) -> list[str]:
 
 def rules_may_idle(config: SweepConfig, source: Source) -> bool:
     """Return whether the command line may have left out a rule's cells: not if it sets seeds or rules."""
-    given = {key.split(".")[0] for key in source.overridden} & {*AXES, "axes", "seeds", "rules"}
-    return config.partial and "rules" not in given and given != {"seeds"}
+    overridden = {key.split(".")[0] for key in source.overridden} & {*AXES, "axes", "seeds", "rules"}
+    return config.partial and "rules" not in overridden and overridden != {"seeds"}
 
 
 def check_rules(
@@ -194,7 +194,7 @@ def check_rules(
     """Rules that match nothing, as a misspelt rule does. `sure` is False where a rule may be idle for another
     reason (the command line changed an axis, or an axis is wrong itself): then only names that exist nowhere
     are reported."""
-    known = {
+    names = {
         "model": catalogue.models,
         "domain": catalogue.domains,
         "task": sorted(catalogue.tasks),
@@ -205,18 +205,18 @@ def check_rules(
         "task_domain": sorted({entry.spec.domain for entry in catalogue.tasks.values()}),
     }
     if sure:
-        known["method"] = [variant.spec.name for variant in variants]
+        names["method"] = [variant.spec.name for variant in variants]
     problems, misspelt = [], set[int]()
-    for place, rule in enumerate(config.rules):
+    for index, rule in enumerate(config.rules):
         for key, values in rule.match.given().items():
             for value in values:
-                if key in known and value not in known[key]:
-                    misspelt.add(place)
-                    at, problem = f"rules.{place}.match.{key}", f"no {key} of that name, got {value!r}"
-                    problems.append(Problem(source.of(at), at, problem, did_you_mean(value, known[key])))
-    for place in idle:
-        if place not in misspelt and sure:
-            at, got = f"rules.{place}.match", config.rules[place].match.given()
+                if key in names and value not in names[key]:
+                    misspelt.add(index)
+                    at, problem = f"rules.{index}.match.{key}", f"no {key} of that name, got {value!r}"
+                    problems.append(Problem(source.of(at), at, problem, did_you_mean(value, names[key])))
+    for index in idle:
+        if index not in misspelt and sure:
+            at, got = f"rules.{index}.match", config.rules[index].match.given()
             problem = f"matches no cell of this sweep, got { ({k: list(v) for k, v in got.items()}) }"
             problems.append(Problem(source.of(at), at, problem, "correct the match, or remove the rule"))
     return problems
@@ -227,11 +227,11 @@ def check_grid(grid: Grid, source: Source) -> list[Problem]:
     if grid.cells or grid.problems:
         return []
     reasons = Counter(cell.reason for cell in grid.refused)
-    told = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_MOST_REASONS))
+    text = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_MOST_REASONS))
     hidden = len(reasons) - _MOST_REASONS
-    told += f"; and {hidden} more {'reason' if hidden == 1 else 'reasons'}" if hidden > 0 else ""
+    text += f"; and {hidden} more {'reason' if hidden == 1 else 'reasons'}" if hidden > 0 else ""
     fix = "choose models, domains and methods that go together, or take back an `exclude` rule"
-    problem = f"no cell is left to run: of {len(grid.refused)}, all are refused: {told}"
+    problem = f"no cell is left to run: of {len(grid.refused)}, all are refused: {text}"
     return [Problem(source.of("models"), "models", problem, fix)]
 
 
@@ -249,6 +249,6 @@ def check_recipes(of_cells: Sequence[Problem], source: Source, skip_unset: bool)
         at = key if of_rule else f"recipe.{key}"
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         where = f"set {at}, or {key} of the method or in a rule"
-        told = fix if of_rule else f"{fix}: {where}" if fix else where
-        problems.append(Problem(source.of(at), at, f"{problem} (in {names[0]}{more})", told))
+        text = fix if of_rule else f"{fix}: {where}" if fix else where
+        problems.append(Problem(source.of(at), at, f"{problem} (in {names[0]}{more})", text))
     return problems

@@ -39,14 +39,14 @@ class CorpusDigests:
         files = _files(path, ignored)
         if not files:
             return None
-        states = [(place, file.stat()) for place, file in files]
+        states = [(relative, file.stat()) for relative, file in files]
         key = self._keyed(str(path.resolve()), ignored)
-        stamp = self._keyed(*(f"{place} {s.st_size} {s.st_mtime_ns}" for place, s in states))
-        known = self._known.get(key)
-        if isinstance(known, list) and known[:-1] == [stamp]:
-            return str(known[-1])
-        found = [(place, sha256_of(file)) for place, file in files]
-        digest = found[0][1] if path.is_file() else digest_of(found)
+        stamp = self._keyed(*(f"{relative} {s.st_size} {s.st_mtime_ns}" for relative, s in states))
+        kept = self._known.get(key)
+        if isinstance(kept, list) and kept[:-1] == [stamp]:
+            return str(kept[-1])
+        digests = [(relative, sha256_of(file)) for relative, file in files]
+        digest = digests[0][1] if path.is_file() else digest_of(digests)
         self._known[key] = [stamp, digest]
         self._changed = True
         return digest
@@ -72,22 +72,22 @@ def digest_of(parts: Iterable[tuple[str, str]]) -> str:
 
 def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
     try:
-        found = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
-        salt, known = found["salt"], found["known"]
+        cached = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        salt, digests = cached["salt"], cached["known"]
     except (OSError, ValueError, TypeError, KeyError):
-        salt, known = None, None
-    if isinstance(salt, str) and isinstance(known, dict):
-        return salt, known
+        salt, digests = None, None
+    if isinstance(salt, str) and isinstance(digests, dict):
+        return salt, digests
     return secrets.token_hex(32), {}
 
 
 def _files(path: Path, ignored: str) -> list[tuple[str, Path]]:
     if path.is_file():
         return [("", path)]
-    found = []
+    files = []
     for file in sorted(path.rglob("*")) if path.is_dir() else []:
-        place = file.relative_to(path)
-        hidden = any(part.startswith(".") for part in place.parts)
-        if file.is_file() and not hidden and not (ignored and place.match(ignored)):
-            found.append((place.as_posix(), file))
-    return found
+        relative = file.relative_to(path)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if file.is_file() and not hidden and not (ignored and relative.match(ignored)):
+            files.append((relative.as_posix(), file))
+    return files

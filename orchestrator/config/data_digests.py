@@ -22,11 +22,11 @@ def digest_data(task: TaskSpec, data_dir: Path, own_cache: Path | None = None) -
     if task.made is not None:
         return made_digest(task)
     files, absent = CorpusDigests(own_cache), list[Problem]()
-    found = _named_files(task, data_dir, files, absent)
+    named_files = _named_files(task, data_dir, files, absent)
     files.save()
-    if doubled := list(duplicates(f"task {task.name}", found)):
+    if doubled := list(duplicates(f"task {task.name}", named_files)):
         raise ConfigError(doubled)
-    return None if absent else _files_digest(found)
+    return None if absent else _files_digest(named_files)
 
 
 def sweep_data_digest(
@@ -44,10 +44,10 @@ def sweep_data_digest(
         missing.append(Problem(str(sweep.file), "data_dir", problem, fix))
         return None
     absent = list[Problem]()
-    found = _named_files(task, sweep.data_dir, files, absent)
-    doubled += duplicates(f"task {task.name}", found)
+    named_files = _named_files(task, sweep.data_dir, files, absent)
+    doubled += duplicates(f"task {task.name}", named_files)
     missing += absent
-    return None if absent else _files_digest(found)
+    return None if absent else _files_digest(named_files)
 
 
 def _files_digest(files: Iterable[NamedFile]) -> str:
@@ -58,7 +58,7 @@ def _named_files(
     task: TaskSpec, data_dir: Path, files: CorpusDigests, absent: list[Problem]
 ) -> list[NamedFile]:
     """Return the files below the data directory that the task names and that exist."""
-    named = []
+    paths = []
     for at, name in _places(task):
         if leads_out(data_dir / name, data_dir):
             absent.append(_linked_away(task, at, data_dir / name))
@@ -67,8 +67,8 @@ def _named_files(
         if digest is None:
             absent.append(_no_file(task, at, data_dir / name))
         else:
-            named.append(NamedFile(at, name, data_dir / name, digest))
-    return named
+            paths.append(NamedFile(at, name, data_dir / name, digest))
+    return paths
 
 
 def _places(task: TaskSpec) -> Iterator[tuple[str, str]]:

@@ -32,20 +32,20 @@ def settle_device(
         problem = f"device not in the catalogue, got {asked.device!r}"
         wrong = Problem(where, "resources.device", problem, did_you_mean(asked.device, devices))
         return asked, [wrong], None
-    found = None
+    detected = None
     if asked.device is None:
         gpu = gpu_here()
-        known = kind_of_product(devices.values(), None if gpu is None else gpu.product)
-        name = None if known is None else known.name
+        catalogued = kind_of_product(devices.values(), None if gpu is None else gpu.product)
+        name = None if catalogued is None else catalogued.name
         if gpu is not None and name is None:
             if gpu.capability is None:
                 problem = f"the GPU here is {gpu.product!r}, which is none of the catalogue's devices"
                 fix = "name one of as much memory, or add devices/NAME.yaml to a catalogue of your own"
                 return asked, [Problem(where, "resources.device", problem, fix)], None
-            found = DeviceKind.of_driver(gpu.product, gpu.memory_bytes, gpu.capability)
-            name = found.name
+            detected = DeviceKind.of_driver(gpu.product, gpu.memory_bytes, gpu.capability)
+            name = detected.name
         asked = asked.model_copy(update={"device": name})
-    return asked, list(_of_the_plan(config, source)) if asked.device is not None else [], found
+    return asked, list(_of_the_plan(config, source)) if asked.device is not None else [], detected
 
 
 def _of_the_plan(config: SweepConfig, source: Source) -> Iterator[Problem]:
@@ -68,9 +68,9 @@ def _budgets(config: SweepConfig, kinds: Sequence[str]) -> Iterator[str]:
     """The keys of the file that set a budget of one of these kinds."""
     layers: list[tuple[str, dict[str, Any]]] = [("recipe", config.recipe.values())]
     layers += [("axes", config.axes.axes())]
-    layers += [(f"methods.{place}", item.axes()) for place, item in enumerate(config.methods)]
+    layers += [(f"methods.{index}", item.axes()) for index, item in enumerate(config.methods)]
     layers += [
-        (f"rules.{place}.set", rule.set.values()) for place, rule in enumerate(config.rules) if rule.set
+        (f"rules.{index}.set", rule.set.values()) for index, rule in enumerate(config.rules) if rule.set
     ]
     for at, layer in layers:
         yield from (f"{at}.{kind}" for kind in kinds if layer.get(kind) is not None)

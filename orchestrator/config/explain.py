@@ -50,10 +50,10 @@ def explain(sweep: ResolvedSweep, cell: GridCell, now: GridCell) -> tuple[list[E
     """The recipe of a cell of the grid, and the settings of its method. `now` is the cell as it is trained:
     with the values that a search found, where it has one."""
     places = _Places(sweep, cell)
-    found = _recipe(places, cell)
+    resolved = _recipe(places, cell)
     searched = cell.tune.space if cell.tune is not None else {}
     recipe = [
-        Explained(key, value, _settled(places, key, value, found, searched))
+        Explained(key, value, _settled(places, key, value, resolved, searched))
         for key, value in now.recipe.model_dump(mode="json").items()
     ]
     settings = [
@@ -66,14 +66,14 @@ def explain(sweep: ResolvedSweep, cell: GridCell, now: GridCell) -> tuple[list[E
 
 def _recipe(places: _Places, cell: GridCell) -> dict[str, tuple[Any, Origin]]:
     """The value of each key that some layer sets, and the last layer that does, as `recipes.lay` has it."""
-    found: dict[str, tuple[Any, Origin]] = {}
+    settings: dict[str, tuple[Any, Origin]] = {}
     for values, origin_of in places.layers(cell):
         for group in EITHER:
             setting = [key for key in group if values.get(key) is not None]
             for key in group if setting else ():
-                found[key] = None, origin_of(setting[0])
-        found |= {key: (value, origin_of(key)) for key, value in values.items()}
-    return found
+                settings[key] = None, origin_of(setting[0])
+        settings |= {key: (value, origin_of(key)) for key, value in values.items()}
+    return settings
 
 
 def _settled(
@@ -116,10 +116,10 @@ class _Places:
         yield task.recipe.values(), lambda k: self.of_entry("task", "tasks", task.spec.name, f"recipe.{k}")
         yield self.sweep.config.recipe.values(), lambda k: self.of_sweep(f"recipe.{k}")
         yield cell.variant.item_recipe, self._of_item
-        for place in cell.rules:
-            patch = self.sweep.config.rules[place].set
+        for index in cell.rules:
+            patch = self.sweep.config.rules[index].set
             if patch is not None:
-                yield patch.values(), lambda k, n=place: self.of_sweep(f"rules.{n}.set.{k}", "rule")
+                yield patch.values(), lambda k, n=index: self.of_sweep(f"rules.{n}.set.{k}", "rule")
 
     def of_setting(self, key: str) -> Origin:
         rules = [n for n in self.cell.rules if key in self.sweep.config.rules[n].settings]
@@ -142,20 +142,20 @@ class _Places:
 
     def of_sweep(self, key: str, source: Source = "file") -> Origin:
         """Of a key of the sweep file, or of the command line where that sets it."""
-        given = {key.split(".")[0], ".".join(key.split(".")[:2])} & self.sweep.source.overridden
-        if given:
+        overridden = {key.split(".")[0], ".".join(key.split(".")[:2])} & self.sweep.source.overridden
+        if overridden:
             return Origin("command line", key)
         return Origin(source, key, self.sweep.file, self.sweep.lines.get(key))
 
     def _of_item(self, key: str) -> Origin:
-        place, chosen = self.cell.variant.place, self.sweep.source.methods
-        if key not in self.sweep.config.methods[place].axes():
+        index, chosen = self.cell.variant.place, self.sweep.source.methods
+        if key not in self.sweep.config.methods[index].axes():
             return self.of_sweep(f"axes.{key}")
         if not chosen:
-            return self.of_sweep(f"methods.{place}.{key}")
-        at = chosen[place]
+            return self.of_sweep(f"methods.{index}.{key}")
+        at = chosen[index]
         if at is None:
-            return Origin("command line", f"methods.{place}.{key}")
+            return Origin("command line", f"methods.{index}.{key}")
         dotted = f"methods.{at}.{key}"
         return Origin("file", dotted, self.sweep.file, self.sweep.lines.get(dotted))
 

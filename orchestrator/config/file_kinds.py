@@ -29,8 +29,8 @@ class _Marks(NamedTuple):
 
 
 def _marks(keys: str, fix: str, least: int | None = None) -> _Marks:
-    found = frozenset(keys.split())
-    return _Marks(found, least or len(found), fix)
+    marks = frozenset(keys.split())
+    return _Marks(marks, least or len(marks), fix)
 
 
 _ENTRY = "move it to CATALOGUE/{0}/, and name it in `{0}` of a sweep file"
@@ -59,11 +59,11 @@ BY_DIRECTORY = {
 
 def taken_for(raw: Mapping[str, Any], expected: FileKind, where: str) -> list[Problem]:
     """Return one problem where the keys are those of another kind more than of the expected one."""
-    whole = [kind for kind in _MARKS if _likeness(raw, kind) >= _MARKS[kind].least]
-    found = max(whole, key=lambda kind: _likeness(raw, kind), default=expected)
-    if _likeness(raw, found) <= _likeness(raw, expected):
+    candidates = [kind for kind in _MARKS if _likeness(raw, kind) >= _MARKS[kind].least]
+    best = max(candidates, key=lambda kind: _likeness(raw, kind), default=expected)
+    if _likeness(raw, best) <= _likeness(raw, expected):
         return []
-    return [Problem(where, "", f"expected {expected}, got {found}", _MARKS[found].fix)]
+    return [Problem(where, "", f"expected {expected}, got {best}", _MARKS[best].fix)]
 
 
 def _likeness(raw: Mapping[str, Any], kind: FileKind) -> int:

@@ -85,11 +85,11 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
         if not isinstance(recipe, Recipe):
             grid.problems += [replace(problem, where=cell.name) for problem in recipe]
             continue
-        found = GridCell(cell, backbone, variant, entry, recipe, variant.tune, matched)
-        refusal = _refusal(found, capabilities, config.resources.gpus)
-        refusal = refusal or _refusal_of_search(found, capabilities, config.resources.gpus)
+        grid_cell = GridCell(cell, backbone, variant, entry, recipe, variant.tune, matched)
+        refusal = _refusal(grid_cell, capabilities, config.resources.gpus)
+        refusal = refusal or _refusal_of_search(grid_cell, capabilities, config.resources.gpus)
         if refusal is None:
-            grid.cells.append(found)
+            grid.cells.append(grid_cell)
         else:
             grid.refused.append(RefusedCell(cell=cell, reason=refusal))
     grid.idle_rules = sorted(idle)
@@ -101,12 +101,12 @@ def _by_rules(
 ) -> tuple[MethodVariant, list[Problem]]:
     """Return the variant with the settings of the rules, the last rule winning, or the problems of one
     rule."""
-    for place, settings in rules.items():
+    for index, settings in rules.items():
         variant, wrong = with_settings(variant, settings)
         if wrong:
             return variant, [
                 replace(
-                    p, key=f".{place}.settings.{p.key}", problem=f"{p.problem}, got {settings.get(p.key)!r}"
+                    p, key=f".{index}.settings.{p.key}", problem=f"{p.problem}, got {settings.get(p.key)!r}"
                 )
                 for p in wrong
             ]
@@ -145,9 +145,9 @@ def _matching(
     names = cell.model_dump() | {"entry": variant.spec.entry, "backbone": backbone.name}
     names |= {"family": str(backbone.family)}
     names |= {"task_kind": str(task.spec.kind), "task_domain": task.spec.domain}
-    for place, rule in enumerate(rules):
-        if all(names[key] in wanted for key, wanted in rule.match.given().items()):
-            yield place
+    for index, rule in enumerate(rules):
+        if all(names[key] in values for key, values in rule.match.given().items()):
+            yield index
 
 
 class _Recipes:
@@ -176,7 +176,7 @@ class _Recipes:
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]
     ) -> Recipe | list[Problem]:
         layers = [variant.entry_recipe, variant.by_family.get(backbone.family, {}), task.recipe.values()]
-        layers += [self._sweep, variant.item_recipe, *(self._rules[place] for place in matched)]
+        layers += [self._sweep, variant.item_recipe, *(self._rules[index] for index in matched)]
         try:
             recipe = lay(
                 layers,

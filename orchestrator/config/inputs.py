@@ -100,18 +100,18 @@ def digest_inputs(
 
 def lengths_of(sweep: ResolvedSweep) -> dict[str, tuple[int, ...]]:
     """Return, by task, the lengths in tokens that its cells cut texts to."""
-    found: dict[str, set[int]] = {}
+    by_task: dict[str, set[int]] = {}
     for cell in sweep.grid.cells:
-        found.setdefault(cell.task.spec.name, set()).add(cell.recipe.max_length)
-    return {name: tuple(sorted(lengths)) for name, lengths in found.items()}
+        by_task.setdefault(cell.task.spec.name, set()).add(cell.recipe.max_length)
+    return {name: tuple(sorted(lengths)) for name, lengths in by_task.items()}
 
 
 def worker_directory() -> Path:
     """Return where the worker's code is, without importing it."""
-    found = find_spec("workers")
-    if found is None or not found.submodule_search_locations:
+    package = find_spec("workers")
+    if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("the package workers is not installed beside orchestrator")
-    return Path(found.submodule_search_locations[0])
+    return Path(package.submodule_search_locations[0])
 
 
 def metrics_version(worker: Path) -> str:

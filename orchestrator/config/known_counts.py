@@ -28,15 +28,15 @@ def known_counts(directory: Path, task: TaskSpec, data: str | None, lengths: Ite
     yet. It is kept in `directory`."""
     if data is None:
         return {}
-    known = _read(directory)
-    found = {length: known.get(_key(task, data, length)) for length in lengths}
-    return {length: counts for length, counts in found.items() if counts is not None}
+    cached = _read(directory)
+    by_length = {length: cached.get(_key(task, data, length)) for length in lengths}
+    return {length: counts for length, counts in by_length.items() if counts is not None}
 
 
 def remember_counts(directory: Path, task: TaskSpec, data: str, counts: ByLength) -> None:
     """Keep what a worker has counted."""
-    known = _read(directory) | {_key(task, data, length): splits for length, splits in counts.items()}
-    write_atomically(directory / _FILE, _KNOWN.dump_json(known).decode())
+    cached = _read(directory) | {_key(task, data, length): splits for length, splits in counts.items()}
+    write_atomically(directory / _FILE, _KNOWN.dump_json(cached).decode())
 
 
 def _read(directory: Path) -> dict[str, dict[Split, SplitCounts]]:
@@ -54,7 +54,7 @@ def _key(task: TaskSpec, data: str, length: int) -> str:
 @cache
 def _code() -> str:
     """That of what reads and counts: another version of it may count otherwise."""
-    found = find_spec("workers")
-    worker = [Path(place) for place in (found and found.submodule_search_locations) or ()]
-    readers = [file for place in worker for file in (place / "data").rglob("*.py")]
+    package = find_spec("workers")
+    worker = [Path(location) for location in (package and package.submodule_search_locations) or ()]
+    readers = [file for location in worker for file in (location / "data").rglob("*.py")]
     return code_digest([*readers, Path(str(sameness.__file__)), Path(str(split_counts.__file__))])

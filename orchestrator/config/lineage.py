@@ -27,8 +27,8 @@ def _saw(
     """In the order of the lineage, the oldest first. `below` holds who asks, as a lineage may be a ring."""
     names, seen = (backbone.lineage.teacher, backbone.lineage.started_from), below | {backbone.name}
     before = [known[name] for name in names if name is not None and name in known]
-    told = [_saw(one, known, seen) for one in before if one.name not in seen]
-    told.append(backbone.saw)
-    if all(saw is None for saw in told):
+    histories = [_saw(ancestor, known, seen) for ancestor in before if ancestor.name not in seen]
+    histories.append(backbone.saw)
+    if all(saw is None for saw in histories):
         return None
-    return tuple(dict.fromkeys(corpus for saw in told if saw is not None for corpus in saw))
+    return tuple(dict.fromkeys(corpus for saw in histories if saw is not None for corpus in saw))

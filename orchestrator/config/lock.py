@@ -47,13 +47,13 @@ def read_lock(path: Path, where: str | None = None) -> tuple[Lock, list[Problem]
     if not path.exists():
         return Lock(), []
     where = where or str(path)
-    found, problems = read_mapping(path, where)
+    content, problems = read_mapping(path, where)
     if not problems:
-        problems = taken_for(found.raw, FileKind.LOCK, where)
+        problems = taken_for(content.raw, FileKind.LOCK, where)
     if problems:
         return Lock(), problems
-    lock, wrong = validate(Lock, found.raw, where)
-    return lock or Lock(), found.placed(wrong, where)
+    lock, wrong = validate(Lock, content.raw, where)
+    return lock or Lock(), content.placed(wrong, where)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

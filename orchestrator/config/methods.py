@@ -48,8 +48,8 @@ def expand(
     variants: dict[str, MethodVariant] = {}
     problems: list[Problem] = []
     of_all = {} if shared is None else {k: tuple(dict.fromkeys(v)) for k, v in shared.axes().items()}
-    for place, item in enumerate(items):
-        key = f"methods.{place}"
+    for index, item in enumerate(items):
+        key = f"methods.{index}"
         if item.name not in entries:
             continue
         entry = entries[item.name]
@@ -72,7 +72,7 @@ def expand(
                 continue
             if slug in variants:
                 problems.append(Problem(where, key, f"{slug!r} is in the grid already", _once(item)))
-            variants.setdefault(slug, replace(variant, place=place))
+            variants.setdefault(slug, replace(variant, place=index))
         for slug in missing:
             problem = f"no variant of this item, got {slug!r}"
             problems.append(Problem(where, f"{key}.only", problem, did_you_mean(slug, known)))
@@ -86,8 +86,8 @@ def _foreign(
         if name not in Recipe.model_fields and name not in _settings(entry):
             got = ", ".join(str(value) for value in values)
             problem = f"the method {entry.name!r} has no such setting, got {name}: {got}"
-            known = [*_settings(entry), *Recipe.model_fields]
-            yield Problem(where, f"{key}.{name}", problem, did_you_mean(name, known))
+            keys = [*_settings(entry), *Recipe.model_fields]
+            yield Problem(where, f"{key}.{name}", problem, did_you_mean(name, keys))
 
 
 def _bad_space(
@@ -95,11 +95,11 @@ def _bad_space(
 ) -> Iterator[Problem]:
     """What a search cannot try: a key the method does not have or no search may touch, one that stands on an
     axis as well, a value the key does not take."""
-    known = [*(name for name in _settings(entry) if name not in _NOT_SEARCHED), *TUNABLE]
+    keys = [*(name for name in _settings(entry) if name not in _NOT_SEARCHED), *TUNABLE]
     for name, values in tune.space.items() if tune is not None else ():
         at = f"{key}.tune.space.{name}"
-        if name not in known:
-            yield Problem(where, at, *_no_key_of_a_search(entry, name, known))
+        if name not in keys:
+            yield Problem(where, at, *_no_key_of_a_search(entry, name, keys))
             continue
         for set_too in {name, SAME_THING.get(name, name)} & {k for k, v in axes.items() if v != (None,)}:
             got = ", ".join(map(str, axes[set_too]))

@@ -61,9 +61,9 @@ def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path, file: str) -
         if (wrong := _unknown(key, argument)) is not None:
             done.problems.append(wrong)
             continue
-        value, faults = _read(key, text)
-        done.problems += faults
-        if faults:
+        value, problems = _read(key, text)
+        done.problems += problems
+        if problems:
             continue
         set_here = _keys(raw, key, value)
         if set_here & done.keys or key in done.keys:
@@ -78,15 +78,15 @@ def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path, file: str) -
 
 def _unknown(key: str, argument: str) -> Problem | None:
     parent, _, leaf = key.rpartition(".")
-    known = _known(parent)
-    if leaf in known or parent in _OPEN:
+    keys = _known(parent)
+    if leaf in keys or parent in _OPEN:
         return None
     if key.startswith("methods."):
         fix = "write the whole item: methods=[{name: full, learning_rate: 1e-4}]"
-    elif short := [name for name in known if leaf == "".join(word[0] for word in name.split("_"))]:
+    elif short := [name for name in keys if leaf == "".join(word[0] for word in name.split("_"))]:
         fix = f"did you mean {f'{parent}.{short[0]}'.lstrip('.')!r}?"
-    elif known and parent:
-        fix = re.sub(r"'(\w+)'", rf"'{parent}.\1'", did_you_mean(leaf, known))
+    elif keys and parent:
+        fix = re.sub(r"'(\w+)'", rf"'{parent}.\1'", did_you_mean(leaf, keys))
     else:
         fix = did_you_mean(key, SweepConfig.model_fields)
     return Problem(WHERE, key, f"unknown key, got {argument!r}", fix)
@@ -160,8 +160,8 @@ def _note(old: Any, key: str, value: Any, argument: str, file: str, done: Applie
     if key in _NAMES and isinstance(value, list):
         done.notes += _of_names(old, key, value, argument, file)
     elif isinstance(old, dict | list) and old and old != value and not key.startswith("axes."):
-        told = f"the {len(old)} {key}" if key == "rules" and len(old) > 1 else f"{key}: {shown(old)}"
-        done.notes.append(f"{_short(argument)} replaces {told} of {file}")
+        text = f"the {len(old)} {key}" if key == "rules" and len(old) > 1 else f"{key}: {shown(old)}"
+        done.notes.append(f"{_short(argument)} replaces {text} of {file}")
 
 
 def _of_names(old: Any, key: str, value: list[Any], argument: str, file: str) -> list[str]:

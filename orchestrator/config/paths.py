@@ -39,9 +39,9 @@ def too_long(path: Path | str) -> str | None:
     longest = max((len(os.fsencode(part)) for part in Path(path).parts), default=0)
     if longest > LONGEST_NAME:
         return f"holds a name of {longest:,} bytes, and file systems take at most {LONGEST_NAME}"
-    whole = len(os.fsencode(path))
-    if whole > LONGEST_PATH:
-        return f"is a path of {whole:,} bytes, and the system takes at most {LONGEST_PATH:,}"
+    length = len(os.fsencode(path))
+    if length > LONGEST_PATH:
+        return f"is a path of {length:,} bytes, and the system takes at most {LONGEST_PATH:,}"
     return None
 
 
@@ -56,13 +56,13 @@ def overlong(raw: dict[str, Any], cwd: Path) -> list[FieldProblem]:
 
 def check_storage(storage: Path, source: Source) -> Iterator[Problem]:
     """Yield a problem where no directory can be made at `storage`, which is absolute."""
-    for place in (storage, *storage.parents):
-        if place.is_symlink():
-            problem = f"{place} is a link that leads nowhere"
-        elif place.is_dir():
+    for directory in (storage, *storage.parents):
+        if directory.is_symlink():
+            problem = f"{directory} is a link that leads nowhere"
+        elif directory.is_dir():
             return
-        elif place.exists():
-            problem = f"{place} is a file"
+        elif directory.exists():
+            problem = f"{directory} is a file"
         else:
             continue
         yield Problem(source.of("storage"), "storage", problem, "name a directory, or a path to a new one")

@@ -241,11 +241,11 @@ class SweepConfig(Record):
     @field_validator("storage")
     @classmethod
     def _whole_uri(cls, storage: str) -> str:
-        found = re.match(r"([a-z][a-z0-9+.-]+):(/+)", storage)
-        if found is None or (storage[found.end() :] and len(found[2]) == (3 if found[1] == "file" else 2)):
+        match = re.match(r"([a-z][a-z0-9+.-]+):(/+)", storage)
+        if match is None or (storage[match.end() :] and len(match[2]) == (3 if match[1] == "file" else 2)):
             return storage
-        slashes = "///" if found[1] == "file" else "//"
-        meant = f"{found[1]}:{slashes}{storage[found.end() :] or 'bucket/prefix'}"
+        slashes = "///" if match[1] == "file" else "//"
+        meant = f"{match[1]}:{slashes}{storage[match.end() :] or 'bucket/prefix'}"
         raise ProblemError(Problem.of_key("", f"is no whole URI, got {storage!r}", f"write it as {meant}"))
 
     @field_validator("storage_options")

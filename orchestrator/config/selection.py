@@ -35,25 +35,27 @@ def select(
     listed = raw.get("methods")
     items: list[Any] = listed if isinstance(listed, list) else []
     variants = [_variants(item, raw.get("axes"), entries) for item in items]
-    found = Selection(names=[*map(_name, items), *(slug for slugs in variants for slug in slugs)])
+    selection = Selection(names=[*map(_name, items), *(slug for slugs in variants for slug in slugs)])
     texts = [want for want in wanted if isinstance(want, str)]
-    whole = {place for place, item in enumerate(items) if _name(item) in texts}
+    complete = {index for index, item in enumerate(items) if _name(item) in texts}
     for number, want in enumerate(wanted):
         if isinstance(want, str) and want in wanted[:number]:
             continue
-        named = [place for place, item in enumerate(items) if _name(item) == want]
-        of_variant = [place for place, slugs in enumerate(variants) if want in slugs]
-        if isinstance(want, str) and named:
-            for place in named:
-                _add(found, items[place], place)
+        matches = [index for index, item in enumerate(items) if _name(item) == want]
+        of_variant = [index for index, slugs in enumerate(variants) if want in slugs]
+        if isinstance(want, str) and matches:
+            for index in matches:
+                _add(selection, items[index], index)
         elif isinstance(want, str) and of_variant:
-            place = of_variant[0]
-            if place not in whole:
-                _add(found, _only(items[place], want) if len(variants[place]) > 1 else items[place], place)
+            index = of_variant[0]
+            if index not in complete:
+                _add(
+                    selection, _only(items[index], want) if len(variants[index]) > 1 else items[index], index
+                )
         else:
-            _add(found, want, None)
-            found.notes += _of_own(want, items, entries, Path(file).name)
-    return found
+            _add(selection, want, None)
+            selection.notes += _of_own(want, items, entries, Path(file).name)
+    return selection
 
 
 def _name(item: Any) -> str:

@@ -77,9 +77,9 @@ def load_sweep(
     file = cwd / path
     yaml, problems = read_mapping(file, str(path))
     raw = yaml.raw
-    other = taken_for(raw, FileKind.SWEEP, str(path))
-    if other or (problems and not raw):
-        raise ConfigError([*problems, *other])
+    kind = taken_for(raw, FileKind.SWEEP, str(path))
+    if kind or (problems and not raw):
+        raise ConfigError([*problems, *kind])
     paths.anchor(raw, file.resolve().parent)
     applied = overrides.apply(raw, arguments, cwd, str(path))
     too_long = paths.overlong(raw, cwd)
@@ -137,8 +137,8 @@ def load_sweep(
 def _directories(raw: Mapping[str, Any]) -> list[Path]:
     """Return the catalogue directories that exist. Validation and checks report the others."""
     listed = raw.get("catalogues")
-    named = [Path(item) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
-    return [directory for directory in named if directory.is_dir()]
+    paths = [Path(item) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+    return [directory for directory in paths if directory.is_dir()]
 
 
 def _select_methods(
@@ -166,8 +166,8 @@ def _with_prices_of(config: SweepConfig, catalogue: Catalogue) -> tuple[Catalogu
 def _with_tasks_of(config: SweepConfig, catalogue: Catalogue) -> Catalogue:
     """Return the catalogue with its tasks in the layout that this sweep's data_dir has."""
     data_dir = None if config.data_dir is None else Path(config.data_dir)
-    wanted = {"on_bad_record": config.on_bad_record, "paper_scoring": config.paper_scoring}
-    given = {key: value for key, value in wanted.items() if value is not None}
+    settings = {"on_bad_record": config.on_bad_record, "paper_scoring": config.paper_scoring}
+    given = {key: value for key, value in settings.items() if value is not None}
     tasks = {
         name: entry.model_copy(update={"spec": resolve_layout(entry.spec.model_copy(update=given), data_dir)})
         for name, entry in catalogue.tasks.items()
@@ -244,10 +244,10 @@ def _resolve(
     broken |= {problem.key.split(".")[0] for problem in names}
     problems += checks.check_doubles(config, source) + checks.check_idle_keys(config, source)
     problems += checks.check_good_enough(config, catalogue, source)
-    known = _known_part(config, catalogue)
+    known_part = _known_part(config, catalogue)
     variants, wrong = expand(config.methods, catalogue.methods, source.of("methods"), config.axes)
     problems += wrong
-    grid = build_grid(known, catalogue, variants)
+    grid = build_grid(known_part, catalogue, variants)
     if "recipe" not in broken:
         problems += checks.check_recipes(grid.problems, source, skip_unset=bool(invalid))
     sure = not (broken & {*AXES, "rules"} or wrong or doubted)
@@ -261,9 +261,9 @@ def _resolve(
 
 def _known_part(config: SweepConfig, catalogue: Catalogue) -> SweepConfig:
     """Return the config with only the names that the catalogue holds, each once."""
-    known = checks.known_names(catalogue)
+    names = checks.known_names(catalogue)
     axes: dict[str, Any] = {
-        axis: tuple(dict.fromkeys(name for name in getattr(config, axis) if name in known[axis]))
+        axis: tuple(dict.fromkeys(name for name in getattr(config, axis) if name in names[axis]))
         for axis in ("models", "domains", "tasks")
     }
     return config.model_copy(update=axes)

@@ -31,9 +31,9 @@ class DescribedTask(TaskSpec):
 def _repeated(task: TaskSpec) -> Iterator[Problem]:
     """Files and labels that are there twice, by name or by look."""
     yield from _look_alikes("labels", task.labels or ())
-    for place, reader in readers_of(task):
-        yield from _duplicates(place, reader)
-        yield from _spellings(task, place, reader)
+    for key, reader in readers_of(task):
+        yield from _duplicates(key, reader)
+        yield from _spellings(task, key, reader)
 
 
 def _duplicates(place: str, reader: Reader) -> Iterator[Problem]:
@@ -62,7 +62,7 @@ def _spellings(task: TaskSpec, place: str, reader: Reader) -> Iterator[Problem]:
     yield from _look_alikes(f"{place}.names", getattr(reader, "names", ()))
     merge: dict[str, str] = getattr(reader, "merge", {})
     for earlier, label in look_alikes([*(task.labels or ()), *merge, *merge.values()]):
-        one, other = merge.get(earlier, earlier), merge.get(label, label)
-        if one != other and not {earlier, label} <= set(task.labels or ()):
-            problem = f"{visible(earlier)} and {visible(label)} look alike, and become {one!r} and {other!r}"
+        left, right = merge.get(earlier, earlier), merge.get(label, label)
+        if left != right and not {earlier, label} <= set(task.labels or ()):
+            problem = f"{visible(earlier)} and {visible(label)} look alike, and become {left!r} and {right!r}"
             yield Problem.of_key(f"{place}.merge", problem, "merge both into one label")

@@ -62,8 +62,8 @@ def snapshot_of(weights: HubWeights, cache: Path) -> Path | None:
     repository = cache / layout.hub_repository(weights.hub)
     name = repository / "refs" / weights.revision
     commit = name.read_text(encoding="utf-8").strip() if name.is_file() else weights.revision
-    found = repository / "snapshots" / commit
-    return found if found.is_dir() else None
+    snapshot = repository / "snapshots" / commit
+    return snapshot if snapshot.is_dir() else None
 
 
 def missing_token(backbone: BackboneSpec) -> Problem:
@@ -78,10 +78,10 @@ def folder_of(weights: FolderWeights | PackageWeights) -> Path | None:
     """Return the folder of the weights, None if the package is not installed."""
     if isinstance(weights, FolderWeights):
         return Path(weights.folder)
-    found = find_spec(weights.package)
-    if found is None or not found.submodule_search_locations:
+    package = find_spec(weights.package)
+    if package is None or not package.submodule_search_locations:
         return None
-    return Path(found.submodule_search_locations[0]) / weights.folder
+    return Path(package.submodule_search_locations[0]) / weights.folder
 
 
 def _absent(backbone: BackboneSpec, folder: Path | None) -> Problem:

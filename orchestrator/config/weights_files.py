@@ -64,16 +64,16 @@ def _directory(spec: BackboneSpec, cache: Path) -> Path | None:
     if isinstance(weights, HubWeights):
         return snapshot_of(weights, cache)
     if isinstance(weights, FolderWeights | PackageWeights):
-        found = folder_of(weights)
-        return found if found is not None and found.is_dir() else None
+        folder = folder_of(weights)
+        return folder if folder is not None and folder.is_dir() else None
     return None  # made on the spot
 
 
 def _too_long(cells: list[GridCell], folder: WeightsFolder) -> Iterator[Problem]:
     spec, room = cells[0].backbone, folder.positions
     longest = max(cells, key=_tokens)
-    told = "max_length" in spec.model_fields_set and room is not None and spec.max_length > room
-    if room is None or told or _tokens(longest) <= room:
+    stated = "max_length" in spec.model_fields_set and room is not None and spec.max_length > room
+    if room is None or stated or _tokens(longest) <= room:
         return
     virtual = longest.variant.spec.settings.extra_tokens
     added = f", {virtual} of them virtual" if virtual else ""

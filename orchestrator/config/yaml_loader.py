@@ -148,10 +148,10 @@ def _float(loader: Loader, node: yaml.ScalarNode) -> float:
     text = str(loader.construct_scalar(node))
     if text[-1] in "fFnN":
         return float(text.replace(".", "", 1))
-    found = float(text)
-    if math.isinf(found):
+    number = float(text)
+    if math.isinf(number):
         raise YamlProblem(f"{text[:20]} is beyond all numbers", "write a smaller number", node.start_mark)
-    return found
+    return number
 
 
 for _tag, _pattern, _first in _RESOLVERS:

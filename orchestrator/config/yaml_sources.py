@@ -75,8 +75,8 @@ _KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "trut
 def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], frozenset[str], list[Problem]]:
     """The value, its lines by dotted key, its own keys that hold an anchor, and what is wrong."""
     if wrong := control_characters(text, where, key):
-        told = [dataclasses.replace(w, line=None, column=None) if key else w for w in wrong]
-        return None, {}, frozenset(), told
+        located = [dataclasses.replace(w, line=None, column=None) if key else w for w in wrong]
+        return None, {}, frozenset(), located
     loader = Loader(text)
     try:
         node = loader.get_single_node()
@@ -104,7 +104,7 @@ def _anchored(node: yaml.Node | None, places: Iterable[int]) -> frozenset[str]:
     return frozenset(
         key.value
         for key, value in pairs
-        if any(key.start_mark.index < place <= value.end_mark.index for place in places)
+        if any(key.start_mark.index < position <= value.end_mark.index for position in places)
     )
 
 
@@ -117,8 +117,8 @@ def _yaml_problem(error: Exception, where: str, key: str) -> Problem:
     elif getattr(error, "problem", None) == "but found another document":
         problem, fix = "holds two YAML documents", "keep one, and write the other into a file of its own"
     elif isinstance(error, yaml.YAMLError):
-        words = (getattr(error, "context", None), getattr(error, "problem", None))
-        problem, fix = f"not YAML: {', '.join(filter(None, words)) or 'unreadable'}", "correct the YAML there"
+        parts = (getattr(error, "context", None), getattr(error, "problem", None))
+        problem, fix = f"not YAML: {', '.join(filter(None, parts)) or 'unreadable'}", "correct the YAML there"
     else:
         problem, fix = "not YAML: an escape like \\U99999999 names no character", "correct the escape"
     return Problem(where, key, problem, fix, line=line, column=column)

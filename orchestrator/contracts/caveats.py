@@ -19,49 +19,49 @@ _MOST_KINDS = 5
 
 def distinct(outcomes: Iterable[Outcome]) -> dict[Split, list[SplitCounts]]:
     """Return what trials of one task have counted, each different count once."""
-    found: dict[Split, dict[str, SplitCounts]] = {}
+    distinct_counts: dict[Split, dict[str, SplitCounts]] = {}
     for outcome in outcomes:
         for split, counts in outcome.counted.items():
-            found.setdefault(split, {})[counts.model_dump_json()] = counts
-    return {split: list(found[split].values()) for split in Split if split in found}
+            distinct_counts.setdefault(split, {})[counts.model_dump_json()] = counts
+    return {split: list(distinct_counts[split].values()) for split in Split if split in distinct_counts}
 
 
 def caveats(task: TaskSpec, counted: Counted) -> list[str]:
     """A sentence for each count that changes how a score is read; test first, then dev and train."""
     lines = []
     for split in reversed(Split):
-        found = counted.get(split, ())
-        if found:
+        counts = counted.get(split, ())
+        if counts:
             lines += [
-                *_shared(task, split, found),
-                *_near(task, split, found),
-                *_cut(task, split, found),
-                *_absent(task, split, found),
+                *_shared(task, split, counts),
+                *_near(task, split, counts),
+                *_cut(task, split, counts),
+                *_absent(task, split, counts),
             ]
-            lines += [*_skipped(split, found), *_set_aside(split, found)]
+            lines += [*_skipped(split, counts), *_set_aside(split, counts)]
     return lines
 
 
 def doubts(task: TaskSpec, counted: Counted) -> list[str]:
     """Clauses on what makes the test scores of a task doubtful, for a summary."""
-    found, words = counted.get(Split.TEST, ()), []
-    shared = [c for c in found if (c.also_in_train or 0) > _NOTABLE * c.examples]
+    counts, clauses = counted.get(Split.TEST, ()), []
+    shared = [c for c in counts if (c.also_in_train or 0) > _NOTABLE * c.examples]
     if shared:
         of = f"{shared[0].examples:,} test {_noun(task)} of “{task.title}”"
         count = [c.also_in_train for c in shared]
-        words.append(f"{_span(count)} of {of} {_are(count)} also in train")
-    if near := [c for c in found if (c.near_train or 0) > _NOTABLE * c.examples]:
+        clauses.append(f"{_span(count)} of {of} {_are(count)} also in train")
+    if near := [c for c in counts if (c.near_train or 0) > _NOTABLE * c.examples]:
         of = f"{near[0].examples:,} test {_noun(task)} of “{task.title}”"
         count = [c.near_train for c in near]
-        words.append(f"{_span(count)} of {of} {_agree(count)} with a train text")
-    ceiling = min((c.recall_ceiling for c in found), default=1.0)
+        clauses.append(f"{_span(count)} of {of} {_agree(count)} with a train text")
+    ceiling = min((c.recall_ceiling for c in counts), default=1.0)
     if ceiling < 1 - _NOTABLE and task.metric is not MetricName.SUBWORD_F1:
-        words.append(f"recall on “{task.title}” cannot exceed {_ceiling(ceiling)}")
-    elif cut := [c for c in found if (c.cut or 0) > _NOTABLE * c.examples]:
+        clauses.append(f"recall on “{task.title}” cannot exceed {_ceiling(ceiling)}")
+    elif cut := [c for c in counts if (c.cut or 0) > _NOTABLE * c.examples]:
         of = f"{cut[0].examples:,} test {_noun(task)} of “{task.title}”"
         count = [c.cut for c in cut]
-        words.append(f"{_span(count)} of {of} {_are(count)} cut{_length(cut)}")
-    return words
+        clauses.append(f"{_span(count)} of {of} {_are(count)} cut{_length(cut)}")
+    return clauses
 
 
 def _shared(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
@@ -155,9 +155,9 @@ def _by_kind(kinds: Kinds) -> str:
     ordered = sorted((item for item in kinds.items() if item[0]), key=lambda item: (-item[1], item[0]))
     if not ordered:
         return ""
-    named = [f"{count:,} × {kind}" for kind, count in ordered[:_MOST_KINDS]]
+    shown = [f"{count:,} × {kind}" for kind, count in ordered[:_MOST_KINDS]]
     rest = f"; {len(ordered) - _MOST_KINDS} more kinds" if len(ordered) > _MOST_KINDS else ""
-    return f": {'; '.join(named)}{rest}"
+    return f": {'; '.join(shown)}{rest}"
 
 
 def _examples(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> str:
@@ -176,8 +176,8 @@ def _length(found: Sequence[SplitCounts]) -> str:
 
 def _span(values: Iterable[int | None]) -> str:
     """`6`, or `1 to 6` where trials differ."""
-    known = [value for value in values if value is not None]
-    low, high = min(known), max(known)
+    present = [value for value in values if value is not None]
+    low, high = min(present), max(present)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 

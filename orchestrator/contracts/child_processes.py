@@ -28,9 +28,9 @@ def safe_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def safe_path(path: Sequence[str], python_path: str) -> list[str]:
     """Return `sys.path` without the working directory, which Python has made absolute where an entry of
     PYTHONPATH means it. What an absolute entry names stays, and so does the folder of this package."""
-    named = python_path.split(os.pathsep) if python_path else []
-    kept = {os.path.abspath(folder) for folder in named if not _is_here(folder)} | {_INSTALLED}
-    here = {os.path.abspath(folder) for folder in named if _is_here(folder)} - kept
+    entries = python_path.split(os.pathsep) if python_path else []
+    kept = {os.path.abspath(folder) for folder in entries if not _is_here(folder)} | {_INSTALLED}
+    here = {os.path.abspath(folder) for folder in entries if _is_here(folder)} - kept
     return [folder for folder in path if folder not in here and not _is_here(folder)]
 
 

@@ -19,7 +19,12 @@ def compared_device_seconds(record: TrialRecord, standalone: Mapping[str, Standa
     alone (`standalone`, by cell). None where it shared one and no calibration ran on that kind of GPU."""
     if not shared_a_gpu(record):
         return record.useful_device_seconds
-    found, outcome, attempt = standalone.get(record.planned.cell.name), record.outcome, record.decisive
-    if found is None or outcome is None or attempt is None or found.device_type != attempt.device_type:
+    calibration, outcome, attempt = standalone.get(record.planned.cell.name), record.outcome, record.decisive
+    if (
+        calibration is None
+        or outcome is None
+        or attempt is None
+        or calibration.device_type != attempt.device_type
+    ):
         return None
-    return found.device_seconds(outcome.steps)
+    return calibration.device_seconds(outcome.steps)

@@ -23,8 +23,8 @@ def is_credential(name: str) -> bool:
 def is_secret(name: str, value: str) -> bool:
     """Return whether a variable holds one, by whole words of its name or by a login in its value. Stricter
     than `is_credential`, for lists that a person reads."""
-    named = _SECRET.search(name) and not _PLACE.search(name)
-    return bool(value) and bool(named or _PASSWORD_IN_URI.search(value))
+    secret_name = _SECRET.search(name) and not _PLACE.search(name)
+    return bool(value) and bool(secret_name or _PASSWORD_IN_URI.search(value))
 
 
 def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:

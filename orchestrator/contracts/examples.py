@@ -52,10 +52,10 @@ class ScoredExamples:
     def __post_init__(self) -> None:
         if len(self.numerator) != len(self.denominator):
             raise ValueError("numerator and denominator are of different lengths")
-        whole = sum(self.denominator)
-        if not math.isfinite(sum(self.numerator)) or not math.isfinite(whole):
+        total = sum(self.denominator)
+        if not math.isfinite(sum(self.numerator)) or not math.isfinite(total):
             raise ValueError("not all numbers are finite")
-        if min(self.denominator, default=0.0) < 0 or not whole > 0:
+        if min(self.denominator, default=0.0) < 0 or not total > 0:
             raise ValueError("denominators are not negative, and one is positive")
 
     def to_bytes(self) -> bytes:
@@ -86,6 +86,6 @@ def _turned(part: array[float]) -> array[float]:
     """As it lies in the file, and back: a no-op on machines that are little-endian themselves."""
     if sys.byteorder == "little":
         return part
-    other = part[:]
-    other.byteswap()
-    return other
+    swapped = part[:]
+    swapped.byteswap()
+    return swapped

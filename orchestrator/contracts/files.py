@@ -26,9 +26,9 @@ def shut_out(others: int) -> None:
 
 def current_umask() -> int:
     """Return that of this process; there is no way to ask for it but to set one."""
-    found = os.umask(0o077)
-    os.umask(found)
-    return found
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def leads_out(path: Path, root: Path) -> bool:

@@ -57,5 +57,5 @@ def _entries(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
 
 
 def _strings(value: Any) -> Iterator[str]:
-    found = value.values() if isinstance(value, dict) else (value,)
-    return (name for name in found if isinstance(name, str))
+    values = value.values() if isinstance(value, dict) else (value,)
+    return (name for name in values if isinstance(name, str))

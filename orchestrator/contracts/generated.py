@@ -52,16 +52,16 @@ def _parsed(source: bytes) -> ast.Module:
 @cache
 def generator_digest() -> str:
     """Return the digest of the code in `workers/demo`, without importing it."""
-    found = find_spec("workers")
-    if found is None or not found.submodule_search_locations:
+    package = find_spec("workers")
+    if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("the package workers is not installed beside orchestrator")
-    return code_digest((Path(found.submodule_search_locations[0]) / "demo").glob("*.py"))
+    return code_digest((Path(package.submodule_search_locations[0]) / "demo").glob("*.py"))
 
 
 def made_digest(spec: MadeWeights | RandomWeights | TaskSpec) -> str:
     """Identity of made weights, or of the files of a task whose data are made."""
-    wanted = _TASK_FIELDS if isinstance(spec, TaskSpec) else None
-    canonical = json.dumps(spec.model_dump(mode="json", include=wanted), sort_keys=True)
+    fields = _TASK_FIELDS if isinstance(spec, TaskSpec) else None
+    canonical = json.dumps(spec.model_dump(mode="json", include=fields), sort_keys=True)
     return hashlib.sha256(f"{canonical}\0{generator_digest()}".encode()).hexdigest()
 
 

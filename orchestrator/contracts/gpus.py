@@ -29,11 +29,11 @@ def visible_gpus(environment: Mapping[str, str] | None = None) -> list[Gpu]:
     with _nvml() as nvml:
         if nvml is None:
             return []
-        found = list[Gpu]()
+        gpus = list[Gpu]()
         with suppress(nvml.NVMLError):  # CUDA as well ignores what follows a name that it does not know
             for name in _names(nvml, asked):
-                found.append(_describe(nvml, _first_part(nvml, _handle(nvml, name))))
-        return found
+                gpus.append(_describe(nvml, _first_part(nvml, _handle(nvml, name))))
+        return gpus
 
 
 def driver_versions() -> tuple[str, int] | None:
@@ -66,7 +66,7 @@ def _nvml() -> Iterator[Any]:
 
 def _names(nvml: Any, asked: str | None) -> list[str]:
     if asked is None:
-        return [str(place) for place in range(nvml.nvmlDeviceGetCount())]
+        return [str(index) for index in range(nvml.nvmlDeviceGetCount())]
     return [name.strip() for name in asked.split(",") if name.strip()]
 
 
@@ -74,8 +74,8 @@ def _handle(nvml: Any, name: str) -> Any:
     if name.isdigit():
         return nvml.nvmlDeviceGetHandleByIndex(int(name))
     if name.startswith("GPU-"):  # CUDA takes the beginning of a UUID as well
-        for place in range(nvml.nvmlDeviceGetCount()):
-            handle = nvml.nvmlDeviceGetHandleByIndex(place)
+        for index in range(nvml.nvmlDeviceGetCount()):
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
             if str(nvml.nvmlDeviceGetUUID(handle)).startswith(name):
                 return handle
     return nvml.nvmlDeviceGetHandleByUUID(name)

@@ -106,8 +106,8 @@ class TrialRecord(Record):
 
     @property
     def outcome(self) -> Outcome | None:
-        found = self.decisive
-        return found.outcome if found else None
+        attempt = self.decisive
+        return attempt.outcome if attempt else None
 
     @property
     def useful_device_seconds(self) -> float:

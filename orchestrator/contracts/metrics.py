@@ -93,7 +93,7 @@ Metrics = dict[MetricName, MetricValue]
 
 def quality(metric: MetricName, metrics: dict[MetricName, MetricValue]) -> float | None:
     """The metric oriented so that higher is better; None where it is missing."""
-    found = metrics.get(metric)
-    if found is None or found.value is None:
+    value = metrics.get(metric)
+    if value is None or value.value is None:
         return None
-    return found.value if METRICS[metric].higher_is_better else -found.value
+    return value.value if METRICS[metric].higher_is_better else -value.value

@@ -37,7 +37,7 @@ class Failure(Record):
     @property
     def lacks_state(self) -> bool:
         """Memory ran out where the optimiser makes its state, which is as large whatever the passes are."""
-        inside = any(place.startswith(_OPTIMISERS) for place in self.places)
+        inside = any(code_place.startswith(_OPTIMISERS) for code_place in self.places)
         return self.kind is FailureKind.OUT_OF_MEMORY and self.phase is Phase.TRAIN and inside
 
 

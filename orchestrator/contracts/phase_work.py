@@ -36,15 +36,15 @@ PEAKS = ("peak_host_memory_bytes", "peak_device_memory_bytes")
 def sum_of(works: Sequence[PhaseWork]) -> PhaseWork:
     """Sums, and the largest peak. A figure that one of them lacks is unknown of all; a peak is the largest
     that is known."""
-    found: dict[str, float | int | None] = {}
+    sums: dict[str, float | int | None] = {}
     for name in PhaseWork.model_fields:
         values = [getattr(work, name) for work in works]
-        known = [value for value in values if value is not None]
+        present = [value for value in values if value is not None]
         if name in PEAKS:
-            found[name] = max(known, default=None)
+            sums[name] = max(present, default=None)
         else:
-            found[name] = sum(known) if known and len(known) == len(values) else None
-    return PhaseWork.model_validate(found)
+            sums[name] = sum(present) if present and len(present) == len(values) else None
+    return PhaseWork.model_validate(sums)
 
 
 def add_work(first: Mapping[Phase, PhaseWork], second: Mapping[Phase, PhaseWork]) -> dict[Phase, PhaseWork]:

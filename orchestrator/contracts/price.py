@@ -56,8 +56,10 @@ class PriceBook(Record):
         return self
 
     def device(self, device_type: str) -> DevicePrice | None:
-        found = (price for name, price in self.devices.items() if name.casefold() == device_type.casefold())
-        return next(found, None)
+        matching = (
+            price for name, price in self.devices.items() if name.casefold() == device_type.casefold()
+        )
+        return next(matching, None)
 
     def rate(self, device_type: str, market: Market = "on_demand") -> float | None:
         """Money for an hour of one such device. None where the book does not say."""

@@ -48,29 +48,29 @@ def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
     `place` names the backbone in problems; `fix` says how to get safetensors where there are none. Raises
     OSError where a file cannot be opened.
     """
-    found = WeightFiles()
+    files = WeightFiles()
     pointers = {path.name for path in pointers_of_lfs(directory)}
     if (directory / SINGLE).is_file():
         names: dict[str, list[str]] = {SINGLE: []}
     elif INDEX in pointers:
         names = {}
     elif (directory / INDEX).is_file():
-        names = _shards(place, directory, found.problems)
+        names = _shards(place, directory, files.problems)
     else:
         names = {}
-        found.problems.append(_no_weights(place, directory, fix))
+        files.problems.append(_no_weights(place, directory, fix))
     for name in sorted(names.keys() - pointers):
         try:
             shapes = header(directory / name)
         except ValueError as broken:
-            found.problems.append(Problem(f"{place}/{name}", "", str(broken), _AGAIN))
+            files.problems.append(Problem(f"{place}/{name}", "", str(broken), _AGAIN))
             continue
         if absent := [tensor for tensor in names[name] if tensor not in shapes]:
             problem = f"lacks {len(absent):,} of the tensors that {INDEX} says it has: {listed(absent)}"
-            found.problems.append(Problem(f"{place}/{name}", "", problem, _AGAIN))
-        found.paths.append(directory / name)
-        found.shapes |= shapes
-    return found
+            files.problems.append(Problem(f"{place}/{name}", "", problem, _AGAIN))
+        files.paths.append(directory / name)
+        files.shapes |= shapes
+    return files
 
 
 def pointers_of_lfs(directory: Path) -> Iterator[Path]:
@@ -118,23 +118,23 @@ def _shards(place: str, directory: Path, problems: list[Problem]) -> dict[str, l
     """Names of the tensors by name of their file; files that are not there are left out."""
     where = f"{place}/{INDEX}"
     try:
-        given: Any = json.loads((directory / INDEX).read_bytes())["weight_map"]
-        pairs = {str(tensor): str(file) for tensor, file in given.items()}
+        weight_map: Any = json.loads((directory / INDEX).read_bytes())["weight_map"]
+        pairs = {str(tensor): str(file) for tensor, file in weight_map.items()}
     except _BROKEN:
         problems.append(Problem(where, "weight_map", "is not a mapping of tensors to files", _AGAIN))
         return {}
-    found: dict[str, list[str]] = {}
+    shards: dict[str, list[str]] = {}
     for tensor, file in pairs.items():
-        found.setdefault(file, []).append(tensor)
-    foreign = [name for name in found if Path(name).name != name or not name.endswith(".safetensors")]
+        shards.setdefault(file, []).append(tensor)
+    foreign = [name for name in shards if Path(name).name != name or not name.endswith(".safetensors")]
     if foreign:
         problem = f"names {listed(foreign)}, and only *.safetensors of the same folder are read"
         problems.append(Problem(where, "weight_map", problem, "convert the weights to safetensors"))
-    absent = [name for name in found.keys() - set(foreign) if not (directory / name).is_file()]
+    absent = [name for name in shards.keys() - set(foreign) if not (directory / name).is_file()]
     if absent:
-        problem = f"names {len(found):,} files, and {len(absent):,} are missing: {listed(absent)}"
+        problem = f"names {len(shards):,} files, and {len(absent):,} are missing: {listed(absent)}"
         problems.append(Problem(where, "weight_map", problem, "copy or fetch the missing files"))
-    return {name: found[name] for name in found.keys() - set(foreign) - set(absent)}
+    return {name: shards[name] for name in shards.keys() - set(foreign) - set(absent)}
 
 
 def _no_weights(place: str, directory: Path, fix: str) -> Problem:

@@ -28,17 +28,17 @@ _WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")  # 17.0 is what pandas writes for 17 b
 
 def text_key(text: str) -> str:
     """The text in NFC, without invisible characters, with one space for each run of blanks and line ends."""
-    words = " ".join(text.split())
-    if words.isascii() and words.isprintable():
-        return words
+    collapsed = " ".join(text.split())
+    if collapsed.isascii() and collapsed.isprintable():
+        return collapsed
     return " ".join(unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).split())
 
 
 def label_key(label: str) -> str:
     """That of a text; 1.0 and 1 are one label, Yes and yes are two."""
     key = text_key(label)
-    whole = _WHOLE.fullmatch(key)
-    return whole[1] if whole else key
+    match = _WHOLE.fullmatch(key)
+    return match[1] if match else key
 
 
 def id_key(value: Any) -> Identity:

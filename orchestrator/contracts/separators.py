@@ -19,8 +19,8 @@ _DECLARED = re.compile(r'\s*"?sep=([,;|\t])"?\s*', re.IGNORECASE)
 
 def declared_separator(line: str) -> str | None:
     """The character that a line like `sep=;` declares; None for any other line."""
-    found = _DECLARED.fullmatch(line.lstrip("\ufeff").rstrip("\r\n"))
-    return found[1] if found else None
+    match = _DECLARED.fullmatch(line.lstrip("\ufeff").rstrip("\r\n"))
+    return match[1] if match else None
 
 
 def named(character: str) -> str:

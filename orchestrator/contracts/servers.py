@@ -29,7 +29,7 @@ def judged(risk: Risk, server: str, status: int | None) -> Checked:
     if status == HTTPStatus.UNAUTHORIZED:  # 403 is said to names that a server does not go by, too
         return Checked(risk, f"{server} refuses whoever shows no login")
     if status is None or status >= HTTPStatus.BAD_REQUEST:
-        said = "does not answer" if status is None else f"answers HTTP {status}"
-        problem = f"{server} {said}: whether it asks for a login is unknown"
+        answer = "does not answer" if status is None else f"answers HTTP {status}"
+        problem = f"{server} {answer}: whether it asks for a login is unknown"
         return Checked(risk, problem, "start it, or correct its address; then check again")
     return Checked(risk, f"{server} answers without a login", _FIX[risk])

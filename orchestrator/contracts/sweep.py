@@ -72,5 +72,5 @@ class SweepRecord(Record):
 
     def method_of(self, cell: Cell) -> MethodSpec:
         """The method as the cell is trained: with the settings that its search found, where there was one."""
-        method, found = self.methods[cell.method], self.tuned.get(cell.name)
-        return method if found is None else with_values(method, self.recipes[cell.name], found.values)[0]
+        method, tuned = self.methods[cell.method], self.tuned.get(cell.name)
+        return method if tuned is None else with_values(method, self.recipes[cell.name], tuned.values)[0]

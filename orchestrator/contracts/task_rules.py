@@ -30,20 +30,20 @@ def task_problems(task: TaskSpec) -> Iterator[Problem]:
     """Metric and labels, and the reader of each layout against the kind of the task."""
     yield from _metric(task)
     yield from _labels(task)
-    for place, reader in readers_of(task):
-        yield from _reader(task, place, reader)
+    for key, reader in readers_of(task):
+        yield from _reader(task, key, reader)
 
 
 def missing_splits(task: TaskSpec) -> Iterator[Problem]:
     """Splits that the task has no files for and does not hold out: it can be read, and never be trained."""
-    for place, reader in readers_of(task):
+    for key, reader in readers_of(task):
         shares = shares_held_out(reader)
         for split in Split:
             if split not in reader.files and split not in shares:
                 holds = split is not Split.TRAIN and "hold_out" in type(reader).model_fields
                 share = f", or a share of train: hold_out: {{{split}: 0.1}}" if holds else ""
                 yield Problem.of_key(
-                    f"{place}.files.{split}", "is missing", f"name the files of {split}{share}"
+                    f"{key}.files.{split}", "is missing", f"name the files of {split}{share}"
                 )
 
 
@@ -62,9 +62,9 @@ def readers_of(task: TaskSpec) -> Iterator[tuple[str, Reader]]:
 
 def _metric(task: TaskSpec) -> Iterator[Problem]:
     if task.kind not in METRICS[task.metric].kinds:
-        known = ", ".join(name for name in MetricName if task.kind in METRICS[name].kinds)
+        metrics = ", ".join(name for name in MetricName if task.kind in METRICS[name].kinds)
         yield Problem.of_key(
-            "metric", f"{task.metric} does not exist for a {task.kind} task", f"use one of: {known}"
+            "metric", f"{task.metric} does not exist for a {task.kind} task", f"use one of: {metrics}"
         )
     if task.metric is MetricName.SUBWORD_F1 and not task.paper_scoring:
         problem = f"{task.metric} is only measured with paper_scoring: true"
@@ -131,10 +131,10 @@ def mimic_problems(reader: MimicNotesReader) -> Iterator[Problem]:
     if not grouped and reader.groups is not None:
         problem = f"belongs to outcome: diagnosis-group, got {reader.groups!r} with outcome: {reader.outcome}"
         yield Problem.of_key("groups", problem, "remove it")
-    named = [_table_of(name) for name in reader.files.get(Split.TRAIN, ())]
+    tables = [_table_of(name) for name in reader.files.get(Split.TRAIN, ())]
     needed = ("NOTEEVENTS", "ADMISSIONS", *(("DIAGNOSES_ICD",) if grouped else ()))
-    if wrong := [table for table in needed if named.count(table) != 1]:
-        problem = f"{', '.join(wrong)} should stand there once each, got {', '.join(named) or 'nothing'}"
+    if wrong := [table for table in needed if tables.count(table) != 1]:
+        problem = f"{', '.join(wrong)} should stand there once each, got {', '.join(tables) or 'nothing'}"
         yield Problem.of_key(
             "files.train", problem, f"name {', '.join(f'{table}.csv[.gz]' for table in wrong)} there, once"
         )

@@ -84,9 +84,9 @@ class Recipe(Record):
 
     def _problems(self) -> Iterator[Problem]:
         for group, what in ((BUDGETS, "budget"), (("train_rows", "train_rows_per_class"), "cap")):
-            given = [f"{key} {getattr(self, key)}" for key in group if getattr(self, key) is not None]
-            if len(given) > 1:
-                key, problem = given[0].split()[0], f"more than one {what} is set: {', '.join(given)}"
+            settings = [f"{key} {getattr(self, key)}" for key in group if getattr(self, key) is not None]
+            if len(settings) > 1:
+                key, problem = settings[0].split()[0], f"more than one {what} is set: {', '.join(settings)}"
                 yield Problem.of_key(key, problem, "set one of them")
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
             problem = f"{self.micro_batch_size} does not divide batch_size {self.batch_size}"
@@ -156,12 +156,12 @@ class Resources(Record):
         return self
 
     def _problems(self) -> Iterator[Problem]:
-        for what, whole, of, parts in (
+        for what, total, of, parts in (
             ("cpus", self.cpus, "processes", self.processes),
             ("processes", self.processes, "nodes", self.nodes),
         ):
-            if whole % parts:
-                problem = f"{whole} cannot be shared evenly by {of} {parts}"
+            if total % parts:
+                problem = f"{total} cannot be shared evenly by {of} {parts}"
                 yield Problem.of_key(what, problem, f"make {what} a multiple of {of}")
         if self.gpus and self.gpus != self.processes and (self.processes > 1 or self.gpus > 1):
             each = f"each of processes {self.processes}" if self.processes > 1 else "processes 1"
@@ -188,8 +188,8 @@ class Resources(Record):
 
     def pass_size(self, recipe: Recipe) -> int:
         """Return the examples of a training pass of one process: never more than its part of the batch."""
-        wanted = self.micro_batch_size or recipe.pass_sizes[0]
-        return min(wanted, -(-recipe.batch_size // self.processes))
+        size = self.micro_batch_size or recipe.pass_sizes[0]
+        return min(size, -(-recipe.batch_size // self.processes))
 
     def scoring_size(self, recipe: Recipe) -> int:
         """Return the examples of a scoring pass of one process: in proportion to its training passes."""
@@ -268,11 +268,11 @@ class AttemptOrder(Record):
         memory in `phase`."""
         recipe, scoring = self.trial.recipe, phase.is_scoring
         size = self.evaluation_size if scoring else self.pass_size
-        words = f"scoring {size}" if scoring else f"with {size} of {recipe.batch_size}"
+        text = f"scoring {size}" if scoring else f"with {size} of {recipe.batch_size}"
         before = self.resources.scoring_size(recipe) if scoring else self.resources.pass_size(recipe)
         larger = list[str]()
         while before > size:
             larger.append(str(before))
             before = before // 2 if scoring else recipe.smaller_pass(before)
-        words += " examples a forward pass" + (f", after {', '.join(larger)}" if larger else "")
-        return words if size > 1 else f"{words}: no smaller pass is left to try"
+        text += " examples a forward pass" + (f", after {', '.join(larger)}" if larger else "")
+        return text if size > 1 else f"{text}: no smaller pass is left to try"

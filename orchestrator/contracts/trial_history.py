@@ -45,17 +45,17 @@ class TrialHistory(Record):
     @property
     def newest(self) -> tuple[TrialSpec, FingerprintHistory] | None:
         """`last`, and where the attempts under its fingerprint ended up."""
-        found = None if self.last is None else self.by_fingerprint.get(self.last.fingerprint)
-        return None if self.last is None or found is None else (self.last, found)
+        observed = None if self.last is None else self.by_fingerprint.get(self.last.fingerprint)
+        return None if self.last is None or observed is None else (self.last, observed)
 
     def done_share(self, fingerprint: str) -> float:
         """Return the share of its steps in the checkpoint that the next attempt resumes from."""
-        found = self.by_fingerprint.get(fingerprint)
-        return 0.0 if found is None else found.done_share
+        observed = self.by_fingerprint.get(fingerprint)
+        return 0.0 if observed is None else observed.done_share
 
     def state(self, fingerprint: str) -> TrialState:
         """NEW without any attempt, STALE where all attempts were made under other fingerprints."""
-        found = self.by_fingerprint.get(fingerprint)
-        if found is not None:
-            return TrialState(found.state)
+        observed = self.by_fingerprint.get(fingerprint)
+        if observed is not None:
+            return TrialState(observed.state)
         return TrialState.STALE if self.by_fingerprint else TrialState.NEW

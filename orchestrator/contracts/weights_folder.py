@@ -95,9 +95,9 @@ class WeightsFolder:
     @property
     def tokens(self) -> int | None:
         """What the tokenizer may answer: the highest number of a token, and one more. None: not known."""
-        words = self.directory / _WORDS
-        if not self.tokenizer and words.is_file():
-            return len(words.read_bytes().splitlines()) or None
+        path = self.directory / _WORDS
+        if not self.tokenizer and path.is_file():
+            return len(path.read_bytes().splitlines()) or None
         vocabulary = _mapping(self.tokenizer.get("model")).get("vocab")
         if isinstance(vocabulary, list):
             numbers = [len(vocabulary) - 1]
@@ -115,46 +115,46 @@ class WeightsFolder:
         """Whether the tokenizer numbers the tokens of a pair's second text 1, for the model to tell them."""
         inputs = self.tokenizer_config.get("model_input_names")
         if isinstance(inputs, list):
-            told = "token_type_ids" in inputs
+            numbered = "token_type_ids" in inputs
         else:
             kind = str(self.tokenizer_config.get("tokenizer_class") or self.config.get("model_type")).lower()
             for part in ("-", "_", "fast", "tokenizer"):
                 kind = kind.replace(part, "")
-            told = kind in _NUMBERING
-        return told and (not self.tokenizer or _numbers_second(self.tokenizer.get("post_processor")))
+            numbered = kind in _NUMBERING
+        return numbered and (not self.tokenizer or _numbers_second(self.tokenizer.get("post_processor")))
 
 
 def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, list[Problem]]:
     """The folder, and everything in it that is wrong. Reads headers of weights only, not the weights. Raises
     OSError where a file is there but unreadable."""
-    place = f"backbone {spec.name}: {directory}"
+    where = f"backbone {spec.name}: {directory}"
     problems: list[Problem] = []
     pointers = {path.name for path in pointers_of_lfs(directory)}
     for name in sorted(pointers):
         problem = "is a pointer of git-lfs, not the file"
-        problems.append(Problem(f"{place}/{name}", "", problem, "run `git lfs pull` in its repository"))
+        problems.append(Problem(f"{where}/{name}", "", problem, "run `git lfs pull` in its repository"))
     small = {
-        name: {} if name in pointers else _json(place, directory / name, problems)
+        name: {} if name in pointers else _json(where, directory / name, problems)
         for name in (CONFIG, TOKENIZER, _TOKENIZER_CONFIG)
     }
-    found = find_weights(place, directory, _CONVERT_HUB if isinstance(spec.weights, HubWeights) else _CONVERT)
+    files = find_weights(where, directory, _CONVERT_HUB if isinstance(spec.weights, HubWeights) else _CONVERT)
     folder = WeightsFolder(
         directory=directory,
         config=small[CONFIG],
         tokenizer=small[TOKENIZER],
         tokenizer_config=small[_TOKENIZER_CONFIG],
-        files=tuple(found.paths),
-        shapes=found.shapes,
+        files=tuple(files.paths),
+        shapes=files.shapes,
     )
     if not (directory / CONFIG).is_file():
-        problems.append(Problem(place, "", "has no config.json", "put a folder in hub layout there"))
+        problems.append(Problem(where, "", "has no config.json", "put a folder in hub layout there"))
     elif folder.config:
-        problems += _of_config(spec, f"{place}/{CONFIG}", folder)
-        problems += foreign_requests.of_config(f"{place}/{CONFIG}", folder.config, len(folder.shapes))
-    problems += found.problems
-    problems += _of_names(place, folder)
-    problems += _of_tokenizer(place, folder)
-    problems += foreign_requests.of_tokenizer_config(f"{place}/{_TOKENIZER_CONFIG}", folder.tokenizer_config)
+        problems += _of_config(spec, f"{where}/{CONFIG}", folder)
+        problems += foreign_requests.of_config(f"{where}/{CONFIG}", folder.config, len(folder.shapes))
+    problems += files.problems
+    problems += _of_names(where, folder)
+    problems += _of_tokenizer(where, folder)
+    problems += foreign_requests.of_tokenizer_config(f"{where}/{_TOKENIZER_CONFIG}", folder.tokenizer_config)
     return folder, problems
 
 
@@ -170,18 +170,18 @@ def _of_config(spec: BackboneSpec, where: str, folder: WeightsFolder) -> Iterato
         got = "other keys" if isinstance(labels, dict) else got
         problem = f"should be a mapping of class numbers to labels, got {got}"
         yield Problem(where, "id2label", problem, "remove it: every head is made for its task's labels")
-    places = position_rows(folder.shapes, config)
+    positions = position_rows(folder.shapes, config)
     for key, rows, too_many_are_wrong in (
         ("vocab_size", folder.rows, True),
-        ("max_position_embeddings", places, False),  # some classes make a longer table than the key says
-        ("n_positions", places, False),
+        ("max_position_embeddings", positions, False),  # some classes make a longer table than the key says
+        ("n_positions", positions, False),
         ("type_vocab_size", folder.token_types, True),
     ):
-        said = config.get(key)
-        if rows is None or not isinstance(said, int):
+        value = config.get(key)
+        if rows is None or not isinstance(value, int):
             continue
-        if said > rows or (said < rows and too_many_are_wrong):
-            problem = f"says {said:,}, and the weights have rows for {rows:,}"
+        if value > rows or (value < rows and too_many_are_wrong):
+            problem = f"says {value:,}, and the weights have rows for {rows:,}"
             yield Problem(where, key, problem, "use config.json and weights of one model")
 
 
@@ -219,11 +219,11 @@ def _json(place: str, path: Path, problems: list[Problem]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        found = None
-    if isinstance(found, dict):
-        return found
+        content = None
+    if isinstance(content, dict):
+        return content
     problems.append(Problem(f"{place}/{path.name}", "", "is not a JSON object", "fetch it again"))
     return {}
 

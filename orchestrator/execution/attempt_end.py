@@ -72,14 +72,14 @@ def _drop_output(directory: Path) -> None:
 def _write_bill(
     order: AttemptOrder, outcome: Outcome | None, now: float, gpu: str | None, asked_at: float | None
 ) -> Bill:
-    told = outcome.device.type if outcome is not None and outcome.device is not None else None
+    device_type = outcome.device.type if outcome is not None and outcome.device is not None else None
     assumed = (gpu or UNKNOWN_GPU) if order.resources.gpus else CPU
     bill = Bill(
         allocated_at=order.ordered_at,
         asked_at=asked_at,
         released_at=max(now, order.ordered_at),
         devices=order.resources.devices,
-        device_type=told or assumed,
+        device_type=device_type or assumed,
     )
     if write_once(Path(order.directory) / layout.BILL, bill.model_dump_json(indent=1) + "\n"):
         return bill
@@ -136,10 +136,10 @@ def _lost_each_other(order: AttemptOrder) -> Failure | None:
 
 def _events(path: Path) -> list[Event]:
     """Return the readable events: a killed process may have truncated the last line."""
-    found = []
+    events = []
     for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
-            found.append(read_event(line))
+            events.append(read_event(line))
         except ValidationError:
             continue
-    return found
+    return events

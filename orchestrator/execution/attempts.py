@@ -19,8 +19,8 @@ from orchestrator.execution.launcher import TrialOrder, Workplace
 
 def attempts_so_far(place: Workplace, trial: str) -> int:
     """Return the highest attempt number of the trial, under any fingerprint; 0 before the first."""
-    found = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
-    return found[-1][0] if found else 0
+    numbered = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    return numbered[-1][0] if numbered else 0
 
 
 def _granted(trial: str, directory: Path, order: bytes) -> bool:
@@ -100,7 +100,7 @@ def _smaller_passes(directory: Path, trial: TrialSpec) -> dict[str, int | None]:
     outcomes = (read_outcome(path) for _, path in layout.attempts(directory))
     tried = [o.too_large for o in outcomes if o is not None and o.fingerprint == trial.fingerprint]
     training, scored = (
-        [found[1] for found in tried if found is not None and found[0] is scoring and found[1]]
+        [passes[1] for passes in tried if passes is not None and passes[0] is scoring and passes[1]]
         for scoring in (False, True)
     )
     return {
@@ -111,7 +111,7 @@ def _smaller_passes(directory: Path, trial: TrialSpec) -> dict[str, int | None]:
 
 def _fingerprint(directory: Path) -> str | None:
     try:
-        found = json.loads((directory / layout.ORDER).read_bytes())["trial"]["fingerprint"]
+        fingerprint = json.loads((directory / layout.ORDER).read_bytes())["trial"]["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return str(found)
+    return str(fingerprint)

@@ -82,8 +82,8 @@ def out_of_memory_kills(root: Path = Path("/")) -> int | None:
             top, file = root / "sys/fs/cgroup/memory", "memory.oom_control"
         else:
             continue
-        for place in (top / path.lstrip("/") / file, top / file):
-            for entry in _read(place).splitlines():
+        for candidate in (top / path.lstrip("/") / file, top / file):
+            for entry in _read(candidate).splitlines():
                 key, _, value = entry.partition(" ")
                 if key == "oom_kill":
                     return int(value)

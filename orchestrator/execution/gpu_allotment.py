@@ -27,16 +27,16 @@ class GpuAllotment:
     def take(self, gpus: float) -> tuple[str, ...] | None:
         """Return the UUIDs that a trial gets, none for 0; None where they are not free now. A part is taken
         from the fullest GPU that has room for it, so that others stay whole."""
-        found: list[str] = []
+        uuids: list[str] = []
         if 0 < gpus < 1:
             room = [(free, uuid) for uuid, free in self._free.items() if free > gpus - _EXACT]
-            found = [min(room, key=lambda pair: pair[0])[1]] if room else []
+            uuids = [min(room, key=lambda pair: pair[0])[1]] if room else []
         elif gpus:
-            found = [uuid for uuid, free in self._free.items() if free > 1 - _EXACT][: int(gpus)]
-        if len(found) < gpus:
+            uuids = [uuid for uuid, free in self._free.items() if free > 1 - _EXACT][: int(gpus)]
+        if len(uuids) < gpus:
             return None
-        self._add(found, -gpus)
-        return tuple(found)
+        self._add(uuids, -gpus)
+        return tuple(uuids)
 
     def give_back(self, uuids: Sequence[str], gpus: float) -> None:
         self._add(uuids, gpus)

@@ -119,10 +119,10 @@ class Progress:
         for name, since in self._running.items():
             expected = self._expected(self._planned[name].seconds_left)
             left.append(None if expected is None else max(0.0, expected - ((self._now or since) - since)))
-        known = [seconds for seconds in left if seconds is not None]
-        if len(known) < len(left):
+        forecasts = [seconds for seconds in left if seconds is not None]
+        if len(forecasts) < len(left):
             return None
-        return max(sum(known) / self._widest, max(known, default=0.0))
+        return max(sum(forecasts) / self._widest, max(forecasts, default=0.0))
 
     def _expected(self, predicted: float | None) -> float | None:
         if predicted is not None:
@@ -184,7 +184,7 @@ class Progress:
                 self._actual += event.at - since
 
     def _note_quality(self, name: str, outcome: Outcome) -> None:
-        found = quality(outcome.metric, outcome.test)
+        value = quality(outcome.metric, outcome.test)
         task = self._planned[name].cell.task
-        if found is not None and (task not in self.best or found > self.best[task].quality):
-            self.best[task] = Best(trial=name, metric=outcome.metric, quality=found)
+        if value is not None and (task not in self.best or value > self.best[task].quality):
+            self.best[task] = Best(trial=name, metric=outcome.metric, quality=value)

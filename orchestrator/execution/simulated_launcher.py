@@ -100,7 +100,7 @@ class SimulatedLauncher:
                                 notify(TrialEnded(left.name, self._clock.now(), TrialState.UNFINISHED))
                             waiting.clear()
                             break
-                        free = next(place for place in range(self._places) if place not in running)
+                        free = next(slot for slot in range(self._places) if slot not in running)
                         trial = waiting.popleft()
                         running[free] = self._open(trial, [])
                         heapq.heappush(ends, (self._clock.now() + running[free].plan.seconds, free))
@@ -108,17 +108,17 @@ class SimulatedLauncher:
                     pending.check()
                     if not ends:
                         break
-                    at, place = heapq.heappop(ends)
+                    at, slot = heapq.heappop(ends)
                     self._clock.advance_to(at)
                     notify(Tick(at))
-                    self._close(running[place], notify)
-                    step = next_step(running[place].outcomes, self._policy)
+                    self._close(running[slot], notify)
+                    step = next_step(running[slot].outcomes, self._policy)
                     if step is NextStep.ATTEMPT:
-                        running[place] = self._open(running[place].trial, running[place].outcomes)
-                        heapq.heappush(ends, (at + running[place].plan.seconds, place))
+                        running[slot] = self._open(running[slot].trial, running[slot].outcomes)
+                        heapq.heappush(ends, (at + running[slot].plan.seconds, slot))
                     else:
                         state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
-                        notify(TrialEnded(running.pop(place).trial.name, at, state))
+                        notify(TrialEnded(running.pop(slot).trial.name, at, state))
             except KeyboardInterrupt:
                 self._stop(running.values(), notify)
                 raise

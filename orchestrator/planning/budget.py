@@ -94,7 +94,7 @@ def limits(plan: Plan) -> list[Limit]:
     (own, _), rate = _hours(plan), predicted.money_per_device_hour
     spent = spent_device_hours(plan.history, own == "gpu_hours")
     most = None if predicted.device_hours_interval is None else predicted.device_hours_interval[1]
-    found = []
+    entries = []
     units: tuple[tuple[Key, str, float | None], ...] = (
         (own, _TITLES[own], 1.0),
         ("money", predicted.currency or "", rate),
@@ -105,36 +105,38 @@ def limits(plan: Plan) -> list[Limit]:
             ahead = None if predicted.device_hours is None else predicted.device_hours * per_hour
             most_ahead = None if most is None else most * per_hour
             twentieths = tuple(hours * per_hour for hours in predicted.device_hours_twentieths)
-            found.append(Limit(of, unit, limit, spent * per_hour, ahead, most_ahead, per_hour, twentieths))
-    return found
+            entries.append(Limit(of, unit, limit, spent * per_hour, ahead, most_ahead, per_hour, twentieths))
+    return entries
 
 
 def spent_device_hours(history: Mapping[str, TrialHistory], gpus: bool) -> float:
     """Return the device-hours of all attempts in the ledger, under any fingerprint."""
-    attempts = (one for trial in history.values() for one in trial.by_fingerprint.values())
-    return sum(one.device_seconds for one in attempts if (one.device_type != CPU) == gpus) / 3600
+    attempts = (observed for trial in history.values() for observed in trial.by_fingerprint.values())
+    return (
+        sum(observed.device_seconds for observed in attempts if (observed.device_type != CPU) == gpus) / 3600
+    )
 
 
 def ways_out(plan: Plan, limit: Limit) -> list[Way]:
     """At most three changes: first those that keep the sweep within the limit, the one that gives up least
     before the others; then those that only bring it nearer."""
-    found = []
+    options = []
     for group in (_fewer_seeds, _fewer_epochs, _fewer_candidates, _without_one):
         ways = [way for way in (_way(change, changed, limit) for change, changed in group(plan)) if way]
         fitting = [way for way in ways if way.fits]
         if fitting:
-            found.append(max(fitting, key=lambda way: way.forecast))
+            options.append(max(fitting, key=lambda way: way.forecast))
         elif ways:
-            found.append(min(ways, key=lambda way: way.forecast))
+            options.append(min(ways, key=lambda way: way.forecast))
     if limit.key == "money":
-        found += [way for change, changed in _spot(plan) if (way := _way(change, changed, limit))]
-    cheaper = [way for way in found if limit.forecast is None or way.forecast < limit.forecast]
+        options += [way for change, changed in _spot(plan) if (way := _way(change, changed, limit))]
+    cheaper = [way for way in options if limit.forecast is None or way.forecast < limit.forecast]
     ordered = sorted(cheaper, key=lambda way: (not way.fits, -way.forecast if way.fits else way.forecast))
     return ordered[:_MOST_WAYS]
 
 
 def _way(change: str, changed: Plan, limit: Limit) -> Way | None:
-    again = next((one for one in limits(changed) if one.key == limit.key), None)
+    again = next((candidate for candidate in limits(changed) if candidate.key == limit.key), None)
     if again is None or again.forecast is None:
         return None
     return Way(change, again.forecast, not again.is_over)
@@ -154,8 +156,8 @@ def _again(plan: Plan, cells: list[GridCell], **config: object) -> Plan:
 def _fewer_seeds(plan: Plan) -> Changed:
     seeds = plan.sweep.config.seeds
     for count in range(len(seeds) - 1, 0, -1):
-        words = ",".join(map(str, seeds[:count]))
-        yield f"seeds={words}", _again(plan, plan.sweep.grid.cells, seeds=seeds[:count])
+        listed = ",".join(map(str, seeds[:count]))
+        yield f"seeds={listed}", _again(plan, plan.sweep.grid.cells, seeds=seeds[:count])
 
 
 def _fewer_epochs(plan: Plan) -> Changed:

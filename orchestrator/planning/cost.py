@@ -113,15 +113,15 @@ class Predictor:
     def _learn(self, trial: TrialHistory, basis: Basis) -> None:
         if trial.newest is None:
             return
-        spec, found = trial.newest
-        if found.wall_seconds is None:
+        spec, observed = trial.newest
+        if observed.wall_seconds is None:
             return
-        if (found.device_type == CPU) != (self._device == "core"):
+        if (observed.device_type == CPU) != (self._device == "core"):
             return
-        if found.timing is None and spec.recipe.train_seconds is not None:
+        if observed.timing is None and spec.recipe.train_seconds is not None:
             return  # it took what it was given
-        device_type = found.device_type or ""
-        observation = Observation.of_trial(spec, found.timing, found.wall_seconds, device_type)
+        device_type = observed.device_type or ""
+        observation = Observation.of_trial(spec, observed.timing, observed.wall_seconds, device_type)
         for key in _likeness(spec.cell.model, spec.method.entry, spec.task.name):
             self._found[basis, key].observations.append(observation)
 

@@ -42,8 +42,8 @@ def method_identity(method: MethodSpec) -> dict[str, Any]:
 def task_identity(task: TaskSpec, digest: str | None) -> dict[str, Any]:
     """Return how the files are read, and their content; their paths are left out."""
     identity = task.model_dump(mode="json", include=_TASK_FIELDS)
-    for place in ("files", "groups"):
-        identity["reader"].pop(place, None)
+    for key in ("files", "groups"):
+        identity["reader"].pop(key, None)
     return identity | {"data": digest}
 
 
@@ -79,8 +79,8 @@ def part_digest(part: Mapping[str, Any]) -> str:
 
 def combine(parts: Mapping[str, str], seed: int) -> str:
     """The fingerprint, from the digests of the parts: 16 hex digits."""
-    whole = json.dumps([sorted(parts.items()), seed], separators=(",", ":"))
-    return hashlib.sha256(whole.encode()).hexdigest()[:_HEX_DIGITS]
+    text = json.dumps([sorted(parts.items()), seed], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_HEX_DIGITS]
 
 
 def fingerprint(spec: TrialSpec) -> str:

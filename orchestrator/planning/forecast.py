@@ -76,8 +76,8 @@ def total(
         for parts in itertools.zip_longest(*searches, fillvalue=())
     ]
     everything = [p for part in (*rounds, trials) for p in part]
-    known = [p for p in everything if p is not None]
-    sources = {p.source for p in known}
+    forecasts = [p for p in everything if p is not None]
+    sources = {p.source for p in forecasts}
     hours = _hours(everything)
     at_once = min((n for n in (slots, sweep.config.concurrency) if n is not None), default=None)
     launches = [[p for p in part if p is not None] for part in (*rounds, trials)]
@@ -88,16 +88,16 @@ def total(
     spread = drawn.factors(hours) if drawn is not None and hours else (1.0, 1.0)
     kind = device_of(sweep.config.resources)
     book = sweep.catalogue.prices.get(sweep.config.prices or "")
-    priced_as = _priced_as(book, known, kind, _chosen(sweep))
-    watts, metered = _watts(book, priced_as, known)
+    priced_as = _priced_as(book, forecasts, kind, _chosen(sweep))
+    watts, metered = _watts(book, priced_as, forecasts)
     kwh = None if hours is None or watts is None else hours * watts / 1000
     money = _money(sweep, book, priced_as, hours, kwh)
     hourly = _money(sweep, book, priced_as, 1.0, None if watts is None else watts / 1000)
     gpu = None
     if kind == "gpu":
-        ran_on = next((p.device_type for p in known if p.device_type is not None), None)
+        ran_on = next((p.device_type for p in forecasts if p.device_type is not None), None)
         gpu = device_kind(sweep.config.resources, ran_on, sweep.catalogue.devices)
-    peaks = [p.peak_memory_bytes for p in known if p.peak_memory_bytes is not None]
+    peaks = [p.peak_memory_bytes for p in forecasts if p.peak_memory_bytes is not None]
     return Prediction(
         device="GPU-hours" if kind == "gpu" else "core-hours",
         device_hours=hours,
@@ -108,7 +108,7 @@ def total(
         wall_interval=_around(idle, spread) if drawn is None else drawn.wall_interval,
         device_hours_twentieths=() if drawn is None else drawn.twentieths,
         basis="mixed" if len(sources) > 1 else next(iter(sources), None),
-        trials_by_basis={s: n for s in get_args(Source) if (n := sum(p.source == s for p in known))},
+        trials_by_basis={s: n for s in get_args(Source) if (n := sum(p.source == s for p in forecasts))},
         unknown_trials=everything.count(None),
         money=money,
         money_interval=_around(money, spread),
@@ -139,10 +139,12 @@ def _priced_as(
     book: PriceBook | None, known: Sequence[Predicted], kind: Literal["gpu", "core"], chosen: str | None
 ) -> str | None:
     """The device that trials have told, or else the sweep; if the book has neither, its usual one."""
-    told = next((p.device_type for p in known if p.device_type is not None), chosen)
+    device_type = next((p.device_type for p in known if p.device_type is not None), chosen)
     if book is None:
-        return told
-    return told if told is not None and book.device(told) is not None else book.usual(kind)
+        return device_type
+    return (
+        device_type if device_type is not None and book.device(device_type) is not None else book.usual(kind)
+    )
 
 
 def _chosen(sweep: ResolvedSweep) -> str | None:

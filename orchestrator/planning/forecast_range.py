@@ -55,8 +55,8 @@ class Noise:
         self.mean = (sum(ratios) + len(_INVENTED)) / len(self._pool)
 
     def draw(self, shape: tuple[int, int], random: np.random.Generator) -> Floats:
-        found: Floats = self._pool[random.integers(len(self._pool), size=shape)]
-        return found
+        draws: Floats = self._pool[random.integers(len(self._pool), size=shape)]
+        return draws
 
 
 class Likely(NamedTuple):
@@ -104,8 +104,8 @@ def likely(launches: Sequence[Sequence[Predicted]], noise: Noise, at_once: int |
     families = {p.family: p for p in trials}
     errors = {name: _off(p, noise, count, random) for name, p in families.items()}
     drawn = common * noise.draw((count, len(trials)), random)
-    for place, p in enumerate(trials):
-        drawn[:, place] *= p.seconds * errors[p.family]
+    for index, p in enumerate(trials):
+        drawn[:, index] *= p.seconds * errors[p.family]
     hours = np.sort(drawn @ np.array([p.devices for p in trials])) / 3600
     if at_once is None:
         return Likely(hours, None)
@@ -119,10 +119,10 @@ def likely(launches: Sequence[Sequence[Predicted]], noise: Noise, at_once: int |
 def _off(p: Predicted, noise: Noise, count: int, random: np.random.Generator) -> Floats:
     """[draws]: by what factor all predictions of a family are off together."""
     normal = random.standard_normal(count)
-    found: Floats = np.exp(np.where(normal < 0, p.below, p.above) * normal)
+    factors: Floats = np.exp(np.where(normal < 0, p.below, p.above) * normal)
     if p.seen:
-        found /= np.median(noise.draw((count, min(p.seen, _MOST_SEEN)), random), axis=1)
-    return found
+        factors /= np.median(noise.draw((count, min(p.seen, _MOST_SEEN)), random), axis=1)
+    return factors
 
 
 def makespans(durations: Floats, slots: int) -> Floats:
@@ -135,5 +135,5 @@ def makespans(durations: Floats, slots: int) -> Floats:
     rows = np.arange(len(ends))
     for column in durations.T:
         ends[rows, ends.argmin(axis=1)] += column
-    found: Floats = ends.max(axis=1)
-    return found
+    latest: Floats = ends.max(axis=1)
+    return latest

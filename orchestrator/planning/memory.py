@@ -111,14 +111,18 @@ class Estimate:
     @property
     def words(self) -> str:
         """`12.3 GiB weights + 0.1 GiB gradients + … = 16.2 GiB`."""
-        told = " + ".join(f"{gib(part.bytes)} {part.words}" for part in self.parts)
-        return f"{told} = {gib(self.bytes)}"
+        listed = " + ".join(f"{gib(part.bytes)} {part.words}" for part in self.parts)
+        return f"{listed} = {gib(self.bytes)}"
 
 
 def gib(amount: float) -> str:
-    found = amount / GIB
+    gibibytes = amount / GIB
     return (
-        f"{found:.0f} GiB" if found >= 100 else f"{found:.1f} GiB" if found >= 0.095 else f"{found:.2f} GiB"
+        f"{gibibytes:.0f} GiB"
+        if gibibytes >= 100
+        else f"{gibibytes:.1f} GiB"
+        if gibibytes >= 0.095
+        else f"{gibibytes:.2f} GiB"
     )
 
 
@@ -182,8 +186,8 @@ class _Trial:
         yield Part(
             f"gradients{self._among if stage > 1 else ''}", size * trained * (home if stage > 1 else 1)
         )
-        words = f"optimiser's moments and masters in fp32{self._among}"
-        yield Part(words, 12 * trained * home)
+        label = f"optimiser's moments and masters in fp32{self._among}"
+        yield Part(label, 12 * trained * home)
 
     @property
     def _among(self) -> str:
@@ -202,9 +206,9 @@ class _Trial:
         shape = self.shape
         if quantised := self.settings.quantised_to:
             layers, scans = shape.parameters - shape.embeddings, self.backbone.family is Family.STATE_SPACE
-            whole = layers * (_NOT_QUANTISED if scans else 0)
-            stored = _QUANTISED[quantised] * (layers - whole)
-            return stored + 4 * (whole + shape.embeddings + trained)
+            unquantised = layers * (_NOT_QUANTISED if scans else 0)
+            stored = _QUANTISED[quantised] * (layers - unquantised)
+            return stored + 4 * (unquantised + shape.embeddings + trained)
         if frozen_in_half(self.backbone, self.settings, self.precision):
             return 2 * shape.parameters + 4 * trained
         return 4 * (shape.parameters + (0 if self.settings.trains_everything else trained))
@@ -250,12 +254,12 @@ class _Trial:
         # With checkpointing each layer's input, and all of the one at work.
         held = layers * 4 * self.shape.hidden + kept if again else max(layers, 1) * kept
         held += 4 * size * self.shape.hidden  # before the first layer and after the last one
-        words = f"activations ({self._pass} x {self._length} tokens"
-        words += ", computed again layer by layer)" if again else ")"
-        return Part(words, self._pass * self._length * held)
+        label = f"activations ({self._pass} x {self._length} tokens"
+        label += ", computed again layer by layer)" if again else ")"
+        return Part(label, self._pass * self._length * held)
 
     def _scoring(self) -> Part:
         """A pass of scoring keeps nothing but the layer at work."""
         examples = self.resources.scoring_size(self.recipe)
-        words = f"activations of scoring ({examples} x {self._length} tokens)"
-        return Part(words, examples * self._length * self._kept())
+        label = f"activations of scoring ({examples} x {self._length} tokens)"
+        return Part(label, examples * self._length * self._kept())

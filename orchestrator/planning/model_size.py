@@ -15,21 +15,23 @@ _HEADS = ("num_attention_heads", "n_heads", "n_head")
 
 def shape_of(backbone: BackboneSpec) -> ModelShape | None:
     """Return the shape of the model, None if the entry does not give its size."""
-    weights, given = backbone.weights, backbone.shape
+    weights, shape = backbone.weights, backbone.shape
     if isinstance(weights, MadeWeights):
-        h, i, made = weights.hidden_size, weights.intermediate_size, weights.layers
+        h, i, generated = weights.hidden_size, weights.intermediate_size, weights.layers
         embeddings = weights.vocabulary * h
-        return ModelShape(made, h, i, weights.heads, embeddings + made * (4 * h * h + 2 * h * i), embeddings)
-    hidden, layers = _first(given, _HIDDEN), depth(backbone)
-    if backbone.parameters is None or hidden is None or layers is None or "vocab_size" not in given:
+        return ModelShape(
+            generated, h, i, weights.heads, embeddings + generated * (4 * h * h + 2 * h * i), embeddings
+        )
+    hidden, layers = _first(shape, _HIDDEN), depth(backbone)
+    if backbone.parameters is None or hidden is None or layers is None or "vocab_size" not in shape:
         return None
     return ModelShape(
         layers=layers,
         hidden=hidden,
-        intermediate=_first(given, _INTERMEDIATE) or 4 * hidden,
-        heads=_first(given, _HEADS) or 1,
+        intermediate=_first(shape, _INTERMEDIATE) or 4 * hidden,
+        heads=_first(shape, _HEADS) or 1,
         parameters=backbone.parameters,
-        embeddings=int(given["vocab_size"]) * int(given.get("embedding_size", hidden)),
+        embeddings=int(shape["vocab_size"]) * int(shape.get("embedding_size", hidden)),
     )
 
 

@@ -44,8 +44,8 @@ class Peaks:
     ) -> None:
         self._asked, self._devices = asked, devices
         self._peaks: dict[Hashable, _Peak] = {}
-        for by, known in (("a probe", probes), ("a finished trial", history)):
-            for trial in known:
+        for by, histories in (("a probe", probes), ("a finished trial", history)):
+            for trial in histories:
                 self._learn(trial, by)
 
     def _learn(self, trial: TrialHistory, by: str) -> None:

@@ -40,16 +40,16 @@ class _Node:
         if cpus > self.cpus:
             return None
         if gpus < 1:
-            free = [(left, place) for place, left in enumerate(self.gpus) if left > gpus - _EXACT]
+            free = [(left, index) for index, left in enumerate(self.gpus) if left > gpus - _EXACT]
             fullest = min(free, default=None)
             return {} if not gpus else None if fullest is None else {fullest[1]: gpus}
-        whole = [place for place, left in enumerate(self.gpus) if left > 1 - _EXACT]
-        return None if len(whole) < gpus else dict.fromkeys(whole[: int(gpus)], 1.0)
+        idle = [index for index, left in enumerate(self.gpus) if left > 1 - _EXACT]
+        return None if len(idle) < gpus else dict.fromkeys(idle[: int(gpus)], 1.0)
 
     def take(self, cpus: int, gpus: dict[int, float], sign: int = 1) -> None:
         self.cpus -= sign * cpus
-        for place, part in gpus.items():
-            self.gpus[place] -= sign * part
+        for index, part in gpus.items():
+            self.gpus[index] -= sign * part
 
 
 _Seat = list[tuple[_Node, int, dict[int, float]]]  # of each part of a trial: node, cores, GPUs
@@ -73,10 +73,10 @@ class _Room:
         cpus, gpus = trial.cpus // trial.nodes, trial.gpus / trial.nodes
         for _ in range(trial.nodes):
             for node in self._nodes(open_to):
-                found = node.find(cpus, gpus)
-                if found is not None:
-                    node.take(cpus, found)
-                    seat.append((node, cpus, found))
+                gpu_parts = node.find(cpus, gpus)
+                if gpu_parts is not None:
+                    node.take(cpus, gpu_parts)
+                    seat.append((node, cpus, gpu_parts))
                     break
             else:
                 self.leave(seat)
@@ -114,8 +114,8 @@ class TrialQueue:
     def __post_init__(self) -> None:
         self._room = None if self.kinds is None else _Room(self.kinds)
         self._waiting = defaultdict(deque)
-        for place, trial in enumerate(self.trials):
-            self._waiting[trial].append(place)
+        for index, trial in enumerate(self.trials):
+            self._waiting[trial].append(index)
 
     @property
     def empty(self) -> bool:
@@ -136,11 +136,11 @@ class TrialQueue:
         return self._begin(first[0], []) if first and not self._running else None
 
     def _begin(self, size: Resources, seat: _Seat) -> int:
-        place = self._waiting[size].popleft()
+        index = self._waiting[size].popleft()
         if not self._waiting[size]:
             del self._waiting[size]
-        self._running[place] = seat
-        return place
+        self._running[index] = seat
+        return index
 
     def ended(self, place: int) -> None:
         seat = self._running.pop(place)
@@ -149,7 +149,7 @@ class TrialQueue:
 
     def begin_together(self) -> int:
         """Return how many trials begin before any ends. This empties the queue."""
-        found = 0
+        begun = 0
         while self.next() is not None:
-            found += 1
-        return found
+            begun += 1
+        return begun

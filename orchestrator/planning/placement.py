@@ -157,15 +157,15 @@ def _why_not_spread(asked: AutoResources, settings: Settings) -> str | None:
 
 def _told(device: DeviceKind, tried: Sequence[tuple[Resources, Estimate]], not_spread: str | None) -> str:
     """Return what one GPU and the smallest tried option need, and what there is."""
-    whole = [(r, needs) for r, needs in tried if r.gpus == 1 and not r.gradient_checkpointing]
+    whole_gpus = [(r, needs) for r, needs in tried if r.gpus == 1 and not r.gradient_checkpointing]
     last, least = min(tried, key=lambda pair: pair[1].bytes)
     room = f"{device.name} has {gib(device.memory_bytes)}, {MARGIN:.0%} of it in reserve"
-    told = f"it does not fit: {room}, and it needs {whole[-1][1].words}"
-    if last is not whole[-1][0]:
+    message = f"it does not fit: {room}, and it needs {whole_gpus[-1][1].words}"
+    if last is not whole_gpus[-1][0]:
         how = [f"{last.gpus:g} GPUs"] if last.gpus > 1 else ["one GPU"]
         how += [last.spread] if last.spread else []
-        told += f"; least of all on {', '.join(how)}: {least.words}"
-    return told if not_spread is None else f"{told}; {not_spread}"
+        message += f"; least of all on {', '.join(how)}: {least.words}"
+    return message if not_spread is None else f"{message}; {not_spread}"
 
 
 def longest_first(items: Sequence[T], seconds: Callable[[T], float | None]) -> list[T]:

@@ -83,8 +83,8 @@ class Plan:
     @cached_property
     def cells(self) -> dict[str, GridCell]:
         """Return the cells as their trials are trained: with what a search found."""
-        found = {cell.cell.name: cell for cell in self.sweep.grid.cells}
-        return found | {s.winner.cell.name: s.winner for s in self.searches if s.winner is not None}
+        cells = {cell.cell.name: cell for cell in self.sweep.grid.cells}
+        return cells | {s.winner.cell.name: s.winner for s in self.searches if s.winner is not None}
 
     @cached_property
     def _candidates(self) -> dict[str, Candidate]:

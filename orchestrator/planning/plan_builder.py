@@ -129,9 +129,9 @@ class PlanBuilder:
                 resources=self._given(cell),
                 predicted_seconds=None if predicted is None else predicted.seconds,
             )
-            known = self._history.get(trial.name, self._unknown)
-            state = known.state(trial.fingerprint)
-            done = known.done_share(trial.fingerprint)
+            trial_history = self._history.get(trial.name, self._unknown)
+            state = trial_history.state(trial.fingerprint)
+            done = trial_history.done_share(trial.fingerprint)
             trial = trial.model_copy(update={"done_share": done}) if done else trial
             self.trials.append(trial)
             if state is TrialState.FINISHED:
@@ -139,7 +139,7 @@ class PlanBuilder:
                 continue
             self.to_pay.append(None if predicted is None else predicted.left(trial.done_share))
             stale = state is TrialState.STALE and not waiting
-            changed = _changed(known, cell, self._inputs, trial) if stale else ()
+            changed = _changed(trial_history, cell, self._inputs, trial) if stale else ()
             self.to_run.append(ToRun(trial, "waiting" if waiting else REASONS[state], changed))
 
 

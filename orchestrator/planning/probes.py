@@ -31,8 +31,8 @@ def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
     scaled."""
     families: dict[Family, GridCell] = {}
     for cell in sweep.grid.cells:
-        found = families.setdefault(family_of(cell), cell)
-        if _work(cell) > _work(found):
+        representative = families.setdefault(family_of(cell), cell)
+        if _work(cell) > _work(representative):
             families[family_of(cell)] = cell
     config = sweep.config.model_copy(
         update={
@@ -72,13 +72,13 @@ def may_share(asked: Resources | AutoResources) -> bool:
 def sharing_families(plan: Plan) -> set[Family]:
     """Return the families of the cells whose trials share a GPU."""
     placed = plan.placements.items()
-    return {family_of(plan.cells[name]) for name, place in placed if place.resources.shares_a_gpu}
+    return {family_of(plan.cells[name]) for name, placement in placed if placement.resources.shares_a_gpu}
 
 
 def uncalibrated(plan: Plan) -> set[Family]:
     """Return the `sharing_families` that no probe of `plan` covers."""
-    known = standalone_costs(plan.cells.values(), plan.probes.values())
-    return sharing_families(plan) - {family_of(plan.cells[name]) for name in known}
+    calibrated = standalone_costs(plan.cells.values(), plan.probes.values())
+    return sharing_families(plan) - {family_of(plan.cells[name]) for name in calibrated}
 
 
 def _short(cell: GridCell, *, calibrates: bool) -> GridCell:
@@ -104,16 +104,22 @@ def probe_recipe(cell: GridCell, *, calibrates: bool = False) -> Recipe:
 def usable(probes: Plan, history: Mapping[str, TrialHistory]) -> dict[str, TrialHistory]:
     """Of a ledger of probes, by name, what stands under the fingerprints that `probes` plans now. A change
     of the data, the worker or the recipe makes a probe stale, and what is stale tells nothing."""
-    found = {}
+    histories = {}
     for trial in probes.trials:
-        known = history.get(trial.name)
-        if known is None or known.last is None or known.last.fingerprint != trial.fingerprint:
+        trial_history = history.get(trial.name)
+        if (
+            trial_history is None
+            or trial_history.last is None
+            or trial_history.last.fingerprint != trial.fingerprint
+        ):
             continue
-        if known.state(trial.fingerprint) is TrialState.FINISHED:
-            found[trial.name] = known
-    return found
+        if trial_history.state(trial.fingerprint) is TrialState.FINISHED:
+            histories[trial.name] = trial_history
+    return histories
 
 
 def billed_device_hours(history: Iterable[TrialHistory]) -> float:
     """Return the device-hours of all probes that were ever made for the sweep."""
-    return sum(found.device_seconds for one in history for found in one.by_fingerprint.values()) / 3600
+    return (
+        sum(observed.device_seconds for trial in history for observed in trial.by_fingerprint.values()) / 3600
+    )

@@ -32,10 +32,10 @@ class AssumedRate:
             return _CORE
         if self.tflops is None:
             return _UNKNOWN_GPU
-        whole = recipe.precision == "fp32" or (
+        full_precision = recipe.precision == "fp32" or (
             recipe.precision == "auto" and self.kind is not None and not self.kind.bf16
         )
-        return self.tflops * 1e12 * _REACHED * (_FP32 if whole else 1.0)
+        return self.tflops * 1e12 * _REACHED * (_FP32 if full_precision else 1.0)
 
     @property
     def words(self) -> str:
@@ -59,5 +59,5 @@ def assumed_rate(sweep: ResolvedSweep) -> AssumedRate:
     if kind is not None and isinstance(asked, AutoResources) and asked.device is not None:
         product = kind.products[0]
     price = None if book is None else book.device(product or "")
-    told = (None if kind is None else kind.tflops) or (None if price is None else price.tflops)
-    return AssumedRate(gpu=True, product=product, tflops=told, kind=kind)
+    tflops = (None if kind is None else kind.tflops) or (None if price is None else price.tflops)
+    return AssumedRate(gpu=True, product=product, tflops=tflops, kind=kind)

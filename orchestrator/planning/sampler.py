@@ -46,10 +46,10 @@ def rounds(tune: Tune) -> list[int]:
 def draw(tune: Tune, settings: Settings, told: Sequence[float | None]) -> list[Values]:
     """The round that follows `told`: the dev qualities of all candidates of the earlier rounds, by number,
     None for one that failed. `settings`: of the method, whose types say which keys hold whole numbers."""
-    whole = frozenset(key for key in tune.space if _holds_whole_numbers(key, settings))
+    integers = frozenset(key for key in tune.space if _holds_whole_numbers(key, settings))
     sizes = rounds(tune)
     size = next(size for size, end in zip(sizes, itertools.accumulate(sizes), strict=True) if end > len(told))
-    return [dict(values) for values in _round(tune.model_dump_json(), whole, tuple(told))[:size]]
+    return [dict(values) for values in _round(tune.model_dump_json(), integers, tuple(told))[:size]]
 
 
 def _is_small(tune: Tune) -> bool:

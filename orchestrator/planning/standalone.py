@@ -21,8 +21,8 @@ def family_of(cell: GridCell) -> Family:
 
 def standalone_costs(cells: Iterable[GridCell], probes: Iterable[TrialHistory]) -> dict[str, Standalone]:
     """Return the costs by cell. A cell whose family has no probe on a GPU is left out."""
-    found = dict(filter(None, map(_probe, probes)))
-    costs = ((cell.cell.name, found.get(family_of(cell)), cell) for cell in cells)
+    by_family = dict(filter(None, map(_probe, probes)))
+    costs = ((cell.cell.name, by_family.get(family_of(cell)), cell) for cell in cells)
     return {name: _cost(cell, *probe) for name, probe, cell in costs if probe is not None}
 
 

@@ -61,8 +61,8 @@ def _known_rows(plan: Plan) -> dict[str, Mapping[str, int]]:
 def _rows(known: Iterable[TrialHistory]) -> dict[str, Mapping[str, int]]:
     """Return what attempts have counted, by task."""
     return {
-        history.last.task.name: found.timing.rows
+        history.last.task.name: observed.timing.rows
         for history in known
-        for found in history.by_fingerprint.values()
-        if history.last is not None and found.timing is not None and found.timing.rows
+        for observed in history.by_fingerprint.values()
+        if history.last is not None and observed.timing is not None and observed.timing.rows
     }

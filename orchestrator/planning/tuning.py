@@ -92,33 +92,33 @@ class Searcher:
     def search(self, cell: GridCell, tune: Tune) -> Search:
         """Draws round after round for as long as all earlier ones have their results."""
         self._refuse_bad_corners(cell, tune)
-        candidates, told = list[Candidate](), list[float | None]()
-        known: dict[str, Candidate] = {}  # by fingerprint
+        candidates, qualities = list[Candidate](), list[float | None]()
+        by_fingerprint: dict[str, Candidate] = {}
         sizes = rounds(tune)
-        for place in range(len(sizes)):
-            drawn = draw(tune, cell.variant.spec.settings, told)
-            start = len(told) + 1
+        for index in range(len(sizes)):
+            drawn = draw(tune, cell.variant.spec.settings, qualities)
+            start = len(qualities) + 1
             fresh = list[Candidate]()
             for number, values in enumerate(drawn, start):
                 candidate = self._candidate(cell, tune, number, values)
-                if known.setdefault(candidate.trial.fingerprint, candidate) is candidate:
+                if by_fingerprint.setdefault(candidate.trial.fingerprint, candidate) is candidate:
                     fresh.append(candidate)
-                told.append(known[candidate.trial.fingerprint].quality)
+                qualities.append(by_fingerprint[candidate.trial.fingerprint].quality)
             candidates += fresh
             waiting = [c for c in fresh if not c.settled]
             if waiting:
                 usual = self._predict(cell)
-                later = [(usual,) * more for more in sizes[place + 1 :]]
+                later = [(usual,) * more for more in sizes[index + 1 :]]
                 ahead = (tuple(c.predicted for c in waiting), *later)
                 return Search(cell, tune, tuple(candidates), tuple(waiting), ahead)
-            if all(quality is None for quality in told):
-                found, again = tuple(candidates), tuple(c.predicted for c in candidates)
-                return Search(cell, tune, found, found, (again,), problem=_problem(found))
+            if all(quality is None for quality in qualities):
+                tried, again = tuple(candidates), tuple(c.predicted for c in candidates)
+                return Search(cell, tune, tried, tried, (again,), problem=_problem(tried))
         return Search(cell, tune, tuple(candidates), (), tuned=_tuned(candidates))
 
     def _candidate(self, cell: GridCell, tune: Tune, number: int, values: Values) -> Candidate:
         tried = self._applied(cell, values)
-        known = self.history.get(trial_name(cell.cell, tune.seed, number), TrialHistory())
+        trial_history = self.history.get(trial_name(cell.cell, tune.seed, number), TrialHistory())
         mark = self.fingerprint(tried, tune.seed)
         predicted = self._predict(tried)
         trial = PlannedTrial(
@@ -129,8 +129,8 @@ class Searcher:
             predicted_seconds=None if predicted is None else predicted.seconds,
             candidate=number,
         )
-        found = known.by_fingerprint.get(mark)
-        return Candidate(trial, tried, values, predicted, known.state(mark), found)
+        observed = trial_history.by_fingerprint.get(mark)
+        return Candidate(trial, tried, values, predicted, trial_history.state(mark), observed)
 
     def _predict(self, cell: GridCell) -> Predicted | None:
         workload = Workload.of_cell(cell)
@@ -189,8 +189,8 @@ def _problem(candidates: tuple[Candidate, ...]) -> str:
         str(c.found.failure) if c.found is not None and c.found.failure is not None else "no dev score"
         for c in candidates
     )
-    told = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    failures = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
     return (
-        f"its search found no settings: none of {len(candidates)} candidates was scored ({told});"
+        f"its search found no settings: none of {len(candidates)} candidates was scored ({failures});"
         " `frontier run` tries them again"
     )

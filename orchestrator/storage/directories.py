@@ -33,15 +33,15 @@ def put_tree(store: Store, key: str, directory: Path) -> None:
     """Store a directory. Raises FileNotFoundError if a file disappears meanwhile: the copy then stays
     incomplete."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
-    found = {path.relative_to(directory).as_posix(): sha256_of(path) for path in files}
+    file_digests = {path.relative_to(directory).as_posix(): sha256_of(path) for path in files}
     there = digests(store, key)
-    if there == found:
+    if there == file_digests:
         return
     if there is not None:
         store.delete(f"{key}/{MARKER}")
-    for name in found:
+    for name in file_digests:
         store.put(f"{key}/{name}", directory / name)
-    store.put(f"{key}/{MARKER}", json.dumps({"files": found}, indent=1).encode())
+    store.put(f"{key}/{MARKER}", json.dumps({"files": file_digests}, indent=1).encode())
 
 
 def fetch_tree(store: Store, key: str, directory: Path) -> bool:
@@ -49,14 +49,14 @@ def fetch_tree(store: Store, key: str, directory: Path) -> bool:
 
     Raises DamagedTreeError where the content of a file is not what the marker says.
     """
-    wanted = digests(store, key)
-    if wanted is None:
+    expected = digests(store, key)
+    if expected is None:
         return False
     if directory.is_dir():
         return True
     with draft(directory) as temporary:
         temporary.mkdir()
-        if not _fetch_files(store, key, wanted, temporary):
+        if not _fetch_files(store, key, expected, temporary):
             return False
         try:
             temporary.rename(directory)

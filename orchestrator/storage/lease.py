@@ -110,9 +110,9 @@ class Lease:
         if not keys:
             return 0, None
         number = int(Path(keys[-1]).stem)
-        found = self._store.get(keys[-1])
+        content = self._store.get(keys[-1])
         try:
-            return number, None if found is None else Holder.model_validate_json(found)
+            return number, None if content is None else Holder.model_validate_json(content)
         except ValidationError:
             raise LedgerError(
                 f"{keys[-1]}: is no lease of this version\n    -> delete it once no driver runs"

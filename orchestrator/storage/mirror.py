@@ -46,19 +46,19 @@ class Mirror:
 
     def _pull_sweep(self) -> None:
         for name in (layout.SWEEP, layout.HELD):
-            found = self.store.get(f"{self._sweep}/{name}")
+            content = self.store.get(f"{self._sweep}/{name}")
             path = self.directory / name
-            if found is not None and not (path.exists() and path.read_bytes() == found):
-                write_atomically(path, found)
+            if content is not None and not (path.exists() and path.read_bytes() == content):
+                write_atomically(path, content)
 
     def _records(self, listing: Mapping[str, int]) -> dict[str, dict[str, int]]:
         """Sizes of records by name, by key of the attempt's directory."""
-        found: dict[str, dict[str, int]] = {}
+        sizes: dict[str, dict[str, int]] = {}
         for key, size in listing.items():
             path = PurePosixPath(key)
             if path.name in layout.RECORDS and path.parent.name.startswith("attempt-"):
-                found.setdefault(path.parent.as_posix(), {})[path.name] = size
-        return found
+                sizes.setdefault(path.parent.as_posix(), {})[path.name] = size
+        return sizes
 
     def _pull_attempt(self, key: str, sizes: Mapping[str, int]) -> None:
         """What is not here yet. Events only grow: the longer file is the later one, and an outcome that is
@@ -71,10 +71,10 @@ class Mirror:
                 continue
             if path.exists() and not (name == layout.EVENTS and (ended or sizes[name] > path.stat().st_size)):
                 continue
-            found = self.store.get(f"{key}/{name}")
-            if found is None or (path.exists() and path.stat().st_size >= len(found)):
+            content = self.store.get(f"{key}/{name}")
+            if content is None or (path.exists() and path.stat().st_size >= len(content)):
                 continue
-            write_atomically(path, found)
+            write_atomically(path, content)
 
     def pull_checkpoint(self, trial: str, fingerprint: str) -> None:
         """The newest complete checkpoint of the trial under the fingerprint, where the store's is newer than
@@ -82,15 +82,15 @@ class Mirror:
         for _ in range(layout.KEPT_CHECKPOINTS + 1):  # one that is deleted while it is read has a newer one
             below = PurePosixPath(self._sweep, layout.TRIALS, trial).as_posix()
             steps = _checkpoints(self.store.listing(below), lambda key: self._is_of(key, fingerprint))
-            gone = False
+            removed = False
             for _, key in reversed(steps):
                 try:
                     if directories.fetch_tree(self.store, key, self._local(key)):
                         return
-                    gone = True
+                    removed = True
                 except directories.DamagedTreeError:
                     continue
-            if not gone:
+            if not removed:
                 return
 
     def _is_of(self, key: str, fingerprint: str) -> bool:
@@ -130,7 +130,7 @@ class Mirror:
         listing = self.store.listing(key)
         newest = f"{key}/{own.name}"
         there = _checkpoints(listing)
-        if newest not in [found for _, found in there]:
+        if newest not in [checkpoint for _, checkpoint in there]:
             try:
                 directories.put_tree(self.store, newest, own)
             except FileNotFoundError:
@@ -158,12 +158,12 @@ class Mirror:
     def _settle(self, path: Path, key: str) -> bool:
         if claim(self.store, key, path.read_bytes()):
             return True
-        found = self.store.get(key)
-        if found is None:
+        content = self.store.get(key)
+        if content is None:
             raise StorageError(
                 f"{key}: refuses to be written and is not there\n    -> the same command again"
             )
-        write_atomically(path, found)
+        write_atomically(path, content)
         return False
 
     def _drop_checkpoints(self, trial: Path) -> None:
@@ -194,13 +194,13 @@ class Mirror:
 
 def _checkpoints(keys: Iterable[str], wanted: Callable[[str], bool] | None = None) -> list[tuple[int, str]]:
     """Complete ones, by steps."""
-    found = []
+    checkpoints = []
     for key in directories.complete(keys):
         path = PurePosixPath(key)
         step = layout.checkpoint_step(path.name)
         if step is not None and path.parent.name == layout.CHECKPOINTS and (wanted is None or wanted(key)):
-            found.append((step, key))
-    return sorted(found)
+            checkpoints.append((step, key))
+    return sorted(checkpoints)
 
 
 def newest_checkpoint(directory: Path) -> Path | None:
@@ -210,8 +210,8 @@ def newest_checkpoint(directory: Path) -> Path | None:
 
 
 def _finished(outcome: Path) -> bool:
-    found = _bytes(outcome)
-    return found is not None and json.loads(found)["state"] == "finished"
+    content = _bytes(outcome)
+    return content is not None and json.loads(content)["state"] == "finished"
 
 
 def _outcome_there(directory: Path, key: str, listing: Mapping[str, int]) -> bool:

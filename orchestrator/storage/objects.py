@@ -81,12 +81,12 @@ class ObjectStore:
         system, root = self._place
         try:
             system.invalidate_cache()
-            found = system.find(f"{root}/{prefix}".rstrip("/"), detail=True)
+            entries = system.find(f"{root}/{prefix}".rstrip("/"), detail=True)
         except FileNotFoundError:
             return {}
         except Exception as failed:
             raise self._error("listed", prefix, failed) from failed
-        return {path.removeprefix(f"{root}/"): int(info["size"]) for path, info in found.items()}
+        return {path.removeprefix(f"{root}/"): int(info["size"]) for path, info in entries.items()}
 
     def delete(self, key: str) -> None:
         system, root = self._place
@@ -98,9 +98,9 @@ class ObjectStore:
             raise self._error("deleted", key, failed) from failed
 
     def _error(self, done: str, key: str, failed: Exception) -> StorageError:
-        words = " ".join(str(failed).split())[:200]
+        text = " ".join(str(failed).split())[:200]
         return StorageError(
-            f"{self.uri}/{key}: cannot be {done} ({type(failed).__name__}: {words})\n"
+            f"{self.uri}/{key}: cannot be {done} ({type(failed).__name__}: {text})\n"
             "    -> check the bucket, storage_options.endpoint_url (or AWS_ENDPOINT_URL) and the credentials "
             "in the environment; the same command goes on from here"
         )

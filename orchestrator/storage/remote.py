@@ -45,8 +45,8 @@ class Remote:
         cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
         top = os.environ.get(MIRROR_VARIABLE) or Path(cache) / "frontier" / "mirrors"
         uri = self.uri.rstrip("/")
-        named = (os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
-        endpoint = self.options.get("endpoint_url") or next(filter(None, named), "")
+        endpoints = (os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+        endpoint = self.options.get("endpoint_url") or next(filter(None, endpoints), "")
         digest = hashlib.sha256(f"{uri}\0{endpoint}".encode()).hexdigest()[:8]
         readable = re.sub(r"[^A-Za-z0-9.]+", "-", uri).strip("-")[-60:]
         return Path(top).expanduser().absolute() / f"{readable}-{digest}"

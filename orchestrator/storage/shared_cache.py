@@ -53,10 +53,10 @@ class SharedCache:
 
         Raises StorageError where it has other files than those.
         """
-        found = directories.digests(self._store, self._key(item))
-        if found is None:
+        stored = directories.digests(self._store, self._key(item))
+        if stored is None:
             return False
-        wrong = sorted(name for name, digest in (expected or {}).items() if found.get(name) != digest)
+        wrong = sorted(name for name, digest in (expected or {}).items() if stored.get(name) != digest)
         if wrong:
             raise StorageError(
                 f"{self._key(item)}/{wrong[0]}: is not the file that the lock file names by its sha256\n"
@@ -75,14 +75,14 @@ class SharedCache:
         """Once a machine, however many trials start on it: the others wait for the first. Every file is
         checked against the sha256 of its staging, and is read-only from then on. False where it is not in the
         store."""
-        place = self._local / item
-        if place.is_dir():
+        directory = self._local / item
+        if directory.is_dir():
             return True
         with _alone(self._local / _LOCKS / item.replace("/", "--")):
-            if place.is_dir():
+            if directory.is_dir():
                 return True
-            fetched = directories.fetch_tree(self._store, self._key(item), place)
-        for file in place.rglob("*") if fetched else ():
+            fetched = directories.fetch_tree(self._store, self._key(item), directory)
+        for file in directory.rglob("*") if fetched else ():
             if file.is_file():
                 file.chmod(file.stat().st_mode & 0o555)
         return fetched

@@ -85,15 +85,15 @@ class DirectoryStore:
         return True
 
     def listing(self, prefix: str) -> dict[str, int]:
-        found = {}
+        sizes = {}
         for directory, _, names in os.walk(self._root / prefix):
             for name in names:
                 path = Path(directory) / name
                 if name.startswith(".") and name.endswith(".tmp"):
                     continue
                 with suppress(FileNotFoundError):
-                    found[path.relative_to(self._root).as_posix()] = path.stat().st_size
-        return found
+                    sizes[path.relative_to(self._root).as_posix()] = path.stat().st_size
+        return sizes
 
     def delete(self, key: str) -> None:
         try:

@@ -65,19 +65,19 @@ def _kept(current: Sequence[AttemptRecord], finisher: AttemptRecord | None) -> d
     """Wall seconds of each attempt that the finisher built on: at each link of the chain what the later one
     inherited less what the earlier one had itself inherited."""
     numbered = {a.attempt: a for a in current}
-    found: dict[int, PhaseSeconds] = {}
+    by_attempt: dict[int, PhaseSeconds] = {}
     later = finisher
     while later is not None and later.resumed_from is not None:
         earlier = numbered.get(later.resumed_from)
-        if earlier is None or earlier.attempt in found or earlier is finisher:
+        if earlier is None or earlier.attempt in by_attempt or earlier is finisher:
             break
-        found[earlier.attempt] = {
+        by_attempt[earlier.attempt] = {
             phase: max(0.0, seconds - earlier.inherited_phases.get(phase, 0.0))
             for phase, seconds in later.inherited_phases.items()
             if phase.is_kept
         }
         later = earlier
-    return found
+    return by_attempt
 
 
 def _book(attempt: AttemptRecord, kept: PhaseSeconds, rest: Use) -> list[Booking]:
@@ -85,17 +85,17 @@ def _book(attempt: AttemptRecord, kept: PhaseSeconds, rest: Use) -> list[Booking
 
     Nothing goes beyond the bill: phases that are longer, by the grain of two clocks, are cut.
     """
-    whole = round((attempt.billed_device_seconds or 0.0) * _MICRO)
+    total = round((attempt.billed_device_seconds or 0.0) * _MICRO)
     others = {p: max(0.0, s - kept.get(p, 0.0)) for p, s in attempt.phases.items()}
     parts = [(Use.USEFUL if p.is_result else Use.OVERHEAD, p, s) for p, s in kept.items()]
     parts += [(rest, p, s) for p, s in others.items()]
     books, seconds, booked = [], 0.0, 0
     for use, phase, part in parts:
         seconds += part
-        until = min(whole, round(seconds * attempt.devices * _MICRO))
+        until = min(total, round(seconds * attempt.devices * _MICRO))
         if until > booked:
             books.append(Booking(attempt, use, phase, until - booked))
         booked = until
-    if whole > booked:
-        books.append(Booking(attempt, rest, None, whole - booked))
+    if total > booked:
+        books.append(Booking(attempt, rest, None, total - booked))
     return books

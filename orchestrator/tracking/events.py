@@ -51,14 +51,14 @@ def read_events(path: Path, *, steps: bool = True) -> list[Event]:
 
 def readable(path: Path) -> list[Event]:
     """Return the readable events in order, without training steps."""
-    found = []
+    events = []
     for line in _lines(path):
         try:
             if not line.startswith(_STEP):
-                found.append(read_event(line))
+                events.append(read_event(line))
         except ValidationError:
             continue
-    return found
+    return events
 
 
 def done_share(path: Path) -> float:

@@ -126,13 +126,13 @@ class Ledger:
 
     def sweep(self) -> SweepRecord:
         """Return the sweep's record. Raises LedgerError if it is missing or unreadable."""
-        found = self.last_sweep()
-        if found is None:
+        record = self.last_sweep()
+        if record is None:
             raise LedgerError(
                 f"{self.directory}: no sweep has run here ({layout.SWEEP} is missing)\n"
                 "    -> start it with `frontier run CONFIG`, or name the directory of one that has run"
             )
-        return found
+        return record
 
     def last_sweep(self) -> SweepRecord | None:
         """Return the last driver's record, None before the first. Raises LedgerError if it is unreadable."""
@@ -190,11 +190,11 @@ class Ledger:
         sweep = self.sweep()
         planned = {trial.name for trial in (*sweep.trials, *sweep.candidates)}
         for name, path in self._on_disk():
-            found = self._attempts(path) if name not in planned else []
-            if found:
-                head, last = found[-1]
-                attempts = tuple(a for _, a in found)
-                gone = PlannedTrial(
+            records = self._attempts(path) if name not in planned else []
+            if records:
+                head, last = records[-1]
+                attempts = tuple(a for _, a in records)
+                planned_trial = PlannedTrial(
                     cell=head.cell,
                     seed=head.seed,
                     fingerprint="",
@@ -202,10 +202,10 @@ class Ledger:
                     candidate=head.candidate,
                 )
                 yield TrialRecord(
-                    planned=gone,
+                    planned=planned_trial,
                     state=TrialState.STALE,
                     attempts=attempts,
-                    spending=spending_of(attempts, gone.fingerprint),
+                    spending=spending_of(attempts, planned_trial.fingerprint),
                 )
 
     def history(self, names: Iterable[str] | None = None) -> dict[str, TrialHistory]:
@@ -215,13 +215,13 @@ class Ledger:
             on_disk = self._on_disk()
         else:
             on_disk = ((name, layout.trial_directory(self.directory, name)) for name in names)
-        found = {}
+        histories = {}
         for name, path in on_disk:
             attempts = [a for _, a in self._attempts(path)]
             if attempts:
                 newest = _read(Path(newest_of(attempts).directory) / layout.ORDER, AttemptOrder)
-                found[name] = trial_history(attempts, newest.trial if newest else None)
-        return found
+                histories[name] = trial_history(attempts, newest.trial if newest else None)
+        return histories
 
     def _on_disk(self) -> Iterator[tuple[str, Path]]:
         yield from _descend(self.directory / layout.TRIALS, "", _LEVELS)
@@ -229,8 +229,8 @@ class Ledger:
     def _attempts(self, trial: Path) -> list[tuple[_TrialHead, AttemptRecord]]:
         """Return the attempts of a trial. A directory without an order holds an attempt that never began, and
         is left out."""
-        found = (self._attempt(path) for _, path in layout.attempts(trial))
-        return [attempt for attempt in found if attempt is not None]
+        attempts = (self._attempt(path) for _, path in layout.attempts(trial))
+        return [attempt for attempt in attempts if attempt is not None]
 
     def _attempt(self, path: Path) -> tuple[_TrialHead, AttemptRecord] | None:
         if path in self._sealed:
@@ -240,11 +240,11 @@ class Ledger:
             return None
         outcome, bill = _read(path / layout.OUTCOME, Outcome), _read(path / layout.BILL, Bill)
         device_type, devices = device_of(order.resources, outcome, bill)
-        signs = signs_of_life(path / layout.EVENTS) if bill is None else None
-        billed, source = billed_seconds(devices, outcome, bill, signs)
-        told = outcome is not None and outcome.phases
+        heartbeats = signs_of_life(path / layout.EVENTS) if bill is None else None
+        billed, source = billed_seconds(devices, outcome, bill, heartbeats)
+        measured = outcome is not None and outcome.phases
         finished = outcome is not None and outcome.state == "finished"
-        time = timeline_of(outcome, bill, [] if told else readable(path / layout.EVENTS))
+        time = timeline_of(outcome, bill, [] if measured else readable(path / layout.EVENTS))
         record = AttemptRecord(
             attempt=order.attempt,
             fingerprint=order.trial.fingerprint,
@@ -272,8 +272,8 @@ class Ledger:
 def _resumed_from(checkpoint: str | None) -> int | None:
     """Return the number of the attempt that wrote the checkpoint `…/attempt-001/checkpoint/step-40`."""
     names = () if checkpoint is None else Path(checkpoint).parts
-    found = [name.removeprefix("attempt-") for name in names if name.startswith("attempt-")]
-    return int(found[-1]) if found and found[-1].isdigit() else None
+    numbers = [name.removeprefix("attempt-") for name in names if name.startswith("attempt-")]
+    return int(numbers[-1]) if numbers and numbers[-1].isdigit() else None
 
 
 def _interrupt_main_thread() -> None:

@@ -63,9 +63,9 @@ def describe(record: TrialRecord, sweep: SweepRecord) -> RunContent | None:
         return None
     outcome = record.outcome
     params, tags, finals = _params(record, sweep), _tags(record, sweep), _finals(record)
-    signs = [[a.attempt, _size(Path(a.directory) / layout.EVENTS)] for a in current]
+    event_sizes = [[a.attempt, _size(Path(a.directory) / layout.EVENTS)] for a in current]
     ended = outcome.ended_at if outcome is not None and record.state in _ENDED else None
-    content = [_VERSION, record.state, current[0].ordered_at, ended, params, tags, finals, signs]
+    content = [_VERSION, record.state, current[0].ordered_at, ended, params, tags, finals, event_sizes]
     return RunContent(
         name=record.name,
         status=_STATUS[record.state],
@@ -88,10 +88,10 @@ def curve_points(record: TrialRecord) -> list[Point]:
         for name, value in (("train/loss", e.loss), ("train/learning_rate", e.learning_rate))
     ]
     points += [
-        Point(f"dev/{metric}", found.value, e.at, e.step)
+        Point(f"dev/{metric}", metric_value.value, e.at, e.step)
         for e in evaluations
-        for metric, found in e.metrics.items()
-        if found.value is not None
+        for metric, metric_value in e.metrics.items()
+        if metric_value.value is not None
     ]
     for e in evaluations:
         points.append(Point("dev/collapsed", float(e.collapsed), e.at, e.step))
@@ -166,14 +166,14 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
 
 def _tuning_tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     """Which candidate it is, or which one its settings come from."""
-    candidate, found = record.planned.candidate, sweep.tuned.get(record.planned.cell.name)
+    candidate, tuned = record.planned.candidate, sweep.tuned.get(record.planned.cell.name)
     if candidate is not None:
-        won = found is not None and found.candidate == candidate
+        won = tuned is not None and tuned.candidate == candidate
         return {"candidate": str(candidate), "winner": str(won).lower()}
-    if found is None:
+    if tuned is None:
         return {}
-    values = {f"tuned.{key}": str(value) for key, value in found.values.items()}
-    return values | {"tuned.candidate": str(found.candidate)}
+    values = {f"tuned.{key}": str(value) for key, value in tuned.values.items()}
+    return values | {"tuned.candidate": str(tuned.candidate)}
 
 
 def _finals(record: TrialRecord) -> dict[str, float]:
@@ -192,8 +192,8 @@ def _finals(record: TrialRecord) -> dict[str, float]:
 def _outcome_figures(outcome: Outcome) -> dict[str, float | None]:
     figures: dict[str, float | None] = {
         "quality": quality(outcome.metric, outcome.test),
-        **{f"test_{name}": found.value for name, found in outcome.test.items()},
-        **{f"dev_{name}": found.value for name, found in outcome.dev.items()},
+        **{f"test_{name}": value.value for name, value in outcome.test.items()},
+        **{f"dev_{name}": value.value for name, value in outcome.dev.items()},
         "steps": outcome.steps,
         "best_step": outcome.best_step,
         "tokens_per_second": outcome.tokens_per_second,

@@ -108,10 +108,10 @@ def runs_page(uri: str, sweep: str) -> str:
     """What follows the host in the address of the sweep's runs; of all experiments, before its first."""
     from mlflow import MlflowClient
 
-    found = MlflowClient(tracking_uri=uri).get_experiment_by_name(sweep)
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name(sweep)
     return (
-        f"#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
-        if found
+        f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+        if experiment
         else "#/experiments"
     )
 
@@ -200,16 +200,16 @@ class _Store:
 
 
 def _in_our_words(error: Exception, uri: str) -> TrackingError:
-    place = f"MLflow at {without_secrets(uri)}"
+    server = f"MLflow at {without_secrets(uri)}"
     status = getattr(error, "get_http_status_code", lambda: None)()  # of mlflow's own errors
     if status == HTTPStatus.UNAUTHORIZED:
-        problem = f"{place} refuses the login"
+        problem = f"{server} refuses the login"
         fix = f"set {USER} and {PASSWORD} to an account of that server"
     elif status == HTTPStatus.FORBIDDEN:
-        problem = f"{place} lets nothing be written"
+        problem = f"{server} lets nothing be written"
         fix = f"give the account of {USER} the right to edit there; or is the host not in --allowed-hosts?"
     else:
-        problem, fix = f"{place} cannot be written ({type(error).__name__})", "bring it back"
+        problem, fix = f"{server} cannot be written ({type(error).__name__})", "bring it back"
     return TrackingError(
         f"{problem}; the records lack nothing\n    -> {fix}, then `frontier sync` writes all that is missing"
     )
@@ -232,14 +232,14 @@ def _open(uri: str) -> MlflowClient:
 
 def _experiment(client: MlflowClient, sweep: SweepRecord) -> str:
     """The id of the sweep's experiment, made where it is missing, brought back where it was deleted."""
-    found = client.get_experiment_by_name(sweep.name)
-    if found is None:
+    experiment = client.get_experiment_by_name(sweep.name)
+    if experiment is None:
         identity: str = client.create_experiment(sweep.name)
     else:
-        identity = found.experiment_id
-        if found.lifecycle_stage != "active":
+        identity = experiment.experiment_id
+        if experiment.lifecycle_stage != "active":
             client.restore_experiment(identity)
-    tags = dict(found.tags) if found is not None else {}
+    tags = dict(experiment.tags) if experiment is not None else {}
     for key, value in experiment_tags(sweep).items():
         if tags.get(key) != value:
             client.set_experiment_tag(identity, key, value)
@@ -267,19 +267,19 @@ class _Kept:
 
 def _one_run_each(client: MlflowClient, experiment: str) -> dict[str, _Kept]:
     """Our active runs by name; of several of one name, which a crash may leave, one is kept."""
-    found: dict[str, _Kept] = {}
+    runs: dict[str, _Kept] = {}
     for run in list(_active_runs(client, experiment)):
         kept = _Kept(run.info.run_id, dict(run.data.tags), dict(run.data.metrics))
         name = kept.tags.get(TRIAL)
         if name is None:
             continue
-        if name in found:
-            keep_this = bool(kept.tags.get(DIGEST)) and not found[name].tags.get(DIGEST)
-            client.delete_run(found[name].identity if keep_this else kept.identity)
+        if name in runs:
+            keep_this = bool(kept.tags.get(DIGEST)) and not runs[name].tags.get(DIGEST)
+            client.delete_run(runs[name].identity if keep_this else kept.identity)
             if not keep_this:
                 continue
-        found[name] = kept
-    return found
+        runs[name] = kept
+    return runs
 
 
 def _active_runs(client: MlflowClient, experiment: str) -> Iterator[Run]:

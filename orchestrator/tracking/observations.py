@@ -36,21 +36,21 @@ def _under_one(attempts: tuple[AttemptRecord, ...]) -> FingerprintHistory:
     timing: Timing | None = None
     seconds: float | None = None
     dev: float | None = None
-    found = decisive(attempts)
+    attempt = decisive(attempts)
     last = attempts[-1].outcome
-    if found is not None and found.outcome is not None and found.outcome.state == "finished":
+    if attempt is not None and attempt.outcome is not None and attempt.outcome.state == "finished":
         state = TrialState.FINISHED
-        dev = quality(found.outcome.metric, found.outcome.dev)
-        if found.source is Source.MEASURED and found.bill is not None:
-            seconds = found.bill.wall_seconds + sum(found.outcome.inherited_phases.values())
-            timing = timing_of(found.outcome, found.bill)
+        dev = quality(attempt.outcome.metric, attempt.outcome.dev)
+        if attempt.source is Source.MEASURED and attempt.bill is not None:
+            seconds = attempt.bill.wall_seconds + sum(attempt.outcome.inherited_phases.values())
+            timing = timing_of(attempt.outcome, attempt.bill)
     elif last is not None and last.failure is not None:
         state, failure = TrialState.FAILED, last.failure.kind
     return FingerprintHistory(
         state=state,
         failure=failure,
         wall_seconds=seconds if seconds and seconds > 0 else None,
-        device_type=(found or attempts[-1]).device_type,
+        device_type=(attempt or attempts[-1]).device_type,
         dev_quality=dev,
         timing=timing,
         device_seconds=sum(a.billed_device_seconds or 0.0 for a in attempts),

@@ -13,15 +13,15 @@ from orchestrator.tracking.timing import with_warm_up
 
 def probe_history(ledger: Ledger, trials: Sequence[PlannedTrial]) -> dict[str, TrialHistory]:
     """Return the history by name. Events are read, which takes too long for whole sweeps."""
-    found = ledger.history(trial.name for trial in trials)
+    histories = ledger.history(trial.name for trial in trials)
     for trial in trials:
-        known = found.get(trial.name)
-        under = None if known is None else known.by_fingerprint.get(trial.fingerprint)
-        if known is None or under is None or under.timing is None:
+        trial_history = histories.get(trial.name)
+        under = None if trial_history is None else trial_history.by_fingerprint.get(trial.fingerprint)
+        if trial_history is None or under is None or under.timing is None:
             continue
         _, evaluations = curves(ledger.trial(trial).current, steps=False)
         timing = with_warm_up(under.timing, evaluations)
-        told = under.model_copy(update={"timing": timing})
-        by_fingerprint = known.by_fingerprint | {trial.fingerprint: told}
-        found[trial.name] = known.model_copy(update={"by_fingerprint": by_fingerprint})
-    return found
+        timed = under.model_copy(update={"timing": timing})
+        by_fingerprint = trial_history.by_fingerprint | {trial.fingerprint: timed}
+        histories[trial.name] = trial_history.model_copy(update={"by_fingerprint": by_fingerprint})
+    return histories

@@ -90,31 +90,31 @@ class Watcher:
         sweep, anew = self._read_sweep()
         if ask_driver:
             self._driver = self._ledger.driver()
-        found = Standing(sweep, self._driver, anew=anew)
+        standing = Standing(sweep, self._driver, anew=anew)
         for entry in list(self._open.values()):
-            self._refresh(entry, found)
-        found.states, found.candidates = self._states.copy(), self._candidates.copy()
-        found.billed = {**self._billed}
+            self._refresh(entry, standing)
+        standing.states, standing.candidates = self._states.copy(), self._candidates.copy()
+        standing.billed = {**self._billed}
         for kind, seconds in self._removed.items():
-            found.billed[kind] = found.billed.get(kind, 0.0) + seconds
+            standing.billed[kind] = standing.billed.get(kind, 0.0) + seconds
         for entry in self._open.values():
-            self._tell(entry, found)
-        found.running.sort(key=lambda running: running.since)
-        return found
+            self._tell(entry, standing)
+        standing.running.sort(key=lambda running: running.since)
+        return standing
 
     def _read_sweep(self) -> tuple[SweepRecord, bool]:
         """And whether the plan is another one than before, so that everything counts anew."""
         path = self._ledger.directory / layout.SWEEP
-        stamp = (found.st_mtime_ns, found.st_size) if (found := _stat(path)) else None
+        stamp = (stat.st_mtime_ns, stat.st_size) if (stat := _stat(path)) else None
         if self._sweep is not None and stamp == self._stamp:
             return self._sweep, False
         if self._sweep is None:
-            for gone in self._ledger.removed():
-                _add_up(self._removed, gone)
+            for removed in self._ledger.removed():
+                _add_up(self._removed, removed)
         self._sweep, self._stamp = self._ledger.sweep(), stamp
         planned = {t.name: t for t in (*self._sweep.trials, *self._sweep.candidates)}
-        known = self._closed | {name: entry.trial.fingerprint for name, entry in self._open.items()}
-        anew = any(n not in planned or planned[n].fingerprint != mark for n, mark in known.items())
+        fingerprints = self._closed | {name: entry.trial.fingerprint for name, entry in self._open.items()}
+        anew = any(n not in planned or planned[n].fingerprint != mark for n, mark in fingerprints.items())
         if anew:
             self._forget()
         for name, trial in planned.items():

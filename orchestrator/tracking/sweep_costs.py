@@ -49,19 +49,19 @@ class Statement:
 
 def statements(records: Iterable[TrialRecord]) -> list[Statement]:
     """One a device type, by name. `records`: trials, candidates, and what the grid no longer holds."""
-    found: dict[str, Statement] = {}
+    by_device_type: dict[str, Statement] = {}
     for record in records:
         candidate = record.planned.candidate is not None
         books = bookings_of(record.attempts, record.planned.fingerprint, record.state, candidate=candidate)
         for booking in books:
-            booked = found.setdefault(
+            booked = by_device_type.setdefault(
                 booking.attempt.device_type, Statement(booking.attempt.device_type)
             ).booked
-            place = booking.phase, booking.use
-            booked[place] = booked.get(place, 0) + booking.microseconds
+            key = booking.phase, booking.use
+            booked[key] = booked.get(key, 0) + booking.microseconds
         for attempt in record.attempts:
-            _count(found.setdefault(attempt.device_type, Statement(attempt.device_type)), attempt)
-    return [found[kind] for kind in sorted(found)]
+            _count(by_device_type.setdefault(attempt.device_type, Statement(attempt.device_type)), attempt)
+    return [by_device_type[kind] for kind in sorted(by_device_type)]
 
 
 def _count(statement: Statement, attempt: AttemptRecord) -> None:

@@ -50,8 +50,8 @@ def state_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> TrialState:
     current = tuple(a for a in attempts if a.fingerprint == fingerprint)
     if not current:
         return TrialState.STALE if attempts else TrialState.NEW
-    found = decisive(current)
-    if found is not None and found.outcome is not None and found.outcome.state == "finished":
+    attempt = decisive(current)
+    if attempt is not None and attempt.outcome is not None and attempt.outcome.state == "finished":
         return TrialState.FINISHED
     return TrialState.UNFINISHED if current[-1].outcome is None else TrialState.FAILED
 

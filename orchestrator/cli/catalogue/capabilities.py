@@ -58,7 +58,7 @@ def _parts(rows: list[Capability], width: int) -> Iterator[list[Capability]]:
     free = width - max((len(row.method) for row in rows), default=0) - 1
     part: list[str] = []
     for name in sorted({row.architecture for row in rows}):
-        if part and sum(len(other) + 1 for other in [*part, name]) > free:
+        if part and sum(len(column) + 1 for column in [*part, name]) > free:
             yield [row for row in rows if row.architecture in part]
             part = []
         part.append(name)

@@ -29,9 +29,11 @@ class RemoteRecords:
     ) -> None:
         self._sweep, self._written_to, self._say = sweep, written_to, say
         self._closed = False  # to this account
-        place = here or written_to
-        self._mirror: Mirror | None = mirror_of(Remote(place, options), sweep) if is_uri(place) else None
-        self._ledger = Ledger(self._mirror.directory if self._mirror else Path(place) / sweep)
+        directory = here or written_to
+        self._mirror: Mirror | None = (
+            mirror_of(Remote(directory, options), sweep) if is_uri(directory) else None
+        )
+        self._ledger = Ledger(self._mirror.directory if self._mirror else Path(directory) / sweep)
 
     def counts(self) -> str | None:
         """`trials: 3 finished, 1 running`; None where the records are out of reach or not begun."""

@@ -44,10 +44,10 @@ def put_into(rendered: Rendered, namespace: str) -> None:
 def most_pods(rendered: Rendered) -> str:
     """`at most 4 pods at once: head, submitter, 2 cpu`, and the GPUs that makes."""
     worker_groups = groups(mapping(get(rendered.ray_job, "spec", "rayClusterSpec")))
-    words = ["head", "submitter", *(f"{group.pods} {group.name}" for group in worker_groups)]
+    parts = ["head", "submitter", *(f"{group.pods} {group.name}" for group in worker_groups)]
     gpus = sum(group.pods * group.gpus for group in worker_groups)
     many = 2 + sum(group.pods for group in worker_groups)
-    return f"at most {many} pods at once: {', '.join(words)}" + (f"; {quantity(gpus, 'GPU')}" if gpus else "")
+    return f"at most {many} pods at once: {', '.join(parts)}" + (f"; {quantity(gpus, 'GPU')}" if gpus else "")
 
 
 def follow_to_end(sweeps: Sweeps, name: str, storage: str | None, console: Console, bring: bool) -> int:

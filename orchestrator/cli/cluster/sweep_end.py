@@ -77,13 +77,13 @@ def _tell_gone(
     storage = "" if kept is None else str((config_in(kept[0], name) or {}).get("storage", ""))
     in_store = is_uri(storage) if records is None else records.in_store
     written = _reported(name, records, sweeps, console, bring and has_file and not in_store)
-    place = "the storage of its pods" if records is None else records.place
+    location = "the storage of its pods" if records is None else records.place
     if written is not None:
         show_report(*written, console)
     elif in_store:
         resume = sweeps.cluster.command("resume", name)
         sweeps.say(
-            f"its records stay in {storage or place}\n"
+            f"its records stay in {storage or location}\n"
             f"    -> {resume} resumes from them; with access to that store "
             f"`frontier report SWEEP --storage {storage or 'URI'}` shows them"
         )
@@ -92,7 +92,7 @@ def _tell_gone(
         sweeps.say(f"its records stay\n    -> {fetch} brings them here; {resume} resumes from them")
     else:
         sweeps.say(
-            f"its file was deleted with it; its records stay, with the report in {place}\n"
+            f"its file was deleted with it; its records stay, with the report in {location}\n"
             f"    -> {sweeps.submit_command}, which resumes from them"
         )
     return LaunchError.exit_code

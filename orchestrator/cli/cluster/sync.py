@@ -33,12 +33,12 @@ def sync_in_cluster(sweeps: Sweeps, name: str) -> None:
             f"    -> {command}, then run this again if something is still missing"
         )
     cluster, body = sweeps.cluster, sync_job(job, str(config.get("storage", "")))
-    made = RayJob(_made_anew(sweeps, body))
-    sweeps.say(f"{made.name} writes to MLflow, in the cluster; its head takes a moment to start")
+    created = RayJob(_made_anew(sweeps, body))
+    sweeps.say(f"{created.name} writes to MLflow, in the cluster; its head takes a moment to start")
     try:
-        _await_end(sweeps, made)
+        _await_end(sweeps, created)
     finally:
-        cluster.delete(RAY_JOBS, made.name, made.uid)
+        cluster.delete(RAY_JOBS, created.name, created.uid)
 
 
 def _made_anew(sweeps: Sweeps, body: dict[str, Any]) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def _await_end(sweeps: Sweeps, made: RayJob) -> None:
         if step is not Step.WAIT:
             break
         await_news(sweeps, job)
-    words = [line.strip() for line in submitter_log(sweeps.cluster, job).splitlines() if line[:2] == "  "]
+    log_lines = [line.strip() for line in submitter_log(sweeps.cluster, job).splitlines() if line[:2] == "  "]
     if step is not Step.SUCCEEDED:
-        raise LaunchError("\n".join([f"{job.name} ended: {job}", *words[-_LAST_LINES:]]))
-    for line in words[-1:]:
+        raise LaunchError("\n".join([f"{job.name} ended: {job}", *log_lines[-_LAST_LINES:]]))
+    for line in log_lines[-1:]:
         sweeps.say(line)

@@ -22,8 +22,8 @@ def tell_verdict(verdict: Verdict | None, failed: int | None, say: Callable[[str
         if verdict.failed:
             say(f"{head}: {reasons[0]}" if len(reasons) == 1 else head)
         if len(reasons) > 1:
-            for reason, words in zip(verdict.reasons, reasons, strict=True):
-                say(f"  {quantity(reason.trials, 'trial')}: {words}")
+            for reason, text in zip(verdict.reasons, reasons, strict=True):
+                say(f"  {quantity(reason.trials, 'trial')}: {text}")
         for cell in verdict.not_run:
             say(f"not run: {cell}")
         say(_AGAIN)

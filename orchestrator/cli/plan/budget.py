@@ -59,8 +59,8 @@ def tell_left(plan: Plan, console: Console) -> None:
     for limit in limits(plan):
         console.print(styled("budget", "yellow"), _standing(limit), highlight=False)
     left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted
-    known = predicted.device_hours
-    hours = "" if known is None else f", about {rounded(known)} {predicted.device}"
+    device_hours = predicted.device_hours
+    hours = "" if device_hours is None else f", about {rounded(device_hours)} {predicted.device}"
     console.print(
         f"stopped by the budget: {left} left{hours}; what ran has finished. Raise `budget`, and the same "
         "command goes on from here",
@@ -80,19 +80,19 @@ def _remark(limit: Limit) -> tuple[str, str]:
 
 
 def _standing(limit: Limit) -> str:
-    words = f"{rounded(limit.limit, 4)} {limit.unit}"
+    text = f"{rounded(limit.limit, 4)} {limit.unit}"
     if limit.spent:
-        words += f", {rounded(limit.spent)} spent"
+        text += f", {rounded(limit.spent)} spent"
     if limit.ahead is None:
-        return f"{words}, and no forecast of all that is to run"
-    words += f"; forecast {rounded(limit.spent + limit.ahead)}"
+        return f"{text}, and no forecast of all that is to run"
+    text += f"; forecast {rounded(limit.spent + limit.ahead)}"
     most = limit.most_ahead
-    return words if most is None else f"{words}, in 19 of 20 such sweeps below {rounded(limit.spent + most)}"
+    return text if most is None else f"{text}, in 19 of 20 such sweeps below {rounded(limit.spent + most)}"
 
 
 def _remedies(plan: Plan, limit: Limit) -> list[str]:
-    said = []
+    lines = []
     for way in ways_out(plan, limit):
-        words = f"{way.change}: {rounded(way.forecast)} {limit.unit}"
-        said.append(words if way.fits else f"{words}, not enough by itself")
-    return [*said, f"{'or ' if said else ''}raise budget.{limit.key}"]
+        text = f"{way.change}: {rounded(way.forecast)} {limit.unit}"
+        lines.append(text if way.fits else f"{text}, not enough by itself")
+    return [*lines, f"{'or ' if lines else ''}raise budget.{limit.key}"]

@@ -52,15 +52,15 @@ def _explained(plan: Plan, asked: str) -> tuple[str, list[Explained], list[Expla
 
 def _cell_named(plan: Plan, asked: str) -> str:
     """Find a cell by its name, the name of a trial, or the first parts of a name that only one cell has."""
-    wanted = asked.partition("/seed-")[0].strip("/")
+    cell_name = asked.partition("/seed-")[0].strip("/")
     refused = {refused.cell.name: refused.reason for refused in plan.refused}
-    if wanted in refused:
-        problem, fix = f"{wanted} is refused: {refused[wanted]}", "name a cell that runs"
+    if cell_name in refused:
+        problem, fix = f"{cell_name} is refused: {refused[cell_name]}", "name a cell that runs"
         raise ConfigError([Problem("command line", "--explain", problem, fix)])
-    matches = [name for name in plan.cells if name == wanted or name.startswith(f"{wanted}/")]
+    matches = [name for name in plan.cells if name == cell_name or name.startswith(f"{cell_name}/")]
     if len(matches) != 1:
         problem = f"names {len(matches)} cells" if matches else "no cell of this sweep"
-        fix = did_you_mean(wanted, matches or plan.cells)
+        fix = did_you_mean(cell_name, matches or plan.cells)
         raise ConfigError([Problem("command line", "--explain", f"{problem}, got {asked!r}", fix)])
     return matches[0]
 
@@ -68,8 +68,8 @@ def _cell_named(plan: Plan, asked: str) -> str:
 def _json(explained: Explained) -> dict[str, Any]:
     origin = dataclasses.asdict(explained.origin)
     file = None if explained.origin.file is None else str(explained.origin.file)
-    told = {"source": origin["source"], "in": origin["key"] or None, "file": file, "line": origin["line"]}
-    return {"key": explained.key, "value": explained.value, **told}
+    record = {"source": origin["source"], "in": origin["key"] or None, "file": file, "line": origin["line"]}
+    return {"key": explained.key, "value": explained.value, **record}
 
 
 def _table(title: str, values: Sequence[Explained]) -> Table:

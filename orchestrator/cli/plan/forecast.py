@@ -29,19 +29,19 @@ def forecast(plan: Plan) -> list[str]:
             f"{what}; {unknown}: the catalogue does not say their size; `frontier plan --measure` finds out"
         ]
     level = f"{10 * predicted.interval_level:.0f} of 10 such sweeps end inside each"
-    known = predicted.basis == "ledger"
-    ranges = f"  ranges       {level if known else 'assumed: not all rest on finished trials'}"
+    from_ledger = predicted.basis == "ledger"
+    ranges = f"  ranges       {level if from_ledger else 'assumed: not all rest on finished trials'}"
     return [f"{what}; {_hours(predicted)}", *_beside(predicted), ranges, _ground(predicted)]
 
 
 def _hours(predicted: Prediction) -> str:
     if predicted.device_hours is None:
         return ""
-    words = f"about {rounded(predicted.device_hours)} {predicted.device}"
-    words += _around(predicted.device_hours_interval)
+    text = f"about {rounded(predicted.device_hours)} {predicted.device}"
+    text += _around(predicted.device_hours_interval)
     if predicted.tuning_device_hours:
-        words += f", {rounded(predicted.tuning_device_hours)} of them for tuning"
-    return words
+        text += f", {rounded(predicted.tuning_device_hours)} of them for tuning"
+    return text
 
 
 def _beside(predicted: Prediction) -> Iterator[str]:
@@ -66,8 +66,10 @@ def _beside(predicted: Prediction) -> Iterator[str]:
 
 def _ground(predicted: Prediction) -> str:
     by = predicted.trials_by_basis
-    told = [words.format(quantity(by[basis], "trial")) for basis, words in _BASES.items() if basis in by]
-    ground = f"  {', '.join(told)}"
+    grounds = [
+        template.format(quantity(by[basis], "trial")) for basis, template in _BASES.items() if basis in by
+    ]
+    ground = f"  {', '.join(grounds)}"
     return ground if predicted.assumption is None else f"{ground}: {predicted.assumption}"
 
 
@@ -80,5 +82,5 @@ def taken(predicted: Prediction, device_hours: float) -> str:
     if predicted.device_hours is None:
         return f"took {rounded(device_hours)} {predicted.device}"
     around = _around(predicted.device_hours_interval)
-    words = f"predicted {rounded(predicted.device_hours)}{around} {predicted.device}"
-    return f"{words}, took {rounded(device_hours)}"
+    text = f"predicted {rounded(predicted.device_hours)}{around} {predicted.device}"
+    return f"{text}, took {rounded(device_hours)}"

@@ -60,13 +60,13 @@ def show_placements(plan: Plan, console: Console) -> None:
         kinds[place_words(placed.resources), str(placed.precision)].append((name, placed))
     for line in _short_of_cores(plan):
         console.print(styled("placed", "cyan"), line, highlight=False)
-    for (words, precision), placements in kinds.items():
+    for (text, precision), placements in kinds.items():
         name, largest = max(placements, key=lambda pair: pair[1].needs.bytes if pair[1].needs else 0)
-        told = f"largest {name}: {largest.needs.words}" if largest.needs else "their size is not known"
+        size = f"largest {name}: {largest.needs.words}" if largest.needs else "their size is not known"
         cells = quantity(len(placements), "cell")
         console.print(
             styled("placed", "cyan"),
-            f"{cells} on {words} of {asked.device}, {precision}; {told}",
+            f"{cells} on {text} of {asked.device}, {precision}; {size}",
             highlight=False,
         )
     if kind is not None and not kind.bf16 and any(_is_auto(plan, name) for name in plan.placements):
@@ -110,6 +110,6 @@ def _short_of_cores(plan: Plan) -> list[str]:
 
 def place_words(resources: Resources) -> str:
     """`half a GPU`, `a GPU with passes of 4`, `4 GPUs (4 processes, fsdp)`."""
-    words = _FRACTIONS.get(resources.gpus, f"{resources.gpus:g} GPUs")
-    words += f" with passes of {resources.micro_batch_size}" if resources.micro_batch_size else ""
-    return f"{words} ({resources.spread})" if resources.spread else words
+    text = _FRACTIONS.get(resources.gpus, f"{resources.gpus:g} GPUs")
+    text += f" with passes of {resources.micro_batch_size}" if resources.micro_batch_size else ""
+    return f"{text} ({resources.spread})" if resources.spread else text

@@ -36,11 +36,11 @@ def measure(session: Session, launcher: str, cluster: ClusterChoice, console: Co
 def calibrate(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
     """Run the probes that costs are missing for: of the families of which a trial shares a GPU. Gives the
     session to go on with; the same one where there are none."""
-    wanted = uncalibrated(session.plan)
-    if not wanted:
+    families = uncalibrated(session.plan)
+    if not families:
         return session
     plan = session.probing.plan
-    missing = tuple(item for item in plan.to_run if family_of(plan.cells[item.trial.cell.name]) in wanted)
+    missing = tuple(item for item in plan.to_run if family_of(plan.cells[item.trial.cell.name]) in families)
     if not missing:
         return session
     return run_probes(session, replace(plan, to_run=missing), launcher, cluster, console)

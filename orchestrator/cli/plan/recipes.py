@@ -36,12 +36,12 @@ def show_few_steps(plan: Plan, console: Console) -> None:
     steps = f"{low} to {high}" if low < high else f"{low}"
     names = list(steps_by_cell)
     verb, possessive = ("trains", "its") if len(names) == 1 else ("train", "their")
-    named = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+    subject = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
     console.print(
         styled("few steps", "yellow"),
         f"{quantity(len(names), 'cell')} {verb} for fewer than {FEW_STEPS} optimiser "
         f"steps ({steps}); {possessive} scores say little: raise recipe.epochs, or lower recipe.batch_size "
-        f"({named})",
+        f"({subject})",
         highlight=False,
     )
 
@@ -56,6 +56,6 @@ def learning_rates(plan: Plan) -> dict[tuple[str, str, str], str]:
             searched.add(key)
         else:
             rates_by_row[key].add(cell.recipe.learning_rate)
-    words = {key: [f"{rate:g}" for rate in sorted(rates)] for key, rates in rates_by_row.items()}
-    several = {key: ", ".join(w) if len(w) < 3 else f"{w[0]} to {w[-1]}" for key, w in words.items()}
+    texts = {key: [f"{rate:g}" for rate in sorted(rates)] for key, rates in rates_by_row.items()}
+    several = {key: ", ".join(w) if len(w) < 3 else f"{w[0]} to {w[-1]}" for key, w in texts.items()}
     return several | {key: f"{several[key]}, tuned" if key in several else "to be tuned" for key in searched}

@@ -19,13 +19,13 @@ _MOST_LINES = 12
 def search_json(search: Search) -> dict[str, Any]:
     """Stable keys: cell, trials, seed, space, drawn, left, predicted_seconds, tuned, problem."""
     ahead = [predicted for part in search.ahead for predicted in part]
-    known = [predicted.seconds for predicted in ahead if predicted is not None]
+    forecasts = [predicted.seconds for predicted in ahead if predicted is not None]
     return {
         "cell": search.cell.cell.name,
         **search.tune.model_dump(mode="json"),
         "drawn": [{"trial": c.trial.name, **c.values} for c in search.candidates],
         "left": search.left,
-        "predicted_seconds": sum(known) if len(known) == len(ahead) else None,
+        "predicted_seconds": sum(forecasts) if len(forecasts) == len(ahead) else None,
         "tuned": None if search.tuned is None else search.tuned.model_dump(mode="json"),
         "problem": search.problem,
     }
@@ -43,9 +43,9 @@ def show_searches(plan: Plan, console: Console) -> None:
         over, left = sum(s.tuned is not None for s in searches), sum(s.left for s in searches)
         seconds = [
             None
-            if one["predicted_seconds"] is None
-            else one["predicted_seconds"] * devices[search.cell.cell.name]
-            for one, search in zip(records, searches, strict=True)
+            if record["predicted_seconds"] is None
+            else record["predicted_seconds"] * devices[search.cell.cell.name]
+            for record, search in zip(records, searches, strict=True)
         ]
         cost = "" if None in seconds else f", about {rounded(sum(filter(None, seconds)) / 3600)} {unit}"
         rest = f"{quantity(left, 'candidate')} to run{cost}" if left else "nothing left to run"

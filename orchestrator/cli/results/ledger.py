@@ -101,7 +101,7 @@ def _order(entry: tuple[Place, int]) -> tuple[int, int]:
 
 def _time_table(statement: Statement, title: str) -> Table:
     """Each cell is rounded once, and the sums are those of the rounded cells."""
-    cells = {place: round(amount / _GRAIN) for place, amount in statement.booked.items()}
+    cells = {key: round(amount / _GRAIN) for key, amount in statement.booked.items()}
     uses = [use for use in Use if any(what is use for _, what in cells)]
     table = plain_table("phase", title=title, numbers=[*(use.value for use in uses), "all"])
     for phase in (*Phase, None):

@@ -24,8 +24,8 @@ def _find(name: str) -> Path:
     for path in (Path(name), directory / f"{name}.csv"):
         if path.suffix == ".csv" and path.is_file():
             return path
-    known = [path.stem for path in directory.glob("*.csv")]
-    close = did_you_mean(name, known)
+    names = [path.stem for path in directory.glob("*.csv")]
+    close = did_you_mean(name, names)
     fix = f"{close}{'' if close.endswith('?') else ';'} a CSV file of your own works too"
     raise ConfigError([Problem("--against", "", f"there are no published results {name!r}", fix)])
 

@@ -49,7 +49,7 @@ def reprice(ledger: Ledger, words: str) -> WhatIf:
 
 
 def _parsed(words: str) -> tuple[dict[str, Any], list[Problem]]:
-    given: dict[str, Any] = {}
+    terms: dict[str, Any] = {}
     problems = []
     for word in filter(None, words.split(",")):
         key, equals, text = word.strip().partition("=")
@@ -57,9 +57,9 @@ def _parsed(words: str) -> tuple[dict[str, Any], list[Problem]]:
             problem = f"unknown key, got {key!r}" if equals else f"not key=value, got {word!r}"
             problems.append(Problem(_WHERE, key if equals else "", problem, did_you_mean(key, KEYS)))
             continue
-        given[key], wrong = parse(text, _WHERE, key)
+        terms[key], wrong = parse(text, _WHERE, key)
         problems += wrong
-    return given, problems
+    return terms, problems
 
 
 def _books(config: dict[str, Any]) -> dict[str, PriceBook]:
@@ -87,8 +87,11 @@ def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None,
     problems = list[Problem](invalid)
     device = given.get("device")
     if book is not None and isinstance(device, str) and book.device(device) is None:
-        problem, known = f"{book.name} has no such device, got {device!r}", did_you_mean(device, book.devices)
-        problems.append(Problem(_WHERE, "device", problem, known))
+        problem, suggestion = (
+            f"{book.name} has no such device, got {device!r}",
+            did_you_mean(device, book.devices),
+        )
+        problems.append(Problem(_WHERE, "device", problem, suggestion))
     return terms, problems
 
 

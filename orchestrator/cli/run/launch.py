@@ -145,13 +145,13 @@ def rehearse(session: Session, console: Console) -> dict[str, Any]:
     plan, clock = session.plan, VirtualClock()
     show_plan(plan, console)
     allowance = pass_gate(plan, console)
-    places = session.sweep.config.concurrency or session.slots
+    slots = session.sweep.config.concurrency or session.slots
     with tempfile.TemporaryDirectory(prefix="frontier-rehearsal-") as scratch:
         directory = Path(scratch) / session.sweep.config.name
         launcher = SimulatedLauncher(
             replace(_workplace(session), sweep_directory=directory, remote=None),
             _policy(session),
-            places=places,
+            places=slots,
             clock=clock,
         )
         summary = run_sweep(
@@ -164,35 +164,35 @@ def rehearse(session: Session, console: Console) -> dict[str, Any]:
             clock=clock,
             allowance=allowance,
         )
-    found = {
+    record = {
         "sweep": session.sweep.config.name,
         "attempts": summary.attempts,
-        "places": places,
+        "places": slots,
         "wall_seconds": summary.wall_seconds,
         "device_hours": summary.device_hours,
         "device": plan.predicted.device,
         "held": summary.held,
     }
     if not summary.attempts:
-        return found
-    attempts, at_once = quantity(summary.attempts, "attempt"), quantity(places, "place")
+        return record
+    attempts, at_once = quantity(summary.attempts, "attempt"), quantity(slots, "place")
     console.print(
         f"rehearsed in virtual time, nothing was trained or recorded: {attempts} at {at_once} would take "
         f"{duration(summary.wall_seconds)} and {summary.device_hours:.3f} {plan.predicted.device}"
         + ("; then the budget is spent, and trials are left" if summary.held else ""),
         highlight=False,
     )
-    return found
+    return record
 
 
 def launcher_for(session: Session, name: str, cluster: ClusterChoice) -> Launcher:
-    place = _workplace(session)
+    workplace = _workplace(session)
     config = session.sweep.config
     if name == "local":
         from orchestrator.execution.local_launcher import LocalLauncher
 
         return LocalLauncher(
-            place,
+            workplace,
             _policy(session),
             cpus=session.cpus,
             gpus=[gpu.uuid for gpu in visible_gpus()] if config.resources.gpus else (),
@@ -201,7 +201,7 @@ def launcher_for(session: Session, name: str, cluster: ClusterChoice) -> Launche
     from orchestrator.execution.ray.launcher import RayLauncher
 
     return RayLauncher(
-        place,
+        workplace,
         _policy(session),
         address=cluster.address,
         insecure=cluster.insecure,
@@ -231,10 +231,10 @@ def _policy(session: Session) -> RetryPolicy:
 
 
 def record_of(session: Session, cluster: ClusterChoice) -> SweepRecord:
-    made = provenance(session.inputs)
+    origins = provenance(session.inputs)
     if cluster.insecure and cluster.address:
-        made["cluster"] = "joined whether it asks for a token or not (--insecure-cluster)"
-    return session.plan.record(written_at=SystemClock().now(), frontier_version=version(), provenance=made)
+        origins["cluster"] = "joined whether it asks for a token or not (--insecure-cluster)"
+    return session.plan.record(written_at=SystemClock().now(), frontier_version=version(), provenance=origins)
 
 
 def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary, console: Console) -> None:

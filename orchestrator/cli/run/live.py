@@ -84,20 +84,20 @@ class Display:
         ):
             return
         self._last_line = at
-        words = [self._counts(), *self._first(), *self._best()]
-        self._console.print("  ".join(words), highlight=False, soft_wrap=True)
+        parts = [self._counts(), *self._first(), *self._best()]
+        self._console.print("  ".join(parts), highlight=False, soft_wrap=True)
 
     def _counts(self) -> str:
         p = self._progress
-        words = [f"tuning {p.tuning_ended}/{p.tuning_total}"] if p.tuning_total else []
-        words += [f"{p.done_before + p.finished}/{p.done_before + p.total} done", f"{len(p.running)} running"]
-        words += [f"{p.lost} waiting for another node"] if p.lost else []
+        parts = [f"tuning {p.tuning_ended}/{p.tuning_total}"] if p.tuning_total else []
+        parts += [f"{p.done_before + p.finished}/{p.done_before + p.total} done", f"{len(p.running)} running"]
+        parts += [f"{p.lost} waiting for another node"] if p.lost else []
         if p.failed:
-            words.append(f"{p.failed} failed")
-        words.append(f"{p.device_hours:.3f} {p.unit}")
+            parts.append(f"{p.failed} failed")
+        parts.append(f"{p.device_hours:.3f} {p.unit}")
         if p.seconds_left is not None and (p.waiting or p.running):
-            words.append(f"about {duration(p.seconds_left)} left")
-        return ", ".join(words)
+            parts.append(f"about {duration(p.seconds_left)} left")
+        return ", ".join(parts)
 
     def _first(self) -> list[str]:
         """Return what the first trial does, as long as no trial has ended."""
@@ -127,9 +127,9 @@ class Display:
 
 def closing_line(progress: Progress) -> str:
     """What became of the trials, once the display is gone."""
-    words = [f"{progress.tuning_ended} candidates tried"] if progress.tuning_total else []
-    words += [f"{progress.finished} finished"]
+    parts = [f"{progress.tuning_ended} candidates tried"] if progress.tuning_total else []
+    parts += [f"{progress.finished} finished"]
     for state, count in ((TrialState.FAILED, progress.failed), (TrialState.UNFINISHED, progress.unfinished)):
         if count:
-            words.append(f"{count} {state}")
-    return f"{', '.join(words)}; {progress.device_hours:.3f} {progress.unit} allocated"
+            parts.append(f"{count} {state}")
+    return f"{', '.join(parts)}; {progress.device_hours:.3f} {progress.unit} allocated"

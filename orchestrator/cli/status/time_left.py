@@ -39,13 +39,13 @@ class Pace:
         (Montgomery and Runger, section 8-6): the scatter of what is left, and that of the mean it rests
         on. It supposes that as many trials go on running at once.
         """
-        known = [p for p in predicted if p]
-        by_ratio = bool(self._ratios) and len(known) == len(predicted)
+        forecasts = [p for p in predicted if p]
+        by_ratio = bool(self._ratios) and len(forecasts) == len(predicted)
         seen = self._ratios if by_ratio else self._walls
         if not seen or places < 1:
             return None
-        sizes = known if by_ratio else [1.0] * len(predicted)
-        count, whole = len(seen), math.fsum(sizes)
+        sizes = forecasts if by_ratio else [1.0] * len(predicted)
+        count, total = len(seen), math.fsum(sizes)
         mean = math.fsum(seen) / count
         expected = [mean * size for size in sizes]
         done = math.fsum(min(e, x) for e, x in zip(elapsed, expected, strict=False))
@@ -54,6 +54,6 @@ class Pace:
         if count < _LEAST:
             return TimeLeft(seconds, None)
         variance = math.fsum((s - mean) ** 2 for s in seen) / (count - 1)
-        error = math.sqrt(variance * (math.fsum(s * s for s in sizes) + whole * whole / count))
+        error = math.sqrt(variance * (math.fsum(s * s for s in sizes) + total * total / count))
         half = float(stdtrit(count - 1, (1 + _CONFIDENCE) / 2)) * error / places
         return TimeLeft(seconds, (max(0.0, seconds - half), seconds + half))

@@ -109,8 +109,8 @@ class Page:
         limit, money = budget.get("gpu_hours" if gpus else "core_hours"), None
         price, book = status.sweep.money_per_device_hour, status.sweep.prices
         if budget.get("money") is not None and price and book is not None:
-            words = f"{spent * price:.2f} of {budget['money']:g} {book.currency}"
-            money = f"{words}, {rate * price:.2f} an hour"
+            text = f"{spent * price:.2f} of {budget['money']:g} {book.currency}"
+            money = f"{text}, {rate * price:.2f} an hour"
             limit = min(x for x in (limit, budget["money"] / price) if x is not None)
         return Burn(unit, spent, rate, limit, money)
 
@@ -148,32 +148,32 @@ def _bar(status: Standing) -> RenderableType:
 def _counts(status: Standing) -> str:
     names = Counter(r.trial.candidate is None for r in status.running)
     waiting = sum(t.candidate is None for t in status.waiting)
-    words = [f"{status.states[TrialState.FINISHED]:,} of {sum(status.states.values()):,} finished"]
-    words += [f"{names[True]} running"] if names[True] else []
-    words += [f"{waiting:,} waiting"] if waiting else []
+    parts = [f"{status.states[TrialState.FINISHED]:,} of {sum(status.states.values()):,} finished"]
+    parts += [f"{names[True]} running"] if names[True] else []
+    parts += [f"{waiting:,} waiting"] if waiting else []
     if status.failures:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(status.failures.items()))
-        words.append(f"failed: {kinds}")
+        parts.append(f"failed: {kinds}")
     if status.candidates:
-        words.append(
+        parts.append(
             f"candidates {status.candidates[TrialState.FINISHED]} of {sum(status.candidates.values())}"
         )
     if status.sweep.refused:
-        words.append(f"{quantity(len(status.sweep.refused), 'cell')} refused")
-    return ", ".join(words)
+        parts.append(f"{quantity(len(status.sweep.refused), 'cell')} refused")
+    return ", ".join(parts)
 
 
 def _burn_words(burn: Burn) -> str:
-    words = f"{burn.spent:.3f} {burn.unit}"
+    text = f"{burn.spent:.3f} {burn.unit}"
     if burn.limit is not None:
-        words += f" of {rounded(burn.limit, 4)}"
-    words += f", {burn.an_hour:g} an hour now" if burn.an_hour else ""
-    words += f"; {burn.money}" if burn.money else ""
+        text += f" of {rounded(burn.limit, 4)}"
+    text += f", {burn.an_hour:g} an hour now" if burn.an_hour else ""
+    text += f"; {burn.money}" if burn.money else ""
     if burn.limit is not None and burn.an_hour and burn.spent < burn.limit:
-        words += (
+        text += (
             f"; the budget lasts {duration((burn.limit - burn.spent) / burn.an_hour * _HOUR)} at this rate"
         )
-    return words
+    return text
 
 
 def _reasons(status: Standing, burn: Burn) -> list[str]:

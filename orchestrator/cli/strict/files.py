@@ -16,7 +16,7 @@ _OTHERS_READ, _OTHERS_WRITE, _OTHERS_PASS = 0o004, 0o002, 0o001
 
 def storage(here: Surroundings) -> Checked:
     """Write one small object twice as records are written, where the second writer must lose; remove it."""
-    place = here.remote.uri if here.remote is not None else str(here.storage)
+    location = here.remote.uri if here.remote is not None else str(here.storage)
     directory = _nearest(here.storage)
     if here.remote is None and not directory.is_dir():
         return Checked(Risk.STORAGE, f"{directory} is no directory", "correct `storage`")
@@ -29,9 +29,9 @@ def storage(here: Surroundings) -> Checked:
     except StorageError as failed:
         return Checked(Risk.STORAGE, f"{failed}".partition("\n")[0], "make it writable, with hard links")
     if won != [True, False] or kept != b"first":
-        problem = f"{place} lets two writers write one record"
+        problem = f"{location} lets two writers write one record"
         return Checked(Risk.STORAGE, problem, "use a file system with hard links, or a store with conditions")
-    return Checked(Risk.STORAGE, f"{place} is writable, and one of two writers wins")
+    return Checked(Risk.STORAGE, f"{location} is writable, and one of two writers wins")
 
 
 def readable(here: Surroundings) -> Checked:
@@ -43,10 +43,10 @@ def readable(here: Surroundings) -> Checked:
         here.data_dir is not None and not here.data_dir.is_mount()
     ):  # the root of a volume is not ours to close
         corpora = [here.data_dir, *corpora]
-    for root, places in ((here.data_dir, corpora), (here.storage, kept)):
-        count = sum(_others_read(path) for path in places)
+    for root, paths in ((here.data_dir, corpora), (here.storage, kept)):
+        count = sum(_others_read(path) for path in paths)
         if count:
-            problem = f"every account of this machine can read {count} of {len(places)} places in {root}"
+            problem = f"every account of this machine can read {count} of {len(paths)} places in {root}"
             return Checked(Risk.READABLE, problem, f"chmod -R o-rwx {root}")
     if here.storage.is_dir() and here.storage.stat().st_mode & _OTHERS_WRITE:
         problem = f"every account of this machine can write into {here.storage}"
@@ -71,4 +71,4 @@ def _others_read(path: Path) -> bool:
 def _nearest(path: Path) -> Path:
     """The directory, or what is there of the way to it."""
     path = path.absolute()
-    return next(place for place in (path, *path.parents) if place.exists())
+    return next(ancestor for ancestor in (path, *path.parents) if ancestor.exists())

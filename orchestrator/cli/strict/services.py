@@ -17,14 +17,14 @@ _DASHBOARD = 8265
 
 
 def mlflow(here: Surroundings) -> Checked:
-    place = without_secrets(here.uri)
+    address = without_secrets(here.uri)
     if here.uri.startswith(SQLITE):
         return Checked(Risk.MLFLOW, "MLflow is a file of this account")
     if not here.uri.startswith(SERVERS):
-        problem = f"{place} is no HTTP server: whether it asks for a login is unknown"
+        problem = f"{address} is no HTTP server: whether it asks for a login is unknown"
         return Checked(Risk.MLFLOW, problem, "set MLFLOW_TRACKING_URI to a server with a login, or unset it")
     return judged(
-        Risk.MLFLOW, f"MLflow at {place}", status_of(here.uri.rstrip("/") + MLFLOW_API, proxies=True)
+        Risk.MLFLOW, f"MLflow at {address}", status_of(here.uri.rstrip("/") + MLFLOW_API, proxies=True)
     )
 
 

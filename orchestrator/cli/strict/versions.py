@@ -28,20 +28,22 @@ def versions() -> Checked:
 
 def compared(installed: Mapping[str, str], pinned: Mapping[str, str]) -> Checked:
     """Both by normalised name. A local version, `2.13.0+cpu`, is one build of the pinned `2.13.0`."""
-    clashes = [f"{name} is installed: {words}" for name, words in _CLASHES.items() if name in installed]
+    clashes = [f"{name} is installed: {reason}" for name, reason in _CLASHES.items() if name in installed]
     if clashes:
         return Checked(Risk.VERSIONS, "; ".join(clashes), f"pip uninstall {' '.join(_CLASHES)}")
     if not pinned:
         problem = "constraints.txt, the list of tested versions, is missing"
         return Checked(Risk.VERSIONS, problem, "install Frontier as `make setup` or the images do")
-    other = [
+    differing = [
         f"{name} {installed[name]} (lock: {version})"
         for name, version in sorted(pinned.items())
         if name in installed and installed[name].partition("+")[0] != version
     ]
-    if other:
-        shown = ", ".join(other[:_MOST]) + (", …" if len(other) > _MOST else "")
-        problem = f"{quantity(len(other), 'package')} of versions that were never tested together: {shown}"
+    if differing:
+        shown = ", ".join(differing[:_MOST]) + (", …" if len(differing) > _MOST else "")
+        problem = (
+            f"{quantity(len(differing), 'package')} of versions that were never tested together: {shown}"
+        )
         return Checked(Risk.VERSIONS, problem, "pip install --constraint constraints.txt frontier-sweeps")
     here = sum(name in installed for name in pinned)
     return Checked(Risk.VERSIONS, f"{quantity(here, 'package')} of the locked versions, none known to clash")

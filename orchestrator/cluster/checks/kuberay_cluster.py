@@ -70,9 +70,9 @@ def _replicas(document: Document, cluster: dict[str, Any], key: str) -> Iterator
         if least > most:
             problem = f"minReplicas {least:g} is more than maxReplicas {most:g}"
             yield document.problem_at(f"{path}.minReplicas", problem, "lower it, or raise maxReplicas")
-        wanted = group.get("replicas")
-        if wanted is not None and not least <= _number(wanted) <= max(least, most):
-            problem = f"replicas {wanted} is not between {least:g} and {most:g}"
+        replicas = group.get("replicas")
+        if replicas is not None and not least <= _number(replicas) <= max(least, most):
+            problem = f"replicas {replicas} is not between {least:g} and {most:g}"
             yield document.problem_at(
                 f"{path}.replicas", problem, "move it between minReplicas and maxReplicas"
             )

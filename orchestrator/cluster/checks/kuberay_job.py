@@ -142,14 +142,14 @@ def _rules(document: Document, key: str, rules: list[dict[str, Any]]) -> Iterato
             yield document.problem_at(f"{path}.condition.ttlSeconds", "is negative", "write 0 or more")
         yield from _policy(document, f"{path}.policy", policy)
         status = condition.get("jobStatus") or condition.get("jobDeploymentStatus")
-        known = seen.setdefault(status, {})
-        if policy in known:
+        policies = seen.setdefault(status, {})
+        if policy in policies:
             yield document.problem_at(path, f"a second {policy} for {status}", "keep one of them")
-        known[policy] = int(seconds)
-    for status, known in seen.items():
-        there = [policy for policy in _ORDER if policy in known]
+        policies[policy] = int(seconds)
+    for status, policies in seen.items():
+        there = [policy for policy in _ORDER if policy in policies]
         for before, after in itertools.pairwise(there):
-            if known[after] < known[before]:
+            if policies[after] < policies[before]:
                 problem = f"for {status}, {after} comes before {before}"
                 yield document.problem_at(key, problem, "give it the larger ttlSeconds")
 

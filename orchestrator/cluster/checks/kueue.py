@@ -32,10 +32,10 @@ def check(documents: Sequence[Document]) -> Iterator[Problem]:
 def _job(job: Document, queue: str, documents: Sequence[Document]) -> Iterator[Problem]:
     spec = job.spec
     cluster, key = mapping(spec.get("rayClusterSpec")), "spec.rayClusterSpec"
-    known = [q.name for q in of_kind(documents, "LocalQueue") if q.namespace == job.namespace]
-    if known and queue not in known:
+    queues = [q.name for q in of_kind(documents, "LocalQueue") if q.namespace == job.namespace]
+    if queues and queue not in queues:
         key_of_queue = f"metadata.annotations.{QUEUE}"
-        yield job.problem_at(key_of_queue, f"there is no queue {queue!r}", did_you_mean(queue, known))
+        yield job.problem_at(key_of_queue, f"there is no queue {queue!r}", did_you_mean(queue, queues))
     if spec.get("clusterSelector"):
         yield job.problem_at("spec.clusterSelector", "Kueue admits no selected clusters", "remove it")
     if not spec.get("shutdownAfterJobFinishes"):
@@ -96,8 +96,8 @@ def _queues(documents: Sequence[Document]) -> Iterator[Problem]:
     for queue in of_kind(documents, "ClusterQueue"):
         for number, group in enumerate(items(queue.spec.get("resourceGroups"))):
             covered, key = group.get("coveredResources") or [], f"spec.resourceGroups.{number}"
-            for place, flavour in enumerate(items(group.get("flavors"))):
-                path, name = f"{key}.flavors.{place}", str(flavour.get("name"))
+            for index, flavour in enumerate(items(group.get("flavors"))):
+                path, name = f"{key}.flavors.{index}", str(flavour.get("name"))
                 if name not in flavours:
                     problem = f"there is no ResourceFlavor {name!r}"
                     yield queue.problem_at(f"{path}.name", problem, did_you_mean(name, flavours))

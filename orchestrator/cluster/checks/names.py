@@ -125,8 +125,8 @@ def _named(pod: Pod) -> Iterator[tuple[str, str, dict[str, object]]]:
             yield f"{key}.configMap.name", "ConfigMap", mapping(volume["configMap"])
         if "secret" in volume:
             secret = mapping(volume["secret"])
-            named = {"name": secret.get("secretName"), "optional": secret.get("optional")}
-            yield f"{key}.secret.secretName", "Secret", named
+            secret_reference = {"name": secret.get("secretName"), "optional": secret.get("optional")}
+            yield f"{key}.secret.secretName", "Secret", secret_reference
         if "persistentVolumeClaim" in volume:
             claim = {"name": mapping(volume["persistentVolumeClaim"]).get("claimName")}
             yield f"{key}.persistentVolumeClaim.claimName", "PersistentVolumeClaim", claim
@@ -162,9 +162,9 @@ def _secret(pod: Pod, key: str, name: str, known: dict[str, Document]) -> Iterat
 def _bindings(documents: Sequence[Document]) -> Iterator[Problem]:
     for binding in of_kind(documents, "RoleBinding", "ClusterRoleBinding"):
         role = mapping(binding.body.get("roleRef"))
-        known = [document.name for document in of_kind(documents, "Role")]
-        if role.get("kind") == "Role" and role.get("name") not in known:
-            fix = did_you_mean(str(role.get("name")), known)
+        roles = [document.name for document in of_kind(documents, "Role")]
+        if role.get("kind") == "Role" and role.get("name") not in roles:
+            fix = did_you_mean(str(role.get("name")), roles)
             yield binding.problem_at("roleRef.name", f"there is no Role {role.get('name')!r}", fix)
 
 

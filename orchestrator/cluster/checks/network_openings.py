@@ -22,13 +22,13 @@ _FIELDS = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}
 def check(network: Network, places: Sequence[Place], job: Document) -> Iterator[Problem]:
     """`places`: our pods. `job`: the one whose sweeps they serve."""
     for direction in _FIELDS:
-        for place in places:
-            if not any(network.selects(policy, place, direction) for policy in network.policies):
-                problem = f"{place.name} is open: no policy selects it for {direction}"
+        for endpoint in places:
+            if not any(network.selects(policy, endpoint, direction) for policy in network.policies):
+                problem = f"{endpoint.name} is open: no policy selects it for {direction}"
                 fix = "base/networkpolicy-default-deny.yaml shuts all"
                 yield job.problem_at("NetworkPolicy", problem, fix)
         for policy in network.policies:
-            mine = [place for place in places if network.selects(policy, place, direction)]
+            mine = [endpoint for endpoint in places if network.selects(policy, endpoint, direction)]
             rules = _FIELDS[direction][0]
             for number, rule in enumerate(items(policy.spec.get(rules))):
                 opened = _beyond_the_table(policy, direction, rule, mine, job.namespace)
@@ -42,12 +42,12 @@ def _beyond_the_table(
 ) -> Iterator[str]:
     allows = policy.annotations.get(traffic.ALLOWS)
     beyond: dict[tuple[Peer, Ports], list[str]] = {}
-    for place in mine:
-        named = place.ports if direction == "Ingress" else None
+    for endpoint in mine:
+        table_ports = endpoint.ports if direction == "Ingress" else None
         peers = peers_of(rule, _FIELDS[direction][1], policy.namespace)
-        for peer, ports in itertools.product(peers, ports_of(rule, named)):
-            if not traffic.may(place.role, direction, peer, ports, allows, ours):
-                beyond.setdefault((peer, ports), []).append(place.name)
+        for peer, ports in itertools.product(peers, ports_of(rule, table_ports)):
+            if not traffic.may(endpoint.role, direction, peer, ports, allows, ours):
+                beyond.setdefault((peer, ports), []).append(endpoint.name)
     for (peer, ports), names in beyond.items():
         pods = ", ".join(names)
         way = f"{pods} -> {peer}" if direction == "Egress" else f"{peer} -> {pods}"

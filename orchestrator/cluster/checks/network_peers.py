@@ -25,8 +25,8 @@ class Selected:
 
     def __str__(self) -> str:
         shown = ", ".join(f"{key}={value}" for key, value in self.labels)
-        who = f"pods with {shown}" if shown else "every pod"
-        return f"{who} of {f'namespace {self.namespace}' if self.namespace else 'any namespace'}"
+        pods = f"pods with {shown}" if shown else "every pod"
+        return f"{pods} of {f'namespace {self.namespace}' if self.namespace else 'any namespace'}"
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,10 @@ def _peers(end: dict[str, Any], namespace: str) -> Iterator[Peer]:
             return  # is no network, which is told elsewhere
         yield Block(net, tuple(but))
         return
-    places: list[str | None] = [namespace]
+    namespaces: list[str | None] = [namespace]
     if "namespaceSelector" in end:
-        places = [labels.get(_NAMESPACE) for labels in _demanded(end["namespaceSelector"])]
-    for where, labels in itertools.product(places, _demanded(end.get("podSelector"))):
+        namespaces = [labels.get(_NAMESPACE) for labels in _demanded(end["namespaceSelector"])]
+    for where, labels in itertools.product(namespaces, _demanded(end.get("podSelector"))):
         yield Selected(where, tuple(sorted(labels.items())))
 
 
@@ -117,8 +117,8 @@ def _demanded(selector: Any) -> list[dict[str, str]]:
 def ports_of(rule: dict[str, Any], named: Mapping[str, int] | None) -> list[Ports]:
     """`named`: the ports of the pod that is reached; None where that pod is not known, and a name may mean
     any."""
-    given = items(rule.get("ports"))
-    return [ports for port in given for ports in _ports(port, named)] if given else [ALL_PORTS]
+    listed = items(rule.get("ports"))
+    return [ports for port in listed for ports in _ports(port, named)] if listed else [ALL_PORTS]
 
 
 def _ports(port: dict[str, Any], named: Mapping[str, int] | None) -> Iterator[Ports]:

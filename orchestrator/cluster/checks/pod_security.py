@@ -63,9 +63,9 @@ def _pod(pod: Pod) -> Iterator[Problem]:
         got = get(context, "seccompProfile", "type")
         problem = f"{pod.role}: {got!r} breaks Pod Security restricted"
         yield pod.problem_at("securityContext.seccompProfile.type", problem, "write RuntimeDefault")
-    for field, got, wanted in _confinement(context):
+    for field, got, expected in _confinement(context):
         problem = f"{pod.role}: {got!r} breaks Pod Security restricted"
-        yield pod.problem_at(f"securityContext.{field}", problem, wanted)
+        yield pod.problem_at(f"securityContext.{field}", problem, expected)
 
 
 def _confinement(context: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
@@ -83,13 +83,13 @@ def _confinement(context: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
 
 def _container(pod: Pod, container: Container) -> Iterator[Problem]:
     own = mapping(container.body.get("securityContext"))
-    whole = mapping(pod.spec.get("securityContext"))
+    pod_context = mapping(pod.spec.get("securityContext"))
     key = f"{container.key}.securityContext"
     by = ", which KubeRay adds," if container.made_by_kuberay else ""
-    who = f"container {container.name}{by} of {pod.role}"
+    subject = f"container {container.name}{by} of {pod.role}"
 
     def problem_at(field: str, got: Any, wanted: str) -> Problem:
-        return pod.problem_at(f"{key}.{field}", f"{who}: {got!r} breaks Pod Security restricted", wanted)
+        return pod.problem_at(f"{key}.{field}", f"{subject}: {got!r} breaks Pod Security restricted", wanted)
 
     if own.get("allowPrivilegeEscalation") is not False:
         yield problem_at("allowPrivilegeEscalation", own.get("allowPrivilegeEscalation"), "write false")
@@ -100,11 +100,11 @@ def _container(pod: Pod, container: Container) -> Iterator[Problem]:
     added = [name for name in get(own, "capabilities", "add") or [] if name != "NET_BIND_SERVICE"]
     if added:
         yield problem_at("capabilities.add", added, "remove them")
-    if own.get("runAsNonRoot", whole.get("runAsNonRoot")) is not True:
+    if own.get("runAsNonRoot", pod_context.get("runAsNonRoot")) is not True:
         yield problem_at("runAsNonRoot", own.get("runAsNonRoot"), "write true, here or for the pod")
     if own.get("runAsUser") == 0:
         yield problem_at("runAsUser", 0, "write 1000")
-    seccomp = get(own, "seccompProfile", "type") or get(whole, "seccompProfile", "type")
+    seccomp = get(own, "seccompProfile", "type") or get(pod_context, "seccompProfile", "type")
     if seccomp not in _SECCOMP:
         yield problem_at("seccompProfile.type", seccomp, "write RuntimeDefault, here or for the pod")
     for field, got, wanted in _confinement(own):
@@ -114,4 +114,4 @@ def _container(pod: Pod, container: Container) -> Iterator[Problem]:
     for number, port in enumerate(items(container.body.get("ports"))):
         if port.get("hostPort"):
             where = f"{container.key}.ports.{number}.hostPort"
-            yield pod.problem_at(where, f"{who}: restricted forbids host ports", "remove it")
+            yield pod.problem_at(where, f"{subject}: restricted forbids host ports", "remove it")

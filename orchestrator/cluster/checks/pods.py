@@ -45,8 +45,8 @@ class Pod:
 
     def problem_at(self, key: str, problem: str, fix: str) -> Problem:
         """`key`: below the pod's spec, or an absolute one that starts with `spec.`."""
-        whole = key if key.startswith("spec.") else f"{self.key}.{key}" if key else self.key
-        return self.document.problem_at(whole, problem, fix)
+        full_key = key if key.startswith("spec.") else f"{self.key}.{key}" if key else self.key
+        return self.document.problem_at(full_key, problem, fix)
 
 
 def cluster_of(document: Document) -> tuple[dict[str, Any], str] | None:
@@ -92,8 +92,8 @@ def _pod(
         for field in ("initContainers", "containers")
         for number, body in enumerate(items(spec.get(field)))
     ]
-    given = mapping(get(template, "metadata", "labels"))
-    return Pod(document, role, path, spec, given | (labels or {}), (*own, *added))
+    pod_labels = mapping(get(template, "metadata", "labels"))
+    return Pod(document, role, path, spec, pod_labels | (labels or {}), (*own, *added))
 
 
 def _ray_pods(document: Document, cluster: dict[str, Any], key: str) -> Iterator[Pod]:

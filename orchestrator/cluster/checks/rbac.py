@@ -28,9 +28,9 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Proble
             what = f"{kind} {name}, with * in {', '.join(wild[kind, name])}"
         else:
             continue
-        for number, who in enumerate(_subjects(binding, ours)):
-            if who is not None:
-                problem = f"{who} has {what}, and so has all code that a trial runs"
+        for number, subject in enumerate(_subjects(binding, ours)):
+            if subject is not None:
+                problem = f"{subject} has {what}, and so has all code that a trial runs"
                 fix = "remove it: the head has what KubeRay binds to its account, the others need nothing"
                 yield binding.problem_at(f"subjects.{number}", problem, fix)
 

@@ -44,13 +44,13 @@ def _addresses(documents: Sequence[Document]) -> Iterator[Problem]:
 
 
 def _place(pod: Pod) -> Place:
-    named = {
+    ports = {
         port["name"]: int(port.get("containerPort", 0))
         for container in pod.containers
         for port in items(container.body.get("ports"))
         if "name" in port
     }
-    return Place(pod.role, pod.labels, pod.namespace, ports=named)
+    return Place(pod.role, pod.labels, pod.namespace, ports=ports)
 
 
 _DNS = Place("DNS", {"k8s-app": "kube-dns"}, "kube-system")
@@ -82,11 +82,14 @@ def _needed(documents: Sequence[Document], pods: Sequence[Pod], job: Document) -
         yield Edge(_OPERATOR, head, _DASHBOARD), "KubeRay fails a job whose state it cannot read"
         if get(job.spec, "rayClusterSpec", "enableInTreeAutoscaling"):
             yield Edge(head, _API_SERVER, 443), "the autoscaler cannot ask for pods"
-    for place in [*heads, *workers]:
-        yield Edge(_PROMETHEUS, place, _METRICS), "its metrics are not read"
+    for endpoint in [*heads, *workers]:
+        yield Edge(_PROMETHEUS, endpoint, _METRICS), "its metrics are not read"
         stored = str(job.annotations.get(STORAGE, ""))
         if "://" in stored and not _announced(documents):
-            yield Edge(place, _OUTSIDE, 443), f"the records go to {stored} ({ALLOWS} names a policy for it)"
+            yield (
+                Edge(endpoint, _OUTSIDE, 443),
+                f"the records go to {stored} ({ALLOWS} names a policy for it)",
+            )
     yield from _mlflow_needs(pods, heads)
 
 
@@ -113,8 +116,10 @@ _API_SERVER = Place("the API server", address="one of the policy's own addresses
 def _reached(network: Network, edge: Edge, documents: Sequence[Document]) -> bool:
     if edge.target is not _API_SERVER:
         return network.open(edge)
-    places = [Place("the API server", address=address) for address in _api_addresses(documents)]
-    return any(network.open(Edge(edge.source, place, port)) for place in places for port in (443, 6443))
+    endpoints = [Place("the API server", address=address) for address in _api_addresses(documents)]
+    return any(
+        network.open(Edge(edge.source, endpoint, port)) for endpoint in endpoints for port in (443, 6443)
+    )
 
 
 def _api_addresses(documents: Sequence[Document]) -> Iterator[str]:

@@ -35,10 +35,10 @@ def _names(pod: Pod, container: Container, part: str) -> Iterator[Problem]:
     for name, amount in mapping(get(container.body, "resources", part)).items():
         key = f"{container.key}.resources.{part}.{name}"
         vendor = str(name).split("/")[0]
-        known = _VENDORS.get(vendor, ()) if "/" in str(name) else _PLAIN
+        names = _VENDORS.get(vendor, ()) if "/" in str(name) else _PLAIN
         fits = "/" in str(name) and (vendor not in _VENDORS or str(name).startswith("nvidia.com/mig-"))
-        if name not in known and not fits and not str(name).startswith("hugepages-"):
-            yield pod.problem_at(key, f"there is no resource {name!r}", did_you_mean(str(name), known))
+        if name not in names and not fits and not str(name).startswith("hugepages-"):
+            yield pod.problem_at(key, f"there is no resource {name!r}", did_you_mean(str(name), names))
         number = quantity(amount)
         if number is None or number < 0:
             yield pod.problem_at(key, f"{amount!r} is no amount", "write 2, 500m or 24Gi, say")

@@ -131,21 +131,21 @@ def _errors(document: Document, validator: Any) -> Iterator[Problem]:
     for error in validator.iter_errors(document.body):
         path = ".".join(str(part) for part in error.absolute_path)
         if error.validator == "additionalProperties":
-            known = error.schema.get("properties", {})
-            for name in sorted(set(map(str, error.instance)) - set(known)):
+            allowed = error.schema.get("properties", {})
+            for name in sorted(set(map(str, error.instance)) - set(allowed)):
                 where = f"{path}.{name}" if path else name
-                yield document.problem_at(where, "unknown field", did_you_mean(name, known))
+                yield document.problem_at(where, "unknown field", did_you_mean(name, allowed))
         elif error.validator == "required":
             missing = error.message.split("'")[1]
             where = f"{path}.{missing}" if path else missing
             yield document.problem_at(where, "is missing", "give it a value")
         elif error.validator == "enum":
-            known = [str(value) for value in error.validator_value]
+            allowed = [str(value) for value in error.validator_value]
             got = str(error.instance)
-            yield document.problem_at(path, f"{got!r} is not allowed", did_you_mean(got, known))
+            yield document.problem_at(path, f"{got!r} is not allowed", did_you_mean(got, allowed))
         else:
-            wanted = error.schema.get("type", error.validator_value)
-            fix = f"give {wanted if isinstance(wanted, str) else 'what the schema of its kind asks for'}"
+            expected = error.schema.get("type", error.validator_value)
+            fix = f"give {expected if isinstance(expected, str) else 'what the schema of its kind asks for'}"
             yield document.problem_at(path, f"{_shown(error.instance)} does not fit", fix)
 
 
@@ -162,6 +162,6 @@ def _third_party(document: Document) -> Iterator[Problem]:
         yield document.problem_at("kind", problem, did_you_mean(document.kind, kinds))
         return
     prefix, body = ("spec.", document.spec) if "spec" in document.body else ("", document.body)
-    known = fields if prefix else fields | _AROUND
-    for name in sorted(set(body) - known):
-        yield document.problem_at(f"{prefix}{name}", "unknown field", did_you_mean(name, known))
+    allowed = fields if prefix else fields | _AROUND
+    for name in sorted(set(body) - allowed):
+        yield document.problem_at(f"{prefix}{name}", "unknown field", did_you_mean(name, allowed))

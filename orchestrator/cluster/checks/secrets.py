@@ -38,5 +38,5 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Proble
 def _is_secret(name: str, value: object) -> bool:
     if not isinstance(value, str) or not value:
         return False
-    named = _NAME.search(name.upper()) is not None and _A_PLACE.search(name.upper()) is None
-    return named or ("\n" not in value and _URI.search(value) is not None)
+    secret_name = _NAME.search(name.upper()) is not None and _A_PLACE.search(name.upper()) is None
+    return secret_name or ("\n" not in value and _URI.search(value) is not None)

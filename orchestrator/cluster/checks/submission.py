@@ -43,14 +43,14 @@ def _submitter(job: Document, container: dict[str, Any]) -> Iterator[Problem]:
 def _file(job: Document) -> Iterator[Problem]:
     """The sweep's file, where `frontier run` is told to read it on the head."""
     try:
-        words = shlex.split(str(job.spec.get("entrypoint") or ""))
+        arguments = shlex.split(str(job.spec.get("entrypoint") or ""))
     except ValueError:
-        words = []
-    if words[:2] != ["frontier", "run"] or len(words) < 3:
+        arguments = []
+    if arguments[:2] != ["frontier", "run"] or len(arguments) < 3:
         problem = f"{job.spec.get('entrypoint')!r} runs no sweep"
         yield job.problem_at("spec.entrypoint", problem, "write frontier run /etc/frontier/sweep.yaml …")
         return
-    file = PurePosixPath(words[2])
+    file = PurePosixPath(arguments[2])
     pod = mapping(get(job.spec, "rayClusterSpec", "headGroupSpec", "template", "spec"))
     mounts = [m for c in items(pod.get("containers"))[:1] for m in items(c.get("volumeMounts"))]
     mount = next((m for m in mounts if str(m.get("mountPath")) == str(file.parent)), None)

@@ -17,10 +17,10 @@ from orchestrator.contracts.record import Record
 
 
 def _subclasses(base: type[MethodSettings]) -> Iterator[type[MethodSettings]]:
-    for found in base.__subclasses__():
-        yield from _subclasses(found)
-        if found.model_fields["kind"].default:
-            yield found
+    for subclass in base.__subclasses__():
+        yield from _subclasses(subclass)
+        if subclass.model_fields["kind"].default:
+            yield subclass
 
 
 for _module in pkgutil.iter_modules(__path__):

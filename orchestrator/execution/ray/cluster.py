@@ -96,11 +96,11 @@ def _host(address: str) -> str:
 def _is_this_machine(host: str) -> bool:
     """`auto` and the like, which name no host, mean a cluster of this machine."""
     try:
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)} if host else {"127.0.0.1"}
+        addresses = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)} if host else {"127.0.0.1"}
     except OSError:
         return False
     own = {item.address for items in psutil.net_if_addrs().values() for item in items}
-    return bool(found & own)
+    return bool(addresses & own)
 
 
 def _start(directory: Path, cpus: int | None) -> str | None:

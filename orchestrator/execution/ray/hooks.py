@@ -47,16 +47,16 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        told = result.pop("told")
+        report = result.pop("told")
         for figure in result.keys() - _KEPT_BY_TUNE:
             del result[figure]
-        if "fatal" in told:
-            self._fatal = told["fatal"]
+        if "fatal" in report:
+            self._fatal = report["fatal"]
             return
-        if told:
-            self._feed.attempt_ended(trial.config[JOB], told["outcome"], told["bill"])
-        if "faulty" in told:
-            self._keep_faulty(told["faulty"], trial.temporary_state.ray_actor)
+        if report:
+            self._feed.attempt_ended(trial.config[JOB], report["outcome"], report["bill"])
+        if "faulty" in report:
+            self._keep_faulty(report["faulty"], trial.temporary_state.ray_actor)
         if result["done"]:
             self._feed.ended(trial.config[JOB])
 
@@ -119,14 +119,14 @@ class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for
     def next_trial(self) -> Any:
         if self._line.empty:
             return super().next_trial()  # tells Tune that this was all
-        place = self._line.next()
-        if place is None:
+        index = self._line.next()
+        if index is None:
             return None
-        while place not in self._passed:
+        while index not in self._passed:
             trial = super().next_trial()
             self._passed[trial.config[JOB]] = trial
-        trial = self._passed.pop(place)
-        self._begun[trial.trial_id] = place
+        trial = self._passed.pop(index)
+        self._begun[trial.trial_id] = index
         return trial
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:

@@ -92,9 +92,9 @@ class RayLauncher:
         if not trials:
             return
         jobs = [Job(t, attempts_so_far(self._place, t.name)) for t in in_order(trials)]
-        wanted = any(job.trial.resources.gpus for job in jobs)
+        needs_gpus = any(job.trial.resources.gpus for job in jobs)
         feed = TrialFeed(
-            jobs, self._place, self._policy, notify, self._clock, hold, _gpus if wanted else uncounted
+            jobs, self._place, self._policy, notify, self._clock, hold, _gpus if needs_gpus else uncounted
         )
         os.environ.update(_QUIET)
         with ExitStack() as launch:
@@ -105,8 +105,8 @@ class RayLauncher:
             line = self._line([job.trial.resources for job in jobs], there)
             self._launches += 1
             scratch = directory / f"tune-{self._launches}"
-            told = tune.Launch.of(jobs, self._place, self._policy, self._host_factory)
-            tune.fit(told, jobs, feed, scratch, line)
+            tune_launch = tune.Launch.of(jobs, self._place, self._policy, self._host_factory)
+            tune.fit(tune_launch, jobs, feed, scratch, line)
 
     def _cluster(self, keeper: ExitStack, notify: Notify) -> Path:
         """Connect, unless an earlier launch of the session did; the directory of the cluster. It is taken
@@ -140,9 +140,9 @@ class RayLauncher:
         for trial in set(trials):
             if not at_once(there, trial):
                 gpus = f" and {trial.gpus:g} GPU" if trial.gpus else ""
-                found = ", ".join(f"{kind.cpus} CPU and {kind.gpus} GPU" for kind in there)
+                sizes = ", ".join(f"{kind.cpus} CPU and {kind.gpus} GPU" for kind in there)
                 raise LaunchError(
-                    f"a trial wants {trial.cpus} CPU{gpus}, and this machine has {found}\n"
+                    f"a trial wants {trial.cpus} CPU{gpus}, and this machine has {sizes}\n"
                     "    -> lower `resources`, or give the --address of a larger cluster"
                 )
         return TrialQueue(trials, there, self._concurrency)

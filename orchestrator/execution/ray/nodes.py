@@ -113,15 +113,15 @@ class NodesHost:
             if run in left:
                 actor.interrupt.remote()
         codes = [_code(run) for run in runs]
-        for place, code in enumerate(codes):
+        for index, code in enumerate(codes):
             if code is None:
-                self._others[place] = self._placed(place + 1)
+                self._others[index] = self._placed(index + 1)
         return [NODE_LOST if code is None else code for code in codes]
 
     def _placed(self, number: int) -> Any:
         """The host of a node, in the bundle of that number."""
         resources = self._resources
-        place = PlacementGroupSchedulingStrategy(
+        strategy = PlacementGroupSchedulingStrategy(
             get_current_placement_group(), placement_group_bundle_index=number
         )
         actor: Any = ray.remote(_NodeHost)
@@ -129,7 +129,7 @@ class NodesHost:
             num_cpus=resources.cpus // resources.nodes,
             num_gpus=resources.gpus / resources.nodes,
             max_concurrency=2,
-            scheduling_strategy=place,
+            scheduling_strategy=strategy,
         ).remote(self._threads, current_umask())
 
     def _release(self) -> None:

@@ -90,7 +90,7 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
             raise FaultyGpuError
         trial, before = self._job.trial, self._job.before
         ray._raylet.setproctitle(f"ray::{readable(trial.name)}")  # the trial at work, in ps and the dashboard
-        told: dict[str, Any] = {}
+        report: dict[str, Any] = {}
         try:
             outcomes = self._slot.outcomes_since(trial.name, before)
             at_work = next_step(outcomes, self._launch.policy) is NextStep.ATTEMPT
@@ -99,11 +99,11 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
             return {"done": True, "told": {"fatal": str(error)}}
         if ended is not None:
             outcomes.append(ended.outcome)
-            told = {"outcome": ended.outcome.model_dump_json(), "bill": ended.bill.model_dump_json()}
+            report = {"outcome": ended.outcome.model_dump_json(), "bill": ended.bill.model_dump_json()}
             if self._slot.faulty:
                 failure = ended.outcome.failure
-                told["faulty"] = (failure and failure.machine) or socket.gethostname()
-        return {"done": next_step(outcomes, self._launch.policy) is not NextStep.ATTEMPT, "told": told}
+                report["faulty"] = (failure and failure.machine) or socket.gethostname()
+        return {"done": next_step(outcomes, self._launch.policy) is not NextStep.ATTEMPT, "told": report}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the ledger holds the state. Without this method Tune throws the actor away."""
