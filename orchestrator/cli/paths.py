@@ -22,7 +22,7 @@ def cache_of(storage: Path) -> Path:
 
 
 def own_cache() -> Path:
-    """The account's own, for what must not lie in shared storage."""
+    """Return the account's own cache, for what must not be in shared storage."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "frontier"
 
 
@@ -31,7 +31,7 @@ def mirror_of(remote: Remote, sweep: str) -> Mirror:
 
 
 def storage_here(storage: str) -> Path:
-    """On this machine: the directory itself, or what mirrors the object store."""
+    """Return the directory on this machine: the storage itself, or the mirror of the object store."""
     return Remote(storage).mirror() if is_uri(storage) else Path(storage)
 
 
@@ -54,9 +54,9 @@ def ledger_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> L
 
 
 def find_sweep(sweep: str, storage: Path, where: ClusterOptions = NO_OPTIONS) -> Path:
-    """The directory of a sweep, by its name below `storage` or by a path; that of a copy by the sweep's id as
-    well. `where`: only copies from there, if it says anything. Raises InClusterError where the
-    cluster of the kubeconfig alone has it, ConfigError where nobody has."""
+    """Return the directory of a sweep, by its name below `storage` or by a path; a copy is found by the
+    sweep's id as well. `where`: only copies from there, if it says anything. Raises InClusterError if only
+    the cluster of the kubeconfig has it, ConfigError if it does not exist."""
     from orchestrator.cli.cluster.lookup import look_in_cluster
 
     for directory in (storage / sweep, Path(sweep)):

@@ -84,7 +84,8 @@ class Session:
 
     @cached_property
     def probes(self) -> dict[str, TrialHistory]:
-        """What probes have told that nothing has made stale since. Without any, nothing is planned for it."""
+        """Return the probe results that are not stale. Without probe records, no probes are planned for
+        it."""
         if self.sweep.config.name.endswith(SUFFIX) or not self.probing.ledger.directory.is_dir():
             return {}
         planned = self.probing.plan
@@ -177,7 +178,7 @@ class Session:
         return session
 
     def _dev_rows(self) -> dict[str, list[int]]:
-        """By task, the caps on dev of its cells."""
+        """Return by task the caps on dev of its cells."""
         caps: dict[str, set[int]] = {}
         for cell in self.sweep.grid.cells:
             if cell.recipe.dev_rows is not None:
@@ -221,7 +222,7 @@ class Session:
 
 
 def _problems_of(item: str, words: str) -> Iterator[Problem]:
-    """From the words of an error, which may name several: place, problem, fix."""
+    """Split the text of an error, which may hold several problems, into where, problem and fix."""
     for message in re.split(r"\n(?=backbone )", words):
         sentence, _, fix = message.partition("\n    -> ")
         subject, colon, problem = sentence.partition(": ")
@@ -230,7 +231,8 @@ def _problems_of(item: str, words: str) -> Iterator[Problem]:
 
 
 def _all_made(backbones: Iterable[BackboneSpec], tasks: Iterable[TaskSpec], cache: Path) -> bool:
-    """Nothing to fetch, and what is made on the spot lies there: no need to start a process to hear that."""
+    """Return whether there is nothing to fetch and everything generated exists: then no process needs to
+    start."""
     weights = [backbone.weights for backbone in backbones]
     roots = [made_root(cache, w) for w in weights if isinstance(w, MadeWeights | RandomWeights)]
     data = [made_root(cache, task) for task in tasks if task.invented]
@@ -256,7 +258,7 @@ def open_session(
 
 
 def _has_hub_token() -> bool:
-    """Whether the hub's client will find a token: in the environment, or where its login leaves it."""
+    """Return whether the hub's client will find a token: in the environment, or where its login stores it."""
     home = os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser()
     file = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token")
     return bool(os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")) or file.is_file()

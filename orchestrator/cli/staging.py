@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 def fetch_shared(session: Session, everything: bool) -> bool:
-    """Whether all is in the storage already, so that nothing needs to be staged here. If not, or where
-    `everything` is to be checked, what is there is fetched, so that it is neither made nor downloaded again.
+    """Return whether everything is in the storage already, so that nothing needs to be staged here. If not,
+    or where `everything` is to be checked, what is there is fetched, so that it is neither made nor
+    downloaded again.
 
     Raises StorageError where the storage has other files than the lock says.
     """

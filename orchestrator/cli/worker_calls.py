@@ -49,6 +49,6 @@ def ask(module: str, request: Record, *arguments: str) -> Iterator[dict[str, Any
 
 
 def defect(what: str, places: Iterable[str]) -> str:
-    """What to say of a defect: no words of an exception, as they may quote text of patients."""
+    """Return the report on a bug without the text of exceptions, which may quote text of patients."""
     where = "".join(f"\n    at {code_place}" for code_place in places)
     return f"{what}{where}\n    -> report these lines; `frontier --debug` shows more, which may quote data"

@@ -41,7 +41,7 @@ def refusal(
 
 
 def decoded(content: bytes) -> Any:
-    """None where it is no JSON."""
+    """Return the decoded JSON; None if it is none."""
     try:
         return json.loads(content)
     except ValueError:

@@ -93,8 +93,8 @@ class Cluster:
     def delete(
         self, resource: Resource, name: str, uid: str | None = None, version: str | None = None
     ) -> bool:
-        """With all that it owns, which goes first. False where it is gone already, or is another object than
-        that of `uid`, or has changed since it had the resource version."""
+        """Delete the object and all that it owns, which goes first. Return False if it is gone already, or is
+        another object than that of `uid`, or has changed since it had the resource version."""
         options: dict[str, Any] = {"propagationPolicy": "Foreground"}
         preconditions = {"uid": uid, "resourceVersion": version}
         options["preconditions"] = {key: value for key, value in preconditions.items() if value is not None}
@@ -261,9 +261,9 @@ def connect(
     patient: bool = True,
     options: str = "",
 ) -> Cluster:
-    """By the kubeconfig (KUBECONFIG, ~/.kube/config). Talks to nobody yet. `patient`: try again, and wait
-    long for an answer. `options`: as `Cluster` has them. Raises LaunchError where the client library or the
-    context is missing."""
+    """Connect by the kubeconfig (KUBECONFIG, ~/.kube/config). No request is sent yet. `patient`: try again,
+    and wait long for an answer. `options`: as `Cluster` has them. Raises LaunchError where the client library
+    or the context is missing."""
     try:
         from kubernetes import client, config
     except ModuleNotFoundError:

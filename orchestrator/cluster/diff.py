@@ -14,14 +14,14 @@ _MOST = 12
 
 
 def differences(rendered: Rendered, job: dict[str, Any], config_map: dict[str, Any] | None) -> list[str]:
-    """A line each, at most a dozen. `job` and `config_map`: the live ones. What the cluster fills in on its
-    own is no difference: only what we set is looked at."""
+    """Return a line per difference, at most a dozen. `job` and `config_map` are the live ones. What the
+    cluster fills in itself is no difference: only what we set is compared."""
     changes: list[str] = []
     if config_map is not None:
         changes += _of_data(mapping(rendered.config_map.get("data")), mapping(config_map.get("data")))
     name = get(rendered.config_map, "metadata", "name")
-    paths = list(_changes(rendered.ray_job.get("spec"), job.get("spec"), ""))
-    changes += [line for line, value in paths if value != name and not line.startswith("suspend")]
+    lines = list(_changes(rendered.ray_job.get("spec"), job.get("spec"), ""))
+    changes += [line for line, value in lines if value != name and not line.startswith("suspend")]
     if len(changes) > _MOST:
         changes[_MOST:] = [f"… and {len(changes) - _MOST} more"]
     return changes

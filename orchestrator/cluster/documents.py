@@ -73,7 +73,7 @@ def items(value: Any) -> list[dict[str, Any]]:
 
 
 def get(value: Any, *keys: str) -> Any:
-    """What stands below these keys, or None."""
+    """Return the value below these keys, or None."""
     for key in keys:
         value = mapping(value).get(key)
     return value

@@ -102,7 +102,7 @@ def _last_words(cluster: Cluster, pod: str) -> str:
 
 
 def _await_server(cluster: Cluster, pod: str) -> http.client.HTTPConnection:
-    """Its process may have begun to start a moment ago."""
+    """Wait for the server, whose process may have started a moment ago."""
     began = time.monotonic()
     while True:
         connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=_TIMEOUT_SECONDS)

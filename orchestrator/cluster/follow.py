@@ -50,8 +50,8 @@ def follow(sweeps: Sweeps, name: str, show: Callable[[Look], None]) -> End:
 
 
 def _being_made_again(sweeps: Sweeps, name: str, last: RayJob | None) -> bool:
-    """Whether another follower, or a submission that replaces it, may be between deleting the RayJob and
-    applying it."""
+    """Return whether another follower, or a submission that replaces it, may be between deleting the RayJob
+    and applying it."""
     ended = last is None or next_step(last) not in (Step.WAIT, Step.RECREATE)
     return not ended and sweeps.files.kept(name) is not None
 

@@ -26,5 +26,5 @@ def sweep_id(name: str, storage: str) -> str:
 
 
 def content_name(sweep: str, content: bytes) -> str:
-    """Of an immutable object: another content is another name."""
+    """Name an immutable object by its content: other content gives another name."""
     return f"{sweep}-{hashlib.sha256(content).hexdigest()[:10]}"

@@ -19,8 +19,8 @@ _SUBMITTER = "spec.submitterPodTemplate.spec.containers"
 
 
 def fill_in(job: Document, entrypoint: str, source: ConfigMapSource, labels: dict[str, str]) -> None:
-    """Changes `job`. Raises ConfigError where the template lacks a place for them: the driver would read the
-    template's placeholder, or nobody submit it."""
+    """Fill in `job`. Raises ConfigError if the template lacks a placeholder for them: the driver would read
+    the template's own, or the job would have no submitter."""
     missing = list(_missing(job))
     if missing:
         raise ConfigError(missing)
@@ -69,7 +69,7 @@ def _cache(storage: str) -> str:
 
 
 def _show(mount: dict[str, Any], mounts: list[dict[str, Any]], path: str) -> None:
-    """The part of the mount's volume that lies at `path` by the volume's own mount."""
+    """Mount the part of the volume that its own mount has at `path`."""
     for whole in mounts:
         if whole.get("name") == mount["name"] and not whole.get("subPath"):
             root = str(whole.get("mountPath"))

@@ -40,8 +40,8 @@ class _Handler(socketserver.BaseRequestHandler):
 
 @contextmanager
 def forwarded(connect: Connect, port: int, tell: Callable[[str], None]) -> Iterator[int]:
-    """Listens on 127.0.0.1; `port` 0 takes a free one. Gives the port. Each connection asks `connect` anew,
-    so a pod that was replaced is found."""
+    """Listen on 127.0.0.1 and yield the port; `port` 0 takes a free one. Each connection calls `connect`
+    again, so a replaced pod is found."""
     try:
         server = _Server(("127.0.0.1", port), _Handler)
     except OSError as error:

@@ -86,7 +86,7 @@ class RayJob:
 
     @property
     def message(self) -> str:
-        """Its first line: Ray puts the end of the log below."""
+        """Return the first line of the message: Ray puts the end of the log below it."""
         lines = str(get(self.body, "status", "message") or "").splitlines()
         return lines[0] if lines else ""
 

@@ -34,8 +34,8 @@ def is_ready(pod: dict[str, Any] | None) -> bool:
 def await_servers(
     cluster: Cluster, selectors: Sequence[str], say: Callable[[str], None]
 ) -> dict[str, Servers]:
-    """By selector, its pods, once all are ready or the patience is over. Say what is waited for. One without
-    a node is not waited for. Raises LaunchError where they may not be listed."""
+    """Return the pods by selector, once all are ready or the patience is over, and report what is waited for.
+    A server without a node is not waited for. Raises LaunchError if they may not be listed."""
     wait = Patience(say)
     while True:
         pods_by_selector = {selector: cluster.every(PODS, labels=selector) for selector in selectors}

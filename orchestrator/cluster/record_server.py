@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
     def do_HEAD(self) -> None:
-        """For whoever asks whether this has started."""
+        """Answer clients that ask whether this has started."""
         self.send_response(204)
         self.end_headers()
 

@@ -136,7 +136,7 @@ def _resolved(sweep: ResolvedSweep, plan: Plan, job: Document) -> dict[str, Any]
 
 
 def _refuse_unnamed_device(plan: Plan, has_gpus: bool) -> None:
-    """In the cluster the plan is made anew, on a head that has no GPU to look at."""
+    """Refuse a sweep without a named device: the cluster plans again on a head that has no GPU to look at."""
     asked = plan.sweep.raw.get("resources")
     if (
         has_gpus
@@ -151,7 +151,8 @@ def _refuse_unnamed_device(plan: Plan, has_gpus: bool) -> None:
 
 
 def _capacity(plan: Plan, job: Document) -> list[dict[str, Any]]:
-    """What the groups may grow to, for the driver: an autoscaled cluster begins empty and tells no limit."""
+    """Return what the groups may grow to, for the driver: an autoscaled cluster begins empty and reports no
+    limit."""
     worker_groups = groups(mapping(get(job.spec, "rayClusterSpec")))
     _refuse_unnamed_device(plan, any(group.gpus for group in worker_groups))
     kinds = node_kinds(worker_groups)

@@ -48,5 +48,5 @@ _BY_KIND = {resource.kind: resource for resource in (RAY_JOBS, CONFIG_MAPS)}
 
 
 def of_body(body: dict[str, object]) -> Resource:
-    """Of an object that a sweep consists of."""
+    """Return the resource of an object that a sweep consists of."""
     return _BY_KIND[str(body["kind"])]

@@ -17,7 +17,8 @@ _MOST_SECONDS = 3600.0  # longer ones waited in a queue, or for a person
 
 @dataclass(frozen=True)
 class StartTime:
-    """Of a pod, in seconds. `sweeps`: on how many it was measured; 0 where it is assumed."""
+    """The start time of a pod, in seconds. `sweeps` is the number that it was measured on; 0 if it is
+    assumed."""
 
     seconds: float
     low: float
@@ -35,7 +36,8 @@ ASSUMED = StartTime(_ASSUMED_SECONDS, _ASSUMED_SECONDS / _SPREAD, _ASSUMED_SECON
 
 
 def start_time(ray_jobs: Iterable[dict[str, Any]]) -> StartTime:
-    """From the submissions of earlier sweeps to the starts of their drivers: a head is a pod like others."""
+    """Return the time from the submissions of earlier sweeps to the starts of their drivers: a head is a pod
+    like others."""
     seen = [seconds for body in ray_jobs if (seconds := _seconds(body)) is not None]
     if not seen:
         return ASSUMED

@@ -213,7 +213,7 @@ def _secrets(seen: _Seen) -> Checked:
 
 
 def _all_seen(checked: Checked, servers: Servers) -> Checked:
-    """What was found of those that are ready, unless some are not."""
+    """Return what was found of the ready pods, unless some are not ready."""
     if not servers.starting:
         return checked
     several = "are" if len(servers.starting) > 1 else "is"
@@ -235,7 +235,7 @@ def _silent(seen: _Seen, risk: Risk, server: str, pod: str) -> Checked:
 
 def _status(seen: _Seen, pod: str, port: int, path: str, login: tuple[str, str] | None = None) -> int | None:
     """Return the HTTP status that a pod answers with, through the API server; None: nothing answers, for as
-    long as the pod is ready and the patience lasts. Raises RefusalError where nobody may ask it."""
+    long as the pod is ready and the patience lasts. Raises RefusalError if we may not ask it."""
     patience = Patience(seen.say)
     while (status := _status_now(seen.cluster, pod, port, path, login)) is None:
         ready = is_ready(seen.cluster.get(PODS, pod))

@@ -199,7 +199,8 @@ class Submitter:
 
 
 def never_retried_where_refused(entrypoint: str, submission_id: str) -> str:
-    """For the shell on the head. The trap has it wait while a driver that is stopped comes to its end."""
+    """Return the command for the shell on the head. The trap makes it wait until a stopped driver has
+    ended."""
     stop = f"ray job stop --no-wait --address http://127.0.0.1:8265 {submission_id}; sleep {_STOP_SECONDS}"
     return (
         f"trap : TERM; {entrypoint}; code=$?; if [ $code -eq {_INPUT_REFUSED} ]; then {stop}; fi; exit $code"

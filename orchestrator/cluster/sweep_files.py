@@ -67,12 +67,12 @@ class SweepFiles:
             self._own(config_map, job, {})
 
     def hand_over(self, config_map: dict[str, Any], job: RayJob) -> None:
-        """To a RayJob that has just been made: nothing is kept for it or stopped any more."""
+        """Hand the files over to a RayJob that was just created: nothing is kept for it or stopped any
+        more."""
         self._own(config_map, job, {STOPPED: None, _KEPT_JOB: None})
 
     def _own(self, config_map: dict[str, Any], job: RayJob, annotations: dict[str, None]) -> None:
-        """Makes the RayJob own the ConfigMap, which is applied anew where somebody who tidied up was a moment
-        quicker."""
+        """Make the RayJob own the ConfigMap; apply it again if a clean-up has just deleted it."""
         name = str(config_map["metadata"]["name"])
         owner = {
             "apiVersion": "ray.io/v1",
@@ -137,7 +137,7 @@ def _annotations(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def job_to_apply(job: RayJob) -> dict[str, Any]:
-    """Without what the cluster and former submissions wrote into it."""
+    """Return the job without what the cluster and former submissions wrote into it."""
     annotations = {k: v for k, v in job.annotations.items() if not k.startswith(_NOT_KEPT)}
     metadata = mapping(job.body.get("metadata"))
     return {

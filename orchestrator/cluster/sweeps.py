@@ -40,12 +40,12 @@ class Sweeps:
 
     @property
     def submit_command(self) -> str:
-        """For a sweep whose file is on this machine alone."""
+        """Return the command for a sweep whose file is only on this machine."""
         return f"submit its file again: {self.cluster.command('submit', 'CONFIG', '--overlay', 'OVERLAY')}"
 
     def ray_jobs(self) -> list[dict[str, Any]]:
-        """Of all sweeps. Raises LaunchError where the cluster does not answer, does not know RayJobs or
-        refuses the login."""
+        """Return the RayJobs of all sweeps. Raises LaunchError if the cluster does not answer, lacks the
+        RayJob CRD or rejects the login."""
         return self.cluster.every(RAY_JOBS, labels=SWEEP_LABEL)
 
     def submit(
@@ -129,8 +129,8 @@ class Sweeps:
             self.say(f"{name} runs already: attached")
 
     def recreate(self, job: RayJob) -> bool:
-        """After an end that KubeRay does not retry: the same RayJob anew. False where somebody else was
-        quicker, or stopped it."""
+        """Create the same RayJob again after an end that KubeRay does not retry. Return False if somebody
+        else was quicker, or stopped it."""
         return self._again(job, job.recreations + 1)
 
     def job(self, name: str) -> RayJob | None:

@@ -67,8 +67,8 @@ def head_pod(cluster: Cluster, job: RayJob) -> str | None:
 
 
 def driver_verdict(cluster: Cluster, job: RayJob) -> Verdict | None:
-    """How the driver says that the sweep ended, from the submitter's log; None where that is gone, or the
-    image is of a version whose driver does not say it. Raises LaunchError where the log may not be read."""
+    """Return how the sweep ended according to the driver, from the submitter's log; None if that is gone, or
+    the image has a version whose driver does not log it. Raises LaunchError if the log may not be read."""
     return next((verdict for log in _submitter_logs(cluster, job) if (verdict := last_verdict(log))), None)
 
 
@@ -93,8 +93,9 @@ def _going(body: dict[str, Any]) -> bool:
 
 
 def _is_about(event: dict[str, Any], job: RayJob) -> bool:
-    """Of the RayJob itself, of its present cluster, and of the Job that makes its submitter; KubeRay begins
-    the names of all of them with the RayJob's. What an earlier cluster could not do is past."""
+    """Return whether an event is about the RayJob itself, its present cluster or the Job that makes its
+    submitter; KubeRay begins the names of all of them with the RayJob's. Events of an earlier cluster are
+    past."""
     about = str(get(event, "involvedObject", "name") or "")
     kind = get(event, "involvedObject", "kind")
     if kind == "RayCluster":

@@ -173,7 +173,7 @@ def is_price_file(prices: str) -> bool:
 
 
 def read_prices(path: Path) -> tuple[PriceBook | None, list[Problem]]:
-    """A price book that lies outside any catalogue."""
+    """Read a price book that is outside any catalogue."""
     content, problems = read_mapping(path)
     problems += taken_for(content.raw, FileKind.PRICES, str(path))
     if problems:

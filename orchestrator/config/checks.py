@@ -68,7 +68,7 @@ def axis_names(config: SweepConfig, axis: str) -> list[str]:
 
 
 def check_catalogues(config: SweepConfig, source: Source) -> list[Problem]:
-    """Directories that are not there, each told by the key that names it."""
+    """Return the catalogue directories that are missing, each with the key that names it."""
     problems = []
     for index, directory in enumerate(map(Path, config.catalogues)):
         if directory.is_dir():

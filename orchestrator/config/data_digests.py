@@ -58,7 +58,7 @@ def _named_files(
     task: TaskSpec, data_dir: Path, files: CorpusDigests, absent: list[Problem]
 ) -> list[NamedFile]:
     """Return the files below the data directory that the task names and that exist."""
-    paths = []
+    named_files = []
     for at, name in _places(task):
         if leads_out(data_dir / name, data_dir):
             absent.append(_linked_away(task, at, data_dir / name))
@@ -67,8 +67,8 @@ def _named_files(
         if digest is None:
             absent.append(_no_file(task, at, data_dir / name))
         else:
-            paths.append(NamedFile(at, name, data_dir / name, digest))
-    return paths
+            named_files.append(NamedFile(at, name, data_dir / name, digest))
+    return named_files
 
 
 def _places(task: TaskSpec) -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ Source = Literal[
 
 @dataclass(frozen=True)
 class Origin:
-    """`key` is dotted, and stands in `file` at `line` (from 1), as far as these are known."""
+    """Where a value comes from: a dotted `key`, in `file` at `line` (from 1), as far as these are known."""
 
     source: Source
     key: str = ""
@@ -83,7 +83,8 @@ def _settled(
     found: Mapping[str, tuple[Any, Origin]],
     searched: Mapping[str, Any],
 ) -> Origin:
-    """What a layer set may have been changed by what is decided last."""
+    """Return the origin of the key's final value, which the last decisions may have changed after a layer set
+    it."""
     if key in searched:
         return Origin("search", key)
     if key not in found:
@@ -106,7 +107,8 @@ class _Places:
         self.sweep, self.cell = sweep, cell
 
     def layers(self, cell: GridCell) -> Iterator[tuple[Mapping[str, Any], Any]]:
-        """What sets keys of the recipe, later ones winning, each with the origin of a key of it."""
+        """Yield the layers that set keys of the recipe, later ones winning, each with the origin of its
+        keys."""
         entry, family, task = cell.variant.spec.entry, cell.backbone.family, cell.task
         yield cell.variant.entry_recipe, lambda k: self.of_entry("catalogue", "methods", entry, f"recipe.{k}")
         yield (
@@ -133,7 +135,7 @@ class _Places:
         return Origin("default")
 
     def of_entry(self, source: Source, kind: str, name: str, key: str) -> Origin:
-        """Of a key of an entry of the catalogue."""
+        """Return the origin of a key of a catalogue entry."""
         for root in (builtin_catalogue(), *map(Path, self.sweep.config.catalogues)):
             file = root / kind / f"{name}.yaml"
             if file.is_file():
@@ -141,7 +143,7 @@ class _Places:
         return Origin(source, key)
 
     def of_sweep(self, key: str, source: Source = "file") -> Origin:
-        """Of a key of the sweep file, or of the command line where that sets it."""
+        """Return the origin of a key of the sweep file, or of the command line if that sets it."""
         overridden = {key.split(".")[0], ".".join(key.split(".")[:2])} & self.sweep.source.overridden
         if overridden:
             return Origin("command line", key)
@@ -162,5 +164,5 @@ class _Places:
 
 @cache
 def _lines(file: Path) -> Mapping[str, int]:
-    """Of an entry of the catalogue."""
+    """Return the lines of the keys of a catalogue entry."""
     return read_mapping(file)[0].lines

@@ -24,8 +24,8 @@ _KNOWN: TypeAdapter[dict[str, dict[Split, SplitCounts]]] = TypeAdapter(dict[str,
 
 
 def known_counts(directory: Path, task: TaskSpec, data: str | None, lengths: Iterable[int]) -> ByLength:
-    """What the same code has counted of the same data, read in the same way; empty where nobody has read it
-    yet. It is kept in `directory`."""
+    """Return what the same code has counted in the same data, read in the same way, as kept in `directory`;
+    empty if nothing has been counted yet."""
     if data is None:
         return {}
     cached = _read(directory)
@@ -53,7 +53,7 @@ def _key(task: TaskSpec, data: str, length: int) -> str:
 
 @cache
 def _code() -> str:
-    """That of what reads and counts: another version of it may count otherwise."""
+    """Return the digest of the code that reads and counts: another version may count differently."""
     package = find_spec("workers")
     worker = [Path(location) for location in (package and package.submodule_search_locations) or ()]
     readers = [file for location in worker for file in (location / "data").rglob("*.py")]

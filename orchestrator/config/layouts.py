@@ -8,8 +8,9 @@ from orchestrator.contracts.task import MimicNotesReader, Reader, TaskSpec
 
 
 def resolve_layout(task: TaskSpec, data_dir: Path | None) -> TaskSpec:
-    """The task with the first of its layouts whose files all lie below `data_dir` as its reader, and no other
-    ones left. Where none does, the task as it is, so that `digest_inputs` can say what was looked for."""
+    """Return the task with the first of its layouts whose files are all below `data_dir` as its reader, and
+    no layouts left. If there is none, return the task unchanged, so that `digest_inputs` can report what was
+    looked for."""
     if task.invented:
         return task.model_copy(update={"layouts": ()})
     if data_dir is None:
@@ -22,7 +23,8 @@ def resolve_layout(task: TaskSpec, data_dir: Path | None) -> TaskSpec:
 
 
 def _as_it_lies(reader: Reader, data_dir: Path) -> Reader:
-    """Each table of MIMIC-III under the name that lies there: packed or not, whatever the others are."""
+    """Return the reader with each table of MIMIC-III under the name that exists, packed or not, whatever the
+    others are."""
     if not isinstance(reader, MimicNotesReader):
         return reader
     files = {split: tuple(_there(name, data_dir) for name in names) for split, names in reader.files.items()}

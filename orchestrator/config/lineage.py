@@ -24,7 +24,8 @@ def with_inherited(backbones: Mapping[Place, BackboneSpec]) -> dict[Place, Backb
 def _saw(
     backbone: BackboneSpec, known: Mapping[str, BackboneSpec], below: frozenset[str]
 ) -> tuple[str, ...] | None:
-    """In the order of the lineage, the oldest first. `below` holds who asks, as a lineage may be a ring."""
+    """Return the corpora in the order of the lineage, oldest first. `below` holds the backbones that led
+    here, because a lineage may be a cycle."""
     names, seen = (backbone.lineage.teacher, backbone.lineage.started_from), below | {backbone.name}
     before = [known[name] for name in names if name is not None and name in known]
     histories = [_saw(ancestor, known, seen) for ancestor in before if ancestor.name not in seen]

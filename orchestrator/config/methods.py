@@ -42,9 +42,9 @@ def expand(
     where: str,
     shared: RecipeAxes | None = None,
 ) -> tuple[list[MethodVariant], list[Problem]]:
-    """The variants in the order of the file, nested axes varying fastest at the last key. An item's own
-    values of a key stand instead of those of `shared`. Unknown names, and values that stand twice in
-    `shared`, are left out here: they are reported with the other axes."""
+    """Return the variants in the order of the file, nested axes varying fastest at the last key. An item's
+    own values of a key replace those of `shared`. Unknown names, and duplicate values in `shared`, are left
+    out here: they are reported with the other axes."""
     variants: dict[str, MethodVariant] = {}
     problems: list[Problem] = []
     of_all = {} if shared is None else {k: tuple(dict.fromkeys(v)) for k, v in shared.axes().items()}
@@ -93,8 +93,8 @@ def _foreign(
 def _bad_space(
     entry: MethodEntry, axes: Mapping[str, tuple[Any, ...]], tune: Tune | None, where: str, key: str
 ) -> Iterator[Problem]:
-    """What a search cannot try: a key the method does not have or no search may touch, one that stands on an
-    axis as well, a value the key does not take."""
+    """Return what a search cannot try: a key that the method lacks or no search may change, a key that is an
+    axis as well, a value that the key does not accept."""
     keys = [*(name for name in _settings(entry) if name not in _NOT_SEARCHED), *TUNABLE]
     for name, values in tune.space.items() if tune is not None else ():
         at = f"{key}.tune.space.{name}"

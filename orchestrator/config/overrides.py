@@ -45,11 +45,10 @@ class Applied:
 
 
 def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path, file: str) -> Applied:
-    """Sets the keys in `raw`, all but `methods`.
+    """Set the keys in `raw`, all but `methods`.
 
     A value is YAML. For a key that holds a list, `models=tiny,base` and `models=[tiny, base]` are the same; a
-    mapping sets the keys that it names. Paths are relative to `cwd` here, and to the file when they stand in
-    it.
+    mapping sets the keys that it names. Paths are relative to `cwd` here, and to the file if they are in it.
     """
     done, name = Applied(), Path(file).name
     for argument in overrides:
@@ -120,8 +119,8 @@ def _keys(raw: Mapping[str, Any], key: str, value: Any) -> set[str]:
 
 
 def _adds_to(old: Any, key: str, value: Any) -> bool:
-    """Whether a mapping is laid over the file's, key by key. One of resources that names a device is of
-    another kind than one that says what each trial is given: they do not mix."""
+    """Return whether a mapping is merged into the file's, key by key. Resources that name a device and
+    resources that say what each trial gets are different kinds and do not mix."""
     if not isinstance(value, dict) or not value or key not in (*_NESTED, *_OPEN):
         return False
     if not isinstance(old, dict):

@@ -15,8 +15,8 @@ def text_room(backbone: BackboneSpec, settings: Settings) -> int:
 
 
 def unfit(backbone: BackboneSpec, settings: Settings) -> str | None:
-    """Why the method cannot stand on the backbone, with the figures; None where it can, or where the shape is
-    not known."""
+    """Return why the backbone's shape does not support the method, with the figures; None if it does, or if
+    the shape is unknown."""
     room = text_room(backbone, settings)
     if room < min(SHORTEST_TEXT, backbone.max_length):
         return (

@@ -45,7 +45,8 @@ def smoke_config(config: SweepConfig) -> SweepConfig:
 
 
 def smoke_grid(grid: Grid) -> Grid:
-    """What needs a GPU is refused here, as a smoke run has none; the other refusals stand."""
+    """Build the grid of a smoke run. Cells that need a GPU are refused here, because a smoke run has none;
+    the other refusals remain."""
     backbones, tasks, recipes = _Once(_backbone), _Once(_task), _Once(_recipe)
     small = Grid(refused=list(grid.refused))
     for cell in grid.cells:
@@ -73,7 +74,8 @@ def _refusal(settings: Settings) -> str | None:
 
 
 def _method(spec: MethodSpec) -> MethodSpec:
-    """With what follows from the shape of a backbone cut to that of the tiny ones; the name stays."""
+    """Return the method with what follows from the backbone's shape reduced to the tiny one's; the name
+    stays."""
     small = spec.settings.at_smoke_size(layers=_DEPTH, block_size=_BLOCK)
     return spec.model_copy(update={"settings": small})
 

@@ -58,7 +58,7 @@ _Events: Any = getattr(getattr(yaml, "cyaml", None), "CParser", _PythonEvents)
 
 
 class Loader(Composer, _Events, SafeConstructor, Resolver):  # type: ignore[misc]
-    """Safe; notes keys that stand twice instead of keeping the last in silence."""
+    """A safe loader that notes duplicate keys instead of silently keeping the last one."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own name
 

@@ -20,7 +20,7 @@ OF_ANCHORS = "x-"  # a key that begins so may hold anchors, and is read no furth
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A mapping in a file, and the lines that its keys lie on. A key that was merged (`<<`) lies where it is
+    """A mapping in a file, and the lines of its keys. The line of a merged key (`<<`) is where it is
     written."""
 
     raw: dict[str, Any] = field(default_factory=dict)

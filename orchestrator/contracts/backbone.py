@@ -123,5 +123,6 @@ def contamination(backbone: BackboneSpec, corpus: str | None) -> bool:
 
 
 def pretraining_known(backbone: BackboneSpec) -> bool:
-    """Whether it can be told what its pretraining read. Weights that are made here read nothing else."""
+    """Return whether the corpora of its pretraining are known. Generated weights read nothing but invented
+    text."""
     return backbone.saw is not None or isinstance(backbone.weights, MadeWeights | RandomWeights)

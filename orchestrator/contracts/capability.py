@@ -15,7 +15,7 @@ COLUMNS = ("architecture", "method", "task_kind", "supported", "reason")
 
 
 class Capability(Record):
-    """Whether an architecture takes a method for a kind of task; where not, why, in plain words."""
+    """One row: an architecture, a method and a kind of task, whether they work together, and if not, why."""
 
     architecture: str  # the `model_type` of transformers
     method: str  # the kind of method, or a variant of one: `lora+dora`

@@ -27,7 +27,7 @@ def distinct(outcomes: Iterable[Outcome]) -> dict[Split, list[SplitCounts]]:
 
 
 def caveats(task: TaskSpec, counted: Counted) -> list[str]:
-    """A sentence for each count that changes how a score is read; test first, then dev and train."""
+    """Return a sentence for each count that changes how a score is read; test first, then dev and train."""
     lines = []
     for split in reversed(Split):
         counts = counted.get(split, ())
@@ -43,7 +43,7 @@ def caveats(task: TaskSpec, counted: Counted) -> list[str]:
 
 
 def doubts(task: TaskSpec, counted: Counted) -> list[str]:
-    """Clauses on what makes the test scores of a task doubtful, for a summary."""
+    """Return clauses on what makes the test scores of a task doubtful, for a summary."""
     counts, clauses = counted.get(Split.TEST, ()), []
     shared = [c for c in counts if (c.also_in_train or 0) > _NOTABLE * c.examples]
     if shared:
@@ -175,7 +175,7 @@ def _length(found: Sequence[SplitCounts]) -> str:
 
 
 def _span(values: Iterable[int | None]) -> str:
-    """`6`, or `1 to 6` where trials differ."""
+    """Return `6`, or `1 to 6` if trials differ."""
     present = [value for value in values if value is not None]
     low, high = min(present), max(present)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
@@ -186,10 +186,10 @@ def _are(values: Iterable[int | None]) -> str:
 
 
 def _one(values: Iterable[int | None], many: str) -> str:
-    """The noun for that many."""
+    """Return the noun for that number."""
     return many if _are(values) == "are" else {"classes": "class"}.get(many, many.removesuffix("s"))
 
 
 def _ceiling(share: float) -> str:
-    """Rounded up, so that what is said holds."""
+    """Round up, so that the statement holds."""
     return f"{math.ceil(100 * share - 1e-9) / 100:.2f}"

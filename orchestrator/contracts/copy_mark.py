@@ -26,7 +26,7 @@ class Copy(Record):
 
 
 def copy_in(directory: Path) -> Copy | None:
-    """The mark of a sweep's directory; None where its records are the sweep's own."""
+    """Return the mark of a sweep's directory; None if its records are the sweep's own."""
     try:
         return Copy.model_validate_json((directory / layout.COPY).read_bytes())
     except (FileNotFoundError, NotADirectoryError):

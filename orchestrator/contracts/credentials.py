@@ -16,7 +16,7 @@ _SERVICES = ("AWS_", "AZURE_", "KUBE", "MLFLOW_")  # no attempt speaks to them
 
 
 def is_credential(name: str) -> bool:
-    """Return whether the name says so. Names that only sound like it, such as PWD, are taken for one too."""
+    """Return whether the name suggests a secret. Names that only sound like one, such as PWD, count too."""
     return any(part in name.lower() for part in _PARTS)
 
 

@@ -42,12 +42,12 @@ class DeviceKind(Record):
 
     @property
     def compute_capability(self) -> tuple[int, int] | None:
-        """Major and minor number."""
+        """Return the major and minor number."""
         return None if self.capability is None else divmod(round(self.capability * 10), 10)
 
     @classmethod
     def of_driver(cls, product: str, memory_bytes: int, capability: tuple[int, int]) -> Self:
-        """Describe a GPU that the catalogue does not have by what its driver tells."""
+        """Describe a GPU that the catalogue lacks by what its driver reports."""
         return cls(
             name=re.sub(r"[^a-z0-9]+", "-", product.lower()).strip("-"),
             products=(product,),
@@ -75,5 +75,5 @@ def has_bf16(capability: tuple[int, int]) -> bool:
 
 
 def kind_of_product(kinds: Iterable[DeviceKind], product: str | None) -> DeviceKind | None:
-    """Return the one that a driver calls so; None where none is."""
+    """Return the kind that has this product name; None if there is none."""
     return next((kind for kind in kinds if product is not None and kind.is_product(product)), None)

@@ -83,7 +83,7 @@ def floats(values: Iterable[float]) -> array[float]:
 
 
 def _turned(part: array[float]) -> array[float]:
-    """As it lies in the file, and back: a no-op on machines that are little-endian themselves."""
+    """Convert between the byte order of the file (little-endian) and that of this machine."""
     if sys.byteorder == "little":
         return part
     swapped = part[:]

@@ -57,9 +57,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def write_once(path: Path, content: str | bytes) -> bool:
-    """As `write_atomically`, unless the file is there already; whether it was written. Of several writers, on
-    several machines, one wins. Where a file system has no hard links, that only holds if they do not write at
-    the same moment.
+    """Write as `write_atomically` does, unless the file exists already; return whether it was written.
+
+    Of several writers, on several machines, one wins. On a file system without hard links, that only holds if
+    they do not write at the same moment.
     """
     with _complete(path, content) as temporary:
         try:
@@ -77,7 +78,7 @@ def write_once(path: Path, content: str | bytes) -> bool:
 
 @contextmanager
 def _complete(path: Path, content: str | bytes) -> Iterator[Path]:
-    """The content in a file beside `path`, gone afterwards unless it was renamed."""
+    """Write the content to a file beside `path`; remove it afterwards unless it was renamed."""
     data = content.encode() if isinstance(content, str) else content
     with draft(path) as temporary:
         with temporary.open("wb") as file:

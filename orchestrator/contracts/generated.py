@@ -19,7 +19,7 @@ _TASK_FIELDS = {"kind", "reader", "made", "labels", "negative_label"}
 
 
 def code_digest(files: Iterable[Path]) -> str:
-    """sha256 of Python sources by file name, with comments, docstrings and layout left out."""
+    """Return the SHA-256 of Python sources by file name, without comments, docstrings and layout."""
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(f"{file.name}\0{_code(file.read_bytes())}\0".encode())
@@ -39,7 +39,8 @@ def _code(source: bytes) -> str:
 
 
 def _parsed(source: bytes) -> ast.Module:
-    """In CPython 3.11 a garbage collection that itself parses something makes ast.parse fail (gh-106905)."""
+    """Parse without garbage collection: in CPython 3.11 a collection that itself parses something makes
+    ast.parse fail (gh-106905)."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -59,12 +60,13 @@ def generator_digest() -> str:
 
 
 def made_digest(spec: MadeWeights | RandomWeights | TaskSpec) -> str:
-    """Identity of made weights, or of the files of a task whose data are made."""
+    """Return the identity of generated weights, or of the files of a task with generated data."""
     fields = _TASK_FIELDS if isinstance(spec, TaskSpec) else None
     canonical = json.dumps(spec.model_dump(mode="json", include=fields), sort_keys=True)
     return hashlib.sha256(f"{canonical}\0{generator_digest()}".encode()).hexdigest()
 
 
 def made_root(cache_dir: Path, spec: MadeWeights | RandomWeights | TaskSpec) -> Path:
-    """The directory of the weights, or the root of the task's reader. Appears whole or not at all."""
+    """Return the directory of the weights, or the root of the task's reader. It appears complete or not at
+    all."""
     return cache_dir / "made" / made_digest(spec)

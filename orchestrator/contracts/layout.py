@@ -98,6 +98,6 @@ def hub_repository(hub: str) -> str:
 
 
 def attempts(trial: Path) -> list[tuple[int, Path]]:
-    """The attempts of a trial directory that exist, by number, oldest first."""
+    """Return the attempts of a trial directory that exist, by number, oldest first."""
     numbered = [(int(p.name.removeprefix("attempt-")), p) for p in trial.glob("attempt-[0-9]*") if p.is_dir()]
     return sorted(numbered)

@@ -133,7 +133,8 @@ class Totals(Record):
 
 
 def decisive(attempts: tuple[AttemptRecord, ...]) -> AttemptRecord | None:
-    """Of attempts under one fingerprint, oldest first: the first that finished, else the last that failed."""
+    """Return the first attempt that finished, else the last that failed, of those under one fingerprint,
+    oldest first."""
     finished = [a for a in attempts if a.outcome is not None and a.outcome.state == "finished"]
     if finished:
         return finished[0]

@@ -92,7 +92,7 @@ Metrics = dict[MetricName, MetricValue]
 
 
 def quality(metric: MetricName, metrics: dict[MetricName, MetricValue]) -> float | None:
-    """The metric oriented so that higher is better; None where it is missing."""
+    """Return the metric oriented so that higher is better; None if it is missing."""
     value = metrics.get(metric)
     if value is None or value.value is None:
         return None

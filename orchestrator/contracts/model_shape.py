@@ -29,7 +29,7 @@ class ModelShape:
 
     @property
     def head_parameters(self) -> int:
-        """With a pooler, which many heads have."""
+        """Return the parameters of a head, with a pooler, which many heads have."""
         return self.hidden * (self.hidden + _LABELS)
 
 

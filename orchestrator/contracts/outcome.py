@@ -30,13 +30,15 @@ class Failure(Record):
 
     @property
     def asks_for_less(self) -> bool:
-        """Memory ran out in forward passes: smaller ones may fit. Loading weights takes what it takes."""
+        """Return whether memory ran out in forward passes, where smaller passes may fit; loading weights
+        cannot take less."""
         passing = self.phase is Phase.TRAIN or self.phase.is_scoring
         return self.kind is FailureKind.OUT_OF_MEMORY and passing and not self.lacks_state
 
     @property
     def lacks_state(self) -> bool:
-        """Memory ran out where the optimiser makes its state, which is as large whatever the passes are."""
+        """Return whether memory ran out while the optimiser allocated its state, whose size does not depend
+        on the passes."""
         inside = any(code_place.startswith(_OPTIMISERS) for code_place in self.places)
         return self.kind is FailureKind.OUT_OF_MEMORY and self.phase is Phase.TRAIN and inside
 
@@ -152,8 +154,8 @@ class Outcome(Record):
 
     @property
     def too_large(self) -> tuple[bool, int | None] | None:
-        """Of an attempt whose forward passes ran out of memory: whether those of scoring did, and of how many
-        examples they were (None: not told). None for all others."""
+        """Return, if forward passes ran out of memory, whether they scored and how many examples they had
+        (None: not recorded). Return None for every other attempt."""
         if self.failure is None or not self.failure.asks_for_less:
             return None
         scoring = self.failure.phase.is_scoring
@@ -161,7 +163,7 @@ class Outcome(Record):
 
     @property
     def result_phases(self) -> PhaseSeconds:
-        """Seconds of each phase that the result took: as if nothing had interrupted it or been saved."""
+        """Return the seconds of each phase that the result took, without interruptions and checkpoints."""
         own = {phase: s for phase, s in self.phases.items() if phase.is_result}
         kept = {phase: s for phase, s in self.inherited_phases.items() if phase.is_result and phase.is_kept}
         return {p: own.get(p, 0.0) + kept.get(p, 0.0) for p in Phase if p in own or p in kept}
@@ -241,5 +243,5 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 def read_event(line: str | bytes) -> Event:
-    """One line of `events.jsonl`. Raises pydantic.ValidationError where it is cut or foreign."""
+    """Read one line of `events.jsonl`. Raises pydantic.ValidationError if it is truncated or no event."""
     return _EVENT.validate_json(line)

@@ -11,9 +11,9 @@ from orchestrator.contracts.vocabulary import Phase
 
 
 class PhaseWork(Record):
-    """None: not known, or no such device; why stands in `Outcome.origins`.
+    """None means not known, or no such device; `Outcome.origins` says why.
 
-    Of an attempt with several processes: theirs together, device memory that of the one that needs most.
+    For an attempt with several processes these are sums; device memory is the largest of any process.
     """
 
     gpu_joules: NonNegativeFloat | None = None
@@ -34,8 +34,8 @@ PEAKS = ("peak_host_memory_bytes", "peak_device_memory_bytes")
 
 
 def sum_of(works: Sequence[PhaseWork]) -> PhaseWork:
-    """Sums, and the largest peak. A figure that one of them lacks is unknown of all; a peak is the largest
-    that is known."""
+    """Return sums, and the largest peak. A sum is unknown if any of its figures is; a peak is the largest
+    known one."""
     sums: dict[str, float | int | None] = {}
     for name in PhaseWork.model_fields:
         values = [getattr(work, name) for work in works]
@@ -48,6 +48,6 @@ def sum_of(works: Sequence[PhaseWork]) -> PhaseWork:
 
 
 def add_work(first: Mapping[Phase, PhaseWork], second: Mapping[Phase, PhaseWork]) -> dict[Phase, PhaseWork]:
-    """Phase by phase."""
+    """Add up the work of each phase."""
     phases = [phase for phase in Phase if phase in first or phase in second]
     return {p: sum_of([part[p] for part in (first, second) if p in part]) for p in phases}

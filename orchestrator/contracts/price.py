@@ -62,21 +62,22 @@ class PriceBook(Record):
         return next(matching, None)
 
     def rate(self, device_type: str, market: Market = "on_demand") -> float | None:
-        """Money for an hour of one such device. None where the book does not say."""
+        """Return the price of an hour of one such device; None if the book has none."""
         price = self.device(device_type)
         return None if price is None else price.spot if market == "spot" else price.on_demand
 
     @property
     def power_price(self) -> float | None:
-        """Money for a kilowatt-hour at the device, the building's share included. None where there is nothing
-        to pay for beside the hours."""
+        """Return the price of a kilowatt-hour at the device, with the building's share; None if there is
+        nothing to pay besides the hours."""
         energy = self.energy
         if energy is None or energy.included or energy.per_kwh is None:
             return None
         return energy.per_kwh * energy.overhead
 
     def usual(self, kind: Literal["gpu", "core"]) -> str | None:
-        """The device type that a plan means, as long as nothing has run. None: the book has none of them."""
+        """Return the device type that a plan assumes until something has run; None if the book has none of
+        them."""
         if kind == "core":
             return CPU if self.device(CPU) else None
         return self.usual_gpu or next((name for name in self.devices if name.casefold() != CPU), None)

@@ -9,7 +9,7 @@ from orchestrator.contracts.record import Record
 
 
 class Timing(Record):
-    """Of one finished attempt, with what it inherited from those that it resumed. Seconds of wall time."""
+    """The wall seconds of one finished attempt, with what it inherited from those that it resumed."""
 
     device_type: str  # "cpu" or the GPU's product name
     start_seconds: NonNegativeFloat = 0.0  # from allocation to the first line of work, and hand-over
@@ -32,8 +32,8 @@ class Timing(Record):
 
     @property
     def alone(self) -> Timing:
-        """As on a GPU that nobody shares, where it had a part of one: a full GPU gives each its part of the
-        time. On one that is not full it would have been less."""
+        """Return the timing as on an exclusive GPU, if it had a part of one. A full GPU gives each attempt
+        its part of the time; on one that is not full this is an upper bound."""
         if self.device_type == "cpu" or self.devices >= 1:
             return self
         names = (name for name in type(self).model_fields if name.endswith("_seconds"))

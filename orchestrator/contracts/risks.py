@@ -21,7 +21,8 @@ class Risk(StrEnum):
 
     @property
     def consequence(self) -> str:
-        """What may have been so where the risk was accepted; completes "it was accepted that"."""
+        """Return what may have been the case where the risk was accepted; it completes "it was accepted
+        that"."""
         return _CONSEQUENCES[self]
 
 
@@ -40,8 +41,8 @@ _CONSEQUENCES = {
 
 @dataclass(frozen=True)
 class Checked:
-    """What one check has found. What may not be looked at is a problem too. What is not ready yet is none,
-    and has not passed."""
+    """What one check found. What may not be looked at is a problem too. A check that is not ready has no
+    problem, but has not passed."""
 
     risk: Risk
     words: str

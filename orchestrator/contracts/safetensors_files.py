@@ -43,7 +43,7 @@ def has_weights(directory: Path) -> bool:
 
 
 def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
-    """The files that transformers would read: model.safetensors, else the shards of its index.
+    """Return the files that transformers would read: model.safetensors, else the shards of its index.
 
     `place` names the backbone in problems; `fix` says how to get safetensors where there are none. Raises
     OSError where a file cannot be opened.
@@ -74,7 +74,7 @@ def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
 
 
 def pointers_of_lfs(directory: Path) -> Iterator[Path]:
-    """Files whose content git-lfs has not fetched."""
+    """Return the files whose content git-lfs has not fetched."""
     for path in sorted(directory.iterdir()):
         if path.suffix in READ and path.is_file() and path.stat().st_size < _SHORT:
             with path.open("rb") as stream:
@@ -83,7 +83,7 @@ def pointers_of_lfs(directory: Path) -> Iterator[Path]:
 
 
 def header(file: Path) -> Shapes:
-    """Shapes of the tensors by name. Raises ValueError in words that say what is wrong with the file."""
+    """Return the shapes of the tensors by name. Raises ValueError with what is wrong with the file."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -109,13 +109,13 @@ def header(file: Path) -> Shapes:
 
 
 def listed(names: list[str]) -> str:
-    """The first few of them."""
+    """List the first few names."""
     more = len(names) - _MOST
     return ", ".join(sorted(names)[:_MOST]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _shards(place: str, directory: Path, problems: list[Problem]) -> dict[str, list[str]]:
-    """Names of the tensors by name of their file; files that are not there are left out."""
+    """Return the names of the tensors by file; missing files are left out."""
     where = f"{place}/{INDEX}"
     try:
         weight_map: Any = json.loads((directory / INDEX).read_bytes())["weight_map"]

@@ -27,22 +27,24 @@ _WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")  # 17.0 is what pandas writes for 17 b
 
 
 def text_key(text: str) -> str:
-    """The text in NFC, without invisible characters, with one space for each run of blanks and line ends."""
-    collapsed = " ".join(text.split())
-    if collapsed.isascii() and collapsed.isprintable():
-        return collapsed
+    """Return the text in NFC, without invisible characters, with one space for each run of blanks and line
+    ends."""
+    words = " ".join(text.split())
+    if words.isascii() and words.isprintable():
+        return words
     return " ".join(unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).split())
 
 
 def label_key(label: str) -> str:
-    """That of a text; 1.0 and 1 are one label, Yes and yes are two."""
+    """Return the key of the label's text; 1.0 and 1 are one label, Yes and yes are two."""
     key = text_key(label)
-    match = _WHOLE.fullmatch(key)
-    return match[1] if match else key
+    whole = _WHOLE.fullmatch(key)
+    return whole[1] if whole else key
 
 
 def id_key(value: Any) -> Identity:
-    """Of an id in a file: text, or a number without decimals. NO_ID of what is none, and of an empty one."""
+    """Return the key of an id in a file, which is text or a number without decimals; NO_ID for anything else
+    and for an empty id."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return Identity(label_key(str(value))) if isinstance(value, str | int) else NO_ID

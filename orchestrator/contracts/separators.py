@@ -18,7 +18,7 @@ _DECLARED = re.compile(r'\s*"?sep=([,;|\t])"?\s*', re.IGNORECASE)
 
 
 def declared_separator(line: str) -> str | None:
-    """The character that a line like `sep=;` declares; None for any other line."""
+    """Return the character that a line like `sep=;` declares; None for any other line."""
     match = _DECLARED.fullmatch(line.lstrip("\ufeff").rstrip("\r\n"))
     return match[1] if match else None
 
@@ -29,7 +29,7 @@ def named(character: str) -> str:
 
 
 def spaced(line: str, separator: str) -> bool:
-    """Whether a space follows each separator of the header: then it belongs to the separator."""
+    """Return whether a space follows each separator of the header: then it belongs to the separator."""
     behind = [piece[:1] for piece in line.split(separator)[1:]]
     return bool(behind) and set(behind) == {" "}
 
@@ -55,7 +55,7 @@ def other_separator(line: str, used: str, fits: Callable[[Sequence[str]], bool])
 
 
 def seen(line: str, used: str, other: Separator) -> str:
-    """What a header line holds that was read with the wrong separator, in counts."""
+    """Describe in counts the content of a header line that was read with the wrong separator."""
     columns, count = len(cells_of(line, used)), line.count(CHARACTERS[other])
     others = _PLURALS[other] if count != 1 else _PLURALS[other].removesuffix("s")
     return f"it has {columns} column{'s' * (columns != 1)} and {count} {others}"

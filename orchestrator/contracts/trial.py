@@ -202,7 +202,7 @@ class Resources(Record):
 
     @property
     def spread(self) -> str:
-        """How the devices are used, in words that stand in the comparison key; empty for the plain way."""
+        """Describe how the devices are used, as the comparison key names it; empty for the plain way."""
         parts = [f"{self.processes} processes"] if self.processes > 1 else []
         parts += [f"{self.nodes} nodes"] if self.nodes > 1 else []
         parts += [self.sharding] if self.sharding != "none" else []
@@ -229,7 +229,7 @@ class TrialSpec(Record):
 
 
 class AttemptOrder(Record):
-    """What the worker is told: the trial, and the runtime choices that are in neither name nor fingerprint.
+    """The order to a worker: the trial, and the runtime choices that are in neither name nor fingerprint.
 
     Stored as `order.json` in the attempt's directory before the attempt starts.
     """

@@ -63,8 +63,8 @@ class Phase(StrEnum):
 
     @property
     def is_kept(self) -> bool:
-        """Whether a checkpoint carries what it did over to the attempt that resumes, which does the others
-        again."""
+        """Return whether a checkpoint carries the work of the phase over to the attempt that resumes; the
+        other phases are repeated."""
         return self in (Phase.TRAIN, Phase.EVALUATE, Phase.CHECKPOINT)
 
 
@@ -77,7 +77,7 @@ class Source(StrEnum):
 
 
 class Figure(StrEnum):
-    """What is told of the phases of an attempt, beside their seconds."""
+    """A figure that is recorded for the phases of an attempt, besides their seconds."""
 
     GPU_ENERGY = "gpu_energy"
     CPU_ENERGY = "cpu_energy"

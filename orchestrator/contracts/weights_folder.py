@@ -94,7 +94,8 @@ class WeightsFolder:
 
     @property
     def tokens(self) -> int | None:
-        """What the tokenizer may answer: the highest number of a token, and one more. None: not known."""
+        """Return the size of the tokenizer's vocabulary: its highest token number plus one; None if
+        unknown."""
         path = self.directory / _WORDS
         if not self.tokenizer and path.is_file():
             return len(path.read_bytes().splitlines()) or None
@@ -112,7 +113,8 @@ class WeightsFolder:
 
     @property
     def numbers_texts(self) -> bool:
-        """Whether the tokenizer numbers the tokens of a pair's second text 1, for the model to tell them."""
+        """Return whether the tokenizer numbers the tokens of a pair's second text 1, so that the model can
+        distinguish them."""
         inputs = self.tokenizer_config.get("model_input_names")
         if isinstance(inputs, list):
             numbered = "token_type_ids" in inputs
@@ -205,7 +207,7 @@ def _of_tokenizer(place: str, folder: WeightsFolder) -> Iterator[Problem]:
 
 
 def _numbers_second(processor: Any) -> bool:
-    """Whether a step after tokenising gives the second text of a pair the number 1."""
+    """Return whether a step after tokenising gives the second text of a pair the number 1."""
     step = _mapping(processor)
     if step.get("type") == "Sequence":
         return any(_numbers_second(inner) for inner in _list(step.get("processors")))

@@ -36,9 +36,9 @@ def close_attempt(
 ) -> tuple[Outcome, Bill]:
     """Write bill.json, and outcome.json on behalf of a child that left none. Returns both.
 
-    The first one to close an attempt wins: a machine that was cut off and comes back changes nothing.
-    `gpu` is the product name of the allocated GPU, for the bill of a child that did not tell; `asked_at` is
-    when the child was asked for, None where nobody knows.
+    The first one to close an attempt wins: a machine that was cut off and comes back changes nothing. `gpu`
+    is the product name of the allocated GPU, for the bill of a child that did not record it; `asked_at` is
+    when the child was requested, None if unknown.
     """
     path = Path(order.directory) / layout.OUTCOME
     outcome = read_outcome(path.parent)

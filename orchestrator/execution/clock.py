@@ -17,7 +17,7 @@ class SystemClock:
 
 
 class VirtualClock:
-    """Stands still until it is told to move."""
+    """A clock that only moves when it is advanced."""
 
     def __init__(self, start: float = 1_000_000_000.0) -> None:
         self._now = start

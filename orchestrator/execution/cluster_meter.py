@@ -16,8 +16,8 @@ class HeldBook(Protocol):
 
 
 class ClusterMeter:
-    """From one tick that tells of GPUs to the next one, the cluster is taken to have what the first one told.
-    Each is written down, so that a run that is killed leaves what it knew."""
+    """Between two ticks with a GPU count, the cluster is taken to have as many as the first one gave. Each
+    count is written down, so that a killed run leaves its record."""
 
     def __init__(self, book: HeldBook) -> None:
         self._book = book

@@ -20,7 +20,7 @@ class GpuAllotment:
         return len(self._free)
 
     def withdraw(self, uuids: Sequence[str]) -> None:
-        """Give these to nobody from now on."""
+        """Stop allotting these GPUs."""
         for uuid in uuids:
             self._free.pop(uuid, None)
 

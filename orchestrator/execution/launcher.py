@@ -45,7 +45,7 @@ class Workplace:
     remote: Remote | None = None  # the storage; the directories then mirror it, on each machine its own
 
     def here(self) -> Workplace:
-        """The same on this machine."""
+        """Return the workplace with its storage on this machine: a mirror, if it is an object store."""
         if self.remote is None:
             return self
         storage = self.remote.mirror()
@@ -55,7 +55,7 @@ class Workplace:
 
 @dataclass(frozen=True, slots=True)
 class RunPlanned:
-    """What a run has ahead of it, told before each launch: searches find out more as they go."""
+    """What a run still has to do, sent before each launch: searches add more as they go."""
 
     trials: tuple[PlannedTrial, ...]  # those that wait for a search, and candidates that are drawn, included
     undrawn: tuple[float | None, ...] = ()  # predicted wall seconds of the candidates yet to be drawn
@@ -64,7 +64,7 @@ class RunPlanned:
 
 @dataclass(frozen=True, slots=True)
 class DashboardReady:
-    """The cluster's dashboard answers at `url`, to whoever has the token (None: the user's own cluster)."""
+    """The cluster's dashboard answers at `url` to requests with the token (None: the user's own cluster)."""
 
     url: str
     token: str | None = field(default=None, repr=False)
@@ -114,7 +114,7 @@ class TrialEnded:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed, about once a second. Now and then it tells how many GPUs the cluster has, whoever uses
+    """Time has passed, about once a second. Some ticks carry the number of GPUs in the cluster, whoever uses
     them."""
 
     at: float
@@ -135,7 +135,7 @@ def never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ClusterChoice:
-    """The Ray cluster that was asked for. `insecure`: it is joined although it asks nobody for a token."""
+    """The Ray cluster that was requested. `insecure`: it is joined although it requires no token."""
 
     address: str | None = None  # None: one of our own
     insecure: bool = False
@@ -145,8 +145,8 @@ class Launcher(Protocol):
     def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         """Run all trials to their end; `notify` is called in this thread, in the order of events.
 
-        `hold` is asked before each start, and after the one before it was told. Once it says so, no further
-        trial begins: those that run come to their end, the others end UNFINISHED without having started. A
+        `hold` is asked before each start, after the previous start was notified. Once it returns true, no
+        further trial begins: running trials finish, the others end UNFINISHED without having started. A
         failed trial stops no other. Raises LaunchError where the trials can't be started, and
         KeyboardInterrupt on SIGINT or SIGTERM, after the running attempts were ended and billed: their trials
         stay unfinished, and the next launch resumes them. What `notify` raises ends the launch.

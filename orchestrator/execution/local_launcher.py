@@ -215,7 +215,7 @@ class _Launch:
         )
 
     def _stop(self) -> None:
-        """Interrupt what runs, and wait until each has written its bill and told its end."""
+        """Interrupt what runs, and wait until each attempt has written its bill and reported its end."""
         self._waiting.clear()
         while self._running:
             for slot in list(self._slots):

@@ -57,7 +57,7 @@ class Progress:
         self._count()
 
     def _count(self) -> None:
-        """What only changes with what is planned: `update` is called too often to count anew."""
+        """Count what only changes with the plan: `update` is called too often to count it each time."""
         trials = self._planned.values()
         self.total = sum(trial.candidate is None for trial in trials)  # candidates left out
         self.tuning_total = len(trials) - self.total + len(self._undrawn)  # those not drawn yet included
@@ -84,7 +84,7 @@ class Progress:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """Names of the trials and candidates at work, longest at work first."""
+        """Return the names of the running trials and candidates, longest running first."""
         return tuple(self._running)
 
     @property
@@ -102,7 +102,7 @@ class Progress:
 
     @property
     def device_hours(self) -> float:
-        """Allocated devices x wall time, the attempts at work included."""
+        """Return allocated devices x wall time, running attempts included."""
         seconds = self._device_seconds
         for name, since in self._attempting.items():
             seconds += max(0.0, (self._now or since) - since) * self._planned[name].resources.devices

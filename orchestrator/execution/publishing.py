@@ -25,7 +25,7 @@ class View(Protocol):
     """What the loop needs of MLflow. `publish` is idempotent and doesn't raise where the server is down."""
 
     def follow(self, sweep: SweepRecord) -> None:
-        """What is published from now on is of this record."""
+        """Publish to this record from now on."""
 
     def publish(self, record: TrialRecord) -> bool: ...
 
@@ -44,7 +44,8 @@ class Publisher:
         self._planned.update((trial.name, trial) for trial in trials)
 
     def follow(self, record: SweepRecord) -> None:
-        """In the order of what was heard: a run is of the record that its trial was launched under."""
+        """Switch to this record, in the order of events: a run belongs to the record that its trial was
+        launched under."""
         self._newest = record
         if self._view is not None:
             self._thread.submit(self._view.follow, record)

@@ -33,7 +33,7 @@ class NextStep(StrEnum):
 
 
 def next_step(outcomes: Sequence[Outcome], policy: RetryPolicy) -> NextStep:
-    """What to do after `outcomes`, all those of this launch at one trial, oldest first.
+    """Return what to do after `outcomes`, all outcomes of one trial in this launch, oldest first.
 
     TIMEOUT and OUT_OF_MEMORY while loading (once) may pass by themselves and use up `retries`, PREEMPTED and
     DEVICE use up `preemptions`. OUT_OF_MEMORY in forward passes is tried again with smaller ones

@@ -39,7 +39,7 @@ class RecordBook(Records, HeldBook, Protocol):
 class RunSummary:
     """What this run did; the totals of the sweep are the ledger's.
 
-    Trials and candidates stand apart: a candidate that failed is no failure of the sweep.
+    Trials and candidates are counted separately: a failed candidate is no failure of the sweep.
     """
 
     up_to_date: int
@@ -70,9 +70,9 @@ def run_sweep(
     `allowance` no trial begins that would go beyond it.
 
     Searches come first, a round of all of them at a time: each round is planned from the ledger, as are then
-    the trials that waited for them.
-    Raises LedgerError where another driver is at work on the sweep, LaunchError where nothing can be started,
-    and KeyboardInterrupt where the user stopped it: the records are intact, and the same call resumes.
+    the trials that waited for them. Raises LedgerError if another driver runs the sweep, LaunchError where
+    nothing can be started, and KeyboardInterrupt where the user stopped it: the records are intact, and the
+    same call resumes.
     """
     started = clock.now()
     with ledger.lock(), launcher.session():
@@ -172,15 +172,15 @@ class _Run:
 
 
 def orders(plan: Plan, items: Iterable[ToRun]) -> list[TrialOrder]:
-    """For trials or candidates of the plan."""
+    """Return the orders for trials or candidates of the plan."""
     return [
         TrialOrder(plan.spec(item.trial), item.trial.resources, item.trial.seconds_left) for item in items
     ]
 
 
 def ahead(plan: Plan, tried: Iterable[str] = ()) -> RunPlanned:
-    """What a run does next and later. `tried`: candidates that it has launched already; a search that waits
-    for one of them goes no further in this run, and neither do its trials."""
+    """Return what a run does next and later. `tried` holds the candidates that it has launched already; a
+    search that waits for one of them goes no further in this run, and neither do its trials."""
     going = [s for s in plan.searches if {c.trial.name for c in s.to_run}.difference(tried)]
     cells = {search.cell.cell.name for search in going}
     later = [predicted for search in going for part in search.ahead[1:] for predicted in part]

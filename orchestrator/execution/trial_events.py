@@ -59,7 +59,7 @@ class TrialFeed:
         hold: Hold = never,
         gpus: Callable[[], float | None] = uncounted,
     ) -> None:
-        """`gpus`: how many the cluster has now, None where that is not known or nobody's concern."""
+        """`gpus` is the number in the cluster now, None if it is unknown or irrelevant."""
         self.hold, self._gpus = hold, gpus
         self._counted = -math.inf  # when the GPUs were last asked for
         self._jobs, self._place, self._policy, self._notify, self._clock = jobs, place, policy, notify, clock
@@ -71,7 +71,7 @@ class TrialFeed:
         self._ticked = clock.now()
 
     def started(self, job: int, where: str) -> None:
-        """Told again when a lost trial goes on."""
+        """Report the start; it is reported again when a lost trial resumes."""
         name, now = self._jobs[job].trial.name, self._clock.now()
         if job not in self._started:
             self._started.add(job)
@@ -144,7 +144,7 @@ class TrialFeed:
         self.hand_on()
 
     def interrupt(self) -> None:
-        """Bill the attempts at work, whose processes are gone by now, and leave their trials unfinished."""
+        """Bill the running attempts, whose processes have ended by now, and leave their trials unfinished."""
         now = self._clock.now()
         for job in sorted(self._started - self._ended):
             name = self._jobs[job].trial.name

@@ -76,7 +76,7 @@ class DriverDelivery:
         self._mirror = place.remote and Mirror(place.remote.open(), place.sweep_directory)
 
     def arrived(self, trial: str, attempt: int, outcome: str, bill: str) -> None:
-        """An attempt's end, told by its machine: its records are in the store."""
+        """Note an attempt's end as its machine reported it: its records are in the store."""
         if not self._mirror:
             return
         self.refresh(trial)

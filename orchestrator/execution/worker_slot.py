@@ -61,8 +61,8 @@ class Slot:
     """Opens, runs and closes attempts. `interrupt` is final, and may come from another thread. `gpus`: UUIDs
     of those that its attempts see, where that is not all that this process sees.
 
-    `faulty` once an attempt ended by a fault of its GPU, and the GPU failed its test afterwards: whoever
-    keeps the slot gives it no more trials, and its GPU to nobody else.
+    `faulty` once an attempt ended by a fault of its GPU, and the GPU failed its test afterwards: its owner
+    gives it no more trials, and its GPU to no other slot.
     """
 
     def __init__(

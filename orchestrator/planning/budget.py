@@ -22,7 +22,7 @@ _TITLES: dict[Key, str] = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}
 
 @dataclass(frozen=True)
 class Limit:
-    """One key of a budget, and how the plan stands to it; all figures in its unit."""
+    """One key of a budget, and the plan's figures against it, all in its unit."""
 
     key: Key
     unit: str  # core-hours, GPU-hours, or a currency
@@ -118,8 +118,8 @@ def spent_device_hours(history: Mapping[str, TrialHistory], gpus: bool) -> float
 
 
 def ways_out(plan: Plan, limit: Limit) -> list[Way]:
-    """At most three changes: first those that keep the sweep within the limit, the one that gives up least
-    before the others; then those that only bring it nearer."""
+    """Return at most three changes: first those that bring the sweep within the limit, least loss first; then
+    those that only bring it closer."""
     options = []
     for group in (_fewer_seeds, _fewer_epochs, _fewer_candidates, _without_one):
         ways = [way for way in (_way(change, changed, limit) for change, changed in group(plan)) if way]

@@ -238,8 +238,9 @@ def _with_interval(
 
 
 def _training(typical: TypicalSeconds, level: int, workload: Workload) -> float | None:
-    """Seconds of training steps, at the pace of what was seen. Without a count of operations, examples are
-    the measure among trials of one model and task; of exactly the same cell the whole may stand for it."""
+    """Return the seconds of training steps, at the pace that was observed. Without a count of operations,
+    examples are the measure among trials of one model and task; the total may be used for exactly the same
+    cell."""
     if workload.recipe.train_seconds is not None:
         return workload.recipe.train_seconds
     operations = workload.operations(typical.rows)

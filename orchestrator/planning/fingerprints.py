@@ -31,7 +31,8 @@ _ABSENT = "absent"  # shown for a key that only the other one has
 
 
 def backbone_identity(backbone: BackboneSpec, digest: str | None) -> dict[str, Any]:
-    """Shape and vocabulary follow from the weights, and how long an input may be stands in the recipe."""
+    """Return the identity of a backbone without its shape and vocabulary, which follow from the weights, and
+    its input length, which is part of the recipe."""
     return backbone.model_dump(mode="json", include=_BACKBONE_FIELDS) | {"weights": digest}
 
 

@@ -138,7 +138,7 @@ def _around(value: float | None, spread: Interval) -> Interval | None:
 def _priced_as(
     book: PriceBook | None, known: Sequence[Predicted], kind: Literal["gpu", "core"], chosen: str | None
 ) -> str | None:
-    """The device that trials have told, or else the sweep; if the book has neither, its usual one."""
+    """Return the device that trials recorded, or else the sweep's; if the book has neither, its usual one."""
     device_type = next((p.device_type for p in known if p.device_type is not None), chosen)
     if book is None:
         return device_type
@@ -158,7 +158,8 @@ def _chosen(sweep: ResolvedSweep) -> str | None:
 def _watts(
     book: PriceBook | None, priced_as: str | None, known: Sequence[Predicted]
 ) -> tuple[float | None, bool]:
-    """Of one device; whether a meter told it of every trial. Else the book's figure."""
+    """Return the watts of one device, and whether a meter measured them for every trial. Otherwise they are
+    the book's figure."""
     if known and all(p.watts is not None for p in known):
         joules = sum((p.watts or 0.0) * p.seconds for p in known)
         return joules / sum(p.seconds * p.devices for p in known), True

@@ -44,7 +44,7 @@ def together(
 
 
 def _both(before: Mapping[str, V], now: Mapping[str, V], wanted: set[str]) -> dict[str, V]:
-    """What is there now, and the wanted part of what was before, in the older order."""
+    """Return what is there now, and the wanted part of what was before, in the older order."""
     older = {key: now.get(key, value) for key, value in before.items() if key in now or key in wanted}
     return {**older, **now}
 
@@ -52,8 +52,8 @@ def _both(before: Mapping[str, V], now: Mapping[str, V], wanted: set[str]) -> di
 def outdated(
     kept: Iterable[PlannedTrial], history: Mapping[str, TrialHistory], inputs: Inputs
 ) -> list[PlannedTrial]:
-    """Those whose results were made with other data, weights or code than the sweep has now, as far as the
-    part that is planned can tell."""
+    """Return the trials whose results come from other data, weights or code than the sweep has now, as far as
+    the planned part shows."""
     return [trial for trial in kept if _differs(history[trial.name], inputs)]
 
 

@@ -100,7 +100,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of the device that needs most. `parts` add up to it."""
+    """The memory of the device that needs most. `parts` add up to it."""
 
     parts: tuple[Part, ...]
 
@@ -224,7 +224,7 @@ class _Trial:
         return 2 * in_layers * once / self.shape.layers
 
     def _gathered(self) -> float:
-        """The layers at work, and what lies outside layers: embeddings above all."""
+        """Return the bytes of the active layers, and of what is outside layers: mostly embeddings."""
         size = 2 if self.precision.halves else 4
         return size * (_GATHERED_LAYERS * self.shape.layer_parameters + self.shape.embeddings)
 
@@ -259,7 +259,7 @@ class _Trial:
         return Part(label, self._pass * self._length * held)
 
     def _scoring(self) -> Part:
-        """A pass of scoring keeps nothing but the layer at work."""
+        """Return the bytes of a scoring pass, which keeps nothing but the active layer."""
         examples = self.resources.scoring_size(self.recipe)
         label = f"activations of scoring ({examples} x {self._length} tokens)"
         return Part(label, examples * self._length * self._kept())

@@ -25,7 +25,8 @@ class _Peak:
 def device_kind(
     asked: Resources | AutoResources, told: str | None, devices: Mapping[str, DeviceKind]
 ) -> DeviceKind | None:
-    """The GPU that the sweep names, else the one that trials have told; None where the catalogue lacks it."""
+    """Return the GPU that the sweep names, else the one that trials recorded; None if the catalogue lacks
+    it."""
     if isinstance(asked, AutoResources) and asked.device is not None:
         return devices[asked.device]
     return kind_of_product(devices.values(), told)

@@ -169,8 +169,8 @@ def _told(device: DeviceKind, tried: Sequence[tuple[Resources, Estimate]], not_s
 
 
 def longest_first(items: Sequence[T], seconds: Callable[[T], float | None]) -> list[T]:
-    """Longest first, so that no long trial is left for the end. Unknown ones lead, as they may be the
-    longest; among equals the given order stands."""
+    """Sort the longest trials first, so that none is left for the end. Unknown ones lead, as they may be the
+    longest; ties keep the given order."""
     return sorted(items, key=lambda item: _descending(seconds(item)))
 
 

@@ -117,7 +117,8 @@ class PlanBuilder:
         return self.placements[cell.cell.name].resources
 
     def _add_trials(self, cell: GridCell, waiting: bool = False) -> None:
-        """One a seed. While a search goes on, the recipe that it starts from stands in for its winner's."""
+        """Add one trial per seed. Until a search has ended, the recipe that it starts from replaces its
+        winner's."""
         shared = self._fingerprints.parts(cell)
         self._settled[cell.cell.name] = None if waiting else shared
         predicted = self.predictor.predict(Workload.of_cell(cell), resources=self._given(cell))

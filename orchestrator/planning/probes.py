@@ -51,7 +51,7 @@ def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
 
 
 def _to_itself(asked: Resources | AutoResources) -> Resources | AutoResources:
-    """A GPU that nobody shares: a probe tells of its cell, not of neighbours."""
+    """Return the resources with an exclusive GPU: a probe measures its cell, not neighbours."""
     if isinstance(asked, AutoResources):
         return asked.model_copy(update={"share": False})
     return asked.model_copy(update={"gpus": 1.0}) if asked.shares_a_gpu else asked
@@ -102,8 +102,8 @@ def probe_recipe(cell: GridCell, *, calibrates: bool = False) -> Recipe:
 
 
 def usable(probes: Plan, history: Mapping[str, TrialHistory]) -> dict[str, TrialHistory]:
-    """Of a ledger of probes, by name, what stands under the fingerprints that `probes` plans now. A change
-    of the data, the worker or the recipe makes a probe stale, and what is stale tells nothing."""
+    """Return, by name, the results in a ledger of probes whose fingerprints `probes` plans now. A change of
+    the data, the worker or the recipe makes a probe stale, and stale probes are ignored."""
     histories = {}
     for trial in probes.trials:
         trial_history = history.get(trial.name)

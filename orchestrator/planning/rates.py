@@ -49,7 +49,7 @@ class AssumedRate:
 
 
 def assumed_rate(sweep: ResolvedSweep) -> AssumedRate:
-    """By the device that the sweep names, else by the one that its price book takes for the usual one."""
+    """Return the rate of the device that the sweep names, else of the usual device of its price book."""
     asked = sweep.config.resources
     if not asked.gpus:
         return AssumedRate(gpu=False)

@@ -44,8 +44,8 @@ def rounds(tune: Tune) -> list[int]:
 
 
 def draw(tune: Tune, settings: Settings, told: Sequence[float | None]) -> list[Values]:
-    """The round that follows `told`: the dev qualities of all candidates of the earlier rounds, by number,
-    None for one that failed. `settings`: of the method, whose types say which keys hold whole numbers."""
+    """Draw the round that follows `told`: the dev qualities of all candidates of the earlier rounds, by
+    number, None for one that failed. `settings` are the method's; their types say which keys are integers."""
     integers = frozenset(key for key in tune.space if _holds_whole_numbers(key, settings))
     sizes = rounds(tune)
     size = next(size for size, end in zip(sizes, itertools.accumulate(sizes), strict=True) if end > len(told))
@@ -80,7 +80,7 @@ def _round(search: str, whole: frozenset[str], told: tuple[float | None, ...]) -
 
 
 def _earlier(search: str, whole: frozenset[str], told: tuple[float | None, ...]) -> list[Values]:
-    """The candidates that `told` is about."""
+    """Return the candidates that the qualities in `told` belong to."""
     drawn: list[Values] = []
     while len(drawn) < len(told):
         drawn += _round(search, whole, told[: len(drawn)])
@@ -88,7 +88,8 @@ def _earlier(search: str, whole: frozenset[str], told: tuple[float | None, ...])
 
 
 def _study(tune: Tune, begins_after: int) -> Study:
-    """With a sampler of the round's own: its random state owes nothing to how often rounds were drawn."""
+    """Return a study with a sampler of the round's own, so that its random state does not depend on how often
+    rounds were drawn."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -107,8 +108,8 @@ def _study(tune: Tune, begins_after: int) -> Study:
 def _tell(
     study: Study, distributions: dict[str, BaseDistribution], values: Values, quality: float | None
 ) -> None:
-    """A failed candidate is told as a pruned one, which ranks below all that were scored: left out, it would
-    let the search go back to where training diverges."""
+    """Add the candidates to the study. A failed one is added as pruned, which ranks below all that were
+    scored: without it, the search might return to where training diverges."""
     from optuna.trial import TrialState, create_trial
 
     state = TrialState.PRUNED if quality is None else TrialState.COMPLETE

@@ -34,8 +34,8 @@ def with_few_steps(plan: Plan) -> dict[str, int]:
 
 
 def with_unknown_steps(plan: Plan) -> list[str]:
-    """The cells whose steps depend on how many rows their task has, which nobody has counted yet. Smoke runs
-    are left out."""
+    """Return the cells whose steps depend on the size of their task, which has not been counted yet. Smoke
+    runs are left out."""
     rows = _known_rows(plan)
     return [
         name

@@ -80,8 +80,8 @@ class Search:
 
 @dataclass(frozen=True)
 class Searcher:
-    """What searches need of the plan that they stand in. `resources` is what a cell's trials are given,
-    `fingerprint` that of a candidate of a cell."""
+    """What searches need from their plan: the `resources` of a cell's trials, and the `fingerprint` of a
+    candidate of a cell."""
 
     file: Path
     history: Mapping[str, TrialHistory]

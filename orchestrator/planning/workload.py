@@ -94,7 +94,7 @@ class Workload:
 
         A weight takes 2 operations per token forward, 2 backward to the activations and 2 to the weights
         (Kaplan et al. 2020). Adapters, prompts, biases and norms spare the last 2, a head on a frozen
-        backbone the last 4. Top layers lie between a head and all layers and count as 4 too. The few tokens
+        backbone the last 4. Top layers are between a head and all layers and count as 4 too. The few tokens
         that virtual ones add are left out.
         """
         weights, mean_tokens = compute_parameters(self.backbone), self.task.mean_tokens

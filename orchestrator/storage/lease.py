@@ -51,9 +51,9 @@ class Lease:
         self._number = 0
 
     def acquire(self) -> None:
-        """A holder on this machine is seen to live or not. Else a heartbeat that has stopped is waited out,
-        at most EXPIRES_SECONDS, and one that goes on is a driver at work. Raises HeldError, naming host,
-        process and age, where there is one."""
+        """Take the lease. A holder on this machine is checked by its process. For another machine, wait until
+        its heartbeat has expired, at most EXPIRES_SECONDS; one that continues is a running driver. Raises
+        HeldError, naming host, process and age, if there is one."""
         first: tuple[int, float] | None = None
         while True:
             number, holder = self._newest()
@@ -185,7 +185,7 @@ def _at_work(holder: Holder, now: float) -> bool:
 
 
 def _lives(pid: int) -> bool:
-    """Not where it has ended and nobody has taken note of that yet."""
+    """Return whether the process runs; a zombie, which has ended without being reaped, does not."""
     try:
         state = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -61,8 +61,8 @@ class Mirror:
         return sizes
 
     def _pull_attempt(self, key: str, sizes: Mapping[str, int]) -> None:
-        """What is not here yet. Events only grow: the longer file is the later one, and an outcome that is
-        new here means that they may have grown since they were listed."""
+        """Pull what is missing here. Events only grow: the longer file is the later one, and an outcome that
+        is new here means that they may have grown since they were listed."""
         local = self._local(key)
         ended = layout.OUTCOME in sizes and not (local / layout.OUTCOME).exists()
         for name in layout.RECORDS:

@@ -40,8 +40,8 @@ class Remote:
         return ObjectStore(self.uri, self.options)
 
     def mirror(self) -> Path:
-        """The directory on this machine that stands for the storage: below FRONTIER_MIRROR, else the user's
-        cache."""
+        """Return the directory on this machine that mirrors the storage: below FRONTIER_MIRROR, else the
+        user's cache."""
         cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
         top = os.environ.get(MIRROR_VARIABLE) or Path(cache) / "frontier" / "mirrors"
         uri = self.uri.rstrip("/")

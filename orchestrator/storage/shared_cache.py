@@ -19,9 +19,10 @@ _HERE, _LOCKS = Path(), "locks"
 
 
 def item_of(spec: BackboneSpec | TaskSpec) -> str | None:
-    """Its directory below a cache; None for what no cache holds: own files, folders, packages.
+    """Return the item's directory below a cache; None for items that are never cached: own files, folders,
+    packages.
 
-    Of a hub's backbone the commit must be known, as it is after staging.
+    A hub's backbone needs a known commit, as it has after staging.
     """
     if isinstance(spec, TaskSpec):
         return made_root(_HERE, spec).as_posix() if spec.made is not None else None
@@ -49,9 +50,9 @@ class SharedCache:
         self._store, self._local = store, local
 
     def holds(self, item: str, expected: Mapping[str, str] | None = None) -> bool:
-        """Whether the store has it whole, and as the lock says: `expected` is sha256 by file.
+        """Return whether the store has the complete item, as the lock says: `expected` is sha256 by file.
 
-        Raises StorageError where it has other files than those.
+        Raises StorageError if it has other files.
         """
         stored = directories.digests(self._store, self._key(item))
         if stored is None:

@@ -17,7 +17,7 @@ _MICRO = 1_000_000
 
 @dataclass(frozen=True)
 class Booking:
-    """`phase` is None for what was billed and lies in no phase: unexplained."""
+    """Part of a bill. `phase` is None for what was billed outside every phase: unexplained."""
 
     attempt: AttemptRecord
     use: Use
@@ -28,14 +28,14 @@ class Booking:
 def bookings_of(
     attempts: Sequence[AttemptRecord], fingerprint: str, state: TrialState, *, candidate: bool = False
 ) -> list[Booking]:
-    """Of a planned trial with these attempts, oldest first, under any fingerprint.
+    """Return the bookings of a planned trial with these attempts, oldest first, under any fingerprint.
 
     useful: the phases of the finishing attempt, and of those it resumed from what their checkpoints carried
     over (training and scoring; to load again is no part of a result). overhead: what else the finisher was
     billed, and what their earlier checkpoints took of those it resumed from. failed and preempted: the rest
     under the fingerprint of a trial that has ended, by what ended the attempt; one that nobody saw end counts
-    as preempted. A candidate of a search gives no result of its own: all it took is tuning. What stands under
-    other fingerprints is superseded.
+    as preempted. A candidate of a search gives no result of its own: all it took is tuning. Attempts under
+    other fingerprints are superseded.
     """
     current = tuple(a for a in attempts if a.fingerprint == fingerprint)
     finisher = decisive(current) if state is TrialState.FINISHED else None
@@ -81,10 +81,9 @@ def _kept(current: Sequence[AttemptRecord], finisher: AttemptRecord | None) -> d
 
 
 def _book(attempt: AttemptRecord, kept: PhaseSeconds, rest: Use) -> list[Booking]:
-    """The whole bill of one attempt: what was kept first, then its other phases, then what lies in none.
-
-    Nothing goes beyond the bill: phases that are longer, by the grain of two clocks, are cut.
-    """
+    """Return the whole bill of one attempt: what was kept first, then its other phases, then what is
+    outside every phase. Nothing exceeds the bill: phases that are longer, by the resolution of two clocks,
+    are cut."""
     total = round((attempt.billed_device_seconds or 0.0) * _MICRO)
     others = {p: max(0.0, s - kept.get(p, 0.0)) for p, s in attempt.phases.items()}
     parts = [(Use.USEFUL if p.is_result else Use.OVERHEAD, p, s) for p, s in kept.items()]

@@ -62,8 +62,8 @@ def readable(path: Path) -> list[Event]:
 
 
 def done_share(path: Path) -> float:
-    """How much of the planned steps the last checkpoint holds, 0 to 1; 0 without a checkpoint, and under a
-    budget of seconds."""
+    """Return how much of the planned steps the last checkpoint holds, 0 to 1; 0 without a checkpoint, and
+    under a budget of seconds."""
     lines = _lines(path)
     kept = _last(lines, _CHECKPOINT)
     step = None if kept is None else _last(lines, _STEP)
@@ -82,8 +82,8 @@ def _last(lines: Sequence[bytes], begins: bytes) -> Event | None:
 
 
 def doing(sweep: Path, trial: str) -> str | None:
-    """The phase that the newest attempt at a trial is in, say `train, step 40 of 200`; None where it has told
-    nothing yet."""
+    """Return the current phase of a trial's newest attempt, say `train, step 40 of 200`; None if it has
+    reported nothing yet."""
     lines: list[bytes] = []
     with suppress(OSError):  # what is only shown ends no sweep
         attempts = layout.attempts(layout.trial_directory(sweep, trial))

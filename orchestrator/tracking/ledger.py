@@ -63,7 +63,7 @@ class _OrderHead(BaseModel):
 class Ledger:
     """Reads on demand; attempts that ended and were billed never change and are kept in memory.
 
-    With a mirror the directory stands for a sweep in an object store, as far as it has been pulled.
+    With a mirror the directory is a copy of a sweep in an object store, as far as it has been pulled.
     """
 
     def __init__(self, sweep_directory: Path, mirror: Mirror | None = None) -> None:

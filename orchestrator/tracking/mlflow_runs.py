@@ -101,7 +101,8 @@ def curve_points(record: TrialRecord) -> list[Point]:
 
 
 def _trained_as(record: TrialRecord, sweep: SweepRecord) -> tuple[MethodSpec, Recipe]:
-    """Of a candidate what its order says: the sweep's record holds what the seeds are trained with."""
+    """Return a candidate's settings from its order: the sweep's record has those that the seeds are trained
+    with."""
     cell = record.planned.cell
     if record.planned.candidate is None:
         return sweep.method_of(cell), sweep.recipes[cell.name]
@@ -165,7 +166,7 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
 
 
 def _tuning_tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
-    """Which candidate it is, or which one its settings come from."""
+    """Return which candidate the trial is, or which one its settings come from."""
     candidate, tuned = record.planned.candidate, sweep.tuned.get(record.planned.cell.name)
     if candidate is not None:
         won = tuned is not None and tuned.candidate == candidate

@@ -71,7 +71,7 @@ class MlflowView:
         return False
 
     def publish_summary(self, totals: Totals, note: str = "") -> bool:
-        """`note` is Markdown that stands in the summary run, say the answer of the report."""
+        """Write the summary run, with `note` in Markdown, say the answer of the report."""
         if self.warning is not None:
             return False
         try:
@@ -86,9 +86,10 @@ class MlflowView:
 
 
 def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
-    """Make MLflow say what the ledger says. Twice changes nothing. Raises TrackingError where it cannot.
+    """Bring MLflow up to date with the ledger. A second call changes nothing. Raises TrackingError if it
+    fails.
 
-    The caller holds the lock of the ledger: a driver at work publishes too.
+    The caller holds the lock of the ledger, because a running driver publishes too.
     """
     sweep = ledger.sweep()
     store = _Store(uri, sweep)
@@ -105,7 +106,8 @@ def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
 
 
 def runs_page(uri: str, sweep: str) -> str:
-    """What follows the host in the address of the sweep's runs; of all experiments, before its first."""
+    """Return what follows the host in the address of the sweep's runs; before its first run, of all
+    experiments."""
     from mlflow import MlflowClient
 
     experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name(sweep)

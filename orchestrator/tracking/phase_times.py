@@ -19,10 +19,10 @@ class Timeline:
 
 
 def timeline_of(outcome: Outcome | None, bill: Bill | None, events: Sequence[Event]) -> Timeline:
-    """The attempt's own meter, where it lived to tell; else its events, the last phase lasting to the end.
-    One that was billed and never said a word was still in its start.
+    """Return the attempt's own measurements if it wrote them, else the times of its events, the last phase
+    lasting to the end. An attempt that was billed without any event was still in its start.
 
-    What lies between allocation and the request for the process is told by the bill: the queue.
+    The time between allocation and the request for the process comes from the bill: the queue.
     """
     if outcome is not None and outcome.phases:
         own = dict(outcome.phases)

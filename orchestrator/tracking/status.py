@@ -85,8 +85,8 @@ class Watcher:
         self._billed: dict[str, float] = {}  # likewise
 
     def look(self, ask_driver: bool = True) -> Standing:
-        """Who drives is asked of the store, or is as it was when it was asked last. Raises LedgerError where
-        there is no sweep, or a record cannot be read."""
+        """Read the ledger. The store is asked who drives the sweep, or the last answer is used. Raises
+        LedgerError if there is no sweep, or a record cannot be read."""
         sweep, anew = self._read_sweep()
         if ask_driver:
             self._driver = self._ledger.driver()
@@ -103,7 +103,8 @@ class Watcher:
         return standing
 
     def _read_sweep(self) -> tuple[SweepRecord, bool]:
-        """And whether the plan is another one than before, so that everything counts anew."""
+        """Read the sweep's record, and return whether the plan has changed, so that everything is counted
+        again."""
         path = self._ledger.directory / layout.SWEEP
         stamp = (stat.st_mtime_ns, stat.st_size) if (stat := _stat(path)) else None
         if self._sweep is not None and stamp == self._stamp:
@@ -160,7 +161,7 @@ class Watcher:
 
 
 def _glance(entry: _Entry) -> _Look:
-    """Without reading a file. The newest attempt is looked for where the directory has changed."""
+    """Check without reading a file. The newest attempt is looked for if the directory has changed."""
     directory = _stat(entry.directory)
     if directory is None:
         return _NOTHING
@@ -181,7 +182,7 @@ def _stat(path: str | Path) -> os.stat_result | None:
 
 
 def _add_up(billed: dict[str, float], record: TrialRecord) -> None:
-    """Of attempts that are over: what the one at work takes is told by the clock."""
+    """Add what ended attempts were billed; what the running one takes is read from the clock."""
     for attempt in record.attempts:
         if attempt.bill is not None or attempt.outcome is not None:
             seconds = attempt.billed_device_seconds or 0.0

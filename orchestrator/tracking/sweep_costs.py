@@ -16,10 +16,10 @@ Place = tuple[Phase | None, Use]  # None: in no phase
 
 @dataclass
 class Statement:
-    """Of one device type. `booked`: device-microseconds, whole ones, each in one place.
+    """The costs of one device type. `booked` holds integer device-microseconds, each under one key.
 
-    `work` is that of all attempts, by phase; of a phase that some attempt could not tell of, what the others
-    told, and `silent` counts those. `origins`: in how many attempts a figure came about how.
+    `work` is that of all attempts, by phase, as far as they recorded it; `silent` counts the attempts that
+    did not. `origins` counts attempts by the way a figure came about.
     """
 
     device_type: str
@@ -43,7 +43,7 @@ class Statement:
 
     @property
     def unexplained(self) -> int:
-        """Device-microseconds that were billed and lie in no phase."""
+        """Return the device-microseconds that were billed outside every phase."""
         return sum(amount for (phase, _), amount in self.booked.items() if phase is None)
 
 
@@ -82,7 +82,7 @@ def _count(statement: Statement, attempt: AttemptRecord) -> None:
 
 
 def _more(so_far: PhaseWork, work: PhaseWork) -> PhaseWork:
-    """Sums of what is known: how many attempts told is counted beside."""
+    """Add up what is known; how many attempts recorded it is counted separately."""
     both = sum_of([so_far, work])
     gaps = {
         name: getattr(so_far, name) if getattr(work, name) is None else getattr(work, name)

@@ -89,7 +89,7 @@ def _spending(device_type: str, books: Iterable[Booking]) -> Spending:
 
 
 def add_up(spendings: Iterable[Spending]) -> tuple[Spending, ...]:
-    """Sums by device type, sorted by its name."""
+    """Return sums by device type, sorted by its name."""
     sums: dict[str, dict[str, float]] = {}
     for spending in spendings:
         figures = spending.model_dump(exclude={"device_type"})
@@ -128,7 +128,8 @@ class Tally:
 def totals_of(
     trials: Iterable[TrialRecord], refused_cells: int, beside: Iterable[TrialRecord] = ()
 ) -> Totals:
-    """Sums over the planned trials, and the cost of what stands `beside` them: candidates, removed trials."""
+    """Return sums over the planned trials, and the cost of what is `beside` them: candidates and removed
+    trials."""
     tally = Tally()
     for record in trials:
         tally.add(record)

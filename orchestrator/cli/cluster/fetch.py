@@ -92,8 +92,8 @@ def _progress(console: Console) -> Iterator[Received]:
 
 
 def _place(storage: Path, sweep: str, mark: Copy) -> Path:
-    """By the sweep's name; by its id where something else has that name. Raises LaunchError where both are
-    taken."""
+    """Return the directory by the sweep's name, or by its id if something else has that name. Raises
+    LaunchError if both are taken."""
     for there in (storage / sweep, storage / mark.sweep):
         earlier = copy_in(there)
         if not os.path.lexists(there) or (earlier is not None and earlier.is_of_the_same(mark)):

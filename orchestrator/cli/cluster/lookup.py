@@ -42,7 +42,7 @@ def look_in_cluster(sweep: str, storage: str, where: ClusterOptions) -> str:
 
 
 def show_in_cluster(error: InClusterError, console: Console) -> None:
-    """What a sweep does, asked of its cluster, once."""
+    """Show once what a sweep does, as its cluster reports it."""
     from orchestrator.cli.cluster.submit import View
     from orchestrator.cluster.watch import look
 

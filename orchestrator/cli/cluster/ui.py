@@ -80,8 +80,8 @@ class Place:
 
 
 def cluster_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> Place | None:
-    """Where the sweep is, or that which its records here are a copy of; None for this machine. Raises
-    ConfigError where nobody has a sweep of that name."""
+    """Return the cluster that the sweep is in, or that its records here are a copy of; None for this machine.
+    Raises ConfigError if no sweep of that name exists."""
     try:
         copy = copy_in(ledger_of(sweep, storage, where).directory)
     except InClusterError as there:

@@ -16,7 +16,7 @@ from orchestrator.units import quantity, rounded
 
 
 def show_budget(plan: Plan, console: Console) -> None:
-    """What a run would say. Raises ConfigError where the budget is of what the sweep has no figure of."""
+    """Show what a run would report about the budget. Raises ConfigError if the sweep has no figure for it."""
     for limit in limits(plan):
         style, remark = ("red", "") if limit.is_over else _remark(limit)
         console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
@@ -42,8 +42,8 @@ def budget_json(plan: Plan) -> list[dict[str, Any]]:
 
 
 def pass_gate(plan: Plan, console: Console) -> Allowance | None:
-    """What a run may begin; None without a budget. Raises OverBudgetError where the forecast is beyond it,
-    ConfigError as above."""
+    """Return how much a run may begin; None without a budget. Raises OverBudgetError if the forecast exceeds
+    it, ConfigError as `show_budget` does."""
     budget_limits = limits(plan)
     for limit in budget_limits:
         if limit.is_over:
@@ -55,7 +55,7 @@ def pass_gate(plan: Plan, console: Console) -> Allowance | None:
 
 
 def tell_left(plan: Plan, console: Console) -> None:
-    """After a run that the budget has stopped. `plan` is made anew."""
+    """Report what is left after the budget stopped a run. `plan` was computed again after it."""
     for limit in limits(plan):
         console.print(styled("budget", "yellow"), _standing(limit), highlight=False)
     left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted

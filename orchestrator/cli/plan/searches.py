@@ -32,7 +32,7 @@ def search_json(search: Search) -> dict[str, Any]:
 
 
 def show_searches(plan: Plan, console: Console) -> None:
-    """A line a method and space; the winners stand in the report."""
+    """Show a line per method and space; the winners are in the report."""
     groups: dict[tuple[str, str], list[Search]] = defaultdict(list)
     for search in plan.searches:
         groups[search.cell.cell.method, _space(search.tune)].append(search)
@@ -81,7 +81,7 @@ def contaminated(plan: Plan) -> dict[tuple[str, str], list[str]]:
 
 
 def unknown_pretraining(plan: Plan) -> list[str]:
-    """Backbones of which cannot be told whether their pretraining read the corpus of a task of theirs."""
+    """Name the backbones with unknown pretraining, which may have read the corpus of one of their tasks."""
     cells = plan.sweep.grid.cells
     asked = {c.backbone.name: c.backbone for c in cells if c.task.spec.corpus is not None}
     return sorted(name for name, backbone in asked.items() if not pretraining_known(backbone))

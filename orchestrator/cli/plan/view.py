@@ -71,8 +71,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def _caveats(plan: Plan) -> dict[str, list[str]]:
-    """By task, what is known of its data that changes how a score will be read: what staging or an inspection
-    has counted, else what `mean_tokens` of the task says."""
+    """Return by task what is known of its data that changes how a score is read: what staging or an
+    inspection counted, else what `mean_tokens` of the task gives."""
     tasks = {cell.task.spec.name: cell.task.spec for cell in plan.sweep.grid.cells}
     caveats_by_task = {
         name: _caveats_of(task, plan.inputs.counts.get(name, {})) for name, task in tasks.items()
@@ -197,7 +197,7 @@ def _show_contaminated(plan: Plan, console: Console) -> None:
 
 
 def _show_kept(plan: Plan, console: Console) -> None:
-    """What a partial sweep leaves out."""
+    """Show what a partial sweep leaves out."""
     if not plan.kept:
         return
     cells = len({trial.cell for trial in plan.kept})
@@ -218,7 +218,7 @@ def _show_kept(plan: Plan, console: Console) -> None:
 
 
 def _show_stale(stale: Sequence[ToRun], console: Console) -> None:
-    """Trials that went stale for the same reasons stand together."""
+    """Show stale trials, grouped by the reasons why they are."""
     by_change: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for item in stale:
         by_change[item.changed].append(item.trial.name)

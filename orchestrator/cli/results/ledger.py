@@ -49,7 +49,8 @@ def show_ledger(ledger: Ledger, console: Console) -> None:
 
 
 def _held(ledger: Ledger, per_device: list[Statement]) -> str | None:
-    """What nodes cost while they start, wait for trials, or wait to be given back is on no trial's bill."""
+    """Return a sentence on the cost of nodes while they start, wait for trials, or wait to be released: it is
+    on no trial's bill."""
     held = ledger.held()
     if not held.runs:
         return None

@@ -82,7 +82,8 @@ def summary_note(report: Report) -> str:
 
 
 def _table(task: TaskReport, rows: list[FrontierRow]) -> Table:
-    """On the frontier first (marked), then the best of the dominated ones, then what guessing gives."""
+    """Return a table with the frontier first (marked), then the best of the dominated results, then what
+    guessing gives."""
     unit = next((row.device_unit for row in rows if row.device_unit), "device-hours")
     table = plain_table(title=f"{task.title}: {task.metric_title}")
     interval = "\n".join(wrap(f"95 % {over(task.points)}", _NARROW))

@@ -79,7 +79,7 @@ def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Pro
 
 
 def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None, list[Problem]]:
-    """Without a book what is wrong beside it is still told."""
+    """Return the terms. Without a book, the other problems are still reported."""
     of_the_book = dict.fromkeys(_OF_THE_BOOK, "")
     if book is not None:
         of_the_book = {"currency": book.currency, "as_of": book.as_of, "price_source": book.source}

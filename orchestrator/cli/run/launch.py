@@ -138,8 +138,8 @@ def _told_how_to_go_on() -> Iterator[None]:
 
 
 def rehearse(session: Session, console: Console) -> dict[str, Any]:
-    """The same plan in virtual time, in a scratch directory: how long it would take. Gives that as JSON.
-    Raises OverBudgetError where a run would."""
+    """Run the same plan in virtual time, in a scratch directory, and return as JSON how long it would take.
+    Raises OverBudgetError if a run would."""
     from orchestrator.execution.simulated_launcher import SimulatedLauncher
 
     plan, clock = session.plan, VirtualClock()

@@ -126,7 +126,7 @@ class Display:
 
 
 def closing_line(progress: Progress) -> str:
-    """What became of the trials, once the display is gone."""
+    """Return what became of the trials, for when the display has closed."""
     parts = [f"{progress.tuning_ended} candidates tried"] if progress.tuning_total else []
     parts += [f"{progress.finished} finished"]
     for state, count in ((TrialState.FAILED, progress.failed), (TrialState.UNFINISHED, progress.unfinished)):

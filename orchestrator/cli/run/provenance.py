@@ -46,7 +46,7 @@ def provenance(inputs: Inputs) -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Of the checkout that this package lies in; None where it was installed without one."""
+    """Return the commit of the checkout that holds this package; None if it was installed without one."""
     if not (_CHECKOUT / ".git").exists():
         return None
     try:

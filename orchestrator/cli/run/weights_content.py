@@ -24,7 +24,8 @@ def weights_content(session: Session) -> dict[str, dict[str, str]]:
 
 
 def _made(session: Session, spec: BackboneSpec) -> dict[str, str]:
-    """In an object store all machines read what lies there, and not what this one has made."""
+    """Return the digests of generated weights by file. With an object store, all machines read what is there,
+    not what this one generated."""
     if session.sweep.remote is not None:
         return shared_files(session, spec)
     assert isinstance(spec.weights, MadeWeights | RandomWeights)

@@ -33,7 +33,7 @@ class Pace:
     def left(
         self, predicted: Sequence[float | None], elapsed: Sequence[float], places: int
     ) -> TimeLeft | None:
-        """Of the trials that are not finished: the first of them have been at work for `elapsed` seconds.
+        """Return the time left of the unfinished trials; the first of them have run for `elapsed` seconds.
 
         The interval is the prediction interval of a sum whose parts err independently, by the t-distribution
         (Montgomery and Runger, section 8-6): the scatter of what is left, and that of the mean it rests

@@ -45,7 +45,7 @@ def watch(
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Returns where nothing is left to do, where no driver is at work on it, and on Ctrl-C."""
+    """Return if nothing is left to do, if no driver runs the sweep, and on Ctrl-C."""
     page = Page(ledger, now)
     with Live(Text("reading the records"), console=console, auto_refresh=False) as live:
         try:
@@ -59,7 +59,7 @@ def watch(
 
 
 class Page:
-    """What stands on the screen; a look at the ledger each time that it is drawn."""
+    """The screen of `--watch`; the ledger is read each time that it is drawn."""
 
     def __init__(self, ledger: Ledger, now: Callable[[], float]) -> None:
         self._ledger, self._now = ledger, now

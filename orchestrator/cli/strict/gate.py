@@ -23,7 +23,7 @@ _ACCEPT = "or accept it in the sweep file: accepted_risks"
 def refuse_risks(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> None:
     """Check this machine where a task of the sweep is over sensitive data.
 
-    Raises ConfigError with each problem that the sweep does not accept. Those it accepts are told here, and
+    Raises ConfigError with each problem that the sweep does not accept. The accepted ones are shown here and
     in its report.
     """
     sweep = session.sweep

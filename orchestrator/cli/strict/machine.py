@@ -31,8 +31,8 @@ def check_machine(here: Surroundings) -> Iterator[Checked]:
 
 
 def _of_all_machines(here: Surroundings, check: Checked) -> Checked:
-    """Return what was found here, unless trials run on machines that nobody has looked at. The pods of a
-    sweep are made by its overlay, which the cluster's check looks at."""
+    """Return what was found here, unless trials run on machines that were not checked. The pods of a sweep
+    are made by its overlay, which the cluster's check looks at."""
     if check.is_problem or here.address is None or here.is_pod:
         return check
     problem = f"the machines of the Ray cluster at {here.address} were not looked at"

@@ -80,6 +80,6 @@ def _weights(
 
 
 def _holding(mounts: Sequence[dict[str, Any]], path: str) -> dict[str, Any] | None:
-    """The mount that a path lies on: the innermost."""
+    """Return the innermost mount that contains the path."""
     above = [m for m in mounts if PurePosixPath(path).is_relative_to(m["mountPath"])]
     return max(above, key=lambda mount: len(PurePosixPath(mount["mountPath"]).parts), default=None)

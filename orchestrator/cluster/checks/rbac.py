@@ -45,7 +45,7 @@ def _wildcards(role: Document) -> list[str]:
 
 
 def _subjects(binding: Document, ours: set[tuple[str, str]]) -> Iterator[str | None]:
-    """For each subject: who of our pods that is, or None."""
+    """Yield for each subject which of our pods it is, or None."""
     for subject in items(binding.body.get("subjects")):
         kind, name = subject.get("kind"), str(subject.get("name"))
         account = (str(subject.get("namespace") or binding.namespace), name)

@@ -65,7 +65,7 @@ def _autoscaling_config(job: Document, cluster: dict[str, Any]) -> dict[str, Any
 
 
 def pods_started(job: Document, demands: Sequence[Demand]) -> Started:
-    """Which pods the real scheduler starts for this demand on a cluster that has its head alone."""
+    """Return which pods the real scheduler starts for this demand on a cluster that has only its head."""
     from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
     from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
 
@@ -87,7 +87,7 @@ def pods_started(job: Document, demands: Sequence[Demand]) -> Started:
 
 
 def _gangs(demand: Demand) -> Iterator[Any]:
-    """In the words of Ray's protocol: one gang a placement group."""
+    """Yield the demand in Ray's protocol: one gang per placement group."""
     from ray.autoscaler.v2.utils import ResourceRequestUtil
     from ray.core.generated.autoscaler_pb2 import GangResourceRequest
     from ray.core.generated.common_pb2 import LabelSelectorOperator

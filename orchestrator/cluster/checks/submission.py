@@ -41,7 +41,7 @@ def _submitter(job: Document, container: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _file(job: Document) -> Iterator[Problem]:
-    """The sweep's file, where `frontier run` is told to read it on the head."""
+    """Check that the entrypoint is `frontier run` with a sweep file that exists on the head."""
     try:
         arguments = shlex.split(str(job.spec.get("entrypoint") or ""))
     except ValueError:

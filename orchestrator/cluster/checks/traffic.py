@@ -49,7 +49,8 @@ def _tcp(*numbers: int) -> tuple[Ports, ...]:
 
 
 def _pods(*labels: tuple[str, str], namespace: str | None = None) -> Callable[[Peer, str], bool]:
-    """With one of `labels`, if any are given. `namespace` None: that of the sweeps."""
+    """Return a test for pods with one of `labels`, if any are given. `namespace` None is that of the
+    sweeps."""
 
     def _is(peer: Peer, ours: str) -> bool:
         if not isinstance(peer, Selected) or peer.namespace != (namespace or ours):

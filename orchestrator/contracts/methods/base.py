@@ -31,12 +31,12 @@ class MethodSettings(Record):
 
     @property
     def description(self) -> str:
-        """Which weights train, in plain words: it follows "a model pretrained on clinical text, "."""
+        """Say which weights train, in plain words: it follows "a model pretrained on clinical text, "."""
         return f"{self.kind} trained"
 
     @property
     def extra_tokens(self) -> int:
-        """Places that the method takes from the text."""
+        """Return how many positions of the text the method takes."""
         return 0
 
     @property
@@ -45,7 +45,8 @@ class MethodSettings(Record):
         return None
 
     def trained_parameters(self, shape: ModelShape) -> int:
-        """Scalars that train, the head included; an upper bound where the shape cannot tell."""
+        """Return the number of scalars that train, head included; an upper bound if the shape does not give
+        it."""
         inside = round(shape.layers * self.parameters_per_layer(shape))
         return inside + self.parameters_outside_layers(shape) + shape.head_parameters
 
@@ -57,11 +58,11 @@ class MethodSettings(Record):
         return 0
 
     def active_layers(self, shape: ModelShape) -> int:
-        """Layers that a gradient goes through."""
+        """Return how many layers a gradient passes through."""
         return shape.layers
 
     def extra_activations(self, shape: ModelShape) -> float:
-        """Bytes per token and layer that are kept beyond those of the usual adapters."""
+        """Return the bytes per token and layer that are kept beyond those of the usual adapters."""
         return 0
 
     def unsupported_backbone(self, backbone: BackboneSpec) -> str | None:
@@ -72,19 +73,19 @@ class MethodSettings(Record):
         return None
 
     def unsupported_sharding(self, *, spreads_weights: bool) -> str | None:
-        """Why the method cannot train over processes that share out gradients and optimiser, and with
-        `spreads_weights` the weights as well."""
+        """Return why the method cannot train over processes that shard gradients and optimiser state, and
+        with `spreads_weights` the weights as well; None if it can."""
         return None
 
     def table_rows(self) -> tuple[str, ...]:
-        """Names in the method column of the capability table; the settings need all of them."""
+        """Return the names in the method column of the capability table; the settings need all of them."""
         return (self.kind,)
 
     @classmethod
     def to_measure(cls) -> tuple[Self, ...]:
-        """Settings that fit a tiny model, for the capability table: one for each of `table_rows`."""
+        """Return settings that fit a tiny model, for the capability table: one for each of `table_rows`."""
         return (cls(),)
 
     def at_smoke_size(self, *, layers: int, block_size: int) -> Self:
-        """The settings with what follows from a backbone's shape cut down to that of a tiny model."""
+        """Return the settings with what follows from a backbone's shape reduced to a tiny model's."""
         return self

@@ -126,7 +126,8 @@ class RayLauncher:
         return directory
 
     def _line(self, trials: Sequence[Resources], there: Sequence[NodeKind]) -> TrialQueue:
-        """In which the trials wait for the nodes: those that are `there`, or what the cluster may grow to.
+        """Return the queue in which the trials wait for nodes: those that are `there`, or what the cluster
+        may grow to.
 
         A cluster by address may grow in any case, so `concurrency` counts there even where fewer fit by now.
         Raises LaunchError where a trial does not fit and never will.

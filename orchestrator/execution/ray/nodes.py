@@ -32,7 +32,7 @@ _GRACE_SECONDS = 5.0  # for the first node, once another one has ended badly
 
 
 class _NodeHost:
-    """One further node. `interrupt` comes while `run` is at work."""
+    """An actor that runs processes on one further node. `interrupt` may be called while `run` is running."""
 
     def __init__(self, threads: int, umask: int) -> None:
         from workers.runtime.host import AttemptHost

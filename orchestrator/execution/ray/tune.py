@@ -81,8 +81,8 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         self._job: Job = pickle.loads(self._launch.jobs[config[JOB]])  # noqa: S301, of the driver
 
     def __repr__(self) -> str:
-        """What the dashboard's table of actors shows. Ray asks once, and an actor takes up many trials: the
-        one at work is the name of the process, on the page of the cluster."""
+        """Return what the dashboard's table of actors shows. Ray asks only once, and an actor runs many
+        trials: the running one is in the process name on the cluster page."""
         return f"trials of {self._job.trial.resources.devices:g} devices each"
 
     def step(self) -> dict[str, Any]:
@@ -130,8 +130,8 @@ def readable(trial: str) -> str:
 
 
 class _Names:
-    """Names for Tune's trials. Tune pickles it once for each trial, into a state that nobody reads: as a
-    closure over all names that grew with the square of the trials, to gigabytes for 10,000."""
+    """Names for Tune's trials. Tune pickles it once per trial, into a state that is never read: a closure
+    over all names grew with the square of the trials, to gigabytes for 10,000."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._names = [readable(job.trial.name) for job in jobs]
