@@ -10,7 +10,7 @@ import traceback
 from typing import NoReturn
 
 # Every library below would talk to its makers' servers by default. Set before any of them is imported, and
-# off whatever the user's environment says: nobody is told that a hospital trains here.
+# off whatever the user's environment says: no outsider learns that a hospital trains here.
 TELLS_NOBODY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",

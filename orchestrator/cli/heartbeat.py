@@ -1,4 +1,4 @@
-"""Lines that tell a reader of a log that something long goes on."""
+"""Lines that show a reader of a log that a long step is still running."""
 
 from __future__ import annotations
 

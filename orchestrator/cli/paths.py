@@ -36,8 +36,8 @@ def storage_here(storage: str) -> Path:
 
 
 def ledger_of(sweep: str, storage: str, where: ClusterOptions = NO_OPTIONS) -> Ledger:
-    """The records of a sweep, by its name in `storage`, or by a path or URI of its own; those in an object
-    store as they are there now. `where`: as `find_sweep` takes it. Raises ConfigError where there is
+    """Return the records of a sweep, by its name in `storage`, or by a path or URI of its own; those in an
+    object store as they are there now. `where`: as `find_sweep` takes it. Raises ConfigError where there is
     none (`find_sweep`), StorageError."""
     if is_uri(sweep):
         uri, _, name = sweep.rstrip("/").rpartition("/")

@@ -79,7 +79,7 @@ class Session:
 
     @cached_property
     def probing(self) -> Session:
-        """The sweep of this one's probes, in a directory of its own."""
+        """Open the sweep of this one's probes, in a directory of its own."""
         return Session(probe_sweep(self.sweep), self.inputs)
 
     @cached_property
@@ -112,9 +112,9 @@ class Session:
         return unlocked(self.backbones.values(), self.sweep.lock)
 
     def stage(self, console: Console, *, tell_present: bool = False, convert: bool = False) -> Session:
-        """Makes, fetches and verifies weights and data in a process of the worker's, and locks what comes
-        from the hub. Gives the session to go on with, whose plan names the locked commits and knows what was
-        counted in the data. Files of the user are read each time, so that a fault in them stops all trials.
+        """Generate, fetch and verify weights and data in a worker's process, and lock what comes from the
+        hub. Gives the session to go on with, whose plan names the locked commits and knows what was counted
+        in the data. Files of the user are read each time, so that a fault in them stops all trials.
 
         `tell_present`: says what is there already, too, and hashes it. `convert`: pickled weights of a hub,
         where it has no others. Raises ConfigError with all that cannot be had.

@@ -67,7 +67,7 @@ class RayJob:
 
     @property
     def queued_by(self) -> str | None:
-        """The queue of Kueue, which alone decides when the job starts."""
+        """Return the queue of Kueue, which decides when the job starts."""
         return mapping(get(self.body, "metadata", "labels")).get(QUEUE_LABEL)
 
     @property

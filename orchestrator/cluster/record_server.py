@@ -1,7 +1,7 @@
-"""In a pod of its own: the records of a sweep, for whoever reaches the pod's loopback. That is the API
-server's port forwarding alone.
+"""Serves the records of a sweep from a pod of its own, on the pod's loopback. Only the API server's port
+forwarding reaches that.
 
-    python -m orchestrator.cluster.record_server DIRECTORY
+python -m orchestrator.cluster.record_server DIRECTORY
 
 `GET /records.tar` gives a tar archive of the records and the report, without checkpoints, weights and what
 may quote text. Its last member `index.json` holds the SHA-256 of each file as it was sent: an archive without

@@ -166,7 +166,7 @@ class Submitter:
             return None
         if status in (401, 403):
             return self._unauthorised(status)
-        if status >= 500:  # no agent yet, or another submitter was quicker: the next look tells
+        if status >= 500:  # no agent yet, or another submitter was quicker: the next look shows which
             raise OutOfReachError(f"HTTP {status} to the submission")
         self._refusals += 1
         if self._refusals < _MOST_REFUSALS:

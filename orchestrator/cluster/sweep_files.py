@@ -60,8 +60,9 @@ class SweepFiles:
                 yield json.loads(job)
 
     def adopt(self, config_map: dict[str, Any], job: RayJob) -> None:
-        """For a RayJob that runs and whose submitter did not come to it. One that is owned is let be, and one
-        that is kept for a RayJob to come: somebody is just stopping this one."""
+        """Hand the files over to a running RayJob whose submitter did not get to it. A ConfigMap that is
+        owned already is left unchanged, and so is one that is kept for a later RayJob: this one is just being
+        stopped."""
         live = self.cluster.get(CONFIG_MAPS, str(config_map["metadata"]["name"]))
         if live is None or not (_KEPT_JOB in _annotations(live) or get(live, "metadata", "ownerReferences")):
             self._own(config_map, job, {})
@@ -118,8 +119,8 @@ class SweepFiles:
             self.cluster.patch(CONFIG_MAPS, config_map, {"metadata": {"annotations": annotations}})
 
     def forget_others(self, name: str) -> None:
-        """Files of former submissions, and of those who came too late: all but the one of the RayJob that is
-        there, as they are by now. Who is about to use one has it applied anew."""
+        """Delete the files of former and of late submissions: all but those of the present RayJob, as they
+        are now. A submission that is about to use one applies it again."""
         config_maps = self.every(name)
         job = self.cluster.get(RAY_JOBS, name)
         if job is None:

@@ -48,7 +48,7 @@ class Capabilities:
 
 
 def load_capabilities(path: Path | None = None) -> Capabilities:
-    """The table at `path`, else the one that comes with the project. Raises ConfigError."""
+    """Load the table at `path`, else the one that comes with the project. Raises ConfigError."""
     path = path or builtin_catalogue() / TABLE
     if not path.is_file():
         raise ConfigError([Problem(str(path), "", "there is no such table", _FIX)])
@@ -72,7 +72,7 @@ def load_capabilities(path: Path | None = None) -> Capabilities:
 
 
 def _row(cells: list[str]) -> Capability:
-    """Raises ValueError."""
+    """Parse one row. Raises ValueError."""
     values = dict(zip(COLUMNS, cells, strict=True))
     try:
         supported = {"yes": True, "no": False}[values.pop("supported")]

@@ -32,7 +32,7 @@ from orchestrator.text_files import user_path
 
 KINDS = tuple(BY_DIRECTORY)
 HOW_TO_MAKE_ONE = f"make it, with one or more of the directories {', '.join(KINDS)}"
-# What may lie beside the entries: sweep files, published results, the table of what runs under what.
+# What may be beside the entries: sweep files, published results, the table of what runs under what.
 _BESIDE = ("sweeps", "published", "capabilities.csv")
 
 R = TypeVar("R", bound=Record)
@@ -50,7 +50,7 @@ class MethodEntry(Record):
 
 
 class TaskEntry(Record):
-    """A task, and the recipe keys that suit it. In a file, `recipe` stands among the keys of the task."""
+    """A task, and the recipe keys that suit it. In a file, `recipe` is one of the task's keys."""
 
     spec: TaskSpec
     recipe: RecipePatch = RecipePatch()
@@ -74,7 +74,8 @@ class Catalogue:
 
 
 def builtin_catalogue() -> Path:
-    """The entries that come with the project: in the package when installed, else `configs/` beside it."""
+    """Return the entries that come with the project: in the package when installed, else `configs/` beside
+    it."""
     package = Path(orchestrator.__file__).parent
     packaged = package / "catalogue"
     return packaged if packaged.is_dir() else package.parent / "configs"

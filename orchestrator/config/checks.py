@@ -97,7 +97,7 @@ def check_names(config: SweepConfig, catalogue: Catalogue, source: Source) -> li
                 key, problem = f"{axis}.{index}", f"{axis[:-1]} not in the catalogue, got {name!r}"
                 offered = [*names, *source.names] if axis == "methods" else names
                 problems.append(Problem(source.of(key), key, problem, did_you_mean(name, offered)))
-    own = config.prices is not None and is_price_file(config.prices)  # what is wrong in there is told already
+    own = config.prices is not None and is_price_file(config.prices)  # its problems are reported already
     if config.prices is not None and config.prices not in catalogue.prices and not own:
         problem, fix = (
             f"not in the catalogue, got {config.prices!r}",
@@ -237,7 +237,7 @@ def check_grid(grid: Grid, source: Source) -> list[Problem]:
 
 def check_recipes(of_cells: Sequence[Problem], source: Source, skip_unset: bool) -> list[Problem]:
     """Return the problems of recipes, each once however many cells have it. `where` of those given is the
-    cell. `skip_unset`: leave out keys that are not set, because a misspelt key may stand for them."""
+    cell. `skip_unset`: leave out keys that are not set, because a misspelt key may be meant for them."""
     cells: dict[tuple[str, str, str], list[str]] = {}
     for p in of_cells:
         if skip_unset and p.problem == UNSET:
@@ -245,7 +245,7 @@ def check_recipes(of_cells: Sequence[Problem], source: Source, skip_unset: bool)
         cells.setdefault((p.key, p.problem, p.fix), []).append(p.where)
     problems = []
     for (key, problem, fix), names in cells.items():
-        of_rule = key.startswith("rules")  # settings of a method, which stand nowhere else
+        of_rule = key.startswith("rules")  # settings of a method, which are nowhere else
         at = key if of_rule else f"recipe.{key}"
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         where = f"set {at}, or {key} of the method or in a rule"

@@ -93,7 +93,7 @@ def _linked_away(task: TaskSpec, at: str, path: Path) -> Problem:
 
 
 def _instead(path: Path) -> str:
-    """The fix where a file is missing. Others in its folder may be named after patients, so that only what
+    """Return the fix for a missing file. Others in its folder may be named after patients, so that only what
     has the same name but for case and suffix is quoted."""
     others = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     same = [name for name in others if _stem(name) == _stem(path.name)]

@@ -65,7 +65,7 @@ def _on_a_share(config: SweepConfig, source: Source) -> Iterator[Problem]:
 
 
 def _budgets(config: SweepConfig, kinds: Sequence[str]) -> Iterator[str]:
-    """The keys of the file that set a budget of one of these kinds."""
+    """Return the keys of the file that set a budget of one of these kinds."""
     layers: list[tuple[str, dict[str, Any]]] = [("recipe", config.recipe.values())]
     layers += [("axes", config.axes.axes())]
     layers += [(f"methods.{index}", item.axes()) for index, item in enumerate(config.methods)]

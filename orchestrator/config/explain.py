@@ -47,8 +47,8 @@ class Explained:
 
 
 def explain(sweep: ResolvedSweep, cell: GridCell, now: GridCell) -> tuple[list[Explained], list[Explained]]:
-    """The recipe of a cell of the grid, and the settings of its method. `now` is the cell as it is trained:
-    with the values that a search found, where it has one."""
+    """Return the recipe of a cell of the grid, and the settings of its method. `now` is the cell as it is
+    trained: with the values that a search found, where it has one."""
     places = _Places(sweep, cell)
     resolved = _recipe(places, cell)
     searched = cell.tune.space if cell.tune is not None else {}
@@ -65,7 +65,8 @@ def explain(sweep: ResolvedSweep, cell: GridCell, now: GridCell) -> tuple[list[E
 
 
 def _recipe(places: _Places, cell: GridCell) -> dict[str, tuple[Any, Origin]]:
-    """The value of each key that some layer sets, and the last layer that does, as `recipes.lay` has it."""
+    """Return the value of each key that some layer sets, and the last layer that does, as `recipes.lay` has
+    it."""
     settings: dict[str, tuple[Any, Origin]] = {}
     for values, origin_of in places.layers(cell):
         for group in EITHER:

@@ -130,7 +130,7 @@ def _refusal_of_search(found: GridCell, capabilities: Capabilities, gpus: float)
         try:
             tried = with_values(found.variant.spec, found.recipe, values)[0].settings
         except ValidationError:
-            continue  # told with the other values that do not go together, when the search is planned
+            continue  # reported with the other incompatible values, when the search is planned
         why = unfit(found.backbone, tried)
         why = why or capabilities.refusal(found.backbone, tried, found.task.spec.kind, gpus)
         if why is not None:
@@ -166,7 +166,7 @@ class _Recipes:
     def resolve(
         self, variant: MethodVariant, task: TaskEntry, backbone: BackboneSpec, matched: tuple[int, ...]
     ) -> Recipe | list[Problem]:
-        """The recipe, or what is wrong with it."""
+        """Return the recipe, or what is wrong with it."""
         key = (variant.spec.name, task.spec.name, backbone.max_length, backbone.family, matched)
         if key not in self._known:
             self._known[key] = self._lay(variant, task, backbone, matched)

@@ -1,4 +1,4 @@
-"""What the names of a sweep stand for, by content: data, weights, the worker's code, the metrics' version."""
+"""What the names of a sweep refer to, by content: data, weights, the worker's code, the metrics' version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a pydantic error stands, in the keys of the user's file."""
+"""The keys of the user's file that a pydantic error is about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the layouts of a corpus lies in the data directory."""
+"""Which of the layouts of a corpus the data directory has."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 
 def locked(spec: BackboneSpec, lock: Lock) -> BackboneSpec:
-    """The backbone at its locked commit. As it is where it is no hub's, has no entry, or the catalogue names
-    another repository or revision by now than the entry was made for."""
+    """Return the backbone at its locked commit. As it is where it is no hub's, has no entry, or the catalogue
+    names another repository or revision by now than the entry was made for."""
     entry = lock.backbones.get(spec.name)
     if entry is None or not isinstance(spec.weights, HubWeights):
         return spec
@@ -80,7 +80,7 @@ def locked(spec: BackboneSpec, lock: Lock) -> BackboneSpec:
 
 
 def lock_entry(spec: BackboneSpec, lock: Lock) -> LockedBackbone | None:
-    """The entry that holds for a backbone of a resolved sweep."""
+    """Return the entry that holds for a backbone of a resolved sweep."""
     entry = lock.backbones.get(spec.name)
     if entry is None or not isinstance(spec.weights, HubWeights):
         return None
@@ -95,7 +95,7 @@ def unlocked(backbones: Iterable[BackboneSpec], lock: Lock) -> tuple[BackboneSpe
 def with_staged(
     lock: Lock, backbones: Iterable[BackboneSpec], staged: Mapping[str, tuple[str, dict[str, str]]]
 ) -> Lock:
-    """The lock with entries for backbones that it did not hold, from (commit, sha256 by file) by name."""
+    """Return the lock with entries for backbones that it lacked, from (commit, sha256 by file) by name."""
     new = {
         b.name: LockedBackbone(
             hub=b.weights.hub, asked=b.weights.revision, commit=staged[b.name][0], files=staged[b.name][1]

@@ -27,7 +27,7 @@ WHERE = "command line"
 _NAMES = frozenset({"models", "domains", "tasks", "seeds"})  # axes of plain values
 _LISTS = _NAMES | {"methods", "catalogues", "rules"}
 _NESTED: dict[str, type[Record]] = {"recipe": RecipePatch, "resources": Resources, "budget": SpendingLimit}
-_OPEN = frozenset({"axes", "storage_options"})  # what may stand in them is checked with the file
+_OPEN = frozenset({"axes", "storage_options"})  # their content is checked with the file
 _PATHS = frozenset({"data_dir", "catalogues"})
 _NARROWING = _NAMES | {"methods", "rules", "axes"}
 _MOST_SEEDS = 10  # that are spelt out
@@ -114,7 +114,7 @@ def _read(key: str, text: str) -> tuple[Any, list[Problem]]:
 
 
 def _keys(raw: Mapping[str, Any], key: str, value: Any) -> set[str]:
-    """The dotted keys that an argument sets."""
+    """Return the dotted keys that an argument sets."""
     return {f"{key}.{inner}" for inner in value} if _adds_to(raw.get(key), key, value) else {key}
 
 

@@ -26,7 +26,7 @@ class Selection:
 def select(
     raw: Mapping[str, Any], wanted: Sequence[Any], entries: Mapping[str, MethodEntry], file: str
 ) -> Selection:
-    """The items of the file `raw` that `wanted` names, with all their settings.
+    """Select the items of the file `raw` that `wanted` names, with all their settings.
 
     A name is that of a method, for all items that have it, or that of one variant of an item (`lora-r8`). A
     name that no item has is the catalogue's. What two names select is taken once. A mapping says exactly what

@@ -33,7 +33,8 @@ def check_weights(cells: Iterable[GridCell], cache: Path) -> list[Problem]:
 
 
 def look(spec: BackboneSpec, cache: Path) -> tuple[WeightsFolder | None, list[Problem]]:
-    """The folder of the weights, and what is wrong with it whatever it is used for. None: it is not here."""
+    """Return the folder of the weights, and what is wrong with it whatever it is used for; None if it is not
+    here."""
     directory = _directory(spec, cache)
     if directory is None or not has_weights(directory):
         return None, []

@@ -1,4 +1,4 @@
-"""Reading YAML: plain values, every problem with file, line and column, and on which line each key lies."""
+"""Reading YAML: plain values, every problem with file, line and column, and the line of each key."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "trut
 
 
 def _parse(text: str, where: str, key: str) -> tuple[Any, dict[str, int], frozenset[str], list[Problem]]:
-    """The value, its lines by dotted key, its own keys that hold an anchor, and what is wrong."""
+    """Return the value, its lines by dotted key, its own keys that hold an anchor, and what is wrong."""
     if wrong := control_characters(text, where, key):
         located = [dataclasses.replace(w, line=None, column=None) if key else w for w in wrong]
         return None, {}, frozenset(), located

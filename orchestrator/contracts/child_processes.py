@@ -1,4 +1,4 @@
-"""How processes start so that they run our code, and never what lies in the user's working directory."""
+"""How processes start so that they run our code, and never what is in the user's working directory."""
 
 # Imported before the path is safe: only modules that Python itself has loaded, so no __future__ either.
 import os

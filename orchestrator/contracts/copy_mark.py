@@ -1,4 +1,4 @@
-"""The mark of records that are a copy: they were fetched from a cluster, and nobody writes to them."""
+"""The mark of records that are a copy: they were fetched from a cluster, and are never written to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The lines of a driver's log that say how far it is. Whoever follows a sweep in a cluster is shown them."""
+"""The lines of a driver's log that report its progress. They are shown to a user who follows a sweep in a
+cluster."""
 
 from __future__ import annotations
 

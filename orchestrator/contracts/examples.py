@@ -1,7 +1,8 @@
-"""What a finished attempt tells about each document of the test part: enough to compare two models pairwise.
+"""What a finished attempt records about each document of the test part: enough to compare two models
+pairwise.
 
-Not a word of text, no name of a document, no class, no logit. What stands here are two numbers a document, of
-which the metric is made; how they are made, and what they tell all the same: see `workers.contributions`.
+Not a word of text, no name of a document, no class, no logit. The record has two numbers per document, from
+which the metric is computed. How they are computed, and what they still reveal: see `workers.contributions`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class ScoredExamples:
 
     The metric is sum(numerator) / sum(denominator), over the documents of the test part in an order that is
     the same for all trials of a task and not that of its rows. For metrics that are no such ratio (macro F1,
-    AUROC) that holds to first order when documents are drawn anew, and exactly for the documents as they are.
+    AUROC) that holds to first order when documents are resampled, and exactly for the documents as they are.
     Two records can be paired where `test_set`, a digest of the whole test part, is the same.
 
     The file is one line of JSON, then the numerators, then the denominators: thousands of trials with

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 
-WRITTEN = 0  # the outcome lies there
-FAILED_ALONE = 70  # a rank failed where the others did not: its outcome lies beside
+WRITTEN = 0  # the outcome is there
+FAILED_ALONE = 70  # a rank failed where the others did not: its outcome is beside it
 LOST_A_PEER = 75  # a rank ended because another one was gone
 NODE_LOST = 76  # a node is gone, with the ranks that ran there
 

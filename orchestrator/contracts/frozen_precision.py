@@ -1,5 +1,4 @@
-"""In which precision the weights of a trial lie on its device: what the planner reckons with and the worker
-does."""
+"""The precision of a trial's weights on its device, as the planner assumes it and the worker does it."""
 
 from __future__ import annotations
 

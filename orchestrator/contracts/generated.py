@@ -1,5 +1,6 @@
-"""Where made weights and made data lie, and their identity: the digest of what was asked for and of the code
-that makes it. It is the same before and after they are made, so a plan knows it without making anything."""
+"""The paths of generated weights and generated data, and their identity: the digest of what was asked for and
+of the code that makes it. It is the same before and after they are made, so a plan knows it without making
+anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the records of a sweep lie. The only place that knows the names of files and directories.
+"""The paths of a sweep's records. No other module has the names of files and directories.
 
 <storage>/<sweep>/sweep.json                      SweepRecord
 <storage>/<sweep>/held.json                       Held: GPUs of the cluster's nodes, times the time
@@ -55,8 +55,8 @@ def attempt_directory(sweep: Path, trial: str, attempt: int) -> Path:
 
 
 def lost_peer(attempt: Path, rank: int) -> Path:
-    """The Failure of a rank that ended because it lost another one, in its own words. It counts only where no
-    rank had another reason."""
+    """Return the file with the Failure of a rank that ended because it lost another one, in its own words. It
+    counts only where no rank had another reason."""
     return attempt / f"lost-peer.rank-{rank}.json"
 
 

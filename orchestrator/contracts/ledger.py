@@ -1,4 +1,4 @@
-"""What the ledger tells about a trial: its state, its attempts, and where its device time went."""
+"""What the ledger records about a trial: its state, its attempts, and where its device time went."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class AttemptRecord(Record):
     """One attempt, as found on disk. `billed_device_seconds` is None where `source` is MISSING.
 
     `source`: MEASURED by its bill; ESTIMATED, without one, from the first to the last sign of life; MISSING
-    where there is neither. `phases` are wall seconds that lie within the bill, the queue included: as the
-    attempt measured them, or, of one that was killed, as its events tell (`phases_source`).
+    where there is neither. `phases` are wall seconds within the bill, the queue included: as the attempt
+    measured them, or for a killed one, from its events (`phases_source`).
     """
 
     attempt: PositiveInt
@@ -66,7 +66,7 @@ class Spending(Record):
     """Device-seconds of one device type.
 
     `billed` = `useful` + `overhead` + `wasted` + `unfinished` + `superseded` + `tuning`. Across these run
-    `unexplained`, the part of `billed` that lies in no phase, and `estimated`, the part without a bill.
+    `unexplained`, the part of `billed` outside every phase, and `estimated`, the part without a bill.
     """
 
     device_type: str
@@ -96,12 +96,13 @@ class TrialRecord(Record):
 
     @property
     def current(self) -> tuple[AttemptRecord, ...]:
-        """The attempts under the planned fingerprint, oldest first."""
+        """Return the attempts under the planned fingerprint, oldest first."""
         return tuple(a for a in self.attempts if a.fingerprint == self.planned.fingerprint)
 
     @property
     def decisive(self) -> AttemptRecord | None:
-        """The attempt that the state rests on: the first finished one, else the last one that failed."""
+        """Return the attempt that decides the state: the first finished one, else the last one that
+        failed."""
         return decisive(self.current)
 
     @property

@@ -9,7 +9,7 @@ _OPENING = re.compile(r"(?<!\\)((?:\\\\)*)\[")  # a bracket that no backslash be
 
 
 def plain(text: object) -> str:
-    """The words on one line, every sign of Markdown escaped."""
+    """Return the words on one line, with every Markdown character escaped."""
     return _SIGNS.sub(r"\\\1", " ".join(str(text).split())).replace("<", "&lt;")
 
 

@@ -48,7 +48,7 @@ REFERENCE_SCAN = "reference (a loop over positions)"
 
 
 class Device(Record):
-    """What it ran on: part of the comparison key."""
+    """The device that it ran on: part of the comparison key."""
 
     type: str  # "cpu" or the GPU's product name
     count: NonNegativeFloat  # allocated: cores for "cpu", else GPUs
@@ -141,7 +141,8 @@ class Outcome(Record):
 
     @property
     def counted(self) -> dict[Split, SplitCounts]:
-        """Return what is known of each split. Outcomes from before `splits` say less, in their rows."""
+        """Return what is known of each split. Outcomes from before `splits` have fewer counts, in their
+        rows."""
         return self.splits or {
             split: SplitCounts(
                 examples=self.rows[split],
@@ -177,7 +178,8 @@ class Outcome(Record):
 
 
 class Bill(Record):
-    """`bill.json`: the outside meter, written by whoever holds the devices, also for a killed attempt."""
+    """`bill.json`: the outside meter, written by the process that holds the devices, also for a killed
+    attempt."""
 
     allocated_at: float  # Unix time
     asked_at: float | None = None  # for the process; before it, the attempt is in Phase.QUEUE

@@ -17,7 +17,7 @@ class DevicePrice(Record):
 
     on_demand: PositiveFloat  # in the book's currency
     spot: PositiveFloat | None = None  # of capacity that may be taken away at any time
-    watts: PositiveFloat | None = None  # drawn at work, for estimates where no meter was
+    watts: PositiveFloat | None = None  # drawn under load, for estimates without a meter
     tflops: PositiveFloat | None = None  # peak of dense half precision: what carries hours between devices
 
 
@@ -39,7 +39,7 @@ class PriceBook(Record):
     as_of: str = Field(pattern=r"\d{4}-\d{2}")  # when the prices held: a date, or words with one in them
     source: str = Field(min_length=1)
     devices: dict[str, DevicePrice] = Field(min_length=1)
-    usual_gpu: str | None = None  # what a plan is priced with until a trial has told its device
+    usual_gpu: str | None = None  # what a plan is priced with until a trial has recorded its device
     energy: EnergyPrice | None = None
     note: str | None = None
 

@@ -1,5 +1,5 @@
 """Where the wall time of an attempt went, in the parts that grow with different things. Probes are short
-attempts that are made to find that out before a sweep starts; finished trials tell it as well."""
+attempts that measure this before a sweep starts; finished trials measure it as well."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Timing(Record):
     tokenise_seconds: NonNegativeFloat = 0.0
     warm_up_seconds: NonNegativeFloat = 0.0  # the part of training that comes once, however long it goes on
     train_seconds: PositiveFloat  # without the warm-up
-    steps: NonNegativeInt = 0  # optimiser steps in it; 0: not told
+    steps: NonNegativeInt = 0  # optimiser steps in it; 0: not recorded
     evaluate_seconds: NonNegativeFloat = 0.0  # of all evaluations on dev
     closing_seconds: NonNegativeFloat = 0.0  # scoring test, serving, saving: what candidates are spared
     test_seconds: NonNegativeFloat = 0.0  # the part of it that scoring test takes
@@ -28,7 +28,7 @@ class Timing(Record):
     joules: NonNegativeFloat | None = None  # of the whole attempt, where there was a meter
     peak_memory_bytes: PositiveInt | None = None  # of the device where it is a GPU, else of the host
     spread: str = ""  # how the devices were used, as in `Device`
-    pass_size: PositiveInt | None = None  # examples of a training pass of one process; None: not told
+    pass_size: PositiveInt | None = None  # examples of a training pass of one process; None: not recorded
 
     @property
     def alone(self) -> Timing:
@@ -54,8 +54,8 @@ class Timing(Record):
 
 
 class Standalone(Record):
-    """What the calibration of a cell's family tells about a trial of the cell: a short trial that had a whole
-    GPU to itself. Seconds of wall time, times GPUs."""
+    """What the calibration of a cell's family measured for a trial of the cell: a short trial that had a
+    whole GPU to itself. Seconds of wall time, times GPUs."""
 
     device_type: str
     step_seconds: PositiveFloat  # of an optimiser step, once it is at pace

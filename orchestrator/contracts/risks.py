@@ -9,14 +9,14 @@ from enum import StrEnum
 class Risk(StrEnum):
     """One check of `frontier doctor --strict`; `accepted_risks` of a sweep names those it may fail."""
 
-    VERSIONS = "versions"  # packages that nobody has tested together, or that are known to clash
+    VERSIONS = "versions"  # packages that were never tested together, or that are known to clash
     STORAGE = "storage"  # records may be lost, or written twice
     MLFLOW = "mlflow"  # the tracking server answers without a login
     RAY = "ray"  # the Ray cluster answers without a token
     PASSWORDS = "passwords"  # a password that everybody knows, or that is guessed
     ROOT = "root"  # trials run as root
     READABLE = "readable"  # others can read corpora or records
-    TELEMETRY = "telemetry"  # a library tells its makers that it runs
+    TELEMETRY = "telemetry"  # a library reports to its makers that it runs
     SECRETS = "secrets"  # the environment holds secrets that nothing here needs
 
     @property

@@ -76,13 +76,13 @@ def look_alikes(labels: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def look_alike_of(label: str, known: Collection[str]) -> str | None:
-    """The known label that this one, which is not among them, looks like."""
+    """Return the known label that this one, which is not among them, looks like."""
     by_key: Mapping[str, str] = {label_key(name): name for name in known}
     return by_key.get(label_key(label))
 
 
 def spelling_fix(label: str, known: Collection[str], otherwise: str) -> str:
-    """The fix for a label that is not among the known ones: how to write it where it looks like one."""
+    """Return the fix for an unknown label: how to write it if it looks like a known one."""
     meant = look_alike_of(label, known)
     return otherwise if meant is None else f"write {visible(meant)} instead of {visible(label)}"
 

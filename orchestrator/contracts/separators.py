@@ -35,7 +35,7 @@ def spaced(line: str, separator: str) -> bool:
 
 
 def cells_of(line: str, separator: str) -> list[str]:
-    """The names in a header line, without blanks around them; none where it is no CSV."""
+    """Return the names in a header line, without blanks around them; none if it is no CSV."""
     try:
         return [text_key(cell) for cell in next(csv.reader([line], delimiter=separator), [])]
     except csv.Error:
@@ -43,7 +43,8 @@ def cells_of(line: str, separator: str) -> list[str]:
 
 
 def other_separator(line: str, used: str, fits: Callable[[Sequence[str]], bool]) -> Separator | None:
-    """The separator with which the header line gives what `fits` accepts; None unless there is just one.
+    """Return the separator with which the header line gives what `fits` accepts; None unless there is exactly
+    one.
 
     Where none does, that of a line of one column that holds another separator.
     """

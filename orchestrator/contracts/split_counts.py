@@ -27,7 +27,7 @@ class SplitCounts(Record):
     # Words where no tokenizer was asked: then at least this much is cut.
     counted_in: Literal["tokens", "words"] = "tokens"
     cut: NonNegativeInt | None = None  # examples that are cut
-    mentions_cut: NonNegativeInt | None = None  # mentions that do not lie whole before the cut
+    mentions_cut: NonNegativeInt | None = None  # mentions that are not complete before the cut
     also_in_train: NonNegativeInt | None = None  # examples of dev and test whose text is one of train
     also_in_dev: NonNegativeInt | None = None  # likewise of test
     # Held-out relations without `id`: examples that agree in most of their words with one of train.
@@ -40,5 +40,5 @@ class SplitCounts(Record):
 
     @property
     def recall_ceiling(self) -> float:
-        """The recall that no model of these tokens can exceed."""
+        """Return the recall that no model of these tokens can exceed."""
         return 1 - self.mentions_cut / self.mentions if self.mentions and self.mentions_cut else 1.0

@@ -47,7 +47,7 @@ class RefusedCell(Record):
 
 
 class SweepRecord(Record):
-    """`sweep.json` in the sweep's directory. Catalogue entries stand once, by name."""
+    """`sweep.json` in the sweep's directory. Each catalogue entry is in it once, by name."""
 
     name: str
     question: str | None = None
@@ -67,10 +67,11 @@ class SweepRecord(Record):
     standalone: dict[str, Standalone] = Field(default_factory=dict)  # by cell name, where it was calibrated
     prices: PriceBook | None = None  # that `prices` named at launch, a file of the user's own included
     market: Market = "on_demand"
-    money_per_device_hour: NonNegativeFloat | None = None  # by it, as the budget's gate reckons: power too
+    money_per_device_hour: NonNegativeFloat | None = None  # by it, as the budget's gate counts: power too
     provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …
 
     def method_of(self, cell: Cell) -> MethodSpec:
-        """The method as the cell is trained: with the settings that its search found, where there was one."""
+        """Return the method as the cell is trained: with the settings that its search found, if there was
+        one."""
         method, tuned = self.methods[cell.method], self.tuned.get(cell.name)
         return method if tuned is None else with_values(method, self.recipes[cell.name], tuned.values)[0]

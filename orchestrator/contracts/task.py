@@ -198,8 +198,8 @@ class TaskSpec(Record):
     # `reader` when a sweep is loaded; in a resolved sweep there are none left.
     layouts: tuple[Reader, ...] = ()
     on_bad_record: Literal["error", "skip"] = "error"  # skip: leave it out, count it, report the count
-    # Also score as Taylor et al. 2024 did: for ner the tag of a word stands on all its sub-words, in training
-    # as in scoring. Our own score stands beside it.
+    # Also score as Taylor et al. 2024 did: for ner all sub-words of a word have its tag, in training
+    # as in scoring. Our own score is reported beside it.
     paper_scoring: bool = False
     corpus: str | None = (
         None  # what the texts were taken from, say mimic-iii; compared with what backbones saw

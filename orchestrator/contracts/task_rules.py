@@ -1,4 +1,4 @@
-"""What the keys of a task have to agree on, whatever lies in its files."""
+"""What the keys of a task have to agree on, whatever is in its files."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def missing_splits(task: TaskSpec) -> Iterator[Problem]:
 
 
 def shares_held_out(reader: Reader) -> dict[Split, float]:
-    """The shares of train that are splits of their own."""
+    """Return the shares of train that are splits of their own."""
     hold_out = getattr(reader, "hold_out", None)
     shares = {} if hold_out is None else {Split.DEV: hold_out.dev, Split.TEST: hold_out.test}
     return {split: share for split, share in shares.items() if share}
 
 
 def readers_of(task: TaskSpec) -> Iterator[tuple[str, Reader]]:
-    """The reader of each layout, with its key in the task."""
+    """Yield the reader of each layout, with its key in the task."""
     yield "reader", task.reader
     yield from ((f"layouts.{number}", reader) for number, reader in enumerate(task.layouts))
 

@@ -33,12 +33,12 @@ class Cell(Record):
 
     @property
     def label(self) -> str:
-        """The name without the task: cells with one label differ in the task alone."""
+        """Return the name without the task: cells with one label differ only in the task."""
         return f"{self.backbone_key}/{self.method}"
 
     @property
     def backbone_key(self) -> str:
-        """The key of its backbone in the record of a sweep."""
+        """Return the key of its backbone in the record of a sweep."""
         return f"{self.model}/{self.domain}"
 
 

@@ -99,7 +99,7 @@ class FailureKind(StrEnum):
 
     @property
     def blames_the_machine(self) -> bool:
-        """Nothing was wrong with the trial: elsewhere it may well finish."""
+        """Return whether nothing was wrong with the trial: on another machine it may well finish."""
         return self in (FailureKind.PREEMPTED, FailureKind.DEVICE)
 
     @property
@@ -138,7 +138,7 @@ class Family(StrEnum):
     """What an architecture does with a text: it decides where a label is read off."""
 
     ENCODER = "encoder"  # both directions; padding on either side
-    DECODER = "decoder"  # left to right; the last token knows the most
+    DECODER = "decoder"  # left to right; the last token has seen the most
     STATE_SPACE = "state-space"  # left to right, no attention
 
 

@@ -48,7 +48,7 @@ def rows_of(shapes: Shapes, tables: tuple[str, ...]) -> int | None:
 
 
 def position_rows(shapes: Shapes, config: Mapping[str, Any]) -> int | None:
-    """The largest max_position_embeddings that the table has rows for. None: there is no table."""
+    """Return the largest max_position_embeddings that the table has rows for; None if there is no table."""
     kind = config.get("model_type")
     rows = rows_of(shapes, _POSITION_TABLES_OF_BART if kind in _BART_AND_KIN else _POSITION_TABLES)
     return rows - 2 if rows is not None and kind in _FROM_TWO else rows

@@ -89,7 +89,8 @@ class WeightsFolder:
 
     @property
     def token_types(self) -> int | None:
-        """Kinds of texts, of a pair the first and the second, that the weights tell apart."""
+        """Return the number of kinds of texts, of a pair the first and the second, that the weights
+        distinguish."""
         return rows_of(self.shapes, TYPE_TABLES)
 
     @property
@@ -127,8 +128,8 @@ class WeightsFolder:
 
 
 def read_weights(spec: BackboneSpec, directory: Path) -> tuple[WeightsFolder, list[Problem]]:
-    """The folder, and everything in it that is wrong. Reads headers of weights only, not the weights. Raises
-    OSError where a file is there but unreadable."""
+    """Return the folder, and everything in it that is wrong. Reads headers of weights only, not the weights.
+    Raises OSError where a file is there but unreadable."""
     where = f"backbone {spec.name}: {directory}"
     problems: list[Problem] = []
     pointers = {path.name for path in pointers_of_lfs(directory)}

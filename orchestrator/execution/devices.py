@@ -1,4 +1,4 @@
-"""What the driver's side of a machine can tell about its GPUs without the training stack."""
+"""What the driver can find out about a machine's GPUs without the training stack."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Ending:
 
 
 def explain(ending: Ending) -> tuple[FailureKind, str]:
-    """The failure kind, and a message of our own words only."""
+    """Return the failure kind, and a message that contains only our own words."""
     if ending.timed_out:
         return FailureKind.TIMEOUT, "the attempt was ended because it reached its time limit"
     if ending.out_of_memory:

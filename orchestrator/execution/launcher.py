@@ -1,4 +1,4 @@
-"""What a launcher is: it runs trials to their end, seed by seed, and tells what happens."""
+"""The launcher protocol: it runs trials to their end, seed by seed, and reports what happens."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ Hold = Callable[[], bool]
 
 
 def never() -> bool:
-    """Nothing is held back."""
+    """Hold nothing back."""
     return False
 
 

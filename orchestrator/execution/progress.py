@@ -42,13 +42,13 @@ class Progress:
         self._waiting = dict.fromkeys(self._planned)
         self._undrawn: tuple[float | None, ...] = ()  # predicted seconds of candidates yet to be drawn
         self._running: dict[str, float] = {}  # name -> since when
-        self._widest = 1  # most trials seen at work at once
+        self._widest = 1  # most trials seen running at once
         self._ended = dict.fromkeys(TrialState, 0)
         self._candidates_ended = 0
         self._device_seconds = 0.0  # of the attempts that ended
         self._lost: set[str] = set()  # of those that wait: their node is gone
-        self._interrupted: set[str] = set()  # that were ever lost: what they took tells no pace
-        self._attempting: dict[str, float] = {}  # name -> start of the attempt at work
+        self._interrupted: set[str] = set()  # that were ever lost: their time gives no pace
+        self._attempting: dict[str, float] = {}  # name -> start of the running attempt
         self._predicted = self._actual = 0.0  # seconds of the finished trials that had a prediction
         self._durations: list[float] = []
         self._now: float | None = None
@@ -79,7 +79,7 @@ class Progress:
 
     @property
     def lost(self) -> int:
-        """The part of `waiting` whose node is gone."""
+        """Return the part of `waiting` whose node is gone."""
         return len(self._lost)
 
     @property

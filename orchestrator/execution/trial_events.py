@@ -1,4 +1,4 @@
-"""From what a scheduler tells about its trials to launch events: each trial ends exactly once."""
+"""Turns a scheduler's reports on its trials into launch events: each trial ends exactly once."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class TrialFeed:
         return len(self._ended) == len(self._jobs)
 
     def hand_on(self) -> None:
-        """Tell all events so far, and a tick where the last one is long past."""
+        """Notify of all events so far, and of a tick if the last one is long past."""
         events, self._events = self._events, []
         now = self._clock.now()
         if now - self._ticked >= _TICK_SECONDS:

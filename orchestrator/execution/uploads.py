@@ -29,7 +29,7 @@ class Delivery:
         self._mirror, self._cache = Mirror(store, place.sweep_directory), SharedCache(store, place.cache_dir)
 
     def refresh(self, trial: str) -> None:
-        """The records of earlier attempts, wherever they ran."""
+        """Fetch the records of earlier attempts, wherever they ran."""
         if self._remote is not None:
             self._mirror.pull(trial)
 

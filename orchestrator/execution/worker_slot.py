@@ -45,7 +45,7 @@ HostFactory = Callable[[int], Host]  # from the number of threads
 
 
 def attempt_host(threads: int, gpus: tuple[str, ...] = ()) -> Host:
-    """The real host. Imported late: a fake needs nothing of the workers."""
+    """Return the real host, imported late: a fake needs nothing of the workers."""
     from workers.runtime.host import AttemptHost
 
     return AttemptHost(threads=threads, gpus=gpus)
@@ -80,7 +80,7 @@ class Slot:
         self._delivery = Delivery(self._place, pause=self._interrupted.wait)
 
     def outcomes_since(self, trial: str, before: int) -> list[Outcome]:
-        """The outcomes of the attempts numbered above `before`, wherever they ran."""
+        """Return the outcomes of the attempts numbered above `before`, wherever they ran."""
         self._delivery.refresh(trial)
         return outcomes_since(self._place, trial, before)
 

@@ -44,7 +44,8 @@ class Limit:
 
     @property
     def chance_of_more(self) -> float:
-        """The share of such sweeps that would take more, in steps of 0.05; 0 where nothing was forecast."""
+        """Return the share of such sweeps that would take more, in steps of 0.05; 0 if nothing was
+        forecast."""
         return sum(self.spent + ahead > self.limit for ahead in self.twentieths) / 20
 
     @property

@@ -40,7 +40,7 @@ Basis = Literal["ledger", "probe"]
 
 
 def family_error(spread: float) -> float:
-    """The standard deviation of a logarithm, of the half width of an interval as a share."""
+    """Return the standard deviation of a logarithm, from the half width of an interval as a share."""
     return math.log1p(spread) / _TAIL
 
 

@@ -79,13 +79,13 @@ def part_digest(part: Mapping[str, Any]) -> str:
 
 
 def combine(parts: Mapping[str, str], seed: int) -> str:
-    """The fingerprint, from the digests of the parts: 16 hex digits."""
+    """Return the fingerprint, 16 hex digits, from the digests of the parts."""
     text = json.dumps([sorted(parts.items()), seed], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_HEX_DIGITS]
 
 
 def fingerprint(spec: TrialSpec) -> str:
-    """The fingerprint that a spec should have, whatever it says itself."""
+    """Return the fingerprint that a spec should have, whatever it says itself."""
     return combine({name: part_digest(part) for name, part in identity(spec).items()}, spec.seed)
 
 

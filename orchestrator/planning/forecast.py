@@ -52,7 +52,7 @@ class Prediction(Record):
     kwh_interval: Interval | None = None
     kwh_basis: Literal["metered", "rated"] | None = None  # rated: the price book's watts
     peak_memory_bytes: int | None = None  # the largest that trials or probes like these took
-    device_memory_bytes: float | None = None  # of the GPU that is named, or that they told
+    device_memory_bytes: float | None = None  # of the GPU that is named, or that they recorded
     device_name: str | None = None  # its entry in the catalogue
     assumption: str | None  # what an estimate rests on
 
@@ -148,7 +148,7 @@ def _priced_as(
 
 
 def _chosen(sweep: ResolvedSweep) -> str | None:
-    """The product that `resources: auto` names."""
+    """Return the product that `resources: auto` names."""
     asked = sweep.config.resources
     if not isinstance(asked, AutoResources) or asked.device is None:
         return None

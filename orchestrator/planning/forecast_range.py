@@ -89,7 +89,7 @@ class Likely(NamedTuple):
 
 
 def _ends(drawn: Floats, expected: float) -> tuple[float, float]:
-    """The expected total lies inside, whatever was drawn."""
+    """Return the ends of the interval, which contains the expected total whatever was drawn."""
     low, high = np.quantile(drawn, _ENDS) / expected
     return min(float(low), 1.0), max(float(high), 1.0)
 

@@ -18,8 +18,8 @@ def together(
     kept: Iterable[PlannedTrial],
     history: Mapping[str, TrialHistory],
 ) -> SweepRecord:
-    """The record of a partial sweep, with what the one `before` it says of trials that are `kept`, and of
-    searches that were begun, in the order that they had there."""
+    """Return the record of a partial sweep, with what the one `before` it says of trials that are `kept`, and
+    of searches that were begun, in the order that they had there."""
     own = {trial.cell.name for trial in record.trials} | {refused.cell.name for refused in record.refused}
     trials = {trial.name: trial for trial in (*kept, *record.trials)}
     candidates = [c for c in before.candidates if c.cell.name not in own and c.name in history]

@@ -25,7 +25,7 @@ _QUANTISED = {"int8": 1.0, "nf4": 0.52}  # bytes a weight; nf4 with its doubly q
 _NOT_QUANTISED = 0.4  # of a state-space model's layers: what its scan reads (`workers.models.backbones`)
 _QUANTISED_KERNELS = 0.3 * GIB  # of bitsandbytes, beside what CUDA takes
 _EXCHANGE = 0.5 * GIB  # NCCL's buffers, where there are several processes
-_GATHERED_LAYERS = 2  # of spread weights: the one at work, and the next one on its way
+_GATHERED_LAYERS = 2  # of sharded weights: the active one, and the next one in transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ class _Trial:
         layers, kept, size = self._active_layers, self._kept(), 2 if self.precision.halves else 4
         kept += self.settings.extra_activations(self.shape)
         again = self.resources.gradient_checkpointing
-        # With checkpointing each layer's input, and all of the one at work.
+        # With checkpointing each layer's input, and all of the active one.
         held = layers * 4 * self.shape.hidden + kept if again else max(layers, 1) * kept
         held += 4 * size * self.shape.hidden  # before the first layer and after the last one
         label = f"activations ({self._pass} x {self._length} tokens"

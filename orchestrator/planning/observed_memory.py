@@ -63,7 +63,7 @@ class Peaks:
             self._peaks[key] = _Peak(timing.peak_memory_bytes, timing.device_type, by)
 
     def refusal(self, cell: GridCell, given: Resources) -> str | None:
-        """The arithmetic in words; None where it fits, or where peak or memory are not known. Where a trial
+        """Return the arithmetic in words; None if it fits, or if peak or memory are unknown. Where a trial
         has run to its end on such a device, nothing is kept in reserve."""
         if not given.gpus:
             return None

@@ -28,7 +28,8 @@ class Observation:
     def of_trial(
         cls, spec: TrialSpec, timing: Timing | None, wall_seconds: float, device_type: str
     ) -> Observation:
-        """Return what a trial took alone on its device. Without a `timing`, all of it counts as training."""
+        """Return what a trial took on an exclusive device. Without a `timing`, all of it counts as
+        training."""
         alone = (timing or Timing(device_type=device_type, train_seconds=wall_seconds)).alone
         trained = alone.steps * spec.recipe.batch_size
         examples = trained or training_examples(spec.task, spec.recipe, alone.rows)

@@ -64,7 +64,7 @@ class _Room:
         self._open: list[list[_Node]] = [[] for _ in self.kinds]
 
     def wanted(self, trial: Resources) -> set[int]:
-        """The kinds that could hold a part of the trial."""
+        """Return the kinds that could hold a part of the trial."""
         return {number for number, kind in enumerate(self.kinds) if per_node(kind, trial)}
 
     def enter(self, trial: Resources, shut: set[int]) -> _Seat | None:

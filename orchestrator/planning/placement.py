@@ -50,7 +50,7 @@ class Placer:
         self._known: dict[Hashable, Placement | Refusal] = {}
 
     def place(self, cell: GridCell, *, alone: bool = False) -> Placement | Refusal:
-        """`alone`: it shares no GPU, whatever the estimate says."""
+        """`alone` means that it shares no GPU, whatever the estimate says."""
         asked, device = self._asked, self._device
         if not isinstance(asked, AutoResources):
             return Placement(asked)
@@ -177,7 +177,8 @@ def longest_first(items: Sequence[T], seconds: Callable[[T], float | None]) -> l
 def seed_by_seed(
     items: Sequence[T], seed: Callable[[T], int], seconds: Callable[[T], float | None]
 ) -> list[T]:
-    """The order in which trials start: all of the first seed, then all of the next, each longest first.
+    """Return the order in which trials start: all of the first seed, then all of the next, each longest
+    first.
 
     Seeds of one cell so run at different times. How busy the machine is then becomes part of their scatter,
     and the cells of one seed share it (randomised blocks; Mytkowicz et al. 2009). Side by side they would all

@@ -1,4 +1,4 @@
-"""Probes: a short trial for each family of cells, that tells what the sweep will take before it starts.
+"""Probes: a short trial for each family of cells, which measures what the sweep will take before it starts.
 
 They are a sweep of their own beside the real one (`<name>-probes`), run and recorded like any other: billed
 separately, never results, run again only where something changed.

@@ -100,7 +100,7 @@ def _study(tune: Tune, begins_after: int) -> Study:
             seed=int.from_bytes(digest[:4], "big"),
             n_startup_trials=FIRST_ROUND,
             multivariate=True,
-            constant_liar=True,  # what the round holds already counts as poor: the next lies elsewhere
+            constant_liar=True,  # what the round holds already counts as poor: the next is drawn elsewhere
         )
     return optuna.create_study(direction="maximize", sampler=sampler)
 

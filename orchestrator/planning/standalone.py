@@ -1,4 +1,4 @@
-"""What the trials of a plan cost alone on a GPU, by the probes of their families: each had one to itself."""
+"""What the trials of a plan cost on an exclusive GPU, by the probes of their families, which each had one."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def optimiser_steps(plan: Plan) -> dict[str, int | None]:
 
 
 def with_few_steps(plan: Plan) -> dict[str, int]:
-    """The steps of cells that train for fewer than `FEW_STEPS`. Smoke runs are left out."""
+    """Return the steps of cells that train for fewer than `FEW_STEPS`. Smoke runs are left out."""
     return {
         name: steps
         for name, steps in optimiser_steps(plan).items()

@@ -1,4 +1,4 @@
-"""Where the tuning search of a cell stands: its candidates, what they scored, and the winner. Pure."""
+"""The state of a cell's tuning search: its candidates, what they scored, and the winner. Pure."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _said(error: ValidationError) -> str:
 
 
 def applied(cell: GridCell, values: Mapping[str, Any]) -> GridCell:
-    """The cell with a candidate's values, for which there is room beside the text: the grid saw to that.
+    """Return the cell with a candidate's values. They leave room for the text: the grid has checked that.
     Raises pydantic.ValidationError where they do not go together."""
     method, recipe = with_values(cell.variant.spec, cell.recipe, values)
     longest = text_room(cell.backbone, method.settings)

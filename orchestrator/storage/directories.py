@@ -19,7 +19,7 @@ class DamagedTreeError(StorageError):
 
 
 def complete(keys: Iterable[str]) -> list[str]:
-    """The directories among these keys that are complete."""
+    """Return the directories among these keys that are complete."""
     return sorted(key.removesuffix(f"/{MARKER}") for key in keys if key.endswith(f"/{MARKER}"))
 
 
@@ -83,7 +83,7 @@ _REMEDY = "delete that directory from the store; what lay there is made or stage
 
 
 def delete_tree(store: Store, key: str, keys: Iterable[str]) -> None:
-    """The marker first. `keys` holds those of the directory, and may hold others."""
+    """Delete the directory, its marker first. `keys` holds those of the directory, and may hold others."""
     store.delete(f"{key}/{MARKER}")
     for other in keys:
         if other.startswith(f"{key}/"):

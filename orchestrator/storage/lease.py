@@ -68,7 +68,7 @@ class Lease:
             self._sleep(BEAT_SECONDS / 4)
 
     def driver(self) -> str | None:
-        """The process that holds the lease; None where none does, or it is seen to be dead."""
+        """Return the process that holds the lease; None if there is none, or it is seen to be dead."""
         _, holder = self._newest()
         if holder is None or not _at_work(holder, self._now()):
             return None
@@ -157,7 +157,7 @@ def hold(lease: Lease, stop: Callable[[], object], every: float = BEAT_SECONDS) 
             try:
                 lease.renew()
             except StorageError:
-                continue  # where nobody takes over meanwhile, it is still ours
+                continue  # if no other driver takes over meanwhile, it is still ours
             except HeldError as taken:
                 lost.append(taken)
                 stop()
@@ -194,9 +194,9 @@ def _lives(pid: int) -> bool:
 
 
 def _machine() -> str:
-    """The running kernel and the space that process numbers count in."""
+    """Identify the running kernel and the namespace of process ids."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        return secrets.token_hex(8)  # like no other: then only time tells
+        return secrets.token_hex(8)  # unique: then only time decides

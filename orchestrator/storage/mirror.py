@@ -31,7 +31,7 @@ class Mirror:
     # From the store.
 
     def pull(self, trial: str | None = None) -> None:
-        """The records of all trials, or of one, and of the sweep; no checkpoints and no models."""
+        """Pull the records of all trials, or of one, and of the sweep; no checkpoints and no models."""
         below = PurePosixPath(self._sweep, layout.TRIALS, trial or "").as_posix()
         records = self._records(self.store.listing(below))
         if len(records) == 1:
@@ -77,8 +77,8 @@ class Mirror:
             write_atomically(path, content)
 
     def pull_checkpoint(self, trial: str, fingerprint: str) -> None:
-        """The newest complete checkpoint of the trial under the fingerprint, where the store's is newer than
-        those here. The trial's records must be here."""
+        """Pull the newest complete checkpoint of the trial under the fingerprint, if the store's is newer
+        than those here. The trial's records must be here."""
         for _ in range(layout.KEPT_CHECKPOINTS + 1):  # one that is deleted while it is read has a newer one
             below = PurePosixPath(self._sweep, layout.TRIALS, trial).as_posix()
             steps = _checkpoints(self.store.listing(below), lambda key: self._is_of(key, fingerprint))
@@ -122,7 +122,8 @@ class Mirror:
             self.store.put(f"{self.key(directory)}/{layout.EVENTS}", path.read_bytes())
 
     def push_checkpoint(self, directory: Path) -> None:
-        """The newest one of an attempt, where the store lacks it; there, too, the newest two are kept."""
+        """Push the newest checkpoint of an attempt if the store lacks it; there, too, the newest two are
+        kept."""
         own = newest_checkpoint(directory)
         if own is None:
             return

@@ -16,7 +16,7 @@ from orchestrator.errors import StorageError
 from orchestrator.storage.objects import ObjectStore
 from orchestrator.storage.store import DirectoryStore, Store
 
-MIRROR_VARIABLE = "FRONTIER_MIRROR"  # each machine's own: where its mirrors lie
+MIRROR_VARIABLE = "FRONTIER_MIRROR"  # each machine's own: where its mirrors are
 PATIENCE_SECONDS = 600.0  # a store may fail for so long before a trial's records count as undeliverable
 _PAUSE_SECONDS = 5.0
 

@@ -16,7 +16,7 @@ class Store(Protocol):
     """Keys are relative paths with slashes. Every method raises StorageError where the store fails."""
 
     def put(self, key: str, data: bytes | Path, *, if_absent: bool = False) -> bool:
-        """The object is there whole, or not at all. `data`: the content, or the file that holds it.
+        """Write the object complete or not at all. `data`: the content, or the file that holds it.
 
         With `if_absent` one writer of many wins; False: there was an object, and nothing was written. Raises
         FileNotFoundError where the file is gone.

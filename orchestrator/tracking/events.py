@@ -73,7 +73,7 @@ def done_share(path: Path) -> float:
 
 
 def _last(lines: Sequence[bytes], begins: bytes) -> Event | None:
-    """The last readable one whose line begins so."""
+    """Return the last readable event whose line begins like this."""
     for line in reversed(lines):
         if line.startswith(begins):
             with suppress(ValidationError):

@@ -1,4 +1,4 @@
-"""The ledger: the records of a sweep as they lie on disk; all that report, status and sync ever read."""
+"""The ledger: the records of a sweep as they are on disk; all that report, status and sync ever read."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class RunContent:
 
 
 def describe(record: TrialRecord, sweep: SweepRecord) -> RunContent | None:
-    """The run of a trial or candidate without its curves; None where nothing ran as it is planned."""
+    """Return the run of a trial or candidate without its curves; None if nothing ran as planned."""
     current = record.current
     if not current or record.state not in _STATUS:
         return None

@@ -66,7 +66,7 @@ class MlflowView:
             return self._store.write_trial(record)
         except TrackingError as error:
             self._rest(error)
-        except LedgerError as error:  # of this trial alone
+        except LedgerError as error:  # only this trial
             _LOG.warning("%s", error)
         return False
 
@@ -233,7 +233,7 @@ def _open(uri: str) -> MlflowClient:
 
 
 def _experiment(client: MlflowClient, sweep: SweepRecord) -> str:
-    """The id of the sweep's experiment, made where it is missing, brought back where it was deleted."""
+    """Return the id of the sweep's experiment; create it if it is missing, restore it if it was deleted."""
     experiment = client.get_experiment_by_name(sweep.name)
     if experiment is None:
         identity: str = client.create_experiment(sweep.name)

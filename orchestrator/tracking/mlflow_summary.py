@@ -47,7 +47,7 @@ def summary(sweep: SweepRecord, totals: Totals, note: str) -> RunContent:
 
 
 def experiment_tags(sweep: SweepRecord) -> dict[str, str]:
-    """The kind makes the interface open on runs and charts instead of traces."""
+    """Return tags whose kind makes the interface open on runs and charts instead of traces."""
     return {_NOTE: _description(sweep), "mlflow.experimentKind": "custom_model_development"}
 
 

@@ -15,7 +15,7 @@ from orchestrator.tracking.timing import timing_of
 
 
 def newest_of(attempts: Sequence[AttemptRecord]) -> AttemptRecord:
-    """The newest that finished, or, where none did, the newest. `attempts`: oldest first, not empty."""
+    """Return the newest that finished, or the newest if none did. `attempts`: oldest first, not empty."""
     finished = [a for a in attempts if a.outcome is not None and a.outcome.state == "finished"]
     return (finished or list(attempts))[-1]
 

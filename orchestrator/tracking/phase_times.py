@@ -1,4 +1,4 @@
-"""Which second of an attempt lay in which phase, also of one that was killed and could not tell."""
+"""Which second of an attempt was in which phase, also for a killed one that wrote no figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the records of probes tell: the history of their trials, with the warm-up apart from the pace."""
+"""The history of the trials of probes, with the warm-up apart from the pace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a sweep stands, looked at again and again: what cannot change any more is read once.
+"""The status of a sweep, read repeatedly: what cannot change any more is read once.
 
 A look costs a question to the file system for each trial that is not finished, and the reading of what has
 ended since the look before; so a sweep of 10,000 trials can be watched every other second.
@@ -32,13 +32,13 @@ class Running:
 
 @dataclass
 class Standing:
-    """Of planned trials and, apart from them, of the candidates of searches. `finished` are the records that
-    have come in since the look before; `billed` counts attempts that have ended, in device-seconds by device
-    type."""
+    """The status of planned trials and, separately, of the candidates of searches. `finished` are the records
+    that have come in since the look before; `billed` counts attempts that have ended, in device-seconds by
+    device type."""
 
     sweep: SweepRecord
-    driver: str | None  # the process at work on it; None: none is
-    anew: bool = False  # the plan has changed: what earlier looks gave is void, and comes again
+    driver: str | None  # the process that drives it; None: there is none
+    anew: bool = False  # the plan has changed: earlier results are void, and are sent again
     states: Counter[TrialState] = field(default_factory=Counter)
     candidates: Counter[TrialState] = field(default_factory=Counter)
     running: list[Running] = field(default_factory=list)

@@ -46,7 +46,7 @@ def billed_seconds(
 
 
 def state_of(attempts: Sequence[AttemptRecord], fingerprint: str) -> TrialState:
-    """The state of a planned trial from its attempts, oldest first."""
+    """Return the state of a planned trial from its attempts, oldest first."""
     current = tuple(a for a in attempts if a.fingerprint == fingerprint)
     if not current:
         return TrialState.STALE if attempts else TrialState.NEW

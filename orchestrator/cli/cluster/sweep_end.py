@@ -101,7 +101,7 @@ def _tell_gone(
 def _reported(
     name: str, records: RemoteRecords | None, sweeps: Sweeps, console: Console, bring: bool
 ) -> Written | None:
-    """The report, of records that are in reach or that are to be brought."""
+    """Return the report on records that are in reach or that are to be fetched."""
     ledger = None if records is None else records.within_reach()
     if bring and ledger is None and not (records is not None and records.in_store):
         ledger = _brought(name, sweeps, console)

@@ -1,4 +1,4 @@
-"""The budget of a sweep: a gate before it starts, a stop while it runs, and what is told about both."""
+"""The budget of a sweep: a gate before it starts, a stop while it runs, and the lines about both."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def show_budget(plan: Plan, console: Console) -> None:
 
 
 def budget_json(plan: Plan) -> list[dict[str, Any]]:
-    """A line a key of the budget. Raises ConfigError as above."""
+    """Return a record per key of the budget. Raises ConfigError as `show_budget` does."""
     return [
         {
             "key": limit.key,

@@ -16,7 +16,7 @@ _BASES = {
 
 
 def forecast(plan: Plan) -> list[str]:
-    """A line a figure; one line where there is nothing to forecast, or no ground for it."""
+    """Return a line per figure; one line if there is nothing to forecast, or no basis for it."""
     predicted, count = plan.predicted, len(plan.to_run)
     if not count and not predicted.tuning_candidates:
         return [f"nothing to do: all {quantity(len(plan.trials), 'trial')} are up to date"]

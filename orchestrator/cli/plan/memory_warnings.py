@@ -1,4 +1,5 @@
-"""Cells that may not fit what a sweep gives every trial: told, not refused, as the sweep has chosen."""
+"""Cells that may not fit what a sweep gives every trial: reported, not refused, because the sweep chose its
+resources."""
 
 from __future__ import annotations
 

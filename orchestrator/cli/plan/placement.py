@@ -37,7 +37,7 @@ def _json(placed: Placement) -> dict[str, Any]:
 
 
 def show_placements(plan: Plan, console: Console) -> None:
-    """A line for each kind of place, with the arithmetic of the cell that needs most."""
+    """Show a line for each kind of placement, with the arithmetic of the cell that needs most."""
     asked = plan.sweep.config.resources
     if not isinstance(asked, AutoResources) or not plan.placements:
         return
@@ -94,7 +94,7 @@ def show_calibrations(plan: Plan, console: Console) -> None:
 
 
 def _short_of_cores(plan: Plan) -> list[str]:
-    """A line for each kind of node whose cores end before its GPUs are full of shares."""
+    """Return a line for each kind of node whose cores run out before its GPUs are full of shares."""
     lines = list[str]()
     for kind in plan.sweep.config.capacity or ():
         for trial in sorted({placed.resources for placed in plan.placements.values()}, key=lambda r: r.gpus):

@@ -78,4 +78,4 @@ def run_probes(
         highlight=False,
         soft_wrap=True,
     )
-    return replace(session)  # plans anew
+    return replace(session)  # plans again

@@ -47,7 +47,7 @@ def show_few_steps(plan: Plan, console: Console) -> None:
 
 
 def learning_rates(plan: Plan) -> dict[tuple[str, str, str], str]:
-    """The learning rates of a row of the table: those of its tasks."""
+    """Return the learning rates of a row of the table: those of its tasks."""
     rates_by_row: dict[tuple[str, str, str], set[float]] = defaultdict(set)
     searched = set[tuple[str, str, str]]()
     for cell in plan.cells.values():

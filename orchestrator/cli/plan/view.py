@@ -166,7 +166,7 @@ def _table(plan: Plan) -> Table:
 
 
 def _show_refused(refused: Sequence[RefusedCell], console: Console) -> None:
-    """The commonest reason first."""
+    """Show refused cells, the most common reason first."""
     cells: dict[str, list[str]] = defaultdict(list)
     for item in refused:
         cells[item.reason].append(item.cell.name)

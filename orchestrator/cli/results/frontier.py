@@ -55,7 +55,7 @@ def show_frontiers(report: Report, axes: tuple[Objective, ...], console: Console
 
 
 def show_claims(report: Report, console: Console) -> None:
-    """The groups of each task and its first claims that hold."""
+    """Show the groups of each task and its first claims that hold."""
     for task in report.tasks:
         held = [c.sentence for family in task.claims for c in family.claims if c.distinguishable]
         lines = [group.sentence for group in task.groups if group.best] + held[:_LINES]

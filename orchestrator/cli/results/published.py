@@ -12,7 +12,7 @@ from orchestrator.report.analysis.published import PublicationSheet, Published, 
 
 
 def load_published(name: str) -> Published:
-    """`taylor-2024` of the catalogue, or the path of a CSV; the YAML file of the same name lies beside it and
+    """`taylor-2024` of the catalogue, or the path of a CSV; the YAML file of the same name is beside it and
     may be missing. Raises ConfigError."""
     path = _find(name)
     beside = path.with_suffix(".yaml")

@@ -139,7 +139,7 @@ def serve_mlflow(uri: str, sweep: str | None, port: int, console: Console) -> No
     console.print("The Ray dashboard's address is printed by `frontier run`; it lives as long as the run.")
     command = python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port))
     more = {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody here needs
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that are not needed here
         "MLFLOW_BACKEND_STORE_URI": uri,  # arguments are seen by all accounts of the machine
     }
     subprocess.run(

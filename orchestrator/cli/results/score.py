@@ -78,7 +78,8 @@ def show_scores(scores: Scores, notes: tuple[str, ...], console: Console) -> Non
 
 
 def tell_set(scores: Scores, notes: tuple[str, ...], console: Console) -> None:
-    """The normalisation set, and the warnings. Never without the scores: they mean nothing alone."""
+    """Show the normalisation set, and the warnings. Scores are never shown without them: they would mean
+    nothing."""
     what = f"Normalisation set: {scores.points} points. Add or drop one, and every score can move."
     for line in (what, *(f"  {text}" for text in scores.normalisation), *notes):
         console.print(line, highlight=False, soft_wrap=True)

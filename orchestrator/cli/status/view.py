@@ -1,4 +1,4 @@
-"""`frontier status`: where a sweep stands, from its records."""
+"""`frontier status`: the status of a sweep, from its records."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _caveats(sweep: SweepRecord, records: list[TrialRecord]) -> dict[str, list[s
 
 
 def _read(ledger: Ledger) -> tuple[SweepRecord, list[TrialRecord], list[TrialRecord], Totals]:
-    """The sweep, its trials, the candidates of its searches, and what all of it cost."""
+    """Read the sweep, its trials, the candidates of its searches, and what all of it cost."""
     sweep = ledger.sweep()
     records, candidates = list(ledger.trials()), list(ledger.candidates())
     totals = totals_of(records, len(sweep.refused), (*candidates, *ledger.removed()))

@@ -23,7 +23,7 @@ from orchestrator.tracking.status import Standing, Watcher
 from orchestrator.units import duration, quantity, rounded
 
 _SECONDS_BETWEEN_LOOKS = 2.0
-_SECONDS_BETWEEN_PULLS = 15.0  # of records that lie in an object store
+_SECONDS_BETWEEN_PULLS = 15.0  # of records in an object store
 _MOST_RUNNING = 6
 _HOUR = 3600.0
 
@@ -34,7 +34,7 @@ class Burn:
 
     unit: str
     spent: float
-    an_hour: float  # devices at work
+    an_hour: float  # devices in use
     limit: float | None
     money: str | None  # the limit in money, in words, at the rate that the budget's gate went by
 

@@ -1,4 +1,4 @@
-"""The strict checks of a cluster: for whoever asks, and before a submission."""
+"""The strict checks of a cluster: on request, and before a submission."""
 
 from __future__ import annotations
 

@@ -69,6 +69,6 @@ def _others_read(path: Path) -> bool:
 
 
 def _nearest(path: Path) -> Path:
-    """The directory, or what is there of the way to it."""
+    """Return the directory, or its nearest ancestor that exists."""
     path = path.absolute()
     return next(ancestor for ancestor in (path, *path.parents) if ancestor.exists())

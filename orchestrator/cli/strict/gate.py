@@ -44,7 +44,7 @@ def refuse_risks(session: Session, launcher: str, cluster: ClusterChoice, consol
 def refuse_problems(
     sweep: ResolvedSweep, results: Iterable[Checked], console: Console, where: str = "this machine"
 ) -> None:
-    """Raise ConfigError with the problems that the sweep's file does not accept; tell the others."""
+    """Raise ConfigError with the problems that the sweep's file does not accept; show the others."""
     checks = list(results)
     problems = [checked for checked in checks if checked.is_problem]
     for checked in checks:

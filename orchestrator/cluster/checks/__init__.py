@@ -1,4 +1,4 @@
-"""The checker: every mistake of a set of manifests that can be told without a cluster, all at once."""
+"""The checker: every mistake in a set of manifests that can be found without a cluster, all at once."""
 
 from __future__ import annotations
 

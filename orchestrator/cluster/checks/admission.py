@@ -1,5 +1,5 @@
-"""What stands around the sweeps of a namespace: its quota, and the budget that holds a drained node for the
-driver and for nobody else."""
+"""What surrounds the sweeps of a namespace: its quota, and the budget that holds a drained node for the
+driver and for no other pod."""
 
 from __future__ import annotations
 

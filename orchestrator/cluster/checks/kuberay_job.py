@@ -1,4 +1,4 @@
-"""What the KubeRay operator refuses once a RayJob is in the cluster, told before; and the one thing it does
+"""What the KubeRay operator refuses once a RayJob is in the cluster, found before; and the one thing it does
 not refuse although it never works: an unknown submission mode.
 
 The rules are those of KubeRay v1.7.0 (github.com/ray-project/kuberay,

@@ -93,7 +93,7 @@ def _peers(end: dict[str, Any], namespace: str) -> Iterator[Peer]:
         try:
             net, *but = (ipaddress.ip_network(cidr, strict=False) for cidr in cidrs)
         except ValueError:
-            return  # is no network, which is told elsewhere
+            return  # is no network, which is reported elsewhere
         yield Block(net, tuple(but))
         return
     namespaces: list[str | None] = [namespace]

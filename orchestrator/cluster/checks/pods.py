@@ -50,7 +50,7 @@ class Pod:
 
 
 def cluster_of(document: Document) -> tuple[dict[str, Any], str] | None:
-    """The Ray cluster in a document, and its dotted path."""
+    """Return the Ray cluster in a document, and its dotted path."""
     if document.kind == "RayCluster":
         return document.spec, "spec"
     if document.kind == "RayJob" and isinstance(document.spec.get("rayClusterSpec"), dict):

@@ -1,4 +1,4 @@
-"""No pod of a sweep has a role over everything: whoever runs code in it would have it too."""
+"""No pod of a sweep has a role over everything: all code that runs in it would have it too."""
 
 from __future__ import annotations
 

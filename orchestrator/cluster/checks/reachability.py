@@ -1,4 +1,4 @@
-"""Which connections a sweep needs; `openings` tells those that must not be possible."""
+"""Which connections a sweep needs; `network_openings` reports those that must not be possible."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _reached(network: Network, edge: Edge, documents: Sequence[Document]) -> boo
 
 
 def _api_addresses(documents: Sequence[Document]) -> Iterator[str]:
-    """The first address of each private block that some policy opens."""
+    """Yield the first address of each private block that some policy opens."""
     for policy in of_kind(documents, "NetworkPolicy"):
         for rule in items(policy.spec.get("egress")):
             for end in items(rule.get("to")):

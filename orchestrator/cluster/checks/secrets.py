@@ -10,7 +10,7 @@ from orchestrator.cluster.documents import Document, items, mapping, of_kind
 from orchestrator.errors import Problem
 
 _NAME = re.compile(r"(^|_)(SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIALS?|(API|ACCESS|PRIVATE|SECRET)_KEY)(_|$)")
-_A_PLACE = re.compile(r"_(FILE|PATH|DIR)$")  # where a secret lies, and none itself
+_A_PLACE = re.compile(r"_(FILE|PATH|DIR)$")  # the path of a secret, not a secret
 _URI = re.compile(r"://[^/\s:@$]+:[^/\s@$]+@")  # with a user's password
 _REMEDY = "put it into a Secret of the cluster, and name that by secretKeyRef or secretRef"
 

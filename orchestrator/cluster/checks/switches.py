@@ -1,4 +1,5 @@
-"""Settings of the environment that a promise rests on: tokens are asked for, and nothing is told outside."""
+"""Settings of the environment that a promise rests on: tokens are required, and nothing is reported
+outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Tune asks and tells on the way: what happened, which trial comes next, what is held back."""
+"""What Tune asks and reports during a run: what happened, which trial comes next, what is held back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.execution.trial_events import TrialFeed
 from orchestrator.planning.packing import TrialQueue
 
 JOB = "job"  # the one key of a Tune configuration: the index of a job
-# Of a result; Tune keeps statistics of each figure in it, some 10 KiB a trial, and nobody asks for them.
+# Of a result; Tune keeps statistics of each figure in it, some 10 KiB per trial, and they are never used.
 _KEPT_BY_TUNE = frozenset({"done", "trial_id", "training_iteration"})
 
 
@@ -114,7 +114,7 @@ class InLine(BasicVariantGenerator):  # type: ignore[misc]  # ray is untyped for
         return BasicVariantGenerator, ()
 
     def save_to_dir(self, dirpath: str, session_str: str) -> None:
-        """Nothing is ever restored."""
+        """Save nothing: nothing is ever restored."""
 
     def next_trial(self) -> Any:
         if self._line.empty:
@@ -158,7 +158,7 @@ class Holding(FIFOScheduler):  # type: ignore[misc]  # ray is untyped for us
 
 
 class InterruptedLaunchError(Exception):
-    """In the place of KeyboardInterrupt, which Tune does not clean up after."""
+    """Replaces KeyboardInterrupt, after which Tune does not clean up."""
 
 
 def _kill_actors(trials: list[Any]) -> None:

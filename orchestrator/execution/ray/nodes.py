@@ -119,7 +119,7 @@ class NodesHost:
         return [NODE_LOST if code is None else code for code in codes]
 
     def _placed(self, number: int) -> Any:
-        """The host of a node, in the bundle of that number."""
+        """Return the host of a node, in the bundle of that number."""
         resources = self._resources
         strategy = PlacementGroupSchedulingStrategy(
             get_current_placement_group(), placement_group_bundle_index=number

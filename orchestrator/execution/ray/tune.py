@@ -1,5 +1,5 @@
-"""Tune scheduling jobs on a cluster. This file, `ray_cluster`, `ray_nodes` and `tune_hooks` alone import ray;
-`ray_launcher` is the door of all four."""
+"""Tune schedules jobs on a cluster. In this package only the folder `ray` imports ray; `launcher` is its
+entrance."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         if self._slot.faulty:
             raise FaultyGpuError
         trial, before = self._job.trial, self._job.before
-        ray._raylet.setproctitle(f"ray::{readable(trial.name)}")  # the trial at work, in ps and the dashboard
+        ray._raylet.setproctitle(f"ray::{readable(trial.name)}")  # the running trial, in ps and the dashboard
         report: dict[str, Any] = {}
         try:
             outcomes = self._slot.outcomes_since(trial.name, before)
@@ -106,10 +106,10 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         return {"done": next_step(outcomes, self._launch.policy) is not NextStep.ATTEMPT, "told": report}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: the ledger holds the state. Without this method Tune throws the actor away."""
+        """Save nothing: the ledger holds the state. Without this method Tune discards the actor."""
 
     def load_checkpoint(self, checkpoint: str | None) -> None:
-        """Nothing to load."""
+        """Load nothing."""
 
     def cleanup(self) -> None:
         """End the host. With a faulty GPU this process stays, so that Ray gives the GPU to no other: until
