@@ -57,13 +57,12 @@ def test_status_of_a_stopped_sweep_says_how_it_goes_on(frontier: Frontier, runni
 @pytest.mark.parametrize(
     "command", [("ledger",), ("report",), ("status", "--json"), ("score",)], ids="-".join
 )
-@pytest.mark.usefixtures("running")
 def test_what_needs_the_records_names_the_command_that_copies_them(
-    frontier: Frontier, command: tuple[str, ...]
+    frontier: Frontier, running: str, command: tuple[str, ...]
 ) -> None:
     said = frontier(*command, "ours")
     assert said.code == 2
-    assert "run `frontier fetch ours`" in said.text
+    assert f"run `frontier fetch {running}`" in said.text
     assert said.out == ""
 
 
