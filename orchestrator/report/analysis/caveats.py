@@ -17,9 +17,9 @@ from orchestrator.report.results.point import Point
 from orchestrator.report.task_report import TaskReport
 
 _INTERVALS = (
-    "The 95 % interval of a quality covers other seeds and, where results have a score for each document, "
-    "other test documents. It holds for all cells of a task at once, so also for the chosen one. It does not "
-    "cover other training data."
+    "The 95 % interval of a quality is over seeds and, where results have a score for each document, over "
+    "test documents. It holds for all cells of a task at once, so also for the chosen one. It does not cover "
+    "other training data."
 )
 _MACRO_F1 = (
     "Macro F1 is the mean over the classes that occur in test or in a prediction, so one answer of a class "

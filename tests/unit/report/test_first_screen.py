@@ -122,11 +122,11 @@ def test_the_answer_says_of_what_a_point_is_one_and_who_chose_it(tmp_path, targe
 @pytest.mark.parametrize(
     ("signature", "helps"),
     [
-        (None, "What would help: more seeds ("),
+        (None, "What would help: more than 50 seeds, or a wider margin ("),
         (
             Signature.IMPROVING,
             "What would help: longer training of tiny/clinical/full and mini/clinical/full (6 of 6 seeds "
-            "were still rising at the end); more seeds (",
+            "were still rising at the end); more than 50 seeds, or a wider margin (",
         ),
     ],
 )

@@ -101,7 +101,7 @@ def test_mean_ranks_lie_in_intervals_that_leave_places_out():
 
 def test_an_interval_of_all_places_does_not_pass_for_one_of_a_rank(monkeypatch):
     all_places = [(1, 12)] * 12
-    monkeypatch.setattr(bench.statistics_honest, "places", lambda cells, tasks: all_places)
+    monkeypatch.setattr(bench.statistics_honest, "rank_ranges", lambda cells, tasks: all_places)
     found = list(ranks(1, 0.01, 5, np.random.default_rng(9)))
     assert [line.measure for line in found if not line.passes] == ["width of it, of 11 places"]
 
