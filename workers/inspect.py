@@ -9,21 +9,16 @@ Standard input is an InspectBackbone or an InspectTask; standard output JSON lin
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from orchestrator.contracts.backbone import BackboneSpec
-from orchestrator.contracts.record import Record
 from orchestrator.contracts.requests import InspectBackbone, InspectTask
 from orchestrator.contracts.sameness import visible
 from orchestrator.errors import DataError, FrontierError, WeightsError
-from workers.runtime.answers import answer
+from workers.runtime.answers import answer_request
 from workers.runtime.core_dumps import forbid_core_dumps
-
-_Verb = tuple[type[Record], Callable[[Any], Iterator[dict[str, Any]]]]
 
 
 def inspect_backbone(request: InspectBackbone) -> dict[str, Any]:
@@ -99,37 +94,30 @@ def inspect_files(request: InspectTask) -> Iterator[dict[str, Any]]:
 
 
 def main(arguments: list[str]) -> int:
-    verbs: dict[str, _Verb] = {"backbone": (InspectBackbone, _backbone), "task": (InspectTask, _task)}
-    if len(arguments) != 1 or arguments[0] not in verbs:
-        sys.stderr.write("usage: python -m workers.inspect backbone|task < request.json\n")
-        return 2
-    return answer(lambda: _answers(*verbs[arguments[0]], sys.stdin.read()))
-
-
-def _answers(
-    kind: type[Record], work: Callable[[Any], Iterator[dict[str, Any]]], words: str
-) -> Iterator[dict[str, Any]]:
-    try:
-        request = kind.model_validate_json(words)
-    except ValidationError as error:
-        yield {"error": str(error)}
-        return
-    try:
-        yield from work(request)
-    except FrontierError as error:
-        yield {"error": str(error)}
+    if arguments == ["backbone"]:
+        return answer_request(InspectBackbone, _backbone)
+    if arguments == ["task"]:
+        return answer_request(InspectTask, _task)
+    sys.stderr.write("usage: python -m workers.inspect backbone|task < request.json\n")
+    return 2
 
 
 def _backbone(request: InspectBackbone) -> Iterator[dict[str, Any]]:
     from workers.runtime.attempt import settle_environment
 
     settle_environment()
-    yield inspect_backbone(request)
+    try:
+        yield inspect_backbone(request)
+    except FrontierError as error:
+        yield {"error": str(error)}
 
 
 def _task(request: InspectTask) -> Iterator[dict[str, Any]]:
     forbid_core_dumps()
-    yield from inspect_files(request)
+    try:
+        yield from inspect_files(request)
+    except FrontierError as error:
+        yield {"error": str(error)}
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.files import draft, file_digests
 from orchestrator.contracts.generated import made_root
@@ -26,7 +24,7 @@ from orchestrator.contracts.requests import Staged, StageRequest
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
-from workers.runtime.answers import answer
+from workers.runtime.answers import answer_request
 
 
 def stage(request: StageRequest) -> Iterator[Staged]:
@@ -174,16 +172,11 @@ def _settle() -> None:
     settle_environment(threads=1, offline=False)
 
 
-def _answers() -> Iterator[dict[str, Any]]:
+def _answers(request: StageRequest) -> Iterator[dict[str, Any]]:
     _settle()
-    try:
-        request = StageRequest.model_validate_json(sys.stdin.read())
-    except ValidationError as error:
-        yield {"error": str(error)}
-        return
     for staged in stage(request):
         yield staged.model_dump(mode="json", exclude_defaults=True)
 
 
 if __name__ == "__main__":
-    sys.exit(answer(_answers))
+    sys.exit(answer_request(StageRequest, _answers))

@@ -6,12 +6,17 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TextIO, TypeVar
+
+from pydantic import ValidationError
 
 from orchestrator.contracts.code_places import code_places
 from orchestrator.contracts.debugging import shows_words
+from orchestrator.contracts.record import Record
 from orchestrator.errors import FrontierError
+
+Request = TypeVar("Request", bound=Record)
 
 
 def answer_stream() -> TextIO:
@@ -43,6 +48,20 @@ def answer(work: Callable[[], Iterable[Mapping[str, Any]]]) -> int:
             traceback.print_exc()
     answers.close()
     return code
+
+
+def answer_request(kind: type[Request], work: Callable[[Request], Iterable[Mapping[str, Any]]]) -> int:
+    """`answer` the request on standard input with `work`; one that is not of that kind with an "error"."""
+
+    def answers() -> Iterator[Mapping[str, Any]]:
+        try:
+            request = kind.model_validate_json(sys.stdin.read())
+        except ValidationError as error:
+            yield {"error": str(error)}
+        else:
+            yield from work(request)
+
+    return answer(answers)
 
 
 def _name(error: BaseException) -> str:
