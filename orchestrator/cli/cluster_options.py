@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,12 @@ class ClusterOptions:
             return True
         if copy is None or self.namespace not in (None, copy.namespace):
             return False
-        return self.context is None or self.reach(lambda words: None).host == copy.host
+        return self.context is None or self._host == copy.host
+
+    @cached_property
+    def _host(self) -> str:
+        """The API server; read from the kubeconfig once, whatever number of copies is looked at."""
+        return self.reach(lambda words: None).host
 
     def reach(self, warn: Callable[[str], None], *, patient: bool = True) -> Cluster:
         """Connect to the cluster; the environment gives a namespace that is not given. Raises LaunchError."""
