@@ -35,7 +35,6 @@ _OPERATOR = "app.kubernetes.io/name=kuberay-operator"
 _NEW_FIELD = "preRunningDeadlineSeconds"  # of RayJobs since 1.6
 _GPU = "nvidia.com/gpu"
 _ROLE = "have your group bound to the role frontier-user (k8s/base/rbac-user.yaml)"
-_PROFILES = ("privileged", "baseline", "restricted")
 
 
 class CheckStatus(StrEnum):

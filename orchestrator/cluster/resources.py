@@ -26,7 +26,6 @@ class Resource:
 
 
 RAY_JOBS = Resource("ray.io", "v1", "rayjobs", "RayJob")
-RAY_CLUSTERS = Resource("ray.io", "v1", "rayclusters", "RayCluster")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 PODS = Resource("", "v1", "pods", "Pod")
 EVENTS = Resource("", "v1", "events", "Event")
