@@ -21,12 +21,12 @@ def digest_data(task: TaskSpec, data_dir: Path, own_cache: Path | None = None) -
     names the same file twice. `own_cache` as in `digest_inputs`."""
     if task.made is not None:
         return made_digest(task)
-    files, absent = CorpusDigests(own_cache), list[Problem]()
-    named_files = _named_files(task, data_dir, files, absent)
+    files, doubled = CorpusDigests(own_cache), list[Problem]()
+    digest = _digest(task, data_dir, files, [], doubled)
     files.save()
-    if doubled := list(duplicates(f"task {task.name}", named_files)):
+    if doubled:
         raise ConfigError(doubled)
-    return None if absent else _files_digest(named_files)
+    return digest
 
 
 def sweep_data_digest(
@@ -43,8 +43,14 @@ def sweep_data_digest(
         fix = "give data_dir=PATH, or data_dir in the sweep file: below it lie the tasks' files"
         missing.append(Problem(str(sweep.file), "data_dir", problem, fix))
         return None
+    return _digest(task, sweep.data_dir, files, missing, doubled)
+
+
+def _digest(
+    task: TaskSpec, data_dir: Path, files: CorpusDigests, missing: list[Problem], doubled: list[Problem]
+) -> str | None:
     absent = list[Problem]()
-    named_files = _named_files(task, sweep.data_dir, files, absent)
+    named_files = _named_files(task, data_dir, files, absent)
     doubled += duplicates(f"task {task.name}", named_files)
     missing += absent
     return None if absent else _files_digest(named_files)
