@@ -36,7 +36,7 @@ FIRST = """
 import sys, torch.distributed as dist
 from pathlib import Path
 from orchestrator.contracts.trial import Resources
-from workers import ranks
+from workers.distributed import ranks
 from workers.distributed.exchange import refuse_objects
 if sys.argv[1] != "proof":
     ranks._refuse_strangers = lambda rank, count: refuse_objects()
