@@ -25,8 +25,8 @@ class ExitCode(IntEnum):
     WRONG_INPUT = 2  # or a forecast beyond the budget
     NOT_STARTED = 3  # no such cluster, not enough devices
     BUDGET_SPENT = 4  # and trials are left
-    STORE_UNAVAILABLE = 5  # MLflow or the storage is out of reach or full; the same command goes on later
-    HELD = 6  # another driver runs the sweep; the same command may go on later
+    STORE_UNAVAILABLE = 5  # MLflow or the storage is out of reach or full; the same command continues later
+    HELD = 6  # another driver runs the sweep; the same command may continue later
     BUG = 70  # in Frontier; EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130
 
@@ -105,7 +105,7 @@ class LedgerError(FrontierError):
 
 class HeldError(LedgerError):
     """Another driver runs the sweep, or has taken it over: nothing is wrong with the input, and the
-    same command may go on later."""
+    same command may continue later."""
 
     exit_code = ExitCode.HELD
 

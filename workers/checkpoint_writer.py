@@ -152,8 +152,8 @@ class CheckpointWriter:
     def save(
         self, adapted: Adapted, sharded: ShardedState, best: Weights | None, progress: Progress, ranks: Ranks
     ) -> None:
-        """Copy what a checkpoint holds, and write it while training goes on. All ranks have to call this; the
-        first one writes. Raises what `wait` does."""
+        """Copy what a checkpoint holds, and write it while training continues. All ranks have to call this;
+        the first one writes. Raises what `wait` does."""
         self.wait()
         began = self._clock()
         taken = snapshot(adapted, sharded, best, progress, ranks)

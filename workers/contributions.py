@@ -16,7 +16,7 @@ loss        nothing: how sure a model was of each example stays here.
 The score is that of the metric as `workers.metrics` defines it, to rounding. First-order effects are the
 infinitesimal jackknife (Efron 1982): their variance over documents is that of the score over test sets.
 
-What leaves. No text, no name, no class name, no logit, and not the order of the rows: documents stand in the
+What leaves. No text, no name, no class name, no logit, and not the order of the rows: documents are in the
 order of a hash whose key is made of the whole test part, text and labels included, and is written nowhere. So
 all trials of a task share an order that only who holds the corpus can make. What can be read all the same:
 

@@ -82,7 +82,7 @@ def _note(spec: BackboneSpec, adapter: int, heads: tuple[str, ...]) -> str | Non
 
 def inspect_files(request: InspectTask) -> Iterator[dict[str, Any]]:
     """The counts of `workers.data.inspect_task`. Before the error of a file inside a corpus comes {"named":
-    which file that is}: for the terminal of whoever holds the corpus, and nothing else."""
+    which file that is}: for the terminal of the user who holds the corpus, and nothing else."""
     from workers.data import file_name, inspect_task
 
     try:

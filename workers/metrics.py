@@ -3,7 +3,7 @@
 ner: spans of words, strict BIO (IOB2): an entity begins with B-, and counts as found when its type, its first
 and its last word agree (the strict mode of seqeval). relation: micro figures over the classes other than the
 negative one, and apart from them with it; areas as for classification, the negative class one of them,
-as the study tables them. classification: macro-F1 over the classes that stand in the gold or
+as the study tables them. classification: macro-F1 over the classes that occur in the gold or
 predicted labels (as in scikit-learn), micro-F1, accuracy, and the mean of the one-versus-rest areas under the
 ROC curve.
 

@@ -113,8 +113,8 @@ class Session:
 
     def stage(self, console: Console, *, tell_present: bool = False, convert: bool = False) -> Session:
         """Generate, fetch and verify weights and data in a worker's process, and lock what comes from the
-        hub. Gives the session to go on with, whose plan names the locked commits and knows what was counted
-        in the data. Files of the user are read each time, so that a fault in them stops all trials.
+        hub. Gives the session to continue with, whose plan names the locked commits and knows what was
+        counted in the data. Files of the user are read each time, so that a fault in them stops all trials.
 
         `tell_present`: says what is there already, too, and hashes it. `convert`: pickled weights of a hub,
         where it has no others. Raises ConfigError with all that cannot be had.

@@ -62,8 +62,7 @@ class Document:
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """The value where it is a mapping, else an empty one: what has the wrong shape is the schema's
-    complaint."""
+    """Return the value where it is a mapping, else an empty one: the schema reports a wrong shape."""
     return value if isinstance(value, dict) else {}
 
 

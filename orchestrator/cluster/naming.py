@@ -17,7 +17,7 @@ _DIGITS = 6
 
 def sweep_id(name: str, storage: str) -> str:
     """The name of a sweep's RayJob: the same for the same sweep at the same place, whatever else changes in
-    its file, so that a sweep that is submitted again goes on. A DNS-1035 label of at most 47 characters."""
+    its file, so that a sweep that is submitted again continues. A DNS-1035 label of at most 47 characters."""
     digest = hashlib.sha256(f"{name}\0{storage}".encode()).hexdigest()[:_DIGITS]
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if not slug or not slug[0].isalpha():

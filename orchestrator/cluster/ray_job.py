@@ -13,7 +13,7 @@ from orchestrator.errors import ExitCode
 
 RECREATIONS, STOPPED = "frontier/recreations", "frontier/stopped"  # annotations
 
-MOST_RECREATIONS = 3  # of one submission; each is a new cluster that goes on from the records
+MOST_RECREATIONS = 3  # of one submission; each is a new cluster that continues from the records
 _RECREATE = ("DeadlineExceeded", "JobStatusCheckTimeoutExceeded")  # ends that KubeRay never retries
 _EXIT_CODE = re.compile(r"Job entrypoint command failed with exit code (-?\d+)")  # as Ray begins its message
 _MAY_PASS = (ExitCode.NOT_STARTED, ExitCode.STORE_UNAVAILABLE, ExitCode.HELD)  # of the driver

@@ -1,7 +1,7 @@
 """From a sweep, its plan and an overlay to the two objects that run it: an immutable ConfigMap and a RayJob.
 
-The same sweep and overlay give the same bytes, whoever asks: what is submitted and what is written for GitOps
-are one.
+The same sweep and overlay give the same bytes for every user: what is submitted and what is written for
+GitOps are one.
 """
 
 from __future__ import annotations

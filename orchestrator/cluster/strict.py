@@ -134,7 +134,7 @@ def _ray(seen: _Seen) -> Checked:
         checked = _judged(seen, Risk.RAY, f"the Ray cluster of pod {head}", head, DASHBOARD, RAY_API)
         if checked.is_problem or not checked.is_seen:
             return checked
-    text = f"{len(heads)} running clusters refuse whoever shows no token" if heads else "none runs now"
+    text = f"{len(heads)} running clusters refuse requests without a token" if heads else "none runs now"
     return _all_seen(Checked(Risk.RAY, f"the overlay's Ray cluster asks for a token; {text}"), seen.heads)
 
 
@@ -207,7 +207,7 @@ def _secrets(seen: _Seen) -> Checked:
         if is_secret(str(name), str(value))
     ]
     if exposed:
-        problem = f"secrets that whoever lists pods can read: {', '.join(sorted(set(exposed)))}"
+        problem = f"secrets that every account that lists pods can read: {', '.join(sorted(set(exposed)))}"
         return Checked(Risk.SECRETS, problem, "put them into a Secret, and name it by secretKeyRef")
     return Checked(Risk.SECRETS, "no pod and no ConfigMap has a secret in clear")
 
@@ -217,7 +217,7 @@ def _all_seen(checked: Checked, servers: Servers) -> Checked:
     if not servers.starting:
         return checked
     several = "are" if len(servers.starting) > 1 else "is"
-    text = f"pod {', '.join(servers.starting)} {several} not ready, so nobody has looked at it"
+    text = f"pod {', '.join(servers.starting)} {several} not ready, so it was not checked"
     return Checked(checked.risk, f"{checked.words}; {text}" if servers.ready else text, is_seen=False)
 
 
@@ -230,7 +230,7 @@ def _silent(seen: _Seen, risk: Risk, server: str, pod: str) -> Checked:
     """A pod that has just ended or starts again has no fault; one that is ready and mute may hide it."""
     if is_ready(seen.cluster.get(PODS, pod)):
         return judged(risk, server, None)
-    return Checked(risk, f"pod {pod} has stopped being ready, so nobody has looked at it", is_seen=False)
+    return Checked(risk, f"pod {pod} has stopped being ready, so it was not checked", is_seen=False)
 
 
 def _status(seen: _Seen, pod: str, port: int, path: str, login: tuple[str, str] | None = None) -> int | None:

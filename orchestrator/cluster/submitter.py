@@ -4,8 +4,8 @@
 
 It asks the jobs API again and again instead of holding a stream open: a broken connection is no end, and only
 a state that Ray itself calls final is one. A head that was replaced knows no jobs, so the same id is
-submitted to it again, and the driver goes on from its records. Ended (SIGTERM) it leaves the job running; the
-next submitter finds it.
+submitted to it again, and the driver continues from its records. Ended (SIGTERM) it leaves the job running;
+the next submitter finds it.
 
 How the driver ended KubeRay hears from Ray, once the submitter is through: one that ended badly would be
 started again before that, over and over. What Ray calls failed KubeRay tries again on another cluster. A
@@ -136,7 +136,7 @@ class Submitter:
             self.wait(self.poll_seconds)
 
     def _turn(self) -> Exit | None:
-        """One look at the job, and what follows from it. None: go on."""
+        """One look at the job, and what follows from it. None: keep looking."""
         status, job = self.api.ask("GET", f"/api/jobs/{self.submission_id}")
         if status == 404:
             return self._submit()

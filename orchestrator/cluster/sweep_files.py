@@ -1,7 +1,7 @@
 """The files of sweeps in a cluster: the ConfigMap of each, and the RayJob that it keeps while there is none.
 
 Before a RayJob is deleted, its ConfigMap is taken out of its ownership and given the RayJob to keep, so that
-whatever happens next, the sweep can go on from what lies in the cluster and from its records in storage.
+whatever happens next, the sweep can continue from what is in the cluster and from its records in storage.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sweeps as objects of a cluster: start, attach, stop, go on.
+"""Sweeps as objects of a cluster: start, attach, stop, resume.
 
 A sweep is a RayJob and the ConfigMap that it owns, which outlives it (`sweep_files`).
 """

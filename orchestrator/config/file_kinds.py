@@ -44,7 +44,7 @@ _MARKS = {
     FileKind.METHOD: _marks("settings", _ENTRY.format("methods")),
     FileKind.PRICES: _marks("currency devices", "set `prices` of a sweep file to its path"),
     FileKind.DEVICE: _marks("products memory_gib", "move it to CATALOGUE/devices/"),
-    FileKind.LOCK: _marks("backbones", "give the sweep file that it lies beside: NAME.yaml beside NAME.lock"),
+    FileKind.LOCK: _marks("backbones", "give the sweep file that it belongs to: NAME.yaml beside NAME.lock"),
     FileKind.SHEET: _marks("protocol tables", "give its table: frontier report SWEEP --against NAME.csv"),
     FileKind.KUBERNETES: _marks("apiVersion kind", "give it to `frontier doctor --manifests`"),
 }

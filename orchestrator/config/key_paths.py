@@ -17,7 +17,7 @@ class KeyPath:
     """A key of the file, by the keys that lead to it; no internal steps."""
 
     path: tuple[str | int, ...]
-    keys: tuple[str, ...]  # that may stand beside it
+    keys: tuple[str, ...]  # that may be beside it
     records: tuple[type[Record], ...]  # that it may hold
 
     def tags(self, key: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The lock file beside a sweep file: the commits of its hub backbones, and the digests of their files.
 
 A branch of a hub repository can move. The first staging resolves it to a commit once; runs use that commit,
-here and on the machine of whoever has the file.
+here and on every machine that has the file.
 """
 
 from __future__ import annotations

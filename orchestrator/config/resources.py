@@ -23,7 +23,7 @@ class AutoResources(Record):
         "fsdp", description="what spreads a model over GPUs; deepspeed is an extra"
     )
     offload: bool = Field(
-        False, description="let what is spread lie in the host's memory, where nothing else fits"
+        False, description="keep what is spread in the host's memory, where nothing else fits"
     )
 
     @property

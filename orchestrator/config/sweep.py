@@ -29,7 +29,7 @@ from orchestrator.errors import ConfigError, Problem
 from orchestrator.storage.remote import Remote, is_uri
 from orchestrator.text_files import user_path
 
-# They stand in for what is missing or wrong, so that the rest of the file can still be checked.
+# They replace what is missing or wrong, so that the rest of the file can still be checked.
 _KEYS: dict[str, Any] = {"name": "unnamed"} | {axis: [STAND_IN] for axis in AXES}
 _ITEMS: dict[str | int, Any] = {**dict.fromkeys(AXES, STAND_IN), "rules": {"match": {}, "set": {}}}
 

@@ -32,7 +32,7 @@ _RESOLVERS = (
     ),
 )
 _DEEPEST = 60  # levels; Python's own stack ends at about a thousand calls
-_LARGEST = 1_000_000  # characters that a file may stand for, once its aliases are filled in
+_LARGEST = 1_000_000  # characters that a file may expand to, once its aliases are filled in
 _MOST_DIGITS = 300  # more than any float holds
 
 
@@ -70,7 +70,7 @@ class Loader(Composer, _Events, SafeConstructor, Resolver):  # type: ignore[misc
         self.duplicates: list[yaml.ScalarNode] = []  # the second of two equal keys
         self.anchored_at: list[int] = []  # characters before each value that has an anchor
         self._depth = 0
-        self._sizes: dict[int, int] = {}  # by id of a node that is whole: what it stands for
+        self._sizes: dict[int, int] = {}  # by id of a node that is complete: its size, expanded
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()
@@ -89,7 +89,7 @@ class Loader(Composer, _Events, SafeConstructor, Resolver):  # type: ignore[misc
             self.anchored_at.append(event.start_mark.index)
         self._sizes[id(node)] = size = self._size(node)
         if size > _LARGEST:
-            problem = f"stands for more than {_LARGEST:,} characters, its aliases filled in"
+            problem = f"expands to more than {_LARGEST:,} characters, its aliases filled in"
             raise YamlProblem(problem, "remove aliases of aliases", node.start_mark)
         return node
 

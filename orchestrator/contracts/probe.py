@@ -15,7 +15,7 @@ class Timing(Record):
     start_seconds: NonNegativeFloat = 0.0  # from allocation to the first line of work, and hand-over
     load_seconds: NonNegativeFloat = 0.0
     tokenise_seconds: NonNegativeFloat = 0.0
-    warm_up_seconds: NonNegativeFloat = 0.0  # the part of training that comes once, however long it goes on
+    warm_up_seconds: NonNegativeFloat = 0.0  # the part of training that comes once, however long it takes
     train_seconds: PositiveFloat  # without the warm-up
     steps: NonNegativeInt = 0  # optimiser steps in it; 0: not recorded
     evaluate_seconds: NonNegativeFloat = 0.0  # of all evaluations on dev

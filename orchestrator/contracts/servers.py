@@ -27,7 +27,7 @@ def login_headers(login: tuple[str, str] | None) -> dict[str, str]:
 def judged(risk: Risk, server: str, status: int | None) -> Checked:
     """`status`: of an answer to somebody without a login; None: there was none."""
     if status == HTTPStatus.UNAUTHORIZED:  # 403 is said to names that a server does not go by, too
-        return Checked(risk, f"{server} refuses whoever shows no login")
+        return Checked(risk, f"{server} refuses requests without a login")
     if status is None or status >= HTTPStatus.BAD_REQUEST:
         answer = "does not answer" if status is None else f"answers HTTP {status}"
         problem = f"{server} {answer}: whether it asks for a login is unknown"

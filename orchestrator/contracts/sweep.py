@@ -25,7 +25,7 @@ class PlannedTrial(Record):
     resources: Resources
     predicted_seconds: NonNegativeFloat | None = None  # wall, of the whole trial
     done_share: Annotated[float, Field(ge=0, le=1)] = (
-        0.0  # of its steps, in the checkpoint that it goes on from
+        0.0  # of its steps, in the checkpoint that it continues from
     )
     candidate: PositiveInt | None = None  # number in a tuning search
 

@@ -194,7 +194,7 @@ class TaskSpec(Record):
     kind: TaskKind
     domain: str
     reader: Reader
-    # Other layouts of the same corpus. The first one whose files lie in the data directory takes the place of
+    # Other layouts of the same corpus. The first one whose files are in the data directory takes the place of
     # `reader` when a sweep is loaded; in a resolved sweep there are none left.
     layouts: tuple[Reader, ...] = ()
     on_bad_record: Literal["error", "skip"] = "error"  # skip: leave it out, count it, report the count

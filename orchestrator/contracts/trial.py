@@ -116,7 +116,8 @@ class Recipe(Record):
 
 
 class Digests(Record):
-    """What the names stand for, by content. None where it is not known yet (not staged, not on this disk)."""
+    """The content of what the names refer to. None where it is not known yet (not staged, not on this
+    disk)."""
 
     data: str | None
     weights: str | None
@@ -147,7 +148,7 @@ class Resources(Record):
     # Examples a forward pass of each process; None: as the recipe says. It changes no optimiser step.
     micro_batch_size: PositiveInt | None = None
     # The entry of devices/ that the plan chose all this for: a cluster gives the trial no other kind of GPU.
-    # In a sweep's file it stands beside other keys, those of `AutoResources`.
+    # In a sweep's file it is beside other keys, those of `AutoResources`.
     device: SkipJsonSchema[str | None] = Field(None, exclude_if=lambda name: name is None)
 
     @model_validator(mode="after")

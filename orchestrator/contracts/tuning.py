@@ -89,7 +89,7 @@ class Tune(Record):
 
     `space` maps keys of the recipe or of the method's settings to a range or a list of choices. The search
     trains `trials` candidates with one seed and never looks at test. The same seed and the same scores give
-    the same candidates, so an interrupted search goes on where it stopped.
+    the same candidates, so an interrupted search continues where it stopped.
     """
 
     trials: PositiveInt = 20

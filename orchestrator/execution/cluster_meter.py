@@ -1,4 +1,4 @@
-"""The GPUs that a cluster has while a run goes on, added up over the time."""
+"""The GPUs that a cluster has during a run, added up over the time."""
 
 from __future__ import annotations
 

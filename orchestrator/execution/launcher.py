@@ -81,7 +81,7 @@ class TrialStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrialLost:
-    """What ran the trial is gone: it holds no devices, and waits until it goes on elsewhere, or ends."""
+    """What ran the trial is gone: it holds no devices, and waits until it continues elsewhere, or ends."""
 
     name: str
     at: float
@@ -114,8 +114,8 @@ class TrialEnded:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed, about once a second. Some ticks carry the number of GPUs in the cluster, whoever uses
-    them."""
+    """Time has passed, about once a second. Some ticks carry the number of GPUs in the cluster, whichever
+    trial uses them."""
 
     at: float
     gpus: float | None = None  # None: not asked

@@ -211,7 +211,7 @@ class _Launch:
             f"{trial.name}: resources.gpus is {trial.resources.gpus:g}, and {self._gpus.count} of "
             f"{len(self._settings.gpus)} GPUs are left: {', '.join(self._withdrawn)} failed their test\n"
             "    -> look at `nvidia-smi` and for Xid in `dmesg`, reset or replace them; the same command "
-            "then goes on from here"
+            "then continues from here"
         )
 
     def _stop(self) -> None:

@@ -200,4 +200,4 @@ def _not_run(plan: Plan) -> Iterator[str]:
         if search.problem is not None:
             yield f"{name}: {search.problem}"
         elif search.tuned is None:
-            yield f"{name}: its search lacks {search.left} candidates; the same command goes on from here"
+            yield f"{name}: its search lacks {search.left} candidates; the same command continues from here"

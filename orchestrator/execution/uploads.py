@@ -62,7 +62,7 @@ class Delivery:
             return self._mirror.push_ended(directory)
         except StorageError as failed:
             raise StorageError(
-                f"the records of an attempt cannot be delivered to {self._remote.uri}; they lie in "
+                f"the records of an attempt cannot be delivered to {self._remote.uri}; they are in "
                 f"{directory}, and the next run on this machine delivers them\n    -> {failed}"
             ) from failed
 

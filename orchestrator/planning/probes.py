@@ -21,7 +21,7 @@ from orchestrator.planning.workload import Workload, training_steps
 
 SUFFIX = "-probes"
 _MOST_STEPS, _LEAST_STEPS = 40, 8
-_SHARE = 0.1  # of the training that the probe stands for
+_SHARE = 0.1  # of the training that the probe represents
 _EVALUATIONS = 2  # from the first to the last it is at pace
 
 

@@ -46,7 +46,7 @@ class TaskReport(Record):
     target: Target = NEAR  # what is good enough
     target_is_own: bool = False  # the sweep says so, else it is the default
     sizes: str | None = None  # how large each part is, as a sentence
-    # What guessing scores, as each metric is read; empty where nobody knows.
+    # What guessing scores, as each metric is read; empty where it is unknown.
     guessing: dict[MetricName, float] = Field(default_factory=dict)
     # By label of the comparison key: why none of its cells learnt anything, as a sentence.
     unlearned: dict[str, str] = Field(default_factory=dict)

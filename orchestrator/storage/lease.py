@@ -97,7 +97,7 @@ class Lease:
             by = f"process {holder.pid} on {holder.host}" if holder else "another driver"
             raise HeldError(
                 f"{self._sweep}: {by} has taken this sweep over, as this driver gave no sign of life for "
-                f"{EXPIRES_SECONDS:g} s; it stops here\n    -> nothing to do: the other one goes on"
+                f"{EXPIRES_SECONDS:g} s; it stops here\n    -> nothing to do: the other one continues"
             )
 
     def release(self) -> None:

@@ -2,7 +2,7 @@
 
 Records are written once and the first writer wins: a machine that was cut off and comes back late cannot
 change what was written in its place. An attempt's outcome follows all else that the attempt left, and its
-bill the outcome, so whoever sees them sees the rest.
+bill the outcome, so a reader that sees them sees the rest.
 """
 
 from __future__ import annotations

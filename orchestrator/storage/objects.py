@@ -102,5 +102,5 @@ class ObjectStore:
         return StorageError(
             f"{self.uri}/{key}: cannot be {done} ({type(failed).__name__}: {text})\n"
             "    -> check the bucket, storage_options.endpoint_url (or AWS_ENDPOINT_URL) and the credentials "
-            "in the environment; the same command goes on from here"
+            "in the environment; the same command continues from here"
         )

@@ -104,7 +104,7 @@ class DirectoryStore:
     def _error(self, failed: OSError) -> StorageError:
         return StorageError(
             f"{self._root}: the store fails ({type(failed).__name__}: {failed.strerror})\n"
-            "    -> check that it is mounted, writable and not full; the same command goes on from here"
+            "    -> check that it is mounted, writable and not full; the same command continues from here"
         )
 
 

@@ -33,9 +33,9 @@ def bookings_of(
     useful: the phases of the finishing attempt, and of those it resumed from what their checkpoints carried
     over (training and scoring; to load again is no part of a result). overhead: what else the finisher was
     billed, and what their earlier checkpoints took of those it resumed from. failed and preempted: the rest
-    under the fingerprint of a trial that has ended, by what ended the attempt; one that nobody saw end counts
-    as preempted. A candidate of a search gives no result of its own: all it took is tuning. Attempts under
-    other fingerprints are superseded.
+    under the fingerprint of a trial that has ended, by what ended the attempt; one whose end was not seen
+    counts as preempted. A candidate of a search gives no result of its own: all it took is tuning. Attempts
+    under other fingerprints are superseded.
     """
     current = tuple(a for a in attempts if a.fingerprint == fingerprint)
     finisher = decisive(current) if state is TrialState.FINISHED else None

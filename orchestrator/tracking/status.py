@@ -38,7 +38,7 @@ class Standing:
 
     sweep: SweepRecord
     driver: str | None  # the process that drives it; None: there is none
-    anew: bool = False  # the plan has changed: earlier results are void, and are sent again
+    plan_changed: bool = False  # the plan has changed: earlier results are void, and are sent again
     states: Counter[TrialState] = field(default_factory=Counter)
     candidates: Counter[TrialState] = field(default_factory=Counter)
     running: list[Running] = field(default_factory=list)
@@ -87,10 +87,10 @@ class Watcher:
     def look(self, ask_driver: bool = True) -> Standing:
         """Read the ledger. The store is asked who drives the sweep, or the last answer is used. Raises
         LedgerError if there is no sweep, or a record cannot be read."""
-        sweep, anew = self._read_sweep()
+        sweep, plan_changed = self._read_sweep()
         if ask_driver:
             self._driver = self._ledger.driver()
-        standing = Standing(sweep, self._driver, anew=anew)
+        standing = Standing(sweep, self._driver, plan_changed=plan_changed)
         for entry in list(self._open.values()):
             self._refresh(entry, standing)
         standing.states, standing.candidates = self._states.copy(), self._candidates.copy()
@@ -115,14 +115,16 @@ class Watcher:
         self._sweep, self._stamp = self._ledger.sweep(), stamp
         planned = {t.name: t for t in (*self._sweep.trials, *self._sweep.candidates)}
         fingerprints = self._closed | {name: entry.trial.fingerprint for name, entry in self._open.items()}
-        anew = any(n not in planned or planned[n].fingerprint != mark for n, mark in fingerprints.items())
-        if anew:
+        plan_changed = any(
+            n not in planned or planned[n].fingerprint != mark for n, mark in fingerprints.items()
+        )
+        if plan_changed:
             self._forget()
         for name, trial in planned.items():
             if name not in self._closed and name not in self._open:
                 directory = layout.trial_directory(self._ledger.directory, name)
                 self._open[name] = _Entry(trial, str(directory))
-        return self._sweep, anew
+        return self._sweep, plan_changed
 
     def _refresh(self, entry: _Entry, found: Standing) -> None:
         look = _glance(entry)

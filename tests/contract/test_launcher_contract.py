@@ -258,7 +258,7 @@ def test_a_faulty_gpu_is_withdrawn_and_the_last_one_ends_the_launch_in_words(
     assert Counter(e.state for e in events if isinstance(e, TrialEnded)) == {TrialState.FINISHED: 3}
     again = [make_trial("alone", gpus=1), make_trial("behind", 1.0, gpus=1)]
     script = {"alone": (FAULT,)}
-    with pytest.raises(LaunchError, match=r"(?s)0 of 1 GPUs are left: GPU-a failed .*goes on from here"):
+    with pytest.raises(LaunchError, match=r"(?s)0 of 1 GPUs are left: GPU-a failed .*continues from here"):
         launch(again, script, gpus=["GPU-a"], faulty=tmp_path / "faulty-too")
 
 

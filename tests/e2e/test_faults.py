@@ -161,7 +161,7 @@ def test_ctrl_c_says_how_to_go_on(new_workshop: Callable[[], Workshop]) -> None:
         driver.send_signal(signal.SIGINT)
         _, told = driver.communicate(timeout=PATIENCE)
         assert driver.returncode == 130
-    assert "the same command goes on" in told
+    assert "the same command continues" in told
     assert "Traceback" not in told
     bills = list(trials.glob(f"{ATTEMPTS}/bill.json"))
     assert bills

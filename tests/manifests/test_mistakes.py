@@ -232,7 +232,7 @@ MISTAKES = [
         JOB,
         f"{WORKER}.containers.0.volumeMounts.4.subPath",
         "cache",
-        ("worker cpu: what lies at /storage/sweeps/cache is not what the head stages there",),
+        ("worker cpu: the contents of /storage/sweeps/cache are not what the head stages there",),
     ),
     Mistake("no quota", "ResourceQuota/frontier", "", GONE, ("no quota of requests.nvidia.com/gpu",)),
     Mistake("no budget", "PodDisruptionBudget/ray-head", "", GONE, ("no budget holds the head",)),
@@ -328,7 +328,7 @@ MISTAKES = [
         "ServiceAccount/frontier-submitter",
         "kind",
         "Secret",
-        ("Secret/frontier-submitter", "would lie in git"),
+        ("Secret/frontier-submitter", "would be in git"),
         more=(("stringData", {"key": "abc"}), ("automountServiceAccountToken", GONE)),
     ),
     Mistake(

@@ -27,7 +27,7 @@ _MASK = re.compile(
     r"|<[A-Za-z][\w:-]*>|\[[A-Za-z][\w:-]*\]|\{[A-Za-z][\w:-]*\}"
 )
 _MASK_SIGN = re.compile(r"[@#<\[{]|__|[A-Z]{3}")  # every mask contains one
-_HERE = "\0"  # stands for a mask among words
+_HERE = "\0"  # represents a mask among words
 _RUN = 3  # consecutive words, by which rows of the same sentence are found
 _Words = list[str]
 

@@ -76,7 +76,7 @@ CHECKS = (
         faults.out_of_memory, seconds=60, needs_gpu=False,
     ),
     Check(
-        "5", "kill and resume", "A killed attempt goes on from its checkpoint.",
+        "5", "kill and resume", "A killed attempt continues from its checkpoint.",
         "PREEMPTED; steps add up; resumed where the checkpoint was; weights as in an uninterrupted run",
         faults.killed_while_training, seconds=60, needs_gpu=False,
     ),

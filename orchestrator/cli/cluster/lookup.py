@@ -52,7 +52,7 @@ def show_in_cluster(error: InClusterError, console: Console) -> None:
     cluster, name = error.sweeps.cluster, error.name
     say(f"{name}, in namespace {cluster.namespace} of {cluster.host}:")
     if error.job is None:
-        say(f"stopped; {cluster.command('resume', name)} goes on from its records")
+        say(f"stopped; {cluster.command('resume', name)} continues from its records")
     else:
         View(Sweeps(cluster, say), None).show(look(cluster, error.job))
     follow, fetch = (cluster.command(verb, name) for verb in ("follow", "fetch"))

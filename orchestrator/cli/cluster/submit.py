@@ -90,7 +90,7 @@ class View:
             self._say("operator", silent_operator(self._sweeps.cluster))
         self._say("state", str(look.job))
         if look.job.suspended and not look.job.queued_by:
-            self._say("suspended", f"{self._sweeps.cluster.command('resume', look.job.name)} goes on")
+            self._say("suspended", f"{self._sweeps.cluster.command('resume', look.job.name)} continues it")
         pods = ", ".join(f"{role} {ready}/{every}" for role, (ready, every) in look.pods.items())
         self._say("pods", f"pods ready: {pods}" if pods else "")
         for group in look.pending:

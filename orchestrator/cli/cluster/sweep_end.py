@@ -151,4 +151,4 @@ def _fix(end: End, cluster: Cluster) -> str:
         return f"it was started again {MOST_RECREATIONS} times; {command} tries on from its records"
     if end.job.deployment == "ValidationFailed":
         return "KubeRay refuses the RayJob; `frontier doctor --manifests` tells why"
-    return f"{cluster.command('doctor')} looks at the cluster; the same submission goes on from the records"
+    return f"{cluster.command('doctor')} looks at the cluster; the same submission continues from the records"

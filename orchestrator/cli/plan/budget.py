@@ -63,7 +63,7 @@ def tell_left(plan: Plan, console: Console) -> None:
     hours = "" if device_hours is None else f", about {rounded(device_hours)} {predicted.device}"
     console.print(
         f"stopped by the budget: {left} left{hours}; what ran has finished. Raise `budget`, and the same "
-        "command goes on from here",
+        "command continues from here",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""`frontier plan --measure`: the probes that are missing are run, and the plan is made anew. `frontier run`
+"""`frontier plan --measure`: the probes that are missing are run, and the plan is made again. `frontier run`
 makes those that its costs are taken from."""
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def measure(session: Session, launcher: str, cluster: ClusterChoice, console: Co
 
 def calibrate(session: Session, launcher: str, cluster: ClusterChoice, console: Console) -> Session:
     """Run the probes that costs are missing for: of the families of which a trial shares a GPU. Gives the
-    session to go on with; the same one where there are none."""
+    session to continue with; the same one where there are none."""
     families = uncalibrated(session.plan)
     if not families:
         return session

@@ -23,7 +23,8 @@ _KWH = 3.6e6  # joules
 
 def ledger_json(ledger: Ledger) -> dict[str, Any]:
     """Stable keys: sweep, devices, held_gpu_hours. Device-microseconds are whole numbers: their sums are
-    exact. `held_gpu_hours`: of the cluster's nodes while runs went on; None where nobody counted them."""
+    exact. `held_gpu_hours`: of the cluster's nodes while runs were active; None where they were not
+    counted."""
     held = ledger.held()
     return {
         "sweep": ledger.sweep().name,

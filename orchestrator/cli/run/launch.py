@@ -134,7 +134,7 @@ def _told_how_to_go_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise InterruptedSweepError("interrupted; the same command goes on from here") from None
+        raise InterruptedSweepError("interrupted; the same command continues from here") from None
 
 
 def rehearse(session: Session, console: Console) -> dict[str, Any]:

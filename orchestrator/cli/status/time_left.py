@@ -37,7 +37,7 @@ class Pace:
 
         The interval is the prediction interval of a sum whose parts err independently, by the t-distribution
         (Montgomery and Runger, section 8-6): the scatter of what is left, and that of the mean it rests
-        on. It supposes that as many trials go on running at once.
+        on. It supposes that as many trials keep running at once.
         """
         forecasts = [p for p in predicted if p]
         by_ratio = bool(self._ratios) and len(forecasts) == len(predicted)

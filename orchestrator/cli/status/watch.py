@@ -74,7 +74,7 @@ class Page:
             mirror.pull()
             self._pulled = at
         status = self._watcher.look(ask_driver=due)
-        if status.anew:
+        if status.plan_changed:
             self._pace, self._so_far = Pace(), SoFar()
         for record in status.fresh:
             attempt = record.decisive

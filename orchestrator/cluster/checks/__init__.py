@@ -57,7 +57,7 @@ def check_manifests(documents: Sequence[Document], *, ask_ray: bool = True) -> l
 
 
 def _as_far_as_it_goes(check: Iterator[Problem], forgive: bool) -> Iterator[Problem]:
-    """The deeper checks take the shape of an object for granted. Where the schema has complained of one, a
+    """The deeper checks take the shape of an object for granted. Where the schema has a problem with one, a
     check that stumbles over it ends there."""
     try:
         yield from check

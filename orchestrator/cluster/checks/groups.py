@@ -30,7 +30,7 @@ def _workers(document: Document, cluster: dict[str, Any], key: str) -> Iterator[
     if not groups:
         yield document.problem_at(where, "there is no group: no trial would ever run", "give one")
     elif all(group.get(field, 1) == 0 for group in groups):
-        how = "" if field == "maxReplicas" else ", and without autoscaling nobody raises it"
+        how = "" if field == "maxReplicas" else ", and without autoscaling nothing raises it"
         problem = f"{field} is 0 in every group{how}: no trial would ever run"
         yield document.problem_at(f"{where}.0.{field}", problem, "write 1 or more, or set autoscaling")
 
@@ -76,7 +76,9 @@ def _weights(
         cache,
         part,
     ):
-        yield pod.problem_at(key, f"{pod.role}: what lies at {cache} is not what the head stages there", fix)
+        yield pod.problem_at(
+            key, f"{pod.role}: the contents of {cache} are not what the head stages there", fix
+        )
 
 
 def _holding(mounts: Sequence[dict[str, Any]], path: str) -> dict[str, Any] | None:

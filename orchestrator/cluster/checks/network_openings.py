@@ -1,6 +1,6 @@
 """What the NetworkPolicies open, as peers and ports, held against the table of `talk`.
 
-Nobody is asked for by name: whatever no row permits is a complaint, whoever the peer. A peer is one that a
+No peer is asked for by name: what no row permits is a problem, whichever the peer. A peer is one that a
 row knows if the labels that it must have include that row's.
 """
 

@@ -1,7 +1,7 @@
 """NetworkPolicies as a graph: who can reach whom.
 
 A connection is possible when the policies that select its source let it out and those that select its target
-let it in; a pod that no policy selects for a direction is open in that direction. Addresses (`ipBlock`) stand
+let it in; a pod that no policy selects for a direction is open in that direction. Addresses (`ipBlock`) are
 for what is no pod: the API server, object stores, the metadata server of a cloud.
 """
 

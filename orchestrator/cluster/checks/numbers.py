@@ -6,5 +6,5 @@ from typing import Any
 
 
 def number(value: Any) -> float:
-    """0 for what is no number: that is the schema's complaint."""
+    """Return 0 for what is no number: the schema reports that."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

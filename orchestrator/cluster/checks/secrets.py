@@ -19,7 +19,7 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Proble
     for secret in of_kind(documents, "Secret"):
         for field in ("data", "stringData"):
             if secret.body.get(field):
-                problem = "a Secret with its values would lie in git"
+                problem = "a Secret with its values would be in git"
                 fix = "let External Secrets, or a script like components/mlflow/make-secrets.sh, make it"
                 yield secret.problem_at(field, problem, fix)
     for config_map in of_kind(documents, "ConfigMap"):

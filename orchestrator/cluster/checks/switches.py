@@ -16,7 +16,7 @@ _RIGHT = {
     "MLFLOW_DISABLE_TELEMETRY": ("true", "1", "True"),
     "DO_NOT_TRACK": ("1", "true", "True"),
 }
-# Secrets, and the pods that may have them: what a trial or a submitter holds, whoever runs code there holds.
+# Secrets, and the pods that may have them: any code that runs there has what a trial or a submitter has.
 _READERS = {
     "frontier-mlflow": ("head", "mlflow"),
     "frontier-mlflow-server": ("mlflow", "mlflow-postgres"),

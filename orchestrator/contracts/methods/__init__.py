@@ -35,7 +35,7 @@ else:
 
 
 class MethodSpec(Record):
-    """`name` is the readable slug that stands in paths and tables, say `lora-r8`; `entry` the catalogue's."""
+    """`name` is the readable slug for paths and tables, say `lora-r8`; `entry` the catalogue's."""
 
     name: str
     entry: str

@@ -73,7 +73,7 @@ class Listener(tune.Callback):  # type: ignore[misc]  # ray is untyped for us
             self._fatal = (
                 f"all GPUs of the cluster ({there:g}) failed their test: {'; '.join(self._faulty)}\n"
                 "    -> look at `nvidia-smi` and for Xid in `dmesg` there, reset or replace them; the same "
-                "command then goes on from here"
+                "command then continues from here"
             )
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:

@@ -26,7 +26,7 @@ DEFAULT = (Objective.QUALITY, Objective.DEVICE_HOURS)
 WITHIN = (0.5, 1.0, 2.0, 5.0)  # points
 _LIKELY = 0.05  # from which probability on a point that is not on the frontier is named
 _MANY = 60  # points, of which more get no probability on axes that were not asked for
-_MOST_OF_THREE = 60  # points that three axes are drawn anew for
+_MOST_OF_THREE = 60  # points that three axes are drawn again for
 
 Drawn = tuple[list[Floats], Floats]  # each cost, and quality: [draws, points]
 Chances = Mapping[str, FrontierProbability | None]  # by name

@@ -33,7 +33,7 @@ class Hypervolume(Record):
 def hypervolume(
     costs: Floats, quality: Floats, objective: Objective, drawn: tuple[Floats, Floats] | None, over: str
 ) -> Hypervolume | None:
-    """`costs`, `quality`: [points]; `drawn`: the same, drawn anew, [draws, points], `over` seeds
+    """`costs`, `quality`: [points]; `drawn`: the same, drawn again, [draws, points], `over` seeds
     alone or documents as well. None where a cost is 0,
     or all are equal: there is no area.
 

@@ -1,4 +1,4 @@
-"""Adds learning curves to a report. They lie in the events of the attempts, which nothing else here reads:
+"""Adds learning curves to a report. They are in the events of the attempts, which nothing else here reads:
 so they are read for the few cells of a task that a reader looks at, however many thousands there are."""
 
 from __future__ import annotations

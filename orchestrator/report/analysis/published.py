@@ -50,7 +50,7 @@ class ProtocolDifference(Record):
 
 
 class PublishedTable(Record):
-    """One table of the publication. Which of our cells can stand beside it: those that train by epochs, those
+    """One table of the publication. Our cells beside it are those that train by epochs, those
     whose budget is `train_seconds` of their model, or both. A model with `train_seconds` has that budget in a
     table of epochs as well."""
 

@@ -119,7 +119,7 @@ def _moment(at: float | None) -> str:
 
 
 def _breakable(name: str) -> Markup:
-    """A cell's name that may go on in another line after each slash."""
+    """A cell's name that may wrap to another line after each slash."""
     return escape(name).replace("/", Markup("/<wbr>"))
 
 

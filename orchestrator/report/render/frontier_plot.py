@@ -80,7 +80,7 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
 
 
 def floor(task: TaskReport) -> dict[str, Any] | None:
-    """{value, label} of the line of guessing; None where nobody knows it."""
+    """{value, label} of the line of guessing; None where it is unknown."""
     value = task.guessing.get(task.metric)
     return None if value is None else {"value": _short(value), "label": f"guessing {value:.3f}"}
 

@@ -29,7 +29,7 @@ def line_marker(symbol: str, colour: str, dash: str) -> Markup:
 
 
 def marker(symbol: str, colour: str = "ink") -> Markup:
-    """A small picture beside the name that it stands for, so it says nothing to a screen reader."""
+    """A small picture beside the name that it replaces, so it says nothing to a screen reader."""
     return Markup(
         '<svg class="sign" viewBox="-8 -8 16 16" aria-hidden="true"><path d="{}" fill="var(--{})"/></svg>'
     ).format(MARKERS[symbol], colour)

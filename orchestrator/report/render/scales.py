@@ -1,4 +1,4 @@
-"""Where the axes of plots begin and end, and what stands at their ticks."""
+"""Where the axes of plots begin and end, and the labels of their ticks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator import units
 
 _MOST_ROOM = math.log10(2)  # beyond the points on either side, for the ends of their bars
-_TIMES = (1.0, 60.0, 3600.0)  # seconds; in each unit ticks stand at these counts:
+_TIMES = (1.0, 60.0, 3600.0)  # seconds; in each unit the ticks are these counts:
 _COUNTS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
 
 

@@ -1,4 +1,4 @@
-"""What a plot shows, in words, for those who do not see it. The figures stand in the table beside it."""
+"""What a plot shows, in words, for those who do not see it. The figures are in the table beside it."""
 
 from __future__ import annotations
 

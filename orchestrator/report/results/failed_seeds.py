@@ -49,7 +49,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class SeedScore:
-    """One seed of a cell. `device_hours` and `examples` are None where nobody knows them."""
+    """One seed of a cell. `device_hours` and `examples` are None where they are unknown."""
 
     seed: int
     quality: float

@@ -3,9 +3,9 @@
 Two kinds of draws. `draws` move the measured means: quality with its seeds as the t-distribution that its
 interval is made of, and with the documents as their contributions do, all points on the same draw of
 documents (a multiplier bootstrap: each document has a normal weight); cost with its seeds on a logarithmic
-scale. The t-distribution stands for resampling because two to five seeds, resampled, give too little scatter.
-One seed says nothing about scatter: it is taken to move as the seeds of the other cells do, pooled over them.
-Intervals of means over tasks and of hypervolumes are made of these.
+scale. The t-distribution is used in place of resampling because two to five seeds, resampled, give too little
+scatter. One seed says nothing about scatter: it is taken to move as the seeds of the other cells do, pooled
+over them. Intervals of means over tasks and of hypervolumes are made of these.
 
 They err twice, so a probability counted from them is too sure where cells are nearly equal. `chances` counts
 from true scores and costs as they may be (`posterior`), of the points that the first kind leaves in doubt.

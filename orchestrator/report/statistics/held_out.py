@@ -20,7 +20,7 @@ _FOLDS = 5  # of documents, neighbours together, as those of a note or a patient
 
 def held_out(cells: Sequence[Replicates], choose: Callable[[Sequence[float]], int]) -> float | None:
     """`choose` takes the scores of `cells` in their order. None unless all have the same two seeds or more:
-    else the mean would be over other seeds than the score that it stands beside."""
+    else the mean would be over other seeds than the score beside it."""
     seeds = cells[0].seeds
     if len(seeds) < 2 or any(cell.seeds != seeds for cell in cells):
         return None

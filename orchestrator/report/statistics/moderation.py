@@ -56,7 +56,7 @@ class Prior(NamedTuple):
 
 
 def prior_of(cells: Sequence[Replicates]) -> Prior | None:
-    """Of cells that are compared with each other, those left out that have failed seeds: their scores lie in
+    """Of cells that are compared with each other, those left out that have failed seeds: their scores are in
     two heaps. None unless two share seeds, and their seeds scatter."""
     several = [cell for cell in cells if len(cell.seeds) > 1 and not cell.failed]
     if len(several) < 2:

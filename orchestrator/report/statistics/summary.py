@@ -20,7 +20,7 @@ class Summary(Record):
     """`sd` is the sample standard deviation (n - 1), `interval` the two-sided 95 % t-interval of the mean.
 
     Both are None for n = 1: one value says nothing about spread. Values that are all alike have no interval
-    either, nor have those of which some are of failed seeds: they lie in two heaps, which no t-interval
+    either, nor have those of which some are of failed seeds: they are in two heaps, which no t-interval
     describes (`values` has them). `turned`: the values are losses with their signs turned, so that higher is
     better; `read` is how they are read.
     """

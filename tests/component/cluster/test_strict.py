@@ -144,7 +144,7 @@ def test_servers_that_are_not_ready_are_waited_for_and_have_neither_passed_nor_f
     assert said.code == 0, said.text
     assert "waits for pod mlflow-0, head to be ready, so that it can be checked: 0 of at most" in said.text
     for words in (
-        "not yet mlflow: pod mlflow-0 is not ready, so nobody has looked at it",
+        "not yet mlflow: pod mlflow-0 is not ready, so it was not checked",
         "not yet passwords: pod mlflow-0 is not ready",
         "not yet ray: pod head is not ready",
     ):

@@ -185,7 +185,7 @@ def test_archives_are_read_as_directories_are(tmp_path: Path) -> None:
 def test_tokens_are_found_however_spaces_were_numbered(tmp_path: Path, line: str, position: str) -> None:
     write(tmp_path, record(line, f'c="mild ache" {position}||t="problem"'))
     if position == "1:4 1:5":
-        with pytest.raises(DataError, match="does not stand at its place"):
+        with pytest.raises(DataError, match="is not at its position"):
             read_split(task(), Split.TRAIN, tmp_path)
     else:
         assert tagged(task(), tmp_path) == ["The/O mild/B-problem ache/I-problem grew/O"]
@@ -258,9 +258,9 @@ def test_a_pair_whose_relation_is_skipped_is_no_negative(tmp_path: Path, label: 
     ("suffix", "line", "fault"),
     [
         ("concept/r1.con", f'c="{MARKER}" 1:1||t="problem"', "no concept"),
-        ("concept/r1.con", f'c="{MARKER}" 1:1 1:1||t="problem"', "at its place"),
-        ("concept/r1.con", 'c="cough" 9:1 9:1||t="problem"', "at its place"),
-        ("concept/r1.con", 'c="" 1:1 1:0||t="problem"', "at its place"),
+        ("concept/r1.con", f'c="{MARKER}" 1:1 1:1||t="problem"', "at its position"),
+        ("concept/r1.con", 'c="cough" 9:1 9:1||t="problem"', "at its position"),
+        ("concept/r1.con", 'c="" 1:1 1:0||t="problem"', "at its position"),
         ("concept/r1.con", f'c="cough" 1:1 1:1||t="{MARKER}"', "a type of concept"),
         ("concept/r1.con", f'c="{MARKER * 1000}', "no concept"),
         ("rel/r1.rel", f"{MARKER}", "no relation"),

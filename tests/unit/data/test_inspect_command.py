@@ -30,9 +30,9 @@ def test_what_is_skipped_is_shown(data_dir: Path) -> None:
     shown = CliRunner().invoke(app, [*words, "--json"])
     splits = json.loads(shown.stdout)["splits"]
     assert {name: split["documents"] for name, split in splits.items()} == {"train": 8, "dev": 4, "test": 4}
-    assert splits["test"]["skipped"] == {"it does not stand at its offsets": 1}
+    assert splits["test"]["skipped"] == {"it is not at its offsets": 1}
     table = CliRunner().invoke(app, words).stdout
-    assert "skipped: it does not stand at its offsets" in " ".join(table.split())
+    assert "skipped: it is not at its offsets" in " ".join(table.split())
 
 
 def test_a_fault_stops_it_unless_told_otherwise(data_dir: Path) -> None:
@@ -45,7 +45,7 @@ def test_only_the_terminal_of_who_inspects_names_the_file_of_a_fault(data_dir: P
     shown = CliRunner().invoke(app, ["task", "inspect", "i2b2-2014-deid", f"data_dir={data_dir}"])
     record = min((data_dir / "i2b2-2014" / "testing-PHI-Gold-fixed").glob("*.xml"))
     assert record.name not in str(shown.exception)
-    assert ".xml file 1, annotation 1: it does not stand at its offsets" in str(shown.exception)
+    assert ".xml file 1, annotation 1: it is not at its offsets" in str(shown.exception)
     assert f".xml file 1, annotation 1 is '{record.name}'" in shown.stderr
 
 

@@ -137,7 +137,7 @@ def _concepts(
         span = _find(content, position, match[1].split())
         if span is None:
             fix = "count lines from 1 and tokens from 0, the last one included"
-            faults.found(DataError(file.place, number, "the concept does not stand at its place", fix))
+            faults.found(DataError(file.place, number, "the concept is not at its position", fix))
         elif match[6] not in types:
             problem = "a type of concept that the task does not know"
             fix = spelling_fix(match[6], types, f"use one of {', '.join(types)}")

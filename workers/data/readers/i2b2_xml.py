@@ -94,7 +94,7 @@ def _document(
         location = f"{member.place}, annotation {number}"
         if span is None:
             fix = "count characters from the start of the CDATA content from 0, the end exclusive"
-            faults.found(DataError(location, None, "it does not stand at its offsets", fix))
+            faults.found(DataError(location, None, "it is not at its offsets", fix))
         elif types is not None and kind not in types:
             problem = "an entity type that `labels` of the task does not hold"
             fix = spelling_fix(kind, types, "add it there, or correct the annotation")

@@ -164,7 +164,7 @@ def _mention(file: str, line: int, fields: list[str], text: str) -> Mention:
         raise DataError(
             file,
             line,
-            "the mention does not stand at its offsets",
+            "the mention is not at its offsets",
             "count characters of title + one space + abstract from 0, the end exclusive",
         )
     kind = fields[4].strip()
