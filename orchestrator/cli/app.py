@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from orchestrator.cli.commands.capabilities import capabilities
 from orchestrator.cli.commands.doctor import doctor
 from orchestrator.cli.commands.fetch import fetch
 from orchestrator.cli.commands.follow import follow
+from orchestrator.cli.commands.help import help_of
 from orchestrator.cli.commands.inspect import backbone_app, task_app
 from orchestrator.cli.commands.ledger import ledger
 from orchestrator.cli.commands.plan import plan
@@ -25,22 +27,34 @@ from orchestrator.cli.commands.stop import stop
 from orchestrator.cli.commands.submit import submit
 from orchestrator.cli.commands.sync import sync
 from orchestrator.cli.commands.ui import ui
+from orchestrator.cli.verbs import Verbs
 from orchestrator.contracts.debugging import show_words
 from orchestrator.contracts.files import OTHER_ACCOUNTS, OTHER_GROUPS, shut_out
 from orchestrator.errors import ConfigError, Problem
 
-_SWEEPS = "Sweeps"
+_DAILY = "Every day"
+_RESULTS = "Results in detail"
+_CATALOGUE = "What a sweep can name"
+_UPKEEP = "Upkeep"
 _KUBERNETES = "Sweeps on Kubernetes"
-_CHECKS = "Checks and the catalogue"
 _SUBMITTING = ("submit", "resume")  # their sweeps run in pods
 
 app = typer.Typer(
     name="frontier",
     help="Which is the cheapest fine-tuned model that is good enough, and how sure are we?",
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from orchestrator.cli.run.provenance import version
+
+        print(f"frontier {version()}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -59,6 +73,10 @@ def _before_the_command(
             help="Let your group read what is stored, and write it if your umask is 002.",
         ),
     ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Restrict what is stored to this account, or with --shared to its group."""
     if shared and context.invoked_subcommand in _SUBMITTING:
@@ -72,12 +90,20 @@ def _before_the_command(
         show_words()
 
 
-for _panel, _commands in {
-    _SWEEPS: (plan, run, status, report, ledger, score, stage, ui, sync),
+# By panel, in the order of use; typer lists a group after the commands of its panel. A command has the name
+# of its function, unless another is given.
+Command = Callable[..., None]
+_COMMANDS: dict[str, tuple[Command | tuple[str, Command | typer.Typer], ...]] = {
+    _DAILY: (plan, run, status, report, ui),
+    _RESULTS: (ledger, score),
+    _CATALOGUE: (capabilities, schema, ("task", task_app), ("backbone", backbone_app)),
+    _UPKEEP: (stage, sync, doctor, ("help", help_of)),
     _KUBERNETES: (submit, follow, fetch, stop, resume, render),
-    _CHECKS: (doctor, capabilities, schema),
-}.items():
-    for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
-app.add_typer(task_app, name="task", rich_help_panel=_CHECKS)
-app.add_typer(backbone_app, name="backbone", rich_help_panel=_CHECKS)
+}
+for _panel, _commands in _COMMANDS.items():
+    for _entry in _commands:
+        _name, _command = _entry if isinstance(_entry, tuple) else (_entry.__name__, _entry)
+        if isinstance(_command, typer.Typer):
+            app.add_typer(_command, name=_name, rich_help_panel=_panel)
+        else:
+            app.command(_name, rich_help_panel=_panel)(_command)

@@ -35,6 +35,14 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 def enter() -> None:
     """Run the command that sys.argv names, and exit with an `ExitCode`."""
+    try:
+        _run_command()
+    except KeyboardInterrupt:  # while a library loads, or between two commands of this module
+        print("frontier: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run_command() -> None:
     _print_whatever_the_encoding()
     from orchestrator.errors import ExitCode, FrontierError, printable
     from orchestrator.tracking.tracking_uri import quiet_environment

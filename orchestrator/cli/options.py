@@ -21,7 +21,49 @@ class LauncherName(StrEnum):
     SIMULATED = "simulated"
 
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep file, say configs/sweeps/demo.yaml.")]
+def _sweep_file(context: typer.Context, config: Path) -> Path:
+    if context.resilient_parsing:  # a shell asks for completions
+        return config
+    from orchestrator.cli.sweep_files import sweep_file
+
+    return sweep_file(config)
+
+
+def _sweep_file_or_none(context: typer.Context, config: Path | None) -> Path | None:
+    return None if config is None else _sweep_file(context, config)
+
+
+def _complete_sweep_file(incomplete: str) -> list[str]:
+    from orchestrator.cli.sweep_files import complete_sweep_file
+
+    return complete_sweep_file(incomplete)
+
+
+def complete_sweep(incomplete: str) -> list[str]:
+    """Return what a shell offers for SWEEP."""
+    from orchestrator.cli.sweep_files import complete_sweep
+
+    return complete_sweep(incomplete)
+
+
+Config = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG",
+        help="A sweep file, or the name of a shipped sweep, say demo.",
+        callback=_sweep_file,
+        autocompletion=_complete_sweep_file,
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="With --strict: a sweep file, whose data and storage are checked.",
+        callback=_sweep_file_or_none,
+        autocompletion=_complete_sweep_file,
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
@@ -29,7 +71,12 @@ Overrides = Annotated[
     ),
 ]
 Sweep = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="The name of a sweep that has run, or its directory or URI.")
+    str,
+    typer.Argument(
+        metavar="SWEEP",
+        help="The name of a sweep that has run, or its directory or URI.",
+        autocompletion=complete_sweep,
+    ),
 ]
 Storage = Annotated[str, typer.Option(help="Where sweeps are stored: a directory, or s3://bucket/prefix.")]
 OwnStorage = Annotated[

@@ -12,7 +12,10 @@ def capabilities(
     method: Annotated[str | None, typer.Option(help="Show this method only, with its variants.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
-    """Show which architecture supports which method for which kind of task, as measured, and why not."""
+    """Show which architecture supports which method for which kind of task, as measured, and why not.
+
+    Example: frontier capabilities --method lora
+    """
     from orchestrator.cli.catalogue.capabilities import select_rows, show_rows
     from orchestrator.cli.terminal import Terminal, print_json
 

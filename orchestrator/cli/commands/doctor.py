@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import OVERLAY, Context, OverlayNamespace
+from orchestrator.cli.options import OVERLAY, ConfigOption, Context, OverlayNamespace
 
 
 def doctor(
@@ -26,9 +25,7 @@ def doctor(
             "--strict", help="Check that patient text is safe, on this machine or in the cluster of OVERLAY."
         ),
     ] = False,
-    config: Annotated[
-        Path | None, typer.Option(help="With --strict: a sweep file, whose data and storage are checked.")
-    ] = None,
+    config: ConfigOption = None,
     address: Annotated[
         str | None, typer.Option(envvar="RAY_ADDRESS", help="With --strict: the Ray cluster to join.")
     ] = None,
@@ -42,6 +39,8 @@ def doctor(
     Prints every problem, and exits with 2 if there are any. With --gpu, it checks this machine's GPU instead,
     and exits with 1 if a check fails, with 3 without a GPU. With --strict, it prints one line per check on
     whether patient text is safe here.
+
+    Example: frontier doctor --strict --config my-sweep.yaml
     """
     if gpu:
         from orchestrator.cli.gpu_checks import check_gpu

@@ -22,6 +22,8 @@ def fetch(
     """Copy the records and the report of a sweep in a cluster to this machine, and show the report.
 
     A second fetch replaces the copy. Checkpoints and weights stay in the cluster.
+
+    Example: frontier fetch demo
     """
     from orchestrator.cli.cluster.fetch import bring_home
     from orchestrator.cli.cluster.submit import open_sweeps

@@ -15,7 +15,10 @@ def follow(
     storage: PodStorage = None,
     bring: Fetch = True,
 ) -> None:
-    """Show what a sweep in a cluster does and waits for, until it ends. Ctrl-C leaves it running."""
+    """Show what a sweep in a cluster does and waits for, until it ends. Ctrl-C leaves it running.
+
+    Example: frontier follow demo
+    """
     from orchestrator.cli.cluster.submit import follow_to_end, open_sweeps
     from orchestrator.cli.terminal import Terminal
 

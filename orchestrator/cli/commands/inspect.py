@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import STORAGE, Catalogues, InspectStorage, Json
+from orchestrator.cli.verbs import Verbs
 
-task_app = typer.Typer(help="Inspect a task's data.", no_args_is_help=True)
-backbone_app = typer.Typer(help="Inspect a backbone under a method.", no_args_is_help=True)
+task_app = typer.Typer(cls=Verbs, help="Inspect a task's data.", no_args_is_help=True)
+backbone_app = typer.Typer(cls=Verbs, help="Inspect a backbone under a method.", no_args_is_help=True)
 
 
 @task_app.callback()
@@ -21,7 +22,9 @@ def _group() -> None:
 
 @task_app.command("inspect")
 def inspect_task(
-    task: Annotated[str, typer.Argument(metavar="TASK")],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="A task of the catalogue: `frontier list tasks`.")
+    ],
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[data_dir=PATH] [on_bad_record=skip]")
     ] = None,
@@ -32,6 +35,8 @@ def inspect_task(
     """Show metric, labels, and what each split has. Reads every row, so it finds malformed ones.
 
     No other command names a file inside a corpus: it may be named after a patient.
+
+    Example: frontier task inspect ncbi-disease data_dir=corpora
     """
     from orchestrator.cli.catalogue.task import show_task
 
@@ -40,7 +45,9 @@ def inspect_task(
 
 @backbone_app.command("inspect")
 def inspect_backbone(
-    backbone: Annotated[str, typer.Argument(metavar="BACKBONE")],
+    backbone: Annotated[
+        str, typer.Argument(metavar="BACKBONE", help="A backbone of the catalogue: `frontier list models`.")
+    ],
     method: Annotated[str, typer.Option(help="A method of the catalogue.")] = "full",
     labels: Annotated[int, typer.Option(min=1, help="The number of classes of the head.")] = 2,
     settings: Annotated[
@@ -50,7 +57,10 @@ def inspect_backbone(
     storage: InspectStorage = Path(STORAGE),
     as_json: Json = False,
 ) -> None:
-    """Show the parameters in total, trained, in adapters and in the head, and which modules adapters wrap."""
+    """Show the parameters in total, trained, in adapters and in the head, and which modules adapters wrap.
+
+    Example: frontier backbone inspect bert-base --method lora --set rank=8
+    """
     from orchestrator.cli.catalogue.backbone import show_backbone
 
     show_backbone(backbone, method, labels, settings or [], catalogue or [], storage, as_json)

@@ -15,6 +15,8 @@ def ledger(
     """Show where the device time went: useful, wasted or unexplained.
 
     Lists it by phase, with energy, tokens and FLOPs.
+
+    Example: frontier ledger demo
     """
     from orchestrator.cli.cluster.copy_note import show_copied
     from orchestrator.cli.cluster_options import ClusterOptions

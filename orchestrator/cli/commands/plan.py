@@ -43,6 +43,8 @@ def plan(
     """Show the grid, what will run and why, and what it will cost.
 
     Without --measure no device is used.
+
+    Example: frontier plan demo methods=full,lora seeds=1,2
     """
     from orchestrator.cli.plan.budget import show_budget
     from orchestrator.cli.plan.explain import explain_json, show_explained

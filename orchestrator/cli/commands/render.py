@@ -20,6 +20,8 @@ def render(
     """Print the checked YAML that runs a sweep on Kubernetes.
 
     It is for GitOps, or for `kubectl apply --server-side`.
+
+    Example: frontier render demo --overlay gke --out build/k8s
     """
     from orchestrator.cli.cluster.render import rendered, write
     from orchestrator.cli.terminal import Terminal

@@ -38,7 +38,10 @@ def report(
     context: Context = None,
     as_json: Json = False,
 ) -> None:
-    """Write the report again from the records, and show it."""
+    """Write the report again from the records, and show it.
+
+    Example: frontier report demo --axes quality,latency
+    """
     from orchestrator.cli.cluster.copy_note import show_copied
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of

@@ -16,7 +16,10 @@ def resume(
     stay: Follow = True,
     bring: Fetch = True,
 ) -> None:
-    """Continue a sweep that was stopped, suspended or ended early, as it was submitted."""
+    """Continue a sweep that was stopped, suspended or ended early, as it was submitted.
+
+    Example: frontier resume demo
+    """
     from orchestrator.cli.cluster.submit import follow_to_end, open_sweeps
     from orchestrator.cli.terminal import Terminal
 

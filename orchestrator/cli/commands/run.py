@@ -39,7 +39,10 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Train what the plan says is missing, then write the report. Rerun it to resume."""
+    """Train what the plan says is missing, then write the report. Rerun it to resume.
+
+    Example: frontier run demo recipe.epochs=1 --launcher local
+    """
     import os
     import sys
 

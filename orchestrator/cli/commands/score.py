@@ -30,6 +30,8 @@ def score(
     """Show the paper's composite efficiency scores.
 
     Shows the set that they are computed over, too, and what their order depends on.
+
+    Example: frontier score demo --preset holistic --task demo-ner
     """
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.results.score import score_of, scores_json, show_scores, tell_set

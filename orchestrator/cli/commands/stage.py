@@ -22,7 +22,10 @@ def stage(
         ),
     ] = False,
 ) -> None:
-    """Fetch or generate weights and data and check their hashes, so that the run needs no network."""
+    """Fetch or generate weights and data and check their hashes, so that the run needs no network.
+
+    Example: frontier stage public-mini
+    """
     from orchestrator.cli.session import open_session
     from orchestrator.cli.terminal import Terminal
 

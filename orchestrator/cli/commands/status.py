@@ -22,6 +22,8 @@ def status(
     """Show the trials by state, each failure with its reason, and the device-hours so far.
 
     If only the cluster of the kubeconfig has the sweep, show what the sweep does there.
+
+    Example: frontier status demo --watch
     """
     from orchestrator.cli.cluster.lookup import InClusterError, show_in_cluster
     from orchestrator.cli.cluster_options import ClusterOptions

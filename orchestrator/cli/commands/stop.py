@@ -10,6 +10,8 @@ def stop(sweep: ClusterSweep, namespace: Namespace = NAMESPACE, context: Context
     """End a sweep in a cluster and remove its pods.
 
     The storage stays, and `frontier resume` continues from it.
+
+    Example: frontier stop demo
     """
     from orchestrator.cli.cluster.submit import open_sweeps
     from orchestrator.cli.terminal import Terminal

@@ -32,6 +32,8 @@ def submit(
     """Run a sweep on Kubernetes: plan, render, check, apply, follow.
 
     Rerun it to attach to the sweep, or to resume it.
+
+    Example: frontier submit demo --overlay gke
     """
     from orchestrator.cli.cluster.doctor import namespace_of
     from orchestrator.cli.cluster.render import rendered

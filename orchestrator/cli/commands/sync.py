@@ -14,6 +14,8 @@ def sync(
     """Rebuild the MLflow runs from the records.
 
     A second run changes nothing. If the records are in a cluster, it runs there.
+
+    Example: frontier sync demo
     """
     import os
 

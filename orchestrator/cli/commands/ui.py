@@ -34,7 +34,10 @@ def ui(
         bool, typer.Option("--show-token", help="Print the token or password that the page asks for.")
     ] = False,
 ) -> None:
-    """Open the MLflow UI or the Ray dashboard, on this machine only. Ctrl-C ends it."""
+    """Open the MLflow UI or the Ray dashboard, on this machine only. Ctrl-C ends it.
+
+    Example: frontier ui demo
+    """
     import os
 
     from orchestrator.cli.cluster.ui import cluster_of, open_mlflow, open_ray

@@ -1,13 +1,34 @@
-"""What `frontier --help` loads, and in which order it lists the commands."""
+"""What `frontier --help` loads and lists, each command's help, and what an unknown command is answered."""
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
+import typer
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
+from orchestrator.cli.verbs import Verbs
+from orchestrator.errors import ExitCode, InterruptedSweepError
+
+
+def _commands() -> Iterator[Any]:
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield pytest.param(command, id=name)
+        else:
+            yield from (pytest.param(one, id=f"{name} {word}") for word, one in inner.items())
+
+
+def _said(*words: str, **environment: str) -> str:
+    return CliRunner().invoke(app, words, env={"COLUMNS": "200", **environment}).output
 
 
 def test_the_list_of_commands_loads_no_library_but_typer() -> None:
@@ -18,7 +39,82 @@ def test_the_list_of_commands_loads_no_library_but_typer() -> None:
 
 
 def test_help_lists_the_daily_commands_first() -> None:
-    words = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).output.split()
-    commands = ["plan", "run", "status", "report", "ledger", "submit", "doctor", "backbone"]
+    words = _said("--help").split()
+    commands = ["plan", "run", "status", "report", "ledger", "backbone", "doctor", "submit"]
     listed = [words[n + 1] for n, word in enumerate(words[:-1]) if word == "│" and words[n + 1] in commands]
     assert listed == commands
+
+
+@pytest.mark.parametrize("command", list(_commands()))
+def test_the_help_of_a_command_has_an_example_that_its_parser_accepts(command: Any) -> None:
+    (example,) = re.findall(r"(?m)^Example: (frontier .*)$", command.help)
+    words = shlex.split(example.partition(" > ")[0])[1:]
+    context: Any = typer.main.get_command(app).make_context("frontier", words)
+    while hasattr(context.command, "commands"):
+        name, inner, rest = context.command.resolve_command(
+            context, [*context._protected_args, *context.args]
+        )
+        context = inner.make_context(name, rest, parent=context)
+    assert context.command.name == command.name
+
+
+def test_there_are_three_ways_to_the_same_help() -> None:
+    assert _said("run", "-h") == _said("run", "--help") == _said("help", "run")
+    assert _said("-h") == _said("help")
+    assert _said("task", "inspect", "-h") == _said("help", "task", "inspect")
+
+
+def test_help_of_an_unknown_command_names_the_one_that_is_meant() -> None:
+    assert "Did you mean `frontier run`?" in _said("help", "train")
+
+
+def test_version_prints_the_version_alone() -> None:
+    assert re.fullmatch(r"frontier \d+\.\d+\.\d+\n", _said("--version"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("train", "run"),
+        ("start", "run"),
+        ("results", "report"),
+        ("dashboard", "ui"),
+        ("plann", "plan"),
+        ("statsu", "status"),
+        ("trian", "run"),
+        ("download", "stage"),
+        ("version", "--version"),
+        ("sweep.yaml", "plan sweep.yaml"),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_one_that_is_meant(typed: str, meant: str) -> None:
+    done = CliRunner().invoke(app, [typed], env={"COLUMNS": "200"})
+    assert done.exit_code == ExitCode.WRONG_INPUT
+    assert f"No such command '{typed}'. Did you mean `frontier {meant}`?" in done.output
+
+
+def test_a_word_that_resembles_no_command_leads_to_the_list() -> None:
+    assert "`frontier help` lists the commands." in _said("xyzzy")
+
+
+def test_a_shell_completes_commands_and_shipped_sweeps() -> None:
+    complete = {"_FRONTIER_COMPLETE": "complete_bash"}
+    assert _said(COMP_WORDS="frontier repo", COMP_CWORD="1", **complete).split() == ["report"]
+    assert _said(COMP_WORDS="frontier plan dem", COMP_CWORD="2", **complete).split() == ["demo"]
+
+
+def test_ctrl_c_ends_any_command_with_one_line_and_130() -> None:
+    interrupted = typer.Typer(cls=Verbs)
+
+    @interrupted.callback()
+    def group() -> None: ...
+
+    @interrupted.command()
+    def wait() -> None:
+        raise KeyboardInterrupt
+
+    done = CliRunner().invoke(interrupted, ["wait"])
+    assert done.output == ""
+    assert isinstance(done.exception, InterruptedSweepError)
+    assert str(done.exception) == "interrupted"
+    assert done.exception.exit_code == 130
