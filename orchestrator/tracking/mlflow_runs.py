@@ -15,15 +15,18 @@ from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
 from orchestrator.contracts.sweep import SweepRecord
-from orchestrator.contracts.trial import AttemptOrder, Recipe
+from orchestrator.contracts.trial import AttemptOrder, Recipe, TrialSpec
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.events import curves
+from orchestrator.tracking.mlflow_figures import CURRENCY, usual_figures
 
 TRIAL = "frontier.trial"
 DIGEST = "frontier.digest"
 STATE = "state"
+KIND = "frontier.kind"
+TRIAL_KIND, CANDIDATE_KIND, SUMMARY_KIND = "trial", "candidate", "summary"
 INVENTED = "The text of this task is invented: scores show that the pipeline works, nothing about medicine."
-_VERSION = "2"  # of this layout of runs: another one republishes every run
+_VERSION = "3"  # of this layout of runs: another one republishes every run
 _MIB = 2**20
 _COUNTS = {"cut", "mentions", "mentions_cut", "absent_classes", "near_train"} | {
     f"{what}also_in_{split}" for what in ("", "ids_") for split in ("train", "dev")
@@ -62,7 +65,7 @@ def describe(record: TrialRecord, sweep: SweepRecord) -> RunContent | None:
     if not current or record.state not in _STATUS:
         return None
     outcome = record.outcome
-    params, tags, finals = _params(record, sweep), _tags(record, sweep), _finals(record)
+    params, tags, finals = _params(record, sweep), _tags(record, sweep), _finals(record, sweep)
     event_sizes = [[a.attempt, _size(Path(a.directory) / layout.EVENTS)] for a in current]
     ended = outcome.ended_at if outcome is not None and record.state in _ENDED else None
     content = [_VERSION, record.state, current[0].ordered_at, ended, params, tags, finals, event_sizes]
@@ -100,14 +103,23 @@ def curve_points(record: TrialRecord) -> list[Point]:
     return points
 
 
+def data_digest(record: TrialRecord) -> str | None:
+    """Return the digest of the trial's data, from its order; None if it is not known."""
+    return _order(record).digests.data
+
+
+def _order(record: TrialRecord) -> TrialSpec:
+    order = (Path(record.current[-1].directory) / layout.ORDER).read_bytes()
+    return AttemptOrder.model_validate_json(order).trial
+
+
 def _trained_as(record: TrialRecord, sweep: SweepRecord) -> tuple[MethodSpec, Recipe]:
     """Return a candidate's settings from its order: the sweep's record has those that the seeds are trained
     with."""
     cell = record.planned.cell
     if record.planned.candidate is None:
         return sweep.method_of(cell), sweep.recipes[cell.name]
-    order = (Path(record.current[-1].directory) / layout.ORDER).read_bytes()
-    trial = AttemptOrder.model_validate_json(order).trial
+    trial = _order(record)
     return trial.method, trial.recipe
 
 
@@ -125,6 +137,8 @@ def _params(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
         "resources.cpus": record.planned.resources.cpus,
         "resources.gpus": record.planned.resources.gpus,
     }
+    if record.outcome is not None and record.outcome.device is not None:
+        params |= {f"software.{k}": v for k, v in record.outcome.device.software.items()}
     if record.outcome is not None:
         params |= {f"rows.{k}": v for k, v in record.outcome.rows.items()}
     return {k: str(v) for k, v in params.items() if v is not None}
@@ -135,7 +149,7 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     task, outcome = sweep.tasks[cell.task], record.outcome
     tags = {
         TRIAL: record.name,
-        "frontier.kind": "trial" if record.planned.candidate is None else "candidate",
+        KIND: TRIAL_KIND if record.planned.candidate is None else CANDIDATE_KIND,
         "frontier.sweep": sweep.name,
         **cell.model_dump(),
         "backbone": sweep.backbones[cell.backbone_key].name,
@@ -146,6 +160,8 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
         "invented": str(task.invented).lower(),
     }
     tags |= _tuning_tags(record, sweep)
+    if sweep.prices is not None:
+        tags[CURRENCY] = sweep.prices.currency
     notes = [INVENTED] if task.invented else []
     notes += [task.note] if task.note else []
     if outcome is not None and outcome.device is not None:
@@ -177,13 +193,14 @@ def _tuning_tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
     return values | {"tuned.candidate": str(tuned.candidate)}
 
 
-def _finals(record: TrialRecord) -> dict[str, float]:
+def _finals(record: TrialRecord, sweep: SweepRecord) -> dict[str, float]:
     finished, trial = record.state is TrialState.FINISHED, record.planned.candidate is None
     figures: dict[str, float | None] = {
         "billed_device_seconds": record.billed_device_seconds,
         "useful_device_seconds": record.useful_device_seconds if finished and trial else None,
         "wasted_device_seconds": record.wasted_device_seconds if trial else None,
         "attempts": len(record.current),
+        **usual_figures(record, sweep),
     }
     if record.outcome is not None:
         figures = _outcome_figures(record.outcome) | figures
@@ -195,6 +212,7 @@ def _outcome_figures(outcome: Outcome) -> dict[str, float | None]:
         "quality": quality(outcome.metric, outcome.test),
         **{f"test_{name}": value.value for name, value in outcome.test.items()},
         **{f"dev_{name}": value.value for name, value in outcome.dev.items()},
+        **{f"guessing_{name}": value for name, value in outcome.guessing.items()},
         "steps": outcome.steps,
         "best_step": outcome.best_step,
         "tokens_per_second": outcome.tokens_per_second,
@@ -217,6 +235,7 @@ def _outcome_figures(outcome: Outcome) -> dict[str, float | None]:
     if outcome.parameters is not None:
         figures["total_parameters"] = outcome.parameters.total
         figures["trainable_parameters"] = outcome.parameters.trainable
+        figures["head_parameters"] = outcome.parameters.head
     return figures
 
 

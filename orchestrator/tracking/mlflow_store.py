@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -24,19 +24,34 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import FrontierError, LedgerError, TrackingError
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mlflow_runs import DIGEST, STATE, TRIAL, Point, RunContent, curve_points, describe
+from orchestrator.tracking.mlflow_runs import (
+    CANDIDATE_KIND,
+    DIGEST,
+    KIND,
+    STATE,
+    TRIAL,
+    TRIAL_KIND,
+    Point,
+    RunContent,
+    curve_points,
+    data_digest,
+    describe,
+)
 from orchestrator.tracking.mlflow_summary import experiment_tags, summary
+from orchestrator.tracking.mlflow_views import VIEW
 from orchestrator.tracking.tracking_uri import PASSWORD, SQLITE, USER, without_secrets
 from orchestrator.tracking.trial_costs import totals_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 _LOG = logging.getLogger(__name__)
 _PAGE = 1_000  # runs a search returns at once
 _METRICS_A_BATCH = 1_000
 _PARAMS_A_BATCH = 100
+_DIGEST_LENGTH = 36  # characters of a dataset's digest that MLflow takes
+ARTIFACTS = "mlartifacts"  # folder beside a store of this machine
 _T = TypeVar("_T")
 
 
@@ -45,6 +60,7 @@ class Synced(Record):
 
     published: int
     unchanged: int
+    retired: int = 0  # runs deleted because their trials have no records any more
 
 
 class MlflowView:
@@ -100,22 +116,24 @@ def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
             published += 1
         elif record.state not in (TrialState.NEW, TrialState.STALE):
             unchanged += 1
-    totals = totals_of(records, len(sweep.refused), (*candidates, *ledger.removed()))
+    removed = list(ledger.removed())
+    totals = totals_of(records, len(sweep.refused), (*candidates, *removed))
     store.write_summary(totals, note)
-    return Synced(published=published, unchanged=unchanged)
+    kept = {record.name for record in (*candidates, *records, *removed) if record.attempts}
+    return Synced(published=published, unchanged=unchanged, retired=store.retire_others(kept))
 
 
-def runs_page(uri: str, sweep: str) -> str:
-    """Return what follows the host in the address of the sweep's runs; before its first run, of all
-    experiments."""
+def runs_pages(uri: str, sweep: str) -> dict[str, str]:
+    """Return what follows the host in the addresses of the sweep's runs, by task; before its first run, of
+    all experiments, by an empty name."""
     from mlflow import MlflowClient
 
     experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name(sweep)
-    return (
-        f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
-        if experiment
-        else "#/experiments"
-    )
+    if experiment is None:
+        return {"": "#/experiments"}
+    page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    views = sorted(key.removeprefix(VIEW) for key in experiment.tags if key.startswith(VIEW))
+    return {view: f"{page}&viewStateShareKey={view}" for view in views} or {"": page}
 
 
 class _Store:
@@ -135,11 +153,25 @@ class _Store:
         with self._reaching():
             if content is None:
                 return record.state is TrialState.STALE and self._mark_stale(record.name)
-            return self._write(content, lambda: curve_points(record))
+            return self._write(content, lambda: curve_points(record), lambda: data_digest(record))
+
+    def retire_others(self, kept: Collection[str]) -> int:
+        """Delete the runs of trials and candidates that are not `kept`, as MLflow deletes: it can restore
+        them. Return how many."""
+        with self._reaching():
+            client = self._client()
+            gone = [
+                name
+                for name, run in self._runs.items()
+                if run.tags.get(KIND) in (TRIAL_KIND, CANDIDATE_KIND) and name not in kept
+            ]
+            for name in gone:
+                client.delete_run(self._runs.pop(name).identity)
+            return len(gone)
 
     def write_summary(self, totals: Totals, note: str) -> bool:
         with self._reaching():
-            return self._write(summary(self._sweep, totals, note), list)
+            return self._write(summary(self._sweep, totals, note), list, lambda: None)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -150,7 +182,9 @@ class _Store:
         except Exception as error:  # mlflow, its HTTP client and its database layer share no base class
             raise _in_our_words(error, self._uri) from error
 
-    def _write(self, content: RunContent, curve: Callable[[], list[Point]]) -> bool:
+    def _write(
+        self, content: RunContent, curve: Callable[[], list[Point]], data: Callable[[], str | None]
+    ) -> bool:
         """Replace the run of that name. The old one goes last: a crash leaves a run too many, never none, and
         the one too many lacks its digest, so that the next connection drops it."""
         client = self._client()
@@ -164,6 +198,8 @@ class _Store:
         ended_at = content.started_at if content.ended_at is None else content.ended_at
         finals = [Point(name, value, ended_at) for name, value in content.finals.items()]
         self._log(client, run, content.params, finals + curve())
+        if (digest := data()) is not None:
+            client.log_inputs(run, [_dataset(content.params["task"], digest)])
         client.set_terminated(run, status=content.status, end_time=round(ended_at * 1000))
         client.set_tag(run, DIGEST, content.digest)
         if old is not None:
@@ -195,10 +231,18 @@ class _Store:
     def _client(self) -> MlflowClient:
         if self._connection is None:
             client = _open(self._uri)
-            self._experiment = _experiment(client, self._sweep)
+            self._experiment = _experiment(client, self._uri, self._sweep)
             self._runs = _one_run_each(client, self._experiment)
             self._connection = client
         return self._connection
+
+
+def _dataset(task: str, digest: str) -> DatasetInput:
+    """Return the data of a task as MLflow lists it: name and digest, and nothing of where the files are."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(name=task, digest=digest[:_DIGEST_LENGTH], source_type="frontier", source="{}")
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 
 
 def _in_our_words(error: Exception, uri: str) -> TrackingError:
@@ -232,11 +276,11 @@ def _open(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri)
 
 
-def _experiment(client: MlflowClient, sweep: SweepRecord) -> str:
+def _experiment(client: MlflowClient, uri: str, sweep: SweepRecord) -> str:
     """Return the id of the sweep's experiment; create it if it is missing, restore it if it was deleted."""
     experiment = client.get_experiment_by_name(sweep.name)
     if experiment is None:
-        identity: str = client.create_experiment(sweep.name)
+        identity: str = client.create_experiment(sweep.name, artifact_location=_artifacts(uri))
     else:
         identity = experiment.experiment_id
         if experiment.lifecycle_stage != "active":
@@ -246,6 +290,14 @@ def _experiment(client: MlflowClient, sweep: SweepRecord) -> str:
         if tags.get(key) != value:
             client.set_experiment_tag(identity, key, value)
     return identity
+
+
+def _artifacts(uri: str) -> str | None:
+    """Return where a store of this machine keeps artifacts: beside its file, where MLflow's default is the
+    working directory. None: a server has a folder of its own."""
+    if not uri.startswith(SQLITE):
+        return None
+    return Path(uri.removeprefix(SQLITE)).resolve().with_name(ARTIFACTS).as_uri()
 
 
 @dataclass(frozen=True)

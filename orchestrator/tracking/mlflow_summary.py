@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 
-from orchestrator.contracts.ledger import Totals, device_unit
+from orchestrator.contracts.ledger import Totals
 from orchestrator.contracts.markdown import plain
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.tracking.mlflow_runs import INVENTED, STATE, TRIAL, RunContent
+from orchestrator.tracking.mlflow_figures import hours_metric
+from orchestrator.tracking.mlflow_runs import INVENTED, KIND, STATE, SUMMARY_KIND, TRIAL, RunContent
+from orchestrator.tracking.mlflow_views import shared_views
 
 _NOTE = "mlflow.note.content"
 
@@ -20,14 +22,14 @@ def summary(sweep: SweepRecord, totals: Totals, note: str) -> RunContent:
     finals = {f"trials_{state}": float(count) for state, count in totals.trials.items()}
     finals |= {"refused_cells": float(totals.refused_cells), "attempts": float(totals.attempts)}
     for spending in totals.spending:
-        unit = device_unit(spending.device_type).replace("-", "_")
+        unit = hours_metric(spending.device_type)
         where = "" if len(totals.spending) == 1 else "_" + _slug(spending.device_type)
         for kind in ("billed", "useful", "overhead", "wasted", "unfinished", "superseded", "tuning"):
             finals[f"{kind}_{unit}{where}"] = getattr(spending, kind) / 3600
     done = totals.trials.get(TrialState.FINISHED, 0) == len(sweep.trials)
     tags = {
         TRIAL: name,  # no trial: the key under which the run is found again
-        "frontier.kind": "summary",
+        KIND: SUMMARY_KIND,
         "frontier.sweep": sweep.name,
         STATE: "finished" if done else "unfinished",
         _NOTE: "\n\n".join(part for part in (_description(sweep), note[:6000]) if part),
@@ -47,8 +49,13 @@ def summary(sweep: SweepRecord, totals: Totals, note: str) -> RunContent:
 
 
 def experiment_tags(sweep: SweepRecord) -> dict[str, str]:
-    """Return tags whose kind makes the interface open on runs and charts instead of traces."""
-    return {_NOTE: _description(sweep), "mlflow.experimentKind": "custom_model_development"}
+    """Return the description, the kind that makes the interface open on runs and charts instead of traces,
+    and a shared view per task."""
+    return {
+        _NOTE: _description(sweep),
+        "mlflow.experimentKind": "custom_model_development",
+        **shared_views(sweep),
+    }
 
 
 def _description(sweep: SweepRecord) -> str:

@@ -41,7 +41,8 @@ def sync(
     uri = tracking_uri(ledger.directory.parent, os.environ)
     with ledger.lock():
         done = publish_all(ledger, uri, summary_note(write(ledger)[0]))
+    retired = f", {done.retired} deleted because their records are gone" if done.retired else ""
     console.print(
-        f"{done.published} runs written, {done.unchanged} were up to date: {without_secrets(uri)}",
+        f"{done.published} runs written, {done.unchanged} were up to date{retired}: {without_secrets(uri)}",
         highlight=False,
     )

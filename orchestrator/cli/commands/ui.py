@@ -43,7 +43,7 @@ def ui(
     from orchestrator.cli.cluster.ui import cluster_of, open_mlflow, open_ray
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import storage_here
-    from orchestrator.cli.results.report import serve_mlflow
+    from orchestrator.cli.results.mlflow_server import serve_mlflow
     from orchestrator.cli.terminal import Terminal
     from orchestrator.tracking.tracking_uri import VARIABLE, tracking_uri
 

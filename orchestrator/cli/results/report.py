@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
@@ -17,9 +15,7 @@ from orchestrator.cli.results.replication import show_replication
 from orchestrator.cli.results.what_if import show_what_if
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.contracts import layout
-from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.contracts.markdown import plain
-from orchestrator.errors import LedgerError
 from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.ownership import WhatIf, marked_offers
@@ -28,8 +24,6 @@ from orchestrator.report.render.text import LEGEND, frontier_marker
 from orchestrator.report.task_report import TaskReport
 from orchestrator.report.text import over
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mlflow_store import runs_page
-from orchestrator.tracking.tracking_uri import SERVERS, SQLITE
 from orchestrator.units import time_of_hours
 
 _NARROW = 13  # letters of a heading
@@ -116,34 +110,4 @@ def _cells(row: FrontierRow) -> tuple[str, ...]:
         str(row.seeds),
         cost,
         trained,
-    )
-
-
-def serve_mlflow(uri: str, sweep: str | None, port: int, console: Console) -> None:
-    """Serve the store at `uri` until Ctrl-C; where a server serves it already, print the address.
-
-    Raises LedgerError where a store of this machine does not exist yet.
-    """
-    file = Path(uri.removeprefix(SQLITE))
-    if uri.startswith(SQLITE) and not file.exists():
-        raise LedgerError(
-            f"{file.parent}: no MLflow store here yet\n    -> run a sweep first, or give --storage"
-        )
-    page = runs_page(uri, sweep) if sweep else "#/experiments"
-    if uri.startswith(SERVERS):
-        console.print(f"MLflow UI: {uri.rstrip('/')}/{page}", highlight=False, soft_wrap=True)
-        return
-    console.print(
-        f"MLflow UI: http://127.0.0.1:{port}/{page}  (Ctrl-C ends it)", highlight=False, soft_wrap=True
-    )
-    console.print("The Ray dashboard's address is printed by `frontier run`; it lives as long as the run.")
-    command = python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port))
-    more = {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that are not needed here
-        "MLFLOW_BACKEND_STORE_URI": uri,  # arguments are seen by all accounts of the machine
-    }
-    subprocess.run(
-        [*command, "--workers", "1", "--no-serve-artifacts"],
-        env=safe_environment(os.environ) | more,
-        check=False,
     )

@@ -15,9 +15,9 @@ from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.vocabulary import Source
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.analysis.ownership import Ownership, WhatIf, what_if
-from orchestrator.report.results.price_terms import Amount, Terms
 from orchestrator.text_files import user_path
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.price_terms import Amount, Terms
 from orchestrator.units import gibibytes, quantity, rounded
 
 _WHERE = "--what-if"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.contracts.record import Record
-from orchestrator.report.results.price_terms import Amount, Terms
-from orchestrator.report.results.prices import plus, times
+from orchestrator.tracking.price_terms import Amount, Terms
+from orchestrator.tracking.prices import plus, times
 
 
 class BreakEvenVerdict(StrEnum):

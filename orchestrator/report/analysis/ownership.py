@@ -20,11 +20,11 @@ from orchestrator.contracts.vocabulary import Phase, Source, TrialState
 from orchestrator.report.analysis.break_even import BreakEven, OwningCost, break_evens
 from orchestrator.report.analysis.cell_names import marked, marks_of
 from orchestrator.report.results.cells import Key, key_of
-from orchestrator.report.results.energy import Energy, energy_of
 from orchestrator.report.results.points import labels_of
-from orchestrator.report.results.price_terms import Amount, Terms
-from orchestrator.report.results.prices import DeviceUse, Pricing, estimated, measured, missing, plus, times
 from orchestrator.report.task_report import TaskReport
+from orchestrator.tracking.energy import Energy, energy_of
+from orchestrator.tracking.price_terms import Amount, Terms
+from orchestrator.tracking.prices import DeviceUse, Pricing, estimated, measured, missing, plus, times
 
 _GIB = 2**30
 _ONE_PROCESS = "it was not timed: that takes a finished trial of one process that shares no GPU"

@@ -8,23 +8,8 @@ from collections.abc import Sequence
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import Source
 from orchestrator.report.results.cells import Result
-from orchestrator.report.results.price_terms import Amount, Terms
-from orchestrator.report.results.prices import DeviceUse, Pricing
-
-
-def pricing_of(sweep: SweepRecord) -> Pricing | None:
-    """At the sweep's own prices and market. None where it names none."""
-    book = sweep.prices
-    if book is None:
-        return None
-    terms = Terms(
-        prices=book.name,
-        currency=book.currency,
-        as_of=book.as_of,
-        price_source=book.source,
-        market=sweep.market,
-    )
-    return Pricing(book, terms)
+from orchestrator.tracking.price_terms import Amount
+from orchestrator.tracking.prices import DeviceUse, Pricing, pricing_of
 
 
 def money_of(results: Sequence[Result], device_type: str, pricing: Pricing | None) -> float | None:

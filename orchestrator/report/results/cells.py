@@ -17,7 +17,8 @@ from orchestrator.contracts.outcome import Device, Outcome
 from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Signature, Source, TrialState
-from orchestrator.report.results.energy import Energy, energy_of
+from orchestrator.tracking.energy import Energy, energy_of
+from orchestrator.tracking.mlflow_figures import latency_ms
 
 _ROUNDED = 1e-5  # what a score may be off by, made of numbers that were written down
 
@@ -152,14 +153,9 @@ def _result(
         energy=Energy(None, Source.MISSING, SHARED)
         if shared
         else energy_of(outcome, outcome.result_work, key[0]),
-        latency_ms=None if shared else _latency(outcome),
+        latency_ms=None if shared else latency_ms(outcome),
         examples=_fitting(outcome, examples),
     )
-
-
-def _latency(outcome: Outcome) -> float | None:
-    """Milliseconds of one answer at a time."""
-    return next((1000 * s.latency_seconds for s in outcome.serving if s.batch_size == 1), None)
 
 
 def _fitting(outcome: Outcome, examples: ScoredExamples | None) -> ScoredExamples | None:

@@ -12,7 +12,7 @@ from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.sweep import RefusedCell, SweepRecord
 from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.vocabulary import Source, TrialState
-from orchestrator.report.results.billing import money_of, pricing_of
+from orchestrator.report.results.billing import money_of
 from orchestrator.report.results.cells import CellResults, Key, Result
 from orchestrator.report.results.failed_seeds import (
     Counting,
@@ -26,6 +26,7 @@ from orchestrator.report.results.failed_seeds import (
 from orchestrator.report.results.point import Comparison, Point, PointState
 from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 from orchestrator.report.statistics.summary import Summary, average, bounds, summarise, summarise_quality
+from orchestrator.tracking.prices import pricing_of
 
 
 def comparisons_of(cells: Iterable[CellResults]) -> dict[Key, Comparison]:

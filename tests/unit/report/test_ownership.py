@@ -16,7 +16,7 @@ from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import Figure, Phase, Source
 from orchestrator.report.analysis.break_even import BreakEvenVerdict, break_even_at
 from orchestrator.report.analysis.ownership import WhatIf, what_if
-from orchestrator.report.results.price_terms import Terms
+from orchestrator.tracking.price_terms import Terms
 
 BOOK: dict[str, Any] = {
     "name": "ours",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -16,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_builder import Fate, LedgerBuilder
+from ledger_builder import Fate, LedgerBuilder, task
 from virtual_sweeps import Project
 
+from orchestrator.contracts import layout
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.price import DevicePrice, PriceBook
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_runs import STATE
-from orchestrator.tracking.mlflow_store import MlflowView, sync
+from orchestrator.tracking.mlflow_store import MlflowView, runs_pages, sync
 from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
 
@@ -381,3 +384,105 @@ def test_a_part_of_a_sweep_leaves_the_runs_of_its_other_trials_as_they_are(tmp_p
     again = sync(Ledger(project.sweep_directory), uri)
     assert (again.published, again.unchanged) == (0, 8)
     assert [run.data.tags[STATE] for run in runs("virtual")] == ["finished"] * 8
+
+
+def test_a_run_has_the_figures_that_a_person_looks_for_in_the_units_of_the_report(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "looked-for")
+    trial = built.plan(["tiny"], ["general"], ["full"], seeds=[11])[0]
+    prices = PriceBook(
+        name="book",
+        currency="CHF",
+        as_of="2026-01-01",
+        source="invented",
+        devices={"NVIDIA A10G": DevicePrice(on_demand=2.0)},
+    )
+    built.ledger.write_sweep(built.sweep.model_copy(update={"prices": prices}))
+    outcome = {
+        "peak_device_memory_bytes": 3 * 2**30,
+        "work": {Phase.TRAIN: {"tokens": 9, "flops": 1.0, "gpu_joules": 3.6e6}},
+        "serving": [{"batch_size": 1, "examples_per_second": 50.0, "latency_seconds": 0.02, "batches": 9}],
+    }
+    phases = {Phase.TRAIN: 90.0}
+    built.attempt(trial, Fate(quality=0.8, phases=phases, device_type="NVIDIA A10G", outcome=outcome))
+    sync(built.ledger, uri)
+
+    [run] = runs("looked-for")
+    figures = run.data.metrics
+    assert figures["gpu_hours"] == pytest.approx(90 / 3600)  # the cost on the frontier's axis
+    assert figures["billed_gpu_hours"] == pytest.approx(100 / 3600)
+    assert figures["cost"] == pytest.approx(2.0 * 90 / 3600)
+    assert run.data.tags["currency"] == "CHF"
+    assert figures["train_seconds"] == 90
+    assert figures["energy_kwh"] == 1.0
+    assert figures["peak_device_memory_gib"] == 3.0
+    assert figures["latency_ms"] == 20.0
+    assert not [name for name in figures if "core" in name]
+
+
+def test_the_hours_of_a_run_are_those_of_the_frontier(tmp_path, uri, runs):
+    from orchestrator.report import build_report
+
+    built = LedgerBuilder(tmp_path, "axis")
+    trial = built.plan(["tiny"], ["general"], ["full"], seeds=[11])[0]
+    built.attempt(trial, Fate(quality=0.8))
+    sync(built.ledger, uri)
+    [run] = runs("axis")
+    [point] = build_report(built.ledger.sweep(), built.ledger.trials()).tasks[0].points
+    assert run.data.metrics["core_hours"] == point.device_hours.mean
+    assert "cost" not in run.data.metrics  # no prices were named
+    assert "currency" not in run.data.tags
+
+
+def test_a_run_names_its_data_and_nothing_of_where_they_are(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "data")
+    trial = built.plan(["tiny"], ["general"], ["full"], seeds=[11])[0]
+    built.attempt(trial, Fate(quality=0.8))
+    sync(built.ledger, uri)
+    [run] = runs("data")
+    [data] = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("outcome", "d" * 16)
+    assert (data.dataset.source, data.dataset.schema, data.dataset.profile) == ("{}", None, None)
+
+
+def test_sync_deletes_the_runs_of_trials_whose_records_are_gone(tmp_path, uri, runs):
+    built = LedgerBuilder(tmp_path, "gone")
+    first, second = built.plan(["tiny"], ["general"], ["full"], seeds=[11, 12])
+    built.finish_all()
+    assert sync(built.ledger, uri).retired == 0
+    shutil.rmtree(layout.trial_directory(built.ledger.directory, first.name))
+    assert sync(built.ledger, uri).retired == 1
+    assert [run.info.run_name for run in runs("gone")] == [second.name]
+    assert len(runs("gone", "summary")) == 1
+    assert sync(built.ledger, uri).retired == 0
+
+
+def test_an_experiment_has_a_view_per_task_with_what_its_trials_cost(tmp_path, uri):
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "views")
+    built.plan(["tiny"], ["general"], ["full"], tasks=[task("outcome"), task("triage")], seeds=[11])
+    built.finish_all()
+    sync(built.ledger, uri)
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name("views")
+    view = json.loads(experiment.tags["mlflow.sharedViewState.triage"])
+    assert 'tags.task = "triage"' in view["searchFilter"]
+    assert {"params.`method`", "metrics.`quality`", "metrics.`core_hours`", "metrics.`latency_ms`"} <= set(
+        view["selectedColumns"]
+    )
+    pages = runs_pages(uri, "views")
+    assert list(pages) == ["outcome", "triage"]
+    assert pages["triage"].endswith("&viewStateShareKey=triage")
+    assert runs_pages(uri, "never run") == {"": "#/experiments"}
+
+
+def test_the_artifacts_of_an_experiment_belong_beside_the_store(tmp_path, uri, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    built = LedgerBuilder(tmp_path, "artifacts")
+    built.plan(["tiny"], ["general"], ["full"], seeds=[11])
+    built.finish_all()
+    sync(built.ledger, uri)
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name("artifacts")
+    store = Path(uri.removeprefix("sqlite:///"))
+    assert experiment.artifact_location == (store.parent / "mlartifacts").as_uri()

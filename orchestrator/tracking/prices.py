@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.contracts.price import PriceBook
+from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import Source
-from orchestrator.report.results.energy import Energy
-from orchestrator.report.results.price_terms import Amount, Terms
+from orchestrator.tracking.energy import Energy
+from orchestrator.tracking.price_terms import Amount, Terms
 
 _HOUR, _KWH = 3600.0, 3.6e6  # seconds; joules
 _RANK = {Source.MEASURED: 0, Source.ESTIMATED: 1, Source.MISSING: 2}
@@ -105,3 +106,18 @@ class Pricing:
         if energy is None or energy.grams_co2_per_kwh is None:
             return missing(f"{self.book.name} has no carbon intensity")
         return times(kwh, energy.overhead * energy.grams_co2_per_kwh / 1000)
+
+
+def pricing_of(sweep: SweepRecord) -> Pricing | None:
+    """At the sweep's own prices and market. None where it names none."""
+    book = sweep.prices
+    if book is None:
+        return None
+    terms = Terms(
+        prices=book.name,
+        currency=book.currency,
+        as_of=book.as_of,
+        price_source=book.source,
+        market=sweep.market,
+    )
+    return Pricing(book, terms)
