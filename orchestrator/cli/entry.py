@@ -44,12 +44,15 @@ def enter() -> None:
 
 def _run_command() -> None:
     _print_whatever_the_encoding()
+    from orchestrator.cli.own_cache import own_cache
+    from orchestrator.contracts.code_digests import remember_digests
     from orchestrator.errors import ExitCode, FrontierError, printable
     from orchestrator.tracking.tracking_uri import quiet_environment
 
     for name, value in {**_QUIET, **quiet_environment()}.items():
         os.environ.setdefault(name, value)
     os.environ.update(TELLS_NOBODY)
+    remember_digests(own_cache())
     from orchestrator.cli.app import app
 
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from orchestrator.cli.cluster_options import NO_OPTIONS, ClusterOptions
@@ -19,11 +18,6 @@ HOME = Path("sweeps")  # where sweeps are, unless --storage names another direct
 def cache_of(storage: Path) -> Path:
     """Made weights and data, staged snapshots, digests of weights."""
     return storage / layout.CACHE
-
-
-def own_cache() -> Path:
-    """Return the account's own cache, for what must not be in shared storage."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "frontier"
 
 
 def mirror_of(remote: Remote, sweep: str) -> Mirror:

@@ -13,7 +13,8 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.cli.heartbeat import heartbeat
-from orchestrator.cli.paths import cache_of, mirror_of, own_cache
+from orchestrator.cli.own_cache import own_cache
+from orchestrator.cli.paths import cache_of, mirror_of
 from orchestrator.cli.staging import fetch_shared, share
 from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.cli.worker_calls import ask

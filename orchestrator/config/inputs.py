@@ -20,7 +20,7 @@ from orchestrator.config.weights_digests import (
     weights_digest,
     weights_files,
 )
-from orchestrator.contracts.generated import code_digest
+from orchestrator.contracts.code_digests import code_digest
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.vocabulary import Split

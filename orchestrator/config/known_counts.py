@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.contracts import sameness, split_counts
+from orchestrator.contracts.code_digests import code_digest
 from orchestrator.contracts.files import write_atomically
-from orchestrator.contracts.generated import code_digest
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split

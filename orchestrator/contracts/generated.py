@@ -4,51 +4,17 @@ anything."""
 
 from __future__ import annotations
 
-import ast
-import gc
 import hashlib
 import json
-from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from orchestrator.contracts.backbone import MadeWeights, RandomWeights
+from orchestrator.contracts.code_digests import code_digest
 from orchestrator.contracts.task import TaskSpec
 
 _TASK_FIELDS = {"kind", "reader", "made", "labels", "negative_label"}
-
-
-def code_digest(files: Iterable[Path]) -> str:
-    """Return the SHA-256 of Python sources by file name, without comments, docstrings and layout."""
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(f"{file.name}\0{_code(file.read_bytes())}\0".encode())
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=256)  # all of workers/ takes most of a second, and who plans twice reads the same again
-def _code(source: bytes) -> str:
-    """Return a Python source without comments, docstrings and layout."""
-    tree = _parsed(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
-            ast.get_docstring(node, clean=False) is not None
-        ):
-            del node.body[0]
-    return ast.unparse(tree)
-
-
-def _parsed(source: bytes) -> ast.Module:
-    """Parse without garbage collection: in CPython 3.11 a collection that itself parses something makes
-    ast.parse fail (gh-106905)."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return ast.parse(source)
-    finally:
-        if collects:
-            gc.enable()
 
 
 @cache

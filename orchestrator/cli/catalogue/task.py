@@ -10,7 +10,8 @@ from typing import Any
 from rich.table import Table
 
 from orchestrator.cli.catalogue.arguments import parse_settings, unknown_name
-from orchestrator.cli.paths import cache_of, own_cache
+from orchestrator.cli.own_cache import own_cache
+from orchestrator.cli.paths import cache_of
 from orchestrator.cli.terminal import Terminal, plain_table, print_json
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import load_catalogue
