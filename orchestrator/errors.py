@@ -141,9 +141,12 @@ class InterruptedSweepError(FrontierError):
 
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:
-    """Return the fix for an unknown name: the closest known one, else the list (at most 12 of it)."""
+    """Return the fix for an unknown name: the only known one that begins with it, else the closest known one,
+    else the list (at most 12 of it)."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(got, names, n=1, cutoff=0.6)
+    close = [name for name in names if got and name.startswith(got)]
+    if len(close) != 1:
+        close = difflib.get_close_matches(got, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     if not names:

@@ -14,6 +14,7 @@ from orchestrator.cli.commands.follow import follow
 from orchestrator.cli.commands.help import help_of
 from orchestrator.cli.commands.inspect import backbone_app, task_app
 from orchestrator.cli.commands.ledger import ledger
+from orchestrator.cli.commands.list import list_names
 from orchestrator.cli.commands.plan import plan
 from orchestrator.cli.commands.render import render
 from orchestrator.cli.commands.report import report
@@ -96,7 +97,7 @@ Command = Callable[..., None]
 _COMMANDS: dict[str, tuple[Command | tuple[str, Command | typer.Typer], ...]] = {
     _DAILY: (plan, run, status, report, ui),
     _RESULTS: (ledger, score),
-    _CATALOGUE: (capabilities, schema, ("task", task_app), ("backbone", backbone_app)),
+    _CATALOGUE: (("list", list_names), capabilities, schema, ("task", task_app), ("backbone", backbone_app)),
     _UPKEEP: (stage, sync, doctor, ("help", help_of)),
     _KUBERNETES: (submit, follow, fetch, stop, resume, render),
 }

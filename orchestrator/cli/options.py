@@ -78,6 +78,14 @@ Sweep = Annotated[
         autocompletion=complete_sweep,
     ),
 ]
+SweepOrAll = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SWEEP]",
+        help="The name of a sweep that has run, or its directory or URI. Default: list the sweeps.",
+        autocompletion=complete_sweep,
+    ),
+]
 Storage = Annotated[str, typer.Option(help="Where sweeps are stored: a directory, or s3://bucket/prefix.")]
 OwnStorage = Annotated[
     str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.errors import printable
+
+_LONG_LINE = 500  # characters
 
 
 class Terminal(Console):
@@ -27,6 +30,14 @@ class Terminal(Console):
 def styled(text: str, style: str = "") -> Text:
     """Return a piece of a line in a style of its own; print parts it from the rest by a space."""
     return Text(printable(text), style)
+
+
+def table_terminal() -> Terminal:
+    """Return a terminal for long tables: in a pipe or a file each row is one line, whole for `grep`."""
+    terminal = Terminal()
+    if not terminal.is_terminal and "COLUMNS" not in os.environ:
+        terminal.width = _LONG_LINE
+    return terminal
 
 
 def print_json(value: Any) -> None:

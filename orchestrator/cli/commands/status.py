@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import STORAGE, Context, Json, Storage, Sweep, SweepNamespace
+from orchestrator.cli.options import STORAGE, Context, Json, Storage, SweepNamespace, SweepOrAll
 
 
 def status(
-    sweep: Sweep,
+    sweep: SweepOrAll = None,
     storage: Storage = STORAGE,
     watch: Annotated[
         bool, typer.Option("--watch", help="Refresh every two seconds, until the sweep ends or Ctrl-C.")
@@ -21,7 +21,8 @@ def status(
 ) -> None:
     """Show the trials by state, each failure with its reason, and the device-hours so far.
 
-    If only the cluster of the kubeconfig has the sweep, show what the sweep does there.
+    Without a name, it lists the sweeps and where it looked. If only the cluster of the kubeconfig has the
+    sweep, it shows what the sweep does there.
 
     Example: frontier status demo --watch
     """
@@ -29,10 +30,20 @@ def status(
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of
     from orchestrator.cli.status.view import show_status, status_json
-    from orchestrator.cli.terminal import Terminal, print_json
+    from orchestrator.cli.terminal import Terminal, print_json, table_terminal
 
     if watch and as_json:
         raise typer.BadParameter("--watch and --json cannot be combined")
+    if sweep is None:
+        if watch:
+            raise typer.BadParameter("--watch needs the name of a sweep")
+        from orchestrator.cli.status.sweeps import show_sweeps, sweeps_in
+
+        if as_json:
+            print_json(sweeps_in(storage))
+        else:
+            show_sweeps(storage, table_terminal())
+        return
     try:
         ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
     except InClusterError as error:

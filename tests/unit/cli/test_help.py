@@ -82,6 +82,7 @@ def test_version_prints_the_version_alone() -> None:
         ("plann", "plan"),
         ("statsu", "status"),
         ("trian", "run"),
+        ("models", "list models"),
         ("download", "stage"),
         ("version", "--version"),
         ("sweep.yaml", "plan sweep.yaml"),

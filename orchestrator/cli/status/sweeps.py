@@ -1,0 +1,109 @@
+"""The sweeps of a storage, one row each, and the sweep files that come with the project."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.paths import storage_here
+from orchestrator.cli.sweep_files import shipped_sweeps
+from orchestrator.cli.terminal import plain_table
+from orchestrator.config.yaml_sources import read_mapping
+from orchestrator.contracts import layout
+from orchestrator.contracts.copy_mark import copy_in
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.errors import LedgerError
+from orchestrator.storage.remote import is_uri
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.units import quantity
+
+
+def sweeps_in(storage: str) -> list[dict[str, Any]]:
+    """Return a row per sweep that has run there, by name. Stable keys: sweep, directory, state, driver,
+    trials {state: count}, planned, written_at, question, copy.
+
+    Of an object store: those that this machine has a mirror of.
+    """
+    directories = sorted(path.parent for path in storage_here(storage).glob(f"[!.]*/{layout.SWEEP}"))
+    return [_row(directory.resolve()) for directory in directories]
+
+
+def _row(directory: Path) -> dict[str, Any]:
+    ledger, copy = Ledger(directory), copy_in(directory)
+    row: dict[str, Any] = {
+        "sweep": directory.name,
+        "directory": str(directory),
+        "state": "unreadable",
+        "driver": None,
+        "trials": {},
+        "planned": None,
+        "written_at": None,
+        "question": None,
+        "copy": None if copy is None else str(copy),
+    }
+    try:
+        sweep = ledger.sweep()
+        counts = Counter(record.state for record in ledger.trials())
+    except LedgerError:
+        return row
+    driver = None if copy else ledger.driver()
+    return row | {
+        "state": "running" if driver else _state(counts, len(sweep.trials)),
+        "driver": driver,
+        "trials": {state.value: count for state, count in counts.items()},
+        "planned": len(sweep.trials),
+        "written_at": sweep.written_at,
+        "question": sweep.question,
+    }
+
+
+def _state(counts: Counter[TrialState], planned: int) -> str:
+    if counts[TrialState.FINISHED] == planned:
+        return "complete"
+    if counts[TrialState.FINISHED] + counts[TrialState.FAILED] == planned:
+        return f"{counts[TrialState.FAILED]} failed"
+    return "not complete"
+
+
+def _minute(at: float | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at).isoformat(" ", "minutes")
+
+
+def shipped_questions() -> dict[str, str]:
+    """Return the question of each shipped sweep file, by its name."""
+    raws = {name: read_mapping(path, str(path))[0].raw for name, path in shipped_sweeps().items()}
+    return {name: str(raw.get("question", "")) for name, raw in raws.items()}
+
+
+def show_sweeps(storage: str, console: Console) -> None:
+    """Print the sweeps that have run and where they were looked for, then the shipped sweep files."""
+    here = storage_here(storage).resolve()
+    place = f"the mirror of {storage} on this machine ({here})" if is_uri(storage) else str(here)
+    rows = sweeps_in(storage)
+    if rows:
+        table = plain_table("sweep", "state", "started", "question", numbers=("finished",))
+        for row in rows:
+            done = row["trials"].get(TrialState.FINISHED.value, 0)
+            of = "" if row["planned"] is None else f"{done} of {row['planned']}"
+            started = (
+                ""
+                if row["written_at"] is None
+                else datetime.fromtimestamp(row["written_at"]).isoformat(" ", "minutes")
+            )
+            table.add_row(row["sweep"], row["state"], started, row["question"] or "", of)
+        console.print(table)
+    console.print(
+        f"{quantity(len(rows), 'sweep')} in {place}; --storage names another place",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print()
+    table = plain_table("shipped", "question")
+    for name, question in shipped_questions().items():
+        table.add_row(name, question)
+    console.print(table)
+    console.print("`frontier plan NAME` shows what one would take", style="dim", highlight=False)
