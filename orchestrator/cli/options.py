@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from orchestrator.cli.cluster_options import NAMESPACE, VARIABLE
+from orchestrator.errors import did_you_mean
 
 STORAGE = "sweeps"  # the default of --storage
 OVERLAY = "local-cpu"  # the default of --overlay
@@ -19,6 +20,19 @@ class LauncherName(StrEnum):
     RAY = "ray"
     LOCAL = "local"
     SIMULATED = "simulated"
+
+
+def launcher_option(purpose: str) -> Any:
+    """Return the option of a launcher. typer's own parser of an enum words its refusal as pydantic does."""
+    return typer.Option(parser=_launcher_named, metavar="|".join(LauncherName), help=purpose)
+
+
+def _launcher_named(name: str) -> LauncherName:
+    if name not in list(LauncherName):
+        raise typer.BadParameter(
+            f"unknown launcher, got {name!r}: {did_you_mean(name, map(str, LauncherName))}"
+        )
+    return LauncherName(name)
 
 
 def _sweep_file(context: typer.Context, config: Path) -> Path:

@@ -16,7 +16,7 @@ from orchestrator.config.lineage import with_inherited
 from orchestrator.config.problems import validate
 from orchestrator.config.recipes import RecipePatch
 from orchestrator.config.schema import SAFE_NAME
-from orchestrator.config.task_files import DescribedTask
+from orchestrator.config.task_files import DescribedTask, unknown_metric
 from orchestrator.config.yaml_sources import read_mapping
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.device import DeviceKind
@@ -72,6 +72,10 @@ class Catalogue:
     def domains(self) -> list[str]:
         return sorted({domain for _, domain in self.backbones})
 
+    def domains_of(self, model: str) -> list[str]:
+        """Return the domains for which the model has a backbone."""
+        return sorted(domain for name, domain in self.backbones if name == model)
+
 
 def builtin_catalogue() -> Path:
     """Return the entries that come with the project: in the package when installed, else `configs/` beside
@@ -108,6 +112,10 @@ def read_catalogue(directories: Sequence[Path]) -> tuple[Catalogue, list[Problem
 
 
 def _files(root: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
+    if root.name in KINDS and root.is_dir() and any(root.glob("*.yaml")):
+        fix = f"name the directory that holds it: {root.parent}"
+        problems.append(Problem(str(root), "", f"expected a catalogue, got its {root.name}", fix))
+        return
     if not root.is_dir():
         problems.append(Problem(str(root), "", "there is no such catalogue directory", HOW_TO_MAKE_ONE))
         return
@@ -161,7 +169,7 @@ def _add_entry(catalogue: Catalogue, kind: str, path: Path, raw: dict[str, Any])
     else:
         recipe, problems = _entry(_Recipe, path, {"recipe": raw.pop("recipe", {})})
         task, more = _entry(DescribedTask, path, raw)
-        problems += more
+        problems += (unknown_metric(raw, p) if p.key == "metric" else p for p in more)
         problems += [replace(p, where=str(path)) for p in ([] if task is None else missing_splits(task))]
         if task and recipe and not problems:
             catalogue.tasks[task.name] = TaskEntry(spec=task.spec(), recipe=recipe.recipe)

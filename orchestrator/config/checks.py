@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -222,7 +222,7 @@ def check_rules(
     return problems
 
 
-def check_grid(grid: Grid, source: Source) -> list[Problem]:
+def check_grid(grid: Grid, catalogue: Catalogue, source: Source) -> list[Problem]:
     """Report a grid in which nothing can run."""
     if grid.cells or grid.problems:
         return []
@@ -230,9 +230,21 @@ def check_grid(grid: Grid, source: Source) -> list[Problem]:
     text = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_MOST_REASONS))
     hidden = len(reasons) - _MOST_REASONS
     text += f"; and {hidden} more {'reason' if hidden == 1 else 'reasons'}" if hidden > 0 else ""
-    fix = "choose models, domains and methods that go together, or take back an `exclude` rule"
+    fix = "; ".join(_ways_out(grid, catalogue))
     problem = f"no cell is left to run: of {len(grid.refused)}, all are refused: {text}"
     return [Problem(source.of("models"), "models", problem, fix)]
+
+
+def _ways_out(grid: Grid, catalogue: Catalogue) -> Iterator[str]:
+    """Yield what would make a cell of each kind of refusal run."""
+    absent = [c for c in grid.refused if (c.cell.model, c.cell.domain) not in catalogue.backbones]
+    for model in sorted({cell.cell.model for cell in absent}):
+        yield f"{model} exists for: {', '.join(catalogue.domains_of(model)) or 'no domain'}"
+    ruled = [cell for cell in grid.refused if cell.by_rule]
+    if ruled:
+        yield "remove an `exclude` rule"
+    if len(absent) + len(ruled) < len(grid.refused):
+        yield "choose methods that run on these models"
 
 
 def check_recipes(of_cells: Sequence[Problem], source: Source, skip_unset: bool) -> list[Problem]:

@@ -18,7 +18,7 @@ from orchestrator.config.schema import Rule, SweepConfig
 from orchestrator.config.shape_limits import text_room, unfit
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.record import ProblemError
-from orchestrator.contracts.sweep import RefusedCell
+from orchestrator.contracts.sweep import EXCLUDED, RefusedCell
 from orchestrator.contracts.trial import Cell, Recipe
 from orchestrator.contracts.tuning import Tune, with_values
 from orchestrator.contracts.vocabulary import TaskKind
@@ -67,7 +67,7 @@ def build_grid(config: SweepConfig, catalogue: Catalogue, variants: Sequence[Met
         idle.difference_update(matched)
         excluded = next((r for i in matched if (r := config.rules[i].exclude) is not None), None)
         if excluded is not None:
-            grid.refused.append(RefusedCell(cell=cell, reason=f"excluded: {excluded}"))
+            grid.refused.append(RefusedCell(cell=cell, reason=f"{EXCLUDED}{excluded}"))
             continue
         variant, wrong = _by_rules(listed, {i: config.rules[i].settings for i in matched})
         cell = cell.model_copy(update={"method": variant.spec.name})

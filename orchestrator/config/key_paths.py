@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import ValidationError
+
 from orchestrator.contracts.record import Record
 
 _OF_A_KEY = "[key]"  # pydantic's step from a mapping to one of its keys
@@ -19,6 +21,7 @@ class KeyPath:
     path: tuple[str | int, ...]
     keys: tuple[str, ...]  # that may be beside it
     records: tuple[type[Record], ...]  # that it may hold
+    meaning: str = ""  # what its record says about it
 
     def tags(self, key: str) -> tuple[str, ...]:
         """Return the values of the key that selects one of the records."""
@@ -49,7 +52,36 @@ def key_path(model: type[Record], raw: Any, loc: Sequence[str | int]) -> KeyPath
         path.append(part)
         raw = raw.get(part) if isinstance(raw, dict) else _item(raw, part)
     keys = dict.fromkeys(field for record in around for field in record.model_fields)
-    return KeyPath(tuple(path), tuple(keys), tuple(_records(options)))
+    last = str(path[-1]) if path else ""
+    fields = [record.model_fields[last] for record in around if last in record.model_fields]
+    meaning = next((field.description for field in fields if field.description), "")
+    return KeyPath(tuple(path), tuple(keys), tuple(_records(options)), meaning)
+
+
+def home_of(model: type[Record], raw: Any, path: Sequence[str | int]) -> str | None:
+    """Return where in the file an unknown key belongs, None unless a record one level up or down has it."""
+    key = str(path[-1])
+    if len(path) == 2 and key in model.model_fields:
+        return f"one level up, beside `{path[0]}`"
+    home = None
+    if len(path) != 1 or not isinstance(raw, dict):
+        return None
+    for name, field in model.model_fields.items():
+        records, inner = _records(_options(field.annotation)), raw.get(name)
+        for record in records:
+            tags = _tags(record) if len(records) > 1 else []
+            fits = not tags or (isinstance(inner, dict) and any(value in tags for value in inner.values()))
+            if fits and key in record.model_fields and _takes(record, key, raw[key]):
+                home = f"under `{name}:`"  # the last one: `axes` takes a single value too, `recipe` means it
+    return home
+
+
+def _takes(record: type[Record], key: str, value: Any) -> bool:
+    try:
+        record.model_validate({key: value})
+    except ValidationError as error:
+        return all(e["loc"][:1] != (key,) for e in error.errors(include_url=False))
+    return True
 
 
 def _records(options: Sequence[Any]) -> list[type[Record]]:

@@ -86,9 +86,20 @@ def _unknown(key: str, argument: str) -> Problem | None:
         fix = f"did you mean {f'{parent}.{short[0]}'.lstrip('.')!r}?"
     elif keys and parent:
         fix = re.sub(r"'(\w+)'", rf"'{parent}.\1'", did_you_mean(leaf, keys))
+    elif inner := _inner(key):
+        fix = f"did you mean {inner!r}?"
     else:
         fix = did_you_mean(key, SweepConfig.model_fields)
     return Problem(WHERE, key, f"unknown key, got {argument!r}", fix)
+
+
+def _inner(key: str) -> str | None:
+    """Return the key of a mapping that a key without its parent may mean: `recipe.epochs` for `epochs`."""
+    for parent in _NESTED:
+        for name in _known(parent):
+            if key in (name, "".join(word[0] for word in name.split("_"))):
+                return f"{parent}.{name}"
+    return None
 
 
 def _known(parent: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from orchestrator.config.key_paths import KeyPath, key_path
+from orchestrator.config.key_paths import KeyPath, home_of, key_path
 from orchestrator.contracts.record import ProblemError, Record
 from orchestrator.errors import Problem, did_you_mean
 
@@ -74,7 +74,7 @@ def validate(model: type[R], raw: Any, where: str = "") -> tuple[R | None, list[
     mistyped: dict[tuple[str | int, ...], list[int]] = defaultdict(list)
     for number, e in enumerate(errors):
         key = key_path(model, raw, e["loc"])
-        special = [_of_type(key.path, [e])] if e["type"] == _EMPTY else list(_special(key, e))
+        special = [_of_type(key.path, [e])] if e["type"] == _EMPTY else list(_special(model, raw, key, e))
         numbered += [(number, problem) for problem in special]
         if not special:
             mistyped[key.path].append(number)
@@ -94,7 +94,7 @@ def shown(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _special(key_at: KeyPath, error: ErrorDetails) -> Iterator[FieldProblem]:
+def _special(model: type[Record], raw: Any, key_at: KeyPath, error: ErrorDetails) -> Iterator[FieldProblem]:
     """Yield the problems of an error that is about more than the type of a value."""
     kind, path, context = error["type"], key_at.path, error.get("ctx", {})
     if kind == "value_error" and isinstance(context["error"], ProblemError):
@@ -104,9 +104,12 @@ def _special(key_at: KeyPath, error: ErrorDetails) -> Iterator[FieldProblem]:
         yield FieldProblem.at(path, f"{context['error']}", "change one of the keys that this names")
     elif kind == "extra_forbidden":
         problem = f"unknown key, got {path[-1]}: {shown(error['input'])}"
-        yield FieldProblem.at(path, problem, did_you_mean(str(path[-1]), key_at.keys), unknown_key=True)
+        home = home_of(model, raw, path)
+        fix = did_you_mean(str(path[-1]), key_at.keys) if home is None else f"write it {home}"
+        yield FieldProblem.at(path, problem, fix, unknown_key=True)
     elif kind == "missing":
-        yield FieldProblem.at(path, "is missing", "add this key")
+        fix = f"add this key: {key_at.meaning}" if key_at.meaning else "add this key"
+        yield FieldProblem.at(path, "is missing", fix)
     elif kind == "union_tag_not_found":
         key = _discriminator(context)
         yield FieldProblem.at((*path, key), "is missing", f"add it, one of: {', '.join(key_at.tags(key))}")

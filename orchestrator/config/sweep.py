@@ -23,6 +23,7 @@ from orchestrator.config.problems import FieldProblem, validate
 from orchestrator.config.schema import SweepConfig
 from orchestrator.config.selection import select
 from orchestrator.config.smoke import smoke_config, smoke_grid
+from orchestrator.config.used_entries import Used, apart, unused_notes
 from orchestrator.config.yaml_sources import OF_ANCHORS, read_mapping
 from orchestrator.contracts.gpus import Gpu
 from orchestrator.errors import ConfigError, Problem
@@ -89,6 +90,7 @@ def load_sweep(
     config, invalid = _validate(raw)
     invalid = [*too_long, *(_with_anchor_fix(problem, yaml.anchored) for problem in invalid)]
     problems += applied.problems + [dataclasses.replace(p, where=source.of(p.key)) for p in invalid]
+    of_catalogue, of_unused = apart(of_catalogue, _used(config), catalogue)
     absent = checks.check_catalogues(config, source)
     doubted = checks.doubted_axes(of_catalogue, absent)
     catalogue, of_prices = _with_prices_of(config, catalogue)
@@ -129,7 +131,12 @@ def load_sweep(
         lock=lock,
         source=source,
         lines=yaml.lines,
-        notes=(*applied.notes, *of_methods, *checks.short_of_reach(config, source)),
+        notes=(
+            *applied.notes,
+            *of_methods,
+            *checks.short_of_reach(config, source),
+            *unused_notes(of_unused),
+        ),
         raw=written.model_dump(mode="json", exclude_unset=True),
     )
 
@@ -139,6 +146,19 @@ def _directories(raw: Mapping[str, Any]) -> list[Path]:
     listed = raw.get("catalogues")
     paths = [Path(item) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
     return [directory for directory in paths if directory.is_dir()]
+
+
+def _used(config: SweepConfig) -> Used:
+    """Return the names of catalogue entries that the sweep uses."""
+    device = getattr(config.resources, "device", None)
+    prices = () if config.prices is None or is_price_file(config.prices) else (config.prices,)
+    methods = checks.axis_names(config, "methods")
+    return {
+        "tasks": config.tasks,
+        "methods": methods,
+        "prices": prices,
+        "devices": [device] if device else (),
+    }
 
 
 def _select_methods(
@@ -252,7 +272,7 @@ def _resolve(
         problems += checks.check_recipes(grid.problems, source, skip_unset=bool(invalid))
     sure = not (broken & {*AXES, "rules"} or wrong or doubted)
     if sure:
-        problems += checks.check_grid(grid, source)
+        problems += checks.check_grid(grid, catalogue, source)
     if not doubted:
         sure = sure and not checks.rules_may_idle(config, source)
         problems += checks.check_rules(config, catalogue, variants, grid.idle_rules, source, sure)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from pydantic import model_validator
 
+from orchestrator.config.problems import shown
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.record import raise_problems
 from orchestrator.contracts.sameness import look_alikes, visible
 from orchestrator.contracts.task import Reader, TaskSpec
 from orchestrator.contracts.task_rules import readers_of, task_problems
-from orchestrator.contracts.vocabulary import Split
+from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Problem
 
 
@@ -26,6 +31,20 @@ class DescribedTask(TaskSpec):
 
     def spec(self) -> TaskSpec:
         return TaskSpec.model_validate(self.model_dump())
+
+
+def unknown_metric(raw: Mapping[str, Any], problem: Problem) -> Problem:
+    """Return the problem of a task's metric with the metrics of its kind, if the kind can be read."""
+    kind, metric = raw.get("kind"), raw.get("metric")
+    if kind not in list(TaskKind) or metric in list(MetricName):
+        return problem
+    fitting = [str(name) for name in MetricName if kind in METRICS[name].kinds]
+    close = difflib.get_close_matches(str(metric), fitting, n=1, cutoff=0.6)
+    fix = f"use one of those for {kind}: {', '.join(fitting)}"
+    fix = f"did you mean {close[0]!r}? Else {fix}" if close else fix
+    if "metric" not in raw:
+        return replace(problem, fix=f"add this key: {fix.removeprefix('use ')}")
+    return replace(problem, problem=f"unknown metric, got {shown(metric)}", fix=fix)
 
 
 def _repeated(task: TaskSpec) -> Iterator[Problem]:

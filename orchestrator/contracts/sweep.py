@@ -39,11 +39,18 @@ class PlannedTrial(Record):
         return None if self.predicted_seconds is None else self.predicted_seconds * (1 - self.done_share)
 
 
+EXCLUDED = "excluded: "  # the beginning of a reason that a rule of the sweep gives
+
+
 class RefusedCell(Record):
     """Planned but not runnable."""
 
     cell: Cell
     reason: str
+
+    @property
+    def by_rule(self) -> bool:
+        return self.reason.startswith(EXCLUDED)
 
 
 class SweepRecord(Record):

@@ -190,10 +190,10 @@ Reader = Annotated[
 
 class TaskSpec(Record):
     name: str
-    title: str
-    kind: TaskKind
-    domain: str
-    reader: Reader
+    title: str = Field(description="what is predicted, in a few words")
+    kind: TaskKind = Field(description="classification, ner or relation")
+    domain: str = Field(description="what its texts are, say clinical, biomedical or general")
+    reader: Reader = Field(description="a mapping with format, files, and the columns of its format")
     # Other layouts of the same corpus. The first one whose files are in the data directory takes the place of
     # `reader` when a sweep is loaded; in a resolved sweep there are none left.
     layouts: tuple[Reader, ...] = ()

@@ -40,11 +40,17 @@ def missing_splits(task: TaskSpec) -> Iterator[Problem]:
         shares = shares_held_out(reader)
         for split in Split:
             if split not in reader.files and split not in shares:
-                holds = split is not Split.TRAIN and "hold_out" in type(reader).model_fields
-                share = f", or a share of train: hold_out: {{{split}: 0.1}}" if holds else ""
-                yield Problem.of_key(
-                    f"{key}.files.{split}", "is missing", f"name the files of {split}{share}"
-                )
+                fix = f"name the files of {split}"
+                if split is not Split.TRAIN and "hold_out" in type(reader).model_fields:
+                    fix += f", or hold out a share of train: under `{key}:` add {_with_all_shares(reader)}"
+                yield Problem.of_key(f"{key}.files.{split}", "is missing", fix)
+
+
+def _with_all_shares(reader: Reader) -> str:
+    """Return `hold_out` as it would be with a share for each split that has no files."""
+    shares = shares_held_out(reader)
+    splits = [split for split in (Split.DEV, Split.TEST) if split not in reader.files]
+    return f"hold_out: {{{', '.join(f'{split}: {shares.get(split, 0.1):g}' for split in splits)}}}"
 
 
 def shares_held_out(reader: Reader) -> dict[Split, float]:

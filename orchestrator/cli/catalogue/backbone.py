@@ -10,10 +10,12 @@ from orchestrator.cli.catalogue.arguments import parse_settings, unknown_name
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.terminal import Terminal, plain_table, print_json
 from orchestrator.cli.worker_calls import ask
-from orchestrator.config import Catalogue, load_catalogue
+from orchestrator.config import Catalogue
+from orchestrator.config.catalogue import read_catalogue
 from orchestrator.config.methods import expand
 from orchestrator.config.problems import validate
 from orchestrator.config.schema import MethodItem
+from orchestrator.config.used_entries import NOTHING, apart
 from orchestrator.config.weights_files import look, notes_on
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, pretraining_known
 from orchestrator.contracts.methods import MethodSpec
@@ -34,7 +36,9 @@ def show_backbone(
 
     Raises ConfigError for a wrong argument or unusable weights.
     """
-    catalogue = load_catalogue(catalogues)
+    catalogue, of_catalogue = read_catalogue(catalogues)
+    if concern := apart(of_catalogue, {**NOTHING, "methods": (method,)}, catalogue)[0]:
+        raise ConfigError(concern)
     backbones = {spec.name: spec for spec in catalogue.backbones.values()}
     settings, problems = parse_settings(arguments)
     problems = [

@@ -14,11 +14,12 @@ from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.terminal import Terminal, plain_table, print_json
 from orchestrator.cli.worker_calls import ask
-from orchestrator.config import load_catalogue
+from orchestrator.config.catalogue import read_catalogue
 from orchestrator.config.data_digests import digest_data
 from orchestrator.config.known_counts import remember_counts
 from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.problems import validate
+from orchestrator.config.used_entries import NOTHING, apart, names_with_problems
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.requests import InspectTask, StageRequest
 from orchestrator.contracts.split_counts import SplitCounts
@@ -56,9 +57,11 @@ def show_task(
 
 def _resolve(task: str, arguments: Sequence[str], catalogues: Sequence[Path]) -> tuple[TaskSpec, str | None]:
     """Return the task with its settings and its corpus layout, and data_dir."""
-    tasks = load_catalogue(catalogues).tasks
+    catalogue, of_catalogue = read_catalogue(catalogues)
+    tasks, broken = catalogue.tasks, names_with_problems(of_catalogue, "tasks")
+    concern, _ = apart(of_catalogue, {**NOTHING, "tasks": broken & {task}, "backbones": ()}, catalogue)
     settings, problems = parse_settings(arguments, {"data_dir", "on_bad_record"})
-    if problems := [*unknown_name(task, tasks, "task"), *problems]:
+    if problems := [*concern, *unknown_name(task, {*tasks, *broken}, "task"), *problems]:
         raise ConfigError(problems)
     entry = tasks[task].spec
     data_dir = settings.pop("data_dir", None)

@@ -14,6 +14,7 @@ from orchestrator.cli.options import (
     Overrides,
     OwnStorage,
     Smoke,
+    launcher_option,
     with_storage,
 )
 
@@ -26,7 +27,7 @@ def plan(
         bool,
         typer.Option("--measure", help="Run a short probe for each backbone, method and task, then plan."),
     ] = False,
-    launcher: Annotated[LauncherName, typer.Option(help="What runs the probes.")] = LauncherName.RAY,
+    launcher: Annotated[LauncherName, launcher_option("What runs the probes.")] = LauncherName.RAY,
     address: Annotated[
         str | None, typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster for the probes.")
     ] = None,

@@ -14,6 +14,7 @@ from orchestrator.cli.options import (
     Overrides,
     OwnStorage,
     Smoke,
+    launcher_option,
     with_storage,
 )
 
@@ -22,7 +23,7 @@ def run(
     config: Config,
     overrides: Overrides = None,
     storage: OwnStorage = None,
-    launcher: Annotated[LauncherName, typer.Option(help="What runs the trials.")] = LauncherName.RAY,
+    launcher: Annotated[LauncherName, launcher_option("What runs the trials.")] = LauncherName.RAY,
     address: Annotated[
         str | None,
         typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to join instead of starting one."),

@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cli.terminal import plain_table, styled
-from orchestrator.config.catalogue import is_price_file, load_catalogue, read_prices
+from orchestrator.config.catalogue import is_price_file, read_catalogue, read_prices
 from orchestrator.config.problems import validate
+from orchestrator.config.used_entries import NOTHING, apart
 from orchestrator.config.yaml_sources import parse
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.vocabulary import Source
@@ -33,7 +34,8 @@ def reprice(ledger: Ledger, words: str) -> WhatIf:
     own = "prices" not in given  # then as they were at launch: a file may be gone, or say something else
     name = given.setdefault("prices", sweep.config.get("prices"))
     if name is None and not problems:
-        fix = f"say prices=NAME, a file of your own, or one of: {', '.join(sorted(_books(sweep.config)))}"
+        names = ", ".join(sorted(_books(None, sweep.config)[0]))
+        fix = f"say prices=NAME, a file of your own, or one of: {names}"
         problems.append(Problem(_WHERE, "prices", "is not given, and the sweep names none", fix))
     book = None
     if own and sweep.prices is not None:
@@ -62,20 +64,23 @@ def _parsed(words: str) -> tuple[dict[str, Any], list[Problem]]:
     return terms, problems
 
 
-def _books(config: dict[str, Any]) -> dict[str, PriceBook]:
-    """Return the price lists of the catalogue and of those directories of the sweep that exist."""
+def _books(name: str | None, config: dict[str, Any]) -> tuple[dict[str, PriceBook], list[Problem]]:
+    """Return the price lists of the catalogue and of those directories of the sweep that exist, and the
+    problems of the named one."""
     directories = [Path(directory) for directory in config.get("catalogues", ())]
-    return load_catalogue([d for d in directories if d.is_dir()]).prices
+    catalogue, problems = read_catalogue([d for d in directories if d.is_dir()])
+    used = {**NOTHING, "prices": [name] if name else (), "backbones": ()}
+    return catalogue.prices, apart(problems, used, catalogue)[0]
 
 
 def _book(name: str, config: dict[str, Any]) -> tuple[PriceBook | None, list[Problem]]:
     if is_price_file(name):
         return read_prices(user_path(Path.cwd(), name))
-    books = _books(config)
+    books, problems = _books(name, config)
     if name in books:
-        return books[name], []
+        return books[name], problems
     problem = f"not in the catalogue, got {name!r}"
-    return None, [Problem(_WHERE, "prices", problem, did_you_mean(name, books))]
+    return None, [*problems, Problem(_WHERE, "prices", problem, did_you_mean(name, books))]
 
 
 def _terms(given: dict[str, Any], book: PriceBook | None) -> tuple[Terms | None, list[Problem]]:

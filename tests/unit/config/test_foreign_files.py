@@ -77,8 +77,8 @@ def test_whatever_lies_in_a_catalogue_is_one_problem(
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
     (tmp_path / "sweep.yaml").write_text(SWEEP + "catalogues: [mine]\n")
-    (problem,) = problems("plan", tmp_path / "sweep.yaml")
-    assert problem.where == str(file)
+    use = "resources={device: ours}" if kind == "devices" else f"{kind}=ours".replace("backbones", "models")
+    (problem,) = (p for p in problems("plan", tmp_path / "sweep.yaml", use) if p.where == str(file))
     assert words in problem.problem
 
 

@@ -101,7 +101,25 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"rules": [{"match": {}, "set": {"epochs": "3"}}]}, "rules.0.set.epochs", "'3'", "whole number"),
     ({"rules": [{"match": {"model": "tiny"}}]}, "rules.0", "got neither", "keep one of"),
     ({"rules": [{"match": {}, "exclude": "not now"}]}, "models", "not now", "`exclude`"),
-    ({"models": ["llama-2-7b"], "domains": ["clinical"]}, "models", "no backbone", "choose models"),
+    (
+        {"models": ["llama-2-7b"], "domains": ["clinical"]},
+        "models",
+        "no backbone",
+        "llama-2-7b exists for: general",
+    ),
+    (
+        {
+            "models": ["tiny", "minilm"],
+            "rules": [{"match": {"domain": "general"}, "exclude": "no"}],
+            "domains": ["general"],
+        },
+        "models",
+        "excluded: no",
+        "remove an `exclude` rule",
+    ),
+    ({"methods": ["qlora"]}, "models", "needs a GPU", "choose methods that run on these models"),
+    ({"epochs": 3}, "epochs", "unknown key", "write it under `recipe:`"),
+    ({"recipe": {"seeds": [1]}}, "recipe.seeds", "unknown key", "one level up, beside `recipe`"),
     ({"concurrency": 0}, "concurrency", "0", "greater than 0"),
     ({"axes": {"epochs": [1, 1, 2]}}, "axes.epochs", "1 is listed 2 times", "remove the duplicate"),
     ({"storage": "s3:/bucket/team"}, "storage", "'s3:/bucket/team'", "s3://bucket/team"),
@@ -187,11 +205,36 @@ def test_a_mistake_in_a_catalogue_of_ones_own_comes_with_those_of_the_file(
         "title: x\nkind: nerr\ndomain: clinical\nmetric: entity_f1\n"
         "reader: {format: conll, files: {train: [a.tsv], dev: [b.tsv], test: [c.tsv]}, seperator: tab}\n"
     )
-    found = problems(catalogues=["mine"], concurrency=0)
+    found = problems(catalogues=["mine"], concurrency=0, tasks=["letters"])
     assert {(Path(c.where).name, c.key) for c in found} == {
         ("ours.yaml", "concurrency"),
         ("letters.yaml", "kind"),
         ("letters.yaml", "reader.seperator"),
+    }
+
+
+def test_a_mistake_in_an_entry_that_the_sweep_does_not_use_is_a_note(load: Any, tmp_path: Path) -> None:
+    for kind, name in (("tasks", "letters"), ("methods", "ours"), ("prices", "ours"), ("devices", "ours")):
+        (tmp_path / "mine" / kind).mkdir(parents=True)
+        (tmp_path / "mine" / kind / f"{name}.yaml").write_text("title: x\n")
+    notes = load(catalogues=["mine"]).notes
+    assert len(notes) == 4
+    assert any("letters.yaml is not used here and has 4 mistakes" in note for note in notes), notes
+
+
+def test_an_entry_that_takes_a_used_name_again_is_a_mistake(problems: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "tasks").mkdir(parents=True)
+    (tmp_path / "mine" / "tasks" / "ncbi-disease.yaml").write_text("title: x\n")
+    (problem,) = problems(catalogues=["mine"])
+    assert "stands already" in problem.problem
+
+
+def test_a_key_without_its_mapping_is_sent_there_on_the_command_line(problems: Any) -> None:
+    fixes = {c.key: c.fix for c in problems("epochs=5", "lr=3", "gpus=1")}
+    assert fixes == {
+        "epochs": "did you mean 'recipe.epochs'?",
+        "lr": "did you mean 'recipe.learning_rate'?",
+        "gpus": "did you mean 'resources.gpus'?",
     }
 
 

@@ -120,6 +120,42 @@ def test_what_cannot_be_trained_is_told_with_its_key(
     assert words in found[key]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "key", "words"),
+    [
+        (
+            GOOD | {"metric": "macro-f1"},
+            "metric",
+            "did you mean 'macro_f1'? Else use one of those for classification: ",
+        ),
+        (
+            NER | {"metric": "f1"},
+            "metric",
+            "one of those for ner: entity_f1, entity_precision, entity_recall, ",
+        ),
+        (GOOD | {"hold_out": {"dev": 0.1}}, "hold_out", "write it under `reader:`"),
+        (GOOD | {"reader": CSV | {"max_length": 64}}, "reader.max_length", "one level up, beside `reader`"),
+        (
+            GOOD | {"reader": CSV | {"files": {"train": ["a.csv"]}}},
+            "reader.files.dev",
+            "under `reader:` add hold_out: {dev: 0.1, test: 0.1}",
+        ),
+        ({k: v for k, v in GOOD.items() if k != "domain"}, "domain", "say clinical, biomedical or general"),
+        ({k: v for k, v in NER.items() if k != "metric"}, "metric", "one of those for ner: entity_f1"),
+    ],
+)
+def test_a_fix_says_what_to_write_and_under_which_key(
+    tmp_path: Path, wrong: dict[str, Any], key: str, words: str
+) -> None:
+    assert words in entry(tmp_path, wrong)[key]
+
+
+def test_the_folder_of_entries_is_no_catalogue(tmp_path: Path) -> None:
+    entry(tmp_path, GOOD)
+    (problem,) = read_catalogue([tmp_path / "tasks"])[1]
+    assert problem.fix == f"name the directory that holds it: {tmp_path}"
+
+
 def test_all_that_is_wrong_comes_at_once(tmp_path: Path) -> None:
     wrong = GOOD | {"metric": "entity_f1", "negative_label": "x", "labels": ["a"], "layouts": [XML]}
     assert set(entry(tmp_path, wrong)) == {"metric", "negative_label", "labels", "layouts.0.format"}
