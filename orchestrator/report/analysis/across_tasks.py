@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import rankdata
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import Record
@@ -183,6 +182,8 @@ def _floor(task: TaskReport) -> float:
 
 def _ranks(quality: Floats) -> Floats:
     """Average the ranks over the tasks: [tasks, draws, cells] -> [draws, cells]."""
+    from scipy.stats import rankdata  # takes a second to import
+
     ranks: Floats = np.mean([rankdata(-each, axis=1) for each in quality], axis=0)
     return ranks
 

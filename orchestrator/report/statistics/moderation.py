@@ -29,7 +29,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
 from orchestrator.report.statistics.arrays import GRAIN, Floats
@@ -141,4 +140,6 @@ def _fitted(variances: Floats, freedom: Floats) -> Prior:
 
 
 def _inverse_trigamma(value: float) -> float:
+    from scipy.optimize import brentq  # takes a third of a second to import
+
     return float(brentq(lambda at: float(polygamma(1, at)) - value, 1e-8, 1e9, xtol=1e-12, rtol=1e-10))

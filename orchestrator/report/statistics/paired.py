@@ -43,7 +43,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import chdtri, stdtr, stdtrit
 
 from orchestrator.contracts.vocabulary import Unit
@@ -102,6 +101,8 @@ class MeanEstimate:
         size = abs(self.mean) / self.error
         if self._excess(_LEAST_P, size) <= 0:
             return _LEAST_P
+        from scipy.optimize import brentq  # takes a third of a second to import
+
         return float(brentq(self._excess, _LEAST_P, 1.0, args=(size,), xtol=_LEAST_P, rtol=1e-6))
 
     def _excess(self, level: float, size: float) -> float:
