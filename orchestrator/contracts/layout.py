@@ -2,6 +2,7 @@
 
 <storage>/<sweep>/sweep.json                      SweepRecord
 <storage>/<sweep>/held.json                       Held: GPUs of the cluster's nodes, times the time
+<storage>/<sweep>/published.json                  PublishedRuns: what MLflow has been given
 <storage>/<sweep>/copy.json                       Copy: where these records were fetched from, and when
 <storage>/<sweep>/lease/<number>.json             held by the one driver (orchestrator.storage.lease)
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
@@ -24,6 +25,7 @@ from pathlib import Path
 
 SWEEP = "sweep.json"
 HELD = "held.json"
+PUBLISHED = "published.json"
 LEASE = "lease"
 TRIALS = "trials"
 REPORT = "report"

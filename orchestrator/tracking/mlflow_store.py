@@ -7,6 +7,8 @@ written.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -39,6 +41,7 @@ from orchestrator.tracking.mlflow_runs import (
 )
 from orchestrator.tracking.mlflow_summary import experiment_tags, summary
 from orchestrator.tracking.mlflow_views import VIEW
+from orchestrator.tracking.published import Published
 from orchestrator.tracking.tracking_uri import PASSWORD, SQLITE, USER, without_secrets
 from orchestrator.tracking.trial_costs import totals_of
 
@@ -64,11 +67,15 @@ class Synced(Record):
 
 
 class MlflowView:
-    """Writes runs; never stops a sweep. After its first failure it says so once and rests until a `sync`."""
+    """Writes runs; never stops a sweep. After its first failure it says so once and rests until a `sync`.
 
-    def __init__(self, uri: str, sweep: SweepRecord) -> None:
+    With `published`, MLflow is imported and asked only once something is new; `publish_summary` comes last
+    and writes down what MLflow then has."""
+
+    def __init__(self, uri: str, sweep: SweepRecord, published: Published | None = None) -> None:
         self.warning: str | None = None  # why MLflow is left behind, in one line
-        self._store = _Store(uri, sweep)
+        self._published = published
+        self._store = _Store(uri, sweep, published)
 
     def follow(self, sweep: SweepRecord) -> None:
         """Publish under this record from now on: searches find out what trials are run with."""
@@ -91,10 +98,13 @@ class MlflowView:
         if self.warning is not None:
             return False
         try:
-            return self._store.write_summary(totals, note)
+            written = self._store.write_summary(totals, note)
         except TrackingError as error:
             self._rest(error)
             return False
+        if self._published is not None:
+            self._published.save()
+        return written
 
     def _rest(self, error: TrackingError) -> None:
         self.warning = str(error)
@@ -108,7 +118,8 @@ def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
     The caller holds the lock of the ledger, because a running driver publishes too.
     """
     sweep = ledger.sweep()
-    store = _Store(uri, sweep)
+    published_runs = Published(uri, ledger.directory, trusted=False)
+    store = _Store(uri, sweep, published_runs)
     records, candidates = list(ledger.trials()), list(ledger.candidates())
     published = unchanged = 0
     for record in (*candidates, *records):
@@ -120,7 +131,9 @@ def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
     totals = totals_of(records, len(sweep.refused), (*candidates, *removed))
     store.write_summary(totals, note)
     kept = {record.name for record in (*candidates, *records, *removed) if record.attempts}
-    return Synced(published=published, unchanged=unchanged, retired=store.retire_others(kept))
+    retired = store.retire_others(kept)
+    published_runs.save()
+    return Synced(published=published, unchanged=unchanged, retired=retired)
 
 
 def runs_pages(uri: str, sweep: str) -> dict[str, str]:
@@ -139,8 +152,8 @@ def runs_pages(uri: str, sweep: str) -> dict[str, str]:
 class _Store:
     """The experiment of one sweep. Connects on first use; every failure is a TrackingError."""
 
-    def __init__(self, uri: str, sweep: SweepRecord) -> None:
-        self._uri, self._sweep = uri, sweep
+    def __init__(self, uri: str, sweep: SweepRecord, published: Published | None = None) -> None:
+        self._uri, self._sweep, self._published = uri, sweep, published
         self._connection: MlflowClient | None = None
         self._experiment = ""
         self._runs: dict[str, _Kept] = {}  # by name, of which one run is active
@@ -150,9 +163,13 @@ class _Store:
 
     def write_trial(self, record: TrialRecord) -> bool:
         content = describe(record, self._sweep)
-        with self._reaching():
+        if content is None and record.state is not TrialState.STALE:
+            return False
+        with self._remembering(record.name, TrialState.STALE if content is None else content.digest) as new:
+            if not new:
+                return False
             if content is None:
-                return record.state is TrialState.STALE and self._mark_stale(record.name)
+                return self._mark_stale(record.name)
             return self._write(content, lambda: curve_points(record), lambda: data_digest(record))
 
     def retire_others(self, kept: Collection[str]) -> int:
@@ -170,8 +187,23 @@ class _Store:
             return len(gone)
 
     def write_summary(self, totals: Totals, note: str) -> bool:
-        with self._reaching():
-            return self._write(summary(self._sweep, totals, note), list, lambda: None)
+        content = summary(self._sweep, totals, note)
+        described = json.dumps([content.digest, experiment_tags(self._sweep)], sort_keys=True)
+        with self._remembering(content.name, hashlib.sha256(described.encode()).hexdigest()) as new:
+            return new and self._write(content, list, lambda: None)
+
+    @contextmanager
+    def _remembering(self, name: str, digest: str) -> Iterator[bool]:
+        """Give whether the store has to be asked about a run: not where an earlier command wrote it as it is
+        and no other run is new. At the end, remember that the store has it."""
+        published = self._published
+        if published is None or self._connection is not None or not published.says(name, digest):
+            with self._reaching():
+                yield True
+        else:
+            yield False
+        if published is not None:
+            published.note(name, digest)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

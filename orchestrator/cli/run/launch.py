@@ -38,6 +38,7 @@ from orchestrator.report import report_json
 from orchestrator.tracking import events
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_store import MlflowView
+from orchestrator.tracking.published import Published
 from orchestrator.tracking.tracking_uri import without_secrets
 from orchestrator.units import duration, quantity
 
@@ -60,7 +61,8 @@ def run(
     with _told_how_to_go_on():
         session = calibrate(session, launcher, cluster, console)
     plan = session.plan
-    view = MlflowView(uri, record := record_of(session, cluster))
+    record = record_of(session, cluster)
+    view = MlflowView(uri, record, Published(uri, session.ledger.directory))
     progress = Progress()
     doing = partial(events.doing, session.sweep.sweep_directory)
     with Display(console, progress, doing) as display, _told_how_to_go_on():

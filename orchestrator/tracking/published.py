@@ -1,0 +1,66 @@
+"""What a sweep has written to MLflow, remembered beside its records: a run with nothing new need not ask."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.record import Record
+from orchestrator.tracking.tracking_uri import SQLITE
+
+
+class PublishedRuns(Record):
+    """`published.json`. `store`: the identity of the MLflow store; `runs`: the digest of each run by name."""
+
+    store: str
+    runs: dict[str, str]
+
+
+class Published:
+    """The runs of one sweep in one store. Another address, or another file at the address of a store of this
+    machine, is another store: nothing counts as written there. What somebody changes in a store afterwards
+    is not noticed here; `frontier sync` compares every run."""
+
+    def __init__(self, uri: str, directory: Path, *, trusted: bool = True) -> None:
+        """`directory` is that of the sweep. Not `trusted`: the store is asked about every run."""
+        self._uri, self._path = uri, directory / layout.PUBLISHED
+        self._before = self._read() if trusted else {}
+        self._runs: dict[str, str] = {}
+
+    def says(self, name: str, digest: str) -> bool:
+        """Return whether an earlier command has written the run with this content."""
+        return self._before.get(name) == digest
+
+    def note(self, name: str, digest: str) -> None:
+        """Remember that the store has the run with this content."""
+        self._runs[name] = digest
+
+    def save(self) -> None:
+        """Write down the runs that were noted, all others are forgotten. Without a place to write, the next
+        run asks the store."""
+        if self._runs == self._before:
+            return
+        content = PublishedRuns(store=self._identity(), runs=self._runs)
+        with suppress(OSError):
+            write_atomically(self._path, content.model_dump_json(indent=1) + "\n")
+
+    def _read(self) -> dict[str, str]:
+        try:
+            kept = PublishedRuns.model_validate_json(self._path.read_bytes())
+        except (OSError, ValidationError):
+            return {}
+        return kept.runs if kept.store == self._identity() else {}
+
+    def _identity(self) -> str:
+        """Return the digest of the address, and of the file that is there now."""
+        parts = [self._uri]
+        if self._uri.startswith(SQLITE):
+            with suppress(OSError):
+                state = Path(self._uri.removeprefix(SQLITE)).stat()
+                parts += [str(state.st_dev), str(state.st_ino)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
