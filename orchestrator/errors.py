@@ -140,10 +140,10 @@ class InterruptedSweepError(FrontierError):
     exit_code = ExitCode.INTERRUPTED
 
 
-def did_you_mean(got: str, known: Iterable[str]) -> str:
+def did_you_mean(got: str, known_names: Iterable[str]) -> str:
     """Return the fix for an unknown name: the only known one that begins with it, else the closest known one,
     else the list (at most 12 of it)."""
-    names = sorted(set(known))
+    names = sorted(set(known_names))
     close = [name for name in names if got and name.startswith(got)]
     if len(close) != 1:
         close = difflib.get_close_matches(got, names, n=1, cutoff=0.6)

@@ -91,7 +91,7 @@ class Project:
             plan,
             plan.record(written_at=clock.now(), frontier_version="0", provenance={}),
             ledger=Ledger(self.sweep_directory),
-            launcher=SimulatedLauncher(place, RetryPolicy(), places=self.places, script=script, clock=clock),
+            launcher=SimulatedLauncher(place, RetryPolicy(), slots=self.places, script=script, clock=clock),
             view=board,
             notify=notify,
             clock=clock,

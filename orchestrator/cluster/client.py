@@ -222,9 +222,9 @@ class Cluster:
             return self.api.call_api(*request, _request_timeout=seconds or self.timeout_seconds)
 
     def _refusal(
-        self, verb: str, resource: Resource, name: str, place: str, status: int, content: bytes
+        self, verb: str, resource: Resource, name: str, path: str, status: int, content: bytes
     ) -> RefusalError:
-        return refusal(verb, resource, name, place, status, content, self.command("doctor"))
+        return refusal(verb, resource, name, path, status, content, self.command("doctor"))
 
     def _tell(self, header: str) -> None:
         """`299 - "the words"`."""

@@ -183,7 +183,7 @@ class Sweeps:
         """Return the names of all sweeps by id, also of stopped ones."""
         names: dict[str, str] = {}
         for body in (*self.files.kept_jobs(), *self.ray_jobs()):
-            names.update(_known(body))
+            names.update(_name_by_identity(body))
         return names
 
     def _clear_away(self, name: str) -> None:
@@ -260,6 +260,6 @@ def _called(sweep: str, names: dict[str, str]) -> list[str]:
     return [identity for identity, name in names.items() if sweep in (identity, name)]
 
 
-def _known(job: dict[str, Any]) -> dict[str, str]:
+def _name_by_identity(job: dict[str, Any]) -> dict[str, str]:
     identity = str(get(job, "metadata", "name"))
     return {identity: str(mapping(get(job, "metadata", "annotations")).get(SWEEP_NAME, identity))}

@@ -81,21 +81,21 @@ def _settled(
     places: _Places,
     key: str,
     value: Any,
-    found: Mapping[str, tuple[Any, Origin]],
+    origins: Mapping[str, tuple[Any, Origin]],
     searched: Mapping[str, Any],
 ) -> Origin:
     """Return the origin of the key's final value, which the last decisions may have changed after a layer set
     it."""
     if key in searched:
         return Origin("search", key)
-    if key not in found:
+    if key not in origins:
         of_task = key == "max_length" and value == places.cell.task.spec.max_length
         if of_task:
             return places.of_entry("task", "tasks", places.cell.task.spec.name, key)
         if key == "max_length":
             return places.of_entry("backbone", "backbones", places.cell.backbone.name, key)
         return Origin("default") if value == Recipe.model_fields[key].default else Origin("computed")
-    layered, origin = found[key]
+    layered, origin = origins[key]
     if layered == value:
         return origin
     if key == "max_length":

@@ -113,26 +113,26 @@ def _by_rules(
     return variant, []
 
 
-def _refusal(found: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
+def _refusal(cell: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
     """Return why the cell could not run, or would not do what its recipe says; None if it can."""
-    settings, recipe, task = found.variant.spec.settings, found.recipe, found.task.spec
+    settings, recipe, task = cell.variant.spec.settings, cell.recipe, cell.task.spec
     if recipe.train_rows_per_class is not None and task.kind is TaskKind.NER:
         return "train_rows_per_class counts examples of a class, and a ner sentence has none: use train_rows"
     if settings.needs_planned_steps and recipe.train_seconds is not None:
         return f"{settings.kind} is planned over a known number of steps: a budget of time gives none"
-    return capabilities.refusal(found.backbone, settings, task.kind, gpus)
+    return capabilities.refusal(cell.backbone, settings, task.kind, gpus)
 
 
-def _refusal_of_search(found: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
+def _refusal_of_search(cell: GridCell, capabilities: Capabilities, gpus: float) -> str | None:
     """Return why one of the candidates that a search may draw could not run, None if all can."""
-    settings = found.variant.spec.settings
-    for values in found.tune.corners(type(settings).model_fields) if found.tune is not None else ():
+    settings = cell.variant.spec.settings
+    for values in cell.tune.corners(type(settings).model_fields) if cell.tune is not None else ():
         try:
-            tried = with_values(found.variant.spec, found.recipe, values)[0].settings
+            tried = with_values(cell.variant.spec, cell.recipe, values)[0].settings
         except ValidationError:
             continue  # reported with the other incompatible values, when the search is planned
-        why = unfit(found.backbone, tried)
-        why = why or capabilities.refusal(found.backbone, tried, found.task.spec.kind, gpus)
+        why = unfit(cell.backbone, tried)
+        why = why or capabilities.refusal(cell.backbone, tried, cell.task.spec.kind, gpus)
         if why is not None:
             shown = ", ".join(f"{key} {value}" for key, value in values.items())
             return f"its search would try {shown}: {why}"

@@ -22,13 +22,13 @@ def with_inherited(backbones: Mapping[Place, BackboneSpec]) -> dict[Place, Backb
 
 
 def _saw(
-    backbone: BackboneSpec, known: Mapping[str, BackboneSpec], below: frozenset[str]
+    backbone: BackboneSpec, backbones: Mapping[str, BackboneSpec], below: frozenset[str]
 ) -> tuple[str, ...] | None:
     """Return the corpora in the order of the lineage, oldest first. `below` holds the backbones that led
     here, because a lineage may be a cycle."""
     names, seen = (backbone.lineage.teacher, backbone.lineage.started_from), below | {backbone.name}
-    before = [known[name] for name in names if name is not None and name in known]
-    histories = [_saw(ancestor, known, seen) for ancestor in before if ancestor.name not in seen]
+    before = [backbones[name] for name in names if name is not None and name in backbones]
+    histories = [_saw(ancestor, backbones, seen) for ancestor in before if ancestor.name not in seen]
     histories.append(backbone.saw)
     if all(saw is None for saw in histories):
         return None

@@ -111,13 +111,13 @@ def _bad_space(
             yield Problem(where, at, wrong[0].problem, "give values that the key takes")
 
 
-def _no_key_of_a_search(entry: MethodEntry, name: str, known: Sequence[str]) -> tuple[str, str]:
+def _no_key_of_a_search(entry: MethodEntry, name: str, searchable: Sequence[str]) -> tuple[str, str]:
     """Return the problem and its fix."""
     if name in Recipe.model_fields or name in _settings(entry):
         problem = f"is not searched, got {name}: it is no matter of how well a method learns"
-        return problem, f"set it in `recipe` or as an axis; a search takes: {', '.join(known)}"
+        return problem, f"set it in `recipe` or as an axis; a search takes: {', '.join(searchable)}"
     problem = f"neither a recipe key that is searched nor a setting of {entry.name!r}, got {name}"
-    return problem, did_you_mean(name, known)
+    return problem, did_you_mean(name, searchable)
 
 
 def _once(item: MethodItem) -> str:

@@ -77,7 +77,7 @@ def apply(raw: dict[str, Any], overrides: Sequence[str], cwd: Path, file: str) -
 
 def _unknown(key: str, argument: str) -> Problem | None:
     parent, _, leaf = key.rpartition(".")
-    keys = _known(parent)
+    keys = _keys_under(parent)
     if leaf in keys or parent in _OPEN:
         return None
     if key.startswith("methods."):
@@ -96,13 +96,13 @@ def _unknown(key: str, argument: str) -> Problem | None:
 def _inner(key: str) -> str | None:
     """Return the key of a mapping that a key without its parent may mean: `recipe.epochs` for `epochs`."""
     for parent in _NESTED:
-        for name in _known(parent):
+        for name in _keys_under(parent):
             if key in (name, "".join(word[0] for word in name.split("_"))):
                 return f"{parent}.{name}"
     return None
 
 
-def _known(parent: str) -> list[str]:
+def _keys_under(parent: str) -> list[str]:
     if not parent:
         return list(SweepConfig.model_fields)
     if parent == "resources":

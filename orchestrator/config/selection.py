@@ -24,9 +24,9 @@ class Selection:
 
 
 def select(
-    raw: Mapping[str, Any], wanted: Sequence[Any], entries: Mapping[str, MethodEntry], file: str
+    raw: Mapping[str, Any], names: Sequence[Any], entries: Mapping[str, MethodEntry], file: str
 ) -> Selection:
-    """Select the items of the file `raw` that `wanted` names, with all their settings.
+    """Select the items of the file `raw` that `names` names, with all their settings.
 
     A name is that of a method, for all items that have it, or that of one variant of an item (`lora-r8`). A
     name that no item has is the catalogue's. What two names select is taken once. A mapping says exactly what
@@ -36,10 +36,10 @@ def select(
     items: list[Any] = listed if isinstance(listed, list) else []
     variants = [_variants(item, raw.get("axes"), entries) for item in items]
     selection = Selection(names=[*map(_name, items), *(slug for slugs in variants for slug in slugs)])
-    texts = [want for want in wanted if isinstance(want, str)]
+    texts = [want for want in names if isinstance(want, str)]
     complete = {index for index, item in enumerate(items) if _name(item) in texts}
-    for number, want in enumerate(wanted):
-        if isinstance(want, str) and want in wanted[:number]:
+    for number, want in enumerate(names):
+        if isinstance(want, str) and want in names[:number]:
             continue
         matches = [index for index, item in enumerate(items) if _name(item) == want]
         of_variant = [index for index, slugs in enumerate(variants) if want in slugs]
@@ -76,9 +76,9 @@ def _only(item: Any, slug: str) -> dict[str, Any]:
     return {**(item if isinstance(item, dict) else {"name": item}), "only": [slug]}
 
 
-def _add(found: Selection, item: Any, place: int | None) -> None:
-    found.items.append(item)
-    found.places.append(place)
+def _add(selection: Selection, item: Any, index: int | None) -> None:
+    selection.items.append(item)
+    selection.places.append(index)
 
 
 def _of_own(want: Any, items: Sequence[Any], entries: Mapping[str, MethodEntry], file: str) -> list[str]:

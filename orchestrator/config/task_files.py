@@ -55,33 +55,33 @@ def _repeated(task: TaskSpec) -> Iterator[Problem]:
         yield from _spellings(task, key, reader)
 
 
-def _duplicates(place: str, reader: Reader) -> Iterator[Problem]:
+def _duplicates(key: str, reader: Reader) -> Iterator[Problem]:
     """One path under two names: its rows would be trained on and scored, or counted twice."""
     seen: dict[PurePosixPath, Split] = {}
     for split in Split:
         for path, count in Counter(map(PurePosixPath, reader.files.get(split, ()))).items():
             if count > 1:
-                yield Problem.of_key(f"{place}.files.{split}", f"names {path} {count} times", "name it once")
+                yield Problem.of_key(f"{key}.files.{split}", f"names {path} {count} times", "name it once")
             if (first := seen.setdefault(path, split)) is not split:
                 problem = f"names {path}, which files.{first} names as well"
                 fix = f"name files that belong to {split} alone, or remove it and hold out a part of train"
-                yield Problem.of_key(f"{place}.files.{split}", problem, fix)
+                yield Problem.of_key(f"{key}.files.{split}", problem, fix)
 
 
-def _look_alikes(place: str, labels: Sequence[str]) -> Iterator[Problem]:
+def _look_alikes(key: str, labels: Sequence[str]) -> Iterator[Problem]:
     for earlier, label in look_alikes(labels):
         yield Problem.of_key(
-            place, f"{visible(earlier)} and {visible(label)} look alike", "keep one of the two"
+            key, f"{visible(earlier)} and {visible(label)} look alike", "keep one of the two"
         )
 
 
-def _spellings(task: TaskSpec, place: str, reader: Reader) -> Iterator[Problem]:
+def _spellings(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:
     """Names that look alike and mean two things."""
-    yield from _look_alikes(f"{place}.entity_types", getattr(reader, "entity_types", ()))
-    yield from _look_alikes(f"{place}.names", getattr(reader, "names", ()))
+    yield from _look_alikes(f"{key}.entity_types", getattr(reader, "entity_types", ()))
+    yield from _look_alikes(f"{key}.names", getattr(reader, "names", ()))
     merge: dict[str, str] = getattr(reader, "merge", {})
     for earlier, label in look_alikes([*(task.labels or ()), *merge, *merge.values()]):
         left, right = merge.get(earlier, earlier), merge.get(label, label)
         if left != right and not {earlier, label} <= set(task.labels or ()):
             problem = f"{visible(earlier)} and {visible(label)} look alike, and become {left!r} and {right!r}"
-            yield Problem.of_key(f"{place}.merge", problem, "merge both into one label")
+            yield Problem.of_key(f"{key}.merge", problem, "merge both into one label")

@@ -64,15 +64,15 @@ def doubts(task: TaskSpec, counted: Counted) -> list[str]:
     return clauses
 
 
-def _shared(task: TaskSpec, split: Split, found: Sequence[SplitCounts]) -> Iterator[str]:
+def _shared(task: TaskSpec, split: Split, counts: Sequence[SplitCounts]) -> Iterator[str]:
     for other, texts, ids in (
-        (Split.TRAIN, [c.also_in_train for c in found], [c.ids_also_in_train for c in found]),
-        (Split.DEV, [c.also_in_dev for c in found], [c.ids_also_in_dev for c in found]),
+        (Split.TRAIN, [c.also_in_train for c in counts], [c.ids_also_in_train for c in counts]),
+        (Split.DEV, [c.also_in_dev for c in counts], [c.ids_also_in_dev for c in counts]),
     ):
         if any(texts):
-            yield f"{_span(texts)} of {_examples(task, split, found)} {_are(texts)} also in {other}."
+            yield f"{_span(texts)} of {_examples(task, split, counts)} {_are(texts)} also in {other}."
         if any(ids):
-            whole = [c.ids for c in found]
+            whole = [c.ids for c in counts]
             of = f"{_span(whole)} {_one(whole, 'ids')} in the files of {split}"
             yield (
                 f"{_span(ids)} of {of} {_are(ids)} also in those of {other}: the same documents or patients, "

@@ -42,10 +42,10 @@ def has_weights(directory: Path) -> bool:
     return (directory / INDEX).is_file() or any(directory.glob("*.safetensors"))
 
 
-def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
+def find_weights(where: str, directory: Path, fix: str) -> WeightFiles:
     """Return the files that transformers would read: model.safetensors, else the shards of its index.
 
-    `place` names the backbone in problems; `fix` says how to get safetensors where there are none. Raises
+    `where` names the backbone in problems; `fix` says how to get safetensors where there are none. Raises
     OSError where a file cannot be opened.
     """
     files = WeightFiles()
@@ -55,19 +55,19 @@ def find_weights(place: str, directory: Path, fix: str) -> WeightFiles:
     elif INDEX in pointers:
         names = {}
     elif (directory / INDEX).is_file():
-        names = _shards(place, directory, files.problems)
+        names = _shards(where, directory, files.problems)
     else:
         names = {}
-        files.problems.append(_no_weights(place, directory, fix))
+        files.problems.append(_no_weights(where, directory, fix))
     for name in sorted(names.keys() - pointers):
         try:
             shapes = header(directory / name)
         except ValueError as broken:
-            files.problems.append(Problem(f"{place}/{name}", "", str(broken), _AGAIN))
+            files.problems.append(Problem(f"{where}/{name}", "", str(broken), _AGAIN))
             continue
         if absent := [tensor for tensor in names[name] if tensor not in shapes]:
             problem = f"lacks {len(absent):,} of the tensors that {INDEX} says it has: {listed(absent)}"
-            files.problems.append(Problem(f"{place}/{name}", "", problem, _AGAIN))
+            files.problems.append(Problem(f"{where}/{name}", "", problem, _AGAIN))
         files.paths.append(directory / name)
         files.shapes |= shapes
     return files
@@ -137,7 +137,7 @@ def _shards(place: str, directory: Path, problems: list[Problem]) -> dict[str, l
     return {name: shards[name] for name in shards.keys() - set(foreign) - set(absent)}
 
 
-def _no_weights(place: str, directory: Path, fix: str) -> Problem:
+def _no_weights(where: str, directory: Path, fix: str) -> Problem:
     others = sorted(path.name for path in directory.glob("*.safetensors"))
     if (directory / ADAPTER).is_file():
         problem = f"holds an adapter ({ADAPTER}) and no {SINGLE}"
@@ -149,4 +149,4 @@ def _no_weights(place: str, directory: Path, fix: str) -> Problem:
         pickles = sorted(path.name for path in directory.glob("*.bin"))
         held = f"only {listed(pickles)}" if pickles else "no weights"
         problem = f"holds {held}, and no *.safetensors; other formats can run code when they are read"
-    return Problem(place, "", problem, fix)
+    return Problem(where, "", problem, fix)

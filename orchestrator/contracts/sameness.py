@@ -75,15 +75,15 @@ def look_alikes(labels: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield earlier, label
 
 
-def look_alike_of(label: str, known: Collection[str]) -> str | None:
+def look_alike_of(label: str, labels: Collection[str]) -> str | None:
     """Return the known label that this one, which is not among them, looks like."""
-    by_key: Mapping[str, str] = {label_key(name): name for name in known}
+    by_key: Mapping[str, str] = {label_key(name): name for name in labels}
     return by_key.get(label_key(label))
 
 
-def spelling_fix(label: str, known: Collection[str], otherwise: str) -> str:
+def spelling_fix(label: str, labels: Collection[str], otherwise: str) -> str:
     """Return the fix for an unknown label: how to write it if it looks like a known one."""
-    meant = look_alike_of(label, known)
+    meant = look_alike_of(label, labels)
     return otherwise if meant is None else f"write {visible(meant)} instead of {visible(label)}"
 
 

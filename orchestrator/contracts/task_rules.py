@@ -100,32 +100,32 @@ def _labels(task: TaskSpec) -> Iterator[Problem]:
         yield Problem.of_key("negative_label", f"is not among labels, got {negative!r}", fix)
 
 
-def _reader(task: TaskSpec, place: str, reader: Reader) -> Iterator[Problem]:
+def _reader(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:
     if task.kind not in _GIVES[reader.format]:
         fitting = ", ".join(name for name, kinds in _GIVES.items() if task.kind in kinds)
         problem = f"{reader.format} gives no {task.kind} examples"
-        yield Problem.of_key(f"{place}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
+        yield Problem.of_key(f"{key}.format", problem, f"{task.kind} tasks are read as one of: {fitting}")
     elif task.kind is TaskKind.RELATION and reader.format == "pubtator":
-        yield from _pairs(place, reader)
+        yield from _pairs(key, reader)
     if reader.format == "jsonl" and reader.separator is not None:
         problem = f"belongs to format: csv, got {reader.separator!r} with format: jsonl"
-        yield Problem.of_key(f"{place}.separator", problem, "remove it, or set format: csv")
+        yield Problem.of_key(f"{key}.separator", problem, "remove it, or set format: csv")
     for split in shares_held_out(reader):
         if split in reader.files:
             problem = f"a part of train is held out for {split}, and files.{split} names files for it"
-            yield Problem.of_key(f"{place}.hold_out.{split}", problem, "remove one of the two")
+            yield Problem.of_key(f"{key}.hold_out.{split}", problem, "remove one of the two")
     foreign = sorted(set(getattr(reader, "merge", {}).values()) - set(task.labels or ()))
     if task.labels is not None and foreign:
         problem = f"merges into what labels does not hold, got {', '.join(map(repr, foreign))}"
-        yield Problem.of_key(f"{place}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
+        yield Problem.of_key(f"{key}.merge", problem, f"merge into one of: {', '.join(task.labels)}")
 
 
-def _pairs(place: str, reader: PubtatorReader) -> Iterator[Problem]:
+def _pairs(key: str, reader: PubtatorReader) -> Iterator[Problem]:
     if reader.relation is None:
-        yield Problem.of_key(f"{place}.relation", "is missing", "name the relation of the files, say CID")
+        yield Problem.of_key(f"{key}.relation", "is missing", "name the relation of the files, say CID")
     if len(reader.entity_types) != 2:
         problem = f"a relation stands between exactly two, got {', '.join(reader.entity_types) or 'none'}"
-        yield Problem.of_key(f"{place}.entity_types", problem, "name the two types of the relation")
+        yield Problem.of_key(f"{key}.entity_types", problem, "name the two types of the relation")
 
 
 def mimic_problems(reader: MimicNotesReader) -> Iterator[Problem]:

@@ -188,7 +188,7 @@ def _of_config(spec: BackboneSpec, where: str, folder: WeightsFolder) -> Iterato
             yield Problem(where, key, problem, "use config.json and weights of one model")
 
 
-def _of_names(place: str, folder: WeightsFolder) -> Iterator[Problem]:
+def _of_names(where: str, folder: WeightsFolder) -> Iterator[Problem]:
     for prefix in _WRAPPERS:
         names = [name for name in folder.shapes if name.startswith(prefix)]
         if names:
@@ -196,15 +196,15 @@ def _of_names(place: str, folder: WeightsFolder) -> Iterator[Problem]:
                 f"{len(names):,} of {len(folder.shapes):,} weights begin with {prefix!r}: {listed(names)}"
             )
             fix = "save the model inside the wrapper (model.module.save_pretrained), or rename the weights"
-            yield Problem(place, "", problem, fix)
+            yield Problem(where, "", problem, fix)
 
 
-def _of_tokenizer(place: str, folder: WeightsFolder) -> Iterator[Problem]:
+def _of_tokenizer(where: str, folder: WeightsFolder) -> Iterator[Problem]:
     tokens, rows = folder.tokens, folder.rows
     if tokens is not None and rows is not None and tokens > rows:
         problem = f"the tokenizer has {tokens:,} tokens, the weights have rows for {rows:,}"
         fix = "resize_token_embeddings and save_pretrained, or bring the tokenizer that belongs to them"
-        yield Problem(place, "", problem, fix)
+        yield Problem(where, "", problem, fix)
 
 
 def _numbers_second(processor: Any) -> bool:
@@ -218,7 +218,7 @@ def _numbers_second(processor: Any) -> bool:
     return step.get("type") == "BertProcessing"
 
 
-def _json(place: str, path: Path, problems: list[Problem]) -> dict[str, Any]:
+def _json(where: str, path: Path, problems: list[Problem]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
@@ -227,7 +227,7 @@ def _json(place: str, path: Path, problems: list[Problem]) -> dict[str, Any]:
         content = None
     if isinstance(content, dict):
         return content
-    problems.append(Problem(f"{place}/{path.name}", "", "is not a JSON object", "fetch it again"))
+    problems.append(Problem(f"{where}/{path.name}", "", "is not a JSON object", "fetch it again"))
     return {}
 
 

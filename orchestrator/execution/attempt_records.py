@@ -28,17 +28,17 @@ def read_bill(directory: Path) -> Bill | None:
         return None
 
 
-def outcomes_since(place: Workplace, trial: str, before: int) -> list[Outcome]:
+def outcomes_since(workplace: Workplace, trial: str, before: int) -> list[Outcome]:
     """Return the outcomes of the attempts numbered above `before`, oldest first."""
-    numbered = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    numbered = layout.attempts(layout.trial_directory(workplace.sweep_directory, trial))
     outcomes = (read_outcome(path) for number, path in numbered if number > before)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def open_orders(place: Workplace, trial: str, before: int) -> list[AttemptOrder]:
+def open_orders(workplace: Workplace, trial: str, before: int) -> list[AttemptOrder]:
     """Return the orders numbered above `before` without a bill: their attempts run, or were lost with their
     host. Their directories are those on this machine."""
-    numbered = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    numbered = layout.attempts(layout.trial_directory(workplace.sweep_directory, trial))
     return [
         AttemptOrder.model_validate_json((path / layout.ORDER).read_bytes()).model_copy(
             update={"directory": str(path)}

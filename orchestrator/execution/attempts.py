@@ -17,9 +17,9 @@ from orchestrator.execution.attempt_records import read_outcome
 from orchestrator.execution.launcher import TrialOrder, Workplace
 
 
-def attempts_so_far(place: Workplace, trial: str) -> int:
+def attempts_so_far(workplace: Workplace, trial: str) -> int:
     """Return the highest attempt number of the trial, under any fingerprint; 0 before the first."""
-    numbered = layout.attempts(layout.trial_directory(place.sweep_directory, trial))
+    numbered = layout.attempts(layout.trial_directory(workplace.sweep_directory, trial))
     return numbered[-1][0] if numbered else 0
 
 
@@ -28,7 +28,7 @@ def _granted(trial: str, directory: Path, order: bytes) -> bool:
 
 
 def open_attempt(
-    place: Workplace,
+    workplace: Workplace,
     trial: TrialOrder,
     now: float,
     claim: Callable[[str, Path, bytes], bool] = _granted,
@@ -41,37 +41,37 @@ def open_attempt(
     cannot be written.
     """
     while True:
-        order = _next_order(place, trial, now)
+        order = _next_order(workplace, trial, now)
         directory, content = Path(order.directory), order.model_dump_json(indent=1) + "\n"
         if claim(trial.name, directory, content.encode()):
             write_atomically(directory / layout.ORDER, content)
             return order
 
 
-def _next_order(place: Workplace, trial: TrialOrder, now: float) -> AttemptOrder:
-    number, directory = _claim(place, trial.name)
+def _next_order(workplace: Workplace, trial: TrialOrder, now: float) -> AttemptOrder:
+    number, directory = _claim(workplace, trial.name)
     return AttemptOrder(
         trial=trial.spec,
         attempt=number,
         directory=str(directory),
         resume_from=newest_checkpoint(directory.parent, trial.spec.fingerprint),
-        data_dir=None if place.data_dir is None else str(place.data_dir),
-        cache_dir=str(place.cache_dir),
-        weights=dict(place.weights.get(trial.spec.backbone.name, {})),
+        data_dir=None if workplace.data_dir is None else str(workplace.data_dir),
+        cache_dir=str(workplace.cache_dir),
+        weights=dict(workplace.weights.get(trial.spec.backbone.name, {})),
         resources=trial.resources,
-        checkpoint_seconds=place.checkpoint_seconds,
-        keep_weights=place.keep_weights,
-        deterministic=place.deterministic,
+        checkpoint_seconds=workplace.checkpoint_seconds,
+        keep_weights=workplace.keep_weights,
+        deterministic=workplace.deterministic,
         **_smaller_passes(directory.parent, trial.spec),
         ordered_at=now,
     )
 
 
-def _claim(place: Workplace, trial: str) -> tuple[int, Path]:
-    number = attempts_so_far(place, trial)
+def _claim(workplace: Workplace, trial: str) -> tuple[int, Path]:
+    number = attempts_so_far(workplace, trial)
     while True:
         number += 1
-        directory = layout.attempt_directory(place.sweep_directory, trial, number)
+        directory = layout.attempt_directory(workplace.sweep_directory, trial, number)
         directory.parent.mkdir(parents=True, exist_ok=True)
         try:
             directory.mkdir()

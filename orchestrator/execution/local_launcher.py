@@ -46,7 +46,7 @@ class LocalLauncher:
 
     def __init__(
         self,
-        place: Workplace,
+        workplace: Workplace,
         policy: RetryPolicy,
         *,
         cpus: int,
@@ -55,7 +55,7 @@ class LocalLauncher:
         host_factory: LocalHostFactory = attempt_host,
         clock: Clock | None = None,
     ) -> None:
-        self.place, self.policy, self.cpus = place, policy, cpus
+        self.workplace, self.policy, self.cpus = workplace, policy, cpus
         self.gpus = tuple(gpus)
         self.concurrency = concurrency or cpus
         self.host_factory, self.clock = host_factory, clock or SystemClock()
@@ -198,7 +198,7 @@ class _Launch:
         except IndexError:
             settings = self._settings
             factory = partial(settings.host_factory, gpus=gpus)
-            slot = Slot(factory, threads, settings.place, settings.clock, gpus)
+            slot = Slot(factory, threads, settings.workplace, settings.clock, gpus)
             self._slots.append(slot)
             return slot
 

@@ -73,38 +73,38 @@ class _Running:
 
 
 class SimulatedLauncher:
-    """`places` trials at once, whatever their resources. `clock` is moved on as attempts end."""
+    """`slots` trials at once, whatever their resources. `clock` is moved on as attempts end."""
 
     def __init__(
         self,
-        place: Workplace,
+        workplace: Workplace,
         policy: RetryPolicy,
         *,
-        places: int,
+        slots: int,
         script: Script = as_predicted,
         clock: VirtualClock | None = None,
     ) -> None:
-        self._place, self._policy, self._places, self._script = place, policy, places, script
+        self._workplace, self._policy, self._slots, self._script = workplace, policy, slots, script
         self._clock = clock or VirtualClock()
 
     def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         waiting = deque(in_order(trials))
-        running: dict[int, _Running] = {}  # by place
-        ends: list[tuple[float, int]] = []  # when, and at which place
+        running: dict[int, _Running] = {}  # by slot
+        ends: list[tuple[float, int]] = []  # when, and in which slot
         with interrupts() as pending:
             try:
                 while ends or waiting:
-                    while waiting and len(running) < self._places:
+                    while waiting and len(running) < self._slots:
                         if hold():
                             for left in waiting:
                                 notify(TrialEnded(left.name, self._clock.now(), TrialState.UNFINISHED))
                             waiting.clear()
                             break
-                        free = next(slot for slot in range(self._places) if slot not in running)
+                        free = next(slot for slot in range(self._slots) if slot not in running)
                         trial = waiting.popleft()
                         running[free] = self._open(trial, [])
                         heapq.heappush(ends, (self._clock.now() + running[free].plan.seconds, free))
-                        notify(TrialStarted(trial.name, self._clock.now(), f"simulated place {free + 1}"))
+                        notify(TrialStarted(trial.name, self._clock.now(), f"simulated slot {free + 1}"))
                     pending.check()
                     if not ends:
                         break
@@ -124,11 +124,11 @@ class SimulatedLauncher:
                 raise
 
     def session(self) -> AbstractContextManager[None]:
-        """Nothing to share: virtual places cost nothing."""
+        """Nothing to share: virtual slots cost nothing."""
         return nullcontext()
 
     def _open(self, trial: TrialOrder, outcomes: list[Outcome]) -> _Running:
-        order = open_attempt(self._place, trial, self._clock.now())
+        order = open_attempt(self._workplace, trial, self._clock.now())
         return _Running(trial, order, self._script(trial, order), outcomes)
 
     def _close(self, running: _Running, notify: Notify) -> None:

@@ -52,7 +52,7 @@ class TrialFeed:
     def __init__(
         self,
         jobs: Sequence[Job],
-        place: Workplace,
+        workplace: Workplace,
         policy: RetryPolicy,
         notify: Notify,
         clock: Clock,
@@ -62,8 +62,14 @@ class TrialFeed:
         """`gpus` is the number in the cluster now, None if it is unknown or irrelevant."""
         self.hold, self._gpus = hold, gpus
         self._counted = -math.inf  # when the GPUs were last asked for
-        self._jobs, self._place, self._policy, self._notify, self._clock = jobs, place, policy, notify, clock
-        self._delivery = DriverDelivery(place)
+        self._jobs, self._workplace, self._policy, self._notify, self._clock = (
+            jobs,
+            workplace,
+            policy,
+            notify,
+            clock,
+        )
+        self._delivery = DriverDelivery(workplace)
         self._started: set[int] = set()
         self._ended: set[int] = set()
         self._lost: set[int] = set()
@@ -93,7 +99,7 @@ class TrialFeed:
         """Close the attempts that a lost process left open."""
         now = self._clock.now()
         self._delivery.refresh(self._jobs[job].trial.name)
-        for order in open_orders(self._place, self._jobs[job].trial.name, self._jobs[job].before):
+        for order in open_orders(self._workplace, self._jobs[job].trial.name, self._jobs[job].before):
             closed = close_attempt(order, Ending(code=None), now)
             self._delivery.closed(Path(order.directory))
             self._tell_attempt(job, *closed)
@@ -107,7 +113,7 @@ class TrialFeed:
             return
         self._ended.add(job)
         name, before = self._jobs[job].trial.name, self._jobs[job].before
-        step = next_step(outcomes_since(self._place, name, before), self._policy)
+        step = next_step(outcomes_since(self._workplace, name, before), self._policy)
         state = TrialState.FINISHED if step is NextStep.FINISHED else TrialState.FAILED
         self._events.append(TrialEnded(name, self._clock.now(), state))
 
@@ -149,7 +155,7 @@ class TrialFeed:
         for job in sorted(self._started - self._ended):
             name = self._jobs[job].trial.name
             self._delivery.refresh(name)
-            for order in open_orders(self._place, name, self._jobs[job].before):
+            for order in open_orders(self._workplace, name, self._jobs[job].before):
                 abandon_attempt(order, now)
                 self._delivery.closed(Path(order.directory))
             self._ended.add(job)

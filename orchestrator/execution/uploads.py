@@ -20,13 +20,16 @@ class Delivery:
     """On the machine that runs attempts. `pause` waits for so many seconds; what it returns ends the patience
     with a store that fails, if it is true."""
 
-    def __init__(self, place: Workplace, pause: Callable[[float], object]) -> None:
-        self._remote = place.remote
-        if place.remote is None:
+    def __init__(self, workplace: Workplace, pause: Callable[[float], object]) -> None:
+        self._remote = workplace.remote
+        if workplace.remote is None:
             return
-        self._impatient = Mirror(place.remote.open(), place.sweep_directory)
+        self._impatient = Mirror(workplace.remote.open(), workplace.sweep_directory)
         store = PatientStore(self._impatient.store, sleep=pause)
-        self._mirror, self._cache = Mirror(store, place.sweep_directory), SharedCache(store, place.cache_dir)
+        self._mirror, self._cache = (
+            Mirror(store, workplace.sweep_directory),
+            SharedCache(store, workplace.cache_dir),
+        )
 
     def refresh(self, trial: str) -> None:
         """Fetch the records of earlier attempts, wherever they ran."""
@@ -71,16 +74,16 @@ class DriverDelivery:
     """On the driver's machine, while others run the attempts. What fails here is made good by `Ledger.lock`,
     which pulls and pushes everything when it is taken and given back."""
 
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
-        self._mirror = place.remote and Mirror(place.remote.open(), place.sweep_directory)
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+        self._mirror = workplace.remote and Mirror(workplace.remote.open(), workplace.sweep_directory)
 
     def arrived(self, trial: str, attempt: int, outcome: str, bill: str) -> None:
         """Note an attempt's end as its machine reported it: its records are in the store."""
         if not self._mirror:
             return
         self.refresh(trial)
-        directory = layout.attempt_directory(self._place.sweep_directory, trial, attempt)
+        directory = layout.attempt_directory(self._workplace.sweep_directory, trial, attempt)
         for name, content in ((layout.OUTCOME, outcome), (layout.BILL, bill)):
             if not (directory / name).exists():
                 write_atomically(directory / name, content)

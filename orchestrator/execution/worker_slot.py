@@ -66,23 +66,23 @@ class Slot:
     """
 
     def __init__(
-        self, factory: HostFactory, threads: int, place: Workplace, clock: Clock, gpus: Sequence[str] = ()
+        self, factory: HostFactory, threads: int, workplace: Workplace, clock: Clock, gpus: Sequence[str] = ()
     ) -> None:
-        if place.umask is not None:
-            os.umask(place.umask)
+        if workplace.umask is not None:
+            os.umask(workplace.umask)
         self._gpus = gpus
         self._new_host = partial(factory, threads)
-        self._place, self._clock = place.here(), clock
+        self._workplace, self._clock = workplace.here(), clock
         self._host: Host | None = self._new_host()
         self.faulty = False
         self._proven = False  # a host has brought an attempt to its end
         self._interrupted = threading.Event()
-        self._delivery = Delivery(self._place, pause=self._interrupted.wait)
+        self._delivery = Delivery(self._workplace, pause=self._interrupted.wait)
 
     def outcomes_since(self, trial: str, before: int) -> list[Outcome]:
         """Return the outcomes of the attempts numbered above `before`, wherever they ran."""
         self._delivery.refresh(trial)
-        return outcomes_since(self._place, trial, before)
+        return outcomes_since(self._workplace, trial, before)
 
     def attempt(self, trial: TrialOrder) -> Ended | None:
         """One attempt at the trial; None where it was interrupted before it had an outcome.
@@ -101,7 +101,7 @@ class Slot:
     def _attempt(self, trial: TrialOrder) -> Ended | None:
         gpu = gpu_name(self._gpus) if trial.resources.gpus else None
         self._delivery.prepare(trial)
-        order = open_attempt(self._place, trial, self._clock.now(), self._delivery.claim)
+        order = open_attempt(self._workplace, trial, self._clock.now(), self._delivery.claim)
         directory = Path(order.directory)
         with self._delivery.under_way(directory):
             asked_at = self._clock.now()
@@ -119,7 +119,7 @@ class Slot:
         return Ended(outcome, bill)
 
     def _run(self, order_path: Path) -> Ending:
-        limit = self._place.timeout_seconds
+        limit = self._workplace.timeout_seconds
         kills, started = out_of_memory_kills(), self._clock.now()
         self._host = self._host or self._new_host()
         try:

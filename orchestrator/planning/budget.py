@@ -15,7 +15,7 @@ from orchestrator.errors import ConfigError, Problem
 from orchestrator.planning.plan import Plan, make_plan
 
 Key = Literal["gpu_hours", "core_hours", "money"]
-_MOST_WAYS = 3
+_MOST_OPTIONS = 3
 _SEARCH_SHARES = (0.75, 0.5, 0.25)  # of the candidates of each search
 _TITLES: dict[Key, str] = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}
 
@@ -54,7 +54,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Way:
+class Option:
     """A change that makes the sweep cheaper: its command-line words, and where the forecast then is."""
 
     change: str
@@ -118,29 +118,35 @@ def spent_device_hours(history: Mapping[str, TrialHistory], gpus: bool) -> float
     )
 
 
-def ways_out(plan: Plan, limit: Limit) -> list[Way]:
+def options(plan: Plan, limit: Limit) -> list[Option]:
     """Return at most three changes: first those that bring the sweep within the limit, least loss first; then
     those that only bring it closer."""
-    options = []
+    best = []
     for group in (_fewer_seeds, _fewer_epochs, _fewer_candidates, _without_one):
-        ways = [way for way in (_way(change, changed, limit) for change, changed in group(plan)) if way]
-        fitting = [way for way in ways if way.fits]
+        tried = [
+            option
+            for option in (_option(change, changed, limit) for change, changed in group(plan))
+            if option
+        ]
+        fitting = [option for option in tried if option.fits]
         if fitting:
-            options.append(max(fitting, key=lambda way: way.forecast))
-        elif ways:
-            options.append(min(ways, key=lambda way: way.forecast))
+            best.append(max(fitting, key=lambda option: option.forecast))
+        elif tried:
+            best.append(min(tried, key=lambda option: option.forecast))
     if limit.key == "money":
-        options += [way for change, changed in _spot(plan) if (way := _way(change, changed, limit))]
-    cheaper = [way for way in options if limit.forecast is None or way.forecast < limit.forecast]
-    ordered = sorted(cheaper, key=lambda way: (not way.fits, -way.forecast if way.fits else way.forecast))
-    return ordered[:_MOST_WAYS]
+        best += [option for change, changed in _spot(plan) if (option := _option(change, changed, limit))]
+    cheaper = [option for option in best if limit.forecast is None or option.forecast < limit.forecast]
+    ordered = sorted(
+        cheaper, key=lambda option: (not option.fits, -option.forecast if option.fits else option.forecast)
+    )
+    return ordered[:_MOST_OPTIONS]
 
 
-def _way(change: str, changed: Plan, limit: Limit) -> Way | None:
+def _option(change: str, changed: Plan, limit: Limit) -> Option | None:
     again = next((candidate for candidate in limits(changed) if candidate.key == limit.key), None)
     if again is None or again.forecast is None:
         return None
-    return Way(change, again.forecast, not again.is_over)
+    return Option(change, again.forecast, not again.is_over)
 
 
 Changed = Iterator[tuple[str, Plan]]

@@ -204,15 +204,15 @@ class Predictor:
         )
 
 
-def _on(found: Predicted, devices: float) -> Predicted:
+def _on(forecast: Predicted, devices: float) -> Predicted:
     """Return the prediction for a share of a GPU, from one for an unshared GPU. One in n shares takes n times
     as long while other trials fill the GPU, and as long as alone if they do not."""
-    if devices >= 1 or found.source == "estimate":
-        return replace(found, devices=devices)
-    watts = None if found.watts is None else found.watts * devices
-    seconds, high = found.seconds / devices, found.high / devices
-    below = found.below + family_error(1 / devices - 1)
-    return replace(found, devices=devices, seconds=seconds, high=high, below=below, watts=watts)
+    if devices >= 1 or forecast.source == "estimate":
+        return replace(forecast, devices=devices)
+    watts = None if forecast.watts is None else forecast.watts * devices
+    seconds, high = forecast.seconds / devices, forecast.high / devices
+    below = forecast.below + family_error(1 / devices - 1)
+    return replace(forecast, devices=devices, seconds=seconds, high=high, below=below, watts=watts)
 
 
 def _with_interval(

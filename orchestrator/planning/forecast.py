@@ -136,10 +136,10 @@ def _around(value: float | None, spread: Interval) -> Interval | None:
 
 
 def _priced_as(
-    book: PriceBook | None, known: Sequence[Predicted], kind: Literal["gpu", "core"], chosen: str | None
+    book: PriceBook | None, forecasts: Sequence[Predicted], kind: Literal["gpu", "core"], chosen: str | None
 ) -> str | None:
     """Return the device that trials recorded, or else the sweep's; if the book has neither, its usual one."""
-    device_type = next((p.device_type for p in known if p.device_type is not None), chosen)
+    device_type = next((p.device_type for p in forecasts if p.device_type is not None), chosen)
     if book is None:
         return device_type
     return (
@@ -156,13 +156,13 @@ def _chosen(sweep: ResolvedSweep) -> str | None:
 
 
 def _watts(
-    book: PriceBook | None, priced_as: str | None, known: Sequence[Predicted]
+    book: PriceBook | None, priced_as: str | None, forecasts: Sequence[Predicted]
 ) -> tuple[float | None, bool]:
     """Return the watts of one device, and whether a meter measured them for every trial. Otherwise they are
     the book's figure."""
-    if known and all(p.watts is not None for p in known):
-        joules = sum((p.watts or 0.0) * p.seconds for p in known)
-        return joules / sum(p.seconds * p.devices for p in known), True
+    if forecasts and all(p.watts is not None for p in forecasts):
+        joules = sum((p.watts or 0.0) * p.seconds for p in forecasts)
+        return joules / sum(p.seconds * p.devices for p in forecasts), True
     price = None if book is None or priced_as is None else book.device(priced_as)
     return (None if price is None else price.watts), False
 

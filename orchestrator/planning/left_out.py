@@ -43,9 +43,9 @@ def together(
     )
 
 
-def _both(before: Mapping[str, V], now: Mapping[str, V], wanted: set[str]) -> dict[str, V]:
+def _both(before: Mapping[str, V], now: Mapping[str, V], kept: set[str]) -> dict[str, V]:
     """Return what is there now, and the wanted part of what was before, in the older order."""
-    older = {key: now.get(key, value) for key, value in before.items() if key in now or key in wanted}
+    older = {key: now.get(key, value) for key, value in before.items() if key in now or key in kept}
     return {**older, **now}
 
 
@@ -57,10 +57,10 @@ def outdated(
     return [trial for trial in kept if _differs(history[trial.name], inputs)]
 
 
-def _differs(known: TrialHistory, inputs: Inputs) -> bool:
-    if known.last is None:
+def _differs(history: TrialHistory, inputs: Inputs) -> bool:
+    if history.last is None:
         return False
-    then, spec = known.last.digests, known.last
+    then, spec = history.last.digests, history.last
     return (
         (then.code, then.metrics) != (inputs.code, inputs.metrics)
         or then.data != inputs.data.get(spec.task.name, then.data)

@@ -23,13 +23,13 @@ class _Peak:
 
 
 def device_kind(
-    asked: Resources | AutoResources, told: str | None, devices: Mapping[str, DeviceKind]
+    asked: Resources | AutoResources, product: str | None, devices: Mapping[str, DeviceKind]
 ) -> DeviceKind | None:
     """Return the GPU that the sweep names, else the one that trials recorded; None if the catalogue lacks
     it."""
     if isinstance(asked, AutoResources) and asked.device is not None:
         return devices[asked.device]
-    return kind_of_product(devices.values(), told)
+    return kind_of_product(devices.values(), product)
 
 
 class Peaks:

@@ -63,13 +63,13 @@ class _Room:
         self._unopened = [kind.nodes for kind in self.kinds]
         self._open: list[list[_Node]] = [[] for _ in self.kinds]
 
-    def wanted(self, trial: Resources) -> set[int]:
+    def suitable_kinds(self, trial: Resources) -> set[int]:
         """Return the kinds that could hold a part of the trial."""
         return {number for number, kind in enumerate(self.kinds) if per_node(kind, trial)}
 
     def enter(self, trial: Resources, shut: set[int]) -> _Seat | None:
         """Takes room for all parts of the trial outside the kinds that are shut; None where there is none."""
-        open_to, seat = sorted(self.wanted(trial) - shut), _Seat()
+        open_to, seat = sorted(self.suitable_kinds(trial) - shut), _Seat()
         cpus, gpus = trial.cpus // trial.nodes, trial.gpus / trial.nodes
         for _ in range(trial.nodes):
             for node in self._nodes(open_to):
@@ -132,7 +132,7 @@ class TrialQueue:
             if seat is not None:
                 return self._begin(size, seat)
             assert self._room is not None
-            shut |= self._room.wanted(size)
+            shut |= self._room.suitable_kinds(size)
         return self._begin(first[0], []) if first and not self._running else None
 
     def _begin(self, size: Resources, seat: _Seat) -> int:
@@ -142,8 +142,8 @@ class TrialQueue:
         self._running[index] = seat
         return index
 
-    def ended(self, place: int) -> None:
-        seat = self._running.pop(place)
+    def ended(self, slot: int) -> None:
+        seat = self._running.pop(slot)
         if self._room is not None:
             self._room.leave(seat)
 

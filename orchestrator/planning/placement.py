@@ -95,7 +95,7 @@ def _least(
         if holds(device, resources, needs):
             return Placement(resources, precision, needs)
         tried.append((resources, needs))
-    return Refusal(_told(device, tried, _why_not_spread(asked, settings)))
+    return Refusal(_does_not_fit(device, tried, _why_not_spread(asked, settings)))
 
 
 def _ways(
@@ -155,7 +155,9 @@ def _why_not_spread(asked: AutoResources, settings: Settings) -> str | None:
     return problem or ("most_gpus is 1" if asked.most_gpus == 1 else None)
 
 
-def _told(device: DeviceKind, tried: Sequence[tuple[Resources, Estimate]], not_spread: str | None) -> str:
+def _does_not_fit(
+    device: DeviceKind, tried: Sequence[tuple[Resources, Estimate]], not_spread: str | None
+) -> str:
     """Return what one GPU and the smallest tried option need, and what there is."""
     whole_gpus = [(r, needs) for r, needs in tried if r.gpus == 1 and not r.gradient_checkpointing]
     last, least = min(tried, key=lambda pair: pair[1].bytes)

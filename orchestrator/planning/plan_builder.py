@@ -164,7 +164,7 @@ def trial_spec(cell: GridCell, inputs: Inputs, trial: PlannedTrial) -> TrialSpec
     )
 
 
-def _changed(known: TrialHistory, cell: GridCell, inputs: Inputs, trial: PlannedTrial) -> tuple[str, ...]:
-    if known.last is None:
+def _changed(history: TrialHistory, cell: GridCell, inputs: Inputs, trial: PlannedTrial) -> tuple[str, ...]:
+    if history.last is None:
         return ()
-    return differences(known.last, trial_spec(cell, inputs, trial))
+    return differences(history.last, trial_spec(cell, inputs, trial))

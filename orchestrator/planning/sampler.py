@@ -43,13 +43,15 @@ def rounds(tune: Tune) -> list[int]:
     return sizes
 
 
-def draw(tune: Tune, settings: Settings, told: Sequence[float | None]) -> list[Values]:
-    """Draw the round that follows `told`: the dev qualities of all candidates of the earlier rounds, by
+def draw(tune: Tune, settings: Settings, qualities: Sequence[float | None]) -> list[Values]:
+    """Draw the round that follows `qualities`: the dev qualities of all candidates of the earlier rounds, by
     number, None for one that failed. `settings` are the method's; their types say which keys are integers."""
     integers = frozenset(key for key in tune.space if _holds_whole_numbers(key, settings))
     sizes = rounds(tune)
-    size = next(size for size, end in zip(sizes, itertools.accumulate(sizes), strict=True) if end > len(told))
-    return [dict(values) for values in _round(tune.model_dump_json(), integers, tuple(told))[:size]]
+    size = next(
+        size for size, end in zip(sizes, itertools.accumulate(sizes), strict=True) if end > len(qualities)
+    )
+    return [dict(values) for values in _round(tune.model_dump_json(), integers, tuple(qualities))[:size]]
 
 
 def _is_small(tune: Tune) -> bool:
@@ -66,25 +68,25 @@ def _holds_whole_numbers(key: str, settings: Settings) -> bool:
 
 
 @lru_cache(maxsize=4096)  # many cells share a first round, and a plan is made more than once in a run
-def _round(search: str, whole: frozenset[str], told: tuple[float | None, ...]) -> tuple[Values, ...]:
+def _round(search: str, integers: frozenset[str], qualities: tuple[float | None, ...]) -> tuple[Values, ...]:
     tune = Tune.model_validate_json(search)
     if _is_small(tune):
         choices = [values for values in tune.space.values() if isinstance(values, tuple)]
         return tuple(dict(zip(tune.space, values, strict=True)) for values in itertools.product(*choices))
-    study = _study(tune, len(told))
-    distributions = {key: _distribution(values, key in whole) for key, values in tune.space.items()}
-    for values, quality in zip(_earlier(search, whole, told), told, strict=True):
+    study = _study(tune, len(qualities))
+    distributions = {key: _distribution(values, key in integers) for key, values in tune.space.items()}
+    for values, quality in zip(_earlier(search, integers, qualities), qualities, strict=True):
         _tell(study, distributions, values, quality)
-    size = LATER_ROUNDS if told else FIRST_ROUND
+    size = LATER_ROUNDS if qualities else FIRST_ROUND
     return tuple(_readable(study.ask(distributions).params, tune) for _ in range(size))
 
 
-def _earlier(search: str, whole: frozenset[str], told: tuple[float | None, ...]) -> list[Values]:
-    """Return the candidates that the qualities in `told` belong to."""
+def _earlier(search: str, integers: frozenset[str], qualities: tuple[float | None, ...]) -> list[Values]:
+    """Return the candidates that the qualities belong to."""
     drawn: list[Values] = []
-    while len(drawn) < len(told):
-        drawn += _round(search, whole, told[: len(drawn)])
-    return drawn[: len(told)]
+    while len(drawn) < len(qualities):
+        drawn += _round(search, integers, qualities[: len(drawn)])
+    return drawn[: len(qualities)]
 
 
 def _study(tune: Tune, begins_after: int) -> Study:
@@ -116,12 +118,12 @@ def _tell(
     study.add_trial(create_trial(state=state, value=quality, params=values, distributions=distributions))
 
 
-def _distribution(values: Range | tuple[Value, ...], whole: bool) -> BaseDistribution:
+def _distribution(values: Range | tuple[Value, ...], is_integer: bool) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(values, tuple):
         return CategoricalDistribution(values)
-    if whole:
+    if is_integer:
         return IntDistribution(math.ceil(values.low), math.floor(values.high), log=values.log)
     return FloatDistribution(values.low, values.high, log=values.log)
 

@@ -58,11 +58,11 @@ def _known_rows(plan: Plan) -> dict[str, Mapping[str, int]]:
     return _rows([*plan.history.values(), *plan.probes.values()]) | staged
 
 
-def _rows(known: Iterable[TrialHistory]) -> dict[str, Mapping[str, int]]:
+def _rows(histories: Iterable[TrialHistory]) -> dict[str, Mapping[str, int]]:
     """Return what attempts have counted, by task."""
     return {
         history.last.task.name: observed.timing.rows
-        for history in known
+        for history in histories
         for observed in history.by_fingerprint.values()
         if history.last is not None and observed.timing is not None and observed.timing.rows
     }

@@ -66,8 +66,8 @@ def fetch_tree(store: Store, key: str, directory: Path) -> bool:
     return True
 
 
-def _fetch_files(store: Store, key: str, wanted: Mapping[str, str], draft: Path) -> bool:
-    for name, digest in wanted.items():
+def _fetch_files(store: Store, key: str, digests: Mapping[str, str], draft: Path) -> bool:
+    for name, digest in digests.items():
         path = draft / name
         if draft.resolve() not in path.resolve().parents:
             raise DamagedTreeError(f"{key}/{MARKER}: names a file outside its directory\n    -> {_REMEDY}")

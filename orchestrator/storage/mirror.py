@@ -193,13 +193,13 @@ class Mirror:
         return self.directory / PurePosixPath(key).relative_to(self._sweep)
 
 
-def _checkpoints(keys: Iterable[str], wanted: Callable[[str], bool] | None = None) -> list[tuple[int, str]]:
+def _checkpoints(keys: Iterable[str], accepts: Callable[[str], bool] | None = None) -> list[tuple[int, str]]:
     """Complete ones, by steps."""
     checkpoints = []
     for key in directories.complete(keys):
         path = PurePosixPath(key)
         step = layout.checkpoint_step(path.name)
-        if step is not None and path.parent.name == layout.CHECKPOINTS and (wanted is None or wanted(key)):
+        if step is not None and path.parent.name == layout.CHECKPOINTS and (accepts is None or accepts(key)):
             checkpoints.append((step, key))
     return sorted(checkpoints)
 

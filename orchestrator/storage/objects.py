@@ -28,7 +28,7 @@ class ObjectStore:
         self.uri, self._options = uri.rstrip("/"), options
 
     @cached_property
-    def _place(self) -> tuple[Any, str]:
+    def _filesystem(self) -> tuple[Any, str]:
         try:
             from fsspec.core import url_to_fs
 
@@ -43,7 +43,7 @@ class ObjectStore:
         return system, str(root).rstrip("/")
 
     def put(self, key: str, data: bytes | Path, *, if_absent: bool = False) -> bool:
-        system, root = self._place
+        system, root = self._filesystem
         mode = "create" if if_absent else "overwrite"
         try:
             if isinstance(data, Path):
@@ -59,7 +59,7 @@ class ObjectStore:
         return True
 
     def get(self, key: str) -> bytes | None:
-        system, root = self._place
+        system, root = self._filesystem
         try:
             return bytes(system.cat_file(f"{root}/{key}"))
         except FileNotFoundError:
@@ -68,7 +68,7 @@ class ObjectStore:
             raise self._error("read", key, failed) from failed
 
     def fetch(self, key: str, path: Path) -> bool:
-        system, root = self._place
+        system, root = self._filesystem
         try:
             system.get_file(f"{root}/{key}", str(path))
         except FileNotFoundError:
@@ -78,7 +78,7 @@ class ObjectStore:
         return True
 
     def listing(self, prefix: str) -> dict[str, int]:
-        system, root = self._place
+        system, root = self._filesystem
         try:
             system.invalidate_cache()
             entries = system.find(f"{root}/{prefix}".rstrip("/"), detail=True)
@@ -89,7 +89,7 @@ class ObjectStore:
         return {path.removeprefix(f"{root}/"): int(info["size"]) for path, info in entries.items()}
 
     def delete(self, key: str) -> None:
-        system, root = self._place
+        system, root = self._filesystem
         try:
             system.rm_file(f"{root}/{key}")
         except FileNotFoundError:

@@ -126,40 +126,40 @@ class Watcher:
                 self._open[name] = _Entry(trial, str(directory))
         return self._sweep, plan_changed
 
-    def _refresh(self, entry: _Entry, found: Standing) -> None:
+    def _refresh(self, entry: _Entry, standing: Standing) -> None:
         look = _glance(entry)
         if look == entry.look:
             return
         before, entry.look, entry.record = entry.state, look, self._ledger.trial(entry.trial)
         if entry.state is TrialState.FINISHED and before is not TrialState.FINISHED:
-            found.fresh.append(entry.record)
+            standing.fresh.append(entry.record)
         if entry.is_closed:
             del self._open[entry.trial.name]
             self._closed[entry.trial.name] = entry.trial.fingerprint
             (self._states if entry.trial.candidate is None else self._candidates)[entry.state] += 1
             _add_up(self._billed, entry.record)
 
-    def _tell(self, entry: _Entry, found: Standing) -> None:
+    def _tell(self, entry: _Entry, standing: Standing) -> None:
         trial, state, record = entry.trial, entry.state, entry.record
-        (found.states if trial.candidate is None else found.candidates)[state] += 1
+        (standing.states if trial.candidate is None else standing.candidates)[state] += 1
         if record is not None:
-            _add_up(found.billed, record)
+            _add_up(standing.billed, record)
         if state is TrialState.FINISHED:
             return
         last = record.attempts[-1] if record and record.attempts else None
-        driven = found.driver is not None or self._ledger.mirror is not None
+        driven = standing.driver is not None or self._ledger.mirror is not None
         if last is not None and driven and last.bill is None and last.outcome is None:
-            found.running.append(Running(trial, last.ordered_at))
+            standing.running.append(Running(trial, last.ordered_at))
             return
         failure = record.outcome.failure if record and record.outcome else None
         if failure is None or state is not TrialState.FAILED:
-            found.waiting.append(trial)
-            found.again += state is TrialState.UNFINISHED
+            standing.waiting.append(trial)
+            standing.again += state is TrialState.UNFINISHED
         elif failure.kind.blames_the_machine and driven:  # the driver tries it again
-            found.waiting.append(trial)
-            found.again += 1
+            standing.waiting.append(trial)
+            standing.again += 1
         else:
-            found.failures[failure.kind] += 1
+            standing.failures[failure.kind] += 1
 
 
 def _glance(entry: _Entry) -> _Look:

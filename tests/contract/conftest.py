@@ -44,7 +44,7 @@ class Launch:
         launcher: Any
         if self.kind == "simulated":
             launcher = SimulatedLauncher(
-                self.place, policy, places=at_once, script=partial(fakes.simulated, script)
+                self.place, policy, slots=at_once, script=partial(fakes.simulated, script)
             )
         elif self.kind == "local":
             launcher = LocalLauncher(

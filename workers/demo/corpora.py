@@ -33,7 +33,7 @@ def corpus(name: Literal["general", "clinical"], documents: int, seed: int) -> I
     source = random.Random(f"corpus:{name}:{seed}")
     if name == "general":
         return (story(source) for _ in range(documents))
-    return (_whole(note) for note in notes(documents, source, held_out=True))
+    return (_full_text(note) for note in notes(documents, source, held_out=True))
 
 
 def write_task(task: TaskSpec, directory: Path) -> None:
@@ -98,5 +98,5 @@ def _size(spec: MadeNotes) -> Mapping[Split, int]:
     return {Split.TRAIN: spec.train, Split.DEV: spec.dev, Split.TEST: spec.test}
 
 
-def _whole(note: Note) -> str:
+def _full_text(note: Note) -> str:
     return " ".join(sentence.text for sentence in (*note.sentences, note.ending))

@@ -63,13 +63,13 @@ Turns = dict[tuple[str, str], Iterator[str | None]]
 def _relation_turns(labels: Sequence[str] | None) -> Turns:
     """Return the relations that pairs of types get one after the other. None means no relation."""
 
-    def known(*relations: str) -> list[str | None]:
+    def labelled(*relations: str) -> list[str | None]:
         return [relation for relation in relations if labels is None or relation in labels]
 
     return {
-        ("treatment", "problem"): cycle(known(*_TREATMENT_RELATIONS) or [None]),
-        ("test", "problem"): cycle([*known(*_TEST_RELATIONS), None]),
-        ("problem", "problem"): cycle([*known("PIP"), None]),
+        ("treatment", "problem"): cycle(labelled(*_TREATMENT_RELATIONS) or [None]),
+        ("test", "problem"): cycle([*labelled(*_TEST_RELATIONS), None]),
+        ("problem", "problem"): cycle([*labelled("PIP"), None]),
     }
 
 

@@ -47,7 +47,7 @@ def shard_model(model: Any, accelerator: Accelerator, resources: Resources) -> N
     """
     if resources.sharding != "fsdp":
         return
-    source = _whole(model)
+    source = _unsharded(model)
     half = accelerator.mixed_precision == "bf16"
     options: dict[str, Any] = {
         "mesh": init_device_mesh(accelerator.device.type, (resources.processes,)),
@@ -71,7 +71,7 @@ def _layers(module: nn.Module) -> Iterator[nn.Module]:
             yield from _layers(child)
 
 
-def _whole(model: Any) -> dict[str, Tensor] | None:
+def _unsharded(model: Any) -> dict[str, Tensor] | None:
     """Return the weights of rank 0 before they are sharded; None in the other ranks."""
     weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
     return None if any(value.is_meta for value in weights.values()) else weights

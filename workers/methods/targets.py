@@ -136,7 +136,7 @@ def adapter_modules(
     """Full names of the modules of a group that an adapter of this kind of method wraps. Raises WeightsError
     if it is not known which, or one of them is not there."""
     named = spec.lora_targets if group == "usual" else None
-    endings = named or _group(_known(spec, method, group), group)
+    endings = named or _group(_of_architecture(spec, method, group), group)
     if not endings:
         raise UnsupportedError(spec, "it has no attention for adapters", "use targets: usual")
     return target_modules(model, _called(endings, spec, kind), spec)
@@ -144,14 +144,16 @@ def adapter_modules(
 
 def rescaled_modules(model: Any, spec: BackboneSpec, kind: TaskKind) -> list[str]:
     """Full names of the modules that IA3 rescales. Raises WeightsError as `adapter_modules` does."""
-    return target_modules(model, _called(spec.ia3_targets or _known(spec, "ia3").ia3, spec, kind), spec)
+    return target_modules(
+        model, _called(spec.ia3_targets or _of_architecture(spec, "ia3").ia3, spec, kind), spec
+    )
 
 
 def rescaled_inputs(model: Any, spec: BackboneSpec, kind: TaskKind) -> list[str]:
     """Full names of the modules whose input IA3 rescales."""
     endings = spec.ia3_feedforward
     if endings is None:
-        endings = () if spec.ia3_targets else _known(spec, "ia3").ia3_feedforward
+        endings = () if spec.ia3_targets else _of_architecture(spec, "ia3").ia3_feedforward
     return target_modules(model, _called(endings, spec, kind), spec)
 
 
@@ -176,7 +178,7 @@ def target_modules(model: Any, endings: Names, spec: BackboneSpec) -> list[str]:
     return list(matched)
 
 
-def _known(spec: BackboneSpec, method: str, group: TargetGroup = "usual") -> Targets:
+def _of_architecture(spec: BackboneSpec, method: str, group: TargetGroup = "usual") -> Targets:
     if spec.architecture in TARGETS:
         return TARGETS[spec.architecture]
     if group != "usual":

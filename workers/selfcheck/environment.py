@@ -72,7 +72,7 @@ def state_of_the_card(workspace: Workspace) -> list[Figure]:
     """Report free memory, sharing modes, memory errors, and what slows the clocks."""
     nvml, handle = first_gpu()
 
-    def told(ask: Any, *arguments: Any) -> Any:
+    def reported(ask: Any, *arguments: Any) -> Any:
         with suppress(nvml.NVMLError):
             return ask(handle, *arguments)
         return None  # this kind of GPU does not report it
@@ -86,9 +86,9 @@ def state_of_the_card(workspace: Workspace) -> list[Figure]:
             "end what else runs on the GPU (nvidia-smi lists it)",
         )
     ]
-    mig = told(nvml.nvmlDeviceGetMigMode)
+    mig = reported(nvml.nvmlDeviceGetMigMode)
     figures.append(Figure(name="MIG", value="on" if mig and mig[0] else "off"))
-    mode = told(nvml.nvmlDeviceGetComputeMode)
+    mode = reported(nvml.nvmlDeviceGetComputeMode)
     shared = mode in (None, nvml.NVML_COMPUTEMODE_DEFAULT)
     figures.append(
         equal(
@@ -99,7 +99,7 @@ def state_of_the_card(workspace: Workspace) -> list[Figure]:
         )
     )
     figures.append(Figure(name="MPS", value="on" if "CUDA_MPS_PIPE_DIRECTORY" in os.environ else "off"))
-    errors = told(
+    errors = reported(
         nvml.nvmlDeviceGetTotalEccErrors, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
     )
     value: float | str = "not told" if errors is None else float(errors)
@@ -112,7 +112,7 @@ def state_of_the_card(workspace: Workspace) -> list[Figure]:
             fix="reset or replace the card",
         )
     )
-    reasons = told(nvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
+    reasons = reported(nvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
     slowed = ", ".join(reason for bit, reason in _SLOWED_BY_FAULTS.items() if reasons & bit)
     figures.append(
         equal("clocks slowed by", slowed or "nothing", "nothing", "check cooling and power supply")

@@ -46,7 +46,7 @@ def bring_home(sweeps: Sweeps, name: str, storage: Path, console: Console) -> Pa
         context=sweeps.cluster.context,
         fetched_at=time.time(),
     )
-    there = _place(storage, sweep, mark)
+    there = _free_directory(storage, sweep, mark)
     storage.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{there.name}.fetched-", dir=storage))
     try:
@@ -91,7 +91,7 @@ def _progress(console: Console) -> Iterator[Received]:
         yield received
 
 
-def _place(storage: Path, sweep: str, mark: Copy) -> Path:
+def _free_directory(storage: Path, sweep: str, mark: Copy) -> Path:
     """Return the directory by the sweep's name, or by its id if something else has that name. Raises
     LaunchError if both are taken."""
     for there in (storage / sweep, storage / mark.sweep):

@@ -51,7 +51,7 @@ class RemoteRecords:
         return is_uri(self._written_to)
 
     @property
-    def place(self) -> str:
+    def report_path(self) -> str:
         """The report's, as the pods see it."""
         return f"{self._written_to}/{self._sweep}/{layout.REPORT}"
 

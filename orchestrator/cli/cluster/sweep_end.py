@@ -60,7 +60,7 @@ def tell_end(
     if written is not None:
         show_report(*written, console)
     elif records is not None:
-        sweeps.say(f"the report is in {records.place}; {_way_to(records, name, sweeps.cluster)}")
+        sweeps.say(f"the report is in {records.report_path}; {_way_to(records, name, sweeps.cluster)}")
     return code
 
 
@@ -77,7 +77,7 @@ def _tell_gone(
     storage = "" if kept is None else str((config_in(kept[0], name) or {}).get("storage", ""))
     in_store = is_uri(storage) if records is None else records.in_store
     written = _reported(name, records, sweeps, console, bring and has_file and not in_store)
-    location = "the storage of its pods" if records is None else records.place
+    location = "the storage of its pods" if records is None else records.report_path
     if written is not None:
         show_report(*written, console)
     elif in_store:

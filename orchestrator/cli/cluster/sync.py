@@ -33,7 +33,7 @@ def sync_in_cluster(sweeps: Sweeps, name: str) -> None:
             f"    -> {command}, then run this again if something is still missing"
         )
     cluster, body = sweeps.cluster, sync_job(job, str(config.get("storage", "")))
-    created = RayJob(_made_anew(sweeps, body))
+    created = RayJob(_next_job(sweeps, body))
     sweeps.say(f"{created.name} writes to MLflow, in the cluster; its head takes a moment to start")
     try:
         _await_end(sweeps, created)
@@ -41,7 +41,7 @@ def sync_in_cluster(sweeps: Sweeps, name: str) -> None:
         cluster.delete(RAY_JOBS, created.name, created.uid)
 
 
-def _made_anew(sweeps: Sweeps, body: dict[str, Any]) -> dict[str, Any]:
+def _next_job(sweeps: Sweeps, body: dict[str, Any]) -> dict[str, Any]:
     """One that has ended makes way; two at once would wait for each other's lock."""
     name = str(get(body, "metadata", "name"))
     before = sweeps.job(name)
@@ -52,12 +52,14 @@ def _made_anew(sweeps: Sweeps, body: dict[str, Any]) -> dict[str, Any]:
     return sweeps.cluster.create(RAY_JOBS, body)
 
 
-def _await_end(sweeps: Sweeps, made: RayJob) -> None:
+def _await_end(sweeps: Sweeps, job_created: RayJob) -> None:
     view = View(sweeps, None)
     while True:
-        job = sweeps.job(made.name)
+        job = sweeps.job(job_created.name)
         if job is None:
-            raise LaunchError(f"{made.name} was deleted before its end\n    -> run the same command again")
+            raise LaunchError(
+                f"{job_created.name} was deleted before its end\n    -> run the same command again"
+            )
         view.show(look(sweeps.cluster, job))
         step = Step.WAIT if job.going else next_step(job)
         if step is not Step.WAIT:

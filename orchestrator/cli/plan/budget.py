@@ -11,7 +11,7 @@ from orchestrator.cli.terminal import styled
 from orchestrator.errors import OverBudgetError
 from orchestrator.execution.budget_guard import Allowance
 from orchestrator.planning import Plan
-from orchestrator.planning.budget import Limit, limits, ways_out
+from orchestrator.planning.budget import Limit, limits, options
 from orchestrator.units import quantity, rounded
 
 
@@ -19,9 +19,9 @@ def show_budget(plan: Plan, console: Console) -> None:
     """Show what a run would report about the budget. Raises ConfigError if the sweep has no figure for it."""
     for limit in limits(plan):
         style, remark = ("red", "") if limit.is_over else _remark(limit)
-        console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
+        console.print(styled("budget", style), f"{_against_limit(limit)}{remark}", highlight=False)
         if limit.is_over:
-            for line in _remedies(plan, limit):
+            for line in _option_lines(plan, limit):
                 console.print(line, highlight=False)
 
 
@@ -35,7 +35,9 @@ def budget_json(plan: Plan) -> list[dict[str, Any]]:
             "spent": limit.spent,
             "forecast": limit.forecast,
             "over": limit.is_over,
-            "ways_out": [dataclasses.asdict(way) for way in ways_out(plan, limit)] if limit.is_over else [],
+            "options": [dataclasses.asdict(option) for option in options(plan, limit)]
+            if limit.is_over
+            else [],
         }
         for limit in limits(plan)
     ]
@@ -47,17 +49,19 @@ def pass_gate(plan: Plan, console: Console) -> Allowance | None:
     budget_limits = limits(plan)
     for limit in budget_limits:
         if limit.is_over:
-            raise OverBudgetError("\n    -> ".join([f"budget: {_standing(limit)}", *_remedies(plan, limit)]))
+            raise OverBudgetError(
+                "\n    -> ".join([f"budget: {_against_limit(limit)}", *_option_lines(plan, limit)])
+            )
     for limit in budget_limits:
         style, remark = _remark(limit)
-        console.print(styled("budget", style), f"{_standing(limit)}{remark}", highlight=False)
+        console.print(styled("budget", style), f"{_against_limit(limit)}{remark}", highlight=False)
     return Allowance(min(limit.device_hours_left for limit in budget_limits)) if budget_limits else None
 
 
 def tell_left(plan: Plan, console: Console) -> None:
     """Report what is left after the budget stopped a run. `plan` was computed again after it."""
     for limit in limits(plan):
-        console.print(styled("budget", "yellow"), _standing(limit), highlight=False)
+        console.print(styled("budget", "yellow"), _against_limit(limit), highlight=False)
     left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted
     device_hours = predicted.device_hours
     hours = "" if device_hours is None else f", about {rounded(device_hours)} {predicted.device}"
@@ -79,7 +83,7 @@ def _remark(limit: Limit) -> tuple[str, str]:
     return "green", ""
 
 
-def _standing(limit: Limit) -> str:
+def _against_limit(limit: Limit) -> str:
     text = f"{rounded(limit.limit, 4)} {limit.unit}"
     if limit.spent:
         text += f", {rounded(limit.spent)} spent"
@@ -90,9 +94,9 @@ def _standing(limit: Limit) -> str:
     return text if most is None else f"{text}, in 19 of 20 such sweeps below {rounded(limit.spent + most)}"
 
 
-def _remedies(plan: Plan, limit: Limit) -> list[str]:
+def _option_lines(plan: Plan, limit: Limit) -> list[str]:
     lines = []
-    for way in ways_out(plan, limit):
-        text = f"{way.change}: {rounded(way.forecast)} {limit.unit}"
-        lines.append(text if way.fits else f"{text}, not enough by itself")
+    for option in options(plan, limit):
+        text = f"{option.change}: {rounded(option.forecast)} {limit.unit}"
+        lines.append(text if option.fits else f"{text}, not enough by itself")
     return [*lines, f"{'or ' if lines else ''}raise budget.{limit.key}"]

@@ -153,7 +153,7 @@ def rehearse(session: Session, console: Console) -> dict[str, Any]:
         launcher = SimulatedLauncher(
             replace(_workplace(session), sweep_directory=directory, remote=None),
             _policy(session),
-            places=slots,
+            slots=slots,
             clock=clock,
         )
         summary = run_sweep(

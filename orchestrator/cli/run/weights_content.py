@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 def weights_content(session: Session) -> dict[str, dict[str, str]]:
     """Return sha256 by name of the files of each backbone. Raises StorageError."""
     return session.inputs.weights_files | {
-        name: _made(session, spec)
+        name: _generated_digests(session, spec)
         for name, spec in session.backbones.items()
         if isinstance(spec.weights, MadeWeights | RandomWeights)
     }
 
 
-def _made(session: Session, spec: BackboneSpec) -> dict[str, str]:
+def _generated_digests(session: Session, spec: BackboneSpec) -> dict[str, str]:
     """Return the digests of generated weights by file. With an object store, all machines read what is there,
     not what this one generated."""
     if session.sweep.remote is not None:

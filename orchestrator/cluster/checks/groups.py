@@ -62,17 +62,17 @@ def _places(pod: Pod) -> Iterator[Problem]:
 
 
 def _weights(
-    pod: Pod, key: str, mounts: Sequence[dict[str, Any]], whole: dict[str, Any], cache: str
+    pod: Pod, key: str, mounts: Sequence[dict[str, Any]], storage_mount: dict[str, Any], cache: str
 ) -> Iterator[Problem]:
-    """`whole`: the mount of the storage, writable. The head stages into it; the workers see the weights by a
-    second mount of the same volume."""
-    part = str(PurePosixPath(cache).relative_to(whole["mountPath"]))
-    fix = f"mount {whole.get('name')!r} once more at {cache}, with subPath: {part} and readOnly: true"
+    """`storage_mount` is the mount of the storage, writable. The head stages into it; the workers see the
+    weights by a second mount of the same volume."""
+    part = str(PurePosixPath(cache).relative_to(storage_mount["mountPath"]))
+    fix = f"mount {storage_mount.get('name')!r} once more at {cache}, with subPath: {part} and readOnly: true"
     mount = _holding(mounts, cache)
     if mount is None or mount.get("readOnly") is not True:
         yield pod.problem_at(key, f"{pod.role}: a trial could change the weights in {cache}", fix)
     elif (mount.get("name"), mount.get("mountPath"), mount.get("subPath")) != (
-        whole.get("name"),
+        storage_mount.get("name"),
         cache,
         part,
     ):

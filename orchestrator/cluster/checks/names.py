@@ -67,14 +67,14 @@ def _places(documents: Sequence[Document]) -> Iterator[Problem]:
 
 
 def _references(pod: Pod, documents: Sequence[Document]) -> Iterator[Problem]:
-    def known(kind: str) -> dict[str, Document]:
+    def objects_of(kind: str) -> dict[str, Document]:
         there = of_kind(documents, kind)
         return {document.name: document for document in there if document.namespace == pod.namespace}
 
-    maps, claims = known("ConfigMap"), known("PersistentVolumeClaim")
+    maps, claims = objects_of("ConfigMap"), objects_of("PersistentVolumeClaim")
     account = pod.spec.get("serviceAccountName")
-    if account is not None and account not in known("ServiceAccount"):
-        yield _absent(pod, "serviceAccountName", "ServiceAccount", account, known("ServiceAccount"))
+    if account is not None and account not in objects_of("ServiceAccount"):
+        yield _absent(pod, "serviceAccountName", "ServiceAccount", account, objects_of("ServiceAccount"))
     for key, kind, reference in _named(pod):
         name, optional = str(reference.get("name", "")), bool(reference.get("optional"))
         if kind == "ConfigMap" and name not in maps and not optional:
@@ -87,7 +87,7 @@ def _references(pod: Pod, documents: Sequence[Document]) -> Iterator[Problem]:
         elif kind == "PersistentVolumeClaim" and name not in claims:
             yield _absent(pod, key, kind, name, claims)
         elif kind == "Secret" and not optional:
-            yield from _secret(pod, key, name, known("Secret"))
+            yield from _secret(pod, key, name, objects_of("Secret"))
 
 
 def _mounts(pod: Pod) -> Iterator[Problem]:
@@ -142,18 +142,18 @@ def _named(pod: Pod) -> Iterator[tuple[str, str, dict[str, object]]]:
                     yield f"{container.key}.env.{number}.valueFrom.{field}.name", kind, mapping(reference)
 
 
-def _absent(pod: Pod, key: str, kind: str, name: object, known: dict[str, Document]) -> Problem:
+def _absent(pod: Pod, key: str, kind: str, name: object, objects: dict[str, Document]) -> Problem:
     """The usual cause: kustomize has renamed the object, and does not know this field as a reference."""
-    renamed = next((other for other in sorted(known) if other.startswith(f"{name}-")), None)
-    fix = did_you_mean(str(name), known)
+    renamed = next((other for other in sorted(objects) if other.startswith(f"{name}-")), None)
+    fix = did_you_mean(str(name), objects)
     if renamed is not None:
         fix = f"kustomize has renamed it to {renamed!r}: add this path to k8s/base/name-references.yaml"
     return pod.problem_at(key, f"{pod.role}: there is no {kind} {name!r}", fix)
 
 
-def _secret(pod: Pod, key: str, name: str, known: dict[str, Document]) -> Iterator[Problem]:
+def _secret(pod: Pod, key: str, name: str, secrets: dict[str, Document]) -> Iterator[Problem]:
     announced = str(pod.document.annotations.get(NEEDS_SECRETS, "")).replace(" ", "").split(",")
-    if name not in known and name not in announced:
+    if name not in secrets and name not in announced:
         problem = f"{pod.role}: no object says where Secret {name!r} comes from"
         fix = f"mark it optional, or announce it in the annotation {NEEDS_SECRETS}"
         yield pod.problem_at(key, problem, fix)

@@ -88,8 +88,8 @@ def _container(pod: Pod, container: Container) -> Iterator[Problem]:
     by = ", which KubeRay adds," if container.made_by_kuberay else ""
     subject = f"container {container.name}{by} of {pod.role}"
 
-    def problem_at(field: str, got: Any, wanted: str) -> Problem:
-        return pod.problem_at(f"{key}.{field}", f"{subject}: {got!r} breaks Pod Security restricted", wanted)
+    def problem_at(field: str, got: Any, fix: str) -> Problem:
+        return pod.problem_at(f"{key}.{field}", f"{subject}: {got!r} breaks Pod Security restricted", fix)
 
     if own.get("allowPrivilegeEscalation") is not False:
         yield problem_at("allowPrivilegeEscalation", own.get("allowPrivilegeEscalation"), "write false")

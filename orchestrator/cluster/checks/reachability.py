@@ -27,7 +27,7 @@ def check(documents: Sequence[Document], pods: Sequence[Pod]) -> Iterator[Proble
         if not _reached(network, edge, documents):
             fix = "allow it in a NetworkPolicy, on both sides"
             yield job.problem_at("NetworkPolicy", f"traffic {edge} is blocked: {why}", fix)
-    yield from network_openings.check(network, [_place(pod) for pod in pods], job)
+    yield from network_openings.check(network, [_endpoint(pod) for pod in pods], job)
 
 
 def _addresses(documents: Sequence[Document]) -> Iterator[Problem]:
@@ -43,7 +43,7 @@ def _addresses(documents: Sequence[Document]) -> Iterator[Problem]:
                         yield policy.problem_at(key, f"{cidr!r} is no network", "write 10.0.0.0/8, say")
 
 
-def _place(pod: Pod) -> Place:
+def _endpoint(pod: Pod) -> Place:
     ports = {
         port["name"]: int(port.get("containerPort", 0))
         for container in pod.containers
@@ -63,15 +63,15 @@ _OUTSIDE = Place("the internet", address=_INTERNET)
 
 def _ray(pods: Sequence[Pod]) -> tuple[list[Place], list[Place], list[Place]]:
     """Heads, workers, submitters."""
-    heads = [_place(pod) for pod in pods if pod.role == "head"]
-    workers = [_place(pod) for pod in pods if pod.is_worker]
-    return heads, workers, [_place(pod) for pod in pods if pod.role == "submitter"]
+    heads = [_endpoint(pod) for pod in pods if pod.role == "head"]
+    workers = [_endpoint(pod) for pod in pods if pod.is_worker]
+    return heads, workers, [_endpoint(pod) for pod in pods if pod.role == "submitter"]
 
 
 def _needed(documents: Sequence[Document], pods: Sequence[Pod], job: Document) -> Iterator[tuple[Edge, str]]:
     heads, workers, submitters = _ray(pods)
     for pod in pods:
-        yield Edge(_place(pod), _DNS, 53, "UDP"), "no name is found without it"
+        yield Edge(_endpoint(pod), _DNS, 53, "UDP"), "no name is found without it"
     for head in heads:
         for worker in workers:
             yield Edge(worker, head, _GCS), "the worker cannot join"
@@ -100,8 +100,8 @@ def _announced(documents: Sequence[Document]) -> bool:
 
 
 def _mlflow_needs(pods: Sequence[Pod], heads: list[Place]) -> Iterator[tuple[Edge, str]]:
-    servers = [_place(pod) for pod in pods if pod.role == "mlflow"]
-    databases = [_place(pod) for pod in pods if pod.role == "mlflow-postgres"]
+    servers = [_endpoint(pod) for pod in pods if pod.role == "mlflow"]
+    databases = [_endpoint(pod) for pod in pods if pod.role == "mlflow-postgres"]
     for server in servers:
         for head in heads:
             yield Edge(head, server, 5000), "the driver cannot write to MLflow"

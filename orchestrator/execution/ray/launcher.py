@@ -59,7 +59,7 @@ class RayLauncher:
 
     def __init__(
         self,
-        place: Workplace,
+        workplace: Workplace,
         policy: RetryPolicy,
         *,
         address: str | None = None,
@@ -70,7 +70,7 @@ class RayLauncher:
         host_factory: HostFactory = attempt_host,
         clock: Clock | None = None,
     ) -> None:
-        self._place, self._policy, self._cpus = place, policy, cpus
+        self._workplace, self._policy, self._cpus = workplace, policy, cpus
         self._address, self._insecure = joined_address(address, os.environ), insecure
         self._concurrency, self._capacity, self._host_factory = concurrency, capacity, host_factory
         self._clock = clock or SystemClock()
@@ -91,10 +91,10 @@ class RayLauncher:
     def run(self, trials: Sequence[TrialOrder], notify: Notify, hold: Hold = never) -> None:
         if not trials:
             return
-        jobs = [Job(t, attempts_so_far(self._place, t.name)) for t in in_order(trials)]
+        jobs = [Job(t, attempts_so_far(self._workplace, t.name)) for t in in_order(trials)]
         needs_gpus = any(job.trial.resources.gpus for job in jobs)
         feed = TrialFeed(
-            jobs, self._place, self._policy, notify, self._clock, hold, _gpus if needs_gpus else uncounted
+            jobs, self._workplace, self._policy, notify, self._clock, hold, _gpus if needs_gpus else uncounted
         )
         os.environ.update(_QUIET)
         with ExitStack() as launch:
@@ -105,7 +105,7 @@ class RayLauncher:
             line = self._line([job.trial.resources for job in jobs], there)
             self._launches += 1
             scratch = directory / f"tune-{self._launches}"
-            tune_launch = tune.Launch.of(jobs, self._place, self._policy, self._host_factory)
+            tune_launch = tune.Launch.of(jobs, self._workplace, self._policy, self._host_factory)
             tune.fit(tune_launch, jobs, feed, scratch, line)
 
     def _cluster(self, keeper: ExitStack, notify: Notify) -> Path:
@@ -151,8 +151,8 @@ class RayLauncher:
     @contextmanager
     def _cluster_directory(self) -> Iterator[Path]:
         """Private to this launch: sockets, logs and Tune's own files. Never in the ledger."""
-        if self._address and self._place.remote is None:
-            top = self._place.sweep_directory.parent  # Tune wants a directory that all machines share
+        if self._address and self._workplace.remote is None:
+            top = self._workplace.sweep_directory.parent  # Tune wants a directory that all machines share
             top.mkdir(parents=True, exist_ok=True)
             prefix = f".{_PREFIX}"
         else:

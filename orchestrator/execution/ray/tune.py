@@ -42,15 +42,15 @@ class Launch:
     """What every actor gets once, by reference. Jobs stay pickled until one is taken up."""
 
     jobs: tuple[bytes, ...]
-    place: Workplace
+    workplace: Workplace
     policy: RetryPolicy
     host_factory: HostFactory
 
     @classmethod
     def of(
-        cls, jobs: Sequence[Job], place: Workplace, policy: RetryPolicy, host_factory: HostFactory
+        cls, jobs: Sequence[Job], workplace: Workplace, policy: RetryPolicy, host_factory: HostFactory
     ) -> Launch:
-        return cls(tuple(pickle.dumps(job) for job in jobs), place, policy, host_factory)
+        return cls(tuple(pickle.dumps(job) for job in jobs), workplace, policy, host_factory)
 
 
 class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
@@ -66,7 +66,7 @@ class TrialSlot(tune.Trainable):  # type: ignore[misc]  # ray is untyped for us
         factory = self._launch.host_factory
         if resources.nodes > 1:
             factory = partial(NodesHost, resources=resources)
-        return Slot(factory, resources.threads, self._launch.place, SystemClock())
+        return Slot(factory, resources.threads, self._launch.workplace, SystemClock())
 
     def reset_config(self, config: dict[str, Any]) -> bool:
         """Tune reuses an actor for the same placement, which may be cut into other processes."""

@@ -100,15 +100,15 @@ def failed_seeds(cell: CellResults) -> dict[FailureKind, int]:
 def failure_note(failed: Mapping[FailureKind, int], planned: int) -> str:
     """Return what a sentence adds to the name of a cell, `1 of 3 seeds collapsed`; empty where no failure is
     due to the cell."""
-    return _told({kind: n for kind, n in failed.items() if kind not in _ELSEWHERE}, planned)
+    return _sentence({kind: n for kind, n in failed.items() if kind not in _ELSEWHERE}, planned)
 
 
 def lost(failed: Mapping[FailureKind, int], planned: int) -> str:
     """Count the seeds that the machine or a limit ended."""
-    return _told({kind: n for kind, n in failed.items() if kind in _ELSEWHERE}, planned)
+    return _sentence({kind: n for kind, n in failed.items() if kind in _ELSEWHERE}, planned)
 
 
-def _told(failed: Mapping[FailureKind, int], planned: int) -> str:
+def _sentence(failed: Mapping[FailureKind, int], planned: int) -> str:
     of = f"of {planned} seeds"
     parts = [f"{failed[kind]} {of} {word}" for kind, word in _TRAINING.items() if failed.get(kind)]
     others = [kind for kind in failed if kind not in _TRAINING]

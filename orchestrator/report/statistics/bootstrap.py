@@ -47,15 +47,15 @@ class Draws(NamedTuple):
         return Draws(self.place, tuple(names), self.quality[:, columns], self.hours[:, columns])
 
 
-def draws(place: str, group: Sequence[Replicates]) -> Draws:
-    """Draw the means of cells that are compared in one `place`. The same names and results give the same
+def draws(comparison: str, group: Sequence[Replicates]) -> Draws:
+    """Draw the means of cells that are compared in one `comparison`. The same names and results give the same
     draws."""
     spread = _pooled([r.quality for r in group])
     relative = [_relative(r.device_hours) for r in group]
     cost_spread = _pooled(relative)
     quality, hours = [], []
     for r, cost in zip(group, relative, strict=True):
-        random = generator(place, r.name)
+        random = generator(comparison, r.name)
         quality.append(_moved(r.quality, spread, random))
         moved = _moved(cost, cost_spread, random) - 1.0
         hours.append(np.exp(np.clip(moved, -_FURTHEST, _FURTHEST)))
@@ -63,9 +63,9 @@ def draws(place: str, group: Sequence[Replicates]) -> Draws:
     for test_set in sorted({r.test_set for r in group if r.test_set is not None}):
         columns = [index for index, r in enumerate(group) if r.test_set == test_set]
         moved_quality[:, columns] += _by_documents(
-            [group[index] for index in columns], generator(place, test_set)
+            [group[index] for index in columns], generator(comparison, test_set)
         )
-    return Draws(place, tuple(r.name for r in group), moved_quality, np.stack(hours, axis=1))
+    return Draws(comparison, tuple(r.name for r in group), moved_quality, np.stack(hours, axis=1))
 
 
 def generator(*names: str) -> np.random.Generator:

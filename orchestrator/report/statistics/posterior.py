@@ -41,7 +41,7 @@ def scores(cells: Sequence[Replicates], costs: Floats, draws: int, random: np.ra
     measured = np.array([cell.mean for cell in cells])
     errors, basis = np.linalg.eigh(_errors(cells))
     errors = np.maximum(errors, _LEAST)
-    level, slope = basis.T @ np.ones(len(cells)), basis.T @ _place(costs)
+    level, slope = basis.T @ np.ones(len(cells)), basis.T @ _standardised(costs)
     model = _Model(basis.T @ measured, errors, level, slope, max(float(measured.std()), _LEAST))
     fits = model.fits()
     weights = np.exp(np.array([fit.log_weight for fit in fits]) - max(fit.log_weight for fit in fits))
@@ -71,7 +71,7 @@ def _moderated(cell: Replicates, prior: Prior | None) -> tuple[float, float]:
     return (own, k - 1.0) if prior is None else prior.moderate(own, k - 1.0, 1.0)
 
 
-def _place(costs: Floats) -> Floats:
+def _standardised(costs: Floats) -> Floats:
     """Return the position of each cell on the line: its centred and scaled logarithm, 0 where a cost is 0 or
     all are alike."""
     if (costs <= 0).any():

@@ -33,7 +33,7 @@ SWEEP = {
 def in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def launcher_for(session: Any, name: str, address: str | None) -> SimulatedLauncher:
         place = Workplace(session.sweep.sweep_directory, cache_dir=session.sweep.storage)
-        return SimulatedLauncher(place, RetryPolicy(0), places=1, clock=VirtualClock())
+        return SimulatedLauncher(place, RetryPolicy(0), slots=1, clock=VirtualClock())
 
     monkeypatch.setattr(probes, "launcher_for", launcher_for)
 

@@ -101,7 +101,7 @@ def test_the_forecast_has_an_interval_for_each_figure(tmp_path: Path) -> None:
     assert found["ranges"] == "  ranges       assumed: not all rest on finished trials"
 
 
-def test_a_plan_beyond_its_budget_names_the_ways_out_and_a_run_of_it_is_refused(tmp_path: Path) -> None:
+def test_a_plan_beyond_its_budget_names_the_options_and_a_run_of_it_is_refused(tmp_path: Path) -> None:
     plan = Project(tmp_path).plan(budget={"core_hours": 1e-5})
     lines = shown(plan)
     at = next(place for place, line in enumerate(lines) if line.startswith("budget"))
@@ -114,7 +114,7 @@ def test_a_plan_beyond_its_budget_names_the_ways_out_and_a_run_of_it_is_refused(
     assert str(caught.value).count("->") == 4
     [told] = plan_json(plan)["budget"]
     assert (told["key"], told["limit"], told["spent"], told["over"]) == ("core_hours", 1e-5, 0, True)
-    assert len(told["ways_out"]) == 3
+    assert len(told["options"]) == 3
 
 
 def test_a_budget_without_a_figure_is_refused_in_json_too(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_the_ledger_tells_what_was_held_beside_what_was_billed(tmp_path: Path) -
         plan,
         plan.record(written_at=0.0, frontier_version="1", provenance={}),
         ledger=ledger,
-        launcher=OnNodes(place, RetryPolicy(0), places=1, clock=clock),
+        launcher=OnNodes(place, RetryPolicy(0), slots=1, clock=clock),
         view=None,
         notify=lambda event: None,
         clock=clock,

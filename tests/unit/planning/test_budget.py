@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import ConfigError
-from orchestrator.planning.budget import limits, ways_out
+from orchestrator.planning.budget import limits, options
 
 TWO: dict[str, Any] = {
     "models": ["base", "distil"],
@@ -63,11 +63,11 @@ def test_a_budget_of_what_is_not_billed_is_a_mistake(
     assert words in problem.problem
 
 
-def test_the_ways_out_fit_and_give_up_as_little_as_can_be(plan: Any) -> None:
+def test_the_options_fit_and_give_up_as_little_as_can_be(plan: Any) -> None:
     whole = plan(**TWO).predicted.device_hours
     found = plan(**TWO | {"budget": {"core_hours": 0.7 * whole}})
     [limit] = limits(found)
-    ways = ways_out(found, limit)
+    ways = options(found, limit)
     assert len(ways) == 3
     assert all(way.fits and way.forecast <= limit.limit for way in ways)
     assert [way.forecast for way in ways] == sorted((way.forecast for way in ways), reverse=True)
@@ -89,7 +89,7 @@ def test_a_budget_that_the_forecast_just_fits_is_exceeded_by_many_such_sweeps(pl
 
 def test_ways_that_do_not_suffice_say_so(plan: Any) -> None:
     found = plan(**TWO | {"budget": {"core_hours": 1e-6}})
-    ways = ways_out(found, limits(found)[0])
+    ways = options(found, limits(found)[0])
     assert ways
     assert not any(way.fits for way in ways)
     assert [way.forecast for way in ways] == sorted(way.forecast for way in ways)
@@ -98,7 +98,7 @@ def test_ways_that_do_not_suffice_say_so(plan: Any) -> None:
 def test_spot_is_a_way_out_of_a_budget_of_money(plan: Any) -> None:
     found = plan(**TWO | {"prices": "aws-us-east-1"})
     tight = plan(**TWO | {"prices": "aws-us-east-1", "budget": {"money": 0.6 * found.predicted.money}})
-    ways = {way.change: way for way in ways_out(tight, limits(tight)[0])}
+    ways = {way.change: way for way in options(tight, limits(tight)[0])}
     assert ways["market=spot"].forecast == pytest.approx(found.predicted.money * 0.0225 / 0.0425)
 
 
@@ -112,6 +112,6 @@ def test_a_search_may_try_fewer_candidates(plan: Any) -> None:
     }
     whole = plan(**keys).predicted.device_hours
     found = plan(**keys | {"budget": {"core_hours": 0.8 * whole}})
-    [way] = ways_out(found, limits(found)[0])
+    [way] = options(found, limits(found)[0])
     assert way.change.startswith("75% of the candidates")
     assert way.fits

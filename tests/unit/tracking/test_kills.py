@@ -145,7 +145,7 @@ def lived(root: Path, lives: list[float], saves_every: int, cpus: int) -> TrialR
     launcher = SimulatedLauncher(
         Workplace(root / "sweep", cache_dir=root / "cache"),
         RetryPolicy(preemptions=len(lives)),
-        places=1,
+        slots=1,
         script=worker,
         clock=VirtualClock(),
     )

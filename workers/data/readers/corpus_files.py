@@ -60,15 +60,15 @@ def members(path: Path, suffixes: Collection[str]) -> list[Member]:
         return [_read(path, *numbered) for numbered in _numbered(_in_directory(path, suffixes))]
     if path.is_file():
         contents = _in_archive(path, suffixes)
-        return [Member(_place(path, *key), name, contents[name]) for key, name in _numbered(contents)]
+        return [Member(_location(path, *key), name, contents[name]) for key, name in _numbered(contents)]
     fix = "check data_dir, and `files` of the task, which are paths below it"
     raise DataError(str(path), None, "there is no such directory or archive", fix)
 
 
-def file_name(place: str) -> str | None:
-    """Return the path, within its directory or archive, of the file that a message calls `place`; None for
+def file_name(location: str) -> str | None:
+    """Return the path, within its directory or archive, of the file that a message calls `location`; None for
     any other text. Show it only on the terminal of the user who holds the corpus. Raises DataError."""
-    match = _PLACE.match(place)
+    match = _PLACE.match(location)
     if match is None:
         return None
     root, suffix = Path(match["root"]), match["suffix"]
@@ -86,16 +86,16 @@ def _numbered(paths: Iterable[PurePosixPath]) -> Iterator[tuple[tuple[str, int],
         yield (suffix, counts[suffix]), path
 
 
-def _place(root: Path, suffix: str, number: int) -> str:
+def _location(root: Path, suffix: str, number: int) -> str:
     return f"{root}: {suffix} file {number}"
 
 
-def _wanted(path: PurePosixPath, suffixes: Collection[str]) -> bool:
+def _is_read(path: PurePosixPath, suffixes: Collection[str]) -> bool:
     return path.suffix.lower() in suffixes and not any(part.startswith(".") for part in path.parts)
 
 
 def _read(root: Path, key: tuple[str, int], path: PurePosixPath) -> Member:
-    place = _place(root, *key)
+    place = _location(root, *key)
     content, problem = _content(root / path)
     if problem is not None:
         raise DataError(place, None, problem, "make it readable, or move it away")
@@ -109,7 +109,7 @@ def _in_directory(root: Path, suffixes: Collection[str]) -> list[PurePosixPath]:
     files, problem = _files(root)
     if problem is not None:
         raise DataError(str(root), None, problem, "make it readable")
-    selected = [file for file in files if _wanted(PurePosixPath(file.relative_to(root)), suffixes)]
+    selected = [file for file in files if _is_read(PurePosixPath(file.relative_to(root)), suffixes)]
     if outside := sum(leads_out(file, root) for file in selected):
         problem = f"{outside} of its {len(selected)} files are reached by a link that leads out of it"
         raise DataError(str(root), None, problem, "copy them there, or name the directory they are in")
@@ -160,7 +160,7 @@ def _unpack(archive: Path, suffixes: Collection[str], contents: dict[PurePosixPa
             with tarfile.open(fileobj=limited, mode="r|") as content:
                 for number, header in enumerate(content, start=1):
                     path = PurePosixPath(header.name)
-                    if not header.isreg() or header.issparse() or not _wanted(path, suffixes):
+                    if not header.isreg() or header.issparse() or not _is_read(path, suffixes):
                         continue
                     if header.size > MEMBER_BYTES:
                         return f"member {number} is larger than {MEMBER_BYTES // 2**20} MiB, which no note is"

@@ -69,7 +69,7 @@ def _related(
         if match is None:
             problem = "the line is no relation"
         else:
-            left, right = _place(match.group(1, 2, 3, 4)), _place(match.group(6, 7, 8, 9))
+            left, right = _span(match.group(1, 2, 3, 4)), _span(match.group(6, 7, 8, 9))
             pairs = _pairs(sentences, indices.get(left, []), indices.get(right, []))
             fitting = [pair for pair, kinds in pairs if kinds == RELATIONS.get(match[5])]
             if match[5] not in types or match[5] not in RELATIONS:
@@ -90,7 +90,7 @@ def _related(
     return related
 
 
-def _place(numbers: Sequence[str]) -> Place:
+def _span(numbers: Sequence[str]) -> Place:
     first_line, first_token, last_line, last_token = map(int, numbers)
     return first_line, first_token, last_line, last_token
 
