@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.commands.capabilities import capabilities
+from orchestrator.cli.commands.compare import compare
 from orchestrator.cli.commands.doctor import doctor
 from orchestrator.cli.commands.fetch import fetch
 from orchestrator.cli.commands.follow import follow
@@ -15,6 +16,7 @@ from orchestrator.cli.commands.help import help_of
 from orchestrator.cli.commands.inspect import backbone_app, task_app
 from orchestrator.cli.commands.ledger import ledger
 from orchestrator.cli.commands.list import list_names
+from orchestrator.cli.commands.logs import logs
 from orchestrator.cli.commands.plan import plan
 from orchestrator.cli.commands.render import render
 from orchestrator.cli.commands.report import report
@@ -96,7 +98,7 @@ def _before_the_command(
 Command = Callable[..., None]
 _COMMANDS: dict[str, tuple[Command | tuple[str, Command | typer.Typer], ...]] = {
     _DAILY: (plan, run, status, report, ui),
-    _RESULTS: (ledger, score),
+    _RESULTS: (compare, logs, ledger, score),
     _CATALOGUE: (("list", list_names), capabilities, schema, ("task", task_app), ("backbone", backbone_app)),
     _UPKEEP: (stage, sync, doctor, ("help", help_of)),
     _KUBERNETES: (submit, follow, fetch, stop, resume, render),

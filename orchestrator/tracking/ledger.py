@@ -20,7 +20,7 @@ from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
 from orchestrator.contracts.outcome import Bill, Outcome
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
-from orchestrator.contracts.trial import AttemptOrder, Cell, Resources
+from orchestrator.contracts.trial import AttemptOrder, Cell, Resources, TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import LaunchError, LedgerError, StorageError
@@ -183,6 +183,12 @@ class Ledger:
             return None
         except ValueError:
             raise LedgerError(f"{path}: cannot be read as {ScoredExamples.__name__}\n{_FOREIGN}") from None
+
+    def spec(self, attempt: AttemptRecord) -> TrialSpec | None:
+        """Return what the attempt was ordered to train, None if its order is gone. Raises LedgerError if it
+        is unreadable."""
+        order = _read(Path(attempt.directory) / layout.ORDER, AttemptOrder)
+        return None if order is None else order.trial
 
     def removed(self) -> Iterator[TrialRecord]:
         """Yield trials and candidates on disk that are no longer in the grid, by name. All their costs are

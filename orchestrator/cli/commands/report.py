@@ -37,20 +37,23 @@ def report(
     namespace: SweepNamespace = None,
     context: Context = None,
     as_json: Json = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Write the report again from the records, and show it.
 
-    Example: frontier report demo --axes quality,latency
+    Example: frontier report demo --open
     """
     from orchestrator.cli.cluster.copy_note import show_copied
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of
     from orchestrator.cli.results.frontier import parse_axes, show_frontiers
     from orchestrator.cli.results.published import load_published
-    from orchestrator.cli.results.report import show_report, write
+    from orchestrator.cli.results.report import open_page, show_report, write
     from orchestrator.cli.results.what_if import reprice
     from orchestrator.cli.terminal import Terminal, print_json
 
+    if open_it and as_json:
+        raise typer.BadParameter("--open and --json cannot be combined")
     published = None if against is None else load_published(against)
     objectives = [] if axes is None else [parse_axes(axes)]
     ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
@@ -66,3 +69,5 @@ def report(
     show_report(written, paths, console)
     for selected in objectives:
         show_frontiers(written, selected, console)
+    if open_it:
+        open_page(paths["html"], console)

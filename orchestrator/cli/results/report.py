@@ -30,6 +30,14 @@ _NARROW = 13  # letters of a heading
 _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 
+def build(
+    ledger: Ledger, against: Published | None = None, axes: Sequence[tuple[Objective, ...]] = ()
+) -> Report:
+    """Build a report from the records, without learning curves, and write nothing."""
+    beside = chain(ledger.candidates(), ledger.removed())
+    return build_report(ledger.sweep(), ledger.trials(), beside, against, ledger.examples, axes)
+
+
 def write(
     ledger: Ledger,
     against: Published | None = None,
@@ -40,9 +48,7 @@ def write(
 
     `axes` are further ones that frontiers are wanted on, quality first in each.
     """
-    beside = chain(ledger.candidates(), ledger.removed())
-    built = build_report(ledger.sweep(), ledger.trials(), beside, against, ledger.examples, axes)
-    report = with_curves(built, ledger)
+    report = with_curves(build(ledger, against, axes), ledger)
     report = report.model_copy(update={"what_if": what_if and marked_offers(what_if, report.tasks)})
     return report, write_report(report, ledger.directory / layout.REPORT)
 
@@ -68,6 +74,17 @@ def show_report(report: Report, paths: Mapping[str, Path], console: Console) -> 
         console.print(styled(failed.kind, "red"), f"{failed.trial}: {failed.message}", highlight=False)
     console.print()
     console.print(f"report:  {paths['html']}", highlight=False, soft_wrap=True)
+
+
+def open_page(page: Path, console: Console) -> None:
+    """Open a page in the browser of this machine; print how to see it where there is none."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        console.print(
+            "no browser was found here: copy that one file to a machine with a browser; it needs no other",
+            highlight=False,
+        )
 
 
 def summary_note(report: Report) -> str:

@@ -1,0 +1,100 @@
+"""`frontier compare` on the console: a table per task, then what changed and what is not comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.cli.results.compare import Side
+from orchestrator.cli.terminal import plain_table, styled
+from orchestrator.units import MISSING, on_one_device, quantity, ratio, signed_points, time_of_hours
+
+_MOST_NAMES = 4
+
+
+def show_comparison(rows: Sequence[dict[str, Any]], first: Side, second: Side, console: Console) -> None:
+    """Print the rows of `compare`."""
+    for task in dict.fromkeys(row["task"] for row in rows):
+        _show_task(task, [row for row in rows if row["task"] == task], first, second, console)
+    _show_lines("changed", "changed", rows, console)
+    _show_lines("quality cannot be compared", "quality_not_comparable", rows, console)
+    _show_lines("cost cannot be compared", "cost_not_comparable", rows, console)
+    for side, key in ((first, "second"), (second, "first")):
+        missing = [row for row in rows if row[key] is None]
+        if missing:
+            console.print(f"only in {side.name}: {_cells(missing, rows)}", highlight=False)
+    console.print(
+        "Intervals are 95 % over seeds and test documents, for all cells of a sweep's task at once. The "
+        "differences are not tested: to test two recipes, put both into one sweep.",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _show_task(
+    task: str, rows: Sequence[dict[str, Any]], first: Side, second: Side, console: Console
+) -> None:
+    titles = [side.tasks[task] for side in (first, second) if task in side.tasks]
+    metrics = list(dict.fromkeys(report.metric_title for report in titles))
+    table = plain_table(title=f"{titles[0].title}: {' against '.join(metrics)}")
+    table.add_column("model/domain/method", overflow="fold")
+    for name in (
+        f"quality\n{first.name}",
+        f"\n{second.name}",
+        "points",
+        f"a run\n{first.name}",
+        f"\n{second.name}",
+        "cost",
+    ):
+        table.add_column(name, justify="right")
+    for row in rows:
+        sides = row["first"], row["second"]
+        points = MISSING if row["quality_difference"] is None else signed_points(row["quality_difference"])
+        table.add_row(
+            row["cell"],
+            *map(_quality, sides),
+            points,
+            *map(_run, sides),
+            MISSING if row["cost_ratio"] is None else ratio(row["cost_ratio"]),
+        )
+    console.print(table)
+    units = {side["device_unit"] for row in rows for side in (row["first"], row["second"]) if side}
+    if named := sorted(on_one_device(unit) for unit in units if unit):
+        console.print(f"a run: the time that one training run takes {' or '.join(named)}", style="dim")
+    console.print()
+
+
+def _quality(side: dict[str, Any] | None) -> str:
+    if side is None:
+        return "not planned"
+    if side["quality"] is None:
+        return str(side["state"])
+    interval = "" if side["interval"] is None else "\n{:.3f}-{:.3f}".format(*side["interval"])
+    return f"{side['quality']:.3f}{interval}"
+
+
+def _run(side: dict[str, Any] | None) -> str:
+    return MISSING if side is None else time_of_hours(side["device_hours"])
+
+
+def _show_lines(title: str, key: str, rows: Sequence[dict[str, Any]], console: Console) -> None:
+    """Print each line once, with the cells that it is true of."""
+    both = [row for row in rows if row["first"] is not None and row["second"] is not None]
+    for line in dict.fromkeys(line for row in both for line in row[key]):
+        cells = _cells([row for row in both if line in row[key]], both)
+        style = "" if key == "changed" else "yellow"
+        console.print(styled(f"{title}:", style), f"{line} ({cells})", highlight=False, soft_wrap=True)
+
+
+def _cells(rows: Sequence[dict[str, Any]], of: Sequence[dict[str, Any]]) -> str:
+    if len(rows) == len(of) > 1:
+        return "all cells"
+    if len(rows) > _MOST_NAMES:
+        return quantity(len(rows), "cell")
+    return _joined(f"{row['cell']}/{row['task']}" for row in rows)
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(names)
