@@ -3,6 +3,7 @@
 <storage>/<sweep>/sweep.json                      SweepRecord
 <storage>/<sweep>/held.json                       Held: GPUs of the cluster's nodes, times the time
 <storage>/<sweep>/published.json                  PublishedRuns: what MLflow has been given
+<storage>/<sweep>/rendered.json                   Rendered: what the files of the report were made from
 <storage>/<sweep>/copy.json                       Copy: where these records were fetched from, and when
 <storage>/<sweep>/lease/<number>.json             held by the one driver (orchestrator.storage.lease)
 <storage>/<sweep>/trials/<cell>/seed-<n>/attempt-<nnn>/
@@ -26,6 +27,7 @@ from pathlib import Path
 SWEEP = "sweep.json"
 HELD = "held.json"
 PUBLISHED = "published.json"
+RENDERED = "rendered.json"
 LEASE = "lease"
 TRIALS = "trials"
 REPORT = "report"

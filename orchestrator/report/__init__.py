@@ -3,7 +3,7 @@
 from orchestrator.report.analysis.learning_curves import with_curves
 from orchestrator.report.build import build_report
 from orchestrator.report.record import Report
-from orchestrator.report.render.files import write_report
+from orchestrator.report.render.files import write_changed_report, write_report
 from orchestrator.report.render.tables import FrontierRow, frontier_rows, report_json
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "frontier_rows",
     "report_json",
     "with_curves",
+    "write_changed_report",
     "write_report",
 ]

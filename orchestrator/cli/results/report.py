@@ -16,7 +16,15 @@ from orchestrator.cli.results.what_if import show_what_if
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.contracts import layout
 from orchestrator.contracts.markdown import plain
-from orchestrator.report import FrontierRow, Report, build_report, frontier_rows, with_curves, write_report
+from orchestrator.report import (
+    FrontierRow,
+    Report,
+    build_report,
+    frontier_rows,
+    with_curves,
+    write_changed_report,
+    write_report,
+)
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.analysis.ownership import WhatIf, marked_offers
 from orchestrator.report.analysis.published import Published
@@ -43,13 +51,18 @@ def write(
     against: Published | None = None,
     what_if: WhatIf | None = None,
     axes: Sequence[tuple[Objective, ...]] = (),
+    *,
+    only_changed: bool = False,
 ) -> tuple[Report, Mapping[str, Path]]:
-    """Build a report from the records and write its files, see `write_report`.
+    """Build a report from the records and write its files, see `write_report`; with `only_changed`, leave
+    files alone that would be the same.
 
     `axes` are further ones that frontiers are wanted on, quality first in each.
     """
     report = with_curves(build(ledger, against, axes), ledger)
     report = report.model_copy(update={"what_if": what_if and marked_offers(what_if, report.tasks)})
+    if only_changed:
+        return report, write_changed_report(report, ledger.directory)
     return report, write_report(report, ledger.directory / layout.REPORT)
 
 

@@ -78,7 +78,7 @@ def run(
         )
     if plan.to_run or plan.candidates_to_run:
         _say_what_it_took(session, progress, summary, console)
-    report, paths = write(session.ledger)
+    report, paths = write(session.ledger, only_changed=True)
     if session.ledger.mirror is not None:
         session.ledger.mirror.push_report()
     view.publish_summary(report.totals, summary_note(report))

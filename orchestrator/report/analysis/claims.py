@@ -7,14 +7,13 @@ so are the documents of the test part. The family `teachers` compares each stude
 The family `frontier` compares points that were picked by their results. A pick is only honest if it pays for
 all that could have been picked: it is corrected for every two scored points. Of up to 20 of them every two
 are tested, and what is distinguishable elsewhere no longer has to be paid for; of more, those that were
-not picked are assumed not to differ. Corrections are Holm's (1979), by statsmodels.
+not picked are assumed not to differ. Corrections are Holm's (1979).
 
 The variance over seeds is moderated over the cells of the task (`moderation`).
 """
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
@@ -170,18 +169,18 @@ def family(
 
 
 def holm(p_values: Sequence[float | None], size: int) -> list[float | None]:
-    """Adjust the p-values over `size` comparisons; missing ones count as 1. None stays None."""
-    from statsmodels.stats.multitest import multipletests  # takes a second to import
+    """Adjust the p-values over `size` comparisons; missing ones count as 1. None stays None.
 
+    By hand, because importing statsmodels takes a second of every report; the tests compare with it."""
     known = [p for p in p_values if p is not None]
     if not known:
         return list(p_values)
     padded = np.concatenate([known, np.ones(max(size - len(known), 0))])
-    gc.freeze()  # it collects garbage each time, which over the records of 10,000 trials takes half a second
-    try:
-        adjusted = iter(multipletests(padded, method="holm")[1][: len(known)])
-    finally:
-        gc.unfreeze()
+    order = np.argsort(padded)
+    stepped = np.maximum.accumulate(padded[order] * np.arange(len(padded), 0, -1))
+    corrected = np.empty_like(padded)
+    corrected[order] = np.minimum(stepped, 1)
+    adjusted = iter(corrected[: len(known)])
     return [None if p is None else float(next(adjusted)) for p in p_values]
 
 

@@ -96,7 +96,7 @@ def methods_html(report: Report) -> str:
     )
     leaves_out = report.config.get("failures") == FailureRule.LEAVE_OUT
     sure = text.over(points)
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "statsmodels"))
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy"))
     versions = f"Frontier {report.frontier_version}, Python {platform.python_version()}, {libraries}"
     paragraph = PARAGRAPH.format(
         seeds=number,

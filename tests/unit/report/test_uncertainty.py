@@ -605,6 +605,18 @@ def test_a_family_claims_nothing_too_often_where_nothing_differs():
     assert missed / 150 <= 0.08
 
 
+@given(st.lists(st.none() | st.floats(0, 1), max_size=12), st.integers(0, 30))
+def test_corrections_are_those_of_statsmodels(p_values, size):
+    from statsmodels.stats.multitest import multipletests
+
+    some = [p for p in p_values if p is not None]
+    padded = [*some, *[1.0] * (size - len(some))]
+    expected = list(multipletests(padded, method="holm")[1]) if some else []
+    adjusted = holm(p_values, size)
+    assert [p for p in adjusted if p is not None] == expected[: len(some)]
+    assert [p is None for p in adjusted] == [p is None for p in p_values]
+
+
 def test_seeds_alone_would_claim_too_much_about_another_test_set():
     """The reason why documents are recorded at all: the same simulation without them."""
     rng = np.random.default_rng(7)
