@@ -26,11 +26,12 @@ from simulated import World, point_of, true_f1
 
 from orchestrator.report.analysis.best_set import best_set
 from orchestrator.report.analysis.claim_text import DifferenceUnit
-from orchestrator.report.analysis.claims import LEVEL, frontier_family, holm
+from orchestrator.report.analysis.claims import LEVEL, frontier_family
 from orchestrator.report.analysis.frontiers import DEFAULT
 from orchestrator.report.analysis.probabilities import frontier_probabilities
 from orchestrator.report.statistics.bootstrap import draws
 from orchestrator.report.statistics.moderation import prior_of
+from orchestrator.report.statistics.multiple_testing import holm
 from orchestrator.report.statistics.paired import difference, estimate
 from orchestrator.report.statistics.pareto import as_costs, pareto_mask
 from orchestrator.report.statistics.replicates import Replicates

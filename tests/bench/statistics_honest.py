@@ -58,7 +58,7 @@ from orchestrator.planning.forecast_range import makespans
 from orchestrator.report import Report, build_report
 from orchestrator.report.analysis.best_set import BestSet, best_set
 from orchestrator.report.analysis.claim_text import DifferenceUnit
-from orchestrator.report.analysis.claims import LEVEL, ClaimFamily, frontier_family, holm
+from orchestrator.report.analysis.claims import LEVEL, ClaimFamily, frontier_family
 from orchestrator.report.analysis.equivalence import Equivalence, equivalence_test
 from orchestrator.report.analysis.frontiers import DEFAULT
 from orchestrator.report.analysis.good_enough import good_enough
@@ -74,6 +74,7 @@ from orchestrator.report.results.replicates import contributions
 from orchestrator.report.statistics.bootstrap import draws
 from orchestrator.report.statistics.held_out import held_out
 from orchestrator.report.statistics.moderation import prior_of, prior_of_means
+from orchestrator.report.statistics.multiple_testing import holm
 from orchestrator.report.statistics.paired import difference, estimate
 from orchestrator.report.statistics.pareto import CLOSE, as_costs, cheapest_close, pareto_mask
 from orchestrator.report.statistics.power import MOST_SEEDS, Limit

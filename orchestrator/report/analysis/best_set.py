@@ -14,9 +14,10 @@ from pydantic import Field
 
 from orchestrator.contracts.record import Record
 from orchestrator.report.analysis import claim_text
-from orchestrator.report.analysis.claims import LEVEL, MOST_MEMBERS, holm, unpicked
+from orchestrator.report.analysis.claims import LEVEL, MOST_MEMBERS, unpicked
 from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.moderation import Prior
+from orchestrator.report.statistics.multiple_testing import holm
 from orchestrator.report.statistics.paired import difference
 from orchestrator.report.statistics.pareto import CLOSE
 from orchestrator.report.statistics.power import Limit, Settled, joint_limit, limit_of, seeds_needed

@@ -18,13 +18,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations, pairwise
 
-import numpy as np
 from pydantic import Field
 
 from orchestrator.contracts.record import Record
 from orchestrator.report.analysis import claim_text
 from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.moderation import Prior
+from orchestrator.report.statistics.multiple_testing import holm
 from orchestrator.report.statistics.paired import MeanEstimate, comparable, difference, mean_difference
 from orchestrator.report.statistics.power import Limit, limit_of
 from orchestrator.report.statistics.replicates import Replicates
@@ -166,22 +166,6 @@ def family(
         claims=tuple(claims),
         notes=notes,
     )
-
-
-def holm(p_values: Sequence[float | None], size: int) -> list[float | None]:
-    """Adjust the p-values over `size` comparisons; missing ones count as 1. None stays None.
-
-    By hand, because importing statsmodels takes a second of every report; the tests compare with it."""
-    known = [p for p in p_values if p is not None]
-    if not known:
-        return list(p_values)
-    padded = np.concatenate([known, np.ones(max(size - len(known), 0))])
-    order = np.argsort(padded)
-    stepped = np.maximum.accumulate(padded[order] * np.arange(len(padded), 0, -1))
-    corrected = np.empty_like(padded)
-    corrected[order] = np.minimum(stepped, 1)
-    adjusted = iter(corrected[: len(known)])
-    return [None if p is None else float(next(adjusted)) for p in p_values]
 
 
 def _claim(

@@ -23,9 +23,10 @@ from orchestrator.contracts.vocabulary import TaskKind, Unit
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.analysis.best_set import best_set
 from orchestrator.report.analysis.claim_text import DifferenceUnit
-from orchestrator.report.analysis.claims import family, holm
+from orchestrator.report.analysis.claims import family
 from orchestrator.report.analysis.objectives import Objective
 from orchestrator.report.recommendation.summary import sentences
+from orchestrator.report.statistics.multiple_testing import holm
 from orchestrator.report.statistics.paired import MeanEstimate, difference, estimate
 from orchestrator.report.statistics.pareto import (
     as_costs,
