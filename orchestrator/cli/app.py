@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.commands.capabilities import capabilities
+from orchestrator.cli.commands.clean import clean
 from orchestrator.cli.commands.compare import compare
 from orchestrator.cli.commands.doctor import doctor
 from orchestrator.cli.commands.fetch import fetch
@@ -100,7 +101,7 @@ _COMMANDS: dict[str, tuple[Command | tuple[str, Command | typer.Typer], ...]] = 
     _DAILY: (plan, run, status, report, ui),
     _RESULTS: (compare, logs, ledger, score),
     _CATALOGUE: (("list", list_names), capabilities, schema, ("task", task_app), ("backbone", backbone_app)),
-    _UPKEEP: (stage, sync, doctor, ("help", help_of)),
+    _UPKEEP: (stage, clean, sync, doctor, ("help", help_of)),
     _KUBERNETES: (submit, follow, fetch, stop, resume, render),
 }
 for _panel, _commands in _COMMANDS.items():

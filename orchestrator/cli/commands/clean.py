@@ -1,0 +1,34 @@
+"""`frontier clean`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import STORAGE, Json, Storage, Sweep
+
+
+def clean(
+    sweep: Sweep,
+    storage: Storage = STORAGE,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete it, instead of showing it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what of a sweep can be deleted and how much space it takes; delete it with --yes.
+
+    That is: checkpoints of finished trials, all but the records of superseded attempts, and probes. The
+    report stays the same. Never touches a sweep that is running.
+
+    Example: frontier clean demo
+    """
+    from orchestrator.cli.paths import ledger_of
+    from orchestrator.cli.results.clean import cleaning_json, delete, look, show_cleaning
+    from orchestrator.cli.terminal import Terminal, print_json
+
+    ledger = ledger_of(sweep, storage)
+    found = delete(ledger) if yes else look(ledger)
+    if as_json:
+        print_json(cleaning_json(ledger, found, yes))
+    else:
+        show_cleaning(ledger, found, yes, Terminal())

@@ -1,0 +1,120 @@
+"""What a sweep's attempts have left that neither a report nor a later run reads: checkpoints, weights, logs.
+
+Records (`layout.RECORDS`) are never among it: every attempt is part of the bill.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from orchestrator.contracts import layout
+from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.storage.directories import MARKER
+from orchestrator.storage.mirror import Mirror
+from orchestrator.tracking.events import signs_of_life
+from orchestrator.tracking.ledger import Ledger
+
+_SILENT_SECONDS = 3600.0  # an attempt whose end is not recorded may be running somewhere until then
+
+
+class LeftoverKind(StrEnum):
+    CHECKPOINTS = "checkpoints of finished trials"
+    SUPERSEDED = "checkpoints and weights of superseded attempts"
+    LOGS = "what libraries printed in superseded attempts"
+    PROBES = "probes"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A folder that can go. `size`: bytes, on this machine or, if the sweep is there, in its store."""
+
+    kind: LeftoverKind
+    path: Path
+    size: int
+
+
+def leftovers(ledger: Ledger, now: float) -> list[Leftover]:
+    """Return the folders that can go, in the order of the plan. `now`: Unix time.
+
+    An unfinished or failed trial keeps its checkpoints under the planned fingerprint, from which it resumes,
+    and a finished one the weights of its result. Raises StorageError, LedgerError.
+    """
+    size = _sizes(ledger)
+    records = [*ledger.trials(), *ledger.candidates()]
+    folders = [item for record in records for item in _of_trial(record, now)]
+    folders += [
+        (LeftoverKind.SUPERSEDED, Path(attempt.directory) / layout.CHECKPOINTS)
+        for record in ledger.removed()
+        for attempt in record.attempts
+        if not _may_run(attempt, now)
+    ]
+    sized = [Leftover(kind, path, size(path)) for kind, path in folders]
+    return [item for item in sized if item.size]
+
+
+def _of_trial(record: TrialRecord, now: float) -> Iterator[tuple[LeftoverKind, Path]]:
+    decisive, finished = record.decisive, record.state is TrialState.FINISHED
+    for attempt in record.attempts:
+        directory = Path(attempt.directory)
+        is_current = attempt.fingerprint == record.planned.fingerprint
+        if (is_current and not finished) or _may_run(attempt, now):
+            continue
+        if is_current and attempt is decisive:
+            yield LeftoverKind.CHECKPOINTS, directory / layout.CHECKPOINTS
+            continue
+        kind = LeftoverKind.CHECKPOINTS if is_current else LeftoverKind.SUPERSEDED
+        yield kind, directory / layout.CHECKPOINTS
+        yield LeftoverKind.SUPERSEDED, directory / layout.MODEL
+        yield LeftoverKind.LOGS, directory / layout.SENSITIVE
+
+
+def _may_run(attempt: AttemptRecord, now: float) -> bool:
+    """Return whether a process that lost its driver may still write into the attempt."""
+    if attempt.outcome is not None or attempt.bill is not None:
+        return False
+    signs = signs_of_life(Path(attempt.directory) / layout.EVENTS)
+    last = signs[1] if signs is not None else attempt.ordered_at
+    return now - last < _SILENT_SECONDS
+
+
+def remove(ledger: Ledger, folders: list[Leftover]) -> None:
+    """Delete the folders, on this machine and in the sweep's store. The caller holds the ledger's lock."""
+    stored = {} if ledger.mirror is None else _listing(ledger.mirror)
+    for folder in folders:
+        if ledger.mirror is not None:
+            prefix = f"{_key(ledger, folder.path)}/"
+            keys = [key for key in stored if key.startswith(prefix)]
+            # Without its marker a directory does not exist for a reader, so that goes first.
+            for key in sorted(keys, key=lambda key: not key.endswith(f"/{MARKER}")):
+                ledger.mirror.store.delete(key)
+        shutil.rmtree(folder.path, ignore_errors=ledger.mirror is not None)
+
+
+def size_on_disk(directory: Path) -> int:
+    """Return the bytes of all files below a directory; 0 where there is none, or only a link to one."""
+    if directory.is_symlink():
+        return 0
+    return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def _sizes(ledger: Ledger) -> Callable[[Path], int]:
+    if ledger.mirror is None:
+        return size_on_disk
+    totals: dict[str, int] = {}
+    for key, size in _listing(ledger.mirror).items():
+        for parent in Path(key).parents:
+            totals[parent.as_posix()] = totals.get(parent.as_posix(), 0) + size
+    return lambda path: totals.get(_key(ledger, path), 0)
+
+
+def _listing(mirror: Mirror) -> dict[str, int]:
+    return mirror.store.listing(f"{mirror.directory.name}/{layout.TRIALS}")
+
+
+def _key(ledger: Ledger, path: Path) -> str:
+    return path.relative_to(ledger.directory.parent).as_posix()
