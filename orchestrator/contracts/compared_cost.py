@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.vocabulary import Source
 
 
 def shared_a_gpu(record: TrialRecord) -> bool:
@@ -16,10 +17,14 @@ def shared_a_gpu(record: TrialRecord) -> bool:
 
 def compared_device_seconds(record: TrialRecord, standalone: Mapping[str, Standalone]) -> float | None:
     """Return the device-seconds of a finished trial: those it took, or where it shared a GPU, those it takes
-    alone (`standalone`, by cell). None where it shared one and no calibration ran on that kind of GPU."""
+    alone (`standalone`, by cell). None where no meter ran, or where it shared one and no calibration ran on
+    that kind of GPU."""
+    attempt = record.decisive
+    if attempt is not None and attempt.source is Source.MISSING:
+        return None
     if not shared_a_gpu(record):
         return record.useful_device_seconds
-    calibration, outcome, attempt = standalone.get(record.planned.cell.name), record.outcome, record.decisive
+    calibration, outcome = standalone.get(record.planned.cell.name), record.outcome
     if (
         calibration is None
         or outcome is None

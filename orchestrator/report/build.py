@@ -83,8 +83,9 @@ def build_report(
         across=across_tasks(tasks, {task.task: (drawn, of) for task, drawn, of in reports}),
         replication=None if against is None else replicate(against, tasks, sweep),
         totals=collected.tally.totals(len(sweep.refused)),
-        phases=collected.phases.costs(),
+        phases=() if sweep.runs_from is not None else collected.phases.costs(),
         weights=weights_of(sweep),
+        runs_from=sweep.runs_from,
         provenance=sweep.provenance,
         config=sweep.config,
     )
@@ -113,6 +114,8 @@ def _task(
             groups=(), claims=(), unlearned=dict.fromkeys(replicates, REHEARSAL)
         )
     points = uncertainty.points
+    if sweep.runs_from is not None and not any(p.quality is not None and p.quality.n > 1 for p in points):
+        uncertainty = uncertainty._replace(groups=(), claims=(), good_enough=())  # nothing was repeated
     title = METRICS[task.metric].title
     report = TaskReport(
         task=task.name,

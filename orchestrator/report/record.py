@@ -42,6 +42,7 @@ class Report(Record):
     totals: Totals
     phases: tuple[PhaseCost, ...] = ()  # of all attempts
     weights: tuple[WeightsOrigin, ...] = ()
+    runs_from: str | None = None  # where runs come from that Frontier did not make
     provenance: dict[str, str]
     config: dict[str, Any]
 

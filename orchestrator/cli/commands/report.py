@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import STORAGE, Context, Json, Storage, Sweep, SweepNamespace
+from orchestrator.cli.options import STORAGE, Context, Json, Storage, SweepNamespace, complete_sweep
 
 
 def report(
-    sweep: Sweep,
+    sweep: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SWEEP]",
+            help="A sweep's name below --storage, or a path to one. None with --from or --mlflow.",
+            autocompletion=complete_sweep,
+        ),
+    ] = None,
     storage: Storage = STORAGE,
     against: Annotated[
         str | None,
@@ -34,18 +42,44 @@ def report(
             "trainable_parameters, stored_bytes, money, energy, latency.",
         ),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE.csv|DIR",
+            help="Runs that Frontier did not make: a CSV file, or a folder of results of PEFT's "
+            "method_comparison.",
+        ),
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="Runs in MLflow: a server, or sqlite:///PATH. Needs --experiment."),
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="The experiment in MLflow.")] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.yaml",
+            help="Which column has what, for --from and --mlflow; see configs/README.md.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the report on such runs is written. Default: NAME-report."),
+    ] = None,
     namespace: SweepNamespace = None,
     context: Context = None,
     as_json: Json = False,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Write the report again from the records, and show it.
+    """Write the report again from the records, and show it; or report on runs that others made.
 
     Example: frontier report demo --open
     """
     from orchestrator.cli.cluster.copy_note import show_copied
     from orchestrator.cli.cluster_options import ClusterOptions
     from orchestrator.cli.paths import ledger_of
+    from orchestrator.cli.results.foreign import Asked, report_on_runs
     from orchestrator.cli.results.frontier import parse_axes, show_frontiers
     from orchestrator.cli.results.published import load_published
     from orchestrator.cli.results.report import open_page, show_report, write
@@ -54,18 +88,25 @@ def report(
 
     if open_it and as_json:
         raise typer.BadParameter("--open and --json cannot be combined")
+    asked = Asked(sweep, source, mlflow, experiment, mapping, out)
+    asked.check(of_sweeps={"--against": against, "--what-if": what_if})
     published = None if against is None else load_published(against)
     objectives = [] if axes is None else [parse_axes(axes)]
-    ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
-    owned = None if what_if is None else reprice(ledger, what_if)
-    written, paths = write(ledger, published, owned, objectives)
+    if sweep is None:
+        ledger = None
+        written, paths = report_on_runs(asked, objectives)
+    else:
+        ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
+        owned = None if what_if is None else reprice(ledger, what_if)
+        written, paths = write(ledger, published, owned, objectives)
     if as_json:
         from orchestrator.report import report_json
 
         print_json(report_json(written))
         return
     console = Terminal()
-    show_copied(ledger, console)
+    if ledger is not None:
+        show_copied(ledger, console)
     show_report(written, paths, console)
     for selected in objectives:
         show_frontiers(written, selected, console)

@@ -41,6 +41,13 @@ _COST = (
     "Cost is what a trial takes without interruption: allocated devices × time in its phases. "
     "The totals list what failures and preemptions cost."
 )
+_FOREIGN = (
+    "Frontier did not make these runs: scores, costs and names are those of {source}. It cannot check how "
+    "they were measured, nor that runs that share a cost axis had the same data, budget and machine."
+)
+_FOREIGN_COST = (
+    "Cost is devices × time, as each run says. Runs without a cost are in the tables and not on the frontier."
+)
 
 
 _CAPPED = {
@@ -224,6 +231,8 @@ def notices(sweep: SweepRecord, collected: Collected) -> tuple[str, ...]:
         "wrong with the trials. Look at `nvidia-smi` and for Xid in `dmesg` there."
         for machine, count in sorted(collected.faulty.items())
     ]
+    if sweep.runs_from is not None:
+        return (_FOREIGN.format(source=sweep.runs_from), *lines, _INTERVALS, _FOREIGN_COST)
     return (*lines, _INTERVALS, _FAILURES[sweep.failures], _COST)
 
 

@@ -10,7 +10,9 @@ from orchestrator.units import short_count
 
 def plain_name(cell: Cell, sweep: SweepRecord, parameters: int | None) -> str:
     """`tiny with 4.4M parameters, pretrained on clinical text, all weights trained`. `parameters`: as they
-    were counted in a trial."""
+    were counted in a trial. Empty for runs that Frontier did not make: what they trained is not known."""
+    if sweep.runs_from is not None:
+        return ""
     backbone, method = sweep.backbones.get(cell.backbone_key), sweep.methods.get(cell.method)
     size = parameters or (None if backbone is None else backbone.parameters)
     model = cell.model if size is None else f"{cell.model} with {short_count(size)} parameters"

@@ -150,6 +150,11 @@ def _margin(one: Pick) -> str:
     return f"Good enough is within {amount}, {own if one.task.target_is_own else default}."
 
 
+def _unrepeated(report: Report) -> bool:
+    points = [p for task in report.tasks for p in task.points]
+    return not any(p.quality is not None and p.quality.n > 1 for p in points)
+
+
 def caveat(report: Report) -> str:
     """How much of the sweep is in, and what makes its scores doubtful."""
     states = report.totals.trials
@@ -158,6 +163,9 @@ def caveat(report: Report) -> str:
     parts = [
         f"{finished:,} of {planned:,} planned trials are in{f' and {failed:,} failed' if failed else ''}"
     ]
+    if report.runs_from is not None:
+        parts = [f"Frontier did not make these {planned:,} runs, and cannot check how they were measured"]
+        parts += ["no run was repeated, so which is better may be luck"] if _unrepeated(report) else []
     parts += [doubt for task in report.tasks for doubt in task.doubts]
     seen = sorted({one.pick.name for one in picks(report) if one.unlearned is None and one.pick.saw})
     if seen:

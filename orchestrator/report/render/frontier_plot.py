@@ -26,6 +26,7 @@ from orchestrator.report.render.text import probability_text
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.task_report import TaskReport
 
+_MANY = 2 * len(MARKERS)  # methods; a symbol of more than two says little
 COLOURS = 6  # the theme has as many; further domains take them again
 _SMALLEST, _LARGEST = 75.0, 380.0  # square pixels, the square that a marker fills
 
@@ -35,6 +36,7 @@ class Style(Record):
 
     colours: dict[str, str]  # domain -> name of a colour of the theme
     symbols: dict[str, str]  # method -> name of a Plotly symbol
+    many: bool = False  # too many methods for symbols of their own: all have one
 
 
 def style(report: Report) -> Style:
@@ -43,7 +45,10 @@ def style(report: Report) -> Style:
     domains, methods = sorted({c.domain for c in cells}), sorted({c.method for c in cells})
     return Style(
         colours={name: f"s{i % COLOURS}" for i, name in enumerate(domains)},
-        symbols=dict(zip(methods, cycle(MARKERS), strict=False)),
+        symbols=dict.fromkeys(methods, next(iter(MARKERS)))
+        if len(methods) > _MANY
+        else dict(zip(methods, cycle(MARKERS), strict=False)),
+        many=len(methods) > _MANY,
     )
 
 
@@ -68,7 +73,7 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
         "domain": [domains.index(p.cell.domain) for p in points],
         "symbol": [look.symbols[p.cell.method] for p in points],
         "size": [sizes[p.total_parameters] for p in points],
-        "name": [str(escape(p.name)) for p in points],
+        "name": [str(escape(name)) for name in _labels(points)],
         "text": [_hover(p, comparison.unit) for p in points],
         "guessing": guessed,
         "axis": {
@@ -77,6 +82,12 @@ def plot(task: TaskReport, comparison: Comparison, look: Style) -> dict[str, Any
         },
         "views": views,
     }
+
+
+def _labels(points: Sequence[Point]) -> list[str]:
+    """Return the names of points: only the method where all points have one backbone."""
+    alike = len({p.cell.backbone_key for p in points}) == 1 and len(points) > 1
+    return [p.cell.method if alike else p.name for p in points]
 
 
 def floor(task: TaskReport) -> dict[str, Any] | None:

@@ -1,0 +1,108 @@
+"""`frontier report --from` and `--mlflow`: the report on runs that Frontier did not make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.config.problems import validate
+from orchestrator.config.yaml_sources import read_mapping
+from orchestrator.errors import ConfigError, Problem
+from orchestrator.report import Report, build_report, write_report
+from orchestrator.report.analysis.objectives import Objective
+from orchestrator.report.foreign.mapping import RunMapping
+from orchestrator.report.foreign.peft_results import read_peft_results
+from orchestrator.report.foreign.records import records_of
+from orchestrator.report.foreign.runs import Row, Run, runs_of
+from orchestrator.report.foreign.tables import read_table
+from orchestrator.tracking.mlflow_reader import read_experiment
+
+_TABLES = (".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the report is asked for, as on the command line."""
+
+    sweep: str | None
+    source: Path | None
+    mlflow: str | None
+    experiment: str | None
+    mapping: Path | None
+    out: Path | None
+
+    def check(self, of_sweeps: Mapping[str, str | None]) -> None:
+        """Raise ConfigError where it is not clear what to report on, or an option would be ignored.
+        `of_sweeps` are the options that only a sweep of Frontier has an answer to."""
+        problems = []
+        places = {"SWEEP": self.sweep, "--from": self.source, "--mlflow": self.mlflow}
+        given = [name for name, value in places.items() if value is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none"
+            problems.append(
+                _problem("", f"expected one of SWEEP, --from and --mlflow, got {got}", "give one of them")
+            )
+        if self.mlflow is not None and self.experiment is None:
+            problems.append(_problem("--experiment", "is missing", "name the experiment in MLflow"))
+        options: dict[str, object] = dict(of_sweeps)
+        if self.sweep is not None:
+            options = {"--mapping": self.mapping, "--out": self.out}
+        if self.mlflow is None:
+            options["--experiment"] = self.experiment
+        problems += [
+            _problem(name, f"does not go with {given[0]}", "remove it")
+            for name, value in options.items()
+            if value is not None and given
+        ]
+        if problems:
+            raise ConfigError(problems)
+
+
+def report_on_runs(asked: Asked, axes: Sequence[tuple[Objective, ...]]) -> tuple[Report, Mapping[str, Path]]:
+    """Build the report on runs that others made, and write its files. Raises ConfigError."""
+    if asked.source is not None:
+        runs, name, source = _read(asked.source, asked.mapping), asked.source.stem, asked.source.name
+    else:
+        name = asked.experiment or ""
+        runs, source = _in_mlflow(asked.mlflow or "", name, asked.mapping), f"the experiment {name} in MLflow"
+    sweep, trials = records_of(runs, name, source)
+    report = build_report(sweep, trials, axes=axes)
+    return report, write_report(report, asked.out or Path(f"{name}-report"))
+
+
+def _problem(key: str, problem: str, fix: str) -> Problem:
+    return Problem("the command line", key, problem, fix)
+
+
+def _mapping(path: Path) -> RunMapping:
+    document, problems = read_mapping(path)
+    if problems:
+        raise ConfigError(problems)
+    mapping, invalid = validate(RunMapping, document.raw, str(path))
+    if mapping is None:
+        raise ConfigError(document.placed(invalid, str(path)))
+    return mapping
+
+
+def _read(source: Path, mapping: Path | None) -> list[Run]:
+    if source.is_dir():
+        if mapping is not None:
+            problem = f"{source} is a folder of PEFT's results, which need none"
+            raise ConfigError([Problem("--mapping", "", problem, "remove it")])
+        return read_peft_results(source)
+    if source.suffix.casefold() not in _TABLES:
+        problem = "is no CSV file" if source.exists() else "there is no such file"
+        fix = "name a CSV file, or a folder of PEFT's method_comparison results"
+        raise ConfigError([Problem(str(source), "", problem, fix)])
+    return read_table(source, None if mapping is None else _mapping(mapping), str(mapping))
+
+
+def _in_mlflow(uri: str, name: str, mapping: Path | None) -> list[Run]:
+    if mapping is None:
+        fix = "write a mapping: which param is the model, which metric the quality; see configs/README.md"
+        raise ConfigError([_problem("--mapping", "is missing", fix)])
+    columns, experiment = _mapping(mapping), read_experiment(uri, name)
+    where = f"experiment {name}"
+    rows = [Row(where, f"run {r.identity}", r.values, r.ended, r.ended_at) for r in experiment.runs]
+    return runs_of(rows, columns, where, str(mapping))

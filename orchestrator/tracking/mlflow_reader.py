@@ -1,0 +1,85 @@
+"""Reads an experiment of MLflow, whoever wrote it. Changes nothing there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import ConfigError, Problem, TrackingError, did_you_mean
+from orchestrator.tracking.tracking_uri import SERVERS, SQLITE, without_secrets
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_PAGE = 1_000  # runs a search returns at once: without a token for the next page it stops there
+_ENDED = "FINISHED"
+
+
+@dataclass(frozen=True)
+class ExperimentRun:
+    """An active run. `values`: by column, called as in MLflow's own exports."""
+
+    identity: str
+    values: Mapping[str, str]
+    ended: bool  # as planned
+    ended_at: float  # Unix time; 0 where it has not ended
+
+
+@dataclass(frozen=True)
+class Experiment:
+    tags: Mapping[str, str]
+    runs: tuple[ExperimentRun, ...]  # the oldest first
+
+
+def read_experiment(uri: str, name: str) -> Experiment:
+    """Return the runs of an experiment. Raises ConfigError where there is none of that name, or no store;
+    TrackingError where the store does not answer."""
+    shown = without_secrets(uri)
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+        raise ConfigError([Problem("--mlflow", "", f"there is no such store, got {shown}", "check the path")])
+    if not uri.startswith((SQLITE, *SERVERS, "postgresql", "mysql")):
+        fix = "write the address of a server, https://HOST, or sqlite:///PATH of a file"
+        raise ConfigError([Problem("--mlflow", "", f"is no tracking URI, got {shown!r}", fix)])
+    from mlflow import MlflowClient
+
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        experiment = client.get_experiment_by_name(name)
+        names = [] if experiment else [one.name for one in client.search_experiments(max_results=_PAGE)]
+        runs = () if experiment is None else tuple(_runs(client, experiment.experiment_id))
+    except Exception as error:  # mlflow, its HTTP client and its database layer share no base class
+        problem = f"MLflow at {shown} cannot be read ({type(error).__name__})"
+        raise TrackingError(
+            f"{problem}\n    -> check its address, and the account in MLFLOW_TRACKING_USERNAME"
+        ) from error
+    if experiment is None:
+        problem = f"{shown} has no experiment {name!r}"
+        raise ConfigError([Problem("--experiment", "", problem, did_you_mean(name, names))])
+    return Experiment(dict(experiment.tags), runs)
+
+
+def _runs(client: MlflowClient, experiment: str) -> Iterator[ExperimentRun]:
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment], max_results=_PAGE, order_by=["attributes.start_time ASC"], page_token=token
+        )
+        yield from map(_run, page)
+        token = page.token
+        if not token:
+            return
+
+
+def _run(run: Run) -> ExperimentRun:
+    info, data = run.info, run.data
+    attributes = {"run_name": info.run_name, "status": info.status, "run_id": info.run_id}
+    if info.end_time is not None:
+        attributes["duration_seconds"] = repr((info.end_time - info.start_time) / 1000)
+    values = {f"attributes.{key}": value for key, value in attributes.items() if value}
+    values |= {f"params.{key}": value for key, value in data.params.items()}
+    values |= {f"tags.{key}": value for key, value in data.tags.items()}
+    values |= {f"metrics.{key}": repr(value) for key, value in data.metrics.items()}
+    return ExperimentRun(info.run_id, values, info.status == _ENDED, (info.end_time or 0) / 1000)

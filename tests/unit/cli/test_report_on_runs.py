@@ -1,0 +1,258 @@
+"""`frontier report --from` and `--mlflow`: frontiers over runs that Frontier did not make."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+from orchestrator.errors import ConfigError
+from orchestrator.tracking.tracking_uri import quiet_environment
+
+PEFT = Path(__file__).parents[4] / "shared" / "data" / "peft_method_comparison"
+HEAD = "model,domain,method,task,seed,metric,quality,device,device_hours\n"
+ROWS = "".join(
+    f"tiny,general,{method},triage,{seed},macro_f1,{quality + seed / 100},NVIDIA A10G,{hours}\n"
+    for method, quality, hours in (("full", 0.8, 2.0), ("lora", 0.7, 0.5), ("ia3", 0.6, 1.0))
+    for seed in (1, 2, 3)
+)
+
+
+def report(tmp_path: Path, *words: str) -> dict[str, Any]:
+    """The report as data."""
+    shown = CliRunner().invoke(app, ["report", *words, "--out", str(tmp_path / "out"), "--json"])
+    if shown.exception is not None:
+        raise shown.exception
+    return dict(json.loads((tmp_path / "out" / "report.json").read_text()))
+
+
+def points(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {p["method"]: p for task in told["tasks"] for p in task["points"]}
+
+
+def table(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "runs.csv"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_table_of_runs_gives_a_frontier_with_intervals_over_its_seeds(tmp_path: Path) -> None:
+    told = report(tmp_path, "--from", table(tmp_path, HEAD + ROWS))
+    found = points(told)
+    assert {name for name, p in found.items() if p["frontier"]} == {"full", "lora"}
+    assert found["full"]["quality"] == pytest.approx(0.82)
+    assert found["full"]["quality_interval"] is not None
+    assert found["full"]["device_hours"] == 2.0
+    [comparison] = told["tasks"][0]["comparisons"]
+    assert comparison["device_type"] == "NVIDIA A10G"
+    assert any("Frontier did not make these runs" in notice for notice in told["notices"])
+
+
+def test_a_missing_cost_stays_missing_and_its_run_is_not_on_the_frontier(tmp_path: Path) -> None:
+    row = "tiny,general,best,triage,1,macro_f1,0.99,NVIDIA A10G,\n"
+    found = points(report(tmp_path, "--from", table(tmp_path, HEAD + ROWS + row)))
+    assert found["best"]["device_hours"] is None
+    assert not found["best"]["frontier"]
+    assert found["best"]["quality"] == 0.99
+
+
+def test_runs_without_seeds_get_no_interval_and_the_report_says_so(tmp_path: Path) -> None:
+    text = "model,method,task,metric,quality\ntiny,full,triage,accuracy,0.8\ntiny,lora,triage,accuracy,0.7\n"
+    told = report(tmp_path, "--from", table(tmp_path, text))
+    assert [p["quality_interval"] for p in points(told).values()] == [None, None]
+    assert "name no seed" in told["tasks"][0]["note"]
+    assert not told["tasks"][0]["claims"]
+
+
+def test_a_mapping_names_the_columns_and_what_all_runs_share(tmp_path: Path) -> None:
+    text = "lm;peft;r;acc;secs;site\nphi;LoRA;8;81.5;3600;a\nphi;LoRA;16;82.5;7200;a\nphi;LoRA;8;1;1;b\n"
+    mapping = tmp_path / "map.yaml"
+    mapping.write_text(
+        "columns: {model: lm, method: [peft, r], quality: acc, wall_seconds: secs}\n"
+        "values: {task: notes, metric: accuracy, device: NVIDIA H100, devices: 2}\n"
+        "only: {site: a}\nquality_in: percent\n"
+    )
+    found = points(report(tmp_path, "--from", table(tmp_path, text), "--mapping", str(mapping)))
+    assert {name: p["quality"] for name, p in found.items()} == {"LoRA-8": 0.815, "LoRA-16": 0.825}
+    assert found["LoRA-8"]["device_hours"] == 2.0  # two GPUs for an hour
+
+
+def test_all_mistakes_of_a_table_are_told_at_once(tmp_path: Path) -> None:
+    text = (
+        HEAD + "tiny,general,full,triage,1,macro_f1,81,cpu,1\n"
+        "tiny,general,,triage,1,macro_f2,0.5,cpu,many\n"
+        "tiny,general,lora,triage,1.5,macro_f1,0.5,cpu,-1\n"
+        "tiny,general,ia3,triage,1,macro_f1,0.5,cpu,1\n"
+        "tiny,general,ia3,triage,1,macro_f1,0.6,cpu,1\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        report(tmp_path, "--from", table(tmp_path, text))
+    said = str(refused.value)
+    for mistake in (
+        "runs.csv: line 2, quality: expected a score from 0 to 1, got 81",
+        "set quality_in: percent",
+        "line 3, method: is empty",
+        "line 3, metric: unknown metric, got 'macro_f2'",
+        "line 3, device_hours: expected a number, got 'many'",
+        "line 4, seed: expected a whole number, got '1.5'",
+        "line 4, device_hours: expected more than 0, got -1",
+        "line 6: tiny, ia3, triage and seed 1 are those of",
+    ):
+        assert mistake in said
+    assert refused.value.exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_without_a_column_names_it_and_the_closest_one(tmp_path: Path) -> None:
+    text = (HEAD + ROWS).replace("quality", "qualty", 1)
+    with pytest.raises(ConfigError, match="column 'quality' is missing") as refused:
+        report(tmp_path, "--from", table(tmp_path, text))
+    assert "did you mean 'qualty'?" in str(refused.value)
+
+
+def test_a_mapping_with_mistakes_names_each_with_its_line(tmp_path: Path) -> None:
+    mapping = tmp_path / "map.yaml"
+    mapping.write_text("columns:\n  modle: lm\n  method: peft\n  wall_seconds: secs\nrepeat: newest\n")
+    with pytest.raises(ConfigError) as refused:
+        report(tmp_path, "--from", table(tmp_path, "lm,peft\n"), "--mapping", str(mapping))
+    said = str(refused.value)
+    assert "did you mean 'model'?" in said
+    assert "did you mean 'repeats'?" in said
+    assert f"{mapping}, line 5" in said
+
+
+def test_a_cost_needs_its_device_because_a_core_hour_is_no_gpu_hour(tmp_path: Path) -> None:
+    text = "model,method,task,metric,quality,device_hours\ntiny,full,triage,accuracy,0.8,1\n"
+    with pytest.raises(ConfigError, match="device: is missing, and the runs have a cost"):
+        report(tmp_path, "--from", table(tmp_path, text))
+
+
+def test_the_mapping_of_a_column_that_no_run_has_is_refused(tmp_path: Path) -> None:
+    mapping = tmp_path / "map.yaml"
+    mapping.write_text(
+        "columns: {model: lm, method: peft, quality: acc}\nvalues: {task: t, metric: accuracy}\n"
+    )
+    with pytest.raises(ConfigError, match="'acc' is missing"):
+        report(tmp_path, "--from", table(tmp_path, "lm,peft\nphi,LoRA\n"), "--mapping", str(mapping))
+
+
+@pytest.mark.skipif(not PEFT.is_dir(), reason="needs ../shared/data/peft_method_comparison")
+def test_the_results_of_peft_are_a_frontier_on_one_gpu_without_intervals(tmp_path: Path) -> None:
+    told = report(tmp_path, "--from", str(PEFT))
+    [task] = told["tasks"]
+    found = points(told)
+    assert len(found) == 42
+    [comparison] = task["comparisons"]
+    assert (comparison["device_type"], comparison["precision"]) == ("NVIDIA L40S", "bf16")
+    rslora = found["lora-rank64-rslora"]
+    assert rslora["quality"] == 0.513267626990144
+    assert rslora["device_hours"] == pytest.approx(965.5109914450077 / 3600)
+    assert rslora["frontier"]
+    assert all(p["quality_interval"] is None for p in found.values())
+    assert "no interval can be given" in task["note"]
+
+
+def test_a_folder_with_broken_results_names_every_file(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "a.json").write_text("{")
+    (folder / "b.json").write_text('{"run_info": {}, "train_info": {}}')
+    with pytest.raises(ConfigError) as refused:
+        report(tmp_path, "--from", str(folder))
+    said = str(refused.value)
+    assert "a.json: is not JSON" in said
+    assert "b.json: meta_info: is missing" in said
+    with pytest.raises(ConfigError, match="has no JSON files"):
+        report(tmp_path, "--from", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "expected one of SWEEP, --from and --mlflow, got none"),
+        (["demo", "--from", "runs.csv"], "got SWEEP and --from"),
+        (["demo", "--mapping", "map.yaml"], "--mapping: does not go with SWEEP"),
+        (["--from", "runs.csv", "--what-if", "prices=aws"], "--what-if: does not go with --from"),
+        (["--mlflow", "http://127.0.0.1:9"], "--experiment: is missing"),
+        (["--from", "nowhere.csv"], "nowhere.csv: there is no such file"),
+        (["--from", "nowhere.xlsx"], "nowhere.xlsx: there is no such file"),
+    ],
+)
+def test_words_that_do_not_go_together_are_refused(words: list[str], said: str) -> None:
+    failed = CliRunner().invoke(app, ["report", *words])
+    assert isinstance(failed.exception, ConfigError)
+    assert said in str(failed.exception)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Path) -> str:
+    """An experiment as a colleague would have it: a fine-tuning with the Trainer, logged by autolog."""
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{shutil.copy(mlflow_store, tmp_path_factory.mktemp('mlflow'))}"
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.create_experiment("colleague")
+    for model, seed, accuracy, seconds in (
+        ("bert", 1, 0.80, 100.0),
+        ("bert", 2, 0.82, 110.0),
+        ("distilbert", 1, 0.78, 50.0),
+        ("distilbert", 2, 0.79, 52.0),
+    ):
+        run = client.create_run(experiment, start_time=1_000_000, run_name=f"{model}-{seed}").info.run_id
+        client.log_param(run, "_name_or_path", f"org/{model}")
+        client.log_param(run, "seed", seed)
+        client.log_metric(run, "eval_accuracy", accuracy)
+        client.log_metric(run, "train_runtime", seconds)
+        client.set_terminated(run, end_time=2_000_000)
+    broken = client.create_run(experiment, start_time=1_000_000).info.run_id
+    client.log_param(broken, "_name_or_path", "org/bert")
+    client.log_param(broken, "seed", 3)
+    client.log_metric(broken, "train_runtime", 1)
+    client.set_terminated(broken, status="FAILED")
+    return uri
+
+
+@pytest.fixture
+def colleague(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, value in quiet_environment().items():
+        monkeypatch.setenv(name, value)
+    mapping = tmp_path / "map.yaml"
+    mapping.write_text(
+        "columns:\n"
+        "  model: params._name_or_path\n"
+        "  seed: params.seed\n"
+        "  quality: metrics.eval_accuracy\n"
+        "  wall_seconds: metrics.train_runtime\n"
+        "values: {method: full, task: letters, metric: accuracy, device: cpu, devices: 4}\n"
+    )
+    return mapping
+
+
+def test_the_experiment_of_a_colleague_gives_a_frontier(tmp_path: Path, store: str, colleague: Path) -> None:
+    told = report(tmp_path, "--mlflow", store, "--experiment", "colleague", "--mapping", str(colleague))
+    by_model = {p["model"]: p for p in told["tasks"][0]["points"]}
+    assert by_model["org/bert"]["quality"] == pytest.approx(0.81)
+    assert by_model["org/bert"]["quality_interval"] is not None
+    assert by_model["org/bert"]["seeds"] == 2  # the run that failed is none
+    assert by_model["org/bert"]["device_hours"] == pytest.approx(4 * 105 / 3600)
+    assert by_model["org/distilbert"]["frontier"]
+    assert told["unfinished"] == ["org/bert/any/full/letters/seed-3"]
+
+
+def test_mistakes_about_mlflow_name_what_is_there(tmp_path: Path, store: str, colleague: Path) -> None:
+    words = ["--mlflow", store, "--experiment", "colleague", "--mapping", str(colleague)]
+    with pytest.raises(ConfigError, match="has no experiment 'coleague'") as refused:
+        report(tmp_path, *["coleague" if word == "colleague" else word for word in words])
+    assert "did you mean 'colleague'?" in str(refused.value)
+    colleague.write_text(colleague.read_text().replace("eval_accuracy", "eval_acuracy"))
+    with pytest.raises(ConfigError, match=r"no run has 'metrics\.eval_acuracy'") as refused:
+        report(tmp_path, *words)
+    assert "did you mean 'metrics.eval_accuracy'?" in str(refused.value)
+    with pytest.raises(ConfigError, match="there is no such store"):
+        report(tmp_path, "--mlflow", f"sqlite:///{tmp_path}/none.db", *words[2:])
