@@ -98,11 +98,11 @@ def _before_the_command(
 # of its function, unless another is given.
 Command = Callable[..., None]
 _COMMANDS: dict[str, tuple[Command | tuple[str, Command | typer.Typer], ...]] = {
-    _DAILY: (plan, run, status, report, ui),
+    _DAILY: (plan, run, status, follow, stop, report, ui),
     _RESULTS: (compare, logs, ledger, score),
     _CATALOGUE: (("list", list_names), capabilities, schema, ("task", task_app), ("backbone", backbone_app)),
     _UPKEEP: (stage, clean, sync, doctor, ("help", help_of)),
-    _KUBERNETES: (submit, follow, fetch, stop, resume, render),
+    _KUBERNETES: (submit, fetch, resume, render),
 }
 for _panel, _commands in _COMMANDS.items():
     for _entry in _commands:

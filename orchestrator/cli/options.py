@@ -135,6 +135,22 @@ Overlay = Annotated[
     str, typer.Option(help="One of k8s/overlays, a kustomization's directory, or a rendered file.")
 ]
 ClusterSweep = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's id, or its name.")]
+AnySweep = Annotated[
+    str,
+    typer.Argument(
+        metavar="SWEEP",
+        help="The sweep's name; in a cluster, its id as well.",
+        autocompletion=complete_sweep,
+    ),
+]
+AnyStorage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="PATH|URI",
+        help=f"Where sweeps are stored (default: {STORAGE}), or where this machine sees the storage of pods.",
+    ),
+]
 PodStorage = Annotated[
     str | None,
     typer.Option(

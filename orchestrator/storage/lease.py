@@ -74,6 +74,14 @@ class Lease:
             return None
         return f"process {holder.pid} on {holder.host}"
 
+    def driver_here(self) -> int | None:
+        """Return the process id of the driver if it runs on this machine, in a process space that this
+        process sees; None if it does not."""
+        _, holder = self._newest()
+        if holder is None or holder.machine != _machine() or not _at_work(holder, self._now()):
+            return None
+        return holder.pid
+
     def _take(self, number: int) -> bool:
         if not claim(self._store, self._key(number), self._content()):
             return False

@@ -116,6 +116,10 @@ class Ledger:
         running for a minute after its last heartbeat."""
         return self._new_lease().driver()
 
+    def driver_here(self) -> int | None:
+        """Return the process id of the driver if it runs on this machine, None if it does not."""
+        return self._new_lease().driver_here()
+
     def _new_lease(self) -> Lease:
         store = DirectoryStore(self.directory.parent) if self.mirror is None else self.mirror.store
         return Lease(store, self.directory.name)

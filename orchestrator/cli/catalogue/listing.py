@@ -149,7 +149,7 @@ def devices(catalogue: Catalogue) -> Iterator[Row]:
             "bf16": kind.bf16,
             "capability": kind.capability,
             "tflops": kind.tflops,
-            "here": product in {known.casefold() for known in kind.products},
+            "here": product in {name.casefold() for name in kind.products},
         }
 
 

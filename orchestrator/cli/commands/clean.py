@@ -27,8 +27,8 @@ def clean(
     from orchestrator.cli.terminal import Terminal, print_json
 
     ledger = ledger_of(sweep, storage)
-    found = delete(ledger) if yes else look(ledger)
+    cleaning = delete(ledger) if yes else look(ledger)
     if as_json:
-        print_json(cleaning_json(ledger, found, yes))
+        print_json(cleaning_json(ledger, cleaning, yes))
     else:
-        show_cleaning(ledger, found, yes, Terminal())
+        show_cleaning(ledger, cleaning, yes, Terminal())

@@ -33,23 +33,23 @@ class Cleaning:
 
 def look(ledger: Ledger) -> Cleaning:
     """Return what can go. Changes nothing."""
-    found = _look(ledger)
+    cleaning = _look(ledger)
     driver = ledger.driver()
     if driver is None:
-        return found
+        return cleaning
     busy = f"{driver} runs this sweep: nothing can be deleted before it ends"
-    return replace(found, kept=[busy, *found.kept])
+    return replace(cleaning, kept=[busy, *cleaning.kept])
 
 
 def delete(ledger: Ledger) -> Cleaning:
     """Delete what can go, while no driver can start, and return what went. Raises HeldError where a driver
     runs the sweep, LaunchError where the records are a copy."""
     with ledger.lock():
-        found = _look(ledger)
-        remove(ledger, [folder for folder in found.folders if folder.kind is not LeftoverKind.PROBES])
-        if found.probes is not None:
-            _delete_probes(found.probes)
-    return found
+        cleaning = _look(ledger)
+        remove(ledger, [folder for folder in cleaning.folders if folder.kind is not LeftoverKind.PROBES])
+        if cleaning.probes is not None:
+            _delete_probes(cleaning.probes)
+    return cleaning
 
 
 def _look(ledger: Ledger) -> Cleaning:
@@ -74,40 +74,40 @@ def _delete_probes(probes: Ledger) -> None:
     shutil.rmtree(probes.directory)
 
 
-def cleaning_json(ledger: Ledger, found: Cleaning, deleted: bool) -> dict[str, Any]:
+def cleaning_json(ledger: Ledger, cleaning: Cleaning, deleted: bool) -> dict[str, Any]:
     """Stable keys: sweep, bytes, deleted, folders [{kind, path, bytes}], kept."""
     return {
         "sweep": ledger.directory.name,
-        "bytes": found.size,
+        "bytes": cleaning.size,
         "deleted": deleted,
         "folders": [
             {"kind": folder.kind.name.lower(), "path": str(folder.path), "bytes": folder.size}
-            for folder in found.folders
+            for folder in cleaning.folders
         ],
-        "kept": list(found.kept),
+        "kept": list(cleaning.kept),
     }
 
 
-def show_cleaning(ledger: Ledger, found: Cleaning, deleted: bool, console: Console) -> None:
+def show_cleaning(ledger: Ledger, cleaning: Cleaning, deleted: bool, console: Console) -> None:
     """Print what can go or went, by kind, and what stays."""
     name = ledger.directory.name
     table = plain_table("", numbers=("folders", "size"))
     for kind in LeftoverKind:
-        sizes = [folder.size for folder in found.folders if folder.kind is kind]
+        sizes = [folder.size for folder in cleaning.folders if folder.kind is kind]
         if sizes:
             table.add_row(kind.value, str(len(sizes)), byte_size(sum(sizes)))
-    if found.folders:
+    if cleaning.folders:
         console.print(table)
-    for reason in found.kept:
+    for reason in cleaning.kept:
         console.print(reason, style="yellow", highlight=False, soft_wrap=True)
-    folders = quantity(len(found.folders), "folder")
-    if not found.folders:
+    folders = quantity(len(cleaning.folders), "folder")
+    if not cleaning.folders:
         console.print(f"{name}: nothing can be deleted", highlight=False)
     elif deleted:
-        console.print(f"{name}: {byte_size(found.size)} deleted, in {folders}", highlight=False)
+        console.print(f"{name}: {byte_size(cleaning.size)} deleted, in {folders}", highlight=False)
     else:
         console.print(
-            f"{name}: {byte_size(found.size)} can be deleted, in {folders}; --yes deletes them. Records, and "
-            "the weights of results, stay: the report will be the same.",
+            f"{name}: {byte_size(cleaning.size)} can be deleted, in {folders}; --yes deletes them. "
+            "Records and the weights of results stay: the report will be the same.",
             highlight=False,
         )

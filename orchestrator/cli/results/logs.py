@@ -97,8 +97,8 @@ def _show_attempt(attempt: AttemptRecord, record: TrialRecord, every_step: bool,
     elif outcome.failure is not None:
         after, failure = outcome.ended_at - attempt.ordered_at, outcome.failure
         say(f"  {after:9.1f} s ", styled(failure.kind.value, "red"), f"in {failure.phase}: {failure.message}")
-        for place in outcome.failure.places:
-            say(f"  {'':9}    at {place}")
+        for line in outcome.failure.places:
+            say(f"  {'':9}    at {line}")
     else:
         took = duration(outcome.ended_at - outcome.started_at)
         say(f"  {outcome.ended_at - attempt.ordered_at:9.1f} s  finished: {outcome.steps:,} steps in {took}")

@@ -82,7 +82,7 @@ def shipped_questions() -> dict[str, str]:
 def show_sweeps(storage: str, console: Console) -> None:
     """Print the sweeps that have run and where they were looked for, then the shipped sweep files."""
     here = storage_here(storage).resolve()
-    place = f"the mirror of {storage} on this machine ({here})" if is_uri(storage) else str(here)
+    location = f"the mirror of {storage} on this machine ({here})" if is_uri(storage) else str(here)
     rows = sweeps_in(storage)
     if rows:
         table = plain_table("sweep", "state", "started", "question", numbers=("finished",))
@@ -97,7 +97,7 @@ def show_sweeps(storage: str, console: Console) -> None:
             table.add_row(row["sweep"], row["state"], started, row["question"] or "", of)
         console.print(table)
     console.print(
-        f"{quantity(len(rows), 'sweep')} in {place}; --storage names another place",
+        f"{quantity(len(rows), 'sweep')} in {location}; --storage names another place",
         highlight=False,
         soft_wrap=True,
     )

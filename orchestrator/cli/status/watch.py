@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cli.status.so_far import SoFar
 from orchestrator.cli.status.time_left import Pace, TimeLeft
 from orchestrator.cli.terminal import styled
@@ -44,18 +45,23 @@ def watch(
     console: Console,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], object] = time.sleep,
-) -> None:
-    """Return if nothing is left to do, if no driver runs the sweep, and on Ctrl-C."""
+) -> bool:
+    """Show the sweep until nothing is left to do, no driver runs it, or Ctrl-C. Return whether it is over.
+
+    A log gets a line now and then, as far as something has changed, and the whole page at the end."""
     page = Page(ledger, now)
-    with Live(Text("reading the records"), console=console, auto_refresh=False) as live:
+    with (
+        Live(Text("reading the records"), console=console, auto_refresh=False) as live,
+        heartbeat(console, lambda seconds: page.news(), prefix=""),
+    ):
         try:
             while True:
                 live.update(page.draw(), refresh=True)
                 if page.is_over:
-                    return
+                    return True
                 sleep(_SECONDS_BETWEEN_LOOKS)
         except KeyboardInterrupt:
-            return
+            return False
 
 
 class Page:
@@ -66,6 +72,14 @@ class Page:
         self._watcher, self._pace, self._so_far = Watcher(ledger), Pace(), SoFar()
         self._pulled = -_SECONDS_BETWEEN_PULLS
         self.is_over = False
+        self._summary = self._printed = ""
+
+    def news(self) -> str:
+        """Return the last counts and the time left, "" where they were returned before."""
+        if self._summary == self._printed:
+            return ""
+        self._printed = self._summary
+        return self._summary
 
     def draw(self) -> RenderableType:
         at, mirror = self._now(), self._ledger.mirror
@@ -88,8 +102,9 @@ class Page:
 
     def _lines(self, status: Standing, at: float) -> list[RenderableType]:
         lines: list[RenderableType] = [_title(status), _bar(status), styled(_counts(status))]
-        burn = self._burn(status, at)
-        lines += [styled(line) for line in (_burn_words(burn), self._left_words(status, at)) if line]
+        burn, left = self._burn(status, at), self._left_words(status, at)
+        self._summary = "; ".join(filter(None, (_counts(status), left)))
+        lines += [styled(line) for line in (_burn_words(burn), left) if line]
         lines += [styled(f"waiting: {reason}") for reason in _reasons(status, burn)]
         for running in status.running[:_MOST_RUNNING]:
             since = duration(max(0.0, at - running.since))
