@@ -11,6 +11,7 @@ from orchestrator.cli.commands.capabilities import capabilities
 from orchestrator.cli.commands.clean import clean
 from orchestrator.cli.commands.compare import compare
 from orchestrator.cli.commands.doctor import doctor
+from orchestrator.cli.commands.export import export
 from orchestrator.cli.commands.fetch import fetch
 from orchestrator.cli.commands.follow import follow
 from orchestrator.cli.commands.help import help_of
@@ -38,6 +39,7 @@ from orchestrator.errors import ConfigError, Problem
 
 _DAILY = "Every day"
 _RESULTS = "Results in detail"
+_MODELS = "Trained models"
 _CATALOGUE = "What a sweep can name"
 _UPKEEP = "Upkeep"
 _KUBERNETES = "Sweeps on Kubernetes"
@@ -100,6 +102,7 @@ Command = Callable[..., None]
 _COMMANDS: dict[str, tuple[Command | tuple[str, Command | typer.Typer], ...]] = {
     _DAILY: (plan, run, status, follow, stop, report, ui),
     _RESULTS: (compare, logs, ledger, score),
+    _MODELS: (export,),
     _CATALOGUE: (("list", list_names), capabilities, schema, ("task", task_app), ("backbone", backbone_app)),
     _UPKEEP: (stage, clean, sync, doctor, ("help", help_of)),
     _KUBERNETES: (submit, fetch, resume, render),

@@ -29,7 +29,7 @@ from orchestrator.errors import ConfigError, Problem
 _CACHE = "file-digests.json"
 # Folders of the worker that no result depends on: made inputs carry the digest of `demo` themselves, and the
 # checks of a GPU train nothing for a sweep.
-_BESIDE_RESULTS = frozenset({"demo", "selfcheck"})
+_BESIDE_RESULTS = frozenset({"demo", "exported", "selfcheck"})
 
 
 class Inputs(Record):

@@ -1,0 +1,51 @@
+"""`frontier export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import STORAGE, Context, Json, Storage, Sweep, SweepNamespace
+
+
+def export(
+    sweep: Sweep,
+    out: Annotated[Path, typer.Option(help="The folder to write. It must not exist.")],
+    cell: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CELL]",
+            help="model/domain/method/task, or a task. Default: the recommended cell.",
+        ),
+    ] = None,
+    at_budget: Annotated[
+        float | None,
+        typer.Option(metavar="HOURS", help="What is recommended for so many device-hours a training run."),
+    ] = None,
+    seed: Annotated[
+        str, typer.Option(metavar="N|best|median", help="A seed, or best or median by the score on dev.")
+    ] = "best",
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Fold the adapter into the weights: a whole model.")
+    ] = False,
+    storage: Storage = STORAGE,
+    namespace: SweepNamespace = None,
+    context: Context = None,
+    as_json: Json = False,
+) -> None:
+    """Write a trained model to a folder that loads without Frontier, with a model card.
+
+    Example: frontier export demo --out winner
+    """
+    from orchestrator.cli.cluster_options import ClusterOptions
+    from orchestrator.cli.export.write import export_model
+    from orchestrator.cli.paths import ledger_of
+    from orchestrator.cli.terminal import Terminal, print_json
+
+    ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
+    console = Terminal(stderr=as_json)
+    exported = export_model(ledger, cell, out, console, budget=at_budget, seed=seed, merge=merge)
+    if as_json:
+        print_json({"folder": str(out), **exported.model_dump(mode="json")})

@@ -1,0 +1,1 @@
+"""What `frontier export`, `frontier predict` and `frontier evaluate` call."""

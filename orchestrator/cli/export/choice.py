@@ -1,0 +1,144 @@
+"""Which trial `frontier export` takes: the recommended cell or the named one, and one of its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.contracts.ledger import TrialRecord
+from orchestrator.contracts.metrics import quality
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.vocabulary import TrialState
+from orchestrator.errors import ConfigError, Problem, did_you_mean
+from orchestrator.report import Report
+from orchestrator.report.recommendation.picks import picks
+from orchestrator.report.recommendation.summary import recommendations
+from orchestrator.report.results.cells import key_of
+from orchestrator.report.results.point import Comparison, Point
+from orchestrator.report.task_report import TaskReport
+from orchestrator.units import device_time
+
+_WHERE = "command line"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The cell with its figures, and the trial whose weights are taken; `how` it was chosen among seeds."""
+
+    task: TaskReport
+    point: Point
+    comparison: Comparison
+    trial: TrialRecord
+    outcome: Outcome
+    how: str
+
+
+def choose(
+    report: Report,
+    trials: Iterable[TrialRecord],
+    cell: str | None,
+    budget: float | None,
+    seed: str,
+) -> Chosen:
+    """Return the trial to export. `cell` is `model/domain/method/task`, or a task for its recommended cell;
+    `budget` the most device-hours of a training run; `seed` a number, `best` or `median` by the score on dev.
+
+    Raises ConfigError where the words name nothing, or nothing is recommended.
+    """
+    tasks = {task.task: task for task in report.tasks}
+    if cell is not None and cell not in tasks:
+        task, point = _named(report, cell)
+        if budget is not None:
+            raise _problem("--at-budget", f"{cell} is named already", "remove --at-budget, or name a task")
+    else:
+        task = _only(report, tasks) if cell is None else tasks[cell]
+        point = _recommended(report, task) if budget is None else _affordable(task, budget)
+    comparison = next(c for c in task.comparisons if c.label == point.comparison)
+    finished = [
+        (trial, outcome)
+        for trial in trials
+        if trial.planned.cell == point.cell and trial.state is TrialState.FINISHED
+        if (outcome := trial.outcome) is not None and _is_of(trial, outcome, comparison)
+    ]
+    (trial, outcome), how = _of_seeds(point, finished, seed)
+    return Chosen(task, point, comparison, trial, outcome, how)
+
+
+def _only(report: Report, tasks: dict[str, TaskReport]) -> TaskReport:
+    if len(tasks) == 1:
+        return next(iter(tasks.values()))
+    names = [pick.pick.cell.name for pick in picks(report)] or list(tasks)
+    fix = f"name a task, or a cell, say {names[0]}; tasks: {', '.join(tasks)}"
+    raise _problem("CELL", f"{report.sweep} has {len(tasks)} tasks, each with an answer of its own", fix)
+
+
+def _named(report: Report, cell: str) -> tuple[TaskReport, Point]:
+    scored = [(t, p) for t in report.tasks for p in t.points if p.comparison is not None and p.seeds]
+    for task, point in scored:
+        if point.cell.name == cell:
+            return task, point
+    names = [point.cell.name for _, point in scored]
+    if any(point.cell.name == cell for task in report.tasks for point in task.points):
+        raise _problem("CELL", f"no seed of {cell} is finished", "let the sweep finish, or name another cell")
+    problem = f"{report.sweep} has no cell {cell!r}"
+    raise _problem("CELL", problem, did_you_mean(cell, [*names, *(task.task for task in report.tasks)]))
+
+
+def _recommended(report: Report, task: TaskReport) -> Point:
+    pick = next((p for p in picks(report) if p.task.task == task.task), None)
+    if pick is None:
+        fix = "let the sweep finish: `frontier status` shows how far it is"
+        raise _problem("CELL", f"no trial of {task.task} is finished", fix)
+    if pick.unlearned is not None:
+        fix = f"name a cell to export it all the same, say {pick.pick.cell.name}"
+        raise _problem("CELL", f"nothing is recommended on {task.task}: {pick.unlearned}", fix)
+    return pick.pick
+
+
+def _affordable(task: TaskReport, budget: float) -> Point:
+    rows = [(row, c) for c in task.comparisons for row in recommendations(task, c)]
+    affordable = [row for row, _ in rows if row.cost <= budget]
+    if affordable:
+        return affordable[-1].point
+    if not rows:
+        raise _problem("--at-budget", f"nothing is recommended on {task.task}", "name a cell")
+    row, comparison = min(rows, key=lambda each: each[0].cost)
+    problem = f"no model of {task.task} trains within {budget:g} {comparison.unit}"
+    cheapest = f"{row.cost:.2g} ({device_time(row.cost, comparison.unit)})"
+    raise _problem("--at-budget", problem, f"give at least {cheapest}, which is {row.point.name}")
+
+
+def _is_of(trial: TrialRecord, outcome: Outcome, comparison: Comparison) -> bool:
+    device, precision, software = key_of(trial, outcome)
+    return (device, precision, dict(software)) == (
+        comparison.device_type,
+        comparison.precision,
+        comparison.software,
+    )
+
+
+def _of_seeds(
+    point: Point, finished: Sequence[tuple[TrialRecord, Outcome]], seed: str
+) -> tuple[tuple[TrialRecord, Outcome], str]:
+    by_seed = {str(trial.planned.seed): (trial, outcome) for trial, outcome in finished}
+    if seed in by_seed:
+        return by_seed[seed], f"seed {seed}, as named"
+    if seed not in ("best", "median"):
+        problem = f"{point.cell.name} has no finished seed {seed!r}"
+        raise _problem("--seed", problem, f"use best, median or one of: {', '.join(by_seed)}")
+    ranked = sorted(
+        finished,
+        key=lambda one: (_on_dev(one[1]), -one[0].planned.seed),
+    )
+    taken = ranked[-1] if seed == "best" else ranked[(len(ranked) - 1) // 2]
+    of = f"of {len(ranked)} seeds" if len(ranked) > 1 else "of one seed"
+    return taken, f"seed {taken[0].planned.seed}, the {seed} {of} on dev"
+
+
+def _on_dev(outcome: Outcome) -> float:
+    value = quality(outcome.metric, outcome.dev)
+    return float("-inf") if value is None else value
+
+
+def _problem(key: str, problem: str, fix: str) -> ConfigError:
+    return ConfigError([Problem(_WHERE, key, problem, fix)])

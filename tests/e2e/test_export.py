@@ -1,0 +1,56 @@
+"""From a finished sweep to a model that somebody else loads: the folder, its card, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from exported_models import without_frontier
+from huggingface_hub import ModelCard
+from workshop import Workshop
+
+pytestmark = pytest.mark.e2e
+
+CELL = "mini/clinical/lora-r8/mini-ner"
+
+
+@pytest.fixture(scope="module")
+def folder(finished: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cell of the finished sweep, exported."""
+    out = tmp_path_factory.mktemp("export") / "model"
+    finished.frontier("export", "mini", CELL, "--seed", "1", "--out", out)
+    return out
+
+
+def snippet_of(folder: Path) -> str:
+    found = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_folder_is_whole_and_its_card_is_one(folder: Path) -> None:
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.library_name == "peft"
+    assert {path.name for path in folder.iterdir()} >= {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "base",
+        "config.json",
+        "frontier.json",
+        "tokenizer.json",
+    }
+    assert not [path for path in folder.rglob("*") if path.stat().st_mode & 0o077]
+
+
+def test_its_snippet_runs_without_frontier(folder: Path) -> None:
+    answer = without_frontier({folder: (snippet_of(folder), [])})[folder]
+    words = [line.split()[0] for line in answer["printed"].splitlines()]
+    assert words[:2] == ["No", "fever"]
+
+
+def test_nothing_in_it_names_this_machine_or_quotes_the_data(folder: Path, finished: Workshop) -> None:
+    for path in (folder / "README.md", folder / "frontier.json", folder / "adapter_config.json"):
+        assert str(finished.root) not in path.read_text()
+    assert json.loads((folder / "frontier.json").read_text())["cell"]["method"] == "lora-r8"

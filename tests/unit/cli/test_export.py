@@ -1,0 +1,103 @@
+"""`frontier export`: which trial it takes, and what it refuses before anything is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ledger_builder import LedgerBuilder, task
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+from orchestrator.cli.export.choice import Chosen, choose
+from orchestrator.contracts.outcome import Outcome
+from orchestrator.errors import ConfigError
+from orchestrator.report import build_report
+
+CELL = "tiny/clinical/lora-r8/outcome"
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> LedgerBuilder:
+    builder = LedgerBuilder(tmp_path)
+    builder.plan()
+    builder.finish_all({CELL: 0.9})
+    return builder
+
+
+def chosen(
+    builder: LedgerBuilder, cell: str | None = None, budget: float | None = None, seed: str = "best"
+) -> Chosen:
+    trials = list(builder.ledger.trials())
+    return choose(build_report(builder.ledger.sweep(), trials), trials, cell, budget, seed)
+
+
+def test_without_a_cell_the_recommended_one_is_taken(builder: LedgerBuilder) -> None:
+    assert chosen(builder).point.cell.name == CELL
+    assert chosen(builder, "outcome").point.cell.name == CELL
+
+
+def test_a_named_cell_is_taken(builder: LedgerBuilder) -> None:
+    assert chosen(builder, "mini/general/full/outcome").point.cell.name == "mini/general/full/outcome"
+
+
+def test_best_and_median_go_by_dev(builder: LedgerBuilder) -> None:
+    of_cell = [t for t in builder.ledger.trials() if t.planned.cell.name == CELL]
+    dev = {t.planned.seed: _dev(t.outcome) for t in of_cell}
+    ranked = sorted(dev, key=lambda seed: (dev[seed], -seed))
+    assert chosen(builder, seed="best").trial.planned.seed == ranked[-1]
+    assert chosen(builder, seed="median").trial.planned.seed == ranked[1]
+    assert chosen(builder, seed="12").trial.planned.seed == 12
+
+
+def _dev(outcome: Outcome | None) -> float:
+    assert outcome is not None
+    value = outcome.dev[outcome.metric].value if outcome.dev else None
+    return float("-inf") if value is None else value
+
+
+def test_a_budget_takes_what_is_recommended_for_it(builder: LedgerBuilder) -> None:
+    cheapest = chosen(builder, budget=0.02)
+    assert cheapest.point.device_hours is not None
+    assert cheapest.point.device_hours.mean <= 0.02
+
+
+@pytest.mark.parametrize(
+    ("cell", "budget", "seed", "said"),
+    [
+        ("tiny/clinical/lora-r8/outcom", None, "best", "did you mean 'tiny/clinical/lora-r8/outcome'?"),
+        (CELL, 1.0, "best", "remove --at-budget"),
+        (None, 1e-9, "best", "give at least"),
+        (None, None, "99", "use best, median or one of: 11, 12, 13"),
+    ],
+)
+def test_wrong_words_are_refused_with_the_fix(
+    builder: LedgerBuilder, cell: str | None, budget: float | None, seed: str, said: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        chosen(builder, cell, budget, seed)
+    assert said in str(refused.value)
+
+
+def test_a_sweep_of_two_tasks_asks_for_one(tmp_path: Path) -> None:
+    builder = LedgerBuilder(tmp_path)
+    builder.plan(tasks=(task("outcome"), task("triage")))
+    builder.finish_all()
+    with pytest.raises(ConfigError, match="name a task, or a cell"):
+        chosen(builder)
+
+
+def test_what_was_not_kept_is_refused_and_nothing_is_written(builder: LedgerBuilder, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["export", str(builder.ledger.directory), "--out", str(out)]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, ConfigError)
+    assert f"no weights of {CELL}/seed-" in str(done.exception)
+    assert sorted(tmp_path.iterdir()) == [builder.ledger.directory]
+
+
+def test_a_folder_that_is_there_is_not_written_over(builder: LedgerBuilder, tmp_path: Path) -> None:
+    words = ["export", str(builder.ledger.directory), "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, ConfigError)
+    assert "exists already" in str(done.exception)
