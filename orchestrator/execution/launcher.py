@@ -135,10 +135,12 @@ def never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ClusterChoice:
-    """The Ray cluster that was requested. `insecure`: it is joined although it requires no token."""
+    """The Ray cluster that was requested. `insecure`: it is joined although it requires no token.
+    `dashboard`: whether one of our own has Ray's dashboard; None where the sweep decides."""
 
     address: str | None = None  # None: one of our own
     insecure: bool = False
+    dashboard: bool | None = None
 
 
 class Launcher(Protocol):

@@ -25,7 +25,7 @@ def test_a_tuned_sweep_searches_freezes_and_compares(new_workshop: Callable[[], 
     assert plan["predicted"]["tuning_candidates"] == 2
     assert {item["reason"] for item in plan["to_run"]} == {"waiting"}
 
-    out = workshop.frontier("run", config).stdout
+    out = workshop.frontier("run", config, "--dashboard").stdout
     assert "after 2 candidates of searches" in out
     assert out.count("Ray dashboard while this runs") == 1  # one cluster for both launches
     outcomes = workshop.outcomes("tuned")

@@ -29,6 +29,14 @@ def run(
         typer.Option(envvar="RAY_ADDRESS", help="A Ray cluster to join instead of starting one."),
     ] = None,
     insecure_cluster: InsecureCluster = False,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--dashboard/--no-dashboard",
+            help="Start Ray's dashboard with a private cluster. Default: if the sweep takes over a minute.",
+            show_default=False,
+        ),
+    ] = None,
     smoke: Smoke = False,
     as_json: Json = False,
     exit_zero: Annotated[
@@ -61,7 +69,8 @@ def run(
             print_json(rehearsed)
         return
     uri = tracking_uri(session.sweep.storage, os.environ)
-    report, verdict = launch.run(session, launcher, ClusterChoice(address, insecure_cluster), uri, console)
+    cluster = ClusterChoice(address, insecure_cluster, dashboard)
+    report, verdict = launch.run(session, launcher, cluster, uri, console)
     if as_json:
         print_json(report)
     if exit_zero:

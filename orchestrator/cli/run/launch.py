@@ -33,6 +33,7 @@ from orchestrator.execution.launcher import ClusterChoice, Launcher, Workplace
 from orchestrator.execution.progress import Progress
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import RunSummary, run_sweep
+from orchestrator.planning import Plan
 from orchestrator.planning.budget import limits
 from orchestrator.report import report_json
 from orchestrator.tracking import events
@@ -41,6 +42,8 @@ from orchestrator.tracking.mlflow_store import MlflowView
 from orchestrator.tracking.published import Published
 from orchestrator.tracking.tracking_uri import without_secrets
 from orchestrator.units import duration, quantity
+
+_DASHBOARD_SECONDS = 60  # a forecast below it: the cluster has no dashboard, unless it was asked for
 
 
 def run(
@@ -207,10 +210,19 @@ def launcher_for(session: Session, name: str, cluster: ClusterChoice) -> Launche
         _policy(session),
         address=cluster.address,
         insecure=cluster.insecure,
+        dashboard=_with_dashboard(session.plan, cluster),
         cpus=session.cpus,
         concurrency=config.concurrency,
         capacity=config.capacity,
     )
+
+
+def _with_dashboard(plan: Plan, cluster: ClusterChoice) -> bool:
+    """Return whether a cluster of our own starts Ray's dashboard, which takes 4 CPU-seconds and has little to
+    show of a sweep that ends within a minute."""
+    seconds = plan.predicted.wall_seconds
+    long = seconds is None or seconds >= _DASHBOARD_SECONDS
+    return long if cluster.dashboard is None else cluster.dashboard
 
 
 def _workplace(session: Session) -> Workplace:

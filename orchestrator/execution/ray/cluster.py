@@ -38,7 +38,11 @@ def cluster(
         yield None
         return
     try:
-        url = _connect(choice.address, choice.insecure) if choice.address else _start(directory, cpus)
+        url = (
+            _connect(choice.address, choice.insecure)
+            if choice.address
+            else _start(directory, cpus, choice.dashboard is not False)
+        )
         yield DashboardReady(f"http://{url}", token) if url else None
     finally:
         ray.shutdown()
@@ -103,11 +107,11 @@ def _is_this_machine(host: str) -> bool:
     return bool(addresses & own)
 
 
-def _start(directory: Path, cpus: int | None) -> str | None:
+def _start(directory: Path, cpus: int | None, dashboard: bool) -> str | None:
     """Start a private cluster. Ray waits 30 seconds for a node: a busy machine gets a second try."""
     for _ in range(2):
         with suppress(_TooLateError):
-            return _started(directory, cpus)
+            return _started(directory, cpus, dashboard)
     raise LaunchError(
         "Ray did not start on this machine within 30 seconds, twice: the machine is too busy\n"
         "    -> run the same command when fewer programs run, or add --launcher local, which needs no Ray"
@@ -118,19 +122,21 @@ class _TooLateError(Exception):
     """The processes of a node were not up in time."""
 
 
-def _started(directory: Path, cpus: int | None) -> str | None:
-    """Return the URL of the dashboard. Where it fails, what was started has ended."""
+def _started(directory: Path, cpus: int | None, dashboard: bool) -> str | None:
+    """Return the URL of the dashboard, if there is one. Where it fails, what was started has ended."""
     before = set(psutil.Process().children())
     try:
         context = ray.init(
             address="local",
             num_cpus=cpus,
-            include_dashboard=True,
+            include_dashboard=dashboard,
             job_config=_NoCodeFromHere(),
             object_store_memory=_OBJECT_STORE_BYTES,
             log_to_driver=False,
             logging_level=logging.ERROR,
             _temp_dir=str(directory),
+            # Actors start a process when they need one; a sweep may need fewer than there are cores.
+            _system_config={"prestart_worker_first_driver": False},
         )
     except Exception as error:  # Ray raises the bare class, too
         for process in set(psutil.Process().children()) - before:

@@ -64,6 +64,7 @@ class RayLauncher:
         *,
         address: str | None = None,
         insecure: bool = False,
+        dashboard: bool = True,
         cpus: int | None = None,
         concurrency: int | None = None,
         capacity: Sequence[NodeKind] | None = None,
@@ -71,7 +72,7 @@ class RayLauncher:
         clock: Clock | None = None,
     ) -> None:
         self._workplace, self._policy, self._cpus = workplace, policy, cpus
-        self._address, self._insecure = joined_address(address, os.environ), insecure
+        self._choice = ClusterChoice(joined_address(address, os.environ), insecure, dashboard)
         self._concurrency, self._capacity, self._host_factory = concurrency, capacity, host_factory
         self._clock = clock or SystemClock()
         self._session: ExitStack | None = None  # keeps the cluster up between launches
@@ -114,11 +115,10 @@ class RayLauncher:
         if keeper is self._session and self._directory is not None:
             return self._directory
         directory = keeper.enter_context(self._cluster_directory())
-        token = None if self._address else private_cluster_token()
+        token = None if self._choice.address else private_cluster_token()
         from orchestrator.execution.ray import cluster
 
-        choice = ClusterChoice(self._address, self._insecure)
-        dashboard = keeper.enter_context(cluster.cluster(choice, directory, self._cpus, token))
+        dashboard = keeper.enter_context(cluster.cluster(self._choice, directory, self._cpus, token))
         if keeper is self._session:
             self._directory = directory
         if dashboard is not None:
@@ -132,7 +132,7 @@ class RayLauncher:
         A cluster by address may grow in any case, so `concurrency` counts there even where fewer fit by now.
         Raises LaunchError where a trial does not fit and never will.
         """
-        if self._address:
+        if self._choice.address:
             _refuse_unlabelled(trials, there)
             kinds = self._capacity or (None if self._concurrency else there)
             return TrialQueue(trials, kinds, self._concurrency)
@@ -151,7 +151,7 @@ class RayLauncher:
     @contextmanager
     def _cluster_directory(self) -> Iterator[Path]:
         """Private to this launch: sockets, logs and Tune's own files. Never in the ledger."""
-        if self._address and self._workplace.remote is None:
+        if self._choice.address and self._workplace.remote is None:
             top = self._workplace.sweep_directory.parent  # Tune wants a directory that all machines share
             top.mkdir(parents=True, exist_ok=True)
             prefix = f".{_PREFIX}"

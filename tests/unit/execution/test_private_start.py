@@ -22,6 +22,7 @@ class Ray:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.started: list[psutil.Process] = []
+        self.asked_for: dict[str, object] = {}
 
     def is_initialized(self) -> bool:
         return False
@@ -29,11 +30,12 @@ class Ray:
     def shutdown(self) -> None:
         pass
 
-    def init(self, **_: object) -> SimpleNamespace:
+    def init(self, **asked_for: object) -> SimpleNamespace:
+        self.asked_for = asked_for
         self.started.append(psutil.Popen(["sleep", "600"], stdout=subprocess.DEVNULL))
         if self.errors:
             raise self.errors.pop(0)
-        return SimpleNamespace(dashboard_url="127.0.0.1:1")
+        return SimpleNamespace(dashboard_url="127.0.0.1:1" if asked_for["include_dashboard"] else "")
 
     def left(self) -> int:
         return sum(process.is_running() for process in self.started)
@@ -89,3 +91,11 @@ def test_any_other_reason_is_an_error_at_once(use, tmp_path: Path, error: Except
     assert str(error) in str(caught.value)
     assert len(ray.started) == 1
     assert ray.left() == 0
+
+
+@pytest.mark.parametrize("dashboard", [True, False])
+def test_the_dashboard_is_started_and_told_where_it_is_wanted(use, tmp_path: Path, dashboard: bool):
+    ray = use(Ray())
+    with cluster.cluster(ClusterChoice(dashboard=dashboard), tmp_path, 2, None) as ready:
+        assert ray.asked_for["include_dashboard"] is dashboard
+        assert (ready is not None) is dashboard
