@@ -9,6 +9,7 @@ accuracy    correct, and examples; micro F1 of one class an example is the same.
 macro F1    the value and the first-order effect of each example on it, summed, and examples: with S_c the
             found + wanted of class c, F_c its F1 and C classes, an example adds
             macro + n / C x sum over c of (2 x correct_c - F_c x (found_c + wanted_c)) / S_c.
+weighted F1 likewise, of the classes' F1 and of their gold sizes; kappa likewise, of both of its agreements.
 AUROC       likewise, of placement values: the share of the other side that an example is ranked above (or,
             of the other side, below), from which the area is made (DeLong, DeLong and Clarke-Pearson 1988).
 loss        nothing: how sure a model was of each example stays here.
@@ -55,6 +56,16 @@ Floats = NDArray[np.float64]
 Parts = tuple[Floats, Floats]  # numerator and denominator of each example
 
 
+_PRECISION = (MetricName.ENTITY_PRECISION, MetricName.POSITIVE_MICRO_PRECISION, MetricName.CLASS_PRECISION)
+_RECALL = (MetricName.ENTITY_RECALL, MetricName.POSITIVE_MICRO_RECALL, MetricName.CLASS_RECALL)
+_F1 = (
+    MetricName.ENTITY_F1,
+    MetricName.POSITIVE_MICRO_F1,
+    MetricName.SUBWORD_F1,
+    MetricName.CLASS_F1,
+)
+
+
 def scored_examples(
     task: TaskSpec,
     labels: tuple[str, ...],
@@ -69,8 +80,7 @@ def scored_examples(
     if task.kind is TaskKind.NER:
         parts = _of_mentions(task.metric, data, logits, labels)
     else:
-        negative = labels.index(task.negative_label) if task.negative_label in labels else -1
-        parts = _of_classes(task, negative, np.array(data.labels), np.stack(logits).astype(np.float64))
+        parts = _of_classes(task, labels, np.array(data.labels), np.stack(logits).astype(np.float64))
     if parts is None or not parts[1].sum() > 0:
         return None
     digest = _digest(examples)
@@ -124,17 +134,17 @@ def _of_mentions(
 
 
 def _ratio(metric: MetricName, correct: Floats, predicted: Floats, gold: Floats) -> Parts | None:
-    if metric in (MetricName.ENTITY_PRECISION, MetricName.POSITIVE_MICRO_PRECISION):
+    if metric in _PRECISION:
         return correct, predicted
-    if metric in (MetricName.ENTITY_RECALL, MetricName.POSITIVE_MICRO_RECALL):
+    if metric in _RECALL:
         return correct, gold
-    if metric in (MetricName.ENTITY_F1, MetricName.POSITIVE_MICRO_F1, MetricName.SUBWORD_F1):
+    if metric in _F1:
         return 2 * correct, predicted + gold
     return None
 
 
 def _of_classes(
-    task: TaskSpec, negative: int, gold: NDArray[np.integer[Any]], logits: Floats
+    task: TaskSpec, labels: tuple[str, ...], gold: NDArray[np.integer[Any]], logits: Floats
 ) -> Parts | None:
     predicted = logits.argmax(axis=-1)
     right = (gold == predicted).astype(np.float64)
@@ -143,11 +153,25 @@ def _of_classes(
         return right, each
     if task.metric is MetricName.MACRO_F1:
         return _macro_f1(gold, predicted), each
+    if task.metric is MetricName.WEIGHTED_F1:
+        return _weighted_f1(gold, predicted), each
+    if task.metric is MetricName.COHENS_KAPPA:
+        agreement = _kappa(gold, predicted)
+        return None if agreement is None else (agreement, each)
     if task.metric is MetricName.MACRO_AUROC:
         effects = _macro_auroc(gold, logits)
         return None if effects is None else (effects, each)
-    positive = (gold != negative).astype(np.float64)
-    return _ratio(task.metric, right * positive, (predicted != negative).astype(np.float64), positive)
+    is_positive = _positive(task, labels)
+    gold_positive, predicted_positive = (is_positive[both].astype(np.float64) for both in (gold, predicted))
+    return _ratio(task.metric, right * gold_positive, predicted_positive, gold_positive)
+
+
+def _positive(task: TaskSpec, labels: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Return whether each class counts as positive: for a relation all but the negative one, else the one
+    that the task names."""
+    if task.kind is TaskKind.RELATION:
+        return np.array([label != task.negative_label for label in labels])
+    return np.array([label == task.positive_label for label in labels])
 
 
 def _macro_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats:
@@ -158,6 +182,34 @@ def _macro_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]
     scores = correct.sum(axis=0) / sizes
     effects: Floats = ((correct - scores * both) / sizes).sum(axis=1)
     values: Floats = scores.mean() + len(gold) / len(classes) * effects
+    return values
+
+
+def _weighted_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats:
+    """F1 of each class, weighted by its share of the gold labels; the effect on both factors."""
+    classes = np.union1d(gold, predicted)
+    is_gold, is_predicted = gold[:, None] == classes, predicted[:, None] == classes
+    correct, both = 2.0 * (is_gold & is_predicted), is_gold.astype(np.float64) + is_predicted
+    sizes, shares = both.sum(axis=0), is_gold.mean(axis=0)
+    scores = correct.sum(axis=0) / sizes
+    of_scores = (shares * len(gold) * (correct - scores * both) / sizes).sum(axis=1)
+    of_shares = ((is_gold - shares) * scores).sum(axis=1)
+    values: Floats = (shares * scores).sum() + of_scores + of_shares
+    return values
+
+
+def _kappa(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats | None:
+    """1 - (1 - observed) / (1 - expected) agreement; None where the expected one is full."""
+    classes = np.union1d(gold, predicted)
+    if len(classes) < 2:
+        return None
+    is_gold, is_predicted = gold[:, None] == classes, predicted[:, None] == classes
+    gold_shares, predicted_shares = is_gold.mean(axis=0), is_predicted.mean(axis=0)
+    observed, expected = float((gold == predicted).mean()), float(gold_shares @ predicted_shares)
+    of_observed = (gold == predicted) - observed
+    of_expected = is_gold @ predicted_shares + is_predicted @ gold_shares - 2 * expected
+    kappa = 1 - (1 - observed) / (1 - expected)
+    values: Floats = kappa + (of_observed - (1 - kappa) * of_expected) / (1 - expected)
     return values
 
 

@@ -72,7 +72,9 @@ def evaluate(
             scores |= score_subwords(*decode_subwords(data, logits, labels))
     else:
         gold, answers = np.array(data.labels), np.stack(logits)
-        scores = score_sequences(task.kind, labels, task.negative_label, gold, answers)
+        scores = score_sequences(
+            task.kind, labels, task.negative_label, gold, answers, positive_label=task.positive_label
+        )
         one_class = _one_class(gold, answers)
     collapsed = is_collapsed(task, scores, one_class)
     if targets:

@@ -37,8 +37,9 @@ def guessing(
     loss = {MetricName.LOSS: float(-logits[gold].mean())}
     if task.kind is TaskKind.NER:
         return dict.fromkeys(_OF_MENTIONS, 0.0) | loss
+    answers = np.broadcast_to(logits, (len(gold), len(labels)))
     scores = score_sequences(
-        task.kind, labels, task.negative_label, gold, np.broadcast_to(logits, (len(gold), len(labels)))
+        task.kind, labels, task.negative_label, gold, answers, positive_label=task.positive_label
     )
     return {name: metric.value for name, metric in scores.items() if metric.value is not None} | loss
 

@@ -4,8 +4,9 @@ ner: spans of words, strict BIO (IOB2): an entity begins with B-, and counts as 
 and its last word agree (the strict mode of seqeval). relation: micro figures over the classes other than the
 negative one, and apart from them with it; areas as for classification, the negative class one of them,
 as the study tables them. classification: macro-F1 over the classes that occur in the gold or
-predicted labels (as in scikit-learn), micro-F1, accuracy, and the mean of the one-versus-rest areas under the
-ROC curve.
+predicted labels (as in scikit-learn), the same weighted by the gold size of the classes, micro-F1, accuracy,
+Cohen's kappa, and the mean of the one-versus-rest areas under the ROC curve; precision, recall and F1 of the
+positive class, where the task names one.
 
 Beside these, for ner, the score of Taylor et al. 2024: spans of sub-words that each repeat the tag of their
 word, in the lenient mode of seqeval. "B-x B-x" on the sub-words of one word counts as two entities there: the
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, Entities
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, roc_auc_score
 
 from orchestrator.contracts.metrics import MetricName, Metrics, MetricValue
 from orchestrator.contracts.vocabulary import TaskKind
@@ -64,6 +65,8 @@ def score_sequences(
     negative_label: str | None,
     gold: NDArray[np.integer[Any]],
     logits: NDArray[np.floating[Any]],
+    *,
+    positive_label: str | None = None,
 ) -> Metrics:
     """Return the scores of one class per example. `gold`: [n] indices into `labels`. `logits`: [n,
     len(labels)]."""
@@ -77,7 +80,10 @@ def score_sequences(
         MetricName.MACRO_F1: MetricValue(value=float(f1_score(gold, predicted, average="macro"))),
         MetricName.MICRO_F1: MetricValue(value=float(f1_score(gold, predicted, average="micro"))),
         MetricName.ACCURACY: MetricValue(value=float(accuracy_score(gold, predicted))),
+        MetricName.WEIGHTED_F1: MetricValue(value=float(f1_score(gold, predicted, average="weighted"))),
+        MetricName.COHENS_KAPPA: _kappa(gold, predicted),
         MetricName.MACRO_AUROC: _macro_auroc(labels, gold, logits),
+        **_of_one_class(labels, positive_label, gold, predicted),
     }
 
 
@@ -107,6 +113,30 @@ def _score_relations(
             value=float(f1_score(gold, predicted, average="micro"))
         ),
     }
+
+
+def _of_one_class(
+    labels: Sequence[str],
+    positive_label: str | None,
+    gold: NDArray[np.integer[Any]],
+    predicted: NDArray[np.integer[Any]],
+) -> Metrics:
+    """Return precision, recall and F1 of the class `positive_label`; nothing where the task names none."""
+    if positive_label is None:
+        return {}
+    positive = labels.index(positive_label)
+    is_gold, is_predicted = gold == positive, predicted == positive
+    scores = _precision_recall_f1(
+        int((is_gold & is_predicted).sum()), int(is_predicted.sum()), int(is_gold.sum())
+    )
+    names = MetricName.CLASS_PRECISION, MetricName.CLASS_RECALL, MetricName.CLASS_F1
+    return dict(zip(names, scores, strict=True))
+
+
+def _kappa(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> MetricValue:
+    if len(np.union1d(gold, predicted)) < 2:
+        return MetricValue(missing="gold and predictions are one class, on which they agree by chance")
+    return MetricValue(value=float(cohen_kappa_score(gold, predicted)))
 
 
 def _precision_recall_f1(correct: int, predicted: int, gold: int) -> tuple[MetricValue, ...]:

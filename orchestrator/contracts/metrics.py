@@ -22,6 +22,11 @@ class MetricName(StrEnum):
     MACRO_F1 = "macro_f1"
     MICRO_F1 = "micro_f1"
     ACCURACY = "accuracy"
+    WEIGHTED_F1 = "weighted_f1"
+    COHENS_KAPPA = "cohens_kappa"
+    CLASS_F1 = "class_f1"
+    CLASS_PRECISION = "class_precision"
+    CLASS_RECALL = "class_recall"
     MACRO_AUROC = "macro_auroc"
     LOSS = "loss"
 
@@ -58,6 +63,15 @@ METRICS: dict[MetricName, MetricInfo] = {
     MetricName.MACRO_F1: MetricInfo(title="macro F1", higher_is_better=True, kinds=_CLS),
     MetricName.MICRO_F1: MetricInfo(title="micro F1", higher_is_better=True, kinds=_CLS),
     MetricName.ACCURACY: MetricInfo(title="accuracy", higher_is_better=True, kinds=_CLS),
+    MetricName.WEIGHTED_F1: MetricInfo(title="F1 weighted by class size", higher_is_better=True, kinds=_CLS),
+    MetricName.COHENS_KAPPA: MetricInfo(title="Cohen's kappa", higher_is_better=True, kinds=_CLS),
+    MetricName.CLASS_F1: MetricInfo(title="F1 of the positive class", higher_is_better=True, kinds=_CLS),
+    MetricName.CLASS_PRECISION: MetricInfo(
+        title="precision of the positive class", higher_is_better=True, kinds=_CLS
+    ),
+    MetricName.CLASS_RECALL: MetricInfo(
+        title="recall of the positive class", higher_is_better=True, kinds=_CLS
+    ),
     MetricName.MACRO_AUROC: MetricInfo(
         title="macro AUROC (one versus rest)", higher_is_better=True, kinds=(*_CLS, *_REL)
     ),
@@ -67,6 +81,9 @@ METRICS: dict[MetricName, MetricInfo] = {
         kinds=(TaskKind.CLASSIFICATION, TaskKind.NER, TaskKind.RELATION),
     ),
 }
+
+# Measured where the task names its `positive_label`.
+OF_ONE_CLASS = (MetricName.CLASS_F1, MetricName.CLASS_PRECISION, MetricName.CLASS_RECALL)
 
 PRIMARY: dict[TaskKind, MetricName] = {
     TaskKind.NER: MetricName.ENTITY_F1,

@@ -209,6 +209,7 @@ class TaskSpec(Record):
     made: MadeNotes | None = None  # the files are invented on the spot instead of lying in data_dir
     labels: tuple[str, ...] | None = None  # None: those of train, sorted. For ner: entity types without B-/I-
     negative_label: str | None = None  # relation tasks: the class that means "no relation"
+    positive_label: str | None = None  # classification: the class whose precision, recall and F1 are measured
     metric: MetricName  # the primary one: selects the best checkpoint and is the quality
     max_length: PositiveInt = 128  # tokens; longer inputs are cut and counted
     train_examples: PositiveInt | None = None  # as published, for the estimate of a plan

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from orchestrator.contracts.metrics import METRICS, MetricName
+from orchestrator.contracts.metrics import METRICS, OF_ONE_CLASS, MetricName
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Problem
 
@@ -84,6 +84,7 @@ def _labels(task: TaskSpec) -> Iterator[Problem]:
     if task.kind is not TaskKind.RELATION and negative is not None:
         problem = f"belongs to relation tasks, and this is a {task.kind} task, got {negative!r}"
         yield Problem.of_key("negative_label", problem, "remove it, or set kind: relation")
+    yield from _positive(task)
     if labels is None:
         return
     for label, count in Counter(labels).items():
@@ -98,6 +99,20 @@ def _labels(task: TaskSpec) -> Iterator[Problem]:
     if task.kind is TaskKind.RELATION and negative is not None and negative not in labels:
         fix = f"use one of them: {', '.join(labels)}; or add it to labels"
         yield Problem.of_key("negative_label", f"is not among labels, got {negative!r}", fix)
+
+
+def _positive(task: TaskSpec) -> Iterator[Problem]:
+    positive = task.positive_label
+    if positive is None:
+        if task.metric in OF_ONE_CLASS and task.kind in METRICS[task.metric].kinds:
+            problem = f"is missing, and metric {task.metric} is that of one class"
+            yield Problem.of_key("positive_label", problem, "name the class that matters most")
+    elif task.kind is not TaskKind.CLASSIFICATION:
+        problem = f"belongs to classification tasks, and this is a {task.kind} task, got {positive!r}"
+        yield Problem.of_key("positive_label", problem, "remove it")
+    elif task.labels is not None and positive not in task.labels:
+        fix = f"use one of them: {', '.join(task.labels)}; or add it to labels"
+        yield Problem.of_key("positive_label", f"is not among labels, got {positive!r}", fix)
 
 
 def _reader(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:

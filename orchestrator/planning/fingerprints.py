@@ -25,7 +25,16 @@ _BACKBONE_FIELDS = {
     "ia3_targets",
     "ia3_feedforward",
 }
-_TASK_FIELDS = {"kind", "reader", "labels", "negative_label", "metric", "on_bad_record", "paper_scoring"}
+_TASK_FIELDS = {
+    "kind",
+    "reader",
+    "labels",
+    "negative_label",
+    "positive_label",
+    "metric",
+    "on_bad_record",
+    "paper_scoring",
+}
 CANDIDATE = {"splits": ["dev"]}  # of what a search tries; its number is left out
 _ABSENT = "absent"  # shown for a key that only the other one has
 

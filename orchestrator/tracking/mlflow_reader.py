@@ -1,4 +1,4 @@
-"""Reads an experiment of MLflow, whoever wrote it. Changes nothing there."""
+"""Reads an experiment of MLflow, ours or that of others. Changes nothing there."""
 
 from __future__ import annotations
 

@@ -52,6 +52,9 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
         raise DataError(f"task {task.name}", None, problem, "check the label column or entity types")
     if text is not None:
         raise text
+    if task.positive_label is not None and task.positive_label not in (task.labels or counts):
+        problem = f"positive_label {task.positive_label!r} is not among the labels of train"
+        raise DataError(f"task {task.name}", None, problem, "write it as the label column has it")
     if task.kind is not TaskKind.NER:
         return task.labels or tuple(sorted(counts))
     return ("O", *(f"{prefix}-{kind}" for kind in sorted(task.labels or counts) for prefix in "BI"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.contracts.metrics import METRICS, PRIMARY, MetricName
+from orchestrator.contracts.metrics import METRICS, OF_ONE_CLASS, PRIMARY, MetricName
 from orchestrator.contracts.sameness import visible
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
@@ -77,6 +77,8 @@ def _missing(task: TaskSpec, labels: Sequence[str], examples: Sequence[Example])
     if task.metric in _FINDS and not sum(n for name, n in class_sizes.items() if name != task.negative_label):
         noun = "mention" if task.kind is TaskKind.NER else f"row of another class than {task.negative_label}"
         return f"there is nothing to find, as it has no {noun}"
+    if task.metric in OF_ONE_CLASS and str(task.positive_label) not in class_sizes:
+        return f"no row has the label {visible(str(task.positive_label))}"
     absent = [label for label in labels if label not in class_sizes]
     if task.metric is MetricName.MACRO_AUROC and absent:
         names = ", ".join(map(visible, absent[:_MOST_NAMES])) + (", …" if absent[_MOST_NAMES:] else "")
@@ -87,13 +89,16 @@ def _missing(task: TaskSpec, labels: Sequence[str], examples: Sequence[Example])
 
 def _remedy(task: TaskSpec, splits: Sequence[Split]) -> str:
     noun = "mentions" if task.kind is TaskKind.NER else "rows of these classes"
-    if task.metric is not MetricName.MACRO_AUROC and task.kind is not TaskKind.NER:
+    if task.metric in OF_ONE_CLASS:
+        noun = f"rows of {visible(str(task.positive_label))}"
+    elif task.metric is not MetricName.MACRO_AUROC and task.kind is not TaskKind.NER:
         noun = "rows of the other classes"
     held_out = [f"hold_out.{split}" for split in splits if split in shares_held_out(task.reader)]
     fixes = [f"add {noun} to {' and '.join(splits)}"] + (
         [f"raise {' and '.join(held_out)}"] if held_out else []
     )
-    metric = PRIMARY[task.kind] if task.metric is MetricName.MACRO_AUROC else MetricName.LOSS
+    undefined = (MetricName.MACRO_AUROC, *OF_ONE_CLASS)  # on a split without a class
+    metric = PRIMARY[task.kind] if task.metric in undefined else MetricName.LOSS
     if task.kind in METRICS[metric].kinds:
         fixes.append(f"set another metric of the task, say {metric}")
     return ", or ".join(fixes)

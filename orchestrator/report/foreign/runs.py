@@ -25,7 +25,7 @@ _WHOLE = (RunField.SEED, RunField.TOTAL_PARAMETERS, RunField.TRAINABLE_PARAMETER
 
 
 class Run(Record):
-    """One run of somebody's. Figures that nobody measured are None; `where` says which run it is."""
+    """One run of another tool. Figures that were not measured are None; `where` says which run it is."""
 
     where: str
     model: str

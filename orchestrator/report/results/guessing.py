@@ -2,7 +2,8 @@
 
 Trials tell it of each metric, by the classes of train and test (`workers.guessing`). Of trials from before
 they did, it is made of the classes of their training rows, taken to be as frequent in test: of the share p of
-the commonest of k classes, accuracy and micro F1 are p, macro F1 is 2p / (1 + p) / k. Where not even these
+the commonest of k classes, accuracy and micro F1 are p, weighted F1 is 2p² / (1 + p), and macro F1 is
+2p / (1 + p) / k. Where not even these
 are known it is 0, which no score is below.
 """
 
@@ -66,6 +67,7 @@ def guess(task: TaskSpec, class_counts: ClassCounts | None) -> Guess:
         scores |= {name: most for name in _BY_SHARE if name in scores}
         if MetricName.MACRO_F1 in scores:
             scores[MetricName.MACRO_F1] = 2 * most / (1 + most) / len(counts)
+            scores[MetricName.WEIGHTED_F1] = 2 * most / (1 + most) * most
         scores[MetricName.LOSS] = -math.fsum(share * math.log(share) for share in shares)
     if class_counts is not None and class_counts.measured:
         # A metric that was undefined is supposed.

@@ -55,9 +55,11 @@ def mirrored(interval: tuple[float, float] | None) -> tuple[float, float] | None
 
 
 def bounds(metric: MetricName) -> tuple[float, float]:
-    """Return the range of quality: a loss, and with it its negative, is unbounded; all other metrics are
-    shares."""
-    return (-math.inf, math.inf) if metric is MetricName.LOSS else (0.0, 1.0)
+    """Return the range of quality: a loss, and with it its negative, is unbounded; kappa may be negative; all
+    other metrics are shares."""
+    if metric is MetricName.LOSS:
+        return (-math.inf, math.inf)
+    return (-1.0, 1.0) if metric is MetricName.COHENS_KAPPA else (0.0, 1.0)
 
 
 def summarise_quality(values: Sequence[float], metric: MetricName, failed: int = 0) -> Summary | None:

@@ -205,6 +205,23 @@ def test_a_class_without_a_row_is_refused_where_the_metric_needs_one(tmp_path: P
     assert "1 of 3 classes has no row in test." in shown.stdout
 
 
+def test_a_split_without_the_positive_class_is_refused(tmp_path: Path) -> None:
+    files = {
+        "train.csv": table(*rows("train", 12, THREE)),
+        "dev.csv": table(*rows("dev", 12, THREE)),
+        "test.csv": table(*rows("test", 12, THREE[:2])),
+    }
+    said = refused(write_task(tmp_path, files, TABLE, metric="class_recall", positive_label="c"))
+    assert "test has no class_recall: no row has the label 'c'" in said
+    assert "-> add rows of 'c' to test, or set another metric of the task, say macro_f1" in said
+    error = (
+        CliRunner()
+        .invoke(app, write_task(tmp_path, files, TABLE, metric="class_recall", positive_label="d"))
+        .exception
+    )
+    assert "positive_label 'd' is not among the labels of train" in str(error)
+
+
 def test_a_share_that_leaves_a_rare_class_out_is_refused(tmp_path: Path) -> None:
     common = [(f"note {number}", "ab"[number % 2]) for number in range(60)]
     files = {"train.csv": table(*common, ("rare note", "c"), ("rare note", "c"))}

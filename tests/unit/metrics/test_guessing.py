@@ -45,6 +45,8 @@ def test_it_names_the_commonest_class_of_train_for_everything():
     )
     assert found[MetricName.ACCURACY] == found[MetricName.MICRO_F1] == pytest.approx(2 / 3)
     assert found[MetricName.MACRO_F1] == pytest.approx(0.8 / 2)
+    assert found[MetricName.WEIGHTED_F1] == pytest.approx(0.8 * 2 / 3)
+    assert found[MetricName.COHENS_KAPPA] == 0
     assert found[MetricName.MACRO_AUROC] == 0.5
     assert found[MetricName.LOSS] == pytest.approx(-(2 * math.log(0.8) + math.log(0.2)) / 3)
 

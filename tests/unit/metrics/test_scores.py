@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.scheme import IOB2
+from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score
 
 from orchestrator.contracts.metrics import METRICS, MetricName, Metrics
 from orchestrator.contracts.vocabulary import TaskKind
@@ -108,6 +109,41 @@ def test_classification_by_hand() -> None:
     assert metrics["macro_auroc"] == pytest.approx((3 / 4 + 1 / 3 + 1) / 3)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4))
+def test_scores_of_classes_are_those_of_scikit_learn(seed: int, classes: int) -> None:
+    source = np.random.default_rng(seed)
+    gold, predicted = source.integers(0, classes, (2, 12))
+    gold[:2], predicted[:2] = (0, 1), (1, 1)
+    labels = [str(index) for index in range(classes)]
+    scores = score_sequences(
+        TaskKind.CLASSIFICATION, labels, None, gold, one_hot(list(predicted), classes), positive_label="1"
+    )
+    of_one = {"labels": [1], "average": None}
+    assert values(scores) == pytest.approx(
+        values(scores)
+        | {
+            "weighted_f1": f1_score(gold, predicted, average="weighted"),
+            "cohens_kappa": cohen_kappa_score(gold, predicted),
+            "class_f1": f1_score(gold, predicted, **of_one)[0],
+            "class_precision": precision_score(gold, predicted, **of_one)[0],
+            "class_recall": recall_score(gold, predicted, **of_one)[0],
+        }
+    )
+
+
+def test_agreement_on_one_class_has_no_kappa() -> None:
+    metrics = score_sequences(TaskKind.CLASSIFICATION, ("a", "b"), None, np.array([0, 0]), one_hot([0, 0], 2))
+    assert "one class" in str(metrics[MetricName.COHENS_KAPPA].missing)
+
+
+def test_a_class_that_is_never_predicted_has_recall_0_and_no_precision() -> None:
+    metrics = score_sequences(
+        TaskKind.CLASSIFICATION, ("a", "b"), None, np.array([0, 1]), one_hot([0, 0], 2), positive_label="b"
+    )
+    assert metrics[MetricName.CLASS_RECALL].value == 0
+    assert metrics[MetricName.CLASS_PRECISION].missing == "nothing was predicted"
+
+
 def _auroc_by_pairs(gold: np.ndarray, logits: np.ndarray) -> float:
     """The share of (member, other) pairs that the softmax ranks right, averaged over classes."""
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -145,6 +181,7 @@ def test_output_that_is_not_finite_leaves_auroc_missing() -> None:
 
 @pytest.mark.parametrize("kind", [TaskKind.RELATION, TaskKind.CLASSIFICATION])
 def test_each_kind_reports_exactly_its_own_metrics(kind: TaskKind) -> None:
-    negative = "a" if kind is TaskKind.RELATION else None
-    found = set(score_sequences(kind, ("a", "b"), negative, np.array([0, 1]), one_hot([0, 1], 2)))
+    negative, positive = ("a", None) if kind is TaskKind.RELATION else (None, "b")
+    answers = np.array([0, 1]), one_hot([0, 1], 2)
+    found = set(score_sequences(kind, ("a", "b"), negative, *answers, positive_label=positive))
     assert found == {name for name, info in METRICS.items() if kind in info.kinds} - {MetricName.LOSS}
