@@ -15,6 +15,7 @@ from orchestrator.cli.commands.export import export
 from orchestrator.cli.commands.fetch import fetch
 from orchestrator.cli.commands.follow import follow
 from orchestrator.cli.commands.help import help_of
+from orchestrator.cli.commands.init import init
 from orchestrator.cli.commands.inspect import backbone_app, task_app
 from orchestrator.cli.commands.ledger import ledger
 from orchestrator.cli.commands.list import list_names
@@ -100,7 +101,7 @@ def _before_the_command(
 # of its function, unless another is given.
 Command = Callable[..., None]
 _COMMANDS: dict[str, tuple[Command | tuple[str, Command | typer.Typer], ...]] = {
-    _DAILY: (plan, run, status, follow, stop, report, ui),
+    _DAILY: (init, plan, run, status, follow, stop, report, ui),
     _RESULTS: (compare, logs, ledger, score),
     _MODELS: (export,),
     _CATALOGUE: (("list", list_names), capabilities, schema, ("task", task_app), ("backbone", backbone_app)),

@@ -178,6 +178,35 @@ class Session:
             console.print(f"everything is here ({duration(time.monotonic() - began)})", highlight=False)
         return session
 
+    def count_sizes(self, console: Console) -> Session:
+        """Let a worker read the tasks of files whose entries do not state their size and that nothing has
+        counted yet. A task that it cannot read is reported, and stops nothing: a plan runs no trial."""
+        tasks = {
+            cell.task.spec.name: cell.task.spec
+            for cell in self.sweep.grid.cells
+            if cell.task.spec.train_examples is None or cell.task.spec.mean_tokens is None
+        }
+        uncounted = {
+            name: task
+            for name, task in tasks.items()
+            if not task.invented and self.inputs.data.get(name) and not self.inputs.counts.get(name)
+        }
+        if not uncounted:
+            return self
+        request = StageRequest(
+            cache_dir=str(cache_of(self.sweep.storage)),
+            data_dir=str(self.sweep.data_dir),
+            tasks=tuple(uncounted.values()),
+            lengths={name: lengths_of(self.sweep)[name] for name in uncounted},
+        )
+        counted: dict[str, ByLength] = {}
+        with console.status(f"counting {', '.join(uncounted)}"):
+            for answer in map(Staged.model_validate, ask("workers.stage", request)):
+                if answer.problem is not None:
+                    console.print(f"{answer.item}: {answer.problem}", style="yellow", highlight=False)
+                counted |= {answer.item: answer.counts} if answer.counts else {}
+        return self._with_counts(uncounted, counted)
+
     def _dev_rows(self) -> dict[str, list[int]]:
         """Return by task the caps on dev of its cells."""
         caps: dict[str, set[int]] = {}

@@ -33,7 +33,7 @@ from orchestrator.text_files import user_path
 KINDS = tuple(BY_DIRECTORY)
 HOW_TO_MAKE_ONE = f"make it, with one or more of the directories {', '.join(KINDS)}"
 # What may be beside the entries: sweep files, published results, the table of what runs under what.
-_BESIDE = ("sweeps", "published", "capabilities.csv")
+_BESIDE = ("sweeps", "published", "capabilities.csv", "sweep.yaml", "sweep.lock")
 
 R = TypeVar("R", bound=Record)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.record import Record
 
@@ -30,6 +30,7 @@ class SplitCounts(Record):
     mentions_cut: NonNegativeInt | None = None  # mentions that are not complete before the cut
     also_in_train: NonNegativeInt | None = None  # examples of dev and test whose text is one of train
     also_in_dev: NonNegativeInt | None = None  # likewise of test
+    mean_words: NonNegativeFloat | None = None  # of an example, for the forecast of a plan
     # Held-out relations without `id`: examples that agree in most of their words with one of train.
     near_train: NonNegativeInt | None = None
     ids: NonNegativeInt | None = None

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.ledger import CPU
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.trial_history import TrialHistory
+from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning.observed_times import ENOUGH, Observation, Profile, TypicalSeconds
 from orchestrator.planning.rates import AssumedRate
-from orchestrator.planning.workload import Workload, evaluations, training_examples, training_steps
+from orchestrator.planning.workload import (
+    Workload,
+    evaluations,
+    training_examples,
+    training_steps,
+    with_counted_size,
+)
 
 if TYPE_CHECKING:
     from orchestrator.planning.forecast_range import Noise
@@ -99,7 +107,9 @@ class Predictor:
         probes: Iterable[TrialHistory] = (),
         *,
         rate: AssumedRate,
+        counts: Mapping[str, Mapping[int, Mapping[Split, SplitCounts]]] | None = None,
     ) -> None:
+        self._counts = counts or {}
         self._device, self._rate = device_of(resources), rate
         self._resources = resources
         self._found: dict[tuple[Basis, _Likeness], Profile] = defaultdict(Profile)
@@ -139,6 +149,8 @@ class Predictor:
         names = workload.backbone.name, workload.method.name, workload.task.name
         key = (*names, workload.recipe, candidate, devices)
         if key not in self._known:
+            task = with_counted_size(workload.task, self._counts.get(workload.task.name, {}))
+            workload = replace(workload, task=task)
             predicted = self._predict(workload, candidate, devices)
             self._known[key] = None if predicted is None else _on(predicted, devices)
         return self._known[key]

@@ -52,7 +52,11 @@ class PlanBuilder:
         self._config, self._inputs, self._history = sweep.config, inputs, history
         self._fingerprints, self._unknown = Fingerprints(inputs), TrialHistory()
         self.predictor = Predictor(
-            history.values(), sweep.config.resources, probes.values(), rate=assumed_rate(sweep)
+            history.values(),
+            sweep.config.resources,
+            probes.values(),
+            rate=assumed_rate(sweep),
+            counts=inputs.counts,
         )
         self._placer = Placer(sweep.config.resources, sweep.catalogue.devices)
         self._peaks = Peaks(

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from orchestrator.config import GridCell
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
 from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Recipe, TrialSpec
+from orchestrator.contracts.vocabulary import Split
 
 _RANDOM_PARAMETERS = 100_000  # of the tiny models of a smoke run, whatever their architecture
 
@@ -30,6 +32,21 @@ def compute_parameters(backbone: BackboneSpec) -> int | None:
     if backbone.parameters is None or width is None or "vocab_size" not in shape:
         return None
     return backbone.parameters - int(shape["vocab_size"]) * int(width)
+
+
+TOKENS_PER_WORD = 1.4  # of clinical English, about
+
+
+def with_counted_size(task: TaskSpec, counts: Mapping[int, Mapping[Split, SplitCounts]]) -> TaskSpec:
+    """Return the task with the examples and tokens that a worker has counted where its entry states none.
+    `counts` are by the length that texts are cut to."""
+    train = next((splits[Split.TRAIN] for splits in counts.values() if Split.TRAIN in splits), None)
+    if train is None:
+        return task
+    counted = {"train_examples": train.examples or None}
+    if train.mean_words:
+        counted["mean_tokens"] = math.ceil(TOKENS_PER_WORD * train.mean_words)
+    return task.model_copy(update={k: v for k, v in counted.items() if getattr(task, k) is None})
 
 
 def epoch_examples(task: TaskSpec, recipe: Recipe, rows: Mapping[str, int] | None = None) -> int | None:

@@ -36,6 +36,7 @@ class Corpus:
             split: SplitCounts(
                 examples=len(examples),
                 **self._classes(examples),
+                mean_words=sum(map(_words, examples)) / len(examples) if examples else None,
                 also_in_train=texts.get((split, Split.TRAIN)),
                 also_in_dev=texts.get((split, Split.DEV)),
                 near_train=near.get(split),

@@ -62,35 +62,49 @@ def label_set(task: TaskSpec, train: Sequence[Example], faults: Iterable[Faults]
 
 def text_for_labels(task: TaskSpec, counts: Mapping[str, int]) -> DataError | None:
     """Return an error, in counts only, if a column of text or ids was probably taken for the labels and would
-    be written into every record. It looks for more than 50 classes, mostly classes with one example, names of
-    more than 60 characters, and names that look like text or identifiers."""
-    once = sum(count == 1 for count in counts.values())
-    long = sum(len(label) > LONGEST for label in counts)
-    names = {label_key(label) for label in counts}
-    wordy = sum(" " in name for name in names)
-    many_words = sum(name.count(" ") >= _MOST_WORDS for name in names)
-    ids = sum(bool(_IDENTIFIES.search(label)) for label in counts)
-    if len(counts) > _MOST:
-        problem = f"train has {len(counts)} classes"
-    elif 2 * once > len(counts):
-        problem = f"{once} of the {len(counts)} classes of train have one example only"
-    elif long:
-        problem = f"{long} of the {len(counts)} classes of train have names of more than {LONGEST} characters"
-    elif ids:
-        problem = f"{ids} of the {len(counts)} classes of train hold a date, an address or a long number"
-    elif many_words:
-        problem = (
-            f"{many_words} of the {len(counts)} classes of train have names of more than {_MOST_WORDS} words"
-        )
-    elif 2 * wordy > len(names):
-        problem = f"{wordy} of the {len(names)} classes of train have names of several words"
-    else:
+    be written into every record."""
+    doubt = doubt_about_labels(counts)
+    if doubt is None:
         return None
     fix = (
         "check which column or attribute the reader takes for the labels; if they are right, list them under "
         "`labels` of the task"
     )
-    return DataError(f"task {task.name}", None, f"{problem}, and no `labels` are declared", fix)
+    return DataError(f"task {task.name}", None, f"{doubt}, and no `labels` are declared", fix)
+
+
+def doubt_about_labels(counts: Mapping[str, int]) -> str | None:
+    """Return why the values of a column (with their rows) are probably no classes, None if they may be.
+
+    Reasons are more than 50 classes, mostly classes with one example, names of more than 60 characters, and
+    names that look like text or identifiers.
+    """
+    once = sum(count == 1 for count in counts.values())
+    long = sum(len(label) > LONGEST for label in counts)
+    names = {label_key(label) for label in counts}
+    wordy = sum(" " in name for name in names)
+    many_words = sum(name.count(" ") >= _MOST_WORDS for name in names)
+    ids = sum(map(is_identifying, counts))
+    if len(counts) > _MOST:
+        return f"train has {len(counts)} classes"
+    if 2 * once > len(counts):
+        return f"{once} of the {len(counts)} classes of train have one example only"
+    if long:
+        return f"{long} of the {len(counts)} classes of train have names of more than {LONGEST} characters"
+    if ids:
+        return f"{ids} of the {len(counts)} classes of train hold a date, an address or a long number"
+    if many_words:
+        return (
+            f"{many_words} of the {len(counts)} classes of train have names of more than {_MOST_WORDS} words"
+        )
+    if 2 * wordy > len(names):
+        return f"{wordy} of the {len(names)} classes of train have names of several words"
+    return None
+
+
+def is_identifying(name: str) -> bool:
+    """Return whether a name holds a date, an address or a long number."""
+    return bool(_IDENTIFIES.search(name))
 
 
 def check_spellings(task: TaskSpec, labels: Sequence[str], faults: Iterable[Faults]) -> None:

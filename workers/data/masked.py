@@ -92,6 +92,13 @@ class _Sentences:
         return row
 
 
+def marks_a_pair(text: str) -> bool:
+    """Return whether mentions of the text are marked, or two of them masked."""
+    plain = text_key(text)
+    bare = without_marks(plain)
+    return bare != plain or len(_MASK.findall(bare)) > 1
+
+
 def without_marks(text: str) -> str:
     """Return the text with its mentions, without the marks around them that we recognise."""
     if not _SIGN.search(text):

@@ -46,11 +46,11 @@ def show_task(
         else:
             answer = line
     if digest is not None:
-        remember_counts(cache, spec, digest, {spec.max_length: _counts(answer)})
+        remember_counts(cache, spec, digest, {spec.max_length: counts_of(answer)})
     if as_json:
         print_json(answer)
     else:
-        _show(spec, answer, Terminal())
+        show_splits(spec, answer, Terminal())
     if (unscorable := answer["unscorable"]) is not None:
         raise DataError(f"task {task}", None, unscorable["problem"], unscorable["fix"])
 
@@ -85,7 +85,8 @@ def _data_root(task: TaskSpec, data_dir: str | None, cache: Path) -> Path:
     return made_root(cache, task)
 
 
-def _show(spec: TaskSpec, answer: dict[str, Any], console: Terminal) -> None:
+def show_splits(spec: TaskSpec, answer: dict[str, Any], console: Terminal) -> None:
+    """Print the answer of `workers.inspect`: a column per split, and what to beware of."""
     console.print(f"{spec.title} ({spec.kind}), metric {answer['metric']}", highlight=False)
     console.print(_splits_table(answer))
     for line in answer["caveats"]:
@@ -94,7 +95,8 @@ def _show(spec: TaskSpec, answer: dict[str, Any], console: Terminal) -> None:
         console.print(f"note: {spec.note}", highlight=False)
 
 
-def _counts(answer: dict[str, Any]) -> dict[Split, SplitCounts]:
+def counts_of(answer: dict[str, Any]) -> dict[Split, SplitCounts]:
+    """Return the counts in the answer of `workers.inspect`, by split."""
     kinds = ("skipped", "set_aside")
     return {
         Split(name): SplitCounts.model_validate(split["counts"] | {key: split[key] for key in kinds})

@@ -54,6 +54,7 @@ def plan(
     from orchestrator.cli.terminal import Terminal, print_json
 
     session = open_session(config, with_storage(overrides, storage), smoke=smoke)
+    session = session.count_sizes(Terminal(stderr=True))
     if measure:
         from orchestrator.cli.plan.probes import measure as run_probes
         from orchestrator.execution.launcher import ClusterChoice

@@ -8,8 +8,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import pyarrow
 import pytest
+from arrow_folders import write_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,26 +38,6 @@ def task(kind: TaskKind = TaskKind.CLASSIFICATION, on_bad_record: str = "error",
     )
 
 
-def write(
-    root: Path, columns: dict[str, Any], split: str = "train", features: Any = None, files: int = 1
-) -> Path:
-    folder = root / "corpus" / split
-    folder.mkdir(parents=True)
-    whole = pyarrow.table(columns)
-    names = [f"data-{number:05d}-of-{files:05d}.arrow" for number in range(files)]
-    size = -(-whole.num_rows // files)
-    for number, name in enumerate(names):
-        with (
-            pyarrow.OSFile(str(folder / name), "wb") as sink,
-            pyarrow.ipc.new_stream(sink, whole.schema) as out,
-        ):
-            out.write_table(whole.slice(number * size, size), max_chunksize=2)
-    state = {"_data_files": [{"filename": name} for name in names], "_split": split, "_fingerprint": "0"}
-    (folder / "state.json").write_text(json.dumps(state))
-    (folder / "dataset_info.json").write_text(json.dumps({"features": features or {}}))
-    return folder
-
-
 def texts(spec: TaskSpec, root: Path, split: Split = Split.TRAIN) -> list[tuple[str, str]]:
     return [(e.text, e.label) for e in read_split(spec, split, root) if isinstance(e, Text)]
 
@@ -67,14 +47,14 @@ def sentences(spec: TaskSpec, root: Path) -> list[str]:
 
 
 def test_rows_of_all_files_come_in_order(tmp_path: Path) -> None:
-    write(tmp_path, {"text": list("abcdefg"), "label": list("xyxyxyx")}, files=3)
+    write_folder(tmp_path, {"text": list("abcdefg"), "label": list("xyxyxyx")}, files=3)
     assert texts(task(), tmp_path) == list(zip("abcdefg", "xyxyxyx", strict=True))
 
 
 def test_numbers_are_named_by_the_folder_or_by_the_reader(tmp_path: Path) -> None:
     columns = {"sentence": ["a", "b"] * 2, "labels": [1, 0] * 2}
     keys = {"text": "sentence", "label": "labels"}
-    write(tmp_path, columns, features={"labels": {"names": ["no", "yes"], "_type": "ClassLabel"}})
+    write_folder(tmp_path, columns, features={"labels": {"names": ["no", "yes"], "_type": "ClassLabel"}})
     assert texts(task(**keys), tmp_path) == [("a", "yes"), ("b", "no")] * 2
     assert texts(task(**keys, names=["false", "PIP"]), tmp_path) == [("a", "PIP"), ("b", "false")] * 2
     (tmp_path / "corpus" / "train" / "dataset_info.json").unlink()
@@ -85,7 +65,7 @@ def test_numbers_are_named_by_the_folder_or_by_the_reader(tmp_path: Path) -> Non
 
 
 def test_pairs_have_two_text_columns(tmp_path: Path) -> None:
-    write(tmp_path, {"text": ["a"], "other": ["b"], "label": ["x"]})
+    write_folder(tmp_path, {"text": ["a"], "other": ["b"], "label": ["x"]})
     found = read_split(task(second_text="other"), Split.TRAIN, tmp_path)[0]
     assert isinstance(found, Text)
     assert (found.text, found.second_text) == ("a", "b")
@@ -96,23 +76,23 @@ LISTED = ["O", "B-x", "I-x"]
 
 
 def test_tags_are_read_as_text_where_they_stand_as_text(tmp_path: Path) -> None:
-    write(tmp_path, SENTENCES | {"ner_tags_str": [["B-y", "I-y"], ["O"]]})
+    write_folder(tmp_path, SENTENCES | {"ner_tags_str": [["B-y", "I-y"], ["O"]]})
     assert sentences(task(TaskKind.NER), tmp_path) == ["B-y I-y", "O"]
 
 
 @pytest.mark.parametrize("source", ["info", "features", "reader"])
 def test_numbered_tags_are_named_by_info_by_the_folder_or_by_the_reader(tmp_path: Path, source: str) -> None:
     feature = {"feature": {"names": LISTED, "_type": "ClassLabel"}, "_type": "Sequence"}
-    write(tmp_path, SENTENCES, features={"ner_tags": feature} if source == "features" else {})
+    write_folder(tmp_path, SENTENCES, features={"ner_tags": feature} if source == "features" else {})
     if source == "info":
-        write(tmp_path, {"all_ner_tags": [LISTED]}, split="info")
+        write_folder(tmp_path, {"all_ner_tags": [LISTED]}, split="info")
     names = {"names": LISTED} if source == "reader" else {}
     assert sentences(task(TaskKind.NER, **names), tmp_path) == ["B-x I-x", "O"]
 
 
 def test_splits_without_a_folder_are_held_out_by_the_text(tmp_path: Path) -> None:
     rows = [f"row {number // 2}" for number in range(200)]
-    write(tmp_path, {"text": rows, "label": ["x", "y"] * 100})
+    write_folder(tmp_path, {"text": rows, "label": ["x", "y"] * 100})
     spec = task(hold_out={"dev": 0.2, "test": 0.2})
     parts = {split: {text for text, _ in texts(spec, tmp_path, split)} for split in Split}
     assert set.union(*parts.values()) == set(rows)
@@ -141,7 +121,7 @@ def test_the_pairs_of_a_sentence_fall_into_one_split(tmp_path: Path) -> None:
     sentences = [FORMS[n % 3].format(n) for n in range(150)]
     rows = [pair for sentence in [*sentences, *sentences[:30]] for pair in pairs_of(sentence)]
     columns = {"text": rows, "label": [["PIP", "false"][n % 2] for n in range(len(rows))]}
-    write(tmp_path, columns)
+    write_folder(tmp_path, columns)
     spec = task(TaskKind.RELATION, hold_out={"dev": 0.2, "test": 0.2})
     parts = {
         split: {number for text, _ in texts(spec, tmp_path, split) for number in re.findall(r"c(\d+)", text)}
@@ -171,7 +151,7 @@ def test_the_pairs_of_a_sentence_fall_into_one_split(tmp_path: Path) -> None:
 def test_a_bad_row_is_an_error_at_its_number_or_left_out_and_counted(
     tmp_path: Path, kind: TaskKind, columns: dict[str, Any], row: int, fault: str
 ) -> None:
-    write(tmp_path, columns)
+    write_folder(tmp_path, columns)
     with pytest.raises(DataError, match=fault) as caught:
         read_split(task(kind), Split.TRAIN, tmp_path)
     assert caught.value.line == row
@@ -196,7 +176,7 @@ def test_a_bad_row_is_an_error_at_its_number_or_left_out_and_counted(
 def test_a_broken_folder_is_an_error_even_where_bad_records_are_skipped(
     tmp_path: Path, file: str, content: str, fault: str
 ) -> None:
-    folder = write(tmp_path, {"text": [MARKER], "label": ["x"]})
+    folder = write_folder(tmp_path, {"text": [MARKER], "label": ["x"]})
     (folder / file).write_text(content)
     with pytest.raises(DataError, match=fault) as caught:
         read_split(task(on_bad_record="skip"), Split.TRAIN, tmp_path)
@@ -204,7 +184,7 @@ def test_a_broken_folder_is_an_error_even_where_bad_records_are_skipped(
 
 
 def test_a_column_that_is_not_there_and_a_folder_of_splits_are_errors(tmp_path: Path) -> None:
-    write(tmp_path, {"sentence": ["a"], "label": ["x"]})
+    write_folder(tmp_path, {"sentence": ["a"], "label": ["x"]})
     with pytest.raises(DataError, match="no column 'text'"):
         read_split(task(), Split.TRAIN, tmp_path)
     (tmp_path / "corpus" / "dataset_dict.json").write_text("{}")
@@ -213,7 +193,7 @@ def test_a_column_that_is_not_there_and_a_folder_of_splits_are_errors(tmp_path: 
 
 
 def test_a_summary_holds_counts_and_no_text(tmp_path: Path) -> None:
-    write(tmp_path, {"text": [MARKER, "b"] * 2, "label": ["x", "y"] * 2})
+    write_folder(tmp_path, {"text": [MARKER, "b"] * 2, "label": ["x", "y"] * 2})
     summary = inspect_task(task(), tmp_path)
     assert summary["splits"]["train"]["labels"] == {"x": 2, "y": 2}
     assert MARKER not in json.dumps(summary)
@@ -232,7 +212,7 @@ def test_any_damage_gives_examples_or_a_data_error(
 ) -> None:
     root = tmp_path_factory.mktemp("any")
     numbered = {"label": {"names": ["x", "y"], "_type": "ClassLabel"}}
-    folder = write(root, {"text": [MARKER, "b", "c"], "label": [0, 1, 0]}, features=numbered)
+    folder = write_folder(root, {"text": [MARKER, "b", "c"], "label": [0, 1, 0]}, features=numbered)
     content = bytearray((folder / file).read_bytes())
     for place, value in changes:
         content[int(place * (len(content) - 1))] = value

@@ -47,7 +47,7 @@ def read_arrow(
     Rows with the same `id` of the reader belong to one document. Without `id` the selector gets the text, so
     that equal texts share a split. Raises DataError, whose line is the row, counted from 1.
     """
-    present = _column_names(path)
+    present = column_names(path)
     tags = reader.tags if reader.tags in present else _NUMBERED_TAGS
     labelled = tags if kind is TaskKind.NER else reader.label
     texts = [reader.tokens] if kind is TaskKind.NER else [reader.text, *filter(None, [reader.second_text])]
@@ -56,13 +56,13 @@ def read_arrow(
         if present.count(column) != 1:
             fix = "name the columns in the reader: text and label, or tokens and tags; id where there is one"
             raise DataError(str(path), None, f"there is no column {column!r}", fix)
-    names = reader.names or _class_names(path, labelled)
+    names = reader.names or class_names(path, labelled)
     if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
         names = _listed_tags(path.parent / _INFO)
     by_sentence = parts_by_sentence(kind, reader)
     make = _sentence if kind is TaskKind.NER else _text
     documents: dict[Identity, int] = {}
-    for number, cells in enumerate(_rows(path, [*texts, labelled, *ids]), start=1):
+    for number, cells in enumerate(rows_of(path, [*texts, labelled, *ids]), start=1):
         row = cells[: len(texts) + 1]
         identity = id_key(cells[-1]) if ids else texts_key(row[:-1])
         if by_sentence:
@@ -147,14 +147,14 @@ def _is_text(value: Any) -> bool:
 
 def _listed_tags(folder: Path) -> tuple[str, ...]:
     """Return the tags that the folder `info` lists. Raises DataError."""
-    listed = next(_rows(folder, [_ALL_TAGS]), [None])[0] if _ALL_TAGS in _column_names(folder) else None
+    listed = next(rows_of(folder, [_ALL_TAGS]), [None])[0] if _ALL_TAGS in column_names(folder) else None
     if not isinstance(listed, list) or not all(_is_text(tag) for tag in listed):
         fix = "set `names` of the reader: the tags in the order of their numbers"
         raise DataError(str(folder), None, f"its first row has no list {_ALL_TAGS!r}", fix)
     return tuple(listed)
 
 
-def _column_names(folder: Path) -> list[str]:
+def column_names(folder: Path) -> list[str]:
     file = _data_files(folder)[0]
     import pyarrow
 
@@ -166,7 +166,7 @@ def _column_names(folder: Path) -> list[str]:
     raise DataError(str(file), None, f"it is not an Arrow IPC stream ({kind})", _AGAIN)
 
 
-def _rows(folder: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
+def rows_of(folder: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
     """Yield the cells of each row in the order of `columns`. Raises DataError."""
     for file in _data_files(folder):
         batches = _batches(file, columns)
@@ -218,7 +218,7 @@ def _data_files(folder: Path) -> list[Path]:
     return [folder / str(name) for name in names]
 
 
-def _class_names(folder: Path, column: str) -> tuple[str, ...]:
+def class_names(folder: Path, column: str) -> tuple[str, ...]:
     """Return the names of a ClassLabel or of a list of them; empty for other columns. Raises DataError."""
     file = folder / "dataset_info.json"
     if not file.is_file():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.contracts.sameness import Identity, spelling_fix, words_key
@@ -20,8 +20,8 @@ from workers.data.faults import Faults
 from workers.data.files import lines, read_text
 from workers.data.holdout import Selector
 
-_TAG = re.compile(r"O|[BI]-\S+")
-_DOCUMENT = "-DOCSTART-"  # the first word of the line that begins a document in the CoNLL-2003 family
+TAG = re.compile(r"O|[BI]-\S+")
+DOCUMENT = "-DOCSTART-"  # the first word of the line that begins a document in the CoNLL-2003 family
 _COMMENT = re.compile(r"#(\s|[\w.-]+ ?=).*")
 _BLANKS = re.compile("[ \t]+")
 
@@ -70,6 +70,11 @@ def read_conll(
     return sentences
 
 
+def sentences_of(content: Sequence[str], separator: str) -> list[Rows]:
+    """Return the lines of each sentence as (number, columns), without comments and -DOCSTART- lines."""
+    return [rows for _, rows in _blocks(list(content), separator)]
+
+
 def _identity(blocks: list[Rows], reader: ConllReader) -> Identity:
     """Return an identity that depends only on the words: after reannotation a document stays in its split."""
     column = reader.token_column
@@ -85,7 +90,7 @@ def _blocks(content: list[str], separator: str) -> Iterator[tuple[int, Rows]]:
     # The blank line added at the end closes the last sentence of a file that lacks it.
     for number, line in enumerate([*content, ""], start=1):
         fields = line.split(maxsplit=1)
-        if fields and fields[0] != _DOCUMENT:
+        if fields and fields[0] != DOCUMENT:
             if not _is_comment(line, separator, begins=not block):
                 block.append((number, _columns(line, separator)))
             continue
@@ -106,7 +111,7 @@ def _is_comment(line: str, separator: str, begins: bool) -> bool:
     line with a tag is never treated as a comment.
     """
     separated = "\t" not in line if separator == "tab" else begins
-    return separated and bool(_COMMENT.fullmatch(line)) and not any(map(_TAG.fullmatch, line.split()))
+    return separated and bool(_COMMENT.fullmatch(line)) and not any(map(TAG.fullmatch, line.split()))
 
 
 def _width(rows: Iterable[list[str]]) -> int:
@@ -171,7 +176,7 @@ def _cells(file: str, line: int, columns: list[str], width: int, reader: ConllRe
 
 def check_tag(file: str, line: int, tag: str, before: str, types: Collection[str] | None) -> None:
     """Raise DataError unless the tag may follow the tag before it; a sentence begins after "O"."""
-    if not _TAG.fullmatch(tag):
+    if not TAG.fullmatch(tag):
         raise DataError(
             file,
             line,

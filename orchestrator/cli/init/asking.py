@@ -1,0 +1,74 @@
+"""Ask what a file does not say: on a terminal one question after another, else all at once as mistakes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from orchestrator.cli.init.columns import Answer, Question
+from orchestrator.errors import ConfigError, Problem, did_you_mean
+
+GIVEN = "as you said"
+
+
+class Asking:
+    """Settle questions by flags, guesses and answers on a terminal, and collect what stays open."""
+
+    def __init__(self, prompt: Callable[[Question], str] | None) -> None:
+        self._prompt = prompt
+        self._open: list[Question] = []
+        self._wrong: list[Problem] = []
+
+    def settle(self, found: Answer | Question) -> Answer:
+        """Return the answer; one that is open has no value until `end` raises."""
+        if isinstance(found, Answer):
+            return found
+        if self._prompt is None:
+            self._open.append(found)
+            return Answer(None, "")
+        return Answer(self._prompt(found), GIVEN)
+
+    def assumed(self, question: Question) -> Answer:
+        """Return the answer to a question that has a usual one, which is taken without a terminal."""
+        if self._prompt is None:
+            return Answer(question.default, f"assumed; {question.flag} says otherwise")
+        return Answer(self._prompt(question), GIVEN)
+
+    def given(self, flag: str, value: str, choices: tuple[str, ...]) -> Answer:
+        """Return the answer of a flag, and note a problem if it is none of the choices."""
+        if value not in choices:
+            problem = f"unknown value, got {value!r}"
+            self._wrong.append(Problem("command line", flag, problem, did_you_mean(value, choices)))
+        return Answer(value, GIVEN)
+
+    def refuse(self, flag: str, problem: str, fix: str) -> None:
+        self._wrong.append(Problem("command line", flag, problem, fix))
+
+    def end(self) -> None:
+        """Raise ConfigError with every wrong flag and every open question."""
+        problems = list(self._wrong)
+        for question in self._open:
+            fix = f"add {question.flag} " + ("|".join(question.choices) or "VALUE")
+            problems.append(Problem("command line", question.flag, f"{question.ask} {question.why}", fix))
+        if problems:
+            raise ConfigError(problems)
+
+
+def on_terminal() -> Callable[[Question], str] | None:
+    """Return what asks a person, None without a terminal."""
+    return _prompted if sys.stdin.isatty() and sys.stdout.isatty() else None
+
+
+def _prompted(question: Question) -> str:
+    typer.echo(
+        f"\n{question.ask}" + (f" {question.why[:1].upper()}{question.why[1:]}." if question.why else "")
+    )
+    if question.choices:
+        typer.echo("  " + ", ".join(question.choices))
+    while True:
+        answer = str(typer.prompt(f"  {question.flag}", default=question.default)).strip()
+        if not question.choices or answer in question.choices:
+            return answer
+        typer.echo(f"  unknown value: {did_you_mean(answer, question.choices)}")

@@ -1,0 +1,209 @@
+"""What each column of a file is for: a guess with its reason, or a question where the file does not say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.contracts.data_look import ColumnLook, DataLook
+from orchestrator.contracts.vocabulary import TaskKind
+from orchestrator.units import quantity
+
+NO_COLUMN = "none"  # the answer that there is no such column
+_TEXT_WORDS = 4  # words that a text has on average, at least
+_SENTENCE_WORDS = 60  # that the sentence of a relation has, at most
+_MARKED = 0.9  # share of the texts of a relation task that mark their pair
+_PATIENT = frozenset(["patient", "patients", "subject", "subjects", "person", "pid", "mrn", "nhs"])
+_DOCUMENT = frozenset(
+    [
+        "id",
+        "ids",
+        "uuid",
+        "key",
+        "doc",
+        "document",
+        "note",
+        "letter",
+        "report",
+        "admission",
+        "hadm",
+        "stay",
+        "visit",
+        "encounter",
+        "case",
+        "record",
+        "index",
+    ]
+)
+_SITE = frozenset(
+    [
+        "site",
+        "hospital",
+        "ward",
+        "clinic",
+        "centre",
+        "center",
+        "trust",
+        "department",
+        "unit",
+        "practice",
+        "location",
+    ]
+)
+_LABEL = frozenset(
+    ["label", "labels", "class", "classes", "category", "target", "gold", "y", "outcome", "annotation"]
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is taken for granted, and why. `value` None: there is no such column."""
+
+    value: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the file does not say. `choices` are columns or words that may be the answer; empty: any."""
+
+    flag: str
+    ask: str
+    why: str
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+
+
+def words_of(name: str) -> set[str]:
+    """Return the words in a column's name: patient_id and patientID have two."""
+    return set(
+        re.sub(r"([a-z])([A-Z])", r"\1 \2", name).casefold().replace("_", " ").replace("-", " ").split()
+    )
+
+
+def text_column(look: DataLook) -> Answer | Question:
+    """Return the column with texts, where there is exactly one."""
+    texts = [column for column in look.columns if _is_text(column)]
+    if len(texts) == 1:
+        return Answer(
+            texts[0].name, f"the only column with texts ({texts[0].mean_words:.0f} words on average)"
+        )
+    why = (
+        f"{len(texts)} columns hold texts of {_TEXT_WORDS} words or more on average"
+        if texts
+        else f"no column holds texts of {_TEXT_WORDS} words or more on average"
+    )
+    choices = texts or [column for column in look.columns if not column.lists]
+    return Question("--text", "Which column is the text?", why, _names(choices))
+
+
+def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
+    """Return the column with classes, where no other column can be meant."""
+    free = [
+        c for c in look.columns if c.name not in taken and not _is_text(c) and not c.lists and c.distinct > 1
+    ]
+    named = [column for column in free if words_of(column.name) & _LABEL]
+    if len(named) == 1 and named[0].sizes is not None:
+        return Answer(named[0].name, f"from its name; {_values(named[0])}")
+    open_columns = named or [c for c in free if not words_of(c.name) & (_PATIENT | _DOCUMENT | _SITE)]
+    classes = [column for column in open_columns if column.sizes is not None]
+    if len(classes) == 1 and len(open_columns) == 1:
+        return Answer(classes[0].name, f"the only column with classes: {_values(classes[0])}")
+    if not classes:
+        many = [f"{column.name!r} has {_values(column)}" for column in open_columns]
+        why = "no column has 2 to 50 values that repeat" + (f": {', '.join(many)}" if many else "")
+        return Question("--label", "Which column is the label?", why, _names(free))
+    why = f"{quantity(len(open_columns), 'column')} may be it: " + ", ".join(
+        f"{column.name!r} has {_values(column)}" for column in open_columns
+    )
+    return Question("--label", "Which column is the label?", why, _names(classes))
+
+
+def id_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
+    """Return the column that says which rows belong together, where its name says so."""
+    free = [
+        c for c in look.columns if c.name not in taken and not _is_text(c) and not c.lists and c.distinct > 1
+    ]
+    patients = [column for column in free if words_of(column.name) & _PATIENT]
+    documents = [column for column in free if words_of(column.name) & _DOCUMENT]
+    named = patients or documents
+    ask = "Which column names the patient, or else the document?"
+    if len(named) == 1:
+        return Answer(named[0].name, f"from its name; {_ids(named[0])}")
+    if named:
+        return Question("--id", ask, f"{len(named)} columns have such a name", (*_names(named), NO_COLUMN))
+    if unclear := [column for column in free if _repeats_as_ids_do(column)]:
+        several = ", ".join(f"{column.name!r} has {_values(column)}" for column in unclear)
+        return Question("--id", ask, f"values repeat as ids do: {several}", (*_names(unclear), NO_COLUMN))
+    return Answer(None, "no column names a patient or document: equal texts stay in one split, nothing else")
+
+
+def task_kind(look: DataLook, text: str | None, label: str | None) -> Answer | Question:
+    """Return what the task is: tags are entities; texts with classes are classified, or relations."""
+    if look.format == "conll" or any(column.tags for column in look.columns):
+        return Answer(TaskKind.NER, "its words have BIO tags")
+    by_name = {column.name: column for column in look.columns}
+    texts, classes = by_name.get(text or ""), by_name.get(label or "")
+    marked = texts is not None and texts.marked >= _MARKED and texts.mean_words <= _SENTENCE_WORDS
+    if not marked or texts is None:
+        return Answer(TaskKind.CLASSIFICATION, "its texts mark no pairs of mentions")
+    share = f"{texts.marked:.0%} of its texts mark two mentions"
+    if classes is not None and classes.negative is not None:
+        return Answer(TaskKind.RELATION, f"{share}, and one class is {classes.negative!r}")
+    choices = (TaskKind.RELATION, TaskKind.CLASSIFICATION)
+    why = f"{share}, and no class has a name like none"
+    return Question("--kind", "What is predicted of a text?", why, tuple(map(str, choices)))
+
+
+def negative_class(look: DataLook, label: str | None) -> Answer | Question:
+    """Return the class that means "no relation", where its name says so."""
+    negative = next((column.negative for column in look.columns if column.name == label), None)
+    if negative is not None:
+        return Answer(negative, "from its name")
+    return Question("--negative-label", 'Which class means "no relation"?', "no class has a name like none")
+
+
+def token_columns(look: DataLook) -> tuple[Answer | Question, Answer | Question]:
+    """Return the columns of a table with the words and the tags of sentences."""
+    lists = [column for column in look.columns if column.lists]
+    words = [
+        column for column in lists if not column.tags and words_of(column.name) & {"token", "tokens", "words"}
+    ]
+    tags = [column for column in lists if column.tags]
+    return (
+        _only(words, "--text", "Which column has the words?", _names(lists)),
+        _only(tags, "--label", "Which column has the tags?", _names(lists)),
+    )
+
+
+def _only(columns: Sequence[ColumnLook], flag: str, ask: str, choices: tuple[str, ...]) -> Answer | Question:
+    if len(columns) == 1:
+        return Answer(columns[0].name, "the only column of its kind")
+    return Question(flag, ask, f"{quantity(len(columns), 'column')} may be it", choices)
+
+
+def _is_text(column: ColumnLook) -> bool:
+    return not column.lists and column.mean_words >= _TEXT_WORDS
+
+
+def _repeats_as_ids_do(column: ColumnLook) -> bool:
+    return column.mean_words < 2 and column.distinct >= 10 and 0.05 < column.distinct / column.filled < 1
+
+
+def _names(columns: Iterable[ColumnLook]) -> tuple[str, ...]:
+    return tuple(column.name for column in columns)
+
+
+def _values(column: ColumnLook) -> str:
+    return f"{quantity(column.distinct, 'value')} in {quantity(column.filled, 'row')}"
+
+
+def _ids(column: ColumnLook) -> str:
+    if column.distinct == column.filled:
+        return (
+            f"each of {quantity(column.filled, 'row')} has its own, so it does not say which belong together"
+        )
+    return (
+        f"{quantity(column.distinct, 'id')} in {quantity(column.filled, 'row')}, kept together in one split"
+    )

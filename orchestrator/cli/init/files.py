@@ -1,0 +1,94 @@
+"""The task file and the sweep file, with a comment beside each value that the user may want to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from orchestrator.cli.init.models import Start
+from orchestrator.cli.init.study import Study
+
+_MEANS = {  # what a key of the task is for
+    "domain": "what the texts are",
+    "metric": "chooses the best checkpoint, and is the quality in the report",
+    "max_length": "tokens; longer texts are cut, and `frontier task inspect` counts them",
+    "negative_label": 'the class that means "no relation"',
+    "data": "trains only where `frontier doctor --strict` finds no problem",
+}
+_READER_MEANS = {
+    "files": "below data_dir of the sweep",
+    "id": "rows of one id stay in one split, and count as one in the statistics",
+    "hold_out": "shares of the ids, taken by a hash: the same on every machine",
+    "separator": "between columns",
+}
+_SENSITIVE = "# data: sensitive  # if these are texts of patients: then it trains only where they are safe"
+
+
+def task_text(task: Mapping[str, Any], study: Study) -> str:
+    """Return the task file. Its comments are counts and reasons, never text."""
+    lines = ["# Written by `frontier init`. Each value can be changed; `frontier plan` checks the file."]
+    for key, value in task.items():
+        if key != "reader":
+            lines.append(_line(key, value, _why(key, study) or _MEANS.get(key, "")))
+            continue
+        lines.append("reader:")
+        for inner, setting in value.items():
+            lines.append("  " + _line(inner, setting, _READER_MEANS.get(inner, "")))
+    if "data" not in task:
+        lines.append(_SENSITIVE)
+    return "\n".join(lines) + "\n"
+
+
+def sweep_text(
+    name: str, title: str, paths: Sequence[str], start: Start, good_enough: Mapping[str, float], gpu: bool
+) -> str:
+    """Return the sweep file beside the folder `tasks`. `paths`: data_dir, and further catalogues."""
+    resources = "auto" if gpu else "{cpus: 1}"
+    lines = [
+        "# Written by `frontier init`. `frontier plan` shows what it costs before anything is trained.",
+        _line("name", name, "of the folder with its results"),
+        _line("question", f"Which model is good enough for {title}, and what is the cheapest?"),
+        _line("catalogues", [".", *paths[1:]], "the folder that holds tasks/"),
+        _line("data_dir", paths[0]),
+        _line("models", list(start.models), f"{start.why}; `frontier list models` shows all"),
+        _line("domains", list(start.domains), "what the models were pretrained on, not what your texts are"),
+        "methods:",
+        *(f"  - {_flow(method)}" for method in start.methods),
+        _line("tasks", [name]),
+        _line("seeds", [1, 2, 3], "three trainings of each cell show how far a score scatters"),
+        _line(
+            "recipe",
+            {"epochs": start.epochs, "batch_size": start.batch_size},
+            "enough steps to learn; raise epochs if the report says `improving`",
+        ),
+        _line("good_enough", dict(good_enough), "0.01 is one point of the metric"),
+        _line("resources", None, "what one trial is given").replace("null", resources),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _why(key: str, study: Study) -> str:
+    answer = study.settled.get(key)
+    return answer.why if answer is not None and key == "kind" else ""
+
+
+def _line(key: str, value: Any, comment: str = "") -> str:
+    return f"{key}: {_flow(value)}" + (f"  # {comment}" if comment else "")
+
+
+def _flow(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    text: str = yaml.safe_dump(
+        [_plain(value)], default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False
+    )
+    return text.strip()[1:-1]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value

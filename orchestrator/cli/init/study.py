@@ -1,0 +1,180 @@
+"""What `frontier init` settles about a task, from flags, guesses and answers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.init import columns
+from orchestrator.cli.init.asking import GIVEN, Asking
+from orchestrator.cli.init.columns import NO_COLUMN, Answer, Question
+from orchestrator.contracts.data_look import ColumnLook, DataLook
+from orchestrator.contracts.metrics import PRIMARY
+from orchestrator.contracts.vocabulary import Split, TaskKind
+from orchestrator.planning.workload import TOKENS_PER_WORD
+
+DOMAINS = ("clinical", "biomedical", "general")
+_LENGTHS = (64, 128, 256, 512)
+HELD_OUT = 0.2  # share of the ids for dev, and for test
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The words of the command line that say what the file does not."""
+
+    kind: str | None = None
+    text: str | None = None
+    second_text: str | None = None
+    label: str | None = None
+    id: str | None = None
+    negative_label: str | None = None
+    domain: str | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything about the data that the task file says, each with its reason."""
+
+    look: DataLook
+    files: Mapping[Split, str]  # below the data directory
+    kind: TaskKind
+    settled: Mapping[str, Answer]  # by what it is
+
+    def value(self, key: str) -> str | None:
+        return self.settled[key].value if key in self.settled else None
+
+    @property
+    def max_length(self) -> int:
+        """Return the least usual length that cuts at most one text in twenty, as far as words tell."""
+        words = self.look.long_words or 0
+        for key in ("text", "second_text"):
+            words += next((c.long_words for c in self.look.columns if c.name == self.value(key)), 0)
+        return next((n for n in _LENGTHS if n >= math.ceil(TOKENS_PER_WORD * words)), _LENGTHS[-1])
+
+    def task(self, title: str, sensitive: bool) -> dict[str, Any]:
+        """Return the task as its file has it."""
+        task: dict[str, Any] = {
+            "title": title,
+            "kind": str(self.kind),
+            "domain": self.value("domain"),
+            "reader": self._reader(),
+            "metric": str(PRIMARY[self.kind]),
+            "max_length": self.max_length,
+        }
+        if self.kind is TaskKind.RELATION:
+            task["negative_label"] = self.value("negative_label")
+        return task | ({"data": "sensitive"} if sensitive else {})
+
+    def _reader(self) -> dict[str, Any]:
+        reader: dict[str, Any] = {"format": self.look.format}
+        reader["files"] = {str(split): [name] for split, name in self.files.items()}
+        if self.look.format == "conll":
+            reader |= {"separator": self.look.separator, "token_column": self.look.token_column}
+            reader["tag_column"] = self.look.tag_column
+        elif self.kind is TaskKind.NER:
+            reader |= {"tokens": self.value("text"), "tags": self.value("label")}
+        else:
+            reader |= {key: self.value(key) for key in ("text", "second_text", "label") if self.value(key)}
+        if self.value("id"):
+            reader["id"] = self.value("id")
+        if self.look.format == "csv" and self.look.separator:
+            reader["separator"] = self.look.separator
+        label = next((c for c in self.look.columns if c.name == self.value("label")), None)
+        if self.look.format == "arrow" and label is not None and label.numbered:
+            reader["names"] = [str(number) for number in range(label.numbered)]
+        shares = {str(s): HELD_OUT for s in (Split.DEV, Split.TEST) if s not in self.files}
+        return reader | ({"hold_out": shares} if shares else {})
+
+
+def settle(look: DataLook, files: Mapping[Split, str], flags: Flags, asking: Asking) -> Study:
+    """Return the study. Raises ConfigError with every wrong flag and every open question."""
+    settled: dict[str, Answer] = {}
+    if look.format == "conll":
+        kind = _kind(look, None, None, flags, asking)
+        for flag in ("text", "second_text", "label", "id"):
+            if getattr(flags, flag):
+                asking.refuse(f"--{flag.replace('_', '-')}", "a CoNLL file has no named columns", "remove it")
+    else:
+        kind = _of_columns(look, flags, settled, asking)
+    if kind.value == TaskKind.RELATION:
+        found = columns.negative_class(look, settled["label"].value)
+        given = flags.negative_label and Answer(flags.negative_label, GIVEN)
+        settled["negative_label"] = given or asking.settle(found)
+    elif flags.negative_label:
+        asking.refuse("--negative-label", f"belongs to relation tasks, and this is {kind.value}", "remove it")
+    settled = {"kind": kind} | settled
+    settled["domain"] = _domain(flags, asking)
+    asking.end()
+    return Study(look, files, TaskKind(str(kind.value)), settled)
+
+
+def _of_columns(look: DataLook, flags: Flags, settled: dict[str, Answer], asking: Asking) -> Answer:
+    names = tuple(column.name for column in look.columns)
+    given = {
+        key: asking.given(f"--{key.replace('_', '-')}", value, names)
+        for key in ("text", "second_text", "label")
+        if (value := getattr(flags, key)) is not None
+    }
+    kind_flag = flags.kind
+    tagged = any(column.tags for column in look.columns) and kind_flag in (None, TaskKind.NER)
+    if tagged:
+        words, tags = columns.token_columns(look)
+        settled["text"] = given.get("text") or asking.settle(words)
+        settled["label"] = given.get("label") or asking.settle(tags)
+    else:
+        settled["text"] = given.get("text") or asking.settle(columns.text_column(look))
+        if "second_text" in given:
+            settled["second_text"] = given["second_text"]
+        taken = [answer.value for answer in settled.values()] + [flags.id]
+        settled["label"] = given.get("label") or asking.settle(columns.label_column(look, taken))
+        _check_label(look, settled["label"].value, asking)
+    taken = [answer.value for answer in settled.values()]
+    if flags.id is not None:
+        identity = asking.given("--id", flags.id, (*names, NO_COLUMN))
+    else:
+        identity = asking.settle(columns.id_column(look, taken))
+    settled["id"] = Answer(None, identity.why) if identity.value == NO_COLUMN else identity
+    return _kind(look, settled["text"].value, settled["label"].value, flags, asking)
+
+
+def _kind(look: DataLook, text: str | None, label: str | None, flags: Flags, asking: Asking) -> Answer:
+    found = columns.task_kind(look, text, label)
+    if flags.kind is None:
+        return asking.settle(found)
+    given = asking.given("--kind", flags.kind, tuple(map(str, TaskKind)))
+    tagged = isinstance(found, Answer) and found.value == TaskKind.NER
+    if tagged != (flags.kind == TaskKind.NER) and flags.kind in list(TaskKind):
+        problem = "its words have BIO tags" if tagged else "it has no words with BIO tags"
+        asking.refuse("--kind", f"{problem}, got {flags.kind!r}", "remove --kind, or name another file")
+    return given
+
+
+def _check_label(look: DataLook, label: str | None, asking: Asking) -> None:
+    """Refuse a column whose values would not be taken for classes: they would be written into records."""
+    column: ColumnLook | None = next((c for c in look.columns if c.name == label), None)
+    if column is None or column.sizes is not None:
+        return
+    problem = f"{column.distinct:,} values in {column.filled:,} rows are no classes, got {label!r}"
+    fix = "name another column, or a file in which its values are grouped into 2 to 50 classes"
+    asking.refuse("--label", problem, fix)
+
+
+def _domain(flags: Flags, asking: Asking) -> Answer:
+    if flags.domain is not None:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", flags.domain):
+            asking.refuse(
+                "--domain", f"is not one word, got {flags.domain!r}", "write one word, say clinical"
+            )
+        return Answer(flags.domain, GIVEN)
+    question = Question("--domain", "What are the texts?", "no file says so", DOMAINS, DOMAINS[0])
+    return asking.assumed(question)
+
+
+def title_of(stem: str, others: Sequence[str]) -> tuple[str, str]:
+    """Return a title and a task's name from the name of a file; `others` are taken."""
+    name = re.sub(r"[^a-z0-9]+", "-", stem.casefold()).strip("-")[:40] or "task"
+    return Path(stem).name.replace("_", " "), name if name not in others else f"my-{name}"

@@ -1,0 +1,216 @@
+"""`frontier init`: look, settle, check by reading every row, write two files, and say what to run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.catalogue.task import counts_of, show_splits
+from orchestrator.cli.init.asking import Asking, on_terminal
+from orchestrator.cli.init.columns import Question
+from orchestrator.cli.init.files import sweep_text, task_text
+from orchestrator.cli.init.models import Start, Weights, start
+from orchestrator.cli.init.study import Flags, Study, settle, title_of
+from orchestrator.cli.own_cache import own_cache
+from orchestrator.cli.paths import cache_of
+from orchestrator.cli.terminal import Terminal, plain_table
+from orchestrator.cli.worker_calls import ask
+from orchestrator.config import load_catalogue
+from orchestrator.config.data_digests import digest_data
+from orchestrator.config.known_counts import remember_counts
+from orchestrator.config.problems import validate
+from orchestrator.config.task_files import DescribedTask
+from orchestrator.config.yaml_sources import parse
+from orchestrator.contracts.data_look import DataLook, LookRequest
+from orchestrator.contracts.files import write_atomically
+from orchestrator.contracts.requests import InspectTask
+from orchestrator.contracts.separators import Separator
+from orchestrator.contracts.task import TaskSpec
+from orchestrator.contracts.vocabulary import Split
+from orchestrator.errors import ConfigError, DataError, Problem, did_you_mean
+from orchestrator.execution.devices import first_gpu
+from orchestrator.units import quantity
+
+SWEEP_FILE = "sweep.yaml"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user wants of the study, beside what the data are."""
+
+    name: str | None
+    into: Path | None
+    within: float | None
+    at_least: float | None
+    weights: Weights | None
+    models: Sequence[str]
+    sensitive: bool
+    storage: Path
+    catalogues: Sequence[Path] = ()  # beside the folder that is written
+
+
+def init(
+    files: Mapping[Split, Path], flags: Flags, separator: Separator | None, wishes: Wishes, console: Terminal
+) -> None:
+    """Write the task and the sweep of a data file.
+
+    Raises ConfigError for wrong flags, open questions and files that exist already, DataError where a row is
+    malformed or a score would say nothing. Then nothing is written.
+    """
+    catalogue = load_catalogue(wishes.catalogues)
+    for path in files.values():
+        if not path.exists():
+            raise ConfigError([Problem(str(path), "", "there is no such file", "check the path")])
+    stem = files[Split.TRAIN].name.partition(".")[0]
+    title, name = title_of(wishes.name or stem, list(catalogue.tasks))
+    target = wishes.into or Path(name)
+    task_file, sweep_file = target / "tasks" / f"{name}.yaml", target / SWEEP_FILE
+    _refuse_existing((task_file, sweep_file))
+    asking = Asking(on_terminal())
+    if unknown := [model for model in wishes.models if model not in catalogue.models]:
+        asking.refuse(
+            "--model", f"not in the catalogue, got {unknown[0]!r}", did_you_mean(unknown[0], catalogue.models)
+        )
+    if wishes.within is not None and wishes.at_least is not None:
+        asking.refuse("--within", "expected one of --within and --at-least, got both", "remove one")
+    look = _look(files[Split.TRAIN], separator)
+    data_dir, below = _placed(files, look)
+    study = settle(look, below, flags, asking)
+    good_enough, weights = _wanted(wishes, asking)
+    task = study.task(title, wishes.sensitive)
+    text = task_text(task, study)
+    spec = _checked(text, name, task_file)
+    answer = _inspected(spec, data_dir, wishes.storage)
+    begin = start(catalogue, weights, wishes.models, answer["splits"]["train"]["examples"])
+    paths = [_relative(path.resolve(), target) for path in (data_dir, *wishes.catalogues)]
+    sweep = sweep_text(name, title, paths, begin, good_enough, first_gpu() is not None)
+    _show(files, study, begin, good_enough, console)
+    show_splits(spec, answer, console)
+    task_file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(task_file, text)
+    write_atomically(sweep_file, sweep)
+    console.print(f"\nwrote {task_file} and {sweep_file}; next:", highlight=False, soft_wrap=True)
+    for verb in ("plan", "run"):
+        print(f"  {_program()} {verb} {shlex.quote(str(sweep_file))}{_storage(wishes.storage)}")
+
+
+def _look(path: Path, separator: Separator | None) -> DataLook:
+    [answer] = ask("workers.look", LookRequest(path=str(path.resolve()), separator=separator))
+    return DataLook.model_validate(answer)
+
+
+def _refuse_existing(paths: Sequence[Path]) -> None:
+    fix = "remove it, or give --into DIRECTORY or --name NAME"
+    if problems := [
+        Problem(str(path), "", "this file exists already", fix) for path in paths if path.exists()
+    ]:
+        raise ConfigError(problems)
+
+
+def _placed(files: Mapping[Split, Path], look: DataLook) -> tuple[Path, dict[Split, str]]:
+    """Return the data directory, and the file of each split below it."""
+    resolved = {split: path.resolve() for split, path in files.items()}
+    if look.folders:
+        folder = resolved[Split.TRAIN]
+        return folder, {Split(split): name for split, name in look.folders.items()}
+    directory = Path(os.path.commonpath([path.parent for path in resolved.values()]))
+    return directory, {split: str(path.relative_to(directory)) for split, path in resolved.items()}
+
+
+def _relative(path: Path, target: Path) -> str:
+    """Return a path as the sweep file names it: relative to it if both are in the working directory."""
+    here = Path.cwd().resolve()
+    if path.is_relative_to(here) and target.resolve().is_relative_to(here):
+        return os.path.relpath(path, target.resolve())
+    return str(path)
+
+
+def _wanted(wishes: Wishes, asking: Asking) -> tuple[dict[str, float], Weights]:
+    """Return what is good enough, and where weights may come from."""
+    weights = wishes.weights
+    if weights is None and not wishes.models:
+        question = Question(
+            "--weights",
+            "Where may weights come from: this machine, or a download from the hub?",
+            "",
+            tuple(Weights),
+            Weights.HERE,
+        )
+        weights = Weights(str(asking.assumed(question).value))
+    if wishes.at_least is not None:
+        return {"at_least": wishes.at_least}, weights or Weights.HERE
+    within = wishes.within
+    if within is None:
+        asked = Question(
+            "--within",
+            "How much worse than the best is still good enough (0.01 is one point)?",
+            "",
+            (),
+            "0.01",
+        )
+        within = float(str(asking.assumed(asked).value))
+    return {"within": within}, weights or Weights.HERE
+
+
+def _checked(text: str, name: str, file: Path) -> TaskSpec:
+    """Return the task as the catalogue will read it from its file. Raises ConfigError."""
+    raw, problems = parse(text, str(file), "")
+    if problems:
+        raise ConfigError(problems)
+    task, invalid = validate(DescribedTask, raw | {"name": name}, str(file))
+    if task is None:
+        raise ConfigError(invalid)
+    return task.spec()
+
+
+def _inspected(spec: TaskSpec, data_dir: Path, storage: Path) -> dict[str, Any]:
+    """Read every row in a worker, and remember its counts for the plan. Raises DataError."""
+    [answer] = ask("workers.inspect", InspectTask(task=spec, root=str(data_dir)), "task")
+    digest = digest_data(spec, data_dir, own_cache())
+    if (unscorable := answer["unscorable"]) is not None:
+        raise DataError(f"task {spec.name}", None, unscorable["problem"], unscorable["fix"])
+    if digest is not None:
+        remember_counts(cache_of(storage).resolve(), spec, digest, {spec.max_length: counts_of(answer)})
+    return answer
+
+
+def _show(
+    files: Mapping[Split, Path],
+    study: Study,
+    begin: Start,
+    good_enough: Mapping[str, float],
+    console: Terminal,
+) -> None:
+    look = study.look
+    columns = f", {quantity(len(look.columns) + look.other_columns, 'column')}" if look.columns else ""
+    rows = quantity(look.rows, "sentence" if look.format == "conll" else "row")
+    console.print(f"{files[Split.TRAIN]}: {look.format}, {rows}{columns}", highlight=False, soft_wrap=True)
+    table = plain_table("", "taken", "why")
+    for key, answer in study.settled.items():
+        table.add_row(key.replace("_", " "), answer.value or "–", answer.why)
+    table.add_row(
+        "max_length", str(study.max_length), "tokens; the lengths of 19 of 20 texts, at 1.4 tokens a word"
+    )
+    table.add_row("models", ", ".join(begin.models), begin.why)
+    [(rule, figure)] = good_enough.items()
+    table.add_row("good enough", f"{rule} {figure:g}", "0.01 is one point; --within or --at-least sets it")
+    console.print(table)
+
+
+def _program() -> str:
+    """Return what the user has to type for `frontier` here: its path if the shell does not find it."""
+    started = sys.argv[0]
+    unknown = Path(started).name == "frontier" and shutil.which("frontier") is None
+    return shlex.quote(started) if unknown else "frontier"
+
+
+def _storage(storage: Path) -> str:
+    from orchestrator.cli.options import STORAGE
+
+    return "" if str(storage) == STORAGE else f" --storage {shlex.quote(str(storage))}"

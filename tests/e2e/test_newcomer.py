@@ -1,0 +1,60 @@
+"""From a data file to a frontier with nothing written by hand: init, plan, run, report for each kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from workshop import Workshop
+
+KINDS = ("letters.csv", "drugs.tsv", "causes.jsonl")
+FAST = ("methods=full", "seeds=1", "recipe.epochs=1", "domains=general", "concurrency=1")
+
+
+def letters() -> Iterator[str]:
+    yield "patient;letter;urgency"
+    for n in range(60):
+        urgency = ("routine", "soon", "urgent")[n % 3]
+        yield f"P{n // 2};Invented letter {n}, please see this person, it is {urgency};{urgency}"
+
+
+def drugs() -> Iterator[str]:
+    for n in range(60):
+        yield from (f"Patient{n}\tO", "takes\tO", ("aspirin", "statins")[n % 2] + "\tB-Drug", "daily\tO", "")
+
+
+def causes() -> Iterator[str]:
+    for n in range(80):
+        verb, label = (("gave", "causes"), ("and", "none"))[n % 2]
+        words = " ".join(f"w{(n * 7 + k) ** 2 % 997}" for k in range(6))  # else they pass for pairs of one
+        yield json.dumps({"sentence": f"{words} @drug$ {verb} @complaint$ .", "relation": label})
+
+
+def write_files(root: Path) -> None:
+    for name, content in zip(KINDS, (letters(), drugs(), causes()), strict=True):
+        (root / name).write_text("\n".join(content) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "metric"),
+    list(zip(KINDS, ("macro_f1", "entity_f1", "positive_micro_f1"), strict=True)),
+    ids=KINDS,
+)
+def test_a_file_of_ones_own_becomes_a_frontier(
+    new_workshop: Callable[[], Workshop], file: str, metric: str
+) -> None:
+    """As printed, but for one method, seed and epoch, and the smallest backbone."""
+    workshop = new_workshop()
+    write_files(workshop.root)
+    done = workshop.frontier("init", file, "--catalogue", "catalogue", "--model", "mini")
+    name = file.partition(".")[0]
+    commands = [line.split()[1:] for line in done.stdout.splitlines()[-2:]]
+    assert commands == [["plan", f"{name}/sweep.yaml"], ["run", f"{name}/sweep.yaml"]]
+    plan = workshop.json(*commands[0], *FAST)
+    assert plan["predicted"]["device_hours"] > 0
+    [task] = workshop.json(*commands[1], *FAST, "--launcher", "local")["tasks"]
+    assert (workshop.sweeps / name / "report" / "report.html").is_file()
+    assert task["metric"] == metric
+    assert {point["state"] for point in task["points"]} == {"finished"}

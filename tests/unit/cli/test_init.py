@@ -1,0 +1,143 @@
+"""`frontier init` from its words to its two files, or to one list of what it could not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from orchestrator.cli.app import app
+from orchestrator.config import load_sweep
+from orchestrator.contracts.task import TableReader
+from orchestrator.errors import ConfigError, FrontierError, InputError
+
+MARKER = "Xanadu"  # in each text: nothing that is printed or written may hold it
+Init = Callable[..., Result]
+
+
+def letters(head: str = "patient,letter,urgency") -> str:
+    lines = (
+        f"P{n // 2:03d},{MARKER} wrote invented letter {n} about a matter that is {kind},{kind}"
+        for n, kind in enumerate(["routine", "soon", "urgent"] * 40)
+    )
+    return "\n".join([head, *lines]) + "\n"
+
+
+@pytest.fixture
+def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Init:
+    """Run `frontier init` in a folder with one file."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(content: str, *words: str, name: str = "letters.csv") -> Result:
+        (tmp_path / name).write_text(content)
+        return CliRunner().invoke(app, ["init", name, *words])
+
+    return run
+
+
+def mistakes(result: Result) -> dict[str, str]:
+    assert isinstance(result.exception, ConfigError), result.output
+    return {problem.key: f"{problem.problem}; {problem.fix}" for problem in result.exception.problems}
+
+
+def test_a_csv_becomes_a_sweep_that_loads_and_the_guesses_are_said_with_reasons(
+    init: Init, tmp_path: Path
+) -> None:
+    result = init(letters(), "--model", "demo-tiny", "--within", "0.02")
+    assert result.exit_code == 0, result.output
+    sweep = load_sweep(Path("letters/sweep.yaml"), cwd=tmp_path)
+    task = sweep.catalogue.tasks["letters"].spec
+    assert isinstance(task.reader, TableReader)
+    assert (task.reader.text, task.reader.label, task.reader.id) == ("letter", "urgency", "patient")
+    assert sweep.data_dir == tmp_path
+    assert sweep.config.good_enough is not None
+    assert sweep.config.good_enough.within == 0.02
+    assert {cell.cell.domain for cell in sweep.grid.cells} == {"general", "clinical"}
+    said = " ".join(result.output.split())
+    for words in ("the only column with texts", "from its name; 60 ids in 120 rows", "assumed; --domain"):
+        assert words in said
+    written = [path.read_text() for path in (tmp_path / "letters").rglob("*.yaml")]
+    assert len(written) == 2
+    assert not any(MARKER in text for text in [result.output, *written])
+    assert result.output.splitlines()[-2:] == [
+        "  frontier plan letters/sweep.yaml",
+        "  frontier run letters/sweep.yaml",
+    ]
+
+
+def test_what_the_file_does_not_say_is_one_list_of_flags_and_nothing_is_written(
+    init: Init, tmp_path: Path
+) -> None:
+    content = "\n".join(
+        ["ref,note,reply,a,b"]
+        + [
+            f"r{n // 3},{MARKER} is seen again today,We answered on this day {n},{n % 2},{n % 3}"
+            for n in range(60)
+        ]
+    )
+    wrong = mistakes(init(content))
+    assert list(wrong) == ["--text", "--label", "--id"]
+    assert "add --text note|reply" in wrong["--text"]
+    assert not any(MARKER in words for words in wrong.values())
+    assert [path.name for path in tmp_path.iterdir()] == ["letters.csv"]
+
+
+def test_a_flag_names_a_column_that_is_there_and_a_label_that_has_classes(init: Init) -> None:
+    wrong = mistakes(
+        init(letters(), "--text", "leter", "--label", "patient", "--kind", "ner", "--model", "minilmm")
+    )
+    assert "did you mean 'letter'?" in wrong["--text"]
+    assert "60 values in 120 rows are no classes" in wrong["--label"]
+    assert "no words with BIO tags" in wrong["--kind"]
+    assert "did you mean 'minilm'?" in wrong["--model"]
+
+
+def test_nothing_is_overwritten(init: Init, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "sweep.yaml").write_text("mine")
+    wrong = mistakes(init(letters()))
+    assert wrong == {"": "this file exists already; remove it, or give --into DIRECTORY or --name NAME"}
+    assert (tmp_path / "letters" / "sweep.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (letters().replace("matter", "Fürsorge"), "not UTF-8"),
+        (letters() + "P999,only two cells\n", "2 columns, where the header has 3"),
+    ],
+)
+def test_a_broken_encoding_or_row_ends_it_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "letters.csv").write_bytes(content.encode("latin-1"))
+    result = CliRunner().invoke(app, ["init", "letters.csv"])
+    assert isinstance(result.exception, InputError)
+    assert words in str(result.exception)
+    assert MARKER not in str(result.exception)
+    assert not (tmp_path / "letters").exists()
+
+
+def test_files_of_each_split_are_named_and_a_taken_name_is_changed(init: Init, tmp_path: Path) -> None:
+    for name in ("dev", "test"):
+        (tmp_path / f"{name}.csv").write_text(letters().replace("letter ", f"{name} letter "))
+    words = ["--dev", "dev.csv", "--test", "test.csv", "--model", "demo-tiny", "--id", "none", "--sensitive"]
+    result = init(letters(), *words, "--domain", "general", name="mednli.csv")
+    assert result.exit_code == 0, result.output
+    task = load_sweep(Path("my-mednli/sweep.yaml"), cwd=tmp_path).catalogue.tasks["my-mednli"].spec
+    assert {str(split): files for split, files in task.reader.files.items()} == {
+        "train": ("mednli.csv",),
+        "dev": ("dev.csv",),
+        "test": ("test.csv",),
+    }
+    assert (task.data, task.domain, getattr(task.reader, "id", "")) == ("sensitive", "general", None)
+
+
+def test_a_missing_file_is_one_mistake(init: Init) -> None:
+    error = CliRunner().invoke(app, ["init", "nowhere.csv"]).exception
+    assert isinstance(error, FrontierError)
+    assert "nowhere.csv: there is no such file" in str(error)

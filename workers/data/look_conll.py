@@ -1,0 +1,53 @@
+"""Recognise a CoNLL file: which columns are words and tags, and what separates them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from orchestrator.contracts.data_look import DataLook
+from workers.data.labels import doubt_about_labels
+from workers.data.readers.conll import DOCUMENT, TAG, sentences_of
+
+_MOST_OTHERS = 0.02  # share of the lines whose last column is no tag: mistakes, which the reader will name
+
+
+def look_at_conll(content: Sequence[str]) -> DataLook | None:
+    """Return what the file holds, None if it does not look like words with BIO tags, one a line."""
+    for separator in ("tab", "space"):
+        look = _with(content, separator)
+        if look is not None:
+            return look
+    return None
+
+
+def tags_of_words(values: Iterable[Any]) -> bool:
+    """Return whether the items of lists are BIO tags, with at least one mention."""
+    distinct = {value if isinstance(value, str) else None for value in values}
+    return None not in distinct and all(map(TAG.fullmatch, distinct)) and distinct > {"O"}  # type: ignore[arg-type]
+
+
+def _with(content: Sequence[str], separator: Literal["tab", "space"]) -> DataLook | None:
+    sentences = sentences_of(content, separator)
+    rows = [columns for sentence in sentences for _, columns in sentence]
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    tags = Counter(columns[-1].strip() for columns in rows if len(columns) == width)
+    others = sum(count for tag, count in tags.items() if not TAG.fullmatch(tag))
+    mentions = Counter({tag[2:]: count for tag, count in tags.items() if tag.startswith("B-")})
+    if width < 2 or not mentions or others > _MOST_OTHERS * tags.total():
+        return None
+    numbered = width > 2 and all(columns[0].isdigit() for columns in rows if len(columns) == width)
+    lengths = sorted(map(len, sentences))
+    return DataLook(
+        format="conll",
+        rows=len(sentences),
+        separator=separator,
+        token_column=int(numbered),
+        tag_column=width - 1,
+        entities=None
+        if doubt_about_labels(mentions) and len(mentions) > 1
+        else dict(sorted(mentions.items())),
+        long_words=lengths[int(0.95 * (len(lengths) - 1))],
+        documents=sum(line.split(maxsplit=1)[:1] == [DOCUMENT] for line in content),
+    )
