@@ -25,6 +25,7 @@ class ExperimentRun:
     identity: str
     values: Mapping[str, str]
     ended: bool  # as planned
+    started_at: float  # Unix time
     ended_at: float  # Unix time; 0 where it has not ended
 
 
@@ -82,4 +83,6 @@ def _run(run: Run) -> ExperimentRun:
     values |= {f"params.{key}": value for key, value in data.params.items()}
     values |= {f"tags.{key}": value for key, value in data.tags.items()}
     values |= {f"metrics.{key}": repr(value) for key, value in data.metrics.items()}
-    return ExperimentRun(info.run_id, values, info.status == _ENDED, (info.end_time or 0) / 1000)
+    return ExperimentRun(
+        info.run_id, values, info.status == _ENDED, info.start_time / 1000, (info.end_time or 0) / 1000
+    )

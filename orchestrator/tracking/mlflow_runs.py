@@ -28,7 +28,7 @@ TRIAL_KIND, CANDIDATE_KIND, SUMMARY_KIND = "trial", "candidate", "summary"
 INVENTED = "The text of this task is invented: scores show that the pipeline works, nothing about medicine."
 _VERSION = "3"  # of this layout of runs: another one republishes every run
 _MIB = 2**20
-_COUNTS = {"cut", "mentions", "mentions_cut", "absent_classes", "near_train"} | {
+COUNTS = {"cut", "mentions", "mentions_cut", "absent_classes", "near_train"} | {
     f"{what}also_in_{split}" for what in ("", "ids_") for split in ("train", "dev")
 }
 _ENDED = (TrialState.FINISHED, TrialState.FAILED)
@@ -168,6 +168,7 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
         tags |= {"device": outcome.device.type, "precision": outcome.device.precision.value}
     if outcome is not None and outcome.failure is not None:
         tags["failure"] = outcome.failure.kind.value
+        tags["failure.phase"] = outcome.failure.phase.value
         notes.insert(0, f"Failed in phase {outcome.failure.phase}: {outcome.failure.message}")
     if outcome is not None and (lines := caveats(task, distinct([outcome]))):
         tags["caveats"] = " ".join(lines)
@@ -220,7 +221,7 @@ def _outcome_figures(outcome: Outcome) -> dict[str, float | None]:
         "peak_device_memory_mib": _mib(outcome.peak_device_memory_bytes),
     }
     for split, counts in outcome.counted.items():
-        for name, count in counts.model_dump(include=_COUNTS).items():
+        for name, count in counts.model_dump(include=COUNTS).items():
             figures[f"{split}_{name}"] = count
         for name, kinds in (("skipped", counts.skipped), ("set_aside", counts.set_aside)):
             figures[f"{split}_{name}"] = None if kinds is None else sum(kinds.values())

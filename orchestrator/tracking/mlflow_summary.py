@@ -10,6 +10,7 @@ from orchestrator.contracts.markdown import plain
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.mlflow_figures import hours_metric
+from orchestrator.tracking.mlflow_record import record_tags
 from orchestrator.tracking.mlflow_runs import INVENTED, KIND, STATE, SUMMARY_KIND, TRIAL, RunContent
 from orchestrator.tracking.mlflow_views import shared_views
 
@@ -55,6 +56,7 @@ def experiment_tags(sweep: SweepRecord) -> dict[str, str]:
         _NOTE: _description(sweep),
         "mlflow.experimentKind": "custom_model_development",
         **shared_views(sweep),
+        **record_tags(sweep),
     }
 
 

@@ -60,7 +60,7 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE.yaml",
-            help="Which column has what, for --from and --mlflow; see configs/README.md.",
+            help="Which column has what, for a table and for experiments of others; see configs/README.md.",
         ),
     ] = None,
     out: Annotated[

@@ -16,7 +16,9 @@ from orchestrator.report.foreign.peft_results import read_peft_results
 from orchestrator.report.foreign.records import records_of
 from orchestrator.report.foreign.runs import Row, Run, runs_of
 from orchestrator.report.foreign.tables import read_table
-from orchestrator.tracking.mlflow_reader import read_experiment
+from orchestrator.report.from_mlflow import report_from_mlflow
+from orchestrator.tracking.mlflow_reader import Experiment, read_experiment
+from orchestrator.tracking.mlflow_record import is_ours
 
 _TABLES = (".csv", ".tsv")
 
@@ -60,15 +62,35 @@ class Asked:
 
 
 def report_on_runs(asked: Asked, axes: Sequence[tuple[Objective, ...]]) -> tuple[Report, Mapping[str, Path]]:
-    """Build the report on runs that others made, and write its files. Raises ConfigError."""
+    """Build the report on runs that are in no records here, and write its files. Raises ConfigError."""
     if asked.source is not None:
-        runs, name, source = _read(asked.source, asked.mapping), asked.source.stem, asked.source.name
+        name = asked.source.stem
+        report = _on(_read(asked.source, asked.mapping), name, asked.source.name, axes)
     else:
         name = asked.experiment or ""
-        runs, source = _in_mlflow(asked.mlflow or "", name, asked.mapping), f"the experiment {name} in MLflow"
-    sweep, trials = records_of(runs, name, source)
-    report = build_report(sweep, trials, axes=axes)
+        report = _on_experiment(read_experiment(asked.mlflow or "", name), name, asked.mapping, axes)
     return report, write_report(report, asked.out or Path(f"{name}-report"))
+
+
+def _on(runs: Sequence[Run], name: str, source: str, axes: Sequence[tuple[Objective, ...]]) -> Report:
+    sweep, trials = records_of(runs, name, source)
+    return build_report(sweep, trials, axes=axes)
+
+
+def _on_experiment(
+    experiment: Experiment, name: str, mapping: Path | None, axes: Sequence[tuple[Objective, ...]]
+) -> Report:
+    """Report on an experiment in MLflow: of a sweep of Frontier, or with a mapping on anybody's."""
+    if mapping is not None:
+        where = f"experiment {name}"
+        rows = [Row(where, f"run {r.identity}", r.values, r.ended, r.ended_at) for r in experiment.runs]
+        runs = runs_of(rows, _mapping(mapping), where, str(mapping))
+        return _on(runs, name, f"the experiment {name} in MLflow", axes)
+    if not is_ours(experiment.tags):
+        problem = f"is missing, and Frontier did not write the experiment {name}"
+        fix = "write a mapping: which param is the model, which metric the quality; see configs/README.md"
+        raise ConfigError([_problem("--mapping", problem, fix)])
+    return report_from_mlflow(experiment, name, axes)
 
 
 def _problem(key: str, problem: str, fix: str) -> Problem:
@@ -96,13 +118,3 @@ def _read(source: Path, mapping: Path | None) -> list[Run]:
         fix = "name a CSV file, or a folder of PEFT's method_comparison results"
         raise ConfigError([Problem(str(source), "", problem, fix)])
     return read_table(source, None if mapping is None else _mapping(mapping), str(mapping))
-
-
-def _in_mlflow(uri: str, name: str, mapping: Path | None) -> list[Run]:
-    if mapping is None:
-        fix = "write a mapping: which param is the model, which metric the quality; see configs/README.md"
-        raise ConfigError([_problem("--mapping", "is missing", fix)])
-    columns, experiment = _mapping(mapping), read_experiment(uri, name)
-    where = f"experiment {name}"
-    rows = [Row(where, f"run {r.identity}", r.values, r.ended, r.ended_at) for r in experiment.runs]
-    return runs_of(rows, columns, where, str(mapping))

@@ -1,0 +1,137 @@
+"""The report of a sweep from MLflow alone, beside that from its records."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_builder import Fate, LedgerBuilder, task
+
+from orchestrator.contracts.target import SweepTarget
+from orchestrator.contracts.trial import Cell
+from orchestrator.contracts.vocabulary import FailureKind, Signature, TaskKind
+from orchestrator.errors import ConfigError
+from orchestrator.report import build_report, report_json
+from orchestrator.report.from_mlflow import NOTICE, report_from_mlflow
+from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mlflow_reader import read_experiment
+from orchestrator.tracking.mlflow_store import sync
+from orchestrator.tracking.tracking_uri import quiet_environment
+
+# What MLflow cannot know, as fields of report.json.
+UNKNOWN = {
+    "summary",  # how many trials were planned
+    "notices",  # one more
+    "results_until",  # MLflow rounds to milliseconds
+    "refused",
+    "unfinished",
+    "failed.message",  # in the note of the run, as text
+    "failed.places",
+    "failed.attempts",
+    "tasks.points",  # one fewer for each refused cell
+    "tasks.answers",  # they count the seeds that have not begun
+    "tasks.claims.claims.sentence",  # likewise
+    "tasks.refusals",
+    "tasks.note",  # with the counts of classes, which are labels
+    "totals.trials.new",
+    "totals.refused_cells",
+    "totals.attempts",
+    "totals.spending.superseded_device_hours",
+    "totals.spending.unexplained_device_hours",
+    "phases",  # of the attempts before the last one
+    "phases.device_hours",
+    "phases.share",
+}
+
+
+@pytest.fixture
+def uri(tmp_path: Path, mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in quiet_environment().items():
+        monkeypatch.setenv(name, value)
+    return f"sqlite:///{shutil.copy(mlflow_store, tmp_path)}"
+
+
+def differences(ours: Any, theirs: Any, key: str = "") -> Iterator[str]:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name in ours.keys() | theirs.keys():
+            yield from differences(ours.get(name), theirs.get(name), f"{key}.{name}".strip("."))
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for one, other in zip(ours, theirs, strict=True):
+            yield from differences(one, other, key)
+    elif isinstance(ours, float) and isinstance(theirs, float):
+        yield from [] if ours == pytest.approx(theirs, rel=1e-9) else [key]
+    elif ours != theirs:
+        yield key
+
+
+def both(ledger: Ledger, uri: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """From the records, and from MLflow."""
+    sync(ledger, uri)
+    sweep = ledger.sweep()
+    records = build_report(sweep, ledger.trials(), chain(ledger.candidates(), ledger.removed()))
+    view = report_from_mlflow(read_experiment(uri, sweep.name), sweep.name)
+    return report_json(records), report_json(view)
+
+
+def test_mlflow_gives_the_report_of_the_records_field_by_field(tmp_path: Path, uri: str) -> None:
+    built = LedgerBuilder(tmp_path, "whole")
+    tasks = [task("triage", invented=False), task("mentions", TaskKind.NER)]
+    built.plan(domains=["general"], tasks=tasks, seeds=[11, 12])
+    built.ledger.write_sweep(built.sweep.model_copy(update={"good_enough": SweepTarget(within=0.03)}))
+    built.finish_all()
+    records, view = both(built.ledger, uri)
+    rounded = {"results_until", "totals.spending.unexplained_device_hours"}
+    found = {key for key in differences(records, view) if not key.startswith("phases")}
+    assert found - rounded == {"notices"}
+    assert view["notices"][0] == NOTICE
+    assert [p["frontier"] for t in view["tasks"] for p in t["points"]].count(True) >= 2
+
+
+def test_of_a_sweep_with_failures_mlflow_lacks_what_is_listed_and_nothing_else(
+    tmp_path: Path, uri: str
+) -> None:
+    built = LedgerBuilder(tmp_path, "failures")
+    refused = {Cell(model="mini", domain="general", method="lora-r8", task="outcome"): "does not fit"}
+    trials = built.plan(["tiny", "mini"], ["general"], refused=refused)
+    for number, trial in enumerate(trials[:-1]):
+        if number == 0:
+            built.attempt(trial, Fate(failure=FailureKind.OUT_OF_MEMORY))
+        if number == 1:
+            built.attempt(trial, Fate(failure=FailureKind.DIVERGED))
+            continue
+        collapsed = {"signature": Signature.COLLAPSED} if number == 2 else {}
+        built.attempt(trial, Fate(quality=0.6 + 0.01 * number, seconds=50 + 7 * number, outcome=collapsed))
+    records, view = both(built.ledger, uri)
+    assert {key for key in differences(records, view) if key not in UNKNOWN} == set()
+    scored = [p for p in records["tasks"][0]["points"] if p["state"] != "refused"]
+    assert set(differences(scored, view["tasks"][0]["points"])) == {"reason", "state", "planned_seeds"}
+
+
+def test_runs_that_somebody_changed_beyond_reading_are_refused(tmp_path: Path, uri: str) -> None:
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "changed")
+    built.plan(["tiny"], ["general"], ["full"], seeds=[11])
+    built.finish_all()
+    sync(built.ledger, uri)
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("changed").experiment_id
+    [run] = client.search_runs([experiment], "tags.state = 'finished' and tags.model = 'tiny'")
+    client.set_tag(run.info.run_id, "state", "better")
+    with pytest.raises(ConfigError, match="are not those that Frontier writes") as refused:
+        report_from_mlflow(read_experiment(uri, "changed"), "changed")
+    assert "frontier sync" in str(refused.value)
+
+
+def test_an_experiment_has_no_path_of_a_machine_and_no_file_of_a_corpus(tmp_path: Path, uri: str) -> None:
+    built = LedgerBuilder(tmp_path, "private")
+    built.plan(tasks=[task("triage", invented=False)], seeds=[11])
+    built.finish_all()
+    sync(built.ledger, uri)
+    said = str(dict(read_experiment(uri, "private").tags))
+    assert "test.txt" not in said
+    assert str(tmp_path) not in said.replace(uri, "")
