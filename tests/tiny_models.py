@@ -5,13 +5,16 @@ from __future__ import annotations
 import tempfile
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
+from accelerate.utils import DistributedType
 
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.vocabulary import TaskKind
 from workers.demo.tiny import write_tiny
+from workers.distributed.ranks import ALONE
 from workers.methods import Adapted, adapt
 from workers.models.backbones import Backbone, build, count_planned
 
@@ -59,3 +62,16 @@ def blank_tiny(architecture: str, settings: Any, kind: TaskKind = TaskKind.CLASS
     """The same model on the meta device, as a trial counts on it."""
     spec, folder = tiny_spec(architecture), tiny_folder(architecture)
     return count_planned(spec, folder, settings, kind, len(LABELS)).blank.model
+
+
+def training_context(device: torch.device) -> Any:
+    """Return what `optimiser_step` needs of its process: passes of two examples, no accelerator."""
+    accelerator = SimpleNamespace(
+        device=device,
+        backward=lambda loss: loss.backward(),
+        clip_grad_norm_=torch.nn.utils.clip_grad_norm_,
+        distributed_type=DistributedType.NO,
+        no_sync=lambda model: torch.enable_grad(),
+    )
+    order = SimpleNamespace(pass_size=2, trial=SimpleNamespace(recipe=SimpleNamespace(max_grad_norm=1.0)))
+    return SimpleNamespace(accelerator=accelerator, order=order, ranks=ALONE)

@@ -85,6 +85,7 @@ class FlatSplit:
         if self._per_word:
             before = np.concatenate([[0], np.cumsum(labels != IGNORED)])
             self.targets = (before[ends] - before[starts]).tolist()
+        self.class_weights: Tensor | None = None
         self._pad, self._device = pad, device
         self._lengths, self._starts = self._put(ends - starts), self._put(starts)
         self._ids, self._labels = self._put(_flat(data.input_ids)), self._put(labels)
@@ -92,6 +93,10 @@ class FlatSplit:
 
     def _put(self, values: NDArray[np.integer[Any]]) -> Tensor:
         return torch.from_numpy(values).to(self._device)
+
+    def weigh(self, weights: NDArray[np.float32]) -> None:
+        """Set what the loss of an example is multiplied by in training: (classes,), by class id."""
+        self.class_weights = torch.from_numpy(weights).to(self._device)
 
     def rows(self, batches: Iterable[Sequence[int]]) -> list[Rows]:
         """Return the rows of each batch, with a single copy to the device, which waits for it."""

@@ -22,6 +22,7 @@ from orchestrator.contracts.vocabulary import Phase
 from workers.batches import FlatSplit, Rows, epoch_batches
 from workers.checkpoint import Checkpoint, Progress, Weights, clone_weights, trained_weights
 from workers.checkpoint_writer import CheckpointWriter
+from workers.class_weights import balanced_weights
 from workers.distributed.ranks import ALONE, Ranks
 from workers.distributed.sharding import prepare, sharded_state, sync_gradients
 from workers.distributed.spreading import shard_model
@@ -90,6 +91,8 @@ def train(
     if start is not None:
         start.restore_sharded_state(model, optimiser, ctx.ranks)
     examples, dev = (FlatSplit(d, data.pad, ctx.accelerator.device) for d in (data.train, data.dev))
+    if recipe.class_weights is not None:
+        examples.weigh(balanced_weights(data.train.labels, len(data.labels)))
     epoch_steps = steps_of_an_epoch(len(data.train), recipe.batch_size)
     budget = Budget.of(recipe, epoch_steps)
     losses: list[Tensor] = []
@@ -161,9 +164,9 @@ def optimiser_step(
     of the mean loss, on the device.
 
     The mean is over the targets of the whole batch (examples; words for ner), however they fall into ranks
-    and passes. All ranks make the same number of passes: one that has no example left in it learns nothing
-    from its pass. `model` and `optimiser` are the prepared ones. A penalty of the method is not in the mean.
-    """
+    and passes; class weights, where there are any, multiply each target's part. All ranks make the same
+    number of passes: one that has no example left in it learns nothing from its pass. `model` and `optimiser`
+    are the prepared ones. A penalty of the method is not in the mean."""
     accelerator, size, ranks = ctx.accelerator, ctx.order.pass_size, ctx.ranks
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -176,7 +179,8 @@ def optimiser_step(
         with sync_gradients(accelerator, model, last), padding_known(passed.padded, accelerator.device):
             logits = model(**passed.inputs).logits.float().flatten(0, -2)
             labels = passed.labels.flatten()
-            loss = cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") / targets
+            weights = examples.class_weights
+            loss = cross_entropy(logits, labels, weights, ignore_index=IGNORED, reduction="sum") / targets
             loss = loss if part else 0 * loss
             total += loss.detach()
             summed = loss * ranks.count  # the gradients of the ranks are averaged

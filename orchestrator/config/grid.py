@@ -118,6 +118,8 @@ def _refusal(cell: GridCell, capabilities: Capabilities, gpus: float) -> str | N
     settings, recipe, task = cell.variant.spec.settings, cell.recipe, cell.task.spec
     if recipe.train_rows_per_class is not None and task.kind is TaskKind.NER:
         return "train_rows_per_class counts examples of a class, and a ner sentence has none: use train_rows"
+    if recipe.class_weights is not None and task.kind is TaskKind.NER:
+        return "class_weights weighs rows by their class, and a ner sentence has none"
     if settings.needs_planned_steps and recipe.train_seconds is not None:
         return f"{settings.kind} is planned over a known number of steps: a budget of time gives none"
     return capabilities.refusal(cell.backbone, settings, task.kind, gpus)

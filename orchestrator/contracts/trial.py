@@ -72,6 +72,8 @@ class Recipe(Record):
     train_rows: PositiveInt | None = None  # cap on training examples: the same ones for every cell and seed
     train_rows_per_class: PositiveInt | None = None  # likewise, of each class
     dev_rows: PositiveInt | None = None  # likewise for dev; test is always scored whole
+    # balanced: the loss of a row counts by how rare its class is in train (mean weight 1); not for ner tasks.
+    class_weights: Literal["balanced"] | None = None
     # auto: bf16 on a GPU that has it, else fp32. fp16 scales the loss, and is for GPUs without bf16.
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     stop_collapsed: bool = False  # end a trial that predicts one class for everything: it fails as COLLAPSED

@@ -6,13 +6,11 @@ import traceback
 from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from accelerate.utils import DistributedType
-from tiny_models import adapted_tiny
+from tiny_models import adapted_tiny, training_context
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from orchestrator.contracts.methods.low_rank import Lora
@@ -20,7 +18,6 @@ from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.vocabulary import TaskKind
 from workers import evaluate, train
 from workers.batches import FlatSplit
-from workers.distributed.ranks import ALONE
 from workers.models import masks
 from workers.runtime.attempt import run_attempt
 from workers.tasks import Encoded
@@ -57,27 +54,14 @@ def split(kind: TaskKind, device: torch.device) -> FlatSplit:
     return FlatSplit(Encoded(ids, labels, None, truncated=0), 0, device)
 
 
-def surroundings() -> Any:
-    accelerator = SimpleNamespace(
-        device=META,
-        backward=lambda loss: loss.backward(),
-        clip_grad_norm_=torch.nn.utils.clip_grad_norm_,
-        distributed_type=DistributedType.NO,
-        no_sync=None,
-    )
-    order = SimpleNamespace(pass_size=2, trial=SimpleNamespace(recipe=SimpleNamespace(max_grad_norm=1.0)))
-    return SimpleNamespace(accelerator=accelerator, order=order, ranks=ALONE)
-
-
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_step_reads_nothing_from_the_device_and_copies_nothing_to_it(architecture):
     for kind in (TaskKind.NER, TaskKind.CLASSIFICATION):
         adapted = adapted_tiny(architecture, Full(), kind)
         adapted.model.to(META)
         adapted.train_mode()
-        examples, around = split(kind, META), surroundings()
+        examples, around = split(kind, META), training_context(META)
         optimiser = torch.optim.SGD([p for p in adapted.model.parameters() if p.requires_grad])
-        around.accelerator.no_sync = lambda model: torch.enable_grad()
         batches = examples.rows([[0, 1], [2, 0, 1]])  # without padding, and in two passes with some
         with Watch() as watch:
             for batch in batches:

@@ -76,6 +76,12 @@ def test_rows_per_class_are_refused_where_an_example_has_no_class(load: Any) -> 
     assert {(r.cell.task, "train_rows" in r.reason) for r in found.grid.refused} == {("demo-ner", True)}
 
 
+def test_class_weights_are_refused_where_an_example_has_no_class(load: Any) -> None:
+    sweep = load(tasks=["demo-outcome", "demo-ner"], recipe={"class_weights": "balanced"})
+    assert {c.cell.task for c in sweep.grid.cells} == {"demo-outcome"}
+    assert {(r.cell.task, "class_weights" in r.reason) for r in sweep.grid.refused} == {("demo-ner", True)}
+
+
 def test_alpha_is_given_once(load: Any) -> None:
     problems = problems_of(load, methods=[{"name": "lora", "alpha": 16, "alpha_ratio": 2}])
     assert "what alpha 16 says as well, got 2" in problems["methods.0.alpha_ratio"]

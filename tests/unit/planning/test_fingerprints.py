@@ -35,6 +35,7 @@ OTHER: dict[str, Any] = {
     "evaluations_per_epoch": 3,
     "train_rows": 5,
     "dev_rows": 6,
+    "class_weights": "balanced",
     "precision": "bf16",
     "steps": 7,
     "train_seconds": 7.0,
