@@ -80,8 +80,8 @@ fmt: setup  ## format the code
 check-gpu: $(if $(PYTHON),,setup)  ## check that all works on the GPU of this machine: MINUTES=9 [PYTHON=python3]
 	@PYTHONPATH="$(CURDIR)" $(or $(PYTHON),$(BIN)/python) -P -m workers.selfcheck --minutes $(MINUTES) --out build/gpu $(ARGS)
 
-bench: setup  ## list the benchmarks of tests/bench
-	@for script in tests/bench/*.py; do printf '  %s %s\n' "$(BIN)/python" "$$script"; done
+bench: setup  ## measure speed, and print one table: ARGS=--full takes hours; tests/bench/README.md explains it
+	@$(BIN)/python tests/bench/all.py $(ARGS)
 
 bench-canaries: setup  ## plant marked words everywhere, fail trials in every way, search all that is left
 	@$(BIN)/python tests/bench/canaries.py $(ARGS)

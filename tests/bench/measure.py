@@ -5,7 +5,6 @@ Process-tree rusage misses what Ray starts, because its workers are not waited f
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -69,19 +68,6 @@ def interleave(arms: dict[str, Callable[[int], Cost]], repeats: int) -> dict[str
     return costs
 
 
-def report(costs: dict[str, list[Cost]], baseline: str) -> None:
-    """Medians, ranges, and the ratio of medians to `baseline`, as one JSON line at the end."""
-    load = os.getloadavg()[0]
-    rows = {
-        name: {
-            "median_cpu_seconds": round(statistics.median(c.cpu_seconds for c in found), 2),
-            "min": round(min(c.cpu_seconds for c in found), 2),
-            "max": round(max(c.cpu_seconds for c in found), 2),
-            "median_wall_seconds": round(statistics.median(c.wall_seconds for c in found), 2),
-        }
-        for name, found in costs.items()
-    }
-    base = rows[baseline]["median_cpu_seconds"]
-    for row in rows.values():
-        row["times_cheaper_than_baseline"] = round(base / row["median_cpu_seconds"], 2)
-    print(json.dumps({"load_after": round(load, 2), "baseline": baseline, "arms": rows}))
+def ratio(baseline: Sequence[Cost], ours: Sequence[Cost]) -> float:
+    """Return the median over the repeats of how many times more CPU-seconds the baseline took."""
+    return statistics.median(b.cpu_seconds / o.cpu_seconds for b, o in zip(baseline, ours, strict=True))

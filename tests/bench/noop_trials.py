@@ -1,6 +1,6 @@
 """Milliseconds and driver memory a trial for trials that do nothing, through RayLauncher and without it.
 
-    python tests/bench/noop_trials.py [TRIALS] [--profile]
+    python tests/bench/noop_trials.py [TRIALS] [--profile] [--rows FILE]
 
 Arms, all on one private cluster of 2 cores: bare calls of two Ray actors; the same calls with the records of
 an attempt written (order, outcome, bill); RayLauncher, which has Tune schedule those attempts, after a first
@@ -23,6 +23,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import execution_fakes as fakes
+from table import Row, arguments, finish
 
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import AttemptEnded, LaunchEvent, TrialEnded, TrialStarted, Workplace
@@ -34,7 +35,7 @@ CORES = 2
 HOSTS = fakes.FakeHosts({})
 
 
-def main(trials: int, profile: bool) -> None:
+def main(trials: int, profile: bool, rows: Path | None) -> None:
     private_cluster_token()
     import ray
 
@@ -52,14 +53,24 @@ def main(trials: int, profile: bool) -> None:
         )
         orders = [fakes.make_trial("noop", 10.0, seed=seed) for seed in range(trials)]
         print(f"{trials} trials on {CORES} cores; milliseconds are wall time of the whole over trials")
+        bare = 0.0
         for name, place in (("bare actor calls", None), ("calls with records", Path(directory, "calls"))):
             seconds = actor_calls(ray, orders, place)
+            bare = bare or 1e3 * seconds / trials
             print(f"{name:20} {1e3 * seconds / trials:8.2f} ms a trial")
         RayLauncher(
             Workplace(Path(directory, "first"), cache_dir=Path()), RetryPolicy(), host_factory=HOSTS
         ).run(orders[:4], lambda event: None)
-        launcher_arm(orders, Path(directory, "launcher"), profile)
+        took, grown = launcher_arm(orders, Path(directory, "launcher"), profile)
         ray.shutdown()
+    what = f"{trials} trials that do nothing"
+    finish(
+        [
+            Row("b", f"{what}: wall time of each over a bare call", took - bare, "ms", 3.0),
+            Row("b", f"{what}: memory of the driver for each", grown, "KiB", 5.0),
+        ],
+        rows,
+    )
 
 
 def actor_calls(ray: Any, orders: list[Any], directory: Path | None) -> float:
@@ -89,7 +100,8 @@ def actor_calls(ray: Any, orders: list[Any], directory: Path | None) -> float:
     return seconds
 
 
-def launcher_arm(orders: list[Any], directory: Path, profile: bool) -> None:
+def launcher_arm(orders: list[Any], directory: Path, profile: bool) -> tuple[float, float]:
+    """Return the milliseconds of a trial, and the KiB that the driver grows by."""
     events: list[tuple[float, LaunchEvent]] = []
     driver = psutil.Process()
     before, cpu = driver.memory_info().rss, sum(driver.cpu_times()[:2])
@@ -120,8 +132,12 @@ def launcher_arm(orders: list[Any], directory: Path, profile: bool) -> None:
     print(f"{'':20} {grown:8.1f} MiB more in the driver, {1024 * grown / trials:.1f} KiB a trial")
     if profile:
         pstats.Stats(profiler).sort_stats("cumulative").print_stats(45)
+    return 1e3 * (ends[-1] - starts[0]) / trials, 1024 * grown / trials
 
 
 if __name__ == "__main__":
-    counts = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    main(counts[0] if counts else 1000, "--profile" in sys.argv)
+    parser = arguments(__doc__, repeats=1)
+    parser.add_argument("trials", nargs="?", type=int, default=1000)
+    parser.add_argument("--profile", action="store_true")
+    given = parser.parse_args()
+    main(given.trials, given.profile, given.rows)

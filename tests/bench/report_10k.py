@@ -1,6 +1,6 @@
 """Seconds and peak memory of reporting on ledgers of 1,000 to 10,000 finished trials: is the growth linear?
 
-    python tests/bench/report_10k.py [TRIALSxDOCUMENTS ...]
+    python tests/bench/report_10k.py [TRIALSxDOCUMENTS ...] [--rows FILE]
 
 Each ledger is reported in a process of its own, from real files: reading the ledger and what each trial tells
 of each document of its test part, building the report with the published numbers beside it and the learning
@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from ledger_builder import Fate, LedgerBuilder, lora_ranks, task
+from table import Row, arguments, finish
 
 from orchestrator.cli.results.published import load_published
 from orchestrator.contracts import layout
@@ -88,7 +89,8 @@ def measure(directory: Path) -> dict[str, float]:
     return {"build": built - started, "together": together, "cpu": cpu, "peak_mib": peak}
 
 
-def main(sizes: Sequence[tuple[int, int]]) -> None:
+def main(sizes: Sequence[tuple[int, int]], file: Path | None) -> None:
+    rows = []
     heads = ("trials", "documents", "read, build", "write", "together", "CPU", "peak MiB")
     print("".join(head.rjust(13) for head in heads))
     for size, documents in sizes:
@@ -105,11 +107,18 @@ def main(sizes: Sequence[tuple[int, int]]) -> None:
             f"{'within' if within else 'beyond'} 10 s and 1 GB at a load of {os.getloadavg()[0]:.1f}",
             flush=True,
         )
+        what = f"report over {trials:,} trials of {documents} documents"
+        rows.append(Row("g", f"{what}: CPU time", found["cpu"], "CPU-s", 1.5))
+        rows.append(Row("g", f"{what}: memory", found["peak_mib"], "MiB", 250.0))
+    finish(rows, file)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--of"]:
         print(json.dumps(measure(Path(sys.argv[2]))))
     else:
-        asked = [tuple(map(int, word.split("x"))) for word in sys.argv[1:]]
-        main([(trials, documents) for trials, documents in asked] or SIZES)
+        parser = arguments(__doc__, repeats=1)
+        parser.add_argument("sizes", nargs="*", metavar="TRIALSxDOCUMENTS")
+        given = parser.parse_args()
+        asked = [tuple(map(int, word.split("x"))) for word in given.sizes]
+        main([(trials, documents) for trials, documents in asked] or SIZES, given.rows)
