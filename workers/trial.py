@@ -169,7 +169,7 @@ def run_trial(
     if machine.ranks.count == 1 and not order.resources.shares_a_gpu:
         # A service is one process that has its device to itself.
         meter.enter(Phase.SERVE)
-        serving = measure(adapted.model, data.test, order.evaluation_size, data.pad)
+        serving = measure(adapted.model, data.test, order.evaluation_size, data.pad, meter.elapsed())
         yield (records := replace(records, scores=replace(scores, serving=serving)))
 
     meter.enter(Phase.CHECKPOINT)

@@ -40,16 +40,26 @@ def data():
 def test_one_at_a_time_and_in_batches_the_examples_come_round_in_their_order(data):
     model = Model()
     ticks = count()
-    one, batch = measure(model, data, 2, 0, clock=lambda: float(next(ticks)))
+    one, batch = measure(model, data, 2, 0, 1000.0, clock=lambda: float(next(ticks)))
     # A batch takes a second by this clock; the first three of each size warm up.
-    assert (one.batch_size, one.examples_per_second, one.latency_seconds, one.batches) == (1, 1.0, 1.0, 3)
+    assert (one.batch_size, one.examples_per_second, one.latency_seconds, one.batches) == (1, 1.0, 1.0, 10)
     assert (batch.batch_size, batch.examples_per_second, batch.latency_seconds) == (2, 2.0, 1.0)
-    assert model.asked == [(1, 2), (1, 5), (1, 3)] * 2 + [(2, 5), (2, 3), (2, 5)] * 2
+    assert model.asked == ([(1, 2), (1, 5), (1, 3)] * 5)[:13] + ([(2, 5), (2, 3), (2, 5)] * 5)[:13]
 
 
 def test_fewer_examples_than_a_batch_make_a_smaller_one_and_none_make_none(data):
-    assert [served.batch_size for served in measure(Model(), data, 64, 0)] == [1, 3]
-    assert measure(Model(), Encoded(input_ids=[], labels=[], token_type_ids=None, truncated=0), 64, 0) == ()
+    assert [served.batch_size for served in measure(Model(), data, 64, 0, 1.0)] == [1, 3]
+    assert (
+        measure(Model(), Encoded(input_ids=[], labels=[], token_type_ids=None, truncated=0), 64, 0, 1.0) == ()
+    )
+
+
+@pytest.mark.parametrize(("trial_seconds", "batches"), [(1.0, 20), (5.0, 100), (15.0, 200)])
+def test_timing_takes_a_small_share_of_a_short_trial(data, trial_seconds, batches):
+    ticks = count()
+    one, batch = measure(Model(), data, 2, 0, trial_seconds, clock=lambda: next(ticks) / 1000)
+    assert one.batches == pytest.approx(batches, abs=1)
+    assert batch.batches == pytest.approx(batches, abs=1)
 
 
 @pytest.mark.parametrize("kind", [TaskKind.CLASSIFICATION, TaskKind.NER])

@@ -14,7 +14,7 @@ from workshop import PATIENCE
 
 import workers.runtime.attempt
 from workers.runtime.rank_processes import Group
-from workers.runtime.warm_imports import _holds_a_context, import_warm
+from workers.runtime.warm_imports import _holds_a_context, fill_caches, import_warm
 
 GPUS = [FakeGpu("GPU-a", capability=(9, 0)), FakeGpu("GPU-b", capability=(8, 6))]
 # What bitsandbytes 0.50 does when it is imported.
@@ -91,3 +91,13 @@ def test_an_attempt_that_cannot_be_forked_starts_python_itself(tmp_path, monkeyp
     crash = (tmp_path / "crash.log").read_text()
     assert crash.startswith("ValidationError")
     assert "patient" not in crash
+
+
+def test_what_each_attempt_would_compute_again_is_computed_once() -> None:
+    from transformers import conversion_mapping
+
+    from orchestrator.contracts.generated import generator_digest
+
+    fill_caches()
+    assert generator_digest.cache_info().currsize == 1
+    assert conversion_mapping._checkpoint_conversion_mapping_cache is not None

@@ -14,8 +14,8 @@ from orchestrator.contracts.outcome import Serving
 from workers.batches import collate
 from workers.tasks import Encoded
 
-_SECONDS = 0.4  # timed at each batch size: a sweep of short trials must not spend much on this
-_LEAST, _MOST = 3, 200  # batches that are timed in any case
+_SECONDS, _SHARE = 0.4, 0.02  # timed at each batch size at most, and as a share of the trial so far
+_LEAST, _MOST = 10, 200  # batches that are timed in any case
 _WARM_UP = 3  # untimed batches: the first ones of a shape allocate its memory, and clocks rise
 
 
@@ -24,10 +24,11 @@ def measure(
     data: Encoded,
     batch_size: int,
     pad: int,
+    trial_seconds: float,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Serving, ...]:
     """Measure at batch size 1 and at `batch_size`, over the examples in their order; return nothing without
-    examples.
+    examples. `trial_seconds`: what the trial has taken so far, of which timing takes a small share.
 
     The time covers the encoded example to its logits on the host: padding, transfer, forward pass. It
     excludes tokenising, and adapters are not merged into the weights. Leaves the model in evaluation mode.
@@ -37,10 +38,13 @@ def measure(
     model.eval()
     sizes = sorted({1, min(batch_size, len(data))})
     with torch.inference_mode():
-        return tuple(_serve(model, data, size, pad, clock) for size in sizes)
+        limit = min(_SECONDS, _SHARE * trial_seconds)
+        return tuple(_serve(model, data, size, pad, limit, clock) for size in sizes)
 
 
-def _serve(model: Any, data: Encoded, size: int, pad: int, clock: Callable[[], float]) -> Serving:
+def _serve(
+    model: Any, data: Encoded, size: int, pad: int, limit: float, clock: Callable[[], float]
+) -> Serving:
     device = next(model.parameters()).device
     seconds: list[float] = []
     for index, batch in enumerate(_requests(len(data), size)):
@@ -49,7 +53,7 @@ def _serve(model: Any, data: Encoded, size: int, pad: int, clock: Callable[[], f
         model(**inputs).logits.float().cpu()  # waits for the device
         if index >= _WARM_UP:
             seconds.append(clock() - began)
-        if len(seconds) >= _LEAST and (sum(seconds) >= _SECONDS or len(seconds) >= _MOST):
+        if len(seconds) >= _LEAST and (sum(seconds) >= limit or len(seconds) >= _MOST):
             break
     return Serving(
         batch_size=size,

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workers.runtime.rank_processes import Group, Running, await_end, listen
-from workers.runtime.warm_imports import import_warm
+from workers.runtime.warm_imports import fill_caches, import_warm
 
 
 class _Requests:
@@ -94,6 +94,8 @@ def main(arguments: list[str]) -> None:
 
     settle_environment(int(arguments[0]) if arguments else None)
     forkable = import_warm()
+    if forkable:
+        fill_caches()
     gc.collect()
     gc.freeze()  # a collection in an attempt would copy all the pages that it shares with the template
     try:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from orchestrator.contracts.generated import generator_digest
 from orchestrator.contracts.gpus import visible_gpus
 
 WARM = ("torch", "transformers", "peft", "accelerate", "workers.trial", "workers.runtime.failures")
@@ -26,6 +27,16 @@ def import_warm(modules: Sequence[str] = WARM) -> bool:
         for module in modules:
             importlib.import_module(module)
     return not (_refuses_cuda_in_a_fork() or _holds_a_context())
+
+
+def fill_caches() -> None:
+    """Compute once what each forked attempt would compute for itself, half a second each time: the digest of
+    the code that makes data, and the table by which transformers renames weights. No result depends on it."""
+    generator_digest()
+    with suppress(ImportError):  # the table is an inner part of transformers, which may move
+        from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+        get_checkpoint_conversion_mapping("bert")
 
 
 @contextmanager
