@@ -13,7 +13,7 @@ from workers.data.readers.corpus_files import file_name
 from workers.data.sampling import cap_rows
 from workers.data.scorable import check_scorable
 from workers.data.splits import read_split, splits_of
-from workers.data.summary import inspect_task
+from workers.data.summary import inspect_corpus, inspect_task
 
 __all__ = [
     "Corpus",
@@ -26,6 +26,7 @@ __all__ = [
     "check_scorable",
     "class_counts",
     "file_name",
+    "inspect_corpus",
     "inspect_task",
     "label_set",
     "read_corpus",

@@ -51,6 +51,11 @@ def shared_texts(splits: Mapping[Split, Sequence[Example]]) -> dict[tuple[Split,
     return {pair: sum(d in texts[pair[1]] for d in digests[pair[0]]) for pair in _pairs(splits)}
 
 
+def repeated_texts(examples: Sequence[Example]) -> int:
+    """Return the number of examples whose text is that of an earlier one."""
+    return len(examples) - len({_digest(_text(example)) for example in examples})
+
+
 def shared_ids(ids: Mapping[Split, Ids]) -> dict[tuple[Split, Split], int]:
     """Map (split, earlier split) to the number of ids in both; empty where examples have no ids."""
     pairs = _pairs({split: part for split, part in ids.items() if part.known})

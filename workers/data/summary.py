@@ -12,6 +12,7 @@ from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import ArrowReader, ConllReader, I2b2ConceptReader, PubtatorReader, TaskSpec
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import DataError
+from workers.data.copies import repeated_texts
 from workers.data.corpus import Corpus, read_corpus
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
@@ -29,10 +30,16 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     for CoNLL and for sentences in Arrow, which do not mark them. `skipped` counts malformed records;
     `set_aside` counts sound annotations that the examples cannot hold, or that the definition of the task
     leaves out. `counts` is a SplitCounts, with cuts in words; `caveats` are the sentences about it;
-    `unscorable` is the reason why a score would be meaningless, or None. Raises what `read_corpus` and
-    `check_known` raise, so that no text that was mistaken for labels is shown.
+    `unscorable` is the reason why a score would be meaningless, or None. `repeated` counts the examples of a
+    split whose text is that of an earlier one; `units` are what test draws independently, [number, noun].
+    Raises what `read_corpus` and `check_known` raise, so that no text that was mistaken for labels is shown.
     """
-    corpus = read_corpus(task, root)
+    return inspect_corpus(read_corpus(task, root))
+
+
+def inspect_corpus(corpus: Corpus) -> dict[str, Any]:
+    """Return the answer of `inspect_task` for a corpus that has been read. Raises what `check_known` does."""
+    task = corpus.task
     for split, examples in corpus.splits.items():
         check_known(task, corpus.labels, split, examples)
     counts = corpus.counts_by_words(task.max_length)[task.max_length]
@@ -43,11 +50,20 @@ def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
             str(split): _split(task, examples, corpus.faults[split])
             | {"skipped": counts[split].skipped, "set_aside": counts[split].set_aside}
             | {"counts": counts[split].model_dump(exclude={"skipped", "set_aside"})}
+            | {"repeated": repeated_texts(examples)}
             for split, examples in corpus.splits.items()
         },
         "caveats": caveats(task, {split: [part] for split, part in counts.items()}),
         "unscorable": _unscorable(corpus, counts),
+        "units": _units(corpus.splits.get(Split.TEST, ())),
     }
+
+
+def _units(test: Sequence[Example]) -> tuple[int, str] | None:
+    """Return how many patients, documents, sentences or texts of test are taken as independent."""
+    if not test:
+        return None
+    return len({example.group or example.document for example in test}), str(test[0].unit)
 
 
 def _unscorable(corpus: Corpus, counts: Mapping[Split, SplitCounts]) -> dict[str, str] | None:

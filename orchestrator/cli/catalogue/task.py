@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 from rich.table import Table
@@ -21,11 +23,13 @@ from orchestrator.config.layouts import looked_for, resolve_layout
 from orchestrator.config.problems import validate
 from orchestrator.config.used_entries import NOTHING, apart, names_with_problems
 from orchestrator.contracts.generated import made_root
+from orchestrator.contracts.metrics import METRICS, MetricName
 from orchestrator.contracts.requests import InspectTask, StageRequest
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.vocabulary import Split
+from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError, DataError, Problem
+from orchestrator.report.results.guessing import ClassCounts, guess
 from orchestrator.text_files import user_path
 
 
@@ -48,7 +52,7 @@ def show_task(
     if digest is not None:
         remember_counts(cache, spec, digest, {spec.max_length: counts_of(answer)})
     if as_json:
-        print_json(answer)
+        print_json(answer | {"guessing": _guessing(spec, answer)})
     else:
         show_splits(spec, answer, Terminal())
     if (unscorable := answer["unscorable"]) is not None:
@@ -89,10 +93,50 @@ def show_splits(spec: TaskSpec, answer: dict[str, Any], console: Terminal) -> No
     """Print the answer of `workers.inspect`: a column per split, and what to beware of."""
     console.print(f"{spec.title} ({spec.kind}), metric {answer['metric']}", highlight=False)
     console.print(_splits_table(answer))
+    for line in _what_decides(spec, answer):
+        console.print(line, highlight=False, soft_wrap=True)
     for line in answer["caveats"]:
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
     if spec.note:
         console.print(f"note: {spec.note}", highlight=False)
+
+
+_BY_SIZES = (
+    MetricName.ACCURACY,
+    MetricName.MICRO_F1,
+    MetricName.MICRO_F1_WITH_NEGATIVE,
+    MetricName.MACRO_F1,
+    MetricName.WEIGHTED_F1,
+)
+_LIKELY = 0.8  # the score at which the width of an interval is shown
+_FEW = 10  # units, with which no interval is worth a figure
+
+
+def _what_decides(spec: TaskSpec, answer: dict[str, Any]) -> Iterator[str]:
+    """Yield what a score will be compared with, and how well so many rows of test can measure it."""
+    if (floor := _guessing(spec, answer)) is not None:
+        yield f"{METRICS[spec.metric].title} of always answering the commonest class of test: {floor:.3f}"
+    if answer["units"] is None:
+        return
+    count, unit = answer["units"]
+    noun = unit if count != 1 else unit.removesuffix("s")
+    if count < _FEW:
+        yield f"{count} test {noun}: too few to measure any score"
+        return
+    half = NormalDist().inv_cdf(0.975) * math.sqrt(_LIKELY * (1 - _LIKELY) / count)
+    yield (
+        f"{count:,} test {noun}: the 95 % interval of a score near {_LIKELY} will reach about {half:.2f} to "
+        "each side, as for a share of right answers; further if the score depends on a small class"
+    )
+
+
+def _guessing(spec: TaskSpec, answer: dict[str, Any]) -> float | None:
+    """Return the score of the best constant answer on test, None for metrics that class sizes do not give."""
+    sizes = answer["splits"].get(Split.TEST, {}).get("labels")
+    if spec.kind is TaskKind.NER or not sizes or spec.metric not in _BY_SIZES:
+        return None
+    classes = dict.fromkeys(answer["labels"], 0) | sizes
+    return guess(spec, ClassCounts(False, sum(sizes.values()), {}, classes)).scores[spec.metric]
 
 
 def counts_of(answer: dict[str, Any]) -> dict[Split, SplitCounts]:
@@ -125,6 +169,8 @@ def _splits_table(answer: dict[str, Any]) -> Table:
         for name in sorted({name for split in splits.values() for name in split.get(group, {})}):
             per_split = (split.get(group, {}).get(name, 0) for split in splits.values())
             table.add_row(f"{title} {name}", *(f"{count:,}" for count in per_split))
+    if any(split["repeated"] for split in splits.values()):
+        table.add_row("repeated texts", *(f"{split['repeated']:,}" for split in splits.values()))
     counted = [split["counts"] for split in splits.values()]
     for key, name in _SHARED.items():
         if any(counts[key] is not None for counts in counted):

@@ -77,3 +77,26 @@ def test_what_is_set_aside_is_shown_beside_the_mentions_that_the_tags_hold(tmp_p
     shown = CliRunner().invoke(app, words, catch_exceptions=False)
     table = " ".join(shown.stdout.split())
     assert "mention Chemical 0 0 0 mention Disease 1 1 1 set aside: overlapping 1 1 1" in table
+
+
+def test_what_decides_a_study_is_shown(tmp_path: Path) -> None:
+    """Repeated texts, the score to beat, and how well so many test documents measure."""
+    (tmp_path / "mine" / "tasks").mkdir(parents=True)
+    (tmp_path / "mine" / "tasks" / "ours.yaml").write_text(
+        "title: Ours\nkind: classification\ndomain: clinical\nmetric: accuracy\n"
+        "reader: {format: csv, text: text, label: label,\n"
+        "  files: {train: [a.csv], dev: [b.csv], test: [c.csv]}}\n"
+    )
+    for name, rows in (("a", 40), ("b", 10), ("c", 64)):
+        lines = [
+            f"{name} invented text {n // 2 if name == 'a' else n},{'ab'[n % 4 == 0]}" for n in range(rows)
+        ]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    words = ["task", "inspect", "ours", f"data_dir={tmp_path}", "--catalogue", str(tmp_path / "mine")]
+    shown = " ".join(CliRunner().invoke(app, words).output.split())
+    assert "repeated texts 20 0 0" in shown
+    assert "accuracy of always answering the commonest class of test: 0.750" in shown
+    assert "64 test texts: the 95 % interval of a score near 0.8 will reach about 0.10 to each side" in shown
+    answer = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert answer["guessing"] == 0.75
+    assert answer["units"] == [64, "texts"]
