@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from itertools import islice
+from itertools import islice, zip_longest
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _PAGE = 1_000  # runs a search returns at once
-_METRICS_A_BATCH = 1_000
+_METRICS_A_BATCH = 800  # MLflow takes 1,000 of metrics, parameters and tags together
 _PARAMS_A_BATCH = 100
 _DIGEST_LENGTH = 36  # characters of a dataset's digest that MLflow takes
 ARTIFACTS = "mlartifacts"  # folder beside a store of this machine
@@ -229,24 +229,28 @@ class _Store:
         ).info.run_id
         ended_at = content.started_at if content.ended_at is None else content.ended_at
         finals = [Point(name, value, ended_at) for name, value in content.finals.items()]
-        self._log(client, run, content.params, finals + curve())
         if (digest := data()) is not None:
             client.log_inputs(run, [_dataset(content.params["task"], digest)])
         client.set_terminated(run, status=content.status, end_time=round(ended_at * 1000))
-        client.set_tag(run, DIGEST, content.digest)
+        self._log(client, run, content, finals + curve())
         if old is not None:
             client.delete_run(old.identity)
         self._runs[content.name] = _Kept(run, {**content.tags, DIGEST: content.digest}, content.finals)
         return True
 
-    def _log(self, client: MlflowClient, run: str, params: dict[str, str], points: list[Point]) -> None:
-        from mlflow.entities import Metric, Param
+    def _log(self, client: MlflowClient, run: str, content: RunContent, points: list[Point]) -> None:
+        """Log in as few calls as MLflow allows, because each takes milliseconds. The digest is in the last
+        one, which the store writes after the rest of it."""
+        from mlflow.entities import Metric, Param, RunTag
 
-        for part in _batches((Param(k, v) for k, v in params.items()), _PARAMS_A_BATCH):
-            client.log_batch(run, params=part)
-        metrics = (Metric(p.name, p.value, round(p.at * 1000), p.step) for p in points)
-        for batch in _batches(metrics, _METRICS_A_BATCH):
-            client.log_batch(run, metrics=batch)
+        metrics = list(
+            _batches((Metric(p.name, p.value, round(p.at * 1000), p.step) for p in points), _METRICS_A_BATCH)
+        )
+        params = list(_batches((Param(k, v) for k, v in content.params.items()), _PARAMS_A_BATCH))
+        calls = list(zip_longest(metrics, params, fillvalue=())) or [((), ())]
+        for number, (some_metrics, some_params) in enumerate(calls, start=1):
+            tags = [RunTag(DIGEST, content.digest)] if number == len(calls) else []
+            client.log_batch(run, metrics=some_metrics, params=some_params, tags=tags)
 
     def _mark_stale(self, name: str) -> bool:
         """A run of other settings stays to be looked at, and says so."""

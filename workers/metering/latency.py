@@ -15,7 +15,7 @@ from workers.batches import collate
 from workers.tasks import Encoded
 
 _SECONDS, _SHARE = 0.4, 0.02  # timed at each batch size at most, and as a share of the trial so far
-_LEAST, _MOST = 10, 200  # batches that are timed in any case
+_LEAST, _MOST = 3, 200  # batches that are timed in any case
 _WARM_UP = 3  # untimed batches: the first ones of a shape allocate its memory, and clocks rise
 
 

@@ -27,7 +27,7 @@ from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mlflow_runs import STATE
+from orchestrator.tracking.mlflow_runs import STATE, Point
 from orchestrator.tracking.mlflow_store import MlflowView, runs_pages, sync
 from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
@@ -163,6 +163,23 @@ def test_publishing_twice_changes_nothing(tmp_path, uri, runs):
     assert not view.publish(record)
     assert not MlflowView(uri, built.ledger.sweep()).publish(record)
     assert [r.info.run_id for r in runs("twice")] == [r.info.run_id for r in before]
+
+
+def test_a_run_of_more_values_than_mlflow_takes_at_once_has_all_of_them(tmp_path, uri, runs, monkeypatch):
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "long")
+    trial = built.plan(seeds=[11])[0]
+    built.attempt(trial, Fate(quality=0.8))
+    curve = [Point("train/loss", 1 / step, float(step), step) for step in range(1, 1801)]
+    monkeypatch.setattr("orchestrator.tracking.mlflow_store.curve_points", lambda record: curve)
+    view = MlflowView(uri, built.ledger.sweep())
+    assert view.publish(built.ledger.trial(trial))
+    assert view.warning is None
+    [run] = runs("long")
+    history = MlflowClient(tracking_uri=uri).get_metric_history(run.info.run_id, "train/loss")
+    assert [m.step for m in history] == list(range(1, 1801))
+    assert not MlflowView(uri, built.ledger.sweep()).publish(built.ledger.trial(trial))
 
 
 def test_sync_writes_again_a_run_whose_figures_somebody_changed(tmp_path, uri, runs):
