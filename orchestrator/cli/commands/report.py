@@ -70,6 +70,9 @@ def report(
     namespace: SweepNamespace = None,
     context: Context = None,
     as_json: Json = False,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Write the figures for a paper too, as PDF, SVG and PNG.")
+    ] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Write the report again from the records, and show it; or report on runs that others made.
@@ -99,6 +102,11 @@ def report(
         ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
         owned = None if what_if is None else reprice(ledger, what_if)
         written, paths = write(ledger, published, owned, objectives)
+    drawn = []
+    if figures:
+        from orchestrator.report.figures import write_figures
+
+        drawn = write_figures(written, paths["html"].parent / "figures")
     if as_json:
         from orchestrator.report import report_json
 
@@ -108,6 +116,8 @@ def report(
     if ledger is not None:
         show_copied(ledger, console)
     show_report(written, paths, console)
+    if drawn:
+        console.print(f"figures: {drawn[0].parent} ({len(drawn)} files)", highlight=False, soft_wrap=True)
     for selected in objectives:
         show_frontiers(written, selected, console)
     if open_it:
