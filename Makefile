@@ -15,6 +15,8 @@ SWEEP ?= $(basename $(notdir $(CONFIG)))
 BIN := .venv/bin
 # The order in which the tests are handed out is that of tests/distribution.py.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+# A command that was interrupted has said so: make ends the same way and adds no `*** Error 130`.
+QUIETLY = || { code=$$?; [ $$code -eq 130 ] || exit $$code; kill -INT $$PPID; }
 RUN_local := run
 RUN_k8s = submit --overlay $(OVERLAY)
 
@@ -25,25 +27,25 @@ setup:  ## create .venv and install the pinned dependencies
 	@.ci/setup
 
 sweep: setup  ## run a sweep: CONFIG=configs/sweeps/demo.yaml ARGS="axis=value …" [TARGET=k8s OVERLAY=local-cpu]
-	@$(BIN)/frontier $(or $(RUN_$(TARGET)),$(error TARGET is local or k8s, not $(TARGET))) $(CONFIG) $(ARGS)
+	@$(BIN)/frontier $(or $(RUN_$(TARGET)),$(error TARGET is local or k8s, not $(TARGET))) $(CONFIG) $(ARGS) $(QUIETLY)
 
 sweep-stop: setup  ## end a sweep in a cluster: SWEEP=name; its records stay
-	@$(BIN)/frontier stop $(SWEEP) $(ARGS)
+	@$(BIN)/frontier stop $(SWEEP) $(ARGS) $(QUIETLY)
 
 sweep-render: setup  ## write the Kubernetes objects of CONFIG: OVERLAY=local-cpu OUT=build/k8s
-	@$(BIN)/frontier render $(CONFIG) $(ARGS) --overlay $(OVERLAY) --out $(OUT)
+	@$(BIN)/frontier render $(CONFIG) $(ARGS) --overlay $(OVERLAY) --out $(OUT) $(QUIETLY)
 
 plan: setup  ## show the grid of CONFIG and what it will cost
-	@$(BIN)/frontier plan $(CONFIG) $(ARGS)
+	@$(BIN)/frontier plan $(CONFIG) $(ARGS) $(QUIETLY)
 
 methods: setup  ## write orchestrator/report/METHODS.md again, from methods.py
 	@$(BIN)/python -c "from orchestrator.report.render.documents import methods_markdown as made; print(made(), end='')" > orchestrator/report/METHODS.md
 
 report: setup  ## write the report of SWEEP again, from its records
-	@$(BIN)/frontier report $(SWEEP) $(ARGS)
+	@$(BIN)/frontier report $(SWEEP) $(ARGS) $(QUIETLY)
 
 ui: setup  ## open the MLflow UI, and say where the Ray dashboard is
-	@$(BIN)/frontier ui $(SWEEP) $(ARGS)
+	@$(BIN)/frontier ui $(SWEEP) $(ARGS) $(QUIETLY)
 
 test: setup servers  ## run the tests on all cores: ARGS="-k name" narrows them
 	@$(PYTEST) $(ARGS)
