@@ -6,16 +6,16 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of, mirror_of
 from orchestrator.cli.staging import fetch_shared, share
+from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import Inputs, ResolvedSweep, digest_inputs, load_sweep
@@ -35,7 +35,7 @@ from orchestrator.planning.budget import mistakes
 from orchestrator.planning.probes import SUFFIX, probe_sweep, usable
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.probes import probe_history
-from orchestrator.units import duration
+from orchestrator.units import byte_size, duration
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Session:
     sweep: ResolvedSweep
     inputs: Inputs
     reopen: Callable[[Lock], Session] | None = None  # the same sweep under another lock
+    steps: Steps = field(default_factory=Steps, compare=False)  # how far it is with what takes long
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -72,11 +73,17 @@ class Session:
         return make_plan(
             self.sweep,
             self.inputs,
-            self.ledger.history(),
+            self.ledger.history(at=self.steps.begin("records read")),
             slots=slots,
             probes=self.probes,
             before=self.ledger.last_sweep() if self.sweep.config.partial else None,
+            at=self.steps.begin("cells planned"),
         )
+
+    def plan_aloud(self, console: Console) -> Plan:
+        """Return `plan`, and show how far it is while it is made."""
+        with showing(console, self.steps, prefix=""):
+            return self.plan
 
     @cached_property
     def probing(self) -> Session:
@@ -148,15 +155,15 @@ class Session:
         problems: list[Problem] = []
         counted: dict[str, ByLength] = {}
         to_come = dict.fromkeys([*(task.name for task in asked), *([] if present else self.backbones)])
-        total = len(to_come)
-
-        def how_far(seconds: float) -> str:
-            ready = f"{total - len(to_come)} of {total} weights and corpora are ready"
-            return f"{ready} after {duration(seconds)}; to come: {', '.join(to_come)}"
-
-        with console.status("staging weights and data"), heartbeat(console, how_far):
+        total, steps = len(to_come), Steps()
+        steps.begin("weights and corpora are ready")
+        with showing(console, steps):
+            steps.at(0, total)
+            steps.doing = _to_come(to_come)
             for answer in map(Staged.model_validate, ask("workers.stage", request)):
                 to_come.pop(answer.item, None)
+                steps.at(total - len(to_come), total)
+                steps.doing = _to_come(to_come)
                 if tell_present or answer.state != "present":
                     seconds = f" in {duration(answer.seconds)}" if answer.seconds else ""
                     console.print(f"staged {answer.item}: {answer.state}{seconds}", highlight=False)
@@ -251,6 +258,11 @@ class Session:
         return lock
 
 
+def _to_come(items: Iterable[str]) -> str:
+    names = ", ".join(items)
+    return f"to come: {names}" if names else ""
+
+
 def _problems_of(item: str, words: str) -> Iterator[Problem]:
     """Split the text of an error, which may hold several problems, into where, problem and fix."""
     for message in re.split(r"\n(?=backbone )", words):
@@ -275,12 +287,19 @@ def open_session(
     *,
     smoke: bool = False,
     lock: Lock | None = None,
-    at: Callable[[str], None] = lambda item: None,
+    steps: Steps | None = None,
 ) -> Session:
-    """`lock` takes the place of the lock file. `at`: as `digest_inputs` takes it. Raises ConfigError with
+    """`lock` takes the place of the lock file. `steps` hears what is hashed. Raises ConfigError with
     every mistake of the file, the catalogue and the overrides, else of the weights that are here."""
     sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=first_gpu)
     cache = cache_of(sweep.storage)
+    steps = steps or Steps()
+    steps.begin("hashed", amount=byte_size)
+
+    def at(item: str, read: int, total: int) -> None:
+        steps.at(read, total)
+        steps.doing = item
+
     inputs = digest_inputs(sweep, cache, own_cache(), hub_token=_has_hub_token(), at=at)
     if wrong := check_weights(sweep.grid.cells, cache):
         raise ConfigError([*inputs.missing, *wrong])

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ _NAME = "corpus-digests.json"
 
 
 class CorpusDigests:
-    """Kept in `directory`; None: for this object's life only."""
+    """Kept in `directory`; None: for this object's life only. `hear`: as `sha256_of` takes it."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, hear: Callable[[int], None] | None = None) -> None:
+        self._hear = hear
         self._file = None if directory is None else directory / _NAME
         self._changed = False
         self._salt, self._known = _read(self._file)
@@ -39,17 +40,34 @@ class CorpusDigests:
         files = _files(path, ignored)
         if not files:
             return None
-        states = [(relative, file.stat()) for relative, file in files]
-        key = self._keyed(str(path.resolve()), ignored)
-        stamp = self._keyed(*(f"{relative} {s.st_size} {s.st_mtime_ns}" for relative, s in states))
-        kept = self._known.get(key)
-        if isinstance(kept, list) and kept[:-1] == [stamp]:
-            return str(kept[-1])
-        digests = [(relative, sha256_of(file)) for relative, file in files]
+        key, stamp, kept = self._kept(path, ignored, files)
+        if kept is not None:
+            return kept
+        digests = [(relative, sha256_of(file, self._hear)) for relative, file in files]
         digest = digests[0][1] if path.is_file() else digest_of(digests)
         self._known[key] = [stamp, digest]
         self._changed = True
         return digest
+
+    def unread(self, path: Path, ignored: str = "") -> int:
+        """Return how many bytes `of` would read; 0 where it remembers the digest or nothing is there."""
+        try:
+            files = _files(path, ignored)
+            if not files or self._kept(path, ignored, files)[2] is not None:
+                return 0
+            return sum(file.stat().st_size for _, file in files)
+        except OSError:
+            return 0  # `of` says why
+
+    def _kept(
+        self, path: Path, ignored: str, files: Iterable[tuple[str, Path]]
+    ) -> tuple[str, str, str | None]:
+        """Return key and stamp of these files, and their digest if it is remembered."""
+        states = [(relative, file.stat()) for relative, file in files]
+        key = self._keyed(str(path.resolve()), ignored)
+        stamp = self._keyed(*(f"{relative} {s.st_size} {s.st_mtime_ns}" for relative, s in states))
+        kept = self._known.get(key)
+        return key, stamp, str(kept[-1]) if isinstance(kept, list) and kept[:-1] == [stamp] else None
 
     def _keyed(self, *words: str) -> str:
         content = json.dumps(words).encode()

@@ -46,6 +46,15 @@ def sweep_data_digest(
     return _digest(task, sweep.data_dir, files, missing, doubled)
 
 
+def unread_data(task: TaskSpec, sweep: ResolvedSweep, files: CorpusDigests) -> int:
+    """Return how many bytes of the task's files `sweep_data_digest` would read."""
+    root = sweep.data_dir
+    if task.made is not None or root is None:
+        return 0
+    paths = (root / name for _, name in _places(task))
+    return sum(files.unread(path, _ignored(task)) for path in paths if not leads_out(path, root))
+
+
 def _digest(
     task: TaskSpec, data_dir: Path, files: CorpusDigests, missing: list[Problem], doubled: list[Problem]
 ) -> str | None:

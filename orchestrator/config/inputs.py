@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import Field
 
 from orchestrator.config.corpus_digests import CorpusDigests
-from orchestrator.config.data_digests import sweep_data_digest
+from orchestrator.config.data_digests import sweep_data_digest, unread_data
 from orchestrator.config.known_counts import known_counts
 from orchestrator.config.sweep import ResolvedSweep
 from orchestrator.config.weights_digests import (
     FileDigests,
     is_staged,
     missing_token,
+    unread_weights,
     weights_digest,
     weights_files,
 )
@@ -47,28 +49,50 @@ class Inputs(Record):
     counts: dict[str, dict[int, dict[Split, SplitCounts]]] = Field(default_factory=dict)
 
 
+@dataclass
+class _Reading:
+    """What is hashed, and how many bytes of all that must be are read."""
+
+    at: Callable[[str, int, int], None]
+    item: str = ""
+    read: int = 0
+    total: int = 0
+
+    def begin(self, item: str) -> None:
+        self.item = item
+        self.hear(0)
+
+    def hear(self, count: int) -> None:
+        self.read += count
+        self.at(self.item, self.read, self.total)
+
+
 def digest_inputs(
     sweep: ResolvedSweep,
     cache: Path,
     own_cache: Path | None = None,
     *,
     hub_token: bool = True,
-    at: Callable[[str], None] = lambda item: None,
+    at: Callable[[str, int, int], None] = lambda item, read, total: None,
 ) -> Inputs:
     """Digests of all that the sweep's cells read. `cache` is a directory in which digests of weights are
     kept, by path, size and time of change, and hub weights once they are staged; `own_cache` one of the
     account's own, for those of corpora. `hub_token`: whether there is one for gated repositories. `at`
-    hears what is hashed next, say `mimic-mortality, 2 of 5`. Raises
+    hears what is hashed, say `mimic-mortality, 2 of 5`, and how many bytes of how many are read. Raises
     OSError where a file is there but unreadable, ConfigError where two files of a task are the same.
     """
-    files, missing, doubled = FileDigests(cache / _CACHE), list[Problem](), list[Problem]()
-    corpora = CorpusDigests(own_cache)
+    missing, doubled = list[Problem](), list[Problem]()
+    reading = _Reading(at)
+    files, corpora = FileDigests(cache / _CACHE, reading.hear), CorpusDigests(own_cache, reading.hear)
     tasks = {cell.task.spec.name: cell.task.spec for cell in sweep.grid.cells}
     backbones = {cell.backbone.name: cell.backbone for cell in sweep.grid.cells}
     items = [*tasks, *backbones]
 
+    reading.total = sum(unread_data(task, sweep, corpora) for task in tasks.values())
+    reading.total += sum(unread_weights(backbone, files) for backbone in backbones.values())
+
     def begin(name: str) -> str:
-        at(f"{name}, {items.index(name) + 1} of {len(items)}")
+        reading.begin(f"{name}, {items.index(name) + 1} of {len(items)}")
         return name
 
     data = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,16 +27,26 @@ from orchestrator.errors import Problem
 
 def weights_files(backbone: BackboneSpec, lock: Lock, files: FileDigests) -> dict[str, str]:
     """Return sha256 by name of what a trial reads; empty where that is not known yet, or not here."""
-    weights = backbone.weights
-    if isinstance(weights, HubWeights):
+    if isinstance(backbone.weights, HubWeights):
         entry = lock_entry(backbone, lock)
         return {} if entry is None else dict(entry.files)
-    if isinstance(weights, MadeWeights | RandomWeights):
-        return {}
+    return {path.name: files.of(path) for path in _read_here(backbone)}
+
+
+def unread_weights(backbone: BackboneSpec, files: FileDigests) -> int:
+    """Return how many bytes of weights `weights_files` would read."""
+    return sum(map(files.unread, _read_here(backbone)))
+
+
+def _read_here(backbone: BackboneSpec) -> list[Path]:
+    """Return the files that a trial reads of weights which the user or a package keeps."""
+    weights = backbone.weights
+    if not isinstance(weights, FolderWeights | PackageWeights):
+        return []
     folder = folder_of(weights)
     if folder is None or not folder.is_dir() or not has_weights(folder):
-        return {}
-    return {p.name: files.of(p) for p in sorted(folder.iterdir()) if p.suffix in READ}
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.suffix in READ]
 
 
 def weights_digest(backbone: BackboneSpec, held: Mapping[str, str], missing: list[Problem]) -> str | None:
@@ -96,10 +106,11 @@ def _absent(backbone: BackboneSpec, folder: Path | None) -> Problem:
 
 
 class FileDigests:
-    """sha256 of files, remembered while size and time of change stay the same."""
+    """sha256 of files, remembered while size and time of change stay the same. `hear`: as `sha256_of` takes
+    it."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, file: Path, hear: Callable[[int], None] | None = None) -> None:
+        self._file, self._hear = file, hear
         self._changed = False
         try:
             self._known: dict[str, list[object]] = dict(json.loads(file.read_text(encoding="utf-8")))
@@ -107,15 +118,24 @@ class FileDigests:
             self._known = {}  # a cache: what cannot be read is made again
 
     def of(self, path: Path) -> str:
-        status = os.stat(path)
-        stamp: list[object] = [status.st_size, status.st_mtime_ns]
-        entry = self._known.get(str(path.resolve()))
-        if isinstance(entry, list) and entry[:-1] == stamp:
-            return str(entry[-1])
-        digest = sha256_of(path)
+        stamp, kept = self._kept(path)
+        if kept is not None:
+            return kept
+        digest = sha256_of(path, self._hear)
         self._known[str(path.resolve())] = [*stamp, digest]
         self._changed = True
         return digest
+
+    def unread(self, path: Path) -> int:
+        """Return how many bytes `of` would read: 0 where it remembers the digest."""
+        stamp, kept = self._kept(path)
+        return 0 if kept is not None else stamp[0]
+
+    def _kept(self, path: Path) -> tuple[list[int], str | None]:
+        status = os.stat(path)
+        stamp = [status.st_size, status.st_mtime_ns]
+        entry = self._known.get(str(path.resolve()))
+        return stamp, str(entry[-1]) if isinstance(entry, list) and entry[:-1] == stamp else None
 
     def save(self) -> None:
         if self._changed:

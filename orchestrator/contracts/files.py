@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ OTHER_ACCOUNTS = 0o077  # bits of a umask
 OTHER_GROUPS = 0o007
 # The fix where a link leads out of data_dir.
 INTO_DATA_DIR = "set data_dir to a folder that holds what it leads to, or copy that there"
+_PIECE_BYTES = 4 * 2**20  # of a file that is read with an ear to how far it is
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)  # what file systems without them say
 
 
@@ -36,10 +37,17 @@ def leads_out(path: Path, root: Path) -> bool:
     return not path.resolve().is_relative_to(root.resolve())
 
 
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file. Raises OSError."""
+def sha256_of(path: Path, hear: Callable[[int], None] | None = None) -> str:
+    """Return the hexadecimal SHA-256 of a file. `hear` is called with the number of bytes of each piece that
+    was read. Raises OSError."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        if hear is None:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while piece := stream.read(_PIECE_BYTES):
+            digest.update(piece)
+            hear(len(piece))
+        return digest.hexdigest()
 
 
 def file_digests(directory: Path) -> dict[str, str]:

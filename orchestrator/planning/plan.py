@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -128,17 +128,20 @@ def make_plan(
     slots: int | None = None,
     probes: Mapping[str, TrialHistory] | None = None,
     before: SweepRecord | None = None,
+    at: Callable[[float, float], None] = lambda done, total: None,
 ) -> Plan:
     """Pure. `history` is the ledger's, by trial name, candidates of searches included. `slots`: how many
     trials the machines take at once, where that is known and the sweep has no `capacity`, which tells it; its
     own `concurrency` can only lower it.
     `probes`: the ledger of the sweep's probes, as far as they are of this plan (`planning.probes`).
     `before`: what the sweep's last driver wrote down, from which a partial sweep keeps what it leaves out.
+    `at` hears how many cells of how many are planned.
 
     Raises ConfigError where a search would try what is no recipe.
     """
     builder = PlanBuilder(sweep, inputs, history, probes or {})
-    for cell in sweep.grid.cells:
+    for number, cell in enumerate(sweep.grid.cells):
+        at(number, len(sweep.grid.cells))
         builder.add(cell)
     before = before if sweep.config.partial else None
     pairs = seed_by_seed(

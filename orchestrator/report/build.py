@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from orchestrator.contracts.caveats import doubts
 from orchestrator.contracts.ledger import TrialRecord
@@ -52,20 +52,25 @@ def build_report(
     against: Published | None = None,
     examples_of: ExamplesOf = lambda attempt: None,
     axes: Sequence[tuple[Objective, ...]] = (),
+    at: Callable[[float, float], None] = lambda done, total: None,
 ) -> Report:
     """`trials` as `Ledger.trials()` gives them; of those `beside` them, the candidates of searches and the
     trials that the grid no longer holds, only the cost counts.
 
     `against` is what the replication view compares with; `examples_of` gives what an attempt tells of each
-    document, as `Ledger.examples` reads it; `axes` are further ones that frontiers are wanted on. Works on
-    an empty or partial ledger. Depends on nothing else: no clock, no disk.
+    document, as `Ledger.examples` reads it; `axes` are further ones that frontiers are wanted on; `at` hears
+    how many tasks of how many are evaluated. Works on an empty or partial ledger. Depends on nothing else: no
+    clock, no disk.
     """
     collected = Collected(examples_of, sweep.standalone)
     for record in trials:
         collected.add(record)
     for record in beside:
         collected.add_beside(record)
-    reports = [_task(task, sweep, collected, axes) for task in sweep.tasks.values()]
+    reports = []
+    for number, task in enumerate(sweep.tasks.values()):
+        at(number, len(sweep.tasks))
+        reports.append(_task(task, sweep, collected, axes))
     tasks = tuple(task for task, _, _ in reports)
     return Report(
         sweep=sweep.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -218,15 +218,20 @@ class Ledger:
                     spending=spending_of(attempts, planned_trial.fingerprint),
                 )
 
-    def history(self, names: Iterable[str] | None = None) -> dict[str, TrialHistory]:
+    def history(
+        self,
+        names: Iterable[str] | None = None,
+        at: Callable[[float, float], None] = lambda done, total: None,
+    ) -> dict[str, TrialHistory]:
         """Return what planning needs, by name, of all trials and candidates on disk or of the named ones.
-        Empty before the first run."""
+        Empty before the first run. `at` hears how many of how many are read."""
         if names is None:
-            on_disk = self._on_disk()
+            on_disk = list(self._on_disk())
         else:
-            on_disk = ((name, layout.trial_directory(self.directory, name)) for name in names)
+            on_disk = [(name, layout.trial_directory(self.directory, name)) for name in names]
         histories = {}
-        for name, path in on_disk:
+        for number, (name, path) in enumerate(on_disk):
+            at(number, len(on_disk))
             attempts = [a for _, a in self._attempts(path)]
             if attempts:
                 newest = _read(Path(newest_of(attempts).directory) / layout.ORDER, AttemptOrder)

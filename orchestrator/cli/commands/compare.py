@@ -29,14 +29,17 @@ def compare(
     from orchestrator.cli.results.compare import Side
     from orchestrator.cli.results.compare import compare as compare_sides
     from orchestrator.cli.results.compare_tables import show_comparison
+    from orchestrator.cli.steps import Steps, showing
     from orchestrator.cli.terminal import Terminal, print_json
     from orchestrator.errors import ConfigError, Problem
 
-    sides = Side(ledger_of(first, storage)), Side(ledger_of(second, storage))
+    steps = Steps()
+    sides = Side(ledger_of(first, storage), steps), Side(ledger_of(second, storage), steps)
     if sides[0].ledger.directory == sides[1].ledger.directory:
         problem = f"{first!r} and {second!r} are one sweep, {sides[0].ledger.directory}"
         raise ConfigError([Problem("command line", "SECOND", problem, "name another sweep")])
-    rows = compare_sides(*sides)
+    with showing(Terminal(stderr=True), steps, prefix=""):
+        rows = compare_sides(*sides)
     if as_json:
         print_json({"first": sides[0].name, "second": sides[1].name, "cells": rows})
     else:

@@ -47,13 +47,14 @@ def plan(
 
     Example: frontier plan demo methods=full,lora seeds=1,2
     """
+    from orchestrator.cli.opening import open_aloud
     from orchestrator.cli.plan.budget import show_budget
     from orchestrator.cli.plan.explain import explain_json, show_explained
     from orchestrator.cli.plan.view import plan_json, show_plan
-    from orchestrator.cli.session import open_session
     from orchestrator.cli.terminal import Terminal, print_json
 
-    session = open_session(config, with_storage(overrides, storage), smoke=smoke)
+    aside = Terminal(stderr=True)  # the plan alone is printed on the standard output
+    session = open_aloud(config, with_storage(overrides, storage), aside, smoke=smoke)
     session = session.count_sizes(Terminal(stderr=True))
     if measure:
         from orchestrator.cli.plan.probes import measure as run_probes
@@ -61,6 +62,7 @@ def plan(
 
         choice = ClusterChoice(address, insecure_cluster)
         session = run_probes(session, launcher, choice, Terminal(stderr=as_json))
+    session.plan_aloud(aside)
     if as_json:
         print_json(plan_json(session.plan) if explain is None else explain_json(session.plan, explain))
     elif explain is not None:

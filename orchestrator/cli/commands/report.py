@@ -87,6 +87,7 @@ def report(
     from orchestrator.cli.results.published import load_published
     from orchestrator.cli.results.report import open_page, show_report, write
     from orchestrator.cli.results.what_if import reprice
+    from orchestrator.cli.steps import Steps, showing
     from orchestrator.cli.terminal import Terminal, print_json
 
     if open_it and as_json:
@@ -101,7 +102,8 @@ def report(
     else:
         ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
         owned = None if what_if is None else reprice(ledger, what_if)
-        written, paths = write(ledger, published, owned, objectives)
+        with showing(Terminal(stderr=True), Steps(), prefix="") as steps:
+            written, paths = write(ledger, published, owned, objectives, steps=steps)
     drawn = []
     if figures:
         from orchestrator.report.figures import write_figures

@@ -26,9 +26,10 @@ def stage(
 
     Example: frontier stage public-mini
     """
-    from orchestrator.cli.session import open_session
+    from orchestrator.cli.opening import open_aloud
     from orchestrator.cli.terminal import Terminal
 
-    session = open_session(config, with_storage(overrides, storage), smoke=smoke)
+    console = Terminal()
+    session = open_aloud(config, with_storage(overrides, storage), console, smoke=smoke)
     session.refuse_missing()
-    session.stage(Terminal(), tell_present=True, convert=convert)
+    session.stage(console, tell_present=True, convert=convert)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestrator.cli.results.report import build
+from orchestrator.cli.steps import Steps
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.planning.fingerprints import differences
@@ -25,10 +26,11 @@ class Side:
     """One of the two sweeps: its records and the report that they give."""
 
     ledger: Ledger
+    steps: Steps
 
     @cached_property
     def report(self) -> Report:
-        return build(self.ledger)
+        return build(self.ledger, steps=self.steps)
 
     @property
     def name(self) -> str:

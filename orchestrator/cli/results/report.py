@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
 from textwrap import wrap
@@ -13,8 +13,10 @@ from rich.table import Table
 from orchestrator.cli.results.frontier import show_claims
 from orchestrator.cli.results.replication import show_replication
 from orchestrator.cli.results.what_if import show_what_if
+from orchestrator.cli.steps import Steps
 from orchestrator.cli.terminal import plain_table, styled
 from orchestrator.contracts import layout
+from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.markdown import plain
 from orchestrator.report import (
     FrontierRow,
@@ -39,11 +41,31 @@ _MOST_DOMINATED = 6  # rows of a task on the console; the report has all
 
 
 def build(
-    ledger: Ledger, against: Published | None = None, axes: Sequence[tuple[Objective, ...]] = ()
+    ledger: Ledger,
+    against: Published | None = None,
+    axes: Sequence[tuple[Objective, ...]] = (),
+    steps: Steps | None = None,
 ) -> Report:
-    """Build a report from the records, without learning curves, and write nothing."""
+    """Build a report from the records, without learning curves, and write nothing. `steps` hears how far it
+    is."""
+    sweep, steps = ledger.sweep(), steps or Steps()
+    trials = _counted(ledger.trials(), len(sweep.trials), steps.begin("records read"))
     beside = chain(ledger.candidates(), ledger.removed())
-    return build_report(ledger.sweep(), ledger.trials(), beside, against, ledger.examples, axes)
+
+    def at(done: float, total: float) -> None:
+        if done == 0:
+            steps.begin("tasks evaluated")
+        steps.at(done, total)
+
+    return build_report(sweep, trials, beside, against, ledger.examples, axes, at)
+
+
+def _counted(
+    records: Iterable[TrialRecord], total: int, at: Callable[[float, float], None]
+) -> Iterator[TrialRecord]:
+    for number, record in enumerate(records):
+        at(number, total)
+        yield record
 
 
 def write(
@@ -53,13 +75,17 @@ def write(
     axes: Sequence[tuple[Objective, ...]] = (),
     *,
     only_changed: bool = False,
+    steps: Steps | None = None,
 ) -> tuple[Report, Mapping[str, Path]]:
     """Build a report from the records and write its files, see `write_report`; with `only_changed`, leave
     files alone that would be the same.
 
-    `axes` are further ones that frontiers are wanted on, quality first in each.
+    `axes` are further ones that frontiers are wanted on, quality first in each; `steps` hears how far it is.
     """
-    report = with_curves(build(ledger, against, axes), ledger)
+    steps = steps or Steps()
+    built = build(ledger, against, axes, steps)
+    steps.begin("drawing the report")
+    report = with_curves(built, ledger)
     report = report.model_copy(update={"what_if": what_if and marked_offers(what_if, report.tasks)})
     if only_changed:
         return report, write_changed_report(report, ledger.directory)

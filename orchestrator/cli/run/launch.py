@@ -21,6 +21,7 @@ from orchestrator.cli.run.live import Display, closing_line
 from orchestrator.cli.run.provenance import provenance, version
 from orchestrator.cli.run.weights_content import weights_content
 from orchestrator.cli.session import Session
+from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.cli.terminal import styled
 from orchestrator.contracts.files import current_umask
@@ -58,7 +59,7 @@ def run(
     refuse_risks(session, launcher, cluster, console)
     with _nodes_ahead(session, launcher, cluster):
         session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
-    plan = session.plan
+    plan = session.plan_aloud(console)
     show_plan(plan, console)
     allowance = pass_gate(plan, console)
     with _told_how_to_go_on():
@@ -81,7 +82,8 @@ def run(
         )
     if plan.to_run or plan.candidates_to_run:
         _say_what_it_took(session, progress, summary, console)
-    report, paths = write(session.ledger, only_changed=True)
+    with showing(console, Steps(), prefix="") as steps:
+        report, paths = write(session.ledger, only_changed=True, steps=steps)
     if session.ledger.mirror is not None:
         session.ledger.mirror.push_report()
     view.publish_summary(report.totals, summary_note(report))
