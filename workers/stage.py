@@ -11,8 +11,8 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,17 @@ from typing import Any
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.files import draft, file_digests
 from orchestrator.contracts.generated import made_root
-from orchestrator.contracts.requests import Staged, StageRequest
+from orchestrator.contracts.requests import Staged, StagedShare, StageRequest
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import FrontierError, WeightsError
 from workers.runtime.answers import answer_request
 
+_LOOK_SECONDS = 1.0  # between two looks at how far the weights are
+_shares: Any = None  # in a process that generates weights: of each, how much is done
 
-def stage(request: StageRequest) -> Iterator[Staged]:
+
+def stage(request: StageRequest) -> Iterator[Staged | StagedShare]:
     """Stage every item. Weights that have to be trained are generated in processes of one thread each, the
     longest first."""
     cache = Path(request.cache_dir)
@@ -37,15 +40,43 @@ def stage(request: StageRequest) -> Iterator[Staged]:
     for backbone in request.backbones:
         if backbone not in waiting:
             yield stage_backbone(backbone, cache, request)
-    if not waiting:
-        return
-    waiting.sort(key=_work, reverse=True)
+    if waiting:
+        yield from _train_all(sorted(waiting, key=_work, reverse=True), cache, request)
+
+
+def _train_all(
+    backbones: Sequence[BackboneSpec], cache: Path, request: StageRequest
+) -> Iterator[Staged | StagedShare]:
     cores = len(os.sched_getaffinity(0))
     context = multiprocessing.get_context("spawn")
-    workers = min(request.processes or cores, len(waiting))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_settle) as pool:
-        for done in as_completed([pool.submit(stage_backbone, b, cache, request) for b in waiting]):
-            yield done.result()
+    workers = min(request.processes or cores, len(backbones))
+    shares = context.RawArray("d", len(backbones))
+    with ProcessPoolExecutor(workers, context, _settle_training, (shares,)) as pool:
+        pending = {pool.submit(_train, n, b, cache, request): n for n, b in enumerate(backbones)}
+        while pending:
+            done, _ = wait(pending, _LOOK_SECONDS if request.shares else None, FIRST_COMPLETED)
+            for future in done:
+                pending.pop(future)
+                yield future.result()
+            if request.shares:
+                yield from (StagedShare(item=backbones[n].name, share=shares[n]) for n in pending.values())
+
+
+def _train(number: int, spec: BackboneSpec, cache: Path, request: StageRequest) -> Staged:
+    """Generate weights, and count the optimiser's steps where the driver's process sees them."""
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    assert isinstance(spec.weights, MadeWeights)
+    step = 1 / max(1, spec.weights.steps)
+
+    def count(*_: Any) -> None:
+        _shares[number] = min(1.0, _shares[number] + step)
+
+    counting = register_optimizer_step_post_hook(count)
+    try:
+        return stage_backbone(spec, cache, request)
+    finally:
+        counting.remove()
 
 
 def stage_backbone(spec: BackboneSpec, cache: Path, request: StageRequest) -> Staged:
@@ -164,6 +195,12 @@ def _to_train(spec: BackboneSpec, cache: Path) -> bool:
 def _work(spec: BackboneSpec) -> int:
     assert isinstance(spec.weights, MadeWeights)
     return spec.weights.steps * spec.weights.layers * spec.weights.hidden_size**2
+
+
+def _settle_training(shares: Any) -> None:
+    global _shares
+    _shares = shares
+    _settle()
 
 
 def _settle() -> None:

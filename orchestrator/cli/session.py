@@ -15,6 +15,7 @@ from rich.console import Console
 from orchestrator.cli.own_cache import own_cache
 from orchestrator.cli.paths import cache_of, mirror_of
 from orchestrator.cli.staging import fetch_shared, share
+from orchestrator.cli.staging_pace import StagingPace
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.terminal import Terminal, styled
 from orchestrator.cli.worker_calls import ask
@@ -25,7 +26,7 @@ from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with
 from orchestrator.config.weights_files import check_weights
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.generated import made_root
-from orchestrator.contracts.requests import Staged, StageRequest
+from orchestrator.contracts.requests import Staged, StagedShare, StageRequest
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.errors import ConfigError, Problem, StorageError
@@ -149,21 +150,22 @@ class Session:
             locked={name: entry.files for name, entry in entries.items() if entry is not None},
             rehash=tell_present,
             convert=convert,
+            shares=True,
         )
         began = time.monotonic()
         staged: dict[str, tuple[str, dict[str, str]]] = {}
         problems: list[Problem] = []
         counted: dict[str, ByLength] = {}
         to_come = dict.fromkeys([*(task.name for task in asked), *([] if present else self.backbones)])
-        total, steps = len(to_come), Steps()
-        steps.begin("weights and corpora are ready")
-        with showing(console, steps):
-            steps.at(0, total)
-            steps.doing = _to_come(to_come)
-            for answer in map(Staged.model_validate, ask("workers.stage", request)):
-                to_come.pop(answer.item, None)
-                steps.at(total - len(to_come), total)
-                steps.doing = _to_come(to_come)
+        weights = {backbone.name for backbone in request.backbones}
+        pace = StagingPace(to_come, weights, "weights and corpora are ready")
+        with showing(console, pace.steps):
+            for line in ask("workers.stage", request):
+                if "share" in line:
+                    pace.hear(StagedShare.model_validate(line))
+                    continue
+                answer = Staged.model_validate(line)
+                pace.ready(answer.item)
                 if tell_present or answer.state != "present":
                     seconds = f" in {duration(answer.seconds)}" if answer.seconds else ""
                     console.print(f"staged {answer.item}: {answer.state}{seconds}", highlight=False)
@@ -207,8 +209,10 @@ class Session:
             lengths={name: lengths_of(self.sweep)[name] for name in uncounted},
         )
         counted: dict[str, ByLength] = {}
-        with console.status(f"counting {', '.join(uncounted)}"):
+        pace = StagingPace(uncounted, frozenset(), "corpora are counted")
+        with showing(console, pace.steps):
             for answer in map(Staged.model_validate, ask("workers.stage", request)):
+                pace.ready(answer.item)
                 if answer.problem is not None:
                     console.print(f"{answer.item}: {answer.problem}", style="yellow", highlight=False)
                 counted |= {answer.item: answer.counts} if answer.counts else {}
@@ -258,11 +262,6 @@ class Session:
         return lock
 
 
-def _to_come(items: Iterable[str]) -> str:
-    names = ", ".join(items)
-    return f"to come: {names}" if names else ""
-
-
 def _problems_of(item: str, words: str) -> Iterator[Problem]:
     """Split the text of an error, which may hold several problems, into where, problem and fix."""
     for message in re.split(r"\n(?=backbone )", words):
@@ -294,7 +293,7 @@ def open_session(
     sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=first_gpu)
     cache = cache_of(sweep.storage)
     steps = steps or Steps()
-    steps.begin("hashed", amount=byte_size)
+    steps.begin("hashed", byte_size)
 
     def at(item: str, read: int, total: int) -> None:
         steps.at(read, total)

@@ -29,6 +29,14 @@ class StageRequest(Record):
     rehash: bool = Field(False, description="also what was there and checked before")
     convert: bool = Field(False, description="pickled weights of a hub, where it has no others")
     processes: PositiveInt | None = Field(None, description="None: one per core")
+    shares: bool = Field(False, description="a StagedShare each second for weights that are generated")
+
+
+class StagedShare(Record):
+    """How far the weights of one backbone are, which are being generated."""
+
+    item: str
+    share: float = Field(ge=0, le=1)
 
 
 class Staged(Record):

@@ -47,6 +47,16 @@ def ask(module: str, request: str, *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def test_generating_weights_tells_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("workers.stage._LOOK_SECONDS", 0.01)
+    spec = made_backbone(MADE.model_copy(update={"steps": 200}))
+    *shares, ready = stage(StageRequest(cache_dir=str(tmp_path), backbones=(spec,), shares=True))
+    assert (ready.item, ready.state) == ("made", "made")
+    seen = [answer.share for answer in shares]
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] <= 1
+
+
 def test_pretraining_is_the_same_to_the_last_bit_and_loads_as_a_backbone(tmp_path):
     texts = [f"the {word} was {other} again" for word in ("bed", "door") for other in ("cold", "warm", "old")]
     places = [tmp_path / "one", tmp_path / "two"]

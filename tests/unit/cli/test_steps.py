@@ -11,43 +11,54 @@ from rich.console import Console
 
 from orchestrator.cli.results.report import build
 from orchestrator.cli.session import open_session
+from orchestrator.cli.staging_pace import StagingPace
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.sweep_files import shipped_sweeps
 from orchestrator.config.corpus_digests import CorpusDigests
+from orchestrator.contracts.requests import StagedShare
 from orchestrator.execution.clock import VirtualClock
 from orchestrator.units import byte_size
 
 
 def test_a_step_tells_its_share_and_the_time_left_by_its_pace() -> None:
-    steps = Steps()
-    assert steps.words(100.0) == ""
+    clock = VirtualClock(100.0)
+    steps = Steps(clock)
+    assert steps.words() == ""
     at = steps.begin("cells planned")
-    assert steps.words(100.0) == "cells planned: 0 s so far"
+    clock.advance_to(110.0)
+    assert steps.words() == "cells planned: 10 s so far"
     at(0, 12)
-    assert steps.words(110.0) == "0 of 12 cells planned after 10 s"
+    assert steps.words() == "0 of 12 cells planned after 10 s"
+    clock.advance_to(120.0)
     at(3, 12)
     steps.doing = "to come: a, b"
-    assert steps.words(120.0) == "3 of 12 cells planned after 20 s, about 60 s left; to come: a, b"
+    assert steps.words() == "3 of 12 cells planned after 20 s, about 60 s left; to come: a, b"
+    clock.advance_to(150.0)
+    assert ", about 30 s left" in steps.words()
+    clock.advance_to(200.0)
+    assert " left" not in steps.words()  # its pace is no longer true
     at(12, 12)
     steps.doing = ""
-    assert steps.words(180.0) == "12 of 12 cells planned after 80 s"
+    assert steps.words() == "12 of 12 cells planned after 2 min"
 
 
 def test_each_step_has_a_clock_of_its_own() -> None:
-    steps = Steps()
+    clock = VirtualClock(100.0)
+    steps = Steps(clock)
     steps.begin("records read")
-    steps.words(100.0)
-    steps.begin("hashed", 2**20, byte_size)
-    assert steps.words(150.0) == "0 B of 1.0 MiB hashed after 0 s"
+    clock.advance_to(150.0)
+    steps.begin("hashed", byte_size)
+    steps.at(2**20, 2**21)
+    assert steps.words() == "1.0 MiB of 2.0 MiB hashed after 0 s"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_has_a_bar_and_a_log_has_none(terminal: bool) -> None:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=160)
-    steps = Steps()
+    steps = Steps(VirtualClock())
     steps.begin("cells planned")
     steps.at(6, 12)
-    with showing(console, steps, clock=VirtualClock()):
+    with showing(console, steps):
         pass
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert ("━" in printed) is terminal
@@ -83,3 +94,14 @@ def test_a_report_tells_how_far_it_is(tmp_path: Path) -> None:
     steps = Steps()
     assert build(built.ledger, steps=steps) == build(built.ledger)
     assert (steps.what, steps.total) == ("tasks evaluated", 1)
+
+
+def test_staging_counts_items_and_tells_the_time_left_by_its_weights() -> None:
+    pace = StagingPace(["notes", "tiny", "small"], {"tiny", "small"}, "weights and corpora are ready")
+    clock = pace.steps.clock = VirtualClock(100.0)
+    pace.steps.begin("weights and corpora are ready")
+    pace.ready("notes")
+    clock.advance_to(110.0)
+    pace.hear(StagedShare(item="tiny", share=0.5))
+    said = "1 of 3 weights and corpora are ready after 10 s, about 30 s left; to come: tiny, small"
+    assert pace.steps.words() == said
