@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from kept_methods import stirred
+from ledger_builder import task
 from tiny_models import LABELS, tiny_folder, tiny_spec
 
 from orchestrator.contracts.backbone import FolderWeights
-from orchestrator.contracts.exported import ExportRequest, ModelUse
+from orchestrator.contracts.exported import BASE, Exported, ExportRequest, ModelUse, WeightsLayout
 from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from workers.export import export_model
 from workers.exported.folder import Written, write
@@ -76,6 +78,24 @@ def exported(
     out.mkdir()
     request = ExportRequest(use=use, kept=str(kept), cache_dir=str(root), out=str(out), merge=merge)
     return use, out, write(request)
+
+
+def manifest(use: ModelUse, layout: WeightsLayout) -> Exported:
+    """Return the manifest of an export, without digests."""
+    placed = use.backbone.model_copy(update={"weights": FolderWeights(folder=BASE)})
+    return Exported(
+        frontier_version="0.1.0",
+        sweep="tiny",
+        cell=Cell(model="tiny", domain="none", method=use.method.name, task="outcome"),
+        seed=1,
+        fingerprint="f" * 16,
+        layout=layout,
+        use=use.model_copy(update={"backbone": placed}),
+        task=task("outcome", use.kind),
+        device_type="cpu",
+        test={},
+        files={},
+    )
 
 
 def without_frontier(folders: dict[Path, tuple[str, list[Any]]]) -> dict[Path, Any]:

@@ -11,6 +11,7 @@ from orchestrator.cli.commands.capabilities import capabilities
 from orchestrator.cli.commands.clean import clean
 from orchestrator.cli.commands.compare import compare
 from orchestrator.cli.commands.doctor import doctor
+from orchestrator.cli.commands.evaluate import evaluate
 from orchestrator.cli.commands.export import export
 from orchestrator.cli.commands.fetch import fetch
 from orchestrator.cli.commands.follow import follow
@@ -21,6 +22,7 @@ from orchestrator.cli.commands.ledger import ledger
 from orchestrator.cli.commands.list import list_names
 from orchestrator.cli.commands.logs import logs
 from orchestrator.cli.commands.plan import plan
+from orchestrator.cli.commands.predict import predict
 from orchestrator.cli.commands.render import render
 from orchestrator.cli.commands.report import report
 from orchestrator.cli.commands.resume import resume
@@ -103,7 +105,7 @@ Command = Callable[..., None]
 _COMMANDS: dict[str, tuple[Command | tuple[str, Command | typer.Typer], ...]] = {
     _DAILY: (init, plan, run, status, follow, stop, report, ui),
     _RESULTS: (compare, logs, ledger, score),
-    _MODELS: (export,),
+    _MODELS: (export, predict, evaluate),
     _CATALOGUE: (("list", list_names), capabilities, schema, ("task", task_app), ("backbone", backbone_app)),
     _UPKEEP: (stage, clean, sync, doctor, ("help", help_of)),
     _KUBERNETES: (submit, fetch, resume, render),

@@ -118,6 +118,9 @@ InsecureCluster = Annotated[
 Catalogues = Annotated[list[Path] | None, typer.Option("--catalogue", help="A further catalogue directory.")]
 InspectStorage = Annotated[Path, typer.Option(help="Where generated data and staged weights are kept.")]
 
+# Of `predict` and `evaluate`.
+ExportedFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `frontier export` wrote.")]
+
 # Of the commands that use a cluster.
 Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig. Default: the current one.")]
 Namespace = Annotated[str, typer.Option(envvar=VARIABLE, help="Where the sweeps run.")]

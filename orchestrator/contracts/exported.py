@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import MethodSpec
@@ -60,6 +60,8 @@ class ExportRequest(Record):
 
     use: ModelUse  # with the backbone of the sweep
     kept: str  # the folder of the kept weights
+    # sha256 by name of the backbone's files when the trial began. Empty: not known.
+    weights: dict[str, str] = Field(default_factory=dict)
     cache_dir: str
     out: str  # an empty folder
     merge: bool = False

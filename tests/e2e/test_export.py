@@ -54,3 +54,17 @@ def test_nothing_in_it_names_this_machine_or_quotes_the_data(folder: Path, finis
     for path in (folder / "README.md", folder / "frontier.json", folder / "adapter_config.json"):
         assert str(finished.root) not in path.read_text()
     assert json.loads((folder / "frontier.json").read_text())["cell"]["method"] == "lora-r8"
+
+
+def test_it_answers_texts_and_scores_as_in_the_sweep(
+    folder: Path, finished: Workshop, tmp_path: Path
+) -> None:
+    letters = tmp_path / "letters.csv"
+    letters.write_text("text\nNo fever since Monday.\n")
+    finished.frontier("predict", folder, letters, "--out", tmp_path / "answers.jsonl")
+    [answer] = (tmp_path / "answers.jsonl").read_text().splitlines()
+    assert set(json.loads(answer)) == {"row", "entities"}
+    scored = finished.json("evaluate", folder, "mini-ner")
+    outcome = finished.outcomes()[f"{CELL}/seed-1/attempt-001"]
+    assert scored["same"] is True
+    assert scored["test"] == scored["recorded"] == outcome["test"]

@@ -24,6 +24,7 @@ from workers.exported.models import rebuilt, whole
 from workers.exported.proof import Row, logits_of, prove, sample
 from workers.exported.snippet import Program, usage_program
 from workers.models.backbones import build, load_tokenizer
+from workers.models.content import check_content
 from workers.models.weights import weights_directory
 
 _ADAPTER, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -73,6 +74,8 @@ def write(request: ExportRequest) -> Written:
         logits = logits_of(whole(use, out, None, exact=False), rows)
     else:
         backbone = weights_directory(use.backbone, Path(request.cache_dir), fetch=False)
+        if request.weights:
+            check_content(use.backbone, backbone, request.weights)
         adapted, tokenizer = rebuilt(use, kept, backbone, None, exact=False)
         rows = sample(use, tokenizer)
         logits = logits_of(adapted.model, rows)

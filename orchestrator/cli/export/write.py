@@ -67,6 +67,7 @@ def export_model(
         request = ExportRequest(
             use=_use(chosen, order),
             kept=str(kept),
+            weights=order.weights,
             cache_dir=str(cache_of(ledger.directory.parent)),
             out=str(folder),
             merge=merge,

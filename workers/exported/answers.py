@@ -1,0 +1,123 @@
+"""What an exported model answers to texts: probabilities of labels, or entities with their offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orchestrator.contracts.exported import ModelUse
+from orchestrator.contracts.vocabulary import TaskKind
+from workers.batches import FlatSplit, by_length
+from workers.data.examples import Example, Text, Tokens
+from workers.data.readers.sentences import Span, sentence_spans, word_spans
+from workers.exported.texts import Given
+from workers.models.masks import padding_known
+from workers.tasks import Encoded, encode
+
+_OUTSIDE = "O"
+
+
+@dataclass(frozen=True, repr=False)
+class Answerer:
+    """A model with its tokenizer, on a device."""
+
+    model: Any
+    tokenizer: Any
+    use: ModelUse
+    device: torch.device
+
+    def answer(self, given: Sequence[Given]) -> list[dict[str, Any]]:
+        """Return one record per text, in their order; offsets are characters of the text as it was given."""
+        return self._entities(given) if self.use.kind is TaskKind.NER else self._labels(given)
+
+    def _labels(self, given: Sequence[Given]) -> list[dict[str, Any]]:
+        first = self.use.labels[0]
+        encoded = self._encoded([Text(g.text, g.second_text, first, str(g.number)) for g in given])
+        cut = [bool(self._encoded([Text(g.text, g.second_text, first, "")]).truncated) for g in given]
+        records = []
+        for logits, was_cut in zip(self._logits(encoded), cut, strict=True):
+            shares = logits.softmax(-1).tolist()
+            records.append(
+                {
+                    "label": self.use.labels[int(logits.argmax())],
+                    "probabilities": dict(zip(self.use.labels, map(_rounded, shares), strict=True)),
+                    "cut": was_cut,
+                }
+            )
+        return records
+
+    def _entities(self, given: Sequence[Given]) -> list[dict[str, Any]]:
+        parts = [(place, words) for place, g in enumerate(given) for words in self._parts(g.text)]
+        records: list[dict[str, Any]] = [{"entities": []} for _ in given]
+        if not parts:
+            return records
+        encoded = self._encoded([self._tokens(given[place].text, words) for place, words in parts])
+        for (place, words), firsts, logits in zip(parts, encoded.places, self._logits(encoded), strict=True):
+            records[place]["entities"] += _spans(words, firsts, logits.softmax(-1), self.use.labels)
+        return records
+
+    def _parts(self, text: str) -> Iterator[list[Span]]:
+        """Yield the words of each sentence; a sentence that is too long in parts that fit."""
+        for sentence in sentence_spans(text):
+            waiting = [word_spans(text, sentence)]
+            while waiting:
+                words = waiting.pop()
+                if not words:
+                    continue
+                if len(words) > 1 and self._encoded([self._tokens(text, words)]).truncated:
+                    middle = len(words) // 2
+                    waiting += [words[middle:], words[:middle]]
+                else:
+                    yield words
+
+    def _tokens(self, text: str, words: Sequence[Span]) -> Tokens:
+        """Return the words with some tag, which no answer depends on."""
+        tokens = tuple(text[start:end] for start, end in words)
+        return Tokens(tokens, self.use.labels[:1] * len(tokens), "")
+
+    def _encoded(self, examples: Sequence[Example]) -> Encoded:
+        return encode(self.use.kind, examples, self.use.labels, self.tokenizer, self.use.max_length)
+
+    def _logits(self, encoded: Encoded) -> list[Tensor]:
+        """Return the logits on the CPU, in the order of the examples."""
+        flat = FlatSplit(encoded, self.tokenizer.pad_token_id, self.device)
+        logits: list[Any] = [None] * len(encoded)
+        self.model.eval()
+        with torch.inference_mode():
+            for rows in flat.rows(by_length(flat.lengths, self.use.batch_size)):
+                batch = flat.batch(rows)
+                with padding_known(batch.padded, batch.labels.device):
+                    answered = self.model(**batch.inputs).logits.float().cpu()
+                for place, row in zip(rows.places, answered, strict=True):
+                    logits[place] = row
+        return logits
+
+
+def _spans(
+    words: Sequence[Span], firsts: Sequence[int | None], shares: Tensor, labels: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the entities that a B- tag begins, as strict scoring counts them. The probability of one is the
+    lowest of its words' tags."""
+    spans: list[dict[str, Any]] = []
+    open_type = None
+    for (start, end), first in zip(words, firsts, strict=True):
+        best = None if first is None else int(shares[first].argmax())
+        tag = _OUTSIDE if best is None else labels[best]
+        share = 1.0 if first is None or best is None else _rounded(float(shares[first][best]))
+        position, _, kind = tag.partition("-")
+        if position == "B":
+            spans.append({"start": start, "end": end, "type": kind, "probability": share})
+            open_type = kind
+        elif position == "I" and kind == open_type:
+            spans[-1] |= {"end": end, "probability": min(spans[-1]["probability"], share)}
+        else:
+            open_type = None
+    return spans
+
+
+def _rounded(share: float) -> float:
+    return round(share, 6)

@@ -1,0 +1,119 @@
+"""The texts that a user gives to an exported model. They are patient text: never log, print or store them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.contracts.exported import PredictRequest
+from orchestrator.contracts.sameness import text_key
+from orchestrator.errors import DataError
+from workers.data.faults import Faults
+from workers.data.files import lines, read_text
+from workers.data.readers.delimited import stream_rows
+
+_SHOWN = 10  # rows of one problem that a message names
+
+
+@dataclass(frozen=True, repr=False)
+class Given:
+    """A text, or a pair of texts. `name`: of its file, where each text is one."""
+
+    number: int  # from 1, in the order of the input
+    text: str
+    second_text: str | None = None
+    name: str | None = None
+
+
+def read_given(request: PredictRequest) -> list[Given]:
+    """Return the texts in order. Raises DataError, which names rows and never quotes them."""
+    path = Path(request.input)
+    if request.format == "text":
+        return _files(path)
+    rows = _csv_rows(path, request) if request.format == "csv" else _json_rows(path, request)
+    given, bad = [], []
+    for number, (line, row) in enumerate(rows, start=1):
+        cells = [row.get(column) for column in _columns(request)]
+        texts = [cell for cell in cells if isinstance(cell, str) and text_key(cell) and _is_unicode(cell)]
+        if len(texts) < len(cells):
+            bad.append(line)
+        else:
+            given.append(Given(number, texts[0], texts[1] if len(texts) > 1 else None))
+    if bad:
+        more = f" and {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else ""
+        named = f"lines {', '.join(map(str, bad[:_SHOWN]))}{more}" if len(bad) > 1 else f"line {bad[0]}"
+        problem = f"{named}: expected a text in {' and '.join(map(repr, _columns(request)))}"
+        raise DataError(str(path), None, problem, "fill it in, or remove the row")
+    return _some(path, given)
+
+
+def _columns(request: PredictRequest) -> list[str]:
+    return [request.text, *([request.second_text] if request.second_text else [])]
+
+
+def _csv_rows(path: Path, request: PredictRequest) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    def header(line: int, names: list[str]) -> list[str]:
+        bare = [text_key(name) if name not in _columns(request) else name for name in names]
+        for column, option in zip(_columns(request), ("--text", "--second-text"), strict=False):
+            if bare.count(column) != 1:
+                problem = "twice" if column in bare else f"not among its {len(names)} columns"
+                fix = f"pass {option} with the name of the column that has the text"
+                raise DataError(str(path), line, f"the column {column!r} is {problem}", fix)
+        return bare
+
+    yield from stream_rows(path, Faults("error"), header)
+
+
+def _json_rows(path: Path, request: PredictRequest) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for line, content in enumerate(lines(read_text(path)), start=1):
+        if not content.strip():
+            continue
+        row = _object(content)
+        if row is None:
+            raise DataError(str(path), line, "it is not a JSON object", "write one object a line: {…}")
+        for column, option in zip(_columns(request), ("--text", "--second-text"), strict=False):
+            if column not in row:
+                fix = f"pass {option} with the key that has the text"
+                raise DataError(str(path), line, f"the key {column!r} is not among its {len(row)} keys", fix)
+        yield line, row
+
+
+def _object(content: str) -> dict[str, Any] | None:
+    """Return the object, None if it is none. A JSONDecodeError has the text in it."""
+    try:
+        row = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _files(path: Path) -> list[Given]:
+    """Return one text per file. A file inside a folder is named by its number in messages."""
+    if not path.is_dir():
+        return _some(path, [Given(1, read_text(path), name=path.name)])
+    given = []
+    for number, file in enumerate(sorted(path.glob("*.txt")), start=1):
+        try:
+            text = read_text(file)
+        except DataError as error:
+            problem = error.fault
+        else:
+            if text_key(text):
+                given.append(Given(number, text, name=file.name))
+                continue
+            problem = "it has no text"
+        raise DataError(f"file {number} of {path}, by name", None, problem, "correct it, or move it away")
+    return _some(path, given)
+
+
+def _some(path: Path, given: list[Given]) -> list[Given]:
+    if not given:
+        raise DataError(str(path), None, "there is no text in it", "name a file with texts, one per row")
+    return given
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
