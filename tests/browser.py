@@ -88,6 +88,7 @@ class Tab:
             assert time.monotonic() < until, f"{url} was not loaded in {_PATIENCE:.0f} s"
             message = json.loads(self._socket.recv())
             self._note(message.get("method"), message.get("params", {}))
+        self.evaluate("window.drawn")  # its plots, once their library is unpacked
         self.painted()
 
     def painted(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 
 from orchestrator import units
@@ -26,6 +25,7 @@ from orchestrator.report.record import Report
 from orchestrator.report.render.filters import environment, latex_environment, markdown_environment
 from orchestrator.report.render.frontier_plot import Style, plot, style
 from orchestrator.report.render.learning_plot import curve_plot
+from orchestrator.report.render.plot_library import plot_library
 from orchestrator.report.render.sensitivity_plot import axis_plot
 from orchestrator.report.render.text_alternatives import (
     axis_alternative,
@@ -38,7 +38,6 @@ def html(report: Report) -> str:
     """One file with everything in it: it opens from disk and asks the network for nothing."""
     look = style(report)
     plots, alts = _plots(report, look)
-    library = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
     return (
         environment()
         .get_template("report.html.j2")
@@ -55,7 +54,7 @@ def html(report: Report) -> str:
             plots=plots,
             alts=alts,
             look=look,
-            plotly=library if plots else "",
+            library=plot_library() if plots else None,
             heats={
                 task.task: [heat_map for c in task.comparisons if (heat_map := heat(task, c))]
                 for task in report.tasks

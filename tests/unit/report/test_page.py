@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from page_ledgers import rich_ledger
 from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.report import build_report, with_curves, write_report
+from orchestrator.report.render.plot_library import packed
 from orchestrator.report.render.scales import span, ticks
 
 VOID = {"meta", "wbr", "link", "br", "hr", "img", "input", "col", "path"}
@@ -262,3 +264,17 @@ def test_a_page_without_results_draws_nothing_and_says_so(tmp_path: Path):
     text = write_report(report, tmp_path / "report")["html"].read_text()
     assert "No result yet: 0 of" in text
     assert "<script" not in text
+
+
+def test_the_page_is_small_enough_for_a_mail(source):
+    assert len(source.encode()) < 2 * 2**20  # of a ledger with 90 cells
+
+
+def test_the_packed_library_holds_nothing_that_ends_its_element():
+    content = bytes(range(256)) * 50
+    text, size = packed(content)
+    assert "<" not in text
+    words = [text[at : at + 5] for at in range(0, len(text), 5)]
+    digits = [[(60 if c == "y" else ord(c)) - 35 for c in word] for word in words]
+    numbers = [sum(digit * 85 ** (4 - place) for place, digit in enumerate(word)) for word in digits]
+    assert zlib.decompress(b"".join(n.to_bytes(4, "big") for n in numbers)[:size]) == content

@@ -6,6 +6,27 @@
   const chosen = {};
   for (const id of Object.keys(plots)) hidden[id] = new Set();
 
+  // Plotly comes compressed, in base 85: see plot_library.py.
+  const unpacked = async () => {
+    const { textContent: text, dataset } = document.getElementById("library");
+    const bytes = new DataView(new ArrayBuffer((text.length / 5) * 4));
+    for (let at = 0; at < text.length; at += 5) {
+      let word = 0;
+      for (let digit = at; digit < at + 5; digit++) {
+        const code = text.charCodeAt(digit);
+        word = word * 85 + (code === 121 ? 60 : code) - 35;
+      }
+      bytes.setUint32((at / 5) * 4, word);
+    }
+    const stream = new Blob([bytes.buffer.slice(0, Number(dataset.size))]).stream();
+    return new Response(stream.pipeThrough(new DecompressionStream("deflate"))).text();
+  };
+  const load = async () => {
+    const script = document.createElement("script");
+    script.textContent = await unpacked();
+    document.head.append(script);
+  };
+
   const theme = () => {
     const style = getComputedStyle(root);
     return (name) => style.getPropertyValue("--" + name).trim();
@@ -115,6 +136,7 @@
   };
 
   const draw = (id) => {
+    if (!window.Plotly) return; // it is drawn once that is there
     const box = document.getElementById(id);
     const plot = plots[id];
     const colour = theme();
@@ -144,6 +166,9 @@
     Plotly.react(box, drawn.data, layout, { responsive: true, displaylogo: false, modeBarButtons: buttons });
   };
   const drawAll = () => Object.keys(plots).forEach(draw);
+  const refuse = () => {
+    for (const id of Object.keys(plots)) document.getElementById(id).textContent = "This browser cannot draw the chart. The table below has its figures.";
+  };
 
   for (const button of document.querySelectorAll("button[data-plot]")) {
     button.addEventListener("click", () => {
@@ -161,7 +186,7 @@
       draw(choice.dataset.plot);
     });
   }
-  drawAll();
+  window.drawn = load().then(drawAll, refuse);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 
   // On paper: light colours, the width of a page, and what is folded away unfolded, unless it is very long.
