@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+import pyarrow.parquet
 
 from orchestrator.contracts.vocabulary import Split
 
@@ -154,15 +155,27 @@ def _mimic(task: Planted, root: Path, split: Split, bad: bool) -> None:
 
 
 def _datasets(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    _save_to_disk(root / split, _columns(task, split, bad), _features(task), f"{task.mark('file')}.arrow")
+
+
+def _parquet(task: Planted, root: Path, split: Split, bad: bool) -> None:
+    metadata = {"huggingface": json.dumps({"info": {"features": _features(task)}})}
+    table = pyarrow.table(_columns(task, split, bad)).replace_schema_metadata(metadata)
+    pyarrow.parquet.write_table(table, root / f"{split}.parquet")
+
+
+def _features(task: Planted) -> dict[str, Any]:
+    return {"label": {"names": [*LABELS, task.mark("classname")], "_type": "ClassLabel"}}
+
+
+def _columns(task: Planted, split: Split, bad: bool) -> dict[str, Any]:
     rows = _ROWS + bad
-    columns = {
+    return {
         "id": [f"{task.mark('id')}{split}{n}" for n in range(rows)],
         "text": [f"{task.mark('text')} {split} {n}" for n in range(rows)],
         "label": [n % 2 if n < _ROWS else 2 for n in range(rows)],
         task.mark("column"): ["x"] * rows,
     }
-    features = {"label": {"names": [*LABELS, task.mark("classname")], "_type": "ClassLabel"}}
-    _save_to_disk(root / split, columns, features, f"{task.mark('file')}.arrow")
 
 
 def _datasets_ner(task: Planted, root: Path, split: Split, bad: bool) -> None:
@@ -217,6 +230,10 @@ FORMATS: dict[str, tuple[_Writer, dict[str, Any]]] = {
         _entry("classification", {"format": "arrow", "id": "id"}, "datasets/{}", LABELS),
     ),
     "datasets-ner": (_datasets_ner, _entry("ner", {"format": "arrow"}, "datasets-ner/{}", ["x"])),
+    "parquet": (
+        _parquet,
+        _entry("classification", {"format": "parquet", "id": "id"}, "parquet/{}.parquet", LABELS),
+    ),
     # Its first row is taken for the header: it is malformed as it is.
     "headless": (_headless, _entry("classification", {"format": "csv", **_TABLE}, "headless/{}.csv", LABELS)),
 }

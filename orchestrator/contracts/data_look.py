@@ -45,7 +45,7 @@ class ColumnLook(Record):
 class DataLook(Record):
     """What one file, or one split of a folder, holds."""
 
-    format: Literal["csv", "jsonl", "conll", "arrow"]
+    format: Literal["csv", "jsonl", "conll", "arrow", "parquet"]
     rows: NonNegativeInt = Field(description="for conll sentences")
     columns: tuple[ColumnLook, ...] = ()
     other_columns: NonNegativeInt = Field(0, description="columns whose names cannot be shown, or are rare")

@@ -125,15 +125,16 @@ class MimicNotesReader(Record):
 
 
 class ArrowReader(Record):
-    """A folder that `datasets.save_to_disk` wrote, one a split, as the study's preparation leaves them.
+    """Parquet files, or folders that `datasets.save_to_disk` wrote, one a split, as the study's preparation
+    leaves them.
 
     For ner `tokens` and `tags` are columns; else `text` and `label`. Labels that are numbers are named by
-    `names` in order, else by the folder's own class names, and tags also by the folder `info` beside it.
+    `names` in order, else by the data set's own class names, and tags also by the folder `info` beside it.
     Rows of one `id` (a document's, or a patient's) stay together under `hold_out`, and count as one document.
     Without it `hold_out` parts train by the text of a row.
     """
 
-    format: Literal["arrow"] = "arrow"
+    format: Literal["arrow", "parquet"] = "arrow"
     files: Files
     tokens: str = "tokens"
     tags: str = "ner_tags_str"

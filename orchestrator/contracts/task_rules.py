@@ -22,6 +22,7 @@ _GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds o
     "i2b2-xml": (TaskKind.NER,),
     "jsonl": _TEXTS,
     "mimic-notes": (TaskKind.CLASSIFICATION,),
+    "parquet": tuple(TaskKind),
     "pubtator": (TaskKind.NER, TaskKind.RELATION),
 }
 

@@ -20,7 +20,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x8b", "a file compressed with gzip", "rename it so that it ends in .gz"),
     (b"PK\x03\x04", "a ZIP archive, as Excel workbooks are", _AS_CSV),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook", _AS_CSV),
-    (b"PAR1", "a Parquet file", _AS_CSV),
+    (b"PAR1", "a Parquet file", "set `format: parquet` of the reader"),
 )
 TOO_LARGE = (
     "it unpacks to more than 100 times its size, which no text does",

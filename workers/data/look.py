@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.contracts.data_look import ColumnLook, DataLook, LookRequest
 from orchestrator.contracts.sameness import text_key
@@ -20,8 +20,10 @@ from workers.data.files import lines, read_text
 from workers.data.labels import doubt_about_labels, is_identifying
 from workers.data.look_conll import look_at_conll, tags_of_words
 from workers.data.masked import marks_a_pair
-from workers.data.readers.arrow import class_names, column_names, rows_of
+from workers.data.readers.arrow_folder import ArrowFolder
+from workers.data.readers.columns import Columns
 from workers.data.readers.delimited import Table, read_rows
+from workers.data.readers.parquet_file import ParquetFile
 
 _LONGEST_NAME, _MOST_WORDS = 60, 4  # of a column's name; a longer one is a cell
 _SPLITS = {Split.TRAIN: ("train",), Split.DEV: ("dev", "validation", "valid"), Split.TEST: ("test",)}
@@ -31,7 +33,7 @@ _Row = dict[str, Any]
 
 
 def look(request: LookRequest) -> DataLook:
-    """Return what a CSV, JSON-lines or CoNLL file holds, or a folder of `save_to_disk`.
+    """Return what a CSV, JSON-lines, CoNLL or Parquet file holds, or a folder of `save_to_disk`.
 
     Raises DataError for another kind of file, and for one that cannot be read.
     """
@@ -39,8 +41,7 @@ def look(request: LookRequest) -> DataLook:
     if path.is_dir():
         return _arrow(path)
     if path.suffix.lower() == ".parquet":
-        fix = "save the table as CSV: pandas.read_parquet(FILE).to_csv(FILE.csv, index=False)"
-        raise DataError(str(path), None, "Parquet files are not read", fix)
+        return _typed("parquet", ParquetFile(path))
     text = read_text(path)
     content = lines(text)
     begin = text.lstrip()[:1]
@@ -154,26 +155,27 @@ def _lengths(words: Sequence[int]) -> dict[str, Any]:
 
 def _arrow(path: Path) -> DataLook:
     if (path / "state.json").is_file():
-        return _arrow_split(path)
+        return _typed("arrow", ArrowFolder(path))
     present = {
         split: next((name for name in names if (path / name / "state.json").is_file()), None)
         for split, names in _SPLITS.items()
     }
     folders = {str(split): name for split, name in present.items() if name is not None}
     if "train" not in folders:
-        fix = "name a folder that datasets.save_to_disk wrote, or a CSV, JSON-lines or CoNLL file"
+        fix = "name a folder that datasets.save_to_disk wrote, or a CSV, JSON-lines, CoNLL or Parquet file"
         raise DataError(str(path), None, "it is no folder with a split train", fix)
-    return _arrow_split(path / folders["train"]).model_copy(update={"folders": folders})
+    split = ArrowFolder(path / folders["train"])
+    return _typed("arrow", split).model_copy(update={"folders": folders})
 
 
-def _arrow_split(path: Path) -> DataLook:
-    names = [name for name in column_names(path) if _is_name(name)]
-    rows = [dict(zip(names, cells, strict=True)) for cells in rows_of(path, names)]
-    classes = {name: class_names(path, name) for name in names}
+def _typed(format_name: Literal["arrow", "parquet"], columns: Columns) -> DataLook:
+    names = [name for name in columns.column_names() if _is_name(name)]
+    rows = [dict(zip(names, cells, strict=True)) for cells in columns.rows(names)]
+    classes = {name: columns.class_names(name) for name in names}
     for row in rows:
         for name, known in classes.items():
             row[name] = _named(row[name], known)
-    return _of_rows("arrow", path, rows)
+    return _of_rows(format_name, columns.path, rows)
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:

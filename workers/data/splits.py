@@ -161,9 +161,9 @@ def _read_file(
                 task,
                 "reader",
                 f"a {reader.format} reader with these keys gives no {kind} examples",
-                "ner reads conll, pubtator, i2b2-2010, i2b2-xml or arrow; classification csv, jsonl, "
-                "mimic-notes or arrow; relation csv, jsonl, arrow, i2b2-2010, or pubtator with `relation` "
-                "and exactly two `entity_types`",
+                "ner reads conll, pubtator, i2b2-2010, i2b2-xml, arrow or parquet; classification csv, "
+                "jsonl, mimic-notes, arrow or parquet; relation csv, jsonl, arrow, parquet, i2b2-2010, "
+                "or pubtator with `relation` and exactly two `entity_types`",
             )
 
 

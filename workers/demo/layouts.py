@@ -56,8 +56,9 @@ def _render(task: TaskSpec, numbered: Numbered, naming: Naming) -> bytes:
                         f"task {task.name}",
                         "reader",
                         f"invented notes have no {reader.format} layout for a {kind} task with these keys",
-                        "read ner from conll, pubtator, i2b2-2010, i2b2-xml or arrow, relation from pubtator,"
-                        " i2b2-2010, arrow, csv or jsonl, classification from these three or mimic-notes",
+                        "read ner from conll, pubtator, i2b2-2010, i2b2-xml, arrow or parquet, relation from "
+                        "pubtator, i2b2-2010, arrow, parquet, csv or jsonl, classification from the last "
+                        "four or mimic-notes",
                     )
                 ]
             )

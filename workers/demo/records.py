@@ -113,7 +113,7 @@ def _summary(number: int, note: Note) -> str:
 def arrow_files(
     task: TaskSpec, reader: ArrowReader, names: Sequence[str], numbered: Numbered, naming: Naming
 ) -> Iterator[File]:
-    """Yield a folder for each of the names, with labels as text."""
+    """Yield a folder or a Parquet file for each of the names, with labels as text."""
     ner = task.kind is TaskKind.NER
     for index, name in enumerate(names):
         part = numbered[index :: len(names)]
@@ -123,6 +123,9 @@ def arrow_files(
             columns[reader.id] = [
                 number for number, note in part for _ in (note.sentences if ner else [note])
             ]
+        if reader.format == "parquet":
+            yield name, "", _parquet(columns)
+            continue
         data = "data-00000-of-00001.arrow"
         yield name, data, _stream(columns)
         yield name, "state.json", json.dumps({"_data_files": [{"filename": data}]}).encode()
@@ -147,6 +150,14 @@ def _sentences(reader: ArrowReader, notes: Sequence[Note], naming: Naming) -> di
         ]
         tags.append([f"{'I' if number else 'B'}-{label}" if label else "O" for number, label in word_labels])
     return {reader.tokens: tokens, reader.tags: tags}
+
+
+def _parquet(columns: dict[str, list[Any]]) -> bytes:
+    import pyarrow.parquet
+
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), sink)
+    return sink.getvalue()
 
 
 def _stream(columns: dict[str, list[Any]]) -> bytes:

@@ -84,7 +84,7 @@ class Study:
         if self.look.format == "csv" and self.look.separator:
             reader["separator"] = self.look.separator
         label = next((c for c in self.look.columns if c.name == self.value("label")), None)
-        if self.look.format == "arrow" and label is not None and label.numbered:
+        if self.look.format in ("arrow", "parquet") and label is not None and label.numbered:
             reader["names"] = [str(number) for number in range(label.numbered)]
         shares = {str(s): HELD_OUT for s in (Split.DEV, Split.TEST) if s not in self.files}
         return reader | ({"hold_out": shares} if shares else {})

@@ -17,6 +17,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -285,11 +286,19 @@ def stream(columns: dict[str, list[Any]]) -> dict[str, bytes]:
     return {"train/data.arrow": sink.getvalue(), "train/state.json": state, "train/dataset_info.json": b"{}"}
 
 
-@given(st.lists(TAGS, min_size=1, max_size=4), st.sampled_from(["tab", "space", "arrow"]))
+def parquet(columns: dict[str, list[Any]]) -> dict[str, bytes]:
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), sink)
+    return {"train": sink.getvalue()}
+
+
+@given(st.lists(TAGS, min_size=1, max_size=4), st.sampled_from(["tab", "space", "arrow", "parquet"]))
 def test_conll_and_arrow_tags(tmp_path_factory: Root, drawn: list[list[str]], form: str) -> None:
     tokens = [[f"w{n}" for n, _ in enumerate(tags)] for tags in drawn]
     if form == "arrow":
         reader, content = {"format": "arrow"}, stream({"tokens": tokens, "ner_tags_str": drawn})
+    elif form == "parquet":
+        reader, content = {"format": "parquet"}, parquet({"tokens": tokens, "ner_tags_str": drawn})
     else:
         apart = "\t" if form == "tab" else " "
         blocks = [
@@ -313,7 +322,7 @@ ROWS = st.lists(
 
 @given(
     ROWS,
-    st.sampled_from(["csv", "jsonl", "arrow"]),
+    st.sampled_from(["csv", "jsonl", "arrow", "parquet"]),
     st.sampled_from([TaskKind.CLASSIFICATION, TaskKind.RELATION]),
 )
 def test_rows_of_tables(
@@ -322,6 +331,8 @@ def test_rows_of_tables(
     named = [{"text": text, "label": label} for text, label in rows]
     if form == "arrow":
         content = stream({"text": [text for text, _ in rows], "label": [label for _, label in rows]})
+    elif form == "parquet":
+        content = parquet({"text": [text for text, _ in rows], "label": [label for _, label in rows]})
     elif form == "jsonl":
         content = {"train": "".join(json.dumps(row) + "\n" for row in named).encode()}
     else:

@@ -105,7 +105,7 @@ def test_a_folder_of_splits_names_its_words_and_tags(tmp_path: Path) -> None:
         ("a.csv", "", "it is empty"),
         ("a.json", "[{}]", "jq -c"),
         ("a.txt", "1|t|Title\n1|a|Abstract\n", "PubTator"),
-        ("a.parquet", b"PAR1", "to_csv"),
+        ("a.parquet", b"PAR1", "it is not a Parquet file"),
     ],
 )
 def test_what_cannot_be_looked_at_says_why_and_what_to_do_without_a_word_of_it(

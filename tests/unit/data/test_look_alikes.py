@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+import pyarrow.parquet
 import pytest
 
 from orchestrator.config.task_files import DescribedTask
@@ -47,9 +48,12 @@ def described(kind: TaskKind, reader: dict[str, Any], **more: Any) -> str:
 
 def write_rows(path: Path, form: str, labels: list[str]) -> None:
     rows = [(f"{MARKER} {n}", label) for n, label in enumerate(labels)]
+    table = pyarrow.table({"text": [t for t, _ in rows], "label": labels})
+    if form == "parquet":
+        pyarrow.parquet.write_table(table, path)
+        return
     if form == "arrow":
         path.mkdir()
-        table = pyarrow.table({"text": [t for t, _ in rows], "label": labels})
         with (
             pyarrow.OSFile(str(path / "data.arrow"), "wb") as sink,
             pyarrow.ipc.new_stream(sink, table.schema) as out,
@@ -70,7 +74,7 @@ def refusal(root: Path, spec: TaskSpec) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "arrow"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "arrow", "parquet"])
 @pytest.mark.parametrize("name", TWINS | BLANKS)
 def test_classes_that_look_alike_are_refused_with_line_and_both_spellings(
     tmp_path: Path, name: str, form: str
@@ -82,10 +86,10 @@ def test_classes_that_look_alike_are_refused_with_line_and_both_spellings(
     found = refusal(tmp_path, spec)
     assert f"line {3 if form == 'csv' else 2}: the label {shown} looks like '{plain}'" in found
     assert f"line {2 if form == 'csv' else 1})" in found
-    assert ("merge" in found) == (form != "arrow")
+    assert ("merge" in found) == (form in ("csv", "jsonl"))
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "arrow"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "arrow", "parquet"])
 def test_a_class_of_test_that_looks_like_one_of_train_is_refused(tmp_path: Path, form: str) -> None:
     write_rows(tmp_path / "train", form, ["yes", "no"] * 3)
     write_rows(tmp_path / "test", form, ["yes\u200b", "no"])
@@ -93,7 +97,7 @@ def test_a_class_of_test_that_looks_like_one_of_train_is_refused(tmp_path: Path,
     assert rf"the label 'yes\u200b' looks like 'yes' ({tmp_path / 'train'}, line" in refusal(tmp_path, spec)
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "arrow"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "arrow", "parquet"])
 def test_a_class_that_looks_like_a_declared_one_is_a_fault_with_its_spelling(
     tmp_path: Path, form: str
 ) -> None:

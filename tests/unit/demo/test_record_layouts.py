@@ -60,6 +60,8 @@ def test_every_split_of_a_catalogued_layout_holds_every_label(tmp_path: Path, ta
         (TaskKind.CLASSIFICATION, {"format": "arrow", "second_text": "more"}),
         (TaskKind.RELATION, {"format": "arrow", "text": "sentence", "label": "labels"}),
         (TaskKind.NER, {"format": "arrow"}),
+        (TaskKind.CLASSIFICATION, {"format": "parquet", "second_text": "more"}),
+        (TaskKind.NER, {"format": "parquet"}),
     ],
 )
 @pytest.mark.parametrize("labels", [None, ["none", "test", "y", "problem"]])

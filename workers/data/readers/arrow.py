@@ -1,8 +1,4 @@
-"""Read folders written by `datasets.save_to_disk`, one per split, without that library.
-
-    state.json          names the data files, in order
-    dataset_info.json   types of the columns; names the classes of a ClassLabel
-    data-*.arrow        Arrow IPC streams
+"""Read examples from the columns of an Arrow folder or a Parquet file.
 
 The ner folders of Taylor et al. 2024 hold tags twice, as text and as numbers, and beside the splits a folder
 `info` whose one row lists the tags in the order of their numbers.
@@ -10,9 +6,8 @@ The ner folders of Taylor et al. 2024 hold tags twice, as text and as numbers, a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.sameness import NO_ID, Identity, id_key, spelling_fix, texts_key
@@ -21,15 +16,16 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.examples import Example, Text, Tokens, labels_of
 from workers.data.faults import Faults
-from workers.data.files import read_text
 from workers.data.holdout import Selector, parts_by_sentence
 from workers.data.labels import LONGEST
+from workers.data.readers.arrow_folder import ArrowFolder
+from workers.data.readers.columns import Columns
 from workers.data.readers.conll import check_tag
 from workers.data.readers.delimited import repeats_names
+from workers.data.readers.parquet_file import ParquetFile
 
 _NUMBERED_TAGS = "ner_tags"  # the column of folders without ner_tags_str
 _INFO, _ALL_TAGS = "info", "all_ner_tags"
-_AGAIN = "write the folder again with save_to_disk"
 
 
 def read_arrow(
@@ -41,13 +37,14 @@ def read_arrow(
     faults: Faults,
     selected: Selector,
 ) -> Iterator[Example]:
-    """Yield the rows of one folder in order; `name` begins their document ids, and `labels` None accepts any
-    label.
+    """Yield the rows of one folder or file in order; `name` begins their document ids, and `labels` None
+    accepts any label.
 
     Rows with the same `id` of the reader belong to one document. Without `id` the selector gets the text, so
     that equal texts share a split. Raises DataError, whose line is the row, counted from 1.
     """
-    present = column_names(path)
+    source = columns_of(reader, path)
+    present = source.column_names()
     tags = reader.tags if reader.tags in present else _NUMBERED_TAGS
     labelled = tags if kind is TaskKind.NER else reader.label
     texts = [reader.tokens] if kind is TaskKind.NER else [reader.text, *filter(None, [reader.second_text])]
@@ -56,13 +53,13 @@ def read_arrow(
         if present.count(column) != 1:
             fix = "name the columns in the reader: text and label, or tokens and tags; id where there is one"
             raise DataError(str(path), None, f"there is no column {column!r}", fix)
-    names = reader.names or class_names(path, labelled)
+    names = reader.names or source.class_names(labelled)
     if not names and kind is TaskKind.NER and (path.parent / _INFO).is_dir():
-        names = _listed_tags(path.parent / _INFO)
+        names = _listed_tags(ArrowFolder(path.parent / _INFO))
     by_sentence = parts_by_sentence(kind, reader)
     make = _sentence if kind is TaskKind.NER else _text
     documents: dict[Identity, int] = {}
-    for number, cells in enumerate(rows_of(path, [*texts, labelled, *ids]), start=1):
+    for number, cells in enumerate(source.rows([*texts, labelled, *ids]), start=1):
         row = cells[: len(texts) + 1]
         identity = id_key(cells[-1]) if ids else texts_key(row[:-1])
         if by_sentence:
@@ -145,100 +142,15 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _listed_tags(folder: Path) -> tuple[str, ...]:
+def columns_of(reader: ArrowReader, path: Path) -> Columns:
+    """Return the columns at `path` in the format of the reader; nothing is opened yet."""
+    return ParquetFile(path) if reader.format == "parquet" else ArrowFolder(path)
+
+
+def _listed_tags(folder: ArrowFolder) -> tuple[str, ...]:
     """Return the tags that the folder `info` lists. Raises DataError."""
-    listed = next(rows_of(folder, [_ALL_TAGS]), [None])[0] if _ALL_TAGS in column_names(folder) else None
+    listed = next(folder.rows([_ALL_TAGS]), [None])[0] if _ALL_TAGS in folder.column_names() else None
     if not isinstance(listed, list) or not all(_is_text(tag) for tag in listed):
         fix = "set `names` of the reader: the tags in the order of their numbers"
-        raise DataError(str(folder), None, f"its first row has no list {_ALL_TAGS!r}", fix)
+        raise DataError(str(folder.path), None, f"its first row has no list {_ALL_TAGS!r}", fix)
     return tuple(listed)
-
-
-def column_names(folder: Path) -> list[str]:
-    file = _data_files(folder)[0]
-    import pyarrow
-
-    try:
-        with pyarrow.OSFile(str(file)) as source, pyarrow.ipc.open_stream(source) as stream:
-            return [str(name) for name in stream.schema.names]
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        kind = type(error).__name__
-    raise DataError(str(file), None, f"it is not an Arrow IPC stream ({kind})", _AGAIN)
-
-
-def rows_of(folder: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
-    """Yield the cells of each row in the order of `columns`. Raises DataError."""
-    for file in _data_files(folder):
-        batches = _batches(file, columns)
-        while True:
-            rows, problem = _pulled(batches)
-            if problem is not None:
-                raise DataError(str(file), None, problem, _AGAIN)
-            if rows is None:
-                break
-            yield from map(list, rows)
-
-
-def _batches(file: Path, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-    import pyarrow  # imported here, so that other formats do not wait for it
-
-    with pyarrow.OSFile(str(file)) as source, pyarrow.ipc.open_stream(source) as stream:
-        for batch in stream:
-            batch.validate(full=True)
-            cells = [batch.column(batch.schema.names.index(column)).to_pylist() for column in columns]
-            yield list(zip(*cells, strict=True))
-
-
-def _pulled(batches: Iterator[list[tuple[Any, ...]]]) -> tuple[list[tuple[Any, ...]] | None, str | None]:
-    """Return the rows of the next batch (None at the end) or the problem. An Arrow error may quote the
-    text."""
-    try:
-        return next(batches, None), None
-    except Exception as error:  # a damaged file can fail anywhere in the library
-        return None, f"it cannot be read as an Arrow IPC stream with these columns ({type(error).__name__})"
-
-
-def _data_files(folder: Path) -> list[Path]:
-    """Return the files that state.json names, at least one. Raises DataError."""
-    file = folder / "state.json"
-    if not file.is_file() and (folder / "dataset_dict.json").is_file():
-        raise DataError(str(folder), None, "it holds several splits", "name one of the folders in it")
-    state = _parsed(read_text(file))
-    files = state.get("_data_files") if isinstance(state, dict) else None
-    names = [entry.get("filename") if isinstance(entry, dict) else None for entry in files or ()]
-    # Only the folder's own files are ever opened.
-    if not names or not all(
-        isinstance(n, str) and n and "\0" not in n and PurePath(n).name == n for n in names
-    ):
-        raise DataError(str(file), None, "it names no data files beside it", _AGAIN)
-    if isinstance(state, dict) and (state.get("_indices_data_files") or state.get("_indices_files")):
-        raise DataError(
-            str(file), None, "it selects rows by an index", "call flatten_indices() and " + _AGAIN
-        )
-    return [folder / str(name) for name in names]
-
-
-def class_names(folder: Path, column: str) -> tuple[str, ...]:
-    """Return the names of a ClassLabel or of a list of them; empty for other columns. Raises DataError."""
-    file = folder / "dataset_info.json"
-    if not file.is_file():
-        return ()
-    info = _parsed(read_text(file))
-    if not isinstance(info, dict):
-        raise DataError(str(file), None, "it is not a JSON object", _AGAIN)
-    features = info.get("features")
-    feature = features.get(column) if isinstance(features, dict) else None
-    while isinstance(feature, dict | list):
-        if isinstance(feature, dict) and isinstance(feature.get("names"), list):
-            return tuple(map(str, feature["names"]))
-        feature = feature.get("feature") if isinstance(feature, dict) else (feature or [None])[0]
-    return ()
-
-
-def _parsed(content: str) -> Any:
-    """Return the value, or None if it is not JSON. A JSONDecodeError contains the text and must not become a
-    context."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
