@@ -16,13 +16,14 @@ from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.methods import MethodSpec, Settings
 from orchestrator.contracts.sweep import RefusedCell
-from orchestrator.contracts.task import MadeNotes
+from orchestrator.contracts.task import HoldOut, MadeNotes, Reader
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.tuning import Tune
 
 _NOTES = MadeNotes(train=24, dev=14, test=14)
 _ROWS, _PER_CLASS, _LENGTH, _BATCH = 16, 2, 64, 8
 _STEPS, _SECONDS, _CANDIDATES = 2, 0.2, 2
+_SHARE = 0.2  # of invented rows, in place of a column that says which are held out
 # What the tiny models are: two layers, of which `keep_layers` leaves one, and widths that 16 divides.
 _PLACES, _DEPTH, _BLOCK = 512, 1, 4
 _OF_A_SHAPE = ("layers", "block_size", "factors", "virtual_tokens")
@@ -106,8 +107,17 @@ def _backbone(spec: BackboneSpec) -> BackboneSpec:
 
 
 def _task(entry: TaskEntry) -> TaskEntry:
-    spec = entry.spec.model_copy(update={"made": _NOTES, "layouts": ()})
+    spec = entry.spec.model_copy(update={"made": _NOTES, "layouts": (), "reader": _reader(entry.spec.reader)})
     return entry.model_copy(update={"spec": spec})
+
+
+def _reader(reader: Reader) -> Reader:
+    """Return the reader with shares in place of a column of sites, which invented rows have not."""
+    hold_out: HoldOut | None = getattr(reader, "hold_out", None)
+    if hold_out is None or hold_out.by is None:
+        return reader
+    shares = {str(split): _SHARE for split in hold_out.splits}
+    return reader.model_copy(update={"hold_out": HoldOut.model_validate(shares)})
 
 
 def _recipe(recipe: Recipe) -> Recipe:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, PositiveInt, model_validator
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.record import ProblemError, Record, raise_problems
 from orchestrator.contracts.separators import Separator
-from orchestrator.contracts.task_rules import mimic_problems, task_problems
+from orchestrator.contracts.task_rules import hold_out_problems, mimic_problems, task_problems
 from orchestrator.contracts.vocabulary import Sensitivity, Split, TaskKind
 from orchestrator.errors import Problem
 
@@ -40,12 +40,24 @@ class HoldOut(Record):
 
     dev: float = Field(0, ge=0, lt=1)  # share of the ids
     test: float = Field(0, ge=0, lt=1)
+    # A column, say of hospitals, whose rows of one value fall together, by a hash of the value. (csv,
+    # jsonl, parquet, arrow)
+    by: str | None = None
+    # Values of that column by split: their rows become it. All other rows fall by their id, as without `by`.
+    values: dict[Split, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """Return the splits that are taken from train."""
+        shares = {Split.DEV: self.dev, Split.TEST: self.test}
+        return tuple(split for split in shares if shares[split] or split in self.values)
 
     @model_validator(mode="after")
     def _leaves_train(self) -> HoldOut:
-        if not 0 < self.dev + self.test < 1:
+        if not (self.dev + self.test > 0 or self.values) or self.dev + self.test >= 1:
             problem = f"dev {self.dev:g} and test {self.test:g} make {self.dev + self.test:g} of train"
             raise ProblemError(Problem.of_key("", problem, "let them make more than 0 and less than 1"))
+        raise_problems(hold_out_problems(self))
         return self
 
 

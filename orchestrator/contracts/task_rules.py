@@ -11,9 +11,10 @@ from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import Problem
 
 if TYPE_CHECKING:
-    from orchestrator.contracts.task import MimicNotesReader, PubtatorReader, Reader, TaskSpec
+    from orchestrator.contracts.task import HoldOut, MimicNotesReader, PubtatorReader, Reader, TaskSpec
 
 _TEXTS = (TaskKind.CLASSIFICATION, TaskKind.RELATION)
+_HAS_COLUMNS = ("arrow", "csv", "jsonl", "parquet")
 _GIVES: dict[str, tuple[TaskKind, ...]] = {  # format of a reader -> the kinds of task it gives examples for
     "arrow": tuple(TaskKind),
     "conll": (TaskKind.NER,),
@@ -55,10 +56,29 @@ def _with_all_shares(reader: Reader) -> str:
 
 
 def shares_held_out(reader: Reader) -> dict[Split, float]:
-    """Return the shares of train that are splits of their own."""
+    """Return the shares of train that are splits of their own; 0 for one that values of a column make."""
     hold_out = getattr(reader, "hold_out", None)
-    shares = {} if hold_out is None else {Split.DEV: hold_out.dev, Split.TEST: hold_out.test}
-    return {split: share for split, share in shares.items() if share}
+    if hold_out is None:
+        return {}
+    shares = {Split.DEV: hold_out.dev, Split.TEST: hold_out.test}
+    return {split: share for split, share in shares.items() if split in hold_out.splits}
+
+
+def hold_out_problems(hold_out: HoldOut) -> Iterator[Problem]:
+    """Values without their column, of train, beside a share, or of two splits."""
+    if hold_out.values and hold_out.by is None:
+        problem = "belongs to a column, and none is named"
+        yield Problem.of_key("values", problem, "add by: COLUMN, or remove values")
+    if Split.TRAIN in hold_out.values:
+        yield Problem.of_key("values.train", "train has the rows that are left", "remove it")
+    for split, share in ((Split.DEV, hold_out.dev), (Split.TEST, hold_out.test)):
+        if share and split in hold_out.values:
+            problem = f"expected values or a share, got both for {split}"
+            yield Problem.of_key(f"values.{split}", problem, "remove one of the two")
+    both = {*hold_out.values.get(Split.DEV, ())} & {*hold_out.values.get(Split.TEST, ())}
+    if both:
+        problem = f"{', '.join(map(repr, sorted(both)))} would be in dev and in test"
+        yield Problem.of_key("values", problem, "name each value once")
 
 
 def readers_of(task: TaskSpec) -> Iterator[tuple[str, Reader]]:
@@ -126,6 +146,9 @@ def _reader(task: TaskSpec, key: str, reader: Reader) -> Iterator[Problem]:
     if reader.format == "jsonl" and reader.separator is not None:
         problem = f"belongs to format: csv, got {reader.separator!r} with format: jsonl"
         yield Problem.of_key(f"{key}.separator", problem, "remove it, or set format: csv")
+    if getattr(getattr(reader, "hold_out", None), "by", None) and reader.format not in _HAS_COLUMNS:
+        problem = f"{reader.format} has no named columns"
+        yield Problem.of_key(f"{key}.hold_out.by", problem, "remove it: the shares are taken by id")
     for split in shares_held_out(reader):
         if split in reader.files:
             problem = f"a part of train is held out for {split}, and files.{split} names files for it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
@@ -23,17 +24,20 @@ class Ids:
     def __init__(self, task: TaskSpec) -> None:
         self.known = _has_ids(task)
         self.digests: set[Digest] = set()
+        self.groups: Counter[str] = Counter()  # rows by the column `by` of hold_out
 
     def noting(self, selected: Selector) -> Selector:
         """Return a selector that gives the same answers and notes what is selected."""
 
-        def _noting(identity: Identity) -> bool:
-            answer = selected(identity)
-            if answer and identity != NO_ID:
+        def _noting(identity: Identity, group: Identity | None = None) -> bool:
+            answer = selected(identity, group)
+            if answer and self.known and identity != NO_ID:
                 self.digests.add(_digest(identity))
+            if answer and group:
+                self.groups[group] += 1
             return answer
 
-        return _noting if self.known else selected
+        return _noting
 
 
 def _has_ids(task: TaskSpec) -> bool:

@@ -38,24 +38,23 @@ from workers.data.readers.tables import read_table
 
 def splits_of(task: TaskSpec) -> tuple[Split, ...]:
     """Return the splits that can be read: those with files, and those held out of train."""
-    shares = _shares(held_out(task))
-    return tuple(split for split in Split if split in task.reader.files or split in shares)
+    parts = _parts(held_out(task))
+    return tuple(split for split in Split if split in task.reader.files or split in parts)
 
 
 def held_out(task: TaskSpec) -> HoldOut | None:
     """Return the shares of train that form splits of their own. Raises ConfigError for one that also has
     files."""
     hold_out: HoldOut | None = getattr(task.reader, "hold_out", None)
-    for split in _shares(hold_out):
+    for split in _parts(hold_out):
         if split in task.reader.files:
             problem = f"a part of train is held out for {split}, and `files` names files for it"
             raise _problem(task, f"reader.hold_out.{split}", problem, "remove one of the two")
     return hold_out
 
 
-def _shares(hold_out: HoldOut | None) -> dict[Split, float]:
-    shares = {} if hold_out is None else {Split.DEV: hold_out.dev, Split.TEST: hold_out.test}
-    return {split: share for split, share in shares.items() if share}
+def _parts(hold_out: HoldOut | None) -> tuple[Split, ...]:
+    return () if hold_out is None else hold_out.splits
 
 
 def read_split(
@@ -72,13 +71,15 @@ def read_split(
     for name in names:
         if leads_out(root / name, root):
             raise DataError(str(root / name), None, "a link leads from it out of data_dir", INTO_DATA_DIR)
-    if parts_by_sentence(task.kind, task.reader) and split in {Split.TRAIN, *_shares(held_out(task))}:
+    if parts_by_sentence(task.kind, task.reader) and split in {Split.TRAIN, *_parts(held_out(task))}:
         selected = _by_sentence(task, names, root, selected)
     examples = list(_read(task, names, root, faults, selected if ids is None else ids.noting(selected)))
     if not examples:
         if split is not Split.TRAIN and split not in task.reader.files and not faults.count:
             problem = f"there is no example for {split}: nothing of train falls into its share"
             fix = f"raise hold_out.{split}, or name files for it"
+            if task.reader.hold_out is not None and task.reader.hold_out.by is not None:
+                fix = f"name values of the column that are there: hold_out.values.{split}"
             raise DataError(f"task {task.name}", None, problem, fix)
         files = ", ".join(str(root / name) for name in names)
         problem = f"there is no example in it{_left_out(faults)}"
@@ -91,14 +92,14 @@ def _by_sentence(task: TaskSpec, names: Sequence[str], root: Path, selected: Sel
     only known after all files are read."""
     texts: list[str] = []
 
-    def _noting(text: Identity) -> bool:
+    def _noting(text: Identity, group: Identity | None = None) -> bool:
         texts.append(text)
         return False
 
     for _ in _read(task, names, root, Faults(task.on_bad_record), _noting):
         pass
     sentences = dict(zip(texts, sentence_ids(texts), strict=True))
-    return lambda text: selected(sentences[text])
+    return lambda text, group=None: selected(sentences[text], group)
 
 
 def _left_out(faults: Faults) -> str:
@@ -112,13 +113,13 @@ def _left_out(faults: Faults) -> str:
 def source_of(task: TaskSpec, split: Split) -> tuple[tuple[str, ...], Selector]:
     """Return the files that hold the split, and which of their documents or patients belong to it."""
     hold_out = held_out(task)
-    parts = {Split.TRAIN, *_shares(hold_out)}
+    parts = {Split.TRAIN, *_parts(hold_out)}
     names = task.reader.files.get(Split.TRAIN if split in parts else split)
     if not names:
         raise _problem(task, f"reader.files.{split}", "it names no file", "name at least one file")
     if hold_out is None or split not in parts:
-        return names, lambda identity: True
-    return names, lambda identity: part_of(identity, hold_out) == split
+        return names, lambda identity, group=None: True
+    return names, lambda identity, group=None: part_of(identity, hold_out, group) == split
 
 
 def _read(

@@ -16,14 +16,15 @@ from workers.data.copies import repeated_texts
 from workers.data.corpus import Corpus, read_corpus
 from workers.data.examples import Example, Tokens
 from workers.data.faults import Faults
-from workers.data.labels import check_known, class_counts
+from workers.data.labels import check_known, class_counts, doubt_about_labels
 from workers.data.near import check_parted
 from workers.data.scorable import check_scorable, check_separate
 
 
 def inspect_task(task: TaskSpec, root: Path) -> dict[str, Any]:
     """{metric, labels, splits: {split: {documents, examples, labels: {name: n}, mentions: {type: n},
-    skipped: {fault: n}, set_aside: {reason: n}, counts}}, caveats, unscorable}, held-out splits included.
+    skipped: {fault: n}, set_aside: {reason: n}, groups: {value: n}, counts}}, caveats, unscorable}, held-out
+    splits included.
 
     All counts cover what the examples hold. `mentions` are counted for ner tasks, `relations` for relation
     tasks of readers that read relations between mentions. `documents` are those that gave an example; None
@@ -51,12 +52,23 @@ def inspect_corpus(corpus: Corpus) -> dict[str, Any]:
             | {"skipped": counts[split].skipped, "set_aside": counts[split].set_aside}
             | {"counts": counts[split].model_dump(exclude={"skipped", "set_aside"})}
             | {"repeated": repeated_texts(examples)}
+            | _groups(corpus, split)
             for split, examples in corpus.splits.items()
         },
         "caveats": caveats(task, {split: [part] for split, part in counts.items()}),
         "unscorable": _unscorable(corpus, counts),
         "units": _units(corpus.splits.get(Split.TEST, ())),
     }
+
+
+def _groups(corpus: Corpus, split: Split) -> dict[str, dict[str, int]]:
+    """Return the rows by value of the column `by` of hold_out. Values that look like ids stay here."""
+    groups = Counter[str]()
+    for part in corpus.ids.values():
+        groups.update(part.groups)
+    if not groups or (len(groups) > 1 and doubt_about_labels(groups)):
+        return {}
+    return {"groups": {name: corpus.ids[split].groups[name] for name in sorted(groups)}}
 
 
 def _units(test: Sequence[Example]) -> tuple[int, str] | None:

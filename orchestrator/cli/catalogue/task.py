@@ -155,7 +155,13 @@ _SHARED = {  # keys of a split's counts: what it shares with another split
     "ids_also_in_train": "ids also in train",
     "ids_also_in_dev": "ids also in dev",
 }
-_COUNTED = {"labels": "label", "mentions": "mention", "skipped": "skipped:", "set_aside": "set aside:"}
+_COUNTED = {
+    "groups": "rows of",
+    "labels": "label",
+    "mentions": "mention",
+    "skipped": "skipped:",
+    "set_aside": "set aside:",
+}
 
 
 def _splits_table(answer: dict[str, Any]) -> Table:

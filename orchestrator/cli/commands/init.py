@@ -28,7 +28,9 @@ def _separator(value: str) -> str:
 def init(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="CSV, JSON lines, CoNLL, or a folder of datasets.save_to_disk."),
+        typer.Argument(
+            metavar="FILE", help="CSV, JSON lines, Parquet, CoNLL, or a folder of datasets.save_to_disk."
+        ),
     ],
     dev: Annotated[Path | None, typer.Option(help="The file of dev. Default: a fifth of FILE.")] = None,
     test: Annotated[Path | None, typer.Option(help="The file of test. Default: a fifth of FILE.")] = None,

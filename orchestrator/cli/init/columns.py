@@ -139,6 +139,16 @@ def id_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
     return Answer(None, "no column names a patient or document: equal texts stay in one split, nothing else")
 
 
+def site_column(look: DataLook, taken: Sequence[str | None]) -> Answer | None:
+    """Return a hint if the name of a column says site: tests across sites are the user's choice."""
+    sites = [c for c in look.columns if c.name not in taken and words_of(c.name) & _SITE and c.distinct > 1]
+    if len(sites) != 1:
+        return None
+    name = sites[0].name
+    how = f"hold_out: {{by: {name}, values: {{test: [VALUE]}}, dev: 0.2}} tests on one of them"
+    return Answer(None, f"not used; {name!r} has {_values(sites[0])}: {how}")
+
+
 def task_kind(look: DataLook, text: str | None, label: str | None) -> Answer | Question:
     """Return what the task is: tags are entities; texts with classes are classified, or relations."""
     if look.format == "conll" or any(column.tags for column in look.columns):

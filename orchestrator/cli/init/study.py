@@ -138,6 +138,8 @@ def _of_columns(look: DataLook, flags: Flags, settled: dict[str, Answer], asking
     else:
         identity = asking.settle(columns.id_column(look, taken))
     settled["id"] = Answer(None, identity.why) if identity.value == NO_COLUMN else identity
+    if (site := columns.site_column(look, taken)) is not None:
+        settled["site"] = site
     return _kind(look, settled["text"].value, settled["label"].value, flags, asking)
 
 

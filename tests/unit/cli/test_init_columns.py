@@ -35,6 +35,14 @@ def test_one_column_of_texts_one_of_classes_and_a_patient_are_guessed_with_reaso
     assert identity == Answer("patient_id", "from its name; 150 ids in 300 rows, kept together in one split")
 
 
+def test_a_column_of_sites_is_a_hint_and_nothing_that_is_used() -> None:
+    found = columns.site_column(look(LETTER, URGENCY, column("hospital_site", 2)), ["letter", "urgency"])
+    assert found is not None
+    assert found.value is None
+    assert "hold_out: {by: hospital_site, values: {test: [VALUE]}, dev: 0.2}" in found.why
+    assert columns.site_column(look(LETTER, URGENCY), []) is None
+
+
 def test_texts_in_two_columns_are_a_question() -> None:
     found = columns.text_column(look(LETTER, column("reply", 290, 12), URGENCY))
     assert isinstance(found, Question)

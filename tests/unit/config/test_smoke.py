@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from orchestrator.config import load_sweep
+from orchestrator.config.smoke import smoke_grid
 from orchestrator.contracts.backbone import RandomWeights
 
 SWEEP = {
@@ -60,3 +62,16 @@ def test_a_budget_stays_a_budget_of_its_kind(sweep_file: Path) -> None:
             }
             assert given == {kind}
             assert getattr(cell.recipe, kind) <= 2
+
+
+def test_invented_rows_have_no_sites_and_are_held_out_by_shares(load: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "tasks").mkdir(parents=True)
+    (tmp_path / "mine" / "tasks" / "ours.yaml").write_text(
+        "title: T\nkind: classification\ndomain: clinical\nmetric: macro_f1\n"
+        "reader:\n  {format: csv, files: {train: [a.csv]}, text: text, label: label,\n"
+        "   hold_out: {by: site, values: {test: [south]}, dev: 0.1}}\n"
+    )
+    grid = smoke_grid(load(catalogues=["mine"], tasks=["ours"]).grid)
+    hold_out = grid.cells[0].task.spec.reader.hold_out
+    assert hold_out is not None
+    assert (hold_out.by, hold_out.dev, hold_out.test) == (None, 0.2, 0.2)

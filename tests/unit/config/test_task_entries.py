@@ -153,6 +153,27 @@ def test_a_fix_says_what_to_write_and_under_which_key(
     assert words in entry(tmp_path, wrong)[key]
 
 
+@pytest.mark.parametrize(
+    ("hold_out", "key"),
+    [
+        ({"values": {"test": ["south"]}}, "reader.hold_out.values"),
+        ({"by": "site", "values": {"train": ["south"], "test": ["west"]}}, "reader.hold_out.values.train"),
+        ({"by": "site", "values": {"test": ["south"]}, "test": 0.2}, "reader.hold_out.values.test"),
+        ({"by": "site", "values": {"test": ["south"], "dev": ["south"]}}, "reader.hold_out.values"),
+    ],
+)
+def test_sites_are_named_once_and_with_their_column(
+    tmp_path: Path, hold_out: dict[str, Any], key: str
+) -> None:
+    reader = CSV | {"files": {"train": ["a.csv"]}, "hold_out": hold_out}
+    assert key in entry(tmp_path, GOOD | {"reader": reader})
+
+
+def test_a_format_without_columns_has_no_sites(tmp_path: Path) -> None:
+    reader = XML | {"files": {"train": ["a"]}, "hold_out": {"by": "site", "dev": 0.2, "test": 0.2}}
+    assert "no named columns" in entry(tmp_path, NER | {"reader": reader})["reader.hold_out.by"]
+
+
 def test_the_folder_of_entries_is_no_catalogue(tmp_path: Path) -> None:
     entry(tmp_path, GOOD)
     (problem,) = read_catalogue([tmp_path / "tasks"])[1]

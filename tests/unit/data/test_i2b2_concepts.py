@@ -407,7 +407,7 @@ def test_overlapping_nested_and_repeated_concepts_come_once_each(
     root = tmp_path_factory.mktemp("corpus")
     write(root, in_files(lines, concepts))
     faults = Faults("error")
-    [found] = read_records(("corpus",), root, (".con",), faults, lambda identity: True)
+    [found] = read_records(("corpus",), root, (".con",), faults, lambda *_: True)
     sentences = read_sentences(found, ("problem", "test", "treatment"), faults)
     assert [word for s in sentences for word in s.words] == [word for line in lines for word in line]
     read = Counter(

@@ -53,6 +53,58 @@ def table(rows: list[tuple[str, str, str]], form: str) -> str:
     return "".join(json.dumps({"patient": p, "text": t, "label": y}) + "\n" for p, t, y in rows)
 
 
+def sites(form: str) -> str:
+    rows = [(f"p{n // 2}", ("north", "south", "west")[n % 3], f"note {n}", "yn"[n % 2]) for n in range(600)]
+    if form == "csv":
+        return "".join(",".join(row) + "\n" for row in [("patient", "site", "text", "label"), *rows])
+    keys = ("patient", "site", "text", "label")
+    return "".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize("reader", [CSV, JSONL], ids=lambda reader: reader["format"])
+def test_named_sites_are_test_and_the_others_are_parted_by_their_id(
+    tmp_path: Path, reader: dict[str, Any]
+) -> None:
+    hold_out = {"by": "site", "values": {"test": ["south"]}, "dev": 0.2}
+    spec = task(reader | {"hold_out": hold_out, "id": "patient"})
+    found = parts(tmp_path, sites(reader["format"]), spec)
+    assert len(found[Split.TEST]) == 200
+    assert len(found[Split.DEV]) == pytest.approx(80, abs=25)
+    answer = inspect_task(spec, tmp_path)
+    assert answer["splits"]["test"]["groups"] == {"north": 0, "south": 200, "west": 0}
+    assert sum(split["groups"]["north"] for split in answer["splits"].values()) == 200
+    assert answer["splits"]["test"]["counts"]["ids_also_in_train"] > 0  # patients of two sites
+
+
+def test_without_names_a_site_falls_whole_by_its_hash(tmp_path: Path) -> None:
+    rows = [f"s{n % 40},note {n},{'yn'[n % 3 == 0]}" for n in range(400)]
+    spec = task(CSV | {"hold_out": {"by": "site", "dev": 0.3, "test": 0.3}})
+    (tmp_path / "all").write_text("\n".join(["site,text,label", *rows]) + "\n")
+    splits = inspect_task(spec, tmp_path)["splits"]
+    groups = [{name for name, rows in split["groups"].items() if rows} for split in splits.values()]
+    assert sum(map(len, groups)) == len(set().union(*groups)) == 40
+    assert all(groups)
+
+
+@pytest.mark.parametrize(
+    ("hold_out", "cell", "words"),
+    [
+        ({"by": "ward", "dev": 0.2, "test": 0.2}, "north", "there is no column 'ward'"),
+        ({"by": "site", "values": {"test": ["noth"]}, "dev": 0.2}, "north", "hold_out.values.test"),
+        ({"by": "site", "values": {"test": ["south"]}, "dev": 0.2}, "", "the group is empty"),
+    ],
+)
+def test_a_site_that_is_not_there_is_a_problem_of_the_file(
+    tmp_path: Path, hold_out: dict[str, Any], cell: str, words: str
+) -> None:
+    spec = task(CSV | {"hold_out": hold_out})
+    (tmp_path / "all").write_text(
+        "".join(["site,text,label\n", *(f"{cell},note {n},y\n" for n in range(99))])
+    )
+    with pytest.raises(DataError, match=words):
+        inspect_task(spec, tmp_path)
+
+
 @pytest.mark.parametrize("reader", [CSV, JSONL], ids=lambda reader: reader["format"])
 def test_rows_of_one_id_stay_together_and_are_one_document(tmp_path: Path, reader: dict[str, Any]) -> None:
     rows = [(f"p{n % 200}", f"note {n} of p{n % 200}", "yn"[n % 2]) for n in range(800)]

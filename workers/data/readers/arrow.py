@@ -49,7 +49,8 @@ def read_arrow(
     labelled = tags if kind is TaskKind.NER else reader.label
     texts = [reader.tokens] if kind is TaskKind.NER else [reader.text, *filter(None, [reader.second_text])]
     ids = [] if reader.id is None else [reader.id]
-    for column in (*texts, labelled, *ids):
+    by = [] if reader.hold_out is None or reader.hold_out.by is None else [reader.hold_out.by]
+    for column in (*texts, labelled, *ids, *by):
         if present.count(column) != 1:
             fix = "name the columns in the reader: text and label, or tokens and tags; id where there is one"
             raise DataError(str(path), None, f"there is no column {column!r}", fix)
@@ -59,12 +60,17 @@ def read_arrow(
     by_sentence = parts_by_sentence(kind, reader)
     make = _sentence if kind is TaskKind.NER else _text
     documents: dict[Identity, int] = {}
-    for number, cells in enumerate(source.rows([*texts, labelled, *ids]), start=1):
+    for number, cells in enumerate(source.rows([*texts, labelled, *ids, *by]), start=1):
         row = cells[: len(texts) + 1]
-        identity = id_key(cells[-1]) if ids else texts_key(row[:-1])
+        identity = id_key(cells[len(row)]) if ids else texts_key(row[:-1])
         if by_sentence:
             identity = Identity(row[0]) if _is_text(row[0]) else NO_ID
-        if not selected(identity):
+        group = id_key(cells[-1]) if by else None
+        if not selected(identity, group):
+            continue
+        if group == NO_ID:
+            problem = f"the column {by[0]!r} of hold_out is empty, or not text or a number"
+            faults.found(DataError(str(path), number, problem, "fill it in"))
             continue
         if ids and identity == NO_ID:
             faults.found(

@@ -54,7 +54,7 @@ def read_table(
     documents: dict[Identity, int] = {}
     identified = _identified(rows(path, reader, no_rows), reader, kind)
     for number, (line, row, identity) in enumerate(identified, start=1):
-        if not selected(identity):
+        if not selected(identity, _group(row, reader)):
             continue
         document = documents.setdefault(identity, number) if reader.id else number
         example = _example(path, line, row, reader, labels, f"{name}#{document}")
@@ -81,6 +81,12 @@ def _identified(
             yield line, row, texts_key(texts) if reader.id is None else id_key(row.get(reader.id))
 
 
+def _group(row: _Row, reader: TableReader) -> Identity | None:
+    """Return what the column `by` of hold_out has."""
+    by = None if reader.hold_out is None else reader.hold_out.by
+    return None if by is None else id_key(row.get(by))
+
+
 def _example(
     path: Path,
     line: int,
@@ -94,6 +100,8 @@ def _example(
             _checked_names(path, reader, line, list(row))
         if reader.id is not None:
             _cell(path, line, row, reader.id, "id")
+        if reader.hold_out is not None and reader.hold_out.by is not None:
+            _cell(path, line, row, reader.hold_out.by, "group")
         label = _cell(path, line, row, reader.label, "label")
         label = reader.merge.get(label, label)
         if labels is None and len(label) > LONGEST:
@@ -114,7 +122,10 @@ def _example(
 def _columns(reader: TableReader) -> list[tuple[str, str]]:
     """Return the columns to read as (key of the reader, column)."""
     keys = ("text", "second_text", "label", "id")
-    return [(key, column) for key in keys if (column := getattr(reader, key)) is not None]
+    columns = [(key, column) for key in keys if (column := getattr(reader, key)) is not None]
+    by = None if reader.hold_out is None else reader.hold_out.by
+    taken = {column for _, column in columns}
+    return columns if by is None or by in taken else [*columns, ("hold_out.by", by)]
 
 
 def _csv_rows(path: Path, reader: TableReader, faults: Faults) -> Iterator[tuple[int, dict[str, str]]]:
@@ -206,7 +217,7 @@ def _plain(value: Any) -> str | None:
 
 def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, role: str) -> str:
     value = row[column]
-    if role in ("label", "id"):
+    if role in ("label", "id", "group"):
         value = _plain(value) if role == "label" or not isinstance(value, bool) else None
     if not isinstance(value, str):
         raise DataError(str(path), line, f"the {role} is not of a type that is read", "use a JSON string")
