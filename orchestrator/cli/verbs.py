@@ -79,6 +79,19 @@ def meant_command(
     return {**synonyms, **names}[close[0]] if close else None
 
 
+def _meant_as_key(command: Any, arguments: list[str]) -> str | None:
+    """Return the option of a command that takes a sweep file which it does not have, and whose name is not
+    close to one that it has; None if there is none."""
+    if not any(parameter.name == "overrides" for parameter in command.params):
+        return None
+    options = ["--help", *(option for parameter in command.params for option in parameter.opts)]
+    options += [option for parameter in command.params for option in parameter.secondary_opts]
+    typed = (word.partition("=")[0] for word in arguments if word.startswith("--"))
+    unknown = next((word for word in typed if word not in options), None)
+    close = difflib.get_close_matches(unknown or "", options, n=1, cutoff=_CLOSE)
+    return None if close or unknown == "--" else unknown
+
+
 class Verbs(TyperGroup):
     """A group of commands that names the command which was meant, and ends with one line at Ctrl-C."""
 
@@ -89,7 +102,14 @@ class Verbs(TyperGroup):
             meant = meant_command(word, ctx.find_root().command.commands, group, self.commands)
             hint = f"Did you mean `frontier {meant}`?" if meant else "`frontier help` lists the commands."
             ctx.fail(f"No such command {word!r}. {hint}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and (option := _meant_as_key(command, rest)):
+            key = option.removeprefix("--").replace("-", "_")
+            hint = (
+                f"Keys of the sweep file are set without dashes, say `{key}=VALUE` or `recipe.{key}=VALUE`."
+            )
+            ctx.fail(f"No such option {option!r}. {hint}")
+        return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -26,7 +26,8 @@ def _find(name: str) -> Path:
             return path
     names = [path.stem for path in directory.glob("*.csv")]
     close = did_you_mean(name, names)
-    fix = f"{close}{'' if close.endswith('?') else ';'} a CSV file of your own works too"
+    own = "a CSV file of your own works too, and `frontier compare A B` compares two sweeps"
+    fix = f"{close}{'' if close.endswith('?') else ';'} {own}"
     raise ConfigError([Problem("--against", "", f"there are no published results {name!r}", fix)])
 
 

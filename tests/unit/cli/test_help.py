@@ -94,6 +94,14 @@ def test_an_unknown_command_is_answered_with_the_one_that_is_meant(typed: str, m
     assert f"No such command '{typed}'. Did you mean `frontier {meant}`?" in done.output
 
 
+def test_an_option_that_is_a_key_of_the_sweep_file_is_answered_with_how_to_set_it() -> None:
+    done = CliRunner().invoke(app, ["plan", "demo", "--learning-rate=1e-4"], env={"COLUMNS": "200"})
+    assert done.exit_code == ExitCode.WRONG_INPUT
+    assert "No such option '--learning-rate'." in done.output
+    assert "`learning_rate=VALUE` or `recipe.learning_rate=VALUE`" in done.output
+    assert "Possible options: --smoke, --storage" in _said("plan", "demo", "--stroage", "x")
+
+
 def test_a_word_that_resembles_no_command_leads_to_the_list() -> None:
     assert "`frontier help` lists the commands." in _said("xyzzy")
 
