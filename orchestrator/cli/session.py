@@ -293,9 +293,11 @@ def open_session(
     sweep = load_sweep(config, overrides, cwd=Path.cwd(), smoke=smoke, lock=lock, gpu_here=first_gpu)
     cache = cache_of(sweep.storage)
     steps = steps or Steps()
-    steps.begin("hashed", byte_size)
+    steps.begin("checking corpora and weights")
 
     def at(item: str, read: int, total: int) -> None:
+        if total and not steps.total:
+            steps.begin("hashed", byte_size)
         steps.at(read, total)
         steps.doing = item
 

@@ -14,6 +14,7 @@ from orchestrator.cli.session import open_session
 from orchestrator.cli.staging_pace import StagingPace
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.sweep_files import shipped_sweeps
+from orchestrator.config import load_catalogue
 from orchestrator.config.corpus_digests import CorpusDigests
 from orchestrator.contracts.requests import StagedShare
 from orchestrator.execution.clock import VirtualClock
@@ -82,7 +83,7 @@ def test_opening_and_planning_tell_how_far_they_are(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     opened = Steps()
     session = open_session(shipped_sweeps()["demo"], ["seeds=1"], steps=opened)
-    assert (opened.what, opened.doing) == ("hashed", "demo-small-clinical, 7 of 7")
+    assert (opened.what, opened.doing) == ("checking corpora and weights", "demo-small-clinical, 7 of 7")
     console = Console(file=io.StringIO(), width=160)
     assert session.plan_aloud(console) is session.plan
     assert (session.steps.what, session.steps.total) == ("cells planned", 36)
@@ -105,3 +106,22 @@ def test_staging_counts_items_and_tells_the_time_left_by_its_weights() -> None:
     pace.hear(StagedShare(item="tiny", share=0.5))
     said = "1 of 3 weights and corpora are ready after 10 s, about 30 s left; to come: tiny, small"
     assert pace.steps.words() == said
+
+
+def test_a_corpus_that_is_hashed_is_told_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    for name in load_catalogue().tasks["ncbi-disease"].spec.reader.files.values():
+        (tmp_path / name[0]).parent.mkdir(exist_ok=True)
+        (tmp_path / name[0]).write_text(f"{name[0]}\tO\n" * 100)
+    steps = Steps()
+    only = [
+        "models=demo-tiny",
+        "domains=general",
+        "methods=full",
+        "tasks=ncbi-disease",
+        f"data_dir={tmp_path}",
+    ]
+    open_session(shipped_sweeps()["demo"], only, steps=steps)
+    assert steps.what == "hashed"
+    assert steps.done == steps.total > 0
