@@ -68,3 +68,15 @@ def test_it_answers_texts_and_scores_as_in_the_sweep(
     outcome = finished.outcomes()[f"{CELL}/seed-1/attempt-001"]
     assert scored["same"] is True
     assert scored["test"] == scored["recorded"] == outcome["test"]
+
+
+def test_what_was_not_kept_is_trained_once_more(finished: Workshop, tmp_path: Path) -> None:
+    """A sweep keeps no fully trained weights unless asked; its records stay as they are."""
+    cell, out = "mini/clinical/full/mini-outcome", tmp_path / "whole"
+    before = finished.outcomes()
+    done = finished.frontier("export", "mini", cell, "--seed", "1", "--retrain", "--out", out)
+    assert "its scores are those of the sweep, to the last bit" in done.stdout
+    manifest = json.loads((out / "frontier.json").read_text())
+    assert manifest["layout"] == "whole"
+    assert manifest["test"] == before[f"{cell}/seed-1/attempt-001"]["test"]
+    assert finished.outcomes() == before

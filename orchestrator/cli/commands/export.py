@@ -30,6 +30,12 @@ def export(
     merge: Annotated[
         bool, typer.Option("--merge", help="Fold the adapter into the weights: a whole model.")
     ] = False,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain", help="Train the trial once more if its weights were not kept, and keep them."
+        ),
+    ] = False,
     storage: Storage = STORAGE,
     namespace: SweepNamespace = None,
     context: Context = None,
@@ -46,6 +52,8 @@ def export(
 
     ledger = ledger_of(sweep, storage, ClusterOptions(namespace, context))
     console = Terminal(stderr=as_json)
-    exported = export_model(ledger, cell, out, console, budget=at_budget, seed=seed, merge=merge)
+    exported = export_model(
+        ledger, cell, out, console, budget=at_budget, seed=seed, merge=merge, again=retrain
+    )
     if as_json:
         print_json({"folder": str(out), **exported.model_dump(mode="json")})

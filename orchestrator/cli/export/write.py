@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from orchestrator.cli.export.choice import Chosen, choose
+from orchestrator.cli.export.retrain import retrain, retrained
 from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.run.provenance import version
@@ -25,6 +27,7 @@ from orchestrator.contracts.exported import (
     WeightsLayout,
 )
 from orchestrator.contracts.files import draft, sha256_of, write_atomically
+from orchestrator.contracts.ledger import AttemptRecord
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.task import ArrowReader, TableReader, TaskSpec
 from orchestrator.contracts.trial import AttemptOrder
@@ -47,8 +50,10 @@ def export_model(
     budget: float | None = None,
     seed: str = "best",
     merge: bool = False,
+    again: bool = False,
 ) -> Exported:
-    """Write the folder `out`, which must not exist. `cell`, `budget` and `seed` as `choose` takes them.
+    """Write the folder `out`, which must not exist. `cell`, `budget` and `seed` as `choose` takes them;
+    `again` trains the trial once more if its weights were not kept.
 
     Raises ConfigError for wrong words and where no weights were kept; InputError where they are damaged or
     cannot be used without Frontier.
@@ -59,7 +64,15 @@ def export_model(
     sweep = ledger.sweep()
     report = build_report(sweep, ledger.trials(), examples_of=ledger.examples)
     chosen = choose(report, ledger.trials(), cell, budget, seed)
-    kept = _kept(chosen, sweep)
+    attempt = _kept(ledger, chosen)
+    if attempt is None and again:
+        assert chosen.trial.decisive is not None
+        attempt = retrain(ledger, chosen, _order(Path(chosen.trial.decisive.directory)), console)
+    if attempt is None:
+        raise _not_kept(chosen, sweep)
+    assert attempt.outcome is not None
+    chosen = replace(chosen, outcome=attempt.outcome)
+    kept = Path(attempt.directory) / layout.MODEL
     order = _order(kept.parent)
     console.print(f"exporting {chosen.point.cell.name}, {chosen.how}", highlight=False)
     with draft(out) as folder:
@@ -99,17 +112,20 @@ def _asked(request: ExportRequest, chosen: Chosen) -> Iterator[dict[str, object]
         raise InputError(f"{chosen.trial.name}: {error}") from None
 
 
-def _kept(chosen: Chosen, sweep: SweepRecord) -> Path:
-    """Return the folder of the kept weights. Raises ConfigError where none were kept."""
-    attempt = chosen.trial.decisive
-    assert attempt is not None
-    folder = Path(attempt.directory) / layout.MODEL
-    if folder.is_dir():
-        return folder
+def _kept(ledger: Ledger, chosen: Chosen) -> AttemptRecord | None:
+    """Return the attempt that has the weights: of the sweep, else one that trained the trial once more."""
+    for attempt in (chosen.trial.decisive, retrained(ledger, chosen)):
+        if attempt is not None and (Path(attempt.directory) / layout.MODEL).is_dir():
+            return attempt
+    return None
+
+
+def _not_kept(chosen: Chosen, sweep: SweepRecord) -> ConfigError:
+    assert chosen.trial.decisive is not None
     keeps = sweep.config.get("keep_weights", "adapters")
     problem = f"no weights of {chosen.trial.name} were kept (keep_weights: {keeps})"
-    fix = "set keep_weights: all in the sweep file, and remove the folder of the trial to train it again"
-    raise ConfigError([Problem(str(attempt.directory), layout.MODEL, problem, fix)])
+    fix = "pass --retrain, which trains this trial once more and keeps them"
+    return ConfigError([Problem(chosen.trial.decisive.directory, layout.MODEL, problem, fix)])
 
 
 def _order(attempt: Path) -> AttemptOrder:

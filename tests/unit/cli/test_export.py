@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.cli.export.choice import Chosen, choose
 from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.risks import Checked, Risk
+from orchestrator.contracts.vocabulary import Sensitivity
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report
 
@@ -93,6 +95,7 @@ def test_what_was_not_kept_is_refused_and_nothing_is_written(builder: LedgerBuil
     done = CliRunner().invoke(app, words)
     assert isinstance(done.exception, ConfigError)
     assert f"no weights of {CELL}/seed-" in str(done.exception)
+    assert "pass --retrain" in str(done.exception)
     assert sorted(tmp_path.iterdir()) == [builder.ledger.directory]
 
 
@@ -101,3 +104,21 @@ def test_a_folder_that_is_there_is_not_written_over(builder: LedgerBuilder, tmp_
     done = CliRunner().invoke(app, words)
     assert isinstance(done.exception, ConfigError)
     assert "exists already" in str(done.exception)
+
+
+def test_sensitive_data_are_not_trained_on_where_a_check_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `frontier run` refuses it."""
+    builder = LedgerBuilder(tmp_path / "sweeps")
+    notes = task("notes", invented=False).model_copy(update={"data": Sensitivity.SENSITIVE})
+    builder.plan(models=("tiny",), domains=("clinical",), methods=("full",), tasks=(notes,))
+    builder.finish_all()
+    found = Checked(Risk.READABLE, "other accounts may read it", "chmod go= it")
+    monkeypatch.setattr("orchestrator.cli.export.retrain.check_machine", lambda here: [found])
+    words = ["export", str(builder.ledger.directory), "--retrain", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, ConfigError)
+    assert "the data of notes are sensitive" in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["sweeps"]
+    assert [path.name for path in (tmp_path / "sweeps").iterdir()] == [builder.name]
