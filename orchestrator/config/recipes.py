@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.trial import Recipe
@@ -16,6 +16,11 @@ class _Patch(Record):
     def values(self) -> dict[str, Any]:
         """The keys that were set, a set `null` included."""
         return {key: getattr(self, key) for key in self.model_fields_set}
+
+
+def described(model: type[Record], key: str) -> Any:
+    """Return a default of None with the description of a field."""
+    return Field(None, description=model.model_fields[key].description)
 
 
 def field_type(model: type[Record], key: str) -> Any:
@@ -36,7 +41,7 @@ else:
         "RecipePatch",
         __base__=_Patch,
         __doc__="Some keys of a Recipe.",
-        **{key: (field_type(Recipe, key), None) for key in Recipe.model_fields},
+        **{key: (field_type(Recipe, key), described(Recipe, key)) for key in Recipe.model_fields},
     )
 
 

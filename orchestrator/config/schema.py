@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.config.recipes import RecipePatch, field_type
+from orchestrator.config.recipes import RecipePatch, described, field_type
 from orchestrator.config.resources import AskedResources
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.methods import MethodSpec
@@ -62,7 +62,7 @@ class _Axes(Record):
 
 
 class _MethodItem(_Axes):
-    name: str
+    name: str = Field(description="entry of the catalogue")
     tune: Tune | None = Field(None, description="search before comparing; null: take back the entry's")
     only: Annotated[
         tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | tuple[str, ...])
@@ -85,13 +85,15 @@ else:
         "MethodItem",
         __base__=_MethodItem,
         __doc__="A method of the catalogue, with settings or recipe keys of its own; a list makes an axis.",
-        **{key: (one_or_more(field_type(cls, key)), None) for key, cls in _KEYS},
+        **{key: (one_or_more(field_type(cls, key)), described(cls, key)) for key, cls in _KEYS},
     )
     RecipeAxes = create_model(
         "RecipeAxes",
         __base__=_Axes,
         __doc__="Recipe keys that every method is run with, each with one or more values.",
-        **{key: (one_or_more(field_type(Recipe, key)), None) for key in Recipe.model_fields},
+        **{
+            key: (one_or_more(field_type(Recipe, key)), described(Recipe, key)) for key in Recipe.model_fields
+        },
     )
 
 
@@ -109,15 +111,15 @@ Names = Annotated[
 class Match(Record):
     """Which cells a rule is for: those that agree on every key given. A key takes a value or a list."""
 
-    model: Names = ()
-    domain: Names = ()
-    method: Names = ()  # slug, say "lora-r8"
-    entry: Names = ()  # the catalogue's name of the method, whatever its settings
-    task: Names = ()
-    backbone: Names = ()
-    family: Names = ()  # of the backbone: encoder, decoder, state-space
-    task_kind: Names = ()
-    task_domain: Names = ()
+    model: Names = Field((), description="of the cell")
+    domain: Names = Field((), description="of the cell")
+    method: Names = Field((), description="slug of the method, say lora-r8")
+    entry: Names = Field((), description="the catalogue's name of the method, whatever its settings")
+    task: Names = Field((), description="of the cell")
+    backbone: Names = Field((), description="entry of the catalogue")
+    family: Names = Field((), description="of the backbone: encoder, decoder, state-space")
+    task_kind: Names = Field((), description="classification, ner or relation")
+    task_domain: Names = Field((), description="what the texts of the task are")
 
     def given(self) -> dict[str, tuple[str, ...]]:
         return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
@@ -127,10 +129,12 @@ class Rule(Record):
     """Sets recipe keys, and settings of the method, of the cells it matches, or leaves these cells out for a
     stated reason."""
 
-    match: Match
-    set: RecipePatch | None = None
-    settings: dict[str, JsonValue] = Field(default_factory=dict)  # of the method, say {rank: 16}
-    exclude: str | None = Field(None, min_length=1)
+    match: Match = Field(description="which cells the rule is for")
+    set: RecipePatch | None = Field(None, description="recipe keys of these cells")
+    settings: dict[str, JsonValue] = Field(
+        default_factory=dict, description="settings of their method, say {rank: 16}"
+    )
+    exclude: str | None = Field(None, min_length=1, description="leave these cells out, for this reason")
 
     @model_validator(mode="after")
     def _either(self) -> Rule:
@@ -156,9 +160,11 @@ class SpendingLimit(Record):
     """What the whole sweep may be billed: a gate before it starts, and a stop while it runs. How long one
     trial trains is a matter of its recipe."""
 
-    gpu_hours: PositiveFloat | None = None
-    core_hours: PositiveFloat | None = None
-    money: PositiveFloat | None = None  # in the currency of `prices`
+    gpu_hours: PositiveFloat | None = Field(None, description="of all trials together")
+    core_hours: PositiveFloat | None = Field(
+        None, description="of all trials together, where they run on cores"
+    )
+    money: PositiveFloat | None = Field(None, description="in the currency of `prices`")
 
     @model_validator(mode="after")
     def _limits(self) -> SpendingLimit:
@@ -222,7 +228,9 @@ class SweepConfig(Record):
     )
     paper_scoring: bool | None = Field(None, description="of all tasks")
     full_data: bool = Field(False, description="lift recipe.train_rows and dev_rows")
-    keep_weights: Literal["all", "adapters", "none"] = "adapters"
+    keep_weights: Literal["all", "adapters", "none"] = Field(
+        "adapters", description="of finished trials: all, adapters only, or none"
+    )
     deterministic: bool = Field(
         False, description="on GPUs as well, equal runs give equal bits: slower, as it takes other kernels"
     )

@@ -12,8 +12,8 @@ class Target(Record):
     """Good enough is a quality that is at most `within` below the best, or one of `at_least`. Both are in
     units of the metric: of a share 0.01 is one point."""
 
-    within: PositiveFloat | None = None
-    at_least: float | None = Field(None, ge=0, le=1)
+    within: PositiveFloat | None = Field(None, description="good enough is at most this far below the best")
+    at_least: float | None = Field(None, ge=0, le=1, description="good enough is at least this quality")
 
     @model_validator(mode="after")
     def _one(self) -> Target:
@@ -37,9 +37,9 @@ NEAR = Target(within=0.01)
 class SweepTarget(Record):
     """That of the sweep, and of the tasks that have another one."""
 
-    within: PositiveFloat | None = None
-    at_least: float | None = Field(None, ge=0, le=1)
-    tasks: dict[str, Target] = Field(default_factory=dict)
+    within: PositiveFloat | None = Field(None, description="good enough is at most this far below the best")
+    at_least: float | None = Field(None, ge=0, le=1, description="good enough is at least this quality")
+    tasks: dict[str, Target] = Field(default_factory=dict, description="targets of single tasks, by name")
 
     @model_validator(mode="after")
     def _one(self) -> SweepTarget:

@@ -50,34 +50,60 @@ def trial_name(cell: Cell, seed: int, candidate: int | None = None) -> str:
 class Recipe(Record):
     """The resolved hyper-parameters of a trial. Everything here can change the result."""
 
-    learning_rate: PositiveFloat
+    learning_rate: PositiveFloat = Field(description="peak of the schedule")
     # How long it trains: `epochs`, unless one of the four budgets below it is set. Seconds are those of
     # training steps: loading, scoring and saving do not count. `device_hours` and `money` become
     # `train_seconds` when the recipe is resolved, by the devices of a trial and the sweep's price entry.
-    epochs: PositiveInt = 5
-    steps: PositiveInt | None = None
-    train_seconds: PositiveFloat | None = None
-    device_hours: PositiveFloat | None = None
-    money: PositiveFloat | None = None
-    evaluations: PositiveInt = 5  # under a budget, evenly over it; without one see evaluations_per_epoch
-    batch_size: PositiveInt = 32  # examples an optimiser step
-    micro_batch_size: PositiveInt | None = None  # examples a forward pass; None: batch_size
-    evaluation_batch_size: PositiveInt = 64
-    warmup_ratio: float = Field(0.06, ge=0, lt=1)  # share of the budget in which the rate grows to its peak
-    schedule: Literal["linear", "constant"] = "linear"  # after it: to 0 at the end of the budget, or as it is
-    weight_decay: NonNegativeFloat = 0.01
-    max_grad_norm: PositiveFloat = 1.0
-    max_length: PositiveInt = 128  # tokens; resolved from task and backbone
-    evaluations_per_epoch: PositiveInt = 1
-    train_rows: PositiveInt | None = None  # cap on training examples: the same ones for every cell and seed
-    train_rows_per_class: PositiveInt | None = None  # likewise, of each class
-    dev_rows: PositiveInt | None = None  # likewise for dev; test is always scored whole
-    # balanced: the loss of a row counts by how rare its class is in train (mean weight 1); not for ner tasks.
-    class_weights: Literal["balanced"] | None = None
-    # auto: bf16 on a GPU that has it, else fp32. fp16 scales the loss, and is for GPUs without bf16.
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    stop_collapsed: bool = False  # end a trial that predicts one class for everything: it fails as COLLAPSED
-    collapse_grace: float = Field(0.5, ge=0, le=1)  # share of the training before which nothing is a collapse
+    epochs: PositiveInt = Field(5, description="passes over train, unless one of the four budgets is set")
+    steps: PositiveInt | None = Field(None, description="budget: optimiser steps")
+    train_seconds: PositiveFloat | None = Field(
+        None, description="budget: seconds of training steps; loading, scoring and saving do not count"
+    )
+    device_hours: PositiveFloat | None = Field(
+        None, description="budget: becomes train_seconds by the devices of a trial"
+    )
+    money: PositiveFloat | None = Field(
+        None, description="budget: becomes train_seconds by the sweep's prices"
+    )
+    evaluations: PositiveInt = Field(5, description="under a budget, how often dev is scored, evenly over it")
+    batch_size: PositiveInt = Field(32, description="examples an optimiser step")
+    micro_batch_size: PositiveInt | None = Field(
+        None, description="examples a forward pass; null: batch_size"
+    )
+    evaluation_batch_size: PositiveInt = Field(64, description="examples a pass of scoring")
+    warmup_ratio: float = Field(
+        0.06, ge=0, lt=1, description="share of the budget in which the rate grows to its peak"
+    )
+    schedule: Literal["linear", "constant"] = Field(
+        "linear", description="after the warm-up: linear to 0 at the end of the budget, or constant"
+    )
+    weight_decay: NonNegativeFloat = Field(
+        0.01, description="of AdamW; not for biases, norms and IA3's factors"
+    )
+    max_grad_norm: PositiveFloat = Field(1.0, description="gradients are clipped to this norm")
+    max_length: PositiveInt = Field(128, description="tokens of an input; resolved from task and backbone")
+    evaluations_per_epoch: PositiveInt = Field(1, description="how often dev is scored in an epoch")
+    train_rows: PositiveInt | None = Field(
+        None, description="cap on training examples: the same ones for every cell and seed"
+    )
+    train_rows_per_class: PositiveInt | None = Field(
+        None, description="cap on training examples of each class; not for ner tasks"
+    )
+    dev_rows: PositiveInt | None = Field(None, description="cap on dev examples; test is always scored whole")
+    class_weights: Literal["balanced"] | None = Field(
+        None,
+        description="balanced: rows of rare classes count for more in the loss; not for ner tasks",
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="auto: bf16 on a GPU that has it, else fp32; fp16 scales the loss, for GPUs without bf16",
+    )
+    stop_collapsed: bool = Field(
+        False, description="end a trial that predicts one class for everything: it fails as COLLAPSED"
+    )
+    collapse_grace: float = Field(
+        0.5, ge=0, le=1, description="share of the training before which nothing is a collapse"
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Recipe:
@@ -138,17 +164,22 @@ class Resources(Record):
     parts as there are processes.
     """
 
-    cpus: PositiveInt = 1
-    gpus: float = Field(0, ge=0)
-    processes: PositiveInt = 1  # ranks; one GPU each where there are GPUs
-    nodes: PositiveInt = 1
-    # What the processes share out between them: nothing (each holds all, as DistributedDataParallel does), or
-    # optimiser state (zero1), gradients too (zero2), weights too (zero3, fsdp).
-    sharding: Sharding = "none"
-    offload: bool = False  # keep what is sharded in host memory
-    gradient_checkpointing: bool = False  # compute activations again instead of keeping them
-    # Examples a forward pass of each process; None: as the recipe says. It changes no optimiser step.
-    micro_batch_size: PositiveInt | None = None
+    cpus: PositiveInt = Field(1, description="cores of one trial")
+    gpus: float = Field(0, ge=0, description="GPUs of one trial; below 1 trials share one")
+    processes: PositiveInt = Field(1, description="ranks of one trial; one GPU each where there are GPUs")
+    nodes: PositiveInt = Field(1, description="machines that the processes are spread over")
+    sharding: Sharding = Field(
+        "none",
+        description="split among the processes: optimiser (zero1), gradients (zero2), weights (zero3, fsdp)",
+    )
+    offload: bool = Field(False, description="keep what is sharded in host memory")
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations again instead of keeping them"
+    )
+    micro_batch_size: PositiveInt | None = Field(
+        None,
+        description="examples a forward pass of each process; null: as the recipe says. The step stays",
+    )
     # The entry of devices/ that the plan chose all this for: a cluster gives the trial no other kind of GPU.
     # In a sweep's file it is beside other keys, those of `AutoResources`.
     device: SkipJsonSchema[str | None] = Field(None, exclude_if=lambda name: name is None)

@@ -36,9 +36,9 @@ _MOST_CORNERS = 4096
 class Range(Record):
     """A span of numbers, both ends in it; `log`: drawn evenly on a logarithmic scale, which has no 0."""
 
-    low: NonNegativeFloat
-    high: PositiveFloat
-    log: bool = False
+    low: NonNegativeFloat = Field(description="smallest value, included")
+    high: PositiveFloat = Field(description="largest value, included")
+    log: bool = Field(False, description="draw evenly on a logarithmic scale")
 
     @model_validator(mode="after")
     def _has_room(self) -> Range:
@@ -92,9 +92,12 @@ class Tune(Record):
     the same candidates, so an interrupted search continues where it stopped.
     """
 
-    trials: PositiveInt = 20
-    seed: Seed = 0  # of the sampler, and of every candidate's training
-    space: dict[str, Span] = Field(min_length=1)
+    trials: PositiveInt = Field(20, description="candidates that are trained, with one seed each")
+    seed: Seed = Field(0, description="of the sampler, and of every candidate's training")
+    space: dict[str, Span] = Field(
+        min_length=1,
+        description="keys of the recipe or of the method's settings, each with a range or a list of choices",
+    )
 
     @model_validator(mode="after")
     def _has_choices(self) -> Tune:

@@ -18,10 +18,10 @@ TargetGroup = Literal["usual", "attention", "feed-forward", "all"]
 class _Scaled(MethodSettings):
     """`alpha` is absolute, `alpha_ratio` is alpha over the rank; without either, alpha equals the rank."""
 
-    rank: PositiveInt = 8
-    alpha: PositiveFloat | None = None
-    alpha_ratio: PositiveFloat | None = None
-    dropout: float = Field(0.1, ge=0, lt=1)
+    rank: PositiveInt = Field(8, description="of the added matrices")
+    alpha: PositiveFloat | None = Field(None, description="scale: alpha / rank; null: alpha_ratio")
+    alpha_ratio: PositiveFloat | None = Field(None, description="alpha as a multiple of the rank")
+    dropout: float = Field(0.1, ge=0, lt=1, description="before the added matrices")
 
     is_adapter: ClassVar[bool] = True
 
@@ -49,10 +49,12 @@ class Lora(_Scaled):
     """
 
     kind: Literal["lora"] = "lora"
-    targets: TargetGroup = "usual"
-    rank_stabilised: bool = False  # scaled by alpha / sqrt(rank) (Kalajdzievski 2023)
-    dora: bool = False  # direction and magnitude apart (Liu et al. 2024)
-    quantise: Quantise | None = None  # of the frozen base; nf4 is QLoRA (Dettmers et al. 2023)
+    targets: TargetGroup = Field("usual", description="which linear layers are adapted")
+    rank_stabilised: bool = Field(False, description="scale by alpha / sqrt(rank) (Kalajdzievski 2023)")
+    dora: bool = Field(False, description="train direction and magnitude separately (Liu et al. 2024)")
+    quantise: Quantise | None = Field(
+        None, description="of the frozen base; nf4 is QLoRA (Dettmers et al. 2023)"
+    )
 
     @property
     def description(self) -> str:
@@ -104,7 +106,9 @@ class AdaLora(_Scaled):
     one at the end, `initial_rank` the one at the start; None: half as much again."""
 
     kind: Literal["adalora"] = "adalora"
-    initial_rank: PositiveInt | None = None
+    initial_rank: PositiveInt | None = Field(
+        None, description="rank that the search for ranks begins with; null: half as much again"
+    )
 
     needs_planned_steps: ClassVar[bool] = True  # ranks are shared out over them
 
@@ -141,8 +145,8 @@ class Vera(MethodSettings):
     """Learnt scalings of random matrices that all modules share (Kopiczko et al. 2024)."""
 
     kind: Literal["vera"] = "vera"
-    rank: PositiveInt = 256
-    dropout: float = Field(0.0, ge=0, lt=1)
+    rank: PositiveInt = Field(256, description="of the added matrices")
+    dropout: float = Field(0.0, ge=0, lt=1, description="before the added matrices")
 
     is_adapter: ClassVar[bool] = True
 

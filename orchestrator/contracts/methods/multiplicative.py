@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods.base import MethodSettings
@@ -39,7 +39,7 @@ class Ia3(MethodSettings):
 class _Rotation(MethodSettings):
     """Rotates the inputs of projections in blocks."""
 
-    block_size: PositiveInt = 8
+    block_size: PositiveInt = Field(8, description="width of a rotated block")
 
     is_adapter: ClassVar[bool] = True
 
@@ -92,8 +92,8 @@ class Boft(_Rotation):
     """Orthogonal rotation factored into butterflies (Liu et al. 2024)."""
 
     kind: Literal["boft"] = "boft"
-    block_size: PositiveInt = 4
-    factors: PositiveInt = 1
+    block_size: PositiveInt = Field(4, description="width of a rotated block")
+    factors: PositiveInt = Field(1, description="butterfly factors of a rotation")
 
     @property
     def description(self) -> str:

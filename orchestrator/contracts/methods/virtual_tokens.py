@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from orchestrator.contracts.methods.base import MethodSettings
 from orchestrator.contracts.model_shape import ModelShape
@@ -13,7 +13,7 @@ from orchestrator.contracts.model_shape import ModelShape
 class _Virtual(MethodSettings):
     """Learnt virtual tokens stand before the text, and take their places from its maximum length."""
 
-    virtual_tokens: PositiveInt = 10
+    virtual_tokens: PositiveInt = Field(10, description="learned positions; they shorten the longest input")
 
     is_adapter: ClassVar[bool] = True
 
@@ -66,7 +66,9 @@ class PTuning(_Virtual):
     """Virtual token embeddings that a small network makes (Liu et al. 2021)."""
 
     kind: Literal["p-tuning"] = "p-tuning"
-    encoder_hidden_size: PositiveInt = 128
+    encoder_hidden_size: PositiveInt = Field(
+        128, description="width of the network that makes the virtual tokens"
+    )
 
     @property
     def description(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods.base import MethodSettings
@@ -73,7 +73,7 @@ class TopLayers(MethodSettings):
     """Layer freezing: only the last `layers` of the backbone are trained, and what lies above them."""
 
     kind: Literal["top-layers"] = "top-layers"
-    layers: PositiveInt = 2
+    layers: PositiveInt = Field(2, description="how many of the last layers train")
 
     trains_whole_layers: ClassVar[bool] = True
 

@@ -228,3 +228,15 @@ def test_the_schema_describes_every_key_a_file_may_have() -> None:
     assert {"models", "methods", "rules", "full_data"} <= set(schema["properties"])
     assert schema["additionalProperties"] is False
     assert {"rank", "learning_rate"} <= set(schema["$defs"]["MethodItem"]["properties"])
+
+
+def test_every_key_of_the_schema_has_a_description() -> None:
+    schema = sweep_schema()
+    records = {"SweepConfig": schema, **schema["$defs"]}
+    missing = [
+        f"{name}.{key}"
+        for name, record in records.items()
+        for key, entry in record.get("properties", {}).items()
+        if not entry.get("description")
+    ]
+    assert missing == []
