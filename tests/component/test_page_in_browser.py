@@ -233,3 +233,52 @@ def test_on_paper_plots_fit_the_page_in_light_colours(browser, page, tmp_path):
     assert not browser.evaluate("document.querySelector('details').open")
     browser.print_to_pdf(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+
+
+RESULTS = "document.querySelector('[aria-label=\"Results of Outcome\"] table')"
+
+
+def column(browser: Tab, head: str) -> list[str]:
+    """The cells of a column of the results that are shown, in their order."""
+    return list(
+        browser.evaluate(f"""(table => {{
+            const heads = [...table.tHead.rows[0].cells];
+            const column = heads.findIndex(cell => cell.textContent.startsWith('{head}'));
+            const rows = [...table.tBodies[0].rows].filter(r => !r.hidden && r.cells.length === heads.length);
+            return rows.map(row => row.cells[column].textContent.trim());
+        }})({RESULTS})""")
+    )
+
+
+def sort_by(browser: Tab, head: str) -> list[str]:
+    """Clicks on the head of a column; returns its cells."""
+    heads = f"[...{RESULTS}.tHead.rows[0].cells]"
+    browser.evaluate(f"{heads}.find(cell => cell.textContent.startsWith('{head}')).firstChild.click()")
+    return column(browser, head)
+
+
+def test_a_table_is_sorted_by_a_click_on_its_head_with_what_was_folded_away(browser, page):
+    look(browser, page)
+    total = len(column(browser, "Quality"))
+    qualities = sort_by(browser, "Quality")
+    assert len(qualities) > total
+    assert qualities == sorted(qualities, reverse=True)
+    seconds = {"s": 1.0, "min": 60.0, "h": 3600.0}
+    cells = [text.split() for text in sort_by(browser, "Training")]
+    costs = [float(number) * seconds[unit] for number, unit in cells]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_a_table_is_filtered_by_words_and_saved_whole(browser, page):
+    look(browser, page)
+    browser.evaluate("""(() => {
+        const field = document.querySelector('[aria-label="Filter: Results of Outcome"]');
+        field.value = 'mini lora';
+        field.dispatchEvent(new Event('input'));
+    })()""")
+    names = column(browser, "Model")
+    assert names
+    assert all("mini" in name and "lora" in name for name in names)
+    lines = browser.evaluate(f"{RESULTS}.csv()").splitlines()
+    assert lines[0].startswith('"Model/domain/method","Frontier","Quality"')
+    assert len(lines) > len(names) + 10
