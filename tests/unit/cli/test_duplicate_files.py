@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -133,9 +134,27 @@ def test_a_compressed_copy_under_two_splits_is_named_for_both(tmp_path: Path) ->
     assert "name other files under reader.files.dev and reader.files.test" in said
 
 
+def test_a_plan_counts_a_task_whose_entry_states_no_size_and_forecasts_it(tmp_path: Path) -> None:
+    write_task(tmp_path, FILES | {"test.csv": table(*rows("test"), *rows("train", 3))}, TABLE)
+    sweep = str(write_sweep(tmp_path))
+    said = CliRunner().invoke(app, ["plan", sweep]).stdout
+    assert "3 of 11 test texts are also in train." in said
+    assert "1 trial to run; about " in said
+    plan = json.loads(CliRunner().invoke(app, ["plan", sweep, "--json"]).stdout)
+    assert plan["predicted"]["device_hours"] > 0
+
+
+def test_a_plan_reports_a_task_that_it_cannot_count_and_is_made_all_the_same(tmp_path: Path) -> None:
+    write_task(tmp_path, FILES | {"train.csv": "note,label\none,two,three\n"}, TABLE)
+    done = CliRunner().invoke(app, ["plan", str(write_sweep(tmp_path))])
+    assert done.exit_code == 0
+    assert "3 columns, where the header has 2" in " ".join(done.output.split())
+
+
 def test_a_plan_says_what_an_inspection_has_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = {"test.csv": table(*rows("test"), *rows("train", 3))}
-    words = write_task(tmp_path, FILES | shared, TABLE)
+    sizes = {"train_examples": 8, "mean_tokens": 6}  # else the plan counts them itself
+    words = write_task(tmp_path, FILES | shared, TABLE, **sizes)
     sweep = str(write_sweep(tmp_path))
     said = "3 of 11 test texts are also in train."
     assert said not in CliRunner().invoke(app, ["plan", sweep]).stdout

@@ -224,3 +224,15 @@ def test_any_damage_gives_examples_or_a_data_error(
         except DataError as error:
             said += f"{error!s} {error.__context__!r}"
     assert MARKER not in said
+
+
+def test_rows_of_a_named_site_are_test_and_one_without_a_site_is_a_problem(tmp_path: Path) -> None:
+    texts_of, sites = [f"note {n}" for n in range(30)], ["north", "south", "west"] * 10
+    columns = {"text": texts_of, "label": ["y", "n"] * 15, "site": sites}
+    write_folder(tmp_path, columns)
+    spec = task(hold_out={"by": "site", "values": {"test": ["south"]}, "dev": 0.2})
+    assert len(read_split(spec, Split.TEST, tmp_path)) == 10
+    assert inspect_task(spec, tmp_path)["splits"]["test"]["groups"] == {"north": 0, "south": 10, "west": 0}
+    write_folder(tmp_path / "other", columns | {"site": [None, *sites[1:]]})
+    with pytest.raises(DataError, match="the column 'site' of hold_out is empty"):
+        inspect_task(spec, tmp_path / "other")
