@@ -92,7 +92,8 @@ def _parts(tags: Mapping[str, str], prefix: str) -> Iterable[tuple[str, dict[str
 
 
 def _dump(record: Record, keys: set[str], **more: object) -> str:
-    return json.dumps(record.model_dump(mode="json", include=keys) | more)
+    text = json.dumps(record.model_dump(mode="json", include=keys) | more)
+    return text.replace("<", "\\u003c")  # the same JSON, and no HTML wherever it is shown
 
 
 def _backbone(backbone: BackboneSpec) -> str:
