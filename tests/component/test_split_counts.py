@@ -73,7 +73,7 @@ def test_a_run_stops_before_its_first_trial_where_a_class_has_no_row(tmp_path: P
 
 
 def test_a_plan_says_what_staging_has_counted(tmp_path: Path) -> None:
-    write_task(tmp_path, files(THREE), TABLE, max_length=5, mean_tokens=5)
+    write_task(tmp_path, files(THREE), TABLE, max_length=5, mean_tokens=5, train_examples=15)
     sweep = str(write_sweep(tmp_path))
     shown = CliRunner().invoke(app, ["plan", sweep, "--json"])
     assert json.loads(shown.stdout)["caveats"] == {
