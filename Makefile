@@ -1,7 +1,7 @@
 # Thin targets: each is one command of the README. `make sweep` and `make test` do their own set-up.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check audit lock licences sbom fmt \
+.PHONY: help setup servers check-gpu sweep sweep-render sweep-stop plan report ui test test-fast check docs audit lock licences sbom fmt \
 	bench bench-canaries methods clean
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -56,7 +56,10 @@ test-fast: setup  ## run the tests that start no sweep: unit, contract, manifest
 servers:
 	@.ci/servers
 
-check: setup  ## lint, format, types, import rules
+docs: setup  ## build the documentation site: build/site/index.html
+	@set -o pipefail; NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build 2>&1 | { grep -v '^INFO' || true; }
+
+check: setup docs  ## lint, format, types, import rules, documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
