@@ -41,7 +41,7 @@ def serve_mlflow(uri: str, sweep: str | None, port: int, console: Console) -> No
     if served:
         return
     console.print("Ctrl-C ends it.", highlight=False)
-    console.print("The Ray dashboard's address is printed by `frontier run`; it lives as long as the run.")
+    console.print("`frontier run` prints the address of the Ray dashboard, which lives as long as the run.")
     command = python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port))
     command += ["--workers", "1", "--no-serve-artifacts", "--uvicorn-opts", "--log-level warning"]
     if uri.startswith(SQLITE):  # else MLflow names the working directory
