@@ -26,7 +26,7 @@ _KINDS = {
     "csv": "frontier.csv",
     "latex": "tables.tex",
 }
-_LIBRARIES = ("jinja2", "numpy", "scipy")
+_LIBRARIES = ("jinja2", "numpy", "plotly", "scipy")
 
 
 class Rendered(Record):
