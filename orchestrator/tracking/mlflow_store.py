@@ -188,7 +188,8 @@ class _Store:
 
     def write_summary(self, totals: Totals, note: str) -> bool:
         content = summary(self._sweep, totals, note)
-        described = json.dumps([content.digest, experiment_tags(self._sweep)], sort_keys=True)
+        timeless = self._sweep.model_copy(update={"written_at": 0.0})  # a run with nothing new changes it
+        described = json.dumps([content.digest, experiment_tags(timeless)], sort_keys=True)
         with self._remembering(content.name, hashlib.sha256(described.encode()).hexdigest()) as new:
             return new and self._write(content, list, lambda: None)
 

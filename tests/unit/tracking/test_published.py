@@ -64,6 +64,9 @@ def test_a_store_that_has_everything_is_not_asked(built: LedgerBuilder, store: P
     assert publish(built, store) == [False, False, False]
     make_unreadable(store)
     assert publish(built, store) == [False, False, False]
+    later = built.sweep.model_copy(update={"written_at": built.sweep.written_at + 60})
+    built.ledger.write_sweep(later)
+    assert publish(built, store) == [False, False, False]
 
 
 def test_after_a_new_attempt_its_run_and_the_summary_are_written(built: LedgerBuilder, store: Path) -> None:
