@@ -201,12 +201,16 @@ def test_the_version_of_the_metrics_is_read_without_importing_them(tmp_path: Pat
         metrics_version(tmp_path)
 
 
-@pytest.mark.parametrize(("file", "counts"), [("train.py", True), ("selfcheck/row.py", False)])
-def test_a_result_depends_on_what_trains_and_not_on_the_checks_of_a_gpu(
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [("train.py", True), ("selfcheck/row.py", False), ("exported/row.py", False)],
+)
+def test_a_result_depends_on_what_trains_and_not_on_checks_or_exports(
     load: Any, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, file: str, counts: bool
 ) -> None:
     worker = tmp_path / "worker"
-    (worker / "selfcheck").mkdir(parents=True)
+    for room in ("exported", "selfcheck"):
+        (worker / room).mkdir(parents=True)
     (worker / "metrics.py").write_text('VERSION = "1"\n')
     monkeypatch.setattr(inputs, "worker_directory", lambda: worker)
     before = digests(load, tmp_path, "data_dir=data").code
