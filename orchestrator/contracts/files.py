@@ -33,8 +33,9 @@ def current_umask() -> int:
 
 
 def leads_out(path: Path, root: Path) -> bool:
-    """Return whether the path, all links followed, is anywhere but below `root`."""
-    return not path.resolve().is_relative_to(root.resolve())
+    """Return whether the path, all links followed, is anywhere but below `root`. A loop of links is where it
+    is: `Path.resolve` would raise."""
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def sha256_of(path: Path, hear: Callable[[int], None] | None = None) -> str:
