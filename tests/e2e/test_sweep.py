@@ -127,7 +127,8 @@ def test_a_rehearsal_records_nothing(new_workshop: Callable[[], Workshop]) -> No
     found = json.loads(workshop.frontier("run", sweep, "--launcher", "simulated", "--json").stdout)
     assert (found["attempts"], found["device"], found["held"]) == (16, "core-hours", False)
     small = workshop.write(budget={"core_hours": 1e-6})
-    assert "then the budget is spent" in workshop.frontier("run", small, "--launcher", "simulated").stdout
+    refused = workshop.frontier("run", small, "--launcher", "simulated", expect=2)
+    assert "budget: 0.000001 core-hours; forecast" in refused.stderr
 
 
 def test_status_tells_trials_by_state(finished: Workshop) -> None:
