@@ -36,6 +36,8 @@ from orchestrator.errors import Problem
 
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
 
+RESERVED_SUFFIXES = ("-probes", "-retrained")
+
 SETTINGS: dict[str, type[Record]] = {
     cls.model_fields["kind"].default: cls for cls in get_args(MethodSpec.model_fields["settings"].annotation)
 }
@@ -245,6 +247,15 @@ class SweepConfig(Record):
     )
     budget: SpendingLimit | None = Field(None, description="what the whole sweep may be billed")
     market: Market = Field("on_demand", description="which of the entry's prices: on_demand or spot")
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        for suffix in RESERVED_SUFFIXES:
+            if name.endswith(suffix):
+                problem = f"ends in {suffix}, as the sweeps that Frontier makes beside another, got {name!r}"
+                raise ProblemError(Problem.of_key("", problem, "choose another name"))
+        return name
 
     @field_validator("storage")
     @classmethod

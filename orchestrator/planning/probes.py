@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from orchestrator.config import GridCell, ResolvedSweep
 from orchestrator.config.grid import Grid
 from orchestrator.config.resources import AutoResources
+from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
@@ -99,6 +100,13 @@ def probe_recipe(cell: GridCell, *, calibrates: bool = False) -> Recipe:
             "stop_collapsed": False,  # it trains too short to be anything else
         }
     )
+
+
+def are_probes(record: SweepRecord) -> bool:
+    """Return whether a sweep is one that `probe_sweep` made, and not a user's with such a name."""
+    recipes = record.recipes.values()
+    short = [r.evaluations == _EVALUATIONS and 0 < (r.steps or 0) <= _MOST_STEPS for r in recipes]
+    return bool(short) and all(short)
 
 
 def usable(probes: Plan, history: Mapping[str, TrialHistory]) -> dict[str, TrialHistory]:

@@ -41,9 +41,9 @@ class Leftover:
 def leftovers(ledger: Ledger, now: float) -> list[Leftover]:
     """Return the folders that can go, in the order of the plan. `now`: Unix time.
 
-    An unfinished or failed trial keeps its checkpoints under the planned fingerprint, from which it resumes,
-    and a finished one the weights of its result. Raises StorageError, LedgerError.
-    """
+    A trial that is not finished keeps everything: it resumes from its checkpoints, and where its settings
+    have changed, its earlier result may be wanted again. A finished one keeps the weights of its result.
+    Raises StorageError, LedgerError."""
     size = _sizes(ledger)
     records = [*ledger.trials(), *ledger.candidates()]
     folders = [item for record in records for item in _of_trial(record, now)]
@@ -62,7 +62,7 @@ def _of_trial(record: TrialRecord, now: float) -> Iterator[tuple[LeftoverKind, P
     for attempt in record.attempts:
         directory = Path(attempt.directory)
         is_current = attempt.fingerprint == record.planned.fingerprint
-        if (is_current and not finished) or _may_run(attempt, now):
+        if not finished or _may_run(attempt, now):
             continue
         if is_current and attempt is decisive:
             yield LeftoverKind.CHECKPOINTS, directory / layout.CHECKPOINTS

@@ -60,7 +60,9 @@ def look(request: LookRequest) -> DataLook:
 
 
 def _csv(path: Path, text: str, content: Sequence[str], asked: Separator | None) -> DataLook:
-    header = next(line for line in content if text_key(line) and declared_separator(line) is None)
+    header = next((line for line in content if text_key(line) and declared_separator(line) is None), None)
+    if header is None:
+        raise DataError(str(path), None, "it has no line of columns", "add a header line and rows")
     declared = declared_separator(content[0])
     best = max(CHARACTERS, key=lambda name: len(cells_of(header, CHARACTERS[name])))
     comma = len(cells_of(header, ",")) == len(cells_of(header, CHARACTERS[best]))
@@ -113,6 +115,9 @@ def _of_rows(file_format: str, path: Path, rows: Sequence[_Row], **keys: Any) ->
         fix = "add a header line with the names of the columns"
         problem = "the first line looks like a row: one of its cells is also a value of its column"
         raise DataError(str(path), 1, problem, fix)
+    if file_format == "jsonl" and len(rows) == 1:
+        problem = "it has one row, so its keys may be values: names of patients, say"
+        raise DataError(str(path), 1, problem, "name a file with one object a line, and more than one line")
     other = len(names) - len(shown)
     return DataLook(format=file_format, rows=len(rows), columns=tuple(columns), other_columns=other, **keys)
 

@@ -49,6 +49,9 @@ def retrain(ledger: Ledger, chosen: Chosen, order: AttemptOrder, console: Consol
     _refuse_risks(ledger, order, sweep.config.get("accepted_risks") or ())
     beside = Ledger(ledger.directory.with_name(ledger.directory.name + _SUFFIX))
     before = beside.last_sweep()
+    if before is not None and before.config.get("name") == beside.directory.name:
+        problem = f"{beside.directory} is a sweep of its own, where the trial would be trained again"
+        raise ConfigError([Problem("command line", "--retrain", problem, "rename that folder")])
     planned = chosen.trial.planned
     others = tuple(t for t in before.trials if t.name != planned.name) if before else ()
     place = Workplace(

@@ -69,6 +69,16 @@ def _prompted(question: Question) -> str:
         typer.echo("  " + ", ".join(question.choices))
     while True:
         answer = str(typer.prompt(f"  {question.flag}", default=question.default)).strip()
-        if not question.choices or answer in question.choices:
+        if question.is_share and not _is_share(answer):
+            typer.echo("  expected a number from 0 to 1, say 0.02")
+        elif question.choices and answer not in question.choices:
+            typer.echo(f"  unknown value: {did_you_mean(answer, question.choices)}")
+        else:
             return answer
-        typer.echo(f"  unknown value: {did_you_mean(answer, question.choices)}")
+
+
+def _is_share(answer: str) -> bool:
+    try:
+        return 0 <= float(answer) <= 1
+    except ValueError:
+        return False

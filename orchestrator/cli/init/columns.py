@@ -66,13 +66,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """What the file does not say. `choices` are columns or words that may be the answer; empty: any."""
+    """What the file does not say. `choices` are columns or words that may be the answer; empty: any.
+    `is_share`: a number from 0 to 1."""
 
     flag: str
     ask: str
     why: str
     choices: tuple[str, ...] = ()
     default: str | None = None
+    is_share: bool = False
 
 
 def words_of(name: str) -> set[str]:

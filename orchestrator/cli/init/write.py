@@ -153,6 +153,7 @@ def _wanted(wishes: Wishes, asking: Asking) -> tuple[dict[str, float], Weights]:
             "",
             (),
             "0.01",
+            is_share=True,
         )
         within = float(str(asking.assumed(asked).value))
     return {"within": within}, weights or Weights.HERE

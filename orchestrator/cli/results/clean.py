@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.cli.terminal import plain_table
 from orchestrator.contracts import layout
 from orchestrator.execution.clock import SystemClock
-from orchestrator.planning.probes import SUFFIX
+from orchestrator.planning.probes import SUFFIX, are_probes
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.leftovers import Leftover, LeftoverKind, leftovers, remove, size_on_disk
 from orchestrator.units import byte_size, quantity
@@ -57,6 +57,8 @@ def _look(ledger: Ledger) -> Cleaning:
     probes = Ledger(ledger.directory.with_name(f"{ledger.directory.name}{SUFFIX}"))
     if ledger.mirror is not None or not probes.directory.is_dir() or ledger.directory.name.endswith(SUFFIX):
         return Cleaning(folders, None, [])
+    if not are_probes(probes.sweep()):
+        return Cleaning(folders, None, [f"{probes.directory.name} stays: it is a sweep, and holds no probes"])
     if ledger.sweep().standalone:
         reason = f"{probes.directory.name} stays: costs in the report come from its calibrations"
         return Cleaning(folders, None, [reason])

@@ -77,6 +77,10 @@ def stop_here(ledger: Ledger, console: Console) -> None:
     except PermissionError:
         problem = f"process {pid} runs this sweep, and belongs to another account"
         raise ConfigError([Problem(name, "", problem, "ask its owner to stop it")]) from None
+    except ProcessLookupError:  # it has just ended
+        console.print(f"{name} does not run", highlight=False)
+        _say_rest(name, _states(ledger), console)
+        return
     console.print(f"{name}: process {pid} ends its running attempts, then itself", highlight=False)
     never = threading.Event()
     with (

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.contracts import layout
 from orchestrator.contracts.copy_mark import Copy
+from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import HeldError, LaunchError
 from orchestrator.storage.directories import MARKER
@@ -90,13 +91,32 @@ def test_the_report_is_the_same_before_and_after(attempts: dict[str, Path]) -> N
 
 def test_probes_go_whole(attempts: dict[str, Path]) -> None:
     probes = LedgerBuilder(Path("sweeps"), "demo-probes")
-    for trial in probes.plan(["tiny"], ["general"], ["full"], seeds=[1]):
+    short = Recipe(learning_rate=1e-3, steps=8, evaluations=2)
+    for trial in probes.plan(["tiny"], ["general"], ["full"], seeds=[1], recipe=short):
         probes.attempt(trial, Fate(quality=0.1))
     before = _report()
     assert [f["kind"] for f in _clean("demo")["folders"]].count("probes") == 1
     _clean("demo", "--yes")
     assert not Path("sweeps/demo-probes").exists()
     assert _report() == before
+
+
+def test_a_sweep_of_that_name_is_not_taken_for_probes(attempts: dict[str, Path]) -> None:
+    own = LedgerBuilder(Path("sweeps"), "demo-probes")
+    for trial in own.plan(["tiny"], ["general"], ["full"], seeds=[1]):
+        _fill(own.attempt(trial, Fate(quality=0.8)))
+    before = sorted(Path("sweeps/demo-probes").rglob("*"))
+    assert any("holds no probes" in reason for reason in _clean("demo", "--yes")["kept"])
+    assert [path for path in before if path.exists()] == before
+
+
+def test_the_weights_of_a_result_stay_where_its_settings_have_changed(attempts: dict[str, Path]) -> None:
+    """Nothing has taken its place yet, and the old settings may come back."""
+    LedgerBuilder(Path("sweeps"), "demo").plan(
+        ["tiny"], ["general"], ["full"], seeds=[1, 2, 3, 4], fingerprint="1" * 16
+    )
+    _clean("demo", "--yes")
+    assert all((attempt / layout.MODEL / "file").is_file() for attempt in attempts.values())
 
 
 def test_a_sweep_that_runs_is_left_alone(attempts: dict[str, Path]) -> None:

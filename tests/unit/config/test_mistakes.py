@@ -64,6 +64,7 @@ CASES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"seeds": [-1]}, "seeds.0", "-1", "greater than or equal to 0"),
     ({"seeds": [1, 1]}, "seeds", "1 is listed 2 times", "remove the duplicate"),
     ({"name": "../elsewhere"}, "name", "'../elsewhere'", "letters"),
+    ({"name": "ours-probes"}, "name", "'ours-probes'", "choose another name"),
     ({"recipe": {"learning_rate": True}}, "recipe.learning_rate", "true", "write a number"),
     ({"recipe": {"learning_rate": None}}, "recipe.learning_rate", "null", "write a number"),
     ({"recipe": {"epochs": 2.5}}, "recipe.epochs", "2.5", "whole number"),
