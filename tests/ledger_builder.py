@@ -153,7 +153,7 @@ class LedgerBuilder:
             refused=tuple(RefusedCell(cell=cell, reason=reason) for cell, reason in refused.items()),
             provenance={"python": "3.11.2", "code": "0" * 40},
         )
-        self.ledger.write_sweep(self.sweep)
+        self.sweep = self.ledger.write_sweep(self.sweep)
         return list(self.sweep.trials)
 
     def finish_all(self, quality: Mapping[str, float] | None = None, seconds: float = 100.0) -> None:

@@ -75,6 +75,8 @@ class SweepRecord(Record):
     prices: PriceBook | None = None  # that `prices` named at launch, a file of the user's own included
     market: Market = "on_demand"
     money_per_device_hour: NonNegativeFloat | None = None  # by it, as the budget's gate counts: power too
+    # Random, given with the first record in a directory and kept: another sweep of this name has another one.
+    sweep_id: str | None = Field(None, exclude_if=lambda given: given is None)
     # Where runs come from that Frontier did not make; None: it made them.
     runs_from: str | None = Field(None, exclude_if=lambda source: source is None)
     provenance: dict[str, str] = Field(default_factory=dict)  # code commit, python, platform, lock digest …

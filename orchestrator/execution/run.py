@@ -31,7 +31,7 @@ class RecordBook(Records, HeldBook, Protocol):
     """What the loop needs of the ledger."""
 
     def lock(self) -> AbstractContextManager[None]: ...
-    def write_sweep(self, record: SweepRecord) -> None: ...
+    def write_sweep(self, record: SweepRecord) -> SweepRecord: ...
     def history(self, names: Iterable[str] | None = None) -> dict[str, TrialHistory]: ...
 
 
@@ -76,8 +76,9 @@ def run_sweep(
     """
     started = clock.now()
     with ledger.lock(), launcher.session():
-        ledger.write_sweep(record)
+        record = ledger.write_sweep(record)
         with publishing(view, ledger) as publisher:
+            publisher.follow(record)
             run = _Run(ledger, launcher, publisher, notify, allowance)
             plan = run.search(plan, record)
             run.launch(plan, plan.ready)
@@ -113,7 +114,7 @@ class _Run:
                 frontier_version=record.frontier_version,
                 provenance=record.provenance,
             )
-            self._ledger.write_sweep(record)
+            record = self._ledger.write_sweep(record)
             self._publisher.follow(record)
         return plan
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -47,6 +48,11 @@ class _TrialHead(BaseModel):
     seed: int
     fingerprint: str
     candidate: int | None = None
+
+
+class _SweepHead(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    sweep_id: str | None = None
 
 
 class _OrderHead(BaseModel):
@@ -124,9 +130,15 @@ class Ledger:
         store = DirectoryStore(self.directory.parent) if self.mirror is None else self.mirror.store
         return Lease(store, self.directory.name)
 
-    def write_sweep(self, record: SweepRecord) -> None:
-        """Write the sweep's record. Raises HeldError if another driver has taken the sweep over."""
+    def write_sweep(self, record: SweepRecord) -> SweepRecord:
+        """Write the sweep's record and return it, with the id of the record that is there, or else a new one.
+        Raises HeldError if another driver has taken the sweep over, LedgerError if the record that is there
+        is unreadable."""
+        before = _read(self.directory / layout.SWEEP, _SweepHead)
+        sweep_id = None if before is None else before.sweep_id
+        record = record.model_copy(update={"sweep_id": sweep_id or uuid4().hex})
         self._write(layout.SWEEP, record)
+        return record
 
     def sweep(self) -> SweepRecord:
         """Return the sweep's record. Raises LedgerError if it is missing or unreadable."""

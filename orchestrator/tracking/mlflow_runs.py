@@ -22,6 +22,7 @@ from orchestrator.tracking.mlflow_figures import CURRENCY, usual_figures
 
 TRIAL = "frontier.trial"
 DIGEST = "frontier.digest"
+SWEEP_ID = "frontier.sweep_id"  # of the records that a run was written from
 STATE = "state"
 KIND = "frontier.kind"
 TRIAL_KIND, CANDIDATE_KIND, SUMMARY_KIND = "trial", "candidate", "summary"

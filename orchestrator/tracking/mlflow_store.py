@@ -1,8 +1,8 @@
 """MLflow as a view of the ledger: an experiment a sweep, a flat run a trial or candidate, one summary run.
 
-The only file that imports mlflow, and only once something is published. Runs are found again by their tag
-`frontier.trial` and left alone where their tag `frontier.digest` and their figures are those that would be
-written.
+The only file that imports mlflow, and only once something is published. Runs are found again by their tags
+`frontier.trial` and `frontier.sweep_id`: a sweep of the same name elsewhere has runs of its own. A run is
+left alone where its tag `frontier.digest` and its figures are those that would be written.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from orchestrator.tracking.mlflow_runs import (
     DIGEST,
     KIND,
     STATE,
+    SWEEP_ID,
     TRIAL,
     TRIAL_KIND,
     Point,
@@ -156,7 +157,8 @@ class _Store:
         self._uri, self._sweep, self._published = uri, sweep, published
         self._connection: MlflowClient | None = None
         self._experiment = ""
-        self._runs: dict[str, _Kept] = {}  # by name, of which one run is active
+        self._runs: dict[str, _Kept] = {}  # ours by name, of which one run is active
+        self._unclaimed: dict[str, _Kept] = {}  # by digest; an older version wrote them, of any sweep
 
     def follow(self, sweep: SweepRecord) -> None:
         self._sweep = sweep
@@ -173,7 +175,7 @@ class _Store:
             return self._write(content, lambda: curve_points(record), lambda: data_digest(record))
 
     def retire_others(self, kept: Collection[str]) -> int:
-        """Delete the runs of trials and candidates that are not `kept`, as MLflow deletes: it can restore
+        """Delete our runs of trials and candidates that are not `kept`, as MLflow deletes: it can restore
         them. Return how many."""
         with self._reaching():
             client = self._client()
@@ -222,11 +224,15 @@ class _Store:
         the one too many lacks its digest, so that the next connection drops it."""
         client = self._client()
         old = self._runs.get(content.name)
-        if old is not None and old.says(content):
+        same = self._unclaimed.get(content.digest) if old is None else old
+        if same is not None and same.says(content):
             return False
+        tags = (
+            content.tags if self._sweep.sweep_id is None else content.tags | {SWEEP_ID: self._sweep.sweep_id}
+        )
         started = round(content.started_at * 1000)
         run = client.create_run(
-            self._experiment, start_time=started, tags=content.tags, run_name=content.name
+            self._experiment, start_time=started, tags=tags, run_name=content.name
         ).info.run_id
         ended_at = content.started_at if content.ended_at is None else content.ended_at
         finals = [Point(name, value, ended_at) for name, value in content.finals.items()]
@@ -236,7 +242,7 @@ class _Store:
         self._log(client, run, content, finals + curve())
         if old is not None:
             client.delete_run(old.identity)
-        self._runs[content.name] = _Kept(run, {**content.tags, DIGEST: content.digest}, content.finals)
+        self._runs[content.name] = _Kept(run, {**tags, DIGEST: content.digest}, content.finals)
         return True
 
     def _log(self, client: MlflowClient, run: str, content: RunContent, points: list[Point]) -> None:
@@ -265,11 +271,24 @@ class _Store:
         self._runs[name] = replace(run, tags={**run.tags, **stale})
         return True
 
+    def _is_ours(self, run: _Kept) -> bool:
+        """Return whether the run was written from these records. A sweep of the same name on another machine
+        has its runs in the same experiment of a server. Older runs have no id: those that an earlier command
+        remembers to have written are ours."""
+        if SWEEP_ID in run.tags:
+            return run.tags[SWEEP_ID] == self._sweep.sweep_id
+        return self._published is not None and run.tags.get(TRIAL) in self._published.names
+
     def _client(self) -> MlflowClient:
         if self._connection is None:
             client = _open(self._uri)
             self._experiment = _experiment(client, self._uri, self._sweep)
-            self._runs = _one_run_each(client, self._experiment)
+            active = [
+                _Kept(run.info.run_id, dict(run.data.tags), dict(run.data.metrics))
+                for run in _active_runs(client, self._experiment)
+            ]
+            self._runs = _one_run_each(client, filter(self._is_ours, active))
+            self._unclaimed = {run.tags.get(DIGEST, ""): run for run in active if SWEEP_ID not in run.tags}
             self._connection = client
         return self._connection
 
@@ -356,11 +375,10 @@ class _Kept:
         )
 
 
-def _one_run_each(client: MlflowClient, experiment: str) -> dict[str, _Kept]:
-    """Our active runs by name; of several of one name, which a crash may leave, one is kept."""
+def _one_run_each(client: MlflowClient, ours: Iterable[_Kept]) -> dict[str, _Kept]:
+    """Return our active runs by name; of several of one name, which a crash may leave, one is kept."""
     runs: dict[str, _Kept] = {}
-    for run in list(_active_runs(client, experiment)):
-        kept = _Kept(run.info.run_id, dict(run.data.tags), dict(run.data.metrics))
+    for kept in ours:
         name = kept.tags.get(TRIAL)
         if name is None:
             continue

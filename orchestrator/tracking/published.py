@@ -29,7 +29,9 @@ class Published:
     def __init__(self, uri: str, directory: Path, *, trusted: bool = True) -> None:
         """`directory` is that of the sweep. Not `trusted`: the store is asked about every run."""
         self._uri, self._path = uri, directory / layout.PUBLISHED
-        self._before = self._read() if trusted else {}
+        read = self._read()
+        self._before = read if trusted else {}
+        self.names = frozenset(read)  # of the runs that an earlier command left in this store
         self._runs: dict[str, str] = {}
 
     def says(self, name: str, digest: str) -> bool:

@@ -28,7 +28,7 @@ from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_runs import STATE, Point
-from orchestrator.tracking.mlflow_store import MlflowView, runs_pages, sync
+from orchestrator.tracking.mlflow_store import MlflowView, Synced, runs_pages, sync
 from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
 
@@ -229,6 +229,7 @@ def test_a_crash_between_two_writes_leaves_one_run_after_the_next_sync(tmp_path,
     complete = {r.data.tags["frontier.trial"]: r.info.run_id for r in runs("crashed")}
     experiment = client.get_experiment_by_name("crashed").experiment_id
     half = {"frontier.trial": trials[0].name, "frontier.kind": "trial", "state": "finished"}
+    half["frontier.sweep_id"] = built.ledger.sweep().sweep_id
     client.create_run(experiment, tags=half)  # as a driver leaves it that dies before the digest
 
     assert sync(built.ledger, uri).published == 0
@@ -503,3 +504,47 @@ def test_the_artifacts_of_an_experiment_belong_beside_the_store(tmp_path, uri, m
     experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name("artifacts")
     store = Path(uri.removeprefix("sqlite:///"))
     assert experiment.artifact_location == (store.parent / "mlartifacts").as_uri()
+
+
+def test_two_sweeps_of_one_name_on_one_server_leave_the_runs_of_each_other(tmp_path, uri, runs):
+    mine, theirs = (LedgerBuilder(tmp_path / person, "shared") for person in ("mine", "theirs"))
+    mine.plan(["tiny"], ["general"], ["full", "lora-r8"], seeds=[11])
+    gone = theirs.plan(["tiny"], ["general"], ["full"], seeds=[11, 12])[1]
+    mine.finish_all()
+    theirs.finish_all(seconds=70.0)
+    assert sync(mine.ledger, uri).published == 2
+    first = {run.info.run_id for run in runs("shared")}
+    assert sync(theirs.ledger, uri) == Synced(published=2, unchanged=0, retired=0)
+    assert first < {run.info.run_id for run in runs("shared")}
+    assert len(runs("shared", "summary")) == 2
+
+    shutil.rmtree(layout.trial_directory(theirs.ledger.directory, gone.name))
+    assert sync(theirs.ledger, uri).retired == 1
+    assert sync(mine.ledger, uri) == Synced(published=0, unchanged=2, retired=0)
+    assert first < {run.info.run_id for run in runs("shared")}
+
+
+def test_of_runs_without_the_id_of_a_sweep_sync_deletes_those_that_it_remembers(tmp_path, uri, runs):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    built = LedgerBuilder(tmp_path, "older")
+    first, second = built.plan(["tiny"], ["general"], ["full"], seeds=[11, 12])
+    built.finish_all()
+    sync(built.ledger, uri)
+    for run in runs("older"):
+        client.delete_tag(run.info.run_id, "frontier.sweep_id")
+    foreign = {"frontier.trial": "tiny/general/full/outcome/seed-13", "frontier.kind": "trial"}
+    experiment = client.get_experiment_by_name("older").experiment_id
+    kept = client.create_run(experiment, tags=foreign | {"frontier.digest": "0" * 16}).info.run_id
+
+    shutil.rmtree(layout.trial_directory(built.ledger.directory, first.name))
+    assert sync(built.ledger, uri) == Synced(published=0, unchanged=1, retired=1)
+    assert {run.data.tags["frontier.trial"] for run in runs("older")} == {
+        second.name,
+        foreign["frontier.trial"],
+    }
+    (built.ledger.directory / layout.PUBLISHED).unlink()
+    assert sync(built.ledger, uri) == Synced(published=0, unchanged=1, retired=0)
+    assert kept in {run.info.run_id for run in runs("older")}
+    assert len(runs("older")) == 2
