@@ -20,15 +20,14 @@ from orchestrator.contracts.backbone import HubWeights
 from orchestrator.contracts.exported import BASE, ExportAnswer, ExportRequest, ModelUse, WeightsLayout
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import InputError
-from workers.exported.models import rebuilt, whole
+from workers.exported.models import ADAPTER_WEIGHTS, rebuilt, whole
 from workers.exported.proof import Row, logits_of, prove, sample
 from workers.exported.snippet import Program, usage_program
 from workers.models.backbones import build, load_tokenizer
 from workers.models.content import check_content
 from workers.models.weights import weights_directory
 
-_ADAPTER, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
-_WEIGHTS = "model.safetensors"
+_CONFIG, _WEIGHTS = "adapter_config.json", "model.safetensors"
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,7 +152,7 @@ def _strip_paths(folder: Path) -> None:
 
 def _write_adapter(use: ModelUse, kept: Path, out: Path, backbone: Path) -> None:
     """Write the adapter, and its backbone unless a hub has it, which is then named."""
-    shutil.copyfile(kept / _ADAPTER, out / _ADAPTER)
+    shutil.copyfile(kept / ADAPTER_WEIGHTS, out / ADAPTER_WEIGHTS)
     shutil.copyfile(kept / "config.json", out / "config.json")
     _strip_paths(out)
     weights = use.backbone.weights

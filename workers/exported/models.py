@@ -11,14 +11,17 @@ from transformers import AutoConfig
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, HubWeights
 from orchestrator.contracts.exported import BASE, ModelUse, WeightsLayout
 from orchestrator.contracts.frozen_precision import frozen_in_half
+from orchestrator.contracts.safetensors_files import listed
 from orchestrator.errors import InputError
 from workers.checkpoint import UnreadableCheckpointError
 from workers.export import load_exported
 from workers.methods import Adapted, adapt
 from workers.models.backbones import build, load_tokenizer, train_in_full
 from workers.models.heads import headed_class, read_at_the_end
-from workers.models.weights import weights_directory
+from workers.models.loading import load
+from workers.models.weights import verify, weights_directory
 
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _STEPS = 100  # AdaLoRA's schedule needs a number, and a model that only answers follows no schedule
 _DAMAGED = (OSError, RuntimeError, KeyError, ValueError, UnreadableCheckpointError)
 
@@ -38,6 +41,8 @@ def rebuilt(
     built = build(use.backbone, backbone, use.kind, use.labels, quantise=quantise, half=half)
     adapted = adapt(built.model, settings, use.backbone, use.kind, built.unsaved, steps=_STEPS)
     train_in_full(adapted.model)
+    if adapted.is_adapter and not (kept / ADAPTER_WEIGHTS).is_file():  # peft would read a pickle instead
+        raise InputError(f"{kept}: {ADAPTER_WEIGHTS} is missing\n    -> export the model again")
     try:
         load_exported(adapted, kept)
     except _DAMAGED as error:
@@ -48,15 +53,20 @@ def rebuilt(
 
 
 def whole(use: ModelUse, folder: Path, device: torch.device | None, *, exact: bool) -> Any:
-    """Return a whole model that reads texts as its trial did. `exact` as in `rebuilt`. Raises InputError if
-    the folder does not hold one."""
+    """Return a whole model that reads texts as its trial did. `exact` as in `rebuilt`. As of a backbone, only
+    tensors of safetensors in the folder are read. Raises WeightsError where its files ask for anything else,
+    InputError where they do not hold a whole model."""
+    files = verify(use.backbone, folder)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    kind = headed_class(config, use.kind)
     try:
-        model = headed_class(config, use.kind).from_pretrained(
-            folder, config=config, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        )
+        model, missing = load(use.backbone, kind, config, files, heads=(), dtype=torch.float32)
     except _DAMAGED as error:
         raise _not_whole(folder, error) from None
+    if missing:
+        raise InputError(
+            f"{folder}: its weights lack {listed(sorted(missing))}\n    -> export the model again"
+        )
     if exact and frozen_in_half(use.backbone, use.method.settings, use.precision):
         adapt(model, use.method.settings, use.backbone, use.kind)
         for parameter in model.parameters():

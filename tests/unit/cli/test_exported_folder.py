@@ -87,6 +87,17 @@ def test_weights_that_are_cut_off_or_missing_are_named(folder: Path, letters: Pa
     assert "model.safetensors: is missing" in refused(verb, folder, last)
 
 
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+def test_files_that_were_added_and_would_be_read_are_refused(folder: Path, letters: Path, verb: str) -> None:
+    (folder / "base").mkdir()
+    added = ["adapter_config.json", "adapter_model.safetensors", "w.bin", "a.PKL", "base/pytorch_model.bin"]
+    for name in [*added, "README.md", "answers.jsonl"]:
+        (folder / name).write_bytes(b"")
+    said = refused(verb, folder, letters if verb == "predict" else "outcome")
+    assert said.count("was not exported: frontier.json does not list it") == len(added)
+    assert [name for name in added if f"{folder / name}: was not exported" not in said] == []
+
+
 def test_a_manifest_of_another_version_is_refused_with_its_key(folder: Path, letters: Path) -> None:
     written = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps(written | {"layout": "other"}))
