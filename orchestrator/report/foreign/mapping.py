@@ -63,6 +63,11 @@ class RunMapping(Record):
         for field in self.columns.keys() & self.values.keys():
             fix = f"remove columns.{field} or values.{field}"
             yield Problem.of_key(f"columns.{field}", f"{field} has a column and a value", fix)
+        for field in self.columns:
+            names = self.columns_of(field)
+            if not names or not all(names):
+                fix = f"name a column, or remove columns.{field}"
+                yield Problem.of_key(f"columns.{field}", "names no column", fix)
         for field in NEEDED:
             if not self.has(field):
                 fix = f"name its column under `columns`, or set values.{field} where all runs share it"

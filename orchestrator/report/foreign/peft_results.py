@@ -12,20 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import ConfigError, Problem
-from orchestrator.report.foreign.runs import Run, without_repeats
+from orchestrator.report.foreign.runs import LARGEST, LARGEST_SEED, Run, without_repeats
 from orchestrator.text_files import read_text
 
 _SCORE = "test accuracy"
@@ -33,6 +25,11 @@ _SUCCESS = "success"
 _PRECISIONS = {"float32": Precision.FP32, "bfloat16": Precision.BF16, "float16": Precision.FP16}
 _VERSION = "-version"
 _COMPARED = ("peft", "torch", "transformers")
+_GIVE = "give a result file of PEFT's method comparison"
+_Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+_Seconds = Annotated[float, Field(strict=True, ge=0, le=LARGEST)]
+_Count = Annotated[int, Field(ge=0, le=LARGEST)]
+_Positive = Annotated[int, Field(gt=0, le=LARGEST)]
 
 
 class _Part(BaseModel):
@@ -44,7 +41,7 @@ class _Part(BaseModel):
 class _TrainConfig(_Part):
     model_id: str
     dtype: str
-    seed: NonNegativeInt
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 
 class _RunInfo(_Part):
@@ -53,14 +50,22 @@ class _RunInfo(_Part):
     train_config: _TrainConfig
 
 
+class _Metrics(_Part):
+    score: _Share | None = Field(None, alias=_SCORE)
+
+    @property
+    def scored(self) -> bool:
+        return "score" in self.model_fields_set
+
+
 class _TrainInfo(_Part):
-    train_time: NonNegativeFloat
-    accelerator_memory_max: PositiveInt | None = None
-    file_size: NonNegativeInt | None = None
-    num_trainable_params: NonNegativeInt
-    num_total_params: PositiveInt
+    train_time: _Seconds
+    accelerator_memory_max: _Positive | None = None
+    file_size: _Count | None = None
+    num_trainable_params: _Count
+    num_total_params: _Positive
     status: str
-    metrics: tuple[dict[str, Any], ...]
+    metrics: tuple[_Metrics, ...]
 
 
 class _SystemInfo(_Part):
@@ -104,6 +109,8 @@ def _read(file: Path, problems: list[Problem]) -> _Result | None:
         problems += error.problems
     except ValidationError as error:
         problems += _named(file, error)
+    except RecursionError:
+        problems.append(Problem(str(file), "", "is nested too deeply to be read", _GIVE))
     except ValueError as error:
         fix = "download the file again, or remove it from the folder"
         problems.append(Problem(str(file), "", f"is not JSON ({error})", fix))
@@ -111,15 +118,17 @@ def _read(file: Path, problems: list[Problem]) -> _Result | None:
 
 
 def _named(file: Path, error: ValidationError) -> Iterator[Problem]:
-    for fault in error.errors(include_url=False, include_input=False):
+    for fault in error.errors(include_url=False):
         key = ".".join(map(str, fault["loc"]))
-        problem = "is missing" if fault["type"] == "missing" else fault["msg"]
-        yield Problem(str(file), key, problem, "give a result file of PEFT's method comparison")
+        value = fault["input"]
+        got = f", got {value!r:.40}" if isinstance(value, str | float | bool) else ""
+        problem = "is missing" if fault["type"] == "missing" else f"{fault['msg']}{got}"
+        yield Problem(str(file), key, problem, _GIVE)
 
 
 def _run(file: Path, result: _Result) -> Run:
     run, train, meta = result.run_info, result.train_info, result.meta_info
-    score = next((m[_SCORE] for m in reversed(train.metrics) if _SCORE in m), None)
+    score = next((metrics.score for metrics in reversed(train.metrics) if metrics.scored), None)
     ended = train.status == _SUCCESS
     family, _, rest = run.experiment_name.partition("/")
     model = run.train_config.model_id.rpartition("/")[2]
@@ -136,7 +145,7 @@ def _run(file: Path, result: _Result) -> Run:
         missing=None if ended and score is not None else f"no {_SCORE}, status {train.status}",
         ended_at=run.created_at.timestamp(),
         device_type=meta.system_info.accelerator,
-        device_seconds=train.train_time,
+        device_seconds=train.train_time or None,
         peak_memory_bytes=train.accelerator_memory_max,
         saved_bytes=train.file_size,
         total_parameters=train.num_total_params,

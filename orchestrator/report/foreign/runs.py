@@ -14,11 +14,20 @@ from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.foreign.mapping import RunField, RunMapping
 from orchestrator.report.scores.table import number
+from orchestrator.report.statistics.summary import bounds
 
 UNSTATED = "any"  # the domain of runs that name none
 UNKNOWN_DEVICE = "unknown device"
-_HOUR, _GIB = 3600, 2**30
-_LARGEST_SEED = 2**32 - 1
+LARGEST_SEED = 2**32 - 1
+LARGEST = 10**18  # seconds, bytes, joules, weights: no run has more, and sums of it are finite
+_HOUR, _GIB, _KWH, _MS = 3600, 2**30, 3.6e6, 1 / 1000
+# What a figure is multiplied with, to be in seconds, joules or bytes.
+_SCALES = {
+    RunField.DEVICE_HOURS: _HOUR,
+    RunField.LATENCY_MS: _MS,
+    RunField.ENERGY_KWH: _KWH,
+    RunField.PEAK_MEMORY_GIB: _GIB,
+}
 # A run without one of these is a mistake; without another figure, that figure is missing.
 _FILLED = (RunField.MODEL, RunField.METHOD, RunField.TASK, RunField.METRIC, RunField.SEED)
 _WHOLE = (RunField.SEED, RunField.TOTAL_PARAMETERS, RunField.TRAINABLE_PARAMETERS)
@@ -90,15 +99,19 @@ def runs_of(rows: Sequence[Row], mapping: RunMapping, file: str, mapped_in: str)
 
 
 def without_repeats(runs: Sequence[Run], *, newest: bool) -> tuple[list[Run], list[Problem]]:
-    """Return one run per cell and seed, and a problem for each further one. `newest`: keep the one that ended
-    last, or that comes last where no time is known."""
+    """Return one run per cell and seed, and a problem for each further one that ended. One that did not end
+    counts only where none did. `newest`: keep the one that ended last, or that comes last where no time is
+    known."""
     kept: dict[tuple[object, ...], Run] = {}
     problems = []
     for run in sorted(runs, key=lambda run: run.ended_at) if newest else runs:
         key = (*run.cell, run.seed)
-        if key in kept and not newest:
+        before = kept.get(key)
+        if before is not None and before.ended and not run.ended:
+            continue
+        if before is not None and before.ended and not newest:
             seed = "no seed" if run.seed is None else f"seed {run.seed}"
-            problem = f"{run.model}, {run.method}, {run.task} and {seed} are those of {kept[key].where} too"
+            problem = f"{run.model}, {run.method}, {run.task} and {seed} are those of {before.where} too"
             fix = "name a column of `seed`, add to `method` what differs, or set repeats: newest"
             problems.append(Problem(run.where, "", problem, fix))
         kept[key] = run
@@ -129,11 +142,11 @@ def _problems(row: Row, mapping: RunMapping) -> Iterator[Problem]:
         if not mapping.has(field) or (not text and field not in _FILLED):
             continue
         key = "-".join(mapping.columns_of(field)) or f"values.{field}"
-        if fault := _fault(field, text, mapping):
+        if fault := _fault(field, text, row, mapping):
             yield Problem(row.file, f"{row.place}, {key}", *fault)
 
 
-def _fault(field: RunField, text: str, mapping: RunMapping) -> tuple[str, str] | None:
+def _fault(field: RunField, text: str, row: Row, mapping: RunMapping) -> tuple[str, str] | None:
     """Return what is wrong with a value, and the fix."""
     if not text:
         return "is empty", "fill it in, or remove the run"
@@ -147,41 +160,44 @@ def _fault(field: RunField, text: str, mapping: RunMapping) -> tuple[str, str] |
         return f"expected a number, got {text!r}", "write it as digits, say 1234.5 or 1.2e9"
     if field in _WHOLE and value != int(value):
         return f"expected a whole number, got {text!r}", "write it without a fraction"
+    if abs(value) * _SCALES.get(field, 1) > LARGEST:
+        return f"is too large, got {text}", "correct it, or leave it empty if it is not known"
     if field is RunField.QUALITY:
-        return _score_fault(value, mapping)
+        return _score_fault(value, _text(row, mapping, RunField.METRIC), mapping)
     if value < 0 or (field is RunField.DEVICES and not value):
         return f"expected more than 0, got {text}", "correct it, or leave it empty if it is not known"
-    if field is RunField.SEED and value > _LARGEST_SEED:
+    if field is RunField.SEED and value > LARGEST_SEED:
         return f"expected a seed below 2^32, got {text}", "write a smaller number"
     return None
 
 
-def _score_fault(value: float, mapping: RunMapping) -> tuple[str, str] | None:
-    if mapping.values.get(RunField.METRIC) == MetricName.LOSS:
-        return None
-    top = 100 if mapping.quality_in == "percent" else 1
-    if 0 <= value <= top:
+def _score_fault(value: float, metric: str, mapping: RunMapping) -> tuple[str, str] | None:
+    low, high = bounds(MetricName(metric)) if metric in list(MetricName) else (0.0, 1.0)
+    if mapping.quality_in == "percent":
+        low, high = 100 * low, 100 * high
+    if low <= value <= high:
         return None
     fix = "set quality_in: percent" if 1 < value <= 100 else "map another column, or set metric: loss"
-    return f"expected a score from 0 to {top}, got {value:g}", fix
+    return f"expected a score from {low:g} to {high:g}, got {value:g}", fix
 
 
 def _run(row: Row, mapping: RunMapping) -> Run:
     def text(field: RunField) -> str | None:
         return _text(row, mapping, field) or None
 
-    def figure(field: RunField, times: float = 1.0) -> float | None:
+    def figure(field: RunField) -> float | None:
         value = text(field)
-        return None if value is None else float(value) * times
+        return None if value is None else float(value) * _SCALES.get(field, 1)
 
-    def whole(field: RunField, times: float = 1.0) -> int | None:
-        value = figure(field, times)
+    def whole(field: RunField) -> int | None:
+        value = figure(field)
         return None if value is None else round(value)
 
     metric, score = MetricName(text(RunField.METRIC) or ""), figure(RunField.QUALITY)
     if score is not None and mapping.quality_in == "percent" and metric is not MetricName.LOSS:
         score /= 100
     devices = figure(RunField.DEVICES) or 1.0
+    seconds = figure(RunField.DEVICE_HOURS) or devices * (figure(RunField.WALL_SECONDS) or 0)
     return Run(
         where=f"{row.file}, {row.place}",
         model=text(RunField.MODEL),
@@ -196,10 +212,10 @@ def _run(row: Row, mapping: RunMapping) -> Run:
         ended_at=row.ended_at,
         device_type=_device(text(RunField.DEVICE)),
         devices=devices,
-        device_seconds=figure(RunField.DEVICE_HOURS, _HOUR) or figure(RunField.WALL_SECONDS, devices),
-        latency_seconds=figure(RunField.LATENCY_MS, 1 / 1000),
-        energy_joules=figure(RunField.ENERGY_KWH, 3.6e6),
-        peak_memory_bytes=whole(RunField.PEAK_MEMORY_GIB, _GIB) or None,
+        device_seconds=seconds or None,  # 0 was not measured
+        latency_seconds=figure(RunField.LATENCY_MS),
+        energy_joules=figure(RunField.ENERGY_KWH),
+        peak_memory_bytes=whole(RunField.PEAK_MEMORY_GIB) or None,
         total_parameters=whole(RunField.TOTAL_PARAMETERS) or None,
         trainable_parameters=whole(RunField.TRAINABLE_PARAMETERS),
     )

@@ -6,13 +6,15 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.errors import ConfigError
+from orchestrator.report.foreign.mapping import NEEDED, RunMapping
+from orchestrator.report.foreign.runs import Row, runs_of
 from orchestrator.tracking.tracking_uri import quiet_environment
 
 PEFT = Path(__file__).parents[4] / "shared" / "data" / "peft_method_comparison"
@@ -170,6 +172,95 @@ def test_a_folder_with_broken_results_names_every_file(tmp_path: Path) -> None:
     assert "b.json: meta_info: is missing" in said
     with pytest.raises(ConfigError, match="has no JSON files"):
         report(tmp_path, "--from", str(tmp_path))
+
+
+def peft_result(**train: Any) -> dict[str, Any]:
+    info = {"train_time": 60.0, "num_trainable_params": 10, "num_total_params": 100, "status": "success"}
+    config = {"model_id": "org/mini", "dtype": "float32", "seed": 0}
+    run = {"created_at": "2025-01-01T00:00:00+00:00", "experiment_name": "lora/mini-rank8"}
+    return {
+        "run_info": run | {"train_config": config},
+        "train_info": info | {"metrics": [{"test accuracy": 0.5}]} | train,
+        "meta_info": {"dataset_info": {"gsm": 1}, "package_info": {}, "system_info": {"accelerator": "L40S"}},
+    }
+
+
+def test_wrong_figures_in_the_results_of_peft_are_named_with_file_key_and_value(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for name, train in {
+        "word": {"metrics": [{"test accuracy": "oops"}]},
+        "nan": {"metrics": [{"step": 1}, {"test accuracy": float("nan")}]},
+        "percent": {"metrics": [{"test accuracy": 45.2}]},
+        "time": {"train_time": 1e308},
+        "weights": {"num_total_params": 10**400},
+    }.items():
+        (folder / f"{name}.json").write_text(json.dumps(peft_result(**train)))
+    (folder / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError) as refused:
+        report(tmp_path, "--from", str(folder))
+    said = str(refused.value)
+    for file, key, got in (
+        ("word", "train_info.metrics.0.test accuracy", "got 'oops'"),
+        ("nan", "train_info.metrics.1.test accuracy", "got nan"),
+        ("percent", "train_info.metrics.0.test accuracy", "less than or equal to 1, got 45.2"),
+        ("time", "train_info.train_time", "got 1e+308"),
+        ("weights", "train_info.num_total_params", ""),
+    ):
+        [line] = [line for line in said.splitlines() if f"{file}.json: {key}: " in line]
+        assert got in line
+    assert "deep.json: is nested too deeply to be read" in said
+
+
+@pytest.mark.parametrize("column", ["device_hours", "wall_seconds"])
+def test_a_cost_of_zero_was_not_measured(tmp_path: Path, column: str) -> None:
+    free = "tiny,general,free,triage,1,macro_f1,0.5,NVIDIA A10G,0\n"
+    text = (HEAD + ROWS + free).replace("device_hours", column)
+    point = points(report(tmp_path, "--from", table(tmp_path, text)))["free"]
+    assert (point["device_hours"], point["frontier"]) == (None, False)
+
+
+@pytest.mark.parametrize("column", ["device_hours", "wall_seconds", "energy_kwh", "peak_memory_gib"])
+def test_a_figure_that_no_run_can_have_is_refused(tmp_path: Path, column: str) -> None:
+    text = (HEAD + "tiny,general,full,triage,1,macro_f1,0.5,cpu,1e308\n").replace("device_hours", column)
+    with pytest.raises(ConfigError, match=f"line 2, {column}: is too large, got 1e308"):
+        report(tmp_path, "--from", table(tmp_path, text))
+
+
+def test_the_range_of_a_score_is_that_of_the_metric_of_its_row(tmp_path: Path) -> None:
+    rows = "tiny,full,letters,{},{}\n"
+    text = "model,method,task,metric,quality\n" + rows.format("loss", 1.7)
+    assert points(report(tmp_path, "--from", table(tmp_path, text)))["full"]["quality"] == -1.7
+    text = "model,method,task,metric,quality\n" + rows.format("cohens_kappa", -0.05)
+    assert points(report(tmp_path, "--from", table(tmp_path, text)))["full"]["quality"] == -0.05
+    text += rows.format("cohens_kappa", -1.5).replace("full", "lora")
+    with pytest.raises(ConfigError, match="line 3, quality: expected a score from -1 to 1, got"):
+        report(tmp_path, "--from", table(tmp_path, text))
+
+
+@pytest.mark.parametrize("repeats", ["refuse", "newest"])
+def test_a_run_that_failed_takes_the_place_of_none_that_finished(
+    repeats: Literal["refuse", "newest"],
+) -> None:
+    fields = {field: field.value for field in NEEDED}
+    values = dict.fromkeys(("model", "method", "task"), "a") | {"metric": "accuracy"}
+
+    def row(place: str, at: float, quality: str | None = None, model: str = "a") -> Row:
+        figures = {} if quality is None else {"quality": quality}
+        return Row("runs", place, values | figures | {"model": model}, quality is not None, at)
+
+    rows = [row("run 1", 1.0), row("run 2", 2.0, "0.5"), row("run 3", 3.0)]
+    crashed = [row("run 4", 4.0, model="b"), row("run 5", 5.0, model="b")]
+    mapping = RunMapping(columns=dict(fields), repeats=repeats)
+    runs = runs_of([*rows, *crashed], mapping, "runs", "map")
+    assert [(run.model, run.ended, run.score) for run in runs] == [("a", True, 0.5), ("b", False, None)]
+
+
+def test_a_mapping_that_names_no_column_for_a_field_is_refused(tmp_path: Path) -> None:
+    mapping = tmp_path / "map.yaml"
+    mapping.write_text("columns: {quality: []}\nvalues: {model: m, method: f, task: t, metric: accuracy}\n")
+    with pytest.raises(ConfigError, match=r"columns\.quality: names no column"):
+        report(tmp_path, "--from", table(tmp_path, "acc\n0.5\n"), "--mapping", str(mapping))
 
 
 @pytest.mark.parametrize(
