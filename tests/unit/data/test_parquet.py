@@ -82,6 +82,12 @@ def test_numbered_classes_have_the_names_that_the_data_set_gives_them(tmp_path: 
         read_split(task("parquet"), Split.TRAIN, tmp_path)
 
 
+def test_truth_values_are_the_labels_that_json_lines_give(tmp_path: Path) -> None:
+    write_parquet(tmp_path, {"text": ["a", "b"], "label": [True, False]})
+    examples = read_split(task("parquet"), Split.TRAIN, tmp_path)
+    assert [example.label for example in examples if isinstance(example, Text)] == ["true", "false"]
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:40])
 

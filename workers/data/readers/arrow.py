@@ -128,8 +128,10 @@ def _sentence(
 
 
 def _label(file: str, row: int, value: Any, names: Sequence[str]) -> str:
-    """Return the label as text. Raises DataError."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    """Return the label as text, a truth value as JSON writes it. Raises DataError."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
         if not names:
             fix = "set `names` of the reader: the labels in the order of their numbers"
             raise DataError(file, row, "the labels are numbers, and nothing there names them", fix)
