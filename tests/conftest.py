@@ -31,8 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(own.cleanup)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before pytest-xdist, which writes the groups into the names of the tests."""
     if config.pluginmanager.hasplugin("timeout"):
         distribution.limit(items)
     if hasattr(config, "workerinput"):  # this is one of several processes of pytest-xdist
