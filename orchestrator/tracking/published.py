@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from orchestrator.contracts import layout
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.record import Record
+from orchestrator.tracking.sqlite_store import created_at
 from orchestrator.tracking.tracking_uri import SQLITE
 
 
@@ -22,9 +23,9 @@ class PublishedRuns(Record):
 
 
 class Published:
-    """The runs of one sweep in one store. Another address, or another file at the address of a store of this
-    machine, is another store: nothing counts as written there. What somebody changes in a store afterwards
-    is not noticed here; `frontier sync` compares every run."""
+    """The runs of one sweep in one store. Another address, another file at the address of a store of this
+    machine, or another experiment in it, is another store: nothing counts as written there. What somebody
+    changes in a store afterwards is not noticed here; `frontier sync` compares every run."""
 
     def __init__(self, uri: str, directory: Path, *, trusted: bool = True) -> None:
         """`directory` is that of the sweep. Not `trusted`: the store is asked about every run."""
@@ -59,10 +60,12 @@ class Published:
         return kept.runs if kept.store == self._identity() else {}
 
     def _identity(self) -> str:
-        """Return the digest of the address, and of the file that is there now."""
+        """Return the digest of the address, of the file that is there now and of when the sweep's experiment
+        was created in it: a new file may get the number of a deleted one."""
         parts = [self._uri]
         if self._uri.startswith(SQLITE):
             with suppress(OSError):
-                state = Path(self._uri.removeprefix(SQLITE)).stat()
-                parts += [str(state.st_dev), str(state.st_ino)]
+                file = Path(self._uri.removeprefix(SQLITE))
+                state, created = file.stat(), created_at(file, self._path.parent.name)
+                parts += [str(state.st_dev), str(state.st_ino), str(created)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

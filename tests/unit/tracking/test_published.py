@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +48,13 @@ def publish(built: LedgerBuilder, store: Path) -> list[bool]:
 
 
 def make_unreadable(store: Path) -> None:
-    """The same file: whoever asks this store fails."""
-    with store.open("r+b") as file:
-        file.write(b"no database")
+    """The same store, without its table of runs: asking it for them fails."""
+    change(store, "ALTER TABLE runs RENAME TO gone")
+
+
+def change(store: Path, statement: str) -> None:
+    with closing(sqlite3.connect(store)) as database, database:
+        database.execute(statement)
 
 
 def names_in(store: Path) -> list[Any]:
@@ -97,6 +103,23 @@ def test_a_store_that_was_wiped_counts_as_another_one(tmp_path: Path) -> None:
     assert not Published(f"sqlite:///{store}", tmp_path).says("a run", "its digest")
     store.unlink()
     assert not Published(f"sqlite:///{store}", tmp_path).says("a run", "its digest")
+
+
+def test_a_new_store_in_the_same_place_on_the_disk_counts_as_another_one(
+    built: LedgerBuilder, store: Path
+) -> None:
+    """A file system gives the number of a deleted file to the next one."""
+    empty = store.read_bytes()
+    publish(built, store)
+    number, uri = store.stat().st_ino, f"sqlite:///{store}"
+    assert len(Published(uri, built.ledger.directory).names) == 3
+    change(store, "UPDATE experiments SET creation_time = creation_time + 1000 WHERE name = 'kept'")
+    assert not Published(uri, built.ledger.directory).names
+    change(store, "UPDATE experiments SET creation_time = creation_time - 1000 WHERE name = 'kept'")
+    assert len(Published(uri, built.ledger.directory).names) == 3
+    store.write_bytes(empty)
+    assert store.stat().st_ino == number
+    assert not Published(uri, built.ledger.directory).names
 
 
 def test_sync_writes_a_run_again_that_somebody_deleted(built: LedgerBuilder, store: Path) -> None:
