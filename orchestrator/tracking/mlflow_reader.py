@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigError, Problem, TrackingError, did_you_mean
+from orchestrator.tracking.sqlite_store import is_mlflow_store
 from orchestrator.tracking.tracking_uri import SERVERS, SQLITE, without_secrets
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def read_experiment(uri: str, name: str) -> Experiment:
     """Return the runs of an experiment. Raises ConfigError where there is none of that name, or no store;
     TrackingError where the store does not answer."""
     shown = without_secrets(uri)
-    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
-        raise ConfigError([Problem("--mlflow", "", f"there is no such store, got {shown}", "check the path")])
+    if uri.startswith(SQLITE):
+        _refuse_other_file(Path(uri.removeprefix(SQLITE)), shown)
     if not uri.startswith((SQLITE, *SERVERS, "postgresql", "mysql")):
         fix = "write the address of a server, https://HOST, or sqlite:///PATH of a file"
         raise ConfigError([Problem("--mlflow", "", f"is no tracking URI, got {shown!r}", fix)])
@@ -60,6 +61,17 @@ def read_experiment(uri: str, name: str) -> Experiment:
         problem = f"{shown} has no experiment {name!r}"
         raise ConfigError([Problem("--experiment", "", problem, did_you_mean(name, names))])
     return Experiment(dict(experiment.tags), runs)
+
+
+def _refuse_other_file(file: Path, shown: str) -> None:
+    """Raise ConfigError unless the file is a store of MLflow, which makes one of any database it opens."""
+    if not file.is_file():
+        raise ConfigError([Problem("--mlflow", "", f"there is no such store, got {shown}", "check the path")])
+    if not is_mlflow_store(file):
+        problem = f"{shown} is no MLflow store: it lacks MLflow's tables"
+        raise ConfigError(
+            [Problem("--mlflow", "", problem, "name the file that MLflow wrote, say mlflow.db")]
+        )
 
 
 def _runs(client: MlflowClient, experiment: str) -> Iterator[ExperimentRun]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -347,3 +349,22 @@ def test_mistakes_about_mlflow_name_what_is_there(tmp_path: Path, store: str, co
     assert "did you mean 'metrics.eval_accuracy'?" in str(refused.value)
     with pytest.raises(ConfigError, match="there is no such store"):
         report(tmp_path, "--mlflow", f"sqlite:///{tmp_path}/none.db", *words[2:])
+    assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize("kind", ["a database", "a text"])
+def test_a_file_that_is_no_store_of_mlflow_is_refused_and_left_as_it_is(
+    tmp_path: Path, colleague: Path, kind: str
+) -> None:
+    file = tmp_path / "notes of ward #1 (100%).db"
+    if kind == "a text":
+        file.write_text("no database, and more than the hundred bytes that the head of one has " * 2)
+    else:
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("CREATE TABLE experiments (name TEXT)")
+    before = file.read_bytes()
+    words = ["--mlflow", f"sqlite:///{file}", "--experiment", "colleague", "--mapping", str(colleague)]
+    with pytest.raises(ConfigError, match="is no MLflow store") as refused:
+        report(tmp_path, *words)
+    assert "notes of ward #1" in str(refused.value)
+    assert file.read_bytes() == before
