@@ -156,7 +156,7 @@ class _Store:
     def __init__(self, uri: str, sweep: SweepRecord, published: Published | None = None) -> None:
         self._uri, self._sweep, self._published = uri, sweep, published
         self._connection: MlflowClient | None = None
-        self._experiment = ""
+        self._experiment, self._described = "", dict[str, str]()  # its id and its tags
         self._runs: dict[str, _Kept] = {}  # ours by name, of which one run is active
         self._unclaimed: dict[str, _Kept] = {}  # by digest; an older version wrote them, of any sweep
 
@@ -193,7 +193,10 @@ class _Store:
         timeless = self._sweep.model_copy(update={"written_at": 0.0})  # a run with nothing new changes it
         described = json.dumps([content.digest, experiment_tags(timeless)], sort_keys=True)
         with self._remembering(content.name, hashlib.sha256(described.encode()).hexdigest()) as new:
-            return new and self._write(content, list, lambda: None)
+            if not new:
+                return False
+            self._describe(self._client())  # the record may have changed since this process connected
+            return self._write(content, list, lambda: None)
 
     @contextmanager
     def _remembering(self, name: str, digest: str) -> Iterator[bool]:
@@ -271,6 +274,13 @@ class _Store:
         self._runs[name] = replace(run, tags={**run.tags, **stale})
         return True
 
+    def _describe(self, client: MlflowClient) -> None:
+        """Set the tags of the experiment that differ from the record."""
+        for key, value in experiment_tags(self._sweep).items():
+            if self._described.get(key) != value:
+                client.set_experiment_tag(self._experiment, key, value)
+                self._described[key] = value
+
     def _is_ours(self, run: _Kept) -> bool:
         """Return whether the run was written from these records. A sweep of the same name on another machine
         has its runs in the same experiment of a server. Older runs have no id: those that an earlier command
@@ -282,7 +292,8 @@ class _Store:
     def _client(self) -> MlflowClient:
         if self._connection is None:
             client = _open(self._uri)
-            self._experiment = _experiment(client, self._uri, self._sweep)
+            self._experiment, self._described = _experiment(client, self._uri, self._sweep.name)
+            self._describe(client)
             active = [
                 _Kept(run.info.run_id, dict(run.data.tags), dict(run.data.metrics))
                 for run in _active_runs(client, self._experiment)
@@ -332,20 +343,15 @@ def _open(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri)
 
 
-def _experiment(client: MlflowClient, uri: str, sweep: SweepRecord) -> str:
-    """Return the id of the sweep's experiment; create it if it is missing, restore it if it was deleted."""
-    experiment = client.get_experiment_by_name(sweep.name)
+def _experiment(client: MlflowClient, uri: str, sweep: str) -> tuple[str, dict[str, str]]:
+    """Return the id and the tags of the sweep's experiment; create it if it is missing, restore it if it was
+    deleted."""
+    experiment = client.get_experiment_by_name(sweep)
     if experiment is None:
-        identity: str = client.create_experiment(sweep.name, artifact_location=_artifacts(uri))
-    else:
-        identity = experiment.experiment_id
-        if experiment.lifecycle_stage != "active":
-            client.restore_experiment(identity)
-    tags = dict(experiment.tags) if experiment is not None else {}
-    for key, value in experiment_tags(sweep).items():
-        if tags.get(key) != value:
-            client.set_experiment_tag(identity, key, value)
-    return identity
+        return client.create_experiment(sweep, artifact_location=_artifacts(uri)), {}
+    if experiment.lifecycle_stage != "active":
+        client.restore_experiment(experiment.experiment_id)
+    return experiment.experiment_id, dict(experiment.tags)
 
 
 def _artifacts(uri: str) -> str | None:

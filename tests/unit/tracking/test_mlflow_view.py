@@ -29,6 +29,7 @@ from orchestrator.errors import TrackingError
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_runs import STATE, Point
 from orchestrator.tracking.mlflow_store import MlflowView, Synced, runs_pages, sync
+from orchestrator.tracking.published import Published
 from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
 
@@ -284,6 +285,22 @@ def test_the_summary_run_is_one_and_holds_the_totals(tmp_path, uri):
     assert not [name for name in run.data.metrics if "gpu" in name]
     assert "The answer." in run.data.tags["mlflow.note.content"]
     assert "invented" in experiment.tags["mlflow.note.content"]
+
+
+def test_what_a_search_changes_in_the_record_is_in_the_experiment_at_the_end(tmp_path, uri):
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "searched")
+    built.plan(models=["tiny"], domains=["general"], methods=["full"], seeds=[11])
+    built.finish_all()
+    before = built.ledger.sweep()
+    view = MlflowView(uri, before, Published(uri, built.ledger.directory))
+    assert [view.publish(record) for record in built.ledger.trials()] == [True]
+    view.follow(before.model_copy(update={"question": "Which is the best of those that were found?"}))
+    assert view.publish_summary(totals_of(built.ledger.trials(), 0))
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name("searched")
+    assert "those that were found?" in experiment.tags["mlflow.note.content"]
+    assert "those that were found?" in experiment.tags["frontier.record"]
 
 
 def test_a_store_out_of_reach_is_one_warning_for_a_view_and_an_error_for_sync(tmp_path, caplog):
