@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mkdocs.structure.files import File, Files
 
 from orchestrator.cli.app import app
 from orchestrator.config import load_catalogue, sweep_schema
+from orchestrator.contracts.trial import Recipe
 
 ROOT = Path(__file__).parents[1]
 # Documents of the repository with their page here; links between them are kept, others become names.
@@ -39,7 +41,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def sweep_page(schema: dict[str, Any]) -> str:
-    """Return a table of keys for the sweep file and for each record in it."""
+    """Return a table of keys for the sweep file and for each record in it. Keys of a recipe have the defaults
+    that a cell gets where no layer sets them."""
+    defaults = {key: field.default for key, field in Recipe.model_fields.items() if not field.is_required()}
+    for key, entry in schema["$defs"]["RecipePatch"]["properties"].items():
+        entry["default"] = defaults.get(key)
     lines = ["# The sweep file", "", f"{schema['description']} Generated from `frontier schema`.", ""]
     definitions = schema["$defs"]
     lines += _keys(schema, definitions)
@@ -64,9 +70,9 @@ def _value(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
         name = entry["$ref"].rpartition("/")[2]
         record = definitions[name]
         return f"[{name}](#{name.lower()})" if "properties" in record else _value(record, definitions)
-    for several in ("anyOf", "oneOf"):
-        if several in entry:
-            return " or ".join(dict.fromkeys(_value(option, definitions) for option in entry[several]))
+    if "anyOf" in entry or "oneOf" in entry:
+        values = dict.fromkeys(_value(option, definitions) for option in _options(entry))
+        return " or ".join(value for value in values if value != "null")
     if "enum" in entry:
         return ", ".join(f"`{value}`" for value in entry["enum"])
     if "const" in entry:
@@ -78,12 +84,18 @@ def _value(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
     return str(entry.get("type", "any"))
 
 
+def _options(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the alternatives of a value, those inside alternatives included."""
+    for option in (*entry.get("anyOf", ()), *entry.get("oneOf", ())):
+        yield from _options(option) if "anyOf" in option or "oneOf" in option else (option,)
+
+
 def _code(default: Any) -> str:
     """Return a default as YAML writes it; nothing for null and for what is longer than a cell."""
     if isinstance(default, list):
         return f"`{default}`" if default else ""
     shown = str(default).lower() if isinstance(default, bool) else str(default)
-    return "" if default in (None, "") or isinstance(default, dict) else f"`{_cell(shown)}`"
+    return "" if default in (None, "") or isinstance(default, dict) else f"`{shown}`"
 
 
 def _cell(text: str) -> str:
@@ -104,26 +116,28 @@ def commands_page() -> str:
 def _command(name: str, command: Any) -> Iterator[str]:
     if hasattr(command, "commands"):
         return
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    usage = " ".join([name, *(_argument(argument) for argument in arguments)])
-    yield from (
-        f"## {name}",
-        "",
-        re.sub(r"\s*\n\s*", "\n", (command.help or "").strip()),
-        "",
-        f"    {usage}",
-        "",
-    )
+    text = re.sub(r"\s*\n\s*", "\n", (command.help or "").strip())
+    text, _, example = text.partition("Example: ")
+    arguments = (p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument")
+    yield from (f"## {name}", "", text.strip(), "", f"    {' '.join([name, *arguments])}", "")
+    if example:
+        yield from ("For example:", "", *(f"    {line}" for line in example.splitlines()), "")
     options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
     if options:
-        yield from ("| option | |", "|---|---|")
-        yield from (f"| `{', '.join(p.opts)}` | {_cell(p.help or '')} |" for p in options)
+        yield from ("| option | default | |", "|---|---|---|")
+        yield from (_option(option) for option in options)
         yield ""
 
 
-def _argument(argument: Any) -> str:
-    name = (argument.metavar or argument.name.upper()).strip("{}[]")
-    return f"{name} …" if argument.nargs != 1 else name
+def _option(option: Any) -> str:
+    names = ", ".join([*option.opts, *option.secondary_opts])
+    shape = "" if option.is_flag else f" {option.metavar or option.name.upper()}"
+    default = "" if option.is_flag or option.default in (None, ()) else _code(_plain(option.default))
+    return f"| `{names}{shape}` | {default} | {_cell(option.help or '')} |"
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
 
 
 def catalogue_page() -> str:

@@ -27,12 +27,12 @@ from orchestrator.units import duration
 
 
 def trials_of(ledger: Ledger, cell: str) -> list[TrialRecord]:
-    """Return the trials of a cell, or the one trial, that `cell` names: `tiny/clinical/full/ner`, one of its
-    trials, or the path of either. Raises ConfigError where there is none."""
+    """Return the trials of a cell, or the one trial, that `cell` names: `tiny/clinical/full/ner`, without the
+    task on all tasks, one of its trials, or the path of either. Raises ConfigError where there is none."""
     sweep = ledger.sweep()
     planned = [*sweep.trials, *sweep.candidates]
     name = cell.rstrip("/").rpartition(f"{layout.TRIALS}/")[2]
-    named = [trial for trial in planned if name in (trial.cell.name, trial.name)]
+    named = [trial for trial in planned if name in (trial.cell.name, trial.cell.label, trial.name)]
     if not named:
         cells = sorted({trial.cell.name for trial in planned})
         fix = did_you_mean(name, cells)

@@ -13,6 +13,10 @@ from orchestrator.report.results.point import Point
 from orchestrator.report.statistics.arrays import GRAIN
 from orchestrator.report.statistics.simultaneous import Simultaneous
 
+# Some score is far above that of guessing, and there are too few seeds or documents to say more.
+NOT_SHOWN = "No model is shown to score better than guessing: all intervals reach down to it."
+_FAR = 0.05  # 5 points
+
 
 def unlearned(points: Sequence[Point], intervals: Mapping[str, Simultaneous], floor: float) -> str | None:
     """Return why nothing was learnt, as a sentence about the cells of one task and comparison key, or None.
@@ -28,5 +32,6 @@ def unlearned(points: Sequence[Point], intervals: Mapping[str, Simultaneous], fl
         return "No model scores better than guessing."
     ends = [at_once.interval for p, _ in above if (at_once := intervals.get(p.name)) is not None]
     if len(ends) == len(above) and all(interval is not None and interval[0] <= floor for interval in ends):
-        return "No model is shown to score better than guessing."
+        far = max(q.mean for _, q in above) - floor > _FAR
+        return NOT_SHOWN if far else "No model is shown to score better than guessing."
     return None

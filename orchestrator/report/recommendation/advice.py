@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.contracts.vocabulary import Signature
+from orchestrator.report.analysis.learned import NOT_SHOWN
 from orchestrator.report.results.point import Point
 
 _MOST_NAMED = 3
@@ -47,6 +48,8 @@ def instead(points: Sequence[Point], why: str) -> str:
     elif scored and all(_most(p, Signature.PLATEAUED) for p in scored):
         share = _share(scored, Signature.PLATEAUED)
         advice = f"try another learning rate, say a higher one ({share} never rose)"
+    elif why == NOT_SHOWN:
+        advice = "add seeds or test documents"
     else:
         advice = "train longer, on more rows, or with another learning rate"
     return f"So nothing is recommended: {advice} first."

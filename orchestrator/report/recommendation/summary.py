@@ -11,6 +11,7 @@ from orchestrator.report import text
 from orchestrator.report.analysis.budgets import by_budget
 from orchestrator.report.analysis.cell_names import marked, marks_of
 from orchestrator.report.analysis.claim_text import DifferenceUnit
+from orchestrator.report.analysis.learned import NOT_SHOWN
 from orchestrator.report.recommendation.advice import REHEARSAL, instead
 from orchestrator.report.recommendation.cheaper import saving
 from orchestrator.report.recommendation.confidence import uncertainty_text
@@ -87,7 +88,7 @@ def sentences(report: Report) -> tuple[str, ...]:
 def _nothing(task: TaskReport, comparison: Comparison) -> str:
     why = task.unlearned[comparison.label]
     points = [p for p in task.points if p.comparison == comparison.label]
-    what = "there is no answer" if why == REHEARSAL else "nothing was learnt"
+    what = "there is no answer" if why in (REHEARSAL, NOT_SHOWN) else "nothing was learnt"
     return f"For {place(task, comparison.label)}, {what}. {why} {instead(points, why)}"
 
 

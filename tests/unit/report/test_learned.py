@@ -52,6 +52,16 @@ def test_where_nothing_was_learnt_the_answer_begins_with_that_and_recommends_not
     assert "take tiny" not in page
 
 
+def test_scores_far_above_guessing_with_wide_intervals_ask_for_seeds(tmp_path):
+    """They may well have learnt: it would be wrong to say that they did not."""
+    report = report_of(tmp_path, 0.95, 0.45, 0.6, 0.9, 0.42, 0.5)
+    said = sentences(report)[0]
+    assert said.startswith(
+        "For “Outcome”, there is no answer. No model is shown to score better than guessing:"
+    )
+    assert "So nothing is recommended: add seeds or test documents first." in said
+
+
 def test_cells_that_are_better_than_guessing_are_recommended(tmp_path):
     report = report_of(tmp_path, 0.60, 0.61, 0.62, 0.5, 0.52, 0.51)
     assert report.tasks[0].unlearned == {}
