@@ -29,7 +29,7 @@ def read_text(path: Path, where: str | None = None) -> str:
         content = path.read_bytes()
     except FileNotFoundError:
         siblings = [p.name for p in path.parent.glob(f"*{path.suffix}")] if path.parent.is_dir() else []
-        fix = did_you_mean(path.name, siblings) if siblings else "check the path: the folder holds no such"
+        fix = did_you_mean(path.name, siblings) if siblings else "check the path: the folder has no such file"
         raise ConfigError([Problem(where, "", "there is no such file", fix)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

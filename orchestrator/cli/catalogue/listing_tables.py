@@ -19,6 +19,7 @@ class Column:
     text: Callable[[Row], str]
     is_number: bool = False
     folds: bool = False  # where the terminal is narrow
+    is_wide: bool = False  # shown where the terminal has 100 columns
 
 
 def _key(name: str, title: str = "", *, folds: bool = False) -> Column:
@@ -47,13 +48,13 @@ def _settings(row: Row) -> str:
 
 
 def _data(row: Row) -> str:
-    return "invented" if row["invented"] else row["sensitivity"] or "not marked"
+    return "invented" if row["invented"] else row["sensitivity"] or "unmarked"
 
 
-def _here(row: Row) -> str:
+def _needs(row: Row) -> str:
     if row["offline"] is None:
-        return "needs data_dir"
-    return "yes" if row["offline"] else "not found"
+        return "data_dir"
+    return "nothing" if row["offline"] else "files"
 
 
 def _hour(key: str) -> Callable[[Row], str]:
@@ -63,6 +64,8 @@ def _hour(key: str) -> Callable[[Row], str]:
 def _tflops(row: Row) -> str:
     return "unknown" if row["tflops"] is None else plain_number(row["tflops"])
 
+
+_WIDE = 100  # columns of a terminal
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "models": (
@@ -85,9 +88,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _key("kind"),
         _key("metric"),
         Column("data", _data),
-        Column("licence", _licence, folds=True),
-        Column("offline here", _here),
-        Column("train rows", lambda row: _count(row["train_examples"]), is_number=True),
+        Column("needs", _needs),
+        Column("rows", lambda row: _count(row["train_examples"]), is_number=True),
+        Column("licence", _licence, folds=True, is_wide=True),
     ),
     "metrics": (
         _key("metric"),
@@ -98,7 +101,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "prices": (
         _key("prices"),
-        _key("as_of", "as of", folds=True),
+        Column("as of", lambda row: _words(row["as_of"]).split()[0].rstrip(",;")),
         _key("usual_gpu", "usual GPU"),
         Column("its hour", _hour("gpu_hour"), is_number=True),
         Column("a core's hour", _hour("core_hour"), is_number=True),
@@ -118,8 +121,8 @@ _NOTES = {
     "missing; `frontier backbone inspect` shows one in detail",
     "methods": "name them as `methods` of a sweep, with settings of your own: {name: lora, rank: [4, 8]}; "
     "`frontier capabilities` shows which architecture supports which",
-    "tasks": "name them as `tasks` of a sweep; `frontier task inspect TASK` counts its data; sensitive data "
-    "train only where `frontier doctor --strict` finds no problem",
+    "tasks": "name them as `tasks` of a sweep; `frontier task inspect TASK` counts its data; rows are "
+    "those of train; sensitive data train only where `frontier doctor --strict` finds no problem",
     "metrics": "name one as `metric` of a task",
     "prices": "name one as `prices` of a sweep, or a YAML file of your own",
     "devices": "name one as `resources: {device: NAME}` of a sweep",
@@ -133,10 +136,11 @@ def _count(value: int | None) -> str:
 def show_rows(kind: str, rows: Sequence[Row], console: Console) -> None:
     """Print one table, then what the names are for."""
     table = plain_table()
-    for column in COLUMNS[kind]:
+    columns = [column for column in COLUMNS[kind] if console.width >= _WIDE or not column.is_wide]
+    for column in columns:
         justify: Literal["right", "left"] = "right" if column.is_number else "left"
         table.add_column(column.title, justify=justify, no_wrap=not column.folds, overflow="fold")
     for row in rows:
-        table.add_row(*(column.text(row) for column in COLUMNS[kind]))
+        table.add_row(*(column.text(row) for column in columns))
     console.print(table)
     console.print(_NOTES[kind], highlight=False, style="dim")

@@ -208,11 +208,10 @@ def _show_kept(plan: Plan, console: Console) -> None:
         highlight=False,
     )
     if old := len(plan.outdated):
-        verb = "was" if old == 1 else "were"
         console.print(
             styled("kept", "yellow"),
-            f"{quantity(old, 'trial')} of these {verb} run with other data, weights or code; "
-            "run the whole sweep to update the results",
+            f"{old:,} of these results come{'s' if old == 1 else ''} from other data, weights or code; "
+            "run the whole sweep to update them",
             highlight=False,
         )
 

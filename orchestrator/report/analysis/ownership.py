@@ -286,8 +286,9 @@ def _smallest(costs: Sequence[OwningCost], comparison: str) -> list[OwningCost]:
 def _notes(terms: Terms, book: PriceBook) -> tuple[str, ...]:
     notes = [f"Prices: {book.name} ({terms.market.replace('_', ' ')}), as of {book.as_of}. {book.source}"]
     batch = "one at a time" if terms.batch == "one" else "in batches of the task's size"
+    years = f"{terms.years:g} year" if terms.years == 1 else f"{terms.years:g} years"
     notes.append(
-        f"Serving: {terms.requests_per_year:,.0f} requests a year for {terms.years:g} years, answered "
+        f"Serving: {terms.requests_per_year:,.0f} requests a year for {years}, answered "
         f"{batch} by devices that work {terms.utilisation:.0%} of the hours paid for. Adapters are not "
         "merged, and network, storage, staff and what idle devices draw are left out."
     )
