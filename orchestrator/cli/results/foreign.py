@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,12 @@ def report_on_runs(asked: Asked, axes: Sequence[tuple[Objective, ...]]) -> tuple
     else:
         name = asked.experiment or ""
         report = _on_experiment(read_experiment(asked.mlflow or "", name), name, asked.mapping, axes)
-    return report, write_report(report, asked.out or Path(f"{name}-report"))
+    return report, write_report(report, asked.out or Path(f"{_file_name(name)}-report"))
+
+
+def _file_name(name: str) -> str:
+    """Return a name for a file here: that of an experiment may be a path, as on Databricks."""
+    return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "runs"
 
 
 def _on(runs: Sequence[Run], name: str, source: str, axes: Sequence[tuple[Objective, ...]]) -> Report:

@@ -338,6 +338,30 @@ def test_the_experiment_of_a_colleague_gives_a_frontier(tmp_path: Path, store: s
     assert told["unfinished"] == ["org/bert/any/full/letters/seed-3"]
 
 
+def test_an_experiment_that_is_called_as_a_path_is_reported_here(
+    tmp_path: Path, store: str, colleague: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Databricks calls experiments by the path of their notebook."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=store)
+    name = f"{tmp_path}/../letters"
+    run = client.create_run(client.create_experiment(name)).info.run_id
+    client.log_param(run, "_name_or_path", "org/bert")
+    client.log_param(run, "seed", 1)
+    client.log_metric(run, "eval_accuracy", 0.8)
+    client.log_metric(run, "train_runtime", 60)
+    client.set_terminated(run)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    words = ["report", "--mlflow", store, "--experiment", name, "--mapping", str(colleague)]
+    done = CliRunner().invoke(app, words)
+    assert done.exception is None, done.output
+    [folder] = (tmp_path / "here").iterdir()
+    assert folder.name.endswith("letters-report")
+    assert (folder / "report.html").is_file()
+
+
 def test_mistakes_about_mlflow_name_what_is_there(tmp_path: Path, store: str, colleague: Path) -> None:
     words = ["--mlflow", store, "--experiment", "colleague", "--mapping", str(colleague)]
     with pytest.raises(ConfigError, match="has no experiment 'coleague'") as refused:
