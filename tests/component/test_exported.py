@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
-from exported_models import exported, without_frontier
+from exported_models import exported, use_of, without_frontier
 
-from orchestrator.contracts.exported import WeightsLayout
+from orchestrator.contracts.exported import ExportRequest, WeightsLayout
 from orchestrator.contracts.methods.low_rank import AdaLora, Lora, Vera
 from orchestrator.contracts.methods.multiplicative import Boft, Ia3, Oft
 from orchestrator.contracts.methods.virtual_tokens import Prefix, Prompt, PTuning
 from orchestrator.contracts.methods.weights import BitFit, Full, HeadOnly
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import InputError
+from workers.exported.folder import write
 from workers.exported.proof import prove
 
 _NER, _TEXTS = TaskKind.NER, TaskKind.CLASSIFICATION
@@ -99,6 +100,24 @@ def test_what_cannot_be_merged_is_refused(tmp_path: Path, settings: Any) -> None
         exported(tmp_path, "bert", settings, _TEXTS, merge=True)
     assert "-> remove --merge" in str(refused.value)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("quantise", ["nf4", "int8"])
+def test_an_adapter_of_a_quantised_base_is_not_merged(
+    tmp_path: Path, quantise: Literal["nf4", "int8"]
+) -> None:
+    exported(tmp_path, "bert", Lora(rank=2), _TEXTS)
+    use = use_of("bert", Lora(rank=2, quantise=quantise), _TEXTS)
+    request = ExportRequest(
+        use=use,
+        kept=str(tmp_path / "kept"),
+        cache_dir=str(tmp_path),
+        out=str(tmp_path / "merged"),
+        merge=True,
+    )
+    with pytest.raises(InputError, match=f"--merge: it was trained on a base in {quantise}") as refused:
+        write(request)
+    assert "-> remove --merge" in str(refused.value)
 
 
 def test_a_model_without_a_head_in_transformers_is_refused(tmp_path: Path) -> None:

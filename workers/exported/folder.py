@@ -127,6 +127,11 @@ def _refuse_merge(use: ModelUse) -> None:
     problem = None
     if not settings.is_adapter:
         problem = f"{settings.kind} adds no weights: its export is whole already"
+    elif settings.quantised_to is not None:
+        problem = (
+            f"it was trained on a base in {settings.quantised_to}, and folded into the weights of the "
+            "unquantised base it gives other answers than those that were scored"
+        )
     elif settings.extra_tokens:
         problem = f"{settings.kind} adds virtual tokens, which no weight of the backbone can hold"
     if problem is not None:

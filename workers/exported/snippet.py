@@ -47,12 +47,13 @@ words = re.findall(r"\\w+|[^\\w\\s]", text)
 inputs = tokenizer(
     " ".join(words), truncation=True, max_length={length}, return_tensors="pt", return_offsets_mapping=True
 )
-pieces = inputs.pop("offset_mapping")[0].tolist()
+pieces = list(zip(inputs.tokens(), inputs.pop("offset_mapping")[0].tolist()))
 with torch.no_grad():
     probabilities = model(**inputs).logits[0].softmax(-1)
 start = 0
 for word in words:  # the tag of a word is that of its first piece
-    first = [n for n, (begin, end) in enumerate(pieces) if begin < start + len(word) and end > start][:1]
+    end = start + len(word)
+    first = [n for n, (piece, (a, b)) in enumerate(pieces) if piece != "\u2581" and a < end and b > start][:1]
     print(word, config.id2label[int(probabilities[first[0]].argmax())] if first else "O")
     start += len(word) + 1
 """

@@ -96,6 +96,10 @@ def _recommended(report: Report, task: TaskReport) -> Point:
 
 
 def _affordable(task: TaskReport, budget: float) -> Point:
+    if len(task.comparisons) > 1:
+        labels = "; ".join(comparison.label for comparison in task.comparisons)
+        problem = f"{task.task} has {len(task.comparisons)} comparisons, whose hours are not alike: {labels}"
+        raise _problem("--at-budget", problem, "name a cell: `frontier report` shows what each costs")
     rows = [(row, c) for c in task.comparisons for row in recommendations(task, c)]
     affordable = [row for row, _ in rows if row.cost <= budget]
     if affordable:

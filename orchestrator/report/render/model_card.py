@@ -28,11 +28,15 @@ _WEIGHTS = ".safetensors"
 _PIPELINES = {TaskKind.NER: "token-classification"}
 _LIBRARIES = {WeightsLayout.ADAPTER: "peft", WeightsLayout.WHOLE: "transformers"}
 _TYPES = {
+    **{metric: "f1" for metric in MetricName if metric.value.endswith(("f1", "f1_with_negative"))},
     MetricName.ACCURACY: "accuracy",
+    MetricName.COHENS_KAPPA: "cohen_kappa",
     MetricName.MACRO_AUROC: "roc_auc",
     MetricName.LOSS: "loss",
     MetricName.ENTITY_PRECISION: "precision",
     MetricName.ENTITY_RECALL: "recall",
+    MetricName.CLASS_PRECISION: "precision",
+    MetricName.CLASS_RECALL: "recall",
     MetricName.POSITIVE_MICRO_PRECISION: "precision",
     MetricName.POSITIVE_MICRO_RECALL: "recall",
 }
@@ -91,7 +95,7 @@ def _metadata(facts: CardFacts) -> ModelCardData:
                 dataset_type=exported.task.name,
                 dataset_name=exported.task.title,
                 dataset_split="test",
-                metric_type=_TYPES.get(metric, "f1"),
+                metric_type=_TYPES[metric],
                 metric_name=METRICS[metric].title,
                 metric_value=value.value,
             )
@@ -148,10 +152,18 @@ def _use(facts: CardFacts) -> Iterator[str]:
         yield f"- {_TOKENISED}"
     if use.kind is TaskKind.RELATION:
         yield "- A text is one sentence in which the two mentions are masked as in the training data."
+    quantised = use.method.settings.quantised_to
+    if quantised is not None:
+        yield (
+            f"- It was trained and scored on a base in {quantised}; loaded here, its base is unquantised, so "
+            "its answers and scores differ from the ones below. `frontier predict` and `frontier evaluate` "
+            "quantise the base as the trial did, on a GPU."
+        )
     if use.precision.value != "fp32":
         yield f"- It was scored in {use.precision}; in fp32 answers differ by rounding."
+    model = "trained model" if quantised is None else "trained adapter on the same unquantised base"
     yield (
-        f"- Loaded without Frontier, its logits differ from those of the trained model by at most "
+        f"- Loaded without Frontier, its logits differ from those of the {model} by at most "
         f"{answer.differs:.1e} ({answer.rows} rows of random tokens, fp32, on a CPU)."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ledger_builder import LedgerBuilder, task
+from ledger_builder import Fate, LedgerBuilder, task
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
@@ -62,6 +62,16 @@ def test_a_budget_takes_what_is_recommended_for_it(builder: LedgerBuilder) -> No
     cheapest = chosen(builder, budget=0.02)
     assert cheapest.point.device_hours is not None
     assert cheapest.point.device_hours.mean <= 0.02
+
+
+def test_a_budget_of_core_hours_and_gpu_hours_at_once_is_refused(tmp_path: Path) -> None:
+    builder = LedgerBuilder(tmp_path)
+    for trial in builder.plan(models=("tiny",), domains=("clinical",)):
+        device = "cpu" if trial.cell.method == "full" else "NVIDIA A10G"
+        builder.attempt(trial, Fate(quality=0.8, device_type=device))
+    with pytest.raises(ConfigError, match="--at-budget: outcome has 2 comparisons") as refused:
+        chosen(builder, budget=1000.0)
+    assert "name a cell" in str(refused.value)
 
 
 @pytest.mark.parametrize(

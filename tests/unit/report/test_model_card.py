@@ -13,6 +13,8 @@ from ledger_builder import LedgerBuilder, task
 from orchestrator.cli.export.choice import choose
 from orchestrator.contracts.backbone import HubWeights, Lineage
 from orchestrator.contracts.exported import ExportAnswer, Exported, ModelUse, WeightsLayout
+from orchestrator.contracts.methods.low_rank import Lora
+from orchestrator.contracts.metrics import METRICS, MetricName, MetricValue
 from orchestrator.contracts.vocabulary import Precision, Sensitivity, TaskKind
 from orchestrator.report import build_report
 from orchestrator.report.render.model_card import CardFacts, model_card
@@ -91,6 +93,31 @@ def test_a_licence_that_the_hub_knows_has_its_name_there(tmp_path: Path) -> None
     free = written.exported.model_copy(update={"task": public})
     card = ModelCard(model_card(CardFacts(**{**vars(written), "exported": free})))
     assert card.data.license == "llama2"
+
+
+def test_a_quantised_base_is_said(tmp_path: Path) -> None:
+    written = facts(tmp_path)
+    method = written.exported.use.method.model_copy(update={"settings": Lora(quantise="nf4")})
+    use = written.exported.use.model_copy(update={"method": method})
+    qlora = written.exported.model_copy(update={"use": use})
+    text = model_card(CardFacts(**{**vars(written), "exported": qlora}))
+    assert "trained and scored on a base in nf4; loaded here, its base is unquantised" in text
+    assert "of the trained adapter on the same unquantised base by at most" in text
+    assert "unquantised" not in model_card(written)
+
+
+def test_each_metric_has_the_type_that_it_is(tmp_path: Path) -> None:
+    written = facts(tmp_path, TaskKind.CLASSIFICATION)
+    test = {metric: MetricValue(value=0.5) for metric in MetricName}
+    scored = written.exported.model_copy(update={"test": test})
+    card = ModelCard(model_card(CardFacts(**{**vars(written), "exported": scored})))
+    _, results = model_index_to_eval_results(_index(card))
+    types = {result.metric_name: result.metric_type for result in results}
+    assert types[METRICS[MetricName.COHENS_KAPPA].title] == "cohen_kappa"
+    for metric in MetricName:
+        kind = next((k for k in ("f1", "precision", "recall") if k in metric.split("_")), None)
+        assert kind in (None, types[METRICS[metric].title])
+        assert (types[METRICS[metric].title] == "f1") == (kind == "f1")
 
 
 def test_the_limits_and_costs_are_said(tmp_path: Path) -> None:
