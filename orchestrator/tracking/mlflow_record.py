@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.target import SweepTarget
@@ -36,6 +37,7 @@ _OF_BACKBONE = {
 }
 _OF_SWEEP = {
     "name",
+    "sweep_id",
     "question",
     "good_enough",
     "failures",
@@ -63,11 +65,18 @@ def is_ours(tags: Mapping[str, str]) -> bool:
     return _SWEEP in tags
 
 
+def sweep_id_of(tags: Mapping[str, str]) -> str | None:
+    """Return the id of the sweep that the experiment describes; an older version gave it none."""
+    sweep_id = json.loads(tags[_SWEEP]).get("sweep_id")
+    return None if sweep_id is None else str(sweep_id)
+
+
 def sweep_of(
     tags: Mapping[str, str],
     trials: Iterable[PlannedTrial],
     recipes: Mapping[str, Recipe],
     provenance: Mapping[str, str],
+    standalone: Mapping[str, Standalone],
 ) -> SweepRecord:
     """Return the record of a sweep, as far as MLflow has it. Raises pydantic.ValidationError where tags were
     changed."""
@@ -82,6 +91,7 @@ def sweep_of(
         methods={key: MethodSpec(**value) for key, value in _parts(tags, _METHOD)},
         tasks={name: tasks[name] for name in head["order"] if name in tasks},
         recipes=dict(recipes),
+        standalone=dict(standalone),
         trials=tuple(trials),
         provenance=dict(provenance),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.caveats import caveats, distinct
+from orchestrator.contracts.compared_cost import shared_a_gpu
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.markdown import plain
 from orchestrator.contracts.methods import MethodSpec
@@ -24,6 +25,8 @@ TRIAL = "frontier.trial"
 DIGEST = "frontier.digest"
 SWEEP_ID = "frontier.sweep_id"  # of the records that a run was written from
 STATE = "state"
+REMOVED = "frontier.removed"  # whether the trial is no longer in the grid; of stale runs
+STANDALONE = "frontier.standalone"  # what the calibration measured for a trial that shares a GPU
 KIND = "frontier.kind"
 TRIAL_KIND, CANDIDATE_KIND, SUMMARY_KIND = "trial", "candidate", "summary"
 INVENTED = "The text of this task is invented: scores show that the pipeline works, nothing about medicine."
@@ -161,6 +164,9 @@ def _tags(record: TrialRecord, sweep: SweepRecord) -> dict[str, str]:
         "invented": str(task.invented).lower(),
     }
     tags |= _tuning_tags(record, sweep)
+    calibrated = sweep.standalone.get(cell.name) if shared_a_gpu(record) else None
+    if calibrated is not None and record.planned.candidate is None:
+        tags[STANDALONE] = calibrated.model_dump_json()
     if sweep.prices is not None:
         tags[CURRENCY] = sweep.prices.currency
     notes = [INVENTED] if task.invented else []

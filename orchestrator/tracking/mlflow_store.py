@@ -30,6 +30,7 @@ from orchestrator.tracking.mlflow_runs import (
     CANDIDATE_KIND,
     DIGEST,
     KIND,
+    REMOVED,
     STATE,
     SWEEP_ID,
     TRIAL,
@@ -196,6 +197,7 @@ class _Store:
             if not new:
                 return False
             self._describe(self._client())  # the record may have changed since this process connected
+            self._mark_removed()
             return self._write(content, list, lambda: None)
 
     @contextmanager
@@ -262,17 +264,25 @@ class _Store:
             tags = [RunTag(DIGEST, content.digest)] if number == len(calls) else []
             client.log_batch(run, metrics=some_metrics, params=some_params, tags=tags)
 
-    def _mark_stale(self, name: str) -> bool:
+    def _mark_removed(self) -> None:
+        """Mark the runs of trials and candidates that are no longer in the grid."""
+        planned = {trial.name for trial in (*self._sweep.trials, *self._sweep.candidates)}
+        for name, run in list(self._runs.items()):
+            if run.tags.get(KIND) in (TRIAL_KIND, CANDIDATE_KIND) and name not in planned:
+                self._mark_stale(name, removed=True)
+
+    def _mark_stale(self, name: str, *, removed: bool = False) -> bool:
         """A run of other settings stays to be looked at, and says so."""
         client = self._client()
         run = self._runs.get(name)
-        if run is None or run.tags.get(STATE) == TrialState.STALE:
+        if run is None:
             return False
-        stale = {STATE: TrialState.STALE.value, DIGEST: ""}
-        for key, value in stale.items():
+        stale = {STATE: TrialState.STALE.value, DIGEST: "", REMOVED: str(removed).lower()}
+        changed = {key: value for key, value in stale.items() if run.tags.get(key) != value}
+        for key, value in changed.items():
             client.set_tag(run.identity, key, value)
         self._runs[name] = replace(run, tags={**run.tags, **stale})
-        return True
+        return bool(changed)
 
     def _describe(self, client: MlflowClient) -> None:
         """Set the tags of the experiment that differ from the record."""

@@ -8,6 +8,7 @@ from orchestrator.contracts.ledger import AttemptRecord, Spending, TrialRecord
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.outcome import Device, Failure, Origin, Outcome, Parameters, Serving
 from orchestrator.contracts.phase_work import PhaseWork
+from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.sweep import PlannedTrial
 from orchestrator.contracts.trial import Cell, Recipe, Resources
@@ -22,7 +23,7 @@ from orchestrator.contracts.vocabulary import (
     TrialState,
 )
 from orchestrator.tracking.mlflow_reader import ExperimentRun
-from orchestrator.tracking.mlflow_runs import CANDIDATE_KIND, COUNTS, KIND, STATE, TRIAL_KIND
+from orchestrator.tracking.mlflow_runs import CANDIDATE_KIND, COUNTS, KIND, STANDALONE, STATE, TRIAL_KIND
 
 _MIB = 2**20
 _NOT_STATED = "as MLflow has it"
@@ -58,6 +59,13 @@ class _Values:
         return {name: MetricValue(value=value) for name, value in named.items() if value is not None}
 
 
+def standalone_of(run: ExperimentRun) -> Standalone | None:
+    """Return what the calibration measured for the trial, None where it did not share a GPU. Raises
+    pydantic.ValidationError where the tag was changed."""
+    tag = _Values(run.values).tag(STANDALONE)
+    return None if tag is None else Standalone.model_validate_json(tag)
+
+
 def recipe_of(run: ExperimentRun) -> Recipe:
     """Return the recipe of a trial. Raises pydantic.ValidationError where its params are not one."""
     return Recipe.model_validate(_Values(run.values).params("recipe."))
@@ -88,7 +96,10 @@ def trial_of(run: ExperimentRun) -> TrialRecord | None:
         source=Source.MEASURED,
     )
     return TrialRecord(
-        planned=planned, state=state, attempts=(attempt,), spending=(_spending(values, planned, device_type),)
+        planned=planned,
+        state=state,
+        attempts=(attempt,),
+        spending=(_spending(values, planned, state, device_type),),
     )
 
 
@@ -106,8 +117,10 @@ def _planned(values: _Values) -> PlannedTrial:
     )
 
 
-def _spending(values: _Values, planned: PlannedTrial, device_type: str) -> Spending:
+def _spending(values: _Values, planned: PlannedTrial, state: TrialState, device_type: str) -> Spending:
     billed = values.metric("billed_device_seconds") or 0.0
+    if state is TrialState.STALE:
+        return Spending(device_type=device_type, billed=billed, superseded=billed)
     if planned.candidate is not None:
         return Spending(device_type=device_type, billed=billed, tuning=billed)
     useful, wasted = values.metric("useful_device_seconds"), values.metric("wasted_device_seconds") or 0.0

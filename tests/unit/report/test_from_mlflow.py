@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 
+from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.target import SweepTarget
-from orchestrator.contracts.trial import Cell
+from orchestrator.contracts.trial import Cell, Resources
 from orchestrator.contracts.vocabulary import FailureKind, Signature, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report, report_json
@@ -109,6 +110,73 @@ def test_of_a_sweep_with_failures_mlflow_lacks_what_is_listed_and_nothing_else(
     assert {key for key in differences(records, view) if key not in UNKNOWN} == set()
     scored = [p for p in records["tasks"][0]["points"] if p["state"] != "refused"]
     assert set(differences(scored, view["tasks"][0]["points"])) == {"reason", "state", "planned_seeds"}
+
+
+def test_a_run_beside_its_replacement_and_one_that_is_half_written_count_for_nothing(
+    tmp_path: Path, uri: str
+) -> None:
+    from mlflow import MlflowClient
+
+    built = LedgerBuilder(tmp_path, "crashed")
+    [trial] = built.plan(["tiny"], ["general"], ["full"], seeds=[11])
+    built.attempt(trial, Fate(failure=FailureKind.OUT_OF_MEMORY))
+    sync(built.ledger, uri)
+    client = MlflowClient(tracking_uri=uri)
+    [failed] = [run for run in read_experiment(uri, "crashed").runs if run.values.get("tags.failure")]
+    built.attempt(trial, Fate(quality=0.8))
+    sync(built.ledger, uri)
+    client.restore_run(failed.identity)  # as a crash leaves it before the old run goes
+    experiment = client.get_experiment_by_name("crashed").experiment_id
+    half = {"frontier.trial": trial.name, "frontier.kind": "trial", "state": "finished"}
+    client.create_run(experiment, tags=half)
+    report = report_from_mlflow(read_experiment(uri, "crashed"), "crashed")
+    [point] = report.tasks[0].points
+    assert point.quality is not None
+    assert (point.quality.mean, point.planned_seeds) == (0.8, 1)
+    assert not report.failed
+
+
+def test_of_cells_that_left_the_grid_only_the_cost_counts(tmp_path: Path, uri: str) -> None:
+    built = LedgerBuilder(tmp_path, "smaller")
+    built.plan(["tiny"], ["general"], ["full", "lora-r8"], seeds=[11, 12])
+    built.finish_all()
+    sync(built.ledger, uri)
+    built.plan(["tiny"], ["general"], ["full"], seeds=[11, 12])
+    records, view = both(built.ledger, uri)
+    assert {key for key in differences(records, view) if key not in UNKNOWN} == set()
+    assert [point["method"] for point in view["tasks"][0]["points"]] == ["full"]
+    superseded = [spent["superseded_device_hours"] for spent in view["totals"]["spending"]]
+    assert superseded == pytest.approx([2 * 60 / 3600])
+    assert sync(built.ledger, uri).published == 0
+    built.plan(["tiny"], ["general"], ["full", "lora-r8"], seeds=[11, 12])
+    _, view = both(built.ledger, uri)
+    assert {point["method"] for point in view["tasks"][0]["points"]} == {"full", "lora-r8"}
+
+
+def test_a_report_leaves_out_the_runs_of_another_sweep_with_the_same_name(tmp_path: Path, uri: str) -> None:
+    theirs, mine = (LedgerBuilder(tmp_path / person, "shared") for person in ("theirs", "mine"))
+    for built, method in ((theirs, "lora-r8"), (mine, "full")):
+        built.plan(["tiny"], ["general"], [method], seeds=[11])
+        built.finish_all()
+        sync(built.ledger, uri)
+    report = report_from_mlflow(read_experiment(uri, "shared"), "shared")
+    assert [point.cell.method for point in report.tasks[0].points] == ["full"]
+
+
+def test_trials_that_shared_a_gpu_cost_what_their_calibration_says(tmp_path: Path, uri: str) -> None:
+    built = LedgerBuilder(tmp_path, "shared-gpu")
+    half = Resources(gpus=0.5)
+    trials = built.plan(["tiny"], ["general"], ["full", "lora-r8"], seeds=[11, 12], resources=half)
+    alone = Standalone(device_type="NVIDIA A10G", step_seconds=2.0, other_seconds=9.0, calibrated_steps=9)
+    calibrated = {trials[0].cell.name: alone}
+    built.ledger.write_sweep(built.sweep.model_copy(update={"standalone": calibrated}))
+    for trial in trials:
+        built.attempt(trial, Fate(quality=0.7, device_type="NVIDIA A10G"))
+    records, view = both(built.ledger, uri)
+    assert {key for key in differences(records, view) if key not in UNKNOWN} == set()
+    costs = {point["method"]: point["device_hours"] for point in view["tasks"][0]["points"]}
+    assert costs["full"] is not None
+    assert costs["lora-r8"] is None
 
 
 def test_runs_that_somebody_changed_beyond_reading_are_refused(tmp_path: Path, uri: str) -> None:
