@@ -22,7 +22,7 @@ KEYS = {
 def test_probes_tell_what_a_run_takes_and_a_budget_holds_it(new_workshop: Callable[[], Workshop]) -> None:
     workshop = new_workshop()
     config = workshop.write("measured", **KEYS)
-    assert workshop.json("plan", config)["predicted"]["device_hours"] is None  # nobody has counted its rows
+    assert workshop.json("plan", config)["predicted"]["basis"] == "estimate"
 
     told = workshop.frontier("plan", config, "--measure", "--launcher", "local").stdout
     assert "measuring 2 probes" in told
