@@ -40,6 +40,7 @@ class MlflowServer:
             "MLFLOW_TRACKING_URI": self.uri,
             "MLFLOW_TRACKING_USERNAME": user,
             "MLFLOW_TRACKING_PASSWORD": password or self.password,
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "120",  # a busy machine needs more than the 10 s of a driver
         }
 
     def add_reader(self, user: str) -> dict[str, str]:
