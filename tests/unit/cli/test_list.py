@@ -23,7 +23,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _said(*words: str) -> str:
-    return CliRunner().invoke(app, words, catch_exceptions=False).output
+    """Return the output as in a pipe whose width is not known: pytest-xdist sets one."""
+    return CliRunner().invoke(app, words, catch_exceptions=False, env={"COLUMNS": None}).output
 
 
 def _rows(*words: str) -> dict[str, dict[str, Any]]:
