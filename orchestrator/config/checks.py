@@ -230,12 +230,12 @@ def check_grid(grid: Grid, catalogue: Catalogue, source: Source) -> list[Problem
     text = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_MOST_REASONS))
     hidden = len(reasons) - _MOST_REASONS
     text += f"; and {hidden} more {'reason' if hidden == 1 else 'reasons'}" if hidden > 0 else ""
-    fix = "; ".join(_ways_out(grid, catalogue))
+    fix = "; ".join(_fixes(grid, catalogue)) or "name models and domains that exist"
     problem = f"no cell is left to run: of {len(grid.refused)}, all are refused: {text}"
     return [Problem(source.of("models"), "models", problem, fix)]
 
 
-def _ways_out(grid: Grid, catalogue: Catalogue) -> Iterator[str]:
+def _fixes(grid: Grid, catalogue: Catalogue) -> Iterator[str]:
     """Yield what would make a cell of each kind of refusal run."""
     absent = [c for c in grid.refused if (c.cell.model, c.cell.domain) not in catalogue.backbones]
     for model in sorted({cell.cell.model for cell in absent}):

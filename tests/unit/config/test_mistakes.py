@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from profiles import SLOW
 
@@ -251,6 +251,7 @@ VALUES = st.recursive(
 
 @settings(suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture])
 @given(keys=st.dictionaries(st.sampled_from([*SweepConfig.model_fields, "x"]), VALUES, max_size=4))
+@example(keys={"models": ["?"]})  # no cell, and none that is refused
 def test_no_file_whatever_is_in_it_ends_in_a_traceback(load: Any, keys: dict[str, Any]) -> None:
     found: tuple[Problem, ...] = ()
     try:
