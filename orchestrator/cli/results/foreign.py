@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.config.problems import validate
-from orchestrator.config.yaml_sources import read_mapping
+from orchestrator.config.record_files import read_record
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.report import Report, build_report, write_report
 from orchestrator.report.analysis.objectives import Objective
@@ -90,7 +89,7 @@ def _on_experiment(
     if mapping is not None:
         where = f"experiment {name}"
         rows = [Row(where, f"run {r.identity}", r.values, r.ended, r.ended_at) for r in experiment.runs]
-        runs = runs_of(rows, _mapping(mapping), where, str(mapping))
+        runs = runs_of(rows, read_record(RunMapping, mapping), where, str(mapping))
         return _on(runs, name, f"the experiment {name} in MLflow", axes)
     if not is_ours(experiment.tags):
         problem = f"is missing, and Frontier did not write the experiment {name}"
@@ -103,16 +102,6 @@ def _problem(key: str, problem: str, fix: str) -> Problem:
     return Problem("the command line", key, problem, fix)
 
 
-def _mapping(path: Path) -> RunMapping:
-    document, problems = read_mapping(path)
-    if problems:
-        raise ConfigError(problems)
-    mapping, invalid = validate(RunMapping, document.raw, str(path))
-    if mapping is None:
-        raise ConfigError(document.placed(invalid, str(path)))
-    return mapping
-
-
 def _read(source: Path, mapping: Path | None) -> list[Run]:
     if source.is_dir():
         if mapping is not None:
@@ -123,4 +112,4 @@ def _read(source: Path, mapping: Path | None) -> list[Run]:
         problem = "is no CSV file" if source.exists() else "there is no such file"
         fix = "name a CSV file, or a folder of PEFT's method_comparison results"
         raise ConfigError([Problem(str(source), "", problem, fix)])
-    return read_table(source, None if mapping is None else _mapping(mapping), str(mapping))
+    return read_table(source, None if mapping is None else read_record(RunMapping, mapping), str(mapping))

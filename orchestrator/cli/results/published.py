@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.config.catalogue import builtin_catalogue
-from orchestrator.config.problems import validate
-from orchestrator.config.yaml_sources import read_mapping
+from orchestrator.config.record_files import read_record
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 from orchestrator.report.analysis.published import PublicationSheet, Published, read_published
 
@@ -16,7 +15,7 @@ def load_published(name: str) -> Published:
     may be missing. Raises ConfigError."""
     path = _find(name)
     beside = path.with_suffix(".yaml")
-    return read_published(path, _sheet(beside) if beside.is_file() else None)
+    return read_published(path, read_record(PublicationSheet, beside) if beside.is_file() else None)
 
 
 def _find(name: str) -> Path:
@@ -29,13 +28,3 @@ def _find(name: str) -> Path:
     own = "a CSV file of your own works too, and `frontier compare A B` compares two sweeps"
     fix = f"{close}{'' if close.endswith('?') else ';'} {own}"
     raise ConfigError([Problem("--against", "", f"there are no published results {name!r}", fix)])
-
-
-def _sheet(path: Path) -> PublicationSheet:
-    document, problems = read_mapping(path)
-    if problems:
-        raise ConfigError(problems)
-    sheet, invalid = validate(PublicationSheet, document.raw, str(path))
-    if sheet is None:
-        raise ConfigError(document.placed(invalid, str(path)))
-    return sheet
