@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigError, Problem, TrackingError, did_you_mean
 from orchestrator.tracking.sqlite_store import is_mlflow_store
-from orchestrator.tracking.tracking_uri import SERVERS, SQLITE, without_secrets
+from orchestrator.tracking.tracking_uri import SERVERS, SQLITE, store_file, without_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,8 +40,8 @@ def read_experiment(uri: str, name: str) -> Experiment:
     """Return the runs of an experiment. Raises ConfigError where there is none of that name, or no store;
     TrackingError where the store does not answer."""
     shown = without_secrets(uri)
-    if uri.startswith(SQLITE):
-        _refuse_other_file(Path(uri.removeprefix(SQLITE)), shown)
+    if (file := store_file(uri)) is not None:
+        _refuse_other_file(file, shown)
     if not uri.startswith((SQLITE, *SERVERS, "postgresql", "mysql")):
         fix = "write the address of a server, https://HOST, or sqlite:///PATH of a file"
         raise ConfigError([Problem("--mlflow", "", f"is no tracking URI, got {shown!r}", fix)])
@@ -51,7 +51,7 @@ def read_experiment(uri: str, name: str) -> Experiment:
         client = MlflowClient(tracking_uri=uri)
         experiment = client.get_experiment_by_name(name)
         names = [] if experiment else [one.name for one in client.search_experiments(max_results=_PAGE)]
-        runs = () if experiment is None else tuple(_runs(client, experiment.experiment_id))
+        runs = () if experiment is None else tuple(_oldest_first(client, experiment.experiment_id))
     except Exception as error:  # mlflow, its HTTP client and its database layer share no base class
         problem = f"MLflow at {shown} cannot be read ({type(error).__name__})"
         raise TrackingError(
@@ -74,16 +74,23 @@ def _refuse_other_file(file: Path, shown: str) -> None:
         )
 
 
-def _runs(client: MlflowClient, experiment: str) -> Iterator[ExperimentRun]:
+def active_runs(
+    client: MlflowClient, experiment: str, order_by: Sequence[str] | None = None
+) -> Iterator[Run]:
+    """Yield the runs of an experiment that are not deleted, page by page."""
     token: str | None = None
     while True:
         page = client.search_runs(
-            [experiment], max_results=_PAGE, order_by=["attributes.start_time ASC"], page_token=token
+            [experiment], max_results=_PAGE, order_by=order_by and list(order_by), page_token=token
         )
-        yield from map(_run, page)
+        yield from page
         token = page.token
         if not token:
             return
+
+
+def _oldest_first(client: MlflowClient, experiment: str) -> Iterator[ExperimentRun]:
+    return map(_run, active_runs(client, experiment, ["attributes.start_time ASC"]))
 
 
 def _run(run: Run) -> ExperimentRun:

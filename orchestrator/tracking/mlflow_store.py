@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import islice, zip_longest
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.contracts.ledger import Totals, TrialRecord
@@ -26,6 +25,7 @@ from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import FrontierError, LedgerError, TrackingError
 from orchestrator.tracking.ledger import Ledger
+from orchestrator.tracking.mlflow_reader import active_runs
 from orchestrator.tracking.mlflow_runs import (
     CANDIDATE_KIND,
     DIGEST,
@@ -44,19 +44,24 @@ from orchestrator.tracking.mlflow_runs import (
 from orchestrator.tracking.mlflow_summary import experiment_tags, summary
 from orchestrator.tracking.mlflow_views import VIEW
 from orchestrator.tracking.published import Published
-from orchestrator.tracking.tracking_uri import PASSWORD, SQLITE, USER, without_secrets
+from orchestrator.tracking.tracking_uri import (
+    PASSWORD,
+    SQLITE,
+    USER,
+    artifact_root,
+    store_file,
+    without_secrets,
+)
 from orchestrator.tracking.trial_costs import totals_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Run
+    from mlflow.entities import DatasetInput
 
 _LOG = logging.getLogger(__name__)
-_PAGE = 1_000  # runs a search returns at once
 _METRICS_A_BATCH = 800  # MLflow takes 1,000 of metrics, parameters and tags together
 _PARAMS_A_BATCH = 100
 _DIGEST_LENGTH = 36  # characters of a dataset's digest that MLflow takes
-ARTIFACTS = "mlartifacts"  # folder beside a store of this machine
 _T = TypeVar("_T")
 
 
@@ -306,7 +311,7 @@ class _Store:
             self._describe(client)
             active = [
                 _Kept(run.info.run_id, dict(run.data.tags), dict(run.data.metrics))
-                for run in _active_runs(client, self._experiment)
+                for run in active_runs(client, self._experiment)
             ]
             self._runs = _one_run_each(client, filter(self._is_ours, active))
             self._unclaimed = {run.tags.get(DIGEST, ""): run for run in active if SWEEP_ID not in run.tags}
@@ -343,8 +348,8 @@ def _open(uri: str) -> MlflowClient:
     tables, a driver would leave one that MLflow can neither use nor repair."""
     from mlflow import MlflowClient
 
-    path = Path(uri.removeprefix(SQLITE))
-    if uri.startswith(SQLITE) and not path.exists():
+    path = store_file(uri)
+    if path is not None and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         draft.unlink(missing_ok=True)
@@ -358,18 +363,10 @@ def _experiment(client: MlflowClient, uri: str, sweep: str) -> tuple[str, dict[s
     deleted."""
     experiment = client.get_experiment_by_name(sweep)
     if experiment is None:
-        return client.create_experiment(sweep, artifact_location=_artifacts(uri)), {}
+        return client.create_experiment(sweep, artifact_location=artifact_root(uri)), {}
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
     return experiment.experiment_id, dict(experiment.tags)
-
-
-def _artifacts(uri: str) -> str | None:
-    """Return where a store of this machine keeps artifacts: beside its file, where MLflow's default is the
-    working directory. None: a server has a folder of its own."""
-    if not uri.startswith(SQLITE):
-        return None
-    return Path(uri.removeprefix(SQLITE)).resolve().with_name(ARTIFACTS).as_uri()
 
 
 @dataclass(frozen=True)
@@ -405,16 +402,6 @@ def _one_run_each(client: MlflowClient, ours: Iterable[_Kept]) -> dict[str, _Kep
                 continue
         runs[name] = kept
     return runs
-
-
-def _active_runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
-    token: str | None = None
-    while True:
-        page = client.search_runs([experiment], max_results=_PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

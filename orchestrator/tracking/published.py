@@ -12,7 +12,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.record import Record
 from orchestrator.tracking.sqlite_store import created_at
-from orchestrator.tracking.tracking_uri import SQLITE
+from orchestrator.tracking.tracking_uri import store_file
 
 
 class PublishedRuns(Record):
@@ -63,9 +63,8 @@ class Published:
         """Return the digest of the address, of the file that is there now and of when the sweep's experiment
         was created in it: a new file may get the number of a deleted one."""
         parts = [self._uri]
-        if self._uri.startswith(SQLITE):
+        if (file := store_file(self._uri)) is not None:
             with suppress(OSError):
-                file = Path(self._uri.removeprefix(SQLITE))
                 state, created = file.stat(), created_at(file, self._path.parent.name)
                 parts += [str(state.st_dev), str(state.st_ino), str(created)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

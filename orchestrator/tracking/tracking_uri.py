@@ -15,6 +15,7 @@ USER, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"  # mlflo
 SQLITE = "sqlite:///"
 SERVERS = ("http://", "https://")
 _MASK = "***"
+_ARTIFACTS = "mlartifacts"
 
 
 def quiet_environment() -> dict[str, str]:
@@ -41,6 +42,18 @@ def tracking_uri(storage: Path, environment: Mapping[str, str]) -> str:
         problem = f"{without_secrets(uri)} holds a login"
         raise ConfigError([Problem(VARIABLE, "", problem, f"remove it, and set {USER} and {PASSWORD}")])
     return uri
+
+
+def store_file(uri: str) -> Path | None:
+    """Return the file of a store of this machine; None for a server and a database elsewhere."""
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+def artifact_root(uri: str) -> str | None:
+    """Return where a store of this machine keeps artifacts: beside its file, where MLflow's default is the
+    working directory. None: a server has a folder of its own."""
+    file = store_file(uri)
+    return None if file is None else file.resolve().with_name(_ARTIFACTS).as_uri()
 
 
 def without_secrets(uri: str) -> str:

@@ -8,15 +8,14 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 
 from orchestrator.contracts.child_processes import python_module, safe_environment
 from orchestrator.errors import LedgerError
-from orchestrator.tracking.mlflow_store import ARTIFACTS, runs_pages
-from orchestrator.tracking.tracking_uri import SERVERS, SQLITE
+from orchestrator.tracking.mlflow_store import runs_pages
+from orchestrator.tracking.tracking_uri import SERVERS, artifact_root, store_file
 
 _GRACE_SECONDS = 5.0  # for the processes of the server to end when asked to
 _POLL_SECONDS = 0.05
@@ -27,8 +26,8 @@ def serve_mlflow(uri: str, sweep: str | None, port: int, console: Console) -> No
 
     Raises LedgerError where a store of this machine does not exist yet.
     """
-    file = Path(uri.removeprefix(SQLITE))
-    if uri.startswith(SQLITE) and not file.exists():
+    file = store_file(uri)
+    if file is not None and not file.exists():
         raise LedgerError(
             f"{file.parent}: no MLflow store here yet\n    -> run a sweep first, or give --storage"
         )
@@ -44,8 +43,8 @@ def serve_mlflow(uri: str, sweep: str | None, port: int, console: Console) -> No
     console.print("`frontier run` prints the address of the Ray dashboard, which lives as long as the run.")
     command = python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port))
     command += ["--workers", "1", "--no-serve-artifacts", "--uvicorn-opts", "--log-level warning"]
-    if uri.startswith(SQLITE):  # else MLflow names the working directory
-        command += ["--default-artifact-root", file.resolve().with_name(ARTIFACTS).as_uri()]
+    if (root := artifact_root(uri)) is not None:  # else MLflow names the working directory
+        command += ["--default-artifact-root", root]
     more = {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that are not needed here
         "MLFLOW_BACKEND_STORE_URI": uri,  # arguments are seen by all accounts of the machine
