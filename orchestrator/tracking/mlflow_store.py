@@ -1,8 +1,8 @@
-"""MLflow as a view of the ledger: an experiment a sweep, a flat run a trial or candidate, one summary run.
+"""The runs of one sweep in MLflow: how they are written, found again, marked and deleted.
 
-The only file that imports mlflow, and only once something is published. Runs are found again by their tags
-`frontier.trial` and `frontier.sweep_id`: a sweep of the same name elsewhere has runs of its own. A run is
-left alone where its tag `frontier.digest` and its figures are those that would be written.
+The only file that writes to mlflow, which is imported once something is published. Runs are found by their
+tags `frontier.trial` and `frontier.sweep_id`: a sweep of the same name elsewhere has runs of its own. A run
+is left alone where its tag `frontier.digest` and its figures are those that would be written.
 """
 
 from __future__ import annotations
@@ -20,11 +20,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.contracts.ledger import Totals, TrialRecord
-from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.errors import FrontierError, LedgerError, TrackingError
-from orchestrator.tracking.ledger import Ledger
+from orchestrator.errors import FrontierError, TrackingError
 from orchestrator.tracking.mlflow_reader import active_runs
 from orchestrator.tracking.mlflow_runs import (
     CANDIDATE_KIND,
@@ -52,7 +50,6 @@ from orchestrator.tracking.tracking_uri import (
     store_file,
     without_secrets,
 )
-from orchestrator.tracking.trial_costs import totals_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -63,84 +60,6 @@ _METRICS_A_BATCH = 800  # MLflow takes 1,000 of metrics, parameters and tags tog
 _PARAMS_A_BATCH = 100
 _DIGEST_LENGTH = 36  # characters of a dataset's digest that MLflow takes
 _T = TypeVar("_T")
-
-
-class Synced(Record):
-    """What `sync` did. Runs of trials, the summary left out."""
-
-    published: int
-    unchanged: int
-    retired: int = 0  # runs deleted because their trials have no records any more
-
-
-class MlflowView:
-    """Writes runs; never stops a sweep. After its first failure it says so once and rests until a `sync`.
-
-    With `published`, MLflow is imported and asked only once something is new; `publish_summary` comes last
-    and writes down what MLflow then has."""
-
-    def __init__(self, uri: str, sweep: SweepRecord, published: Published | None = None) -> None:
-        self.warning: str | None = None  # why MLflow is left behind, in one line
-        self._published = published
-        self._store = _Store(uri, sweep, published)
-
-    def follow(self, sweep: SweepRecord) -> None:
-        """Publish under this record from now on: searches find out what trials are run with."""
-        self._store.follow(sweep)
-
-    def publish(self, record: TrialRecord) -> bool:
-        """True where something was written: not where the run already says all, nor where MLflow is down."""
-        if self.warning is not None:
-            return False
-        try:
-            return self._store.write_trial(record)
-        except TrackingError as error:
-            self._rest(error)
-        except LedgerError as error:  # only this trial
-            _LOG.warning("%s", error)
-        return False
-
-    def publish_summary(self, totals: Totals, note: str = "") -> bool:
-        """Write the summary run, with `note` in Markdown, say the answer of the report."""
-        if self.warning is not None:
-            return False
-        try:
-            written = self._store.write_summary(totals, note)
-        except TrackingError as error:
-            self._rest(error)
-            return False
-        if self._published is not None:
-            self._published.save()
-        return written
-
-    def _rest(self, error: TrackingError) -> None:
-        self.warning = str(error)
-        _LOG.warning("%s", error)
-
-
-def sync(ledger: Ledger, uri: str, note: str = "") -> Synced:
-    """Bring MLflow up to date with the ledger. A second call changes nothing. Raises TrackingError if it
-    fails.
-
-    The caller holds the lock of the ledger, because a running driver publishes too.
-    """
-    sweep = ledger.sweep()
-    published_runs = Published(uri, ledger.directory, trusted=False)
-    store = _Store(uri, sweep, published_runs)
-    records, candidates = list(ledger.trials()), list(ledger.candidates())
-    published = unchanged = 0
-    for record in (*candidates, *records):
-        if store.write_trial(record):
-            published += 1
-        elif record.state not in (TrialState.NEW, TrialState.STALE):
-            unchanged += 1
-    removed = list(ledger.removed())
-    totals = totals_of(records, len(sweep.refused), (*candidates, *removed))
-    store.write_summary(totals, note)
-    kept = {record.name for record in (*candidates, *records, *removed) if record.attempts}
-    retired = store.retire_others(kept)
-    published_runs.save()
-    return Synced(published=published, unchanged=unchanged, retired=retired)
 
 
 def runs_pages(uri: str, sweep: str) -> dict[str, str]:
@@ -156,7 +75,7 @@ def runs_pages(uri: str, sweep: str) -> dict[str, str]:
     return {view: f"{page}&viewStateShareKey={view}" for view in views} or {"": page}
 
 
-class _Store:
+class RunStore:
     """The experiment of one sweep. Connects on first use; every failure is a TrackingError."""
 
     def __init__(self, uri: str, sweep: SweepRecord, published: Published | None = None) -> None:

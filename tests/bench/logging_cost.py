@@ -22,7 +22,7 @@ from table import Row, arguments, finish
 
 from orchestrator.contracts.outcome import StepEvent
 from orchestrator.tracking.mlflow_runs import curve_points, describe
-from orchestrator.tracking.mlflow_store import MlflowView
+from orchestrator.tracking.mlflow_view import MlflowView
 from workers.runtime.records import EventLog
 
 EVENTS = 500

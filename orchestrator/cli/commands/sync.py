@@ -24,7 +24,7 @@ def sync(
     from orchestrator.cli.paths import ledger_of
     from orchestrator.cli.results.report import summary_note, write
     from orchestrator.cli.terminal import Terminal
-    from orchestrator.tracking.mlflow_store import sync as publish_all
+    from orchestrator.tracking.mlflow_view import sync as publish_all
     from orchestrator.tracking.tracking_uri import tracking_uri, without_secrets
 
     where, console = ClusterOptions(namespace, context), Terminal()

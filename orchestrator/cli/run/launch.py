@@ -39,7 +39,7 @@ from orchestrator.planning.budget import limits
 from orchestrator.report import report_json
 from orchestrator.tracking import events
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mlflow_store import MlflowView
+from orchestrator.tracking.mlflow_view import MlflowView
 from orchestrator.tracking.published import Published
 from orchestrator.tracking.tracking_uri import without_secrets
 from orchestrator.units import duration, quantity

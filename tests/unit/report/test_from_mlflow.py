@@ -20,7 +20,7 @@ from orchestrator.report import build_report, report_json
 from orchestrator.report.from_mlflow import NOTICE, report_from_mlflow
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_reader import read_experiment
-from orchestrator.tracking.mlflow_store import sync
+from orchestrator.tracking.mlflow_view import sync
 from orchestrator.tracking.tracking_uri import quiet_environment
 
 # What MLflow cannot know, as fields of report.json.

@@ -28,7 +28,8 @@ from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.errors import TrackingError
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_runs import STATE, Point
-from orchestrator.tracking.mlflow_store import MlflowView, Synced, runs_pages, sync
+from orchestrator.tracking.mlflow_store import runs_pages
+from orchestrator.tracking.mlflow_view import MlflowView, Synced, sync
 from orchestrator.tracking.published import Published
 from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
@@ -381,7 +382,7 @@ from sqlalchemy import Engine, event
 from ledger_builder import Fate, LedgerBuilder
 from virtual_sweeps import Project
 from orchestrator.tracking.ledger import Ledger
-from orchestrator.tracking.mlflow_store import MlflowView
+from orchestrator.tracking.mlflow_view import MlflowView
 built = LedgerBuilder(Path({str(tmp_path)!r}), "killed")
 trial = built.plan()[0]
 built.attempt(trial, Fate())

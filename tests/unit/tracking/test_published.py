@@ -12,7 +12,7 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts import layout
-from orchestrator.tracking.mlflow_store import MlflowView, sync
+from orchestrator.tracking.mlflow_view import MlflowView, sync
 from orchestrator.tracking.published import Published
 from orchestrator.tracking.tracking_uri import quiet_environment
 from orchestrator.tracking.trial_costs import totals_of
