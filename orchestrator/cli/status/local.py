@@ -69,8 +69,7 @@ def stop_here(ledger: Ledger, console: Console) -> None:
         if driver := ledger.driver():
             fix = "run `frontier stop` there, or end that process"
             raise ConfigError([Problem(name, "", f"{driver} runs this sweep", fix)])
-        console.print(f"{name} does not run", highlight=False)
-        _say_rest(name, _states(ledger), console)
+        _say_idle(ledger, console)
         return
     try:
         os.kill(pid, signal.SIGINT)
@@ -78,8 +77,7 @@ def stop_here(ledger: Ledger, console: Console) -> None:
         problem = f"process {pid} runs this sweep, and belongs to another account"
         raise ConfigError([Problem(name, "", problem, "ask its owner to stop it")]) from None
     except ProcessLookupError:  # it has just ended
-        console.print(f"{name} does not run", highlight=False)
-        _say_rest(name, _states(ledger), console)
+        _say_idle(ledger, console)
         return
     console.print(f"{name}: process {pid} ends its running attempts, then itself", highlight=False)
     never = threading.Event()
@@ -96,6 +94,11 @@ def stop_here(ledger: Ledger, console: Console) -> None:
 
 def _states(ledger: Ledger) -> Counter[TrialState]:
     return Counter(record.state for record in ledger.trials())
+
+
+def _say_idle(ledger: Ledger, console: Console) -> None:
+    console.print(f"{ledger.directory.name} does not run", highlight=False)
+    _say_rest(ledger.directory.name, _states(ledger), console)
 
 
 def _say_rest(name: str, states: Counter[TrialState], console: Console) -> None:

@@ -89,11 +89,7 @@ def show_sweeps(storage: str, console: Console) -> None:
         for row in rows:
             done = row["trials"].get(TrialState.FINISHED.value, 0)
             of = "" if row["planned"] is None else f"{done} of {row['planned']}"
-            started = (
-                ""
-                if row["written_at"] is None
-                else datetime.fromtimestamp(row["written_at"]).isoformat(" ", "minutes")
-            )
+            started = _minute(row["written_at"])
             table.add_row(row["sweep"], row["state"], started, row["question"] or "", of)
         console.print(table)
     console.print(
