@@ -24,6 +24,7 @@ from orchestrator.config.inputs import lengths_of
 from orchestrator.config.known_counts import ByLength, remember_counts
 from orchestrator.config.lock import Lock, lock_entry, lock_path, unlocked, with_staged, write_lock
 from orchestrator.config.weights_files import check_weights
+from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, HubWeights, MadeWeights, RandomWeights
 from orchestrator.contracts.generated import made_root
 from orchestrator.contracts.requests import Staged, StagedShare, StageRequest
@@ -33,7 +34,7 @@ from orchestrator.errors import ConfigError, Problem, StorageError
 from orchestrator.execution.devices import first_gpu
 from orchestrator.planning import Plan, make_plan
 from orchestrator.planning.budget import mistakes
-from orchestrator.planning.probes import SUFFIX, probe_sweep, usable
+from orchestrator.planning.probes import probe_sweep, usable
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.probes import probe_history
 from orchestrator.units import byte_size, duration
@@ -95,7 +96,7 @@ class Session:
     def probes(self) -> dict[str, TrialHistory]:
         """Return the probe results that are not stale. Without probe records, no probes are planned for
         it."""
-        if self.sweep.config.name.endswith(SUFFIX) or not self.probing.ledger.directory.is_dir():
+        if self.sweep.config.name.endswith(layout.PROBES) or not self.probing.ledger.directory.is_dir():
             return {}
         planned = self.probing.plan
         return usable(planned, probe_history(self.probing.ledger, planned.trials))

@@ -23,6 +23,7 @@ from pydantic import (
 
 from orchestrator.config.recipes import RecipePatch, described, field_type
 from orchestrator.config.resources import AskedResources
+from orchestrator.contracts import layout
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market
@@ -35,8 +36,6 @@ from orchestrator.contracts.vocabulary import FailureRule
 from orchestrator.errors import Problem
 
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # it becomes a directory
-
-RESERVED_SUFFIXES = ("-probes", "-retrained")
 
 SETTINGS: dict[str, type[Record]] = {
     cls.model_fields["kind"].default: cls for cls in get_args(MethodSpec.model_fields["settings"].annotation)
@@ -251,7 +250,7 @@ class SweepConfig(Record):
     @field_validator("name")
     @classmethod
     def _not_reserved(cls, name: str) -> str:
-        for suffix in RESERVED_SUFFIXES:
+        for suffix in (layout.PROBES, layout.RETRAINED):
             if name.endswith(suffix):
                 problem = f"ends in {suffix}, as the sweeps that Frontier makes beside another, got {name!r}"
                 raise ProblemError(Problem.of_key("", problem, "choose another name"))

@@ -12,6 +12,7 @@
 <storage>/<sweep>/trials/<cell>/tune-<nnn>/       likewise, a candidate of a tuning search
 <storage>/<sweep>/report/                         report.html, methods.html, report.md, report.json,
                                                   frontier.csv, tables.tex
+<storage>/<sweep>-probes/, <sweep>-retrained/     sweeps that Frontier makes beside another
 <storage>/mlflow.db                               the default MLflow store
 <storage>/cache/                                  weights and made data that are staged
 
@@ -44,6 +45,8 @@ KEPT_CHECKPOINTS = 2  # of an attempt, the newest ones, on its machine and in a 
 MODEL = "model"
 MLFLOW_STORE = "mlflow.db"
 CACHE = "cache"
+# Sweeps that Frontier makes beside another are named after it: no user gives a sweep such a name.
+PROBES, RETRAINED = "-probes", "-retrained"
 _CHECKPOINT = re.compile(r"step-(\d+)")
 # Attempts below `trials`, by the depth of a trial's name; ** would walk into checkpoints, which come and go.
 ATTEMPTS = "*/*/*/*/*/attempt-*"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from orchestrator.config import GridCell, ResolvedSweep
 from orchestrator.config.grid import Grid
 from orchestrator.config.resources import AutoResources
+from orchestrator.contracts import layout
 from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.trial_history import TrialHistory
@@ -20,7 +21,6 @@ from orchestrator.planning.plan import Plan
 from orchestrator.planning.standalone import Family, family_of, standalone_costs
 from orchestrator.planning.workload import Workload, training_steps
 
-SUFFIX = "-probes"
 _MOST_STEPS, _LEAST_STEPS = 40, 8
 _SHARE = 0.1  # of the training that the probe represents
 _EVALUATIONS = 2  # from the first to the last it is at pace
@@ -37,7 +37,7 @@ def probe_sweep(sweep: ResolvedSweep) -> ResolvedSweep:
             families[family_of(cell)] = cell
     config = sweep.config.model_copy(
         update={
-            "name": f"{sweep.config.name}{SUFFIX}",
+            "name": f"{sweep.config.name}{layout.PROBES}",
             "question": None,
             "good_enough": None,
             "seeds": sweep.config.seeds[:1],

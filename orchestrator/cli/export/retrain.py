@@ -13,6 +13,7 @@ from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.strict.machine import check_machine
 from orchestrator.cli.strict.surroundings import surroundings
+from orchestrator.contracts import layout
 from orchestrator.contracts.files import current_umask
 from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.ledger import AttemptRecord
@@ -25,13 +26,10 @@ from orchestrator.execution.retries import RetryPolicy
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.units import duration
 
-_SUFFIX = "-retrained"
-
 
 def retrained(ledger: Ledger, chosen: Chosen) -> AttemptRecord | None:
     """Return the attempt that trained the trial again and finished, None if there is none."""
-    beside = Ledger(ledger.directory.with_name(ledger.directory.name + _SUFFIX))
-    attempt = beside.trial(chosen.trial.planned).decisive
+    attempt = _beside(ledger).trial(chosen.trial.planned).decisive
     if attempt is None or attempt.outcome is None or attempt.outcome.state != "finished":
         return None
     return attempt
@@ -47,7 +45,7 @@ def retrain(ledger: Ledger, chosen: Chosen, order: AttemptOrder, console: Consol
     ledger.refuse_copy()
     sweep = ledger.sweep()
     _refuse_risks(ledger, order, sweep.config.get("accepted_risks") or ())
-    beside = Ledger(ledger.directory.with_name(ledger.directory.name + _SUFFIX))
+    beside = _beside(ledger)
     before = beside.last_sweep()
     if before is not None and before.config.get("name") == beside.directory.name:
         problem = f"{beside.directory} is a sweep of its own, where the trial would be trained again"
@@ -94,6 +92,11 @@ def retrain(ledger: Ledger, chosen: Chosen, order: AttemptOrder, console: Consol
         )
     _compare(chosen, attempt, console)
     return attempt
+
+
+def _beside(ledger: Ledger) -> Ledger:
+    """Return the records of the trials of a sweep that were trained once more."""
+    return Ledger(ledger.directory.with_name(f"{ledger.directory.name}{layout.RETRAINED}"))
 
 
 def _compare(chosen: Chosen, attempt: AttemptRecord, console: Console) -> None:

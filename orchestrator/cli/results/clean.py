@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.cli.terminal import plain_table
 from orchestrator.contracts import layout
 from orchestrator.execution.clock import SystemClock
-from orchestrator.planning.probes import SUFFIX, are_probes
+from orchestrator.planning.probes import are_probes
 from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.leftovers import Leftover, LeftoverKind, leftovers, remove, size_on_disk
 from orchestrator.units import byte_size, quantity
@@ -54,8 +54,12 @@ def delete(ledger: Ledger) -> Cleaning:
 
 def _look(ledger: Ledger) -> Cleaning:
     folders = leftovers(ledger, SystemClock().now())
-    probes = Ledger(ledger.directory.with_name(f"{ledger.directory.name}{SUFFIX}"))
-    if ledger.mirror is not None or not probes.directory.is_dir() or ledger.directory.name.endswith(SUFFIX):
+    probes = Ledger(ledger.directory.with_name(f"{ledger.directory.name}{layout.PROBES}"))
+    if (
+        ledger.mirror is not None
+        or not probes.directory.is_dir()
+        or ledger.directory.name.endswith(layout.PROBES)
+    ):
         return Cleaning(folders, None, [])
     if not are_probes(probes.sweep()):
         return Cleaning(folders, None, [f"{probes.directory.name} stays: it is a sweep, and holds no probes"])
