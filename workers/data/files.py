@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import DataError
 
@@ -52,6 +54,20 @@ def most_unpacked(path: Path) -> int:
 def lines(text: str) -> list[str]:
     """Cut at line feeds only: str.splitlines would also cut inside tokens that hold, say, U+2028."""
     return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text has no lone surrogate, which JSON can escape and tokenizers reject."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def json_value(content: str | bytes) -> Any:
+    """Return the value, or None if it is not JSON. A JSONDecodeError contains the text and must not become a
+    context."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def foreign_kind(beginning: bytes) -> tuple[str, str] | None:

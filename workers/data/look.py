@@ -16,7 +16,7 @@ from orchestrator.contracts.separators import CHARACTERS, Separator, cells_of, d
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
-from workers.data.files import lines, read_text
+from workers.data.files import json_value, lines, read_text
 from workers.data.labels import doubt_about_labels, is_identifying
 from workers.data.look_conll import look_at_conll, tags_of_words
 from workers.data.masked import marks_a_pair
@@ -96,11 +96,7 @@ def _is_name(name: str) -> bool:
 
 def _json_rows(content: Sequence[str]) -> Iterator[_Row]:
     for line in content:
-        try:
-            row = json.loads(line) if line.strip() else None
-        except (ValueError, RecursionError):
-            row = None
-        if isinstance(row, dict):
+        if isinstance(row := json_value(line), dict):
             yield row
 
 

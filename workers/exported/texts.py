@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from orchestrator.contracts.exported import PredictRequest
 from orchestrator.contracts.sameness import text_key
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
-from workers.data.files import lines, read_text
+from workers.data.files import is_unicode, json_value, lines, read_text
 from workers.data.readers.delimited import stream_rows
 
 _SHOWN = 10  # rows of one problem that a message names
@@ -37,7 +36,7 @@ def read_given(request: PredictRequest) -> list[Given]:
     given, bad = [], []
     for number, (line, row) in enumerate(rows, start=1):
         cells = [row.get(column) for column in _columns(request)]
-        texts = [cell for cell in cells if isinstance(cell, str) and text_key(cell) and _is_unicode(cell)]
+        texts = [cell for cell in cells if isinstance(cell, str) and text_key(cell) and is_unicode(cell)]
         if len(texts) < len(cells):
             bad.append(line)
         else:
@@ -71,23 +70,14 @@ def _json_rows(path: Path, request: PredictRequest) -> Iterator[tuple[int, Mappi
     for line, content in enumerate(lines(read_text(path)), start=1):
         if not content.strip():
             continue
-        row = _object(content)
-        if row is None:
+        row = json_value(content)
+        if not isinstance(row, dict):
             raise DataError(str(path), line, "it is not a JSON object", "write one object a line: {…}")
         for column, option in zip(_columns(request), ("--text", "--second-text"), strict=False):
             if column not in row:
                 fix = f"pass {option} with the key that has the text"
                 raise DataError(str(path), line, f"the key {column!r} is not among its {len(row)} keys", fix)
         yield line, row
-
-
-def _object(content: str) -> dict[str, Any] | None:
-    """Return the object, None if it is none. A JSONDecodeError has the text in it."""
-    try:
-        row = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) else None
 
 
 def _files(path: Path) -> list[Given]:
@@ -113,7 +103,3 @@ def _some(path: Path, given: list[Given]) -> list[Given]:
     if not given:
         raise DataError(str(path), None, "there is no text in it", "name a file with texts, one per row")
     return given
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)

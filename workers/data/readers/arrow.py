@@ -16,6 +16,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.examples import Example, Text, Tokens, labels_of
 from workers.data.faults import Faults
+from workers.data.files import is_unicode
 from workers.data.holdout import Selector, parts_by_sentence
 from workers.data.labels import LONGEST
 from workers.data.readers.arrow_folder import ArrowFolder
@@ -147,7 +148,7 @@ def _label(file: str, row: int, value: Any, names: Sequence[str]) -> str:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, str) and is_unicode(value)
 
 
 def columns_of(reader: ArrowReader, path: Path) -> Columns:

@@ -7,14 +7,13 @@ data-*.arrow        Arrow IPC streams
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from orchestrator.errors import DataError
-from workers.data.files import read_text
+from workers.data.files import json_value, read_text
 from workers.data.readers.columns import batch_rows, named_classes, pulled
 
 _AGAIN = "write the folder again with save_to_disk"
@@ -47,7 +46,7 @@ class ArrowFolder:
         file = self.path / "dataset_info.json"
         if not file.is_file():
             return ()
-        info = _parsed(read_text(file))
+        info = json_value(read_text(file))
         if not isinstance(info, dict):
             raise DataError(str(file), None, "it is not a JSON object", _AGAIN)
         return named_classes(info.get("features"), column)
@@ -57,7 +56,7 @@ class ArrowFolder:
         file = self.path / "state.json"
         if not file.is_file() and (self.path / "dataset_dict.json").is_file():
             raise DataError(str(self.path), None, "it holds several splits", "name one of the folders in it")
-        state = _parsed(read_text(file))
+        state = json_value(read_text(file))
         files = state.get("_data_files") if isinstance(state, dict) else None
         names = [entry.get("filename") if isinstance(entry, dict) else None for entry in files or ()]
         # Only the folder's own files are ever opened.
@@ -78,12 +77,3 @@ def _batches(file: Path, columns: Sequence[str]) -> Iterator[list[tuple[Any, ...
     with pyarrow.OSFile(str(file)) as source, pyarrow.ipc.open_stream(source) as stream:
         for batch in stream:
             yield batch_rows(batch, columns)
-
-
-def _parsed(content: str) -> Any:
-    """Return the value, or None if it is not JSON. A JSONDecodeError contains the text and must not become a
-    context."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None

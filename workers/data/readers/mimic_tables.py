@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.contracts.sameness import Identity, id_key, text_key
 from orchestrator.errors import DataError
 from workers.data.faults import Faults
+from workers.data.files import is_unicode
 from workers.data.readers.delimited import stream_rows
 
 _ID = re.compile(r"[0-9]{1,12}")
@@ -92,7 +93,7 @@ def read_groups(path: Path) -> dict[str, str]:
     faults = Faults("error")
     for line, row in _rows(path, ("ICD9_CODE", "GROUP"), faults):
         code, group = _code(row["ICD9_CODE"]), row["GROUP"].strip()
-        if not _is_text(group):
+        if not is_unicode(group):
             _bad(path, line, "GROUP is not UTF-8 text", faults)
         if not code or not 0 < len(group) <= _LONGEST_GROUP:
             _bad(path, line, f"no code, or no group of at most {_LONGEST_GROUP} characters", faults)
@@ -119,7 +120,7 @@ def read_summaries(path: Path, faults: Faults, unwanted: Collection[str]) -> Ite
             _bad(path, line, "HADM_ID is not a number", faults)
         elif not _DATE.fullmatch(row["CHARTDATE"].strip()):
             _bad(path, line, "CHARTDATE is not a date (2101-02-03)", faults)
-        elif not _is_text(text):
+        elif not is_unicode(text):
             _bad(path, line, "TEXT is not UTF-8 text", faults)
         else:
             report = row["DESCRIPTION"].strip().lower() == "report"
@@ -157,7 +158,3 @@ def _moment(value: str) -> datetime | None:
 
 def _code(value: str) -> str:
     return value.strip().replace(".", "").upper()
-
-
-def _is_text(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)

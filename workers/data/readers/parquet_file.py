@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import DataError
+from workers.data.files import json_value
 from workers.data.readers.columns import batch_rows, named_classes, pulled
 
 _AGAIN = "write the file again, or fetch it again"
@@ -31,10 +31,7 @@ class ParquetFile:
     def class_names(self, column: str) -> tuple[str, ...]:
         """Return the names of a ClassLabel or of a list of them; empty for other columns."""
         metadata = (self._schema().metadata or {}).get(_FEATURES)
-        try:
-            info = None if metadata is None else json.loads(metadata)
-        except (ValueError, RecursionError):
-            info = None
+        info = None if metadata is None else json_value(metadata)
         details = info.get("info") if isinstance(info, dict) else None
         return named_classes(details.get("features") if isinstance(details, dict) else None, column)
 

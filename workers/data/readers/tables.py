@@ -25,7 +25,7 @@ from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import DataError
 from workers.data.examples import Text
 from workers.data.faults import Faults
-from workers.data.files import lines, read_text
+from workers.data.files import is_unicode, lines, read_text
 from workers.data.holdout import Selector, parts_by_sentence
 from workers.data.labels import LONGEST
 from workers.data.readers.delimited import Table, read_rows, repeats_names
@@ -223,7 +223,6 @@ def _cell(path: Path, line: int, row: Mapping[str, Any], column: str, role: str)
         raise DataError(str(path), line, f"the {role} is not of a type that is read", "use a JSON string")
     if not text_key(value):
         raise DataError(str(path), line, f"the {role} is empty", "fill it in, or remove the row")
-    # A lone surrogate (JSON can escape one) is not text: tokenizers reject it.
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if not is_unicode(value):
         raise DataError(str(path), line, f"the {role} is not Unicode text", "remove the lone surrogate")
     return value
