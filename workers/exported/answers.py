@@ -37,9 +37,8 @@ class Answerer:
     def _labels(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         first = self.use.labels[0]
         encoded = self._encoded([Text(g.text, g.second_text, first, str(g.number)) for g in given])
-        cut = [bool(self._encoded([Text(g.text, g.second_text, first, "")]).truncated) for g in given]
         records = []
-        for logits, was_cut in zip(self._logits(encoded), cut, strict=True):
+        for logits, was_cut in zip(self._logits(encoded), encoded.were_cut, strict=True):
             shares = logits.softmax(-1).tolist()
             records.append(
                 {

@@ -37,6 +37,7 @@ class Encoded:
     tags: list[list[str]] = field(default_factory=list)
     places: list[list[int | None]] = field(default_factory=list)
     repeated: bool = False
+    were_cut: list[bool] = field(default_factory=list)  # of texts, each
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -77,11 +78,13 @@ def _encode_texts(examples: Sequence[Text], ids: dict[str, int], tokenizer: Any,
     seconds = [between + (example.second_text or "") for example in examples]
     paired = any(example.second_text is not None for example in examples)
     batch = tokenizer(texts, seconds if paired else None, truncation="longest_first", max_length=max_length)
+    were_cut = _were_cut(batch, len(examples))
     return Encoded(
         input_ids=batch["input_ids"],
         labels=[ids[example.label] for example in examples],
         token_type_ids=batch.get("token_type_ids"),
-        truncated=_truncated(batch, len(examples)),
+        truncated=sum(were_cut),
+        were_cut=were_cut,
     )
 
 
@@ -125,7 +128,7 @@ def _encode_words(
         input_ids=batch["input_ids"],
         labels=labels,
         token_type_ids=batch.get("token_type_ids"),
-        truncated=_truncated(batch, len(examples)),
+        truncated=sum(_were_cut(batch, len(examples))),
         mentions_cut=mentions_cut,
         tags=[list(example.tags) for example in examples],
         places=places,
@@ -181,8 +184,8 @@ def decode_subwords(
     return gold, predicted
 
 
-def _truncated(batch: Any, examples: int) -> int:
-    return sum(bool(batch.encodings[index].overflowing) for index in range(examples))
+def _were_cut(batch: Any, examples: int) -> list[bool]:
+    return [bool(batch.encodings[index].overflowing) for index in range(examples)]
 
 
 def _check_known(tags: set[str], ids: dict[str, int]) -> None:
