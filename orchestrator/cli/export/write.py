@@ -62,8 +62,9 @@ def export_model(
         problem = f"{out} exists already"
         raise ConfigError([Problem("command line", "--out", problem, "remove it, or give another folder")])
     sweep = ledger.sweep()
-    report = build_report(sweep, ledger.trials(), examples_of=ledger.examples)
-    chosen = choose(report, ledger.trials(), cell, budget, seed)
+    trials = list(ledger.trials())
+    report = build_report(sweep, trials, examples_of=ledger.examples)
+    chosen = choose(report, trials, cell, budget, seed)
     attempt = _kept(ledger, chosen)
     if attempt is None and again:
         assert chosen.trial.decisive is not None
@@ -74,11 +75,12 @@ def export_model(
     chosen = replace(chosen, outcome=attempt.outcome)
     kept = Path(attempt.directory) / layout.MODEL
     order = _order(kept.parent)
+    use = _use(chosen, order)
     console.print(f"exporting {chosen.point.cell.name}, {chosen.how}", highlight=False)
     with draft(out) as folder:
         folder.mkdir()
         request = ExportRequest(
-            use=_use(chosen, order),
+            use=use,
             kept=str(kept),
             weights=order.weights,
             cache_dir=str(cache_of(ledger.directory.parent)),
@@ -87,7 +89,7 @@ def export_model(
         )
         with _waiting(console):
             [answer] = [ExportAnswer.model_validate(line) for line in _asked(request, chosen)]
-        exported = _manifest(chosen, order, sweep, answer, folder)
+        exported = _manifest(chosen, use, order, sweep, answer, folder)
         facts = CardFacts(
             exported, answer, sweep, chosen.task, chosen.point, chosen.comparison, chosen.outcome, chosen.how
         )
@@ -157,9 +159,13 @@ def _is_paired(task: TaskSpec) -> bool:
 
 
 def _manifest(
-    chosen: Chosen, order: AttemptOrder, sweep: SweepRecord, answer: ExportAnswer, folder: Path
+    chosen: Chosen,
+    use: ModelUse,
+    order: AttemptOrder,
+    sweep: SweepRecord,
+    answer: ExportAnswer,
+    folder: Path,
 ) -> Exported:
-    use = _use(chosen, order)
     assert chosen.outcome.device is not None
     digested = sorted(path for path in folder.rglob("*") if path.suffix in _DIGESTED)
     return Exported(
