@@ -174,21 +174,27 @@ def _positive(task: TaskSpec, labels: tuple[str, ...]) -> NDArray[np.bool_]:
     return np.array([label == task.positive_label for label in labels])
 
 
-def _macro_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats:
+def _classes(
+    gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return whether each example is of, and was taken for, each class that occurs: (examples, classes)."""
     classes = np.union1d(gold, predicted)
-    is_gold, is_predicted = gold[:, None] == classes, predicted[:, None] == classes
+    return gold[:, None] == classes, predicted[:, None] == classes
+
+
+def _macro_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats:
+    is_gold, is_predicted = _classes(gold, predicted)
     correct, both = 2.0 * (is_gold & is_predicted), is_gold.astype(np.float64) + is_predicted
     sizes = both.sum(axis=0)
     scores = correct.sum(axis=0) / sizes
     effects: Floats = ((correct - scores * both) / sizes).sum(axis=1)
-    values: Floats = scores.mean() + len(gold) / len(classes) * effects
+    values: Floats = scores.mean() + len(gold) / is_gold.shape[1] * effects
     return values
 
 
 def _weighted_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats:
     """F1 of each class, weighted by its share of the gold labels; the effect on both factors."""
-    classes = np.union1d(gold, predicted)
-    is_gold, is_predicted = gold[:, None] == classes, predicted[:, None] == classes
+    is_gold, is_predicted = _classes(gold, predicted)
     correct, both = 2.0 * (is_gold & is_predicted), is_gold.astype(np.float64) + is_predicted
     sizes, shares = both.sum(axis=0), is_gold.mean(axis=0)
     scores = correct.sum(axis=0) / sizes
@@ -200,10 +206,9 @@ def _weighted_f1(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[A
 
 def _kappa(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> Floats | None:
     """1 - (1 - observed) / (1 - expected) agreement; None where the expected one is full."""
-    classes = np.union1d(gold, predicted)
-    if len(classes) < 2:
+    is_gold, is_predicted = _classes(gold, predicted)
+    if is_gold.shape[1] < 2:
         return None
-    is_gold, is_predicted = gold[:, None] == classes, predicted[:, None] == classes
     gold_shares, predicted_shares = is_gold.mean(axis=0), is_predicted.mean(axis=0)
     observed, expected = float((gold == predicted).mean()), float(gold_shares @ predicted_shares)
     of_observed = (gold == predicted) - observed

@@ -100,15 +100,13 @@ def _score_relations(
     predicted: NDArray[np.integer[Any]],
 ) -> Metrics:
     # A task whose data hold no negative example has no such class.
-    negative = labels.index(negative_label) if negative_label in labels else -1
-    correct = int(((gold == predicted) & (gold != negative)).sum())
-    precision, recall, f1 = _precision_recall_f1(
-        correct, int((predicted != negative).sum()), int((gold != negative).sum())
+    positive = np.array([label != negative_label for label in labels])
+    names = (
+        MetricName.POSITIVE_MICRO_PRECISION,
+        MetricName.POSITIVE_MICRO_RECALL,
+        MetricName.POSITIVE_MICRO_F1,
     )
-    return {
-        MetricName.POSITIVE_MICRO_PRECISION: precision,
-        MetricName.POSITIVE_MICRO_RECALL: recall,
-        MetricName.POSITIVE_MICRO_F1: f1,
+    return dict(zip(names, _of_positive(positive, gold, predicted), strict=True)) | {
         MetricName.MICRO_F1_WITH_NEGATIVE: MetricValue(
             value=float(f1_score(gold, predicted, average="micro"))
         ),
@@ -124,13 +122,17 @@ def _of_one_class(
     """Return precision, recall and F1 of the class `positive_label`; nothing where the task names none."""
     if positive_label is None:
         return {}
-    positive = labels.index(positive_label)
-    is_gold, is_predicted = gold == positive, predicted == positive
-    scores = _precision_recall_f1(
-        int((is_gold & is_predicted).sum()), int(is_predicted.sum()), int(is_gold.sum())
-    )
+    positive = np.array([label == positive_label for label in labels])
     names = MetricName.CLASS_PRECISION, MetricName.CLASS_RECALL, MetricName.CLASS_F1
-    return dict(zip(names, scores, strict=True))
+    return dict(zip(names, _of_positive(positive, gold, predicted), strict=True))
+
+
+def _of_positive(
+    positive: NDArray[np.bool_], gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]
+) -> tuple[MetricValue, ...]:
+    """Return precision, recall and F1 over the classes that are `positive`, (classes,), together."""
+    correct = int(((gold == predicted) & positive[gold]).sum())
+    return _precision_recall_f1(correct, int(positive[predicted].sum()), int(positive[gold].sum()))
 
 
 def _kappa(gold: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]) -> MetricValue:
