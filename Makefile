@@ -15,8 +15,9 @@ SWEEP ?= $(basename $(notdir $(CONFIG)))
 BIN := .venv/bin
 # The order in which the tests are handed out is that of tests/distribution.py.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
-# A command that was interrupted has said so: make ends the same way and adds no `*** Error 130`.
-QUIETLY = || { code=$$?; [ $$code -eq 130 ] || exit $$code; kill -INT $$PPID; }
+# A command that was interrupted has said so: make ends the same way and adds no `*** Error 130`. The shell outlives the
+# signal: make must not see both at once, or it remarks on a child that is gone.
+QUIETLY = || { code=$$?; [ $$code -eq 130 ] || exit $$code; kill -INT $$PPID; sleep 1; }
 RUN_local := run
 RUN_k8s = submit --overlay $(OVERLAY)
 

@@ -23,10 +23,8 @@ def _make(target: str, exit_code: int, tmp_path: Path) -> subprocess.CompletedPr
 @pytest.mark.parametrize("target", ["sweep", "plan", "report", "ui"])
 def test_an_interrupted_command_has_the_last_word(target: str, tmp_path: Path) -> None:
     done = _make(target, 130, tmp_path)
-    # The signal may reach make while it waits for the shell that sent it: then it remarks on the wait.
-    assert done.stderr.startswith("frontier: its last line\n")
-    assert "Error" not in done.stderr
-    assert done.returncode != 0
+    assert done.stderr == "frontier: its last line\n"
+    assert done.returncode in (130, -2)  # as a shell says it, or as the signal
 
 
 def test_a_command_that_failed_ends_make_with_its_error(tmp_path: Path) -> None:
