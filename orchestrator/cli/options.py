@@ -60,6 +60,7 @@ def complete_sweep(incomplete: str) -> list[str]:
     return complete_sweep(incomplete)
 
 
+RUN_SWEEP = "The name of a sweep that has run, or its directory or URI"
 Config = Annotated[
     Path,
     typer.Argument(
@@ -88,7 +89,7 @@ Sweep = Annotated[
     str,
     typer.Argument(
         metavar="SWEEP",
-        help="The name of a sweep that has run, or its directory or URI.",
+        help=f"{RUN_SWEEP}.",
         autocompletion=complete_sweep,
     ),
 ]
@@ -96,7 +97,7 @@ SweepOrAll = Annotated[
     str | None,
     typer.Argument(
         metavar="[SWEEP]",
-        help="The name of a sweep that has run, or its directory or URI. Default: list the sweeps.",
+        help=f"{RUN_SWEEP}. Default: list the sweeps.",
         autocompletion=complete_sweep,
     ),
 ]

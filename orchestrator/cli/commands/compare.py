@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import STORAGE, Json, Storage, complete_sweep
+from orchestrator.cli.options import RUN_SWEEP, STORAGE, Json, Storage, complete_sweep
 
-_SWEEP = typer.Argument(
-    help="The name of a sweep that has run, or its directory or URI.", autocompletion=complete_sweep
-)
+_SWEEP = typer.Argument(help=f"{RUN_SWEEP}.", autocompletion=complete_sweep)
 
 
 def compare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.config.overrides import WHERE
 from orchestrator.contracts.ledger import TrialRecord
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
@@ -17,8 +18,6 @@ from orchestrator.report.results.cells import key_of
 from orchestrator.report.results.point import Comparison, Point
 from orchestrator.report.task_report import TaskReport
 from orchestrator.units import device_time
-
-_WHERE = "command line"
 
 
 @dataclass(frozen=True)
@@ -145,4 +144,4 @@ def _on_dev(outcome: Outcome) -> float:
 
 
 def _problem(key: str, problem: str, fix: str) -> ConfigError:
-    return ConfigError([Problem(_WHERE, key, problem, fix)])
+    return ConfigError([Problem(WHERE, key, problem, fix)])

@@ -14,14 +14,13 @@ from orchestrator.cli.terminal import plain_table
 from orchestrator.cli.worker_calls import ask
 from orchestrator.config import load_catalogue
 from orchestrator.config.layouts import looked_for, resolve_layout
+from orchestrator.config.overrides import WHERE
 from orchestrator.contracts.exported import EvaluateRequest, Exported, Scored
 from orchestrator.contracts.metrics import METRICS, MetricValue
 from orchestrator.contracts.task import TaskSpec
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.text_files import user_path
 from orchestrator.units import quantity
-
-_WHERE = "command line"
 
 
 def evaluate(
@@ -89,10 +88,10 @@ def _resolved(
         spec = tasks[task].spec if task in tasks else spec
     if not problems and spec.kind is not exported.use.kind:
         fix = f"name a task of kind {exported.use.kind}, say {exported.task.name}"
-        problems.append(Problem(_WHERE, "TASK", f"{task} is a task of kind {spec.kind}", fix))
+        problems.append(Problem(WHERE, "TASK", f"{task} is a task of kind {spec.kind}", fix))
     data_dir = settings.get("data_dir")
     if not problems and data_dir is None and not spec.invented:
-        problems.append(Problem(_WHERE, "data_dir", f"{task} reads files", "give data_dir=PATH"))
+        problems.append(Problem(WHERE, "data_dir", f"{task} reads files", "give data_dir=PATH"))
     if problems:
         raise ConfigError(problems)
     root = None if data_dir is None else user_path(Path.cwd(), data_dir)

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from orchestrator.cli.export.folder import read_exported
 from orchestrator.cli.worker_calls import ask
+from orchestrator.config.overrides import WHERE
 from orchestrator.contracts.exported import Exported, PredictRequest
 from orchestrator.contracts.task import ArrowReader, TableReader
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.units import quantity
 
-_WHERE = "command line"
 _FORMATS: dict[str, Literal["csv", "jsonl", "text"]] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
@@ -82,13 +82,13 @@ def _problems(exported: Exported, file: Path, out: Path, second_text: str | None
         fix = "give a CSV or JSON-lines file with two columns"
         yield Problem(str(file), "", "the model takes pairs of texts, and a text file has one", fix)
     if out.suffix not in _ANSWERS:
-        yield Problem(_WHERE, "--out", f"unknown kind of file, got {str(out)!r}", "end it in .jsonl or .csv")
+        yield Problem(WHERE, "--out", f"unknown kind of file, got {str(out)!r}", "end it in .jsonl or .csv")
     elif out.exists():
-        yield Problem(_WHERE, "--out", f"{out} exists already", "remove it, or give another file")
+        yield Problem(WHERE, "--out", f"{out} exists already", "remove it, or give another file")
     elif not out.parent.is_dir():
-        yield Problem(_WHERE, "--out", f"there is no folder {out.parent}", "make it, or give another file")
+        yield Problem(WHERE, "--out", f"there is no folder {out.parent}", "make it, or give another file")
     if second_text is not None and not exported.use.paired:
-        yield Problem(_WHERE, "--second-text", "the model takes one text", "remove --second-text")
+        yield Problem(WHERE, "--second-text", "the model takes one text", "remove --second-text")
 
 
 def _ending(file: Path) -> str:

@@ -13,6 +13,7 @@ from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.strict.machine import check_machine
 from orchestrator.cli.strict.surroundings import surroundings
+from orchestrator.config.overrides import WHERE
 from orchestrator.contracts import layout
 from orchestrator.contracts.files import current_umask
 from orchestrator.contracts.gpus import visible_gpus
@@ -49,7 +50,7 @@ def retrain(ledger: Ledger, chosen: Chosen, order: AttemptOrder, console: Consol
     before = beside.last_sweep()
     if before is not None and before.config.get("name") == beside.directory.name:
         problem = f"{beside.directory} is a sweep of its own, where the trial would be trained again"
-        raise ConfigError([Problem("command line", "--retrain", problem, "rename that folder")])
+        raise ConfigError([Problem(WHERE, "--retrain", problem, "rename that folder")])
     planned = chosen.trial.planned
     others = tuple(t for t in before.trials if t.name != planned.name) if before else ()
     place = Workplace(

@@ -15,6 +15,7 @@ from orchestrator.cli.heartbeat import heartbeat
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.run.provenance import version
 from orchestrator.cli.worker_calls import ask
+from orchestrator.config.overrides import WHERE
 from orchestrator.contracts import layout
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.exported import (
@@ -60,7 +61,7 @@ def export_model(
     """
     if out.exists():
         problem = f"{out} exists already"
-        raise ConfigError([Problem("command line", "--out", problem, "remove it, or give another folder")])
+        raise ConfigError([Problem(WHERE, "--out", problem, "remove it, or give another folder")])
     sweep = ledger.sweep()
     trials = list(ledger.trials())
     report = build_report(sweep, trials, examples_of=ledger.examples)

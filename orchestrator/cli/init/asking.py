@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from orchestrator.cli.init.columns import Answer, Question
+from orchestrator.config.overrides import WHERE
 from orchestrator.errors import ConfigError, Problem, did_you_mean
 
 GIVEN = "as you said"
@@ -40,18 +41,18 @@ class Asking:
         """Return the answer of a flag, and note a problem if it is none of the choices."""
         if value not in choices:
             problem = f"unknown value, got {value!r}"
-            self._wrong.append(Problem("command line", flag, problem, did_you_mean(value, choices)))
+            self._wrong.append(Problem(WHERE, flag, problem, did_you_mean(value, choices)))
         return Answer(value, GIVEN)
 
     def refuse(self, flag: str, problem: str, fix: str) -> None:
-        self._wrong.append(Problem("command line", flag, problem, fix))
+        self._wrong.append(Problem(WHERE, flag, problem, fix))
 
     def end(self) -> None:
         """Raise ConfigError with every wrong flag and every open question."""
         problems = list(self._wrong)
         for question in self._open:
             fix = f"add {question.flag} " + ("|".join(question.choices) or "VALUE")
-            problems.append(Problem("command line", question.flag, f"{question.ask} {question.why}", fix))
+            problems.append(Problem(WHERE, question.flag, f"{question.ask} {question.why}", fix))
         if problems:
             raise ConfigError(problems)
 
