@@ -15,9 +15,10 @@ from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.target import SweepTarget
-from orchestrator.contracts.task import ConllReader, MadeNotes, TableReader, TaskSpec
+from orchestrator.contracts.task import MadeNotes, TaskSpec
 from orchestrator.contracts.trial import Recipe
-from orchestrator.contracts.vocabulary import FailureRule, Split, TaskKind
+from orchestrator.contracts.unread_tasks import unread_task
+from orchestrator.contracts.vocabulary import FailureRule, TaskKind
 
 _SWEEP, _TASK, _BACKBONE, _METHOD = (
     f"frontier.{part}" for part in ("record", "task.", "backbone.", "method.")
@@ -46,7 +47,6 @@ _OF_SWEEP = {
     "prices",
     "market",
 }
-_FILES = {Split.TEST: ("unknown",)}  # MLflow does not know them, and a report reads none
 
 
 def record_tags(sweep: SweepRecord) -> dict[str, str]:
@@ -113,12 +113,5 @@ def _backbone(backbone: BackboneSpec) -> str:
 
 
 def _task(values: dict[str, Any]) -> TaskSpec:
-    invented, kind = values.pop("invented"), TaskKind(values["kind"])
-    reader = (
-        ConllReader(files=_FILES)
-        if kind is TaskKind.NER
-        else TableReader(format="csv", files=_FILES, text="text", label="label")
-    )
-    negative = "none" if kind is TaskKind.RELATION else None
-    made = MadeNotes() if invented else None
-    return TaskSpec(**values, reader=reader, negative_label=negative, made=made)
+    invented, kind = values.pop("invented"), TaskKind(values.pop("kind"))
+    return unread_task(kind, **values, made=MadeNotes() if invented else None)

@@ -10,9 +10,10 @@ from orchestrator.contracts.metrics import METRICS, MetricName, MetricValue
 from orchestrator.contracts.outcome import Device, Origin, Outcome, Parameters, Serving
 from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
-from orchestrator.contracts.task import ConllReader, TableReader, TaskSpec
+from orchestrator.contracts.task import TaskSpec
 from orchestrator.contracts.trial import Cell, Resources
-from orchestrator.contracts.vocabulary import Figure, Phase, Source, Split, TaskKind, TrialState
+from orchestrator.contracts.unread_tasks import unread_task
+from orchestrator.contracts.vocabulary import Figure, Phase, Source, TrialState
 from orchestrator.report.foreign.runs import Run
 
 _FINGERPRINT = "0" * 16  # that of nothing: these runs have none
@@ -61,26 +62,15 @@ def _without_repeats(task: str, runs: Sequence[Run]) -> list[str]:
 
 
 def _task(name: str, metric: MetricName, notes: Sequence[str]) -> TaskSpec:
-    """Return a task that is only scored: its files are not known, and nothing reads them."""
-    kind = METRICS[metric].kinds[0]
-    return TaskSpec(
+    return unread_task(
+        METRICS[metric].kinds[0],
         name=name,
         title=name,
-        kind=kind,
         domain="any",
-        reader=_reader(kind),
-        negative_label="none" if kind is TaskKind.RELATION else None,
         metric=metric,
         paper_scoring=metric is MetricName.SUBWORD_F1,
         note=" ".join(notes) or None,
     )
-
-
-def _reader(kind: TaskKind) -> ConllReader | TableReader:
-    files = {Split.TEST: ("unknown",)}
-    if kind is TaskKind.NER:
-        return ConllReader(files=files)
-    return TableReader(format="csv", files=files, text="text", label="label")
 
 
 def _trial(run: Run) -> TrialRecord:
