@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mkdocs.structure.files import File, Files
 
 from orchestrator.cli.app import app
 from orchestrator.config import load_catalogue, sweep_schema
+from orchestrator.config.recipes import RecipePatch
 from orchestrator.contracts.trial import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -44,23 +45,25 @@ def sweep_page(schema: dict[str, Any]) -> str:
     """Return a table of keys for the sweep file and for each record in it. Keys of a recipe have the defaults
     that a cell gets where no layer sets them."""
     defaults = {key: field.default for key, field in Recipe.model_fields.items() if not field.is_required()}
-    for key, entry in schema["$defs"]["RecipePatch"]["properties"].items():
-        entry["default"] = defaults.get(key)
     lines = ["# The sweep file", "", f"{schema['description']} Generated from `frontier schema`.", ""]
     definitions = schema["$defs"]
     lines += _keys(schema, definitions)
     for name, record in sorted(definitions.items()):
         if "properties" in record:
-            lines += ["", f"## {name}", "", record.get("description", ""), "", *_keys(record, definitions)]
+            keys = _keys(record, definitions, defaults if name == RecipePatch.__name__ else None)
+            lines += ["", f"## {name}", "", record.get("description", ""), "", *keys]
     return "\n".join(lines) + "\n"
 
 
-def _keys(record: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
+def _keys(
+    record: dict[str, Any], definitions: dict[str, Any], defaults: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Yield a table. `defaults` are those of keys that have none in the schema."""
     required = set(record.get("required", ()))
     yield "| key | value | default | |"
     yield "|---|---|---|---|"
     for key, entry in record["properties"].items():
-        default = "required" if key in required else _code(entry.get("default"))
+        default = "required" if key in required else _code((defaults or {}).get(key, entry.get("default")))
         yield f"| `{key}` | {_cell(_value(entry, definitions))} | {default} | {_cell(entry['description'])} |"
 
 

@@ -100,11 +100,16 @@ def text_column(look: DataLook) -> Answer | Question:
     return Question("--text", "Which column is the text?", why, _names(choices))
 
 
-def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
-    """Return the column with classes, where no other column can be meant."""
-    free = [
+def _free(look: DataLook, taken: Sequence[str | None]) -> list[ColumnLook]:
+    """Return the columns of single values that differ, and that are nothing else yet."""
+    return [
         c for c in look.columns if c.name not in taken and not _is_text(c) and not c.lists and c.distinct > 1
     ]
+
+
+def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
+    """Return the column with classes, where no other column can be meant."""
+    free = _free(look, taken)
     named = [column for column in free if words_of(column.name) & _LABEL]
     if len(named) == 1 and named[0].sizes is not None:
         return Answer(named[0].name, f"from its name; {_values(named[0])}")
@@ -124,9 +129,7 @@ def label_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Questi
 
 def id_column(look: DataLook, taken: Sequence[str | None]) -> Answer | Question:
     """Return the column that says which rows belong together, where its name says so."""
-    free = [
-        c for c in look.columns if c.name not in taken and not _is_text(c) and not c.lists and c.distinct > 1
-    ]
+    free = _free(look, taken)
     patients = [column for column in free if words_of(column.name) & _PATIENT]
     documents = [column for column in free if words_of(column.name) & _DOCUMENT]
     named = patients or documents
