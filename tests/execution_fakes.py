@@ -43,7 +43,7 @@ MIXED: Script = {
 
 def make_trial(
     task: str,
-    predicted: float | None = 10.0,
+    forecast: float | None = 10.0,
     *,
     seed: int = 1,
     cpus: int = 1,
@@ -69,7 +69,7 @@ def make_trial(
         digests=Digests(data=None, weights=None, code="c", metrics="1"),
         fingerprint=fingerprint,
     )
-    return TrialOrder(spec, Resources(cpus=cpus, gpus=gpus, processes=max(1, int(gpus))), predicted)
+    return TrialOrder(spec, Resources(cpus=cpus, gpus=gpus, processes=max(1, int(gpus))), forecast)
 
 
 def act_of(script: Script, order: AttemptOrder) -> str:
@@ -164,7 +164,7 @@ class FakeHosts:
 def simulated(script: Script, trial: TrialOrder, order: AttemptOrder) -> SimulatedAttempt:
     """The same script for the simulated launcher."""
     act = act_of(script, order)
-    seconds = trial.predicted_seconds or 5.0
+    seconds = trial.forecast_seconds or 5.0
     if act == KILLED:
         return SimulatedAttempt(seconds, FailureKind.PREEMPTED, checkpoint_step=10 * order.attempt)
     if act in (FINISH, HANG):

@@ -17,7 +17,7 @@ from orchestrator.execution.clock import VirtualClock
 from orchestrator.execution.launcher import LaunchEvent, Workplace
 from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import RunSummary, run_sweep
-from orchestrator.execution.simulated_launcher import Script, SimulatedLauncher, as_predicted
+from orchestrator.execution.simulated_launcher import Script, SimulatedLauncher, as_forecast
 from orchestrator.planning import Plan, make_plan
 from orchestrator.tracking.ledger import Ledger
 
@@ -78,7 +78,7 @@ class Project:
 
     def run(
         self,
-        script: Script = as_predicted,
+        script: Script = as_forecast,
         *,
         board: Board | None = None,
         notify: Callable[[LaunchEvent], None] = lambda event: None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import MethodSpec
@@ -23,11 +23,20 @@ class PlannedTrial(Record):
     seed: NonNegativeInt
     fingerprint: str
     resources: Resources
-    predicted_seconds: NonNegativeFloat | None = None  # wall, of the whole trial
+    forecast_seconds: NonNegativeFloat | None = None  # wall, of the whole trial
     done_share: Annotated[float, Field(ge=0, le=1)] = (
         0.0  # of its steps, in the checkpoint that it continues from
     )
     candidate: PositiveInt | None = None  # number in a tuning search
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_key(cls, given: Any) -> Any:
+        """Read records of versions that called the forecast `predicted_seconds`."""
+        if not isinstance(given, dict) or "predicted_seconds" not in given:
+            return given
+        others = {key: value for key, value in given.items() if key != "predicted_seconds"}
+        return {"forecast_seconds": given["predicted_seconds"], **others}
 
     @property
     def name(self) -> str:
@@ -35,8 +44,8 @@ class PlannedTrial(Record):
 
     @property
     def seconds_left(self) -> float | None:
-        """Predicted wall seconds of what its checkpoint has not done."""
-        return None if self.predicted_seconds is None else self.predicted_seconds * (1 - self.done_share)
+        """Return the wall seconds forecast for what its checkpoint has not done."""
+        return None if self.forecast_seconds is None else self.forecast_seconds * (1 - self.done_share)
 
 
 EXCLUDED = "excluded: "  # the beginning of a reason that a rule of the sweep gives

@@ -33,7 +33,7 @@ class Allowance:
     def expect(self, trials: Iterable[TrialOrder]) -> None:
         """Forecast the trials' device-seconds. A trial without a forecast begins while anything is left."""
         self._waiting = {
-            trial.name: (trial.predicted_seconds or 0.0) * trial.resources.devices
+            trial.name: (trial.forecast_seconds or 0.0) * trial.resources.devices
             for trial in in_order(list(trials))
         }
 

@@ -22,7 +22,7 @@ class TrialOrder:
 
     spec: TrialSpec
     resources: Resources
-    predicted_seconds: float | None = None
+    forecast_seconds: float | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class RunPlanned:
     """What a run still has to do, sent before each launch: searches add more as they go."""
 
     trials: tuple[PlannedTrial, ...]  # those that wait for a search, and candidates that are drawn, included
-    undrawn: tuple[float | None, ...] = ()  # predicted wall seconds of the candidates yet to be drawn
+    undrawn: tuple[float | None, ...] = ()  # forecast wall seconds of the candidates yet to be drawn
     up_to_date: int = 0  # trials that need no run, those that this run has finished included
 
 
@@ -162,4 +162,4 @@ def in_order(trials: Sequence[TrialOrder]) -> list[TrialOrder]:
     """Return the trials as launchers start them: seed by seed, longest forecast first."""
     from orchestrator.planning.placement import seed_by_seed
 
-    return seed_by_seed(trials, lambda trial: trial.spec.seed, lambda trial: trial.predicted_seconds)
+    return seed_by_seed(trials, lambda trial: trial.spec.seed, lambda trial: trial.forecast_seconds)

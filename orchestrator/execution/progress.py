@@ -40,7 +40,7 @@ class Progress:
         self._planned = {trial.name: trial for trial in trials}
         self._done_before: int | None = None
         self._waiting = dict.fromkeys(self._planned)
-        self._undrawn: tuple[float | None, ...] = ()  # predicted seconds of candidates yet to be drawn
+        self._undrawn: tuple[float | None, ...] = ()  # forecast seconds of candidates yet to be drawn
         self._running: dict[str, float] = {}  # name -> since when
         self._widest = 1  # most trials seen running at once
         self._ended = dict.fromkeys(TrialState, 0)
@@ -49,7 +49,7 @@ class Progress:
         self._lost: set[str] = set()  # of those that wait: their node is gone
         self._interrupted: set[str] = set()  # that were ever lost: their time gives no pace
         self._attempting: dict[str, float] = {}  # name -> start of the running attempt
-        self._predicted = self._actual = 0.0  # seconds of the finished trials that had a prediction
+        self._forecast = self._actual = 0.0  # seconds of the finished trials that had a forecast
         self._durations: list[float] = []
         self._now: float | None = None
         self.best: dict[str, Best] = {}
@@ -110,12 +110,13 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Predicted seconds of what is left, times actual over predicted so far, shared among the places.
+        """Return the seconds forecast for what is left, times actual over forecast so far, shared among the
+        places.
 
-        None until there is a prediction or a finished trial to go by; 0 where nothing is left.
+        None until there is a forecast or a finished trial to go by; 0 where nothing is left.
         """
         left = [self._expected(self._planned[name].seconds_left) for name in self._waiting]
-        left += [self._expected(predicted) for predicted in self._undrawn]
+        left += [self._expected(forecast) for forecast in self._undrawn]
         for name, since in self._running.items():
             expected = self._expected(self._planned[name].seconds_left)
             left.append(None if expected is None else max(0.0, expected - ((self._now or since) - since)))
@@ -124,9 +125,9 @@ class Progress:
             return None
         return max(sum(forecasts) / self._widest, max(forecasts, default=0.0))
 
-    def _expected(self, predicted: float | None) -> float | None:
-        if predicted is not None:
-            return predicted * (self._actual / self._predicted if self._predicted else 1.0)
+    def _expected(self, forecast: float | None) -> float | None:
+        if forecast is not None:
+            return forecast * (self._actual / self._forecast if self._forecast else 1.0)
         return sum(self._durations) / len(self._durations) if self._durations else None
 
     def update(self, event: LaunchEvent) -> None:
@@ -177,10 +178,10 @@ class Progress:
         else:
             self._candidates_ended += 1
         if event.state is TrialState.FINISHED and since is not None:
-            predicted = 0.0 if event.name in self._interrupted else self._planned[event.name].seconds_left
+            forecast = 0.0 if event.name in self._interrupted else self._planned[event.name].seconds_left
             self._durations.append(event.at - since)
-            if predicted:
-                self._predicted += predicted
+            if forecast:
+                self._forecast += forecast
                 self._actual += event.at - since
 
     def _note_quality(self, name: str, outcome: Outcome) -> None:

@@ -184,13 +184,13 @@ def ahead(plan: Plan, tried: Iterable[str] = ()) -> RunPlanned:
     search that waits for one of them goes no further in this run, and neither do its trials."""
     going = [s for s in plan.searches if {c.trial.name for c in s.to_run}.difference(tried)]
     cells = {search.cell.cell.name for search in going}
-    later = [predicted for search in going for part in search.ahead[1:] for predicted in part]
+    later = [forecast for search in going for part in search.ahead[1:] for forecast in part]
     return RunPlanned(
         trials=(
             *(candidate.trial for search in going for candidate in search.to_run),
             *(i.trial for i in plan.to_run if i.reason != "waiting" or i.trial.cell.name in cells),
         ),
-        undrawn=tuple(None if predicted is None else predicted.seconds for predicted in later),
+        undrawn=tuple(None if forecast is None else forecast.seconds for forecast in later),
         up_to_date=len(plan.up_to_date),
     )
 

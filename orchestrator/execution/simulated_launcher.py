@@ -35,7 +35,7 @@ from orchestrator.execution.launcher import (
 )
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 
-_UNPREDICTED_SECONDS = 60.0
+_SECONDS_WITHOUT_FORECAST = 60.0
 _NOTHING_TRAINED = "simulated: nothing was trained"
 
 
@@ -57,11 +57,11 @@ class SimulatedAttempt:
 Script = Callable[[TrialOrder, AttemptOrder], SimulatedAttempt]
 
 
-def as_predicted(trial: TrialOrder, order: AttemptOrder) -> SimulatedAttempt:
-    """Every attempt finishes, after the predicted seconds. Candidates all score the same, so that their
+def as_forecast(trial: TrialOrder, order: AttemptOrder) -> SimulatedAttempt:
+    """Finish every attempt after the seconds forecast for it. Candidates all score the same, so that their
     search comes to an end."""
     value = None if trial.spec.candidate is None else 0.0
-    return SimulatedAttempt(trial.predicted_seconds or _UNPREDICTED_SECONDS, value=value)
+    return SimulatedAttempt(trial.forecast_seconds or _SECONDS_WITHOUT_FORECAST, value=value)
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class SimulatedLauncher:
         policy: RetryPolicy,
         *,
         slots: int,
-        script: Script = as_predicted,
+        script: Script = as_forecast,
         clock: VirtualClock | None = None,
     ) -> None:
         self._workplace, self._policy, self._slots, self._script = workplace, policy, slots, script

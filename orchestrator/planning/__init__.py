@@ -1,7 +1,7 @@
 """Pure functions over frozen records: what must run, why, in which order, and what it costs."""
 
 from orchestrator.planning.fingerprints import differences, fingerprint
-from orchestrator.planning.forecast import Prediction
+from orchestrator.planning.forecast import Forecast
 from orchestrator.planning.placement import longest_first, seed_by_seed
 from orchestrator.planning.plan import Plan, make_plan
 from orchestrator.planning.plan_builder import ToRun
@@ -9,8 +9,8 @@ from orchestrator.planning.tuning import Candidate, Search
 
 __all__ = [
     "Candidate",
+    "Forecast",
     "Plan",
-    "Prediction",
     "Search",
     "ToRun",
     "differences",

@@ -64,15 +64,15 @@ class Option:
 
 def mistakes(plan: Plan) -> list[Problem]:
     """Return a problem for each limit in a unit that the sweep has no forecast in."""
-    budget, predicted = plan.sweep.config.budget, plan.predicted
+    budget, forecast = plan.sweep.config.budget, plan.forecast
     if budget is None:
         return []
     own, other = _hours(plan)
     source, problems = plan.sweep.source, []
     if getattr(budget, other) is not None:
-        key, problem = f"budget.{other}", f"the trials of this sweep are billed in {predicted.device}"
+        key, problem = f"budget.{other}", f"the trials of this sweep are billed in {forecast.device}"
         problems.append(Problem(source.of(key), key, problem, f"use budget.{own}"))
-    if budget.money is not None and predicted.money_per_device_hour is None:
+    if budget.money is not None and forecast.money_per_device_hour is None:
         problem, fix = "there is no price of these devices", "name an entry in `prices` that has them"
         problems.append(Problem(source.of("budget.money"), "budget.money", problem, fix))
     return problems
@@ -80,32 +80,30 @@ def mistakes(plan: Plan) -> list[Problem]:
 
 def _hours(plan: Plan) -> tuple[Key, Key]:
     """Return the key of the hours that the sweep is billed in, and the other one."""
-    return (
-        ("gpu_hours", "core_hours") if plan.predicted.device == "GPU-hours" else ("core_hours", "gpu_hours")
-    )
+    return ("gpu_hours", "core_hours") if plan.forecast.device == "GPU-hours" else ("core_hours", "gpu_hours")
 
 
 def limits(plan: Plan) -> list[Limit]:
     """Return the limits of the budget with the forecast for each. Raises ConfigError with the `mistakes`."""
-    budget, predicted = plan.sweep.config.budget, plan.predicted
+    budget, forecast = plan.sweep.config.budget, plan.forecast
     if budget is None:
         return []
     if problems := mistakes(plan):
         raise ConfigError(problems)
-    (own, _), rate = _hours(plan), predicted.money_per_device_hour
+    (own, _), rate = _hours(plan), forecast.money_per_device_hour
     spent = spent_device_hours(plan.history, own == "gpu_hours")
-    most = None if predicted.device_hours_interval is None else predicted.device_hours_interval[1]
+    most = None if forecast.device_hours_interval is None else forecast.device_hours_interval[1]
     entries = []
     units: tuple[tuple[Key, str, float | None], ...] = (
         (own, _TITLES[own], 1.0),
-        ("money", predicted.currency or "", rate),
+        ("money", forecast.currency or "", rate),
     )
     for of, unit, per_hour in units:
         limit = getattr(budget, of)
         if limit is not None and per_hour is not None:
-            ahead = None if predicted.device_hours is None else predicted.device_hours * per_hour
+            ahead = None if forecast.device_hours is None else forecast.device_hours * per_hour
             most_ahead = None if most is None else most * per_hour
-            twentieths = tuple(hours * per_hour for hours in predicted.device_hours_twentieths)
+            twentieths = tuple(hours * per_hour for hours in forecast.device_hours_twentieths)
             entries.append(Limit(of, unit, limit, spent * per_hour, ahead, most_ahead, per_hour, twentieths))
     return entries
 

@@ -34,9 +34,9 @@ ASSUMED_CLOSING_SECONDS = 0.5  # scoring test, which a candidate of a search is 
 
 LEVEL = 0.9  # of the intervals
 _TAIL = NormalDist().inv_cdf((1 + LEVEL) / 2)
-# Half-widths of these intervals, as shares: by how much predictions that rest on the same ground may be off
+# Half-widths of these intervals, as shares: by how much forecasts that rest on the same ground may be off
 # together. Of what is exactly alike, then of neighbours, ever less alike. Held against what trials took by
-# tests/bench/prediction_error.py.
+# tests/bench/forecast_error.py.
 SPREADS = {"ledger": (0.15, 0.5, 1.0, 2.0), "probe": (0.6, 0.8, 1.0, 2.0)}
 ASSUMED_SPREAD = 5.0  # of arithmetic alone: a sixth to six times
 _EXACT = 3  # names that exactly alike trials share: model, method entry, task
@@ -53,7 +53,7 @@ def family_error(spread: float) -> float:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class TrialForecast:
     """Wall seconds with their interval, and what is known beside. Errors of one `family` go together: `below`
     and `above` are the standard deviations of their common logarithm, `seen` the finished trials that the
     family is known from (0 where it is known otherwise).
@@ -81,8 +81,8 @@ class Predicted:
         """Return the mean over many trials like it."""
         return self.seconds * self.share_of_sum
 
-    def left(self, done_share: float) -> Predicted:
-        """Return the prediction for a trial whose checkpoint holds that share of its steps. It still has to
+    def left(self, done_share: float) -> TrialForecast:
+        """Return the forecast for a trial whose checkpoint holds that share of its steps. It still has to
         start and to score."""
         if not done_share or not self.seconds:
             return self
@@ -95,7 +95,7 @@ def device_of(resources: Resources | AutoResources) -> Literal["gpu", "core"]:
     return "gpu" if resources.gpus else "core"
 
 
-class Predictor:
+class Forecaster:
     """Looks for finished trials on the same kind of device: of the same model, method and task; failing that,
     for a probe of these; then for either of the same model and task, of the same model, or any. Of what is
     found, the medians count: of the seconds an operation for training, of the other parts as they are."""
@@ -113,7 +113,7 @@ class Predictor:
         self._device, self._rate = device_of(resources), rate
         self._resources = resources
         self._found: dict[tuple[Basis, _Likeness], Profile] = defaultdict(Profile)
-        self._known: dict[tuple[object, ...], Predicted | None] = {}
+        self._known: dict[tuple[object, ...], TrialForecast | None] = {}
         self._noise: Noise | None = None
         for trial in history:
             self._learn(trial, "ledger")
@@ -135,14 +135,14 @@ class Predictor:
         for key in _likeness(spec.cell.model, spec.method.entry, spec.task.name):
             self._found[basis, key].observations.append(observation)
 
-    def predict(
+    def forecast(
         self,
         workload: Workload,
         *,
         candidate: bool = False,
         resources: Resources | None = None,
-    ) -> Predicted | None:
-        """Return the prediction, None if neither the ledger nor the catalogue allows one. A candidate of a
+    ) -> TrialForecast | None:
+        """Return the forecast, None if neither the ledger nor the catalogue allows one. A candidate of a
         search never scores test. `resources`: what the trial is given, if the sweep leaves that to the
         plan."""
         devices = (resources or self._resources).devices
@@ -151,11 +151,11 @@ class Predictor:
         if key not in self._known:
             task = with_counted_size(workload.task, self._counts.get(workload.task.name, {}))
             workload = replace(workload, task=task)
-            predicted = self._predict(workload, candidate, devices)
-            self._known[key] = None if predicted is None else _on(predicted, devices)
+            forecast = self._forecast(workload, candidate, devices)
+            self._known[key] = None if forecast is None else _on(forecast, devices)
         return self._known[key]
 
-    def _predict(self, workload: Workload, candidate: bool, devices: float) -> Predicted | None:
+    def _forecast(self, workload: Workload, candidate: bool, devices: float) -> TrialForecast | None:
         task, recipe = workload.task, workload.recipe
         for level, key in enumerate(_likeness(workload.backbone.model, workload.method.entry, task.name)):
             for basis in ("ledger", "probe"):
@@ -170,16 +170,16 @@ class Predictor:
                 seconds = typical.before + training + typical.per_evaluation * evaluations(recipe, steps)
                 seconds += 0.0 if candidate else typical.closing
                 spread = max(SPREADS[basis][level], typical.spread or 0.0)
-                predicted = _with_interval(seconds, basis, spread, (basis, *key), typical)
+                forecast = _with_interval(seconds, basis, spread, (basis, *key), typical)
                 if level or basis == "probe":
-                    return predicted
+                    return forecast
                 error = family_error(SPREADS[basis][level])
                 number = len(profile.observations)
                 more = self.noise.mean if number >= ENOUGH else 1.0
-                return replace(predicted, below=error, above=error, seen=number, share_of_sum=more)
+                return replace(forecast, below=error, above=error, seen=number, share_of_sum=more)
         return self._by_arithmetic(workload, candidate, devices)
 
-    def _by_arithmetic(self, workload: Workload, candidate: bool, devices: float) -> Predicted | None:
+    def _by_arithmetic(self, workload: Workload, candidate: bool, devices: float) -> TrialForecast | None:
         recipe = workload.recipe
         rest = ASSUMED_START_SECONDS + (0.0 if candidate else ASSUMED_CLOSING_SECONDS)
         if recipe.train_seconds is not None:  # only the rest is guessed, and scoring dev comes on top
@@ -216,8 +216,8 @@ class Predictor:
         )
 
 
-def _on(forecast: Predicted, devices: float) -> Predicted:
-    """Return the prediction for a share of a GPU, from one for an unshared GPU. One in n shares takes n times
+def _on(forecast: TrialForecast, devices: float) -> TrialForecast:
+    """Return the forecast for a share of a GPU, from one for an unshared GPU. One in n shares takes n times
     as long while other trials fill the GPU, and as long as alone if they do not."""
     if devices >= 1 or forecast.source == "estimate":
         return replace(forecast, devices=devices)
@@ -233,9 +233,9 @@ def _with_interval(
     spread: float,
     family: tuple[str, ...],
     typical: TypicalSeconds | None = None,
-) -> Predicted:
+) -> TrialForecast:
     alike = typical is not None and len(family) == 1 + _EXACT
-    return Predicted(
+    return TrialForecast(
         seconds,
         source,
         seconds / (1 + spread),

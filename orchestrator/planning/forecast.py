@@ -12,7 +12,7 @@ from orchestrator.config import ResolvedSweep
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.price import PriceBook
 from orchestrator.contracts.record import Record
-from orchestrator.planning.cost import LEVEL, Predicted, Source, device_of
+from orchestrator.planning.cost import LEVEL, Source, TrialForecast, device_of
 from orchestrator.planning.observed_memory import device_kind
 from orchestrator.planning.placement import longest_first
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 
 
-class Prediction(Record):
+class Forecast(Record):
     """What `to_run` will take, and the candidates of searches before it. A total is None as soon as one trial
     of it is unknown: a part is no total. Intervals are of the totals beside them, which end inside in the
     share `interval_level` of such sweeps (see `likely`)."""
@@ -57,7 +57,7 @@ class Prediction(Record):
     assumption: str | None  # what an estimate rests on
 
 
-_Seconds = Sequence[Predicted | None]
+_Seconds = Sequence[TrialForecast | None]
 
 
 def total(
@@ -67,7 +67,7 @@ def total(
     assumption: str,
     slots: int | None,
     noise: Noise,
-) -> Prediction:
+) -> Forecast:
     """`trials`: in the order in which they start. `searches`: of each the rounds that are left. `slots`: how
     many trials the machines take at once, None where that is not known."""
     # A round of all searches is launched together, and the next one waits for its last candidate.
@@ -98,7 +98,7 @@ def total(
         ran_on = next((p.device_type for p in forecasts if p.device_type is not None), None)
         gpu = device_kind(sweep.config.resources, ran_on, sweep.catalogue.devices)
     peaks = [p.peak_memory_bytes for p in forecasts if p.peak_memory_bytes is not None]
-    return Prediction(
+    return Forecast(
         device="GPU-hours" if kind == "gpu" else "core-hours",
         device_hours=hours,
         device_hours_interval=_around(hours, spread),
@@ -136,7 +136,10 @@ def _around(value: float | None, spread: Interval) -> Interval | None:
 
 
 def _priced_as(
-    book: PriceBook | None, forecasts: Sequence[Predicted], kind: Literal["gpu", "core"], chosen: str | None
+    book: PriceBook | None,
+    forecasts: Sequence[TrialForecast],
+    kind: Literal["gpu", "core"],
+    chosen: str | None,
 ) -> str | None:
     """Return the device that trials recorded, or else the sweep's; if the book has neither, its usual one."""
     device_type = next((p.device_type for p in forecasts if p.device_type is not None), chosen)
@@ -156,7 +159,7 @@ def _chosen(sweep: ResolvedSweep) -> str | None:
 
 
 def _watts(
-    book: PriceBook | None, priced_as: str | None, forecasts: Sequence[Predicted]
+    book: PriceBook | None, priced_as: str | None, forecasts: Sequence[TrialForecast]
 ) -> tuple[float | None, bool]:
     """Return the watts of one device, and whether a meter measured them for every trial. Otherwise they are
     the book's figure."""

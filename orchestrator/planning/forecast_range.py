@@ -6,7 +6,7 @@ What a trial takes is drawn as
 
 all three log-normal around 1 but for `own`. *Common* is how busy the machine is beside what it was when the
 trials that the forecast rests on were measured: a standard deviation of 10 %, which no ledger tells and is
-assumed. *Family* is by how much predictions that rest on the same ground are off together: the hand-set
+assumed. *Family* is by how much forecasts that rest on the same ground are off together: the hand-set
 spreads of `cost`, and the scatter of the finished trials that the ground consists of. *Own* is drawn from how
 finished trials scattered around what was usual for them, over all families, and from twenty invented trials
 that scatter by 20 % and of which one takes three times as long: so a straggler is allowed for before any was
@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.planning.cost import LEVEL, Predicted
+from orchestrator.planning.cost import LEVEL, TrialForecast
 
 Floats = NDArray[np.float64]
 _COMMON = 0.1  # the standard deviation of the logarithm of the load
@@ -94,7 +94,7 @@ def _ends(drawn: Floats, expected: float) -> tuple[float, float]:
     return min(float(low), 1.0), max(float(high), 1.0)
 
 
-def likely(launches: Sequence[Sequence[Predicted]], noise: Noise, at_once: int | None) -> Likely:
+def likely(launches: Sequence[Sequence[TrialForecast]], noise: Noise, at_once: int | None) -> Likely:
     """`launches`: one begins when the one before it is through; their trials in the order in which they
     start, at least one. `at_once`: how many trials run together; None: not known, and so no wall clock."""
     trials = [p for launch in launches for p in launch]
@@ -116,8 +116,8 @@ def likely(launches: Sequence[Sequence[Predicted]], noise: Noise, at_once: int |
     return Likely(hours, np.sort(wall))
 
 
-def _off(p: Predicted, noise: Noise, count: int, random: np.random.Generator) -> Floats:
-    """[draws]: by what factor all predictions of a family are off together."""
+def _off(p: TrialForecast, noise: Noise, count: int, random: np.random.Generator) -> Floats:
+    """[draws]: by what factor all forecasts of a family are off together."""
     normal = random.standard_normal(count)
     factors: Floats = np.exp(np.where(normal < 0, p.below, p.above) * normal)
     if p.seen:

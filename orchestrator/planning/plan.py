@@ -11,7 +11,7 @@ from orchestrator.contracts.sweep import PlannedTrial, RefusedCell, SweepRecord
 from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.tuning import Tuned
-from orchestrator.planning.forecast import Prediction, total
+from orchestrator.planning.forecast import Forecast, total
 from orchestrator.planning.left_out import outdated, together
 from orchestrator.planning.packing import TrialQueue
 from orchestrator.planning.placement import Placement, longest_first, seed_by_seed
@@ -28,7 +28,7 @@ class Plan:
     refused: tuple[RefusedCell, ...]
     to_run: tuple[ToRun, ...]  # seed by seed, longest first, those that wait for a search included
     up_to_date: tuple[PlannedTrial, ...]
-    predicted: Prediction
+    forecast: Forecast
     searches: tuple[Search, ...] = ()  # of the cells that are tuned, in the order of the grid
     slots: int | None = None
     history: Mapping[str, TrialHistory] = field(default_factory=dict, repr=False)
@@ -55,7 +55,7 @@ class Plan:
     def candidates_to_run(self) -> tuple[ToRun, ...]:
         """Return the candidates of all searches that are drawn and have no result, longest first."""
         drawn = [candidate for search in self.searches for candidate in search.to_run]
-        ordered = longest_first(drawn, lambda candidate: candidate.trial.predicted_seconds)
+        ordered = longest_first(drawn, lambda candidate: candidate.trial.forecast_seconds)
         return tuple(ToRun(candidate.trial, REASONS[candidate.state]) for candidate in ordered)
 
     @property
@@ -114,7 +114,7 @@ class Plan:
             standalone=standalone_costs(self.cells.values(), self.probes.values()),
             prices=self.sweep.catalogue.prices.get(self.sweep.config.prices or ""),
             market=self.sweep.config.market,
-            money_per_device_hour=self.predicted.money_per_device_hour,
+            money_per_device_hour=self.forecast.money_per_device_hour,
             provenance=dict(provenance),
         )
         return record if self.before is None else together(record, self.before, self.kept, self.history)
@@ -147,7 +147,7 @@ def make_plan(
     pairs = seed_by_seed(
         list(zip(builder.to_run, builder.to_pay, strict=True)),
         lambda pair: pair[0].trial.seed,
-        lambda pair: pair[0].trial.predicted_seconds,
+        lambda pair: pair[0].trial.forecast_seconds,
     )
     ordered, to_pay = [item for item, _ in pairs], [paid for _, paid in pairs]
     if sweep.config.capacity is not None:
@@ -161,7 +161,7 @@ def make_plan(
         refused=(*sweep.grid.refused, *builder.refused),
         to_run=tuple(ordered),
         up_to_date=tuple(builder.up_to_date),
-        predicted=total(sweep, to_pay, ahead, builder.predictor.assumption, slots, builder.predictor.noise),
+        forecast=total(sweep, to_pay, ahead, builder.forecaster.assumption, slots, builder.forecaster.noise),
         searches=tuple(builder.searches),
         slots=slots,
         history=history,

@@ -11,7 +11,7 @@ from orchestrator.contracts.sweep import PlannedTrial, RefusedCell, SweepRecord
 from orchestrator.contracts.trial import Digests, Resources, TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
-from orchestrator.planning.cost import Predicted, Predictor
+from orchestrator.planning.cost import Forecaster, TrialForecast
 from orchestrator.planning.fingerprints import Fingerprints, combine, differences
 from orchestrator.planning.observed_memory import Peaks
 from orchestrator.planning.placement import Placement, Placer, Refusal
@@ -51,7 +51,7 @@ class PlanBuilder:
     ) -> None:
         self._config, self._inputs, self._history = sweep.config, inputs, history
         self._fingerprints, self._unknown = Fingerprints(inputs), TrialHistory()
-        self.predictor = Predictor(
+        self.forecaster = Forecaster(
             history.values(),
             sweep.config.resources,
             probes.values(),
@@ -64,10 +64,10 @@ class PlanBuilder:
         )
         self.placements: dict[str, Placement] = {}
         self._searcher = Searcher(
-            sweep.file, history, self._given, self.predictor, self._fingerprints.of_candidate
+            sweep.file, history, self._given, self.forecaster, self._fingerprints.of_candidate
         )
         self.trials, self.up_to_date = list[PlannedTrial](), list[PlannedTrial]()
-        self.to_run, self.to_pay = list[ToRun](), list[Predicted | None]()
+        self.to_run, self.to_pay = list[ToRun](), list[TrialForecast | None]()
         self.searches, self.refused = list[Search](), list[RefusedCell]()
         self._settled: dict[str, Mapping[str, str] | None] = {}  # parts of identities by cell; None: waiting
         self._not_run = {refused.cell.name for refused in sweep.grid.refused}
@@ -125,14 +125,14 @@ class PlanBuilder:
         winner's."""
         shared = self._fingerprints.parts(cell)
         self._settled[cell.cell.name] = None if waiting else shared
-        predicted = self.predictor.predict(Workload.of_cell(cell), resources=self._given(cell))
+        forecast = self.forecaster.forecast(Workload.of_cell(cell), resources=self._given(cell))
         for seed in self._config.seeds:
             trial = PlannedTrial(
                 cell=cell.cell,
                 seed=seed,
                 fingerprint=_UNTUNED if waiting else combine(shared, seed),
                 resources=self._given(cell),
-                predicted_seconds=None if predicted is None else predicted.seconds,
+                forecast_seconds=None if forecast is None else forecast.seconds,
             )
             trial_history = self._history.get(trial.name, self._unknown)
             state = trial_history.state(trial.fingerprint)
@@ -142,7 +142,7 @@ class PlanBuilder:
             if state is TrialState.FINISHED:
                 self.up_to_date.append(trial)
                 continue
-            self.to_pay.append(None if predicted is None else predicted.left(trial.done_share))
+            self.to_pay.append(None if forecast is None else forecast.left(trial.done_share))
             stale = state is TrialState.STALE and not waiting
             changed = _changed(trial_history, cell, self._inputs, trial) if stale else ()
             self.to_run.append(ToRun(trial, "waiting" if waiting else REASONS[state], changed))

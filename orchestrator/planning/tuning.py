@@ -18,7 +18,7 @@ from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistor
 from orchestrator.contracts.tuning import Tune, Tuned, with_values
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import ConfigError, Problem
-from orchestrator.planning.cost import Predicted, Predictor
+from orchestrator.planning.cost import Forecaster, TrialForecast
 from orchestrator.planning.sampler import Values, draw, rounds
 from orchestrator.planning.workload import Workload
 
@@ -34,7 +34,7 @@ class Candidate:
     trial: PlannedTrial
     cell: GridCell
     values: Values
-    predicted: Predicted | None
+    forecast: TrialForecast | None
     state: TrialState
     found: FingerprintHistory | None
 
@@ -54,14 +54,15 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Search:
     """`candidates` are those drawn by now, by number; one that repeats an earlier one is left out. `ahead`
-    predicts what is still to run, a tuple a round. `problem`: why it found no winner, though all were tried.
+    has the forecasts of what is still to run, a tuple per round. `problem`: why it found no winner, though
+    all were tried.
     """
 
     cell: GridCell
     tune: Tune
     candidates: tuple[Candidate, ...]
     to_run: tuple[Candidate, ...]
-    ahead: tuple[tuple[Predicted | None, ...], ...] = ()
+    ahead: tuple[tuple[TrialForecast | None, ...], ...] = ()
     tuned: Tuned | None = None
     problem: str | None = None
 
@@ -86,7 +87,7 @@ class Searcher:
     file: Path
     history: Mapping[str, TrialHistory]
     resources: Callable[[GridCell], Resources]
-    predictor: Predictor
+    forecaster: Forecaster
     fingerprint: Callable[[GridCell, int], str]
 
     def search(self, cell: GridCell, tune: Tune) -> Search:
@@ -107,12 +108,12 @@ class Searcher:
             candidates += fresh
             waiting = [c for c in fresh if not c.settled]
             if waiting:
-                usual = self._predict(cell)
+                usual = self._forecast(cell)
                 later = [(usual,) * more for more in sizes[index + 1 :]]
-                ahead = (tuple(c.predicted for c in waiting), *later)
+                ahead = (tuple(c.forecast for c in waiting), *later)
                 return Search(cell, tune, tuple(candidates), tuple(waiting), ahead)
             if all(quality is None for quality in qualities):
-                tried, again = tuple(candidates), tuple(c.predicted for c in candidates)
+                tried, again = tuple(candidates), tuple(c.forecast for c in candidates)
                 return Search(cell, tune, tried, tried, (again,), problem=_problem(tried))
         return Search(cell, tune, tuple(candidates), (), tuned=_tuned(candidates))
 
@@ -120,21 +121,21 @@ class Searcher:
         tried = self._applied(cell, values)
         trial_history = self.history.get(trial_name(cell.cell, tune.seed, number), TrialHistory())
         mark = self.fingerprint(tried, tune.seed)
-        predicted = self._predict(tried)
+        forecast = self._forecast(tried)
         trial = PlannedTrial(
             cell=cell.cell,
             seed=tune.seed,
             fingerprint=mark,
             resources=self.resources(cell),
-            predicted_seconds=None if predicted is None else predicted.seconds,
+            forecast_seconds=None if forecast is None else forecast.seconds,
             candidate=number,
         )
         observed = trial_history.by_fingerprint.get(mark)
-        return Candidate(trial, tried, values, predicted, trial_history.state(mark), observed)
+        return Candidate(trial, tried, values, forecast, trial_history.state(mark), observed)
 
-    def _predict(self, cell: GridCell) -> Predicted | None:
+    def _forecast(self, cell: GridCell) -> TrialForecast | None:
         workload = Workload.of_cell(cell)
-        return self.predictor.predict(workload, candidate=True, resources=self.resources(cell))
+        return self.forecaster.forecast(workload, candidate=True, resources=self.resources(cell))
 
     def _applied(self, cell: GridCell, values: Values) -> GridCell:
         try:

@@ -1,4 +1,4 @@
-"""Where the wall time of a finished attempt went: what trials like it are predicted from."""
+"""Where the wall time of a finished attempt went: the forecast of trials like it rests on this."""
 
 from __future__ import annotations
 

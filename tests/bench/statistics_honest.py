@@ -662,17 +662,17 @@ def forecasts(sweeps: int, pace: str, of: tuple[int, int], rng: np.random.Genera
         plan = make_plan(ahead.sweep, ahead.inputs, history)
         busy, after = float(np.exp(drift * rng.standard_normal())), took(plan, usual)
         seconds = [busy * after[item.trial.name] for item in plan.to_run]
-        assert plan.predicted.device_hours_interval is not None
-        assert plan.predicted.wall_interval is not None
-        low, high = plan.predicted.device_hours_interval
+        assert plan.forecast.device_hours_interval is not None
+        assert plan.forecast.wall_interval is not None
+        low, high = plan.forecast.device_hours_interval
         hours += low <= sum(seconds) / 3600 <= high
-        low, high = plan.predicted.wall_interval
+        low, high = plan.forecast.wall_interval
         [ended] = makespans(np.array([seconds]), slots)
         wall += low <= ended <= high
-        assert plan.predicted.wall_seconds is not None
-        above += ended > plan.predicted.wall_seconds
+        assert plan.forecast.wall_seconds is not None
+        above += ended > plan.forecast.wall_seconds
     world = f"{seen} finished of each family; {pace}; {slots} slots"
-    asked = plan.predicted.interval_level
+    asked = plan.forecast.interval_level
     yield Line("S8", world, "device-hours inside", hours / sweeps, asked, sweeps, least=True)
     yield Line("S8", world, "wall clock inside", wall / sweeps, asked, sweeps, least=True)
     yield Line("S8", world, "wall clock above the one named", above / sweeps, 0.5, sweeps)

@@ -49,7 +49,7 @@ def orders_of(sweep: Path, name: str) -> list[AttemptOrder]:
     ]
 
 
-def test_starts_seed_by_seed_longest_first_and_the_unpredicted_before_them(launch: Any) -> None:
+def test_starts_seed_by_seed_those_without_a_forecast_first_and_then_the_longest(launch: Any) -> None:
     trials = [
         make_trial("short", 1.0),
         make_trial("long", 30.0),

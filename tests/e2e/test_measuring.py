@@ -22,15 +22,15 @@ KEYS = {
 def test_probes_tell_what_a_run_takes_and_a_budget_holds_it(new_workshop: Callable[[], Workshop]) -> None:
     workshop = new_workshop()
     config = workshop.write("measured", **KEYS)
-    assert workshop.json("plan", config)["predicted"]["basis"] == "estimate"
+    assert workshop.json("plan", config)["forecast"]["basis"] == "estimate"
 
     told = workshop.frontier("plan", config, "--measure", "--launcher", "local").stdout
     assert "measuring 2 probes" in told
     assert "from probes of 4 trials like these" in told
     again = workshop.frontier("plan", config, "--measure", "--launcher", "local").stdout
     assert "measuring" not in again  # nothing has changed: they are used as they are
-    predicted = workshop.json("plan", config)["predicted"]
-    assert (predicted["basis"], predicted["currency"]) == ("probe", "USD")
+    forecast = workshop.json("plan", config)["forecast"]
+    assert (forecast["basis"], forecast["currency"]) == ("probe", "USD")
     assert [o["state"] for o in workshop.outcomes("measured-probes").values()] == ["finished"] * 2
     assert not (workshop.sweeps / "measured").exists()  # a probe is no part of the sweep
 
@@ -38,9 +38,9 @@ def test_probes_tell_what_a_run_takes_and_a_budget_holds_it(new_workshop: Callab
     assert "budget: 0.000001 core-hours; forecast" in refused.stderr
     assert "seeds=1" in refused.stderr
 
-    hours = predicted["device_hours"]
+    hours = forecast["device_hours"]
     done = workshop.frontier("run", config, "budget.core_hours=1", "--launcher", "local").stdout
-    assert f"predicted {hours:.3g}" in done
+    assert f"forecast {hours:.3g}" in done
     assert ", took " in done
 
     found = workshop.json("report", "measured", "--what-if", "requests_per_year=1000000")["what_if"]

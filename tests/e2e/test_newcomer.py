@@ -53,7 +53,7 @@ def test_a_file_of_ones_own_becomes_a_frontier(
     commands = [line.split()[1:] for line in done.stdout.splitlines()[-2:]]
     assert commands == [["plan", f"{name}/sweep.yaml"], ["run", f"{name}/sweep.yaml"]]
     plan = workshop.json(*commands[0], *FAST)
-    assert plan["predicted"]["device_hours"] > 0
+    assert plan["forecast"]["device_hours"] > 0
     [task] = workshop.json(*commands[1], *FAST, "--launcher", "local")["tasks"]
     assert (workshop.sweeps / name / "report" / "report.html").is_file()
     assert task["metric"] == metric

@@ -22,7 +22,7 @@ def test_a_tuned_sweep_searches_freezes_and_compares(new_workshop: Callable[[], 
     workshop = new_workshop()
     config = workshop.write("tuned", **KEYS)
     plan = workshop.json("plan", config)
-    assert plan["predicted"]["tuning_candidates"] == 2
+    assert plan["forecast"]["tuning_candidates"] == 2
     assert {item["reason"] for item in plan["to_run"]} == {"waiting"}
 
     out = workshop.frontier("run", config, "--dashboard").stdout

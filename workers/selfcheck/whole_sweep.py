@@ -47,7 +47,7 @@ def _on_a_gpu(sweep: Path, planned: dict[str, Any], outcomes: list[dict[str, Any
     )
     bills = [json.loads(path.read_bytes()) for path in sweep.glob("trials/**/bill.json")]
     billed = sum((bill["released_at"] - bill["allocated_at"]) * bill["devices"] for bill in bills) / 3600
-    forecast = planned["predicted"]["device_hours"]
+    forecast = planned["forecast"]["device_hours"]
     return [
         equal("missing figures", ", ".join(missing) or "none", "none"),
         at_most("forecast and bill differ by a share of", abs(forecast / billed - 1), 0.25),

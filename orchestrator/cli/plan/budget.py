@@ -62,9 +62,9 @@ def tell_left(plan: Plan, console: Console) -> None:
     """Report what is left after the budget stopped a run. `plan` was computed again after it."""
     for limit in limits(plan):
         console.print(styled("budget", "yellow"), _against_limit(limit), highlight=False)
-    left, predicted = quantity(len(plan.to_run), "trial"), plan.predicted
-    device_hours = predicted.device_hours
-    hours = "" if device_hours is None else f", about {rounded(device_hours)} {predicted.device}"
+    left, forecast = quantity(len(plan.to_run), "trial"), plan.forecast
+    device_hours = forecast.device_hours
+    hours = "" if device_hours is None else f", about {rounded(device_hours)} {forecast.device}"
     console.print(
         f"stopped by the budget: {left} left{hours}; what ran has finished. Raise `budget`, and the same "
         "command continues from here",

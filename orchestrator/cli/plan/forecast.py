@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from orchestrator.planning import Plan, Prediction
+from orchestrator.planning import Forecast, Plan
 from orchestrator.planning.forecast import Interval
 from orchestrator.units import amount, duration, gibibytes, quantity, rounded
 
@@ -15,72 +15,70 @@ _BASES = {
 }
 
 
-def forecast(plan: Plan) -> list[str]:
+def forecast_lines(plan: Plan) -> list[str]:
     """Return a line per figure; one line if there is nothing to forecast, or no basis for it."""
-    predicted, count = plan.predicted, len(plan.to_run)
-    if not count and not predicted.tuning_candidates:
+    forecast, count = plan.forecast, len(plan.to_run)
+    if not count and not forecast.tuning_candidates:
         return [f"nothing to do: all {quantity(len(plan.trials), 'trial')} are up to date"]
     what = f"{quantity(count, 'trial')} to run"
-    if predicted.tuning_candidates:
-        what += f" after {quantity(predicted.tuning_candidates, 'candidate')} of searches"
-    if predicted.device_hours is None:
-        unknown = f"no prediction for {predicted.unknown_trials} of them"
+    if forecast.tuning_candidates:
+        what += f" after {quantity(forecast.tuning_candidates, 'candidate')} of searches"
+    if forecast.device_hours is None:
+        unknown = f"no forecast for {forecast.unknown_trials} of them"
         return [
             f"{what}; {unknown}: the catalogue does not say their size; `frontier plan --measure` finds out"
         ]
-    level = f"{10 * predicted.interval_level:.0f} of 10 such sweeps end inside each"
-    from_ledger = predicted.basis == "ledger"
+    level = f"{10 * forecast.interval_level:.0f} of 10 such sweeps end inside each"
+    from_ledger = forecast.basis == "ledger"
     ranges = f"  ranges       {level if from_ledger else 'assumed: not all rest on finished trials'}"
-    return [f"{what}; {_hours(predicted)}", *_beside(predicted), ranges, _ground(predicted)]
+    return [f"{what}; {_hours(forecast)}", *_beside(forecast), ranges, _ground(forecast)]
 
 
-def _hours(predicted: Prediction) -> str:
-    if predicted.device_hours is None:
+def _hours(forecast: Forecast) -> str:
+    if forecast.device_hours is None:
         return ""
-    text = f"about {rounded(predicted.device_hours)} {predicted.device}"
-    text += _around(predicted.device_hours_interval)
-    if predicted.tuning_device_hours:
-        text += f", {rounded(predicted.tuning_device_hours)} of them for tuning"
+    text = f"about {rounded(forecast.device_hours)} {forecast.device}"
+    text += _around(forecast.device_hours_interval)
+    if forecast.tuning_device_hours:
+        text += f", {rounded(forecast.tuning_device_hours)} of them for tuning"
     return text
 
 
-def _beside(predicted: Prediction) -> Iterator[str]:
-    if predicted.wall_seconds is not None and predicted.wall_interval is not None:
-        low, high = map(duration, predicted.wall_interval)
-        yield f"  wall clock   {duration(predicted.wall_seconds)} ({low} to {high})"
-    if predicted.money is not None:
-        around = _around(predicted.money_interval, amount)
-        money = f"{amount(predicted.money)} {predicted.currency}"
-        yield f"  money        {money}{around}, as {predicted.priced_as}"
-    if predicted.kwh is not None:
-        ground = (
-            "as metered" if predicted.kwh_basis == "metered" else f"by the watts of {predicted.priced_as}"
-        )
-        yield f"  energy       {rounded(predicted.kwh)} kWh{_around(predicted.kwh_interval)}, {ground}"
-    if predicted.peak_memory_bytes is not None:
-        where = "of the host" if predicted.device == "core-hours" else "of a GPU"
-        if predicted.device_memory_bytes is not None:
-            where = f"of the {gibibytes(predicted.device_memory_bytes)} of {predicted.device_name}"
-        yield f"  memory       {gibibytes(predicted.peak_memory_bytes)} {where} at most, as measured"
+def _beside(forecast: Forecast) -> Iterator[str]:
+    if forecast.wall_seconds is not None and forecast.wall_interval is not None:
+        low, high = map(duration, forecast.wall_interval)
+        yield f"  wall clock   {duration(forecast.wall_seconds)} ({low} to {high})"
+    if forecast.money is not None:
+        around = _around(forecast.money_interval, amount)
+        money = f"{amount(forecast.money)} {forecast.currency}"
+        yield f"  money        {money}{around}, as {forecast.priced_as}"
+    if forecast.kwh is not None:
+        ground = "as metered" if forecast.kwh_basis == "metered" else f"by the watts of {forecast.priced_as}"
+        yield f"  energy       {rounded(forecast.kwh)} kWh{_around(forecast.kwh_interval)}, {ground}"
+    if forecast.peak_memory_bytes is not None:
+        where = "of the host" if forecast.device == "core-hours" else "of a GPU"
+        if forecast.device_memory_bytes is not None:
+            where = f"of the {gibibytes(forecast.device_memory_bytes)} of {forecast.device_name}"
+        yield f"  memory       {gibibytes(forecast.peak_memory_bytes)} {where} at most, as measured"
 
 
-def _ground(predicted: Prediction) -> str:
-    by = predicted.trials_by_basis
+def _ground(forecast: Forecast) -> str:
+    by = forecast.trials_by_basis
     grounds = [
         template.format(quantity(by[basis], "trial")) for basis, template in _BASES.items() if basis in by
     ]
     ground = f"  {', '.join(grounds)}"
-    return ground if predicted.assumption is None else f"{ground}: {predicted.assumption}"
+    return ground if forecast.assumption is None else f"{ground}: {forecast.assumption}"
 
 
 def _around(interval: Interval | None, said: Callable[[float], str] = rounded) -> str:
     return "" if interval is None else f" ({said(interval[0])}-{said(interval[1])})"
 
 
-def taken(predicted: Prediction, device_hours: float) -> str:
-    """`predicted 41.2 (38-45), took 42.0`: of one run, held against its plan."""
-    if predicted.device_hours is None:
-        return f"took {rounded(device_hours)} {predicted.device}"
-    around = _around(predicted.device_hours_interval)
-    text = f"predicted {rounded(predicted.device_hours)}{around} {predicted.device}"
+def taken(forecast: Forecast, device_hours: float) -> str:
+    """`forecast 41.2 (38-45), took 42.0`: of one run, held against its plan."""
+    if forecast.device_hours is None:
+        return f"took {rounded(device_hours)} {forecast.device}"
+    around = _around(forecast.device_hours_interval)
+    text = f"forecast {rounded(forecast.device_hours)}{around} {forecast.device}"
     return f"{text}, took {rounded(device_hours)}"

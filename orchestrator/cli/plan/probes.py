@@ -73,7 +73,7 @@ def run_probes(
         )
     billed = billed_device_hours(probing.ledger.history().values())
     console.print(
-        f"probes: {rounded(billed)} {plan.predicted.device} so far, billed separately; kept in "
+        f"probes: {rounded(billed)} {plan.forecast.device} so far, billed separately; kept in "
         f"{probing.ledger.directory}",
         highlight=False,
         soft_wrap=True,

@@ -17,15 +17,15 @@ _MOST_LINES = 12
 
 
 def search_json(search: Search) -> dict[str, Any]:
-    """Stable keys: cell, trials, seed, space, drawn, left, predicted_seconds, tuned, problem."""
-    ahead = [predicted for part in search.ahead for predicted in part]
-    forecasts = [predicted.seconds for predicted in ahead if predicted is not None]
+    """Stable keys: cell, trials, seed, space, drawn, left, forecast_seconds, tuned, problem."""
+    ahead = [forecast for part in search.ahead for forecast in part]
+    forecasts = [forecast.seconds for forecast in ahead if forecast is not None]
     return {
         "cell": search.cell.cell.name,
         **search.tune.model_dump(mode="json"),
         "drawn": [{"trial": c.trial.name, **c.values} for c in search.candidates],
         "left": search.left,
-        "predicted_seconds": sum(forecasts) if len(forecasts) == len(ahead) else None,
+        "forecast_seconds": sum(forecasts) if len(forecasts) == len(ahead) else None,
         "tuned": None if search.tuned is None else search.tuned.model_dump(mode="json"),
         "problem": search.problem,
     }
@@ -37,14 +37,14 @@ def show_searches(plan: Plan, console: Console) -> None:
     for search in plan.searches:
         groups[search.cell.cell.method, _space(search.tune)].append(search)
     devices = {name: placed.resources.devices for name, placed in plan.placements.items()}
-    unit = plan.predicted.device
+    unit = plan.forecast.device
     for (method, space), searches in list(groups.items())[:_MOST_LINES]:
         records = [search_json(search) for search in searches]
         over, left = sum(s.tuned is not None for s in searches), sum(s.left for s in searches)
         seconds = [
             None
-            if record["predicted_seconds"] is None
-            else record["predicted_seconds"] * devices[search.cell.cell.name]
+            if record["forecast_seconds"] is None
+            else record["forecast_seconds"] * devices[search.cell.cell.name]
             for record, search in zip(records, searches, strict=True)
         ]
         cost = "" if None in seconds else f", about {rounded(sum(filter(None, seconds)) / 3600)} {unit}"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cli.plan.budget import budget_json
-from orchestrator.cli.plan.forecast import forecast
+from orchestrator.cli.plan.forecast import forecast_lines
 from orchestrator.cli.plan.memory_warnings import show_too_large, too_large
 from orchestrator.cli.plan.placement import placement_json, show_calibrations, show_placements
 from orchestrator.cli.plan.recipes import learning_rates, recipes_json, show_few_steps
@@ -38,7 +38,7 @@ _MOST_LINES = 12  # of a list on the console; --json has all
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Stable keys: cells, recipes, few_steps, refused, to_run, up_to_date, stale, placed, too_large,
-    searches, caveats, contaminated, unknown_pretraining, predicted, budget, missing, unlocked, pickled,
+    searches, caveats, contaminated, unknown_pretraining, forecast, budget, missing, unlocked, pickled,
     notes, kept, outdated."""
 
     def line(item: ToRun) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "caveats": _caveats(plan),
         "contaminated": contamination_json(plan),
         "unknown_pretraining": unknown_pretraining(plan),
-        "predicted": plan.predicted.model_dump(mode="json"),
+        "forecast": plan.forecast.model_dump(mode="json"),
         "budget": budget_json(plan),
         "missing": [str(problem) for problem in plan.inputs.missing],
         "unlocked": _unlocked(plan),
@@ -135,7 +135,7 @@ def show_plan(plan: Plan, console: Console) -> None:
             "`frontier stage` with --convert fetches and converts them",
             highlight=False,
         )
-    for line in forecast(plan):
+    for line in forecast_lines(plan):
         console.print(line, highlight=False)
 
 

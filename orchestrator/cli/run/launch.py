@@ -177,7 +177,7 @@ def rehearse(session: Session, console: Console) -> dict[str, Any]:
         "places": slots,
         "wall_seconds": summary.wall_seconds,
         "device_hours": summary.device_hours,
-        "device": plan.predicted.device,
+        "device": plan.forecast.device,
         "held": summary.held,
     }
     if not summary.attempts:
@@ -185,7 +185,7 @@ def rehearse(session: Session, console: Console) -> dict[str, Any]:
     attempts, at_once = quantity(summary.attempts, "attempt"), quantity(slots, "place")
     console.print(
         f"rehearsed in virtual time, nothing was trained or recorded: {attempts} at {at_once} would take "
-        f"{duration(summary.wall_seconds)} and {summary.device_hours:.3f} {plan.predicted.device}"
+        f"{duration(summary.wall_seconds)} and {summary.device_hours:.3f} {plan.forecast.device}"
         + ("; then the budget is spent, and trials are left" if summary.held else ""),
         highlight=False,
     )
@@ -222,7 +222,7 @@ def launcher_for(session: Session, name: str, cluster: ClusterChoice) -> Launche
 def _with_dashboard(plan: Plan, cluster: ClusterChoice) -> bool:
     """Return whether a cluster of our own starts Ray's dashboard, which takes 4 CPU-seconds and has little to
     show of a sweep that ends within a minute."""
-    seconds = plan.predicted.wall_seconds
+    seconds = plan.forecast.wall_seconds
     long = seconds is None or seconds >= _DASHBOARD_SECONDS
     return long if cluster.dashboard is None else cluster.dashboard
 
@@ -255,7 +255,7 @@ def record_of(session: Session, cluster: ClusterChoice) -> SweepRecord:
 
 def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary, console: Console) -> None:
     console.print(f"{closing_line(progress)} in {duration(summary.wall_seconds)}", highlight=False)
-    console.print(taken(session.plan.predicted, summary.device_hours), highlight=False)
+    console.print(taken(session.plan.forecast, summary.device_hours), highlight=False)
     for reason in summary.not_run:
         console.print(styled("not run", "red"), reason, highlight=False)
     for planned, product in summary.elsewhere:

@@ -1,4 +1,4 @@
-"""How long a sweep will still take, from what its trials took beside what was predicted. Pure."""
+"""How long a sweep will still take, from what its trials took and what was forecast for them. Pure."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class TimeLeft:
 
 
 class Pace:
-    """Learns from finished trials. Where a trial has no prediction, all are taken for equally long."""
+    """Learns from finished trials. Where a trial has no forecast, all count as equally long."""
 
     def __init__(self) -> None:
         self._walls: list[float] = []
         self._ratios: list[float] = []
 
-    def learn(self, wall_seconds: float, predicted: float | None) -> None:
+    def learn(self, wall_seconds: float, forecast: float | None) -> None:
         self._walls.append(wall_seconds)
-        if predicted:
-            self._ratios.append(wall_seconds / predicted)
+        if forecast:
+            self._ratios.append(wall_seconds / forecast)
 
     def left(
-        self, predicted: Sequence[float | None], elapsed: Sequence[float], places: int
+        self, forecasts: Sequence[float | None], elapsed: Sequence[float], places: int
     ) -> TimeLeft | None:
         """Return the time left of the unfinished trials; the first of them have run for `elapsed` seconds.
 
@@ -39,12 +39,12 @@ class Pace:
         (Montgomery and Runger, section 8-6): the scatter of what is left, and that of the mean it rests
         on. It supposes that as many trials keep running at once.
         """
-        forecasts = [p for p in predicted if p]
-        by_ratio = bool(self._ratios) and len(forecasts) == len(predicted)
+        given = [seconds for seconds in forecasts if seconds]
+        by_ratio = bool(self._ratios) and len(given) == len(forecasts)
         seen = self._ratios if by_ratio else self._walls
         if not seen or places < 1:
             return None
-        sizes = forecasts if by_ratio else [1.0] * len(predicted)
+        sizes = given if by_ratio else [1.0] * len(forecasts)
         count, total = len(seen), math.fsum(sizes)
         mean = math.fsum(seen) / count
         expected = [mean * size for size in sizes]

@@ -94,7 +94,7 @@ class Page:
             attempt = record.decisive
             if attempt is not None and attempt.bill is not None and record.planned.candidate is None:
                 seconds = attempt.bill.wall_seconds + sum(attempt.inherited_phases.values())
-                self._pace.learn(seconds, record.planned.predicted_seconds)
+                self._pace.learn(seconds, record.planned.forecast_seconds)
             self._so_far.add(record, status.sweep.standalone)
         stopped = status.driver is None and mirror is None
         self.is_over = not status.running and (not status.waiting or stopped)

@@ -253,7 +253,7 @@ STATEMENTS = (
         "Time left, in `frontier status --watch`",
         ("left (95 %",),
         "The prediction interval of a sum by the t-distribution, from finished trials beside their "
-        "predictions.",
+        "forecasts.",
         "Not measured; errors that all trials share are not in it.",
         "Montgomery and Runger, section 8-6",
     ),

@@ -141,7 +141,7 @@ def test_a_plan_counts_a_task_whose_entry_states_no_size_and_forecasts_it(tmp_pa
     assert "3 of 11 test texts are also in train." in said
     assert "1 trial to run; about " in said
     plan = json.loads(CliRunner().invoke(app, ["plan", sweep, "--json"]).stdout)
-    assert plan["predicted"]["device_hours"] > 0
+    assert plan["forecast"]["device_hours"] > 0
 
 
 def test_a_plan_reports_a_task_that_it_cannot_count_and_is_made_all_the_same(tmp_path: Path) -> None:

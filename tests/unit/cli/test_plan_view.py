@@ -13,7 +13,7 @@ from rich.console import Console
 from virtual_sweeps import Project
 
 from orchestrator.cli.plan.budget import pass_gate, show_budget
-from orchestrator.cli.plan.forecast import forecast, taken
+from orchestrator.cli.plan.forecast import forecast_lines, taken
 from orchestrator.cli.plan.view import plan_json, show_plan
 from orchestrator.config import load_sweep
 from orchestrator.contracts.split_counts import SplitCounts
@@ -79,15 +79,15 @@ def test_a_search_is_told_with_its_space_its_size_and_its_cost(tmp_path: Path) -
     assert line.endswith(" of them for tuning")
     found = plan_json(plan)
     assert [(s["left"], len(s["drawn"]), s["tuned"]) for s in found["searches"]] == [(12, 10, None)] * 2
-    hours = sum(s["predicted_seconds"] for s in found["searches"]) / 3600
-    assert abs(found["predicted"]["tuning_device_hours"] - hours) < 1e-9
+    hours = sum(s["forecast_seconds"] for s in found["searches"]) / 3600
+    assert abs(found["forecast"]["tuning_device_hours"] - hours) < 1e-9
 
 
 def test_without_searches_nothing_is_said_of_tuning(tmp_path: Path) -> None:
     plan = Project(tmp_path).plan()
     assert "tuning" not in "\n".join(shown(plan))
     assert plan_json(plan)["searches"] == []
-    assert plan.predicted.tuning_device_hours == 0
+    assert plan.forecast.tuning_device_hours == 0
 
 
 def test_the_forecast_has_an_interval_for_each_figure(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_spent_budget_is_enough_where_nothing_is_left_to_run() -> None:
 
 
 def test_a_budget_that_may_not_suffice_says_how_many_such_sweeps_need_more(tmp_path: Path) -> None:
-    hours = Project(tmp_path).plan().predicted.device_hours
+    hours = Project(tmp_path).plan().forecast.device_hours
     assert hours is not None
     console = Console(record=True, width=200)
     pass_gate(Project(tmp_path).plan(budget={"core_hours": hours}), console)
@@ -143,17 +143,17 @@ def test_a_budget_that_suffices_lets_a_run_begin(tmp_path: Path) -> None:
     assert pass_gate(Project(tmp_path).plan(budget={"core_hours": 100}), Console()) is not None
 
 
-def test_what_a_run_took_stands_beside_what_was_predicted(tmp_path: Path) -> None:
-    predicted = Project(tmp_path).plan().predicted
-    assert predicted.device_hours is not None
-    told = predicted.model_copy(update={"device_hours": 41.2, "device_hours_interval": (38.0, 45.0)})
-    assert taken(told, 42.0) == "predicted 41.2 (38-45) core-hours, took 42"
+def test_what_a_run_took_is_shown_beside_its_forecast(tmp_path: Path) -> None:
+    forecast = Project(tmp_path).plan().forecast
+    assert forecast.device_hours is not None
+    told = forecast.model_copy(update={"device_hours": 41.2, "device_hours_interval": (38.0, 45.0)})
+    assert taken(told, 42.0) == "forecast 41.2 (38-45) core-hours, took 42"
     assert taken(told.model_copy(update={"device_hours": None}), 42.0) == "took 42 core-hours"
 
 
 def test_large_figures_are_never_powers_of_ten(tmp_path: Path) -> None:
     plan = Project(tmp_path).plan(budget={"core_hours": 12_345})
-    large = plan.predicted.model_copy(
+    large = plan.forecast.model_copy(
         update={
             "device_hours": 512.4,
             "device_hours_interval": (84.6, 3050.2),
@@ -166,14 +166,14 @@ def test_large_figures_are_never_powers_of_ten(tmp_path: Path) -> None:
             "wall_interval": (1e6, 1e8),
         }
     )
-    lines = "\n".join(forecast(replace(plan, predicted=large)))
+    lines = "\n".join(forecast_lines(replace(plan, forecast=large)))
     assert "about 512 core-hours (84.6-3,050)" in lines
     assert "1,234.50 USD (0.012-99,999.00)" in lines
     assert "1,000 kWh (0.00004-1,000,000)" in lines
     assert "2,777 h 47 min" in lines
     assert not re.search(r"\de[+-]", lines)
     assert "12,345 core-hours; forecast" in "\n".join(shown(plan))
-    assert taken(large, 3050.2) == "predicted 512 (84.6-3,050) core-hours, took 3,050"
+    assert taken(large, 3050.2) == "forecast 512 (84.6-3,050) core-hours, took 3,050"
 
 
 def test_a_budget_that_no_figure_stands_for_is_blamed_where_it_was_written(tmp_path: Path) -> None:

@@ -57,10 +57,10 @@ def page_of(built: LedgerBuilder) -> Page:
 
 def plan(built: LedgerBuilder, **fields: object) -> list[PlannedTrial]:
     trials = built.plan(["tiny", "mini"], ["general"], ["full", "lora-r8"], seeds=[1, 2])
-    predicted = tuple(t.model_copy(update={"predicted_seconds": 80.0}) for t in trials)
-    built.sweep = built.sweep.model_copy(update={"trials": predicted, **fields})
+    forecast = tuple(t.model_copy(update={"forecast_seconds": 80.0}) for t in trials)
+    built.sweep = built.sweep.model_copy(update={"trials": forecast, **fields})
     built.ledger.write_sweep(built.sweep)
-    return list(predicted)
+    return list(forecast)
 
 
 def test_a_running_sweep_says_how_far_it_is_and_why_the_rest_waits(built):

@@ -21,13 +21,13 @@ HOUR = 3600.0
 
 @pytest.fixture
 def run(tmp_path: Path) -> Any:
-    """Eight trials, predicted to take an hour each, two at a time, with so many core-hours."""
+    """Eight trials, forecast to take an hour each, two at a time, with so many core-hours."""
 
     def _run(hours: float | None, took: float = 1.0) -> tuple[RunSummary, list[LaunchEvent], Project]:
         project, heard = Project(tmp_path), list[LaunchEvent]()
         plan = project.plan()
         hourly = [
-            replace(item, trial=item.trial.model_copy(update={"predicted_seconds": HOUR}))
+            replace(item, trial=item.trial.model_copy(update={"forecast_seconds": HOUR}))
             for item in plan.to_run
         ]
         summary = project.run(
@@ -65,7 +65,7 @@ def order(name: str, seconds: float | None, devices: int = 1) -> Any:
     return SimpleNamespace(
         name=name,
         spec=SimpleNamespace(seed=1),
-        predicted_seconds=seconds,
+        forecast_seconds=seconds,
         resources=SimpleNamespace(devices=devices),
     )
 
@@ -81,7 +81,7 @@ def test_the_first_that_does_not_fit_holds_back_the_shorter_ones_behind_it() -> 
     assert allowance.held
 
 
-def test_all_devices_of_a_trial_count_and_of_one_without_a_prediction_nothing_is_known() -> None:
+def test_all_devices_of_a_trial_count_and_of_one_without_a_forecast_nothing_is_known() -> None:
     allowance = Allowance(100 / HOUR)
     allowance.expect([order("wide", 60.0, devices=2)])
     assert allowance.hold()
@@ -90,7 +90,7 @@ def test_all_devices_of_a_trial_count_and_of_one_without_a_prediction_nothing_is
     assert not allowance.hold()
 
 
-def test_a_run_that_takes_longer_than_predicted_overruns_by_what_runs_and_no_more(run: Any) -> None:
+def test_a_run_that_takes_longer_than_forecast_overruns_by_what_runs_and_no_more(run: Any) -> None:
     summary, events, _ = run(4.0, took=1.5)
     assert sum(isinstance(event, AttemptEnded) for event in events) == summary.finished == 3
     assert summary.device_hours == pytest.approx(4.5)

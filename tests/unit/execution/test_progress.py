@@ -29,7 +29,7 @@ def planned(trial: TrialOrder, candidate: int | None = None) -> PlannedTrial:
         seed=trial.spec.seed,
         fingerprint=trial.spec.fingerprint,
         resources=trial.resources,
-        predicted_seconds=trial.predicted_seconds,
+        forecast_seconds=trial.forecast_seconds,
         candidate=candidate,
     )
 
@@ -111,21 +111,21 @@ def test_a_core_is_never_called_a_gpu() -> None:
     assert progress_of([make_trial("a", gpus=0.5)]).unit == "GPU-hours"
 
 
-def test_time_left_goes_by_the_prediction_then_by_how_it_turned_out() -> None:
-    trials = [make_trial(task, predicted=100.0) for task in "abcd"]
+def test_time_left_goes_by_the_forecast_then_by_how_it_turned_out() -> None:
+    trials = [make_trial(task, forecast=100.0) for task in "abcd"]
     progress = progress_of(trials)
     begin(progress, trials[0], 0.0)
     begin(progress, trials[1], 0.0)
     assert progress.seconds_left == pytest.approx(200.0)  # 400 seconds of work at two places
     progress.update(Tick(50.0))
     assert progress.seconds_left == pytest.approx(150.0)
-    end(progress, trials[0], 300.0)  # three times as long as predicted
+    end(progress, trials[0], 300.0)  # three times as long as forecast
     end(progress, trials[1], 300.0)
     assert progress.seconds_left == pytest.approx(300.0)
 
 
 def test_time_left_is_at_least_that_of_the_longest_trial() -> None:
-    trials = [make_trial("a", predicted=90.0), make_trial("b", predicted=10.0)]
+    trials = [make_trial("a", forecast=90.0), make_trial("b", forecast=10.0)]
     progress = progress_of(trials)
     for trial in trials:
         begin(progress, trial, 0.0)
@@ -133,7 +133,7 @@ def test_time_left_is_at_least_that_of_the_longest_trial() -> None:
 
 
 def test_time_left_is_unknown_until_there_is_something_to_go_by() -> None:
-    trials = [make_trial(task, predicted=None) for task in "abc"]
+    trials = [make_trial(task, forecast=None) for task in "abc"]
     progress = progress_of(trials)
     begin(progress, trials[0], 0.0)
     assert progress.seconds_left is None
@@ -146,7 +146,7 @@ def test_time_left_is_unknown_until_there_is_something_to_go_by() -> None:
 
 
 def test_a_trial_whose_node_is_gone_waits_until_it_goes_on() -> None:
-    trial = make_trial("a", predicted=100.0)
+    trial = make_trial("a", forecast=100.0)
     progress = progress_of([trial])
     begin(progress, trial, 0.0)
     attempt(progress, trial, 0.0, 60.0, FailureKind.PREEMPTED)
@@ -170,13 +170,13 @@ def test_a_lost_trial_that_fails_waits_no_longer() -> None:
 
 
 def test_time_left_counts_what_the_checkpoint_has_not_done() -> None:
-    trial = make_trial("a", predicted=100.0)
+    trial = make_trial("a", forecast=100.0)
     progress = Progress([planned(trial).model_copy(update={"done_share": 0.75})])
     assert progress.seconds_left == pytest.approx(25.0)
 
 
 def test_a_late_event_does_not_turn_the_clock_back() -> None:
-    trial = make_trial("a", predicted=100.0)
+    trial = make_trial("a", forecast=100.0)
     progress = progress_of([trial])
     begin(progress, trial, 0.0)
     progress.update(Tick(60.0))

@@ -84,21 +84,21 @@ def test_after_a_search_there_is_nothing_left_to_do(tmp_path: Path) -> None:
     done.run(train)
     plan, summary = done.plan(), done.run(train)
     assert plan.to_run == ()
-    assert plan.predicted.tuning_candidates == 0
-    assert plan.predicted.device_hours == 0
+    assert plan.forecast.tuning_candidates == 0
+    assert plan.forecast.device_hours == 0
     assert (summary.attempts, summary.candidates, summary.up_to_date) == (0, 0, 8)
 
 
 def test_the_plan_tells_candidates_and_seeds_apart(tmp_path: Path) -> None:
     plan = project(tmp_path).plan()
-    assert plan.predicted.tuning_candidates == 24
+    assert plan.forecast.tuning_candidates == 24
     assert {item.reason for item in plan.to_run if "lora" in item.trial.name} == {"waiting"}
     assert {item.reason for item in plan.to_run if "full" in item.trial.name} == {"new"}
-    seconds = {trial.cell.name: trial.predicted_seconds or 0.0 for trial in plan.trials}
+    seconds = {trial.cell.name: trial.forecast_seconds or 0.0 for trial in plan.trials}
     tuned = sum(s for name, s in seconds.items() if "lora" in name)
     searched = 12 * tuned - 24 * ASSUMED_CLOSING_SECONDS  # candidates are spared the scoring of test
-    assert plan.predicted.tuning_device_hours == pytest.approx(searched / 3600)
-    assert plan.predicted.device_hours == pytest.approx((searched + 2 * sum(seconds.values())) / 3600)
+    assert plan.forecast.tuning_device_hours == pytest.approx(searched / 3600)
+    assert plan.forecast.device_hours == pytest.approx((searched + 2 * sum(seconds.values())) / 3600)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.errors import LedgerError
 from orchestrator.execution.launcher import LaunchEvent, TrialEnded, TrialOrder
 from orchestrator.execution.retries import RetryPolicy
-from orchestrator.execution.simulated_launcher import SimulatedAttempt, as_predicted
+from orchestrator.execution.simulated_launcher import SimulatedAttempt, as_forecast
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_the_run_after_a_kill_resumes_from_the_checkpoints(project: Project) -> 
 
     def note(trial: TrialOrder, order: AttemptOrder) -> SimulatedAttempt:
         resumed.append(order.resume_from)
-        return as_predicted(trial, order)
+        return as_forecast(trial, order)
 
     project.run(note)
     attempts = 1 + RetryPolicy().preemptions

@@ -30,7 +30,7 @@ def test_what_was_spent_counts_with_what_is_ahead(plan: Any, finished: Any) -> N
     [limit] = limits(plan(done, **keys))
     assert limit.unit == "core-hours"
     assert limit.spent == pytest.approx(2 * 1.5)
-    assert limit.forecast == pytest.approx(3.0 + plan(done, **keys).predicted.device_hours)
+    assert limit.forecast == pytest.approx(3.0 + plan(done, **keys).forecast.device_hours)
     assert limit.is_over
     assert limit.device_hours_left == pytest.approx(2.0)
 
@@ -40,7 +40,7 @@ def test_money_is_the_hours_at_their_price(plan: Any) -> None:
     found = plan(**keys)
     hours, money = limits(found)
     assert (hours.key, money.key, money.unit) == ("core_hours", "money", "USD")
-    assert money.forecast == pytest.approx(found.predicted.device_hours * 0.0425)
+    assert money.forecast == pytest.approx(found.forecast.device_hours * 0.0425)
     assert money.device_hours_left == pytest.approx(1 / 0.0425)
 
 
@@ -64,7 +64,7 @@ def test_a_budget_of_what_is_not_billed_is_a_mistake(
 
 
 def test_the_options_fit_and_give_up_as_little_as_can_be(plan: Any) -> None:
-    whole = plan(**TWO).predicted.device_hours
+    whole = plan(**TWO).forecast.device_hours
     found = plan(**TWO | {"budget": {"core_hours": 0.7 * whole}})
     [limit] = limits(found)
     ways = options(found, limit)
@@ -76,10 +76,10 @@ def test_the_options_fit_and_give_up_as_little_as_can_be(plan: Any) -> None:
 
 
 def test_a_budget_that_the_forecast_just_fits_is_exceeded_by_many_such_sweeps(plan: Any) -> None:
-    predicted = plan(**TWO).predicted
-    low, high = predicted.device_hours_interval
+    forecast = plan(**TWO).forecast
+    low, high = forecast.device_hours_interval
     chances = []
-    for hours in (0.99 * low, predicted.device_hours, 1.01 * high):
+    for hours in (0.99 * low, forecast.device_hours, 1.01 * high):
         [limit] = limits(plan(**TWO | {"budget": {"core_hours": hours}}))
         chances.append(limit.chance_of_more)
     assert chances[0] >= 0.9
@@ -97,9 +97,9 @@ def test_ways_that_do_not_suffice_say_so(plan: Any) -> None:
 
 def test_spot_is_a_way_out_of_a_budget_of_money(plan: Any) -> None:
     found = plan(**TWO | {"prices": "aws-us-east-1"})
-    tight = plan(**TWO | {"prices": "aws-us-east-1", "budget": {"money": 0.6 * found.predicted.money}})
+    tight = plan(**TWO | {"prices": "aws-us-east-1", "budget": {"money": 0.6 * found.forecast.money}})
     ways = {way.change: way for way in options(tight, limits(tight)[0])}
-    assert ways["market=spot"].forecast == pytest.approx(found.predicted.money * 0.0225 / 0.0425)
+    assert ways["market=spot"].forecast == pytest.approx(found.forecast.money * 0.0225 / 0.0425)
 
 
 def test_a_search_may_try_fewer_candidates(plan: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_search_may_try_fewer_candidates(plan: Any) -> None:
         "seeds": [1],
         "recipe": {"epochs": 1},
     }
-    whole = plan(**keys).predicted.device_hours
+    whole = plan(**keys).forecast.device_hours
     found = plan(**keys | {"budget": {"core_hours": 0.8 * whole}})
     [way] = options(found, limits(found)[0])
     assert way.change.startswith("75% of the candidates")

@@ -84,21 +84,23 @@ def test_without_probes_families_that_share_wait_for_one_and_others_do_not(plan:
 def test_a_forecast_gives_a_trial_its_part_of_the_gpu_and_at_least_the_time_alone(calibrated: Any) -> None:
     half, _ = calibrated(resources={"gpus": 0.5})
     whole, _ = calibrated(resources={"gpus": 1})
-    assert half.predicted.device_hours == pytest.approx(whole.predicted.device_hours)
-    took = {plan.trials[0].resources.gpus: plan.trials[0].predicted_seconds for plan in (half, whole)}
+    assert half.forecast.device_hours == pytest.approx(whole.forecast.device_hours)
+    took = {plan.trials[0].resources.gpus: plan.trials[0].forecast_seconds for plan in (half, whole)}
     assert took[0.5] == pytest.approx(2 * took[1.0])
-    low, high = half.predicted.device_hours_interval
-    assert low < whole.predicted.device_hours_interval[0]
-    assert high == pytest.approx(whole.predicted.device_hours_interval[1], rel=0.1)
+    low, high = half.forecast.device_hours_interval
+    assert low < whole.forecast.device_hours_interval[0]
+    assert high == pytest.approx(whole.forecast.device_hours_interval[1], rel=0.1)
 
 
-def test_a_trial_that_had_half_a_gpu_predicts_one_that_has_a_quarter(plan: Any, finished: Any) -> None:
+def test_the_forecast_of_a_trial_with_a_quarter_of_a_gpu_comes_from_one_that_had_half(
+    plan: Any, finished: Any
+) -> None:
     first = plan(**GRID, resources={"gpus": 0.5})
     timing = TIMING.model_copy(update={"devices": 0.5})
     history = finished(first, first.trials, wall_seconds=30.0, device_type=A100, timing=timing)
     seeds = GRID | {"seeds": [56]}
     quarter, half = (plan(history, **seeds, resources={"gpus": gpus}) for gpus in (0.25, 0.5))
-    assert quarter.trials[0].predicted_seconds == pytest.approx(2 * half.trials[0].predicted_seconds)
+    assert quarter.trials[0].forecast_seconds == pytest.approx(2 * half.trials[0].forecast_seconds)
 
 
 def test_a_cell_that_filled_more_than_its_share_gets_a_whole_gpu(plan: Any, finished: Any) -> None:

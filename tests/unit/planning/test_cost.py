@@ -25,7 +25,7 @@ ONE: dict[str, Any] = {
 
 
 def seconds(plan: Any) -> dict[str, float | None]:
-    return {trial.name: trial.predicted_seconds for trial in plan.trials}
+    return {trial.name: trial.forecast_seconds for trial in plan.trials}
 
 
 def test_embeddings_are_not_multiplied_with() -> None:
@@ -85,11 +85,11 @@ def test_a_budget_of_seconds_is_what_a_trial_takes_and_teaches_nothing(plan: Any
     first = plan(**ONE, recipe={"train_seconds": 600.0})
     assert set(seconds(first).values()) == {602.0}
     history = finished(first, first.trials, wall_seconds=640.0, device_type="cpu")
-    assert plan(history, **ONE).predicted.basis == "estimate"
+    assert plan(history, **ONE).forecast.basis == "estimate"
 
 
 def test_without_history_it_is_an_estimate_and_says_on_what_it_rests(plan: Any) -> None:
-    found = plan(**ONE, slots=2).predicted
+    found = plan(**ONE, slots=2).forecast
     assert found.basis == "estimate"
     assert found.device == "core-hours"
     assert "20 GFLOP/s a core" in (found.assumption or "")
@@ -117,7 +117,7 @@ def test_an_estimate_takes_a_gpu_at_three_tenths_of_its_peak(
     assert work is not None
     [found] = set(seconds(made).values())
     assert found == pytest.approx(2 + work / rate)
-    assert ("30% of" in (made.predicted.assumption or "")) == (rate != 3e13)
+    assert ("30% of" in (made.forecast.assumption or "")) == (rate != 3e13)
 
 
 def test_finished_trials_give_the_median_of_their_seconds(plan: Any, finished: Any) -> None:
@@ -127,11 +127,11 @@ def test_finished_trials_give_the_median_of_their_seconds(plan: Any, finished: A
         history |= finished(first, [trial], wall_seconds=took, device_type="cpu")
     again = plan(history, **ONE | {"seeds": [1, 2, 3, 4]})
     assert seconds(again)["base/general/full/ncbi-disease/seed-4"] == pytest.approx(130)
-    assert again.predicted.basis == "ledger"
-    assert again.predicted.assumption is None
+    assert again.forecast.basis == "ledger"
+    assert again.forecast.assumption is None
     # A sum pays for slow ones: the mean of the three, shrunken by 20 trials that take what is usual.
     slow = (100 / 130 + 1 + 400 / 130 + 20) / 23
-    assert again.predicted.device_hours == pytest.approx(130 * slow / 3600)
+    assert again.forecast.device_hours == pytest.approx(130 * slow / 3600)
 
 
 def test_a_longer_recipe_is_scaled_from_a_shorter(plan: Any, finished: Any) -> None:
@@ -146,14 +146,14 @@ def test_a_neighbour_serves_where_there_is_no_twin(plan: Any, finished: Any) -> 
     history = finished(first, first.trials, wall_seconds=60.0, device_type="cpu")
     again = plan(history, **ONE | {"methods": ["full", "lora"]})
     assert seconds(again)["base/general/lora-r8/ncbi-disease/seed-1"] == pytest.approx(60 * 4 / 6)
-    assert again.predicted.basis == "ledger"
+    assert again.forecast.basis == "ledger"
 
 
 def test_seconds_of_another_kind_of_device_say_nothing(plan: Any, finished: Any) -> None:
     first = plan(**ONE)
     history = finished(first, first.trials[:1], wall_seconds=60.0, device_type="NVIDIA A10G")
-    assert plan(history, **ONE).predicted.basis == "estimate"
-    on_gpu = plan(history, **ONE, resources={"gpus": 1}).predicted
+    assert plan(history, **ONE).forecast.basis == "estimate"
+    on_gpu = plan(history, **ONE, resources={"gpus": 1}).forecast
     assert (on_gpu.basis, on_gpu.device) == ("ledger", "GPU-hours")
 
 
@@ -164,14 +164,14 @@ def test_hours_count_the_devices_and_money_the_hours(plan: Any, finished: Any) -
     }
     first = plan(**keys)
     history = finished(first, first.trials[:1], wall_seconds=1800.0, device_type="NVIDIA A10G")
-    found = plan(history, **keys).predicted
+    found = plan(history, **keys).forecast
     assert found.device_hours == pytest.approx(2 * 2 * 0.5)  # two trials left, two GPUs, half an hour
     assert found.money == pytest.approx(2 * 2.03)
     assert found.currency == "GBP"
 
 
 def test_a_price_of_gpu_hours_prices_no_core_hours(plan: Any) -> None:
-    found = plan(**ONE, prices="taylor-2024").predicted
+    found = plan(**ONE, prices="taylor-2024").forecast
     assert found.device_hours is not None
     assert (found.money, found.currency) == (None, None)
 
@@ -185,9 +185,9 @@ def test_one_unknown_trial_leaves_the_totals_open(plan: Any, tmp_path: Any) -> N
     )
     keys: dict[str, Any] = ONE | {"catalogues": [str(tmp_path)], "tasks": ["ncbi-disease", "letters"]}
     found = plan(**keys, slots=2)
-    assert found.predicted.unknown_trials == 3
-    assert found.predicted.device_hours is None
-    assert found.predicted.wall_seconds is None
+    assert found.forecast.unknown_trials == 3
+    assert found.forecast.device_hours is None
+    assert found.forecast.wall_seconds is None
     assert found.to_run[0].trial.cell.task == "letters"  # unknown ones lead
 
 
@@ -199,13 +199,13 @@ def test_wall_seconds_need_to_know_how_many_run_at_once(
     plan: Any, slots: int | None, concurrency: int | None, at_once: int | None
 ) -> None:
     keys: dict[str, Any] = ONE | {"seeds": list(range(12)), "concurrency": concurrency}
-    found = plan(**keys, slots=slots).predicted
+    found = plan(**keys, slots=slots).forecast
     if at_once is None:
         assert found.wall_seconds is None
     else:
         keys["concurrency"] = None
-        assert found.wall_seconds == plan(**keys, slots=at_once).predicted.wall_seconds
-        assert found.wall_seconds > plan(**keys, slots=at_once + 1).predicted.wall_seconds
+        assert found.wall_seconds == plan(**keys, slots=at_once).forecast.wall_seconds
+        assert found.wall_seconds > plan(**keys, slots=at_once + 1).forecast.wall_seconds
 
 
 def told(**changes: Any) -> Timing:
@@ -240,7 +240,7 @@ def test_a_candidate_of_a_search_is_spared_the_scoring_of_test(plan: Any, finish
     again = plan(history, **ONE | {"methods": searched}, recipe={"epochs": 2})
     [search] = again.searches
     assert [p.seconds for part in search.ahead for p in part] == pytest.approx([18.0] * 4)
-    assert again.predicted.tuning_device_hours == pytest.approx(4 * 18 / 3600)
+    assert again.forecast.tuning_device_hours == pytest.approx(4 * 18 / 3600)
     assert list(seconds(again).values()) == pytest.approx([20.0] * 3)
 
 
@@ -248,7 +248,7 @@ def test_without_history_a_candidate_is_spared_it_too(plan: Any) -> None:
     space = {"learning_rate": {"low": 1e-5, "high": 1e-3}}
     found = plan(**ONE | {"methods": [{"name": "full", "tune": {"trials": 1, "space": space}}]})
     [search], [trial, *_] = found.searches, found.trials
-    assert search.ahead[0][0].seconds == pytest.approx(trial.predicted_seconds - ASSUMED_CLOSING_SECONDS)
+    assert search.ahead[0][0].seconds == pytest.approx(trial.forecast_seconds - ASSUMED_CLOSING_SECONDS)
 
 
 def test_a_finished_twin_stands_before_a_probe_and_a_probe_before_a_neighbour(
@@ -262,10 +262,10 @@ def test_a_finished_twin_stands_before_a_probe_and_a_probe_before_a_neighbour(
     slow = told(train_seconds=100.0, peak_memory_bytes=7)
     probes = finished(first, [full[0], lora[0]], wall_seconds=110.0, device_type="cpu", timing=slow)
     again = plan(history, probes=probes, **keys | {"seeds": [1, 2, 3, 4]})
-    assert [item.predicted_seconds for item in again.trials] == pytest.approx([20.0] * 4 + [110.0] * 4)
-    assert again.predicted.basis == "mixed"
-    assert again.predicted.trials_by_basis == {"ledger": 1, "probe": 4}
-    assert again.predicted.peak_memory_bytes == 7
+    assert [item.forecast_seconds for item in again.trials] == pytest.approx([20.0] * 4 + [110.0] * 4)
+    assert again.forecast.basis == "mixed"
+    assert again.forecast.trials_by_basis == {"ledger": 1, "probe": 4}
+    assert again.forecast.peak_memory_bytes == 7
 
 
 def test_every_total_has_an_interval_that_is_wider_the_less_is_known(plan: Any, finished: Any) -> None:
@@ -273,11 +273,9 @@ def test_every_total_has_an_interval_that_is_wider_the_less_is_known(plan: Any, 
     done = finished(blind, blind.trials, wall_seconds=20.0, device_type="cpu", timing=told())
     width = []
     for found in (
-        plan(
-            done, **ONE | {"seeds": [4, 5]}, slots=1, prices="aws-us-east-1", recipe={"epochs": 2}
-        ).predicted,
-        plan(probes=done, **ONE, slots=1, prices="aws-us-east-1", recipe={"epochs": 2}).predicted,
-        blind.predicted,
+        plan(done, **ONE | {"seeds": [4, 5]}, slots=1, prices="aws-us-east-1", recipe={"epochs": 2}).forecast,
+        plan(probes=done, **ONE, slots=1, prices="aws-us-east-1", recipe={"epochs": 2}).forecast,
+        blind.forecast,
     ):
         low, high = found.device_hours_interval
         assert low < found.device_hours < high
@@ -303,7 +301,7 @@ def test_the_wall_clock_waits_for_the_longest_trial_and_so_is_longer_and_less_su
     keys: dict[str, Any] = ONE | {"recipe": {"epochs": 2}}
     first = plan(**keys)
     done = finished(first, first.trials, wall_seconds=20.0, device_type="cpu", timing=told())
-    found = plan(done, **keys | {"seeds": list(range(4, 16))}, slots=12).predicted
+    found = plan(done, **keys | {"seeds": list(range(4, 16))}, slots=12).forecast
     shortest, longest = found.wall_interval
     assert 20.0 < shortest < found.wall_seconds < longest
     assert longest > 1.3 * found.wall_seconds
@@ -313,8 +311,8 @@ def test_the_wall_clock_waits_for_the_longest_trial_and_so_is_longer_and_less_su
 def test_a_straggler_is_allowed_for_before_any_was_seen(plan: Any, finished: Any) -> None:
     first = plan(**ONE)
     history = finished(first, first.trials, wall_seconds=60.0, device_type="cpu")
-    one = plan(history, **ONE | {"seeds": [4]}).predicted
-    many = plan(history, **ONE | {"seeds": list(range(4, 40))}).predicted
+    one = plan(history, **ONE | {"seeds": [4]}).forecast
+    many = plan(history, **ONE | {"seeds": list(range(4, 40))}).forecast
     above = [found.device_hours_interval[1] / found.device_hours for found in (one, many)]
     assert above[0] > above[1] > 1.1
 
@@ -324,18 +322,18 @@ def test_energy_is_metered_where_trials_told_it_and_rated_by_the_book_elsewhere(
 ) -> None:
     keys: dict[str, Any] = ONE | {"prices": "aws-us-east-1", "recipe": {"epochs": 2}}
     first = plan(**keys)
-    assert (first.predicted.kwh_basis, first.predicted.priced_as) == ("rated", "cpu")
-    assert first.predicted.kwh == pytest.approx(first.predicted.device_hours * 8 / 1000)
+    assert (first.forecast.kwh_basis, first.forecast.priced_as) == ("rated", "cpu")
+    assert first.forecast.kwh == pytest.approx(first.forecast.device_hours * 8 / 1000)
     metered = finished(
         first, first.trials[:1], wall_seconds=20.0, device_type="cpu", timing=told(joules=20 * 15.0)
     )
-    again = plan(metered, **keys).predicted
+    again = plan(metered, **keys).forecast
     assert again.kwh_basis == "metered"
     assert again.kwh == pytest.approx(again.device_hours * 15 / 1000)
 
 
 def test_own_power_is_paid_on_top_of_the_hours(plan: Any) -> None:
-    found = plan(**ONE, prices="own-hardware-uk").predicted
+    found = plan(**ONE, prices="own-hardware-uk").forecast
     hourly = 0.0107 + 8 / 1000 * 1.3 * 0.22
     assert found.money == pytest.approx(found.device_hours * hourly)
 
@@ -347,10 +345,10 @@ def test_the_device_that_trials_told_is_the_one_that_is_priced(plan: Any, finish
         "recipe": {"epochs": 2},
     }
     first = plan(**keys)
-    assert first.predicted.priced_as == "NVIDIA A10G"
+    assert first.forecast.priced_as == "NVIDIA A10G"
     on_l4 = told().model_copy(update={"device_type": "NVIDIA L4"})
     history = finished(first, first.trials[:1], wall_seconds=20.0, device_type="NVIDIA L4", timing=on_l4)
-    found = plan(history, **keys).predicted
+    found = plan(history, **keys).forecast
     assert found.priced_as == "NVIDIA L4"
     assert found.money == pytest.approx(found.device_hours * 0.8048)
 
@@ -361,11 +359,11 @@ def test_a_forecast_counts_what_a_checkpoint_has_not_done(plan: Any) -> None:
     trial = fresh.trials[0]
     found = FingerprintHistory(state=TrialState.UNFINISHED, done_share=0.25)
     again = plan({trial.name: TrialHistory(by_fingerprint={trial.fingerprint: found})}, **demo)
-    saved = 0.25 * trial.predicted_seconds * trial.resources.devices / 3600
-    assert again.predicted.device_hours == pytest.approx(fresh.predicted.device_hours - saved)
+    saved = 0.25 * trial.forecast_seconds * trial.resources.devices / 3600
+    assert again.forecast.device_hours == pytest.approx(fresh.forecast.device_hours - saved)
     [resumed] = [t for t in again.trials if t.name == trial.name]
-    assert resumed.predicted_seconds == trial.predicted_seconds
-    assert resumed.seconds_left == pytest.approx(0.75 * trial.predicted_seconds)
+    assert resumed.forecast_seconds == trial.forecast_seconds
+    assert resumed.seconds_left == pytest.approx(0.75 * trial.forecast_seconds)
 
 
 def test_a_trial_that_has_only_to_be_scored_still_takes_time(plan: Any) -> None:
@@ -374,4 +372,4 @@ def test_a_trial_that_has_only_to_be_scored_still_takes_time(plan: Any) -> None:
     found = FingerprintHistory(state=TrialState.UNFINISHED, done_share=1.0)
     again = plan({trial.name: TrialHistory(by_fingerprint={trial.fingerprint: found})}, **demo)
     least = (ASSUMED_START_SECONDS + ASSUMED_CLOSING_SECONDS) / 3600
-    assert again.predicted.device_hours == pytest.approx(least * trial.resources.devices, rel=0.2)
+    assert again.forecast.device_hours == pytest.approx(least * trial.resources.devices, rel=0.2)

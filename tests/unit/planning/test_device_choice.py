@@ -212,7 +212,7 @@ def test_without_a_gpu_auto_means_one_process_on_cores(tmp_path: Path, asked: An
     plan = Project(tmp_path).plan(resources=asked)
     cores = 1 if asked == "auto" else 2
     assert {trial.resources for trial in plan.trials} == {Resources(cpus=cores)}
-    assert plan.predicted.device == "core-hours"
+    assert plan.forecast.device == "core-hours"
     [placed] = {json.dumps(p) for p in plan_json(plan)["placed"].values()}
     assert json.loads(placed)["resources"]["gpus"] == 0
     assert plan.sweep.raw["resources"] == {"device": None} | ({} if asked == "auto" else {"cpus": 2})

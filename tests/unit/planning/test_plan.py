@@ -29,8 +29,8 @@ def test_a_finished_sweep_runs_nothing(plan: Any, finished: Any) -> None:
     again = plan(finished(first, first.trials))
     assert again.to_run == ()
     assert again.up_to_date == first.trials
-    assert again.predicted.device_hours == 0
-    assert again.predicted.basis is None
+    assert again.forecast.device_hours == 0
+    assert again.forecast.basis is None
 
 
 def test_one_more_method_runs_its_cells_only(plan: Any, finished: Any) -> None:
@@ -97,11 +97,11 @@ def test_resources_and_prices_make_nothing_stale(plan: Any, finished: Any) -> No
 
 def test_seeds_run_one_after_the_other_and_of_each_the_longest_first(plan: Any) -> None:
     made = plan()
-    assert len({item.trial.predicted_seconds for item in made.to_run}) > 3
+    assert len({item.trial.forecast_seconds for item in made.to_run}) > 3
     seeds = [item.trial.seed for item in made.to_run]
     assert seeds == sorted(seeds, key=made.sweep.config.seeds.index)
     for seed in made.sweep.config.seeds:
-        seconds = [item.trial.predicted_seconds for item in made.to_run if item.trial.seed == seed]
+        seconds = [item.trial.forecast_seconds for item in made.to_run if item.trial.seed == seed]
         assert seconds == sorted(seconds, reverse=True)
 
 

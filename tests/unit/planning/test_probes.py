@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.plan.forecast import forecast
+from orchestrator.cli.plan.forecast import forecast_lines
 from orchestrator.contracts.probe import Timing
 from orchestrator.planning import make_plan
 from orchestrator.planning.probes import billed_device_hours, probe_sweep, usable
@@ -75,7 +75,7 @@ def test_only_probes_of_the_plan_as_it_is_now_tell_anything(plan: Any, probes: A
     assert billed_device_hours(history.values()) == pytest.approx(4 * 18 / 3600)
     changed = probes(recipe={"epochs": 5, "train_rows": 3200, "batch_size": 16})
     assert usable(changed, history) == {}
-    after = plan(probes=usable(planned, history), **GRID).predicted
+    after = plan(probes=usable(planned, history), **GRID).forecast
     assert after.basis == "probe"
     # 500 steps a trial at 40 in 10 s; rank 4 goes by the probe of rank 8
     assert after.device_hours == pytest.approx(12 * 500 / 40 * 10 / 3600)
@@ -102,9 +102,9 @@ def test_a_cell_whose_probe_filled_the_gpu_is_refused_with_the_arithmetic(
     assert "nvidia-a10g has 22.0 GiB" in refused.reason
     fits = plan(probes=seen(probe, finished, 19.0, "NVIDIA A10G", full), **GRID | ON_ONE_GPU)
     assert fits.refused == ()
-    assert fits.predicted.peak_memory_bytes == 19 * GIB
-    assert (fits.predicted.device_memory_bytes, fits.predicted.device_name) == (22 * GIB, "nvidia-a10g")
-    assert "19 GiB of the 22 GiB of nvidia-a10g at most, as measured" in "\n".join(forecast(fits))
+    assert fits.forecast.peak_memory_bytes == 19 * GIB
+    assert (fits.forecast.device_memory_bytes, fits.forecast.device_name) == (22 * GIB, "nvidia-a10g")
+    assert "19 GiB of the 22 GiB of nvidia-a10g at most, as measured" in "\n".join(forecast_lines(fits))
 
 
 def test_a_share_of_a_gpu_has_that_share_of_its_memory(plan: Any, probes: Any, finished: Any) -> None:

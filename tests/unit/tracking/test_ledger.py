@@ -35,6 +35,14 @@ def test_a_sweep_reads_back_as_written(built):
     assert built.ledger.sweep() == built.sweep
 
 
+def test_a_forecast_under_the_key_of_earlier_versions_is_still_read(built):
+    [trial] = built.plan(**ONE)
+    path = built.ledger.directory / layout.SWEEP
+    path.write_text(path.read_text().replace('"forecast_seconds": null', '"predicted_seconds": 80.0'))
+    assert "predicted_seconds" in path.read_text()
+    assert built.ledger.sweep().trials == (trial.model_copy(update={"forecast_seconds": 80.0}),)
+
+
 def test_a_directory_without_a_sweep_says_what_to_do(tmp_path):
     with pytest.raises(LedgerError, match="frontier run"):
         Ledger(tmp_path / "nothing").sweep()

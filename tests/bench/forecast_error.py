@@ -1,6 +1,6 @@
 """How far the forecast of a sweep is from what it takes: by arithmetic alone, and with probes.
 
-    python tests/bench/prediction_error.py [CONFIG] [AXIS=VALUE ...]
+    python tests/bench/forecast_error.py [CONFIG] [AXIS=VALUE ...]
 
 Plans the sweep (the demo by default) without any history, measures it with probes, runs it, and holds both
 plans against the bills of its trials. Everything is stored in a directory that is deleted afterwards. Times
@@ -21,7 +21,7 @@ from orchestrator.cli.run.launch import run
 from orchestrator.cli.session import Session, open_session
 from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.planning import Plan
-from orchestrator.planning.cost import Predictor
+from orchestrator.planning.cost import Forecaster
 from orchestrator.planning.probes import billed_device_hours
 from orchestrator.planning.rates import assumed_rate
 from orchestrator.planning.workload import Workload
@@ -46,7 +46,7 @@ def main() -> None:
         compare("arithmetic alone", blind, after)
         compare("with probes", told, after)
         probes = billed_device_hours(after.probing.ledger.history().values())
-        print(f"probes: {probes:.4f} {told.predicted.device}")
+        print(f"probes: {probes:.4f} {told.forecast.device}")
 
 
 def compare(title: str, plan: Plan, after: Session) -> None:
@@ -56,13 +56,13 @@ def compare(title: str, plan: Plan, after: Session) -> None:
             if found.wall_seconds is not None:
                 took[name, fingerprint] = found.wall_seconds
     resources = plan.sweep.config.resources
-    predictor = Predictor(
+    forecaster = Forecaster(
         plan.history.values(), resources, plan.probes.values(), rate=assumed_rate(plan.sweep)
     )
     ratios, inside = [], 0
     for trial in plan.trials:
         actual, spec = took.get((trial.name, trial.fingerprint)), plan.spec(trial)
-        found = predictor.predict(Workload.of_trial(spec), resources=trial.resources)
+        found = forecaster.forecast(Workload.of_trial(spec), resources=trial.resources)
         if actual is not None and found is not None:
             ratios.append(found.seconds / actual)
             inside += found.low <= actual <= found.high
@@ -72,18 +72,18 @@ def compare(title: str, plan: Plan, after: Session) -> None:
     errors = sorted(abs(ratio - 1) for ratio in ratios)
     worst = errors[min(len(errors) - 1, int(0.9 * len(errors)))]
     print(
-        f"{title}: {len(ratios)} trials; predicted / taken, median {statistics.median(ratios):.2f}, from "
+        f"{title}: {len(ratios)} trials; forecast / taken, median {statistics.median(ratios):.2f}, from "
         f"{min(ratios):.2f} to {max(ratios):.2f}; error, median {statistics.median(errors):.0%}, of nine in "
         f"ten at most {worst:.0%}; {inside} of {len(ratios)} ({inside / len(ratios):.0%}) within their own "
         "interval"
     )
-    predicted, billed = plan.predicted, sum(took.values()) / 3600
-    if predicted.device_hours is not None and predicted.device_hours_interval is not None:
-        low, high = predicted.device_hours_interval
+    forecast, billed = plan.forecast, sum(took.values()) / 3600
+    if forecast.device_hours is not None and forecast.device_hours_interval is not None:
+        low, high = forecast.device_hours_interval
         where = "inside" if low <= billed <= high else "outside"
         print(
-            f"  total: predicted {predicted.device_hours:.4f} ({low:.4f}-{high:.4f}) {predicted.device}, "
-            f"took {billed:.4f}: {predicted.device_hours / billed - 1:+.0%}, {where} the interval"
+            f"  total: forecast {forecast.device_hours:.4f} ({low:.4f}-{high:.4f}) {forecast.device}, "
+            f"took {billed:.4f}: {forecast.device_hours / billed - 1:+.0%}, {where} the interval"
         )
 
 
