@@ -172,7 +172,7 @@ def catalogue_page() -> str:
 
 
 def _adopted(document: str, page: str) -> str:
-    """Return a document of the repository, its links to other pages changed, all others to names."""
+    """Return a document of the repository. Its links to pages become links between them, all others names."""
     path = ROOT / document
 
     def linked(match: re.Match[str]) -> str:
@@ -180,8 +180,9 @@ def _adopted(document: str, page: str) -> str:
         if not target or target.startswith(("http:", "https:")):
             return match.group(0)
         named = os.path.relpath((path.parent / target).resolve(), ROOT)
-        if named in _PAGES:
-            return f"[{text}]({os.path.relpath(_PAGES[named], Path(page).parent)}{anchor})"
+        there = _PAGES.get(named) or (named.removeprefix("docs/") if named.startswith("docs/") else None)
+        if there is not None:
+            return f"[{text}]({os.path.relpath(there, Path(page).parent)}{anchor})"
         return f"{text} (`{named}`)" if named not in text else text
 
     return _LINK.sub(linked, path.read_text(encoding="utf-8"))

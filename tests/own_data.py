@@ -1,12 +1,11 @@
-"""The worked example of configs/README.md, and invented files for it."""
+"""The worked example of docs/how-to/own-data.md, and invented files for it."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from orchestrator.config.catalogue import builtin_catalogue
-
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "own-data.md"
 OWN_FILES = {
     "letters/{}.tsv": "Take\tO\naspirin\tB-Drug\n75\tB-Dose\nmg\tI-Dose\n\nNone\tO\n\n{}\tO\n",
     "triage/{}.csv": (
@@ -21,8 +20,8 @@ ONE_FILE = "".join(
 
 
 def snippets() -> dict[str, str]:
-    """The YAML of the README, by the path that its first line names."""
-    text = (builtin_catalogue() / "README.md").read_text(encoding="utf-8")
+    """The YAML of the page, by the path that its first line names."""
+    text = PAGE.read_text(encoding="utf-8")
     return dict(re.findall(r"```yaml\n# (\S+)\n(.*?)```", text, flags=re.DOTALL))
 
 

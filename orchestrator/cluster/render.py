@@ -173,7 +173,7 @@ def _too_large(size: Resources, worker_groups: Sequence[Group], job: Document) -
         demand += f", planned for {size.device}"
         fix = (
             "name a device of the overlay in the sweep's `resources`, or give the group that has this one "
-            f"the label {DEVICE_LABEL}: {size.device} (configs/README.md)"
+            f"the label {DEVICE_LABEL}: {size.device} (docs/how-to/resources.md)"
         )
     groups = ", ".join(map(str, worker_groups)) or "no groups"
     problem = f"{'no pod holds' if size.nodes == 1 else 'the pods do not hold'} {demand}; there are {groups}"

@@ -1,4 +1,4 @@
-"""The worked example of configs/README.md, run: tasks of one's own, in YAML only."""
+"""The worked example of docs/how-to/own-data.md, run: tasks of one's own, in YAML only."""
 
 from __future__ import annotations
 

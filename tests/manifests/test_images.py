@@ -164,8 +164,8 @@ def test_the_server_has_the_driver_of_its_database() -> None:
     ("file", "offer", "package"),
     [
         ("README.md", "storage: s3://", "s3fs"),
-        ("configs/README.md", "zero", "deepspeed"),
-        ("configs/README.md", "quantise", "bitsandbytes"),
+        ("docs/how-to/resources.md", "zero", "deepspeed"),
+        ("docs/reference/methods.md", "quantise", "bitsandbytes"),
     ],
 )
 def test_a_pod_can_do_what_the_documents_offer(file: str, offer: str, package: str) -> None:

@@ -28,7 +28,7 @@ from workers.data.readers.parquet_file import ParquetFile
 _LONGEST_NAME, _MOST_WORDS = 60, 4  # of a column's name; a longer one is a cell
 _SPLITS = {Split.TRAIN: ("train",), Split.DEV: ("dev", "validation", "valid"), Split.TEST: ("test",)}
 _NEGATIVE = {"none", "no_relation", "norelation", "na", "n/a", "null", "negative", "unrelated", "false"}
-_BY_HAND = "describe it by hand: configs/README.md shows the task files"
+_BY_HAND = "describe it by hand: docs/how-to/own-data.md shows the task files"
 _Row = dict[str, Any]
 
 

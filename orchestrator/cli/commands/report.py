@@ -60,7 +60,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE.yaml",
-            help="Which column has what, for a table and for experiments of others; see configs/README.md.",
+            help="Which column has what, for a table and for experiments of others: "
+            "docs/how-to/other-runs.md.",
         ),
     ] = None,
     out: Annotated[

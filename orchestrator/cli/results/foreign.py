@@ -93,7 +93,9 @@ def _on_experiment(
         return _on(runs, name, f"the experiment {name} in MLflow", axes)
     if not is_ours(experiment.tags):
         problem = f"is missing, and Frontier did not write the experiment {name}"
-        fix = "write a mapping: which param is the model, which metric the quality; see configs/README.md"
+        fix = (
+            "write a mapping: which param is the model, which metric the quality (docs/how-to/other-runs.md)"
+        )
         raise ConfigError([_problem("--mapping", problem, fix)])
     return report_from_mlflow(experiment, name, axes)
 
