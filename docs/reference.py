@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 from orchestrator.cli.app import app
 from orchestrator.config import load_catalogue, sweep_schema
 from orchestrator.config.recipes import RecipePatch
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 # Documents of the repository with their page here; links between them are kept, others become names.

@@ -21,7 +21,7 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.metrics import Metrics
 from orchestrator.contracts.outcome import PhaseSeconds
 from orchestrator.contracts.phase_work import PhaseWork
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Phase
 from workers.distributed.ranks import Ranks
 from workers.distributed.sharding import (

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import CheckpointEvent, EvaluationEvent, PhaseSeconds, StepEvent
 from orchestrator.contracts.phase_work import add_work
-from orchestrator.contracts.trial import AttemptOrder, Recipe
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Phase
 from workers.batches import FlatSplit, Rows, epoch_batches
 from workers.checkpoint import Checkpoint, Progress, Weights, clone_weights, trained_weights

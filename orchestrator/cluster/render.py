@@ -40,7 +40,7 @@ from orchestrator.config import ResolvedSweep
 from orchestrator.config.lock import lock_path
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.device import DEVICE_LABEL
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import ConfigError, Problem
 from orchestrator.planning import Plan
 from orchestrator.planning.packing import at_once

@@ -10,7 +10,7 @@ from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.gpus import Gpu
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import Problem, did_you_mean
 
 _OF_DEVICES = ("device_hours", "money")  # budgets that become seconds by the devices of a trial

@@ -13,7 +13,7 @@ from orchestrator.config.grid import GridCell
 from orchestrator.config.recipes import EITHER
 from orchestrator.config.sweep import ResolvedSweep
 from orchestrator.config.yaml_sources import read_mapping
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 
 Source = Literal[
     "default",

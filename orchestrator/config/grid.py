@@ -17,9 +17,10 @@ from orchestrator.config.recipes import Purse, lay
 from orchestrator.config.schema import Rule, SweepConfig
 from orchestrator.config.shape_limits import text_room, unfit
 from orchestrator.contracts.backbone import BackboneSpec
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import ProblemError
 from orchestrator.contracts.sweep import EXCLUDED, RefusedCell
-from orchestrator.contracts.trial import Cell, Recipe
+from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.tuning import Tune, with_values
 from orchestrator.contracts.vocabulary import TaskKind
 from orchestrator.errors import Problem

@@ -11,7 +11,7 @@ from orchestrator.config.catalogue import MethodEntry
 from orchestrator.config.problems import FieldProblem, validate
 from orchestrator.config.schema import SETTINGS, MethodItem, RecipeAxes
 from orchestrator.contracts.methods import MethodSpec
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.tuning import SAME_THING, TUNABLE, Range, Tune
 from orchestrator.contracts.vocabulary import Family
 from orchestrator.errors import Problem, did_you_mean

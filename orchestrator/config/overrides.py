@@ -18,7 +18,7 @@ from orchestrator.config.resources import AutoResources
 from orchestrator.config.schema import SpendingLimit, SweepConfig
 from orchestrator.config.yaml_sources import parse
 from orchestrator.contracts.record import Record
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.text_files import user_path
 

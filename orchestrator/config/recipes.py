@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, create_model
 
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import Record
-from orchestrator.contracts.trial import Recipe
 
 
 class _Patch(Record):

@@ -27,10 +27,12 @@ from orchestrator.contracts import layout
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import ProblemError, Record
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.risks import Risk
 from orchestrator.contracts.target import SweepTarget
-from orchestrator.contracts.trial import Recipe, Resources, Seed
+from orchestrator.contracts.trial import Seed
 from orchestrator.contracts.tuning import Tune
 from orchestrator.contracts.vocabulary import FailureRule
 from orchestrator.errors import Problem

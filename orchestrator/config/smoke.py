@@ -15,9 +15,10 @@ from orchestrator.config.grid import Grid
 from orchestrator.config.schema import SweepConfig
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.methods import MethodSpec, Settings
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import RefusedCell
 from orchestrator.contracts.task import HoldOut, MadeNotes, Reader
-from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.tuning import Tune
 
 _NOTES = MadeNotes(train=24, dev=14, test=14)

@@ -8,8 +8,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from orchestrator.contracts.outcome import Bill, Outcome, PhaseSeconds
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
-from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Source, TrialState
 
 CPU = "cpu"  # the device type of a trial that is given no GPU

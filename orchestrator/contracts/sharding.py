@@ -4,7 +4,7 @@ worker refuses it."""
 from __future__ import annotations
 
 from orchestrator.contracts.methods import Settings
-from orchestrator.contracts.trial import Sharding
+from orchestrator.contracts.resources import Sharding
 
 SPREADS_WEIGHTS: frozenset[Sharding] = frozenset({"zero3", "fsdp"})  # no process holds a whole model
 

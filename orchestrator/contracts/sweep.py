@@ -10,10 +10,12 @@ from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.price import Market, PriceBook
 from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import Record
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Cell, Recipe, Resources, trial_name
+from orchestrator.contracts.trial import Cell, trial_name
 from orchestrator.contracts.tuning import Tuned, with_values
 from orchestrator.contracts.vocabulary import FailureRule
 

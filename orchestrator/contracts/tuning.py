@@ -20,8 +20,9 @@ from pydantic import (
 
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import Record, raise_problems
-from orchestrator.contracts.trial import Recipe, Seed
+from orchestrator.contracts.trial import Seed
 from orchestrator.errors import Problem
 
 Value = float | int | str | bool

@@ -10,8 +10,9 @@ from typing import Literal, Protocol
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
-from orchestrator.contracts.trial import Resources, TrialSpec
+from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.storage.remote import Remote
 

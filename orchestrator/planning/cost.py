@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.ledger import CPU
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.split_counts import SplitCounts
-from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning.observed_times import ENOUGH, Observation, Profile, TypicalSeconds

@@ -13,8 +13,9 @@ from typing import Any
 from orchestrator.config import GridCell, Inputs
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.recipe import BUDGETS, Recipe
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import BUDGETS, Digests, Recipe, TrialSpec
+from orchestrator.contracts.trial import Digests, TrialSpec
 
 _HEX_DIGITS = 16
 _BACKBONE_FIELDS = {

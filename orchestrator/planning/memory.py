@@ -17,7 +17,8 @@ from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.frozen_precision import frozen_in_half
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.model_shape import ModelShape
-from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Family, Precision
 from orchestrator.planning.model_size import shape_of
 

@@ -9,7 +9,8 @@ from orchestrator.config import GridCell
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.ledger import CPU
-from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.planning.memory import gib
 from orchestrator.planning.placement import MARGIN

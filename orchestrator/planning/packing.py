@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.contracts.capacity import NodeKind
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 
 _EXACT = 1e-9  # shares of a GPU are sums of floats
 

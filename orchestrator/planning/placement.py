@@ -11,8 +11,9 @@ from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.backbone import BackboneSpec
 from orchestrator.contracts.device import DeviceKind
 from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources, Sharding
 from orchestrator.contracts.sharding import why_not_shared
-from orchestrator.contracts.trial import Recipe, Resources, Sharding
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning.memory import Estimate, estimate, gib
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.config import GridCell, Inputs, ResolvedSweep
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial, RefusedCell, SweepRecord
-from orchestrator.contracts.trial import Digests, Resources, TrialSpec
+from orchestrator.contracts.trial import Digests, TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.cost import Forecaster, TrialForecast

@@ -13,8 +13,9 @@ from orchestrator.config import GridCell, ResolvedSweep
 from orchestrator.config.grid import Grid
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts import layout
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import SweepRecord
-from orchestrator.contracts.trial import Recipe, Resources
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.plan import Plan

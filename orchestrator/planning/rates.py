@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.config import ResolvedSweep
 from orchestrator.config.resources import AutoResources
 from orchestrator.contracts.device import DeviceKind
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.planning.observed_memory import device_kind
 
 # Floating-point operations a second, on the low side of what small encoders reach.

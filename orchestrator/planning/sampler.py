@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from orchestrator.contracts.methods import Settings
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.tuning import Range, Tune, Value
 
 if TYPE_CHECKING:

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from orchestrator.config import GridCell
 from orchestrator.config.shape_limits import text_room
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
-from orchestrator.contracts.trial import Recipe, Resources, trial_name
+from orchestrator.contracts.trial import trial_name
 from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.tuning import Tune, Tuned, with_values
 from orchestrator.contracts.vocabulary import FailureKind, TrialState

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from orchestrator.config import GridCell
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
 from orchestrator.contracts.methods import MethodSpec
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Recipe, TrialSpec
+from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
 
 _RANDOM_PARAMETERS = 100_000  # of the tiny models of a smoke run, whatever their architecture

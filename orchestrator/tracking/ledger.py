@@ -20,8 +20,9 @@ from orchestrator.contracts.examples import ScoredExamples
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.ledger import AttemptRecord, TrialRecord
 from orchestrator.contracts.outcome import Bill, Outcome
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
-from orchestrator.contracts.trial import AttemptOrder, Cell, Resources, TrialSpec
+from orchestrator.contracts.trial import AttemptOrder, Cell, TrialSpec
 from orchestrator.contracts.trial_history import TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.errors import LaunchError, LedgerError, StorageError

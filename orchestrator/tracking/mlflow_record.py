@@ -12,11 +12,11 @@ from typing import Any
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.record import Record
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.target import SweepTarget
 from orchestrator.contracts.task import MadeNotes, TaskSpec
-from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.unread_tasks import unread_task
 from orchestrator.contracts.vocabulary import FailureRule, TaskKind
 

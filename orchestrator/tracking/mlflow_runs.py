@@ -15,8 +15,9 @@ from orchestrator.contracts.markdown import plain
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import quality
 from orchestrator.contracts.outcome import Outcome
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.sweep import SweepRecord
-from orchestrator.contracts.trial import AttemptOrder, Recipe, TrialSpec
+from orchestrator.contracts.trial import AttemptOrder, TrialSpec
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.tracking.events import curves
 from orchestrator.tracking.mlflow_figures import CURRENCY, usual_figures

@@ -9,9 +9,11 @@ from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.outcome import Device, Failure, Origin, Outcome, Parameters, Serving
 from orchestrator.contracts.phase_work import PhaseWork
 from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.sweep import PlannedTrial
-from orchestrator.contracts.trial import Cell, Recipe, Resources
+from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import (
     FailureKind,
     Figure,

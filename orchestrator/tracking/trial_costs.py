@@ -15,7 +15,7 @@ from orchestrator.contracts.ledger import (
     decisive,
 )
 from orchestrator.contracts.outcome import Bill, Outcome
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Source, TrialState
 from orchestrator.tracking.bookings import Booking, bookings_of
 

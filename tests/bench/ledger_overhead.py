@@ -23,7 +23,8 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cli.session import open_session
-from orchestrator.contracts.trial import AttemptOrder, Resources, TrialSpec
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import AttemptOrder, TrialSpec
 from orchestrator.contracts.vocabulary import Phase
 
 DEMO = Path(__file__).parents[2] / "configs" / "sweeps" / "demo.yaml"

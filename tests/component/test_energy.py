@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Phase, Source
 from workers.metering.energy import EnergyGauge, NoCounterError, Rapl, gpu_energy, processor_energy
 from workers.metering.meter import Meter

@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState
 from stopped_attempts import run_until
 
 from orchestrator.contracts.methods.low_rank import AdaLora
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, TaskKind
 from orchestrator.errors import LaunchError
 from workers.checkpoint import saved

@@ -12,7 +12,8 @@ from orchestrator.contracts.backbone import FolderWeights
 from orchestrator.contracts.frozen_precision import frozen_in_half
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
-from orchestrator.contracts.trial import AttemptOrder, Resources
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import Family, Figure, Phase, Precision, Source, TaskKind
 from workers.methods import UnsupportedError, adapt
 from workers.methods.activations import checkpoint_activations

@@ -17,7 +17,8 @@ from orchestrator.config.catalogue import load_catalogue
 from orchestrator.contracts.device import GIB
 from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.outcome import Outcome
-from orchestrator.contracts.trial import AttemptOrder, Resources
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Source
 from orchestrator.errors import LaunchError
 from orchestrator.execution.devices import gpu_name

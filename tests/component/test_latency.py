@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Phase, TaskKind
 from workers.metering.latency import measure
 from workers.runtime.attempt import run_attempt

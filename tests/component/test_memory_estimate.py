@@ -12,7 +12,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from orchestrator.contracts.backbone import BackboneSpec, RandomWeights
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
-from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from orchestrator.planning.memory import estimate
 from workers.methods import adapt

@@ -12,7 +12,8 @@ import torch.distributed as dist
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.exit_codes import LOST_A_PEER
-from orchestrator.contracts.trial import AttemptOrder, Resources
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.attempt_end import close_attempt
 from orchestrator.execution.exit_reasons import Ending

@@ -12,7 +12,8 @@ from tiny_models import LABELS
 
 from orchestrator.contracts.backbone import BackboneSpec, FolderWeights, RandomWeights
 from orchestrator.contracts.methods.low_rank import Lora
-from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Family, Precision, TaskKind
 from orchestrator.planning.memory import estimate
 from workers.demo import tiny

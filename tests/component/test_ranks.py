@@ -9,7 +9,7 @@ import pytest
 from running_attempts import Started, ranks_of
 
 from orchestrator.contracts.layout import CHECKPOINTS
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TaskKind
 from workers.checkpoint import saved
 

@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Event, Outcome, read_event
-from orchestrator.contracts.trial import AttemptOrder, Resources
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.execution.launcher import AttemptEnded, TrialEnded, TrialOrder, Workplace
 from orchestrator.execution.local_launcher import LocalLauncher

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from workers.schedule import Budget
 
 warmups = st.floats(0, 0.99)

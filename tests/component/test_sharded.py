@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from orchestrator.contracts.layout import CHECKPOINTS
 from orchestrator.contracts.methods.virtual_tokens import Prompt
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Precision
 from orchestrator.errors import LaunchError
 from workers.checkpoint import saved

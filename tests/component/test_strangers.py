@@ -35,7 +35,7 @@ dist.all_gather_object([None, None], Evil())
 FIRST = """
 import sys, torch.distributed as dist
 from pathlib import Path
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from workers.distributed import ranks
 from workers.distributed.exchange import refuse_objects
 if sys.argv[1] != "proof":

@@ -20,7 +20,8 @@ from orchestrator.contracts.backbone import BackboneSpec, FolderWeights
 from orchestrator.contracts.device import CONTEXT_BYTES
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.methods.low_rank import Lora
-from orchestrator.contracts.trial import AttemptOrder, Resources
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Family, Precision, Split, TaskKind
 from orchestrator.planning.memory import estimate
 from workers.methods import count

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 from running_attempts import Started, ranks_of
 
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 
 needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="deepspeed is not installed")
 KINDS = ["none", *(pytest.param(f"zero{n}", marks=needs_deepspeed) for n in (1, 2, 3)), "fsdp"]

@@ -10,7 +10,7 @@ from golden_overlays import template
 from orchestrator.cluster.capacity import groups, node_kinds
 from orchestrator.cluster.checks import scheduling
 from orchestrator.cluster.checks.scheduling import Demand
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.planning.packing import at_once
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch._C._distributed_c10d import TCPStore
 
 from orchestrator.contracts import layout
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import LaunchError
 from workers.distributed.exchange import exchanged, refuse_objects, strangers
 

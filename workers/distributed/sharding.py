@@ -35,8 +35,8 @@ from torch.distributed.fsdp import FSDPModule
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from orchestrator.contracts.methods import Settings
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sharding import SPREADS_WEIGHTS, why_not_shared
-from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import LaunchError
 

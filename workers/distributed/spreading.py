@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy, fully_shard
 
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from workers.distributed.ranks import Ranks
 from workers.distributed.sharding import fill_parameter
 

@@ -9,7 +9,7 @@ import torch
 
 from orchestrator.contracts.exported import Exported
 from orchestrator.contracts.ledger import CPU
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Precision
 from workers.exported.answers import Answerer
 from workers.exported.models import answering

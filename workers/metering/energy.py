@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.contracts.outcome import Origin
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Source
 from workers.metering.meter import COUNTED_SECONDS
 

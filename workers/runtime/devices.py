@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 
 from orchestrator.contracts.outcome import Device
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Precision
 from workers.distributed.sharding import make_accelerator, sharding_software
 from workers.runtime.gpus import limit_memory, settle_arithmetic

@@ -12,7 +12,7 @@ import torch
 
 from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.gpus import Gpu, driver_versions, visible_gpus
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import FrontierError, LaunchError
 
 _CODE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")

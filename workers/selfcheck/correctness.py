@@ -18,7 +18,8 @@ from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.multiplicative import Ia3
 from orchestrator.contracts.methods.weights import Full
 from orchestrator.contracts.outcome import Outcome
-from orchestrator.contracts.trial import Resources, TrialSpec
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
 from workers.batches import epoch_batches
 from workers.selfcheck.hosts import Host, finished, host_of

@@ -14,7 +14,7 @@ import torch
 from orchestrator.config.catalogue import load_catalogue
 from orchestrator.contracts.device import DeviceKind, kind_of_product
 from orchestrator.contracts.gpus import driver_versions
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import FrontierError
 from workers.runtime.gpus import check_gpus
 from workers.selfcheck.card import first_gpu

@@ -13,7 +13,8 @@ from orchestrator.contracts.device import CONTEXT_BYTES, GIB
 from orchestrator.contracts.gpus import visible_gpus
 from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.outcome import CheckpointEvent, StepEvent
-from orchestrator.contracts.trial import Resources, TrialSpec
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from workers.selfcheck.card import used_bytes
 from workers.selfcheck.hosts import Around, ForkedHost, finished, host_of

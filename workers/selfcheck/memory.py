@@ -11,7 +11,8 @@ from orchestrator.contracts.device import GIB
 from orchestrator.contracts.methods import Settings
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
-from orchestrator.contracts.trial import Resources, TrialSpec
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Precision, TaskKind
 from orchestrator.planning.memory import estimate
 from workers.selfcheck.card import has_bf16, has_bitsandbytes

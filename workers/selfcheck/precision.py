@@ -7,7 +7,7 @@ from statistics import mean
 from typing import get_args
 
 from orchestrator.contracts.metrics import quality
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from workers.selfcheck.card import has_bf16
 from workers.selfcheck.hosts import finished, host_of
 from workers.selfcheck.models import bert, llama

@@ -8,7 +8,8 @@ from typing import Literal
 
 from orchestrator.contracts import layout
 from orchestrator.contracts.outcome import Bill, Outcome
-from orchestrator.contracts.trial import Resources, TrialSpec
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import TrialSpec
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.launcher import TrialOrder, Workplace
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step

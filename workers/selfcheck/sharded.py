@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from orchestrator.contracts.layout import MODEL
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.methods.weights import Full
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from workers.selfcheck.hosts import host_of, run
 from workers.selfcheck.models import bert
 from workers.selfcheck.results import Figure, equal

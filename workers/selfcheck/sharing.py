@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from orchestrator.contracts.device import GIB
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from workers.runtime.host import AttemptHost
 from workers.selfcheck.card import first_gpu
 from workers.selfcheck.hosts import finished, run

@@ -11,7 +11,7 @@ from rich.console import Console
 from orchestrator.cli.terminal import styled
 from orchestrator.config import GridCell
 from orchestrator.contracts.device import DeviceKind
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.planning import Plan
 from orchestrator.planning.memory import Estimate, estimate, gib

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from orchestrator.cli.terminal import styled
 from orchestrator.config.resources import AutoResources
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.planning import Plan
 from orchestrator.planning.packing import per_node
 from orchestrator.planning.placement import Placement

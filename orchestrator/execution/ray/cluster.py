@@ -20,7 +20,7 @@ from ray.job_config import JobConfig
 
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.device import DEVICE_LABEL
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.launcher import ClusterChoice, DashboardReady
 from orchestrator.execution.open_services import status_of

@@ -18,7 +18,7 @@ from pathlib import Path
 from orchestrator.contracts.capacity import NodeKind
 from orchestrator.contracts.child_processes import safe_environment
 from orchestrator.contracts.device import DEVICE_LABEL
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.attempts import attempts_so_far
 from orchestrator.execution.clock import Clock, SystemClock

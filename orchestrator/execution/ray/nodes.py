@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from orchestrator.contracts import layout
 from orchestrator.contracts.exit_codes import NODE_LOST
 from orchestrator.contracts.files import current_umask
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.exit_reasons import code_of_nodes
 

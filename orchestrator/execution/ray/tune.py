@@ -17,7 +17,7 @@ import ray
 from ray import tune
 
 from orchestrator.contracts.device import DEVICE_LABEL
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.errors import LaunchError
 from orchestrator.execution.clock import SystemClock
 from orchestrator.execution.interrupts import interrupts

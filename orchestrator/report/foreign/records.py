@@ -9,9 +9,10 @@ from orchestrator.contracts.ledger import CPU, AttemptRecord, Spending, TrialRec
 from orchestrator.contracts.metrics import METRICS, MetricName, MetricValue
 from orchestrator.contracts.outcome import Device, Origin, Outcome, Parameters, Serving
 from orchestrator.contracts.phase_work import PhaseWork
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial, SweepRecord
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Cell, Resources
+from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.unread_tasks import unread_task
 from orchestrator.contracts.vocabulary import Figure, Phase, Source, TrialState
 from orchestrator.report.foreign.runs import Run

@@ -9,8 +9,9 @@ from typing import Any
 from orchestrator.contracts.backbone import contamination
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.metrics import MetricName
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.sweep import RefusedCell, SweepRecord
-from orchestrator.contracts.trial import Cell, Recipe
+from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import Source, TrialState
 from orchestrator.report.results.billing import money_of
 from orchestrator.report.results.cells import CellResults, Key, Result

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.contracts import layout
 from orchestrator.contracts.copy_mark import Copy
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.vocabulary import FailureKind
 from orchestrator.errors import HeldError, LaunchError
 from orchestrator.storage.directories import MARKER

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from orchestrator.cli.app import app
 from orchestrator.contracts import layout
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.errors import ConfigError
 
 CELL = "tiny/general/full"

@@ -15,8 +15,8 @@ from orchestrator.cli.status.time_left import Pace
 from orchestrator.cli.status.watch import Page, watch
 from orchestrator.contracts import layout
 from orchestrator.contracts.price import DevicePrice, PriceBook
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.sweep import PlannedTrial
-from orchestrator.contracts.trial import Resources
 from orchestrator.contracts.vocabulary import FailureKind, TrialState
 from orchestrator.storage.lease import Lease
 from orchestrator.storage.mirror import Mirror

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 
 
 @pytest.mark.parametrize(

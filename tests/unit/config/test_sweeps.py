@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.config import load_sweep, sweep_schema
 from orchestrator.config.recipes import RecipePatch
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.errors import ConfigError
 
 

@@ -19,7 +19,8 @@ from orchestrator.contracts.outcome import (
     StartEvent,
     StepEvent,
 )
-from orchestrator.contracts.trial import AttemptOrder, Resources
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.attempt_end import abandon_attempt, close_attempt
 from orchestrator.execution.attempt_records import open_orders, outcomes_since, read_outcome

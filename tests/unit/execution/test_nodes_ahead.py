@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.ray.launcher import nodes_ahead
 

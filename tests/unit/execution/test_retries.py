@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.outcome import Failure, Outcome
-from orchestrator.contracts.trial import AttemptOrder, Recipe, Resources
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
+from orchestrator.contracts.trial import AttemptOrder
 from orchestrator.contracts.vocabulary import FailureKind, Phase
 from orchestrator.execution.retries import NextStep, RetryPolicy, next_step
 

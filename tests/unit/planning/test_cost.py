@@ -9,7 +9,7 @@ import pytest
 from orchestrator.config import load_catalogue
 from orchestrator.contracts.methods import MethodSpec
 from orchestrator.contracts.probe import Timing
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.trial_history import FingerprintHistory, TrialHistory
 from orchestrator.contracts.vocabulary import TrialState
 from orchestrator.planning.cost import ASSUMED_CLOSING_SECONDS, ASSUMED_START_SECONDS

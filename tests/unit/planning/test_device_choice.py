@@ -18,7 +18,8 @@ from orchestrator.config import Inputs, load_catalogue, load_sweep
 from orchestrator.config.catalogue import builtin_catalogue
 from orchestrator.contracts.device import GIB
 from orchestrator.contracts.gpus import Gpu
-from orchestrator.contracts.trial import Recipe, Resources
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.errors import ConfigError
 from orchestrator.planning import Plan, make_plan

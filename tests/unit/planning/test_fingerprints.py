@@ -15,7 +15,8 @@ from profiles import SLOW
 
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.metrics import MetricName
-from orchestrator.contracts.trial import Recipe, TrialSpec
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.trial import TrialSpec
 from orchestrator.contracts.vocabulary import Split
 from orchestrator.planning import differences, fingerprint
 

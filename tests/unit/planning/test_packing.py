@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.contracts.capacity import NodeKind
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.planning.packing import TrialQueue, at_once
 
 L4, A100 = "nvidia-l4", "nvidia-a100-80gb"

@@ -10,9 +10,9 @@ from ledger_builder import Fate, LedgerBuilder, task
 from rich.console import Console
 
 from orchestrator.cli.status.view import show_status, status_json
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.split_counts import SplitCounts
 from orchestrator.contracts.task import TaskSpec
-from orchestrator.contracts.trial import Recipe
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.report import build_report, write_report
 from orchestrator.report.recommendation.summary import sentences

@@ -14,7 +14,8 @@ from orchestrator.contracts.backbone import Lineage
 from orchestrator.contracts.metrics import MetricName, MetricValue
 from orchestrator.contracts.outcome import Device, Origin
 from orchestrator.contracts.phase_work import PhaseWork
-from orchestrator.contracts.trial import Cell, Recipe
+from orchestrator.contracts.recipe import Recipe
+from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.tuning import Tuned
 from orchestrator.contracts.vocabulary import (
     FailureKind,

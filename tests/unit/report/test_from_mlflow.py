@@ -12,8 +12,9 @@ import pytest
 from ledger_builder import Fate, LedgerBuilder, task
 
 from orchestrator.contracts.probe import Standalone
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.target import SweepTarget
-from orchestrator.contracts.trial import Cell, Resources
+from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Signature, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.report import build_report, report_json

@@ -17,7 +17,7 @@ from orchestrator.config.catalogue import builtin_catalogue, load_catalogue
 from orchestrator.contracts.backbone import RandomWeights
 from orchestrator.contracts.methods.low_rank import Lora
 from orchestrator.contracts.metrics import METRICS, MetricName, MetricValue
-from orchestrator.contracts.trial import Recipe
+from orchestrator.contracts.recipe import Recipe
 from orchestrator.contracts.vocabulary import Split, TaskKind
 from orchestrator.errors import ConfigError
 from orchestrator.report import Report, build_report, report_json

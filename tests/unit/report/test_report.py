@@ -12,8 +12,9 @@ from ledger_builder import Fate, LedgerBuilder, task
 
 from orchestrator.contracts.metrics import MetricName
 from orchestrator.contracts.outcome import REFERENCE_SCAN, Failure
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.target import SweepTarget
-from orchestrator.contracts.trial import Cell, Resources
+from orchestrator.contracts.trial import Cell
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Precision, Sensitivity, TaskKind
 from orchestrator.report import Report, build_report, frontier_rows, report_json, write_report
 from orchestrator.report.recommendation.summary import sentences

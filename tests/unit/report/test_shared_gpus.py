@@ -10,7 +10,7 @@ from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.outcome import Serving
 from orchestrator.contracts.probe import Standalone
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.report.build import build_report
 from orchestrator.report.render.tables import report_json

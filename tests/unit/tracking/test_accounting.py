@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger_builder import Fate, LedgerBuilder
 
 from orchestrator.contracts.ledger import Spending
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, TrialState
 from orchestrator.tracking.trial_costs import add_up, totals_of
 

@@ -15,7 +15,7 @@ from ledger_builder import Fate, LedgerBuilder
 from orchestrator.contracts import layout
 from orchestrator.contracts.files import write_atomically
 from orchestrator.contracts.outcome import CheckpointEvent, StepEvent
-from orchestrator.contracts.trial import Resources
+from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import FailureKind, Phase, Source, TrialState
 from orchestrator.errors import HeldError, LedgerError
 from orchestrator.storage.lease import EXPIRES_SECONDS
