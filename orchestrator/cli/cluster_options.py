@@ -47,7 +47,7 @@ class ClusterOptions:
 
     def reach(self, warn: Callable[[str], None], *, patient: bool = True) -> Cluster:
         """Connect to the cluster; the environment gives a namespace that is not given. Raises LaunchError."""
-        from orchestrator.cluster.client import connect
+        from orchestrator.cluster.kubeconfig import connect
 
         namespace = self.namespace or os.environ.get(VARIABLE) or NAMESPACE
         return connect(

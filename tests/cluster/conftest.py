@@ -25,8 +25,9 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.cluster.client import Cluster, connect
+from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.documents import Document, dump, load, of_kind
+from orchestrator.cluster.kubeconfig import connect
 from orchestrator.cluster.quantities import quantity
 from orchestrator.cluster.ray_job import RayJob
 from orchestrator.cluster.resources import NODES, PODS, QUOTAS, RAY_JOBS

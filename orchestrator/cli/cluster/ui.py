@@ -14,9 +14,10 @@ from orchestrator.cli.cluster.lookup import InClusterError
 from orchestrator.cli.cluster.submit import open_sweeps
 from orchestrator.cli.cluster_options import NO_OPTIONS, ClusterOptions
 from orchestrator.cli.paths import ledger_of
-from orchestrator.cluster.client import Cluster, known_context
+from orchestrator.cluster.client import Cluster
 from orchestrator.cluster.dashboard import PORT, token
 from orchestrator.cluster.documents import get, items, mapping
+from orchestrator.cluster.kubeconfig import known_context
 from orchestrator.cluster.naming import SWEEP_LABEL
 from orchestrator.cluster.port_forward import Connect, forwarded
 from orchestrator.cluster.ray_job import RayJob

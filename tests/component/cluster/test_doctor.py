@@ -215,9 +215,9 @@ def test_claims_that_wait_need_a_storage_class(ready: FakeApi, frontier: Frontie
 def test_a_cluster_out_of_reach(frontier: Frontier, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from kubernetes.config import kube_config
 
-    from orchestrator.cluster import client
+    from orchestrator.cluster import kubeconfig
 
-    monkeypatch.setattr(client, "_TRIES", 0)
+    monkeypatch.setattr(kubeconfig, "_TRIES", 0)
     path = kube_config.KUBE_CONFIG_DEFAULT_LOCATION
     with open(path) as file:
         text = file.read()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from kubernetes_api import FakeApi
 
-from orchestrator.cluster.client import connect
+from orchestrator.cluster.kubeconfig import connect
 from orchestrator.cluster.render import Rendered
 from orchestrator.cluster.sweeps import Sweeps
 from orchestrator.errors import ConfigError
