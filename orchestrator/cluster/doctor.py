@@ -2,65 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
 from orchestrator.cluster import permissions
 from orchestrator.cluster.api_errors import RefusalError
 from orchestrator.cluster.capacity import groups
-from orchestrator.cluster.checks.pods import Pod, cluster_of, created_pods
+from orchestrator.cluster.checks.pods import cluster_of
 from orchestrator.cluster.client import Cluster
-from orchestrator.cluster.documents import Document, get, items, mapping, of_kind
+from orchestrator.cluster.cluster_check import ClusterCheck, bad, good, unsure
+from orchestrator.cluster.documents import Document, get, mapping, of_kind
+from orchestrator.cluster.kuberay_operator import check_operator
+from orchestrator.cluster.pod_references import check_claims, check_references
 from orchestrator.cluster.quantities import quantity
-from orchestrator.cluster.resources import (
-    CLAIMS,
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    NAMESPACES,
-    NODES,
-    QUOTAS,
-    SECRETS,
-    STORAGE_CLASSES,
-    Resource,
-)
+from orchestrator.cluster.resources import NAMESPACES, NODES, QUOTAS
 from orchestrator.cluster.workloads import ready_and_not
 from orchestrator.errors import LaunchError
 
-OLDEST_KUBERAY = (1, 6)
-_OPERATOR = "app.kubernetes.io/name=kuberay-operator"
-_NEW_FIELD = "preRunningDeadlineSeconds"  # of RayJobs since 1.6
 _GPU = "nvidia.com/gpu"
 _ROLE = "have your group bound to the role frontier-user (k8s/base/rbac-user.yaml)"
-
-
-class CheckStatus(StrEnum):
-    GOOD = "good"
-    BAD = "bad"
-    UNSURE = "unsure"  # it may be good: the user may not look, or nodes come on demand
-
-
-@dataclass(frozen=True)
-class ClusterCheck:
-    status: CheckStatus
-    message: str
-    fix: str | None = None
-
-
-def good(message: str) -> ClusterCheck:
-    return ClusterCheck(CheckStatus.GOOD, message)
-
-
-def bad(message: str, fix: str) -> ClusterCheck:
-    return ClusterCheck(CheckStatus.BAD, message, fix)
-
-
-def unsure(message: str, fix: str | None = None) -> ClusterCheck:
-    return ClusterCheck(CheckStatus.UNSURE, message, fix)
-
 
 CheckFunction = Callable[[Cluster, Sequence[Document]], Iterator[ClusterCheck]]
 
@@ -73,13 +34,13 @@ def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Cluste
     version = get(cluster.ask_path("/version"), "gitVersion")
     yield good(f"API server {cluster.host} answers" + (f": Kubernetes {version}" if version else ""))
     checks: tuple[CheckFunction, ...] = (
-        _kuberay,
+        check_operator,
         _rights,
         _namespace,
         _quotas,
         _gpus,
-        _claims,
-        _references,
+        check_claims,
+        check_references,
         _workloads,
     )
     hidden: dict[str, None] = {}
@@ -98,60 +59,6 @@ def diagnose(cluster: Cluster, documents: Sequence[Document]) -> Iterator[Cluste
     if hidden:
         text = f"you may not {', '.join(hidden)}: the checks that need it were skipped"
         yield unsure(text, _ROLE)
-
-
-def _kuberay(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterCheck]:
-    kinds = {str(item.get("name")) for item in items(get(cluster.ask_path("/apis/ray.io/v1"), "resources"))}
-    absent = {"rayjobs", "rayclusters"} - kinds
-    if absent:
-        yield bad(
-            f"KubeRay is not installed: missing CRDs: {', '.join(sorted(absent))}",
-            "install its operator, 1.6 or later, by its chart (k8s/README.md names the version)",
-        )
-        return
-    operators = _operators(cluster)
-    version = _version_of(operators)
-    if operators and not any(get(body, "status", "readyReplicas") for body in operators):
-        where = get(operators[0], "metadata", "namespace")
-        yield bad(
-            f"no pod of KubeRay's operator is ready (namespace {where}): no RayJob will start",
-            f"kubectl -n {where} get pods -l {_OPERATOR} shows why",
-        )
-    if version is None:
-        schema = str(cluster.ask_path("/openapi/v3/apis/ray.io/v1") or "")
-        if not schema:
-            yield unsure("KubeRay is installed; its version cannot be seen")
-        elif _NEW_FIELD in schema:
-            yield good("KubeRay is installed, 1.6 or later by its schema")
-        else:
-            yield bad("KubeRay is older than 1.6 by its schema", "upgrade operator and CRDs")
-    elif version < OLDEST_KUBERAY:
-        yield bad(
-            f"KubeRay {_dotted(version)} is older than {_dotted(OLDEST_KUBERAY)}", "upgrade operator and CRDs"
-        )
-    else:
-        yield good(f"KubeRay {_dotted(version)}")
-
-
-def _operators(cluster: Cluster) -> list[dict[str, Any]]:
-    """Return the operator's deployments, or none where the user may not list them."""
-    try:
-        return cluster.every(DEPLOYMENTS, labels=_OPERATOR, everywhere=True)
-    except RefusalError:
-        return []
-
-
-def _version_of(deployments: Sequence[dict[str, Any]]) -> tuple[int, ...] | None:
-    """Return the version of the operator's image, or None if its tag is no version."""
-    containers = [
-        c for body in deployments for c in items(get(body, "spec", "template", "spec", "containers"))
-    ]
-    tags = [re.search(r":v?(\d+)\.(\d+)", str(container.get("image"))) for container in containers]
-    return next(((int(tag[1]), int(tag[2])) for tag in tags if tag), None)
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
 
 
 def _rights(cluster: Cluster, _: Sequence[Document]) -> Iterator[ClusterCheck]:
@@ -225,87 +132,3 @@ def _gpus(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCh
                 f"group {group.name}: no node has {group.gpus} {_GPU} now",
                 "fine where nodes come on demand; else install the GPU operator or the device plugin",
             )
-
-
-def _claims(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
-    volumes = [v for pod in created_pods(documents) for v in items(pod.spec.get("volumes"))]
-    names = {get(volume, "persistentVolumeClaim", "claimName") for volume in volumes}
-    classes: set[str] = set()
-    for name in sorted(str(name) for name in names if name):
-        claim = cluster.get(CLAIMS, name)
-        phase = get(claim, "status", "phase")
-        if claim is None:
-            yield bad(f"there is no claim {name}", "kubectl apply --server-side -k the overlay")
-        elif phase == "Lost":
-            yield bad(f"claim {name} has lost its volume", "create it again; the records on it are lost")
-        else:
-            yield (good if phase == "Bound" else unsure)(
-                f"claim {name} is {phase}",
-                *([] if phase == "Bound" else ["fine where its volume is made with the first pod"]),
-            )
-            if phase != "Bound":
-                classes.add(str(get(claim, "spec", "storageClassName") or ""))
-    yield from _storage_classes(cluster, classes)
-
-
-def _storage_classes(cluster: Cluster, names: set[str]) -> Iterator[ClusterCheck]:
-    if not names:
-        return
-    classes = cluster.every(STORAGE_CLASSES)
-    existing = {str(get(body, "metadata", "name")) for body in classes}
-    default = "storageclass.kubernetes.io/is-default-class"
-    has_default = any(get(body, "metadata", "annotations", default) == "true" for body in classes)
-    for name in sorted(names):
-        if name and name not in existing:
-            yield bad(
-                f"there is no storage class {name}", f"name one of: {', '.join(sorted(existing)) or 'none'}"
-            )
-        elif not name and not has_default:
-            yield bad("no storage class is the default", "name one in the overlay's claims")
-
-
-def _references(cluster: Cluster, documents: Sequence[Document]) -> Iterator[ClusterCheck]:
-    """Check the Secrets and ConfigMaps that the pods name."""
-    for resource in (SECRETS, CONFIG_MAPS):
-        required: dict[str, bool] = {}  # by name: whether a pod cannot start without it
-        for pod in created_pods(documents):
-            for name, needed in _named(pod, resource):
-                required[name] = required.get(name, False) or needed
-        for name, needed in sorted(required.items()):
-            if cluster.get(resource, name) is not None:
-                yield good(f"{resource.kind} {name} is there")
-            elif needed:
-                yield bad(
-                    f"there is no {resource.kind} {name}: pods that name it never start",
-                    _CREATE[resource.kind],
-                )
-            else:
-                yield unsure(f"there is no {resource.kind} {name}; pods start without it")
-
-
-_CREATE = {
-    "Secret": "k8s/components/mlflow/make-secrets.sh makes MLflow's, kubectl create secret any other",
-    "ConfigMap": "kubectl apply --server-side -k the overlay again: the name carries a hash of the content",
-}
-
-
-def _named(pod: Pod, resource: Resource) -> Iterator[tuple[str, bool]]:
-    """Yield the name of each reference of a pod, and whether the pod needs it to start."""
-    short = "secret" if resource is SECRETS else "configMap"
-    for volume in items(pod.spec.get("volumes")):
-        source = mapping(volume.get(short))
-        name = source.get("secretName") or source.get("name")
-        if name:
-            yield str(name), source.get("optional") is not True
-    for container in pod.containers:
-        sources = [mapping(item.get(f"{short}Ref")) for item in items(container.body.get("envFrom"))]
-        sources += [
-            mapping(get(item, "valueFrom", f"{short}KeyRef")) for item in items(container.body.get("env"))
-        ]
-        for source in sources:
-            if source.get("name"):
-                yield str(source["name"]), source.get("optional") is not True
-    if resource is SECRETS:
-        yield from (
-            (str(item["name"]), True) for item in items(pod.spec.get("imagePullSecrets")) if "name" in item
-        )

@@ -10,7 +10,8 @@ from orchestrator.cli.cluster.submit import open_sweeps
 from orchestrator.cli.cluster_options import NAMESPACE
 from orchestrator.cli.terminal import styled
 from orchestrator.cluster.checks import check_manifests
-from orchestrator.cluster.doctor import CheckStatus, ClusterCheck, bad, diagnose, good
+from orchestrator.cluster.cluster_check import CheckStatus, ClusterCheck, bad, good
+from orchestrator.cluster.doctor import diagnose
 from orchestrator.cluster.documents import Document, load, of_kind
 from orchestrator.errors import Problem
 from orchestrator.units import quantity
