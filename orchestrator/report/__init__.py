@@ -4,7 +4,8 @@ from orchestrator.report.analysis.learning_curves import with_curves
 from orchestrator.report.build import build_report
 from orchestrator.report.record import Report
 from orchestrator.report.render.files import write_changed_report, write_report
-from orchestrator.report.render.tables import FrontierRow, frontier_rows, report_json
+from orchestrator.report.render.report_json import report_json
+from orchestrator.report.render.tables import FrontierRow, frontier_rows
 
 __all__ = [
     "FrontierRow",

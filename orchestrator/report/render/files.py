@@ -16,7 +16,8 @@ from orchestrator.contracts.files import file_digests, write_atomically
 from orchestrator.contracts.record import Record
 from orchestrator.report.record import Report
 from orchestrator.report.render.documents import html, latex, markdown, methods_html
-from orchestrator.report.render.tables import frontier_csv, report_json
+from orchestrator.report.render.report_json import report_json
+from orchestrator.report.render.tables import frontier_csv
 
 _KINDS = {
     "html": "report.html",

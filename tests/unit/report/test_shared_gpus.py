@@ -13,7 +13,7 @@ from orchestrator.contracts.probe import Standalone
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.vocabulary import Precision
 from orchestrator.report.build import build_report
-from orchestrator.report.render.tables import report_json
+from orchestrator.report.render.report_json import report_json
 from orchestrator.report.results.point import Point
 from orchestrator.report.task_report import TaskReport
 
