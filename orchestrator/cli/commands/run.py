@@ -57,6 +57,7 @@ def run(
 
     from orchestrator.cli.opening import open_aloud
     from orchestrator.cli.run import launch
+    from orchestrator.cli.run.rehearsal import rehearse
     from orchestrator.cli.terminal import Terminal, print_json
     from orchestrator.execution.launcher import ClusterChoice
     from orchestrator.tracking.tracking_uri import tracking_uri
@@ -64,7 +65,7 @@ def run(
     console = Terminal(stderr=as_json)
     session = open_aloud(config, with_storage(overrides, storage), console, smoke=smoke)
     if launcher is LauncherName.SIMULATED:
-        rehearsed = launch.rehearse(session, console)
+        rehearsed = rehearse(session, console)
         if as_json:
             print_json(rehearsed)
         return

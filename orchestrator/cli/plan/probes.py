@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from orchestrator.cli.run.launch import launcher_for, record_of
+from orchestrator.cli.run.launchers import launcher_for
 from orchestrator.cli.run.live import Display
+from orchestrator.cli.run.provenance import record_of
 from orchestrator.cli.session import Session
 from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.errors import ConfigError, Problem

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,36 +13,29 @@ from rich.console import Console
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.plan.budget import pass_gate, tell_left
 from orchestrator.cli.plan.forecast import taken
+from orchestrator.cli.plan.probes import calibrate
 from orchestrator.cli.plan.view import show_plan
 from orchestrator.cli.results.report import show_report, summary_note, write
+from orchestrator.cli.run.launchers import launcher_for
 from orchestrator.cli.run.live import Display, closing_line
-from orchestrator.cli.run.provenance import provenance, version
-from orchestrator.cli.run.weights_content import weights_content
+from orchestrator.cli.run.provenance import record_of
 from orchestrator.cli.session import Session
 from orchestrator.cli.steps import Steps, showing
 from orchestrator.cli.strict.gate import refuse_risks
 from orchestrator.cli.terminal import styled
-from orchestrator.contracts.files import current_umask
-from orchestrator.contracts.gpus import visible_gpus
-from orchestrator.contracts.sweep import SweepRecord
 from orchestrator.contracts.verdict import Verdict, reasons
 from orchestrator.errors import InterruptedSweepError
-from orchestrator.execution.clock import SystemClock, VirtualClock
-from orchestrator.execution.launcher import ClusterChoice, Launcher, Workplace
+from orchestrator.execution.clock import SystemClock
+from orchestrator.execution.launcher import ClusterChoice
 from orchestrator.execution.progress import Progress
-from orchestrator.execution.retries import RetryPolicy
 from orchestrator.execution.run import RunSummary, run_sweep
-from orchestrator.planning import Plan
 from orchestrator.planning.budget import limits
 from orchestrator.report import report_json
 from orchestrator.tracking import events
-from orchestrator.tracking.ledger import Ledger
 from orchestrator.tracking.mlflow_view import MlflowView
 from orchestrator.tracking.published import Published
 from orchestrator.tracking.tracking_uri import without_secrets
-from orchestrator.units import duration, quantity
-
-_DASHBOARD_SECONDS = 60  # a forecast below it: the cluster has no dashboard, unless it was asked for
+from orchestrator.units import duration
 
 
 def run(
@@ -52,8 +43,6 @@ def run(
 ) -> tuple[dict[str, Any], Verdict]:
     """Runs what is missing and writes the report. Gives the report as JSON, and how it ended. Raises
     OverBudgetError before anything starts where the forecast is beyond the sweep's budget."""
-    from orchestrator.cli.plan.probes import calibrate  # which runs its sweep as this module does
-
     session.ledger.refuse_copy()
     session.refuse_missing()
     refuse_risks(session, launcher, cluster, console)
@@ -88,20 +77,7 @@ def run(
         session.ledger.mirror.push_report()
     view.publish_summary(report.totals, summary_note(report))
     show_report(report, paths, console)
-    if view.warning:
-        console.print(view.warning, style="yellow", highlight=False)
-    if session.sweep.remote is not None:
-        there = f"{session.sweep.remote.uri}/{session.sweep.config.name}"
-        console.print(f"records: {there}", highlight=False, soft_wrap=True)
-        if uri.startswith("sqlite"):
-            console.print(
-                "MLFLOW_TRACKING_URI is not set: MLflow's runs are on this machine alone; with it "
-                f"set, `frontier sync {there}` writes them to a server",
-                style="yellow",
-                highlight=False,
-                soft_wrap=True,
-            )
-    console.print(f"MLflow:  {without_secrets(uri)}  (frontier ui opens it)", highlight=False, soft_wrap=True)
+    _say_where_it_is(session, view, uri, console)
     if summary.held:
         tell_left(replace(session).plan, console)
     verdict = Verdict(
@@ -144,113 +120,21 @@ def _told_how_to_go_on() -> Iterator[None]:
         raise InterruptedSweepError("interrupted; the same command continues from here") from None
 
 
-def rehearse(session: Session, console: Console) -> dict[str, Any]:
-    """Run the same plan in virtual time, in a scratch directory, and return as JSON how long it would take.
-    Raises OverBudgetError if a run would."""
-    from orchestrator.execution.simulated_launcher import SimulatedLauncher
-
-    plan, clock = session.plan, VirtualClock()
-    show_plan(plan, console)
-    allowance = pass_gate(plan, console)
-    slots = session.sweep.config.concurrency or session.slots
-    with tempfile.TemporaryDirectory(prefix="frontier-rehearsal-") as scratch:
-        directory = Path(scratch) / session.sweep.config.name
-        launcher = SimulatedLauncher(
-            replace(_workplace(session), sweep_directory=directory, remote=None),
-            _policy(session),
-            slots=slots,
-            clock=clock,
-        )
-        summary = run_sweep(
-            plan,
-            record_of(session, ClusterChoice()),
-            ledger=Ledger(directory),
-            launcher=launcher,
-            view=None,
-            notify=lambda event: None,
-            clock=clock,
-            allowance=allowance,
-        )
-    record = {
-        "sweep": session.sweep.config.name,
-        "attempts": summary.attempts,
-        "places": slots,
-        "wall_seconds": summary.wall_seconds,
-        "device_hours": summary.device_hours,
-        "device": plan.forecast.device,
-        "held": summary.held,
-    }
-    if not summary.attempts:
-        return record
-    attempts, at_once = quantity(summary.attempts, "attempt"), quantity(slots, "place")
-    console.print(
-        f"rehearsed in virtual time, nothing was trained or recorded: {attempts} at {at_once} would take "
-        f"{duration(summary.wall_seconds)} and {summary.device_hours:.3f} {plan.forecast.device}"
-        + ("; then the budget is spent, and trials are left" if summary.held else ""),
-        highlight=False,
-    )
-    return record
-
-
-def launcher_for(session: Session, name: str, cluster: ClusterChoice) -> Launcher:
-    workplace = _workplace(session)
-    config = session.sweep.config
-    if name == "local":
-        from orchestrator.execution.local_launcher import LocalLauncher
-
-        return LocalLauncher(
-            workplace,
-            _policy(session),
-            cpus=session.cpus,
-            gpus=[gpu.uuid for gpu in visible_gpus()] if config.resources.gpus else (),
-            concurrency=config.concurrency,
-        )
-    from orchestrator.execution.ray.launcher import RayLauncher
-
-    return RayLauncher(
-        workplace,
-        _policy(session),
-        address=cluster.address,
-        insecure=cluster.insecure,
-        dashboard=_with_dashboard(session.plan, cluster),
-        cpus=session.cpus,
-        concurrency=config.concurrency,
-        capacity=config.capacity,
-    )
-
-
-def _with_dashboard(plan: Plan, cluster: ClusterChoice) -> bool:
-    """Return whether a cluster of our own starts Ray's dashboard, which takes 4 CPU-seconds and has little to
-    show of a sweep that ends within a minute."""
-    seconds = plan.forecast.wall_seconds
-    long = seconds is None or seconds >= _DASHBOARD_SECONDS
-    return long if cluster.dashboard is None else cluster.dashboard
-
-
-def _workplace(session: Session) -> Workplace:
-    config = session.sweep.config
-    return Workplace(
-        sweep_directory=session.sweep.sweep_directory,
-        cache_dir=cache_of(session.sweep.storage),
-        data_dir=session.sweep.data_dir,
-        checkpoint_seconds=config.checkpoint_seconds,
-        keep_weights=config.keep_weights,
-        deterministic=config.deterministic,
-        weights=weights_content(session),
-        umask=current_umask(),
-        remote=session.sweep.remote,
-    )
-
-
-def _policy(session: Session) -> RetryPolicy:
-    return RetryPolicy(retries=session.sweep.config.retries)
-
-
-def record_of(session: Session, cluster: ClusterChoice) -> SweepRecord:
-    origins = provenance(session.inputs)
-    if cluster.insecure and cluster.address:
-        origins["cluster"] = "joined whether it asks for a token or not (--insecure-cluster)"
-    return session.plan.record(written_at=SystemClock().now(), frontier_version=version(), provenance=origins)
+def _say_where_it_is(session: Session, view: MlflowView, uri: str, console: Console) -> None:
+    if view.warning:
+        console.print(view.warning, style="yellow", highlight=False)
+    if session.sweep.remote is not None:
+        there = f"{session.sweep.remote.uri}/{session.sweep.config.name}"
+        console.print(f"records: {there}", highlight=False, soft_wrap=True)
+        if uri.startswith("sqlite"):
+            console.print(
+                "MLFLOW_TRACKING_URI is not set: MLflow's runs are on this machine alone; with it "
+                f"set, `frontier sync {there}` writes them to a server",
+                style="yellow",
+                highlight=False,
+                soft_wrap=True,
+            )
+    console.print(f"MLflow:  {without_secrets(uri)}  (frontier ui opens it)", highlight=False, soft_wrap=True)
 
 
 def _say_what_it_took(session: Session, progress: Progress, summary: RunSummary, console: Console) -> None:

@@ -8,12 +8,17 @@ import tomllib
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from orchestrator.config import Inputs
+from orchestrator.execution.clock import SystemClock
+
+if TYPE_CHECKING:
+    from orchestrator.cli.session import Session
+    from orchestrator.config import Inputs
+    from orchestrator.contracts.sweep import SweepRecord
+    from orchestrator.execution.launcher import ClusterChoice
 
 _PACKAGES = ("torch", "transformers", "peft", "accelerate", "ray", "mlflow")
-
-
 _CHECKOUT = Path(__file__).parents[3]
 
 
@@ -24,6 +29,14 @@ def version() -> str:
         return version_of("frontier-sweeps")
     except PackageNotFoundError:
         return str(tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())["project"]["version"])
+
+
+def record_of(session: Session, cluster: ClusterChoice) -> SweepRecord:
+    """Return the record of the sweep that is about to run, with what it is run with."""
+    origins = provenance(session.inputs)
+    if cluster.insecure and cluster.address:
+        origins["cluster"] = "joined whether it asks for a token or not (--insecure-cluster)"
+    return session.plan.record(written_at=SystemClock().now(), frontier_version=version(), provenance=origins)
 
 
 def provenance(inputs: Inputs) -> dict[str, str]:
