@@ -23,6 +23,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.cli.session import open_session
+from orchestrator.cli.staging import stage
 from orchestrator.contracts.resources import Resources
 from orchestrator.contracts.trial import AttemptOrder, TrialSpec
 from orchestrator.contracts.vocabulary import Phase
@@ -48,7 +49,8 @@ def main(repeats: int, overrides: list[str]) -> None:
     settle_environment(threads=1)
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        session = open_session(DEMO, [*ONE_TRIAL, *overrides, f"storage={root}"]).stage(Console())
+        session = open_session(DEMO, [*ONE_TRIAL, *overrides, f"storage={root}"])
+        session = stage(session, Console())
         for planned in session.plan.trials:
             whole = session.plan.spec(planned)
             compare(whole.model_copy(update={"candidate": 1}), root, repeats)

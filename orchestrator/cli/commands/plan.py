@@ -47,6 +47,7 @@ def plan(
 
     Example: frontier plan demo methods=full,lora seeds=1,2
     """
+    from orchestrator.cli.corpus_counts import count_sizes
     from orchestrator.cli.opening import open_aloud
     from orchestrator.cli.plan.budget import show_budget
     from orchestrator.cli.plan.explain import explain_json, show_explained
@@ -55,7 +56,7 @@ def plan(
 
     aside = Terminal(stderr=True)  # the plan alone is printed on the standard output
     session = open_aloud(config, with_storage(overrides, storage), aside, smoke=smoke)
-    session = session.count_sizes(Terminal(stderr=True))
+    session = count_sizes(session, Terminal(stderr=True))
     if measure:
         from orchestrator.cli.plan.probes import measure as run_probes
         from orchestrator.execution.launcher import ClusterChoice

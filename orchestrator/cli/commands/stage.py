@@ -26,10 +26,11 @@ def stage(
 
     Example: frontier stage public-mini
     """
+    from orchestrator.cli import staging
     from orchestrator.cli.opening import open_aloud
     from orchestrator.cli.terminal import Terminal
 
     console = Terminal()
     session = open_aloud(config, with_storage(overrides, storage), console, smoke=smoke)
     session.refuse_missing()
-    session.stage(console, tell_present=True, convert=convert)
+    staging.stage(session, console, tell_present=True, convert=convert)

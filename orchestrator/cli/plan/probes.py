@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from orchestrator.cli import staging
 from orchestrator.cli.run.launchers import launcher_for
 from orchestrator.cli.run.live import Display
 from orchestrator.cli.run.provenance import record_of
@@ -30,7 +31,7 @@ def measure(session: Session, launcher: str, cluster: ClusterChoice, console: Co
         raise ConfigError([Problem("command line", "--launcher", "simulated trials measure nothing", fix)])
     session.refuse_missing()
     refuse_risks(session, launcher, cluster, console)
-    session = session.stage(console)
+    session = staging.stage(session, console)
     return run_probes(session, session.probing.plan, launcher, cluster, console)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from orchestrator.cli import staging
 from orchestrator.cli.paths import cache_of
 from orchestrator.cli.plan.budget import pass_gate, tell_left
 from orchestrator.cli.plan.forecast import taken
@@ -47,7 +48,8 @@ def run(
     session.refuse_missing()
     refuse_risks(session, launcher, cluster, console)
     with _nodes_ahead(session, launcher, cluster):
-        session = session.stage(console)  # before the plan, whose fingerprints name the commits that it locks
+        # Before the plan, whose fingerprints name the commits that staging locks.
+        session = staging.stage(session, console)
     plan = session.plan_aloud(console)
     show_plan(plan, console)
     allowance = pass_gate(plan, console)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.paths import cache_of
-from orchestrator.cli.staging import shared_files
+from orchestrator.cli.shared_staging import shared_files
 from orchestrator.contracts.backbone import BackboneSpec, MadeWeights, RandomWeights
 from orchestrator.contracts.files import file_digests
 from orchestrator.contracts.generated import made_root

@@ -17,9 +17,9 @@ import pytest
 from own_data import write_example
 from typer.testing import CliRunner
 
+from orchestrator.cli import staging
 from orchestrator.cli.app import app
 from orchestrator.cli.entry import TELLS_NOBODY
-from orchestrator.cli.session import Session
 from orchestrator.cli.strict.machine import check_machine
 from orchestrator.cli.strict.surroundings import Surroundings
 from orchestrator.cli.strict.versions import compared
@@ -212,7 +212,7 @@ def reached(sweep: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
     def stop(*_: object, **__: object) -> None:
         raise ReachedError
 
-    monkeypatch.setattr(Session, "stage", stop)
+    monkeypatch.setattr(staging, "stage", stop)
     done = CliRunner().invoke(app, [*words, str(sweep), "--launcher", "local"])
     if isinstance(done.exception, ConfigError):
         raise done.exception
